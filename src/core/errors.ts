@@ -1,0 +1,122 @@
+/**
+ * Everything that Millrace refuses, as values: one base class with a code, and structured fields beside it. Each edge
+ * maps codes to its own statuses (`rpc/status.ts`), as an object that does not compile while a code is missing.
+ */
+
+/** Why something was refused. One code a condition that a caller can act on. */
+export type ErrorCode =
+  | "invalid-argument"
+  | "topic-not-found"
+  | "topic-deleted"
+  | "topic-exists"
+  | "topic-closed"
+  | "topic-limit"
+  | "epoch-mismatch"
+  | "offset-mismatch"
+  | "producer-gap"
+  | "producer-fenced"
+  | "offset-out-of-range"
+  | "fell-behind"
+  | "publish-budget-exceeded"
+  | "lane-full"
+  | "call-ended"
+  | "database-unavailable"
+  | "draining"
+  | "data-loss"
+  | "internal";
+
+/** One fault of a request: the field's path as written in proto (`records[3].key`), and what is wrong with it. */
+export interface FieldViolation {
+  readonly field: string;
+  readonly description: string;
+}
+
+/** What a caller may need beside the text. Values are facts for programs: offsets, epochs, limits. */
+export interface ErrorFacts {
+  readonly violations?: readonly FieldViolation[];
+  /** Named values for `google.rpc.ErrorInfo.metadata`: `earliest_offset`, `next_offset`, `epoch`, … */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** How long to wait before the same call can succeed, in milliseconds. Unset: a retry as it stands will not help. */
+  readonly retryDelayMs?: number;
+  readonly cause?: unknown;
+}
+
+export class MillraceError extends Error {
+  override readonly name: string = "MillraceError";
+  readonly code: ErrorCode;
+  readonly violations: readonly FieldViolation[];
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly retryDelayMs: number | undefined;
+
+  constructor(code: ErrorCode, message: string, facts: ErrorFacts = {}) {
+    super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
+    this.code = code;
+    this.violations = facts.violations ?? [];
+    this.metadata = facts.metadata ?? {};
+    this.retryDelayMs = facts.retryDelayMs;
+  }
+}
+
+/** A value of a request that cannot be accepted. `field` is the path as written in proto. */
+export function invalidArgument(field: string, description: string): MillraceError {
+  return new MillraceError("invalid-argument", `${field}: ${description}`, { violations: [{ field, description }] });
+}
+
+export function topicNotFound(topic: string): MillraceError {
+  return new MillraceError("topic-not-found", `There is no topic "${topic}"`, { metadata: { topic } });
+}
+
+export function topicDeleted(topic: string, next: { epoch: number; offset: number }): MillraceError {
+  return new MillraceError("topic-deleted", `Topic "${topic}" was deleted`, {
+    metadata: { topic, epoch: String(next.epoch), offset: String(next.offset) },
+  });
+}
+
+export function topicExists(topic: string): MillraceError {
+  return new MillraceError("topic-exists", `Topic "${topic}" exists already`, { metadata: { topic } });
+}
+
+export function topicClosed(topic: string, nextOffset: number): MillraceError {
+  return new MillraceError(
+    "topic-closed",
+    `Cannot append to topic "${topic}": it is closed, and ends at offset ${nextOffset}`,
+    { metadata: { topic, next_offset: String(nextOffset) } },
+  );
+}
+
+export function epochMismatch(topic: string, asked: number, actual: number): MillraceError {
+  return new MillraceError(
+    "epoch-mismatch",
+    `Topic "${topic}" has epoch ${actual}, not ${asked}: it was deleted and created again. Start over without the old position`,
+    { metadata: { topic, epoch: String(actual), requested_epoch: String(asked) } },
+  );
+}
+
+export function offsetMismatch(topic: string, expected: number, nextOffset: number): MillraceError {
+  return new MillraceError(
+    "offset-mismatch",
+    `Cannot append to topic "${topic}" at offset ${expected}: it ends at ${nextOffset}`,
+    { metadata: { topic, expected_offset: String(expected), next_offset: String(nextOffset) } },
+  );
+}
+
+/** Where a reader stood, and what is there. `gone` says which side it fell off. */
+export function offsetOutOfRange(
+  topic: string,
+  offset: number,
+  kept: { epoch: number; earliestOffset: number; nextOffset: number },
+): MillraceError {
+  const side =
+    offset < kept.earliestOffset
+      ? `records below ${kept.earliestOffset} are no longer kept`
+      : `its next offset is ${kept.nextOffset}`;
+  return new MillraceError("offset-out-of-range", `Cannot read topic "${topic}" at offset ${offset}: ${side}`, {
+    metadata: {
+      topic,
+      epoch: String(kept.epoch),
+      offset: String(offset),
+      earliest_offset: String(kept.earliestOffset),
+      next_offset: String(kept.nextOffset),
+    },
+  });
+}

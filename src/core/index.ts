@@ -1,0 +1,18 @@
+export {
+  epochMismatch,
+  invalidArgument,
+  MillraceError,
+  offsetMismatch,
+  offsetOutOfRange,
+  topicClosed,
+  topicDeleted,
+  topicExists,
+  topicNotFound,
+} from "./errors.js";
+export { defaultLimits, labelBounds, pageSizeBounds, producerIdBytes, recordBounds } from "./limits.js";
+export { checkTopicName } from "./topic-name.js";
+export type { ErrorCode, ErrorFacts, FieldViolation } from "./errors.js";
+export type { Limits } from "./limits.js";
+export type { Page, Position } from "./page.js";
+export type { OffsetRange, ProducerStamp, ProducerState } from "./producer.js";
+export type { Direction, Start, Until, WhenBehind, WhenTrimmed } from "./start.js";

@@ -1,0 +1,95 @@
+/**
+ * Every limit of the service in one place, with its default and its reason. The composition root reads overrides from
+ * settings (`server/settings.ts`); nothing else holds a bound of its own.
+ */
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+export interface Limits {
+  /** Largest record, encoded and stamped, in bytes. */
+  readonly recordBytes: number;
+  /** Largest batch in records. */
+  readonly batchRecords: number;
+  /** Largest batch in bytes. A message stays under gRPC's default receive limit of 4 MiB (grpc-js.md #10). */
+  readonly batchBytes: number;
+  /** Smallest page: what every stream may hold, however many there are. */
+  readonly pageBytesMin: number;
+  /** Largest page, earned by delivering 64 times as much on the stream. */
+  readonly pageBytesMax: number;
+  /** What all streams of a node may hold above `pageBytesMin` each. */
+  readonly pageBudgetBytes: number;
+  /** Newest pages of one topic kept in memory. */
+  readonly tailTopicBytes: number;
+  /** Newest pages of all topics kept in memory; the least recently used tail leaves first. */
+  readonly tailNodeBytes: number;
+  /** Topics that publishing may create; beyond it only `TopicService.Create` does. */
+  readonly autoCreatedTopics: number;
+  /** Topics that a node remembers while nobody uses them. */
+  readonly idleTopics: number;
+  /** Batches that wait for one topic's commit, in bytes. */
+  readonly publishTopicBytes: number;
+  /** Batches that wait for any topic's commit, in bytes. */
+  readonly publishNodeBytes: number;
+  /** What one commit takes at most, in bytes; the rest waits for the next. */
+  readonly commitBytes: number;
+  /** How long `Append` waits for room in the budget, in milliseconds. */
+  readonly appendWaitMs: number;
+  /** Batches that one Publish call may have waiting for their commit. Also how many sequences a producer may repeat. */
+  readonly producerWindow: number;
+  /** Producers remembered per topic; the longest idle leave first. */
+  readonly producersPerTopic: number;
+  /** A producer that was idle for this long is forgotten, in milliseconds. */
+  readonly producerIdleMs: number;
+  /** Calls that may wait in one lane for the database. */
+  readonly laneQueue: number;
+  /** Heartbeats come at a random time between these, in milliseconds. */
+  readonly heartbeatMinMs: number;
+  readonly heartbeatMaxMs: number;
+  /** How often the next offsets of followed topics are read again, in milliseconds. */
+  readonly headPollMs: number;
+}
+
+export const defaultLimits: Limits = {
+  recordBytes: 1 * MiB,
+  batchRecords: 1000,
+  batchBytes: 1 * MiB,
+  pageBytesMin: 32 * KiB,
+  pageBytesMax: 256 * KiB,
+  pageBudgetBytes: 64 * MiB,
+  tailTopicBytes: 4 * MiB,
+  tailNodeBytes: 256 * MiB,
+  autoCreatedTopics: 10_000,
+  idleTopics: 1000,
+  publishTopicBytes: 8 * MiB,
+  publishNodeBytes: 64 * MiB,
+  commitBytes: 4 * MiB,
+  appendWaitMs: 1000,
+  producerWindow: 64,
+  producersPerTopic: 10_000,
+  producerIdleMs: 24 * 3600_000,
+  laneQueue: 20_000,
+  heartbeatMinMs: 5000,
+  heartbeatMaxMs: 15_000,
+  headPollMs: 1000,
+};
+
+/** Bounds of a record's parts. Not settings: readers in every language rely on them. */
+export const recordBounds = {
+  /** A key becomes an index entry of keyed topics; a B-tree entry ends at 2704 bytes. */
+  keyBytes: 1024,
+  attributes: 100,
+  attributeNameBytes: 256,
+  attributeValueBytes: 4096,
+  /** Messages nested in a body. Java and C++ readers stop at 100 in all, and a page adds two. */
+  bodyDepth: 80,
+} as const;
+
+/** Bounds of a topic's labels. */
+export const labelBounds = { count: 64, nameBytes: 63, valueBytes: 256 } as const;
+
+/** What a listing gives when not told, and at most. */
+export const pageSizeBounds = { initial: 100, most: 1000 } as const;
+
+/** A producer's name, in bytes. */
+export const producerIdBytes = 128;

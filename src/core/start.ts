@@ -1,0 +1,26 @@
+import type { Position } from "./page.js";
+
+/** Where reading starts. */
+export type Start =
+  | { readonly at: "earliest" }
+  | { readonly at: "latest" }
+  | { readonly at: "position"; readonly position: Position }
+  | { readonly at: "offset"; readonly offset: number }
+  /** The first record taken at this time or later, in microseconds since 1970. */
+  | { readonly at: "time"; readonly timeMicros: number }
+  /** The newest `count` records. */
+  | { readonly at: "last"; readonly count: number };
+
+/** Where a finite read stops. */
+export type Until =
+  | { readonly at: "end" }
+  | { readonly at: "offset"; readonly offset: number }
+  | { readonly at: "time"; readonly timeMicros: number };
+
+export type Direction = "forward" | "backward";
+
+/** What a reader gets whose next offset is no longer kept. */
+export type WhenTrimmed = "fail" | "skip";
+
+/** What a live follower gets whose next offset left the node's memory. */
+export type WhenBehind = "catch-up" | "skip" | "fail";

@@ -1,0 +1,16 @@
+import { invalidArgument } from "./errors.js";
+
+/** A leading letter or digit, then up to 199 of `a-z 0-9 . _ / -`: safe in a path, a shell and a file name. */
+const pattern = /^[a-z0-9][a-z0-9._/-]{0,199}$/;
+
+/** Refuses a name that is not one. `field` is where it stood in the request. */
+export function checkTopicName(name: string, field = "topic"): string {
+  if (name === "") throw invalidArgument(field, "a topic is required");
+  if (!pattern.test(name)) {
+    throw invalidArgument(
+      field,
+      `must match [a-z0-9][a-z0-9._/-]{0,199}, got ${JSON.stringify(name.slice(0, 40))}${name.length > 40 ? "…" : ""}`,
+    );
+  }
+  return name;
+}
