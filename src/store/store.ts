@@ -1,0 +1,194 @@
+/**
+ * What the engine needs of a database, and what it may rely on. One implementation, `postgres/`, serves Postgres and
+ * PGlite; one conformance suite (`test/store`) holds both against this page.
+ *
+ * - **Order.** Every append to a topic takes the row lock of its head, so offsets are gapless and become visible in
+ *   commit order (invariant 1). A read that sees offset n could have seen every offset below n.
+ * - **Durability.** `append` and `appendLocked` return after the commit (invariant 2); records, head and producers
+ *   change in one transaction (invariant 3).
+ * - **Snapshots.** A page and the head beside it come from one statement: a trim, a close or a delete cannot make a
+ *   silent gap between them (invariant 5).
+ * - **Versions.** Every change of control (close, limits, trim) raises `version`, so an append that was decided on an
+ *   older view does not match, and is decided again.
+ * - **Failures.** A database that is away, too slow or out of connections is a `StoreUnavailableError`. It says whether
+ *   the statement's outcome is unknown: then it may have been committed. Anything else that it throws is a fault.
+ * - **Waiting.** Statements and pool waits have time limits. An aborted signal abandons the wait, never the statement.
+ */
+
+import type { Direction, Page, ProducerState } from "../core/index.js";
+
+/** A topic's head as one statement saw it: what changes with every append, and what control changed last. */
+export interface Head {
+  readonly topicId: number;
+  readonly epoch: number;
+  /** Raised by every change of control. */
+  readonly version: number;
+  readonly earliestOffset: number;
+  readonly nextOffset: number;
+  /** Frame bytes of the records below `earliestOffset`, all that were ever trimmed. */
+  readonly earliestBytes: number;
+  /** Frame bytes of all records that were ever appended. Kept: `nextBytes - earliestBytes`. */
+  readonly nextBytes: number;
+  /** Time of the newest record, microseconds since 1970; 0 before the first. */
+  readonly lastTimeMicros: number;
+  readonly closed: boolean;
+}
+
+/** 0: the node's limit. */
+export interface StoredLimits {
+  readonly recordBytes: number;
+  readonly batchRecords: number;
+  readonly batchBytes: number;
+}
+
+/** A topic as it is stored: names and settings, with its head. */
+export interface StoredTopic {
+  readonly name: string;
+  readonly labels: ReadonlyMap<string, string>;
+  readonly limits: StoredLimits;
+  readonly createTimeMicros: number;
+  readonly head: Head;
+}
+
+export interface NewTopic {
+  readonly name: string;
+  /** At random: below 2^53, never 0. */
+  readonly epoch: number;
+  readonly labels: ReadonlyMap<string, string>;
+  readonly limits: StoredLimits;
+  /** Created by publishing: counted against `autoCreatedMost`. */
+  readonly autoCreated: boolean;
+  /** With `autoCreated`: refuse when so many topics were created that way. */
+  readonly autoCreatedMost: number;
+}
+
+export interface TopicChange {
+  readonly labels?: ReadonlyMap<string, string>;
+  readonly limits?: Partial<StoredLimits>;
+}
+
+/** One commit: stamped frames that follow each other, and what the topic is after them. */
+export interface AppendWrite {
+  readonly topicId: number;
+  /** The view on which it was decided. */
+  readonly expected: { readonly nextOffset: number; readonly version: number; readonly epoch: number };
+  /** All frames, concatenated. */
+  readonly frames: Uint8Array;
+  /** Where each frame ends in `frames`, ascending; one entry a record. */
+  readonly frameEnds: ArrayLike<number> & Iterable<number>;
+  /** The topic's running total of frame bytes before these: the head's `nextBytes`. */
+  readonly baseBytes: number;
+  /** Stamped on every record. */
+  readonly timeMicros: number;
+  /** The producers whose sequences moved, as they are after this commit. */
+  readonly producers: readonly ProducerState[];
+}
+
+/** `moved`: the head was not as expected, and nothing was written. */
+export type AppendOutcome = "appended" | "moved";
+
+/** What an appender sees inside its transaction, the head's row locked. */
+export interface LockedView {
+  readonly head: Head;
+  /** The known ones among the producers that were asked for. */
+  readonly producers: readonly ProducerState[];
+}
+
+export interface PageRequest {
+  readonly topicId: number;
+  readonly direction: Direction;
+  /** Forward: the first offset that is wanted. Backward: the offset after it (exclusive). */
+  readonly from: number;
+  /** Stop before this offset (forward), or at it (backward, inclusive). Unset: at either end. */
+  readonly until?: number;
+  /** At most so many records. */
+  readonly records: number;
+  /** At most so many bytes of frames, but always one record. */
+  readonly bytes: number;
+  /** The running total of frame bytes at `from`, when the cursor knows it: the `endBytes` of the page before. */
+  readonly fromBytes?: number;
+}
+
+/** A page as one statement saw it, beside the head. */
+export interface PageRead {
+  readonly head: Head;
+  /** Absent when there is no record at `from`: the reader is at the end, or fell off it; the head tells which. */
+  readonly page: Page | undefined;
+}
+
+/** A page of names: `after` is exclusive. */
+export interface TopicListRequest {
+  readonly prefix: string;
+  readonly after: string;
+  readonly count: number;
+}
+
+export interface Store {
+  /** `postgres` or `embedded`; for logs, metrics and the choice of page sizes. */
+  readonly kind: "postgres" | "embedded";
+  /** How many statements can run at once: the pool's size. */
+  readonly connections: number;
+
+  /** Creates a topic with an empty head, or says why not. */
+  createTopic(topic: NewTopic): Promise<StoredTopic | "exists" | "too-many">;
+  findTopic(name: string): Promise<StoredTopic | undefined>;
+  listTopics(request: TopicListRequest): Promise<readonly StoredTopic[]>;
+  /** Undefined: there is no such topic (any more). */
+  updateTopic(topicId: number, change: TopicChange): Promise<StoredTopic | undefined>;
+  /** Raises `earliestOffset` (never above `nextOffset`, never down). The rows go later, by `deleteTrimmed`. */
+  trimTopic(topicId: number, beforeOffset: number): Promise<StoredTopic | undefined>;
+  closeTopic(topicId: number): Promise<StoredTopic | undefined>;
+  /** Removes names, settings and head at once, and leaves the records for `deleteOrphans`. False: it was gone. */
+  deleteTopic(topicId: number): Promise<boolean>;
+  /** Gives the topic another epoch, if it still has this one: its database went back in time. */
+  renewEpoch(topicId: number, epoch: number, newEpoch: number): Promise<boolean>;
+
+  /** Compare and append: one statement. The path of every commit while this node is the only writer. */
+  append(write: AppendWrite): Promise<AppendOutcome>;
+  /**
+   * Append under the head's lock: reads head and producers, lets `decide` choose (synchronously), and writes in a later
+   * statement of the same transaction. `decide` may return undefined to write nothing. Undefined: the topic is gone.
+   */
+  appendLocked(
+    topicId: number,
+    producerIds: readonly string[],
+    decide: (view: LockedView) => AppendWrite | undefined,
+  ): Promise<"committed" | "nothing" | undefined>;
+  /** Head and the known ones among these producers, in one statement. Undefined: the topic is gone. */
+  readView(topicId: number, producerIds: readonly string[]): Promise<LockedView | undefined>;
+
+  /** One page, and the head from the same snapshot. Undefined: the topic is gone. */
+  readPage(request: PageRequest): Promise<PageRead | undefined>;
+  /** The frame at an offset, without a page around it. Undefined: it is not there. */
+  readFrame(topicId: number, offset: number): Promise<Uint8Array | undefined>;
+  /** Heads of many topics (at most 1000); those that are gone are missing. */
+  readHeads(topicIds: readonly number[]): Promise<readonly Head[]>;
+
+  /** Deletes up to `count` rows below `earliestOffset`, ascending. Returns how many went. */
+  deleteTrimmed(topicId: number, count: number): Promise<number>;
+  /** Deletes up to `count` records and producers of topics that are gone. Returns how many went. */
+  deleteOrphans(count: number): Promise<number>;
+  /** Topics that still hold rows below their earliest offset. */
+  findTrimmed(count: number): Promise<readonly number[]>;
+  /** Forgets up to `count` producers that are idle for longer than `idleMs`, or beyond `perTopic` in their topic. */
+  deleteIdleProducers(idleMs: number, perTopic: number, count: number): Promise<number>;
+  /** Vacuums and analyses hot tables with many dead rows. Returns the names of those it did. */
+  vacuum(): Promise<readonly string[]>;
+
+  /** The database's own clock, microseconds since 1970. */
+  now(): Promise<number>;
+  /** Ends every connection after the statements under way. */
+  close(): Promise<void>;
+}
+
+/** The database did not do it, or did not say that it did. */
+export class StoreUnavailableError extends Error {
+  override readonly name = "StoreUnavailableError";
+  /** True when the statement was sent and its answer is missing: it may have been committed. */
+  readonly outcomeUnknown: boolean;
+
+  constructor(message: string, outcomeUnknown: boolean, cause?: unknown) {
+    super(message, { cause });
+    this.outcomeUnknown = outcomeUnknown;
+  }
+}
