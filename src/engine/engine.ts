@@ -1,0 +1,160 @@
+/**
+ * What makes the store a stream service. The edges (`rpc/`, later `http/`) call this and nothing below it: each of their
+ * methods is decode, engine, encode.
+ */
+
+import type { Direction, Position, Start, Until, WhenBehind, WhenTrimmed } from "../core/index.js";
+import type { StoredLimits, StoredTopic, TopicChange } from "../store/index.js";
+import type { LiveStream } from "../telemetry/index.js";
+import type { RecordBatch } from "../wire/index.js";
+
+/** A topic as it is described to users. */
+export interface TopicDescription extends StoredTopic {
+  /** Time of the oldest kept record. Absent when none is kept. */
+  readonly firstTimeMicros: number | undefined;
+}
+
+/** Topics, from their creation to their deletion. Names are checked here (`invalid-argument`). */
+export interface Topics {
+  /** Errors: `topic-exists`. */
+  create(topic: {
+    readonly name: string;
+    readonly labels: ReadonlyMap<string, string>;
+    readonly limits: StoredLimits;
+  }): Promise<TopicDescription>;
+  /** Errors of this and the rest: `topic-not-found`. */
+  get(name: string): Promise<TopicDescription>;
+  /** By name; `after` is exclusive. At most `count`, and whether there are more. */
+  list(request: {
+    readonly prefix: string;
+    readonly after: string;
+    readonly count: number;
+  }): Promise<{ readonly topics: readonly TopicDescription[]; readonly hasMore: boolean }>;
+  update(name: string, change: TopicChange): Promise<TopicDescription>;
+  /** Errors: `epoch-mismatch`; `offset-out-of-range` above the next offset. `epoch` 0 is unchecked. */
+  trim(name: string, beforeOffset: number, epoch: number): Promise<TopicDescription>;
+  close(name: string): Promise<TopicDescription>;
+  /** Errors: `epoch-mismatch`. */
+  delete(name: string, epoch: number): Promise<void>;
+}
+
+/** One batch to append. */
+export interface AppendCommand {
+  readonly topic: string;
+  /** At least one record. */
+  readonly batch: RecordBatch;
+  readonly expectedOffset: number | undefined;
+  readonly producer: { readonly id: string; readonly generation: number; readonly sequence: number } | undefined;
+  /** 0: unchecked. */
+  readonly epoch: number;
+}
+
+/** Where a batch went. */
+export interface Appended {
+  readonly firstOffset: number;
+  readonly nextOffset: number;
+  readonly epoch: number;
+  /** The producer's sequence had been applied before; the offsets are those of then. */
+  readonly repeated: boolean;
+}
+
+/** What opens a Publish call: its first message, apart from its records. `producer.sequence` is the first batch's. */
+export interface PublishOpening {
+  readonly topic: string;
+  readonly producer: { readonly id: string; readonly generation: number; readonly sequence: number } | undefined;
+  readonly epoch: number;
+}
+
+/** One message of a Publish call. */
+export interface PublishBatch {
+  /** Zero records only in the message that opens the call. */
+  readonly batch: RecordBatch;
+  readonly expectedOffset: number | undefined;
+}
+
+export interface ReadCommand {
+  readonly topic: string;
+  /** Undefined: `earliest` forward, `latest` backward. */
+  readonly from: Start | undefined;
+  readonly direction: Direction;
+  readonly until: Until;
+  /** 0: no limit. */
+  readonly limit: number;
+  readonly whenTrimmed: WhenTrimmed;
+}
+
+export interface FollowCommand {
+  readonly topic: string;
+  /** Undefined: `latest`. */
+  readonly from: Start | undefined;
+  readonly whenBehind: WhenBehind;
+  readonly whenTrimmed: WhenTrimmed;
+}
+
+/** A page on its way to a reader: already the whole response message. Shared between readers: never written to. */
+export interface PageMessage {
+  readonly kind: "page";
+  readonly encoded: Buffer;
+  readonly records: number;
+  readonly next: Position;
+}
+
+/** A run of offsets that the reader does not get. */
+export interface SkippedMessage {
+  readonly kind: "skipped";
+  readonly reason: "trimmed" | "behind";
+  readonly fromOffset: number;
+  readonly toOffset: number;
+  readonly next: Position;
+}
+
+export type ReadMessage = PageMessage | SkippedMessage;
+
+export type FollowMessage =
+  | PageMessage
+  | SkippedMessage
+  | {
+      readonly kind: "started";
+      readonly earliestOffset: number;
+      readonly nextOffset: number;
+      readonly next: Position;
+    }
+  | { readonly kind: "caught-up"; readonly next: Position }
+  | { readonly kind: "fell-behind"; readonly lag: number; readonly next: Position }
+  | {
+      readonly kind: "heartbeat";
+      readonly nextOffset: number;
+      readonly waiting: "new-records" | "database";
+      readonly next: Position;
+    }
+  | { readonly kind: "closed"; readonly next: Position };
+
+export interface Engine {
+  readonly topics: Topics;
+  /**
+   * Appends one batch and resolves when it is durable. Errors: `topic-not-found`, `topic-limit`, `topic-closed`,
+   * `epoch-mismatch`, `offset-mismatch`, `producer-gap`, `producer-fenced`, `publish-budget-exceeded` after a second,
+   * `database-unavailable` (the outcome may be unknown).
+   */
+  append(command: AppendCommand, signal?: AbortSignal): Promise<Appended>;
+  /**
+   * Appends batches, pipelined; yields their acknowledgements in order. Takes the next batch from `batches` only while
+   * there is room in the budget. Ends when `batches` has ended and all is acknowledged, or throws the first refusal.
+   */
+  publish(
+    opening: PublishOpening,
+    batches: AsyncIterator<PublishBatch>,
+    stream: LiveStream,
+    signal: AbortSignal,
+  ): AsyncGenerator<Appended, void, undefined>;
+  /** Reads what is there, and ends. The generator is resumed when the last message was delivered. */
+  read(command: ReadCommand, stream: LiveStream, signal: AbortSignal): AsyncGenerator<ReadMessage, void, undefined>;
+  /** Reads on for ever; returns after `closed`. The generator is resumed when the last message was delivered. */
+  follow(
+    command: FollowCommand,
+    stream: LiveStream,
+    signal: AbortSignal,
+  ): AsyncGenerator<FollowMessage, void, undefined>;
+  /** Stops background work and waits for it; commits under way finish. Readers are ended by their signals. */
+  close(): Promise<void>;
+}

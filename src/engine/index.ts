@@ -1,0 +1,15 @@
+export type {
+  AppendCommand,
+  Appended,
+  Engine,
+  FollowCommand,
+  FollowMessage,
+  PageMessage,
+  PublishBatch,
+  PublishOpening,
+  ReadCommand,
+  ReadMessage,
+  SkippedMessage,
+  TopicDescription,
+  Topics,
+} from "./engine.js";

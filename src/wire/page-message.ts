@@ -1,0 +1,46 @@
+/**
+ * A page is already the wire message: its frames are field 1 of every response that carries records. What is added is
+ * field 2, the position after it, so that one encoding serves every reader that gets this page (ReadResponse and
+ * FollowResponse agree on both fields; `test/wire/page-message.test.ts` holds them to it).
+ */
+
+import type { Position } from "../core/index.js";
+import { type Cursor, readVarint, varintLength, writeVarint } from "./varint.js";
+
+/** `Position next = 2`, `uint64 epoch = 1`, `uint64 offset = 2`. */
+const nextTag = 0x12;
+const epochTag = 0x08;
+const offsetTag = 0x10;
+
+/** Encodes a response that carries these frames and the position after them. */
+export function encodePageMessage(frames: readonly Uint8Array[], next: Position): Buffer {
+  const positionBytes = 2 + varintLength(next.epoch) + varintLength(next.offset);
+  let total = 2 + positionBytes;
+  for (const run of frames) total += run.length;
+  const message = Buffer.allocUnsafeSlow(total);
+  let at = 0;
+  for (const run of frames) {
+    message.set(run, at);
+    at += run.length;
+  }
+  message[at] = nextTag;
+  message[at + 1] = positionBytes;
+  message[at + 2] = epochTag;
+  at = writeVarint(message, at + 3, next.epoch);
+  message[at] = offsetTag;
+  writeVarint(message, at + 1, next.offset);
+  return message;
+}
+
+/** Where each frame of a page ends. The frames are our own: they are not checked again. */
+export function frameEnds(frames: Uint8Array, count: number): Uint32Array {
+  const ends = new Uint32Array(count);
+  const cursor: Cursor = { bytes: frames, at: 0 };
+  for (let index = 0; index < count; index++) {
+    cursor.at += 1;
+    const length = readVarint(cursor, frames.length);
+    cursor.at += length;
+    ends[index] = cursor.at;
+  }
+  return ends;
+}
