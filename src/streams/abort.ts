@@ -1,0 +1,74 @@
+/** The longest delay that a Node timer keeps; a longer one would fire after 1 ms. */
+const timerMsMax = 2 ** 31 - 1;
+
+/**
+ * Waits for `promise`, but no longer than until `signal` aborts: then it rejects with the signal's reason, at once, and
+ * also if the promise has settled already. The promise itself goes on; what becomes of it is dropped, a rejection too.
+ * The listener on the signal goes when either of them settles.
+ */
+export function abortable<T>(promise: PromiseLike<T>, signal?: AbortSignal): Promise<T> {
+  if (signal === undefined) return Promise.resolve(promise);
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    promise.then(
+      (value) => {
+        signal.removeEventListener("abort", onAbort);
+        resolve(value);
+      },
+      (error: unknown) => {
+        signal.removeEventListener("abort", onAbort);
+        reject(error);
+      },
+    );
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort, { once: true });
+  });
+}
+
+/**
+ * Resolves after `ms` milliseconds, at most 2³¹ - 1. Rejects with the signal's reason when it aborts first. Timer and
+ * listener are gone once it settles.
+ */
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
+    checkDelay(ms);
+    if (signal?.aborted) {
+      reject(signal.reason);
+      return;
+    }
+    const onAbort = () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", onAbort);
+      resolve();
+    }, ms);
+    signal?.addEventListener("abort", onAbort, { once: true });
+  });
+}
+
+/** Refuses a delay that a timer would not keep. */
+export function checkDelay(ms: number): void {
+  if (!(ms >= 0 && ms <= timerMsMax)) throw new RangeError(`Cannot wait ${ms} ms: a timer takes 0 to ${timerMsMax} ms`);
+}
+
+/** Resolves after timers, sockets and other immediates had their turn. */
+export function yieldToEventLoop(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/**
+ * For a loop that may never wait by itself: `await yielder()` in it costs a look at the clock, and gives the event loop
+ * a turn whenever `budgetMs` have passed since the last one. Where even an await of nothing is too much, await only
+ * what is not `undefined`.
+ */
+export function createYielder(budgetMs = 10, now: () => number = () => performance.now()): () => Promise<void> | undefined {
+  let turnEndsAt = now() + budgetMs;
+  return () => {
+    if (now() < turnEndsAt) return undefined;
+    return yieldToEventLoop().then(() => {
+      turnEndsAt = now() + budgetMs;
+    });
+  };
+}

@@ -1,0 +1,35 @@
+export interface BackoffOptions {
+  /** The first bound, in milliseconds. Default 100. */
+  readonly minMs?: number;
+  /** The last bound, in milliseconds. Default 30 000. */
+  readonly maxMs?: number;
+  /** A number in [0, 1). Default `Math.random`. */
+  readonly random?: () => number;
+}
+
+export interface Backoff {
+  /** How long to wait before the next try, in whole milliseconds. */
+  next(): number;
+  /** Call it after a success: the next wait is a first one again. */
+  reset(): void;
+}
+
+/**
+ * Waits with full jitter: anywhere between 0 and a bound that doubles from `minMs` to `maxMs`, so that many who failed
+ * together do not come back together.
+ */
+export function backoff(options: BackoffOptions = {}): Backoff {
+  const { minMs = 100, maxMs = 30_000, random = Math.random } = options;
+  if (!(minMs > 0 && maxMs >= minMs)) throw new RangeError(`Cannot back off between ${minMs} and ${maxMs} ms`);
+  let boundMs = minMs;
+  return {
+    next() {
+      const waitMs = Math.floor(random() * (boundMs + 1));
+      boundMs = Math.min(maxMs, boundMs * 2);
+      return waitMs;
+    },
+    reset() {
+      boundMs = minMs;
+    },
+  };
+}

@@ -1,0 +1,56 @@
+const smallest = 16;
+
+/**
+ * A first-in, first-out queue in a circular array that grows by doubling and shrinks when three quarters are empty.
+ * `push` and `shift` are O(1) amortised, `at` is O(1); slots that were left hold nothing back from the collector.
+ * It has no bound of its own: whoever owns it has one.
+ */
+export class Queue<T> {
+  #slots: (T | undefined)[] = new Array<T | undefined>(smallest).fill(undefined);
+  #head = 0;
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  push(item: T): void {
+    if (this.#length === this.#slots.length) this.#resize(this.#slots.length * 2);
+    this.#slots[this.#index(this.#length)] = item;
+    this.#length += 1;
+  }
+
+  /** Takes the oldest item out; `undefined` when there is none. */
+  shift(): T | undefined {
+    if (this.#length === 0) return undefined;
+    const item = this.#slots[this.#head];
+    this.#slots[this.#head] = undefined;
+    this.#head = this.#index(1);
+    this.#length -= 1;
+    if (this.#slots.length > smallest && this.#length < this.#slots.length / 4) this.#resize(this.#slots.length / 2);
+    return item;
+  }
+
+  /** The item that `shift` would give after `index` others. */
+  at(index: number): T | undefined {
+    return index >= 0 && index < this.#length ? this.#slots[this.#index(index)] : undefined;
+  }
+
+  clear(): void {
+    this.#slots = new Array<T | undefined>(smallest).fill(undefined);
+    this.#head = 0;
+    this.#length = 0;
+  }
+
+  /** Lengths are powers of two, so that a mask wraps an index around. */
+  #index(offset: number): number {
+    return (this.#head + offset) & (this.#slots.length - 1);
+  }
+
+  #resize(length: number): void {
+    const slots = new Array<T | undefined>(length).fill(undefined);
+    for (let index = 0; index < this.#length; index += 1) slots[index] = this.#slots[this.#index(index)];
+    this.#slots = slots;
+    this.#head = 0;
+  }
+}

@@ -1,0 +1,91 @@
+import { SemaphoreFullError } from "./errors.js";
+import { WaitQueue } from "./wait-queue.js";
+
+/** A share of a semaphore, held until released. */
+export interface Permit {
+  readonly weight: number;
+  /** Gives the share back. Every call after the first does nothing. */
+  release(): void;
+}
+
+export interface SemaphoreOptions {
+  /** What all permits may weigh together. */
+  readonly capacity: number;
+  /** How many may wait; one more is refused. */
+  readonly maxWaiting: number;
+}
+
+/**
+ * Shares a capacity by weight, first come, first served: a light request never overtakes a heavy one that waits. A
+ * request heavier than the whole capacity waits until everything is free, and is then let through alone. All operations
+ * are O(1).
+ */
+export class Semaphore {
+  readonly #capacity: number;
+  readonly #maxWaiting: number;
+  readonly #waiters = new WaitQueue<number, Permit>(() => this.#admit());
+  #used = 0;
+  #permits = 0;
+
+  constructor(options: SemaphoreOptions) {
+    if (!(options.capacity > 0)) throw new RangeError(`Cannot make a semaphore with capacity ${options.capacity}`);
+    if (!(options.maxWaiting >= 0)) throw new RangeError(`Cannot let ${options.maxWaiting} wait for a semaphore`);
+    this.#capacity = options.capacity;
+    this.#maxWaiting = options.maxWaiting;
+  }
+
+  /** What is free. 0 while a permit heavier than the capacity is out. */
+  get available(): number {
+    return Math.max(0, this.#capacity - this.#used);
+  }
+
+  /** How many wait. */
+  get waiting(): number {
+    return this.#waiters.size;
+  }
+
+  /**
+   * Waits for a share of `weight`, which the caller must release. Rejects with the signal's reason when it aborts, and
+   * with `SemaphoreFullError` when as many wait as may. A permit that was granted comes even if the signal aborts in
+   * the same turn: it is never lost on the way.
+   */
+  async acquire(weight: number, signal?: AbortSignal): Promise<Permit> {
+    signal?.throwIfAborted();
+    const permit = this.tryAcquire(weight);
+    if (permit !== undefined) return permit;
+    if (this.#waiters.size >= this.#maxWaiting) throw new SemaphoreFullError(this.#maxWaiting);
+    return this.#waiters.wait(weight, signal);
+  }
+
+  /** A share, if there is one now and nobody waits. */
+  tryAcquire(weight: number): Permit | undefined {
+    if (!(weight >= 0)) throw new RangeError(`Cannot acquire a weight of ${weight}`);
+    return this.#waiters.size === 0 && this.#fits(weight) ? this.#grant(weight) : undefined;
+  }
+
+  #fits(weight: number): boolean {
+    return this.#used + weight <= this.#capacity || this.#permits === 0;
+  }
+
+  #grant(weight: number): Permit {
+    this.#used += weight;
+    this.#permits += 1;
+    let isHeld = true;
+    return {
+      weight,
+      release: () => {
+        if (!isHeld) return;
+        isHeld = false;
+        this.#used -= weight;
+        this.#permits -= 1;
+        this.#admit();
+      },
+    };
+  }
+
+  #admit(): void {
+    for (let ask = this.#waiters.firstAsk; ask !== undefined && this.#fits(ask); ask = this.#waiters.firstAsk) {
+      this.#waiters.admit(this.#grant(ask));
+    }
+  }
+}

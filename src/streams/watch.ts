@@ -1,0 +1,116 @@
+import { checkDelay } from "./abort.js";
+import { pullIterator } from "./pull-iterator.js";
+
+/** Why a wait for a change ended. */
+export type WatchOutcome = "changed" | "timed-out" | "closed";
+
+export interface ChangedOptions {
+  readonly signal?: AbortSignal;
+  /** In milliseconds, at most 2³¹ - 1. Unset: as long as it takes, without a timer. */
+  readonly timeoutMs?: number;
+}
+
+type Settle = (outcome: WatchOutcome) => void;
+
+/**
+ * The latest value of something, for any number of receivers. Only the newest value is kept: whoever looks late sees
+ * that one, and never loses the last. Setting, waiting and leaving are O(1); a change wakes all who wait, through their
+ * promises, so that nothing of theirs runs inside `set`.
+ */
+export class Watch<T> {
+  #value: T;
+  #version = 0;
+  #isClosed = false;
+  #waiting = new Set<Settle>();
+
+  constructor(initial: T) {
+    this.#value = initial;
+  }
+
+  get value(): T {
+    return this.#value;
+  }
+
+  /** How often the value was set. 0 is the initial one. */
+  get version(): number {
+    return this.#version;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** How many wait for a change. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** Sets the value, equal or not, and wakes all who wait. Throws when the watch is closed. */
+  set(value: T): void {
+    if (this.#isClosed) throw new Error("Cannot set a value: the watch is closed");
+    this.#value = value;
+    this.#version += 1;
+    this.#wake("changed");
+  }
+
+  /** No value comes any more. The last one stays readable, and receivers that have not seen it still do. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#wake("closed");
+  }
+
+  /**
+   * Waits until the version is above `sinceVersion`: "changed", at once if it is already, also when closed. "closed"
+   * when no change can come; "timed-out" after `timeoutMs`. Rejects with the signal's reason when it aborts. Listener
+   * and timer are gone once it settles.
+   */
+  changed(sinceVersion: number, options: ChangedOptions = {}): Promise<WatchOutcome> {
+    const { signal, timeoutMs } = options;
+    return new Promise<WatchOutcome>((resolve, reject) => {
+      if (timeoutMs !== undefined) checkDelay(timeoutMs);
+      if (signal?.aborted) return reject(signal.reason);
+      if (this.#version > sinceVersion) return resolve("changed");
+      if (this.#isClosed) return resolve("closed");
+
+      const leave = () => {
+        this.#waiting.delete(settle);
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", onAbort);
+      };
+      const settle: Settle = (outcome) => {
+        leave();
+        resolve(outcome);
+      };
+      const onAbort = () => {
+        leave();
+        reject(signal?.reason);
+      };
+      const timer = timeoutMs === undefined ? undefined : setTimeout(settle, timeoutMs, "timed-out");
+      this.#waiting.add(settle);
+      signal?.addEventListener("abort", onAbort, { once: true });
+    });
+  }
+
+  /**
+   * The current value, then the newest whenever there is one that was not given yet: values set in between are left
+   * out. Ends after the last value once the watch is closed. Each call gives a receiver of its own.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined> {
+    let seen = -1;
+    return pullIterator<T>({
+      pull: async (signal) => {
+        const outcome = await this.changed(seen, { signal });
+        if (outcome === "closed") return { done: true, value: undefined };
+        seen = this.#version;
+        return { done: false, value: this.#value };
+      },
+    });
+  }
+
+  #wake(outcome: WatchOutcome): void {
+    const woken = this.#waiting;
+    this.#waiting = new Set();
+    for (const settle of woken) settle(outcome);
+  }
+}
