@@ -1,3 +1,5 @@
+export { createEngine } from "./create-engine.js";
+export type { EngineParts } from "./create-engine.js";
 export type {
   AppendCommand,
   Appended,

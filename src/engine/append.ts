@@ -1,0 +1,92 @@
+/** A single batch, for callers that wait for nothing but its acknowledgement. */
+
+import { type Limits, MillraceError } from "../core/index.js";
+import { abortable } from "../streams/index.js";
+import { checkBatch } from "../wire/index.js";
+import type { QueuedBatch } from "./appender.js";
+import type { BatchOrder } from "./commit-plan.js";
+import type { AppendCommand, Appended } from "./engine.js";
+import { budgetExceeded } from "./publish-budget.js";
+import { checkEpoch } from "./start-offset.js";
+import type { TopicCache, TopicLease } from "./topic-cache.js";
+
+export interface AppendParts {
+  readonly cache: TopicCache;
+  readonly limits: Limits;
+}
+
+/** A topic that this node knows may be another by now: then, and only then, its name is looked up again, once. */
+export async function appendBatch(parts: AppendParts, command: AppendCommand, signal?: AbortSignal): Promise<Appended> {
+  const known = await parts.cache.acquireForPublish(command.topic, signal);
+  try {
+    checkEpoch(command.epoch, known.topic, "epoch");
+    return await appendTo(known, parts, command, signal);
+  } catch (error) {
+    if (!isOutdated(error, known)) throw error;
+  } finally {
+    known.release();
+  }
+  const fresh = await acquireAgain(parts, command, signal);
+  try {
+    checkEpoch(command.epoch, fresh.topic, "epoch");
+    return await appendTo(fresh, parts, command, signal);
+  } finally {
+    fresh.release();
+  }
+}
+
+function isOutdated(error: unknown, { topic }: TopicLease): boolean {
+  if (!(error instanceof MillraceError)) return false;
+  return error.code === "topic-deleted" || (error.code === "epoch-mismatch" && !topic.isOver);
+}
+
+/** The topic of the name as it is now; created where publishing may, if it was deleted. */
+async function acquireAgain(parts: AppendParts, command: AppendCommand, signal?: AbortSignal): Promise<TopicLease> {
+  try {
+    return (await parts.cache.acquireFresh(command.topic, signal)).lease;
+  } catch (error) {
+    if (error instanceof MillraceError && error.code === "topic-not-found") {
+      return parts.cache.acquireForPublish(command.topic, signal);
+    }
+    throw error;
+  }
+}
+
+async function appendTo(
+  lease: TopicLease,
+  parts: AppendParts,
+  command: AppendCommand,
+  signal?: AbortSignal,
+): Promise<Appended> {
+  checkBatch(command.batch, lease.topic.limits);
+  const session = {};
+  const order = {
+    batch: command.batch,
+    expectedOffset: command.expectedOffset,
+    producer: command.producer,
+    session,
+  };
+  try {
+    const queued = lease.appender.tryEnqueue(order) ?? (await enqueueInTime(lease, order, parts.limits, signal));
+    return await abortable(queued.acknowledged, signal);
+  } catch (error) {
+    lease.appender.withdraw(session);
+    throw error;
+  }
+}
+
+/** Waits for room, but not for long: a unary call has no other way to slow its caller down. */
+async function enqueueInTime(
+  lease: TopicLease,
+  order: BatchOrder,
+  limits: Limits,
+  signal?: AbortSignal,
+): Promise<QueuedBatch> {
+  const patience = AbortSignal.timeout(limits.appendWaitMs);
+  try {
+    return await lease.appender.enqueue(order, signal === undefined ? patience : AbortSignal.any([signal, patience]));
+  } catch (error) {
+    if (error === patience.reason) throw budgetExceeded(error);
+    throw error;
+  }
+}

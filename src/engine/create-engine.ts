@@ -1,0 +1,109 @@
+/** Builds the engine: what its parts share, and what runs in the background. */
+
+import { checkTopicName, type Limits } from "../core/index.js";
+import type { Store, StoredTopic } from "../store/index.js";
+import { trackTasks } from "../streams/index.js";
+import type { Clock, Logger, Metrics } from "../telemetry/index.js";
+import { appendBatch } from "./append.js";
+import { createAppender } from "./appender.js";
+import { createDatabaseLanes } from "./database-lanes.js";
+import type { Engine } from "./engine.js";
+import { followTopic } from "./follow.js";
+import { pollHeads } from "./head-poll.js";
+import { createHousekeeping } from "./housekeeping.js";
+import { createPageBudget } from "./page-allowance.js";
+import { createPageReader } from "./page-reader.js";
+import { createPublishBudget } from "./publish-budget.js";
+import { publishBatches } from "./publish.js";
+import { readTopic } from "./read.js";
+import { createStampClock } from "./stamp-clock.js";
+import { createTailBudget } from "./tail.js";
+import { Topic } from "./topic.js";
+import { createTopicCache, type OpenTopic, randomEpoch } from "./topic-cache.js";
+import { createTopics } from "./topic-control.js";
+
+export interface EngineParts {
+  readonly store: Store;
+  readonly limits: Limits;
+  /** Whether publishing to a topic that does not exist creates it. */
+  readonly autoCreate: boolean;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** In [0, 1); default Math.random. */
+  readonly random?: () => number;
+}
+
+export async function createEngine(parts: EngineParts): Promise<Engine> {
+  const { store, limits, clock, logger, metrics, random = Math.random } = parts;
+  const lanes = createDatabaseLanes(store, limits, metrics);
+  const tails = createTailBudget(limits);
+  const pageBudget = createPageBudget(limits);
+  const publishBudget = createPublishBudget(limits);
+  const stampClock = createStampClock(clock, (aheadMicros) =>
+    logger.warn({ ahead_seconds: aheadMicros / 1e6 }, "the clock jumped ahead of the database's and is not believed"),
+  );
+  const ending = new AbortController();
+  const background = trackTasks((error) => logger.error({ err: error }, "background work failed"));
+  const cache = createTopicCache({ lanes, limits, autoCreate: parts.autoCreate, open, track: background.track });
+  const pages = createPageReader(lanes, limits, metrics);
+  const housekeeping = createHousekeeping({ lanes, limits, stampClock, logger });
+  const topics = createTopics({ lanes, cache, onTrimmed: housekeeping.wake });
+
+  metrics.gauge("tail_bytes", "Memory held by tails", () => tails.bytes);
+  metrics.gauge("page_budget_bytes", "Memory that streams hold above the smallest page each", () => pageBudget.bytes);
+  metrics.gauge("publish_queue_bytes", "Batches that wait for their commit", () => publishBudget.bytes);
+  metrics.gauge("topics", "Topics in memory", () => cache.size);
+
+  function open(stored: StoredTopic, forget: (topic: Topic) => void): OpenTopic {
+    const topic = new Topic(stored, tails.create(stored.head.nextOffset), limits, (over) => {
+      forget(over);
+      if (over.tip.value.state === "lost") background.track(renewEpoch(over));
+    });
+    const appender = createAppender({
+      topic,
+      lanes,
+      stampClock,
+      clock,
+      metrics,
+      limits,
+      budget: publishBudget.forTopic(),
+    });
+    return { topic, appender };
+  }
+
+  /** Positions of a topic whose database went back in time may mean other records by now: they must not be taken. */
+  async function renewEpoch(topic: Topic): Promise<void> {
+    logger.error({ topic: topic.name, next_offset: topic.tip.value.nextOffset }, "the database went back in time");
+    await lanes.run("append", (db) => db.renewEpoch(topic.topicId, topic.epoch, randomEpoch()));
+  }
+
+  stampClock.anchor(await lanes.run("live", (db) => db.now()));
+  background.track(pollHeads({ lanes, cache, limits, logger }, ending.signal));
+  background.track(housekeeping.run(ending.signal));
+
+  return {
+    topics,
+    append: async (command, signal) => {
+      checkTopicName(command.topic);
+      return appendBatch({ cache, limits }, command, signal);
+    },
+    publish: (opening, batches, stream, signal) => {
+      checkTopicName(opening.topic);
+      return publishBatches({ cache, limits }, opening, batches, stream, signal);
+    },
+    read: (command, stream, signal) => {
+      checkTopicName(command.topic);
+      return readTopic({ cache, lanes, pages, pageBudget }, command, stream, signal);
+    },
+    follow: (command, stream, signal) => {
+      checkTopicName(command.topic);
+      return followTopic({ cache, lanes, pages, pageBudget, limits, metrics, random }, command, stream, signal);
+    },
+    async close() {
+      ending.abort();
+      await cache.close();
+      await background.settled();
+    },
+  };
+}

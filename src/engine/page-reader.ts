@@ -1,0 +1,116 @@
+/**
+ * Pages from the database, judged: a page is given only if it begins at the cursor and has no hole; otherwise the head
+ * from the same snapshot says where the reader stands (invariant 5).
+ */
+
+import { type Direction, type Limits, type Page } from "../core/index.js";
+import type { Head, PageRead } from "../store/index.js";
+import { abortable } from "../streams/index.js";
+import type { Metrics } from "../telemetry/index.js";
+import type { DatabaseLanes } from "./database-lanes.js";
+import type { Topic } from "./topic.js";
+
+/** Where a cursor stands. */
+export interface PageCursor {
+  readonly direction: Direction;
+  /** Forward: the offset that is wanted next. Backward: the one after it. */
+  readonly offset: number;
+  /** The topic's running total of frame bytes there, once a page before it was read. */
+  readonly bytes: number | undefined;
+}
+
+export type PageOutcome =
+  | { readonly kind: "page"; readonly page: Page; readonly head: Head }
+  /** Nothing is there: the cursor is at the end, in its direction. */
+  | { readonly kind: "end"; readonly head: Head }
+  /** What the cursor wants is no longer kept. */
+  | { readonly kind: "trimmed"; readonly head: Head }
+  /** The cursor is above the next offset. */
+  | { readonly kind: "beyond"; readonly head: Head }
+  /** The topic's rows are gone. */
+  | { readonly kind: "gone" };
+
+export interface PageQuery {
+  readonly topic: Topic;
+  readonly cursor: PageCursor;
+  /** At most so many bytes, but at least one record. */
+  readonly bytes: number;
+  /** Where to stop, exclusive forward and inclusive backward. */
+  readonly until?: number;
+  /** At most so many records. */
+  readonly recordsMax?: number;
+}
+
+export interface PageReader {
+  /** One page of history, for one reader. */
+  readHistory(query: PageQuery, signal: AbortSignal): Promise<PageOutcome>;
+  /** The page at a live cursor that the tail does not have: read once for all followers that need it. */
+  readLive(topic: Topic, offset: number, signal: AbortSignal): Promise<PageOutcome>;
+}
+
+export function createPageReader(lanes: DatabaseLanes, limits: Limits, metrics: Metrics): PageReader {
+  const fromDatabase = metrics.pageReads.labels("database");
+  const flights = new Map<string, Promise<PageOutcome>>();
+
+  async function read(lane: "live" | "history", query: PageQuery, signal?: AbortSignal): Promise<PageOutcome> {
+    const { topic, cursor } = query;
+    const nextBefore = topic.tip.value.nextOffset;
+    // Twice as many as the mean size makes of the page: the byte bound ends it, the count bounds the scan.
+    const guess = Math.ceil((2 * query.bytes) / topic.meanFrameBytes) + 1;
+    const records = Math.min(guess, query.recordsMax ?? guess);
+    const found = await lanes.run(
+      lane,
+      (store) =>
+        store.readPage({
+          topicId: topic.topicId,
+          direction: cursor.direction,
+          from: cursor.offset,
+          records,
+          bytes: query.bytes,
+          ...(query.until === undefined ? {} : { until: query.until }),
+          ...(cursor.bytes === undefined ? {} : { fromBytes: cursor.bytes }),
+        }),
+      signal,
+    );
+    fromDatabase.inc();
+    if (found === undefined) topic.markDeleted();
+    else topic.observe(found.head, nextBefore);
+    return judge(found, cursor);
+  }
+
+  return {
+    readHistory: (query, signal) => read("history", query, signal),
+    readLive(topic, offset, signal) {
+      const key = `${topic.topicId}:${topic.epoch}:${offset}`;
+      let flight = flights.get(key);
+      if (flight === undefined) {
+        const cursor: PageCursor = { direction: "forward", offset, bytes: undefined };
+        // No follower's signal: the others go on needing it.
+        flight = read("live", { topic, cursor, bytes: limits.pageBytesMax })
+          .then((outcome) => {
+            if (outcome.kind === "page") topic.tail.offer(outcome.page);
+            return outcome;
+          })
+          .finally(() => flights.delete(key));
+        flights.set(key, flight);
+      }
+      return abortable(flight, signal);
+    },
+  };
+}
+
+function judge(found: PageRead | undefined, cursor: PageCursor): PageOutcome {
+  if (found === undefined) return { kind: "gone" };
+  const { head, page } = found;
+  if (cursor.offset > head.nextOffset) return { kind: "beyond", head };
+  if (cursor.direction === "forward") {
+    if (cursor.offset < head.earliestOffset) return { kind: "trimmed", head };
+    if (page !== undefined && page.first === cursor.offset) return { kind: "page", page, head };
+    return { kind: "end", head };
+  }
+  if (page !== undefined && page.next === cursor.offset && page.first >= head.earliestOffset) {
+    return { kind: "page", page, head };
+  }
+  // Backward, the earliest record is the end, however it became the earliest.
+  return { kind: "end", head };
+}

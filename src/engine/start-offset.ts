@@ -1,0 +1,84 @@
+/** Where a reader begins: every way to say it becomes an offset, held against the topic as it stands. */
+
+import { epochMismatch, invalidArgument, offsetOutOfRange, type Start } from "../core/index.js";
+import type { Head } from "../store/index.js";
+import { readStamp } from "../wire/index.js";
+import type { DatabaseLanes } from "./database-lanes.js";
+import type { Topic } from "./topic.js";
+
+/**
+ * The offset of a start. It may lie below what is kept: what then happens is the reader's choice. Errors:
+ * `epoch-mismatch`; `offset-out-of-range` above the next offset.
+ */
+export async function resolveStart(
+  start: Start,
+  topic: Topic,
+  head: Head,
+  lanes: DatabaseLanes,
+  signal: AbortSignal,
+): Promise<number> {
+  switch (start.at) {
+    case "earliest":
+      return head.earliestOffset;
+    case "latest":
+      return head.nextOffset;
+    case "position":
+      checkEpoch(start.position.epoch, topic, "from.position.epoch");
+      return checkReached(start.position.offset, topic, head);
+    case "offset":
+      return checkReached(start.offset, topic, head);
+    case "last":
+      return Math.max(head.earliestOffset, head.nextOffset - start.count);
+    case "time":
+      return offsetAtTime(start.timeMicros, topic, head, lanes, signal);
+    default:
+      return start satisfies never;
+  }
+}
+
+/** Refuses an epoch that is not the topic's. 0 is unchecked. */
+export function checkEpoch(epoch: number, topic: { readonly name: string; readonly epoch: number }, field: string): void {
+  if (epoch === 0 || epoch === topic.epoch) return;
+  if (!Number.isSafeInteger(epoch)) throw invalidArgument(field, "must be an epoch that a position gave");
+  throw epochMismatch(topic.name, epoch, topic.epoch);
+}
+
+function checkReached(offset: number, topic: Topic, head: Head): number {
+  if (offset > head.nextOffset) throw offsetOutOfRange(topic.name, offset, head);
+  return offset;
+}
+
+/**
+ * The first offset taken at a time or later, or the next offset. Times never go backwards within a topic, so this is a
+ * binary search: some twenty reads of one frame for a million records.
+ */
+export async function offsetAtTime(
+  timeMicros: number,
+  topic: Topic,
+  head: Head,
+  lanes: DatabaseLanes,
+  signal: AbortSignal,
+): Promise<number> {
+  let low = head.earliestOffset;
+  let high = head.nextOffset;
+  if (timeMicros > head.lastTimeMicros) return high;
+  while (low < high) {
+    const middle = low + Math.floor((high - low) / 2);
+    const taken = await timeAt(topic, middle, lanes, signal);
+    // A record that is gone was trimmed meanwhile: what is kept is above it.
+    if (taken === undefined || taken < timeMicros) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** When a record was taken, in microseconds since 1970. Undefined: it is not there. */
+export async function timeAt(
+  topic: { readonly topicId: number },
+  offset: number,
+  lanes: DatabaseLanes,
+  signal?: AbortSignal,
+): Promise<number | undefined> {
+  const frame = await lanes.run("live", (store) => store.readFrame(topic.topicId, offset), signal);
+  return frame === undefined ? undefined : readStamp(frame, frame.length).timeMicros;
+}

@@ -1,0 +1,185 @@
+/**
+ * The newest pages of one topic in memory: the broadcast channel, and only a cache. It takes a page only where it ends,
+ * so it never has a hole; what it does not have is one page read from the database.
+ */
+
+import type { Limits, Page } from "../core/index.js";
+import { Ring } from "../streams/index.js";
+import { encodePageMessage, frameEnds } from "../wire/index.js";
+import type { PageMessage } from "./engine.js";
+
+/** A page with the places of its frames, so that a reader may begin and end anywhere in it. */
+interface IndexedPage {
+  readonly page: Page;
+  readonly ends: Uint32Array;
+}
+
+/** What 1000 followers at the same place are sent is encoded once. This many recent messages are kept for that. */
+const recentMessagesMax = 4;
+
+export interface Tail {
+  /** The lowest offset that it has; `next` while it is empty. A live reader below it fell behind. */
+  readonly first: number;
+  /** The offset after its newest record. */
+  readonly next: number;
+  readonly bytes: number;
+  /** Takes a page that begins where it ends; says whether it did. `ends` spares a walk where they are known. */
+  offer(page: Page, ends?: Uint32Array): boolean;
+  /** Drops everything and begins again, empty, at an offset. */
+  restart(offset: number): void;
+  /** A message of records from `from` on, of at most `bytes` but at least one record; undefined if it has none there. */
+  read(from: number, bytes: number, epoch: number): PageMessage | undefined;
+}
+
+/** All tails of a node share one budget; the least recently used one is emptied first. */
+export interface TailBudget {
+  readonly bytes: number;
+  create(start: number): Tail;
+}
+
+export function createTailBudget(limits: Pick<Limits, "tailTopicBytes" | "tailNodeBytes">): TailBudget {
+  let total = 0;
+  // In the order of their last use: a Map keeps insertion order, and a use inserts again.
+  const used = new Set<PageTail>();
+
+  function touch(tail: PageTail): void {
+    used.delete(tail);
+    if (tail.bytes > 0) used.add(tail);
+  }
+
+  function change(tail: PageTail, delta: number): void {
+    total += delta;
+    touch(tail);
+    for (const oldest of used) {
+      if (total <= limits.tailNodeBytes) return;
+      if (oldest !== tail) oldest.empty();
+    }
+  }
+
+  return {
+    get bytes() {
+      return total;
+    },
+    create: (start) => new PageTail(start, limits.tailTopicBytes, change, touch),
+  };
+}
+
+class PageTail implements Tail {
+  readonly #ring: Ring<IndexedPage>;
+  readonly #onUse: (tail: PageTail) => void;
+  #recent: PageMessage[] = [];
+  #recentFrom: number[] = [];
+
+  constructor(
+    start: number,
+    capacity: number,
+    onWeight: (tail: PageTail, delta: number) => void,
+    onUse: (tail: PageTail) => void,
+  ) {
+    this.#onUse = onUse;
+    this.#ring = new Ring({ capacity, start, onWeight: (delta) => onWeight(this, delta) });
+  }
+
+  get first(): number {
+    return this.#ring.first;
+  }
+
+  get next(): number {
+    return this.#ring.next;
+  }
+
+  get bytes(): number {
+    return this.#ring.weight;
+  }
+
+  offer(page: Page, ends?: Uint32Array): boolean {
+    if (page.first !== this.#ring.next) return false;
+    this.#ring.append(
+      { page, ends: ends ?? frameEnds(page.frames, page.next - page.first) },
+      page.next,
+      page.frames.length,
+    );
+    return true;
+  }
+
+  restart(offset: number): void {
+    this.#forgetMessages();
+    this.#ring.restart(offset);
+  }
+
+  empty(): void {
+    this.#forgetMessages();
+    this.#ring.evictTo(0);
+  }
+
+  read(from: number, bytes: number, epoch: number): PageMessage | undefined {
+    const runs: Uint8Array[] = [];
+    let next = from;
+    let room = bytes;
+    for (;;) {
+      const entry = this.#ring.find(next);
+      if (entry === undefined) break;
+      const run = sliceFrames(entry.item, next, room, runs.length === 0);
+      if (run.count === 0) break;
+      runs.push(run.frames);
+      next += run.count;
+      room -= run.frames.length;
+      if (next < entry.end) break;
+    }
+    if (next === from) return undefined;
+    this.#onUse(this);
+    return this.#recentMessage(from, next) ?? this.#encode(runs, from, { epoch, offset: next });
+  }
+
+  #recentMessage(from: number, next: number): PageMessage | undefined {
+    return this.#recent.find((message, index) => message.next.offset === next && this.#recentFrom[index] === from);
+  }
+
+  #encode(runs: readonly Uint8Array[], from: number, next: { epoch: number; offset: number }): PageMessage {
+    const message: PageMessage = {
+      kind: "page",
+      encoded: encodePageMessage(runs, next),
+      records: next.offset - from,
+      next,
+    };
+    this.#recent.push(message);
+    this.#recentFrom.push(from);
+    if (this.#recent.length > recentMessagesMax) {
+      this.#recent.shift();
+      this.#recentFrom.shift();
+    }
+    return message;
+  }
+
+  #forgetMessages(): void {
+    this.#recent = [];
+    this.#recentFrom = [];
+  }
+}
+
+/** Frames from offset `from` on that fit into `bytes`; with `takesOne`, the first one whatever its size. */
+function sliceFrames(
+  { page, ends }: IndexedPage,
+  from: number,
+  bytes: number,
+  takesOne: boolean,
+): { readonly frames: Uint8Array; readonly count: number } {
+  const index = from - page.first;
+  const start = index === 0 ? 0 : (ends[index - 1] as number);
+  let last = lastFrameWithin(ends, start + bytes);
+  if (last < index && takesOne) last = index;
+  if (last < index) return { frames: page.frames.subarray(0, 0), count: 0 };
+  return { frames: page.frames.subarray(start, ends[last]), count: last - index + 1 };
+}
+
+/** The last frame that ends at or before `limit`; -1 when there is none. */
+function lastFrameWithin(ends: Uint32Array, limit: number): number {
+  let low = -1;
+  let high = ends.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1;
+    if ((ends[middle] as number) <= limit) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}

@@ -1,0 +1,213 @@
+/**
+ * The topics that this node knows. A topic stays while somebody uses it, and a bounded number stays for a while after:
+ * the longest unused leave memory first.
+ */
+
+import { randomBytes } from "node:crypto";
+import { type Limits, MillraceError, topicNotFound } from "../core/index.js";
+import type { StoredTopic } from "../store/index.js";
+import { abortable } from "../streams/index.js";
+import type { Appender } from "./appender.js";
+import type { DatabaseLanes } from "./database-lanes.js";
+import { effectiveLimits, type Topic } from "./topic.js";
+
+/** A topic with what works on it. */
+export interface OpenTopic {
+  readonly topic: Topic;
+  readonly appender: Appender;
+}
+
+/** A use of a topic: it stays in memory until released. */
+export interface TopicLease extends OpenTopic {
+  /** Every call after the first does nothing. */
+  release(): void;
+}
+
+export interface TopicCache {
+  readonly size: number;
+  /** The topic of a name as this node knows it; looked up, and created where publishing may, if it does not. */
+  acquireForPublish(name: string, signal?: AbortSignal): Promise<TopicLease>;
+  /** The topic of a name as the database has it now, with what it was when asked. Throws `topic-not-found`. */
+  acquireFresh(name: string, signal?: AbortSignal): Promise<{ readonly lease: TopicLease; readonly stored: StoredTopic }>;
+  /** Takes over what a statement of control saw. */
+  observe(stored: StoredTopic): void;
+  /** A topic was deleted: its followers are told, and its name means nothing until it is looked up again. */
+  markDeleted(name: string, topicId: number): void;
+  /** The name means something else now, or nothing. */
+  forget(topic: Topic): void;
+  /** Topics that have followers. */
+  followed(): readonly OpenTopic[];
+  /** Closes every appender. */
+  close(): Promise<void>;
+}
+
+interface Entry extends OpenTopic {
+  users: number;
+}
+
+export interface TopicCacheParts {
+  readonly lanes: DatabaseLanes;
+  readonly limits: Limits;
+  readonly autoCreate: boolean;
+  readonly open: (stored: StoredTopic, onOver: (topic: Topic) => void) => OpenTopic;
+  /** A background promise that the engine's close waits for. */
+  readonly track: (task: Promise<unknown>) => void;
+}
+
+/** Below 2^48 and never 0: an exact number in every language, also in JavaScript. */
+export function randomEpoch(): number {
+  return randomBytes(6).readUIntBE(0, 6) || 1;
+}
+
+export function createTopicCache(parts: TopicCacheParts): TopicCache {
+  const { lanes, limits } = parts;
+  const entries = new Map<string, Entry>();
+  // Those without users, the longest unused first: a Set keeps insertion order.
+  const idle = new Set<Entry>();
+  const lookups = new Map<string, Promise<StoredTopic | undefined>>();
+
+  function lease(entry: Entry): TopicLease {
+    entry.users += 1;
+    idle.delete(entry);
+    let isHeld = true;
+    return {
+      topic: entry.topic,
+      appender: entry.appender,
+      release() {
+        if (!isHeld) return;
+        isHeld = false;
+        entry.users -= 1;
+        if (entry.users > 0) return;
+        if (entries.get(entry.topic.name) !== entry) return retire(entry);
+        idle.add(entry);
+        evictIdle();
+      },
+    };
+  }
+
+  function evictIdle(): void {
+    for (const entry of idle) {
+      if (idle.size <= limits.idleTopics) return;
+      entries.delete(entry.topic.name);
+      retire(entry);
+    }
+  }
+
+  function retire(entry: Entry): void {
+    if (entry.users > 0) return;
+    idle.delete(entry);
+    entry.topic.tail.restart(entry.topic.tip.value.nextOffset);
+    parts.track(entry.appender.close());
+  }
+
+  function forget(topic: Topic): void {
+    const entry = entries.get(topic.name);
+    if (entry?.topic !== topic) return;
+    entries.delete(topic.name);
+    retire(entry);
+  }
+
+  /** The entry of what the database has: the known one moved on, or a new one. `nextBefore`: see Topic.observe. */
+  function adopt(stored: StoredTopic, nextBefore: number): Entry {
+    const known = entries.get(stored.name);
+    if (known !== undefined && known.topic.topicId === stored.head.topicId && !known.topic.isOver) {
+      known.topic.observe(stored.head, nextBefore);
+      if (stored.head.version >= known.topic.settingsVersion) {
+        known.topic.limits = effectiveLimits(stored, limits);
+        known.topic.settingsVersion = stored.head.version;
+      }
+      if (!known.topic.isOver) return known;
+    }
+    if (known !== undefined) {
+      if (known.topic.topicId !== stored.head.topicId) known.topic.markDeleted();
+      forget(known.topic);
+    }
+    const entry: Entry = { ...parts.open(stored, forget), users: 0 };
+    entries.set(stored.name, entry);
+    return entry;
+  }
+
+  const nextKnown = (name: string): number => entries.get(name)?.topic.tip.value.nextOffset ?? 0;
+
+  /** Many may ask for one name at once: one statement answers all. */
+  function lookUp(name: string): Promise<StoredTopic | undefined> {
+    let lookup = lookups.get(name);
+    if (lookup === undefined) {
+      lookup = lanes.run("live", (store) => store.findTopic(name)).finally(() => lookups.delete(name));
+      lookups.set(name, lookup);
+    }
+    return lookup;
+  }
+
+  async function findOrCreate(name: string): Promise<StoredTopic> {
+    const found = await lookUp(name);
+    if (found !== undefined) return found;
+    if (!parts.autoCreate) throw topicNotFound(name);
+    const created = await lanes.run("append", (store) =>
+      store.createTopic({
+        name,
+        epoch: randomEpoch(),
+        labels: new Map(),
+        limits: { recordBytes: 0, batchRecords: 0, batchBytes: 0 },
+        autoCreated: true,
+        autoCreatedMost: limits.autoCreatedTopics,
+      }),
+    );
+    if (created === "too-many") {
+      throw new MillraceError(
+        "topic-limit",
+        `Cannot create topic "${name}" by publishing: ${limits.autoCreatedTopics} were created that way (MILLRACE_AUTO_CREATED_TOPICS). Create it with TopicService.Create`,
+        { metadata: { topic: name, limit: String(limits.autoCreatedTopics) } },
+      );
+    }
+    if (created !== "exists") return created;
+    const winner = await lanes.run("live", (store) => store.findTopic(name));
+    if (winner === undefined) throw topicNotFound(name);
+    return winner;
+  }
+
+  return {
+    get size() {
+      return entries.size;
+    },
+    async acquireForPublish(name, signal) {
+      const known = entries.get(name);
+      if (known !== undefined && !known.topic.isOver) return lease(known);
+      if (known !== undefined) forget(known.topic);
+      return lease(adopt(await abortable(findOrCreate(name), signal), 0));
+    },
+    async acquireFresh(name, signal) {
+      const nextBefore = nextKnown(name);
+      const stored = await abortable(
+        lanes.run("live", (store) => store.findTopic(name), signal),
+        signal,
+      );
+      if (stored === undefined) {
+        const known = entries.get(name)?.topic;
+        known?.markDeleted();
+        if (known !== undefined) forget(known);
+        throw topicNotFound(name);
+      }
+      return { lease: lease(adopt(stored, nextBefore)), stored };
+    },
+    observe(stored) {
+      if (entries.has(stored.name)) adopt(stored, 0);
+    },
+    markDeleted(name, topicId) {
+      const topic = entries.get(name)?.topic;
+      if (topic?.topicId !== topicId) return;
+      topic.markDeleted();
+      forget(topic);
+    },
+    forget,
+    followed() {
+      const found: OpenTopic[] = [];
+      for (const entry of entries.values()) if (entry.topic.followers > 0) found.push(entry);
+      return found;
+    },
+    async close() {
+      await Promise.all([...entries.values()].map((entry) => entry.appender.close()));
+      entries.clear();
+    },
+  };
+}

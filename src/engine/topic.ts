@@ -1,0 +1,118 @@
+/**
+ * One topic as this node knows it: its tip (the watched head), its tail, and who uses it. The database is the truth; a
+ * topic only ever moves forward towards it.
+ */
+
+import type { Limits } from "../core/index.js";
+import type { Head, StoredTopic } from "../store/index.js";
+import { Watch } from "../streams/index.js";
+import type { Tail } from "./tail.js";
+
+/** The newest that is known of a topic. Followers wait on this, never on the tail. */
+export type TopicTip =
+  | {
+      readonly state: "open" | "closed";
+      readonly earliestOffset: number;
+      readonly nextOffset: number;
+    }
+  /** Its rows are gone; what a name means now is looked up again. */
+  | { readonly state: "deleted"; readonly earliestOffset: number; readonly nextOffset: number }
+  /** Its next offset fell: the database went back in time. */
+  | { readonly state: "lost"; readonly earliestOffset: number; readonly nextOffset: number };
+
+export interface TopicLimits {
+  readonly recordBytes: number;
+  readonly batchRecords: number;
+  readonly batchBytes: number;
+}
+
+export class Topic {
+  readonly name: string;
+  readonly topicId: number;
+  readonly epoch: number;
+  readonly tip: Watch<TopicTip>;
+  readonly tail: Tail;
+  limits: TopicLimits;
+  /** The version of the settings that `limits` came from. */
+  settingsVersion: number;
+  /** Mean size of its records, for guessing how many make a page. */
+  meanFrameBytes: number;
+  /** Followers, and those among them that are live. The head poll and the tail serve only them. */
+  followers = 0;
+  liveFollowers = 0;
+
+  readonly #onOver: (topic: Topic) => void;
+
+  /** `onOver` is told once when its rows are gone or its database went back in time. */
+  constructor(stored: StoredTopic, tail: Tail, nodeLimits: Limits, onOver: (topic: Topic) => void) {
+    const { head } = stored;
+    this.#onOver = onOver;
+    this.name = stored.name;
+    this.topicId = head.topicId;
+    this.epoch = head.epoch;
+    this.tail = tail;
+    this.limits = effectiveLimits(stored, nodeLimits);
+    this.settingsVersion = head.version;
+    this.meanFrameBytes = meanOf(head);
+    this.tip = new Watch<TopicTip>({
+      state: head.closed ? "closed" : "open",
+      earliestOffset: head.earliestOffset,
+      nextOffset: head.nextOffset,
+    });
+  }
+
+  get isOver(): boolean {
+    const { state } = this.tip.value;
+    return state === "deleted" || state === "lost";
+  }
+
+  /**
+   * Moves the tip to what a statement saw. `nextBefore` is the tip's next offset when the statement was sent: a head
+   * below that is a database that went back in time.
+   */
+  observe(head: Head, nextBefore: number): void {
+    const tip = this.tip.value;
+    if (this.isOver) return;
+    if (head.nextOffset < nextBefore || head.epoch !== this.epoch) {
+      this.#end("lost");
+      return;
+    }
+    this.meanFrameBytes = meanOf(head);
+    const isClosed = tip.state === "closed" || head.closed;
+    if (
+      head.nextOffset > tip.nextOffset ||
+      head.earliestOffset > tip.earliestOffset ||
+      isClosed !== (tip.state === "closed")
+    ) {
+      this.tip.set({
+        state: isClosed ? "closed" : "open",
+        earliestOffset: Math.max(head.earliestOffset, tip.earliestOffset),
+        nextOffset: Math.max(head.nextOffset, tip.nextOffset),
+      });
+    }
+  }
+
+  /** Its rows are gone. */
+  markDeleted(): void {
+    if (!this.isOver) this.#end("deleted");
+  }
+
+  #end(state: "deleted" | "lost"): void {
+    this.tip.set({ ...this.tip.value, state });
+    this.#onOver(this);
+  }
+}
+
+/** What a topic may ask for is bounded by the node's own limits. */
+export function effectiveLimits(stored: StoredTopic, node: Limits): TopicLimits {
+  const atMost = (own: number, most: number): number => (own === 0 ? most : Math.min(own, most));
+  return {
+    recordBytes: atMost(stored.limits.recordBytes, node.recordBytes),
+    batchRecords: atMost(stored.limits.batchRecords, node.batchRecords),
+    batchBytes: atMost(stored.limits.batchBytes, node.batchBytes),
+  };
+}
+
+function meanOf(head: Head): number {
+  return head.nextOffset === 0 ? 128 : Math.max(1, head.nextBytes / head.nextOffset);
+}
