@@ -1,0 +1,85 @@
+import { expect, test } from "vitest";
+import { abortable, deferred, pullIterator } from "../../src/streams/index.js";
+import type { Deferred, PullSource } from "../../src/streams/index.js";
+import { abortListeners } from "./listeners.js";
+
+const end = { done: true, value: undefined } as const;
+
+/** A source that is answered by hand. */
+function manual() {
+  const asked: Deferred<IteratorResult<number, undefined>>[] = [];
+  const seen = { closed: 0, signal: undefined as AbortSignal | undefined };
+  const source: PullSource<number> = {
+    pull(signal) {
+      seen.signal = signal;
+      const answer = deferred<IteratorResult<number, undefined>>();
+      asked.push(answer);
+      return abortable(answer.promise, signal);
+    },
+    close: () => void (seen.closed += 1),
+  };
+  return { asked, seen, iterator: pullIterator(source) };
+}
+
+test("pullIterator, pulls nothing before next(), and serves next() calls that overlap in order, one at a time", async () => {
+  const { asked, iterator } = manual();
+  expect(asked.length).toBe(0);
+  const results = [iterator.next(), iterator.next(), iterator.next()];
+  expect(asked.length).toBe(1);
+  asked[0]?.resolve({ done: false, value: 1 });
+  await results[0];
+  await Promise.resolve();
+  asked[1]?.resolve({ done: false, value: 2 });
+  await results[1];
+  await Promise.resolve();
+  asked[2]?.resolve(end);
+  expect(await Promise.all(results)).toEqual([{ done: false, value: 1 }, { done: false, value: 2 }, end]);
+  expect(asked.length).toBe(3);
+});
+
+test("pullIterator, gives the end for ever after the end, an error or return(), and closes its source once", async () => {
+  const ended = manual();
+  const last = ended.iterator.next();
+  ended.asked[0]?.resolve(end);
+  expect(await last).toEqual(end);
+
+  const broken = manual();
+  const failing = broken.iterator.next();
+  const behind = broken.iterator.next();
+  broken.asked[0]?.reject(new Error("broken"));
+  await expect(failing).rejects.toThrow("broken");
+  expect(await behind).toEqual(end);
+
+  const left = manual();
+  await left.iterator.return?.();
+
+  for (const { asked, iterator, seen } of [ended, broken, left]) {
+    const pulls = asked.length;
+    expect(await iterator.next()).toEqual(end);
+    expect(await iterator.return?.()).toEqual(end);
+    expect(asked.length).toBe(pulls);
+    expect(seen.closed).toBe(1);
+  }
+});
+
+test("pullIterator.return(), reaches a parked next() at once and leaves no listener", async () => {
+  const { iterator, seen } = manual();
+  const parked = iterator.next();
+  const behind = iterator.next();
+  expect(await iterator.return?.()).toEqual(end);
+  expect(await parked).toEqual(end);
+  expect(await behind).toEqual(end);
+  expect(seen.closed).toBe(1);
+  expect(seen.signal && abortListeners(seen.signal)).toBe(0);
+});
+
+test("pullIterator, closes its source when a loop breaks off", async () => {
+  const { asked, iterator, seen } = manual();
+  const looping = (async () => {
+    for await (const value of iterator) return value;
+    return undefined;
+  })();
+  asked[0]?.resolve({ done: false, value: 5 });
+  expect(await looping).toBe(5);
+  expect(seen.closed).toBe(1);
+});

@@ -1,0 +1,51 @@
+import { expect, test } from "vitest";
+import { deferred, trackTasks } from "../../src/streams/index.js";
+import { abortListeners } from "./listeners.js";
+
+test("trackTasks.settled(), waits for all tasks, those included that came meanwhile, and gives errors to onError", async () => {
+  const errors: unknown[] = [];
+  const tasks = trackTasks((error) => errors.push(error));
+  await tasks.settled();
+  const [first, second, third] = [deferred<void>(), deferred<void>(), deferred<void>()];
+  tasks.track(first.promise);
+  tasks.track(second.promise);
+  let isOver = false;
+  const settled = tasks.settled().then(() => (isOver = true));
+  expect(tasks.size).toBe(2);
+  tasks.track(third.promise);
+  first.resolve();
+  second.reject(new Error("broken"));
+  await Promise.allSettled([first.promise, second.promise]);
+  expect([tasks.size, isOver]).toEqual([1, false]);
+  third.resolve();
+  await settled;
+  expect(tasks.size).toBe(0);
+  expect(errors).toEqual([new Error("broken")]);
+});
+
+test("trackTasks.settled(), goes on waiting when a task came in the very turn in which the last one went", async () => {
+  const tasks = trackTasks(() => {});
+  const [first, second] = [deferred<void>(), deferred<void>()];
+  tasks.track(first.promise);
+  tasks.track(first.promise.then(() => void tasks.track(second.promise)));
+  let isOver = false;
+  const settled = tasks.settled().then(() => (isOver = true));
+  first.resolve();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(isOver).toBe(false);
+  second.resolve();
+  await settled;
+});
+
+test("trackTasks.settled(), rejects on abort, leaves no listener, and the tasks go on", async () => {
+  const tasks = trackTasks(() => {});
+  const task = deferred<void>();
+  tasks.track(task.promise);
+  const controller = new AbortController();
+  const settled = tasks.settled(controller.signal);
+  controller.abort(new Error("grace is over"));
+  await expect(settled).rejects.toThrow("grace is over");
+  expect([tasks.size, abortListeners(controller.signal)]).toEqual([1, 0]);
+  task.resolve();
+  await tasks.settled();
+});
