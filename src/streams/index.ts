@@ -6,7 +6,8 @@
  * - **pull-based**: nothing is produced before it is asked for, but for a buffer whose size was stated;
  * - **bounded**: no buffer or queue without a bound, and no bound that is infinite unless told;
  * - **cancellable**: an AbortSignal or `return()` reaches a parked wait at once, and `finally` blocks run once. Listeners
- *   and timers are gone when a wait settles;
+ *   and timers are gone when a wait settles. A signal is meant for one call: Node warns when more than ten waits share
+ *   one (`events.setMaxListeners(0, signal)` allows it), and leaving it costs O(waits that share it);
  * - **errors once**: an error comes after the items before it; it is never lost, and never an unhandled rejection;
  * - **fused**: after the end, always the end;
  * - **single use**: what is iterated is iterated once, unless it says otherwise;

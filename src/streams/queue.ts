@@ -6,7 +6,7 @@ const smallest = 16;
  * It has no bound of its own: whoever owns it has one.
  */
 export class Queue<T> {
-  #slots: (T | undefined)[] = new Array<T | undefined>(smallest).fill(undefined);
+  #slots = emptySlots<T>(smallest);
   #head = 0;
   #length = 0;
 
@@ -37,7 +37,7 @@ export class Queue<T> {
   }
 
   clear(): void {
-    this.#slots = new Array<T | undefined>(smallest).fill(undefined);
+    this.#slots = emptySlots<T>(smallest);
     this.#head = 0;
     this.#length = 0;
   }
@@ -48,9 +48,13 @@ export class Queue<T> {
   }
 
   #resize(length: number): void {
-    const slots = new Array<T | undefined>(length).fill(undefined);
+    const slots = emptySlots<T>(length);
     for (let index = 0; index < this.#length; index += 1) slots[index] = this.#slots[this.#index(index)];
     this.#slots = slots;
     this.#head = 0;
   }
+}
+
+function emptySlots<T>(length: number): (T | undefined)[] {
+  return Array.from<T | undefined>({ length });
 }

@@ -21,7 +21,7 @@ export class Watch<T> {
   #value: T;
   #version = 0;
   #isClosed = false;
-  #waiting = new Set<Settle>();
+  readonly #waiting = new Set<Settle>();
 
   constructor(initial: T) {
     this.#value = initial;
@@ -109,8 +109,7 @@ export class Watch<T> {
   }
 
   #wake(outcome: WatchOutcome): void {
-    const woken = this.#waiting;
-    this.#waiting = new Set();
-    for (const settle of woken) settle(outcome);
+    // Each leaves the set as it settles; none can join meanwhile, since nothing of theirs runs here.
+    for (const settle of this.#waiting) settle(outcome);
   }
 }

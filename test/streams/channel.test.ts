@@ -154,6 +154,19 @@ test("Sender.send(), lets waiting sends in first come, first served", async () =
   expect(sent).toEqual([0, 1, 2, 3]);
 });
 
+test("Sender.send(), lets those in that fit when a heavy one before them aborts", async () => {
+  const { sender } = channel<number>({ capacity: 10, weigh: (item) => item });
+  await sender.send(5);
+  const controller = new AbortController();
+  const heavy = sender.send(9, controller.signal);
+  const light = sender.send(2);
+  expect(sender.waiting).toBe(2);
+  controller.abort(new Error("left"));
+  await expect(heavy).rejects.toThrow("left");
+  await light;
+  expect([sender.size, sender.weight, sender.waiting]).toEqual([2, 7, 0]);
+});
+
 test("Sender.send(), rejects when the channel is full and its overflow is \"fail\"", async () => {
   const { sender } = channel<number>({ capacity: 1, overflow: "fail" });
   await sender.send(1);

@@ -3,10 +3,12 @@ import { expect, test } from "vitest";
 import { Queue } from "../../src/streams/queue.js";
 
 test("Queue, does what an array does", () => {
+  // Small steps wrap around, large ones grow and shrink.
+  const count = fc.oneof(fc.integer({ min: 1, max: 8 }), fc.integer({ min: 1, max: 100 }));
   const step = fc.oneof(
-    fc.record({ kind: fc.constant("push" as const), count: fc.integer({ min: 1, max: 100 }) }),
-    fc.record({ kind: fc.constant("shift" as const), count: fc.integer({ min: 1, max: 100 }) }),
-    fc.record({ kind: fc.constant("clear" as const), count: fc.constant(1) }),
+    { weight: 5, arbitrary: fc.record({ kind: fc.constant("push" as const), count }) },
+    { weight: 5, arbitrary: fc.record({ kind: fc.constant("shift" as const), count }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("clear" as const), count: fc.constant(1) }) },
   );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {

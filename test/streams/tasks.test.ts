@@ -27,7 +27,7 @@ test("trackTasks.settled(), goes on waiting when a task came in the very turn in
   const tasks = trackTasks(() => {});
   const [first, second] = [deferred<void>(), deferred<void>()];
   tasks.track(first.promise);
-  tasks.track(first.promise.then(() => void tasks.track(second.promise)));
+  void first.promise.then(() => tasks.track(second.promise));
   let isOver = false;
   const settled = tasks.settled().then(() => (isOver = true));
   first.resolve();
