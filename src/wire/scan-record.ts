@@ -62,7 +62,7 @@ export function scanRecord(bytes: Uint8Array, start: number, end: number): { rea
         break;
       }
       case Field.data:
-        cursor.at += enter(cursor, end, tag, "data");
+        skip(cursor, end, tag, "data");
         break;
       case Field.text:
         checkText(cursor, enter(cursor, end, tag, "text"), "text", true);
@@ -89,7 +89,7 @@ export function scanRecord(bytes: Uint8Array, start: number, end: number): { rea
       }
       case Field.time:
         hasStamp = true;
-        cursor.at += enter(cursor, end, tag, "time");
+        skip(cursor, end, tag, "time");
         break;
       case Field.offset:
         hasStamp = true;
@@ -111,8 +111,9 @@ export function withoutStamp(bytes: Uint8Array, start: number, end: number, keep
   while (cursor.at < end) {
     const fieldStart = cursor.at;
     const tag = readVarint(cursor, end);
-    if ((tag & 7) === WireType.bytes) cursor.at += readVarint(cursor, end);
-    else cursor.at += 8;
+    // A record's own fields are either length-delimited or, the offset alone, eight bytes wide.
+    const length = (tag & 7) === WireType.bytes ? readVarint(cursor, end) : 8;
+    cursor.at += length;
     const field = tag >>> 3;
     if (field !== Field.time && field !== Field.offset) continue;
     if (fieldStart > runStart) keep(runStart, fieldStart);
@@ -266,6 +267,12 @@ function enter(cursor: Cursor, end: number, tag: number, path: string): number {
   const length = readVarint(cursor, end);
   if (length < 0 || cursor.at + length > end) throw truncated(path);
   return length;
+}
+
+function skip(cursor: Cursor, end: number, tag: number, path: string): void {
+  const length = enter(cursor, end, tag, path);
+  // Not `cursor.at += enter(…)`: that would add to where the cursor stood before the length was read.
+  cursor.at += length;
 }
 
 function expectType(tag: number, type: number, path: string): void {
