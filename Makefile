@@ -1,0 +1,106 @@
+# Everything runs through npm's packages: a machine needs Node 20.19 or newer, npm and make.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test soak lint format proto baseline build bench clean \
+	lint-proto lint-generated lint-format lint-code lint-types lint-dead lint-package
+
+bin := node_modules/.bin
+# Stamps lie beside what they speak for, so that removing the folder removes the stamp.
+installed := node_modules/.installed
+built := dist/.built
+generated := node_modules/.cache/generated
+# The API as it was last released: `buf breaking` holds the protos against it.
+api_baseline := buf.baseline.binpb
+
+protos := $(shell find proto -name '*.proto')
+sources := $(shell find src -name '*.ts')
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+run: $(built) ## install, build, serve: make run ARGS="--listen 127.0.0.1:50052"
+	@exec node dist/cli/main.js serve $(ARGS)
+
+test: $(built) ## install, build, all tests: make test ARGS=test/streams
+	$(bin)/vitest run $(ARGS)
+
+soak: $(built) ## the tests that take minutes to hours
+	SOAK=1 $(bin)/vitest run $(ARGS)
+
+# `make -k lint` shows the faults of all of them.
+lint: lint-proto lint-generated lint-format lint-types lint-code lint-dead lint-package ## every check that is not a test
+
+lint-proto: $(installed)
+	$(bin)/buf lint
+	$(bin)/buf format --diff --exit-code
+	$(bin)/buf breaking --against $(api_baseline)
+
+# src/gen is committed: what the protos generate now must be what is there.
+lint-generated: $(installed)
+	@$(generate)
+	diff -r src/gen $(generated)/src/gen
+
+lint-format: $(installed)
+	$(bin)/biome format
+
+lint-types: $(installed)
+	$(bin)/tsc -p tsconfig.json
+	@if [ -e bench/tsconfig.json ]; then $(bin)/tsc -p bench/tsconfig.json --noEmit; fi
+
+lint-code: $(installed)
+	$(bin)/oxlint --type-aware
+
+lint-dead: $(installed)
+	$(bin)/knip
+
+# Looks at the package as npm would pack it, so it wants dist/.
+lint-package: $(built)
+	$(bin)/publint --strict
+
+format: $(installed) ## protos and code
+	$(bin)/buf format --write
+	$(bin)/biome format --write
+
+proto: $(installed) ## generate src/gen from the protos
+	$(bin)/buf format --write
+	$(replace_generated)
+
+baseline: $(installed) ## renew the API baseline: at a release, or when a break is meant
+	$(bin)/buf build --exclude-source-info --output $(api_baseline)
+
+build: $(built) ## install, generate, compile to dist/
+
+bench: $(built) ## run the benchmarks, write bench/results.md
+	@if [ -e bench/package-lock.json ]; then npm ci --prefix bench --no-audit --no-fund; fi
+	$(bin)/tsc -p bench/tsconfig.json
+	@exec node bench/.build/bench/main.js $(ARGS)
+
+clean: ## remove what was built; node_modules and data stay
+	rm -rf dist bench/.build coverage node_modules/.cache
+
+$(installed): package-lock.json
+	npm ci --no-audit --no-fund
+	@touch $@
+
+# A whole new dist/: a module that is gone must not be found. The link lets `npx millrace` work in the checkout.
+$(built): $(installed) src/gen/descriptor-set.ts $(sources) tsconfig.json tsconfig.build.json
+	rm -rf dist
+	$(bin)/tsc -p tsconfig.build.json
+	@chmod +x dist/cli/main.js
+	@ln -sf ../../dist/cli/main.js $(bin)/millrace
+	@touch $@
+
+src/gen/descriptor-set.ts: $(protos) buf.gen.yaml scripts/build-descriptors.mjs | $(installed)
+	$(replace_generated)
+
+# Into a folder of its own first: buf empties the folder that it generates into, and src/gen may be in use.
+define generate
+rm -rf $(generated) && $(bin)/buf generate --output $(generated) && \
+	node scripts/build-descriptors.mjs $(generated)/src/gen/descriptor-set.ts
+endef
+
+define replace_generated
+$(generate) && rm -rf src/gen && mv $(generated)/src/gen src/gen
+endef
