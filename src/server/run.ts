@@ -1,0 +1,80 @@
+/** A server as a process: settings in, signals in, one line that it serves, an exit code out. */
+
+import { createLogger } from "../telemetry/index.js";
+import { type RunningServer, startServer } from "./serve.js";
+import { readSettings, SettingError, type Settings } from "./settings.js";
+
+/** Where a process speaks to whoever started it. */
+export interface Terminal {
+  print(line: string): void;
+  printError(line: string): void;
+}
+
+/**
+ * Serves until SIGTERM or SIGINT, then drains. A second signal ends the wait. Resolves with the exit code: 0 after a
+ * drain, forced or not; 1 when it could not start, or was told twice; 2 when a setting cannot be used.
+ */
+export async function runServer(
+  flags: Readonly<Record<string, string | boolean | undefined>>,
+  environment: Readonly<Record<string, string | undefined>>,
+  terminal: Terminal,
+): Promise<number> {
+  let settings: Settings;
+  try {
+    settings = readSettings(flags, environment);
+  } catch (error) {
+    if (!(error instanceof SettingError)) throw error;
+    terminal.printError(error.message);
+    return 2;
+  }
+  const logger = createLogger(settings.logLevel);
+  const starting = new AbortController();
+  const signals = nextSignals();
+  void signals.first.then(() => starting.abort(new Error("told to stop while starting")));
+  let server: RunningServer;
+  try {
+    server = await startServer(settings, logger, starting.signal);
+  } catch (error) {
+    signals.forget();
+    terminal.printError(`Cannot serve: ${error instanceof Error ? error.message : String(error)}`);
+    return 1;
+  }
+  for (const line of greeting(server, settings)) terminal.print(line);
+  const name = await signals.first;
+  terminal.print(`${name}: draining, for at most ${settings.drainGraceMs / 1000} s`);
+  const end = await Promise.race([server.drain(), signals.second]);
+  signals.forget();
+  if (typeof end === "string") {
+    terminal.printError(`${end} again: not waiting any longer`);
+    return 1;
+  }
+  terminal.print(end.wasForced ? "Stopped; calls that did not end in time were cut off" : "Stopped");
+  return 0;
+}
+
+function greeting(server: RunningServer, settings: Settings): string[] {
+  const lines = [
+    settings.database.kind === "embedded"
+      ? `Embedded database in ${settings.database.folder}: what is acknowledged survives kill -9, not a power cut (it never fsyncs)`
+      : "Postgres by DATABASE_URL: what is acknowledged is on its disk",
+  ];
+  if (server.metricsAddress !== undefined) lines.push(`Metrics on http://${server.metricsAddress}/metrics`);
+  lines.push(`Millrace is serving on ${server.address}`);
+  return lines;
+}
+
+function nextSignals(): { readonly first: Promise<string>; readonly second: Promise<string>; forget(): void } {
+  const names = ["SIGINT", "SIGTERM"] as const;
+  const waiting: ((name: string) => void)[] = [];
+  const first = new Promise<string>((resolve) => waiting.push(resolve));
+  const second = new Promise<string>((resolve) => waiting.push(resolve));
+  const onSignal = (name: string) => waiting.shift()?.(name);
+  for (const name of names) process.on(name, onSignal);
+  return {
+    first,
+    second,
+    forget() {
+      for (const name of names) process.off(name, onSignal);
+    },
+  };
+}

@@ -1,0 +1,105 @@
+/** The composition root: the only place that builds everything, and takes it down again in order. */
+
+import { createEngine, type Engine } from "../engine/index.js";
+import { createGrpcServer, type GrpcServer } from "../rpc/index.js";
+import { openPostgresStore } from "../store/postgres/index.js";
+import type { Store } from "../store/index.js";
+import { createLiveStreams, createMetrics, type Logger, type Metrics, systemClock } from "../telemetry/index.js";
+import { type MetricsEndpoint, serveMetrics } from "./metrics-endpoint.js";
+import type { Settings } from "./settings.js";
+
+export interface RunningServer {
+  /** HOST:PORT as bound. */
+  readonly address: string;
+  /** HOST:PORT of the metrics page, where there is one. */
+  readonly metricsAddress: string | undefined;
+  /**
+   * Ends every stream with its position, lets calls under way finish, and closes the database. Resolves with whether
+   * some calls had to be cut off at the end of the grace. Every call gives the same promise.
+   */
+  drain(): Promise<{ readonly wasForced: boolean }>;
+}
+
+/** Starts a node. Throws when the database stays away, another process has its folder, or an address is taken. */
+export async function startServer(settings: Settings, logger: Logger, signal?: AbortSignal): Promise<RunningServer> {
+  const metrics = createMetrics();
+  const store = await openPostgresStore({
+    connection: settings.database,
+    connections: settings.connections,
+    statementTimeoutMs: settings.statementTimeoutMs,
+    poolWaitMs: settings.poolWaitMs,
+    logger,
+    metrics,
+    ...(signal === undefined ? {} : { signal }),
+  });
+  let engine: Engine | undefined;
+  let metricsEndpoint: MetricsEndpoint | undefined;
+  try {
+    engine = await createEngine({
+      store,
+      limits: settings.limits,
+      autoCreate: settings.autoCreate,
+      clock: systemClock,
+      logger,
+      metrics,
+    });
+    const grpc = createEdge(engine, settings, metrics, logger);
+    if (settings.metrics !== undefined) metricsEndpoint = await serveMetrics(metrics, settings.metrics);
+    const address = await grpc.listen(addressText(settings.listen));
+    return running(address, { grpc, engine, store, metricsEndpoint, settings });
+  } catch (error) {
+    await metricsEndpoint?.close();
+    await engine?.close();
+    await store.close();
+    throw error;
+  }
+}
+
+function createEdge(engine: Engine, settings: Settings, metrics: Metrics, logger: Logger): GrpcServer {
+  return createGrpcServer({
+    engine,
+    limits: settings.limits,
+    liveStreams: createLiveStreams(),
+    metrics,
+    logger,
+    options: {
+      keepaliveMs: settings.keepaliveMs,
+      streamsPerConnection: settings.streamsPerConnection,
+      receiveBytes: settings.receiveBytes,
+    },
+  });
+}
+
+function running(
+  address: string,
+  parts: {
+    readonly grpc: GrpcServer;
+    readonly engine: Engine;
+    readonly store: Store;
+    readonly metricsEndpoint: MetricsEndpoint | undefined;
+    readonly settings: Settings;
+  },
+): RunningServer {
+  let drained: Promise<{ readonly wasForced: boolean }> | undefined;
+
+  async function drainOnce(): Promise<{ readonly wasForced: boolean }> {
+    const outcome = await parts.grpc.drain(parts.settings.drainGraceMs);
+    await parts.engine.close();
+    await parts.store.close();
+    await parts.metricsEndpoint?.close();
+    return outcome;
+  }
+
+  return {
+    address,
+    metricsAddress: parts.metricsEndpoint?.address,
+    drain() {
+      drained ??= drainOnce();
+      return drained;
+    },
+  };
+}
+
+function addressText({ host, port }: { readonly host: string; readonly port: number }): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}

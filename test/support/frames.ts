@@ -1,0 +1,29 @@
+import { defaultLimits } from "../../src/core/index.js";
+import { AppendRequest } from "../../src/gen/millrace/v1/record_service.js";
+import { type Frames, frameBatches, type RecordBatch, splitRequest } from "../../src/wire/index.js";
+
+/** A batch of records with data of these sizes, as a request would bring it. */
+export function batchOf(sizes: readonly number[]): RecordBatch {
+  const records = sizes.map((size) => ({
+    key: "",
+    attributes: new Map<string, string>(),
+    body: { $case: "data" as const, value: new Uint8Array(size) },
+    location: undefined,
+    eventTime: undefined,
+    time: undefined,
+    offset: 0,
+  }));
+  const request = AppendRequest.encode({
+    topic: "t",
+    records,
+    expectedOffset: undefined,
+    producer: undefined,
+    epoch: 0,
+  }).finish();
+  return splitRequest(request, defaultLimits).batch;
+}
+
+/** Frames of records with data of these sizes. */
+export function framesOf(sizes: readonly number[], firstOffset: number, timeMicros = 0): Frames {
+  return frameBatches([batchOf(sizes)], firstOffset, timeMicros);
+}
