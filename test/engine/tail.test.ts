@@ -2,18 +2,14 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Page } from "../../src/core/index.js";
 import { createTailBudget } from "../../src/engine/tail.js";
-import { ReadResponse } from "../../src/gen/millrace/v1/record_service.js";
 import { framesOf } from "../support/frames.js";
+import { offsetsIn } from "../support/open-engine.js";
 
 const epoch = 9;
 
 function pageOf(first: number, sizes: readonly number[]): Page {
   const frames = framesOf(sizes, first);
   return { first, next: first + sizes.length, endBytes: 0, frames: frames.bytes };
-}
-
-function offsetsIn(encoded: Uint8Array): number[] {
-  return ReadResponse.decode(encoded).records.map((record) => record.offset);
 }
 
 describe("Tail.read()", () => {

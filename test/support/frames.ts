@@ -11,7 +11,7 @@ export function batchOf(sizes: readonly number[]): RecordBatch {
     location: undefined,
     eventTime: undefined,
     time: undefined,
-    offset: 0,
+    offset: undefined,
   }));
   const request = AppendRequest.encode({
     topic: "t",

@@ -4,11 +4,21 @@ import { defaultLimits, MillraceError, recordBounds } from "../../src/core/index
 import { Record as RecordMessage } from "../../src/gen/millrace/v1/record.js";
 import { splitRequest } from "../../src/wire/index.js";
 
-type Partial = Parameters<typeof RecordMessage.fromPartial>[0];
+const emptyRecord: RecordMessage = {
+  key: "",
+  attributes: new Map(),
+  body: undefined,
+  location: undefined,
+  eventTime: undefined,
+  time: undefined,
+  offset: undefined,
+};
+
+type Fields = Partial<RecordMessage>;
 
 /** What is said about a request with this one record, given as a message or as bytes. */
-function faultOf(record: Partial | Uint8Array): string {
-  const bytes = record instanceof Uint8Array ? record : RecordMessage.encode(RecordMessage.fromPartial(record)).finish();
+function faultOf(record: Fields | Uint8Array): string {
+  const bytes = record instanceof Uint8Array ? record : RecordMessage.encode({ ...emptyRecord, ...record }).finish();
   const request = new BinaryWriter().uint32(18).bytes(bytes).finish();
   try {
     splitRequest(request, defaultLimits);
@@ -22,7 +32,7 @@ function faultOf(record: Partial | Uint8Array): string {
 const text = (field: number, bytes: Uint8Array) => new BinaryWriter().uint32(field * 8 + 2).bytes(bytes).finish();
 const nested = (levels: number): unknown => (levels === 0 ? 1 : { deeper: nested(levels - 1) });
 
-const refused: [string, Partial | Uint8Array, string][] = [
+const refused: [string, Fields | Uint8Array, string][] = [
   ["a key that is too long", { key: "k".repeat(recordBounds.keyBytes + 1) }, "records[0].key: has 1025 bytes, at most 1024 are allowed"],
   ["U+0000 in a key", { key: "a\u0000b" }, "records[0].key: must not contain U+0000"],
   ["invalid UTF-8 in a key", text(1, Uint8Array.of(0xff)), "records[0].key: must be valid UTF-8"],

@@ -26,8 +26,8 @@ export interface LiveStream {
   peer: string;
   method: string;
   topic: string;
-  nextOffset: number;
-  lag: number;
+  nextOffset?: number | undefined;
+  lag?: number | undefined;
   bytesSent: number;
   messagesSent: number;
   waiting: LiveStream_Waiting;
@@ -296,8 +296,8 @@ function createBaseLiveStream(): LiveStream {
     peer: "",
     method: "",
     topic: "",
-    nextOffset: 0,
-    lag: 0,
+    nextOffset: undefined,
+    lag: undefined,
     bytesSent: 0,
     messagesSent: 0,
     waiting: 0,
@@ -320,10 +320,10 @@ export const LiveStream: MessageFns<LiveStream> = {
     if (message.topic !== "") {
       writer.uint32(34).string(message.topic);
     }
-    if (message.nextOffset !== 0) {
+    if (message.nextOffset !== undefined) {
       writer.uint32(40).uint64(message.nextOffset);
     }
-    if (message.lag !== 0) {
+    if (message.lag !== undefined) {
       writer.uint32(48).uint64(message.lag);
     }
     if (message.bytesSent !== 0) {
@@ -467,8 +467,8 @@ export const LiveStream: MessageFns<LiveStream> = {
         ? globalThis.Number(object.nextOffset)
         : isSet(object.next_offset)
         ? globalThis.Number(object.next_offset)
-        : 0,
-      lag: isSet(object.lag) ? globalThis.Number(object.lag) : 0,
+        : undefined,
+      lag: isSet(object.lag) ? globalThis.Number(object.lag) : undefined,
       bytesSent: isSet(object.bytesSent)
         ? globalThis.Number(object.bytesSent)
         : isSet(object.bytes_sent)
@@ -507,10 +507,10 @@ export const LiveStream: MessageFns<LiveStream> = {
     if (message.topic !== "") {
       obj.topic = message.topic;
     }
-    if (message.nextOffset !== 0) {
+    if (message.nextOffset !== undefined) {
       obj.nextOffset = Math.round(message.nextOffset);
     }
-    if (message.lag !== 0) {
+    if (message.lag !== undefined) {
       obj.lag = Math.round(message.lag);
     }
     if (message.bytesSent !== 0) {
@@ -540,8 +540,8 @@ export const LiveStream: MessageFns<LiveStream> = {
     message.peer = object.peer ?? "";
     message.method = object.method ?? "";
     message.topic = object.topic ?? "";
-    message.nextOffset = object.nextOffset ?? 0;
-    message.lag = object.lag ?? 0;
+    message.nextOffset = object.nextOffset ?? undefined;
+    message.lag = object.lag ?? undefined;
     message.bytesSent = object.bytesSent ?? 0;
     message.messagesSent = object.messagesSent ?? 0;
     message.waiting = object.waiting ?? 0;

@@ -23,7 +23,7 @@ export interface Record {
   location: Location | undefined;
   eventTime: Timestamp | undefined;
   time: Timestamp | undefined;
-  offset: number;
+  offset?: number | undefined;
 }
 
 export interface Record_AttributesEntry {
@@ -38,7 +38,7 @@ export interface Location {
 
 export interface Position {
   epoch: number;
-  offset: number;
+  offset?: number | undefined;
 }
 
 export interface Start {
@@ -153,7 +153,7 @@ function createBaseRecord(): Record {
     location: undefined,
     eventTime: undefined,
     time: undefined,
-    offset: 0,
+    offset: undefined,
   };
 }
 
@@ -188,7 +188,7 @@ export const Record: MessageFns<Record> = {
     if (message.time !== undefined) {
       Timestamp.encode(message.time, writer.uint32(114).fork()).join();
     }
-    if (message.offset !== 0) {
+    if (message.offset !== undefined) {
       writer.uint32(121).fixed64(message.offset);
     }
     return writer;
@@ -330,7 +330,7 @@ export const Record: MessageFns<Record> = {
         ? fromJsonTimestamp(object.event_time)
         : undefined,
       time: isSet(object.time) ? fromJsonTimestamp(object.time) : undefined,
-      offset: isSet(object.offset) ? globalThis.Number(object.offset) : 0,
+      offset: isSet(object.offset) ? globalThis.Number(object.offset) : undefined,
     };
   },
 
@@ -363,7 +363,7 @@ export const Record: MessageFns<Record> = {
     if (message.time !== undefined) {
       obj.time = fromTimestamp(message.time).toISOString();
     }
-    if (message.offset !== 0) {
+    if (message.offset !== undefined) {
       obj.offset = Math.round(message.offset);
     }
     return obj;
@@ -417,7 +417,7 @@ export const Record: MessageFns<Record> = {
       ? Timestamp.fromPartial(object.eventTime)
       : undefined;
     message.time = (object.time !== undefined && object.time !== null) ? Timestamp.fromPartial(object.time) : undefined;
-    message.offset = object.offset ?? 0;
+    message.offset = object.offset ?? undefined;
     return message;
   },
 };
@@ -593,7 +593,7 @@ export const Location: MessageFns<Location> = {
 };
 
 function createBasePosition(): Position {
-  return { epoch: 0, offset: 0 };
+  return { epoch: 0, offset: undefined };
 }
 
 export const Position: MessageFns<Position> = {
@@ -601,7 +601,7 @@ export const Position: MessageFns<Position> = {
     if (message.epoch !== 0) {
       writer.uint32(8).uint64(message.epoch);
     }
-    if (message.offset !== 0) {
+    if (message.offset !== undefined) {
       writer.uint32(16).uint64(message.offset);
     }
     return writer;
@@ -651,7 +651,7 @@ export const Position: MessageFns<Position> = {
   fromJSON(object: any): Position {
     return {
       epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0,
-      offset: isSet(object.offset) ? globalThis.Number(object.offset) : 0,
+      offset: isSet(object.offset) ? globalThis.Number(object.offset) : undefined,
     };
   },
 
@@ -660,7 +660,7 @@ export const Position: MessageFns<Position> = {
     if (message.epoch !== 0) {
       obj.epoch = Math.round(message.epoch);
     }
-    if (message.offset !== 0) {
+    if (message.offset !== undefined) {
       obj.offset = Math.round(message.offset);
     }
     return obj;
@@ -672,7 +672,7 @@ export const Position: MessageFns<Position> = {
   fromPartial<I extends Exact<DeepPartial<Position>, I>>(object: I): Position {
     const message = createBasePosition();
     message.epoch = object.epoch ?? 0;
-    message.offset = object.offset ?? 0;
+    message.offset = object.offset ?? undefined;
     return message;
   },
 };

@@ -39,7 +39,7 @@ export interface AppendRequest {
 }
 
 export interface AppendResponse {
-  firstOffset: number;
+  firstOffset?: number | undefined;
   nextOffset: number;
   epoch: number;
   repeated: boolean;
@@ -54,7 +54,7 @@ export interface PublishRequest {
 }
 
 export interface PublishResponse {
-  firstOffset: number;
+  firstOffset?: number | undefined;
   nextOffset: number;
   epoch: number;
   repeated: boolean;
@@ -184,8 +184,8 @@ export interface FollowResponse {
 }
 
 export interface FollowResponse_Started {
-  earliestOffset: number;
-  nextOffset: number;
+  earliestOffset?: number | undefined;
+  nextOffset?: number | undefined;
 }
 
 export interface FollowResponse_CaughtUp {
@@ -196,7 +196,7 @@ export interface FollowResponse_FellBehind {
 }
 
 export interface FollowResponse_Heartbeat {
-  nextOffset: number;
+  nextOffset?: number | undefined;
   waiting: FollowResponse_Heartbeat_Waiting;
 }
 
@@ -483,12 +483,12 @@ export const AppendRequest: MessageFns<AppendRequest> = {
 };
 
 function createBaseAppendResponse(): AppendResponse {
-  return { firstOffset: 0, nextOffset: 0, epoch: 0, repeated: false };
+  return { firstOffset: undefined, nextOffset: 0, epoch: 0, repeated: false };
 }
 
 export const AppendResponse: MessageFns<AppendResponse> = {
   encode(message: AppendResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.firstOffset !== 0) {
+    if (message.firstOffset !== undefined) {
       writer.uint32(8).uint64(message.firstOffset);
     }
     if (message.nextOffset !== 0) {
@@ -566,7 +566,7 @@ export const AppendResponse: MessageFns<AppendResponse> = {
         ? globalThis.Number(object.firstOffset)
         : isSet(object.first_offset)
         ? globalThis.Number(object.first_offset)
-        : 0,
+        : undefined,
       nextOffset: isSet(object.nextOffset)
         ? globalThis.Number(object.nextOffset)
         : isSet(object.next_offset)
@@ -579,7 +579,7 @@ export const AppendResponse: MessageFns<AppendResponse> = {
 
   toJSON(message: AppendResponse): unknown {
     const obj: any = {};
-    if (message.firstOffset !== 0) {
+    if (message.firstOffset !== undefined) {
       obj.firstOffset = Math.round(message.firstOffset);
     }
     if (message.nextOffset !== 0) {
@@ -599,7 +599,7 @@ export const AppendResponse: MessageFns<AppendResponse> = {
   },
   fromPartial<I extends Exact<DeepPartial<AppendResponse>, I>>(object: I): AppendResponse {
     const message = createBaseAppendResponse();
-    message.firstOffset = object.firstOffset ?? 0;
+    message.firstOffset = object.firstOffset ?? undefined;
     message.nextOffset = object.nextOffset ?? 0;
     message.epoch = object.epoch ?? 0;
     message.repeated = object.repeated ?? false;
@@ -747,12 +747,12 @@ export const PublishRequest: MessageFns<PublishRequest> = {
 };
 
 function createBasePublishResponse(): PublishResponse {
-  return { firstOffset: 0, nextOffset: 0, epoch: 0, repeated: false };
+  return { firstOffset: undefined, nextOffset: 0, epoch: 0, repeated: false };
 }
 
 export const PublishResponse: MessageFns<PublishResponse> = {
   encode(message: PublishResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.firstOffset !== 0) {
+    if (message.firstOffset !== undefined) {
       writer.uint32(8).uint64(message.firstOffset);
     }
     if (message.nextOffset !== 0) {
@@ -830,7 +830,7 @@ export const PublishResponse: MessageFns<PublishResponse> = {
         ? globalThis.Number(object.firstOffset)
         : isSet(object.first_offset)
         ? globalThis.Number(object.first_offset)
-        : 0,
+        : undefined,
       nextOffset: isSet(object.nextOffset)
         ? globalThis.Number(object.nextOffset)
         : isSet(object.next_offset)
@@ -843,7 +843,7 @@ export const PublishResponse: MessageFns<PublishResponse> = {
 
   toJSON(message: PublishResponse): unknown {
     const obj: any = {};
-    if (message.firstOffset !== 0) {
+    if (message.firstOffset !== undefined) {
       obj.firstOffset = Math.round(message.firstOffset);
     }
     if (message.nextOffset !== 0) {
@@ -863,7 +863,7 @@ export const PublishResponse: MessageFns<PublishResponse> = {
   },
   fromPartial<I extends Exact<DeepPartial<PublishResponse>, I>>(object: I): PublishResponse {
     const message = createBasePublishResponse();
-    message.firstOffset = object.firstOffset ?? 0;
+    message.firstOffset = object.firstOffset ?? undefined;
     message.nextOffset = object.nextOffset ?? 0;
     message.epoch = object.epoch ?? 0;
     message.repeated = object.repeated ?? false;
@@ -1577,15 +1577,15 @@ export const FollowResponse: MessageFns<FollowResponse> = {
 };
 
 function createBaseFollowResponse_Started(): FollowResponse_Started {
-  return { earliestOffset: 0, nextOffset: 0 };
+  return { earliestOffset: undefined, nextOffset: undefined };
 }
 
 export const FollowResponse_Started: MessageFns<FollowResponse_Started> = {
   encode(message: FollowResponse_Started, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.earliestOffset !== 0) {
+    if (message.earliestOffset !== undefined) {
       writer.uint32(8).uint64(message.earliestOffset);
     }
-    if (message.nextOffset !== 0) {
+    if (message.nextOffset !== undefined) {
       writer.uint32(16).uint64(message.nextOffset);
     }
     return writer;
@@ -1638,21 +1638,21 @@ export const FollowResponse_Started: MessageFns<FollowResponse_Started> = {
         ? globalThis.Number(object.earliestOffset)
         : isSet(object.earliest_offset)
         ? globalThis.Number(object.earliest_offset)
-        : 0,
+        : undefined,
       nextOffset: isSet(object.nextOffset)
         ? globalThis.Number(object.nextOffset)
         : isSet(object.next_offset)
         ? globalThis.Number(object.next_offset)
-        : 0,
+        : undefined,
     };
   },
 
   toJSON(message: FollowResponse_Started): unknown {
     const obj: any = {};
-    if (message.earliestOffset !== 0) {
+    if (message.earliestOffset !== undefined) {
       obj.earliestOffset = Math.round(message.earliestOffset);
     }
-    if (message.nextOffset !== 0) {
+    if (message.nextOffset !== undefined) {
       obj.nextOffset = Math.round(message.nextOffset);
     }
     return obj;
@@ -1663,8 +1663,8 @@ export const FollowResponse_Started: MessageFns<FollowResponse_Started> = {
   },
   fromPartial<I extends Exact<DeepPartial<FollowResponse_Started>, I>>(object: I): FollowResponse_Started {
     const message = createBaseFollowResponse_Started();
-    message.earliestOffset = object.earliestOffset ?? 0;
-    message.nextOffset = object.nextOffset ?? 0;
+    message.earliestOffset = object.earliestOffset ?? undefined;
+    message.nextOffset = object.nextOffset ?? undefined;
     return message;
   },
 };
@@ -1789,12 +1789,12 @@ export const FollowResponse_FellBehind: MessageFns<FollowResponse_FellBehind> = 
 };
 
 function createBaseFollowResponse_Heartbeat(): FollowResponse_Heartbeat {
-  return { nextOffset: 0, waiting: 0 };
+  return { nextOffset: undefined, waiting: 0 };
 }
 
 export const FollowResponse_Heartbeat: MessageFns<FollowResponse_Heartbeat> = {
   encode(message: FollowResponse_Heartbeat, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.nextOffset !== 0) {
+    if (message.nextOffset !== undefined) {
       writer.uint32(8).uint64(message.nextOffset);
     }
     if (message.waiting !== 0) {
@@ -1850,14 +1850,14 @@ export const FollowResponse_Heartbeat: MessageFns<FollowResponse_Heartbeat> = {
         ? globalThis.Number(object.nextOffset)
         : isSet(object.next_offset)
         ? globalThis.Number(object.next_offset)
-        : 0,
+        : undefined,
       waiting: isSet(object.waiting) ? followResponse_Heartbeat_WaitingFromJSON(object.waiting) : 0,
     };
   },
 
   toJSON(message: FollowResponse_Heartbeat): unknown {
     const obj: any = {};
-    if (message.nextOffset !== 0) {
+    if (message.nextOffset !== undefined) {
       obj.nextOffset = Math.round(message.nextOffset);
     }
     if (message.waiting !== 0) {
@@ -1871,7 +1871,7 @@ export const FollowResponse_Heartbeat: MessageFns<FollowResponse_Heartbeat> = {
   },
   fromPartial<I extends Exact<DeepPartial<FollowResponse_Heartbeat>, I>>(object: I): FollowResponse_Heartbeat {
     const message = createBaseFollowResponse_Heartbeat();
-    message.nextOffset = object.nextOffset ?? 0;
+    message.nextOffset = object.nextOffset ?? undefined;
     message.waiting = object.waiting ?? 0;
     return message;
   },

@@ -17,9 +17,9 @@ export interface Topic {
   labels: Map<string, string>;
   limits: TopicLimits | undefined;
   closed: boolean;
-  earliestOffset: number;
-  nextOffset: number;
-  bytes: number;
+  earliestOffset?: number | undefined;
+  nextOffset?: number | undefined;
+  bytes?: number | undefined;
   firstTime: Timestamp | undefined;
   lastTime: Timestamp | undefined;
   createTime: Timestamp | undefined;
@@ -119,9 +119,9 @@ function createBaseTopic(): Topic {
     labels: new Map(),
     limits: undefined,
     closed: false,
-    earliestOffset: 0,
-    nextOffset: 0,
-    bytes: 0,
+    earliestOffset: undefined,
+    nextOffset: undefined,
+    bytes: undefined,
     firstTime: undefined,
     lastTime: undefined,
     createTime: undefined,
@@ -145,13 +145,13 @@ export const Topic: MessageFns<Topic> = {
     if (message.closed !== false) {
       writer.uint32(40).bool(message.closed);
     }
-    if (message.earliestOffset !== 0) {
+    if (message.earliestOffset !== undefined) {
       writer.uint32(48).uint64(message.earliestOffset);
     }
-    if (message.nextOffset !== 0) {
+    if (message.nextOffset !== undefined) {
       writer.uint32(56).uint64(message.nextOffset);
     }
-    if (message.bytes !== 0) {
+    if (message.bytes !== undefined) {
       writer.uint32(64).uint64(message.bytes);
     }
     if (message.firstTime !== undefined) {
@@ -301,13 +301,13 @@ export const Topic: MessageFns<Topic> = {
         ? globalThis.Number(object.earliestOffset)
         : isSet(object.earliest_offset)
         ? globalThis.Number(object.earliest_offset)
-        : 0,
+        : undefined,
       nextOffset: isSet(object.nextOffset)
         ? globalThis.Number(object.nextOffset)
         : isSet(object.next_offset)
         ? globalThis.Number(object.next_offset)
-        : 0,
-      bytes: isSet(object.bytes) ? globalThis.Number(object.bytes) : 0,
+        : undefined,
+      bytes: isSet(object.bytes) ? globalThis.Number(object.bytes) : undefined,
       firstTime: isSet(object.firstTime)
         ? fromJsonTimestamp(object.firstTime)
         : isSet(object.first_time)
@@ -346,13 +346,13 @@ export const Topic: MessageFns<Topic> = {
     if (message.closed !== false) {
       obj.closed = message.closed;
     }
-    if (message.earliestOffset !== 0) {
+    if (message.earliestOffset !== undefined) {
       obj.earliestOffset = Math.round(message.earliestOffset);
     }
-    if (message.nextOffset !== 0) {
+    if (message.nextOffset !== undefined) {
       obj.nextOffset = Math.round(message.nextOffset);
     }
-    if (message.bytes !== 0) {
+    if (message.bytes !== undefined) {
       obj.bytes = Math.round(message.bytes);
     }
     if (message.firstTime !== undefined) {
@@ -387,9 +387,9 @@ export const Topic: MessageFns<Topic> = {
       ? TopicLimits.fromPartial(object.limits)
       : undefined;
     message.closed = object.closed ?? false;
-    message.earliestOffset = object.earliestOffset ?? 0;
-    message.nextOffset = object.nextOffset ?? 0;
-    message.bytes = object.bytes ?? 0;
+    message.earliestOffset = object.earliestOffset ?? undefined;
+    message.nextOffset = object.nextOffset ?? undefined;
+    message.bytes = object.bytes ?? undefined;
     message.firstTime = (object.firstTime !== undefined && object.firstTime !== null)
       ? Timestamp.fromPartial(object.firstTime)
       : undefined;

@@ -1,0 +1,145 @@
+/** An engine on a real store, and the few verbs that tests say over and over. */
+
+import { defaultLimits, type Limits } from "../../src/core/index.js";
+import {
+  type Appended,
+  createEngine,
+  type Engine,
+  type FollowCommand,
+  type FollowMessage,
+  type ReadCommand,
+} from "../../src/engine/index.js";
+import { ReadResponse } from "../../src/gen/millrace/v1/record_service.js";
+import type { Store } from "../../src/store/index.js";
+import {
+  createLiveStreams,
+  createMetrics,
+  type LiveStream,
+  type Metrics,
+  silentLogger,
+  systemClock,
+} from "../../src/telemetry/index.js";
+import { batchOf } from "./frames.js";
+
+export interface TestEngine {
+  readonly engine: Engine;
+  readonly metrics: Metrics;
+  append(topic: string, sizes: readonly number[], more?: AppendMore): Promise<Appended>;
+  /** What a read gives, to its end. */
+  read(topic: string, more?: Partial<ReadCommand>): Promise<ReadResult>;
+  /** A follower that the test drives by hand. */
+  follow(topic: string, more?: Partial<FollowCommand>): TestFollower;
+}
+
+export interface AppendMore {
+  readonly expectedOffset?: number;
+  readonly producer?: { readonly id: string; readonly generation: number; readonly sequence: number };
+  readonly epoch?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface ReadResult {
+  readonly offsets: number[];
+  readonly kinds: string[];
+  /** Where the last message says to resume. */
+  readonly next: number;
+}
+
+export interface TestFollower {
+  readonly stream: LiveStream;
+  /** The next message. */
+  next(): Promise<FollowMessage>;
+  /** Messages up to and with the first of this kind. */
+  until(kind: FollowMessage["kind"]): Promise<FollowMessage[]>;
+  /** Leaves, as a client does that cancels. */
+  cancel(): Promise<void>;
+}
+
+export async function openTestEngine(
+  store: Store,
+  overrides: Partial<Limits> & { readonly autoCreate?: boolean } = {},
+): Promise<TestEngine> {
+  const { autoCreate = true, ...limits } = overrides;
+  const metrics = createMetrics();
+  const streams = createLiveStreams();
+  const engine = await createEngine({
+    store,
+    limits: { ...defaultLimits, ...limits },
+    autoCreate,
+    clock: systemClock,
+    logger: silentLogger,
+    metrics,
+  });
+  return {
+    engine,
+    metrics,
+    append: (topic, sizes, { signal, ...more } = {}) =>
+      engine.append(
+        { topic, batch: batchOf(sizes), expectedOffset: undefined, producer: undefined, epoch: 0, ...more },
+        signal,
+      ),
+    async read(topic, more = {}) {
+      const command: ReadCommand = {
+        topic,
+        from: undefined,
+        direction: "forward",
+        until: { at: "end" },
+        limit: 0,
+        whenTrimmed: "fail",
+        ...more,
+      };
+      const result = { offsets: [] as number[], kinds: [] as string[], next: -1 };
+      for await (const message of engine.read(command, streams.open("test", "read"), new AbortController().signal)) {
+        result.kinds.push(message.kind);
+        result.next = message.next.offset;
+        if (message.kind === "page") result.offsets.push(...offsetsIn(message.encoded));
+      }
+      return result;
+    },
+    follow(topic, more = {}) {
+      const stream = streams.open("test", "follow");
+      const abort = new AbortController();
+      const command: FollowCommand = {
+        topic,
+        from: { at: "earliest" },
+        whenBehind: "catch-up",
+        whenTrimmed: "fail",
+        ...more,
+      };
+      const messages = engine.follow(command, stream, abort.signal);
+      const next = async () => {
+        const { done, value } = await messages.next();
+        if (done) throw new Error("The follow has ended");
+        return value;
+      };
+      return {
+        stream,
+        next,
+        async until(kind) {
+          const seen: FollowMessage[] = [];
+          for (;;) {
+            const message = await next();
+            seen.push(message);
+            if (message.kind === kind) return seen;
+          }
+        },
+        async cancel() {
+          abort.abort(new Error("cancelled"));
+          await messages.return();
+        },
+      };
+    },
+  };
+}
+
+/** The offsets of the records in an encoded page. */
+export function offsetsIn(encoded: Uint8Array): number[] {
+  return ReadResponse.decode(encoded).records.map((record) => record.offset ?? Number.NaN);
+}
+
+/** The offsets of all pages among these messages. */
+export function offsetsOf(messages: readonly FollowMessage[]): number[] {
+  return messages.flatMap((message) => (message.kind === "page" ? offsetsIn(message.encoded) : []));
+}
+
+export const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, index) => from + index);
