@@ -1,0 +1,222 @@
+import type pg from "pg";
+import { MillraceError } from "../../../core/index.js";
+import { trackTasks } from "../../../streams/index.js";
+import type { Logger, Metrics } from "../../../telemetry/index.js";
+import { StoreUnavailableError } from "../../store.js";
+import { orderValues, type Statement } from "../statement.js";
+import { createConnectGate } from "./connect-gate.js";
+import { copyToBuffer } from "./copy-query.js";
+import { classifyFailure, messageOf } from "./failures.js";
+
+/** One connection, while it is ours. */
+export interface Session {
+  run<Values, Row>(statement: Statement<Values, Row>, values: Values): Promise<readonly Row[]>;
+  /** Runs text as it stands: for commands that take no parameters. `timeoutMs` instead of the usual limit. */
+  command(text: string, timeoutMs?: number): Promise<pg.QueryResult>;
+  /** The bytes that `COPY … TO STDOUT` gives. */
+  copy(text: string): Promise<Buffer>;
+}
+
+/**
+ * The pool, and what its failures mean. Every failure that is the database's is a `StoreUnavailableError`; anything else
+ * that is thrown is a fault of ours.
+ */
+export interface Database {
+  readonly kind: "postgres" | "embedded";
+  readonly connections: number;
+  /** What sessions set as `statement_timeout`. */
+  readonly statementTimeoutMs: number;
+  /** One statement, committed when this resolves. */
+  run<Values, Row>(statement: Statement<Values, Row>, values: Values): Promise<readonly Row[]>;
+  copy(text: string): Promise<Buffer>;
+  /** Several statements on one connection, without a transaction around them. */
+  session<Result>(body: (session: Session) => Promise<Result>): Promise<Result>;
+  /** Several statements, committed when this resolves. A broken connection leaves its outcome unknown only at COMMIT. */
+  transaction<Result>(body: (session: Session) => Promise<Result>): Promise<Result>;
+  /** Refuses new statements, waits for those under way, and ends every connection. */
+  close(): Promise<void>;
+}
+
+export interface DatabaseOptions {
+  readonly kind: "postgres" | "embedded";
+  readonly pool: pg.Pool;
+  readonly connections: number;
+  /** After so long without an answer the connection is given up. Undefined: never (PGlite runs inside this process). */
+  readonly answerTimeoutMs: number | undefined;
+  readonly statementTimeoutMs: number;
+  readonly idleInTransactionMs: number;
+  readonly logger: Logger;
+  readonly metrics: Metrics | undefined;
+  /** Closes what the pool stands on. */
+  readonly afterClose: () => Promise<void>;
+}
+
+/** pg-pool's word for "all connections are in use"; a connect that fails says something else. */
+const poolWaitEnded = "timeout exceeded when trying to connect";
+
+export function createDatabase(options: DatabaseOptions): Database {
+  const { pool, logger, metrics } = options;
+  const gate = createConnectGate();
+  const underWay = trackTasks(() => undefined);
+  let closing: Promise<void> | undefined;
+
+  pool.on("error", (error) => {
+    logger.warn({ error: messageOf(error) }, "An idle database connection broke");
+  });
+
+  async function acquire(): Promise<pg.PoolClient> {
+    if (gate.closedForMs > 0 && pool.idleCount === 0) {
+      throw unavailable("Cannot reach the database: the last connect failed just now", false);
+    }
+    try {
+      const client = await pool.connect();
+      gate.connected();
+      return client;
+    } catch (error) {
+      if (messageOf(error) === poolWaitEnded) {
+        throw unavailable(`Cannot get a database connection: all ${options.connections} are in use`, false, error);
+      }
+      gate.failed();
+      throw unavailable(`Cannot connect to the database: ${messageOf(error)}`, false, error);
+    }
+  }
+
+  function unavailable(message: string, outcomeUnknown: boolean, cause?: unknown): StoreUnavailableError {
+    metrics?.databaseErrors.inc({ kind: outcomeUnknown ? "outcome-unknown" : "unavailable" });
+    return new StoreUnavailableError(message, outcomeUnknown, cause);
+  }
+
+  async function use<Result>(body: (session: CheckedSession) => Promise<Result>): Promise<Result> {
+    const client = await acquire();
+    const session = openSession(client, options.answerTimeoutMs);
+    try {
+      const result = await body(session);
+      session.end();
+      return result;
+    } catch (error) {
+      const failure = classifyFailure(error, session.broke);
+      // In a transaction whose ROLLBACK could not be sent, and wherever an answer may still come, the connection goes.
+      session.end(failure.spoilsConnection || session.mustGo ? error : undefined);
+      if (error instanceof StoreUnavailableError) throw error;
+      if (failure.kind === "fault") {
+        metrics?.databaseErrors.inc({ kind: "fault" });
+        throw error;
+      }
+      const isUnknown = failure.kind === "lost" && session.mayHaveCommitted;
+      const what = failure.kind === "lost" ? "Lost the database connection" : "The database refused a statement";
+      throw unavailable(`${what}: ${messageOf(error)}`, isUnknown, error);
+    }
+  }
+
+  function tracked<Result>(work: () => Promise<Result>): Promise<Result> {
+    if (closing !== undefined) {
+      return Promise.reject(unavailable("Cannot run a statement: the store is closed", false));
+    }
+    const task = work();
+    underWay.track(task);
+    return task;
+  }
+
+  return {
+    kind: options.kind,
+    connections: options.connections,
+    statementTimeoutMs: options.statementTimeoutMs,
+    run: (statement, values) => tracked(() => use((session) => session.run(statement, values))),
+    copy: (text) => tracked(() => use((session) => session.copy(text))),
+    session: (body) => tracked(() => use(body)),
+    transaction: (body) => tracked(() => use((session) => inTransaction(session, body, options.idleInTransactionMs))),
+    close() {
+      closing ??= underWay
+        .settled()
+        .then(() => pool.end())
+        .then(options.afterClose);
+      return closing;
+    },
+  };
+}
+
+/** A session with what is known of its connection. */
+interface CheckedSession extends Session {
+  /** The connection broke, or an answer was given up. */
+  readonly broke: boolean;
+  /** Its state is not known: it may not go back into the pool. */
+  mustGo: boolean;
+  /** What was sent last may have been committed without our hearing of it. */
+  mayHaveCommitted: boolean;
+  /** Gives the connection back, or ends it. */
+  end(error?: unknown): void;
+}
+
+function openSession(client: pg.PoolClient, answerTimeoutMs: number | undefined): CheckedSession {
+  let broke = false;
+  const onError = () => {
+    broke = true;
+  };
+  client.on("error", onError);
+
+  async function answered<Result>(answer: Promise<Result>, timeoutMs = answerTimeoutMs): Promise<Result> {
+    if (timeoutMs === undefined) return answer;
+    let timer: NodeJS.Timeout | undefined;
+    const gaveUp = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        broke = true;
+        reject(new Error(`no answer within ${timeoutMs} ms`));
+      }, timeoutMs);
+    });
+    try {
+      return await Promise.race([answer, gaveUp]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  return {
+    get broke() {
+      return broke;
+    },
+    mustGo: false,
+    mayHaveCommitted: true,
+    async run<Values, Row>(statement: Statement<Values, Row>, values: Values) {
+      const { name, text } = statement;
+      const query = { text, values: orderValues(statement, values), ...(name !== undefined && { name }) };
+      const result = await answered(client.query<Row & pg.QueryResultRow>(query));
+      return result.rows;
+    },
+    command: (text, timeoutMs) => answered(client.query(text), timeoutMs),
+    copy: (text) => answered(copyToBuffer(client, text)),
+    end(error) {
+      if (error === undefined) client.release();
+      else client.release(error instanceof Error ? error : true);
+      client.off("error", onError);
+    },
+  };
+}
+
+async function inTransaction<Result>(
+  session: CheckedSession,
+  body: (session: Session) => Promise<Result>,
+  idleMs: number,
+): Promise<Result> {
+  session.mayHaveCommitted = false;
+  // READ COMMITTED: each statement sees what was committed before it, so one after a lock sees what the lock waited for.
+  await session.command(
+    `begin isolation level read committed; set local idle_in_transaction_session_timeout = ${idleMs}`,
+  );
+  let result: Result;
+  try {
+    result = await body(session);
+  } catch (error) {
+    // On a broken connection the server rolls back by itself, and on a silent one we would only wait again.
+    if (session.broke) session.mustGo = true;
+    else {
+      await session.command("rollback").catch(() => {
+        session.mustGo = true;
+      });
+    }
+    throw error;
+  }
+  session.mayHaveCommitted = true;
+  const { command } = await session.command("commit");
+  if (command !== "COMMIT") throw new MillraceError("internal", `COMMIT was answered with ${command}`);
+  return result;
+}

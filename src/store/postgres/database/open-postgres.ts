@@ -1,0 +1,59 @@
+import pg from "pg";
+import type { Logger, Metrics } from "../../../telemetry/index.js";
+import { createDatabase, type Database } from "./database.js";
+import { typeParsers } from "./integers.js";
+import { type SessionLimits, sessionSettings } from "./session-settings.js";
+
+export interface PostgresOptions extends SessionLimits {
+  readonly url: string;
+  readonly connections: number;
+  readonly poolWaitMs: number;
+  readonly logger: Logger;
+  readonly metrics: Metrics | undefined;
+}
+
+/** What an answer may take beyond the server's own limit before the connection counts as dead. */
+const answerGraceMs = 5000;
+
+/** A pool on a Postgres server. It connects when it is first used. */
+export function openPostgres(options: PostgresOptions): Database {
+  const answerTimeoutMs = options.statementTimeoutMs + answerGraceMs;
+  const settings = sessionSettings(options);
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: options.connections,
+    connectionTimeoutMillis: options.poolWaitMs,
+    idleTimeoutMillis: 60_000,
+    keepAlive: true,
+    fallback_application_name: "millrace",
+    types: typeParsers,
+    // The pool waits for what this returns, which its types do not tell.
+    onConnect: (client): unknown => withinTime(client.query(settings), options.poolWaitMs),
+  });
+  return createDatabase({
+    kind: "postgres",
+    pool,
+    connections: options.connections,
+    answerTimeoutMs,
+    statementTimeoutMs: options.statementTimeoutMs,
+    idleInTransactionMs: options.idleInTransactionMs,
+    logger: options.logger,
+    metrics: options.metrics,
+    afterClose: async () => undefined,
+  });
+}
+
+/** A server that takes a connection and then says nothing must not hold its place in the pool for ever. */
+async function withinTime(answer: Promise<unknown>, timeoutMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    await Promise.race([
+      answer,
+      new Promise((_, reject) => {
+        timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+      }),
+    ]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

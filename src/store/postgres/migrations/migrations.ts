@@ -1,0 +1,5 @@
+import { createTables } from "./001-create-tables.js";
+import type { Migration } from "./migration.js";
+
+/** Every migration, by hand and in order. The newest one's number is the schema's version. */
+export const migrations: readonly Migration[] = [createTables];

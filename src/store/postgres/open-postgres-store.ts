@@ -1,0 +1,132 @@
+import { backoff, sleep } from "../../streams/index.js";
+import type { Logger, Metrics } from "../../telemetry/index.js";
+import { type Store, StoreUnavailableError } from "../store.js";
+import type { Database } from "./database/database.js";
+import { isMisconfigured } from "./database/failures.js";
+import { openEmbedded } from "./database/open-embedded.js";
+import { openPostgres } from "./database/open-postgres.js";
+import { migrate } from "./migrations/migrate.js";
+import { appendLocked } from "./statements/append-locked.js";
+import { runAppend } from "./statements/append-records.js";
+import { closeTopic } from "./statements/close-topic.js";
+import { createTopic } from "./statements/create-topic.js";
+import { deleteIdleProducers } from "./statements/delete-idle-producers.js";
+import { deleteOrphans } from "./statements/delete-orphans.js";
+import { deleteTopic } from "./statements/delete-topic.js";
+import { deleteTrimmed } from "./statements/delete-trimmed.js";
+import { findTopic } from "./statements/find-topic.js";
+import { findTrimmed } from "./statements/find-trimmed.js";
+import { listTopics } from "./statements/list-topics.js";
+import { readClock } from "./statements/read-clock.js";
+import { readFrame } from "./statements/read-frame.js";
+import { readHeads } from "./statements/read-heads.js";
+import { readPage } from "./statements/read-page.js";
+import { runReadView } from "./statements/read-view.js";
+import { renewEpoch } from "./statements/renew-epoch.js";
+import { trimTopic } from "./statements/trim-topic.js";
+import { updateTopic } from "./statements/update-topic.js";
+import { vacuumTables } from "./statements/vacuum-tables.js";
+
+/** Where the database is. */
+export type StoreConnection =
+  /** A `postgres://` URL. */
+  | { readonly kind: "postgres"; readonly url: string }
+  /** PGlite in a folder, which is created when it is missing; or `memory`, gone with the process. */
+  | { readonly kind: "embedded"; readonly folder: string };
+
+export interface PostgresStoreOptions {
+  readonly connection: StoreConnection;
+  /** The pool's size. Default 10; embedded always has 1. */
+  readonly connections?: number;
+  /** The server cancels a statement after so long. Default 30 000. PGlite does not know it. */
+  readonly statementTimeoutMs?: number;
+  /** How long a statement waits for a connection, and a connect for its answer. Default 10 000. */
+  readonly poolWaitMs?: number;
+  /** How long opening waits for a database that is away. Default 60 000. */
+  readonly startTimeoutMs?: number;
+  readonly logger: Logger;
+  readonly metrics?: Metrics;
+  /** Abandons opening. */
+  readonly signal?: AbortSignal;
+}
+
+/** A transaction of ours sends its next statement at once; one that does not is a node that died. */
+const idleInTransactionMs = 10_000;
+
+/**
+ * Opens the database, waits for it with backoff when it is away, and migrates its schema. Throws what waiting does not
+ * mend: a wrong password or name, a schema newer than the program, a folder in use; and `StoreUnavailableError` when
+ * `startTimeoutMs` went by.
+ */
+export async function openPostgresStore(options: PostgresStoreOptions): Promise<Store> {
+  options.signal?.throwIfAborted();
+  const database = await openDatabase(options);
+  try {
+    await migrateWhenThere(database, options);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+  return storeOn(database);
+}
+
+async function openDatabase(options: PostgresStoreOptions): Promise<Database> {
+  const { connection, connections = 10, statementTimeoutMs = 30_000, poolWaitMs = 10_000, logger, metrics } = options;
+  const shared = { statementTimeoutMs, poolWaitMs, idleInTransactionMs, logger, metrics };
+  switch (connection.kind) {
+    case "postgres":
+      return openPostgres({ ...shared, url: connection.url, connections });
+    case "embedded":
+      return openEmbedded({ ...shared, folder: connection.folder });
+    default:
+      return connection satisfies never;
+  }
+}
+
+async function migrateWhenThere(database: Database, options: PostgresStoreOptions): Promise<void> {
+  const { startTimeoutMs = 60_000, logger, signal } = options;
+  const waits = backoff({ minMs: 100, maxMs: 5000 });
+  const givesUpAtMs = performance.now() + startTimeoutMs;
+  for (;;) {
+    try {
+      const ran = await migrate(database);
+      if (ran.length > 0) logger.info({ migrations: ran }, "Migrated the schema millrace");
+      return;
+    } catch (error) {
+      if (!(error instanceof StoreUnavailableError) || isMisconfigured(error.cause)) throw error;
+      signal?.throwIfAborted();
+      const waitMs = waits.next();
+      if (performance.now() + waitMs > givesUpAtMs) throw error;
+      logger.warn({ error: error.message, waitMs }, "The database is away; trying again");
+      await sleep(waitMs, signal);
+    }
+  }
+}
+
+function storeOn(database: Database): Store {
+  return {
+    kind: database.kind,
+    connections: database.connections,
+    createTopic: (topic) => createTopic(database, topic),
+    findTopic: (name) => findTopic(database, name),
+    listTopics: (request) => listTopics(database, request),
+    updateTopic: (topicId, change) => updateTopic(database, topicId, change),
+    trimTopic: (topicId, beforeOffset) => trimTopic(database, topicId, beforeOffset),
+    closeTopic: (topicId) => closeTopic(database, topicId),
+    deleteTopic: (topicId) => deleteTopic(database, topicId),
+    renewEpoch: (topicId, epoch, newEpoch) => renewEpoch(database, topicId, epoch, newEpoch),
+    append: (write) => runAppend(database, write),
+    appendLocked: (topicId, producerIds, decide) => appendLocked(database, topicId, producerIds, decide),
+    readView: (topicId, producerIds) => runReadView(database, topicId, producerIds),
+    readPage: (request) => readPage(database, request),
+    readFrame: (topicId, offset) => readFrame(database, topicId, offset),
+    readHeads: (topicIds) => readHeads(database, topicIds),
+    deleteTrimmed: (topicId, count) => deleteTrimmed(database, topicId, count),
+    deleteOrphans: (count) => deleteOrphans(database, count),
+    findTrimmed: (count) => findTrimmed(database, count),
+    deleteIdleProducers: (idleMs, perTopic, count) => deleteIdleProducers(database, idleMs, perTopic, count),
+    vacuum: () => vacuumTables(database),
+    now: () => readClock(database),
+    close: () => database.close(),
+  };
+}

@@ -1,0 +1,86 @@
+import {
+  type ColumnType,
+  DummyDriver,
+  type Generated,
+  Kysely,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+} from "kysely";
+
+/** The tables as Kysely sees them; `migrations/` makes them, `test/store/schema.sql` shows them. */
+export interface Tables {
+  topics: TopicsTable;
+  topic_heads: TopicHeadsTable;
+  records: RecordsTable;
+  producers: ProducersTable;
+  removals: RemovalsTable;
+}
+
+type Timestamp = ColumnType<Date, never, never>;
+
+/** A topic's name and settings: written by control alone. */
+interface TopicsTable {
+  topic_id: Generated<number>;
+  name: string;
+  labels: Readonly<Record<string, string>>;
+  record_bytes: number;
+  batch_records: number;
+  batch_bytes: number;
+  auto_created: boolean;
+  created_at: Timestamp;
+}
+
+/** What every append updates: narrow, with room for its next versions on the same page. */
+interface TopicHeadsTable {
+  topic_id: number;
+  epoch: number;
+  version: number;
+  earliest_offset: number;
+  next_offset: number;
+  earliest_bytes: number;
+  next_bytes: number;
+  /** Microseconds since 1970. */
+  last_time: number;
+  closed: boolean;
+}
+
+interface RecordsTable {
+  topic_id: number;
+  offset: number;
+  /** The topic's running total of frame bytes, up to and with this record. */
+  end_bytes: number;
+  frame: Buffer;
+}
+
+interface ProducersTable {
+  topic_id: number;
+  producer_id: string;
+  generation: number;
+  next_sequence: number;
+  /** First and next offset of the newest batches, in pairs, oldest first. */
+  recent: number[];
+  updated_at: Timestamp;
+}
+
+/** Records out of reach that wait to be deleted: `from_offset` up to, and without, `to_offset`. */
+interface RemovalsTable {
+  topic_id: number;
+  from_offset: number;
+  to_offset: number;
+  /** The topic is gone: its producers go too. */
+  whole_topic: boolean;
+}
+
+/** Compiles and never runs: statements run through the pool, hot ones under a name, which Kysely's driver cannot. */
+const tables = new Kysely<Tables>({
+  dialect: {
+    createAdapter: () => new PostgresAdapter(),
+    createDriver: () => new DummyDriver(),
+    createIntrospector: (db) => new PostgresIntrospector(db),
+    createQueryCompiler: () => new PostgresQueryCompiler(),
+  },
+});
+
+/** The compiler for every statement; all tables are in the schema `millrace`, and named with it. */
+export const compiler = tables.withSchema("millrace");

@@ -1,0 +1,97 @@
+import { type CompiledQuery, type RawBuilder, sql } from "kysely";
+import { compiler } from "./schema.js";
+
+/** What JavaScript gives for each SQL type that our statements take. Array types are text that is already in place. */
+interface SqlTypes {
+  bigint: number;
+  "bigint or null": number | null;
+  int: number;
+  text: string;
+  boolean: boolean;
+  bytea: Uint8Array;
+  jsonb: string;
+  "jsonb or null": string | null;
+  "int[]": string;
+  "bigint[]": string;
+  "text[]": readonly string[];
+}
+
+type ParameterTypes = Readonly<Record<string, keyof SqlTypes>>;
+
+/** The values that a statement runs with, by name. */
+export type StatementValues<Types extends ParameterTypes> = { readonly [Name in keyof Types]: SqlTypes[Types[Name]] };
+
+type Placeholders<Types extends ParameterTypes> = {
+  readonly [Name in keyof Types]: RawBuilder<SqlTypes[Types[Name]]>;
+};
+
+/** Kysely's builders and its `sql` both fit. */
+interface Compilable<Row> {
+  compile(provider: typeof compiler): CompiledQuery<Row>;
+}
+
+/** A statement that was compiled once, when its module was loaded. */
+export interface Statement<Values, Row> {
+  /** Set: sent as a prepared statement of this name, parsed once a connection. */
+  readonly name: string | undefined;
+  readonly text: string;
+  /** For each `$n` of the text, the name of its value. */
+  readonly order: readonly (keyof Values & string)[];
+  /** Never set: carries the row's type. */
+  readonly row?: Row;
+}
+
+class Placeholder {
+  readonly name: string;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/**
+ * Compiles a statement once. Each value stands in it as `cast($n as its type)`, so that no type is left to Postgres'
+ * guess. With `name` it runs prepared; names are a connection's own, and begin with `millrace_`.
+ */
+export function prepareStatement<const Types extends ParameterTypes, Row>(definition: {
+  readonly name?: string;
+  readonly values: Types;
+  readonly build: (values: Placeholders<Types>) => Compilable<Row>;
+}): Statement<StatementValues<Types>, Row> {
+  const placeholders = Object.fromEntries(
+    Object.entries(definition.values).map(([name, type]) => {
+      const sqlType = sql.raw(type.replace(" or null", ""));
+      return [name, sql`cast(${new Placeholder(name)} as ${sqlType})`];
+    }),
+  ) as Placeholders<Types>;
+  const compiled = definition.build(placeholders).compile(compiler);
+  const order = compiled.parameters.map((parameter) => {
+    if (!(parameter instanceof Placeholder)) throw new TypeError("A statement may hold no value but its parameters");
+    return parameter.name;
+  });
+  return { name: definition.name && `millrace_${definition.name}`, text: compiled.sql, order };
+}
+
+/** The values in the order of the text's `$n`. */
+export function orderValues<Values>(statement: Statement<Values, unknown>, values: Values): unknown[] {
+  return statement.order.map((name) => values[name]);
+}
+
+/**
+ * The statement's text with its numbers written into it, for COPY, which takes no parameters. Only whole numbers from 0
+ * to 2^53 - 1 and null get in: a digit is all that can reach the text.
+ */
+export function inlineNumbers<Values extends Readonly<Record<keyof Values, number | null>>>(
+  statement: Statement<Values, unknown>,
+  values: Values,
+): string {
+  return statement.text.replace(/\$(\d+)/g, (_, digits: string) => {
+    const name = statement.order[Number(digits) - 1];
+    const value: number | null | undefined = name === undefined ? undefined : values[name];
+    if (value === null) return "null";
+    if (!Number.isSafeInteger(value) || (value as number) < 0) {
+      throw new RangeError(`Cannot write ${String(value)} into a statement: ${name} is no whole number`);
+    }
+    return String(value);
+  });
+}

@@ -1,0 +1,33 @@
+import { MillraceError } from "../../../core/index.js";
+import type { AppendWrite, LockedView } from "../../store.js";
+import type { Database } from "../database/database.js";
+import { runAppend } from "./append-records.js";
+import { lockHead } from "./lock-head.js";
+import { runReadView } from "./read-view.js";
+
+/**
+ * Append under the head's lock, for when another node writes too: compare-and-append alone would lose the race again
+ * and again. Lock, view and append are three statements of one transaction, each with a newer snapshot than the one
+ * before; nobody else can move the head between them, so the append must match.
+ *
+ * The lock is held for two round trips. A node that dies in between is ended by the server after
+ * `idle_in_transaction_session_timeout`.
+ */
+export async function appendLocked(
+  database: Database,
+  topicId: number,
+  producerIds: readonly string[],
+  decide: (view: LockedView) => AppendWrite | undefined,
+): Promise<"committed" | "nothing" | undefined> {
+  return database.transaction(async (session) => {
+    if (!(await lockHead(session, topicId))) return undefined;
+    const view = await runReadView(session, topicId, producerIds);
+    if (view === undefined) return undefined;
+    const write = decide(view);
+    if (write === undefined) return "nothing";
+    if ((await runAppend(session, write)) === "moved") {
+      throw new MillraceError("internal", `The head of topic ${topicId} is not what was decided on under its lock`);
+    }
+    return "committed";
+  });
+}

@@ -1,0 +1,23 @@
+import { sql } from "kysely";
+import type { StoredTopic } from "../../store.js";
+import type { Database } from "../database/database.js";
+import { prepareStatement } from "../statement.js";
+import { findTopicById } from "./find-topic.js";
+
+/**
+ * Closes a topic; one that is closed stays as it is. Locks: the head's row: appends under way come before it, later
+ * ones miss. Index: `topic_heads_pkey`.
+ */
+const closeHead = prepareStatement({
+  values: { topicId: "bigint" },
+  build: (value) => sql<object>`
+update millrace.topic_heads set closed = true, version = version + 1
+where topic_id = ${value.topicId} and not closed`,
+});
+
+export async function closeTopic(database: Database, topicId: number): Promise<StoredTopic | undefined> {
+  return database.transaction(async (session) => {
+    await session.run(closeHead, { topicId });
+    return findTopicById(session, topicId);
+  });
+}

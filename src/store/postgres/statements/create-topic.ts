@@ -1,0 +1,75 @@
+import { sql } from "kysely";
+import { MillraceError } from "../../../core/index.js";
+import type { NewTopic, StoredTopic } from "../../store.js";
+import type { Database } from "../database/database.js";
+import { prepareStatement } from "../statement.js";
+import { findTopic } from "./find-topic.js";
+import { encodeLabels } from "./stored-topic.js";
+
+/**
+ * Makes those wait who create topics by publishing, on any node, so that their count is exact. Held until the commit.
+ * The number is ours at random; a database that is shared has other locks.
+ */
+const lockAutoCreation = prepareStatement({
+  values: {},
+  build: () => sql<object>`select pg_advisory_xact_lock(7022718493152117)`,
+});
+
+/** Index: `topics_auto_created`, which holds only those. */
+const countAutoCreated = prepareStatement({
+  values: {},
+  build: () => sql<{ count: number }>`select count(*) as count from millrace.topics where auto_created`,
+});
+
+/**
+ * A topic and its empty head. Two that create the same name meet in `topics_name_key`: the second waits for the first
+ * one's commit, and then writes nothing.
+ */
+const insertTopic = prepareStatement({
+  values: {
+    name: "text",
+    epoch: "bigint",
+    labels: "jsonb",
+    recordBytes: "bigint",
+    batchRecords: "bigint",
+    batchBytes: "bigint",
+    autoCreated: "boolean",
+  },
+  build: (value) => sql<{ topicId: number }>`
+with topic as (
+  insert into millrace.topics (name, labels, record_bytes, batch_records, batch_bytes, auto_created)
+  values (${value.name}, ${value.labels}, ${value.recordBytes}, ${value.batchRecords}, ${value.batchBytes},
+    ${value.autoCreated})
+  on conflict (name) do nothing
+  returning topic_id
+)
+insert into millrace.topic_heads (topic_id, epoch)
+select topic_id, ${value.epoch} from topic
+returning topic_id as "topicId"`,
+});
+
+export async function createTopic(database: Database, topic: NewTopic): Promise<StoredTopic | "exists" | "too-many"> {
+  return database.transaction(async (session) => {
+    if ((await findTopic(session, topic.name)) !== undefined) return "exists";
+    if (topic.autoCreated) {
+      await session.run(lockAutoCreation, {});
+      const [counted] = await session.run(countAutoCreated, {});
+      if (counted === undefined || counted.count >= topic.autoCreatedMost) {
+        // The one that made it full may have made this very topic.
+        return (await findTopic(session, topic.name)) === undefined ? "too-many" : "exists";
+      }
+    }
+    const rows = await session.run(insertTopic, {
+      name: topic.name,
+      epoch: topic.epoch,
+      labels: encodeLabels(topic.labels),
+      ...topic.limits,
+      autoCreated: topic.autoCreated,
+    });
+    if (rows.length === 0) return "exists";
+    const created = await findTopic(session, topic.name);
+    if (created === undefined)
+      throw new MillraceError("internal", `Topic "${topic.name}" was created and is not there`);
+    return created;
+  });
+}

@@ -1,0 +1,49 @@
+import { sql } from "kysely";
+import type { Database } from "../database/database.js";
+import { prepareStatement } from "../statement.js";
+import { deleteTrimmed } from "./delete-trimmed.js";
+
+/** Topics that are gone and left something. No locks. Index: `removals_whole_topic`. */
+const selectGone = prepareStatement({
+  values: {},
+  build: () => sql<{ topicId: number }>`
+select topic_id as "topicId" from millrace.removals where whole_topic order by topic_id limit 100`,
+});
+
+/** Locks: rows of producers that nobody can write any more. Index: `producers_pkey`. */
+const deleteProducers = prepareStatement({
+  values: { topicId: "bigint", count: "bigint" },
+  build: (value) => sql<{ deleted: number }>`
+with deleted as (
+  delete from millrace.producers where (topic_id, producer_id) in (
+    select topic_id, producer_id from millrace.producers where topic_id = ${value.topicId}
+    order by producer_id limit ${value.count} for update skip locked)
+  returning 1
+)
+select count(*) as deleted from deleted`,
+});
+
+/**
+ * Drops the note of a topic of which nothing is left. Locks: the note's row. Index: `removals_pkey`, `producers_pkey`.
+ */
+const deleteNote = prepareStatement({
+  values: { topicId: "bigint" },
+  build: (value) => sql<object>`
+delete from millrace.removals as removal
+where removal.topic_id = ${value.topicId} and removal.whole_topic and removal.from_offset = removal.to_offset
+  and not exists (select from millrace.producers as p where p.topic_id = ${value.topicId})`,
+});
+
+/** Records first, ascending, then producers, then the note; each a statement of its own, so no lock is held long. */
+export async function deleteOrphans(database: Database, count: number): Promise<number> {
+  let deleted = 0;
+  for (const { topicId } of await database.run(selectGone, {})) {
+    deleted += await deleteTrimmed(database, topicId, count - deleted);
+    if (deleted >= count) break;
+    const [row] = await database.run(deleteProducers, { topicId, count: count - deleted });
+    deleted += row?.deleted ?? 0;
+    if (deleted >= count) break;
+    await database.run(deleteNote, { topicId });
+  }
+  return deleted;
+}

@@ -1,0 +1,37 @@
+import { sql } from "kysely";
+import type { Database } from "../database/database.js";
+import { prepareStatement } from "../statement.js";
+
+/** Locks: the row of `topics`, which whoever takes a head's row too takes first. Index: `topics_pkey`. */
+const deleteSettings = prepareStatement({
+  values: { topicId: "bigint" },
+  build: (value) => sql<{ topicId: number }>`
+delete from millrace.topics where topic_id = ${value.topicId} returning topic_id as "topicId"`,
+});
+
+/**
+ * Takes the head away, and leaves a note of what it leaves. Locks: the head's row: an append under way commits before
+ * it, and is in the note; a later one finds no row. So no record can come after the note.
+ * Index: `topic_heads_pkey`, `removals_pkey`.
+ */
+const deleteHead = prepareStatement({
+  values: { topicId: "bigint" },
+  build: (value) => sql<object>`
+with gone as (
+  delete from millrace.topic_heads where topic_id = ${value.topicId}
+  returning topic_id, earliest_offset, next_offset
+)
+insert into millrace.removals as removal (topic_id, from_offset, to_offset, whole_topic)
+select topic_id, earliest_offset, next_offset, true from gone
+on conflict (topic_id) do update set to_offset = excluded.to_offset, whole_topic = true`,
+});
+
+/** False: it was gone. */
+export async function deleteTopic(database: Database, topicId: number): Promise<boolean> {
+  return database.transaction(async (session) => {
+    const deleted = await session.run(deleteSettings, { topicId });
+    if (deleted.length === 0) return false;
+    await session.run(deleteHead, { topicId });
+    return true;
+  });
+}

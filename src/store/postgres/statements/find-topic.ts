@@ -1,0 +1,32 @@
+import { sql } from "kysely";
+import type { StoredTopic } from "../../store.js";
+import type { Session } from "../database/database.js";
+import { prepareStatement } from "../statement.js";
+import { type TopicRow, toStoredTopic, topicColumns } from "./stored-topic.js";
+
+/** A topic by its name. No locks. Index: `topics_name_key`, `topic_heads_pkey`. */
+const selectByName = prepareStatement({
+  name: "find_topic",
+  values: { name: "text" },
+  build: (value) => sql<TopicRow>`
+select ${topicColumns} from millrace.topics as t join millrace.topic_heads as h on h.topic_id = t.topic_id
+where t.name = ${value.name}`,
+});
+
+/** A topic by its id, as it is after a change. No locks. Index: `topics_pkey`, `topic_heads_pkey`. */
+const selectById = prepareStatement({
+  values: { topicId: "bigint" },
+  build: (value) => sql<TopicRow>`
+select ${topicColumns} from millrace.topics as t join millrace.topic_heads as h on h.topic_id = t.topic_id
+where t.topic_id = ${value.topicId}`,
+});
+
+export async function findTopic(session: Pick<Session, "run">, name: string): Promise<StoredTopic | undefined> {
+  const [row] = await session.run(selectByName, { name });
+  return row && toStoredTopic(row);
+}
+
+export async function findTopicById(session: Pick<Session, "run">, topicId: number): Promise<StoredTopic | undefined> {
+  const [row] = await session.run(selectById, { topicId });
+  return row && toStoredTopic(row);
+}

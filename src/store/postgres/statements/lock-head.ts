@@ -1,0 +1,21 @@
+import { sql } from "kysely";
+import type { Session } from "../database/database.js";
+import { prepareStatement } from "../statement.js";
+
+/**
+ * Takes the row lock of a topic's head, as an append would, and waits for whoever holds it. `no key update` is what the
+ * append's own update takes. What it returns is of no use: statements after this one see what the lock waited for, and
+ * this one's snapshot is older. Index: `topic_heads_pkey`.
+ */
+const selectForUpdate = prepareStatement({
+  name: "lock_head",
+  values: { topicId: "bigint" },
+  build: (value) => sql<{ topicId: number }>`
+select topic_id as "topicId" from millrace.topic_heads where topic_id = ${value.topicId} for no key update`,
+});
+
+/** False: the topic is gone. */
+export async function lockHead(session: Session, topicId: number): Promise<boolean> {
+  const rows = await session.run(selectForUpdate, { topicId });
+  return rows.length > 0;
+}

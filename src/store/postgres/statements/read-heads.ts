@@ -1,0 +1,18 @@
+import { sql } from "kysely";
+import type { Head } from "../../store.js";
+import type { Database } from "../database/database.js";
+import { prepareStatement } from "../statement.js";
+import { headColumns } from "./stored-topic.js";
+
+/** Heads of many topics: what the poll once a second asks. No locks. Index: `topic_heads_pkey`, a probe a topic. */
+const selectHeads = prepareStatement({
+  name: "read_heads",
+  values: { topicIds: "bigint[]" },
+  build: (value) => sql<Head>`
+select ${headColumns} from millrace.topic_heads as h where h.topic_id = any(${value.topicIds})`,
+});
+
+export async function readHeads(database: Database, topicIds: readonly number[]): Promise<readonly Head[]> {
+  if (topicIds.length === 0) return [];
+  return database.run(selectHeads, { topicIds: `{${topicIds.join(",")}}` });
+}

@@ -1,0 +1,183 @@
+import { type RawBuilder, sql } from "kysely";
+import { MillraceError, type Page } from "../../../core/index.js";
+import type { Head, PageRead, PageRequest } from "../../store.js";
+import { decodeCopyRow, readCopyInteger } from "../database/copy-row.js";
+import type { Database } from "../database/database.js";
+import { inlineNumbers, prepareStatement } from "../statement.js";
+import { headColumns } from "./stored-topic.js";
+
+interface PageRow extends Head {
+  /** Null, as all of the page's columns but `records`: there is no record at `from`. */
+  readonly first: number | null;
+  readonly next: number | null;
+  readonly records: number;
+  readonly endBytes: number | null;
+  readonly frames: string | null;
+}
+
+const values = {
+  topicId: "bigint",
+  from: "bigint",
+  records: "bigint",
+  bytes: "bigint",
+  fromBytes: "bigint or null",
+} as const;
+
+interface Shape {
+  /** Around the page's bytes: as they are for COPY, or as text. */
+  readonly frames: (aggregate: RawBuilder<unknown>) => RawBuilder<unknown>;
+  /** Around the whole. */
+  readonly wrap: (select: RawBuilder<PageRow>) => RawBuilder<PageRow>;
+}
+
+/** Measured at 2000 records a page, thousand records/s: 2381 by COPY, 898 by base64, 767 by hex, 250 as row objects. */
+const copied: Shape = { frames: (frames) => frames, wrap: (select) => sql`copy (${select}) to stdout (format binary)` };
+/** PGlite decodes base64 ten times as fast as hex. `encode` breaks lines; without them it is a sixth faster. */
+const encoded: Shape = {
+  frames: (frames) => sql`translate(encode(${frames}, 'base64'), E'\\n', '')`,
+  wrap: (select) => select,
+};
+
+/**
+ * One page and the head beside it, as one row.
+ *
+ * Locks: none. Head and page come from one snapshot, so a trim, a close or a delete is either seen by both or by
+ * neither (invariant 5).
+ * Order: the page walks `records_pkey` over a closed range of offsets, never OFFSET, never LIMIT over an open range;
+ * `string_agg` takes rows in the order of its subquery.
+ * Bounds: so many offsets, and so many bytes, reckoned with the running total that stands beside each frame; the record
+ * at `from` is always in. The running total at `from` comes with the cursor, or is looked up once.
+ * A range below `earliest_offset` gives nothing, also while its rows are still there.
+ */
+function forwardPage(shape: Shape) {
+  return prepareStatement({
+    name: "read_page_forward",
+    values,
+    build: (value) =>
+      shape.wrap(sql<PageRow>`
+select ${headColumns}, page.first, page.next, page.records, page."endBytes", page.frames
+from millrace.topic_heads as h left join lateral (
+  select min("offset") as first, max("offset") + 1 as next, count(*) as records, max(end_bytes) as "endBytes",
+    ${shape.frames(sql`string_agg(frame, '')`)} as frames
+  from (
+    select "offset", end_bytes, frame from millrace.records
+    where topic_id = h.topic_id and h.earliest_offset <= ${value.from}
+      and "offset" >= ${value.from} and "offset" < ${value.from} + ${value.records}
+      and ("offset" = ${value.from} or end_bytes <= ${value.bytes} + coalesce(${value.fromBytes}, (
+        select start.end_bytes - octet_length(start.frame) from millrace.records as start
+        where start.topic_id = ${value.topicId} and start."offset" = ${value.from})))
+    order by "offset"
+  ) as run
+) as page on true
+where h.topic_id = ${value.topicId}`),
+  });
+}
+
+/** The same, downwards from the record below `from`: frames stand in descending order. */
+function backwardPage(shape: Shape) {
+  return prepareStatement({
+    name: "read_page_backward",
+    values,
+    build: (value) =>
+      shape.wrap(sql<PageRow>`
+select ${headColumns}, page.first, page.next, page.records, page."endBytes", page.frames
+from millrace.topic_heads as h left join lateral (
+  select min("offset") as first, max("offset") + 1 as next, count(*) as records, max(end_bytes) as "endBytes",
+    ${shape.frames(sql`string_agg(frame, '')`)} as frames
+  from (
+    select "offset", end_bytes, frame from millrace.records
+    where topic_id = h.topic_id and "offset" >= h.earliest_offset
+      and "offset" >= ${value.from} - ${value.records} and "offset" < ${value.from}
+      and ("offset" = ${value.from} - 1 or end_bytes - octet_length(frame) >= coalesce(${value.fromBytes}, (
+        select start.end_bytes from millrace.records as start
+        where start.topic_id = ${value.topicId} and start."offset" = ${value.from} - 1)) - ${value.bytes})
+    order by "offset" desc
+  ) as run
+) as page on true
+where h.topic_id = ${value.topicId}`),
+  });
+}
+
+const statements = {
+  postgres: { forward: forwardPage(copied), backward: backwardPage(copied) },
+  embedded: { forward: forwardPage(encoded), backward: backwardPage(encoded) },
+};
+
+export async function readPage(database: Database, request: PageRequest): Promise<PageRead | undefined> {
+  const statement = statements[database.kind][request.direction];
+  const pageValues = {
+    topicId: request.topicId,
+    from: request.from,
+    records: countWithin(request),
+    bytes: request.bytes,
+    fromBytes: request.fromBytes ?? null,
+  };
+  const isForward = request.direction === "forward";
+  switch (database.kind) {
+    case "postgres": {
+      const fields = decodeCopyRow(await database.copy(inlineNumbers(statement, pageValues)));
+      return fields && toPageRead(decodeRow(fields), fields[13] ?? null, isForward, request.from);
+    }
+    case "embedded": {
+      const [row] = await database.run(statement, pageValues);
+      if (row === undefined) return undefined;
+      const frames = row.frames === null ? null : Buffer.from(row.frames, "base64");
+      return toPageRead(row, frames, isForward, request.from);
+    }
+    default:
+      return database.kind satisfies never;
+  }
+}
+
+/** `until` is a bound on the count: offsets have no gaps. */
+function countWithin(request: PageRequest): number {
+  if (request.until === undefined) return request.records;
+  const reach = request.direction === "forward" ? request.until - request.from : request.from - request.until;
+  return Math.max(0, Math.min(request.records, reach));
+}
+
+/** The columns in their order: nine of the head, then the page's. */
+function decodeRow(fields: readonly (Buffer | null)[]): Omit<PageRow, "frames"> {
+  const integer = (index: number) => {
+    const field = fields[index];
+    return field ? readCopyInteger(field) : null;
+  };
+  const required = (index: number) => integer(index) ?? 0;
+  return {
+    topicId: required(0),
+    epoch: required(1),
+    version: required(2),
+    earliestOffset: required(3),
+    nextOffset: required(4),
+    earliestBytes: required(5),
+    nextBytes: required(6),
+    lastTimeMicros: required(7),
+    closed: fields[8]?.[0] === 1,
+    first: integer(9),
+    next: integer(10),
+    records: required(11),
+    endBytes: integer(12),
+  };
+}
+
+function toPageRead(row: Omit<PageRow, "frames">, frames: Buffer | null, isForward: boolean, from: number): PageRead {
+  const { first, next, records, endBytes } = row;
+  const head: Head = {
+    topicId: row.topicId,
+    epoch: row.epoch,
+    version: row.version,
+    earliestOffset: row.earliestOffset,
+    nextOffset: row.nextOffset,
+    earliestBytes: row.earliestBytes,
+    nextBytes: row.nextBytes,
+    lastTimeMicros: row.lastTimeMicros,
+    closed: row.closed,
+  };
+  if (first === null || next === null || endBytes === null || frames === null) return { head, page: undefined };
+  if (isForward ? first !== from : next !== from) return { head, page: undefined };
+  if (records !== next - first) {
+    throw new MillraceError("internal", `Topic ${head.topicId} has ${records} records from offset ${first} to ${next}`);
+  }
+  const page: Page = { first, next, endBytes, frames };
+  return { head, page };
+}

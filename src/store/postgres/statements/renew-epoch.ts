@@ -1,0 +1,22 @@
+import { sql } from "kysely";
+import type { Database } from "../database/database.js";
+import { prepareStatement } from "../statement.js";
+
+/** Compare and set, so that of two nodes that notice one does it. Locks: the head's row. Index: `topic_heads_pkey`. */
+const updateEpoch = prepareStatement({
+  values: { topicId: "bigint", epoch: "bigint", newEpoch: "bigint" },
+  build: (value) => sql<{ topicId: number }>`
+update millrace.topic_heads set epoch = ${value.newEpoch}, version = version + 1
+where topic_id = ${value.topicId} and epoch = ${value.epoch}
+returning topic_id as "topicId"`,
+});
+
+export async function renewEpoch(
+  database: Database,
+  topicId: number,
+  epoch: number,
+  newEpoch: number,
+): Promise<boolean> {
+  const rows = await database.run(updateEpoch, { topicId, epoch, newEpoch });
+  return rows.length > 0;
+}

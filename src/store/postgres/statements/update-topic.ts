@@ -1,0 +1,54 @@
+import { sql } from "kysely";
+import type { StoredTopic, TopicChange } from "../../store.js";
+import type { Database } from "../database/database.js";
+import { prepareStatement } from "../statement.js";
+import { findTopicById } from "./find-topic.js";
+import { encodeLabels } from "./stored-topic.js";
+
+/** Null keeps what is there. Locks: the row of `topics`; nothing that an append waits for. Index: `topics_pkey`. */
+const updateSettings = prepareStatement({
+  values: {
+    topicId: "bigint",
+    labels: "jsonb or null",
+    recordBytes: "bigint or null",
+    batchRecords: "bigint or null",
+    batchBytes: "bigint or null",
+  },
+  build: (value) => sql<{ topicId: number }>`
+update millrace.topics as t
+set labels = coalesce(${value.labels}, t.labels), record_bytes = coalesce(${value.recordBytes}, t.record_bytes),
+    batch_records = coalesce(${value.batchRecords}, t.batch_records),
+    batch_bytes = coalesce(${value.batchBytes}, t.batch_bytes)
+where t.topic_id = ${value.topicId}
+returning t.topic_id as "topicId"`,
+});
+
+/**
+ * Makes appends that were decided on the older settings miss. Locks: the head's row, after that of `topics`; whatever
+ * takes both takes them in this order. Index: `topic_heads_pkey`.
+ */
+const raiseVersion = prepareStatement({
+  values: { topicId: "bigint" },
+  build: (value) => sql<object>`
+update millrace.topic_heads set version = version + 1 where topic_id = ${value.topicId}`,
+});
+
+export async function updateTopic(
+  database: Database,
+  topicId: number,
+  change: TopicChange,
+): Promise<StoredTopic | undefined> {
+  const { labels, limits } = change;
+  return database.transaction(async (session) => {
+    const updated = await session.run(updateSettings, {
+      topicId,
+      labels: labels === undefined ? null : encodeLabels(labels),
+      recordBytes: limits?.recordBytes ?? null,
+      batchRecords: limits?.batchRecords ?? null,
+      batchBytes: limits?.batchBytes ?? null,
+    });
+    if (updated.length === 0) return undefined;
+    if (limits !== undefined) await session.run(raiseVersion, { topicId });
+    return findTopicById(session, topicId);
+  });
+}
