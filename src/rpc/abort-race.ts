@@ -1,0 +1,42 @@
+/**
+ * Waits of one loop, one after the other, each raced against the same signal. One listener serves the whole loop: a
+ * listener a message would cost more than the message.
+ */
+export class AbortRace {
+  readonly #signal: AbortSignal;
+  #reject: ((reason: unknown) => void) | undefined;
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+    signal.addEventListener("abort", this.#onAbort);
+  }
+
+  /** Waits for `promise`, or rejects with the signal's reason at once. What the promise then does is dropped. */
+  wait<T>(promise: Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#reject = reject;
+      promise.then(
+        (value) => {
+          this.#reject = undefined;
+          resolve(value);
+        },
+        (error: unknown) => {
+          this.#reject = undefined;
+          reject(error);
+        },
+      );
+      if (this.#signal.aborted) reject(this.#signal.reason);
+    });
+  }
+
+  /** Takes the listener off. */
+  close(): void {
+    this.#reject = undefined;
+    this.#signal.removeEventListener("abort", this.#onAbort);
+  }
+
+  readonly #onAbort = (): void => {
+    this.#reject?.(this.#signal.reason);
+    this.#reject = undefined;
+  };
+}

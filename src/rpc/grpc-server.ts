@@ -1,0 +1,137 @@
+import { addAdminServicesToServer, Server, ServerCredentials } from "@grpc/grpc-js";
+import type { Limits } from "../core/index.js";
+import type { Engine } from "../engine/index.js";
+import { fileDescriptorSet } from "../gen/descriptor-set.js";
+import { yieldToEventLoop } from "../streams/index.js";
+import type { LiveStreams, Logger, Metrics } from "../telemetry/index.js";
+import { createCalls } from "./calls.js";
+import { createHealth } from "./health.js";
+import { inspectService } from "./inspect-service.js";
+import { pullRequests } from "./pulled-requests.js";
+import { recordService } from "./record-service.js";
+import { reflectionMethods } from "./reflection.js";
+import { topicService } from "./topic-service.js";
+
+export interface GrpcServerOptions {
+  /** Streams that one connection may have open at once. */
+  readonly maxConcurrentStreams: number;
+  /** How often an idle connection is asked whether it lives, in milliseconds. */
+  readonly keepaliveTimeMs: number;
+  /** How long it may take to answer, in milliseconds; then it is closed. */
+  readonly keepaliveTimeoutMs: number;
+  /** Largest message that is received, in bytes; a larger one gives RESOURCE_EXHAUSTED. */
+  readonly receiveBytesMax: number;
+}
+
+export const defaultGrpcServerOptions: GrpcServerOptions = {
+  maxConcurrentStreams: 1000,
+  keepaliveTimeMs: 20_000,
+  keepaliveTimeoutMs: 10_000,
+  // gRPC's own default, written down since a batch's limit relies on it (grpc-js.md #10).
+  receiveBytesMax: 4 * 1024 * 1024,
+};
+
+export interface GrpcServerParts {
+  readonly engine: Engine;
+  readonly limits: Limits;
+  readonly liveStreams: LiveStreams;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly options?: Partial<GrpcServerOptions>;
+}
+
+export interface GrpcServer {
+  /** Binds HOST:PORT, plaintext, and serves. Port 0 takes any. Resolves with the address that it got. */
+  listen(address: string): Promise<string>;
+  /**
+   * Stops serving: says NOT_SERVING, ends every stream with the position to resume from, lets calls finish for
+   * `graceMs`, then cuts what is left. Never rejects, and a second call gets the first one's promise.
+   */
+  drain(graceMs: number): Promise<DrainOutcome>;
+}
+
+export interface DrainOutcome {
+  /** Something did not end by itself within the grace: streams whose clients had stopped reading end in CANCELLED. */
+  readonly wasForced: boolean;
+}
+
+/** Said to serve, and reflected on, apart from our own. */
+const borrowedServices = [
+  "grpc.health.v1.Health",
+  "grpc.channelz.v1.Channelz",
+  "grpc.reflection.v1.ServerReflection",
+  "grpc.reflection.v1alpha.ServerReflection",
+];
+
+export function createGrpcServer(parts: GrpcServerParts): GrpcServer {
+  const { engine, limits, liveStreams } = parts;
+  const calls = createCalls(parts);
+  const methods = [
+    ...topicService(calls, engine, limits),
+    ...recordService(calls, engine, limits),
+    ...inspectService(calls, liveStreams),
+  ];
+  // "/package.Service/Method"
+  const ours = [...new Set(methods.map(({ path }) => path.slice(1, path.lastIndexOf("/"))))];
+  const services = [...ours, ...borrowedServices];
+  const health = createHealth(calls, services);
+  const server = new Server(serverOptions({ ...defaultGrpcServerOptions, ...parts.options }));
+  for (const method of [...methods, ...health.methods, ...reflectionMethods(calls, fileDescriptorSet(), services)]) {
+    method.register(server);
+  }
+  // Channelz, which grpc-js fills itself.
+  addAdminServicesToServer(server);
+
+  let draining: Promise<DrainOutcome> | undefined;
+  const drain = async (graceMs: number): Promise<DrainOutcome> => {
+    // The order matters (grpc-js.md #15): `tryShutdown` waits for every stream, so each has to be told to end.
+    health.set("NOT_SERVING");
+    // Watchers of the health get to hear it before their streams end, too.
+    await yieldToEventLoop();
+    calls.drain();
+    const wasForced = await shutDown(server, graceMs);
+    // What was cut releases what it holds: nobody may use the engine after this.
+    await calls.tasks.settled();
+    return { wasForced };
+  };
+  return {
+    listen: (address) => listen(server, address),
+    drain: (graceMs) => (draining ??= drain(graceMs)),
+  };
+}
+
+function serverOptions(options: GrpcServerOptions) {
+  return {
+    interceptors: [pullRequests],
+    // Both are off by default (grpc-js.md #8). Connections without calls are asked as well: grpc-js servers do so
+    // always, and take their clients' pings at any rate.
+    "grpc.keepalive_time_ms": options.keepaliveTimeMs,
+    "grpc.keepalive_timeout_ms": options.keepaliveTimeoutMs,
+    "grpc.max_concurrent_streams": options.maxConcurrentStreams,
+    "grpc.max_receive_message_length": options.receiveBytesMax,
+  };
+}
+
+function listen(server: Server, address: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
+      if (error !== null) reject(new Error(`Cannot listen on ${address}: ${error.message}`, { cause: error }));
+      else resolve(address.replace(/:\d+$/, `:${port}`));
+    });
+  });
+}
+
+/** Waits until every call has ended, or cuts the rest after `graceMs`. Resolves with whether it had to. */
+function shutDown(server: Server, graceMs: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    let wasForced = false;
+    const timer = setTimeout(() => {
+      wasForced = true;
+      server.forceShutdown();
+    }, graceMs);
+    server.tryShutdown(() => {
+      clearTimeout(timer);
+      resolve(wasForced);
+    });
+  });
+}

@@ -1,0 +1,83 @@
+/**
+ * The standard health service, on our own adapters. `grpc-health-check` gives its definition; its implementation writes
+ * to watchers without waiting for them and never ends them, so that no drain could finish without force (grpc-js.md
+ * #15).
+ */
+
+import { status } from "@grpc/grpc-js";
+import { service } from "grpc-health-check";
+import { Watch } from "../streams/index.js";
+import type { Calls } from "./calls.js";
+import type { Method, MethodOptions, MethodShape } from "./method.js";
+import { serverStreaming } from "./server-streaming.js";
+import { StatusError } from "./status.js";
+import { unary } from "./unary.js";
+
+export type ServingStatus = "SERVING" | "NOT_SERVING";
+
+export interface Health {
+  readonly methods: readonly Method[];
+  set(status: ServingStatus): void;
+}
+
+interface HealthCheckRequest {
+  readonly service: string;
+}
+
+interface HealthCheckResponse {
+  readonly status: ServingStatus | "SERVICE_UNKNOWN";
+}
+
+const options: MethodOptions = { isQuiet: true, servesWhileDraining: true };
+
+/** Serves the health of `services`, and of the server as a whole under the empty name. They share one status. */
+export function createHealth(calls: Calls, services: readonly string[]): Health {
+  const serving = new Watch<ServingStatus>("SERVING");
+  const names = new Set(["", ...services]);
+  return {
+    methods: [
+      unary(
+        calls,
+        shapeOf<HealthCheckRequest, HealthCheckResponse>("Check"),
+        async (request) => {
+          if (names.has(request.service)) return { status: serving.value };
+          throw new StatusError(
+            status.NOT_FOUND,
+            `There is no service ${JSON.stringify(request.service.slice(0, 200))}`,
+          );
+        },
+        options,
+      ),
+      unary(
+        calls,
+        shapeOf<object, { statuses: Record<string, HealthCheckResponse> }>("List"),
+        async () => ({ statuses: Object.fromEntries([...names].map((name) => [name, { status: serving.value }])) }),
+        options,
+      ),
+      serverStreaming(
+        calls,
+        shapeOf<HealthCheckRequest, HealthCheckResponse>("Watch"),
+        async function* (request, { signal }) {
+          const isKnown = names.has(request.service);
+          for (;;) {
+            const seen = serving.version;
+            yield { status: isKnown ? serving.value : "SERVICE_UNKNOWN" };
+            await serving.changed(seen, { signal });
+          }
+        },
+        options,
+      ),
+    ],
+    set: (value) => serving.set(value),
+  };
+}
+
+/** The definition comes from a .proto that is loaded at run time; its messages are typed here. */
+function shapeOf<Request extends object, Response extends object>(
+  method: "Check" | "List" | "Watch",
+): MethodShape<Request, Response> {
+  const definition = service[method];
+  if (definition === undefined) throw new Error(`Cannot serve health: its definition lacks ${method}`);
+  const { path, requestDeserialize, responseSerialize } = definition;
+  return { path, requestDeserialize: requestDeserialize as (bytes: Buffer) => Request, responseSerialize };
+}

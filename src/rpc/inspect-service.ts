@@ -1,0 +1,59 @@
+import { checkTopicName, invalidArgument } from "../core/index.js";
+import {
+  InspectServiceService as Shapes,
+  type LiveStream as LiveStreamMessage,
+  LiveStream_Waiting,
+} from "../gen/millrace/v1/inspect_service.js";
+import type { LiveStream, LiveStreams, Waiting } from "../telemetry/index.js";
+import type { Calls } from "./calls.js";
+import type { Method } from "./method.js";
+import { decodePageToken, encodePageToken } from "./page-token.js";
+import { timestampOfMicros } from "./timestamp.js";
+import { unary } from "./unary.js";
+import { pageSize } from "./validate.js";
+
+const waitingOf = {
+  nothing: LiveStream_Waiting.WAITING_UNSPECIFIED,
+  "client-window": LiveStream_Waiting.CLIENT_WINDOW,
+  database: LiveStream_Waiting.DATABASE,
+  "new-records": LiveStream_Waiting.NEW_RECORDS,
+  "client-message": LiveStream_Waiting.CLIENT_MESSAGE,
+  "publish-budget": LiveStream_Waiting.PUBLISH_BUDGET,
+} as const satisfies Record<Waiting, LiveStream_Waiting>;
+
+export function inspectService(calls: Calls, liveStreams: LiveStreams): readonly Method[] {
+  return [
+    unary(calls, Shapes.listStreams, async (request) => {
+      const topic = request.topic === "" ? undefined : checkTopicName(request.topic);
+      const count = pageSize(request.pageSize);
+      const found = liveStreams.list(decodeAfter(request.pageToken), count + 1, topic);
+      const streams = found.slice(0, count).map(encodeStream);
+      const last = streams.at(-1);
+      const hasMore = found.length > count && last !== undefined;
+      return { streams, nextPageToken: hasMore ? encodePageToken("streams", String(last.id)) : "" };
+    }),
+  ];
+}
+
+function decodeAfter(token: string): number {
+  const after = Number(decodePageToken("streams", token));
+  if (!Number.isSafeInteger(after))
+    throw invalidArgument("page_token", "is not one that this method gave: begin again without it");
+  return after;
+}
+
+function encodeStream(stream: LiveStream): LiveStreamMessage {
+  return {
+    id: stream.id,
+    peer: stream.peer,
+    method: stream.method,
+    topic: stream.topic,
+    nextOffset: stream.nextOffset,
+    lag: stream.lag,
+    bytesSent: stream.bytesSent,
+    messagesSent: stream.messagesSent,
+    waiting: waitingOf[stream.waiting],
+    waitingSince: timestampOfMicros(stream.waitingSinceMs * 1000),
+    startTime: timestampOfMicros(stream.startTimeMs * 1000),
+  };
+}

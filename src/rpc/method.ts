@@ -1,0 +1,48 @@
+import type { Metadata, Server } from "@grpc/grpc-js";
+import type { Position } from "../core/index.js";
+import type { LiveStream } from "../telemetry/index.js";
+
+/** What a method gets beside its request. */
+export interface CallContext {
+  /** Aborts when the client is gone, when its deadline has passed, and, for streams, when the node drains. */
+  readonly signal: AbortSignal;
+  /** The call as InspectService shows it. Unary calls have one too, which is not listed. */
+  readonly stream: LiveStream;
+  /** What the client sent as headers. */
+  readonly metadata: Metadata;
+  /** Where a client of this stream resumes. A method says where it begins; its adapter moves it along. */
+  position: Position | undefined;
+}
+
+/** What the adapters need of a generated method definition. */
+export interface MethodShape<Request, Response> {
+  readonly path: string;
+  requestDeserialize(bytes: Buffer): Request;
+  responseSerialize(response: Response): Buffer;
+}
+
+/** A stream's requests, and how its responses are sent and counted. */
+export interface StreamShape<Request, Response> extends MethodShape<Request, Response> {
+  /** How many records a response carries. Unset: none. */
+  recordsIn?(response: Response): number;
+  /** Where a client that has this response resumes. Unset: streams of this method have no position. */
+  positionAfter?(response: Response): Position;
+}
+
+export interface MethodOptions {
+  /** Health and reflection are asked all day: their calls are logged at debug level. */
+  readonly isQuiet?: boolean;
+  /** Health goes on answering while the node drains. */
+  readonly servesWhileDraining?: boolean;
+}
+
+/** One method, ready to be served. */
+export interface Method {
+  readonly path: string;
+  register(server: Server): void;
+}
+
+/** Responses leave the adapters encoded, so that their size is known, and pages are passed on untouched. */
+export function alreadyEncoded(bytes: Buffer): Buffer {
+  return bytes;
+}

@@ -1,0 +1,91 @@
+import {
+  type Direction,
+  invalidArgument,
+  type Start,
+  type Until,
+  type WhenBehind,
+  type WhenTrimmed,
+} from "../core/index.js";
+import type { FollowCommand, ReadCommand } from "../engine/index.js";
+import { type Start as StartMessage, Trimmed_Policy } from "../gen/millrace/v1/record.js";
+import {
+  type FollowRequest,
+  FollowRequest_WhenBehind,
+  type ReadRequest,
+  ReadRequest_Direction,
+  type ReadRequest_Until,
+} from "../gen/millrace/v1/record_service.js";
+import { enumMeaning, timeMicros } from "./validate.js";
+
+const directions = new Map<number, Direction>([
+  [ReadRequest_Direction.DIRECTION_UNSPECIFIED, "forward"],
+  [ReadRequest_Direction.FORWARD, "forward"],
+  [ReadRequest_Direction.BACKWARD, "backward"],
+]);
+
+const trimmedPolicies = new Map<number, WhenTrimmed>([
+  [Trimmed_Policy.POLICY_UNSPECIFIED, "fail"],
+  [Trimmed_Policy.FAIL, "fail"],
+  [Trimmed_Policy.SKIP, "skip"],
+]);
+
+const behindPolicies = new Map<number, WhenBehind>([
+  [FollowRequest_WhenBehind.WHEN_BEHIND_UNSPECIFIED, "catch-up"],
+  [FollowRequest_WhenBehind.CATCH_UP, "catch-up"],
+  [FollowRequest_WhenBehind.SKIP, "skip"],
+  [FollowRequest_WhenBehind.FAIL, "fail"],
+]);
+
+export function decodeRead(request: ReadRequest, topic: string): ReadCommand {
+  return {
+    topic,
+    from: decodeStart(request.from),
+    direction: enumMeaning(directions, request.direction, "direction"),
+    until: decodeUntil(request.until),
+    limit: request.limit,
+    whenTrimmed: enumMeaning(trimmedPolicies, request.whenTrimmed, "when_trimmed"),
+  };
+}
+
+export function decodeFollow(request: FollowRequest, topic: string): FollowCommand {
+  return {
+    topic,
+    from: decodeStart(request.from),
+    whenBehind: enumMeaning(behindPolicies, request.whenBehind, "when_behind"),
+    whenTrimmed: enumMeaning(trimmedPolicies, request.whenTrimmed, "when_trimmed"),
+  };
+}
+
+function decodeStart(from: StartMessage | undefined): Start | undefined {
+  const start = from?.start;
+  if (start === undefined) return undefined;
+  switch (start.$case) {
+    case "earliest":
+    case "latest":
+      return { at: start.$case };
+    case "position":
+      return { at: "position", position: { epoch: start.value.epoch, offset: start.value.offset ?? 0 } };
+    case "offset":
+      return { at: "offset", offset: start.value };
+    case "time":
+      return { at: "time", timeMicros: timeMicros(start.value, "from.time") };
+    case "last":
+      if (start.value === 0) throw invalidArgument("from.last", "must be at least 1");
+      return { at: "last", count: start.value };
+    default:
+      throw start satisfies never;
+  }
+}
+
+function decodeUntil(message: ReadRequest_Until | undefined): Until {
+  const until = message?.until;
+  if (until === undefined) return { at: "end" };
+  switch (until.$case) {
+    case "offset":
+      return { at: "offset", offset: until.value };
+    case "time":
+      return { at: "time", timeMicros: timeMicros(until.value, "until.time") };
+    default:
+      throw until satisfies never;
+  }
+}

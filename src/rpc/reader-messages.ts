@@ -1,0 +1,59 @@
+import type { FollowMessage, ReadMessage, SkippedMessage } from "../engine/index.js";
+import { type Skipped, Skipped_Reason } from "../gen/millrace/v1/record.js";
+import { FollowResponse, FollowResponse_Heartbeat_Waiting, ReadResponse } from "../gen/millrace/v1/record_service.js";
+
+const reasonOf = {
+  trimmed: Skipped_Reason.TRIMMED,
+  behind: Skipped_Reason.BEHIND,
+} as const satisfies Record<SkippedMessage["reason"], Skipped_Reason>;
+
+const waitingOf = {
+  "new-records": FollowResponse_Heartbeat_Waiting.NEW_RECORDS,
+  database: FollowResponse_Heartbeat_Waiting.DATABASE,
+} as const satisfies Record<Extract<FollowMessage, { kind: "heartbeat" }>["waiting"], FollowResponse_Heartbeat_Waiting>;
+
+/** A page is already the response: its bytes are sent as they are, and never written to (design §3). */
+export function encodeReadMessage(message: ReadMessage): Buffer {
+  if (message.kind === "page") return message.encoded;
+  return asBuffer(ReadResponse.encode({ records: [], next: message.next, skipped: skippedOf(message) }).finish());
+}
+
+export function encodeFollowMessage(message: FollowMessage): Buffer {
+  if (message.kind === "page") return message.encoded;
+  return asBuffer(FollowResponse.encode({ records: [], next: message.next, event: eventOf(message) }).finish());
+}
+
+/** How many records a message carries. */
+export function recordsInMessage(message: FollowMessage): number {
+  return message.kind === "page" ? message.records : 0;
+}
+
+function eventOf(message: Exclude<FollowMessage, { kind: "page" }>): NonNullable<FollowResponse["event"]> {
+  switch (message.kind) {
+    case "started":
+      return {
+        $case: "started",
+        value: { earliestOffset: message.earliestOffset, nextOffset: message.nextOffset },
+      };
+    case "caught-up":
+      return { $case: "caughtUp", value: {} };
+    case "fell-behind":
+      return { $case: "fellBehind", value: { lag: message.lag } };
+    case "skipped":
+      return { $case: "skipped", value: skippedOf(message) };
+    case "heartbeat":
+      return { $case: "heartbeat", value: { nextOffset: message.nextOffset, waiting: waitingOf[message.waiting] } };
+    case "closed":
+      return { $case: "closed", value: {} };
+    default:
+      throw message satisfies never;
+  }
+}
+
+function skippedOf({ fromOffset, toOffset, reason }: SkippedMessage): Skipped {
+  return { fromOffset, toOffset, reason: reasonOf[reason] };
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

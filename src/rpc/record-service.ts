@@ -1,0 +1,71 @@
+import { checkTopicName, type Limits } from "../core/index.js";
+import type { Engine } from "../engine/index.js";
+import { RecordServiceService as Shapes } from "../gen/millrace/v1/record_service.js";
+import { bidiStreaming } from "./bidi-streaming.js";
+import type { Calls } from "./calls.js";
+import type { CallContext, Method } from "./method.js";
+import { appendShape, publishShape, publishedBatches, readProducer, requireRecords } from "./publish-requests.js";
+import { decodeFollow, decodeRead } from "./read-requests.js";
+import { encodeFollowMessage, encodeReadMessage, recordsInMessage } from "./reader-messages.js";
+import { serverStreaming } from "./server-streaming.js";
+import { unary } from "./unary.js";
+
+export function recordService(calls: Calls, engine: Engine, limits: Limits): readonly Method[] {
+  return [
+    unary(calls, appendShape(limits), async ({ request, batch }, context) => {
+      const topic = topicOf(request, context);
+      requireRecords(batch);
+      const { expectedOffset, epoch } = request;
+      return engine.append(
+        { topic, batch, expectedOffset, producer: readProducer(request.producer), epoch },
+        context.signal,
+      );
+    }),
+    bidiStreaming(calls, publishShape(limits), async function* (requests, context) {
+      const { opening, batches } = await publishedBatches(requests);
+      context.stream.topic = opening.topic;
+      yield* engine.publish(opening, batches, context.stream, context.signal);
+    }),
+    serverStreaming(
+      calls,
+      {
+        path: Shapes.read.path,
+        requestDeserialize: Shapes.read.requestDeserialize,
+        responseSerialize: encodeReadMessage,
+        recordsIn: recordsInMessage,
+        positionAfter: (message) => message.next,
+      },
+      (request, context) => {
+        const command = decodeRead(request, topicOf(request, context));
+        context.position = openingPosition(command);
+        return engine.read(command, context.stream, context.signal);
+      },
+    ),
+    serverStreaming(
+      calls,
+      {
+        path: Shapes.follow.path,
+        requestDeserialize: Shapes.follow.requestDeserialize,
+        responseSerialize: encodeFollowMessage,
+        recordsIn: recordsInMessage,
+        positionAfter: (message) => message.next,
+      },
+      (request, context) => {
+        const command = decodeFollow(request, topicOf(request, context));
+        context.position = openingPosition(command);
+        return engine.follow(command, context.stream, context.signal);
+      },
+    ),
+  ];
+}
+
+function topicOf(request: { readonly topic: string }, context: CallContext): string {
+  context.stream.topic = checkTopicName(request.topic);
+  return request.topic;
+}
+
+/** Where a reader resumes that was drained before its first message, if it named a place. */
+function openingPosition({ from }: { readonly from: ReturnType<typeof decodeRead>["from"] }) {
+  if (from?.at === "position") return from.position;
+  return from?.at === "offset" ? { epoch: 0, offset: from.offset } : undefined;
+}

@@ -1,0 +1,158 @@
+/**
+ * From errors to gRPC statuses, once: the code, a text that transports survive, and `google.rpc` details that programs
+ * can act on (AIP-193). `google.rpc.Status` goes into the trailer `grpc-status-details-bin`.
+ */
+
+import { Metadata, status } from "@grpc/grpc-js";
+import type { ErrorCode, MillraceError } from "../core/index.js";
+import type { Any } from "../gen/google/protobuf/any.js";
+import { BadRequest, ErrorInfo, ResourceInfo, RetryInfo } from "../gen/google/rpc/error_details.js";
+import { Status as RpcStatus } from "../gen/google/rpc/status.js";
+
+/** The gRPC status of each refusal (design §5). */
+export const statusOf = {
+  "invalid-argument": status.INVALID_ARGUMENT,
+  "topic-not-found": status.NOT_FOUND,
+  "topic-deleted": status.NOT_FOUND,
+  "topic-exists": status.ALREADY_EXISTS,
+  "topic-closed": status.FAILED_PRECONDITION,
+  "topic-limit": status.RESOURCE_EXHAUSTED,
+  "epoch-mismatch": status.FAILED_PRECONDITION,
+  "offset-mismatch": status.ABORTED,
+  "producer-gap": status.FAILED_PRECONDITION,
+  "producer-fenced": status.FAILED_PRECONDITION,
+  "offset-out-of-range": status.OUT_OF_RANGE,
+  "fell-behind": status.OUT_OF_RANGE,
+  "publish-budget-exceeded": status.RESOURCE_EXHAUSTED,
+  "lane-full": status.RESOURCE_EXHAUSTED,
+  // The call is over for its client, which alone can end one early: by cancelling it.
+  "call-ended": status.CANCELLED,
+  "database-unavailable": status.UNAVAILABLE,
+  draining: status.UNAVAILABLE,
+  "data-loss": status.DATA_LOSS,
+  internal: status.INTERNAL,
+} as const satisfies Record<ErrorCode, status>;
+
+/** How a call ends. */
+export interface CallStatus {
+  readonly code: status;
+  readonly details: string;
+  readonly metadata: Metadata;
+}
+
+/** A refusal by a protocol that is not ours, which has no code of the domain. */
+export class StatusError extends Error {
+  override readonly name = "StatusError";
+  readonly code: status;
+
+  constructor(code: status, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** The domain of `ErrorInfo.reason`. */
+export const errorDomain = "millrace.dev";
+
+const detailsKey = "grpc-status-details-bin";
+
+/**
+ * Trailers have to fit the 8 KiB of headers that Java clients take by default, and longer ones never arrive
+ * (grpc-js.md #20). The text is counted as it is sent, percent-encoded; the details as base64 makes 4 KiB of them.
+ */
+const messageBytesMax = 1024;
+const detailsBytesMax = 3072;
+const metadataValueBytesMax = 256;
+const violationsMax = 8;
+const violationBytesMax = 200;
+
+/** A status without details: OK, and what the transport already says. */
+export function plainStatus(code: status, details: string): CallStatus {
+  return { code, details: clip(details, messageBytesMax), metadata: new Metadata() };
+}
+
+/** The status of a refusal, with `extra` facts beside its own: where to resume. */
+export function statusOfError(error: MillraceError, extra: Readonly<Record<string, string>> = {}): CallStatus {
+  const code = statusOf[error.code];
+  const details = clip(error.message, messageBytesMax);
+  const metadata = new Metadata();
+  metadata.set(detailsKey, encodeDetails(code, details, detailsOf(error, { ...error.metadata, ...extra })));
+  return { code, details, metadata };
+}
+
+/** The status of a fault of ours: an id that the log has too, and nothing of the fault's text. */
+export function internalStatus(id: string): CallStatus {
+  const details = `Internal error ${id}: the server's log tells more under this id`;
+  const metadata = new Metadata();
+  metadata.set(detailsKey, encodeDetails(status.INTERNAL, details, [errorInfo("internal", { id })]));
+  return { code: status.INTERNAL, details, metadata };
+}
+
+function detailsOf(error: MillraceError, facts: Readonly<Record<string, string>>): Any[] {
+  const details = [errorInfo(error.code, facts)];
+  if (error.retryDelayMs !== undefined) {
+    const seconds = Math.floor(error.retryDelayMs / 1000);
+    const nanos = Math.round(error.retryDelayMs % 1000) * 1_000_000;
+    details.push(pack("google.rpc.RetryInfo", RetryInfo.encode({ retryDelay: { seconds, nanos } }).finish()));
+  }
+  if (error.code.startsWith("topic-") && facts.topic !== undefined) {
+    const resource = {
+      resourceType: "millrace.v1.Topic",
+      resourceName: clip(facts.topic, metadataValueBytesMax),
+      owner: "",
+      description: "",
+    };
+    details.push(pack("google.rpc.ResourceInfo", ResourceInfo.encode(resource).finish()));
+  }
+  if (error.violations.length > 0) {
+    const fieldViolations = error.violations.slice(0, violationsMax).map(({ field, description }) => ({
+      field: clip(field, violationBytesMax),
+      description: clip(description, violationBytesMax),
+    }));
+    details.push(pack("google.rpc.BadRequest", BadRequest.encode({ fieldViolations }).finish()));
+  }
+  return details;
+}
+
+function errorInfo(code: ErrorCode, facts: Readonly<Record<string, string>>): Any {
+  const metadata = new Map<string, string>();
+  for (const [name, value] of Object.entries(facts)) metadata.set(name, clip(value, metadataValueBytesMax));
+  const reason = code.toUpperCase().replaceAll("-", "_");
+  return pack("google.rpc.ErrorInfo", ErrorInfo.encode({ reason, domain: errorDomain, metadata }).finish());
+}
+
+function pack(type: string, value: Uint8Array): Any {
+  return { typeUrl: `type.googleapis.com/${type}`, value };
+}
+
+/** Encodes the details that fit, the most useful ones first. */
+function encodeDetails(code: status, message: string, details: readonly Any[]): Buffer {
+  const kept: Any[] = [];
+  let encoded = RpcStatus.encode({ code, message, details: kept }).finish();
+  for (const detail of details) {
+    const longer = RpcStatus.encode({ code, message, details: [...kept, detail] }).finish();
+    if (longer.length > detailsBytesMax) continue;
+    kept.push(detail);
+    encoded = longer;
+  }
+  return Buffer.from(encoded);
+}
+
+/**
+ * Cuts a text to so many bytes as `grpc-message` carries them, and replaces lone surrogates, cut ones too: grpc-js runs
+ * `encodeURI` over the text, which throws on them where nothing catches it (grpc-js.md #20).
+ */
+function clip(text: string, bytesMax: number): string {
+  // A UTF-16 unit takes one byte at least, so that this much is always enough, and a huge text costs no more.
+  const wellFormed = Buffer.from(text.slice(0, bytesMax + 1)).toString();
+  if (wellFormed.length === text.length && encodeURI(wellFormed).length <= bytesMax) return wellFormed;
+  let kept = "";
+  let bytes = 0;
+  for (const character of wellFormed) {
+    bytes += encodeURI(character).length;
+    // Three bytes in UTF-8, nine as they are sent.
+    if (bytes > bytesMax - 9) break;
+    kept += character;
+  }
+  return `${kept}…`;
+}

@@ -1,0 +1,130 @@
+import { checkTopicName, invalidArgument, type Limits } from "../core/index.js";
+import type { Engine, TopicDescription } from "../engine/index.js";
+import {
+  type Topic,
+  type TopicLimits,
+  type TopicServiceListRequest,
+  TopicServiceService as Shapes,
+  type TopicServiceUpdateRequest,
+} from "../gen/millrace/v1/topic_service.js";
+import type { Calls } from "./calls.js";
+import type { CallContext, Method } from "./method.js";
+import { decodePageToken, encodePageToken } from "./page-token.js";
+import { timestampOfMicros } from "./timestamp.js";
+import { unary } from "./unary.js";
+import { checkLabels, pageSize } from "./validate.js";
+
+type TopicChange = Parameters<Engine["topics"]["update"]>[1];
+
+const noLimits: TopicLimits = { recordBytes: 0, batchRecords: 0, batchBytes: 0 };
+
+export function topicService(calls: Calls, { topics }: Pick<Engine, "topics">, limits: Limits): readonly Method[] {
+  return [
+    unary(calls, Shapes.create, async (request, context) => {
+      const name = topicOf(request, context);
+      const labels = checkLabels(request.labels);
+      return { topic: encodeTopic(await topics.create({ name, labels, limits: checkLimits(request.limits, limits) })) };
+    }),
+    unary(calls, Shapes.get, async (request, context) => ({
+      topic: encodeTopic(await topics.get(topicOf(request, context))),
+    })),
+    unary(calls, Shapes.list, async (request) => {
+      const { topics: found, hasMore } = await topics.list(decodeList(request));
+      const last = found.at(-1);
+      return {
+        topics: found.map(encodeTopic),
+        nextPageToken: hasMore && last !== undefined ? encodePageToken("topics", last.name) : "",
+      };
+    }),
+    unary(calls, Shapes.update, async (request, context) => ({
+      topic: encodeTopic(await topics.update(topicOf(request, context), decodeChange(request, limits))),
+    })),
+    unary(calls, Shapes.trim, async (request, context) => ({
+      topic: encodeTopic(await topics.trim(topicOf(request, context), request.beforeOffset, request.epoch)),
+    })),
+    unary(calls, Shapes.close, async (request, context) => ({
+      topic: encodeTopic(await topics.close(topicOf(request, context))),
+    })),
+    unary(calls, Shapes.delete, async (request, context) => {
+      await topics.delete(topicOf(request, context), request.epoch);
+      return {};
+    }),
+  ];
+}
+
+function topicOf(request: { readonly topic: string }, context: CallContext): string {
+  context.stream.topic = checkTopicName(request.topic);
+  return request.topic;
+}
+
+function decodeList(request: TopicServiceListRequest) {
+  if (!/^[a-z0-9._/-]{0,200}$/.test(request.prefix)) {
+    throw invalidArgument("prefix", "must be the beginning of a topic's name: [a-z0-9._/-]{0,200}");
+  }
+  const after = decodePageToken("topics", request.pageToken);
+  return { prefix: request.prefix, after, count: pageSize(request.pageSize) };
+}
+
+/** What the mask names; without one, what the request sets (AIP-134). */
+function decodeChange(request: TopicServiceUpdateRequest, most: Limits): TopicChange {
+  const paths = request.updateMask ?? [];
+  const asked = checkLimits(request.limits, most);
+  const labels = checkLabels(request.labels);
+  if (paths.length === 0) {
+    const set = Object.entries(asked).filter(([, value]) => value !== 0);
+    return { ...(labels.size > 0 && { labels }), ...(set.length > 0 && { limits: Object.fromEntries(set) }) };
+  }
+  let change: TopicChange = {};
+  for (const path of paths) change = { ...change, ...changeOf(path, change) };
+  return change;
+
+  function changeOf(path: string, { limits }: TopicChange): TopicChange {
+    switch (path) {
+      case "labels":
+        return { labels };
+      case "limits":
+        return { limits: asked };
+      case "limits.record_bytes":
+        return { limits: { ...limits, recordBytes: asked.recordBytes } };
+      case "limits.batch_records":
+        return { limits: { ...limits, batchRecords: asked.batchRecords } };
+      case "limits.batch_bytes":
+        return { limits: { ...limits, batchBytes: asked.batchBytes } };
+      default:
+        throw invalidArgument(
+          "update_mask",
+          `cannot change ${JSON.stringify(path.slice(0, 100))}: labels and limits can be changed`,
+        );
+    }
+  }
+}
+
+/** A topic may ask for less than the node's settings, not for more. */
+function checkLimits(asked: TopicLimits | undefined, most: Limits): TopicLimits {
+  const { recordBytes, batchRecords, batchBytes } = asked ?? noLimits;
+  const check = (field: string, value: number, setting: number) => {
+    if (value > setting)
+      throw invalidArgument(`limits.${field}`, `must be at most the node's setting, ${setting}, got ${value}`);
+  };
+  check("record_bytes", recordBytes, most.recordBytes);
+  check("batch_records", batchRecords, most.batchRecords);
+  check("batch_bytes", batchBytes, most.batchBytes);
+  return { recordBytes, batchRecords, batchBytes };
+}
+
+function encodeTopic(topic: TopicDescription): Topic {
+  const { head } = topic;
+  return {
+    name: topic.name,
+    epoch: head.epoch,
+    labels: new Map(topic.labels),
+    limits: topic.limits,
+    closed: head.closed,
+    earliestOffset: head.earliestOffset,
+    nextOffset: head.nextOffset,
+    bytes: head.nextBytes - head.earliestBytes,
+    firstTime: topic.firstTimeMicros === undefined ? undefined : timestampOfMicros(topic.firstTimeMicros),
+    lastTime: head.lastTimeMicros === 0 ? undefined : timestampOfMicros(head.lastTimeMicros),
+    createTime: timestampOfMicros(topic.createTimeMicros),
+  };
+}

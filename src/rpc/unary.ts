@@ -1,0 +1,37 @@
+import type { handleUnaryCall } from "@grpc/grpc-js";
+import { abortable } from "../streams/index.js";
+import type { Calls } from "./calls.js";
+import { alreadyEncoded, type CallContext, type Method, type MethodOptions, type MethodShape } from "./method.js";
+import { type Received, receiving, requestOf } from "./request.js";
+
+/** One request, one response. A call that is under way when the node drains is left to finish. */
+export function unary<Request, Response>(
+  calls: Calls,
+  shape: MethodShape<Request, Response>,
+  handle: (request: Request, context: CallContext) => Promise<Response>,
+  options?: MethodOptions,
+): Method {
+  const handler: handleUnaryCall<Received<Request>, Buffer> = (transport, callback) => {
+    const call = calls.open(transport, shape.path, "unary", options);
+    const answer = async () => {
+      try {
+        call.signal.throwIfAborted();
+        call.received(transport.request.bytes);
+        const response = await abortable(handle(requestOf(transport.request), call), call.gone);
+        const encoded = shape.responseSerialize(response);
+        call.delivered(encoded.length, 0, undefined);
+        call.succeed();
+        callback(null, encoded);
+      } catch (error) {
+        callback(call.fail(error));
+      }
+    };
+    calls.tasks.track(answer());
+  };
+  return {
+    path: shape.path,
+    register: (server) => {
+      server.register(shape.path, handler, alreadyEncoded, receiving(shape.requestDeserialize), "unary");
+    },
+  };
+}

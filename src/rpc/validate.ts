@@ -1,0 +1,67 @@
+/**
+ * Checks of request values that Protobuf's types leave open. Each names the field as written in proto (invariant 7).
+ * 64-bit numbers need none: their decoder refuses what is above 2^53-1 (`request.ts`), and they have no sign.
+ */
+
+import { invalidArgument, labelBounds, pageSizeBounds, producerIdBytes } from "../core/index.js";
+import type { Timestamp } from "../gen/google/protobuf/timestamp.js";
+
+/** Year 1 to 9999, as google.protobuf.Timestamp has it. */
+const secondsMin = -62_135_596_800;
+const secondsMax = 253_402_300_799;
+
+/** A stored text must be what was sent: invalid UTF-8 decodes as U+FFFD, and Postgres refuses U+0000 (22021). */
+const unstorable = ["\u0000", "\uFFFD"];
+
+/** A page's size, from 1 to 1000; 0 asks for the default. */
+export function pageSize(value: number): number {
+  if (value < 0 || value > pageSizeBounds.most) {
+    throw invalidArgument("page_size", `must be from 0 to ${pageSizeBounds.most}, got ${value}`);
+  }
+  return value === 0 ? pageSizeBounds.initial : value;
+}
+
+/** A time in microseconds since 1970, rounded up: a record's time is at or after one exactly when it is so after the other. */
+export function timeMicros(time: Timestamp, field: string): number {
+  if (time.seconds < secondsMin || time.seconds > secondsMax) {
+    throw invalidArgument(`${field}.seconds`, "must be from year 1 to year 9999");
+  }
+  if (time.nanos < 0 || time.nanos > 999_999_999) {
+    throw invalidArgument(`${field}.nanos`, `must be from 0 to 999999999, got ${time.nanos}`);
+  }
+  // Microseconds are exact until the year 2255; no record is later.
+  return Math.min(time.seconds * 1_000_000 + Math.ceil(time.nanos / 1000), Number.MAX_SAFE_INTEGER);
+}
+
+/** The meaning of an enum's number. `meanings` lists those that may be sent; generated decoders pass others on. */
+export function enumMeaning<Meaning>(meanings: ReadonlyMap<number, Meaning>, value: number, field: string): Meaning {
+  const meaning = meanings.get(value);
+  if (meaning === undefined) {
+    throw invalidArgument(field, `has no value ${value}, the known ones are ${[...meanings.keys()].join(", ")}`);
+  }
+  return meaning;
+}
+
+export function checkLabels(labels: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  const { count, nameBytes, valueBytes } = labelBounds;
+  if (labels.size > count) throw invalidArgument("labels", `at most ${count} are allowed, got ${labels.size}`);
+  for (const [name, value] of labels) {
+    if (name === "") throw invalidArgument("labels", "a name must not be empty");
+    checkText(name, nameBytes, "labels", "a name");
+    checkText(value, valueBytes, "labels", "a value");
+  }
+  return labels;
+}
+
+export function checkProducerId(id: string): string {
+  if (id === "") throw invalidArgument("producer.id", "is required");
+  checkText(id, producerIdBytes, "producer.id", "it");
+  return id;
+}
+
+function checkText(text: string, bytesMax: number, field: string, what: string): void {
+  const bytes = Buffer.byteLength(text);
+  if (bytes > bytesMax) throw invalidArgument(field, `${what} has ${bytes} bytes, at most ${bytesMax} are allowed`);
+  if (unstorable.some((character) => text.includes(character)))
+    throw invalidArgument(field, `${what} must be UTF-8 without U+0000 and U+FFFD`);
+}
