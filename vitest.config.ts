@@ -1,14 +1,12 @@
-import { existsSync } from "node:fs";
 import { defineConfig } from "vitest/config";
 
-const globalSetup = "test/support/global-setup.ts";
 const soak = process.env["SOAK"] !== undefined;
 
 export default defineConfig({
   test: {
     // `make soak` runs what takes too long for every change; nothing else does.
     include: [soak ? "test/**/*.soak.ts" : "test/**/*.test.ts"],
-    ...(existsSync(globalSetup) ? { globalSetup: [globalSetup] } : {}),
+    globalSetup: ["test/support/global-setup.ts"],
     // Processes rather than threads: tests send signals, measure memory, and load PGlite.
     pool: "forks",
     maxWorkers: 2,
