@@ -29,7 +29,13 @@ export async function* publishBatches(
   signal: AbortSignal,
 ): AsyncGenerator<Appended, void, undefined> {
   stream.waitFor("database");
-  const lease = await acquirePinned(parts, opening, signal);
+  let lease: TopicLease;
+  try {
+    lease = await acquirePinned(parts, opening, signal);
+  } catch (error) {
+    void batches.return?.();
+    throw error;
+  }
   const session = {};
   // Ends the intake when the acknowledging side ends, for whatever reason.
   const intakeEnd = new AbortController();

@@ -64,7 +64,7 @@ export function createTopicCache(parts: TopicCacheParts): TopicCache {
   const entries = new Map<string, Entry>();
   // Those without users, the longest unused first: a Set keeps insertion order.
   const idle = new Set<Entry>();
-  const lookups = new Map<string, Promise<StoredTopic | undefined>>();
+  const lookups = new Map<string, Promise<StoredTopic>>();
 
   function lease(entry: Entry): TopicLease {
     entry.users += 1;
@@ -129,18 +129,18 @@ export function createTopicCache(parts: TopicCacheParts): TopicCache {
 
   const nextKnown = (name: string): number => entries.get(name)?.topic.tip.value.nextOffset ?? 0;
 
-  /** Many may ask for one name at once: one statement answers all. */
-  function lookUp(name: string): Promise<StoredTopic | undefined> {
+  /** Many may publish to a new name at once: one lookup, and one creation, serves all. */
+  function findOrCreateOnce(name: string): Promise<StoredTopic> {
     let lookup = lookups.get(name);
     if (lookup === undefined) {
-      lookup = lanes.run("live", (store) => store.findTopic(name)).finally(() => lookups.delete(name));
+      lookup = findOrCreate(name).finally(() => lookups.delete(name));
       lookups.set(name, lookup);
     }
     return lookup;
   }
 
   async function findOrCreate(name: string): Promise<StoredTopic> {
-    const found = await lookUp(name);
+    const found = await lanes.run("live", (store) => store.findTopic(name));
     if (found !== undefined) return found;
     if (!parts.autoCreate) throw topicNotFound(name);
     const created = await lanes.run("append", (store) =>
@@ -174,7 +174,7 @@ export function createTopicCache(parts: TopicCacheParts): TopicCache {
       const known = entries.get(name);
       if (known !== undefined && !known.topic.isOver) return lease(known);
       if (known !== undefined) forget(known.topic);
-      return lease(adopt(await abortable(findOrCreate(name), signal), 0));
+      return lease(adopt(await abortable(findOrCreateOnce(name), signal), 0));
     },
     async acquireFresh(name, signal) {
       const nextBefore = nextKnown(name);
