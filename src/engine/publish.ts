@@ -40,17 +40,19 @@ export async function* publishBatches(
   // Ends the intake when the acknowledging side ends, for whatever reason.
   const intakeEnd = new AbortController();
   const intakeSignal = AbortSignal.any([signal, intakeEnd.signal]);
+  const cut = cutOff(signal);
   const due = channel<Due>({ capacity: parts.limits.producerWindow });
   const intake = takeIn();
   try {
     for (;;) {
-      const { done, value } = await due.receiver.receive(signal);
+      const { done, value } = await due.receiver.receive(cut.signal);
       if (done) return;
-      const appended = await abortable(value.acknowledged, signal);
+      const appended = await abortable(value.acknowledged, cut.signal);
       stream.nextOffset = appended.nextOffset;
       yield appended;
     }
   } finally {
+    cut.release();
     intakeEnd.abort();
     void batches.return?.();
     due.receiver.close();
@@ -88,6 +90,21 @@ export async function* publishBatches(
       if (!(error instanceof ChannelClosedError)) due.sender.fail(error);
     }
   }
+}
+
+/**
+ * Aborts when nobody is left to acknowledge to. A draining node takes nothing more in, but still acknowledges what is
+ * being committed.
+ */
+function cutOff(signal: AbortSignal): { readonly signal: AbortSignal; release(): void } {
+  const cut = new AbortController();
+  const onAbort = () => {
+    const { reason } = signal;
+    if (!(reason instanceof MillraceError && reason.code === "draining")) cut.abort(reason);
+  };
+  if (signal.aborted) onAbort();
+  else signal.addEventListener("abort", onAbort, { once: true });
+  return { signal: cut.signal, release: () => signal.removeEventListener("abort", onAbort) };
 }
 
 /** The topic that the call stays with, whatever becomes of its name. */

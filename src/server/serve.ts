@@ -63,9 +63,10 @@ function createEdge(engine: Engine, settings: Settings, metrics: Metrics, logger
     metrics,
     logger,
     options: {
-      keepaliveMs: settings.keepaliveMs,
-      streamsPerConnection: settings.streamsPerConnection,
-      receiveBytes: settings.receiveBytes,
+      keepaliveTimeMs: settings.keepaliveMs,
+      keepaliveTimeoutMs: settings.keepaliveMs / 2,
+      maxConcurrentStreams: settings.streamsPerConnection,
+      receiveBytesMax: settings.receiveBytes,
     },
   });
 }
