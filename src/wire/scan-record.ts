@@ -123,6 +123,7 @@ export function withoutStamp(bytes: Uint8Array, start: number, end: number, keep
 }
 
 function scanAttribute(cursor: Cursor, end: number): void {
+  let hasName = false;
   while (cursor.at < end) {
     const tag = readTag(cursor, end, "attributes");
     const field = tag >>> 3;
@@ -131,8 +132,10 @@ function scanAttribute(cursor: Cursor, end: number): void {
     const most = field === 1 ? recordBounds.attributeNameBytes : recordBounds.attributeValueBytes;
     const path = field === 1 ? "attributes.key" : "attributes.value";
     if (length > most) throw tooLong(path, length, most);
+    if (field === 1) hasName = length > 0;
     checkText(cursor, length, path, false);
   }
+  if (!hasName) throw new RecordFault("attributes.key", "must not be empty");
 }
 
 function scanStruct(cursor: Cursor, end: number, depth: number): void {

@@ -39,6 +39,7 @@ const refused: [string, Fields | Uint8Array, string][] = [
   ["a surrogate written as UTF-8", text(1, Uint8Array.of(0xed, 0xa0, 0x80)), "records[0].key: must be valid UTF-8"],
   ["invalid UTF-8 in text", text(4, Uint8Array.of(0xc3)), "records[0].text: must be valid UTF-8"],
   ["U+0000 in an attribute", { attributes: new Map([["a", "\u0000"]]) }, "records[0].attributes.value: must not contain U+0000"],
+  ["an attribute without a name", { attributes: new Map([["", "x"]]) }, "records[0].attributes.key: must not be empty"],
   ["too many attributes", { attributes: new Map(Array.from({ length: 101 }, (_, i) => [`a${i}`, ""])) }, "records[0].attributes: at most 100 are allowed"],
   ["an infinite number", { body: { $case: "json", value: { a: Number.POSITIVE_INFINITY } } }, "records[0].json: numbers must be finite: JSON has no NaN and no infinity"],
   ["a latitude beyond the pole", { location: { latitude: 90.1, longitude: 0 } }, "records[0].location.latitude: must be from -90 to 90, got 90.1"],
