@@ -4,7 +4,7 @@ import type { Engine } from "../engine/index.js";
 import { fileDescriptorSet } from "../gen/descriptor-set.js";
 import { yieldToEventLoop } from "../streams/index.js";
 import type { LiveStreams, Logger, Metrics } from "../telemetry/index.js";
-import { createCalls } from "./calls.js";
+import { type Calls, createCalls } from "./calls.js";
 import { createHealth } from "./health.js";
 import { inspectService } from "./inspect-service.js";
 import { pullRequests } from "./pulled-requests.js";
@@ -90,8 +90,8 @@ export function createGrpcServer(parts: GrpcServerParts): GrpcServer {
     await yieldToEventLoop();
     calls.drain();
     const wasForced = await shutDown(server, graceMs);
-    // What was cut releases what it holds: nobody may use the engine after this.
-    await calls.tasks.settled();
+    // What was cut releases what it holds before the engine is closed under it.
+    await released(calls, parts.logger);
     return { wasForced };
   };
   return {
@@ -119,6 +119,19 @@ function listen(server: Server, address: string): Promise<string> {
       else resolve(address.replace(/:\d+$/, `:${port}`));
     });
   });
+}
+
+/** Waits for the handlers, whose calls have all ended, and no longer than a second: one that hangs is a fault of ours. */
+async function released(calls: Calls, logger: Logger): Promise<void> {
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), 1000);
+  try {
+    await calls.tasks.settled(late.signal);
+  } catch {
+    logger.error({ handlers: calls.tasks.size }, "Calls have ended, but their handlers have not");
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Waits until every call has ended, or cuts the rest after `graceMs`. Resolves with whether it had to. */

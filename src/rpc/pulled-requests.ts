@@ -24,8 +24,10 @@ export const pullRequests: ServerInterceptor = (method, call) => {
           sources.set(metadata, source);
           pass(metadata);
         },
-        // Neither is passed on: the duplex' readable side is not used.
+        // Neither these nor the half-close are passed on: the duplex' readable side is not used.
         onReceiveMessage: (message: Received<unknown>) => source.deliver(message),
+        // A client on Node cancels by a half-close, and a reset in a packet behind it: its method may see the end of the
+        // requests first, and may even be done by then. What was sent was sent whole in either case.
         onReceiveHalfClose: () => source.end(),
       }),
   });
