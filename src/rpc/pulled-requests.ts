@@ -26,9 +26,14 @@ export const pullRequests: ServerInterceptor = (method, call) => {
         },
         // Neither these nor the half-close are passed on: the duplex' readable side is not used.
         onReceiveMessage: (message: Received<unknown>) => source.deliver(message),
-        // A client on Node cancels by a half-close, and a reset in a packet behind it: its method may see the end of the
-        // requests first, and may even be done by then. What was sent was sent whole in either case.
-        onReceiveHalfClose: () => source.end(),
+        // A stream that was reset or lost ends its readable side before it says so, and would look like a half-close:
+        // asked to read on, grpc-js notices, and tells it in the next tick. What this cannot tell apart is a cancel by a
+        // client on Node, which is a true half-close with the reset in a packet behind it; its method may see the end
+        // first, and even be done by then. What was sent was sent whole in any case.
+        onReceiveHalfClose: () => {
+          call.startRead();
+          process.nextTick(() => source.end());
+        },
       }),
   });
 };
