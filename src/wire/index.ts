@@ -1,6 +1,17 @@
+export { BackwardWriter } from "./backward-writer.js";
+export { decodeRecordsMessage } from "./decode-message.js";
+export { ReceivedRecord } from "./decode-record.js";
+export { writeRecord } from "./encode-record.js";
 export { encodePageMessage, frameEnds } from "./page-message.js";
 export { checkBatch, splitRequest } from "./split-request.js";
 export { frameBatches, readStamp, stampBytes } from "./stamp.js";
+export { dateOfTimestamp, timestampOfDate, timestampOfMicros, timestampText } from "./timestamp.js";
+export { varintLength, writeVarint } from "./varint.js";
+export type { RecordsMessage } from "./decode-message.js";
+export type { AnyMessage, Location, RecordBody } from "./decode-record.js";
+export type { JsonObject, JsonValue } from "./decode-struct.js";
+export type { RecordInput } from "./encode-record.js";
 export type { RecordBatch } from "./record-batch.js";
 export type { SplitRequest } from "./split-request.js";
 export type { Frames } from "./stamp.js";
+export type { Timestamp } from "./timestamp.js";

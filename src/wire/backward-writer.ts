@@ -1,0 +1,105 @@
+/**
+ * Writes a Protobuf message from its last byte to its first. The length of a nested message is then known when its
+ * prefix is written, so that nothing is measured first or moved afterwards. Fields of a message are written in reverse.
+ */
+export class BackwardWriter {
+  #buffer: Buffer;
+  #at: number;
+
+  constructor(initialBytes = 16_384) {
+    this.#buffer = Buffer.allocUnsafeSlow(initialBytes);
+    this.#at = initialBytes;
+  }
+
+  /** How many bytes have been written. */
+  get length(): number {
+    return this.#buffer.length - this.#at;
+  }
+
+  /** What has been written; valid until the next write. */
+  get written(): Buffer {
+    return this.#buffer.subarray(this.#at);
+  }
+
+  /** Forgets what was written, and keeps the buffer unless a rare large message made it large. */
+  clear(): void {
+    if (this.#buffer.length > 1_048_576) this.#buffer = Buffer.allocUnsafeSlow(16_384);
+    this.#at = this.#buffer.length;
+  }
+
+  byte(value: number): void {
+    if (this.#at === 0) this.#grow(1);
+    this.#buffer[--this.#at] = value;
+  }
+
+  /** An integer from 0 to 2^53-1. */
+  varint(value: number): void {
+    if (value < 128) {
+      this.byte(value);
+      return;
+    }
+    let length = 1;
+    for (let rest = value; rest >= 128; rest = Math.floor(rest / 128)) length++;
+    this.#reserve(length);
+    let rest = value;
+    for (let at = this.#at; at < this.#at + length - 1; at++) {
+      this.#buffer[at] = (rest % 128) | 0x80;
+      rest = Math.floor(rest / 128);
+    }
+    this.#buffer[this.#at + length - 1] = rest;
+  }
+
+  /** A signed 64-bit integer as int64 has it: negative ones take ten bytes. */
+  signedVarint(value: number): void {
+    if (value >= 0) {
+      this.varint(value);
+      return;
+    }
+    let rest = BigInt.asUintN(64, BigInt(value));
+    this.#reserve(10);
+    for (let index = 0; index < 9; index++) {
+      this.#buffer[this.#at + index] = Number(rest & 0x7fn) | 0x80;
+      rest >>= 7n;
+    }
+    this.#buffer[this.#at + 9] = Number(rest);
+  }
+
+  double(value: number): void {
+    this.#reserve(8);
+    this.#buffer.writeDoubleLE(value, this.#at);
+  }
+
+  bytes(value: Uint8Array): void {
+    this.#reserve(value.length);
+    this.#buffer.set(value, this.#at);
+  }
+
+  /** Text as UTF-8. It has to be well-formed: lone surrogates would silently become U+FFFD. */
+  text(value: string): void {
+    const { length } = value;
+    if (length <= 24) {
+      this.#reserve(length);
+      let index = 0;
+      for (let code = 0; index < length && (code = value.charCodeAt(index)) < 0x80; index++) {
+        this.#buffer[this.#at + index] = code;
+      }
+      if (index === length) return;
+      this.#at += length;
+    }
+    this.#reserve(Buffer.byteLength(value));
+    this.#buffer.write(value, this.#at);
+  }
+
+  #reserve(length: number): void {
+    if (this.#at < length) this.#grow(length);
+    this.#at -= length;
+  }
+
+  #grow(length: number): void {
+    const used = this.length;
+    const grown = Buffer.allocUnsafeSlow(Math.max(this.#buffer.length * 2, used + length));
+    this.#buffer.copy(grown, grown.length - used, this.#at);
+    this.#at = grown.length - used;
+    this.#buffer = grown;
+  }
+}

@@ -1,0 +1,378 @@
+/**
+ * Records as a client gets them: one walk over a frame notes where its fields are and reads the stamp; text, attributes
+ * and JSON are decoded when they are asked for. A replay decodes what its reader looks at, and nothing else.
+ */
+
+import { decodeText } from "./decode-text.js";
+import { type BufferCursor, decodeStruct, enter, type JsonObject, type JsonValue, skipField } from "./decode-struct.js";
+import { stampBytes } from "./stamp.js";
+import { dateOfTimestamp, type Timestamp, timestampOfMicros, timestampText } from "./timestamp.js";
+import { type Cursor, readSignedVarint } from "./varint.js";
+
+/** What a record carries. */
+export type RecordBody =
+  | { readonly kind: "data"; readonly value: Uint8Array }
+  | { readonly kind: "text"; readonly value: string }
+  | { readonly kind: "json"; readonly value: JsonObject }
+  | { readonly kind: "message"; readonly value: AnyMessage };
+
+/** A Protobuf message with its type, `google.protobuf.Any`. */
+export interface AnyMessage {
+  readonly typeUrl: string;
+  readonly value: Uint8Array;
+}
+
+/** A place on Earth, WGS 84, in degrees. */
+export interface Location {
+  readonly latitude: number;
+  readonly longitude: number;
+}
+
+/** First bytes of a record's fields. */
+const Tag = {
+  key: 0x0a,
+  attributes: 0x12,
+  data: 0x1a,
+  text: 0x22,
+  json: 0x2a,
+  message: 0x32,
+  location: 0x3a,
+  eventTime: 0x42,
+  time: 0x72,
+  offset: 0x79,
+} as const;
+
+const twoTo32 = 4_294_967_296;
+
+/**
+ * A record that was read. It can be published again as it is.
+ *
+ * It is a view of the message that brought it, and keeps all of that in memory (up to 256 KiB): copy what you keep for
+ * long. `data` and `message.value` are views too.
+ */
+export class ReceivedRecord {
+  /** Its place in the topic. */
+  readonly offset: number;
+  /** When the server took it, in microseconds since 1970. */
+  readonly timeMicros: number;
+  readonly #bytes: Buffer;
+  readonly #start: number;
+  readonly #end: number;
+  readonly #keyAt: number;
+  readonly #keyEnd: number;
+  readonly #bodyTag: number;
+  readonly #bodyAt: number;
+  readonly #bodyEnd: number;
+  readonly #hasAttributes: boolean;
+  #key: string | undefined;
+  #attributes: ReadonlyMap<string, string> | undefined;
+  #body: RecordBody | undefined;
+
+  /** Walks the record from the cursor to `end`, and leaves the cursor there. Throws a RangeError when it is broken. */
+  constructor(cursor: BufferCursor, end: number) {
+    const { bytes } = cursor;
+    let offset = 0;
+    let timeMicros = 0;
+    let keyAt = 0;
+    let keyEnd = 0;
+    let bodyTag = 0;
+    let bodyAt = 0;
+    let bodyEnd = 0;
+    let hasAttributes = false;
+    this.#bytes = bytes;
+    this.#start = cursor.at;
+    this.#end = end;
+    while (cursor.at < end) {
+      const tag = bytes[cursor.at] as number;
+      switch (tag) {
+        case Tag.key:
+          cursor.at += 1;
+          keyEnd = enter(cursor, end);
+          keyAt = cursor.at;
+          cursor.at = keyEnd;
+          break;
+        case Tag.data:
+        case Tag.text:
+        case Tag.json:
+        case Tag.message:
+          cursor.at += 1;
+          bodyTag = tag;
+          bodyEnd = enter(cursor, end);
+          bodyAt = cursor.at;
+          cursor.at = bodyEnd;
+          break;
+        case Tag.attributes:
+          cursor.at += 1;
+          hasAttributes = true;
+          cursor.at = enter(cursor, end);
+          break;
+        case Tag.time:
+          if (isStamp(bytes, cursor.at, end)) {
+            timeMicros =
+              fiveByteVarint(bytes, cursor.at + 3) * 1_000_000 +
+              Math.floor(fiveByteVarint(bytes, cursor.at + 9) / 1000);
+            cursor.at += stampBytes - 9;
+          } else {
+            const { seconds, nanos } = readTimestamp(cursor, end);
+            timeMicros = seconds * 1_000_000 + Math.floor(nanos / 1000);
+          }
+          break;
+        case Tag.offset:
+          if (cursor.at + 9 > end) throw new RangeError("Cannot decode a record: its offset is cut off");
+          offset = uint32(bytes, cursor.at + 1) + uint32(bytes, cursor.at + 5) * twoTo32;
+          cursor.at += 9;
+          break;
+        default:
+          skipField(cursor, end);
+      }
+    }
+    this.offset = offset;
+    this.timeMicros = timeMicros;
+    this.#keyAt = keyAt;
+    this.#keyEnd = keyEnd;
+    this.#bodyTag = bodyTag;
+    this.#bodyAt = bodyAt;
+    this.#bodyEnd = bodyEnd;
+    this.#hasAttributes = hasAttributes;
+  }
+
+  /** When the server took it, cut to milliseconds. */
+  get time(): Date {
+    return new Date(Math.floor(this.timeMicros / 1000));
+  }
+
+  /** What it is about; empty when it has no key. */
+  get key(): string {
+    this.#key ??= decodeText(this.#bytes, this.#keyAt, this.#keyEnd);
+    return this.#key;
+  }
+
+  get attributes(): ReadonlyMap<string, string> {
+    this.#attributes ??= this.#hasAttributes ? this.#readAttributes() : new Map<string, string>();
+    return this.#attributes;
+  }
+
+  /** What it carries, by kind; undefined when it has no body. */
+  get body(): RecordBody | undefined {
+    if (this.#bodyTag !== 0) this.#body ??= this.#readBody();
+    return this.#body;
+  }
+
+  /** The body if it is bytes. */
+  get data(): Uint8Array | undefined {
+    return this.#bodyTag === Tag.data ? this.#bytes.subarray(this.#bodyAt, this.#bodyEnd) : undefined;
+  }
+
+  /** The body if it is text. */
+  get text(): string | undefined {
+    const body = this.body;
+    return body?.kind === "text" ? body.value : undefined;
+  }
+
+  /** The body if it is JSON. */
+  get json(): JsonObject | undefined {
+    const body = this.body;
+    return body?.kind === "json" ? body.value : undefined;
+  }
+
+  /** The body if it is a Protobuf message. */
+  get message(): AnyMessage | undefined {
+    const body = this.body;
+    return body?.kind === "message" ? body.value : undefined;
+  }
+
+  /** Where it happened. */
+  get location(): Location | undefined {
+    let location: Location | undefined;
+    this.#eachField(Tag.location, (cursor, end) => {
+      location = readLocation(cursor, end, location);
+    });
+    return location;
+  }
+
+  /** When it happened, by the producer's clock, cut to milliseconds. */
+  get eventTime(): Date | undefined {
+    const exact = this.eventTimestamp;
+    return exact === undefined ? undefined : dateOfTimestamp(exact);
+  }
+
+  /** When it happened, to the nanosecond. */
+  get eventTimestamp(): Timestamp | undefined {
+    let time: Timestamp | undefined;
+    this.#eachField(Tag.eventTime, (cursor, end) => {
+      time = readTimestampFields(cursor, end, time);
+    });
+    return time;
+  }
+
+  /** As proto3 JSON has it: offset as a string, bytes in base64, times as RFC 3339. */
+  toJSON(): JsonObject {
+    const { body, location, eventTimestamp } = this;
+    const object: JsonObject = {};
+    if (this.key !== "") object["key"] = this.key;
+    if (this.#hasAttributes) object["attributes"] = objectOf(this.attributes);
+    if (body !== undefined) object[body.kind] = bodyJson(body);
+    if (location !== undefined) object["location"] = { ...location };
+    if (eventTimestamp !== undefined) object["eventTime"] = timestampText(eventTimestamp);
+    object["time"] = timestampText(timestampOfMicros(this.timeMicros));
+    object["offset"] = String(this.offset);
+    return object;
+  }
+
+  /** What `console.log` shows. */
+  [Symbol.for("nodejs.util.inspect.custom")](): JsonObject {
+    return this.toJSON();
+  }
+
+  #readBody(): RecordBody {
+    switch (this.#bodyTag) {
+      case Tag.data:
+        return { kind: "data", value: this.#bytes.subarray(this.#bodyAt, this.#bodyEnd) };
+      case Tag.text:
+        return { kind: "text", value: this.#bytes.toString("utf8", this.#bodyAt, this.#bodyEnd) };
+      case Tag.json:
+        return { kind: "json", value: decodeStruct(this.#bytes, this.#bodyAt, this.#bodyEnd) };
+      default:
+        return { kind: "message", value: readAny({ bytes: this.#bytes, at: this.#bodyAt }, this.#bodyEnd) };
+    }
+  }
+
+  #readAttributes(): Map<string, string> {
+    const attributes = new Map<string, string>();
+    this.#eachField(Tag.attributes, (cursor, end) => {
+      const [name, value] = readTwo(cursor, end);
+      attributes.set(textOf(name), textOf(value));
+    });
+    return attributes;
+  }
+
+  /** Walks again to the fields that few readers look at. */
+  #eachField(tag: number, visit: (cursor: BufferCursor, end: number) => void): void {
+    const cursor = { bytes: this.#bytes, at: this.#start };
+    while (cursor.at < this.#end) {
+      if (this.#bytes[cursor.at] === tag) {
+        cursor.at += 1;
+        const end = enter(cursor, this.#end);
+        visit(cursor, end);
+        cursor.at = end;
+      } else skipField(cursor, this.#end);
+    }
+  }
+}
+
+/** Is this the server's stamp, at its fixed width? Then it takes no varints to read. */
+function isStamp(bytes: Buffer, at: number, end: number): boolean {
+  return end - at === stampBytes && bytes[at + 1] === 12 && bytes[at + 2] === 0x08 && bytes[at + 8] === 0x10;
+}
+
+function fiveByteVarint(bytes: Buffer, at: number): number {
+  const low =
+    ((bytes[at] as number) & 0x7f) |
+    (((bytes[at + 1] as number) & 0x7f) << 7) |
+    (((bytes[at + 2] as number) & 0x7f) << 14) |
+    (((bytes[at + 3] as number) & 0x7f) << 21);
+  return low + ((bytes[at + 4] as number) & 0x7f) * 268_435_456;
+}
+
+function uint32(bytes: Buffer, at: number): number {
+  return (
+    ((bytes[at] as number) |
+      ((bytes[at + 1] as number) << 8) |
+      ((bytes[at + 2] as number) << 16) |
+      ((bytes[at + 3] as number) << 24)) >>>
+    0
+  );
+}
+
+function readTimestamp(cursor: Cursor, end: number): Timestamp {
+  cursor.at += 1;
+  const fieldEnd = enter(cursor, end);
+  return readTimestampFields(cursor, fieldEnd, undefined);
+}
+
+function readTimestampFields(cursor: Cursor, end: number, before: Timestamp | undefined): Timestamp {
+  let { seconds, nanos } = before ?? { seconds: 0, nanos: 0 };
+  while (cursor.at < end) {
+    const tag = cursor.bytes[cursor.at];
+    if (tag !== 0x08 && tag !== 0x10) {
+      skipField(cursor, end);
+      continue;
+    }
+    cursor.at += 1;
+    const value = readSignedVarint(cursor, end);
+    if (Number.isNaN(value)) throw new RangeError("Cannot decode a record: a time is broken");
+    if (tag === 0x08) seconds = value;
+    else nanos = value;
+  }
+  return { seconds, nanos };
+}
+
+function readLocation(cursor: BufferCursor, end: number, before: Location | undefined): Location {
+  let { latitude, longitude } = before ?? { latitude: 0, longitude: 0 };
+  while (cursor.at < end) {
+    const tag = cursor.bytes[cursor.at];
+    if ((tag === 0x09 || tag === 0x11) && cursor.at + 9 <= end) {
+      const degrees = cursor.bytes.readDoubleLE(cursor.at + 1);
+      cursor.at += 9;
+      if (tag === 0x09) latitude = degrees;
+      else longitude = degrees;
+    } else skipField(cursor, end);
+  }
+  return { latitude, longitude };
+}
+
+function readAny(cursor: BufferCursor, end: number): AnyMessage {
+  const [typeUrl, value] = readTwo(cursor, end);
+  return { typeUrl: textOf(typeUrl), value };
+}
+
+/** Reads a message of two length-delimited fields, 1 and 2: a map's entry, an Any. */
+function readTwo(cursor: BufferCursor, end: number): [first: Buffer, second: Buffer] {
+  const { bytes } = cursor;
+  let first = bytes.subarray(end, end);
+  let second = first;
+  while (cursor.at < end) {
+    const tag = bytes[cursor.at];
+    if (tag !== 0x0a && tag !== 0x12) {
+      skipField(cursor, end);
+      continue;
+    }
+    cursor.at += 1;
+    const fieldEnd = enter(cursor, end);
+    const field = bytes.subarray(cursor.at, fieldEnd);
+    cursor.at = fieldEnd;
+    if (tag === 0x0a) first = field;
+    else second = field;
+  }
+  return [first, second];
+}
+
+function textOf(bytes: Buffer): string {
+  return decodeText(bytes, 0, bytes.length);
+}
+
+function bodyJson(body: RecordBody): JsonValue {
+  switch (body.kind) {
+    case "data":
+      return base64(body.value);
+    case "text":
+    case "json":
+      return body.value;
+    case "message":
+      // Its type is not known here, so that its own JSON form cannot be.
+      return { "@type": body.value.typeUrl, value: base64(body.value.value) };
+    default:
+      return body satisfies never;
+  }
+}
+
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
+}
+
+/** An object with these names, `__proto__` too. */
+function objectOf(map: ReadonlyMap<string, string>): JsonObject {
+  const object = Object.create(null) as JsonObject;
+  for (const [name, value] of map) object[name] = value;
+  return object;
+}

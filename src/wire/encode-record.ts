@@ -1,0 +1,167 @@
+/** Records as a client sends them: written by hand in one pass, and checked on the way, so that nothing is altered. */
+
+import { invalidArgument, recordBounds } from "../core/index.js";
+import type { BackwardWriter } from "./backward-writer.js";
+import type { AnyMessage, Location } from "./decode-record.js";
+import { notWellFormed, writeStruct } from "./encode-struct.js";
+import { type Timestamp, timestampOfDate } from "./timestamp.js";
+
+/**
+ * A record to publish. At most one of `data`, `text`, `json` and `message` is its body. A record that was read is one
+ * too: its `offset` and `time` are stamped anew.
+ */
+export interface RecordInput {
+  /** What it is about: at most 1024 bytes of UTF-8 without U+0000. */
+  readonly key?: string | undefined;
+  /** At most 100; a name has 1 to 256 bytes, a value at most 4096. */
+  readonly attributes?: ReadonlyMap<string, string> | { readonly [name: string]: string } | undefined;
+  /** Any bytes. */
+  readonly data?: Uint8Array | undefined;
+  readonly text?: string | undefined;
+  /** An object as JSON.stringify takes it: undefined values are left out, `toJSON` is asked. */
+  readonly json?: object | undefined;
+  /** A Protobuf message with its type. */
+  readonly message?: AnyMessage | undefined;
+  readonly location?: Location | undefined;
+  /** When it happened, by your clock. */
+  readonly eventTime?: Date | undefined;
+  /** The same to the nanosecond; it wins over `eventTime`. */
+  readonly eventTimestamp?: Timestamp | undefined;
+}
+
+/** Year 1 to 9999, as google.protobuf.Timestamp has it. */
+const secondsMin = -62_135_596_800;
+const secondsMax = 253_402_300_799;
+
+/**
+ * Writes one record, without a tag or a length before it. Throws a MillraceError "invalid-argument" that names the
+ * field; `path` stands before its name. The writer must then be cleared.
+ */
+export function writeRecord(writer: BackwardWriter, record: RecordInput, path: string): void {
+  const eventTime = record.eventTimestamp ?? (record.eventTime && timestampOfDate(record.eventTime));
+  if (eventTime !== undefined) writeTimestamp(writer, eventTime, `${path}.event_time`);
+  if (record.location !== undefined) writeLocation(writer, record.location, `${path}.location`);
+  writeBody(writer, record, path);
+  if (record.attributes !== undefined) writeAttributes(writer, record.attributes, `${path}.attributes`);
+  const { key } = record;
+  if (key !== undefined && key !== "") {
+    const length = writePlainText(writer, key, `${path}.key`, recordBounds.keyBytes);
+    finish(writer, length, 0x0a);
+  }
+}
+
+/** Writes a field's length and tag before its content. */
+function finish(writer: BackwardWriter, length: number, tag: number): void {
+  writer.varint(length);
+  writer.byte(tag);
+}
+
+function writeBody(writer: BackwardWriter, record: RecordInput, path: string): void {
+  const { data, text, json, message } = record;
+  let bodies = 0;
+  const start = writer.length;
+  if (data !== undefined) {
+    bodies += 1;
+    if (!(data instanceof Uint8Array)) throw invalidArgument(`${path}.data`, "must be a Uint8Array");
+    writer.bytes(data);
+    finish(writer, writer.length - start, 0x1a);
+  }
+  if (text !== undefined) {
+    bodies += 1;
+    if (typeof text !== "string") throw invalidArgument(`${path}.text`, "must be a string");
+    if (!text.isWellFormed()) throw invalidArgument(`${path}.text`, `is a text ${notWellFormed}`);
+    writer.text(text);
+    finish(writer, writer.length - start, 0x22);
+  }
+  if (json !== undefined) {
+    bodies += 1;
+    checkObject(json, `${path}.json`);
+    writeStruct(writer, json, `${path}.json`);
+    finish(writer, writer.length - start, 0x2a);
+  }
+  if (message !== undefined) {
+    bodies += 1;
+    writeAny(writer, message, `${path}.message`);
+    finish(writer, writer.length - start, 0x32);
+  }
+  if (bodies > 1) throw invalidArgument(path, "has more than one body: choose one of data, text, json, message");
+}
+
+function checkObject(json: unknown, path: string): void {
+  if (typeof json === "object" && json !== null && !Array.isArray(json)) return;
+  throw invalidArgument(
+    path,
+    `must be an object, got ${json === null ? "null" : Array.isArray(json) ? "a list" : typeof json}`,
+  );
+}
+
+function writeAny(writer: BackwardWriter, { typeUrl, value }: AnyMessage, path: string): void {
+  if (typeUrl === "") throw invalidArgument(`${path}.type_url`, "is required");
+  const start = writer.length;
+  writer.bytes(value);
+  finish(writer, writer.length - start, 0x12);
+  const urlStart = writer.length;
+  writePlainText(writer, typeUrl, `${path}.type_url`, Number.MAX_SAFE_INTEGER);
+  finish(writer, writer.length - urlStart, 0x0a);
+}
+
+function writeAttributes(
+  writer: BackwardWriter,
+  attributes: NonNullable<RecordInput["attributes"]>,
+  path: string,
+): void {
+  const entries = attributes instanceof Map ? [...attributes] : Object.entries(attributes);
+  if (entries.length > recordBounds.attributes) {
+    throw invalidArgument(path, `at most ${recordBounds.attributes} are allowed, got ${entries.length}`);
+  }
+  for (const [name, value] of entries.reverse()) {
+    const start = writer.length;
+    finish(writer, writePlainText(writer, value, `${path}.value`, recordBounds.attributeValueBytes), 0x12);
+    if (name === "") throw invalidArgument(`${path}.key`, "must not be empty");
+    finish(writer, writePlainText(writer, name, `${path}.key`, recordBounds.attributeNameBytes), 0x0a);
+    finish(writer, writer.length - start, 0x12);
+  }
+}
+
+function writeLocation(writer: BackwardWriter, { latitude, longitude }: Location, path: string): void {
+  // Written so that NaN fails too.
+  if (!(Math.abs(latitude) <= 90)) throw invalidArgument(`${path}.latitude`, `must be from -90 to 90, got ${latitude}`);
+  if (!(Math.abs(longitude) <= 180)) {
+    throw invalidArgument(`${path}.longitude`, `must be from -180 to 180, got ${longitude}`);
+  }
+  const start = writer.length;
+  writer.double(longitude);
+  writer.byte(0x11);
+  writer.double(latitude);
+  writer.byte(0x09);
+  finish(writer, writer.length - start, 0x3a);
+}
+
+function writeTimestamp(writer: BackwardWriter, { seconds, nanos }: Timestamp, path: string): void {
+  if (!(Number.isSafeInteger(seconds) && seconds >= secondsMin && seconds <= secondsMax)) {
+    throw invalidArgument(path, "must be a time from year 1 to year 9999");
+  }
+  if (!(Number.isSafeInteger(nanos) && nanos >= 0 && nanos <= 999_999_999)) {
+    throw invalidArgument(`${path}.nanos`, `must be from 0 to 999999999, got ${nanos}`);
+  }
+  const start = writer.length;
+  if (nanos !== 0) {
+    writer.varint(nanos);
+    writer.byte(0x10);
+  }
+  writer.signedVarint(seconds);
+  writer.byte(0x08);
+  finish(writer, writer.length - start, 0x42);
+}
+
+/** Writes a text that the database must hold as such; returns its bytes. */
+function writePlainText(writer: BackwardWriter, text: string, path: string, bytesMax: number): number {
+  if (typeof text !== "string") throw invalidArgument(path, `must be a string, got ${typeof text}`);
+  if (!text.isWellFormed()) throw invalidArgument(path, `is a text ${notWellFormed}`);
+  if (text.includes("\u0000")) throw invalidArgument(path, "must not contain U+0000");
+  const start = writer.length;
+  writer.text(text);
+  const length = writer.length - start;
+  if (length > bytesMax) throw invalidArgument(path, `has ${length} bytes, at most ${bytesMax} are allowed`);
+  return length;
+}

@@ -1,0 +1,113 @@
+/** Plain values as `google.protobuf.Struct`, with JSON.stringify's idea of what is left out. */
+
+import { invalidArgument, recordBounds } from "../core/index.js";
+import type { BackwardWriter } from "./backward-writer.js";
+
+const numberTag = 0x11;
+const textTag = 0x1a;
+const boolTag = 0x20;
+const structTag = 0x2a;
+const listTag = 0x32;
+
+/**
+ * Writes an object as a Struct. As JSON.stringify does, it asks `toJSON`, leaves out what is undefined or a function,
+ * and writes those as null in a list. What JSON cannot say is refused: NaN, infinities, bigints, lone surrogates, and
+ * values nested deeper than a record may be (cycles too).
+ */
+export function writeStruct(writer: BackwardWriter, object: object, path: string): void {
+  writeFields(writer, object, path, 1);
+}
+
+function writeFields(writer: BackwardWriter, object: object, path: string, depth: number): void {
+  checkDepth(path, depth);
+  const names = Object.keys(object);
+  for (let index = names.length - 1; index >= 0; index--) {
+    const name = names[index] as string;
+    const value = plain((object as { readonly [name: string]: unknown })[name], name);
+    if (value === undefined) continue;
+    if (!name.isWellFormed()) throw invalidArgument(path, `has the name ${JSON.stringify(name)}, ${notWellFormed}`);
+    const end = writer.length;
+    writeValue(writer, value, path, depth + 2);
+    writer.varint(writer.length - end);
+    writer.byte(0x12);
+    const nameEnd = writer.length;
+    writer.text(name);
+    writer.varint(writer.length - nameEnd);
+    writer.byte(0x0a);
+    writer.varint(writer.length - end);
+    writer.byte(0x0a);
+  }
+}
+
+function writeValue(writer: BackwardWriter, value: unknown, path: string, depth: number): void {
+  checkDepth(path, depth);
+  const end = writer.length;
+  switch (typeof value) {
+    case "string":
+      if (!value.isWellFormed()) throw invalidArgument(path, `has a text ${notWellFormed}`);
+      writer.text(value);
+      writer.varint(writer.length - end);
+      writer.byte(textTag);
+      return;
+    case "number":
+      if (!Number.isFinite(value))
+        throw invalidArgument(path, `has the number ${value}: JSON has no NaN and no infinity`);
+      writer.double(value);
+      writer.byte(numberTag);
+      return;
+    case "boolean":
+      writer.byte(value ? 1 : 0);
+      writer.byte(boolTag);
+      return;
+    case "bigint":
+      throw invalidArgument(path, `has the bigint ${value}: a JSON number is a double; write it as text`);
+    case "object":
+      writeObject(writer, value, path, depth);
+      return;
+    default:
+      throw invalidArgument(path, `has a ${typeof value}, which JSON cannot say`);
+  }
+}
+
+function writeObject(writer: BackwardWriter, value: object | null, path: string, depth: number): void {
+  const end = writer.length;
+  if (value === null) {
+    writer.byte(0);
+    writer.byte(0x08);
+    return;
+  }
+  if (Array.isArray(value)) writeItems(writer, value, path, depth + 1);
+  else writeFields(writer, value, path, depth + 1);
+  writer.varint(writer.length - end);
+  writer.byte(Array.isArray(value) ? listTag : structTag);
+}
+
+function writeItems(writer: BackwardWriter, items: readonly unknown[], path: string, depth: number): void {
+  checkDepth(path, depth);
+  for (let index = items.length - 1; index >= 0; index--) {
+    const end = writer.length;
+    writeValue(writer, plain(items[index], String(index)) ?? null, path, depth + 1);
+    writer.varint(writer.length - end);
+    writer.byte(0x0a);
+  }
+}
+
+/** What JSON.stringify would look at; undefined when it would leave the value out. */
+function plain(value: unknown, name: string): unknown {
+  if (typeof value !== "object" || value === null) {
+    return typeof value === "function" || typeof value === "symbol" ? undefined : value;
+  }
+  const { toJSON } = value as { readonly toJSON?: unknown };
+  return typeof toJSON === "function" ? toJSON.call(value, name) : value;
+}
+
+function checkDepth(path: string, depth: number): void {
+  if (depth <= recordBounds.bodyDepth) return;
+  throw invalidArgument(
+    path,
+    `is nested too deep, or contains itself: at most ${recordBounds.bodyDepth} messages (three for each object, two for each list)`,
+  );
+}
+
+/** The end of a sentence about a text. */
+export const notWellFormed = "with half of a surrogate pair, which UTF-8 cannot say: repair it with toWellFormed()";

@@ -1,0 +1,32 @@
+/** `google.protobuf.Timestamp`: seconds since 1970, and the nanoseconds after them. */
+export interface Timestamp {
+  readonly seconds: number;
+  /** 0 to 999 999 999, forward in time also before 1970. */
+  readonly nanos: number;
+}
+
+export function timestampOfMicros(micros: number): Timestamp {
+  const seconds = Math.floor(micros / 1_000_000);
+  return { seconds, nanos: (micros - seconds * 1_000_000) * 1000 };
+}
+
+export function timestampOfDate(date: Date): Timestamp {
+  const ms = date.getTime();
+  const seconds = Math.floor(ms / 1000);
+  return { seconds, nanos: (ms - seconds * 1000) * 1_000_000 };
+}
+
+/** Cut to milliseconds, which is all that a Date holds. */
+export function dateOfTimestamp({ seconds, nanos }: Timestamp): Date {
+  return new Date(seconds * 1000 + Math.floor(nanos / 1_000_000));
+}
+
+/** As proto3 JSON has it: RFC 3339 in UTC with no, three, six or nine digits of a second. */
+export function timestampText({ seconds, nanos }: Timestamp): string {
+  const upToSeconds = new Date(seconds * 1000).toISOString().slice(0, 19);
+  if (nanos === 0) return `${upToSeconds}Z`;
+  const digits = String(nanos).padStart(9, "0");
+  if (digits.endsWith("000000")) return `${upToSeconds}.${digits.slice(0, 3)}Z`;
+  if (digits.endsWith("000")) return `${upToSeconds}.${digits.slice(0, 6)}Z`;
+  return `${upToSeconds}.${digits}Z`;
+}
