@@ -66,6 +66,7 @@ export function pulledRequests<Request>(metadata: Metadata, call: Call): PulledR
     },
     return() {
       hasReturned = true;
+      source.leave();
       return Promise.resolve({ done: true, value: undefined });
     },
     [Symbol.asyncIterator]() {
@@ -89,6 +90,11 @@ class RequestSource {
 
   end(): void {
     this.isAtEnd = true;
+    this.#waiting?.resolve(undefined);
+  }
+
+  /** Gives the end to who waits. */
+  leave(): void {
     this.#waiting?.resolve(undefined);
   }
 

@@ -94,6 +94,17 @@ describe("bidiStreaming()", () => {
     expect(await drainStream(stream)).toEqual({ messages: ["1", "still here"], error: undefined });
   });
 
+  test("return() reaches a parked next()", async () => {
+    const server = await start(async function* (requests) {
+      const parked = requests.next();
+      await requests.return?.();
+      expect(await parked).toEqual({ done: true, value: undefined });
+      yield "1";
+    });
+    const stream = talk(server);
+    expect(await drainStream(stream)).toEqual({ messages: ["1"], error: undefined });
+  });
+
   test("reads no more than was asked for", async () => {
     let taken = 0;
     const server = await start(async function* (requests, { signal }) {
