@@ -1,0 +1,153 @@
+import { type ServiceError, status } from "@grpc/grpc-js";
+import { afterEach, describe, expect, test } from "vitest";
+import { defaultLimits, labelBounds } from "../../src/core/index.js";
+import type { TopicDescription, Topics } from "../../src/engine/index.js";
+import { TopicServiceService as Shapes, TopicServiceUpdateRequest } from "../../src/gen/millrace/v1/topic_service.js";
+import { callUnary, closeAll, startServer } from "./rpc-server.js";
+
+afterEach(closeAll);
+
+function described(name: string): TopicDescription {
+  return {
+    name,
+    labels: new Map([["__proto__", "kept"]]),
+    limits: { recordBytes: 1, batchRecords: 2, batchBytes: 3 },
+    createTimeMicros: 1_700_000_000_123_456,
+    firstTimeMicros: -1,
+    head: {
+      topicId: 1,
+      epoch: 5,
+      version: 9,
+      earliestOffset: 10,
+      nextOffset: 20,
+      earliestBytes: 100,
+      nextBytes: 350,
+      lastTimeMicros: 1_700_000_001_000_001,
+      closed: true,
+    },
+  };
+}
+
+/** A server whose engine notes what it was asked for. */
+async function start() {
+  const asked: unknown[][] = [];
+  const note =
+    <Result>(result: (...args: never[]) => Result) =>
+    async (...args: unknown[]) => {
+      asked.push(args);
+      return result(...(args as never[]));
+    };
+  const topics: Topics = {
+    create: note((topic: { name: string }) => described(topic.name)),
+    get: note(described),
+    list: note(() => ({ topics: [described("a"), described("b")], hasMore: true })),
+    update: note(described),
+    trim: note(described),
+    close: note(described),
+    delete: note(() => undefined),
+  };
+  return { ...(await startServer({ topics })), asked };
+}
+
+const noLimits = { recordBytes: 0, batchRecords: 0, batchBytes: 0 };
+const create = { topic: "t", labels: new Map<string, string>(), limits: undefined };
+
+describe("TopicService", () => {
+  test("describes a topic", async () => {
+    const { client } = await start();
+    expect(await callUnary(client, Shapes.get, { topic: "t" })).toEqual({
+      topic: {
+        name: "t",
+        epoch: 5,
+        labels: new Map([["__proto__", "kept"]]),
+        limits: { recordBytes: 1, batchRecords: 2, batchBytes: 3 },
+        closed: true,
+        earliestOffset: 10,
+        nextOffset: 20,
+        bytes: 250,
+        firstTime: { seconds: -1, nanos: 999_999_000 },
+        lastTime: { seconds: 1_700_000_001, nanos: 1000 },
+        createTime: { seconds: 1_700_000_000, nanos: 123_456_000 },
+      },
+    });
+  });
+
+  test("passes on what each method is asked", async () => {
+    const { client, asked } = await start();
+    const labels = new Map([["team", "a"]]);
+    await callUnary(client, Shapes.create, { ...create, labels });
+    await callUnary(client, Shapes.trim, { topic: "t", beforeOffset: 7, epoch: 5 });
+    await callUnary(client, Shapes.close, { topic: "t" });
+    expect(await callUnary(client, Shapes.delete, { topic: "t", epoch: 5 })).toEqual({});
+    expect(asked).toEqual([[{ name: "t", labels, limits: noLimits }], ["t", 7, 5], ["t"], ["t", 5]]);
+  });
+
+  test("lists in pages, by tokens that it gave", async () => {
+    const { client, asked } = await start();
+    const list = { prefix: "", pageSize: 0, pageToken: "" };
+    const first = await callUnary(client, Shapes.list, list);
+    if (first instanceof Error) throw first;
+    await callUnary(client, Shapes.list, { prefix: "a/", pageSize: 1000, pageToken: first.nextPageToken });
+    expect(asked).toEqual([[{ prefix: "", after: "", count: 100 }], [{ prefix: "a/", after: "b", count: 1000 }]]);
+  });
+
+  const limits = { recordBytes: 10, batchRecords: 0, batchBytes: 30 };
+  const labels = new Map([["a", "b"]]);
+  const changes: Record<string, [Partial<TopicServiceUpdateRequest>, unknown]> = {
+    "what is set, without a mask": [
+      { labels, limits },
+      { labels, limits: { recordBytes: 10, batchBytes: 30 } },
+    ],
+    "nothing, when nothing is set": [{}, {}],
+    "labels alone": [{ labels, limits, updateMask: ["labels"] }, { labels }],
+    "labels to none": [{ updateMask: ["labels"] }, { labels: new Map() }],
+    "all limits": [{ limits, updateMask: ["limits"] }, { limits }],
+    "one limit": [{ limits, updateMask: ["limits.record_bytes"] }, { limits: { recordBytes: 10 } }],
+    "two limits": [
+      { limits, updateMask: ["limits.batch_bytes", "limits.batch_records"] },
+      { limits: { batchRecords: 0, batchBytes: 30 } },
+    ],
+  };
+  for (const [what, [request, change]] of Object.entries(changes)) {
+    test(`updates ${what}`, async () => {
+      const { client, asked } = await start();
+      await callUnary(client, Shapes.update, TopicServiceUpdateRequest.fromPartial({ topic: "t", ...request }));
+      expect(asked).toEqual([["t", change]]);
+    });
+  }
+
+  const list = { prefix: "", pageSize: 0, pageToken: "" };
+  const update = TopicServiceUpdateRequest.fromPartial({ topic: "t" });
+  const manyLabels = new Map(Array.from({ length: labelBounds.count + 1 }, (_, index) => [`l${index}`, ""]));
+  const refused: [string, () => Parameters<typeof callUnary<never, object>>[1], object][] = [
+    ["topic", () => Shapes.get, { topic: "" }],
+    ["topic", () => Shapes.get, { topic: "No" }],
+    ["page_size", () => Shapes.list, { ...list, pageSize: -1 }],
+    ["page_size", () => Shapes.list, { ...list, pageSize: 1001 }],
+    ["page_token", () => Shapes.list, { ...list, pageToken: "garbage" }],
+    ["page_token", () => Shapes.list, { ...list, pageToken: Buffer.from("streams1:5").toString("base64url") }],
+    ["page_token", () => Shapes.list, { ...list, pageToken: `${Buffer.from("topics1:a").toString("base64url")}=` }],
+    ["prefix", () => Shapes.list, { ...list, prefix: "\0" }],
+    ["labels", () => Shapes.create, { ...create, labels: manyLabels }],
+    ["labels", () => Shapes.create, { ...create, labels: new Map([["", "x"]]) }],
+    ["labels", () => Shapes.create, { ...create, labels: new Map([["ü".repeat(32), "x"]]) }],
+    ["labels", () => Shapes.create, { ...create, labels: new Map([["a", "x".repeat(257)]]) }],
+    ["labels", () => Shapes.create, { ...create, labels: new Map([["a", "\0"]]) }],
+    [
+      "limits.record_bytes",
+      () => Shapes.create,
+      { ...create, limits: { ...noLimits, recordBytes: defaultLimits.recordBytes + 1 } },
+    ],
+    ["limits.batch_records", () => Shapes.update, { ...update, limits: { ...noLimits, batchRecords: 1001 } }],
+    ["update_mask", () => Shapes.update, { ...update, updateMask: ["name"] }],
+  ];
+  for (const [field, method, request] of refused) {
+    test(`refuses ${field}: ${JSON.stringify(request).slice(0, 60)}`, async () => {
+      const { client, asked } = await start();
+      const error = await callUnary<never, object>(client, method(), request as never);
+      expect((error as ServiceError).code).toBe(status.INVALID_ARGUMENT);
+      expect((error as ServiceError).details).toMatch(new RegExp(`^${field}: `));
+      expect(asked).toEqual([]);
+    });
+  }
+});
