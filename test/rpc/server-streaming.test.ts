@@ -178,6 +178,50 @@ describe("serverStreaming()", () => {
   });
 });
 
+describe("a stalled stream lets go of its message", () => {
+  /** A method whose only message is 256 KiB, known here by a weak reference alone. */
+  async function stall(headers = {}) {
+    let message: WeakRef<Buffer> | undefined;
+    const server = await startMethods((calls) => [
+      serverStreaming(calls, { path, ...textShape, responseSerialize: (bytes: Buffer) => bytes }, async function* () {
+        const bytes = Buffer.alloc(256 * 1024);
+        message = new WeakRef(bytes);
+        yield bytes;
+      }),
+    ]);
+    const call = stalledCall(server, headers);
+    await vi.waitFor(() => expect(server.liveStreams.list(0, 1)[0]?.waiting).toBe("client-window"));
+    return { server, call, message: () => message?.deref() };
+  }
+
+  async function released(message: () => Buffer | undefined): Promise<void> {
+    await vi.waitFor(() => {
+      global.gc?.();
+      // A failed expectation of the message itself would keep it.
+      expect(message() === undefined).toBe(true);
+    });
+  }
+
+  test("when its deadline passes", async () => {
+    const { server, message } = await stall({ "grpc-timeout": "300m" });
+    await vi.waitFor(() => expect(ended(server)).toEqual(["DEADLINE_EXCEEDED"]));
+    await released(message);
+  });
+
+  test("when the node drains, though the write is still under way", async () => {
+    const { server, message } = await stall();
+    server.calls.drain();
+    await released(message);
+    expect(server.liveStreams.list(0, 1)[0]?.waiting).toBe("client-window");
+  });
+
+  test("when the client cancels", async () => {
+    const { call, message } = await stall();
+    call.stream.destroy();
+    await released(message);
+  });
+});
+
 describe("drain()", () => {
   test("ends a stream with the position after the last message that was taken", async () => {
     const { account, handle } = parking(["four", "seven.."]);
