@@ -87,11 +87,14 @@ export function inlineNumbers<Values extends Readonly<Record<keyof Values, numbe
 ): string {
   return statement.text.replace(/\$(\d+)/g, (_, digits: string) => {
     const name = statement.order[Number(digits) - 1];
-    const value: number | null | undefined = name === undefined ? undefined : values[name];
-    if (value === null) return "null";
-    if (!Number.isSafeInteger(value) || (value as number) < 0) {
-      throw new RangeError(`Cannot write ${String(value)} into a statement: ${name} is no whole number`);
-    }
-    return String(value);
+    if (name === undefined) throw new RangeError(`The statement has no value ${digits}`);
+    const value: number | null = values[name];
+    return value === null ? "null" : String(requireWholeNumber(value, name));
   });
+}
+
+/** The value, or a RangeError when it is not one of 0 to 2^53 - 1. */
+export function requireWholeNumber(value: number, name: string): number {
+  if (Number.isSafeInteger(value) && value >= 0) return value;
+  throw new RangeError(`Cannot run a statement with ${name} = ${value}: it takes whole numbers from 0 to 2^53 - 1`);
 }

@@ -45,6 +45,8 @@ export interface DatabaseOptions {
   readonly answerTimeoutMs: number | undefined;
   readonly statementTimeoutMs: number;
   readonly idleInTransactionMs: number;
+  /** Gives the event loop its turn, when it is time for one. For a database whose answers never wait for a socket. */
+  readonly takeTurn: (() => Promise<void> | undefined) | undefined;
   readonly logger: Logger;
   readonly metrics: Metrics | undefined;
   /** Closes what the pool stands on. */
@@ -87,6 +89,8 @@ export function createDatabase(options: DatabaseOptions): Database {
   }
 
   async function use<Result>(body: (session: CheckedSession) => Promise<Result>): Promise<Result> {
+    const turn = options.takeTurn?.();
+    if (turn !== undefined) await turn;
     const client = await acquire();
     const session = openSession(client, options.answerTimeoutMs);
     try {

@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { PGlite } from "@electric-sql/pglite";
 import { createPgConfig } from "@electric-sql/pglite/node-postgres";
 import pg from "pg";
+import { createYielder } from "../../../streams/index.js";
 import type { Logger, Metrics } from "../../../telemetry/index.js";
 import { createDatabase, type Database } from "./database.js";
 import { lockFolder } from "./folder-lock.js";
@@ -46,7 +47,12 @@ function openPool(pglite: PGlite, options: EmbeddedOptions, release: () => Promi
   const settings = sessionSettings(options);
   const { connection, host, port, user, password, database } = createPgConfig(pglite);
   const config = {
-    ...{ connection, host, port, user, password, database },
+    connection,
+    host,
+    port,
+    user,
+    password,
+    database,
     max: 1,
     connectionTimeoutMillis: options.poolWaitMs,
     // Never: its one session is this process's.
@@ -63,6 +69,8 @@ function openPool(pglite: PGlite, options: EmbeddedOptions, release: () => Promi
     answerTimeoutMs: undefined,
     statementTimeoutMs: options.statementTimeoutMs,
     idleInTransactionMs: options.idleInTransactionMs,
+    // PGlite answers in microtasks: callers that go on and on would keep timers and sockets waiting for ever.
+    takeTurn: createYielder(),
     logger: options.logger,
     metrics: options.metrics,
     async afterClose() {

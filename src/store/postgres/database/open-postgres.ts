@@ -12,12 +12,12 @@ export interface PostgresOptions extends SessionLimits {
   readonly metrics: Metrics | undefined;
 }
 
-/** What an answer may take beyond the server's own limit before the connection counts as dead. */
-const answerGraceMs = 5000;
+/** What an answer may take beyond the server's own limit before the connection counts as dead, at most. */
+const answerGraceMsMax = 5000;
 
 /** A pool on a Postgres server. It connects when it is first used. */
 export function openPostgres(options: PostgresOptions): Database {
-  const answerTimeoutMs = options.statementTimeoutMs + answerGraceMs;
+  const answerTimeoutMs = options.statementTimeoutMs + Math.min(options.statementTimeoutMs, answerGraceMsMax);
   const settings = sessionSettings(options);
   const pool = new pg.Pool({
     connectionString: options.url,
@@ -37,6 +37,7 @@ export function openPostgres(options: PostgresOptions): Database {
     answerTimeoutMs,
     statementTimeoutMs: options.statementTimeoutMs,
     idleInTransactionMs: options.idleInTransactionMs,
+    takeTurn: undefined,
     logger: options.logger,
     metrics: options.metrics,
     afterClose: async () => undefined,

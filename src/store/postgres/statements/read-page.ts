@@ -1,9 +1,9 @@
 import { type RawBuilder, sql } from "kysely";
-import { MillraceError, type Page } from "../../../core/index.js";
+import { MillraceError, type Page, pageSpareBytes } from "../../../core/index.js";
 import type { Head, PageRead, PageRequest } from "../../store.js";
 import { decodeCopyRow, readCopyInteger } from "../database/copy-row.js";
 import type { Database } from "../database/database.js";
-import { inlineNumbers, prepareStatement } from "../statement.js";
+import { inlineNumbers, prepareStatement, requireWholeNumber } from "../statement.js";
 import { headColumns } from "./stored-topic.js";
 
 interface PageRow extends Head {
@@ -106,10 +106,10 @@ const statements = {
 export async function readPage(database: Database, request: PageRequest): Promise<PageRead | undefined> {
   const statement = statements[database.kind][request.direction];
   const pageValues = {
-    topicId: request.topicId,
-    from: request.from,
-    records: countWithin(request),
-    bytes: request.bytes,
+    topicId: requireWholeNumber(request.topicId, "topicId"),
+    from: requireWholeNumber(request.from, "from"),
+    records: requireWholeNumber(countWithin(request), "records"),
+    bytes: requireWholeNumber(request.bytes, "bytes"),
     fromBytes: request.fromBytes ?? null,
   };
   const isForward = request.direction === "forward";
@@ -121,7 +121,7 @@ export async function readPage(database: Database, request: PageRequest): Promis
     case "embedded": {
       const [row] = await database.run(statement, pageValues);
       if (row === undefined) return undefined;
-      const frames = row.frames === null ? null : Buffer.from(row.frames, "base64");
+      const frames = row.frames === null ? null : decodeWithSpare(row.frames);
       return toPageRead(row, frames, isForward, request.from);
     }
     default:
@@ -178,6 +178,13 @@ function toPageRead(row: Omit<PageRow, "frames">, frames: Buffer | null, isForwa
   if (records !== next - first) {
     throw new MillraceError("internal", `Topic ${head.topicId} has ${records} records from offset ${first} to ${next}`);
   }
-  const page: Page = { first, next, endBytes, frames };
+  const spareBytes = frames.buffer.byteLength - frames.byteOffset - frames.length;
+  const page: Page = { first, next, endBytes, frames, spareBytes: Math.min(spareBytes, pageSpareBytes) };
   return { head, page };
+}
+
+/** Decoded into a buffer with room behind it. */
+function decodeWithSpare(text: string): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(Math.ceil((text.length * 3) / 4) + pageSpareBytes);
+  return bytes.subarray(0, bytes.write(text, "base64"));
 }

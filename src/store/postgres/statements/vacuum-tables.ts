@@ -11,7 +11,7 @@ const selectDead = prepareStatement({
   build: (value) => sql<{ name: string }>`
 select relname::text as name from pg_stat_user_tables
 where schemaname = 'millrace' and (relname <> 'records' or ${value.withRecords})
-  and n_dead_tup > case when relname = 'records' then 10000 + n_live_tup * 0.1 else 1000 + n_live_tup end
+  and n_dead_tup > case when relname = 'records' then 10000 + n_live_tup * 0.1 else 500 + n_live_tup * 0.2 end
 order by relname`,
 });
 

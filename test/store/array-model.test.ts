@@ -1,0 +1,138 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Store } from "../../src/store/index.js";
+import { createTestDatabase, databaseKinds, type TestDatabase } from "../support/database.js";
+import { createdTopic, frameOf, headOf, writeAfter } from "./topic-writes.js";
+
+/** A topic as an array: what invariants 1 and 5 say that a store is. */
+interface Model {
+  readonly frames: Buffer[];
+  earliest: number;
+}
+
+type Step =
+  | { readonly do: "append"; readonly sizes: readonly number[]; readonly isLocked: boolean }
+  | { readonly do: "trim"; readonly before: number }
+  | { readonly do: "sweep"; readonly count: number }
+  | {
+      readonly do: "read";
+      readonly direction: "forward" | "backward";
+      readonly from: number;
+      readonly records: number;
+      readonly bytes: number;
+      readonly reach: number | undefined;
+      readonly knowsBytes: boolean;
+    };
+
+const offset = fc.nat({ max: 40 });
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant("append" as const),
+      sizes: fc.array(fc.oneof(fc.integer({ min: 4, max: 40 }), fc.constant(9000)), { minLength: 1, maxLength: 8 }),
+      isLocked: fc.boolean(),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("trim" as const), before: offset }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("sweep" as const), count: fc.integer({ min: 1, max: 9 }) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant("read" as const),
+      direction: fc.constantFrom("forward" as const, "backward" as const),
+      from: offset,
+      records: fc.integer({ min: 1, max: 12 }),
+      bytes: fc.oneof(fc.integer({ min: 1, max: 300 }), fc.constant(20_000)),
+      reach: fc.option(fc.nat({ max: 9 }), { nil: undefined }),
+      knowsBytes: fc.boolean(),
+    }),
+  },
+);
+
+const sum = (frames: readonly Buffer[]) => frames.reduce((bytes, frame) => bytes + frame.length, 0);
+
+/** The page that the array gives: the longest run from `from` within every bound, but one record at least. */
+function pageOf(model: Model, read: Extract<Step, { do: "read" }>) {
+  const isForward = read.direction === "forward";
+  const offsets: number[] = [];
+  for (let at = isForward ? read.from : read.from - 1; ; at += isForward ? 1 : -1) {
+    if (at < model.earliest || at >= model.frames.length || offsets.length === read.records) break;
+    if (read.reach !== undefined && offsets.length === read.reach) break;
+    const bytes = sum([...offsets, at].map((each) => model.frames[each] as Buffer));
+    if (offsets.length > 0 && bytes > read.bytes) break;
+    offsets.push(at);
+  }
+  if (offsets.length === 0) return undefined;
+  const first = Math.min(...offsets);
+  const next = Math.max(...offsets) + 1;
+  const frames = Buffer.concat(offsets.map((each) => model.frames[each] as Buffer));
+  return { first, next, endBytes: sum(model.frames.slice(0, next)), frames };
+}
+
+async function take(store: Store, topicId: number, model: Model, step: Step): Promise<void> {
+  switch (step.do) {
+    case "append": {
+      const frames = step.sizes.map((size) => frameOf("", size));
+      if (step.isLocked) await store.appendLocked(topicId, [], (view) => writeAfter(view.head, frames));
+      else await store.append(writeAfter(await headOf(store, topicId), frames));
+      model.frames.push(...frames);
+      return;
+    }
+    case "trim":
+      await store.trimTopic(topicId, step.before);
+      model.earliest = Math.max(model.earliest, Math.min(step.before, model.frames.length));
+      return;
+    case "sweep":
+      expect(await store.deleteTrimmed(topicId, step.count)).toBeLessThanOrEqual(step.count);
+      return;
+    case "read": {
+      const { direction, from, records, bytes, reach, knowsBytes } = step;
+      const until = reach === undefined ? undefined : from + (direction === "forward" ? reach : -reach);
+      const read = await store.readPage({
+        topicId,
+        direction,
+        from,
+        records,
+        bytes,
+        ...(until !== undefined && until >= 0 && { until }),
+        ...(knowsBytes && { fromBytes: sum(model.frames.slice(0, from)) }),
+      });
+      const reached = until !== undefined && until < 0 ? { ...step, reach: undefined } : step;
+      const expected = pageOf(model, reached);
+      if (expected === undefined) expect(read?.page).toBeUndefined();
+      else expect(read?.page).toMatchObject(expected);
+      expect(read?.head).toMatchObject({
+        earliestOffset: model.earliest,
+        nextOffset: model.frames.length,
+        earliestBytes: sum(model.frames.slice(0, model.earliest)),
+        nextBytes: sum(model.frames),
+      });
+      return;
+    }
+    default:
+      return step satisfies never;
+  }
+}
+
+describe.each(databaseKinds)("Store on %s", (kind) => {
+  let database: TestDatabase;
+  let store: Store;
+  beforeAll(async () => {
+    database = await createTestDatabase(kind);
+    store = await database.openStore();
+  });
+  afterAll(() => database?.drop());
+
+  test("any sequence of appends, trims and reads, is an array", async () => {
+    let topics = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 40 }), async (steps) => {
+        const { head } = await createdTopic(store, `model/${topics++}`);
+        const model: Model = { frames: [], earliest: 0 };
+        for (const each of steps) await take(store, head.topicId, model, each);
+      }),
+      { numRuns: 60 },
+    );
+  });
+});

@@ -1,0 +1,53 @@
+import { expect, test } from "vitest";
+import { decodeCopyRow, readCopyInteger } from "../../src/store/postgres/database/copy-row.js";
+import { prepareStatement, inlineNumbers } from "../../src/store/postgres/statement.js";
+import { sql } from "kysely";
+
+const header = Buffer.concat([Buffer.from("PGCOPY\n\xff\r\n\0", "latin1"), Buffer.alloc(8)]);
+const row = Buffer.from("0003" + "00000002" + "6869" + "ffffffff" + "00000008" + "001fffffffffffff", "hex");
+
+test("decodeCopyRow(), gives fields as views, and null", () => {
+  const fields = decodeCopyRow(Buffer.concat([header, row]));
+  expect(fields?.map((field) => field?.toString("latin1"))).toEqual(["hi", undefined, expect.any(String)]);
+  expect(fields?.[1]).toBeNull();
+  expect(readCopyInteger(fields?.[2] ?? Buffer.alloc(0))).toBe(2 ** 53 - 1);
+});
+
+test("decodeCopyRow(), skips an extension of the header, and knows the end with and without a trailer", () => {
+  const extended = Buffer.concat([header, Buffer.from("ext"), row]);
+  extended.writeInt32BE(3, 15);
+  expect(decodeCopyRow(extended)?.[0]?.toString()).toBe("hi");
+  expect(decodeCopyRow(Buffer.concat([header, Buffer.from("ffff", "hex")]))).toBeUndefined();
+  expect(decodeCopyRow(header)).toBeUndefined();
+});
+
+test("decodeCopyRow(), refuses what is not binary COPY", () => {
+  expect(() => decodeCopyRow(Buffer.from("1\t2\n"))).toThrow("not binary");
+});
+
+test("readCopyInteger(), refuses to round", () => {
+  expect(() => readCopyInteger(Buffer.from("0020000000000001", "hex"))).toThrow(RangeError);
+});
+
+const statement = prepareStatement({
+  values: { first: "bigint", second: "bigint or null" },
+  build: (value) => sql<object>`select ${value.second}, ${value.first}, ${value.second}`,
+});
+
+test("prepareStatement(), casts each value to its type, in the order of the text", () => {
+  expect(statement.text).toBe("select cast($1 as bigint), cast($2 as bigint), cast($3 as bigint)");
+  expect(statement.order).toEqual(["second", "first", "second"]);
+});
+
+test("prepareStatement(), refuses a value that is no parameter", () => {
+  expect(() => prepareStatement({ values: {}, build: () => sql<object>`select ${"loose"}` })).toThrow("no value");
+});
+
+test("inlineNumbers(), writes whole numbers and null, and nothing else", () => {
+  expect(inlineNumbers(statement, { first: 2 ** 53 - 1, second: null })).toBe(
+    "select cast(null as bigint), cast(9007199254740991 as bigint), cast(null as bigint)",
+  );
+  for (const bad of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, "1; drop table x" as unknown as number]) {
+    expect(() => inlineNumbers(statement, { first: bad, second: 0 })).toThrow(RangeError);
+  }
+});

@@ -1,0 +1,83 @@
+/** What the store's suites write: frames that tell their own length, and writes that follow a head. */
+
+import type { ProducerState } from "../../src/core/index.js";
+import type { AppendWrite, Head, NewTopic, Store, StoredTopic } from "../../src/store/index.js";
+
+export const noLimits = { recordBytes: 0, batchRecords: 0, batchBytes: 0 };
+
+export function newTopic(name: string, change: Partial<NewTopic> = {}): NewTopic {
+  return { name, epoch: 7, labels: new Map(), limits: noLimits, autoCreated: false, autoCreatedMost: 0, ...change };
+}
+
+export async function createdTopic(store: Store, name: string, change: Partial<NewTopic> = {}): Promise<StoredTopic> {
+  const topic = await store.createTopic(newTopic(name, change));
+  if (typeof topic === "string") throw new Error(`Topic ${name}: ${topic}`);
+  return topic;
+}
+
+/** A frame of this many bytes, at least 4, that begins with its length. */
+export function frameOf(text: string, bytes = 4 + Buffer.byteLength(text)): Buffer {
+  const frame = Buffer.alloc(bytes, 0x2e);
+  frame.writeUInt32BE(bytes);
+  frame.write(text, 4);
+  return frame;
+}
+
+export function splitFrames(frames: Uint8Array): Buffer[] {
+  const bytes = Buffer.from(frames);
+  const split: Buffer[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const length = bytes.readUInt32BE(at);
+    split.push(bytes.subarray(at, at + length));
+    at += length;
+  }
+  return split;
+}
+
+export function textOf(frame: Buffer): string {
+  return frame.toString("utf8", 4);
+}
+
+/** The write that appends these frames to a topic as this head has it. */
+export function writeAfter(
+  head: Head,
+  frames: readonly Buffer[],
+  change: { readonly timeMicros?: number; readonly producers?: readonly ProducerState[] } = {},
+): AppendWrite {
+  let end = 0;
+  return {
+    topicId: head.topicId,
+    expected: { nextOffset: head.nextOffset, version: head.version, epoch: head.epoch },
+    frames: Buffer.concat(frames),
+    frameEnds: frames.map((frame) => (end += frame.length)),
+    baseBytes: head.nextBytes,
+    timeMicros: change.timeMicros ?? 1_000_000,
+    producers: change.producers ?? [],
+  };
+}
+
+/** Appends, and throws when the head had moved. */
+export async function append(store: Store, topicId: number, frames: readonly Buffer[]): Promise<Head> {
+  const before = await headOf(store, topicId);
+  const outcome = await store.append(writeAfter(before, frames));
+  if (outcome !== "appended") throw new Error(`Topic ${topicId} moved`);
+  return headOf(store, topicId);
+}
+
+export async function headOf(store: Store, topicId: number): Promise<Head> {
+  const view = await store.readView(topicId, []);
+  if (view === undefined) throw new Error(`Topic ${topicId} is gone`);
+  return view.head;
+}
+
+/** Every frame of a topic from its earliest, read page by page. */
+export async function readAll(store: Store, topicId: number, pageBytes = 4096): Promise<Buffer[]> {
+  const frames: Buffer[] = [];
+  const { earliestOffset } = await headOf(store, topicId);
+  for (let from = earliestOffset; ; ) {
+    const read = await store.readPage({ topicId, direction: "forward", from, records: 1000, bytes: pageBytes });
+    if (read?.page === undefined) return frames;
+    frames.push(...splitFrames(read.page.frames));
+    from = read.page.next;
+  }
+}
