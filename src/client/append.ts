@@ -1,0 +1,85 @@
+import type { ProducerStamp } from "../core/index.js";
+import { AppendRequest, type AppendResponse, RecordServiceService } from "../gen/millrace/v1/record_service.js";
+import { backoff, sleep } from "../streams/index.js";
+import type { RecordInput } from "../wire/index.js";
+import { clientError, ConflictError, isTransient } from "./client-error.js";
+import type { Connection, MethodShape, UnaryOptions } from "./connection.js";
+import { encodeRecord } from "./record-batch.js";
+import { wholeNumber } from "./start.js";
+
+export interface AppendOptions extends UnaryOptions {
+  /** Append only if the topic's next offset is this one. A ConflictError says that it is not. */
+  readonly expectedOffset?: number | undefined;
+  /** Makes a retry safe: count `sequence` up with each append. */
+  readonly producer?: ProducerStamp | undefined;
+  /** Append only to this incarnation of the topic. */
+  readonly epoch?: number | undefined;
+}
+
+/** Where a batch went. It is durable. */
+export interface Appended {
+  readonly firstOffset: number;
+  readonly nextOffset: number;
+  readonly epoch: number;
+  /** This producer's sequence had been applied before. */
+  readonly isRepeated: boolean;
+}
+
+/** The request is encoded here, not by the generated code. */
+const appendShape: MethodShape<Buffer, AppendResponse> = {
+  ...RecordServiceService.append,
+  requestSerialize: (request) => request,
+};
+
+/**
+ * Appends one batch. When the server is away it tries again until the time limit, but only where that cannot append
+ * twice: with a producer or an expected offset. With an expected offset alone, a retry that meets a conflict may have met
+ * its own first try, so that the outcome is unknown, and the error says so.
+ */
+export async function appendBatch(
+  connection: Connection,
+  topic: string,
+  records: readonly RecordInput[],
+  options: AppendOptions,
+): Promise<Appended> {
+  const request = encodeRequest(topic, records, options);
+  const isRepeatable = options.producer !== undefined || options.expectedOffset !== undefined;
+  const timeoutMs = options.timeoutMs ?? connection.timeoutMs;
+  const deadline = performance.now() + timeoutMs;
+  const waits = backoff();
+  let lost: unknown;
+  for (;;) {
+    try {
+      const left = { timeoutMs: Math.max(1, deadline - performance.now()), signal: options.signal };
+      return appendedOf(await connection.unary(appendShape, request, left));
+    } catch (error) {
+      if (lost !== undefined && error instanceof ConflictError && options.producer === undefined) {
+        const text = `It is unknown whether topic "${topic}" took the batch: the connection was lost, and now ${error.message}`;
+        throw clientError("UNAVAILABLE", text, { reason: error.reason, metadata: error.metadata, cause: lost });
+      }
+      if (!isRepeatable || !isTransient(error)) throw error;
+      const delayMs = Math.max(waits.next(), error.retryDelayMs ?? 0);
+      if (performance.now() + delayMs >= deadline) throw error;
+      lost = error;
+      await sleep(delayMs, options.signal);
+    }
+  }
+}
+
+function encodeRequest(topic: string, records: readonly RecordInput[], options: AppendOptions): Buffer {
+  const { expectedOffset, producer, epoch = 0 } = options;
+  const head = AppendRequest.encode({
+    topic,
+    records: [],
+    expectedOffset: expectedOffset === undefined ? undefined : wholeNumber(expectedOffset, "expected_offset"),
+    producer,
+    epoch: wholeNumber(epoch, "epoch"),
+  }).finish();
+  // The encoder's buffer holds one record at a time.
+  const fields = records.map((record, index) => Buffer.from(encodeRecord(record, `records[${index}]`).field));
+  return Buffer.concat([head, ...fields]);
+}
+
+function appendedOf({ firstOffset = 0, nextOffset, epoch, repeated }: AppendResponse): Appended {
+  return { firstOffset, nextOffset, epoch, isRepeated: repeated };
+}

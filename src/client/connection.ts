@@ -1,0 +1,125 @@
+import {
+  type CallOptions,
+  type ChannelCredentials,
+  type ChannelOptions,
+  Client,
+  credentials as channelCredentials,
+  Metadata,
+} from "@grpc/grpc-js";
+import { errorOfStatus, withAbortReason } from "./client-error.js";
+import { openCall, type StreamingCall } from "./streaming-call.js";
+
+/** Where the server is, and how to talk to it. */
+export interface ConnectionOptions {
+  /** HOST:PORT. Default 127.0.0.1:50051. */
+  readonly address?: string;
+  /** Default: plaintext. */
+  readonly credentials?: ChannelCredentials;
+  /** HTTP/2 flow-control window of each stream, in bytes. Default 1 MiB: grpc-js's own 64 KiB makes replays slow. */
+  readonly windowBytes?: number;
+  /** How often to ask an active connection whether it lives, in milliseconds. Default 20 000. */
+  readonly keepaliveMs?: number;
+  /** Time limit of unary calls with their retries, in milliseconds. Default 30 000. */
+  readonly timeoutMs?: number;
+  /** Further options of grpc-js; they win. */
+  readonly channelOptions?: ChannelOptions;
+}
+
+/** What unary calls take besides their request. */
+export interface UnaryOptions {
+  /** Time limit, in milliseconds. Default: the client's. */
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A method, as ts-proto's service definitions have it. */
+export interface MethodShape<Request, Response> {
+  readonly path: string;
+  readonly requestSerialize: (request: Request) => Buffer;
+  readonly responseDeserialize: (bytes: Buffer) => Response;
+}
+
+/** One channel to one server; all calls of a client share it. */
+export class Connection {
+  readonly address: string;
+  readonly #client: Client;
+  /** Time limit of unary calls, in milliseconds. */
+  readonly timeoutMs: number;
+
+  constructor(options: ConnectionOptions = {}) {
+    this.address = options.address ?? "127.0.0.1:50051";
+    this.timeoutMs = options.timeoutMs ?? 30_000;
+    const credentials = options.credentials ?? channelCredentials.createInsecure();
+    this.#client = new Client(this.address, credentials, channelOptions(options));
+  }
+
+  /** Makes a unary call. Throws a ClientError, or the signal's reason. */
+  unary<Request, Response>(
+    method: MethodShape<Request, Response>,
+    request: Request,
+    { timeoutMs = this.timeoutMs, signal }: UnaryOptions = {},
+  ): Promise<Response> {
+    return new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
+      const options: CallOptions = { deadline: Date.now() + timeoutMs };
+      const { path, requestSerialize, responseDeserialize } = method;
+      const cancel = () => call.cancel();
+      const call = this.#client.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        request,
+        new Metadata(),
+        options,
+        (error, response) => {
+          signal?.removeEventListener("abort", cancel);
+          if (error !== null) reject(withAbortReason(errorOfStatus(error), signal));
+          else resolve(response as Response);
+        },
+      );
+      signal?.addEventListener("abort", cancel, { once: true });
+    });
+  }
+
+  /** Opens a call whose server streams, to a request that is sent at once. */
+  serverStream<Request, Response>(
+    method: MethodShape<Request, Response>,
+    request: Request,
+  ): StreamingCall<Request, Response> {
+    return openCall((options) => {
+      const { path, requestSerialize, responseDeserialize } = method;
+      return this.#client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request, options);
+    });
+  }
+
+  /** Opens a call whose both sides stream. */
+  bidiStream<Request, Response>(method: MethodShape<Request, Response>): StreamingCall<Request, Response> {
+    return openCall((options) => {
+      const { path, requestSerialize, responseDeserialize } = method;
+      return this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, options);
+    });
+  }
+
+  /** Closes the channel; calls under way end in CANCELLED or UNAVAILABLE. */
+  close(): void {
+    this.#client.close();
+  }
+}
+
+function channelOptions(options: ConnectionOptions): ChannelOptions {
+  return {
+    "grpc-node.flow_control_window": options.windowBytes ?? 1_048_576,
+    "grpc.keepalive_time_ms": options.keepaliveMs ?? 20_000,
+    "grpc.keepalive_timeout_ms": 10_000,
+    // A retry buffer would keep what a long Publish wrote (grpc-js.md #16); we repeat calls ourselves.
+    "grpc.enable_retries": 0,
+    // A record of 1 MiB with its message around it is far below; 0 topics can make the server send more than 4 MiB.
+    "grpc.max_receive_message_length": 8 * 1_048_576,
+    // Calls that fail while the channel waits fail at once; ours wait by `backoff`, so the channel need not wait long.
+    "grpc.initial_reconnect_backoff_ms": 100,
+    "grpc.max_reconnect_backoff_ms": 2000,
+    // Clients of one process to one address do not share a session: each has its own window and its own close.
+    "grpc.use_local_subchannel_pool": 1,
+    ...options.channelOptions,
+  };
+}

@@ -1,0 +1,39 @@
+export {
+  ClientError,
+  ConflictError,
+  DataLossError,
+  FailedPreconditionError,
+  InvalidArgumentError,
+  NotFoundError,
+  OutOfRangeError,
+  UnavailableError,
+} from "./client-error.js";
+export { createClient } from "./millrace-client.js";
+export { Publisher } from "./publisher.js";
+export { ReceivedRecord, timestampText } from "../wire/index.js";
+export { Topic } from "./topic.js";
+export type { AppendOptions, Appended } from "./append.js";
+export type { StatusName } from "./client-error.js";
+export type { ConnectionOptions, UnaryOptions } from "./connection.js";
+export type { FollowEvent, FollowOptions } from "./follower.js";
+export type { Health } from "./health.js";
+export type { LiveStream, LiveStreamsOptions, LiveStreamWaiting } from "./live-streams.js";
+export type { MillraceClient } from "./millrace-client.js";
+export type { PublishAllOptions, PublisherOptions, PublishTotals } from "./publisher.js";
+export type { Acknowledgement } from "./record-batch.js";
+export type { ReadEvent, ReadOptions } from "./reader.js";
+export type { RecordPage, RecordStream } from "./record-stream.js";
+export type { Reconnecting, ResumeOptions } from "./resuming-source.js";
+export type { Skipped } from "./skipped.js";
+export type { Start, Until } from "./start.js";
+export type { EpochOptions, TopicLimits, Topics, TopicSettings } from "./topics.js";
+export type { Direction, Position, WhenBehind, WhenTrimmed } from "../core/index.js";
+export type {
+  AnyMessage,
+  JsonObject,
+  JsonValue,
+  Location,
+  RecordBody,
+  RecordInput,
+  Timestamp,
+} from "../wire/index.js";

@@ -1,0 +1,94 @@
+import {
+  InspectServiceService,
+  type LiveStream as LiveStreamMessage,
+  LiveStream_Waiting,
+} from "../gen/millrace/v1/inspect_service.js";
+import { dateOfTimestamp, type JsonObject, timestampText } from "../wire/index.js";
+import type { Connection, UnaryOptions } from "./connection.js";
+
+/** What a live stream waits for; "nothing" when it is at work. */
+export type LiveStreamWaiting =
+  | "nothing"
+  | "client-window"
+  | "database"
+  | "new-records"
+  | "client-message"
+  | "publish-budget";
+
+const waitingNames = new Map<LiveStream_Waiting, LiveStreamWaiting>([
+  [LiveStream_Waiting.CLIENT_WINDOW, "client-window"],
+  [LiveStream_Waiting.DATABASE, "database"],
+  [LiveStream_Waiting.NEW_RECORDS, "new-records"],
+  [LiveStream_Waiting.CLIENT_MESSAGE, "client-message"],
+  [LiveStream_Waiting.PUBLISH_BUDGET, "publish-budget"],
+]);
+
+/** One live call of a node. */
+export interface LiveStream {
+  readonly id: number;
+  /** The other side, as ADDRESS:PORT. */
+  readonly peer: string;
+  /** /package.Service/Method */
+  readonly method: string;
+  readonly topic: string;
+  readonly nextOffset: number | undefined;
+  /** How many records it has yet to get. */
+  readonly lag: number | undefined;
+  readonly bytesSent: number;
+  readonly messagesSent: number;
+  readonly waiting: LiveStreamWaiting;
+  readonly waitingSince: Date | undefined;
+  readonly startTime: Date | undefined;
+  /** As proto3 JSON has it. */
+  toJSON(): JsonObject;
+}
+
+/** Which streams to list. */
+export interface LiveStreamsOptions extends UnaryOptions {
+  /** Only streams of this topic. */
+  readonly topic?: string | undefined;
+  readonly pageSize?: number | undefined;
+}
+
+/** Every live stream of the node, oldest first; asked for a page at a time, as they are iterated. */
+export async function* listLiveStreams(
+  connection: Connection,
+  { topic = "", pageSize = 0, ...options }: LiveStreamsOptions,
+): AsyncGenerator<LiveStream, void> {
+  let pageToken = "";
+  do {
+    const page = await connection.unary(InspectServiceService.listStreams, { topic, pageSize, pageToken }, options);
+    yield* page.streams.map(liveStreamOf);
+    pageToken = page.nextPageToken;
+  } while (pageToken !== "");
+}
+
+function liveStreamOf(message: LiveStreamMessage): LiveStream {
+  const { waitingSince, startTime, nextOffset, lag, ...rest } = message;
+  return {
+    ...rest,
+    nextOffset,
+    lag,
+    waiting: waitingNames.get(message.waiting) ?? "nothing",
+    waitingSince: waitingSince && dateOfTimestamp(waitingSince),
+    startTime: startTime && dateOfTimestamp(startTime),
+    toJSON: () => liveStreamJson(message),
+  };
+}
+
+function liveStreamJson(message: LiveStreamMessage): JsonObject {
+  const { nextOffset, lag, waiting, waitingSince, startTime } = message;
+  return {
+    id: String(message.id),
+    peer: message.peer,
+    method: message.method,
+    ...(message.topic === "" ? {} : { topic: message.topic }),
+    ...(nextOffset === undefined ? {} : { nextOffset: String(nextOffset) }),
+    ...(lag === undefined ? {} : { lag: String(lag) }),
+    bytesSent: String(message.bytesSent),
+    messagesSent: String(message.messagesSent),
+    ...(waitingNames.has(waiting) ? { waiting: LiveStream_Waiting[waiting] } : {}),
+    ...(waitingSince === undefined ? {} : { waitingSince: timestampText(waitingSince) }),
+    ...(startTime === undefined ? {} : { startTime: timestampText(startTime) }),
+  };
+}

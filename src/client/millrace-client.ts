@@ -1,0 +1,48 @@
+import type { RecordInput } from "../wire/index.js";
+import { type AppendOptions, type Appended, appendBatch } from "./append.js";
+import { Connection, type ConnectionOptions, type UnaryOptions } from "./connection.js";
+import { followTopic, type FollowOptions } from "./follower.js";
+import { checkHealth, type Health } from "./health.js";
+import { listLiveStreams, type LiveStream, type LiveStreamsOptions } from "./live-streams.js";
+import { Publisher, type PublisherOptions } from "./publisher.js";
+import { readTopic, type ReadOptions } from "./reader.js";
+import type { RecordStream } from "./record-stream.js";
+import { type Topics, topicsOf } from "./topics.js";
+
+/** A client of one Millrace server. All its calls share one connection, which opens with the first of them. */
+export interface MillraceClient {
+  /** HOST:PORT of the server. */
+  readonly address: string;
+  /** Creates, describes, changes and removes topics. */
+  readonly topics: Topics;
+  /** Appends one batch, of at most 1000 records and 1 MiB: all of it, in order, or none of it. Durable when it resolves. */
+  append(topic: string, records: readonly RecordInput[], options?: AppendOptions): Promise<Appended>;
+  /** Publishes many records: in batches, pipelined, each once whatever happens on the way. Close it at the end. */
+  publisher(topic: string, options?: PublisherOptions): Publisher;
+  /** Reads what a topic holds, and ends. Nothing is asked of the server before it is iterated. */
+  read(topic: string, options?: ReadOptions): RecordStream;
+  /** Follows a topic: history from `from` on, then every new record, across lost connections. */
+  follow(topic: string, options?: FollowOptions): RecordStream;
+  /** Every live stream of the server. */
+  liveStreams(options?: LiveStreamsOptions): AsyncGenerator<LiveStream, void>;
+  /** Whether the server serves; `service` is a full name such as `millrace.v1.RecordService`. */
+  health(service?: string, options?: UnaryOptions): Promise<Health>;
+  /** Closes the connection. Close publishers first: what they hold would be tried again in vain. */
+  close(): void;
+}
+
+/** Makes a client. It does not wait for the server: the first call does, and fails if there is none. */
+export function createClient(options: ConnectionOptions = {}): MillraceClient {
+  const connection = new Connection(options);
+  return {
+    address: connection.address,
+    topics: topicsOf(connection),
+    append: (topic, records, appendOptions = {}) => appendBatch(connection, topic, records, appendOptions),
+    publisher: (topic, publisherOptions) => new Publisher(connection, topic, publisherOptions),
+    read: (topic, readOptions = {}) => readTopic(connection, topic, readOptions),
+    follow: (topic, followOptions = {}) => followTopic(connection, topic, followOptions),
+    liveStreams: (listOptions = {}) => listLiveStreams(connection, listOptions),
+    health: (service = "", healthOptions = {}) => checkHealth(connection, service, healthOptions),
+    close: () => connection.close(),
+  };
+}

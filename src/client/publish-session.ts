@@ -1,0 +1,86 @@
+import { PublishRequest, type PublishResponse, RecordServiceService } from "../gen/millrace/v1/record_service.js";
+import { clientError } from "./client-error.js";
+import type { Connection, MethodShape } from "./connection.js";
+import type { Outbox } from "./outbox.js";
+import type { RecordBatch } from "./record-batch.js";
+import type { StreamingCall } from "./streaming-call.js";
+
+/** Requests are encoded batch by batch, not by the generated code. */
+const publishShape: MethodShape<Buffer, PublishResponse> = {
+  ...RecordServiceService.publish,
+  requestSerialize: (request) => request,
+};
+
+export interface PublishSession {
+  readonly topic: string;
+  readonly producer: { readonly id: string; readonly generation: number };
+  /** The topic's incarnation; 0 as long as it is not known. */
+  readonly epoch: number;
+  readonly outbox: Outbox;
+  /** Whether to end when everything is acknowledged. */
+  readonly isClosing: () => boolean;
+  readonly onAcknowledged: (batch: RecordBatch, response: PublishResponse) => void;
+}
+
+/**
+ * One Publish call: sends the outbox's batches from the first one without an answer on, and takes the answers, which
+ * come in order. Returns when the publisher closes and everything is acknowledged; throws how the call failed.
+ */
+export async function runPublishSession(
+  connection: Connection,
+  session: PublishSession,
+  signal: AbortSignal,
+): Promise<void> {
+  const call = connection.bidiStream(publishShape);
+  const over = new AbortController();
+  const endSending = () => over.abort(signal.reason);
+  signal.addEventListener("abort", endSending, { once: true });
+  session.outbox.rewind();
+  // How the call ends is told on the receiving side, so a sender that stops has nothing to add.
+  const sending = sendBatches(call, session, over.signal).catch(() => {});
+  try {
+    await receiveAnswers(call, session, signal);
+  } finally {
+    signal.removeEventListener("abort", endSending);
+    over.abort();
+    call.cancel();
+    await sending;
+  }
+}
+
+async function sendBatches(
+  call: StreamingCall<Buffer, PublishResponse>,
+  { outbox, topic, producer, epoch, isClosing }: PublishSession,
+  signal: AbortSignal,
+): Promise<void> {
+  let isFirst = true;
+  while (!signal.aborted) {
+    const next = outbox.takeNext();
+    if (next !== undefined) {
+      const { fields } = next.batch;
+      const opening = { topic, records: [], producer: { ...producer, sequence: next.sequence }, epoch };
+      await call.send(isFirst ? Buffer.concat([PublishRequest.encode(opening).finish(), fields]) : fields);
+      isFirst = false;
+    } else if (isClosing() && outbox.isEmpty) {
+      call.halfClose();
+      return;
+    } else await outbox.change(signal);
+  }
+}
+
+async function receiveAnswers(
+  call: StreamingCall<Buffer, PublishResponse>,
+  { outbox, isClosing, onAcknowledged }: PublishSession,
+  signal: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    const response = await call.receive(signal);
+    if (response === undefined) {
+      if (isClosing() && outbox.isEmpty) return;
+      throw clientError("UNAVAILABLE", "The server ended the Publish call before it was asked to");
+    }
+    const batch = outbox.acknowledge();
+    if (batch === undefined) throw clientError("INTERNAL", "The server acknowledged a batch that was not sent");
+    onAcknowledged(batch, response);
+  }
+}

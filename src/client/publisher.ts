@@ -1,0 +1,377 @@
+import { randomUUID } from "node:crypto";
+import { setMaxListeners } from "node:events";
+import { defaultLimits } from "../core/index.js";
+import type { PublishResponse } from "../gen/millrace/v1/record_service.js";
+import {
+  abortable,
+  type Backoff,
+  backoff,
+  type BackoffOptions,
+  createYielder,
+  deferred,
+  type Permit,
+  Semaphore,
+  sleep,
+} from "../streams/index.js";
+import type { RecordInput } from "../wire/index.js";
+import { clientError, isTransient } from "./client-error.js";
+import type { Connection } from "./connection.js";
+import { Outbox } from "./outbox.js";
+import { runPublishSession } from "./publish-session.js";
+import {
+  type Acknowledgement,
+  BatchBuilder,
+  type EncodedRecord,
+  encodeRecord,
+  type Outcome,
+  type RecordBatch,
+} from "./record-batch.js";
+import type { Reconnecting } from "./resuming-source.js";
+
+export interface PublisherOptions {
+  /** A batch with so many records is sent. Default 500, at most 1000. */
+  readonly batchRecords?: number | undefined;
+  /** A batch with so many bytes is sent. Default 256 KiB, at most 1 MiB. */
+  readonly batchBytes?: number | undefined;
+  /** How long the first record of a batch waits for others, in milliseconds. Default 5. */
+  readonly lingerMs?: number | undefined;
+  /** What may wait for its acknowledgement, in bytes. Default 16 MiB. */
+  readonly bufferBytes?: number | undefined;
+  /** Names the producer. Default: at random. Fix it to fence an older instance by a higher generation. */
+  readonly producerId?: string | undefined;
+  /** The fencing number. Default 0. */
+  readonly generation?: number | undefined;
+  /** Publish only to this incarnation of the topic. Default: the one that gives the first acknowledgement. */
+  readonly epoch?: number | undefined;
+  /** Told when the way to the server is lost, and when it is tried again. */
+  readonly onEvent?: ((event: Reconnecting) => void) | undefined;
+  /** Waits between tries: full jitter, 100 ms doubling to 30 s unless told otherwise. */
+  readonly backoff?: BackoffOptions | undefined;
+}
+
+/** What `publishAll` has published. */
+export interface PublishTotals {
+  readonly records: number;
+  /** The offset of the first record; undefined when there was none. */
+  readonly firstOffset: number | undefined;
+  /** The offset after the last record. */
+  readonly nextOffset: number | undefined;
+}
+
+export interface PublishAllOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Told after each acknowledged record how many there are. */
+  readonly onAcknowledged?: ((records: number) => void) | undefined;
+}
+
+/** How many records may wait for room in the buffer. */
+const waitingMax = 1024;
+
+/**
+ * Publishes records to one topic: in batches, many of them on their way at once, and each exactly once, because the
+ * server knows the producer and the sequence of each batch. When the way to the server is lost, it comes back, and
+ * everything without an acknowledgement is sent again, in order. What the server refuses for good fails the publisher:
+ * every record that was not acknowledged rejects with that error, and so does every later one.
+ *
+ * What waits for an acknowledgement is bounded by `bufferBytes`. `publish` waits for room, and `ready` waits beforehand:
+ *
+ * ```ts
+ * for (const record of records) {
+ *   await publisher.ready();
+ *   publisher.publish(record).catch(report);
+ * }
+ * await publisher.close();
+ * ```
+ */
+export class Publisher {
+  readonly topic: string;
+  /** Names this publisher to the server. */
+  readonly producerId: string;
+  readonly #connection: Connection;
+  readonly #options: PublisherOptions;
+  readonly #lingerMs: number;
+  readonly #room: Semaphore;
+  readonly #builder: BatchBuilder;
+  readonly #outbox = new Outbox();
+  readonly #waits: Backoff;
+  /** Aborts with the failure, or when nobody waits for the rest any more. */
+  readonly #stopped = new AbortController();
+  readonly #running: Promise<void>;
+  #epoch: number;
+  #attempt = 0;
+  #linger: NodeJS.Timeout | undefined;
+  /** How many records wait for room, and the end of the last one's wait. */
+  #waiting = 0;
+  #turns: Promise<unknown> = Promise.resolve();
+  #isClosing = false;
+  /** Nothing will be added to the outbox any more. */
+  #isSealed = false;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(connection: Connection, topic: string, options: PublisherOptions = {}) {
+    this.topic = topic;
+    this.producerId = options.producerId ?? randomUUID();
+    this.#connection = connection;
+    this.#options = options;
+    this.#lingerMs = options.lingerMs ?? 5;
+    this.#epoch = options.epoch ?? 0;
+    this.#room = new Semaphore({ capacity: options.bufferBytes ?? 16 * 1_048_576, maxWaiting: 1 });
+    this.#builder = new BatchBuilder({
+      batchRecords: Math.min(options.batchRecords ?? 500, defaultLimits.batchRecords),
+      batchBytes: Math.min(options.batchBytes ?? 262_144, defaultLimits.batchBytes),
+    });
+    this.#waits = backoff(options.backoff);
+    // Any number of flushes share this signal.
+    setMaxListeners(0, this.#stopped.signal);
+    this.#running = this.#run();
+  }
+
+  /** The topic's incarnation, once it is known; 0 before. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Bytes that may be published without waiting. */
+  get room(): number {
+    return this.#room.available;
+  }
+
+  /** Resolves when there is room in the buffer. Rejects with the publisher's failure, or the signal's reason. */
+  async ready(signal?: AbortSignal): Promise<void> {
+    this.#throwIfOver();
+    const permit = this.#roomNow(1) ?? (await this.#inTurn(() => this.#waitForRoom(1, signal), signal));
+    permit.release();
+  }
+
+  /**
+   * Publishes a record; resolves when it is durable. Waits for room in the buffer first, where at most 1024 records may
+   * wait. Records go in the order of the calls. The signal ends the wait for room, and nothing later. Who does not
+   * await the promise leaves no unhandled rejection behind: `flush` and `close` reject too.
+   */
+  publish(record: RecordInput, signal?: AbortSignal): Promise<Acknowledgement> {
+    const { promise, resolve, reject } = deferred<Acknowledgement>();
+    promise.catch(() => {});
+    const outcome: Outcome = { acknowledged: resolve, failed: reject };
+    try {
+      this.#throwIfOver();
+      const encoded = encodeRecord(record);
+      const permit = this.#roomNow(encoded.weight);
+      if (permit !== undefined) this.#add(encoded, outcome, permit);
+      // The encoder's buffer is not held over a wait: the record is encoded again.
+      else this.#addLater(record, encoded.weight, outcome, signal).catch(reject);
+    } catch (error) {
+      reject(error);
+    }
+    return promise;
+  }
+
+  /**
+   * Publishes all records of a source, as fast as they are acknowledged and no faster, and resolves when all of them
+   * are durable. When it rejects, records that it took before may still be published.
+   */
+  async publishAll(
+    source: AsyncIterable<RecordInput> | Iterable<RecordInput>,
+    { signal, onAcknowledged }: PublishAllOptions = {},
+  ): Promise<PublishTotals> {
+    const yielder = createYielder();
+    let acknowledged = 0;
+    let firstOffset: number | undefined;
+    let nextOffset: number | undefined;
+    const outcome: Outcome = {
+      acknowledged({ offset }) {
+        acknowledged += 1;
+        firstOffset ??= offset;
+        nextOffset = offset + 1;
+        onAcknowledged?.(acknowledged);
+      },
+      // `flush` tells it.
+      failed() {},
+    };
+    let records = 0;
+    for await (const record of source) {
+      signal?.throwIfAborted();
+      this.#throwIfOver();
+      const encoded = encodeRecord(record, `record ${records}`);
+      const permit = this.#roomNow(encoded.weight);
+      if (permit !== undefined) this.#add(encoded, outcome, permit);
+      else await this.#addLater(record, encoded.weight, outcome, signal);
+      records += 1;
+      const turn = yielder();
+      if (turn !== undefined) await turn;
+    }
+    await this.flush(signal);
+    return { records: acknowledged, firstOffset, nextOffset };
+  }
+
+  /** Sends what is there without waiting for more, and resolves when all of it is durable. Rejects with the failure. */
+  async flush(signal?: AbortSignal): Promise<void> {
+    this.#throwIfFailed();
+    this.#seal();
+    const upTo = this.#outbox.sealed;
+    const stop = this.#signalWith(signal);
+    while (this.#outbox.acknowledged < upTo && this.#failure === undefined) await this.#outbox.change(stop);
+    this.#throwIfFailed();
+  }
+
+  /**
+   * Takes no more records, and resolves when all are durable and the call has ended. Rejects with the failure; and with
+   * the signal's reason when it aborts: then records without an acknowledgement are given up, and their promises reject.
+   */
+  async close(signal?: AbortSignal): Promise<void> {
+    this.#isClosing = true;
+    try {
+      // Records that were published in time may still wait for room.
+      while (this.#waiting > 0) await abortable(this.#turns, signal);
+      this.#isSealed = true;
+      this.#seal();
+      this.#outbox.touch();
+      await abortable(this.#running, signal);
+    } catch (error) {
+      this.#fail(error);
+      await this.#running;
+      throw error;
+    }
+    this.#throwIfFailed();
+  }
+
+  #addLater(record: RecordInput, weight: number, outcome: Outcome, signal: AbortSignal | undefined): Promise<void> {
+    return this.#inTurn(async () => {
+      const permit = await this.#waitForRoom(weight, signal);
+      this.#add(encodeRecord(record), outcome, permit);
+    }, signal);
+  }
+
+  /** Room for a record, if there is some and no earlier record waits for it. */
+  #roomNow(weight: number): Permit | undefined {
+    return this.#waiting === 0 ? this.#room.tryAcquire(weight) : undefined;
+  }
+
+  /**
+   * Waits for room one after the other. The semaphore is fair, but a record that gets room at once could still overtake
+   * one whose turn has just come and whose code has not run yet.
+   */
+  async #inTurn<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    if (this.#waiting >= waitingMax) {
+      const text = `Cannot publish: ${waitingMax} records wait for room already. Wait for ready() before each`;
+      throw clientError("RESOURCE_EXHAUSTED", text);
+    }
+    this.#waiting += 1;
+    const before = this.#turns;
+    const mine = abortable(before, signal).then(work);
+    // Whoever leaves early lets nobody behind overtake those before.
+    this.#turns = Promise.allSettled([before, mine]).then(() => {
+      this.#waiting -= 1;
+    });
+    return mine;
+  }
+
+  async #waitForRoom(weight: number, signal: AbortSignal | undefined): Promise<Permit> {
+    this.#throwIfFailed();
+    // A batch that waits for company would never make room by itself.
+    this.#seal();
+    const permit = await this.#room.acquire(weight, this.#signalWith(signal));
+    if (this.#failure === undefined) return permit;
+    permit.release();
+    throw this.#failure.error;
+  }
+
+  #signalWith(signal: AbortSignal | undefined): AbortSignal {
+    return signal === undefined ? this.#stopped.signal : AbortSignal.any([this.#stopped.signal, signal]);
+  }
+
+  #add(encoded: EncodedRecord, outcome: Outcome, permit: Permit): void {
+    if (!this.#builder.fits(encoded.weight)) this.#seal();
+    this.#builder.add(encoded, outcome, permit);
+    if (this.#builder.isComplete) this.#seal();
+    else this.#linger ??= setTimeout(() => this.#seal(), this.#lingerMs);
+  }
+
+  /** Closes the batch that is being filled, if it has records. */
+  #seal(): void {
+    clearTimeout(this.#linger);
+    this.#linger = undefined;
+    if (!this.#builder.isEmpty) this.#outbox.push(this.#builder.take());
+  }
+
+  /** Never rejects: a failure is told through every promise that the publisher has given. */
+  async #run(): Promise<void> {
+    const { signal } = this.#stopped;
+    try {
+      for (;;) {
+        while (this.#outbox.isEmpty && !this.#isSealed) await this.#outbox.change(signal);
+        if (this.#outbox.isEmpty) return;
+        try {
+          await this.#runSession(signal);
+          return;
+        } catch (error) {
+          signal.throwIfAborted();
+          if (!isTransient(error)) throw error;
+          this.#attempt += 1;
+          const delayMs = Math.max(this.#waits.next(), error.retryDelayMs ?? 0);
+          this.#options.onEvent?.({ type: "reconnecting", attempt: this.#attempt, delayMs, reason: error });
+          await sleep(delayMs, signal);
+        }
+      }
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #runSession(signal: AbortSignal): Promise<void> {
+    const producer = { id: this.producerId, generation: this.#options.generation ?? 0 };
+    return runPublishSession(
+      this.#connection,
+      {
+        topic: this.topic,
+        producer,
+        epoch: this.#epoch,
+        outbox: this.#outbox,
+        isClosing: () => this.#isSealed,
+        onAcknowledged: (batch, response) => this.#acknowledge(batch, response),
+      },
+      signal,
+    );
+  }
+
+  #acknowledge(batch: RecordBatch, response: PublishResponse): void {
+    const { firstOffset = 0, nextOffset, epoch, repeated: isRepeated } = response;
+    if (nextOffset - firstOffset !== batch.outcomes.length) {
+      release(batch);
+      const got = `offsets ${firstOffset} to ${nextOffset} for ${batch.outcomes.length} records`;
+      const error = clientError("INTERNAL", `The server acknowledged another batch than was sent: ${got}`);
+      for (const outcome of batch.outcomes) outcome.failed(error);
+      throw error;
+    }
+    // From here on a re-created topic is another one: it must not get the second half of what this one got.
+    this.#epoch = epoch;
+    this.#waits.reset();
+    this.#attempt = 0;
+    release(batch);
+    let offset = firstOffset;
+    for (const outcome of batch.outcomes) outcome.acknowledged({ offset: offset++, epoch, isRepeated });
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = { error };
+    this.#seal();
+    this.#stopped.abort(error);
+    for (const batch of this.#outbox.drain()) {
+      release(batch);
+      for (const outcome of batch.outcomes) outcome.failed(error);
+    }
+  }
+
+  #throwIfFailed(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  #throwIfOver(): void {
+    this.#throwIfFailed();
+    if (this.#isClosing) throw clientError("FAILED_PRECONDITION", "Cannot publish: the publisher is closed");
+  }
+}
+
+function release(batch: RecordBatch): void {
+  for (const permit of batch.permits) permit.release();
+}

@@ -1,0 +1,107 @@
+import type { Direction, Position, WhenTrimmed } from "../core/index.js";
+import {
+  ReadRequest_Direction,
+  type ReadRequest_Until,
+  ReadResponse,
+  RecordServiceService,
+} from "../gen/millrace/v1/record_service.js";
+import { TopicServiceService } from "../gen/millrace/v1/topic_service.js";
+import type { PullSource } from "../streams/index.js";
+import { decodeRecordsMessage, type RecordsMessage } from "../wire/index.js";
+import type { Connection } from "./connection.js";
+import { trimmedPolicies } from "./follower.js";
+import { type Place, type RecordPage, type RecordStream, recordStream } from "./record-stream.js";
+import { type Reconnecting, type ResumeOptions, resumingSource } from "./resuming-source.js";
+import { type Skipped, skippedOf } from "./skipped.js";
+import { exactTime, type Start, startMessage, type Until, wholeNumber } from "./start.js";
+
+export type ReadEvent = Skipped | Reconnecting;
+
+export interface ReadOptions extends ResumeOptions {
+  /** Forward the default is the earliest record, backward the latest; a position or offset there is exclusive. */
+  readonly from?: Start | undefined;
+  /** Default forward. */
+  readonly direction?: Direction | undefined;
+  /** Forward: before this place. Backward: after it. Default: the end as it stood when reading began. */
+  readonly until?: Until | undefined;
+  /** Stop after so many records. Default: no limit. */
+  readonly limit?: number | undefined;
+  /** What to do when the next record is no longer kept. Default fail: an OutOfRangeError. */
+  readonly whenTrimmed?: WhenTrimmed | undefined;
+  /** Told what happens besides records. What it throws ends the stream. */
+  readonly onEvent?: ((event: ReadEvent) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A read that gets nowhere for so long fails. */
+const giveUpAfterMs = 60_000;
+
+const readShape = { ...RecordServiceService.read, responseDeserialize: decodeRecordsMessage };
+
+/**
+ * Reads what a topic holds, and ends. A read that breaks off resumes from the last position that a message gave. The
+ * server fixes the end when a call starts, so a forward read without `until` asks for the topic's next offset first and
+ * keeps it: resumed, it still ends where it would have ended.
+ */
+export function readTopic(connection: Connection, topic: string, options: ReadOptions): RecordStream {
+  const place: Place = { position: undefined };
+  const isBackward = options.direction === "backward";
+  const limit = wholeNumber(options.limit ?? 0, "limit");
+  let from: Start = options.from ?? (isBackward ? "latest" : "earliest");
+  let until: ReadRequest_Until | undefined = untilMessage(options.until);
+  let delivered = 0;
+
+  const open = async (signal: AbortSignal) => {
+    if (until === undefined && !isBackward) {
+      const { topic: found } = await connection.unary(TopicServiceService.get, { topic }, { signal });
+      until = untilMessage({ offset: found?.nextOffset ?? 0 });
+    }
+    return connection.serverStream(readShape, {
+      topic,
+      from: startMessage(from),
+      direction: isBackward ? ReadRequest_Direction.BACKWARD : ReadRequest_Direction.FORWARD,
+      until,
+      limit: limit === 0 ? 0 : limit - delivered,
+      whenTrimmed: trimmedPolicies[options.whenTrimmed ?? "fail"],
+    });
+  };
+  const messages = resumingSource<RecordsMessage>({
+    open,
+    isProgress: (message) => message.records.length > 0,
+    onReconnecting: (event) => options.onEvent?.(event),
+    silenceMs: undefined,
+    backoff: options.backoff,
+    giveUpAfterMs: options.giveUpAfterMs ?? giveUpAfterMs,
+    signal: options.signal,
+  });
+  const pages: PullSource<RecordPage> = {
+    async pull(signal) {
+      for (;;) {
+        // A call that broke off after its last record must not be opened again without a limit.
+        if (limit !== 0 && delivered >= limit) return { done: true, value: undefined };
+        const result = await messages.pull(signal);
+        if (result.done === true) return result;
+        const { records, next, rest } = result.value;
+        delivered += records.length;
+        if (next !== undefined) from = { position: next };
+        const skipped = rest === undefined ? undefined : ReadResponse.decode(rest).skipped;
+        if (skipped !== undefined) options.onEvent?.(skippedOf(skipped));
+        if (records.length > 0 && next !== undefined) return { done: false, value: { records, next } };
+        if (next !== undefined) place.position = next;
+      }
+    },
+    close: () => messages.close?.(),
+  };
+  return recordStream(pages, place, positionAfter(isBackward));
+}
+
+/** Backward, a position is exclusive: the record before it comes next. */
+function positionAfter(isBackward: boolean): (record: { readonly offset: number }, epoch: number) => Position {
+  return ({ offset }, epoch) => ({ epoch, offset: isBackward ? offset : offset + 1 });
+}
+
+function untilMessage(until: Until | undefined): ReadRequest_Until | undefined {
+  if (until === undefined) return undefined;
+  if ("offset" in until) return { until: { $case: "offset", value: wholeNumber(until.offset, "until.offset") } };
+  return { until: { $case: "time", value: exactTime(until.time) } };
+}

@@ -1,0 +1,16 @@
+import { type Skipped as SkippedMessage, Skipped_Reason } from "../gen/millrace/v1/record.js";
+
+/** Records that were passed over, as asked. */
+export interface Skipped {
+  readonly type: "skipped";
+  /** The first offset that was passed over. */
+  readonly fromOffset: number;
+  /** The offset after the last one that was passed over. */
+  readonly toOffset: number;
+  /** A trim took them; or the follower was too slow. */
+  readonly reason: "trimmed" | "behind";
+}
+
+export function skippedOf({ fromOffset, toOffset, reason }: SkippedMessage): Skipped {
+  return { type: "skipped", fromOffset, toOffset, reason: reason === Skipped_Reason.BEHIND ? "behind" : "trimmed" };
+}

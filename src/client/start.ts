@@ -1,0 +1,47 @@
+import { invalidArgument, type Position } from "../core/index.js";
+import type { Start as StartMessage } from "../gen/millrace/v1/record.js";
+import { type Timestamp, timestampOfDate } from "../wire/index.js";
+import { errorOfRefusal } from "./client-error.js";
+
+/** Where reading starts. Times are of the server's stamp. */
+export type Start =
+  /** The oldest record that is kept. */
+  | "earliest"
+  /** The end: only what comes after. */
+  | "latest"
+  /** The place that an earlier read gave; refused when the topic was deleted and created again. */
+  | { readonly position: Position }
+  | { readonly offset: number }
+  /** The first record that was taken then or later. */
+  | { readonly time: Date | Timestamp }
+  /** The newest so many records. */
+  | { readonly last: number };
+
+/** Where a finite read stops, short of the end. */
+export type Until = { readonly offset: number } | { readonly time: Date | Timestamp };
+
+export function startMessage(start: Start): StartMessage {
+  return { start: startCase(start) };
+}
+
+function startCase(start: Start): StartMessage["start"] {
+  if (start === "earliest" || start === "latest") return { $case: start, value: {} };
+  if ("position" in start) return { $case: "position", value: positionMessage(start.position) };
+  if ("offset" in start) return { $case: "offset", value: wholeNumber(start.offset, "from.offset") };
+  if ("time" in start) return { $case: "time", value: exactTime(start.time) };
+  return { $case: "last", value: wholeNumber(start.last, "from.last") };
+}
+
+/** Refuses what a uint64 of ours cannot hold, before the encoder chokes on it. */
+export function wholeNumber(value: number, field: string): number {
+  if (Number.isSafeInteger(value) && value >= 0) return value;
+  throw errorOfRefusal(invalidArgument(field, `must be a whole number from 0 to 2^53-1, got ${value}`));
+}
+
+function positionMessage({ epoch, offset }: Position): Position {
+  return { epoch: wholeNumber(epoch, "from.position.epoch"), offset: wholeNumber(offset, "from.position.offset") };
+}
+
+export function exactTime(time: Date | Timestamp): Timestamp {
+  return time instanceof Date ? timestampOfDate(time) : time;
+}

@@ -1,0 +1,80 @@
+import type { Topic as TopicMessage } from "../gen/millrace/v1/topic_service.js";
+import { dateOfTimestamp, type JsonObject, type Timestamp, timestampText } from "../wire/index.js";
+
+/** A topic as it stood when it was asked for. */
+export class Topic {
+  readonly name: string;
+  /** Its incarnation: differs after a delete and a re-creation. */
+  readonly epoch: number;
+  readonly labels: ReadonlyMap<string, string>;
+  /** 0 is the node's setting. */
+  readonly limits: { readonly recordBytes: number; readonly batchRecords: number; readonly batchBytes: number };
+  /** Whether it is sealed. */
+  readonly isClosed: boolean;
+  /** The oldest offset that is kept. */
+  readonly earliestOffset: number;
+  /** The next offset that it will give. */
+  readonly nextOffset: number;
+  /** Encoded size of the records that are kept. */
+  readonly bytes: number;
+  readonly #message: TopicMessage;
+
+  constructor(message: TopicMessage) {
+    this.#message = message;
+    this.name = message.name;
+    this.epoch = message.epoch;
+    this.labels = message.labels;
+    const { recordBytes = 0, batchRecords = 0, batchBytes = 0 } = message.limits ?? {};
+    this.limits = { recordBytes, batchRecords, batchBytes };
+    this.isClosed = message.closed;
+    this.earliestOffset = message.earliestOffset ?? 0;
+    this.nextOffset = message.nextOffset ?? 0;
+    this.bytes = message.bytes ?? 0;
+  }
+
+  /** When the oldest kept record was taken; undefined when it holds none. */
+  get firstTime(): Date | undefined {
+    return optionalDate(this.#message.firstTime);
+  }
+
+  /** When the newest record was taken; undefined when none ever was. */
+  get lastTime(): Date | undefined {
+    return optionalDate(this.#message.lastTime);
+  }
+
+  get createTime(): Date | undefined {
+    return optionalDate(this.#message.createTime);
+  }
+
+  /** As proto3 JSON has it: 64-bit numbers as strings, times as RFC 3339. */
+  toJSON(): JsonObject {
+    const { firstTime, lastTime, createTime } = this.#message;
+    const { recordBytes, batchRecords, batchBytes } = this.limits;
+    const object: JsonObject = { name: this.name, epoch: String(this.epoch) };
+    if (this.labels.size > 0) object["labels"] = objectOf(this.labels);
+    const limits: JsonObject = {};
+    if (recordBytes !== 0) limits["recordBytes"] = String(recordBytes);
+    if (batchRecords !== 0) limits["batchRecords"] = String(batchRecords);
+    if (batchBytes !== 0) limits["batchBytes"] = String(batchBytes);
+    if (Object.keys(limits).length > 0) object["limits"] = limits;
+    if (this.isClosed) object["closed"] = true;
+    object["earliestOffset"] = String(this.earliestOffset);
+    object["nextOffset"] = String(this.nextOffset);
+    object["bytes"] = String(this.bytes);
+    if (firstTime !== undefined) object["firstTime"] = timestampText(firstTime);
+    if (lastTime !== undefined) object["lastTime"] = timestampText(lastTime);
+    if (createTime !== undefined) object["createTime"] = timestampText(createTime);
+    return object;
+  }
+}
+
+function optionalDate(time: Timestamp | undefined): Date | undefined {
+  return time === undefined ? undefined : dateOfTimestamp(time);
+}
+
+/** An object with these names, `__proto__` too. */
+function objectOf(map: ReadonlyMap<string, string>): JsonObject {
+  const object = Object.create(null) as JsonObject;
+  for (const [name, value] of map) object[name] = value;
+  return object;
+}

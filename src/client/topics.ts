@@ -1,0 +1,113 @@
+import { Topic as TopicMessage, type TopicLimits as LimitsMessage } from "../gen/millrace/v1/topic_service.js";
+import { TopicServiceService as Service } from "../gen/millrace/v1/topic_service.js";
+import { clientError } from "./client-error.js";
+import type { Connection, UnaryOptions } from "./connection.js";
+import { wholeNumber } from "./start.js";
+import { Topic } from "./topic.js";
+
+/** Limits of one topic. What is unset or 0 is the node's setting. */
+export interface TopicLimits {
+  /** Largest record, encoded, in bytes. */
+  readonly recordBytes?: number | undefined;
+  /** Largest batch, in records. */
+  readonly batchRecords?: number | undefined;
+  /** Largest batch, encoded, in bytes. */
+  readonly batchBytes?: number | undefined;
+}
+
+/** What can be said about a topic when it is created, and changed later. */
+export interface TopicSettings {
+  /** Facts for people and tools. An update replaces all of them. */
+  readonly labels?: ReadonlyMap<string, string> | { readonly [name: string]: string } | undefined;
+  /** An update replaces those that it names. */
+  readonly limits?: TopicLimits | undefined;
+}
+
+/** Calls that refuse another incarnation of the topic than this one. */
+export interface EpochOptions extends UnaryOptions {
+  readonly epoch?: number | undefined;
+}
+
+/** Creates, describes, changes and removes topics. Calls throw a ClientError, or the signal's reason. */
+export interface Topics {
+  create(topic: string, settings?: TopicSettings & UnaryOptions): Promise<Topic>;
+  get(topic: string, options?: UnaryOptions): Promise<Topic>;
+  /** All topics by name, those whose names begin with `prefix`; asked for a page at a time, as they are iterated. */
+  list(options?: { readonly prefix?: string; readonly pageSize?: number } & UnaryOptions): AsyncGenerator<Topic, void>;
+  /** Changes what `settings` names, and nothing else. */
+  update(topic: string, settings: TopicSettings & UnaryOptions): Promise<Topic>;
+  /** Forgets the records below an offset. */
+  trim(topic: string, beforeOffset: number, options?: EpochOptions): Promise<Topic>;
+  /** Seals it: nothing more is appended, and followers end after the last record. */
+  close(topic: string, options?: UnaryOptions): Promise<Topic>;
+  delete(topic: string, options?: EpochOptions): Promise<void>;
+}
+
+export function topicsOf(connection: Connection): Topics {
+  return {
+    async create(topic, settings = {}) {
+      const request = { topic, labels: labelsOf(settings.labels), limits: limitsOf(settings.limits) };
+      return described(await connection.unary(Service.create, request, settings));
+    },
+    async get(topic, options) {
+      return described(await connection.unary(Service.get, { topic }, options));
+    },
+    async *list({ prefix = "", pageSize = 0, ...options } = {}) {
+      let pageToken = "";
+      do {
+        const page = await connection.unary(Service.list, { prefix, pageSize, pageToken }, options);
+        for (const topic of page.topics) yield new Topic(topic);
+        pageToken = page.nextPageToken;
+      } while (pageToken !== "");
+    },
+    async update(topic, settings) {
+      const request = {
+        topic,
+        labels: labelsOf(settings.labels),
+        limits: limitsOf(settings.limits),
+        updateMask: [...maskOf(settings)],
+      };
+      return described(await connection.unary(Service.update, request, settings));
+    },
+    async trim(topic, beforeOffset, options = {}) {
+      const request = {
+        topic,
+        beforeOffset: wholeNumber(beforeOffset, "before_offset"),
+        epoch: wholeNumber(options.epoch ?? 0, "epoch"),
+      };
+      return described(await connection.unary(Service.trim, request, options));
+    },
+    async close(topic, options) {
+      return described(await connection.unary(Service.close, { topic }, options));
+    },
+    async delete(topic, options = {}) {
+      await connection.unary(Service.delete, { topic, epoch: wholeNumber(options.epoch ?? 0, "epoch") }, options);
+    },
+  };
+}
+
+function described({ topic }: { readonly topic: TopicMessage | undefined }): Topic {
+  if (topic === undefined) throw clientError("INTERNAL", "The server answered without a topic");
+  return new Topic(topic);
+}
+
+function labelsOf(labels: TopicSettings["labels"] = {}): Map<string, string> {
+  return new Map(labels instanceof Map ? labels : Object.entries(labels));
+}
+
+function limitsOf(limits: TopicLimits | undefined): LimitsMessage | undefined {
+  if (limits === undefined) return undefined;
+  return {
+    recordBytes: wholeNumber(limits.recordBytes ?? 0, "limits.record_bytes"),
+    batchRecords: wholeNumber(limits.batchRecords ?? 0, "limits.batch_records"),
+    batchBytes: wholeNumber(limits.batchBytes ?? 0, "limits.batch_bytes"),
+  };
+}
+
+/** What an update changes: without a mask the server could not tell 0 from unset. */
+function* maskOf({ labels, limits }: TopicSettings): Generator<string> {
+  if (labels !== undefined) yield "labels";
+  if (limits?.recordBytes !== undefined) yield "limits.record_bytes";
+  if (limits?.batchRecords !== undefined) yield "limits.batch_records";
+  if (limits?.batchBytes !== undefined) yield "limits.batch_bytes";
+}
