@@ -10,6 +10,7 @@ export {
   topicNotFound,
 } from "./errors.js";
 export { defaultLimits, labelBounds, pageSizeBounds, producerIdBytes, recordBounds } from "./limits.js";
+export { pageSpareBytes } from "./page.js";
 export { checkTopicName } from "./topic-name.js";
 export type { ErrorCode, ErrorFacts, FieldViolation } from "./errors.js";
 export type { Limits } from "./limits.js";

@@ -15,4 +15,12 @@ export interface Page {
   readonly endBytes: number;
   /** The frames, ascending by offset; descending in a page that was read backward. */
   readonly frames: Uint8Array;
+  /**
+   * Bytes behind `frames` in its buffer that nobody else uses: room for what a response adds, so that a page becomes a
+   * message without being copied. 0 when there are none.
+   */
+  readonly spareBytes: number;
 }
+
+/** What a store leaves behind a page's frames: a position takes at most 20 bytes. */
+export const pageSpareBytes = 32;

@@ -187,6 +187,7 @@ export function createAppender(parts: AppenderParts): Appender {
         next: head.nextOffset,
         endBytes: head.nextBytes,
         frames: frames.bytes,
+        spareBytes: 0,
       };
       if (topic.liveFollowers === 0 && topic.tail.next !== page.first) topic.tail.restart(page.first);
       topic.tail.offer(page, frames.ends);

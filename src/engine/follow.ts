@@ -9,12 +9,13 @@
  */
 
 import { type Limits, MillraceError } from "../core/index.js";
+import type { Head } from "../store/index.js";
 import { abortable } from "../streams/index.js";
 import type { LiveStream, Metrics } from "../telemetry/index.js";
 import { overError } from "./appender.js";
 import type { DatabaseLanes } from "./database-lanes.js";
 import type { FollowCommand, FollowMessage, PageMessage } from "./engine.js";
-import type { PageAllowance, PageBudget } from "./page-allowance.js";
+import type { PageAllowance, PageBudget, PageGrant } from "./page-allowance.js";
 import type { PageOutcome, PageReader } from "./page-reader.js";
 import { pageMessage, resumeAfter } from "./read.js";
 import { resolveStart } from "./start-offset.js";
@@ -35,13 +36,7 @@ export interface FollowParts {
 type Phase = "catching-up" | "live";
 
 /** What the follower does next: decided on the tip, the tail and its phase alone. */
-type Step =
-  | { readonly kind: "over" }
-  | { readonly kind: "close" }
-  | { readonly kind: "caught-up" }
-  | { readonly kind: "wait" }
-  | { readonly kind: "fell-behind" }
-  | { readonly kind: "page" };
+type Step = "over" | "close" | "caught-up" | "wait" | "fell-behind" | "page";
 
 export async function* followTopic(
   parts: FollowParts,
@@ -51,28 +46,36 @@ export async function* followTopic(
 ): AsyncGenerator<FollowMessage, void, undefined> {
   stream.waitFor("database");
   const { lease, stored } = await parts.cache.acquireFresh(command.topic, signal);
-  const { topic } = lease;
-  topic.followers += 1;
-  const follower = new Follower(parts, command, topic, stream, signal);
+  lease.topic.followers += 1;
+  const follower = new Follower(parts, command, lease.topic, stream, signal);
   try {
-    const start = command.from ?? { at: "latest" };
-    follower.next = await resolveStart(start, topic, stored.head, parts.lanes, signal);
-    yield {
-      kind: "started",
-      earliestOffset: stored.head.earliestOffset,
-      nextOffset: stored.head.nextOffset,
-      next: { epoch: topic.epoch, offset: follower.next },
-    };
-    yield* follower.run();
+    follower.next = await resolveStart(command.from ?? { at: "latest" }, lease.topic, stored.head, parts.lanes, signal);
+    yield follower.started(stored.head);
+    while (!follower.isDone) {
+      // In one expression, and not through `yield*`: a message held by a suspended generator would cost every stalled
+      // follower its size once more (invariant 4).
+      yield await follower.takeMessage();
+      follower.delivered();
+    }
   } finally {
     follower.leave();
-    topic.followers -= 1;
+    lease.topic.followers -= 1;
     lease.release();
   }
 }
 
+/** What the message under way changes once it is delivered (invariant 8). */
+interface Delivery {
+  readonly next: number;
+  /** The running total of frame bytes there, when the page came from the database. */
+  readonly nextBytes: number | undefined;
+  readonly messageBytes: number;
+}
+
 class Follower {
+  /** The cursor: the offset after the last record that was delivered. */
   next = 0;
+  isDone = false;
   readonly #parts: FollowParts;
   readonly #command: FollowCommand;
   readonly #topic: Topic;
@@ -82,6 +85,10 @@ class Follower {
   #phase: Phase = "catching-up";
   /** The running total of frame bytes at `next`, while pages come from the database. */
   #nextBytes: number | undefined;
+  /** A page read that has not settled, across the heartbeats that are sent meanwhile. */
+  #reading: Promise<PageOutcome> | undefined;
+  #grant: PageGrant | undefined;
+  #delivery: Delivery | undefined;
 
   constructor(parts: FollowParts, command: FollowCommand, topic: Topic, stream: LiveStream, signal: AbortSignal) {
     this.#parts = parts;
@@ -92,55 +99,71 @@ class Follower {
     this.#allowance = parts.pageBudget.forStream();
   }
 
-  async *run(): AsyncGenerator<FollowMessage, void, undefined> {
+  started(head: Head): FollowMessage {
+    const { earliestOffset, nextOffset } = head;
+    return { kind: "started", earliestOffset, nextOffset, next: this.#position() };
+  }
+
+  /** The next message, when there is one. Throws when the topic is over, or the signal aborts. */
+  async takeMessage(): Promise<FollowMessage> {
     const { tip } = this.#topic;
     for (;;) {
       this.#signal.throwIfAborted();
       this.#report();
-      // Read before the step is taken: a change after that is seen by the wait.
+      // Read before the step is chosen: a change after that is seen by the wait.
       const version = tip.version;
       const step = this.#nextStep();
-      switch (step.kind) {
+      switch (step) {
         case "over":
           throw overError(this.#topic);
         case "close":
-          yield { kind: "closed", next: this.#position() };
-          return;
+          this.isDone = true;
+          return { kind: "closed", next: this.#position() };
         case "caught-up":
           this.#goLive();
-          yield { kind: "caught-up", next: this.#position() };
-          break;
+          return { kind: "caught-up", next: this.#position() };
         case "wait":
-          if (await this.#isQuiet(version)) yield this.#heartbeat("new-records");
+          if (await this.#isQuiet(version)) return this.#heartbeat("new-records");
           break;
         case "fell-behind":
-          yield this.#fallBehind();
+          return this.#fallBehind();
+        case "page": {
+          const message = await this.#takePage();
+          if (message !== undefined) return message;
           break;
-        case "page":
-          yield* this.#deliverPage();
-          break;
+        }
         default:
           step satisfies never;
       }
     }
   }
 
-  /** Gives up its place among the live. */
+  /** The last message was delivered. */
+  delivered(): void {
+    const delivery = this.#delivery;
+    if (delivery === undefined) return;
+    this.#delivery = undefined;
+    this.next = delivery.next;
+    this.#nextBytes = delivery.nextBytes;
+    this.#allowance.delivered(delivery.messageBytes);
+    this.#releaseGrant();
+  }
+
+  /** Gives up its place among the live, and the room for its page. */
   leave(): void {
-    if (this.#phase === "live") this.#topic.liveFollowers -= 1;
-    this.#phase = "catching-up";
+    this.#fallFromLive();
+    this.#releaseGrant();
   }
 
   #nextStep(): Step {
     const { tip, tail } = this.#topic;
     const { state, nextOffset } = tip.value;
-    if (state === "deleted" || state === "lost") return { kind: "over" };
+    if (state === "deleted" || state === "lost") return "over";
     if (this.next < nextOffset) {
-      const isBehind = this.#phase === "live" && this.next < tail.first;
-      return { kind: isBehind ? "fell-behind" : "page" };
+      return this.#phase === "live" && this.next < tail.first ? "fell-behind" : "page";
     }
-    if (this.#phase === "catching-up") return { kind: "caught-up" };
-    return { kind: state === "closed" ? "close" : "wait" };
+    if (this.#phase === "catching-up") return "caught-up";
+    return state === "closed" ? "close" : "wait";
   }
 
   #goLive(): void {
@@ -158,7 +181,7 @@ class Follower {
     const from = this.next;
     switch (this.#command.whenBehind) {
       case "catch-up":
-        this.leave();
+        this.#fallFromLive();
         return { kind: "fell-behind", lag: nextOffset - from, next: this.#position() };
       case "skip":
         this.next = nextOffset;
@@ -182,56 +205,55 @@ class Follower {
     }
   }
 
-  /** One page: from the tail if it is there, else from the database; heartbeats while that does not answer. */
-  async *#deliverPage(): AsyncGenerator<FollowMessage, void, undefined> {
-    const grant = this.#allowance.take();
-    try {
-      const cached = this.#readTail(grant.bytes);
-      if (cached !== undefined) {
-        yield cached;
-        this.#delivered(cached);
-        return;
-      }
-      this.#stream.waitFor("database");
-      const read = this.#readDatabase(grant.bytes);
+  /** One page: from the tail if it is there, else from the database; a heartbeat while that does not answer. */
+  async #takePage(): Promise<FollowMessage | undefined> {
+    this.#grant ??= this.#allowance.take();
+    if (this.#reading === undefined) {
+      const cached = this.#readTail(this.#grant.bytes);
+      if (cached !== undefined) return this.#send(cached, undefined);
+      this.#reading = this.#readDatabase(this.#grant.bytes);
       // Awaited below; a rejection while a heartbeat is on its way is not unhandled.
-      read.catch(() => undefined);
-      while (!(await this.#settlesInTime(read))) yield this.#heartbeat("database");
-      const outcome = await read;
-      this.#stream.waitFor("nothing");
-      yield* this.#deliverOutcome(outcome, grant.bytes);
-    } finally {
-      grant.release();
+      this.#reading.catch(() => undefined);
     }
+    this.#stream.waitFor("database");
+    const reading = this.#reading;
+    if (!(await this.#settlesInTime(reading))) return this.#heartbeat("database");
+    this.#reading = undefined;
+    const outcome = await reading;
+    this.#stream.waitFor("nothing");
+    return this.#messageOf(outcome, this.#grant.bytes);
   }
 
-  async *#deliverOutcome(outcome: PageOutcome, bytes: number): AsyncGenerator<FollowMessage, void, undefined> {
+  #messageOf(outcome: PageOutcome, bytes: number): FollowMessage | undefined {
     switch (outcome.kind) {
       case "page": {
+        const { page } = outcome;
         // A live page was read for all and is in the tail now, unless the tail could not take it.
-        const message = this.#readTail(bytes) ?? pageMessage(outcome.page, this.#positionAt(outcome.page.next));
-        const endBytes = message.next.offset === outcome.page.next ? outcome.page.endBytes : undefined;
-        yield message;
-        this.#delivered(message);
-        this.#nextBytes = endBytes;
-        return;
+        const cached = this.#readTail(bytes);
+        if (cached !== undefined) return this.#send(cached, cached.next.offset === page.next ? page.endBytes : undefined);
+        return this.#send(pageMessage(page, this.#positionAt(page.next)), page.endBytes);
       }
       case "end":
         // The head that the topic knows was ahead of this snapshot: the next look settles it.
-        return;
+        this.#releaseGrant();
+        return undefined;
       case "gone":
       case "beyond":
       case "trimmed": {
-        const to = resumeAfter(outcome, this.#command, this.#topic, { offset: this.next });
+        this.#releaseGrant();
         const from = this.next;
-        this.next = to;
+        this.next = resumeAfter(outcome, this.#command, this.#topic, from);
         this.#nextBytes = undefined;
-        yield { kind: "skipped", reason: "trimmed", fromOffset: from, toOffset: to, next: this.#position() };
-        return;
+        return { kind: "skipped", reason: "trimmed", fromOffset: from, toOffset: this.next, next: this.#position() };
       }
       default:
-        outcome satisfies never;
+        return outcome satisfies never;
     }
+  }
+
+  #send(message: PageMessage, nextBytes: number | undefined): PageMessage {
+    this.#delivery = { next: message.next.offset, nextBytes, messageBytes: message.encoded.length };
+    return message;
   }
 
   #readTail(bytes: number): PageMessage | undefined {
@@ -246,10 +268,14 @@ class Follower {
     return this.#parts.pages.readHistory({ topic: this.#topic, cursor, bytes }, this.#signal);
   }
 
-  #delivered(message: PageMessage): void {
-    this.next = message.next.offset;
-    this.#nextBytes = undefined;
-    this.#allowance.delivered(message.encoded.length);
+  #fallFromLive(): void {
+    if (this.#phase === "live") this.#topic.liveFollowers -= 1;
+    this.#phase = "catching-up";
+  }
+
+  #releaseGrant(): void {
+    this.#grant?.release();
+    this.#grant = undefined;
   }
 
   /** Waits for the head to move. True when a heartbeat is due instead. */

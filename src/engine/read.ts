@@ -7,11 +7,11 @@
 import { offsetOutOfRange, type Page, type Position, topicDeleted, type Until } from "../core/index.js";
 import type { Head } from "../store/index.js";
 import type { LiveStream } from "../telemetry/index.js";
-import { encodePageMessage } from "../wire/index.js";
+import { encodePageMessage, pageAsMessage } from "../wire/index.js";
 import { overError } from "./appender.js";
 import type { DatabaseLanes } from "./database-lanes.js";
 import type { PageMessage, ReadCommand, ReadMessage } from "./engine.js";
-import type { PageBudget, PageGrant } from "./page-allowance.js";
+import type { PageAllowance, PageBudget, PageGrant } from "./page-allowance.js";
 import type { PageCursor, PageOutcome, PageReader } from "./page-reader.js";
 import { offsetAtTime, resolveStart } from "./start-offset.js";
 import type { Topic } from "./topic.js";
@@ -24,12 +24,6 @@ export interface ReadParts {
   readonly pageBudget: PageBudget;
 }
 
-/** A page under way, with the room that it will take. */
-interface Fetch {
-  readonly grant: PageGrant;
-  readonly outcome: Promise<PageOutcome>;
-}
-
 export async function* readTopic(
   parts: ReadParts,
   command: ReadCommand,
@@ -38,91 +32,174 @@ export async function* readTopic(
 ): AsyncGenerator<ReadMessage, void, undefined> {
   stream.waitFor("database");
   const { lease, stored } = await parts.cache.acquireFresh(command.topic, signal);
+  let reader: Reader | undefined;
   try {
-    yield* readOpened(parts, command, lease.topic, stored.head, stream, signal);
+    const bounds = await resolveBounds(parts, command, lease.topic, stored.head, signal);
+    reader = new Reader(parts, command, lease.topic, bounds, stream, signal);
+    if (reader.isDone) yield emptyPage(lease.topic, bounds.from);
+    while (!reader.isDone) {
+      // In one expression, and not through `yield*`: a message held by a suspended generator would cost every stalled
+      // reader its size once more (invariant 4).
+      yield await reader.takeMessage();
+      reader.delivered();
+    }
   } finally {
+    reader?.leave();
     lease.release();
   }
 }
 
-async function* readOpened(
-  parts: ReadParts,
+/** From where to where a read goes: the start is inclusive forward and exclusive backward, the end the reverse. */
+interface ReadBounds {
+  readonly from: number;
+  readonly until: number;
+  readonly records: number;
+}
+
+async function resolveBounds(
+  { lanes }: ReadParts,
   command: ReadCommand,
   topic: Topic,
   head: Head,
-  stream: LiveStream,
   signal: AbortSignal,
-): AsyncGenerator<ReadMessage, void, undefined> {
-  const { direction } = command;
-  const isForward = direction === "forward";
+): Promise<ReadBounds> {
+  const isForward = command.direction === "forward";
   const start = command.from ?? { at: isForward ? "earliest" : "latest" };
-  // The newest N, backward, begin at the end; how many is then a limit.
-  const from = !isForward && start.at === "last" ? head.nextOffset : await resolveStart(start, topic, head, parts.lanes, signal);
-  let remaining = command.limit === 0 ? Number.POSITIVE_INFINITY : command.limit;
-  if (!isForward && start.at === "last") remaining = Math.min(remaining, start.count);
-  const until = await endOf(command.until, isForward, topic, head, parts.lanes, signal);
-  const allowance = parts.pageBudget.forStream();
-  let cursor: PageCursor = { direction, offset: from, bytes: undefined };
-  let ahead: Fetch | undefined;
-  let hasSent = false;
-  stream.nextOffset = from;
+  const limit = command.limit === 0 ? Number.POSITIVE_INFINITY : command.limit;
+  const until = await endOf(command.until, isForward, topic, head, lanes, signal);
+  if (!isForward && start.at === "last") {
+    // The newest N, backward, begin at the end; how many is then a limit.
+    return { from: head.nextOffset, until, records: Math.min(limit, start.count) };
+  }
+  return { from: await resolveStart(start, topic, head, lanes, signal), until, records: limit };
+}
 
-  try {
-    while (remaining > 0 && (isForward ? cursor.offset < until : cursor.offset > until)) {
-      stream.waitFor("database");
-      const fetch: Fetch = ahead ?? fetchPage(cursor, remaining);
-      ahead = undefined;
-      const outcome = await settled(fetch);
-      stream.waitFor("nothing");
-      if (outcome.kind === "page") {
-        const { page } = outcome;
-        const offset = isForward ? page.next : page.first;
-        remaining -= page.next - page.first;
-        cursor = { direction, offset, bytes: isForward ? page.endBytes : undefined };
-        if (allowance.isEarned && remaining > 0 && (isForward ? offset < until : offset > until)) {
-          ahead = fetchPage(cursor, remaining);
-        }
-        hasSent = true;
-        yield pageMessage(page, { epoch: topic.epoch, offset });
-        allowance.delivered(page.frames.length);
-        fetch.grant.release();
-        stream.nextOffset = offset;
-        stream.lag = isForward ? Math.max(0, until - offset) : Math.max(0, offset - until);
-        continue;
-      }
-      fetch.grant.release();
-      if (outcome.kind === "end") break;
-      const to = resumeAfter(outcome, command, topic, cursor);
-      hasSent = true;
-      yield {
-        kind: "skipped",
-        reason: "trimmed",
-        fromOffset: cursor.offset,
-        toOffset: to,
-        next: { epoch: topic.epoch, offset: to },
-      };
-      cursor = { direction, offset: to, bytes: undefined };
-    }
-    if (!hasSent) yield emptyPage(topic, cursor.offset);
-  } finally {
-    ahead?.grant.release();
+/** A page under way, with the room that it will take. */
+interface Fetch {
+  readonly grant: PageGrant;
+  readonly outcome: Promise<PageOutcome>;
+}
+
+/** One read's cursor, and the one page that is read ahead of it. */
+class Reader {
+  isDone: boolean;
+  readonly #parts: ReadParts;
+  readonly #command: ReadCommand;
+  readonly #topic: Topic;
+  readonly #until: number;
+  readonly #stream: LiveStream;
+  readonly #signal: AbortSignal;
+  readonly #allowance: PageAllowance;
+  #cursor: PageCursor;
+  #remaining: number;
+  #ahead: Fetch | undefined;
+  /** The room and the size of the page that is being delivered. */
+  #grant: PageGrant | undefined;
+  #messageBytes = 0;
+
+  constructor(
+    parts: ReadParts,
+    command: ReadCommand,
+    topic: Topic,
+    bounds: ReadBounds,
+    stream: LiveStream,
+    signal: AbortSignal,
+  ) {
+    this.#parts = parts;
+    this.#command = command;
+    this.#topic = topic;
+    this.#until = bounds.until;
+    this.#remaining = bounds.records;
+    this.#stream = stream;
+    this.#signal = signal;
+    this.#allowance = parts.pageBudget.forStream();
+    this.#cursor = { direction: command.direction, offset: bounds.from, bytes: undefined };
+    this.isDone = this.#isAtEnd();
+    this.#report();
   }
 
-  function fetchPage(at: PageCursor, recordsMax: number): Fetch {
-    const grant = allowance.take();
-    const outcome = parts.pages.readHistory({ topic, cursor: at, bytes: grant.bytes, until, recordsMax }, signal);
+  async takeMessage(): Promise<ReadMessage> {
+    this.#stream.waitFor("database");
+    const { grant, outcome: reading } = this.#ahead ?? this.#fetch();
+    this.#ahead = undefined;
+    this.#grant = grant;
+    const outcome = await reading;
+    this.#stream.waitFor("nothing");
+    switch (outcome.kind) {
+      case "page":
+        return this.#deliver(outcome.page);
+      case "end":
+        // The end lay above what is there: nothing more comes.
+        this.isDone = true;
+        return emptyPage(this.#topic, this.#cursor.offset);
+      case "gone":
+      case "beyond":
+      case "trimmed": {
+        const from = this.#cursor.offset;
+        const to = resumeAfter(outcome, this.#command, this.#topic, from);
+        this.#moveTo(to, undefined);
+        const next = { epoch: this.#topic.epoch, offset: to };
+        return { kind: "skipped", reason: "trimmed", fromOffset: from, toOffset: to, next };
+      }
+      default:
+        return outcome satisfies never;
+    }
+  }
+
+  /** The last message was delivered. */
+  delivered(): void {
+    this.#allowance.delivered(this.#messageBytes);
+    this.#messageBytes = 0;
+    this.#grant?.release();
+    this.#grant = undefined;
+    this.#report();
+  }
+
+  /** Gives back the room for its pages. */
+  leave(): void {
+    this.#grant?.release();
+    this.#ahead?.grant.release();
+  }
+
+  #deliver(page: Page): PageMessage {
+    const isForward = this.#command.direction === "forward";
+    this.#remaining -= page.next - page.first;
+    this.#moveTo(isForward ? page.next : page.first, isForward ? page.endBytes : undefined);
+    if (this.#allowance.isEarned && !this.isDone) this.#ahead = this.#fetch();
+    this.#messageBytes = page.frames.length;
+    return pageMessage(page, { epoch: this.#topic.epoch, offset: this.#cursor.offset });
+  }
+
+  #fetch(): Fetch {
+    const grant = this.#allowance.take();
+    const outcome = this.#parts.pages.readHistory(
+      {
+        topic: this.#topic,
+        cursor: this.#cursor,
+        bytes: grant.bytes,
+        until: this.#until,
+        recordsMax: this.#remaining,
+      },
+      this.#signal,
+    );
     // Awaited later, or never when the reader leaves.
     outcome.catch(() => undefined);
     return { grant, outcome };
   }
 
-  async function settled(fetch: Fetch): Promise<PageOutcome> {
-    try {
-      return await fetch.outcome;
-    } catch (error) {
-      fetch.grant.release();
-      throw error;
-    }
+  #moveTo(offset: number, bytes: number | undefined): void {
+    this.#cursor = { direction: this.#command.direction, offset, bytes };
+    this.isDone = this.#isAtEnd();
+  }
+
+  #isAtEnd(): boolean {
+    const { direction, offset } = this.#cursor;
+    return this.#remaining <= 0 || (direction === "forward" ? offset >= this.#until : offset <= this.#until);
+  }
+
+  #report(): void {
+    this.#stream.nextOffset = this.#cursor.offset;
+    this.#stream.lag = Math.abs(this.#until - this.#cursor.offset);
   }
 }
 
@@ -159,17 +236,17 @@ export function resumeAfter(
   outcome: Exclude<PageOutcome, { kind: "page" | "end" }>,
   command: { readonly whenTrimmed: "fail" | "skip" },
   topic: Topic,
-  cursor: { readonly offset: number },
+  offset: number,
 ): number {
   switch (outcome.kind) {
     case "gone":
-      throw topicDeleted(topic.name, { epoch: topic.epoch, offset: cursor.offset });
+      throw topicDeleted(topic.name, { epoch: topic.epoch, offset });
     case "beyond":
       if (topic.isOver) throw overError(topic);
-      throw offsetOutOfRange(topic.name, cursor.offset, outcome.head);
+      throw offsetOutOfRange(topic.name, offset, outcome.head);
     case "trimmed":
       if (command.whenTrimmed === "skip") return outcome.head.earliestOffset;
-      throw offsetOutOfRange(topic.name, cursor.offset, outcome.head);
+      throw offsetOutOfRange(topic.name, offset, outcome.head);
     default:
       return outcome satisfies never;
   }
@@ -177,5 +254,5 @@ export function resumeAfter(
 
 /** What a page of the database is to a reader, as a message. */
 export function pageMessage(page: Page, next: Position): PageMessage {
-  return { kind: "page", encoded: encodePageMessage([page.frames], next), records: page.next - page.first, next };
+  return { kind: "page", encoded: pageAsMessage(page, next), records: page.next - page.first, next };
 }

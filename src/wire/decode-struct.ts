@@ -60,7 +60,7 @@ function readEntry(cursor: BufferCursor, end: number, depth: number, object: Jso
 function readValue(cursor: BufferCursor, end: number, depth: number): JsonValue {
   let value: JsonValue = null;
   while (cursor.at < end) {
-    const tag = cursor.bytes[cursor.at++];
+    const tag = cursor.bytes[cursor.at++] as number;
     switch (tag) {
       case 0x08:
         passVarint(cursor, end);

@@ -64,6 +64,9 @@ function writeValue(writer: BackwardWriter, value: unknown, path: string, depth:
     case "object":
       writeObject(writer, value, path, depth);
       return;
+    case "undefined":
+    case "function":
+    case "symbol":
     default:
       throw invalidArgument(path, `has a ${typeof value}, which JSON cannot say`);
   }

@@ -2,7 +2,7 @@ export { BackwardWriter } from "./backward-writer.js";
 export { decodeRecordsMessage } from "./decode-message.js";
 export { ReceivedRecord } from "./decode-record.js";
 export { writeRecord } from "./encode-record.js";
-export { encodePageMessage, frameEnds } from "./page-message.js";
+export { encodePageMessage, frameEnds, pageAsMessage } from "./page-message.js";
 export { checkBatch, splitRequest } from "./split-request.js";
 export { frameBatches, readStamp, stampBytes } from "./stamp.js";
 export { dateOfTimestamp, timestampOfDate, timestampOfMicros, timestampText } from "./timestamp.js";

@@ -4,7 +4,7 @@
  * FollowResponse agree on both fields; `test/wire/page-message.test.ts` holds them to it).
  */
 
-import type { Position } from "../core/index.js";
+import type { Page, Position } from "../core/index.js";
 import { type Cursor, readVarint, varintLength, writeVarint } from "./varint.js";
 
 /** `Position next = 2`, `uint64 epoch = 1`, `uint64 offset = 2`. */
@@ -13,23 +13,43 @@ const epochTag = 0x08;
 const offsetTag = 0x10;
 
 /** Encodes a response that carries these frames and the position after them. */
-export function encodePageMessage(frames: readonly Uint8Array[], next: Position): Buffer {
-  const positionBytes = 2 + varintLength(next.epoch) + varintLength(next.offset);
-  let total = 2 + positionBytes;
-  for (const run of frames) total += run.length;
+export function encodePageMessage(runs: readonly Uint8Array[], next: Position): Buffer {
+  let total = positionLength(next);
+  for (const run of runs) total += run.length;
   const message = Buffer.allocUnsafeSlow(total);
   let at = 0;
-  for (const run of frames) {
+  for (const run of runs) {
     message.set(run, at);
     at += run.length;
   }
-  message[at] = nextTag;
-  message[at + 1] = positionBytes;
-  message[at + 2] = epochTag;
-  at = writeVarint(message, at + 3, next.epoch);
+  writePosition(message, at, next);
+  return message;
+}
+
+/**
+ * Makes a page the message itself: the position goes into the spare bytes behind its frames, where there are enough.
+ * Whoever has the same page may do the same again with the same position.
+ */
+export function pageAsMessage(page: Page, next: Position): Buffer {
+  const { frames, spareBytes } = page;
+  const length = positionLength(next);
+  if (length > spareBytes) return encodePageMessage([frames], next);
+  const message = Buffer.from(frames.buffer, frames.byteOffset, frames.length + length);
+  writePosition(message, frames.length, next);
+  return message;
+}
+
+function positionLength(next: Position): number {
+  return 4 + varintLength(next.epoch) + varintLength(next.offset);
+}
+
+function writePosition(message: Buffer, start: number, next: Position): void {
+  message[start] = nextTag;
+  message[start + 1] = positionLength(next) - 2;
+  message[start + 2] = epochTag;
+  const at = writeVarint(message, start + 3, next.epoch);
   message[at] = offsetTag;
   writeVarint(message, at + 1, next.offset);
-  return message;
 }
 
 /** Where each frame of a page ends. The frames are our own: they are not checked again. */

@@ -9,7 +9,7 @@ const epoch = 9;
 
 function pageOf(first: number, sizes: readonly number[]): Page {
   const frames = framesOf(sizes, first);
-  return { first, next: first + sizes.length, endBytes: 0, frames: frames.bytes };
+  return { first, next: first + sizes.length, endBytes: 0, frames: frames.bytes, spareBytes: 0 };
 }
 
 describe("Tail.read()", () => {
