@@ -11,6 +11,10 @@ export class AbortRace {
     signal.addEventListener("abort", this.#onAbort);
   }
 
+  get isAborted(): boolean {
+    return this.#signal.aborted;
+  }
+
   /** Waits for `promise`, or rejects with the signal's reason at once. What the promise then does is dropped. */
   wait<T>(promise: Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {

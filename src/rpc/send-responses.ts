@@ -59,14 +59,22 @@ export async function sendResponses<Response>(sending: Sending<Response>): Promi
   });
 }
 
+/**
+ * Asks for one response and sends it. The response is handed on inside a callback and never named in this frame: a
+ * suspended async function keeps what its registers held, and so kept every stalled stream's message.
+ */
 async function sendNext<Response>(
   responses: AsyncGenerator<Response, void, undefined>,
   sender: Sender<Response>,
   race: AbortRace,
 ): Promise<boolean> {
-  const result = await race.wait(responses.next());
-  if (result.done === true) return false;
-  await race.wait(sender.send(result.value));
+  // What comes after an abort is dropped: the status may be on its way.
+  const taken = responses
+    .next()
+    .then((result) => (result.done === true || race.isAborted ? undefined : { sent: sender.send(result.value) }));
+  const sending = await race.wait(taken);
+  if (sending === undefined) return false;
+  await race.wait(sending.sent);
   return true;
 }
 
