@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -63,6 +64,9 @@ export async function startPostgresServer(settings: readonly string[] = []): Pro
       throw new Error(`Postgres did not start:\n${output.join("")}`, { cause: error });
     }
   };
+  // A test run that ends before its time must not leave a server behind.
+  const endWithProcess = () => endServer(join(folder, "data"));
+  process.on("exit", endWithProcess);
   await server.initialise();
   await start();
   return {
@@ -70,10 +74,21 @@ export async function startPostgresServer(settings: readonly string[] = []): Pro
     start,
     stop: () => server.stop(),
     async remove() {
+      process.off("exit", endWithProcess);
       await server.stop();
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** At once and without waiting: a process that ends cannot wait. */
+function endServer(dataFolder: string): void {
+  try {
+    const [pid = ""] = readFileSync(join(dataFolder, "postmaster.pid"), "utf8").split("\n");
+    process.kill(Number(pid), "SIGQUIT");
+  } catch {
+    // It ended before.
+  }
 }
 
 function findFreePort(): Promise<number> {

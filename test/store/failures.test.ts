@@ -1,0 +1,254 @@
+import { once } from "node:events";
+import { createServer, type AddressInfo, connect, type Socket } from "node:net";
+import pg from "pg";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type Store, StoreUnavailableError } from "../../src/store/index.js";
+import { createTestDatabase, runOn, type TestDatabase } from "../support/database.js";
+import { startPostgresServer } from "../support/postgres-server.js";
+import { append, createdTopic, frameOf, headOf, readAll, textOf, writeAfter } from "./topic-writes.js";
+
+const unavailable = (outcomeUnknown: boolean) =>
+  expect.objectContaining({ name: "StoreUnavailableError", outcomeUnknown });
+
+/** Between a store and its server: passes bytes on until it is told not to. */
+async function openProxy(target: URL) {
+  const sockets = new Set<Socket>();
+  let isSilent = false;
+  const server = createServer((client) => {
+    const upstream = connect(Number(target.port), target.hostname);
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.on("error", () => socket.destroy());
+      socket.on("close", () => {
+        sockets.delete(socket);
+        client.destroy();
+        upstream.destroy();
+      });
+    }
+    client.on("data", (chunk) => upstream.write(chunk));
+    upstream.on("data", (chunk) => {
+      if (!isSilent) client.write(chunk);
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const url = new URL(target);
+  url.port = String((server.address() as AddressInfo).port);
+  const cut = () => {
+    for (const socket of sockets) socket.destroy();
+  };
+  return {
+    url: url.href,
+    /** Answers no longer come; requests still go. */
+    silence: () => (isSilent = true),
+    /** Ends every connection; new ones work. */
+    cut() {
+      isSilent = false;
+      cut();
+    },
+    async close() {
+      cut();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+describe("Store on a Postgres that fails", () => {
+  let database: TestDatabase;
+  let url: string;
+  let blocker: pg.Client;
+  beforeAll(async () => {
+    database = await createTestDatabase("postgres");
+    url = (database.connection as { url: string }).url;
+  });
+  afterAll(() => database?.drop());
+  beforeEach(async () => {
+    blocker = new pg.Client({ connectionString: url });
+    await blocker.connect();
+  });
+  afterEach(() => blocker.end());
+
+  let topics = 0;
+  async function lockedTopic(store: Store) {
+    const { head } = await createdTopic(store, `topic-${topics++}`);
+    await blocker.query("begin");
+    await blocker.query("select from millrace.topic_heads where topic_id = $1 for update", [head.topicId]);
+    return head;
+  }
+
+  /** The backends of ours that wait for a lock. */
+  async function waitingBackends(): Promise<number[]> {
+    const { rows } = await runOn(
+      url,
+      `select pid from pg_stat_activity
+       where datname = current_database() and application_name = 'millrace' and wait_event_type = 'Lock'`,
+    );
+    return rows.map((row: { pid: number }) => row.pid);
+  }
+
+  test("append(), whose backend is terminated, has an unknown outcome, and the next one works", async () => {
+    const store = await database.openStore();
+    const head = await lockedTopic(store);
+    const outcome = store.append(writeAfter(head, [frameOf("a")])).catch((error: unknown) => error);
+    await expect.poll(waitingBackends).toHaveLength(1);
+    await runOn(url, `select pg_terminate_backend(${(await waitingBackends())[0]})`);
+    expect(await outcome).toBeInstanceOf(StoreUnavailableError);
+    expect(await outcome).toEqual(unavailable(true));
+    await blocker.query("rollback");
+    expect(await append(store, head.topicId, [frameOf("b")])).toMatchObject({ nextOffset: 1 });
+  });
+
+  test("appendLocked(), whose backend is terminated before COMMIT, was not done", async () => {
+    const store = await database.openStore();
+    const head = await lockedTopic(store);
+    const outcome = store
+      .appendLocked(head.topicId, [], (view) => writeAfter(view.head, [frameOf("a")]))
+      .catch((error: unknown) => error);
+    await expect.poll(waitingBackends).toHaveLength(1);
+    await runOn(url, `select pg_terminate_backend(${(await waitingBackends())[0]})`);
+    expect(await outcome).toEqual(unavailable(false));
+    await blocker.query("rollback");
+    expect(await headOf(store, head.topicId)).toEqual(head);
+  });
+
+  test("a statement over its time, was not done, and leaves its connection in order", async () => {
+    const store = await database.openStore({ statementTimeoutMs: 200, connections: 1 });
+    const head = await lockedTopic(store);
+    const write = writeAfter(head, [frameOf("a")]);
+    await expect(store.append(write)).rejects.toEqual(unavailable(false));
+    await expect(store.appendLocked(head.topicId, [], () => write)).rejects.toEqual(unavailable(false));
+    await blocker.query("rollback");
+    expect(await store.append(write)).toBe("appended");
+  });
+
+  test("a pool with every connection in use, refuses after its wait, and then works", async () => {
+    const store = await database.openStore({ connections: 2, poolWaitMs: 200 });
+    const head = await lockedTopic(store);
+    const write = writeAfter(head, [frameOf("a")]);
+    const blocked = [store.append(write), store.append(write)];
+    await expect.poll(waitingBackends).toHaveLength(2);
+    await expect(store.findTopic("any")).rejects.toThrow("all 2 are in use");
+    await expect(store.findTopic("any")).rejects.toEqual(unavailable(false));
+    await blocker.query("rollback");
+    expect((await Promise.all(blocked)).sort()).toEqual(["appended", "moved"]);
+  });
+
+  test("append(), whose answer is lost, has an unknown outcome: here it was committed", async () => {
+    const proxy = await openProxy(new URL(url));
+    const store = await database.openStore({
+      connection: { kind: "postgres", url: proxy.url },
+      connections: 1,
+      statementTimeoutMs: 300,
+    });
+    const { head } = await createdTopic(store, "silent");
+    proxy.silence();
+    // The connection stays open and says nothing: the store gives it up.
+    await expect(store.append(writeAfter(head, [frameOf("a")]))).rejects.toEqual(unavailable(true));
+    proxy.cut();
+    await expect.poll(() => headOf(store, head.topicId).catch(() => undefined)).toMatchObject({ nextOffset: 1 });
+
+    const cut = store
+      .appendLocked(head.topicId, [], (view) => {
+        proxy.silence();
+        return writeAfter(view.head, [frameOf("b")]);
+      })
+      .catch((error: unknown) => error);
+    expect(await cut, "COMMIT was not sent").toEqual(unavailable(false));
+    proxy.cut();
+    await expect.poll(() => headOf(store, head.topicId).catch(() => undefined)).toMatchObject({ nextOffset: 1 });
+    await store.close();
+    await proxy.close();
+  });
+
+  test("close(), finishes what is under way, and refuses the rest", async () => {
+    const store = await database.openStore({ connections: 1 });
+    const head = await lockedTopic(store);
+    const write = writeAfter(head, [frameOf("a")]);
+    const underWay = store.append(write);
+    const waiting = store.readView(head.topicId, []);
+    await expect.poll(waitingBackends).toHaveLength(1);
+    const closed = store.close();
+    await expect(store.now()).rejects.toEqual(unavailable(false));
+    await blocker.query("rollback");
+    expect(await underWay).toBe("appended");
+    expect((await waiting)?.head.nextOffset).toBe(1);
+    await closed;
+    await store.close();
+  });
+
+  test("openPostgresStore(), refuses at once what waiting does not mend", async () => {
+    const other = (change: (url: URL) => void) => {
+      const changed = new URL(url);
+      change(changed);
+      return database.openStore({ connection: { kind: "postgres", url: changed.href }, startTimeoutMs: 3600_000 });
+    };
+    await expect(other((each) => (each.pathname = "/absent"))).rejects.toThrow(/"absent" does not exist/);
+    await expect(other((each) => (each.password = "wrong"))).rejects.toThrow(/password authentication failed/);
+  });
+
+  test("openPostgresStore(), gives up on a server that says nothing, and when it is told to", async () => {
+    const silent = createServer();
+    silent.listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    const { port } = silent.address() as AddressInfo;
+    const connection = { kind: "postgres", url: `postgres://u:p@127.0.0.1:${port}/d` } as const;
+    await expect(database.openStore({ connection, poolWaitMs: 100, startTimeoutMs: 0 })).rejects.toEqual(
+      unavailable(false),
+    );
+    const stop = new AbortController();
+    const opening = database.openStore({ connection, poolWaitMs: 100, signal: stop.signal });
+    stop.abort(new Error("stopped"));
+    await expect(opening).rejects.toThrow("stopped");
+    silent.close();
+  });
+
+  test("a role that owns nothing but the schema, is enough", async () => {
+    const role = `millrace_${Date.now()}`;
+    const empty = await createTestDatabase("postgres");
+    const admin = (empty.connection as { url: string }).url;
+    await runOn(admin, `create role ${role} login password 'secret'`);
+    await runOn(admin, `create schema millrace authorization ${role}`);
+    const own = new URL(admin);
+    own.username = role;
+    own.password = "secret";
+    const store = await empty.openStore({ connection: { kind: "postgres", url: own.href } });
+    const { head } = await createdTopic(store, "least");
+    await append(store, head.topicId, [frameOf("a")]);
+    expect((await readAll(store, head.topicId)).map(textOf)).toEqual(["a"]);
+    expect(await store.vacuum()).toEqual([]);
+    await empty.drop();
+    await runOn(url, `drop role ${role}`);
+  });
+});
+
+describe("Store on a Postgres that restarts", () => {
+  test("a store, waits for its database at the start, and heals when it comes back", async () => {
+    const server = await startPostgresServer(["fsync=off"]);
+    const database = await createTestDatabase("postgres");
+    try {
+      await server.stop();
+      const opening = database.openStore({ connection: { kind: "postgres", url: server.url }, connections: 3 });
+      await server.start();
+      const store = await opening;
+      const { head } = await createdTopic(store, "restarted");
+      let expected = 0;
+      for (let restart = 0; restart < 2; restart++) {
+        // Several connections, each with its prepared statements.
+        await Promise.all([1, 2, 3].map(() => store.readView(head.topicId, [])));
+        await append(store, head.topicId, [frameOf(String(expected++))]);
+        await server.stop();
+        await expect(store.readView(head.topicId, [])).rejects.toBeInstanceOf(StoreUnavailableError);
+        await expect(store.append(writeAfter(head, [frameOf("x")]))).rejects.toEqual(unavailable(false));
+        await server.start();
+        await expect
+          .poll(() => headOf(store, head.topicId).catch(() => undefined), { timeout: 10_000 })
+          .toMatchObject({ nextOffset: expected });
+      }
+      expect((await readAll(store, head.topicId)).map(textOf)).toEqual(["0", "1"]);
+    } finally {
+      await database.drop();
+      await server.remove();
+    }
+  });
+});
