@@ -123,18 +123,11 @@ export function withAbortReason(error: unknown, signal: AbortSignal | undefined)
  */
 export function isTransient(error: unknown): error is ClientError {
   if (!(error instanceof ClientError)) return false;
-  switch (error.code) {
-    case "UNAVAILABLE":
-    case "CANCELLED":
-      return true;
-    case "RESOURCE_EXHAUSTED":
-      return error.retryDelayMs !== undefined;
-    case "INTERNAL":
-      // How grpc-js puts a stream that was reset without a status.
-      return error.reason === "" && error.message.startsWith("Received RST_STREAM");
-    default:
-      return false;
-  }
+  const { code, reason, message, retryDelayMs } = error;
+  if (code === "UNAVAILABLE" || code === "CANCELLED") return true;
+  if (code === "RESOURCE_EXHAUSTED") return retryDelayMs !== undefined;
+  // How grpc-js puts a stream that was reset without a status.
+  return code === "INTERNAL" && reason === "" && message.startsWith("Received RST_STREAM");
 }
 
 function readDetails(metadata: Metadata): ClientErrorFacts {

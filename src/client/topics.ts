@@ -1,5 +1,8 @@
-import { Topic as TopicMessage, type TopicLimits as LimitsMessage } from "../gen/millrace/v1/topic_service.js";
-import { TopicServiceService as Service } from "../gen/millrace/v1/topic_service.js";
+import {
+  type Topic as TopicMessage,
+  type TopicLimits as LimitsMessage,
+  TopicServiceService as Service,
+} from "../gen/millrace/v1/topic_service.js";
 import { clientError } from "./client-error.js";
 import type { Connection, UnaryOptions } from "./connection.js";
 import { wholeNumber } from "./start.js";

@@ -1,0 +1,26 @@
+import { ClientError } from "../client/index.js";
+
+/** A failed call as one line with its reason, and lines for the fields that were wrong and for the way out. */
+export function errorText(error: unknown, address: string): string {
+  if (!(error instanceof ClientError)) return error instanceof Error ? error.message : String(error);
+  const lines = [`${error.code}: ${error.message}`];
+  for (const { field, description } of error.violations) {
+    const line = `  ${field}: ${description}`;
+    // A single violation is often the message already.
+    if (!error.message.includes(line.trim())) lines.push(line);
+  }
+  const hint = hintOf(error, address);
+  if (hint !== undefined) lines.push(`  ${hint}`);
+  return lines.join("\n");
+}
+
+function hintOf({ code, reason, metadata }: ClientError, address: string): string | undefined {
+  if (reason === "OFFSET_OUT_OF_RANGE") {
+    return `It holds offsets ${metadata.get("earliest_offset")} to ${metadata.get("next_offset")} (exclusive); read from one of them, or with --when-trimmed skip`;
+  }
+  if (reason === "TOPIC_NOT_FOUND") return "millrace topic list shows the topics that exist";
+  if (code === "UNAVAILABLE" && reason === "") {
+    return `Is a server running on ${address}? Start one with "millrace serve", or name another with --address`;
+  }
+  return undefined;
+}

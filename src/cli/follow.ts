@@ -1,0 +1,55 @@
+import { Command, Option } from "commander";
+import type { Start, WhenBehind, WhenTrimmed } from "../client/index.js";
+import { type CommandContext, wholeNumberOption, withClient } from "./command-context.js";
+import { printRecords, tellPosition } from "./read.js";
+import { parseStart, startForms } from "./start-option.js";
+import { tellEvent } from "./stream-events.js";
+
+interface Options {
+  readonly from?: Start;
+  readonly limit?: number;
+  readonly whenBehind?: WhenBehind;
+  readonly whenTrimmed?: WhenTrimmed;
+  readonly position?: true;
+}
+
+/** `follow TOPIC`: history from a place, then every new record, until interrupted. */
+export function followCommand(context: CommandContext): Command {
+  const { output, signal } = context;
+  return new Command("follow")
+    .argument("<topic>")
+    .description("print every new record of a topic, across lost connections, until interrupted")
+    .option("--from <start>", `${startForms} (default: latest)`, parseStart)
+    .option("--limit <n>", "end after so many records", wholeNumberOption("--limit", 1))
+    .addOption(
+      new Option("--when-behind <policy>", "what to do when the output is too slow").choices([
+        "catch-up",
+        "skip",
+        "fail",
+      ]),
+    )
+    .addOption(
+      new Option("--when-trimmed <policy>", "what to do when the next record is no longer kept").choices([
+        "fail",
+        "skip",
+      ]),
+    )
+    .option("--position", "say at the end, on standard error, where to resume (for --from)")
+    .action((topic: string, options: Options, command: Command) =>
+      withClient(command, async (client) => {
+        await client.topics.get(topic, { signal });
+        const records = client.follow(topic, {
+          from: options.from,
+          whenBehind: options.whenBehind,
+          whenTrimmed: options.whenTrimmed,
+          onEvent: (event) => tellEvent(output, event),
+          signal,
+        });
+        try {
+          await printRecords(context, command, records, options.limit);
+        } finally {
+          if (options.position === true) tellPosition(context, records);
+        }
+      }),
+    );
+}

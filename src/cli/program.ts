@@ -1,0 +1,111 @@
+import { readFileSync } from "node:fs";
+import { Command, CommanderError, Option } from "commander";
+import { callCommand } from "./call.js";
+import type { CommandContext, GlobalOptions } from "./command-context.js";
+import { errorText } from "./error-text.js";
+import { followCommand } from "./follow.js";
+import { healthCommand } from "./health.js";
+import { CommandError, OutputClosedError, processOutput } from "./output.js";
+import { publishCommand } from "./publish.js";
+import { readCommand } from "./read.js";
+import { streamsCommand } from "./streams.js";
+import { topicCommand } from "./topic.js";
+
+/** What a shell calls a process that a signal ended: 128 and the signal's number. */
+const signalCodes = { SIGINT: 130, SIGTERM: 143 } as const;
+type EndSignal = keyof typeof signalCodes;
+
+class InterruptedError extends Error {
+  override readonly name = "InterruptedError";
+  readonly signalName: EndSignal;
+
+  constructor(signalName: EndSignal) {
+    super(`${signalName}: interrupted`);
+    this.signalName = signalName;
+  }
+}
+
+/**
+ * Runs the command line. Resolves with the exit code: 0 done, also when the reader of the output left (`| head`); 1 a
+ * failure; 2 wrong usage; 130 and 143 when SIGINT or SIGTERM ended it.
+ */
+export async function runProgram(args: readonly string[]): Promise<number> {
+  const output = processOutput();
+  const interrupted = new AbortController();
+  const context: CommandContext = { output, signal: interrupted.signal };
+  let exitCode = 0;
+  const program = createProgram(context);
+  const isServing = args[0] === "serve";
+  if (isServing) {
+    // Only this command needs the server's code, and signals are its own business.
+    const { addServeCommand } = await import("./serve.js");
+    addServeCommand(program);
+  } else program.command("serve").description("serve streams over gRPC, on Postgres or the embedded database");
+  throwing(program);
+  const stopListening = isServing ? () => {} : listenForSignals(interrupted);
+  try {
+    await program.parseAsync(args, { from: "user" });
+  } catch (error) {
+    exitCode = codeOf(error, program, context);
+  } finally {
+    stopListening();
+  }
+  await output.finish();
+  // A server says by itself how it ended.
+  return exitCode === 0 ? Number(process.exitCode ?? 0) : exitCode;
+}
+
+function createProgram(context: CommandContext): Command {
+  const program = new Command("millrace")
+    .description("Durable, ordered gRPC streams on the Postgres you already run")
+    .version(packageVersion(), "--version")
+    .addOption(
+      new Option("--address <host:port>", "where the server is").env("MILLRACE_ADDRESS").default("127.0.0.1:50051"),
+    )
+    .option("--json", "print JSON lines, as is done when the output is no terminal");
+  const commands = [
+    topicCommand(context),
+    publishCommand(context),
+    readCommand(context),
+    followCommand(context),
+    streamsCommand(context),
+    callCommand(context),
+    healthCommand(context),
+  ];
+  for (const command of commands) program.addCommand(command);
+  return program;
+}
+
+/** Commander would end the process itself; then nothing would be flushed. Subcommands that are added do not inherit. */
+function throwing(command: Command): void {
+  command.exitOverride().configureHelp({ showGlobalOptions: true }).showHelpAfterError("(--help shows how)");
+  for (const each of command.commands) throwing(each);
+}
+
+function codeOf(error: unknown, program: Command, { output }: CommandContext): number {
+  if (error instanceof OutputClosedError) return 0;
+  if (error instanceof InterruptedError) return signalCodes[error.signalName];
+  // Commander has printed what was wrong. Help and version "fail" with 0.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  const { address } = program.opts<GlobalOptions>();
+  output.tell(`millrace: ${errorText(error, address)}`);
+  return error instanceof CommandError ? error.exitCode : 1;
+}
+
+function listenForSignals(interrupted: AbortController): () => void {
+  const onSignal = (name: EndSignal) => {
+    // Told twice, a user does not want to wait.
+    if (interrupted.signal.aborted) process.exit(signalCodes[name]);
+    interrupted.abort(new InterruptedError(name));
+  };
+  const names = ["SIGINT", "SIGTERM"] as const;
+  for (const name of names) process.on(name, onSignal);
+  return () => {
+    for (const name of names) process.off(name, onSignal);
+  };
+}
+
+function packageVersion(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { readonly version: string }).version;
+}

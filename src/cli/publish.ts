@@ -1,0 +1,169 @@
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import { Command } from "commander";
+import { InvalidArgumentError, type JsonObject, type Publisher, type RecordInput } from "../client/index.js";
+import { checkReachable, type CommandContext, wantsJson, wholeNumberOption, withClient } from "./command-context.js";
+import { CommandError } from "./output.js";
+import { showProgress } from "./publish-progress.js";
+import { readLines } from "./read-lines.js";
+import { tellEvent } from "./stream-events.js";
+
+interface Options {
+  readonly lines?: true;
+  readonly key?: string;
+  readonly batchRecords?: number;
+  readonly lingerMs?: number;
+}
+
+/** How far publishing has come. */
+interface Tally {
+  /** FILE:LINE of the line that was read last. */
+  where: string;
+  bytesRead: number;
+  records: number;
+  firstOffset: number | undefined;
+  nextOffset: number | undefined;
+}
+
+/** How long what was taken may still take to become durable after an interrupt. */
+const interruptedGraceMs = 5000;
+
+/** `publish TOPIC [FILE…]`: lines to records, streamed, however long the input. */
+export function publishCommand(context: CommandContext): Command {
+  return new Command("publish")
+    .argument("<topic>")
+    .argument("[file...]", "files to publish; none, or -: standard input")
+    .description("publish lines: each a JSON object, which becomes the record's json")
+    .option("--lines", "plain lines: each becomes the record's text")
+    .option("--key <field>", "take the record's key from this field of the JSON object")
+    .option("--batch-records <n>", "records a batch (default: 500)", wholeNumberOption("--batch-records", 1))
+    .option("--linger-ms <n>", "how long a record waits for others (default: 5)", wholeNumberOption("--linger-ms"))
+    .action((topic: string, files: readonly string[], options: Options, command: Command) => {
+      if (options.lines === true && options.key !== undefined) {
+        throw new CommandError("publish: --key takes a field of a JSON object, so it does not go with --lines", 2);
+      }
+      return withClient(command, async (client) => {
+        await checkReachable(client, context.signal);
+        const publisher = client.publisher(topic, {
+          batchRecords: options.batchRecords,
+          lingerMs: options.lingerMs,
+          onEvent: (event) => tellEvent(context.output, event),
+        });
+        await publishFiles(context, command, publisher, files.length === 0 ? ["-"] : files, options);
+      });
+    });
+}
+
+async function publishFiles(
+  context: CommandContext,
+  command: Command,
+  publisher: Publisher,
+  files: readonly string[],
+  options: Options,
+): Promise<void> {
+  const tally: Tally = { where: "", bytesRead: 0, records: 0, firstOffset: undefined, nextOffset: undefined };
+  const startedAt = performance.now();
+  const progress = showProgress(context.output, await totalBytes(files), tally);
+  try {
+    const totals = await publisher.publishAll(recordsOf(files, options, tally, context.signal), {
+      signal: context.signal,
+      onAcknowledged: (records) => {
+        tally.records = records;
+      },
+    });
+    Object.assign(tally, totals);
+    await publisher.close(context.signal);
+  } catch (error) {
+    // What was taken before the bad line is published; only an interrupt gives it a limit.
+    const grace = context.signal.aborted ? AbortSignal.timeout(interruptedGraceMs) : context.signal;
+    await publisher.close(grace).catch(() => {});
+    progress.stop();
+    if (tally.records > 0) context.output.tell(`Published ${tally.records} records before this:`);
+    throw located(error, tally.where);
+  } finally {
+    progress.stop();
+  }
+  await context.output.print(
+    summary(tally, (performance.now() - startedAt) / 1000, wantsJson(command, context.output)),
+  );
+}
+
+/** A refused record is told with its line. What the server refuses later has no line: batches are on their way. */
+function located(error: unknown, where: string): unknown {
+  if (!(error instanceof InvalidArgumentError) || !error.violations[0]?.field.startsWith("record ")) return error;
+  const [{ field, description }] = error.violations as [{ field: string; description: string }];
+  return new CommandError(
+    `${where}: ${field.replace(/^record \d+\.?/, "")} ${description}`.replace(":  ", ": "),
+    1,
+    error,
+  );
+}
+
+async function totalBytes(files: readonly string[]): Promise<number | undefined> {
+  let total = 0;
+  for (const file of files) {
+    if (file === "-") return undefined;
+    try {
+      const { size } = await stat(file);
+      total += size;
+    } catch (error) {
+      throw new CommandError(`Cannot read ${file}: ${(error as Error).message}`, 1, error);
+    }
+  }
+  return total;
+}
+
+async function* recordsOf(
+  files: readonly string[],
+  options: Options,
+  tally: Tally,
+  signal: AbortSignal,
+): AsyncGenerator<RecordInput, void> {
+  for (const file of files) {
+    const chunks = file === "-" ? process.stdin : createReadStream(file, { highWaterMark: 262_144, signal });
+    const lines = readLines(chunks, file === "-" ? "stdin" : file, (count) => {
+      tally.bytesRead += count;
+    });
+    for await (const { text, where } of lines) {
+      tally.where = where;
+      if (options.lines === true) yield { text };
+      else if (text.trim() !== "") yield jsonRecord(text, where, options.key);
+    }
+  }
+}
+
+function jsonRecord(text: string, where: string, keyField: string | undefined): RecordInput {
+  const json = parseObject(text, where);
+  if (keyField === undefined) return { json };
+  if (!Object.hasOwn(json, keyField)) return { json };
+  const key = json[keyField];
+  if (key === null) return { json };
+  if (typeof key === "object") throw new CommandError(`${where}: --key ${keyField}: is not a text or a number`);
+  return { json, key: String(key) };
+}
+
+function parseObject(text: string, where: string): JsonObject {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new CommandError(`${where}: ${(error as Error).message} (for plain lines say --lines)`, 1, error);
+  }
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
+  const what = value === null ? "null" : Array.isArray(value) ? "a list" : `a ${typeof value}`;
+  throw new CommandError(`${where}: must be a JSON object, got ${what} (for plain lines say --lines)`);
+}
+
+function summary({ records, firstOffset, nextOffset }: Tally, seconds: number, isJson: boolean): string {
+  const rate = Math.round(records / seconds);
+  if (isJson) {
+    return JSON.stringify({
+      records,
+      ...(firstOffset === undefined ? {} : { firstOffset: String(firstOffset), nextOffset: String(nextOffset) }),
+      seconds: Number(seconds.toFixed(3)),
+      recordsPerSecond: rate,
+    });
+  }
+  const range = firstOffset === undefined ? "" : `, from offset ${firstOffset} to below ${nextOffset}`;
+  return `Published ${records} records in ${seconds.toFixed(1)} s (${rate} a second)${range}`;
+}

@@ -1,0 +1,77 @@
+import { Command, Option } from "commander";
+import type { ReadOptions, RecordStream, Start, Until, WhenTrimmed } from "../client/index.js";
+import { type CommandContext, wantsJson, wholeNumberOption, withClient } from "./command-context.js";
+import { recordLine } from "./record-line.js";
+import { parseStart, parseUntil, startForms } from "./start-option.js";
+import { tellEvent } from "./stream-events.js";
+
+interface Options {
+  readonly from?: Start;
+  readonly until?: Until;
+  readonly limit?: number;
+  readonly backward?: true;
+  readonly whenTrimmed?: WhenTrimmed;
+  readonly position?: true;
+}
+
+/** `read TOPIC`: what the topic holds, to its end as it stands. */
+export function readCommand(context: CommandContext): Command {
+  const { output, signal } = context;
+  return new Command("read")
+    .argument("<topic>")
+    .description("print what a topic holds, to its end as it stands")
+    .option("--from <start>", `${startForms} (default: earliest; latest with --backward)`, parseStart)
+    .option("--until <place>", "stop before this OFFSET or time (default: the end)", parseUntil)
+    .option("--limit <n>", "stop after so many records", wholeNumberOption("--limit", 1))
+    .option("--backward", "newest first")
+    .addOption(
+      new Option("--when-trimmed <policy>", "what to do when the next record is no longer kept").choices([
+        "fail",
+        "skip",
+      ]),
+    )
+    .option("--position", "say at the end, on standard error, where to resume (for --from)")
+    .action((topic: string, options: Options, command: Command) =>
+      withClient(command, async (client) => {
+        const readOptions: ReadOptions = {
+          from: options.from,
+          until: options.until,
+          limit: options.limit,
+          direction: options.backward === true ? "backward" : "forward",
+          whenTrimmed: options.whenTrimmed,
+          // Somebody waits at the prompt: a server that is away is told soon.
+          giveUpAfterMs: 10_000,
+          onEvent: (event) => tellEvent(output, event),
+          signal,
+        };
+        // Fails at once when there is no server, or no such topic.
+        await client.topics.get(topic, { signal });
+        const records = client.read(topic, readOptions);
+        try {
+          await printRecords(context, command, records);
+        } finally {
+          if (options.position === true) tellPosition(context, records);
+        }
+      }),
+    );
+}
+
+/** Prints records page by page, as fast as standard output takes them. */
+export async function printRecords(
+  { output }: CommandContext,
+  command: Command,
+  records: RecordStream,
+  limit = Infinity,
+): Promise<void> {
+  const isJson = wantsJson(command, output);
+  let printed = 0;
+  for await (const record of records) {
+    await output.print(isJson ? JSON.stringify(record) : recordLine(record));
+    printed += 1;
+    if (printed >= limit) return;
+  }
+}
+
+export function tellPosition({ output }: CommandContext, { position }: RecordStream): void {
+  if (position !== undefined) output.tell(`Resume with --from ${position.epoch}:${position.offset}`);
+}

@@ -1,0 +1,52 @@
+import type { Start, Timestamp, Until } from "../client/index.js";
+import { CommandError } from "./output.js";
+
+/** How a start is written, for help texts. */
+export const startForms =
+  "earliest, latest, OFFSET, EPOCH:OFFSET (a position), last:N, or a time such as 2026-05-01T12:00:00Z";
+
+/** Reads `--from`. */
+export function parseStart(text: string): Start {
+  if (text === "earliest" || text === "latest") return text;
+  const last = /^last:(\d+)$/.exec(text)?.[1];
+  if (last !== undefined) return { last: safe(last, "--from") };
+  const position = /^(\d+):(\d+)$/.exec(text);
+  if (position !== null) {
+    return { position: { epoch: safe(position[1] ?? "", "--from"), offset: safe(position[2] ?? "", "--from") } };
+  }
+  const place = parsePlace(text, "--from");
+  if (place !== undefined) return place;
+  throw new CommandError(`--from: must be ${startForms}; got ${JSON.stringify(text)}`, 2);
+}
+
+/** Reads `--until`. */
+export function parseUntil(text: string): Until {
+  const place = parsePlace(text, "--until");
+  if (place !== undefined) return place;
+  throw new CommandError(
+    `--until: must be OFFSET or a time such as 2026-05-01T12:00:00Z; got ${JSON.stringify(text)}`,
+    2,
+  );
+}
+
+function parsePlace(text: string, name: string): Until | undefined {
+  if (/^\d+$/.test(text)) return { offset: safe(text, name) };
+  const time = parseTime(text);
+  return time === undefined ? undefined : { time };
+}
+
+function safe(digits: string, name: string): number {
+  const value = Number(digits);
+  if (Number.isSafeInteger(value)) return value;
+  throw new CommandError(`${name}: ${digits} is above 2^53-1`, 2);
+}
+
+/** RFC 3339, or a date alone (midnight UTC), to the nanosecond. */
+function parseTime(text: string): Timestamp | undefined {
+  const match = /^(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d))?$/.exec(text);
+  if (match === null) return undefined;
+  const [, date = "", clock = "00:00:00", fraction = "", zone = "Z"] = match;
+  const ms = Date.parse(`${date}T${clock}${zone.toUpperCase()}`);
+  if (Number.isNaN(ms)) return undefined;
+  return { seconds: ms / 1000, nanos: Number(fraction.padEnd(9, "0")) };
+}

@@ -1,0 +1,29 @@
+import type { FollowEvent, ReadEvent } from "../client/index.js";
+import type { Output } from "./output.js";
+
+/** Tells on standard error what a person who looks at records should know. */
+export function tellEvent(output: Output, event: FollowEvent | ReadEvent): void {
+  const text = eventText(event);
+  if (text !== undefined) output.tell(text);
+}
+
+function eventText(event: FollowEvent | ReadEvent): string | undefined {
+  switch (event.type) {
+    case "skipped": {
+      const why = event.reason === "trimmed" ? "they are no longer kept" : "they came too fast";
+      return `Skipped offsets ${event.fromOffset} to ${event.toOffset - 1}: ${why}`;
+    }
+    case "fell-behind":
+      return `Fell behind by ${event.lag} records; catching up from the database`;
+    case "reconnecting":
+      return `${event.reason.code}: ${event.reason.message}. Trying again in ${event.delayMs} ms (attempt ${event.attempt})`;
+    case "closed":
+      return "The topic is closed";
+    case "started":
+    case "caught-up":
+    case "heartbeat":
+      return undefined;
+    default:
+      return event satisfies never;
+  }
+}

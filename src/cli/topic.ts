@@ -1,0 +1,133 @@
+import { Command, Option } from "commander";
+import type { Topic } from "../client/index.js";
+import { type CommandContext, wantsJson, wholeNumberOption, withClient } from "./command-context.js";
+import { CommandError } from "./output.js";
+import { visible } from "./record-line.js";
+
+interface SettingOptions {
+  readonly label?: ReadonlyMap<string, string>;
+  readonly recordBytes?: number;
+  readonly batchRecords?: number;
+  readonly batchBytes?: number;
+}
+
+interface EpochOption {
+  readonly epoch?: number;
+}
+
+/** `topic …`: one subcommand a method of TopicService. */
+export function topicCommand(context: CommandContext): Command {
+  const { signal } = context;
+  const topic = new Command("topic").description("create, describe, change and remove topics");
+  topic.addCommand(
+    withSettings(new Command("create").argument("<topic>"))
+      .description("create a topic")
+      .action((name: string, options: SettingOptions, command: Command) =>
+        withClient(command, async (client) =>
+          show(context, command, await client.topics.create(name, { ...settingsOf(options), signal })),
+        ),
+      ),
+  );
+  topic.addCommand(
+    new Command("get")
+      .argument("<topic>")
+      .description("describe a topic")
+      .action((name: string, _options: object, command: Command) =>
+        withClient(command, async (client) => show(context, command, await client.topics.get(name, { signal }))),
+      ),
+  );
+  topic.addCommand(
+    new Command("list")
+      .argument("[prefix]", "only topics whose names begin with this", "")
+      .description("list topics by name")
+      .action((prefix: string, _options: object, command: Command) =>
+        withClient(command, async (client) => {
+          for await (const each of client.topics.list({ prefix, signal })) await show(context, command, each);
+        }),
+      ),
+  );
+  topic.addCommand(
+    withSettings(new Command("update").argument("<topic>"))
+      .description("change labels (all of them are replaced) and limits")
+      .action((name: string, options: SettingOptions, command: Command) => {
+        if (Object.keys(options).length === 0) {
+          throw new CommandError(
+            "topic update: say what to change, with --label, --record-bytes, --batch-records or --batch-bytes",
+            2,
+          );
+        }
+        return withClient(command, async (client) =>
+          show(context, command, await client.topics.update(name, { ...settingsOf(options), signal })),
+        );
+      }),
+  );
+  topic.addCommand(
+    withEpoch(new Command("trim").argument("<topic>"))
+      .requiredOption("--before <offset>", "forget the records below this offset", wholeNumberOption("--before"))
+      .description("forget the oldest records")
+      .action((name: string, options: EpochOption & { readonly before: number }, command: Command) =>
+        withClient(command, async (client) =>
+          show(context, command, await client.topics.trim(name, options.before, { epoch: options.epoch, signal })),
+        ),
+      ),
+  );
+  topic.addCommand(
+    new Command("close")
+      .argument("<topic>")
+      .description("seal a topic: nothing more is appended, followers end after the last record")
+      .action((name: string, _options: object, command: Command) =>
+        withClient(command, async (client) => show(context, command, await client.topics.close(name, { signal }))),
+      ),
+  );
+  topic.addCommand(
+    withEpoch(new Command("delete").argument("<topic>"))
+      .description("delete a topic with its records")
+      .action((name: string, options: EpochOption, command: Command) =>
+        withClient(command, (client) => client.topics.delete(name, { epoch: options.epoch, signal })),
+      ),
+  );
+  return topic;
+}
+
+function withSettings(command: Command): Command {
+  return command
+    .addOption(new Option("--label <name=value>", "a fact about the topic; may be repeated").argParser(collectLabel))
+    .option("--record-bytes <n>", "largest record; 0: the node's setting", wholeNumberOption("--record-bytes"))
+    .option(
+      "--batch-records <n>",
+      "largest batch in records; 0: the node's setting",
+      wholeNumberOption("--batch-records"),
+    )
+    .option("--batch-bytes <n>", "largest batch in bytes; 0: the node's setting", wholeNumberOption("--batch-bytes"));
+}
+
+function withEpoch(command: Command): Command {
+  return command.option("--epoch <n>", "only this incarnation of the topic", wholeNumberOption("--epoch"));
+}
+
+function collectLabel(text: string, before: ReadonlyMap<string, string> | undefined): ReadonlyMap<string, string> {
+  const at = text.indexOf("=");
+  if (at < 1) throw new CommandError(`--label: must be NAME=VALUE, got ${JSON.stringify(text)}`, 2);
+  return new Map([...(before ?? []), [text.slice(0, at), text.slice(at + 1)]]);
+}
+
+function settingsOf({ label, recordBytes, batchRecords, batchBytes }: SettingOptions) {
+  return { labels: label, limits: { recordBytes, batchRecords, batchBytes } };
+}
+
+async function show({ output }: CommandContext, command: Command, topic: Topic): Promise<void> {
+  await output.print(wantsJson(command, output) ? JSON.stringify(topic) : topicLine(topic));
+}
+
+function topicLine(topic: Topic): string {
+  const parts = [
+    topic.name,
+    `offsets ${topic.earliestOffset} to ${topic.nextOffset}`,
+    `${topic.bytes} bytes`,
+    `epoch ${topic.epoch}`,
+  ];
+  if (topic.lastTime !== undefined) parts.push(`last ${topic.lastTime.toISOString()}`);
+  if (topic.isClosed) parts.push("closed");
+  for (const [name, value] of topic.labels) parts.push(visible(`${name}=${value}`));
+  return parts.join("  ");
+}
