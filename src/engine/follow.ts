@@ -230,7 +230,8 @@ class Follower {
         const { page } = outcome;
         // A live page was read for all and is in the tail now, unless the tail could not take it.
         const cached = this.#readTail(bytes);
-        if (cached !== undefined) return this.#send(cached, cached.next.offset === page.next ? page.endBytes : undefined);
+        if (cached !== undefined)
+          return this.#send(cached, cached.next.offset === page.next ? page.endBytes : undefined);
         return this.#send(pageMessage(page, this.#positionAt(page.next)), page.endBytes);
       }
       case "end":

@@ -52,11 +52,10 @@ export function recordSequence(
 }
 
 function gap(batch: ProducerStamp, expected: number): SequenceVerdict {
-  return refuse(
-    "producer-gap",
-    `Producer "${batch.id}" sent sequence ${batch.sequence}, expected ${expected}`,
-    { producer_id: batch.id, expected_sequence: String(expected) },
-  );
+  return refuse("producer-gap", `Producer "${batch.id}" sent sequence ${batch.sequence}, expected ${expected}`, {
+    producer_id: batch.id,
+    expected_sequence: String(expected),
+  });
 }
 
 function refuse(

@@ -37,7 +37,11 @@ export async function resolveStart(
 }
 
 /** Refuses an epoch that is not the topic's. 0 is unchecked. */
-export function checkEpoch(epoch: number, topic: { readonly name: string; readonly epoch: number }, field: string): void {
+export function checkEpoch(
+  epoch: number,
+  topic: { readonly name: string; readonly epoch: number },
+  field: string,
+): void {
   if (epoch === 0 || epoch === topic.epoch) return;
   if (!Number.isSafeInteger(epoch)) throw invalidArgument(field, "must be an epoch that a position gave");
   throw epochMismatch(topic.name, epoch, topic.epoch);

@@ -28,7 +28,10 @@ export interface TopicCache {
   /** The topic of a name as this node knows it; looked up, and created where publishing may, if it does not. */
   acquireForPublish(name: string, signal?: AbortSignal): Promise<TopicLease>;
   /** The topic of a name as the database has it now, with what it was when asked. Throws `topic-not-found`. */
-  acquireFresh(name: string, signal?: AbortSignal): Promise<{ readonly lease: TopicLease; readonly stored: StoredTopic }>;
+  acquireFresh(
+    name: string,
+    signal?: AbortSignal,
+  ): Promise<{ readonly lease: TopicLease; readonly stored: StoredTopic }>;
   /** Takes over what a statement of control saw. */
   observe(stored: StoredTopic): void;
   /** A topic was deleted: its followers are told, and its name means nothing until it is looked up again. */

@@ -22,7 +22,9 @@ export type Setting = SettingBase &
   );
 
 /** What a limit is called outside, and its bounds. A new limit does not compile until it has a row. */
-const limitRows: { readonly [Name in keyof Limits]: readonly [name: string, least: number, most: number, text: string] } = {
+const limitRows: {
+  readonly [Name in keyof Limits]: readonly [name: string, least: number, most: number, text: string];
+} = {
   recordBytes: ["record-bytes", 1024, 3_000_000, "Largest record, encoded"],
   batchRecords: ["batch-records", 1, 100_000, "Largest batch, in records"],
   batchBytes: ["batch-bytes", 1024, 3_500_000, "Largest batch, encoded"],
@@ -37,7 +39,12 @@ const limitRows: { readonly [Name in keyof Limits]: readonly [name: string, leas
   publishNodeBytes: ["publish-node-bytes", 1024, 2 ** 40, "Batches that wait for any topic's commit"],
   commitBytes: ["commit-bytes", 1024, 64 * 1_048_576, "What one commit takes at most"],
   appendWaitMs: ["append-wait-ms", 0, 60_000, "How long Append waits for room before RESOURCE_EXHAUSTED"],
-  producerWindow: ["producer-window", 1, 1024, "Batches a Publish call may have outstanding, and sequences a producer may repeat"],
+  producerWindow: [
+    "producer-window",
+    1,
+    1024,
+    "Batches a Publish call may have outstanding, and sequences a producer may repeat",
+  ],
   producersPerTopic: ["producers-per-topic", 1, 10_000_000, "Producers remembered per topic"],
   producerIdleMs: ["producer-idle-ms", 1000, 2 ** 40, "When an idle producer is forgotten"],
   laneQueue: ["lane-queue", 1, 10_000_000, "Calls that may wait in one lane for the database"],
@@ -84,7 +91,13 @@ export const settingsTable: readonly Setting[] = [
     choices: ["debug", "info", "warn", "error", "silent"],
     description: "What is logged, as JSON lines on standard error",
   },
-  { name: "auto-create", kind: "text", initial: "on", choices: ["on", "off"], description: "Publishing creates topics" },
+  {
+    name: "auto-create",
+    kind: "text",
+    initial: "on",
+    choices: ["on", "off"],
+    description: "Publishing creates topics",
+  },
   {
     name: "drain-grace-ms",
     kind: "number",
@@ -126,7 +139,9 @@ export const settingsTable: readonly Setting[] = [
 /** The settings, checked. */
 export interface Settings {
   readonly listen: Address;
-  readonly database: { readonly kind: "postgres"; readonly url: string } | { readonly kind: "embedded"; readonly folder: string };
+  readonly database:
+    | { readonly kind: "postgres"; readonly url: string }
+    | { readonly kind: "embedded"; readonly folder: string };
   readonly connections: number;
   readonly statementTimeoutMs: number;
   readonly poolWaitMs: number;

@@ -105,7 +105,12 @@ export function scanRecord(bytes: Uint8Array, start: number, end: number): { rea
 }
 
 /** Calls back with the runs of a record's bytes that are not a stamp. The record has passed `scanRecord`. */
-export function withoutStamp(bytes: Uint8Array, start: number, end: number, keep: (from: number, to: number) => void): void {
+export function withoutStamp(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  keep: (from: number, to: number) => void,
+): void {
   const cursor: Cursor = { bytes, at: start };
   let runStart = start;
   while (cursor.at < end) {
@@ -309,7 +314,10 @@ function checkText(cursor: Cursor, length: number, path: string, allowsNul: bool
 
 function checkDepth(depth: number): void {
   if (depth > recordBounds.bodyDepth) {
-    throw new RecordFault("json", `is nested too deep: at most ${recordBounds.bodyDepth} messages (three for each object, two for each list)`);
+    throw new RecordFault(
+      "json",
+      `is nested too deep: at most ${recordBounds.bodyDepth} messages (three for each object, two for each list)`,
+    );
   }
 }
 

@@ -24,7 +24,10 @@ const none: ReadonlySet<number> = new Set();
  * Splits an encoded AppendRequest or PublishRequest, and checks every record against the limits. Throws
  * `invalid-argument`, naming the record and the field.
  */
-export function splitRequest(bytes: Uint8Array, limits: Pick<Limits, "recordBytes" | "batchRecords" | "batchBytes">): SplitRequest {
+export function splitRequest(
+  bytes: Uint8Array,
+  limits: Pick<Limits, "recordBytes" | "batchRecords" | "batchBytes">,
+): SplitRequest {
   const cursor: Cursor = { bytes, at: 0 };
   const bounds: number[] = [];
   const rest: Uint8Array[] = [];
@@ -56,7 +59,10 @@ export function splitRequest(bytes: Uint8Array, limits: Pick<Limits, "recordByte
 }
 
 /** Holds a batch against one topic's own limits. Throws `invalid-argument`. */
-export function checkBatch(batch: RecordBatch, limits: Pick<Limits, "recordBytes" | "batchRecords" | "batchBytes">): void {
+export function checkBatch(
+  batch: RecordBatch,
+  limits: Pick<Limits, "recordBytes" | "batchRecords" | "batchBytes">,
+): void {
   if (batch.count > limits.batchRecords) throw tooManyRecords(limits.batchRecords);
   let batchBytes = 0;
   for (let index = 0; index < batch.count; index++) {

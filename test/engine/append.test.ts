@@ -25,8 +25,12 @@ describe.each(databaseKinds)("Engine.append() on %s", (kind) => {
   });
 
   it("commits what waits together: many at once are gapless, each batch in one piece", async () => {
-    const acks = await Promise.all(Array.from({ length: 200 }, (_, index) => node.append("grouped", range(0, 1 + (index % 3)))));
-    const ranges = acks.map(({ firstOffset, nextOffset }) => [firstOffset, nextOffset] as const).toSorted((a, b) => a[0] - b[0]);
+    const acks = await Promise.all(
+      Array.from({ length: 200 }, (_, index) => node.append("grouped", range(0, 1 + (index % 3)))),
+    );
+    const ranges = acks
+      .map(({ firstOffset, nextOffset }) => [firstOffset, nextOffset] as const)
+      .toSorted((a, b) => a[0] - b[0]);
     let next = 0;
     for (const [first, end] of ranges) {
       expect(first).toBe(next);
@@ -102,13 +106,19 @@ describe.each(databaseKinds)("Engine.append() on %s", (kind) => {
   });
 
   it("refuses with a retry delay when the topic's queue stays full", async () => {
-    const busy = await openTestEngine(store, { publishTopicBytes: 64, publishNodeBytes: 64, appendWaitMs: 20, laneQueue: 9 });
+    const busy = await openTestEngine(store, {
+      publishTopicBytes: 64,
+      publishNodeBytes: 64,
+      appendWaitMs: 20,
+      laneQueue: 9,
+    });
     await busy.append("full", [200]);
     const outcomes = await Promise.allSettled(range(0, 40).map(() => busy.append("full", [200])));
     await busy.engine.close();
     const refused = outcomes.filter((outcome) => outcome.status === "rejected");
     expect(refused.length).toBeGreaterThan(0);
-    for (const { reason } of refused) expect(reason).toMatchObject({ code: "publish-budget-exceeded", retryDelayMs: 250 });
+    for (const { reason } of refused)
+      expect(reason).toMatchObject({ code: "publish-budget-exceeded", retryDelayMs: 250 });
     const kept = (await node.read("full")).offsets;
     expect(kept).toEqual(range(0, 41 - refused.length));
   });
@@ -151,7 +161,9 @@ describe("Engine.append() from two nodes on one Postgres", () => {
 
   it("shows a follower on one node what the other appended", async () => {
     const database = await createTestDatabase("postgres");
-    const [here, there] = await Promise.all([0, 1].map(async () => openTestEngine(await database.openStore(), { headPollMs: 20 })));
+    const [here, there] = await Promise.all(
+      [0, 1].map(async () => openTestEngine(await database.openStore(), { headPollMs: 20 })),
+    );
     await here?.append("far", [1]);
     const follower = here?.follow("far");
     await follower?.until("caught-up");

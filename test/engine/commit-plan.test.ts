@@ -76,7 +76,11 @@ describe("planCommit", () => {
 
   it("answers a sequence that came twice in one commit with the same offsets", () => {
     const producer = { id: "p", generation: 0, sequence: 0 };
-    const orders = [order(2, { producer }), order(2, { producer }), order(1, { producer: { ...producer, sequence: 1 } })];
+    const orders = [
+      order(2, { producer }),
+      order(2, { producer }),
+      order(1, { producer: { ...producer, sequence: 1 } }),
+    ];
     const plan = planCommit(viewAt(0), orders, options);
     expect(summary(plan)).toEqual(["appended 0-2", "repeated 0-2", "appended 2-3"]);
     expect(plan.producers).toEqual([

@@ -25,7 +25,12 @@ describe.each(databaseKinds)("Engine.follow() on %s", (kind) => {
   it("starts at the end by default, and says where", async () => {
     await node.append("default", [1, 1]);
     const follower = node.follow("default", { from: undefined });
-    expect(await follower.next()).toMatchObject({ kind: "started", earliestOffset: 0, nextOffset: 2, next: { offset: 2 } });
+    expect(await follower.next()).toMatchObject({
+      kind: "started",
+      earliestOffset: 0,
+      nextOffset: 2,
+      next: { offset: 2 },
+    });
     expect(await follower.next()).toMatchObject({ kind: "caught-up" });
     await node.append("default", [1]);
     expect(offsetsOf([await follower.next()])).toEqual([2]);
@@ -93,7 +98,12 @@ describe.each(databaseKinds)("Engine.follow() on %s", (kind) => {
     await node.append("quiet", [1]);
     const follower = node.follow("quiet", { from: { at: "latest" } });
     await follower.until("caught-up");
-    expect(await follower.next()).toMatchObject({ kind: "heartbeat", waiting: "new-records", nextOffset: 1, next: { offset: 1 } });
+    expect(await follower.next()).toMatchObject({
+      kind: "heartbeat",
+      waiting: "new-records",
+      nextOffset: 1,
+      next: { offset: 1 },
+    });
     expect(follower.stream.waiting).toBe("nothing");
     await follower.cancel();
   });
@@ -112,7 +122,10 @@ describe.each(databaseKinds)("Engine.follow() on %s", (kind) => {
   });
 
   it("tells followers in history and live that their topic was deleted, also when its name is there again", async () => {
-    const { epoch } = await node.append("deleted", range(0, 40).map(() => 100));
+    const { epoch } = await node.append(
+      "deleted",
+      range(0, 40).map(() => 100),
+    );
     const live = node.follow("deleted", { from: { at: "latest" } });
     await live.until("caught-up");
     const history = node.follow("deleted");
@@ -128,13 +141,19 @@ describe.each(databaseKinds)("Engine.follow() on %s", (kind) => {
   });
 
   it("tells a follower whose next offset was trimmed, or skips and says what", async () => {
-    await node.append("trimming", range(0, 30).map(() => 100));
+    await node.append(
+      "trimming",
+      range(0, 30).map(() => 100),
+    );
     const strict = node.follow("trimming");
     const skipping = node.follow("trimming", { whenTrimmed: "skip" });
     const before = offsetsOf(await skipping.until("page"));
     await strict.until("page");
     await node.engine.topics.trim("trimming", 20, 0);
-    await expect(strict.next()).rejects.toMatchObject({ code: "offset-out-of-range", metadata: { earliest_offset: "20" } });
+    await expect(strict.next()).rejects.toMatchObject({
+      code: "offset-out-of-range",
+      metadata: { earliest_offset: "20" },
+    });
     const after = await skipping.until("caught-up");
     expect(after[0]).toMatchObject({ kind: "skipped", reason: "trimmed", fromOffset: before.length, toOffset: 20 });
     expect(offsetsOf(after)).toEqual(range(20, 30));

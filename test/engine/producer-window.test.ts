@@ -53,9 +53,24 @@ describe("judgeSequence", () => {
   };
   it.each([
     ["a gap", { id: "p", generation: 3, sequence: 8 }, "producer-gap", 'Producer "p" sent sequence 8, expected 6'],
-    ["an old generation", { id: "p", generation: 2, sequence: 6 }, "producer-fenced", 'Producer "p" of generation 2 was fenced: generation 3 took over'],
-    ["a new generation that does not begin at 0", { id: "p", generation: 4, sequence: 6 }, "producer-gap", 'Producer "p" sent sequence 6, expected 0'],
-    ["a repeat beyond what is remembered", { id: "p", generation: 3, sequence: 1 }, "producer-gap", 'Producer "p" repeats sequence 1: it was applied, but only the last 2 are remembered, from 4 on'],
+    [
+      "an old generation",
+      { id: "p", generation: 2, sequence: 6 },
+      "producer-fenced",
+      'Producer "p" of generation 2 was fenced: generation 3 took over',
+    ],
+    [
+      "a new generation that does not begin at 0",
+      { id: "p", generation: 4, sequence: 6 },
+      "producer-gap",
+      'Producer "p" sent sequence 6, expected 0',
+    ],
+    [
+      "a repeat beyond what is remembered",
+      { id: "p", generation: 3, sequence: 1 },
+      "producer-gap",
+      'Producer "p" repeats sequence 1: it was applied, but only the last 2 are remembered, from 4 on',
+    ],
   ])("refuses %s, with what was expected", (_name, stamp, code, message) => {
     const verdict = judgeSequence(known, stamp);
     expect(verdict.kind).toBe("refused");

@@ -43,11 +43,18 @@ describe.each(databaseKinds)("Engine.publish() on %s", (kind) => {
   }
 
   it("acknowledges in order, and ends when the batches have", async () => {
-    expect(await ranges(publish({ topic: "ordered" }, listed([sized(1), sized(3), sized(2)])))).toEqual([[0, 1], [1, 4], [4, 6]]);
+    expect(await ranges(publish({ topic: "ordered" }, listed([sized(1), sized(3), sized(2)])))).toEqual([
+      [0, 1],
+      [1, 4],
+      [4, 6],
+    ]);
   });
 
   it("answers a message without records, which only opens the call, with the next offset", async () => {
-    expect(await ranges(publish({ topic: "ordered" }, listed([sized(0), sized(1)])))).toEqual([[6, 6], [6, 7]]);
+    expect(await ranges(publish({ topic: "ordered" }, listed([sized(0), sized(1)])))).toEqual([
+      [6, 6],
+      [6, 7],
+    ]);
   });
 
   it("takes many more batches than may be outstanding", async () => {

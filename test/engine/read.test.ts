@@ -11,7 +11,10 @@ describe.each(databaseKinds)("Engine.read() on %s", (kind) => {
     database = await createTestDatabase(kind);
     node = await openTestEngine(await database.openStore(), { pageBytesMin: 1024, pageBytesMax: 4096 });
     for (const batch of range(0, 5)) {
-      ({ epoch } = await node.append("hundred", range(0, 20).map((index) => (batch * index * 7) % 300)));
+      ({ epoch } = await node.append(
+        "hundred",
+        range(0, 20).map((index) => (batch * index * 7) % 300),
+      ));
     }
   });
   afterAll(async () => {
@@ -29,7 +32,12 @@ describe.each(databaseKinds)("Engine.read() on %s", (kind) => {
     ["nothing from the end", { from: { at: "latest" } }, [], 100],
     ["backward from the end", { direction: "backward" }, range(0, 100).toReversed(), 0],
     ["backward from an offset, exclusive", { direction: "backward", from: { at: "offset", offset: 3 } }, [2, 1, 0], 0],
-    ["backward until an offset, inclusive", { direction: "backward", until: { at: "offset", offset: 98 } }, [99, 98], 98],
+    [
+      "backward until an offset, inclusive",
+      { direction: "backward", until: { at: "offset", offset: 98 } },
+      [99, 98],
+      98,
+    ],
     ["the newest, backward", { direction: "backward", from: { at: "last", count: 2 } }, [99, 98], 98],
     ["backward at most a limit", { direction: "backward", limit: 70 }, range(30, 100).toReversed(), 30],
     ["nothing before any time", { until: { at: "time", timeMicros: 1 } }, [], 0],
@@ -46,12 +54,17 @@ describe.each(databaseKinds)("Engine.read() on %s", (kind) => {
     await expect.poll(() => Date.now() * 1000, { interval: 1 }).toBeGreaterThan(lastTimeMicros + 2000);
     await node.append("hundred-later", [1]);
     const at = lastTimeMicros + 1;
-    expect((await node.read("hundred", { from: { at: "time", timeMicros: lastTimeMicros } })).offsets).toEqual(range(80, 100));
+    expect((await node.read("hundred", { from: { at: "time", timeMicros: lastTimeMicros } })).offsets).toEqual(
+      range(80, 100),
+    );
     expect((await node.read("hundred", { from: { at: "time", timeMicros: at } })).offsets).toEqual([]);
   });
 
   it("grows its pages as they are earned, and never above the largest", async () => {
-    await node.append("earned", range(0, 900).map(() => 1000));
+    await node.append(
+      "earned",
+      range(0, 900).map(() => 1000),
+    );
     const { kinds, offsets } = await node.read("earned");
     expect(offsets).toEqual(range(0, 900));
     // 1 KiB pages until 64 KiB were delivered; 4 KiB from 256 KiB on.

@@ -5,7 +5,9 @@ it("StampClock believes a wall clock within a minute of the database's, and none
   let wall = 1_000_000_000;
   let monotonicMs = 0;
   const told: number[] = [];
-  const clock = createStampClock({ wallMicros: () => wall, monotonicMs: () => monotonicMs }, (ahead) => told.push(ahead));
+  const clock = createStampClock({ wallMicros: () => wall, monotonicMs: () => monotonicMs }, (ahead) =>
+    told.push(ahead),
+  );
   expect(clock.now()).toBe(wall);
   clock.anchor(wall);
   wall += 59_000_000;

@@ -33,7 +33,11 @@ describe("readSettings", () => {
     [{ listen: "127.0.0.1:70000" }, {}, /--listen: must be HOST:PORT/],
     [{}, { MILLRACE_BATCH_RECORDS: "0" }, /MILLRACE_BATCH_RECORDS: must be a whole number from 1 to 100000, got "0"/],
     [{ "record-bytes": "1e3" }, {}, /--record-bytes: must be a whole number/],
-    [{}, { MILLRACE_LOG_LEVEL: "loud" }, /MILLRACE_LOG_LEVEL: must be one of debug, info, warn, error, silent, got "loud"/],
+    [
+      {},
+      { MILLRACE_LOG_LEVEL: "loud" },
+      /MILLRACE_LOG_LEVEL: must be one of debug, info, warn, error, silent, got "loud"/,
+    ],
     [{}, { MILLRACE_INSECURE: "maybe" }, /MILLRACE_INSECURE: must be true or false/],
     [{ "page-bytes-min": "500000" }, {}, /--page-bytes-min \(500000\) must not be above --page-bytes-max \(262144\)/],
   ])("refuses %j %j", (flags, environment, message) => {

@@ -142,4 +142,5 @@ export function offsetsOf(messages: readonly FollowMessage[]): number[] {
   return messages.flatMap((message) => (message.kind === "page" ? offsetsIn(message.encoded) : []));
 }
 
-export const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, index) => from + index);
+export const range = (from: number, to: number): number[] =>
+  Array.from({ length: to - from }, (_, index) => from + index);

@@ -26,10 +26,16 @@ const timestamp = fc.record({
 export const recordArbitrary: fc.Arbitrary<RecordMessage> = fc.record({
   key: plainText(20),
   attributes: fc
-    .array(fc.tuple(fc.oneof(
+    .array(
+      fc.tuple(
+        fc.oneof(
           plainText(10).map((name) => `n${name}`),
           fc.constant("__proto__"),
-        ), plainText(20)), { maxLength: 4 })
+        ),
+        plainText(20),
+      ),
+      { maxLength: 4 },
+    )
     .map((pairs) => new Map(pairs)),
   body: fc.oneof(
     fc.constant(undefined),

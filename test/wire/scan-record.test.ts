@@ -29,26 +29,77 @@ function faultOf(record: Fields | Uint8Array): string {
   }
 }
 
-const text = (field: number, bytes: Uint8Array) => new BinaryWriter().uint32(field * 8 + 2).bytes(bytes).finish();
+const text = (field: number, bytes: Uint8Array) =>
+  new BinaryWriter()
+    .uint32(field * 8 + 2)
+    .bytes(bytes)
+    .finish();
 const nested = (levels: number): unknown => (levels === 0 ? 1 : { deeper: nested(levels - 1) });
 
 const refused: [string, Fields | Uint8Array, string][] = [
-  ["a key that is too long", { key: "k".repeat(recordBounds.keyBytes + 1) }, "records[0].key: has 1025 bytes, at most 1024 are allowed"],
+  [
+    "a key that is too long",
+    { key: "k".repeat(recordBounds.keyBytes + 1) },
+    "records[0].key: has 1025 bytes, at most 1024 are allowed",
+  ],
   ["U+0000 in a key", { key: "a\u0000b" }, "records[0].key: must not contain U+0000"],
   ["invalid UTF-8 in a key", text(1, Uint8Array.of(0xff)), "records[0].key: must be valid UTF-8"],
   ["a surrogate written as UTF-8", text(1, Uint8Array.of(0xed, 0xa0, 0x80)), "records[0].key: must be valid UTF-8"],
   ["invalid UTF-8 in text", text(4, Uint8Array.of(0xc3)), "records[0].text: must be valid UTF-8"],
-  ["U+0000 in an attribute", { attributes: new Map([["a", "\u0000"]]) }, "records[0].attributes.value: must not contain U+0000"],
+  [
+    "U+0000 in an attribute",
+    { attributes: new Map([["a", "\u0000"]]) },
+    "records[0].attributes.value: must not contain U+0000",
+  ],
   ["an attribute without a name", { attributes: new Map([["", "x"]]) }, "records[0].attributes.key: must not be empty"],
-  ["too many attributes", { attributes: new Map(Array.from({ length: 101 }, (_, i) => [`a${i}`, ""])) }, "records[0].attributes: at most 100 are allowed"],
-  ["an infinite number", { body: { $case: "json", value: { a: Number.POSITIVE_INFINITY } } }, "records[0].json: numbers must be finite: JSON has no NaN and no infinity"],
-  ["a latitude beyond the pole", { location: { latitude: 90.1, longitude: 0 } }, "records[0].location.latitude: must be from -90 to 90, got 90.1"],
-  ["a longitude that is no number", { location: { latitude: 0, longitude: Number.NaN } }, "records[0].location.longitude: must be from -180 to 180, got NaN"],
-  ["an event time after year 9999", { eventTime: { seconds: 253_402_300_800, nanos: 0 } }, "records[0].event_time.seconds: must be from year 1 to year 9999"],
-  ["negative nanoseconds", { eventTime: { seconds: 0, nanos: -1 } }, "records[0].event_time.nanos: must be from 0 to 999999999"],
-  ["a message without a type", { body: { $case: "message", value: { typeUrl: "", value: Uint8Array.of(1) } } }, "records[0].message.type_url: is required"],
-  ["a value without a kind", text(5, Uint8Array.of(0x0a, 0x05, 0x0a, 0x01, 0x61, 0x12, 0x00)), "records[0].json: every value must have a kind (null_value for null)"],
-  ["an unknown field", new BinaryWriter().uint32(9 * 8).uint32(1).finish(), "records[0]: field 9 is unknown to this server"],
+  [
+    "too many attributes",
+    { attributes: new Map(Array.from({ length: 101 }, (_, i) => [`a${i}`, ""])) },
+    "records[0].attributes: at most 100 are allowed",
+  ],
+  [
+    "an infinite number",
+    { body: { $case: "json", value: { a: Number.POSITIVE_INFINITY } } },
+    "records[0].json: numbers must be finite: JSON has no NaN and no infinity",
+  ],
+  [
+    "a latitude beyond the pole",
+    { location: { latitude: 90.1, longitude: 0 } },
+    "records[0].location.latitude: must be from -90 to 90, got 90.1",
+  ],
+  [
+    "a longitude that is no number",
+    { location: { latitude: 0, longitude: Number.NaN } },
+    "records[0].location.longitude: must be from -180 to 180, got NaN",
+  ],
+  [
+    "an event time after year 9999",
+    { eventTime: { seconds: 253_402_300_800, nanos: 0 } },
+    "records[0].event_time.seconds: must be from year 1 to year 9999",
+  ],
+  [
+    "negative nanoseconds",
+    { eventTime: { seconds: 0, nanos: -1 } },
+    "records[0].event_time.nanos: must be from 0 to 999999999",
+  ],
+  [
+    "a message without a type",
+    { body: { $case: "message", value: { typeUrl: "", value: Uint8Array.of(1) } } },
+    "records[0].message.type_url: is required",
+  ],
+  [
+    "a value without a kind",
+    text(5, Uint8Array.of(0x0a, 0x05, 0x0a, 0x01, 0x61, 0x12, 0x00)),
+    "records[0].json: every value must have a kind (null_value for null)",
+  ],
+  [
+    "an unknown field",
+    new BinaryWriter()
+      .uint32(9 * 8)
+      .uint32(1)
+      .finish(),
+    "records[0]: field 9 is unknown to this server",
+  ],
   ["a group", new BinaryWriter().uint32(1 * 8 + 3).finish(), "records[0].key: has wire type 3, expected 2"],
   ["a length beyond the end", Uint8Array.of(0x0a, 0x7f), "records[0].key: ends before it is complete"],
 ];

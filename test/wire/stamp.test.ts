@@ -3,7 +3,14 @@ import { describe, expect, it } from "vitest";
 import { defaultLimits, MillraceError } from "../../src/core/index.js";
 import { Record as RecordMessage } from "../../src/gen/millrace/v1/record.js";
 import { AppendRequest, FollowResponse, ReadResponse } from "../../src/gen/millrace/v1/record_service.js";
-import { encodePageMessage, frameBatches, frameEnds, readStamp, splitRequest, stampBytes } from "../../src/wire/index.js";
+import {
+  encodePageMessage,
+  frameBatches,
+  frameEnds,
+  readStamp,
+  splitRequest,
+  stampBytes,
+} from "../../src/wire/index.js";
 import { recordArbitrary } from "../support/record-arbitrary.js";
 
 function encodeAppend(records: RecordMessage[], topic = "orders"): Uint8Array {
@@ -54,10 +61,9 @@ describe("frameBatches", () => {
 
   it("adds the same number of bytes to every record, whatever its offset and time", () => {
     const { batch } = splitRequest(encodeAppend([RecordMessage.fromPartial({ key: "k" })]), defaultLimits);
-    const lengths = [
-      frameBatches([batch], 0, 0),
-      frameBatches([batch], 2 ** 53 - 2, 4e15),
-    ].map((frames) => frames.bytes.length);
+    const lengths = [frameBatches([batch], 0, 0), frameBatches([batch], 2 ** 53 - 2, 4e15)].map(
+      (frames) => frames.bytes.length,
+    );
     expect(lengths).toEqual([1 + 1 + 3 + stampBytes, 1 + 1 + 3 + stampBytes]);
   });
 });
@@ -86,9 +92,7 @@ describe("splitRequest", () => {
           if (batch.count === 0) return;
           const frames = frameBatches([batch], 10, 1_700_000_000_000_000);
           const read = ReadResponse.decode(encodePageMessage([frames.bytes], { epoch: 1, offset: 0 }));
-          expect(read.records.map((record) => record.offset)).toEqual(
-            read.records.map((_record, index) => 10 + index),
-          );
+          expect(read.records.map((record) => record.offset)).toEqual(read.records.map((_record, index) => 10 + index));
           JSON.stringify(ReadResponse.toJSON(read));
           taken++;
         } catch (error) {
