@@ -2,6 +2,7 @@ export {
   ClientError,
   ConflictError,
   DataLossError,
+  errorOfStatus,
   FailedPreconditionError,
   InvalidArgumentError,
   NotFoundError,
