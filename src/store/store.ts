@@ -105,7 +105,10 @@ export interface PageRequest {
   readonly records: number;
   /** At most so many bytes of frames, but always one record. */
   readonly bytes: number;
-  /** The running total of frame bytes at `from`, when the cursor knows it: the `endBytes` of the page before. */
+  /**
+   * The running total of frame bytes below `from`, when the cursor knows it: forward, the `endBytes` of the page before;
+   * backward, that less the length of its `frames`.
+   */
   readonly fromBytes?: number;
 }
 

@@ -11,13 +11,25 @@ import { silentLogger } from "../../src/telemetry/index.js";
 import { openPostgresStore } from "../../src/store/postgres/index.js";
 import { type CompiledSources, compileSources } from "../support/compile-sources.js";
 
-const script = "test/support/lock-process.ts";
+const source = "src/store/postgres/database/folder-lock.ts";
+
+/** Takes the folder when it is told to, so that several race, and holds it until it is killed or its input ends. */
+const script = `
+const { lockFolder } = await import(process.argv[1]);
+process.stdin.on("end", () => process.exit(0));
+process.stdin.once("data", () => {
+  lockFolder(process.argv[2]).then(
+    () => process.stdout.write("held\\n"),
+    (error) => process.stdout.write("refused " + error.message + "\\n"),
+  );
+});`;
+
 let compiled: CompiledSources;
 let folder: string;
 const children: ChildProcess[] = [];
 
 beforeAll(async () => {
-  compiled = await compileSources([script]);
+  compiled = await compileSources([source]);
 });
 afterAll(() => compiled?.remove());
 beforeEach(async () => {
@@ -30,7 +42,9 @@ afterEach(async () => {
 
 /** A process that will try to take the folder when `go` is called. */
 function startProcess() {
-  const child = spawn(process.execPath, [compiled.fileOf(script), folder], { stdio: ["pipe", "pipe", "inherit"] });
+  const child = spawn(process.execPath, ["--input-type=module", "-e", script, compiled.fileOf(source), folder], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
   children.push(child);
   const answer = once(createInterface({ input: child.stdout }), "line") as Promise<[string]>;
   return {
