@@ -1,0 +1,71 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type ServerProcess, startServerProcess } from "../support/server-process.js";
+
+/**
+ * The README is executed: every `console` block runs against a fresh server, in order, and prints what it shows. Times,
+ * epochs and rates differ from run to run; only their places count.
+ */
+const root = new URL("../../", import.meta.url).pathname;
+const readme = readFileSync(join(root, "README.md"), "utf8");
+
+interface Step {
+  readonly command: string;
+  readonly output: string;
+}
+
+const blocks = [...readme.matchAll(/^```console\n([\s\S]*?)^```$/gm)].map((match) => match[1] ?? "");
+const steps: Step[] = blocks.flatMap((block) =>
+  block
+    .split(/^\$ /m)
+    .slice(1)
+    .map((text) => {
+      const end = text.indexOf("\n");
+      return { command: text.slice(0, end), output: text.slice(end + 1).trim() };
+    }),
+);
+
+let server: ServerProcess;
+const folder = mkdtempSync(join(tmpdir(), "millrace-readme-"));
+beforeAll(async () => {
+  server = await startServerProcess(["--listen", "127.0.0.1:0", "--data", folder, "--log-level", "warn"]);
+});
+afterAll(async () => {
+  await server.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Runs a line as the README's reader would, but against the test's server. */
+function run(command: string): Promise<string> {
+  const line = command
+    .replaceAll("127.0.0.1:50051", server.address)
+    // A follow does not end by itself: the reader presses Ctrl-C.
+    .replace(/^(?=buf-curl .*Follow$)/, "timeout -s INT 2 ")
+    .replaceAll("buf-curl", "node_modules/.bin/buf curl --protocol grpc --http2-prior-knowledge");
+  const child = spawn("bash", ["-c", line], {
+    cwd: root,
+    env: { ...process.env, MILLRACE_ADDRESS: server.address, npm_config_loglevel: "silent" },
+  });
+  const chunks: Buffer[] = [];
+  child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
+  return new Promise((resolve) => child.on("close", () => resolve(Buffer.concat(chunks).toString("utf8").trim())));
+}
+
+function normal(text: string): string {
+  return text
+    .replace(/"epoch": ?"\d+"/g, '"epoch":"E"')
+    .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "T")
+    .replace(/"(seconds|recordsPerSecond)":[\d.]+/g, '"$1":N');
+}
+
+it("shows commands", () => {
+  expect(steps.length).toBeGreaterThanOrEqual(7);
+});
+
+const shown = steps.filter(({ command }) => !command.startsWith("alias "));
+it.each(shown)("prints what it shows for: $command", async ({ command, output }) => {
+  expect(normal(await run(command))).toBe(normal(output));
+});
