@@ -83,8 +83,9 @@ class Follower {
   readonly #signal: AbortSignal;
   readonly #allowance: PageAllowance;
   #phase: Phase = "catching-up";
-  /** The running total of frame bytes at `next`, while pages come from the database. */
+  /** The running total of frame bytes at `next`, while pages come from the database, and the last one's mean size. */
   #nextBytes: number | undefined;
+  #meanFrameBytes: number | undefined;
   /** A page read that has not settled, across the heartbeats that are sent meanwhile. */
   #reading: Promise<PageOutcome> | undefined;
   #grant: PageGrant | undefined;
@@ -228,6 +229,7 @@ class Follower {
     switch (outcome.kind) {
       case "page": {
         const { page } = outcome;
+        this.#meanFrameBytes = page.frames.length / (page.next - page.first);
         // A live page was read for all and is in the tail now, unless the tail could not take it.
         const cached = this.#readTail(bytes);
         if (cached !== undefined)
@@ -266,7 +268,10 @@ class Follower {
   #readDatabase(bytes: number): Promise<PageOutcome> {
     if (this.#phase === "live") return this.#parts.pages.readLive(this.#topic, this.next, this.#signal);
     const cursor = { direction: "forward", offset: this.next, bytes: this.#nextBytes } as const;
-    return this.#parts.pages.readHistory({ topic: this.#topic, cursor, bytes }, this.#signal);
+    return this.#parts.pages.readHistory(
+      { topic: this.#topic, cursor, bytes, meanFrameBytes: this.#meanFrameBytes },
+      this.#signal,
+    );
   }
 
   #fallFromLive(): void {

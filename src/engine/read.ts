@@ -92,6 +92,7 @@ class Reader {
   readonly #allowance: PageAllowance;
   #cursor: PageCursor;
   #remaining: number;
+  #meanFrameBytes: number | undefined;
   #ahead: Fetch | undefined;
   /** The room and the size of the page that is being delivered. */
   #grant: PageGrant | undefined;
@@ -164,6 +165,7 @@ class Reader {
   #deliver(page: Page): PageMessage {
     const isForward = this.#command.direction === "forward";
     this.#remaining -= page.next - page.first;
+    this.#meanFrameBytes = page.frames.length / (page.next - page.first);
     this.#moveTo(isForward ? page.next : page.first, isForward ? page.endBytes : undefined);
     if (this.#allowance.isEarned && !this.isDone) this.#ahead = this.#fetch();
     this.#messageBytes = page.frames.length;
@@ -179,6 +181,7 @@ class Reader {
         bytes: grant.bytes,
         until: this.#until,
         recordsMax: this.#remaining,
+        meanFrameBytes: this.#meanFrameBytes,
       },
       this.#signal,
     );

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -68,4 +68,14 @@ it("shows commands", () => {
 const shown = steps.filter(({ command }) => !command.startsWith("alias "));
 it.each(shown)("prints what it shows for: $command", async ({ command, output }) => {
   expect(normal(await run(command))).toBe(normal(output));
+});
+
+it("shows a client program that runs", async () => {
+  const program = /^```ts\n([\s\S]*?)^```$/m.exec(readme)?.[1] ?? "";
+  const file = join(folder, "program.mjs");
+  const here = program
+    .replace('"millrace"', JSON.stringify(join(root, "dist/index.js")))
+    .replace("127.0.0.1:50051", server.address);
+  writeFileSync(file, here);
+  expect(await run(`node ${file}`)).toMatch(/^\d+ .*o-4/);
 });
