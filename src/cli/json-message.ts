@@ -242,17 +242,16 @@ function anyFromJson(definitions: PackageDefinition, value: unknown, path: strin
     if (typeof rest["value"] !== "string") {
       throw refused(path, `${String(typeUrl)} is unknown here: give its bytes as base64 in "value"`);
     }
-    return { type_url: typeUrl, typeUrl, value: rest["value"] };
+    return { typeUrl, value: rest["value"] };
   }
   const type = typeNameOf(String(typeUrl));
   // A type with a JSON form of its own has it in "value".
   const message = messageFromJson(definitions, type, hasOwnForm.test(type) ? rest["value"] : rest);
-  return { type_url: typeUrl, typeUrl, value: definition.serialize(message).toString("base64") };
+  return { typeUrl, value: definition.serialize(message).toString("base64") };
 }
 
 function anyToJson(definitions: PackageDefinition, object: Plain): Plain {
-  const typeUrl = String(object["typeUrl"] ?? object["type_url"] ?? "");
-  const bytes = String(object["value"] ?? "");
+  const { typeUrl = "", value: bytes = "" } = object as { readonly typeUrl?: string; readonly value?: string };
   const definition = definitions[typeNameOf(typeUrl)];
   if (definition === undefined || !isMessage(definition)) return { "@type": typeUrl, value: bytes };
   const message = definition.deserialize(Buffer.from(bytes, "base64"));
