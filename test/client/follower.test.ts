@@ -170,7 +170,9 @@ describe("follow()", () => {
     let taken = 0;
     const { follow } = await open({
       follow(stream) {
-        const next = () => {
+        const next = (error?: Error | null) => {
+          // A write after the end calls back at once, and would for ever.
+          if (error) return;
           taken += 1;
           stream.write(page(taken - 1, taken, 262_144), next);
         };
