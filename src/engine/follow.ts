@@ -242,6 +242,7 @@ class Follower {
         return undefined;
       case "gone":
       case "beyond":
+      case "missing":
       case "trimmed": {
         this.#releaseGrant();
         const from = this.next;

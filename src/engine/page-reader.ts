@@ -27,6 +27,8 @@ export type PageOutcome =
   | { readonly kind: "trimmed"; readonly head: Head }
   /** The cursor is above the next offset. */
   | { readonly kind: "beyond"; readonly head: Head }
+  /** A record that is kept, by its head, is not there: somebody else deleted rows. */
+  | { readonly kind: "missing"; readonly head: Head }
   /** The topic's rows are gone. */
   | { readonly kind: "gone" };
 
@@ -114,11 +116,11 @@ function judge(found: PageRead | undefined, cursor: PageCursor): PageOutcome {
   if (cursor.direction === "forward") {
     if (cursor.offset < head.earliestOffset) return { kind: "trimmed", head };
     if (page !== undefined && page.first === cursor.offset) return { kind: "page", page, head };
-    return { kind: "end", head };
+    return { kind: cursor.offset === head.nextOffset ? "end" : "missing", head };
   }
   if (page !== undefined && page.next === cursor.offset && page.first >= head.earliestOffset) {
     return { kind: "page", page, head };
   }
   // Backward, the earliest record is the end, however it became the earliest.
-  return { kind: "end", head };
+  return { kind: cursor.offset <= head.earliestOffset ? "end" : "missing", head };
 }

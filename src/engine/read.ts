@@ -4,7 +4,7 @@
  * stream that earned large pages has the next one fetched ahead.
  */
 
-import { offsetOutOfRange, type Page, type Position, topicDeleted, type Until } from "../core/index.js";
+import { MillraceError, offsetOutOfRange, type Page, type Position, topicDeleted, type Until } from "../core/index.js";
 import type { Head } from "../store/index.js";
 import type { LiveStream } from "../telemetry/index.js";
 import { encodePageMessage, pageAsMessage } from "../wire/index.js";
@@ -135,6 +135,7 @@ class Reader {
         return emptyPage(this.#topic, this.#cursor.offset);
       case "gone":
       case "beyond":
+      case "missing":
       case "trimmed": {
         const from = this.#cursor.offset;
         const to = resumeAfter(outcome, this.#command, this.#topic, from);
@@ -247,6 +248,12 @@ export function resumeAfter(
     case "beyond":
       if (topic.isOver) throw overError(topic);
       throw offsetOutOfRange(topic.name, offset, outcome.head);
+    case "missing":
+      throw new MillraceError(
+        "data-loss",
+        `Topic "${topic.name}" has no record at offset ${offset}, which it should keep: its rows were deleted by other means`,
+        { metadata: { topic: topic.name, epoch: String(topic.epoch), offset: String(offset) } },
+      );
     case "trimmed":
       if (command.whenTrimmed === "skip") return outcome.head.earliestOffset;
       throw offsetOutOfRange(topic.name, offset, outcome.head);

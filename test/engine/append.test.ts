@@ -176,6 +176,20 @@ describe("Engine.append() from two nodes on one Postgres", () => {
   });
 });
 
+describe("Engine when rows are missing", () => {
+  it("ends a reader with data-loss instead of skipping them, or asking for ever", async () => {
+    const database = await createTestDatabase("postgres");
+    const node = await openTestEngine(await database.openStore());
+    await node.append("holed", [1, 1, 1]);
+    if (database.connection.kind !== "postgres") throw new Error("Not on Postgres");
+    await runOn(database.connection.url, 'delete from millrace.records where "offset" = 0');
+    await expect(node.read("holed")).rejects.toMatchObject({ code: "data-loss", metadata: { offset: "0" } });
+    await expect(node.follow("holed").until("caught-up")).rejects.toMatchObject({ code: "data-loss" });
+    await node.engine.close();
+    await database.drop();
+  });
+});
+
 describe("Engine when Postgres was restored from a backup", () => {
   it("ends followers with data-loss, and gives the topic a new epoch", async () => {
     const database = await createTestDatabase("postgres");

@@ -50,14 +50,17 @@ describe.each(databaseKinds)("Engine.read() on %s", (kind) => {
   });
 
   it("finds a start by time between two batches", async () => {
-    const { lastTimeMicros } = (await node.engine.topics.get("hundred")).head;
-    await expect.poll(() => Date.now() * 1000, { interval: 1 }).toBeGreaterThan(lastTimeMicros + 2000);
-    await node.append("hundred-later", [1]);
-    const at = lastTimeMicros + 1;
-    expect((await node.read("hundred", { from: { at: "time", timeMicros: lastTimeMicros } })).offsets).toEqual(
-      range(80, 100),
-    );
-    expect((await node.read("hundred", { from: { at: "time", timeMicros: at } })).offsets).toEqual([]);
+    await node.append("timed", [1, 1]);
+    const early = (await node.engine.topics.get("timed")).head.lastTimeMicros;
+    await expect.poll(() => Date.now() * 1000, { interval: 1 }).toBeGreaterThan(early + 2000);
+    await node.append("timed", [1, 1, 1]);
+    const late = (await node.engine.topics.get("timed")).head.lastTimeMicros;
+    const from = async (timeMicros: number) => (await node.read("timed", { from: { at: "time", timeMicros } })).offsets;
+    expect(await from(early)).toEqual([0, 1, 2, 3, 4]);
+    expect(await from(early + 1)).toEqual([2, 3, 4]);
+    expect(await from(late)).toEqual([2, 3, 4]);
+    expect(await from(late + 1)).toEqual([]);
+    expect((await node.read("timed", { until: { at: "time", timeMicros: late } })).offsets).toEqual([0, 1]);
   });
 
   it("grows its pages as they are earned, and never above the largest", async () => {
