@@ -26,8 +26,8 @@ run: $(built) ## install, build, serve: make run ARGS="--listen 127.0.0.1:50052"
 test: $(built) ## install, build, all tests: make test ARGS=test/streams
 	$(bin)/vitest run $(ARGS)
 
-soak: $(built) ## the tests that take minutes to hours
-	SOAK=1 $(bin)/vitest run $(ARGS)
+soak: $(built) ## the tests that take minutes to hours: make soak SEED=7 DURATION=60 (seconds a file)
+	SOAK=1 MILLRACE_SOAK_SEED=$(SEED) MILLRACE_SOAK_SECONDS=$(DURATION) $(bin)/vitest run $(ARGS)
 
 # `make -k lint` shows the faults of all of them.
 lint: lint-proto lint-generated lint-format lint-types lint-code lint-dead lint-package ## every check that is not a test

@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import type { StoreConnection } from "../../src/store/postgres/index.js";
 
 export interface ServerProcess {
   /** HOST:PORT that it serves on. */
@@ -16,6 +17,24 @@ export interface ServerProcess {
   readonly log: readonly string[];
   /** Sends a signal and resolves with the exit code, or the signal that ended it. */
   stop(signal?: NodeJS.Signals): Promise<number | NodeJS.Signals>;
+}
+
+/** The arguments that put a server on this database. */
+export function databaseArguments(connection: StoreConnection): string[] {
+  return connection.kind === "embedded" ? ["--data", connection.folder] : ["--database-url", connection.url];
+}
+
+const running = new Set<ChildProcess>();
+
+/** Kills every server that is left. For `afterEach`: a test that failed must not leave one behind. */
+export async function killServerProcesses(): Promise<void> {
+  await Promise.all(
+    [...running].map(async (child) => {
+      const exited = once(child, "exit");
+      child.kill("SIGKILL");
+      await exited;
+    }),
+  );
 }
 
 const entry = new URL("../../dist/cli/main.js", import.meta.url).pathname;
@@ -32,6 +51,8 @@ export async function startServerProcess(
     env: environment,
     stdio: ["ignore", "pipe", "pipe"],
   });
+  running.add(child);
+  child.once("exit", () => running.delete(child));
   const lines: string[] = [];
   const log: string[] = [];
   createInterface({ input: child.stderr }).on("line", (line) => log.push(line));

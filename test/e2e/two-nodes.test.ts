@@ -1,0 +1,10 @@
+import { afterEach, test } from "vitest";
+import { killServerProcesses } from "../support/server-process.js";
+import { seededRandom } from "../support/soak.js";
+import { publishOverTwoNodes } from "./two-nodes.js";
+
+afterEach(killServerProcesses);
+
+test.each([false, true])("publish over two nodes into one topic leaves no gap, one killed: %s", (isOneKilled) =>
+  publishOverTwoNodes({ records: 10_000, random: seededRandom(1), isOneKilled }),
+);
