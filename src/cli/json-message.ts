@@ -242,16 +242,23 @@ function anyFromJson(definitions: PackageDefinition, value: unknown, path: strin
     if (typeof rest["value"] !== "string") {
       throw refused(path, `${String(typeUrl)} is unknown here: give its bytes as base64 in "value"`);
     }
-    return { typeUrl, value: rest["value"] };
+    return { ...bothNames(String(typeUrl)), value: rest["value"] };
   }
   const type = typeNameOf(String(typeUrl));
   // A type with a JSON form of its own has it in "value".
   const message = messageFromJson(definitions, type, hasOwnForm.test(type) ? rest["value"] : rest);
-  return { typeUrl, value: definition.serialize(message).toString("base64") };
+  return { ...bothNames(String(typeUrl)), value: definition.serialize(message).toString("base64") };
+}
+
+/** The definition of Any that protobufjs brings along has this one name in snake case; one that is loaded has not. */
+function bothNames(typeUrl: string): object {
+  return { typeUrl, type_url: typeUrl };
 }
 
 function anyToJson(definitions: PackageDefinition, object: Plain): Plain {
-  const { typeUrl = "", value: bytes = "" } = object as { readonly typeUrl?: string; readonly value?: string };
+  const any = object as { readonly typeUrl?: string; readonly type_url?: string; readonly value?: string };
+  const typeUrl = any.typeUrl ?? any.type_url ?? "";
+  const bytes = any.value ?? "";
   const definition = definitions[typeNameOf(typeUrl)];
   if (definition === undefined || !isMessage(definition)) return { "@type": typeUrl, value: bytes };
   const message = definition.deserialize(Buffer.from(bytes, "base64"));

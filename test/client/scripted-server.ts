@@ -144,7 +144,11 @@ export function endWith(
 
 export function statusWith(
   code: status,
-  { reason, retryMs, metadata = {} }: { readonly reason?: string; readonly retryMs?: number; readonly metadata?: Record<string, string> } = {},
+  {
+    reason,
+    retryMs,
+    metadata = {},
+  }: { readonly reason?: string; readonly retryMs?: number; readonly metadata?: Record<string, string> } = {},
 ): StatusObject {
   const packed: { typeUrl: string; value: Uint8Array }[] = [];
   if (reason !== undefined) {
