@@ -20,7 +20,7 @@ export type { FollowEvent, FollowOptions } from "./follower.js";
 export type { Health } from "./health.js";
 export type { LiveStream, LiveStreamsOptions, LiveStreamWaiting } from "./live-streams.js";
 export type { MillraceClient } from "./millrace-client.js";
-export type { PublishAllOptions, PublisherOptions, PublishTotals } from "./publisher.js";
+export type { PublishAllOptions, PublisherOptions, PublishTotals } from "./publisher-options.js";
 export type { Acknowledgement } from "./record-batch.js";
 export type { ReadEvent, ReadOptions } from "./reader.js";
 export type { RecordPage, RecordStream } from "./record-stream.js";

@@ -6,7 +6,6 @@ import {
   abortable,
   type Backoff,
   backoff,
-  type BackoffOptions,
   createYielder,
   deferred,
   type Permit,
@@ -17,6 +16,7 @@ import type { RecordInput } from "../wire/index.js";
 import { clientError, isTransient } from "./client-error.js";
 import type { Connection } from "./connection.js";
 import { Outbox } from "./outbox.js";
+import type { PublishAllOptions, PublisherOptions, PublishTotals } from "./publisher-options.js";
 import { runPublishSession } from "./publish-session.js";
 import {
   type Acknowledgement,
@@ -26,43 +26,6 @@ import {
   type Outcome,
   type RecordBatch,
 } from "./record-batch.js";
-import type { Reconnecting } from "./resuming-source.js";
-
-export interface PublisherOptions {
-  /** A batch with so many records is sent. Default 500, at most 1000. */
-  readonly batchRecords?: number | undefined;
-  /** A batch with so many bytes is sent. Default 256 KiB, at most 1 MiB. */
-  readonly batchBytes?: number | undefined;
-  /** How long the first record of a batch waits for others, in milliseconds. Default 5. */
-  readonly lingerMs?: number | undefined;
-  /** What may wait for its acknowledgement, in bytes. Default 16 MiB. */
-  readonly bufferBytes?: number | undefined;
-  /** Names the producer. Default: at random. Fix it to fence an older instance by a higher generation. */
-  readonly producerId?: string | undefined;
-  /** The fencing number. Default 0. */
-  readonly generation?: number | undefined;
-  /** Publish only to this incarnation of the topic. Default: the one that gives the first acknowledgement. */
-  readonly epoch?: number | undefined;
-  /** Told when the way to the server is lost, and when it is tried again. */
-  readonly onEvent?: ((event: Reconnecting) => void) | undefined;
-  /** Waits between tries: full jitter, 100 ms doubling to 30 s unless told otherwise. */
-  readonly backoff?: BackoffOptions | undefined;
-}
-
-/** What `publishAll` has published. */
-export interface PublishTotals {
-  readonly records: number;
-  /** The offset of the first record; undefined when there was none. */
-  readonly firstOffset: number | undefined;
-  /** The offset after the last record. */
-  readonly nextOffset: number | undefined;
-}
-
-export interface PublishAllOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** Told after each acknowledged record how many there are. */
-  readonly onAcknowledged?: ((records: number) => void) | undefined;
-}
 
 /** How many records may wait for room in the buffer. */
 const waitingMax = 1024;

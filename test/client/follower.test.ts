@@ -150,7 +150,7 @@ describe("follow()", () => {
       const reading = async () => {
         for await (const { offset } of follow()) offsets.push(offset);
       };
-      await expect(reading(), name).rejects.toMatchObject({ name, reason });
+      await expect(reading()).rejects.toMatchObject({ name, reason });
       expect(offsets).toEqual([0, 1, 2]);
     }
   });

@@ -208,7 +208,7 @@ describe("Publisher", () => {
       [{ location: { latitude: 91, longitude: 0 } }, "record.location.latitude"],
     ];
     for (const [record, field] of refused) {
-      await expect(publishing.publish(record), field).rejects.toMatchObject({
+      await expect(publishing.publish(record)).rejects.toMatchObject({
         name: "InvalidArgumentError",
         violations: [{ field }],
       });
