@@ -4,7 +4,8 @@ import { Connection, type ConnectionOptions, type UnaryOptions } from "./connect
 import { followTopic, type FollowOptions } from "./follower.js";
 import { checkHealth, type Health } from "./health.js";
 import { listLiveStreams, type LiveStream, type LiveStreamsOptions } from "./live-streams.js";
-import { Publisher, type PublisherOptions } from "./publisher.js";
+import { Publisher } from "./publisher.js";
+import type { PublisherOptions } from "./publisher-options.js";
 import { readTopic, type ReadOptions } from "./reader.js";
 import type { RecordStream } from "./record-stream.js";
 import { type Topics, topicsOf } from "./topics.js";
