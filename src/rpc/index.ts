@@ -1,3 +1,2 @@
-export { createGrpcServer, defaultGrpcServerOptions } from "./grpc-server.js";
-export { statusOf } from "./status.js";
+export { createGrpcServer } from "./grpc-server.js";
 export type { DrainOutcome, GrpcServer, GrpcServerOptions, GrpcServerParts } from "./grpc-server.js";

@@ -63,7 +63,10 @@ export function yieldToEventLoop(): Promise<void> {
  * a turn whenever `budgetMs` have passed since the last one. Where even an await of nothing is too much, await only
  * what is not `undefined`.
  */
-export function createYielder(budgetMs = 10, now: () => number = () => performance.now()): () => Promise<void> | undefined {
+export function createYielder(
+  budgetMs = 10,
+  now: () => number = () => performance.now(),
+): () => Promise<void> | undefined {
   let turnEndsAt = now() + budgetMs;
   return () => {
     if (now() < turnEndsAt) return undefined;

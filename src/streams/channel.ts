@@ -224,7 +224,8 @@ class ChannelCore<T> {
 
   #entryOf(item: T): Entry<T> {
     const { phase } = this.#state;
-    if (this.#state.phase === "ended" && this.#state.isReceiverGone) throw new ChannelClosedError("the receiver is gone");
+    if (this.#state.phase === "ended" && this.#state.isReceiverGone)
+      throw new ChannelClosedError("the receiver is gone");
     if (phase !== "open") throw new ChannelClosedError("the channel is closed");
     const weight = this.#weigh(item);
     if (!(weight > 0)) throw new RangeError(`Cannot send an item of weight ${weight}`);

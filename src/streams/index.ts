@@ -17,7 +17,7 @@ export { abortable, createYielder, sleep, yieldToEventLoop } from "./abort.js";
 export { backoff } from "./backoff.js";
 export { channel } from "./channel.js";
 export { deferred } from "./deferred.js";
-export { ChannelClosedError, ChannelFullError, LaneFullError, SemaphoreFullError, StreamsError } from "./errors.js";
+export { ChannelClosedError, ChannelFullError, LaneFullError, SemaphoreFullError } from "./errors.js";
 export { Lanes } from "./lanes.js";
 export { pullIterator } from "./pull-iterator.js";
 export { Ring } from "./ring.js";

@@ -44,7 +44,15 @@ export class WaitQueue<Ask, Answer> {
         reject(signal?.reason);
         this.#onAbandoned?.();
       };
-      const waiter: Waiter<Ask, Answer> = { ask, resolve, reject, signal, onAbort, previous: this.#last, next: undefined };
+      const waiter: Waiter<Ask, Answer> = {
+        ask,
+        resolve,
+        reject,
+        signal,
+        onAbort,
+        previous: this.#last,
+        next: undefined,
+      };
       if (this.#last === undefined) this.#first = waiter;
       else this.#last.next = waiter;
       this.#last = waiter;

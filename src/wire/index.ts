@@ -5,7 +5,7 @@ export { writeRecord } from "./encode-record.js";
 export { encodePageMessage, frameEnds, pageAsMessage } from "./page-message.js";
 export { checkBatch, splitRequest } from "./split-request.js";
 export { frameBatches, readStamp, stampBytes } from "./stamp.js";
-export { dateOfTimestamp, timestampOfDate, timestampOfMicros, timestampText } from "./timestamp.js";
+export { dateOfTimestamp, timestampOfDate, timestampText } from "./timestamp.js";
 export { varintLength, writeVarint } from "./varint.js";
 export type { RecordsMessage } from "./decode-message.js";
 export type { AnyMessage, Location, RecordBody } from "./decode-record.js";
