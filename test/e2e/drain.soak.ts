@@ -1,0 +1,15 @@
+import { afterEach, describe, test } from "vitest";
+import { databaseKinds } from "../support/database.js";
+import { killServerProcesses } from "../support/server-process.js";
+import { soakRounds, soakTimeoutMs } from "../support/soak.js";
+import { drainWithFollows } from "./drain.js";
+
+afterEach(killServerProcesses);
+
+describe.each(databaseKinds)("on %s", (kind) => {
+  test(
+    "serve, told to stop with 1000 follows open, tells each where it was, and has them back afterwards",
+    () => soakRounds(`drain on ${kind}`, (random) => drainWithFollows(kind, 1000, random)),
+    soakTimeoutMs,
+  );
+});

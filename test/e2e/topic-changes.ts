@@ -1,0 +1,166 @@
+import { expect, vi } from "vitest";
+import {
+  createClient,
+  type FollowEvent,
+  type FollowOptions,
+  type MillraceClient,
+  type RecordInput,
+  type RecordPage,
+} from "../../src/index.js";
+import { batchOf } from "../support/acknowledged-log.js";
+import { createTestDatabase } from "../support/database.js";
+import { databaseArguments, startServerProcess } from "../support/server-process.js";
+import { quickBackoff } from "./publish-through.js";
+
+/** Where followers follow, and where topics are changed: by the same node, or by another one. */
+export const places = ["embedded", "postgres", "another node"] as const;
+
+export interface Nodes {
+  readonly address: string;
+  /** Takes a record every few KiB, so that a follower which is not iterated stays in history. */
+  readonly following: MillraceClient;
+  readonly changing: MillraceClient;
+  /** Kills the node where followers are, and starts it again on the same port and data. */
+  killFollowed(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function startNodes(place: (typeof places)[number]): Promise<Nodes> {
+  const database = await createTestDatabase(place === "embedded" ? "embedded" : "postgres");
+  const start = (address: string) =>
+    startServerProcess(["--listen", address, "--log-level", "error", ...databaseArguments(database.connection)]);
+  const other = place === "another node" ? await start("127.0.0.1:0") : undefined;
+  let followed = await start("127.0.0.1:0");
+  const { address } = followed;
+  const following = createClient({ address, windowBytes: 65_536 });
+  const changing = createClient({ address: other?.address ?? address });
+  return {
+    address,
+    following,
+    changing,
+    async killFollowed() {
+      await followed.stop("SIGKILL");
+      followed = await start(address);
+    },
+    async close() {
+      following.close();
+      changing.close();
+      await Promise.all([followed.stop(), other?.stop()]);
+      await database.drop();
+    },
+  };
+}
+
+/** Records of history: about 1 MiB, so that a held follower's windows are full long before the end. */
+export const history = 4000;
+
+/** A topic of that name with this incarnation's history. */
+export async function fill(client: MillraceClient, topic: string, incarnation: string): Promise<void> {
+  const publisher = client.publisher(topic, { backoff: quickBackoff });
+  await publisher.publishAll(recordsOf(incarnation));
+  await publisher.close();
+}
+
+function recordsOf(incarnation: string): RecordInput[] {
+  return batchOf(incarnation, 0, history, 250);
+}
+
+/** How a follow ended: with an error, by itself, or not yet. */
+export type FollowEnd = "open" | "ended" | { readonly code: string; readonly reason: string };
+
+/** One follower, all that it was told, and nothing forgotten: whatever it did not see, it was told of. */
+export class Followed {
+  readonly events: FollowEvent[] = [];
+  /** The incarnations whose records it saw. */
+  readonly incarnations = new Set<string>();
+  /** The offset that comes next, unless it is told of a gap. */
+  nextOffset = 0;
+  seen = 0;
+  end: FollowEnd = "open";
+  metadata: Readonly<Record<string, string>> = {};
+  readonly #stream: AsyncIterableIterator<RecordPage, undefined>;
+  #isLive = false;
+
+  constructor(client: MillraceClient, topic: string, options: FollowOptions = {}) {
+    this.#stream = client
+      .follow(topic, {
+        from: "earliest",
+        backoff: quickBackoff,
+        ...options,
+        onEvent: (event) => this.#hear(event),
+      })
+      .pages();
+  }
+
+  /** Takes one page. False when the stream is over. */
+  async step(): Promise<boolean> {
+    try {
+      const { done, value } = await this.#stream.next();
+      if (done === true) this.end = "ended";
+      else this.#take(value);
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && "reason" in error)) throw error;
+      const { code, reason } = error as Error & { readonly code: string; readonly reason: string };
+      this.end = { code, reason };
+      const { metadata } = error as Error & { readonly metadata?: ReadonlyMap<string, string> };
+      this.metadata = Object.fromEntries(metadata ?? []);
+    }
+    return this.end === "open";
+  }
+
+  /** Takes everything until the stream is over. */
+  async toEnd(): Promise<void> {
+    while (await this.step()) {
+      // Each step checks what it got.
+    }
+  }
+
+  /** Reads everything until it is live, and stays there: what comes is taken as it comes. */
+  async goLive(): Promise<{ readonly over: Promise<void> }> {
+    const over = this.toEnd();
+    over.catch(() => undefined);
+    await Promise.race([this.#until(() => this.#isLive || this.end !== "open"), over]);
+    expect(this.#isLive).toBe(true);
+    return { over };
+  }
+
+  /** Waits until it has seen everything below an offset. */
+  async reaches(nextOffset: number): Promise<void> {
+    await this.#until(() => this.nextOffset >= nextOffset || this.end !== "open");
+    expect(this.nextOffset).toBe(nextOffset);
+  }
+
+  async close(): Promise<void> {
+    await this.#stream.return?.();
+  }
+
+  #take({ records, next }: RecordPage): void {
+    for (const { offset, text = "" } of records) {
+      if (offset !== this.nextOffset) throw new Error(`Offset ${offset} came instead of ${this.nextOffset}, silently`);
+      this.nextOffset = offset + 1;
+      this.seen += 1;
+      this.incarnations.add(text.slice(0, text.indexOf(" ")));
+    }
+    expect(next.offset).toBe(this.nextOffset);
+  }
+
+  #hear(event: FollowEvent): void {
+    this.events.push(event);
+    if (event.type === "caught-up") this.#isLive = true;
+    if (event.type !== "skipped") return;
+    expect(event.fromOffset).toBe(this.nextOffset);
+    this.nextOffset = event.toOffset;
+  }
+
+  async #until(condition: () => boolean): Promise<void> {
+    await vi.waitFor(() => expect(condition()).toBe(true), { timeout: 10_000, interval: 5 });
+  }
+}
+
+/** A follower that has read a little of the history and is not iterated. */
+export async function holdInHistory(client: MillraceClient, topic: string, options?: FollowOptions): Promise<Followed> {
+  const followed = new Followed(client, topic, options);
+  expect(await followed.step()).toBe(true);
+  expect(followed.nextOffset).toBeLessThan(history / 2);
+  return followed;
+}
