@@ -1,0 +1,34 @@
+/** Frames as Millrace stores them, for the limits: what is left when everything around them is taken away. */
+
+import { defaultLimits } from "../../src/core/index.js";
+import { AppendRequest } from "../../src/gen/millrace/v1/record_service.js";
+import { type Frames, frameBatches, type RecordBatch, splitRequest } from "../../src/wire/index.js";
+
+/** A batch of records with these bodies, as a request would bring it. */
+export function batchOf(payloads: readonly Uint8Array[], count: number): RecordBatch {
+  const records = Array.from({ length: count }, (_, index) => ({
+    key: "",
+    attributes: new Map<string, string>(),
+    body: { $case: "data" as const, value: payloads[index % payloads.length] as Uint8Array },
+    location: undefined,
+    eventTime: undefined,
+    time: undefined,
+    offset: undefined,
+  }));
+  const request = AppendRequest.encode({
+    topic: "t",
+    records,
+    expectedOffset: undefined,
+    producer: undefined,
+    epoch: 0,
+  });
+  return splitRequest(request.finish(), { ...defaultLimits, batchRecords: count, batchBytes: Number.MAX_SAFE_INTEGER })
+    .batch;
+}
+
+/** As many such records as fit into so many bytes, and at least one. */
+export function framesWithin(payloads: readonly Uint8Array[], bytes: number): Frames {
+  const [one] = frameBatches([batchOf(payloads, 1)], 0, 0).ends;
+  const count = Math.max(1, Math.floor(bytes / (one as number)));
+  return frameBatches([batchOf(payloads, count)], 0, Date.now() * 1000);
+}

@@ -1,0 +1,105 @@
+/** `make bench`: runs the rows, prints their table, and writes it to bench/results.md. */
+
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Bench, profileFolder } from "./harness/bench.js";
+import { describeMachine } from "./harness/machine.js";
+import { summarizeProfiles } from "./harness/profile-summary.js";
+import { markdownReport, type Report, terminalReport } from "./harness/report.js";
+import type { RowResult } from "./harness/result.js";
+import { Stops } from "./harness/stops.js";
+import { startSubject, type SubjectProcess } from "./harness/subject.js";
+import { fanOut } from "./rows/fan-out.js";
+import { latency } from "./rows/latency.js";
+import { memory } from "./rows/memory.js";
+import { publish } from "./rows/publish.js";
+import { replay } from "./rows/replay.js";
+import { readSettings, type RowName } from "./settings.js";
+import type * as postgresServerSubject from "./subjects/postgres-server.js";
+
+const rows: Record<RowName, (bench: Bench) => Promise<RowResult>> = {
+  replay,
+  publish,
+  "fan-out": fanOut,
+  memory,
+  latency,
+};
+
+/** Beside the sources, not in the build. */
+const resultsFile = fileURLToPath(new URL("../../results.md", import.meta.url));
+
+const settings = readSettings(process.env, process.argv.slice(2));
+const stops = new Stops();
+let stopRow: Stops | undefined;
+
+type Postgres = SubjectProcess<typeof postgresServerSubject>;
+
+async function run(): Promise<Report> {
+  const folder = await mkdtemp(join(tmpdir(), "millrace-bench-"));
+  stops.add(() => rm(folder, { recursive: true, force: true }));
+  // Postgres does not run as root: its own user must be able to walk down to its data.
+  await chmod(folder, 0o755);
+  const startMs = performance.now();
+  const progress = (text: string) =>
+    process.stderr.write(`${((performance.now() - startMs) / 1000).toFixed(0).padStart(4)} s  ${text}\n`);
+  let postgres: Postgres | undefined;
+  let databases = 0;
+  const createDatabase = async () => {
+    postgres ??= await startSubject<typeof postgresServerSubject>(whole, "postgres-server", undefined);
+    databases += 1;
+    return postgres.round({ name: `bench_${databases}` });
+  };
+  const whole: Bench = { settings, stops, folder, createDatabase, progress };
+  const results: RowResult[] = [];
+  for (const name of settings.rows) {
+    const ofRow = new Stops();
+    stopRow = ofRow;
+    try {
+      const told = (text: string) => progress(`${name}: ${text}`);
+      results.push(await rows[name]({ ...whole, stops: ofRow, progress: told }));
+    } finally {
+      await ofRow.run();
+    }
+  }
+  const machine = await describeMachine(folder);
+  return {
+    command: commandLine(),
+    date: new Date().toISOString().slice(0, 10),
+    machine: [...machine, ["Postgres", `${postgres?.info.version ?? "not used"}, default settings (fsync on)`]],
+    rows: results,
+  };
+}
+
+/** What makes the same run again. */
+function commandLine(): string {
+  const names = ["ROWS", "ROUNDS", "BODY_BYTES", "REPLAY_RECORDS", "NAIVE_SECONDS", "PUBLISH_RECORDS", "BATCH_RECORDS"];
+  names.push("FOLLOWERS", "FAN_OUT_RECORDS", "STALLED_STREAMS", "LATENCY_SAMPLES");
+  const given = names.filter((name) => process.env[name]).map((name) => ` ${name}=${process.env[name]}`);
+  return `make bench${given.join("")}`;
+}
+
+async function stopAll(): Promise<void> {
+  await stopRow?.run();
+  await stops.run();
+}
+
+for (const name of ["SIGINT", "SIGTERM"] as const) {
+  process.once(name, () => {
+    process.stderr.write(`${name}: stopping what was started\n`);
+    void stopAll().finally(() => process.exit(130));
+  });
+}
+
+try {
+  const report = await run();
+  await stopAll();
+  await writeFile(resultsFile, markdownReport(report));
+  if (settings.takesProfiles) process.stderr.write(`\n${(await summarizeProfiles(profileFolder)).join("\n\n")}\n`);
+  process.stdout.write(settings.printsJson ? `${JSON.stringify(report)}\n` : `\n${terminalReport(report)}\n`);
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  process.exitCode = 1;
+  await stopAll();
+}

@@ -1,0 +1,70 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { type Bench, profileArgs } from "../harness/bench.js";
+
+/** A real server process, started as a user starts it. */
+export interface MillraceServer {
+  /** HOST:PORT that it serves on. */
+  readonly address: string;
+  readonly process: ChildProcess;
+  /** Drains and ends it. The second call does nothing. */
+  stop(): Promise<void>;
+}
+
+export interface MillraceServerOptions {
+  /** Flags of `millrace serve`. */
+  readonly args: readonly string[];
+  /** Names a CPU profile of it, taken if profiles are wanted. */
+  readonly profileAs?: string;
+  readonly nodeArgs?: readonly string[];
+}
+
+const entry = fileURLToPath(new URL("../../../../dist/cli/main.js", import.meta.url));
+
+export async function startMillraceServer(bench: Bench, options: MillraceServerOptions): Promise<MillraceServer> {
+  const profile = options.profileAs === undefined ? [] : profileArgs(bench, options.profileAs);
+  const child = fork(
+    process.env["BENCH_ENTRY"] ?? entry,
+    ["serve", "--listen", "127.0.0.1:0", "--log-level", "warn", ...options.args],
+    {
+      execArgv: [...(options.nodeArgs ?? []), ...profile],
+      env: withoutDatabase(process.env),
+      // In a group of its own: Ctrl-C is for the harness, which stops everything in order.
+      detached: true,
+      stdio: ["ignore", "pipe", "inherit", "ipc"],
+    },
+  );
+  const exited = once(child, "exit");
+  let stopping: Promise<void> | undefined;
+  const stop = async () => {
+    if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
+    const timer = setTimeout(() => child.kill("SIGKILL"), 15_000);
+    await exited;
+    clearTimeout(timer);
+  };
+  const stopOnce = () => (stopping ??= stop());
+  bench.stops.add(stopOnce);
+  const serving = new Promise<string>((resolve) => {
+    if (child.stdout === null) return;
+    createInterface({ input: child.stdout }).on("line", (line) => {
+      const address = /^Millrace is serving on (\S+)$/.exec(line)?.[1];
+      if (address !== undefined) resolve(address);
+    });
+  });
+  const address = await Promise.race([
+    serving,
+    exited.then(([code]): never => {
+      throw new Error(`The Millrace server ended with ${code} before it served`);
+    }),
+  ]);
+  return { address, process: child, stop: stopOnce };
+}
+
+/** The run says where the data is; what the machine's environment says must not decide. */
+function withoutDatabase(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(
+    Object.entries(environment).filter(([name]) => name !== "DATABASE_URL" && !name.startsWith("MILLRACE_")),
+  );
+}

@@ -1,0 +1,68 @@
+/** What a run measures, and how much of it. Every value is an environment variable, so that `make bench NAME=…` sets it. */
+
+export const rowNames = ["replay", "publish", "fan-out", "memory", "latency"] as const;
+
+export type RowName = (typeof rowNames)[number];
+
+export interface Settings {
+  readonly rows: readonly RowName[];
+  /** Each subject of a row is measured so often, in turns; the table shows medians. */
+  readonly rounds: number;
+  /** Bytes of every record's body. */
+  readonly bodyBytes: number;
+  readonly replayRecords: number;
+  /** A naive replay is stopped after so long: its LIMIT/OFFSET gets slower with every page, so this flatters it. */
+  readonly naiveSeconds: number;
+  /** Records of one round of publishing, in batches of `batchRecords`. */
+  readonly publishRecords: number;
+  readonly batchRecords: number;
+  readonly followers: number;
+  /** Records of one round of the fan-out. */
+  readonly fanOutRecords: number;
+  readonly stalledStreams: number;
+  /** Single records of one round of the latency row. */
+  readonly latencySamples: number;
+  /** Take CPU profiles of our server and client, and say where their time went. */
+  readonly takesProfiles: boolean;
+  /** Print the results as JSON on standard output, and the table nowhere. */
+  readonly printsJson: boolean;
+}
+
+export function readSettings(environment: NodeJS.ProcessEnv, args: readonly string[]): Settings {
+  const count = (name: string, initial: number) => readCount(name, environment[name], initial);
+  return {
+    rows: readRows(environment["ROWS"]),
+    rounds: count("ROUNDS", 3),
+    bodyBytes: count("BODY_BYTES", 128),
+    replayRecords: count("REPLAY_RECORDS", 1_000_000),
+    naiveSeconds: count("NAIVE_SECONDS", 15),
+    publishRecords: count("PUBLISH_RECORDS", 200_000),
+    batchRecords: count("BATCH_RECORDS", 500),
+    followers: count("FOLLOWERS", 1000),
+    fanOutRecords: count("FAN_OUT_RECORDS", 10_000),
+    stalledStreams: count("STALLED_STREAMS", 1000),
+    latencySamples: count("LATENCY_SAMPLES", 300),
+    takesProfiles: isOn(environment["PROFILE"]),
+    printsJson: isOn(environment["JSON"]) || args.includes("--json"),
+  };
+}
+
+function readRows(text: string | undefined): readonly RowName[] {
+  if (text === undefined || text === "") return rowNames;
+  return text.split(",").map((name) => {
+    const row = rowNames.find((each) => each === name.trim());
+    if (row === undefined) throw new Error(`ROWS: there is no row "${name}"; there are ${rowNames.join(", ")}`);
+    return row;
+  });
+}
+
+function readCount(name: string, text: string | undefined, initial: number): number {
+  if (text === undefined || text === "") return initial;
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new Error(`${name}: "${text}" is not a whole number above 0`);
+  return value;
+}
+
+function isOn(text: string | undefined): boolean {
+  return text !== undefined && text !== "" && text !== "0";
+}
