@@ -130,7 +130,39 @@ export function createTopicCache(parts: TopicCacheParts): TopicCache {
     return entry;
   }
 
-  const nextKnown = (name: string): number => entries.get(name)?.topic.tip.value.nextOffset ?? 0;
+  /** The known entry, when it is newer than what a slow statement saw: deleted and created again, a topic has a higher id. */
+  function newerThan(stored: StoredTopic): Entry | undefined {
+    const known = entries.get(stored.name);
+    return known !== undefined && !known.topic.isOver && known.topic.topicId > stored.head.topicId ? known : undefined;
+  }
+
+  /**
+   * Looks a name up. Its answer is held only against what was known when it was asked for: another lookup may have found
+   * another incarnation meanwhile, whose offsets say nothing about this one's.
+   */
+  async function findFresh(
+    name: string,
+    signal: AbortSignal | undefined,
+  ): Promise<{ entry: Entry; stored: StoredTopic }> {
+    for (;;) {
+      const before = entries.get(name)?.topic;
+      const nextBefore = before?.tip.value.nextOffset ?? 0;
+      const stored = await abortable(
+        lanes.run("live", (store) => store.findTopic(name), signal),
+        signal,
+      );
+      if (stored === undefined) {
+        before?.markDeleted();
+        if (before !== undefined) forget(before);
+        throw topicNotFound(name);
+      }
+      const { topicId } = stored.head;
+      const known = entries.get(name)?.topic;
+      // Which of the two is the newer one, only a new look can tell.
+      if (known !== undefined && known !== before && known.topicId !== topicId) continue;
+      return { entry: adopt(stored, before?.topicId === topicId ? nextBefore : 0), stored };
+    }
+  }
 
   /** Many may publish to a new name at once: one lookup, and one creation, serves all. */
   function findOrCreateOnce(name: string): Promise<StoredTopic> {
@@ -177,24 +209,15 @@ export function createTopicCache(parts: TopicCacheParts): TopicCache {
       const known = entries.get(name);
       if (known !== undefined && !known.topic.isOver) return lease(known);
       if (known !== undefined) forget(known.topic);
-      return lease(adopt(await abortable(findOrCreateOnce(name), signal), 0));
+      const stored = await abortable(findOrCreateOnce(name), signal);
+      return lease(newerThan(stored) ?? adopt(stored, 0));
     },
     async acquireFresh(name, signal) {
-      const nextBefore = nextKnown(name);
-      const stored = await abortable(
-        lanes.run("live", (store) => store.findTopic(name), signal),
-        signal,
-      );
-      if (stored === undefined) {
-        const known = entries.get(name)?.topic;
-        known?.markDeleted();
-        if (known !== undefined) forget(known);
-        throw topicNotFound(name);
-      }
-      return { lease: lease(adopt(stored, nextBefore)), stored };
+      const { entry, stored } = await findFresh(name, signal);
+      return { lease: lease(entry), stored };
     },
     observe(stored) {
-      if (entries.has(stored.name)) adopt(stored, 0);
+      if (entries.has(stored.name) && newerThan(stored) === undefined) adopt(stored, 0);
     },
     markDeleted(name, topicId) {
       const topic = entries.get(name)?.topic;
