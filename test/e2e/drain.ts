@@ -40,7 +40,15 @@ export async function drainWithFollows(kind: DatabaseKind, follows: number, rand
     const log = new AcknowledgedLog();
     let isPublishing = true;
     const publish = (name: string, goesOn: (batch: number) => boolean) =>
-      publishBatches(publishing, { topic, name, log, batchRecords: 20, paddingBytes: 180, goesOn, backoff: quickBackoff });
+      publishBatches(publishing, {
+        topic,
+        name,
+        log,
+        batchRecords: 20,
+        paddingBytes: 180,
+        goesOn,
+        backoff: quickBackoff,
+      });
     await publish("before", (batch) => batch < history / 20);
 
     const ours = Array.from({ length: ourCount }, () => follow(following, over.signal));
@@ -80,7 +88,9 @@ export async function drainWithFollows(kind: DatabaseKind, follows: number, rand
       log.check(transcript);
     }
     await resumeSome(publishing, resumable, log, nextOffset);
-    console.log(`${follows} follows drained on ${kind} in ${Math.round(tookMs)} ms, ${stalledCount + heldCount} stalled`);
+    console.log(
+      `${follows} follows drained on ${kind} in ${Math.round(tookMs)} ms, ${stalledCount + heldCount} stalled`,
+    );
     over.abort();
     await Promise.allSettled(ours.map(({ end }) => end));
   } finally {

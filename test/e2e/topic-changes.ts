@@ -78,6 +78,9 @@ export class Followed {
   seen = 0;
   end: FollowEnd = "open";
   metadata: Readonly<Record<string, string>> = {};
+  /** The incarnation of the topic that it follows; 0 before it is known. */
+  epoch = 0;
+  onPage: (page: RecordPage) => void = () => undefined;
   readonly #stream: AsyncIterableIterator<RecordPage, undefined>;
   #isLive = false;
 
@@ -92,13 +95,14 @@ export class Followed {
       .pages();
   }
 
-  /** Takes one page. False when the stream is over. */
-  async step(): Promise<boolean> {
+  /** Takes one page. False when the stream is over, by the signal too. */
+  async step(signal?: AbortSignal): Promise<boolean> {
     try {
       const { done, value } = await this.#stream.next();
       if (done === true) this.end = "ended";
       else this.#take(value);
     } catch (error) {
+      if (signal?.aborted === true && error === signal.reason) return false;
       if (!(error instanceof Error && "code" in error && "reason" in error)) throw error;
       const { code, reason } = error as Error & { readonly code: string; readonly reason: string };
       this.end = { code, reason };
@@ -134,7 +138,9 @@ export class Followed {
     await this.#stream.return?.();
   }
 
-  #take({ records, next }: RecordPage): void {
+  #take(page: RecordPage): void {
+    const { records, next } = page;
+    this.onPage(page);
     for (const { offset, text = "" } of records) {
       if (offset !== this.nextOffset) throw new Error(`Offset ${offset} came instead of ${this.nextOffset}, silently`);
       this.nextOffset = offset + 1;
@@ -142,14 +148,26 @@ export class Followed {
       this.incarnations.add(text.slice(0, text.indexOf(" ")));
     }
     expect(next.offset).toBe(this.nextOffset);
+    expect(next.epoch).toBe(this.epoch);
   }
 
   #hear(event: FollowEvent): void {
     this.events.push(event);
-    if (event.type === "caught-up") this.#isLive = true;
-    if (event.type !== "skipped") return;
-    expect(event.fromOffset).toBe(this.nextOffset);
-    this.nextOffset = event.toOffset;
+    switch (event.type) {
+      case "started":
+        // Where the earliest is, the first time; where it was, after each reconnection.
+        if (this.epoch === 0) [this.epoch, this.nextOffset] = [event.position.epoch, event.position.offset];
+        expect(event.position).toEqual({ epoch: this.epoch, offset: this.nextOffset });
+        break;
+      case "caught-up":
+        this.#isLive = true;
+        break;
+      case "skipped":
+        expect(event.fromOffset).toBe(this.nextOffset);
+        this.nextOffset = event.toOffset;
+        break;
+      default:
+    }
   }
 
   async #until(condition: () => boolean): Promise<void> {
