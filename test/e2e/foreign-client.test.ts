@@ -1,0 +1,215 @@
+import { once } from "node:events";
+import {
+  Client,
+  type ClientDuplexStream,
+  credentials,
+  loadPackageDefinition,
+  type ServiceClientConstructor,
+} from "@grpc/grpc-js";
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { createTestDatabase, databaseKinds, type TestDatabase } from "../support/database.js";
+import { loadedProtos } from "../support/loaded-protos.js";
+import {
+  databaseArguments,
+  killServerProcesses,
+  type ServerProcess,
+  startServerProcess,
+} from "../support/server-process.js";
+
+/** Every method of every service, called by a client that shares no code with the server: proto-loader's. */
+
+type Message = Record<string, unknown>;
+
+const constructors = (
+  loadPackageDefinition(loadedProtos) as unknown as {
+    millrace: { v1: Record<string, ServiceClientConstructor> };
+  }
+).millrace.v1;
+
+let database: TestDatabase;
+let server: ServerProcess;
+let clients: Map<string, Client>;
+const called = new Set<string>();
+
+afterAll(killServerProcesses);
+
+function method(name: string) {
+  const [service = "", call = ""] = name.split("/");
+  called.add(name);
+  let client = clients.get(service);
+  if (client === undefined) {
+    const Constructor = constructors[service];
+    if (Constructor === undefined) throw new Error(`There is no service ${service}`);
+    client = new Constructor(server.address, credentials.createInsecure());
+    clients.set(service, client);
+  }
+  return (client as unknown as Record<string, (...args: unknown[]) => unknown>)[call]?.bind(client);
+}
+
+function unary(name: string, request: Message): Promise<Message> {
+  return new Promise((resolve, reject) => {
+    method(name)?.(request, (error: Error | null, response: Message) => (error ? reject(error) : resolve(response)));
+  });
+}
+
+type Stream = ClientDuplexStream<Message, Message>;
+
+const stream = (name: string, request?: Message) => method(name)?.(request) as Stream;
+
+/** Leaving a loop over a call's messages does not end the call in grpc-js. */
+function cancel(call: Stream): void {
+  call.on("error", () => undefined);
+  call.cancel();
+}
+
+const record = (body: Message, more: Message = {}) => ({
+  key: "",
+  attributes: {},
+  location: null,
+  eventTime: null,
+  ...more,
+  ...body,
+});
+const stamped = (offset: number) => ({
+  time: { seconds: expect.any(Number), nanos: expect.any(Number) },
+  offset,
+});
+
+describe.each(databaseKinds)("on %s", (kind) => {
+  beforeEach(async () => {
+    database = await createTestDatabase(kind);
+    server = await startServerProcess([
+      ...["--listen", "127.0.0.1:0", "--log-level", "warn"],
+      ...databaseArguments(database.connection),
+    ]);
+    clients = new Map();
+  });
+
+  afterEach(async () => {
+    // TopicService has a method of the name close, which stands before the client's own.
+    for (const client of clients.values()) Client.prototype.close.call(client);
+    await server.stop();
+    await database.drop();
+  });
+
+  test("a client with another codec gets the same answers from every method", async () => {
+    const limits = { recordBytes: 0, batchRecords: 10, batchBytes: 0 };
+    const created = await unary("TopicService/Create", { topic: "foreign", labels: { team: "a" }, limits });
+    const topic = { name: "foreign", labels: { team: "a" }, limits, closed: false, earliestOffset: 0 };
+    expect(created).toMatchObject({ topic: { ...topic, nextOffset: 0, bytes: 0, firstTime: null, lastTime: null } });
+    const { epoch } = created["topic"] as { epoch: number };
+    expect(epoch).toBeGreaterThan(0);
+
+    // One of each body, with all that may stand beside it.
+    const records = [
+      record(
+        { data: Buffer.from([0, 1, 254, 255]) },
+        {
+          key: "ключ",
+          attributes: { region: "eu" },
+          location: { latitude: -33.5, longitude: 151.25 },
+          eventTime: { seconds: -1, nanos: 999_999_999 },
+        },
+      ),
+      record({ text: "text\u0000🚂" }),
+      record({ json: { fields: { n: { numberValue: -1.5e300 }, o: { structValue: { fields: {} } } } } }),
+      record({ message: { type_url: "type.googleapis.com/x.Y", value: Buffer.from([8, 1]) } }),
+      record({}, { key: "without a body" }),
+    ];
+    const appended = await unary("RecordService/Append", { topic: "foreign", records, expectedOffset: 0, epoch });
+    expect(appended).toEqual({ firstOffset: 0, nextOffset: 5, epoch, repeated: false });
+
+    const producer = { id: "p", generation: 1, sequence: 0 };
+    const publish = stream("RecordService/Publish");
+    publish.write({ topic: "foreign", producer, records: [] });
+    publish.write({ records: [{ text: "five" }, { text: "six" }] });
+    publish.write({ records: [{ text: "seven" }], expectedOffset: 7 });
+    publish.end();
+    const acknowledged = [];
+    for await (const each of publish) acknowledged.push(each);
+    expect(acknowledged).toEqual([
+      { firstOffset: 5, nextOffset: 5, epoch, repeated: false },
+      { firstOffset: 5, nextOffset: 7, epoch, repeated: false },
+      { firstOffset: 7, nextOffset: 8, epoch, repeated: false },
+    ]);
+
+    const all = [...records, ...["five", "six", "seven"].map((text) => record({ text }))].map((each, offset) => ({
+      ...each,
+      ...stamped(offset),
+    }));
+    expect(await readAll({ topic: "foreign" })).toEqual(all);
+    expect(await readAll({ topic: "foreign", from: { last: 2 } })).toEqual(all.slice(6));
+    expect(await readAll({ topic: "foreign", from: { position: { epoch, offset: 1 } }, until: { offset: 3 } })).toEqual(
+      all.slice(1, 3),
+    );
+    expect(await readAll({ topic: "foreign", direction: 2, limit: 3 })).toEqual(all.slice(5).reverse());
+
+    const follow = stream("RecordService/Follow", { topic: "foreign", from: { offset: 6 } });
+    const messages = [];
+    for await (const message of follow) {
+      messages.push(message);
+      if (message["caughtUp"] !== undefined) break;
+    }
+    cancel(follow);
+    const next = { epoch, offset: 8 };
+    expect(messages).toEqual([
+      { records: [], next: { epoch, offset: 6 }, started: { earliestOffset: 0, nextOffset: 8 } },
+      { records: all.slice(6), next },
+      { records: [], next, caughtUp: {} },
+    ]);
+
+    const held = stream("RecordService/Follow", { topic: "foreign" });
+    await once(held, "data");
+    // The one before was cancelled, and may be there for a moment yet.
+    await vi.waitFor(async () =>
+      expect(await unary("InspectService/ListStreams", { topic: "foreign" })).toMatchObject({
+        streams: [
+          {
+            method: "/millrace.v1.RecordService/Follow",
+            topic: "foreign",
+            peer: expect.stringMatching(/^127\.0\.0\.1:\d+$/),
+            waiting: 3,
+            nextOffset: 8,
+            lag: 0,
+          },
+        ],
+      }),
+    );
+    cancel(held);
+
+    expect(await unary("TopicService/Get", { topic: "foreign" })).toMatchObject({
+      topic: { ...topic, epoch, nextOffset: 8, firstTime: stamped(0).time, lastTime: stamped(0).time },
+    });
+    expect(await unary("TopicService/List", { prefix: "f", pageSize: 1 })).toMatchObject({
+      topics: [{ name: "foreign", epoch }],
+      nextPageToken: "",
+    });
+    expect(
+      await unary("TopicService/Update", {
+        topic: "foreign",
+        labels: { team: "b" },
+        updateMask: { paths: ["labels"] },
+      }),
+    ).toMatchObject({ topic: { labels: { team: "b" }, limits } });
+    expect(await unary("TopicService/Trim", { topic: "foreign", beforeOffset: 2, epoch })).toMatchObject({
+      topic: { earliestOffset: 2, nextOffset: 8 },
+    });
+    expect(await readAll({ topic: "foreign", from: { offset: 0 }, whenTrimmed: 2 })).toEqual(all.slice(2));
+    expect(await unary("TopicService/Close", { topic: "foreign" })).toMatchObject({ topic: { closed: true } });
+    expect(await unary("TopicService/Delete", { topic: "foreign" })).toEqual({});
+    await expect(unary("TopicService/Get", { topic: "foreign" })).rejects.toThrow("NOT_FOUND");
+
+    expect([...called].sort()).toEqual(
+      Object.entries(constructors)
+        .filter(([, each]) => "service" in each)
+        .flatMap(([name, { service }]) => Object.keys(service).map((call) => `${name}/${call}`))
+        .sort(),
+    );
+  });
+});
+
+async function readAll(request: Message): Promise<unknown[]> {
+  const records: unknown[] = [];
+  for await (const message of stream("RecordService/Read", request)) records.push(...(message["records"] as unknown[]));
+  return records;
+}
