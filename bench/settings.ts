@@ -1,5 +1,7 @@
 /** What a run measures, and how much of it. Every value is an environment variable, so that `make bench NAME=…` sets it. */
 
+import { fileURLToPath } from "node:url";
+
 export const rowNames = ["replay", "publish", "fan-out", "memory", "latency"] as const;
 
 export type RowName = (typeof rowNames)[number];
@@ -22,6 +24,8 @@ export interface Settings {
   readonly stalledStreams: number;
   /** Single records of one round of the latency row. */
   readonly latencySamples: number;
+  /** The build that is measured: its cli/main.js. Another one compares commits. */
+  readonly serverEntry: string;
   /** Take CPU profiles of our server and client, and say where their time went. */
   readonly takesProfiles: boolean;
   /** Print the results as JSON on standard output, and the table nowhere. */
@@ -36,12 +40,13 @@ export function readSettings(environment: NodeJS.ProcessEnv, args: readonly stri
     bodyBytes: count("BODY_BYTES", 128),
     replayRecords: count("REPLAY_RECORDS", 1_000_000),
     naiveSeconds: count("NAIVE_SECONDS", 15),
-    publishRecords: count("PUBLISH_RECORDS", 200_000),
+    publishRecords: count("PUBLISH_RECORDS", 100_000),
     batchRecords: count("BATCH_RECORDS", 500),
     followers: count("FOLLOWERS", 1000),
     fanOutRecords: count("FAN_OUT_RECORDS", 10_000),
     stalledStreams: count("STALLED_STREAMS", 1000),
     latencySamples: count("LATENCY_SAMPLES", 300),
+    serverEntry: environment["SERVER_ENTRY"] || fileURLToPath(new URL("../../../dist/cli/main.js", import.meta.url)),
     takesProfiles: isOn(environment["PROFILE"]),
     printsJson: isOn(environment["JSON"]) || args.includes("--json"),
   };

@@ -1,7 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { type Bench, profileArgs } from "../harness/bench.js";
 
 /** A real server process, started as a user starts it. */
@@ -21,12 +20,10 @@ export interface MillraceServerOptions {
   readonly nodeArgs?: readonly string[];
 }
 
-const entry = fileURLToPath(new URL("../../../../dist/cli/main.js", import.meta.url));
-
 export async function startMillraceServer(bench: Bench, options: MillraceServerOptions): Promise<MillraceServer> {
   const profile = options.profileAs === undefined ? [] : profileArgs(bench, options.profileAs);
   const child = fork(
-    process.env["BENCH_ENTRY"] ?? entry,
+    bench.settings.serverEntry,
     ["serve", "--listen", "127.0.0.1:0", "--log-level", "warn", ...options.args],
     {
       execArgv: [...(options.nodeArgs ?? []), ...profile],

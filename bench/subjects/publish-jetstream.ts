@@ -1,13 +1,12 @@
 import { jetstream, jetstreamManager, StorageType } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
+import { publishAcknowledged } from "../harness/publish-acknowledged.js";
 import { bodies, type Sample, timed } from "../harness/sample.js";
 import type { Subject } from "../harness/subject.js";
 
 export interface PublishJetStreamConfig {
   readonly port: number;
   readonly bodyBytes: number;
-  /** How many messages may wait for their acknowledgement. */
-  readonly outstanding: number;
 }
 
 /** Publishes so many messages in a round, each acknowledged by the file store. */
@@ -21,14 +20,7 @@ export async function open(config: PublishJetStreamConfig): Promise<Subject<{ re
     info: undefined,
     round: ({ records }) =>
       timed(async () => {
-        // A ring of acknowledgements: waiting for the oldest keeps the window full.
-        const acks: Promise<unknown>[] = [];
-        for (let index = 0; index < records; index++) {
-          const at = index % config.outstanding;
-          await acks[at];
-          acks[at] = stream.publish("publish", payloads[index % payloads.length] as Uint8Array);
-        }
-        await Promise.all(acks);
+        await publishAcknowledged(stream, "publish", payloads, records);
         return records;
       }),
     close: () => connection.close(),
