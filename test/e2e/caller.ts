@@ -1,0 +1,134 @@
+/** The generated client, bare: one call, one answer, and how it was refused. */
+
+import { type Client, type ServiceError, status } from "@grpc/grpc-js";
+import { expect } from "vitest";
+import { BadRequest, ErrorInfo, ResourceInfo, RetryInfo } from "../../src/gen/google/rpc/error_details.js";
+import {
+  AppendRequest,
+  FollowRequest,
+  PublishRequest,
+  ReadRequest,
+  RecordServiceService,
+} from "../../src/gen/millrace/v1/record_service.js";
+import { callUnary, drainStream, openClient, richStatus } from "../rpc/rpc-server.js";
+
+/** What a client is told: its code, its text, and the details decoded. */
+export interface Refusal {
+  readonly code: string;
+  readonly text: string;
+  readonly reason?: string;
+  readonly facts?: Record<string, string>;
+  /** Names of the fields that are wrong. */
+  readonly fields?: string[];
+  readonly retryAfterMs?: number;
+  readonly resource?: string;
+}
+
+export function refusalOf(error: ServiceError): Refusal {
+  const refusal: Record<string, unknown> = { code: status[error.code], text: error.details };
+  if (error.metadata.get("grpc-status-details-bin").length === 0) return refusal as unknown as Refusal;
+  const rich = richStatus(error);
+  expect([rich.code, rich.message]).toEqual([error.code, error.details]);
+  for (const { typeUrl, value } of rich.details) {
+    switch (typeUrl) {
+      case "type.googleapis.com/google.rpc.ErrorInfo": {
+        const { reason, domain, metadata } = ErrorInfo.decode(value);
+        expect(domain).toBe("millrace.dev");
+        refusal["reason"] = reason;
+        refusal["facts"] = Object.fromEntries(metadata);
+        break;
+      }
+      case "type.googleapis.com/google.rpc.BadRequest":
+        refusal["fields"] = BadRequest.decode(value).fieldViolations.map(({ field }) => field);
+        break;
+      case "type.googleapis.com/google.rpc.RetryInfo": {
+        const { seconds = 0, nanos = 0 } = RetryInfo.decode(value).retryDelay ?? {};
+        refusal["retryAfterMs"] = seconds * 1000 + nanos / 1e6;
+        break;
+      }
+      case "type.googleapis.com/google.rpc.ResourceInfo": {
+        const { resourceType, resourceName } = ResourceInfo.decode(value);
+        refusal["resource"] = `${resourceType} ${resourceName}`;
+        break;
+      }
+      default:
+        throw new Error(`Nobody expects ${typeUrl}`);
+    }
+  }
+  return refusal as unknown as Refusal;
+}
+
+/** A client of the generated code, whose calls give how they were refused. */
+export class Caller {
+  readonly client: Client;
+
+  constructor(address: string) {
+    this.client = openClient(address);
+  }
+
+  async unary<Request, Response>(
+    method: Parameters<typeof callUnary<Request, Response>>[1],
+    request: Request,
+  ): Promise<Response> {
+    const got = await callUnary(this.client, method, request);
+    if (got instanceof Error) throw got;
+    return got as Response;
+  }
+
+  append(request: Partial<AppendRequest>) {
+    return this.unary(RecordServiceService.append, AppendRequest.fromPartial({ topic: "t", ...request }));
+  }
+
+  read(request: Partial<ReadRequest>) {
+    return this.#stream(RecordServiceService.read, ReadRequest.fromPartial({ topic: "t", ...request }));
+  }
+
+  follow(request: Partial<FollowRequest>) {
+    return this.#stream(RecordServiceService.follow, FollowRequest.fromPartial({ topic: "t", ...request }));
+  }
+
+  async publish(...requests: Partial<PublishRequest>[]): Promise<unknown[]> {
+    const { path, requestSerialize, responseDeserialize } = RecordServiceService.publish;
+    const stream = this.client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
+    for (const request of requests) stream.write(PublishRequest.fromPartial(request));
+    stream.end();
+    return endOf(stream);
+  }
+
+  #stream<Request, Response>(
+    method: {
+      path: string;
+      requestSerialize: (request: Request) => Buffer;
+      responseDeserialize: (bytes: Buffer) => Response;
+    },
+    request: Request,
+  ): Promise<Response[]> {
+    const { path, requestSerialize, responseDeserialize } = method;
+    return endOf(this.client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request)) as Promise<
+      Response[]
+    >;
+  }
+}
+
+/** All messages of a call; rejects with how it was refused. */
+export async function endOf(stream: NodeJS.ReadableStream): Promise<unknown[]> {
+  const { messages, error } = await drainStream<unknown>(stream);
+  if (error !== undefined) throw error;
+  return messages;
+}
+
+export async function refused(call: Promise<unknown>): Promise<Refusal> {
+  const [outcome] = await Promise.allSettled([call]);
+  if (outcome.status === "fulfilled") throw new Error("The call was not refused");
+  return refusalOf(outcome.reason as ServiceError);
+}
+
+/** A record of nothing but text. */
+export const text = (value: string) => ({
+  key: "",
+  attributes: new Map<string, string>(),
+  body: { $case: "text" as const, value },
+  location: undefined,
+  eventTime: undefined,
+  time: undefined,
+});
