@@ -9,7 +9,7 @@ import { quickBackoff } from "./publish-through.js";
 const topic = "published/over-two-nodes";
 
 /** Records in a batch of each of the publishers: four on either node. */
-const batchSizes = [1, 2, 7, 20, 50, 100, 200, 400] as const;
+const batchSizes = [5, 8, 20, 40, 50, 100, 200, 500] as const;
 
 export interface TwoNodes {
   /** About so many, all publishers together. */
@@ -43,8 +43,7 @@ export async function publishOverTwoNodes({ records, random, isOneKilled }: TwoN
       for await (const record of clients[index]!.follow(topic, options)) transcript.take(record);
     });
     const publishers = batchSizes.map((batchRecords, index) => {
-      // Small batches are slow: each publisher has its share of batches, and none is left alone for long.
-      const batches = Math.ceil(records / batchSizes.length / Math.max(20, batchRecords));
+      const batches = Math.ceil(records / batchSizes.length / batchRecords);
       const client = index % 2 === 0 ? first : second;
       const goesOn = (batch: number) => batch < batches;
       const options = { topic, name: `publisher-${index}`, log, batchRecords, goesOn, backoff: quickBackoff };
