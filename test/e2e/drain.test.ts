@@ -7,6 +7,9 @@ import { drainWithFollows } from "./drain.js";
 afterEach(killServerProcesses);
 
 describe.each(databaseKinds)("on %s", (kind) => {
-  test("serve, told to stop with 100 follows open, tells each where it was, and has them back afterwards", () =>
-    drainWithFollows(kind, 100, seededRandom(1)));
+  test(
+    "serve, told to stop with 100 follows open, tells each where it was, and has them back afterwards",
+    () => drainWithFollows(kind, 100, seededRandom(1)),
+    60_000,
+  );
 });

@@ -9,11 +9,17 @@ afterEach(killServerProcesses);
 const options = () => ({ kills: 2, records: 3000, random: seededRandom(1) });
 
 describe.each(databaseKinds)("on %s", (kind) => {
-  test("serve, killed in the middle of publishing, has every acknowledged record once", () =>
-    killServers(kind, options()));
+  test(
+    "serve, killed in the middle of publishing, has every acknowledged record once",
+    () => killServers(kind, options()),
+    60_000,
+  );
 
-  test("publish, killed, has what it was told once and tears no batch", () => killPublishers(kind, options()));
+  test("publish, killed, has what it was told once and tears no batch", () => killPublishers(kind, options()), 60_000);
 });
 
-test("serve, whose Postgres is killed under it, goes on without a loss, a gap or a repeat", () =>
-  killPostgresServers(options()));
+test(
+  "serve, whose Postgres is killed under it, goes on without a loss, a gap or a repeat",
+  () => killPostgresServers(options()),
+  60_000,
+);

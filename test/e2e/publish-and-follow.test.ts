@@ -9,5 +9,5 @@ afterEach(killServerProcesses);
 describe.each(databaseKinds)("on %s", (kind) => {
   test("follow, started before, during and after, sees every record once, where its publisher was told", async () => {
     await publishAndFollow(kind, 20_000, seededRandom(1));
-  });
+  }, 60_000);
 });

@@ -18,10 +18,8 @@ export async function publishAndFollow(kind: DatabaseKind, records: number, rand
   const database = await createTestDatabase(kind);
   // Small tails make followers fall behind and catch up again: the handover happens often.
   const tailBytes = oneOf(random, [0, 16_384, 262_144, 4_194_304]);
-  const server = await startServerProcess([
-    ...["--listen", "127.0.0.1:0", "--log-level", "warn", "--tail-topic-bytes", String(tailBytes)],
-    ...databaseArguments(database.connection),
-  ]);
+  const settings = ["--listen", "127.0.0.1:0", "--log-level", "warn", "--tail-topic-bytes", String(tailBytes)];
+  const server = await startServerProcess([...settings, ...databaseArguments(database.connection)]);
   const clients = Array.from({ length: 5 }, () => createClient({ address: server.address }));
   const [publishing, ...following] = clients as [MillraceClient, ...MillraceClient[]];
   try {

@@ -25,11 +25,8 @@ export interface TwoNodes {
  */
 export async function publishOverTwoNodes({ records, random, isOneKilled }: TwoNodes): Promise<void> {
   const database = await createTestDatabase("postgres");
-  const start = (address: string) =>
-    startServerProcess([
-      ...["--listen", address, "--metrics", "127.0.0.1:0", "--log-level", "error"],
-      ...databaseArguments(database.connection),
-    ]);
+  const settings = ["--metrics", "127.0.0.1:0", "--log-level", "error", ...databaseArguments(database.connection)];
+  const start = (address: string) => startServerProcess(["--listen", address, ...settings]);
   const nodes = await Promise.all([start("127.0.0.1:0"), start("127.0.0.1:0")]);
   const clients = nodes.map(({ address }) => createClient({ address }));
   const [first, second] = clients as [MillraceClient, MillraceClient];
