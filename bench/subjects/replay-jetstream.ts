@@ -60,9 +60,11 @@ async function fill(
     // The server must not be swamped: what it cannot queue it drops.
     if (sent % 5000 === 0) await connection.flush();
   }
-  for (;;) {
+  for (let stored = -1; ; ) {
     const { state } = await manager.streams.info("replay");
     if (state.messages === records) return;
-    await sleep(100);
+    if (state.messages === stored) throw new Error(`JetStream dropped ${records - stored} messages`);
+    stored = state.messages;
+    await sleep(1000);
   }
 }
