@@ -25,6 +25,10 @@ export function databaseArguments(connection: StoreConnection): string[] {
 }
 
 const running = new Set<ChildProcess>();
+// A run that ends before its time leaves none behind, either.
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
 
 /** Kills every server that is left. For `afterEach`: a test that failed must not leave one behind. */
 export async function killServerProcesses(): Promise<void> {
