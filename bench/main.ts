@@ -16,7 +16,7 @@ import { latency } from "./rows/latency.js";
 import { memory } from "./rows/memory.js";
 import { publish } from "./rows/publish.js";
 import { replay } from "./rows/replay.js";
-import { readSettings, type RowName } from "./settings.js";
+import { readSettings, type RowName, rowNames } from "./settings.js";
 import type * as postgresServerSubject from "./subjects/postgres-server.js";
 
 const rows: Record<RowName, (bench: Bench) => Promise<RowResult>> = {
@@ -95,7 +95,8 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
 try {
   const report = await run();
   await stopAll();
-  await writeFile(resultsFile, markdownReport(report));
+  // Some rows alone must not take the others' place.
+  if (settings.rows.length === rowNames.length) await writeFile(resultsFile, markdownReport(report));
   if (settings.takesProfiles) process.stderr.write(`\n${(await summarizeProfiles(profileFolder)).join("\n\n")}\n`);
   process.stdout.write(settings.printsJson ? `${JSON.stringify(report)}\n` : `\n${terminalReport(report)}\n`);
 } catch (error) {
