@@ -115,6 +115,8 @@ export interface PageRequest {
 /** A page as one statement saw it, beside the head. */
 export interface PageRead {
   readonly head: Head;
+  // Its offsets are counted from `from`. Where somebody deleted rows by other means they are wrong, and the stamps in its
+  // frames tell: the reader checks the last one.
   /** Absent when there is no record at `from`: the reader is at the end, or fell off it; the head tells which. */
   readonly page: Page | undefined;
 }

@@ -182,9 +182,12 @@ describe("Engine when rows are missing", () => {
     const node = await openTestEngine(await database.openStore());
     await node.append("holed", [1, 1, 1]);
     if (database.connection.kind !== "postgres") throw new Error("Not on Postgres");
-    await runOn(database.connection.url, 'delete from millrace.records where "offset" = 0');
-    await expect(node.read("holed")).rejects.toMatchObject({ code: "data-loss", metadata: { offset: "0" } });
-    await expect(node.follow("holed").until("caught-up")).rejects.toMatchObject({ code: "data-loss" });
+    for (const offset of [1, 0]) {
+      await runOn(database.connection.url, `delete from millrace.records where "offset" = ${offset}`);
+      await expect(node.read("holed")).rejects.toMatchObject({ code: "data-loss", metadata: { offset: "0" } });
+      await expect(node.read("holed", { direction: "backward" })).rejects.toMatchObject({ code: "data-loss" });
+      await expect(node.follow("holed").until("caught-up")).rejects.toMatchObject({ code: "data-loss" });
+    }
     await node.engine.close();
     await database.drop();
   });
