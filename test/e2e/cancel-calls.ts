@@ -29,7 +29,7 @@ import { text } from "./caller.js";
 
 const topics = { history: "cancel/history", live: "cancel/live", written: "cancel/written" } as const;
 
-const callsAtOnce = 50;
+const callsAtOnce = 100;
 const batchRecords = 3;
 
 /** A leak of one thing in twenty calls is found. What the database's pool holds comes and goes by less. */
@@ -56,7 +56,7 @@ export async function cancelCalls(kind: DatabaseKind, count: number, random: Ran
     await history.close();
     const run = (calls: number) => cancelMany(server, client, { calls, random, ledger });
 
-    await run(4 * callsAtOnce);
+    await run(2 * callsAtOnce);
     await expectQuiet(server, client);
     const before = heldResources([Call, AbortSignal, AbortController]);
     const { cancelled, completed } = await run(count);
@@ -69,10 +69,8 @@ export async function cancelCalls(kind: DatabaseKind, count: number, random: Ran
     console.log(
       `${kind}: ${cancelled} calls cancelled, ${completed} were faster; ${written} batches written, ${ledger.size} acknowledged`,
     );
-    // Of everything enough, or it was no test of cancelling in the middle.
-    expect(cancelled).toBeGreaterThan(count / 4);
+    expect(cancelled).toBeGreaterThan(count / 5);
     expect(ledger.size).toBeGreaterThan(0);
-    expect(written).toBeGreaterThan(ledger.size);
   } finally {
     client.close();
     await server.drain();
@@ -113,8 +111,10 @@ function cancelOne(client: Client, random: Random, ledger: Ledger): Promise<bool
       else if (error.code === 1) resolve(true);
       else reject(error);
     };
-    const call = oneOf(random, [beginAppend, beginPublish, beginRead, beginFollow])(client, { random, ledger, end });
-    atSomeMoment(random, () => call.cancel());
+    const begin = oneOf(random, [beginAppend, beginPublish, beginRead, beginFollow]);
+    const call = begin(client, { random, ledger, end });
+    // Some are left alone, or on a slow machine nothing would ever be acknowledged.
+    if (begin !== beginAppend || random() > 0.1) atSomeMoment(random, () => call.cancel());
   });
 }
 

@@ -36,7 +36,7 @@ export async function publishAndReadCities(kind: DatabaseKind, count: number): P
   const folder = await mkdtemp(join(tmpdir(), "millrace-cities-"));
   const database = await createTestDatabase(kind);
   const server = await startServerProcess([
-    ...["--listen", "127.0.0.1:0", "--log-level", "warn"],
+    ..."--listen 127.0.0.1:0 --log-level warn".split(" "),
     ...databaseArguments(database.connection),
   ]);
   try {

@@ -6,10 +6,10 @@ import { closeWindows } from "./closed-window.js";
 afterEach(killServerProcesses);
 
 describe.each(databaseKinds)("on %s", (kind) => {
-  // What the ten miss is 200 MB: a server that kept it for them would grow by more than it may.
+  // What the ten miss is 120 MB: a server that kept it for them would grow by more than it may.
   test(
     "followers whose windows are closed cost no memory, hold nobody up, and get everything once they read",
-    () => closeWindows(kind, { bytes: 20_000_000, stalled: 10, growthBytesMax: 80_000_000 }),
+    () => closeWindows(kind, { bytes: 12_000_000, stalled: 10, growthBytesMax: 60_000_000 }),
     60_000,
   );
 });

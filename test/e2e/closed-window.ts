@@ -30,9 +30,9 @@ export interface ClosedWindow {
 export async function closeWindows(kind: DatabaseKind, options: ClosedWindow): Promise<void> {
   const database = await createTestDatabase(kind);
   const server = await startServerProcess([
-    ...["--listen", "127.0.0.1:0", "--log-level", "warn", "--tail-topic-bytes", String(tailBytes)],
+    ...`--listen 127.0.0.1:0 --log-level warn --tail-topic-bytes ${tailBytes}`.split(" "),
     // Nothing but records comes, so that what arrives can be counted.
-    ...["--heartbeat-min-ms", "600000", "--heartbeat-max-ms", "600000"],
+    ..."--heartbeat-min-ms 600000 --heartbeat-max-ms 600000".split(" "),
     ...databaseArguments(database.connection),
   ]);
   const client = createClient({ address: server.address });

@@ -58,7 +58,7 @@ describe.each(databaseKinds)("a server that was just started on %s", (kind) => {
   beforeEach(async () => {
     database = await createTestDatabase(kind);
     server = await startServerProcess([
-      ...["--listen", "127.0.0.1:0", "--log-level", "warn"],
+      ..."--listen 127.0.0.1:0 --log-level warn".split(" "),
       ...databaseArguments(database.connection),
     ]);
   });

@@ -79,7 +79,7 @@ describe.each(databaseKinds)("on %s", (kind) => {
   beforeEach(async () => {
     database = await createTestDatabase(kind);
     server = await startServerProcess([
-      ...["--listen", "127.0.0.1:0", "--log-level", "warn"],
+      ..."--listen 127.0.0.1:0 --log-level warn".split(" "),
       ...databaseArguments(database.connection),
     ]);
     clients = new Map();

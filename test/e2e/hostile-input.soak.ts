@@ -15,7 +15,7 @@ describe.each(databaseKinds)("on %s", (kind) => {
       soakRounds(`hostile input on ${kind}`, async (random) => {
         const database = await createTestDatabase(kind);
         const server = await startServerProcess([
-          ...["--listen", "127.0.0.1:0", "--log-level", "error"],
+          ..."--listen 127.0.0.1:0 --log-level error".split(" "),
           ...databaseArguments(database.connection),
         ]);
         await fuzzRequests(openClient(server.address), server.address, 20_000, wholeNumberBetween(random, 0, 2 ** 31));

@@ -27,7 +27,7 @@ describe.each(databaseKinds)("on %s", (kind) => {
   beforeAll(async () => {
     database = await createTestDatabase(kind);
     server = await startServerProcess([
-      ...["--listen", "127.0.0.1:0", "--log-level", "error"],
+      ..."--listen 127.0.0.1:0 --log-level error".split(" "),
       ...databaseArguments(database.connection),
     ]);
   });

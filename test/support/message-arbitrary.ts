@@ -90,27 +90,25 @@ function mapValue(field: Extract<DescField, { fieldKind: "map" }>): fc.Arbitrary
 
 const text = fc.string({ unit: "binary", maxLength: 12 });
 
+const unsigned = fc.oneof(fc.constant(0), fc.maxSafeNat(), fc.constant(Number.MAX_SAFE_INTEGER));
+
+/** The scalar types that our protos use. */
+const scalars: Partial<Record<ScalarType, fc.Arbitrary<unknown>>> = {
+  [ScalarType.STRING]: text,
+  [ScalarType.BYTES]: fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
+  [ScalarType.BOOL]: fc.boolean(),
+  // A field at -0 may be left out as the default.
+  [ScalarType.DOUBLE]: fc.double({ noNaN: true }).map((value) => value + 0),
+  [ScalarType.INT32]: fc.oneof(fc.constant(0), fc.integer()),
+  [ScalarType.INT64]: fc.oneof(fc.constant(0), fc.maxSafeInteger()),
+  [ScalarType.UINT64]: unsigned,
+  [ScalarType.FIXED64]: unsigned,
+};
+
 function scalarArbitrary(scalar: ScalarType): fc.Arbitrary<unknown> {
-  switch (scalar) {
-    case ScalarType.STRING:
-      return text;
-    case ScalarType.BYTES:
-      return fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes));
-    case ScalarType.BOOL:
-      return fc.boolean();
-    case ScalarType.DOUBLE:
-      // A field at -0 may be left out as the default.
-      return fc.double({ noNaN: true }).map((value) => value + 0);
-    case ScalarType.INT32:
-      return fc.oneof(fc.constant(0), fc.integer());
-    case ScalarType.INT64:
-      return fc.oneof(fc.constant(0), fc.maxSafeInteger());
-    case ScalarType.UINT64:
-    case ScalarType.FIXED64:
-      return fc.oneof(fc.constant(0), fc.maxSafeNat(), fc.constant(Number.MAX_SAFE_INTEGER));
-    default:
-      throw new Error(`There is no arbitrary for the scalar type ${ScalarType[scalar]}`);
-  }
+  const arbitrary = scalars[scalar];
+  if (arbitrary === undefined) throw new Error(`There is no arbitrary for the scalar type ${ScalarType[scalar]}`);
+  return arbitrary;
 }
 
 /** JSON's values, as `google.protobuf.Value` spells them. */
