@@ -9,6 +9,7 @@ SHELL := /bin/sh
 bin := node_modules/.bin
 # Stamps lie beside what they speak for, so that removing the folder removes the stamp.
 installed := node_modules/.installed
+bench_installed := bench/node_modules/.installed
 built := dist/.built
 generated := node_modules/.cache/generated
 # The API as it was last released: `buf breaking` holds the protos against it.
@@ -45,9 +46,9 @@ lint-generated: $(installed)
 lint-format: $(installed)
 	$(bin)/biome format
 
-lint-types: $(installed)
+lint-types: $(installed) $(bench_installed)
 	$(bin)/tsc -p tsconfig.json
-	@if [ -e bench/tsconfig.json ]; then $(bin)/tsc -p bench/tsconfig.json --noEmit; fi
+	$(bin)/tsc -p bench/tsconfig.json --noEmit
 
 lint-code: $(installed)
 	$(bin)/oxlint --type-aware
@@ -72,10 +73,14 @@ baseline: $(installed) ## renew the API baseline: at a release, or when a break 
 
 build: $(built) ## install, generate, compile to dist/
 
-bench: $(built) ## run the benchmarks, write bench/results.md
-	@if [ -e bench/package-lock.json ]; then npm ci --prefix bench --no-audit --no-fund; fi
+bench: $(built) $(bench_installed) ## run the benchmarks, write bench/results.md
 	$(bin)/tsc -p bench/tsconfig.json
 	@exec node bench/.build/bench/main.js $(ARGS)
+
+# What only the benchmarks need: clients of the peers that they run beside.
+$(bench_installed): bench/package-lock.json
+	npm ci --prefix bench --no-audit --no-fund
+	@touch $@
 
 clean: ## remove what was built; node_modules and data stay
 	rm -rf dist bench/.build coverage node_modules/.cache

@@ -43,9 +43,15 @@ export function scanRecord(bytes: Uint8Array, start: number, end: number): { rea
   const cursor: Cursor = { bytes, at: start };
   let attributes = 0;
   let hasStamp = false;
+  let seen = 0;
   while (cursor.at < end) {
     const tag = readTag(cursor, end, "");
     const field = tag >>> 3;
+    if (isSingular(field)) {
+      // Readers differ on what a message field means that comes twice: some merge the two, some keep the last.
+      if ((seen & (1 << field)) !== 0) throw new RecordFault("", `field ${field} comes twice`);
+      seen |= 1 << field;
+    }
     switch (field) {
       case Field.key: {
         const length = enter(cursor, end, tag, "key");
@@ -102,6 +108,11 @@ export function scanRecord(bytes: Uint8Array, start: number, end: number): { rea
     }
   }
   return { hasStamp };
+}
+
+/** The fields that a producer writes once: all but attributes, and the stamp, which is left out. */
+function isSingular(field: number): boolean {
+  return field <= Field.eventTime && field !== Field.attributes;
 }
 
 /** Calls back with the runs of a record's bytes that are not a stamp. The record has passed `scanRecord`. */

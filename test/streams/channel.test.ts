@@ -69,7 +69,11 @@ test("channel, holds, orders and gives what an array model does, through sends, 
       for (const one of steps) {
         switch (one.kind) {
           case "send": {
-            const send: Send = { item: { id: id++, weight: one.weight }, controller: new AbortController(), outcome: "waits" };
+            const send: Send = {
+              item: { id: id++, weight: one.weight },
+              controller: new AbortController(),
+              outcome: "waits",
+            };
             sends.push(send);
             sender.send(send.item, send.controller.signal).then(
               () => (send.outcome = "sent"),
@@ -112,7 +116,11 @@ test("channel, holds, orders and gives what an array model does, through sends, 
           }
         }
         await yieldToEventLoop();
-        expect([sender.size, sender.weight, sender.waiting]).toEqual([model.buffer.length, model.weight, model.waiting.length]);
+        expect([sender.size, sender.weight, sender.waiting]).toEqual([
+          model.buffer.length,
+          model.weight,
+          model.waiting.length,
+        ]);
         expect(sender.weight <= capacity || sender.size === 1).toBe(true);
         expect(sends.filter((send) => send.outcome === "waits")).toEqual(model.waiting);
         expect(sends.filter((send) => abortListeners(send.controller.signal) > 0)).toEqual(model.waiting);
@@ -123,7 +131,11 @@ test("channel, holds, orders and gives what an array model does, through sends, 
       else sender.fail(new Error("broken"));
       for (const item of rest) expect(await receiver.receive()).toEqual({ done: false, value: item });
       if (ending === "fail") await expect(receiver.receive()).rejects.toThrow("broken");
-      expect([await receiver.receive(), await receiver.receiveMany(1), receiver.takeAvailable(1)]).toEqual([end, [], []]);
+      expect([await receiver.receive(), await receiver.receiveMany(1), receiver.takeAvailable(1)]).toEqual([
+        end,
+        [],
+        [],
+      ]);
       expect(sends.filter((send) => send.outcome === "waits")).toEqual([]);
     }),
     { numRuns: 200 },
@@ -167,7 +179,7 @@ test("Sender.send(), lets those in that fit when a heavy one before them aborts"
   expect([sender.size, sender.weight, sender.waiting]).toEqual([2, 7, 0]);
 });
 
-test("Sender.send(), rejects when the channel is full and its overflow is \"fail\"", async () => {
+test('Sender.send(), rejects when the channel is full and its overflow is "fail"', async () => {
   const { sender } = channel<number>({ capacity: 1, overflow: "fail" });
   await sender.send(1);
   await expect(sender.send(2)).rejects.toThrow(ChannelFullError);

@@ -13,7 +13,10 @@ const step = fc.oneof(
       weight: fc.integer({ min: 1, max: capacity + 5 }),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("evict" as const), to: fc.integer({ min: 0, max: capacity }) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant("evict" as const), to: fc.integer({ min: 0, max: capacity }) }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("restart" as const), at: fc.integer({ min: 0, max: 1000 }) }) },
 );
 

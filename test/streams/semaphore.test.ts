@@ -50,7 +50,12 @@ test("Semaphore, grants exactly what an array model grants, in order, and never 
       for (const one of steps) {
         switch (one.kind) {
           case "acquire": {
-            const ask: Ask = { weight: one.weight, controller: new AbortController(), permit: undefined, failure: undefined };
+            const ask: Ask = {
+              weight: one.weight,
+              controller: new AbortController(),
+              permit: undefined,
+              failure: undefined,
+            };
             asks.push(ask);
             semaphore.acquire(one.weight, ask.controller.signal).then(
               (permit) => (ask.permit = permit),

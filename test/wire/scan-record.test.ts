@@ -100,6 +100,7 @@ const refused: [string, Fields | Uint8Array, string][] = [
       .finish(),
     "records[0]: field 9 is unknown to this server",
   ],
+  ["a body that comes twice", Uint8Array.of(0x2a, 0, 0x2a, 0), "records[0]: field 5 comes twice"],
   ["a group", new BinaryWriter().uint32(1 * 8 + 3).finish(), "records[0].key: has wire type 3, expected 2"],
   ["a length beyond the end", Uint8Array.of(0x0a, 0x7f), "records[0].key: ends before it is complete"],
 ];
