@@ -13,10 +13,13 @@ export function addServeCommand(program: Command): void {
     const flags: Record<string, string | boolean | undefined> = {};
     const given = command.opts<Record<string, string | boolean | undefined>>();
     for (const setting of settingsTable) flags[setting.name] = given[camelCase(setting.name)];
-    process.exitCode = await runServer(flags, process.env, {
+    const code = await runServer(flags, process.env, {
       print: (line) => process.stdout.write(`${line}\n`),
       printError: (line) => process.stderr.write(`${line}\n`),
     });
+    process.exitCode = code;
+    // A node that drained has nothing left open and ends by itself; one that gave up may have.
+    if (code !== 0) process.exit();
   });
 }
 

@@ -12,7 +12,8 @@ export interface Terminal {
 
 /**
  * Serves until SIGTERM or SIGINT, then drains. A second signal ends the wait. Resolves with the exit code: 0 after a
- * drain, forced or not; 1 when it could not start, or was told twice; 2 when a setting cannot be used.
+ * drain, forced or not; 1 when it could not start, or was told twice; 2 when a setting cannot be used. After another code
+ * than 0 something may still be open: exit then.
  */
 export async function runServer(
   flags: Readonly<Record<string, string | boolean | undefined>>,
@@ -33,7 +34,10 @@ export async function runServer(
   void signals.first.then(() => starting.abort(new Error("told to stop while starting")));
   let server: RunningServer;
   try {
-    server = await startServer(settings, logger, starting.signal);
+    const started = await Promise.race([startServer(settings, logger, starting.signal), signals.second]);
+    // Something that cannot be abandoned is in the way: a file system that hangs, say.
+    if (typeof started === "string") throw new Error(`${started} again: not waiting any longer`);
+    server = started;
   } catch (error) {
     signals.forget();
     terminal.printError(`Cannot serve: ${error instanceof Error ? error.message : String(error)}`);
