@@ -11,7 +11,7 @@ export {
 } from "./errors.js";
 export { defaultLimits, labelBounds, pageSizeBounds, producerIdBytes, recordBounds } from "./limits.js";
 export { pageSpareBytes } from "./page.js";
-export { checkTopicName } from "./topic-name.js";
+export { checkTopicName, checkTopicPrefix } from "./topic-name.js";
 export type { ErrorCode, ErrorFacts, FieldViolation } from "./errors.js";
 export type { Limits } from "./limits.js";
 export type { Page, Position } from "./page.js";

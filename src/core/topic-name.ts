@@ -14,3 +14,12 @@ export function checkTopicName(name: string, field = "topic"): string {
   }
   return name;
 }
+
+/** What a name can begin with. Empty: anything. */
+const prefixPattern = /^([a-z0-9][a-z0-9._/-]{0,199})?$/;
+
+/** Refuses the beginning of a name that no name has: a database would not even take some of them. */
+export function checkTopicPrefix(prefix: string, field: string): string {
+  if (prefixPattern.test(prefix)) return prefix;
+  throw invalidArgument(field, "must be the beginning of a topic's name: [a-z0-9][a-z0-9._/-]{0,199}, or empty");
+}

@@ -2,6 +2,7 @@
 
 import {
   checkTopicName,
+  checkTopicPrefix,
   epochMismatch,
   type MillraceError,
   offsetOutOfRange,
@@ -64,6 +65,8 @@ export function createTopics(parts: TopicControlParts): Topics {
     },
     get: async (name) => describe(await find(name)),
     async list(request) {
+      checkTopicPrefix(request.prefix, "prefix");
+      checkTopicPrefix(request.after, "page_token");
       const found = await lanes.run("live", (store) => store.listTopics({ ...request, count: request.count + 1 }));
       const topics: TopicDescription[] = [];
       for (const stored of found.slice(0, request.count)) topics.push(await describe(stored));

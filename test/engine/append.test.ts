@@ -94,6 +94,18 @@ describe.each(databaseKinds)("Engine.append() on %s", (kind) => {
     await node.append("narrow", [1, 1, 1]);
   });
 
+  it("lists no names by a beginning that none can have", async () => {
+    for (const request of [
+      { prefix: "a\u0000", after: "" },
+      { prefix: "", after: "\u0000" },
+      { prefix: "A", after: "" },
+    ]) {
+      await expect(node.engine.topics.list({ ...request, count: 1 })).rejects.toMatchObject({
+        code: "invalid-argument",
+      });
+    }
+  });
+
   it("does not append what was withdrawn by an abort before its turn", async () => {
     const abort = new AbortController();
     const under = node.append("withdrawn", [1]);
