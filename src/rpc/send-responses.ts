@@ -1,7 +1,6 @@
 import type { ServerDuplexStream, ServerWritableStream } from "@grpc/grpc-js";
 import type { Position } from "../core/index.js";
-import { deferred } from "../streams/index.js";
-import { AbortRace } from "./abort-race.js";
+import { AbortRace, deferred } from "../streams/index.js";
 import type { Call } from "./call.js";
 import type { StreamShape } from "./method.js";
 

@@ -1,5 +1,5 @@
 /** Why a piece of this room refused. */
-export type StreamsErrorCode = "channel-closed" | "channel-full" | "semaphore-full" | "lane-full";
+export type StreamsErrorCode = "channel-closed" | "channel-full" | "semaphore-full" | "lane-full" | "limit-exceeded";
 
 /** What this room refuses, apart from wrong arguments (`RangeError`) and aborts (the signal's reason). */
 export class StreamsError extends Error {
@@ -53,5 +53,16 @@ export class LaneFullError extends StreamsError {
     super("lane-full", `Cannot queue in lane "${lane}": ${queue} are waiting already`);
     this.lane = lane;
     this.queue = queue;
+  }
+}
+
+/** More items than `collect` was told to expect. */
+export class LimitExceededError extends StreamsError {
+  override readonly name = "LimitExceededError";
+  readonly limit: number;
+
+  constructor(limit: number) {
+    super("limit-exceeded", `Cannot collect more than ${limit} items: the source has more`);
+    this.limit = limit;
   }
 }

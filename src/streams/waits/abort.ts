@@ -52,26 +52,3 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
 export function checkDelay(ms: number): void {
   if (!(ms >= 0 && ms <= timerMsMax)) throw new RangeError(`Cannot wait ${ms} ms: a timer takes 0 to ${timerMsMax} ms`);
 }
-
-/** Resolves after timers, sockets and other immediates had their turn. */
-export function yieldToEventLoop(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
-/**
- * For a loop that may never wait by itself: `await yielder()` in it costs a look at the clock, and gives the event loop
- * a turn whenever `budgetMs` have passed since the last one. Where even an await of nothing is too much, await only
- * what is not `undefined`.
- */
-export function createYielder(
-  budgetMs = 10,
-  now: () => number = () => performance.now(),
-): () => Promise<void> | undefined {
-  let turnEndsAt = now() + budgetMs;
-  return () => {
-    if (now() < turnEndsAt) return undefined;
-    return yieldToEventLoop().then(() => {
-      turnEndsAt = now() + budgetMs;
-    });
-  };
-}

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { abortable, deferred, pullIterator } from "../../src/streams/index.js";
-import type { Deferred, PullSource } from "../../src/streams/index.js";
-import { abortListeners } from "./listeners.js";
+import { abortable, deferred, pullIterator } from "../../../src/streams/index.js";
+import type { Deferred, PullSource } from "../../../src/streams/index.js";
+import { abortListeners } from "../listeners.js";
 
 const end = { done: true, value: undefined } as const;
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { Queue } from "../../src/streams/queue.js";
+import { Queue } from "../../../src/streams/channels/queue.js";
 
 test("Queue, does what an array does", () => {
   // Small steps wrap around, large ones grow and shrink.

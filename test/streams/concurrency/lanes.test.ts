@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { deferred, LaneFullError, Lanes, yieldToEventLoop } from "../../src/streams/index.js";
-import type { Deferred } from "../../src/streams/index.js";
-import { abortListeners } from "./listeners.js";
+import { deferred, LaneFullError, Lanes, yieldToEventLoop } from "../../../src/streams/index.js";
+import type { Deferred } from "../../../src/streams/index.js";
+import { abortListeners } from "../listeners.js";
 
 type Name = "appends" | "live" | "history";
 const names: readonly Name[] = ["appends", "live", "history"];

@@ -1,5 +1,5 @@
-import { SemaphoreFullError } from "./errors.js";
-import { WaitQueue } from "./wait-queue.js";
+import { SemaphoreFullError } from "../errors.js";
+import { WaitQueue } from "../waits/wait-queue.js";
 
 /** A share of a semaphore, held until released. */
 export interface Permit {

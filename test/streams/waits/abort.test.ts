@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { abortable, createYielder, deferred, sleep, yieldToEventLoop } from "../../src/streams/index.js";
-import { abortListeners } from "./listeners.js";
+import { abortable, createYielder, deferred, sleep, yieldToEventLoop } from "../../../src/streams/index.js";
+import { abortListeners } from "../listeners.js";
 
 describe("abortable", () => {
   test("abortable, gives what the promise gives and leaves no listener", async () => {

@@ -16,7 +16,7 @@ export class AbortRace {
   }
 
   /** Waits for `promise`, or rejects with the signal's reason at once. What the promise then does is dropped. */
-  wait<T>(promise: Promise<T>): Promise<T> {
+  wait<T>(promise: PromiseLike<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.#reject = reject;
       promise.then(

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { channel, ChannelClosedError, ChannelFullError, yieldToEventLoop } from "../../src/streams/index.js";
-import { abortListeners } from "./listeners.js";
+import { channel, ChannelClosedError, ChannelFullError, yieldToEventLoop } from "../../../src/streams/index.js";
+import { abortListeners } from "../listeners.js";
 
 const capacity = 10;
 const end = { done: true, value: undefined } as const;

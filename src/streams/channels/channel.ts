@@ -1,7 +1,7 @@
-import { ChannelClosedError, ChannelFullError } from "./errors.js";
-import { pullIterator } from "./pull-iterator.js";
+import { ChannelClosedError, ChannelFullError } from "../errors.js";
+import { pullIterator } from "../sources/pull-iterator.js";
 import { Queue } from "./queue.js";
-import { WaitQueue } from "./wait-queue.js";
+import { WaitQueue } from "../waits/wait-queue.js";
 
 export interface ChannelOptions<T> {
   /** What the items in the channel may weigh together: their number, unless `weigh` says otherwise. */

@@ -1,5 +1,5 @@
-import { checkDelay } from "./abort.js";
-import { pullIterator } from "./pull-iterator.js";
+import { checkDelay } from "../waits/abort.js";
+import { pullIterator } from "../sources/pull-iterator.js";
 
 /** Why a wait for a change ended. */
 export type WatchOutcome = "changed" | "timed-out" | "closed";

@@ -1,6 +1,6 @@
-import { abortable } from "./abort.js";
-import { LaneFullError } from "./errors.js";
-import { WaitQueue } from "./wait-queue.js";
+import { abortable } from "../waits/abort.js";
+import { LaneFullError } from "../errors.js";
+import { WaitQueue } from "../waits/wait-queue.js";
 
 /** After so many turns in a row that went to lanes above it, a waiting lane gets the next slot. */
 const passesMax = 16;

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { Semaphore, SemaphoreFullError, yieldToEventLoop } from "../../src/streams/index.js";
-import type { Permit } from "../../src/streams/index.js";
-import { abortListeners } from "./listeners.js";
+import { Semaphore, SemaphoreFullError, yieldToEventLoop } from "../../../src/streams/index.js";
+import type { Permit } from "../../../src/streams/index.js";
+import { abortListeners } from "../listeners.js";
 
 const capacity = 10;
 const step = fc.oneof(

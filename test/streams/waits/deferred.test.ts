@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { deferred } from "../../src/streams/index.js";
+import { deferred } from "../../../src/streams/index.js";
 
 test("deferred, settles from outside and only once", async () => {
   const kept = deferred<number>();

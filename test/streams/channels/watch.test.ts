@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { Watch, yieldToEventLoop } from "../../src/streams/index.js";
-import { abortListeners } from "./listeners.js";
+import { Watch, yieldToEventLoop } from "../../../src/streams/index.js";
+import { abortListeners } from "../listeners.js";
 
 describe("Watch.changed()", () => {
   beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));

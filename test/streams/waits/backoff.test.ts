@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { backoff } from "../../src/streams/index.js";
+import { backoff } from "../../../src/streams/index.js";
 
 test("backoff, doubles its bound up to the last one, and begins again after a reset", () => {
   const waits = backoff({ minMs: 100, maxMs: 1000, random: () => 1 - Number.EPSILON });

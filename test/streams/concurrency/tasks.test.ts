@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { deferred, trackTasks } from "../../src/streams/index.js";
-import { abortListeners } from "./listeners.js";
+import { deferred, trackTasks } from "../../../src/streams/index.js";
+import { abortListeners } from "../listeners.js";
 
 test("trackTasks.settled(), waits for all tasks, those included that came meanwhile, and gives errors to onError", async () => {
   const errors: unknown[] = [];

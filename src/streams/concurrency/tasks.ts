@@ -1,4 +1,4 @@
-import { WaitQueue } from "./wait-queue.js";
+import { WaitQueue } from "../waits/wait-queue.js";
 
 /** Promises that nobody awaits one by one, so that their owner can await them all. */
 export interface TaskTracker {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { Ring } from "../../src/streams/index.js";
-import type { RingEntry } from "../../src/streams/index.js";
+import { Ring } from "../../../src/streams/index.js";
+import type { RingEntry } from "../../../src/streams/index.js";
 
 const capacity = 50;
 const step = fc.oneof(

@@ -1,0 +1,47 @@
+import { inBothStyles } from "../both-styles.js";
+import { isPromiseLike, type Source } from "../sources/from.js";
+import { drive } from "./drive.js";
+
+/**
+ * What `step` makes of all items, from `initial` on: `step(step(initial, first), second)`, and so on. A promise is
+ * awaited before the next item is pulled. Rejects with what the source or `step` throws, and with the signal's reason as
+ * soon as it aborts; the source is closed whenever it ends early. O(1) an item.
+ *
+ * @example
+ * console.log(await fold(range(1, 5), (sum, n) => sum + n, 0)); // 10
+ */
+export function fold<T, A>(
+  step: (accumulated: A, item: T) => A | PromiseLike<A>,
+  initial: A,
+  signal?: AbortSignal,
+): (source: Source<T>) => Promise<A>;
+export function fold<T, A>(
+  source: Source<T>,
+  step: (accumulated: A, item: T) => A | PromiseLike<A>,
+  initial: A,
+  signal?: AbortSignal,
+): Promise<A>;
+export function fold(...args: readonly unknown[]): unknown {
+  return inBothStyles(foldItems, args);
+}
+
+async function foldItems<T, A>(
+  source: Source<T>,
+  step: (accumulated: A, item: T) => A | PromiseLike<A>,
+  initial: A,
+  signal?: AbortSignal,
+): Promise<A> {
+  let accumulated = initial;
+  const assign = (value: A): void => {
+    accumulated = value;
+  };
+  await drive<T>(
+    source,
+    (item) => {
+      const next = step(accumulated, item);
+      return isPromiseLike(next) ? next.then(assign) : assign(next);
+    },
+    signal,
+  );
+  return accumulated;
+}

@@ -1,0 +1,39 @@
+import { END, type Pulled, Stream } from "../stream.js";
+
+/**
+ * The numbers from `start` up to but not including `end`, `step` apart; without `end`, for ever; with a negative
+ * `step`, downwards. Each is made when it is asked for. Throws a `RangeError` for a step of 0 or NaN.
+ *
+ * @example
+ * console.log(await collect(range(0, 10, 3), { limit: 10 })); // [ 0, 3, 6, 9 ]
+ */
+export function range(start: number, end = Infinity, step = 1): Stream<number> {
+  if (step === 0 || Number.isNaN(step)) throw new RangeError(`Cannot count in steps of ${step}`);
+  return new Range(start, end, step);
+}
+
+class Range extends Stream<number> {
+  readonly #start: number;
+  readonly #end: number;
+  readonly #step: number;
+  #index = 0;
+
+  constructor(start: number, end: number, step: number) {
+    super();
+    this.#start = start;
+    this.#end = end;
+    this.#step = step;
+  }
+
+  override pull(): Pulled<number> {
+    // Multiplied, not added up: 0.1 ten times would be less than 1.
+    const number = this.#start + this.#index * this.#step;
+    if (this.#step > 0 ? number >= this.#end : number <= this.#end) return END;
+    this.#index += 1;
+    return number;
+  }
+
+  override close(): undefined {
+    this.#index = Infinity;
+  }
+}
