@@ -1,78 +1,108 @@
-import { END, type End, type Pulled, Stream } from "./stream.js";
+import { Ending } from "./ending.js";
+import { END, type End, PENDING, type Pending, type Polled, Stream } from "./stream.js";
+import type { Waker } from "./waits/waiter.js";
+
+/** What `produce` gives. A promise of PENDING says that nothing came of it, and to produce again. */
+export type Produced<T> = Polled<T> | Promise<Polled<T>>;
 
 /**
- * A stream that keeps its side of the contract by itself: once over, always the end; a parked pull settles when the
- * stream is closed; `dispose` runs once. What is left to write is `produce`. It costs a promise more for each wait than
- * a stream written by hand, and nothing for items that are there.
+ * A stream that keeps its side of the contract by itself: once over, always the end; whoever waits when it is closed is
+ * woken; `dispose` runs once; a promise may be produced where there is something to wait for. What is left to write is
+ * `produce`.
  */
 export abstract class Stage<T> extends Stream<T> {
-  #isOver = false;
-  #disposing: Promise<void> | undefined;
-  #unpark: ((end: End) => void) | undefined;
+  #ending: Ending | undefined;
+  #closing: Promise<void> | undefined;
+  /** What was promised: not asked for, not there yet, or there. */
+  #promised: "nothing" | "waiting" | "arrived" = "nothing";
+  #arrived: Polled<T> = PENDING;
+  #failure: { readonly error: unknown } | undefined;
+  #waker: Waker | undefined;
 
-  /** Gives the next item or the end. Not called again before its promise has settled, nor after it ended or threw. */
-  protected abstract produce(): Pulled<T>;
+  /**
+   * Gives the next item or the end, or PENDING having seen to it that the waker will be woken; or promises one of them.
+   * Not called again before its promise has settled, nor after it ended or threw.
+   */
+  protected abstract produce(waker: Waker): Produced<T>;
 
   /** Closes what the stream stands on: at the end, after an error, or when it is closed; once. */
   protected abstract dispose(): Promise<void> | undefined;
 
   /** Whether the stream has ended, failed or been closed: then what was under way has nobody to give its item to. */
   protected get isOver(): boolean {
-    return this.#isOver;
+    return this.#ending !== undefined;
   }
 
-  override pull(): Pulled<T> {
-    if (this.#isOver) return END;
-    let pulled: Pulled<T>;
-    try {
-      pulled = this.produce();
-    } catch (error) {
-      return this.#fail(error);
+  override poll(waker: Waker): Polled<T> {
+    if (this.#ending !== undefined) return this.#ending.poll(waker);
+    if (this.#promised !== "nothing") {
+      if (this.#promised === "waiting") {
+        this.#waker = waker;
+        return PENDING;
+      }
+      this.#promised = "nothing";
+      const arrived = this.#arrived;
+      this.#arrived = PENDING;
+      if (this.#failure !== undefined) return this.#end(waker, this.#failure);
+      if (arrived === END) return this.#end(waker);
+      if (arrived !== PENDING) return arrived;
     }
-    if (pulled === END) return this.#end();
-    return pulled instanceof Promise ? this.#park(pulled) : pulled;
+    let produced: Produced<T>;
+    try {
+      produced = this.produce(waker);
+    } catch (error) {
+      return this.#end(waker, { error });
+    }
+    if (produced === END) return this.#end(waker);
+    if (!(produced instanceof Promise)) return produced;
+    this.#promised = "waiting";
+    this.#waker = waker;
+    produced.then(this.#onArrived, this.#onFailed);
+    return PENDING;
   }
 
   override close(): Promise<void> | undefined {
-    if (this.#isOver) return this.#disposing;
-    this.#isOver = true;
-    const unpark = this.#unpark;
-    this.#unpark = undefined;
-    unpark?.(END);
-    this.#disposing = this.dispose();
-    return this.#disposing;
+    if (this.#ending !== undefined) return this.#closing;
+    this.#ending = new Ending();
+    this.#shut();
+    this.#takeWaker()?.wake();
+    return this.#closing;
   }
 
-  #park(pulled: Promise<T | End>): Promise<T | End> {
-    return new Promise<T | End>((resolve) => {
-      this.#unpark = resolve;
-      pulled.then(
-        (item) => {
-          this.#unpark = undefined;
-          if (this.#isOver) resolve(END);
-          else if (item === END) resolve(this.#end());
-          else resolve(item);
-        },
-        (error: unknown) => {
-          this.#unpark = undefined;
-          if (this.#isOver) resolve(END);
-          else resolve(this.#fail(error));
-        },
-      );
-    });
+  /** Ends by itself: the end, or the failure, comes when what it stands on has cleaned up. */
+  #end(waker: Waker, failure?: { readonly error: unknown }): End | Pending {
+    // Set before the cleaning, which may look whether this is over.
+    this.#ending = new Ending();
+    this.#shut();
+    this.#ending = new Ending(this.#closing, failure);
+    return this.#ending.poll(waker);
   }
 
-  #end(): End | Promise<End> {
-    const disposing = this.close();
-    return disposing === undefined ? END : disposing.then(() => END);
+  #shut(): void {
+    try {
+      this.#closing = this.dispose();
+    } catch (error) {
+      this.#closing = Promise.reject(error as Error);
+    }
   }
 
-  /** The error comes when what is upstream has cleaned up; should that fail too, the first error is the one to tell. */
-  #fail(error: unknown): Promise<never> {
-    const rethrow = () => {
-      throw error;
-    };
-    const disposing = this.close();
-    return disposing === undefined ? Promise.reject(error as Error) : disposing.then(rethrow, rethrow);
+  readonly #onArrived = (item: Polled<T>): void => {
+    if (this.#ending !== undefined) return;
+    this.#promised = "arrived";
+    this.#arrived = item;
+    this.#takeWaker()?.resume();
+  };
+
+  readonly #onFailed = (error: unknown): void => {
+    if (this.#ending !== undefined) return;
+    this.#promised = "arrived";
+    this.#failure = { error };
+    this.#takeWaker()?.resume();
+  };
+
+  #takeWaker(): Waker | undefined {
+    const waker = this.#waker;
+    this.#waker = undefined;
+    return waker;
   }
 }

@@ -1,29 +1,43 @@
+import { Waiter, type Waker } from "./waits/waiter.js";
 import { isTurnOver, yieldToEventLoop } from "./waits/turn.js";
 
-/** What `pull` gives after the last item: a value that no item can be. */
+/** What a stream gives after its last item: a value that no item can be. */
 export const END: unique symbol = Symbol("end");
 export type End = typeof END;
 
-/**
- * What a pull gives: an item or the end, now or later. An item is never a promise, so a promise always means later.
- * Items that are there already pass through any number of stages without a promise: that is what makes a pipeline fast.
- */
+/** What a stream gives while it has neither an item nor the end: it wakes whoever asked when it is worth asking again. */
+export const PENDING: unique symbol = Symbol("pending");
+export type Pending = typeof PENDING;
+
+/** What a poll gives. */
+export type Polled<T> = T | End | Pending;
+
+/** What a pull gives: an item or the end, now or later. An item is never a promise, so a promise always means later. */
 export type Pulled<T> = T | End | Promise<T | End>;
 
 /**
  * A stream of items: what every source and operator of this room gives, and an async iterator for everybody else. It
- * is single use. `next` and `return` are for loops; `pull` and `close` are the same two things without their cost, for
- * operators and sinks.
+ * is single use.
  *
- * Whoever pulls keeps to this: one pull at a time; after the end or an error, always the end; `close` may come at any
- * time and more than once, and a pull that is parked then settles with the end at once.
+ * Operators and sinks do not go through `next`: they `poll`. A poll gives an item, the end, or PENDING, in which case
+ * the waker that came with it is woken once it is worth polling again. So an item passes through any number of stages
+ * in one call and without a promise, and one that had to be waited for costs a promise where it comes from, and one
+ * where it is waited for, however many stages lie between.
+ *
+ * Both sides keep to this: one waker at a time, the last poll's; a wake may come too often and never too seldom, and
+ * whoever is woken polls later, not inside the wake; a poll throws when the stream fails; after the end or an error,
+ * always the end; `close` may come at any time and more than once, and whoever waits is then woken and gets the end.
  */
 export abstract class Stream<T> implements AsyncIterableIterator<T, undefined, undefined> {
-  #pending = 0;
+  /** The waits of `pull` and `next`. Of unknown items: a stream of dogs is a stream of animals. */
+  #pullWaiter: Waiter<unknown> | undefined;
+  #nextWaiter: Waiter<unknown> | undefined;
+  /** The last of the results that are pending, and how many they are. */
   #latest: Promise<unknown> | undefined;
+  #pending = 0;
 
-  /** The next item or the end, now or as a promise; throws or rejects when the stream fails, and has ended then. */
-  abstract pull(): Pulled<T>;
+  /** The next item, the end, or PENDING; throws when the stream fails, and has ended then. */
+  abstract poll(waker: Waker): Polled<T>;
 
   /**
    * Ends the stream early, and whatever it stands on, once. The promise settles when all `finally` blocks upstream have
@@ -31,17 +45,31 @@ export abstract class Stream<T> implements AsyncIterableIterator<T, undefined, u
    */
   abstract close(): Promise<void> | undefined;
 
+  /** A poll as a promise, where there is something to wait for. One at a time. Throws or rejects as `poll` throws. */
+  pull(): Pulled<T> {
+    this.#pullWaiter ??= new Waiter((waker) => {
+      const item = this.poll(waker);
+      return item === PENDING ? undefined : item;
+    });
+    const item = this.poll(this.#pullWaiter);
+    return item === PENDING ? (this.#pullWaiter.wait() as Promise<T | End>) : item;
+  }
+
   /** The next item. Calls that overlap are served in order. Gives the event loop its turn when that is due. */
   next(): Promise<IteratorResult<T, undefined>> {
-    const latest = this.#latest;
-    if (latest !== undefined) return this.#track(latest.then(this.#step, this.#step));
-    if (isTurnOver()) return this.#track(yieldToEventLoop().then(this.#step));
+    if (this.#pending > 0) return this.#nextBehind(this.#latest);
+    if (isTurnOver()) return this.#nextBehind(yieldToEventLoop());
+    this.#nextWaiter ??= new Waiter((waker) => this.#pollForNext(waker));
     try {
-      const pulled = this.pull();
-      return pulled instanceof Promise ? this.#track(pulled) : Promise.resolve(resultOf(pulled));
+      const item = this.poll(this.#nextWaiter);
+      if (item !== PENDING) return Promise.resolve(resultOf(item));
     } catch (error) {
       return Promise.reject(error as Error);
     }
+    this.#pending += 1;
+    const result = this.#nextWaiter.wait() as Promise<IteratorResult<T, undefined>>;
+    this.#latest = result;
+    return result;
   }
 
   /** Ends the stream early, as `break` in a loop does; see `close`. */
@@ -54,27 +82,39 @@ export abstract class Stream<T> implements AsyncIterableIterator<T, undefined, u
     return this;
   }
 
-  readonly #step = (): Pulled<T> => this.pull();
+  /** Polls for the one call of `next` that waits. */
+  #pollForNext(waker: Waker): IteratorResult<T, undefined> | undefined {
+    try {
+      const item = this.poll(waker);
+      if (item === PENDING) return undefined;
+      this.#settleOne();
+      return resultOf(item);
+    } catch (error) {
+      this.#settleOne();
+      throw error;
+    }
+  }
 
-  /** Remembers a result while it is pending, and no longer: its item may be large. */
-  #track(pulled: Promise<T | End>): Promise<IteratorResult<T, undefined>> {
+  /** Behind other calls, or a turn of the event loop. */
+  #nextBehind(before: Promise<unknown> | undefined): Promise<IteratorResult<T, undefined>> {
     this.#pending += 1;
-    const result = pulled.then(this.#arrived, this.#failed);
+    const result = this.#pullBehind(before);
     this.#latest = result;
     return result;
   }
 
-  readonly #arrived = (item: T | End): IteratorResult<T, undefined> => {
-    this.#left();
-    return resultOf(item);
-  };
+  async #pullBehind(before: Promise<unknown> | undefined): Promise<IteratorResult<T, undefined>> {
+    try {
+      // Whoever called for it hears of its failure.
+      await before?.catch(() => undefined);
+      return resultOf(await this.pull());
+    } finally {
+      this.#settleOne();
+    }
+  }
 
-  readonly #failed = (error: unknown): never => {
-    this.#left();
-    throw error;
-  };
-
-  #left(): void {
+  /** Forgets the results once none is pending: an item may be large. */
+  #settleOne(): void {
     this.#pending -= 1;
     if (this.#pending === 0) this.#latest = undefined;
   }

@@ -1,12 +1,23 @@
-import { from, isPromiseLike, type Source } from "../sources/from.js";
-import { END, type End, type Pulled, Stream } from "../stream.js";
-import { isTurnOver, yieldToEventLoop } from "../waits/turn.js";
 import { LazyCallContext } from "../call-context.js";
+import { from, isPromiseLike, type Source } from "../sources/from.js";
+import { type Produced, Stage } from "../stage.js";
+import { END, type End, PENDING, type Stream } from "../stream.js";
+import { isTurnOver, yieldToEventLoop } from "../waits/turn.js";
+import type { Waker } from "../waits/waiter.js";
 
 /** What a step gives for an item that goes no further. */
 export const SKIP: unique symbol = Symbol("skip");
 
-export type Stepped<U> = U | typeof SKIP | End;
+/** What a step gives for an item with which the stream ends: the source is closed before it is asked for another. */
+export class LastItem<U> {
+  readonly item: U;
+
+  constructor(item: U) {
+    this.item = item;
+  }
+}
+
+export type Stepped<U> = U | LastItem<U> | typeof SKIP | End;
 
 /**
  * What becomes of one item: another item, nothing, or the end of the stream, which closes the source. A promise is
@@ -14,115 +25,91 @@ export type Stepped<U> = U | typeof SKIP | End;
  */
 export type Step<T, U> = (item: T, context: LazyCallContext) => Stepped<U> | PromiseLike<Stepped<U>>;
 
+/** Steps of a run have types that only the functions that made them know. */
+type AnyStep = Step<unknown, unknown>;
+
 /**
  * The operator of which map, filter, take and their like are made: at most one item out for each one in, in order,
- * nothing held. Where neither the source nor the step waits, no promise is made.
+ * nothing held. Where neither the source nor the step waits, no promise is made. Steps that follow each other become
+ * one stream, so that an item that had to be waited for costs one promise for all of them.
  */
 export function stepThrough<T, U>(source: Source<T>, step: Step<T, U>): Stream<U> {
-  return new SteppedStream(from(source), step);
+  if (source instanceof SteppedStream) return source.extend(step as AnyStep) as Stream<U>;
+  return new SteppedStream(from(source), [step as AnyStep]) as Stream<unknown> as Stream<U>;
 }
 
-class SteppedStream<T, U> extends Stream<U> {
-  readonly #source: Stream<T>;
-  readonly #step: Step<T, U>;
+class SteppedStream extends Stage<unknown> {
+  readonly #source: Stream<unknown>;
+  readonly #steps: readonly AnyStep[];
   readonly #context = new LazyCallContext();
-  #isOver = false;
-  #closing: Promise<void> | undefined;
-  /** Ends the pull that waits for a step. */
-  #unpark: ((end: End) => void) | undefined;
+  /** The last item was given: what comes next is the end. */
+  #isLast = false;
+  /** The stream that has taken over this one's source and steps. */
+  #successor: SteppedStream | undefined;
 
-  constructor(source: Stream<T>, step: Step<T, U>) {
+  constructor(source: Stream<unknown>, steps: readonly AnyStep[]) {
     super();
     this.#source = source;
-    this.#step = step;
+    this.#steps = steps;
   }
 
-  override pull(): Pulled<U> {
-    while (!this.#isOver) {
-      const item = this.#source.pull();
-      if (item instanceof Promise) return item.then(this.#takeLater);
-      const stepped = this.#take(item);
-      if (stepped instanceof Promise) return stepped.then(this.#settle);
+  /** This stream with a step more. This one can only be closed then: a stream is single use. */
+  extend(step: AnyStep): Stream<unknown> {
+    if (this.isOver || this.#successor !== undefined) return new SteppedStream(this, [step]);
+    this.#successor = new SteppedStream(this.#source, [...this.#steps, step]);
+    return this.#successor;
+  }
+
+  protected override produce(waker: Waker): Produced<unknown> {
+    if (this.#isLast || this.#successor !== undefined) return END;
+    for (;;) {
+      const item = this.#source.poll(waker);
+      if (item === PENDING || item === END) return item;
+      const stepped = this.#stepFrom(0, item);
       if (stepped !== SKIP) return stepped;
-      if (isTurnOver()) return this.#pullOn();
+      // A run of items that are left out must not hold up the loop.
+      if (isTurnOver()) return yieldToEventLoop().then(again);
     }
-    return this.#closing === undefined ? END : this.#closing.then(() => END);
   }
 
-  override close(): Promise<void> | undefined {
-    if (this.#isOver) return this.#closing;
-    this.#isOver = true;
+  protected override dispose(): Promise<void> | undefined {
+    if (this.#successor !== undefined) return this.#successor.close();
     this.#context.abort();
-    this.#unpark?.(END);
-    this.#unpark = undefined;
-    this.#closing = this.#source.close();
-    return this.#closing;
+    return this.#source.close();
   }
 
-  readonly #takeLater = (item: T | End): Pulled<U> => {
-    const stepped = this.#take(item);
-    return stepped instanceof Promise ? stepped.then(this.#settle) : this.#settle(stepped);
-  };
-
-  readonly #settle = (stepped: Stepped<U>): Pulled<U> => (stepped === SKIP ? this.#pullOn() : stepped);
-
-  /** Pulls until an item goes on. A loop, since promises of promises would be kept for as long as items are skipped. */
-  async #pullOn(): Promise<U | End> {
-    while (!this.#isOver) {
-      if (isTurnOver()) await yieldToEventLoop();
-      const item = this.#source.pull();
-      const stepped = this.#take(item instanceof Promise ? await item : item);
-      const settled = stepped instanceof Promise ? await stepped : stepped;
-      if (settled !== SKIP) return settled;
+  /** Takes an item through the steps from `index` on: gives an item, SKIP, the end, or a promise. */
+  #stepFrom(index: number, item: unknown): Produced<unknown> | typeof SKIP {
+    const steps = this.#steps;
+    let stepped = item;
+    for (let at = index; at < steps.length; at += 1) {
+      stepped = (steps[at] as AnyStep)(stepped, this.#context);
+      if (stepped === SKIP || stepped === END) return stepped;
+      if (typeof stepped === "object" && stepped !== null) {
+        if (isPromiseLike(stepped)) return this.#stepLater(stepped, at + 1);
+        if (stepped instanceof LastItem) stepped = this.#takeLast(stepped);
+      }
     }
-    await this.#closing;
-    return END;
+    return stepped;
   }
 
-  #take(item: T | End): Stepped<U> | Promise<Stepped<U>> {
-    if (item === END || this.#isOver) {
-      this.#isOver = true;
-      return END;
-    }
-    try {
-      const stepped = this.#step(item, this.#context);
-      if (isPromiseLike(stepped)) return this.#park(stepped);
-      return stepped === END ? this.#end() : stepped;
-    } catch (error) {
-      return this.#fail(error);
-    }
+  async #stepLater(step: PromiseLike<unknown>, next: number): Promise<unknown> {
+    const stepped = await step;
+    if (stepped === SKIP || this.isOver) return PENDING;
+    if (stepped === END) return END;
+    const item = this.#stepFrom(next, stepped instanceof LastItem ? this.#takeLast(stepped) : stepped);
+    return item === SKIP ? PENDING : item;
   }
 
-  /** Waits for a step, but no longer than until the stream is closed. */
-  #park(step: PromiseLike<Stepped<U>>): Promise<Stepped<U>> {
-    return new Promise((resolve) => {
-      this.#unpark = resolve;
-      step.then(
-        (stepped) => {
-          if (this.#unpark !== resolve) return;
-          this.#unpark = undefined;
-          resolve(stepped === END ? this.#end() : stepped);
-        },
-        (error: unknown) => {
-          if (this.#unpark !== resolve) return;
-          this.#unpark = undefined;
-          resolve(this.#fail(error));
-        },
-      );
-    });
+  /** Closes the source behind its last item. */
+  #takeLast({ item }: LastItem<unknown>): unknown {
+    this.#isLast = true;
+    // What this throws is told when the end is due: the closing is the same then.
+    this.#source.close()?.catch(() => undefined);
+    return item;
   }
+}
 
-  #end(): End | Promise<End> {
-    const closing = this.close();
-    return closing === undefined ? END : closing.then(() => END);
-  }
-
-  /** The error comes when the source has cleaned up; should that fail too, the first error is the one to tell. */
-  #fail(error: unknown): Promise<never> {
-    const rethrow = () => {
-      throw error;
-    };
-    const closing = this.close();
-    return closing === undefined ? Promise.reject(error as Error) : closing.then(rethrow, rethrow);
-  }
+function again(): typeof PENDING {
+  return PENDING;
 }

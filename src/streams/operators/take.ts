@@ -1,8 +1,10 @@
 import type { Operator } from "../pipe.js";
 import { from, type Source } from "../sources/from.js";
-import { END, type End, type Pulled, Stream } from "../stream.js";
+import { Stage } from "../stage.js";
+import { END, type Stream } from "../stream.js";
 import { inBothStyles } from "../both-styles.js";
 import { checkCount } from "../check-count.js";
+import { LastItem, stepThrough } from "./stepped.js";
 
 /**
  * The first `count` items. The source is closed with the last of them, before anybody asks for one more, so nothing is
@@ -19,43 +21,28 @@ export function take(...args: readonly unknown[]): unknown {
 
 function takeFirst<T>(source: Source<T>, count: number): Stream<T> {
   checkCount("take", count, 0);
-  return new Taken(from(source), count);
+  if (count === 0) return new Nothing(from(source));
+  let left = count;
+  return stepThrough<T, T>(source, (item) => {
+    left -= 1;
+    return left === 0 ? new LastItem(item) : item;
+  });
 }
 
-class Taken<T> extends Stream<T> {
-  readonly #source: Stream<T>;
-  #left: number;
+/** Closes its source without asking it for anything. */
+class Nothing extends Stage<never> {
+  readonly #source: Stream<unknown>;
 
-  constructor(source: Stream<T>, count: number) {
+  constructor(source: Stream<unknown>) {
     super();
     this.#source = source;
-    this.#left = count;
   }
 
-  override pull(): Pulled<T> {
-    if (this.#left === 0) return this.#end();
-    const item = this.#source.pull();
-    return item instanceof Promise ? item.then(this.#count) : this.#count(item);
+  protected override produce(): typeof END {
+    return END;
   }
 
-  override close(): Promise<void> | undefined {
-    this.#left = 0;
+  protected override dispose(): Promise<void> | undefined {
     return this.#source.close();
-  }
-
-  readonly #count = (item: T | End): T | End => {
-    if (item === END) {
-      this.#left = 0;
-    } else if (this.#left > 0) {
-      this.#left -= 1;
-      // Its failure is told by the pull after this item, which waits for the same promise.
-      if (this.#left === 0) this.#source.close()?.catch(() => undefined);
-    }
-    return item;
-  };
-
-  #end(): End | Promise<End> {
-    const closing = this.#source.close();
-    return closing === undefined ? END : closing.then(() => END);
   }
 }

@@ -1,4 +1,6 @@
-import { END, type End, type Pulled, Stream } from "../stream.js";
+import { type Produced, Stage } from "../stage.js";
+import { END, PENDING, type Polled, Stream } from "../stream.js";
+import type { Waker } from "../waits/waiter.js";
 
 /** What a stream can be made of. An item that is a promise is awaited. */
 export type Source<T> = AsyncIterable<T> | Iterable<T | PromiseLike<T>>;
@@ -29,124 +31,115 @@ export function from<T>(source: Source<T>): Stream<T> {
     : new Iterated(source as Iterable<T | PromiseLike<T>>);
 }
 
-class Iterated<T> extends Stream<T> {
-  #source: Iterable<T | PromiseLike<T>> | undefined;
+class Iterated<T> extends Stage<T> {
+  readonly #source: Iterable<T | PromiseLike<T>>;
   #iterator: Iterator<T | PromiseLike<T>> | undefined;
-  #unpark: ((end: End) => void) | undefined;
 
   constructor(source: Iterable<T | PromiseLike<T>>) {
     super();
     this.#source = source;
   }
 
-  override pull(): Pulled<T> {
-    if (this.#source === undefined) return END;
-    try {
-      this.#iterator ??= this.#source[Symbol.iterator]();
-      const result = this.#iterator.next();
-      if (result.done === true) {
-        this.#forget();
-        return END;
-      }
-      return isPromiseLike(result.value) ? this.#park(result.value) : result.value;
-    } catch (error) {
-      this.#forget();
-      throw error;
-    }
-  }
-
-  override close(): undefined {
+  protected override produce(): Produced<T> {
+    this.#iterator ??= this.#source[Symbol.iterator]();
     const iterator = this.#iterator;
-    this.#forget();
-    this.#unpark?.(END);
-    this.#unpark = undefined;
-    iterator?.return?.();
-  }
-
-  #park(item: PromiseLike<T>): Promise<T | End> {
-    return new Promise((resolve, reject) => {
-      this.#unpark = resolve;
-      item.then(
-        (value) => {
-          this.#unpark = undefined;
-          resolve(value);
-        },
-        (error: unknown) => {
-          this.#unpark = undefined;
-          this.close();
-          reject(error);
-        },
-      );
-    });
-  }
-
-  #forget(): void {
-    this.#source = undefined;
+    // An iterator that throws or ends by itself is not to be told to return.
     this.#iterator = undefined;
+    const result = iterator.next();
+    if (result.done === true) return END;
+    this.#iterator = iterator;
+    return isPromiseLike(result.value) ? Promise.resolve(result.value) : result.value;
+  }
+
+  protected override dispose(): undefined {
+    this.#iterator?.return?.();
   }
 }
 
 class AsyncIterated<T> extends Stream<T> {
   #source: AsyncIterable<T> | undefined;
   #iterator: AsyncIterator<T> | undefined;
-  #unpark: ((end: End) => void) | undefined;
   #closing: Promise<void> | undefined;
+  #isParked = false;
+  /** The result of `next()` that has come and was not given yet. */
+  #arrived: IteratorResult<T> | undefined;
+  #failure: { readonly error: unknown } | undefined;
+  #waker: Waker | undefined;
 
   constructor(source: AsyncIterable<T>) {
     super();
     this.#source = source;
   }
 
-  override pull(): Pulled<T> {
+  override poll(waker: Waker): Polled<T> {
     if (this.#source === undefined) return END;
+    const arrived = this.#arrived;
+    if (arrived !== undefined) {
+      this.#arrived = undefined;
+      if (arrived.done !== true) return arrived.value;
+      this.#forget();
+      return END;
+    }
+    if (this.#failure !== undefined) {
+      this.#forget();
+      throw this.#failure.error;
+    }
+    this.#waker = waker;
+    if (!this.#isParked) this.#ask(this.#source);
+    return PENDING;
+  }
+
+  override close(): Promise<void> | undefined {
+    const iterator = this.#iterator;
+    const waker = this.#waker;
+    this.#forget();
+    if (iterator?.return !== undefined) {
+      const returned = returnOf(iterator);
+      // Parked: it looks when its wait is over, and what its cleanup throws then has nobody left to hear it.
+      if (this.#isParked) returned.catch(() => undefined);
+      else this.#closing = returned;
+    }
+    waker?.wake();
+    return this.#closing;
+  }
+
+  #ask(source: AsyncIterable<T>): void {
     try {
-      this.#iterator ??= this.#source[Symbol.asyncIterator]();
-      return this.#park(this.#iterator.next());
+      this.#iterator ??= source[Symbol.asyncIterator]();
+      const next = this.#iterator.next();
+      this.#isParked = true;
+      // Iterators that give a result without a promise exist; a loop would take it.
+      if (next instanceof Promise) next.then(this.#onArrived, this.#onFailed);
+      else Promise.resolve(next).then(this.#onArrived, this.#onFailed);
     } catch (error) {
       this.#forget();
       throw error;
     }
   }
 
-  override close(): Promise<void> | undefined {
-    const iterator = this.#iterator;
-    const unpark = this.#unpark;
-    this.#forget();
-    if (iterator?.return === undefined) {
-      unpark?.(END);
-    } else if (unpark === undefined) {
-      this.#closing = iterator.return().then(() => undefined);
-    } else {
-      unpark(END);
-      // Parked: it looks when its wait is over, and what its cleanup throws then has nobody left to hear it.
-      iterator.return().then(undefined, () => undefined);
-    }
-    return this.#closing;
-  }
+  readonly #onArrived = (result: IteratorResult<T>): void => {
+    this.#isParked = false;
+    // Closed meanwhile: the end was given, and what came now is nobody's.
+    if (this.#source === undefined) return;
+    this.#arrived = result;
+    this.#waker?.resume();
+  };
 
-  #park(next: Promise<IteratorResult<T>>): Promise<T | End> {
-    return new Promise((resolve, reject) => {
-      this.#unpark = resolve;
-      next.then(
-        (result) => {
-          // Closed meanwhile: the end was given, and what came now is nobody's.
-          if (this.#unpark !== resolve) return;
-          this.#unpark = undefined;
-          if (result.done === true) this.#forget();
-          resolve(result.done === true ? END : result.value);
-        },
-        (error: unknown) => {
-          if (this.#unpark !== resolve) return;
-          this.#forget();
-          reject(error);
-        },
-      );
-    });
-  }
+  readonly #onFailed = (error: unknown): void => {
+    this.#isParked = false;
+    if (this.#source === undefined) return;
+    this.#failure = { error };
+    this.#waker?.resume();
+  };
 
   #forget(): void {
     this.#source = undefined;
     this.#iterator = undefined;
-    this.#unpark = undefined;
+    this.#arrived = undefined;
+    this.#waker = undefined;
   }
+}
+
+async function returnOf(iterator: AsyncIterator<unknown>): Promise<void> {
+  await iterator.return?.();
 }

@@ -1,4 +1,4 @@
-import { END, type Pulled, Stream } from "../stream.js";
+import { END, type Polled, Stream } from "../stream.js";
 
 /**
  * The numbers from `start` up to but not including `end`, `step` apart; without `end`, for ever; with a negative
@@ -25,7 +25,7 @@ class Range extends Stream<number> {
     this.#step = step;
   }
 
-  override pull(): Pulled<number> {
+  override poll(): Polled<number> {
     // Multiplied, not added up: 0.1 ten times would be less than 1.
     const number = this.#start + this.#index * this.#step;
     if (this.#step > 0 ? number >= this.#end : number <= this.#end) return END;
