@@ -47,7 +47,7 @@ export abstract class Stream<T> implements AsyncIterableIterator<T, undefined, u
 
   /** A poll as a promise, where there is something to wait for. One at a time. Throws or rejects as `poll` throws. */
   pull(): Pulled<T> {
-    this.#pullWaiter ??= new Waiter((waker) => {
+    this.#pullWaiter ??= new Waiter<unknown>((waker) => {
       const item = this.poll(waker);
       return item === PENDING ? undefined : item;
     });
@@ -59,7 +59,7 @@ export abstract class Stream<T> implements AsyncIterableIterator<T, undefined, u
   next(): Promise<IteratorResult<T, undefined>> {
     if (this.#pending > 0) return this.#nextBehind(this.#latest);
     if (isTurnOver()) return this.#nextBehind(yieldToEventLoop());
-    this.#nextWaiter ??= new Waiter((waker) => this.#pollForNext(waker));
+    this.#nextWaiter ??= new Waiter<unknown>((waker) => this.#pollForNext(waker));
     try {
       const item = this.poll(this.#nextWaiter);
       if (item !== PENDING) return Promise.resolve(resultOf(item));

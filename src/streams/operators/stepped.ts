@@ -79,7 +79,7 @@ class SteppedStream extends Stage<unknown> {
   }
 
   /** Takes an item through the steps from `index` on: gives an item, SKIP, the end, or a promise. */
-  #stepFrom(index: number, item: unknown): Produced<unknown> | typeof SKIP {
+  #stepFrom(index: number, item: unknown): unknown {
     const steps = this.#steps;
     let stepped = item;
     for (let at = index; at < steps.length; at += 1) {
