@@ -1,0 +1,145 @@
+import { readFileSync } from "node:fs";
+import { type Comment, parseSync, Visitor } from "oxc-parser";
+import { readSources, type SourceFile } from "../../support/imports.js";
+
+/** A program that the documentation shows. */
+export interface Example {
+  /** Where it stands, for the eyes of whoever must repair it: `src/streams/operators/map.ts:17`. */
+  readonly name: string;
+  readonly code: string;
+}
+
+/** Every `@example` in the doc comments of a folder, in the order of the files. */
+export function readDocExamples(folder: string): Example[] {
+  return readSources(folder).flatMap((file) => docCommentsOf(file).flatMap((comment) => examplesOf(file, comment)));
+}
+
+/** Every `ts` block of a page that prints something. */
+export function readPageExamples(path: string): Example[] {
+  const page = readFileSync(path, "utf8");
+  return [...page.matchAll(/^```ts\n([\s\S]*?)^```$/gm)]
+    .map((match) => ({ name: `${path}:${lineAt(page, match.index) + 1}`, code: match[1] ?? "" }))
+    .filter(({ code }) => code.includes("console.log("));
+}
+
+/** What an example says that it prints: the comment behind each `console.log`, or alone on the line below it. */
+export function readExpected(example: Example): string {
+  const { program, comments } = parse({ path: "example.ts", text: example.code });
+  const { code } = example;
+  const said: { readonly at: number; readonly text: string }[] = [];
+  new Visitor({
+    CallExpression: (node) => {
+      if (code.slice(node.callee.start, node.callee.end) !== "console.log") return;
+      const line = lineAt(code, node.end);
+      const comment =
+        comments.find(({ start }) => start > node.end && lineAt(code, start) === line) ??
+        comments.find(({ start }) => lineAt(code, start) === line + 1 && isAlone(code, start));
+      if (comment !== undefined) said.push({ at: comment.start, text: comment.value });
+    },
+  }).visit(program);
+  // Two calls on one line share its comment.
+  const texts = new Map(said.toSorted((a, b) => a.at - b.at).map(({ at, text }) => [at, text]));
+  return onOneLine([...texts.values()].join(" "));
+}
+
+/** How outputs are compared: node breaks long values into lines, a comment does not. */
+export function onOneLine(text: string): string {
+  return text.replace(/\s+/g, " ").trim();
+}
+
+/** Whether a file declares `name` with a doc comment that has an `@example`, before it or in it. */
+export function hasExample(file: SourceFile, name: string): boolean {
+  const { program } = parse(file);
+  const withExample = docCommentsOf(file).filter((comment) => examplesOf(file, comment).length > 0);
+  return program.body.some((statement) => {
+    if (statement.type !== "ExportNamedDeclaration" || !namesOf(statement.declaration).includes(name)) return false;
+    return withExample.some(
+      ({ start, end }) =>
+        (end <= statement.start && file.text.slice(end, statement.start).trim() === "") ||
+        (start > statement.start && end < statement.end),
+    );
+  });
+}
+
+type Declaration = Extract<ReturnType<typeof parse>["program"]["body"][number], { type: "ExportNamedDeclaration" }>;
+
+/** The functions, classes and constants that an export declares. */
+function namesOf(declaration: Declaration["declaration"]): string[] {
+  if (declaration?.type === "VariableDeclaration") {
+    return declaration.declarations.flatMap(({ id }) => (id.type === "Identifier" ? [id.name] : []));
+  }
+  const id = declaration !== null && "id" in declaration ? declaration.id : undefined;
+  return id?.type === "Identifier" ? [id.name] : [];
+}
+
+/** What a program uses by its bare name: not as another's member, and not as a key. */
+export function readIdentifiers(code: string): ReadonlySet<string> {
+  const { program } = parse({ path: "example.ts", text: code });
+  const names = new Set<string>();
+  const places = new Set<number>();
+  new Visitor({
+    MemberExpression: (node) => void (node.computed || places.add(node.property.start)),
+    Property: (node) => void (node.computed || node.shorthand || places.add(node.key.start)),
+    Identifier: (node) => void (places.has(node.start) || names.add(node.name)),
+  }).visit(program);
+  return names;
+}
+
+/** What a module exports from its siblings or imports from elsewhere, by name, and where that stands. */
+export function readNames(
+  file: SourceFile,
+): { readonly name: string; readonly from: string; readonly isType: boolean }[] {
+  const found: { name: string; from: string; isType: boolean }[] = [];
+  const nameOf = (node: { type: string; name?: string; value?: unknown }) => String(node.name ?? node.value);
+  new Visitor({
+    ExportNamedDeclaration: (node) => {
+      for (const { local, exportKind } of node.source === null ? [] : node.specifiers) {
+        const isType = node.exportKind === "type" || exportKind === "type";
+        found.push({ name: nameOf(local), from: node.source?.value ?? "", isType });
+      }
+    },
+    ImportDeclaration: (node) => {
+      for (const specifier of node.specifiers) {
+        if (specifier.type !== "ImportSpecifier") continue;
+        const isType = node.importKind === "type" || specifier.importKind === "type";
+        found.push({ name: nameOf(specifier.imported), from: node.source.value, isType });
+      }
+    },
+  }).visit(parse(file).program);
+  return found;
+}
+
+function docCommentsOf(file: SourceFile): Comment[] {
+  return parse(file).comments.filter(({ type, value }) => type === "Block" && value.startsWith("*"));
+}
+
+function examplesOf(file: SourceFile, comment: Comment): Example[] {
+  const lines = comment.value.split("\n").map((line) => line.replace(/^ *\*? ?/, ""));
+  const examples: Example[] = [];
+  lines.forEach((line, index) => {
+    if (!line.startsWith("@example")) return;
+    const rest = lines.slice(index + 1);
+    const end = rest.findIndex((next) => next.startsWith("@"));
+    const code = rest.slice(0, end === -1 ? undefined : end).filter((next) => !next.startsWith("```"));
+    examples.push({
+      name: `${file.path}:${lineAt(file.text, comment.start) + index + 1}`,
+      code: `${code.join("\n").trim()}\n`,
+    });
+  });
+  return examples;
+}
+
+function parse(file: SourceFile): ReturnType<typeof parseSync> {
+  const parsed = parseSync(file.path, file.text);
+  if (parsed.errors[0] !== undefined) throw new Error(`Cannot parse ${file.path}: ${parsed.errors[0].message}`);
+  return parsed;
+}
+
+/** Lines count from 0. */
+function lineAt(text: string, offset: number): number {
+  return text.slice(0, offset).split("\n").length - 1;
+}
+
+function isAlone(text: string, offset: number): boolean {
+  return text.slice(text.lastIndexOf("\n", offset - 1) + 1, offset).trim() === "";
+}
