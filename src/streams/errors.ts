@@ -1,5 +1,12 @@
 /** Why a piece of this room refused. */
-export type StreamsErrorCode = "channel-closed" | "channel-full" | "semaphore-full" | "lane-full" | "limit-exceeded";
+export type StreamsErrorCode =
+  | "channel-closed"
+  | "channel-full"
+  | "semaphore-full"
+  | "lane-full"
+  | "limit-exceeded"
+  | "writable-closed"
+  | "too-slow";
 
 /** What this room refuses, apart from wrong arguments (`RangeError`) and aborts (the signal's reason). */
 export class StreamsError extends Error {
@@ -64,5 +71,25 @@ export class LimitExceededError extends StreamsError {
   constructor(limit: number) {
     super("limit-exceeded", `Cannot collect more than ${limit} items: the source has more`);
     this.limit = limit;
+  }
+}
+
+/** A writable that was closed, by whomever, before it had all items. */
+export class WritableClosedError extends StreamsError {
+  override readonly name = "WritableClosedError";
+
+  constructor() {
+    super("writable-closed", "Cannot write: the writable is closed");
+  }
+}
+
+/** What a sink of `fanOut` gets after its items when it was disconnected: it did not take them fast enough. */
+export class TooSlowError extends StreamsError {
+  override readonly name = "TooSlowError";
+  readonly capacity: number;
+
+  constructor(capacity: number) {
+    super("too-slow", `Cannot keep up: ${capacity} items are waiting already`);
+    this.capacity = capacity;
   }
 }

@@ -25,10 +25,25 @@ export { take } from "./operators/take.js";
 export { collect } from "./sinks/collect.js";
 export { fold } from "./sinks/fold.js";
 export { forEach } from "./sinks/for-each.js";
+export { count } from "./sinks/count.js";
+export { fanOut } from "./sinks/fan-out.js";
+export { first } from "./sinks/first.js";
+export { forEachConcurrent } from "./sinks/for-each-concurrent.js";
+export { last } from "./sinks/last.js";
+export { toWritable } from "./sinks/to-writable.js";
+export { tryCollect } from "./sinks/try-collect.js";
 export { backoff } from "./waits/backoff.js";
 export { channel } from "./channels/channel.js";
 export { deferred } from "./waits/deferred.js";
-export { ChannelClosedError, ChannelFullError, LaneFullError, SemaphoreFullError } from "./errors.js";
+export {
+  ChannelClosedError,
+  ChannelFullError,
+  LaneFullError,
+  LimitExceededError,
+  SemaphoreFullError,
+  TooSlowError,
+  WritableClosedError,
+} from "./errors.js";
 export { Lanes } from "./concurrency/lanes.js";
 export { pullIterator } from "./sources/pull-iterator.js";
 export { Ring } from "./channels/ring.js";
@@ -45,3 +60,6 @@ export type { RingEntry, RingOptions } from "./channels/ring.js";
 export type { Permit, SemaphoreOptions } from "./concurrency/semaphore.js";
 export type { TaskTracker } from "./concurrency/tasks.js";
 export type { ChangedOptions, WatchOutcome } from "./channels/watch.js";
+export type { FanOutPolicy, FanOutSink, SinkReport } from "./sinks/fan-out-lane.js";
+export type { ToWritableOptions } from "./sinks/to-writable.js";
+export type { Result } from "./result.js";
