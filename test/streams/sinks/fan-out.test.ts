@@ -10,22 +10,18 @@ import {
   range,
   take,
   TooSlowError,
-  yieldToEventLoop,
 } from "../../../src/streams/index.js";
 import type { Stream } from "../../../src/streams/stream.js";
 import { abortListeners } from "../listeners.js";
 import { failureOf } from "../support/failure-of.js";
 import { tracked } from "../support/tracked-source.js";
+import { turns, until } from "../support/until.js";
 
 const dropping = ["drop-newest", "drop-oldest"] as const;
 const policies: readonly FanOutPolicy[] = ["wait", "disconnect", ...dropping];
 
 function numbers(size: number): number[] {
   return Array.from({ length: size }, (_, index) => index);
-}
-
-async function turns(count: number): Promise<void> {
-  for (let left = count; left > 0; left -= 1) await yieldToEventLoop();
 }
 
 /** A sink that takes its first item when it is told to, and keeps all. */
@@ -71,6 +67,7 @@ describe("fanOut", () => {
         fast: { sink: (items: Stream<number>) => forEach(items, () => undefined), policy: "wait", capacity: 4 },
       }),
     );
+    await until(() => source.pulled === 5);
     await turns(10);
     expect(source.pulled).toBe(5);
     slow.gate.resolve();
@@ -190,7 +187,8 @@ describe("fanOut", () => {
     const slow = stalled<number>();
     const caught: unknown[] = [];
     let settled = false;
-    const done = fanOut(tracked([1, 2], { failWith: new Error("source") }).items, {
+    const source = tracked([1, 2], { failWith: new Error("source") });
+    const done = fanOut(source.items, {
       slow: {
         sink: (items: Stream<number>) => slow.sink(items).catch((error: unknown) => caught.push(error)),
         policy: "wait",
@@ -200,6 +198,7 @@ describe("fanOut", () => {
       settled = true;
     });
     const refused = failureOf(done);
+    await until(() => source.pulled === 3);
     await turns(3);
     expect(settled).toBe(false);
     slow.gate.resolve();

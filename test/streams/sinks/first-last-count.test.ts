@@ -13,6 +13,7 @@ import {
 import { abortListeners } from "../listeners.js";
 import { failureOf } from "../support/failure-of.js";
 import { tracked } from "../support/tracked-source.js";
+import { until } from "../support/until.js";
 
 type Sink = (source: AsyncIterable<number>, signal?: AbortSignal) => Promise<unknown>;
 
@@ -80,6 +81,7 @@ describe("count, first and last", () => {
     const source = tracked<number>([], { parksAtEnd: true });
     const controller = new AbortController();
     const refused = failureOf(sink(source.items, controller.signal));
+    await until(() => source.pulled === 1);
     controller.abort(new Error("enough"));
     expect(await refused).toEqual(new Error("enough"));
     expect(source.closed).toBe(1);

@@ -12,6 +12,7 @@ import {
 import { abortListeners } from "../listeners.js";
 import { failureOf } from "../support/failure-of.js";
 import { tracked } from "../support/tracked-source.js";
+import { turns, until } from "../support/until.js";
 
 describe("forEachConcurrent", () => {
   test("visits all items, never more than n at once, begun in order", async () => {
@@ -47,15 +48,17 @@ describe("forEachConcurrent", () => {
       calls.push(deferred<void>());
       return calls.at(-1)?.promise;
     });
-    await yieldToEventLoop();
+    await until(() => calls.length === 2);
+    await turns(3);
     expect(source.pulled).toBe(2);
     calls[1]?.resolve();
-    await yieldToEventLoop();
+    await until(() => calls.length === 3);
+    await turns(3);
     expect(source.pulled).toBe(3);
-    for (let left = 0; left < 5; left += 1) {
+    await until(() => {
       for (const call of calls) call.resolve();
-      await yieldToEventLoop();
-    }
+      return source.pulled === 6;
+    });
     await done;
     expect(calls).toHaveLength(5);
   });
@@ -83,10 +86,10 @@ describe("forEachConcurrent", () => {
       settled = true;
     });
     const refused = failureOf(done);
-    await yieldToEventLoop();
+    await until(() => signals.length === 2);
     failing.reject(new Error("first"));
-    await yieldToEventLoop();
-    expect(signals[1]?.aborted).toBe(true);
+    await until(() => signals[1]?.aborted === true);
+    await turns(3);
     expect(source.closed).toBe(1);
     expect(settled).toBe(false);
     other.reject(new Error("second"));
@@ -108,15 +111,13 @@ describe("forEachConcurrent", () => {
   test("waits for the calls under way when the source fails", async () => {
     const call = deferred<void>();
     let settled = false;
-    const done = forEachConcurrent(
-      tracked([1], { failWith: new Error("source") }).items,
-      3,
-      () => call.promise,
-    ).finally(() => {
+    const source = tracked([1], { failWith: new Error("source") });
+    const done = forEachConcurrent(source.items, 3, () => call.promise).finally(() => {
       settled = true;
     });
     const refused = failureOf(done);
-    await yieldToEventLoop();
+    await until(() => source.pulled === 2);
+    await turns(3);
     expect(settled).toBe(false);
     call.resolve();
     expect(await refused).toEqual(new Error("source"));
@@ -136,8 +137,7 @@ describe("forEachConcurrent", () => {
       controller.signal,
     );
     const refused = failureOf(done);
-    await yieldToEventLoop();
-    expect(source.pulled).toBe(2);
+    await until(() => source.pulled === 2);
     controller.abort(new Error("enough"));
     expect(await refused).toEqual(new Error("enough"));
     expect(source.closed).toBe(1);

@@ -1,9 +1,10 @@
 import { type Duplex, PassThrough, Writable } from "node:stream";
 import { describe, expect, test } from "vitest";
-import { map, pipe, range, toWritable, WritableClosedError, yieldToEventLoop } from "../../../src/streams/index.js";
+import { map, pipe, range, toWritable, WritableClosedError } from "../../../src/streams/index.js";
 import { abortListeners } from "../listeners.js";
 import { failureOf } from "../support/failure-of.js";
 import { tracked } from "../support/tracked-source.js";
+import { turns, until } from "../support/until.js";
 
 /** Takes an item when it is told to; by itself when `isFree`. */
 class Gate extends Writable {
@@ -31,10 +32,6 @@ function listeners(writable: Writable): number {
   return ["drain", "finish", "error", "close"].reduce((sum, name) => sum + writable.listenerCount(name), 0);
 }
 
-async function turns(count: number): Promise<void> {
-  for (let left = count; left > 0; left -= 1) await yieldToEventLoop();
-}
-
 describe("toWritable", () => {
   test("writes all items in order, ends the writable and waits for its finish", async () => {
     const gate = new Gate();
@@ -54,6 +51,7 @@ describe("toWritable", () => {
     const gate = new Gate(3);
     const source = tracked(Array.from({ length: 10 }, (_, n) => n));
     const done = toWritable(source.items, gate);
+    await until(() => source.pulled === 3);
     await turns(5);
     expect(source.pulled).toBe(3);
     gate.open();
@@ -64,10 +62,11 @@ describe("toWritable", () => {
   test("adds no listener for an item", async () => {
     const gate = new Gate(4);
     const done = toWritable(range(0, 50), gate);
+    await until(() => gate.taken.length === 1);
     await turns(2);
     const parked = listeners(gate);
     gate.open();
-    await turns(20);
+    await until(() => gate.taken.length > 20);
     expect(listeners(gate)).toBeLessThanOrEqual(parked);
     await done;
   });
@@ -94,7 +93,7 @@ describe("toWritable", () => {
     await expect(failed).rejects.toThrow("source");
     expect([gate.writableEnded, gate.destroyed, listeners(gate)]).toEqual([false, false, before]);
     gate.open();
-    await turns(5);
+    await until(() => gate.taken.length === 3);
     expect(gate.taken).toEqual([1, 2, 3]);
   });
 
@@ -102,7 +101,7 @@ describe("toWritable", () => {
     const gate = new Gate(1);
     const source = tracked([1, 2, 3]);
     const refused = failureOf(toWritable(source.items, gate));
-    await turns(2);
+    await until(() => gate.taken.length === 1);
     gate.open(new Error("disk full"));
     expect(await refused).toEqual(new Error("disk full"));
     expect([source.pulled, source.closed]).toEqual([1, 1]);
@@ -112,7 +111,7 @@ describe("toWritable", () => {
     const gate = new Gate(5);
     const source = tracked([1], { parksAtEnd: true });
     const refused = failureOf(toWritable(source.items, gate));
-    await turns(2);
+    await until(() => gate.taken.length === 1);
     gate.open(new Error("disk full"));
     expect(await refused).toEqual(new Error("disk full"));
     expect(source.closed).toBe(1);
@@ -123,7 +122,7 @@ describe("toWritable", () => {
       const gate = new Gate(1);
       const source = tracked([1, 2, 3]);
       const refused = failureOf(toWritable(source.items, gate, { end }));
-      await turns(2);
+      await until(() => gate.taken.length === 1);
       gate.destroy();
       expect(await refused).toBeInstanceOf(WritableClosedError);
       expect(source.closed).toBe(1);
@@ -168,7 +167,7 @@ describe("toWritable", () => {
       const gate = new Gate(items.length === 1 ? 5 : 1);
       const source = tracked(items, { parksAtEnd: true });
       const refused = failureOf(toWritable(source.items, gate, { signal: controller.signal }));
-      await turns(2);
+      await until(() => source.pulled === (items.length === 1 ? 2 : 1));
       controller.abort(new Error("enough"));
       expect(await refused).toEqual(new Error("enough"));
       expect([source.closed, gate.destroyed, abortListeners(controller.signal)]).toEqual([1, true, 0]);
@@ -176,8 +175,7 @@ describe("toWritable", () => {
     const controller = new AbortController();
     const gate = new Gate(5);
     const refused = failureOf(toWritable([1], gate, { signal: controller.signal }));
-    await turns(2);
-    expect(gate.writableEnded).toBe(true);
+    await until(() => gate.writableEnded);
     controller.abort(new Error("enough"));
     expect(await refused).toEqual(new Error("enough"));
   });
