@@ -61,7 +61,7 @@ class Drive<T> implements Waker {
   }
 
   wake(): void {
-    if (this.#isScheduled || this.#isBusy) return;
+    if (this.#isScheduled || this.#isOver) return;
     this.#isScheduled = true;
     runSoon(this.#onScheduled);
   }
