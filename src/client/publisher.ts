@@ -6,8 +6,8 @@ import {
   abortable,
   type Backoff,
   backoff,
-  createYielder,
   deferred,
+  forEach,
   type Permit,
   Semaphore,
   sleep,
@@ -136,7 +136,6 @@ export class Publisher {
     source: AsyncIterable<RecordInput> | Iterable<RecordInput>,
     { signal, onAcknowledged }: PublishAllOptions = {},
   ): Promise<PublishTotals> {
-    const yielder = createYielder();
     let acknowledged = 0;
     let firstOffset: number | undefined;
     let nextOffset: number | undefined;
@@ -151,17 +150,20 @@ export class Publisher {
       failed() {},
     };
     let records = 0;
-    for await (const record of source) {
-      signal?.throwIfAborted();
-      this.#throwIfOver();
-      const encoded = encodeRecord(record, `record ${records}`);
-      const permit = this.#roomNow(encoded.weight);
-      if (permit !== undefined) this.#add(encoded, outcome, permit);
-      else await this.#addLater(record, encoded.weight, outcome, signal);
-      records += 1;
-      const turn = yielder();
-      if (turn !== undefined) await turn;
-    }
+    await forEach(
+      source,
+      (record) => {
+        this.#throwIfOver();
+        const encoded = encodeRecord(record, `record ${records}`);
+        records += 1;
+        const permit = this.#roomNow(encoded.weight);
+        if (permit === undefined) return this.#addLater(record, encoded.weight, outcome, signal);
+        this.#add(encoded, outcome, permit);
+        return undefined;
+      },
+      // A failure is told at once, also while the source has nothing.
+      this.#signalWith(signal),
+    );
     await this.flush(signal);
     return { records: acknowledged, firstOffset, nextOffset };
   }
