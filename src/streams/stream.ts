@@ -47,27 +47,24 @@ export abstract class Stream<T> implements AsyncIterableIterator<T, undefined, u
 
   /** A poll as a promise, where there is something to wait for. One at a time. Throws or rejects as `poll` throws. */
   pull(): Pulled<T> {
-    this.#pullWaiter ??= new Waiter<unknown>((waker) => {
-      const item = this.poll(waker);
-      return item === PENDING ? undefined : item;
-    });
-    const item = this.poll(this.#pullWaiter);
-    return item === PENDING ? (this.#pullWaiter.wait() as Promise<T | End>) : item;
+    const waiter = (this.#pullWaiter ??= this.#waiterForPull());
+    const item = this.poll(waiter);
+    return item === PENDING ? (waiter.wait() as Promise<T | End>) : item;
   }
 
   /** The next item. Calls that overlap are served in order. Gives the event loop its turn when that is due. */
   next(): Promise<IteratorResult<T, undefined>> {
     if (this.#pending > 0) return this.#nextBehind(this.#latest);
     if (isTurnOver()) return this.#nextBehind(yieldToEventLoop());
-    this.#nextWaiter ??= new Waiter<unknown>((waker) => this.#pollForNext(waker));
+    const waiter = (this.#nextWaiter ??= this.#waiterForNext());
     try {
-      const item = this.poll(this.#nextWaiter);
+      const item = this.poll(waiter);
       if (item !== PENDING) return Promise.resolve(resultOf(item));
     } catch (error) {
       return Promise.reject(error as Error);
     }
     this.#pending += 1;
-    const result = this.#nextWaiter.wait() as Promise<IteratorResult<T, undefined>>;
+    const result = waiter.wait() as Promise<IteratorResult<T, undefined>>;
     this.#latest = result;
     return result;
   }
@@ -80,6 +77,18 @@ export abstract class Stream<T> implements AsyncIterableIterator<T, undefined, u
 
   [Symbol.asyncIterator](): this {
     return this;
+  }
+
+  // Apart from where they are used: a function with a closure in it pays for that closure at each call.
+  #waiterForPull(): Waiter<unknown> {
+    return new Waiter<unknown>((waker) => {
+      const item = this.poll(waker);
+      return item === PENDING ? undefined : item;
+    });
+  }
+
+  #waiterForNext(): Waiter<unknown> {
+    return new Waiter<unknown>((waker) => this.#pollForNext(waker));
   }
 
   /** Polls for the one call of `next` that waits. */
