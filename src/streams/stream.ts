@@ -1,15 +1,13 @@
-import { Waiter, type Waker } from "./waits/waiter.js";
+import { PENDING, type Pending, Waiter, type Waker } from "./waits/waiter.js";
 import { isTurnOver, yieldToEventLoop } from "./waits/turn.js";
 
 /** What a stream gives after its last item: a value that no item can be. */
 export const END: unique symbol = Symbol("end");
 export type End = typeof END;
 
-/** What a stream gives while it has neither an item nor the end: it wakes whoever asked when it is worth asking again. */
-export const PENDING: unique symbol = Symbol("pending");
-export type Pending = typeof PENDING;
+export { PENDING, type Pending };
 
-/** What a poll gives. */
+/** What a poll gives. PENDING: neither an item nor the end, and the waker is woken when it is worth polling again. */
 export type Polled<T> = T | End | Pending;
 
 /** What a pull gives: an item or the end, now or later. An item is never a promise, so a promise always means later. */
@@ -81,10 +79,7 @@ export abstract class Stream<T> implements AsyncIterableIterator<T, undefined, u
 
   // Apart from where they are used: a function with a closure in it pays for that closure at each call.
   #waiterForPull(): Waiter<unknown> {
-    return new Waiter<unknown>((waker) => {
-      const item = this.poll(waker);
-      return item === PENDING ? undefined : item;
-    });
+    return new Waiter<unknown>((waker) => this.poll(waker));
   }
 
   #waiterForNext(): Waiter<unknown> {
@@ -92,10 +87,10 @@ export abstract class Stream<T> implements AsyncIterableIterator<T, undefined, u
   }
 
   /** Polls for the one call of `next` that waits. */
-  #pollForNext(waker: Waker): IteratorResult<T, undefined> | undefined {
+  #pollForNext(waker: Waker): IteratorResult<T, undefined> | Pending {
     try {
       const item = this.poll(waker);
-      if (item === PENDING) return undefined;
+      if (item === PENDING) return PENDING;
       this.#settleOne();
       return resultOf(item);
     } catch (error) {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { collect, filter, fold, forEach, map, pipe, range, take } from "../../src/streams/index.js";
+import { collect, END, filter, fold, forEach, from, map, pipe, range, take } from "../../src/streams/index.js";
 
 test("pipe() infers through operators, generators and sinks", async () => {
   const odd: number[] = await pipe(
@@ -91,4 +91,14 @@ test("Stream.return() ends a next() that waits", async () => {
   const next = stream.next();
   await stream.return();
   expect(await next).toEqual({ done: true, value: undefined });
+});
+
+test("Stream.pull() gives an item that is undefined, whether it was waited for or not", async () => {
+  async function* gaps() {
+    yield undefined;
+    yield 1;
+  }
+  const stream = from(gaps());
+  expect([await stream.pull(), await stream.pull(), await stream.pull()]).toEqual([undefined, 1, END]);
+  expect(await from([undefined]).pull()).toBe(undefined);
 });

@@ -1,3 +1,7 @@
+/** What a question gives while it has no answer, having seen to it that the waker will be woken when it may have one. */
+export const PENDING: unique symbol = Symbol("pending");
+export type Pending = typeof PENDING;
+
 /**
  * Whom a stream tells that it is worth polling again. Either call may come at any time, and too often: the poll tells
  * the truth.
@@ -18,17 +22,16 @@ export function runSoon(task: () => void): void {
 
 /** Waits for an answer that comes by polling, as one promise a wait; one wait at a time. */
 export class Waiter<Answer> implements Waker {
-  readonly #ask: (waker: Waker) => Answer | undefined;
+  readonly #ask: (waker: Waker) => Answer | Pending;
   #resolve: ((answer: Answer) => void) | undefined;
   #reject: ((error: unknown) => void) | undefined;
   #isScheduled = false;
 
-  /** `ask` gives `undefined` while there is no answer, having seen to it that the waker will be woken. */
-  constructor(ask: (waker: Waker) => Answer | undefined) {
+  constructor(ask: (waker: Waker) => Answer | Pending) {
     this.#ask = ask;
   }
 
-  /** To be called when `ask` has given nothing: waits until it does, and rejects with what it throws. */
+  /** To be called when `ask` has given PENDING: waits until it gives an answer, and rejects with what it throws. */
   wait(): Promise<Answer> {
     return new Promise(this.#park);
   }
@@ -45,7 +48,7 @@ export class Waiter<Answer> implements Waker {
     if (resolve === undefined) return;
     try {
       const answer = this.#ask(this);
-      if (answer === undefined) return;
+      if (answer === PENDING) return;
       this.#forget();
       resolve(answer);
     } catch (error) {
