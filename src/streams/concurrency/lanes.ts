@@ -33,6 +33,21 @@ interface Lane {
  * Priority lanes before a shared pool. A free slot goes to the highest lane that waits and is below its own limit, and
  * within a lane to the task that came first; but a lane that was passed over 16 times in a row gets the next slot, so
  * that none starves. Starting and finishing a task are O(lanes).
+ *
+ * @example
+ * const lanes = new Lanes({
+ *   total: 1,
+ *   lanes: [
+ *     { name: "urgent", limit: 1, queue: 10 },
+ *     { name: "bulk", limit: 1, queue: 10 },
+ *   ],
+ * });
+ * const order = [];
+ * const first = lanes.run("bulk", async () => order.push("first"));
+ * const bulk = lanes.run("bulk", async () => order.push("bulk"));
+ * const urgent = lanes.run("urgent", async () => order.push("urgent"));
+ * await Promise.all([first, bulk, urgent]);
+ * console.log(order); // [ 'first', 'urgent', 'bulk' ]
  */
 export class Lanes<Name extends string> {
   readonly #total: number;

@@ -19,6 +19,13 @@ export interface SemaphoreOptions {
  * Shares a capacity by weight, first come, first served: a light request never overtakes a heavy one that waits. A
  * request heavier than the whole capacity waits until everything is free, and is then let through alone. All operations
  * are O(1).
+ *
+ * @example
+ * const memory = new Semaphore({ capacity: 100, maxWaiting: 10 });
+ * const permit = await memory.acquire(70);
+ * console.log(memory.available, memory.tryAcquire(50)); // 30 undefined
+ * permit.release();
+ * console.log(memory.available); // 100
  */
 export class Semaphore {
   readonly #capacity: number;

@@ -13,7 +13,16 @@ export interface TaskTracker {
   settled(signal?: AbortSignal): Promise<void>;
 }
 
-/** A tracker of background promises. `onError` gets what they reject with; it must not throw. */
+/**
+ * A tracker of background promises. `onError` gets what they reject with; it must not throw.
+ *
+ * @example
+ * const tasks = trackTasks((error) => console.error(error));
+ * tasks.track(sleep(1));
+ * tasks.track(sleep(2));
+ * await tasks.settled();
+ * console.log(tasks.size); // 0
+ */
 export function trackTasks(onError: (error: unknown) => void): TaskTracker {
   const waiters = new WaitQueue<undefined, void>();
   let size = 0;

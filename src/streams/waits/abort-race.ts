@@ -1,6 +1,14 @@
 /**
  * Waits of one loop, one after the other, each raced against the same signal. One listener serves the whole loop: a
  * listener a message would cost more than the message.
+ *
+ * @example
+ * const stop = new AbortController();
+ * const race = new AbortRace(stop.signal);
+ * console.log(await race.wait(Promise.resolve("in time"))); // in time
+ * stop.abort(new Error("too late"));
+ * console.log(await race.wait(new Promise(() => undefined)).catch((error) => error.message)); // too late
+ * race.close();
  */
 export class AbortRace {
   readonly #signal: AbortSignal;

@@ -5,6 +5,11 @@ const timerMsMax = 2 ** 31 - 1;
  * Waits for `promise`, but no longer than until `signal` aborts: then it rejects with the signal's reason, at once, and
  * also if the promise has settled already. The promise itself goes on; what becomes of it is dropped, a rejection too.
  * The listener on the signal goes when either of them settles.
+ *
+ * @example
+ * const never = new Promise(() => undefined);
+ * const failure = await abortable(never, AbortSignal.timeout(1)).catch((error) => error);
+ * console.log(failure.name); // TimeoutError
  */
 export function abortable<T>(promise: PromiseLike<T>, signal?: AbortSignal): Promise<T> {
   if (signal === undefined) return Promise.resolve(promise);
@@ -28,6 +33,12 @@ export function abortable<T>(promise: PromiseLike<T>, signal?: AbortSignal): Pro
 /**
  * Resolves after `ms` milliseconds, at most 2³¹ - 1. Rejects with the signal's reason when it aborts first. Timer and
  * listener are gone once it settles.
+ *
+ * @example
+ * const stop = new AbortController();
+ * const slept = sleep(60_000, stop.signal);
+ * stop.abort(new Error("enough"));
+ * console.log(await slept.catch((error) => error.message)); // enough
  */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise<void>((resolve, reject) => {

@@ -17,6 +17,12 @@ export interface Backoff {
 /**
  * Waits with full jitter: anywhere between 0 and a bound that doubles from `minMs` to `maxMs`, so that many who failed
  * together do not come back together.
+ *
+ * @example
+ * const waits = backoff({ minMs: 100, maxMs: 300, random: () => 0.999 });
+ * console.log([waits.next(), waits.next(), waits.next()]); // [ 100, 200, 300 ]
+ * waits.reset();
+ * console.log(waits.next()); // 100
  */
 export function backoff(options: BackoffOptions = {}): Backoff {
   const { minMs = 100, maxMs = 30_000, random = Math.random } = options;

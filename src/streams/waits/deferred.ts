@@ -5,7 +5,14 @@ export interface Deferred<T> {
   readonly reject: (reason: unknown) => void;
 }
 
-/** Makes a promise that is settled from outside; only the first `resolve` or `reject` counts. */
+/**
+ * Makes a promise that is settled from outside; only the first `resolve` or `reject` counts.
+ *
+ * @example
+ * const answer = deferred<number>();
+ * setTimeout(answer.resolve, 1, 42);
+ * console.log(await answer.promise); // 42
+ */
 export function deferred<T>(): Deferred<T> {
   let resolve!: Deferred<T>["resolve"];
   let reject!: Deferred<T>["reject"];

@@ -47,7 +47,15 @@ function beginTurn(): void {
   callsLeft = 0;
 }
 
-/** Resolves after timers, sockets and other immediates had their turn. */
+/**
+ * Resolves after timers, sockets and other immediates had their turn.
+ *
+ * @example
+ * const order = [];
+ * setTimeout(() => order.push("timer"), 0);
+ * while (order.length === 0) await yieldToEventLoop();
+ * console.log(order); // [ 'timer' ]
+ */
 export function yieldToEventLoop(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
@@ -56,6 +64,17 @@ export function yieldToEventLoop(): Promise<void> {
  * For a loop that may never wait by itself: `await yielder()` in it costs a look at the clock, and gives the event loop
  * a turn whenever `budgetMs` have passed since the last one. Where even an await of nothing is too much, await only
  * what is not `undefined`.
+ *
+ * @example
+ * const yielder = createYielder(5);
+ * let timers = 0;
+ * setTimeout(() => (timers += 1), 1);
+ * let sum = 0;
+ * while (timers === 0) {
+ *   sum += 1;
+ *   await yielder();
+ * }
+ * console.log(sum > 0); // true
  */
 export function createYielder(
   budgetMs = 10,
