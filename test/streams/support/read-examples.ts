@@ -22,7 +22,7 @@ export function readPageExamples(path: string): Example[] {
     .filter(({ code }) => code.includes("console.log("));
 }
 
-/** What an example says that it prints: the comment behind each `console.log`, or alone on the line below it. */
+/** What an example says that it prints: the comment behind each `console.log`, or alone on the lines below it. */
 export function readExpected(example: Example): string {
   const { program, comments } = parse({ path: "example.ts", text: example.code });
   const { code } = example;
@@ -31,10 +31,9 @@ export function readExpected(example: Example): string {
     CallExpression: (node) => {
       if (code.slice(node.callee.start, node.callee.end) !== "console.log") return;
       const line = lineAt(code, node.end);
-      const comment =
-        comments.find(({ start }) => start > node.end && lineAt(code, start) === line) ??
-        comments.find(({ start }) => lineAt(code, start) === line + 1 && isAlone(code, start));
-      if (comment !== undefined) said.push({ at: comment.start, text: comment.value });
+      const behind = comments.find(({ start }) => start > node.end && lineAt(code, start) === line);
+      const found = behind === undefined ? commentsBelow(code, comments, line) : [behind];
+      for (const { start, value } of found) said.push({ at: start, text: value });
     },
   }).visit(program);
   // Two calls on one line share its comment.
@@ -42,34 +41,48 @@ export function readExpected(example: Example): string {
   return onOneLine([...texts.values()].join(" "));
 }
 
+/** Comments that have the lines below `line` for themselves. */
+function commentsBelow(code: string, comments: readonly Comment[], line: number): Comment[] {
+  const below: Comment[] = [];
+  for (const comment of comments) {
+    const isNext = lineAt(code, comment.start) === line + 1 + below.length;
+    if (isNext && isAlone(code, comment.start)) below.push(comment);
+  }
+  return below;
+}
+
 /** How outputs are compared: node breaks long values into lines, a comment does not. */
 export function onOneLine(text: string): string {
   return text.replace(/\s+/g, " ").trim();
 }
 
-/** Whether a file declares `name` with a doc comment that has an `@example`, before it or in it. */
-export function hasExample(file: SourceFile, name: string): boolean {
+/** Whether `name`, which a file exports, is a function or class without an `@example` before it or in it. */
+export function lacksExample(file: SourceFile, name: string): boolean {
   const { program } = parse(file);
   const withExample = docCommentsOf(file).filter((comment) => examplesOf(file, comment).length > 0);
-  return program.body.some((statement) => {
-    if (statement.type !== "ExportNamedDeclaration" || !namesOf(statement.declaration).includes(name)) return false;
-    return withExample.some(
-      ({ start, end }) =>
-        (end <= statement.start && file.text.slice(end, statement.start).trim() === "") ||
-        (start > statement.start && end < statement.end),
-    );
-  });
+  const declarations = program.body.filter(
+    (statement): statement is Declaration =>
+      statement.type === "ExportNamedDeclaration" && nameOf(statement.declaration) === name,
+  );
+  return (
+    declarations.length > 0 &&
+    !declarations.some((declaration) =>
+      withExample.some(
+        ({ start, end }) =>
+          (end <= declaration.start && file.text.slice(end, declaration.start).trim() === "") ||
+          (start > declaration.start && end < declaration.end),
+      ),
+    )
+  );
 }
 
 type Declaration = Extract<ReturnType<typeof parse>["program"]["body"][number], { type: "ExportNamedDeclaration" }>;
 
-/** The functions, classes and constants that an export declares. */
-function namesOf(declaration: Declaration["declaration"]): string[] {
-  if (declaration?.type === "VariableDeclaration") {
-    return declaration.declarations.flatMap(({ id }) => (id.type === "Identifier" ? [id.name] : []));
-  }
-  const id = declaration !== null && "id" in declaration ? declaration.id : undefined;
-  return id?.type === "Identifier" ? [id.name] : [];
+/** The function or class that is declared, for somebody to call: not what others only extend. */
+function nameOf(declaration: Declaration["declaration"]): string | undefined {
+  if (declaration?.type === "ClassDeclaration") return declaration.abstract ? undefined : declaration.id?.name;
+  const isFunction = declaration?.type === "FunctionDeclaration" || declaration?.type === "TSDeclareFunction";
+  return isFunction ? declaration.id?.name : undefined;
 }
 
 /** What a program uses by its bare name: not as another's member, and not as a key. */
@@ -90,19 +103,19 @@ export function readNames(
   file: SourceFile,
 ): { readonly name: string; readonly from: string; readonly isType: boolean }[] {
   const found: { name: string; from: string; isType: boolean }[] = [];
-  const nameOf = (node: { type: string; name?: string; value?: unknown }) => String(node.name ?? node.value);
+  const textOf = (node: { name?: string; value?: unknown }) => String(node.name ?? node.value);
   new Visitor({
     ExportNamedDeclaration: (node) => {
       for (const { local, exportKind } of node.source === null ? [] : node.specifiers) {
         const isType = node.exportKind === "type" || exportKind === "type";
-        found.push({ name: nameOf(local), from: node.source?.value ?? "", isType });
+        found.push({ name: textOf(local), from: node.source?.value ?? "", isType });
       }
     },
     ImportDeclaration: (node) => {
       for (const specifier of node.specifiers) {
         if (specifier.type !== "ImportSpecifier") continue;
         const isType = node.importKind === "type" || specifier.importKind === "type";
-        found.push({ name: nameOf(specifier.imported), from: node.source.value, isType });
+        found.push({ name: textOf(specifier.imported), from: node.source.value, isType });
       }
     },
   }).visit(parse(file).program);
