@@ -1,0 +1,35 @@
+import { inBothStyles } from "../both-styles.js";
+import type { CallContext } from "../call-context.js";
+import type { Operator } from "../pipe.js";
+import { isPromiseLike, type Source } from "../sources/from.js";
+import type { Stream } from "../stream.js";
+import { stepThrough } from "./stepped.js";
+
+/** What has been accumulated so far and an item, to what is accumulated now. */
+export type Accumulate<T, A> = (accumulated: A, item: T, context: CallContext) => A | PromiseLike<A>;
+
+/**
+ * What `step` has made of all items so far, after each item: `step(initial, first)`, then `step` of that and the second,
+ * and so on; `fold` gives the last of them only. `initial` itself is not given. A promise is awaited before the next item
+ * is pulled. Holds the accumulated value. What `step` throws ends the stream and closes the source. O(1) an item.
+ *
+ * @example
+ * console.log(await collect(scan([1, 2, 3], (sum, n) => sum + n, 0), { limit: 10 })); // [ 1, 3, 6 ]
+ */
+export function scan<T, A>(step: Accumulate<T, A>, initial: A): Operator<T, A>;
+export function scan<T, A>(source: Source<T>, step: Accumulate<T, A>, initial: A): Stream<A>;
+export function scan(...args: readonly unknown[]): unknown {
+  return inBothStyles(scanItems, args);
+}
+
+function scanItems<T, A>(source: Source<T>, step: Accumulate<T, A>, initial: A): Stream<A> {
+  let accumulated = initial;
+  const keep = (next: A): A => {
+    accumulated = next;
+    return next;
+  };
+  return stepThrough<T, A>(source, (item, context) => {
+    const next = step(accumulated, item, context);
+    return isPromiseLike(next) ? next.then(keep) : keep(next);
+  });
+}

@@ -1,0 +1,48 @@
+import { inBothStyles } from "../both-styles.js";
+import type { CallContext } from "../call-context.js";
+import type { Operator } from "../pipe.js";
+import type { Result } from "../result.js";
+import { isPromiseLike, type Source } from "../sources/from.js";
+import type { Stream } from "../stream.js";
+import type { Predicate } from "./filter.js";
+import { SKIP, stepThrough } from "./stepped.js";
+
+/**
+ * The values for which `isKept` holds, as results, in order: what `isKept` throws or rejects with becomes an error in
+ * the item's place, and the stream goes on. Errors that are items already pass. A promise is awaited before the next item
+ * is pulled, and `context.signal` aborts if the stream is closed meanwhile. Holds nothing. An error of the source itself
+ * ends the stream; see `settle`. O(1) an item; a run of items that are left out gives the event loop its turns.
+ *
+ * @example
+ * const big = pipe([1, 20, 300], settle(), tryFilter((n) => n > 10));
+ * console.log(await tryCollect(big, { limit: 10 })); // { ok: true, value: [ 20, 300 ] }
+ */
+export function tryFilter<T, U extends T>(
+  isKept: (value: T, context: CallContext) => value is U,
+): Operator<Result<T>, Result<U>>;
+export function tryFilter<T>(isKept: Predicate<T>): Operator<Result<T>, Result<T>>;
+export function tryFilter<T, U extends T>(
+  source: Source<Result<T>>,
+  isKept: (value: T, context: CallContext) => value is U,
+): Stream<Result<U>>;
+export function tryFilter<T>(source: Source<Result<T>>, isKept: Predicate<T>): Stream<Result<T>>;
+export function tryFilter(...args: readonly unknown[]): unknown {
+  return inBothStyles(tryFilterValues, args);
+}
+
+function tryFilterValues<T>(source: Source<Result<T>>, isKept: Predicate<T>): Stream<Result<T>> {
+  return stepThrough<Result<T>, Result<T>>(source, (result, context) => {
+    if (!result.ok) return result;
+    try {
+      const kept = isKept(result.value, context);
+      if (isPromiseLike(kept)) return kept.then((isTrue) => (isTrue ? result : SKIP), errorOf);
+      return kept ? result : SKIP;
+    } catch (error) {
+      return errorOf(error);
+    }
+  });
+}
+
+function errorOf(error: unknown): Result<never> {
+  return { ok: false, error };
+}

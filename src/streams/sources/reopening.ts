@@ -1,0 +1,146 @@
+import { type Produced, Stage } from "../stage.js";
+import { END, type End, PENDING, type Pending, type Stream } from "../stream.js";
+import { sleep } from "../waits/abort.js";
+import { type Backoff, backoff, type BackoffOptions } from "../waits/backoff.js";
+import type { Waker } from "../waits/waiter.js";
+import { from, isPromiseLike, type Source } from "./from.js";
+
+/** The longest delay that a timer takes: a server may ask for more. */
+const delayMsMax = 2 ** 31 - 1;
+
+/** What a source is opened with. */
+export interface OpenContext<T> {
+  /** How often it was lost since the last item; 0 at first. */
+  readonly attempt: number;
+  /** The last item that was given, to resume after; `undefined` before the first. */
+  readonly last: T | undefined;
+  /** Aborts when this source is done with: it was lost, or the stream is closed. */
+  readonly signal: AbortSignal;
+}
+
+export type Open<T> = (context: OpenContext<T>) => Source<T> | PromiseLike<Source<T>>;
+
+/** How a source was lost. */
+export type Loss = { readonly after: "end" } | { readonly after: "error"; readonly error: unknown };
+
+/** What is told before each wait: how the source was lost, how often since the last item, and how long the wait is. */
+export type ReopeningEvent = Loss & { readonly attempt: number; readonly delayMs: number };
+
+export interface ReopeningOptions<T> extends BackoffOptions {
+  /** Whether an error may pass by itself. Default: each may. Any other ends the stream. */
+  readonly isRetryable?: ((error: unknown) => boolean) | undefined;
+  /** The least that is to be waited after this error, in milliseconds, as its server asked. */
+  readonly delayOf?: ((error: unknown) => number | undefined) | undefined;
+  /** Whether an item shows that all is well, so that the next wait may be short again. Default: each does. */
+  readonly isProgress?: ((item: T) => boolean) | undefined;
+  /** Gives up when a wait would end later than so many milliseconds after the first loss since the last progress. */
+  readonly giveUpAfterMs?: number | undefined;
+}
+
+export interface ReopeningPolicy<T> extends ReopeningOptions<T> {
+  readonly maxRetries: number;
+  readonly whenEnded: "reopen" | "end";
+  readonly onReopening: ((event: ReopeningEvent) => void) | undefined;
+}
+
+/** The items of one source after the other, each opened when the one before was lost: what `retry` and `reconnecting` are. */
+export class Reopening<T> extends Stage<T> {
+  readonly #open: Open<T>;
+  readonly #policy: ReopeningPolicy<T>;
+  readonly #waits: Backoff;
+  #source: Stream<T> | undefined;
+  /** Ends the wait before a source, its opening, and whatever it does with its signal. */
+  #controller = new AbortController();
+  #attempt = 0;
+  #failingSince: number | undefined;
+  #last: T | undefined;
+
+  constructor(open: Open<T>, policy: ReopeningPolicy<T>) {
+    super();
+    this.#open = open;
+    this.#policy = policy;
+    this.#waits = backoff(policy);
+  }
+
+  protected override produce(waker: Waker): Produced<T> {
+    if (this.#source === undefined) return this.#begin(waker);
+    let item: T | End | Pending;
+    try {
+      item = this.#source.poll(waker);
+    } catch (error) {
+      return this.#lose({ after: "error", error });
+    }
+    if (item === PENDING) return PENDING;
+    if (item === END) return this.#policy.whenEnded === "end" ? END : this.#lose({ after: "end" });
+    this.#last = item;
+    if (this.#attempt > 0 && (this.#policy.isProgress?.(item) ?? true)) this.#recovered();
+    return item;
+  }
+
+  protected override dispose(): Promise<void> | undefined {
+    // Closed first, so that what waits in it ends, and does not fail.
+    const closing = this.#source?.close();
+    this.#controller.abort(new Error("The stream was closed"));
+    return closing;
+  }
+
+  #begin(waker: Waker): Produced<T> {
+    const { signal } = this.#controller;
+    let opened: Source<T> | PromiseLike<Source<T>>;
+    try {
+      opened = this.#open({ attempt: this.#attempt, last: this.#last, signal });
+      if (isPromiseLike(opened)) return this.#beginLater(opened);
+      this.#source = from(opened);
+    } catch (error) {
+      return this.#lose({ after: "error", error });
+    }
+    return this.produce(waker);
+  }
+
+  async #beginLater(opening: PromiseLike<Source<T>>): Promise<Pending> {
+    try {
+      this.#source = from(await opening);
+    } catch (error) {
+      if (this.isOver) return PENDING;
+      return this.#lose({ after: "error", error }) as Promise<Pending>;
+    }
+    // Closed while it was opened: nobody wants it, nor hears what its closing throws.
+    if (this.isOver) this.#source.close()?.catch(() => undefined);
+    return PENDING;
+  }
+
+  /** Waits before the next source; gives the end, or throws, if there is to be none. */
+  async #lose(loss: Loss): Promise<Pending | End> {
+    this.#source = undefined;
+    this.#controller.abort(new Error("The source was lost"));
+    this.#controller = new AbortController();
+    const delayMs = this.#delayAfter(loss);
+    if (delayMs === undefined) {
+      if (loss.after === "error") throw loss.error;
+      return END;
+    }
+    this.#attempt += 1;
+    this.#policy.onReopening?.({ ...loss, attempt: this.#attempt, delayMs });
+    // The event's listener may have closed the stream.
+    if (!this.isOver) await sleep(delayMs, this.#controller.signal);
+    return PENDING;
+  }
+
+  /** How long to wait; `undefined` when it is time to give up. */
+  #delayAfter(loss: Loss): number | undefined {
+    const { maxRetries, giveUpAfterMs = Infinity, isRetryable, delayOf } = this.#policy;
+    if (loss.after === "error" && isRetryable?.(loss.error) === false) return undefined;
+    if (this.#attempt >= maxRetries) return undefined;
+    const now = performance.now();
+    this.#failingSince ??= now;
+    const leastMs = loss.after === "error" ? (delayOf?.(loss.error) ?? 0) : 0;
+    const delayMs = Math.min(Math.max(this.#waits.next(), leastMs), delayMsMax);
+    return now - this.#failingSince + delayMs >= giveUpAfterMs ? undefined : delayMs;
+  }
+
+  #recovered(): void {
+    this.#attempt = 0;
+    this.#failingSince = undefined;
+    this.#waits.reset();
+  }
+}
