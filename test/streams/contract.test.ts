@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { forEach } from "../../src/streams/index.js";
-import type { Stream } from "../../src/streams/stream.js";
+import { collect, forEach, from } from "../../src/streams/index.js";
+import { END, type Stream } from "../../src/streams/stream.js";
 import { alwaysReady, itemsMax } from "./support/always-ready.js";
 import { checks } from "./support/contract-checks.js";
 import { faults } from "./support/contract-faults.js";
 import { rows, silentRows } from "./support/contract-rows.js";
+import { Probe } from "./support/probe.js";
 import { turns } from "./support/until.js";
 
 /**
@@ -39,6 +40,18 @@ describe.each(rows)("$name", (row) => {
 
 test.each(faults)("an operator that $name is found out", async ({ row, breaks }) => {
   await expect(checks[breaks]?.(row)).rejects.toThrow();
+});
+
+test.each(["iterable", "generator", "stream"] as const)("an item that is undefined is an item: %s", async (kind) => {
+  for (const pace of ["now", "microtask", "immediate"] as const) {
+    const open = () => new Probe<undefined>({ items: [undefined, undefined], kind, paces: [pace] }).source;
+    expect(await collect(open(), { limit: 9 })).toEqual([undefined, undefined]);
+    const looped: undefined[] = [];
+    for await (const item of from(open())) looped.push(item);
+    expect(looped).toEqual([undefined, undefined]);
+    const stream = from(open());
+    expect([await stream.pull(), await stream.pull(), await stream.pull()]).toEqual([undefined, undefined, END]);
+  }
 });
 
 test("nothing of all this was rejected without anybody to hear it", async () => {

@@ -1,7 +1,7 @@
 import { from, type Source } from "../../../src/streams/sources/from.js";
 import { Stage } from "../../../src/streams/stage.js";
 import { END, type End, type Stream } from "../../../src/streams/stream.js";
-import type { ContractRow } from "./contract-rows.js";
+import type { ContractRow } from "./contract-row.js";
 
 /** Gives what its source gives, written carelessly. */
 class Careless extends Stage<number> {
