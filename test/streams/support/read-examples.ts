@@ -143,7 +143,8 @@ function examplesOf(file: SourceFile, comment: Comment): Example[] {
 }
 
 function parse(file: SourceFile): ReturnType<typeof parseSync> {
-  const parsed = parseSync(file.path, file.text);
+  // Said, since top-level await alone makes no module of a file.
+  const parsed = parseSync(file.path, file.text, { sourceType: "module" });
   if (parsed.errors[0] !== undefined) throw new Error(`Cannot parse ${file.path}: ${parsed.errors[0].message}`);
   return parsed;
 }
