@@ -42,7 +42,7 @@ interface Lane {
  *     { name: "bulk", limit: 1, queue: 10 },
  *   ],
  * });
- * const order = [];
+ * const order: string[] = [];
  * const first = lanes.run("bulk", async () => order.push("first"));
  * const bulk = lanes.run("bulk", async () => order.push("bulk"));
  * const urgent = lanes.run("urgent", async () => order.push("urgent"));

@@ -7,7 +7,7 @@
  * const race = new AbortRace(stop.signal);
  * console.log(await race.wait(Promise.resolve("in time"))); // in time
  * stop.abort(new Error("too late"));
- * console.log(await race.wait(new Promise(() => undefined)).catch((error) => error.message)); // too late
+ * console.log(await race.wait(new Promise(() => undefined)).catch((error: Error) => error.message)); // too late
  * race.close();
  */
 export class AbortRace {

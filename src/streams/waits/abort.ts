@@ -8,8 +8,8 @@ const timerMsMax = 2 ** 31 - 1;
  *
  * @example
  * const never = new Promise(() => undefined);
- * const failure = await abortable(never, AbortSignal.timeout(1)).catch((error) => error);
- * console.log(failure.name); // TimeoutError
+ * const failure = await abortable(never, AbortSignal.timeout(1)).catch((error: Error) => error.name);
+ * console.log(failure); // TimeoutError
  */
 export function abortable<T>(promise: PromiseLike<T>, signal?: AbortSignal): Promise<T> {
   if (signal === undefined) return Promise.resolve(promise);
@@ -38,7 +38,7 @@ export function abortable<T>(promise: PromiseLike<T>, signal?: AbortSignal): Pro
  * const stop = new AbortController();
  * const slept = sleep(60_000, stop.signal);
  * stop.abort(new Error("enough"));
- * console.log(await slept.catch((error) => error.message)); // enough
+ * console.log(await slept.catch((error: Error) => error.message)); // enough
  */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise<void>((resolve, reject) => {

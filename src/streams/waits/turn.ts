@@ -51,7 +51,7 @@ function beginTurn(): void {
  * Resolves after timers, sockets and other immediates had their turn.
  *
  * @example
- * const order = [];
+ * const order: string[] = [];
  * setTimeout(() => order.push("timer"), 0);
  * while (order.length === 0) await yieldToEventLoop();
  * console.log(order); // [ 'timer' ]
