@@ -2,11 +2,18 @@
 export type StreamsErrorCode =
   | "channel-closed"
   | "channel-full"
+  | "nothing-to-receive"
+  | "recovery-short"
   | "semaphore-full"
   | "lane-full"
   | "limit-exceeded"
   | "writable-closed"
-  | "too-slow";
+  | "too-slow"
+  | "line-too-long"
+  | "line-not-utf8"
+  | "timed-out"
+  | "scope-full"
+  | "scope-closed";
 
 /** What this room refuses, apart from wrong arguments (`RangeError`) and aborts (the signal's reason). */
 export class StreamsError extends Error {
@@ -19,11 +26,20 @@ export class StreamsError extends Error {
   }
 }
 
+/** Why a send can never have room. */
+export type ClosedState =
+  | "the channel is closed"
+  | "the receiver is gone"
+  | "the sender is closed"
+  | "the slot was used or released"
+  | "the broadcast is closed"
+  | "the value was sent already";
+
 /** A send after `close` or `fail`, or after the receiver left. */
 export class ChannelClosedError extends StreamsError {
   override readonly name = "ChannelClosedError";
 
-  constructor(state: "the channel is closed" | "the receiver is gone") {
+  constructor(state: ClosedState) {
     super("channel-closed", `Cannot send: ${state}`);
   }
 }
@@ -36,6 +52,33 @@ export class ChannelFullError extends StreamsError {
   constructor(capacity: number) {
     super("channel-full", `Cannot send: the channel is full, its capacity is ${capacity}`);
     this.capacity = capacity;
+  }
+}
+
+/** A oneshot that has no value to give. */
+export class NothingToReceiveError extends StreamsError {
+  override readonly name = "NothingToReceiveError";
+
+  constructor(
+    state: "the sender closed without sending" | "the value was received already" | "the receiver is closed",
+  ) {
+    super("nothing-to-receive", `Cannot receive: ${state}`);
+  }
+}
+
+/** A `recover` that gave fewer items than a receiver of a broadcast had missed. */
+export class RecoveryShortError extends StreamsError {
+  override readonly name = "RecoveryShortError";
+  readonly from: number;
+  readonly to: number;
+  /** How many it gave instead of `to - from`. */
+  readonly given: number;
+
+  constructor(gap: { readonly from: number; readonly to: number }, given: number) {
+    super("recovery-short", `Cannot recover positions ${gap.from} to ${gap.to}: the recovery gave ${given} items`);
+    this.from = gap.from;
+    this.to = gap.to;
+    this.given = given;
   }
 }
 
@@ -91,5 +134,65 @@ export class TooSlowError extends StreamsError {
   constructor(capacity: number) {
     super("too-slow", `Cannot keep up: ${capacity} items are waiting already`);
     this.capacity = capacity;
+  }
+}
+
+/** A line that is longer than `lines` was told to expect. */
+export class LineTooLongError extends StreamsError {
+  override readonly name = "LineTooLongError";
+  /** From 1. */
+  readonly line: number;
+  readonly maxLineBytes: number;
+
+  constructor(source: string, line: number, maxLineBytes: number) {
+    super("line-too-long", `Cannot read line ${line} of ${source}: it is longer than ${maxLineBytes} bytes`);
+    this.line = line;
+    this.maxLineBytes = maxLineBytes;
+  }
+}
+
+/** A line whose bytes are no UTF-8, where `lines` was told to refuse them. */
+export class LineNotUtf8Error extends StreamsError {
+  override readonly name = "LineNotUtf8Error";
+  /** From 1. */
+  readonly line: number;
+
+  constructor(source: string, line: number) {
+    super("line-not-utf8", `Cannot read line ${line} of ${source}: it is not UTF-8`);
+    this.line = line;
+  }
+}
+
+/** What took longer than it may. */
+export class TimeoutError extends StreamsError {
+  override readonly name = "TimeoutError";
+  /** What was waited for. */
+  readonly what: string;
+  readonly ms: number;
+
+  constructor(what: string, ms: number) {
+    super("timed-out", `Cannot wait for ${what} any longer: ${ms} ms have passed`);
+    this.what = what;
+    this.ms = ms;
+  }
+}
+
+/** A child for a scope where as many run as may. */
+export class ScopeFullError extends StreamsError {
+  override readonly name = "ScopeFullError";
+  readonly maxChildren: number;
+
+  constructor(maxChildren: number) {
+    super("scope-full", `Cannot spawn: ${maxChildren} children are running already`);
+    this.maxChildren = maxChildren;
+  }
+}
+
+/** A child for a scope that is over. */
+export class ScopeClosedError extends StreamsError {
+  override readonly name = "ScopeClosedError";
+
+  constructor() {
+    super("scope-closed", "Cannot spawn: the scope is over");
   }
 }

@@ -17,11 +17,37 @@ export { abortable, sleep } from "./waits/abort.js";
 export { AbortRace } from "./waits/abort-race.js";
 export { createYielder, yieldToEventLoop } from "./waits/turn.js";
 export { pipe } from "./pipe.js";
+export { Stage } from "./stage.js";
+export { END, PENDING, Stream } from "./stream.js";
 export { from } from "./sources/from.js";
 export { range } from "./sources/range.js";
+export { reconnecting } from "./sources/reconnecting.js";
+export { unfold } from "./sources/unfold.js";
+export { fromEvents } from "./sources/from-events.js";
+export { fromReadable } from "./sources/from-readable.js";
+export { fromWebStream } from "./sources/from-web-stream.js";
+export { lines } from "./sources/lines.js";
+export { linesOfFile } from "./sources/lines-of-file.js";
+export { linesOfFiles } from "./sources/lines-of-files.js";
 export { filter } from "./operators/filter.js";
 export { map } from "./operators/map.js";
 export { take } from "./operators/take.js";
+export { distinct } from "./operators/distinct.js";
+export { enumerate } from "./operators/enumerate.js";
+export { filterMap } from "./operators/filter-map.js";
+export { mapError } from "./operators/map-error.js";
+export { recover } from "./operators/recover.js";
+export { retry } from "./operators/retry.js";
+export { scan } from "./operators/scan.js";
+export { settle } from "./operators/settle.js";
+export { skip } from "./operators/skip.js";
+export { skipWhile } from "./operators/skip-while.js";
+export { takeWhile } from "./operators/take-while.js";
+export { tap } from "./operators/tap.js";
+export { tryFilter } from "./operators/try-filter.js";
+export { tryFilterMap } from "./operators/try-filter-map.js";
+export { tryMap } from "./operators/try-map.js";
+export { withSignal } from "./operators/with-signal.js";
 export { collect } from "./sinks/collect.js";
 export { fold } from "./sinks/fold.js";
 export { forEach } from "./sinks/for-each.js";
@@ -40,22 +66,39 @@ export {
   ChannelFullError,
   LaneFullError,
   LimitExceededError,
+  LineNotUtf8Error,
+  LineTooLongError,
+  ScopeClosedError,
+  ScopeFullError,
   SemaphoreFullError,
+  TimeoutError,
   TooSlowError,
   WritableClosedError,
 } from "./errors.js";
 export { Lanes } from "./concurrency/lanes.js";
-export { pullIterator } from "./sources/pull-iterator.js";
+export { fromPull } from "./sources/from-pull.js";
 export { Ring } from "./channels/ring.js";
+export { interval } from "./sources/interval.js";
+export { batch } from "./operators/batch.js";
+export { chunks } from "./operators/chunks.js";
+export { idleTimeout } from "./operators/idle-timeout.js";
+export { throttle } from "./operators/throttle.js";
+export { timeWindows } from "./operators/time-windows.js";
+export { totalTimeout } from "./operators/total-timeout.js";
+export { windows } from "./operators/windows.js";
+export { join } from "./concurrency/join.js";
+export { scope } from "./concurrency/scope.js";
+export { timeLimit } from "./concurrency/time-limit.js";
+export { tryJoin } from "./concurrency/try-join.js";
 export { Semaphore } from "./concurrency/semaphore.js";
 export { trackTasks } from "./concurrency/tasks.js";
 export { Watch } from "./channels/watch.js";
 export type { Backoff, BackoffOptions } from "./waits/backoff.js";
-export type { ChannelOptions, Receiver, Sender } from "./channels/channel.js";
+export type { ChannelOptions, Overflow, Receiver, Sender, Slot } from "./channels/channel.js";
 export type { Deferred } from "./waits/deferred.js";
 export type { StreamsErrorCode } from "./errors.js";
 export type { LaneOptions, LanesOptions } from "./concurrency/lanes.js";
-export type { PullSource } from "./sources/pull-iterator.js";
+export type { PullSource } from "./sources/from-pull.js";
 export type { RingEntry, RingOptions } from "./channels/ring.js";
 export type { Permit, SemaphoreOptions } from "./concurrency/semaphore.js";
 export type { TaskTracker } from "./concurrency/tasks.js";
@@ -63,3 +106,26 @@ export type { ChangedOptions, WatchOutcome } from "./channels/watch.js";
 export type { FanOutPolicy, FanOutSink, SinkReport } from "./sinks/fan-out-lane.js";
 export type { ToWritableOptions } from "./sinks/to-writable.js";
 export type { Result } from "./result.js";
+export type { Predicate } from "./operators/filter.js";
+export type { Recovery } from "./operators/recover.js";
+export type { RetryOptions } from "./operators/retry.js";
+export type { Accumulate } from "./operators/scan.js";
+export type { ReconnectingOptions } from "./sources/reconnecting.js";
+export type { Loss, Open, OpenContext, ReopeningEvent, ReopeningOptions } from "./sources/reopening.js";
+export type { Unfold, Unfolded } from "./sources/unfold.js";
+export type { CallContext } from "./call-context.js";
+export type { Operator } from "./pipe.js";
+export type { Source } from "./sources/from.js";
+export type { Produced } from "./stage.js";
+export type { End, Pending, Polled, Pulled } from "./stream.js";
+export type { Waker } from "./waits/waiter.js";
+export type { EventSourceTarget, FromEventsOptions } from "./sources/from-events.js";
+export type { LinesOptions } from "./sources/lines.js";
+export type { FileLine } from "./sources/lines-of-files.js";
+export type { BatchOptions } from "./operators/batch.js";
+export type { ThrottleOptions } from "./operators/throttle.js";
+export type { TimeWindow, TimeWindowsOptions } from "./operators/time-windows.js";
+export type { WindowsOptions } from "./operators/windows.js";
+export type { Joined, Task, Tasks } from "./concurrency/join.js";
+export type { Scope, ScopeOptions } from "./concurrency/scope.js";
+export type { TryJoined } from "./concurrency/try-join.js";

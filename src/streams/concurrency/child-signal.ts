@@ -1,0 +1,23 @@
+import { setMaxListeners } from "node:events";
+
+/** A signal of one's own, which aborts with another one too. */
+export interface ChildSignal {
+  readonly signal: AbortSignal;
+  abort(reason: unknown): void;
+  /** Takes the listener off the outer signal. */
+  unlink(): void;
+}
+
+/** Many tasks may share it without Node's warning: one listener stands on the outer signal for all of them. */
+export function childSignal(outer: AbortSignal | undefined): ChildSignal {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  const onAbort = () => controller.abort(outer?.reason);
+  if (outer?.aborted) onAbort();
+  else outer?.addEventListener("abort", onAbort, { once: true });
+  return {
+    signal: controller.signal,
+    abort: (reason) => controller.abort(reason),
+    unlink: () => outer?.removeEventListener("abort", onAbort),
+  };
+}

@@ -1,0 +1,74 @@
+import { inBothStyles } from "../both-styles.js";
+import { TimeoutError } from "../errors.js";
+import type { Operator } from "../pipe.js";
+import { from, type Source } from "../sources/from.js";
+import { type Produced, Stage } from "../stage.js";
+import { PENDING, type Stream } from "../stream.js";
+import { checkDelay } from "../waits/abort.js";
+import { WakeTimer } from "../waits/wake-timer.js";
+import type { Waker } from "../waits/waiter.js";
+
+/**
+ * All items, in order, as long as none takes longer than `ms`: otherwise it fails with `TimeoutError`, and the source is
+ * closed. The time runs from when the item is asked for and the source has none, so a slow consumer is no reason.
+ * Holds nothing. One timer serves the stream: an item that is there at once costs no look at the clock, one that is
+ * waited for costs one. It is gone when the stream is over. O(1) an item.
+ *
+ * @example
+ * const silent = channel<string>({ capacity: 10 });
+ * silent.sender.trySend("hello");
+ * const lines = idleTimeout(silent.receiver, 20);
+ * try {
+ *   await forEach(lines, (line) => console.log(line)); // hello
+ * } catch (error) {
+ *   console.log(error instanceof TimeoutError); // true
+ * }
+ */
+export function idleTimeout<T>(ms: number): Operator<T, T>;
+export function idleTimeout<T>(source: Source<T>, ms: number): Stream<T>;
+export function idleTimeout(...args: readonly unknown[]): unknown {
+  return inBothStyles(limitIdleness, args);
+}
+
+function limitIdleness<T>(source: Source<T>, ms: number): Stream<T> {
+  checkDelay(ms);
+  return new IdleTimeout(from(source), ms);
+}
+
+class IdleTimeout<T> extends Stage<T> {
+  readonly #source: Stream<T>;
+  readonly #ms: number;
+  /** Runs on from one wait to the next: whoever it wakes too early sets it again, instead of each item. */
+  readonly #timer = new WakeTimer();
+  #waitsSince: number | undefined;
+
+  constructor(source: Stream<T>, ms: number) {
+    super();
+    this.#source = source;
+    this.#ms = ms;
+  }
+
+  protected override produce(waker: Waker): Produced<T> {
+    const item = this.#source.poll(waker);
+    if (item === PENDING) this.#wait(waker);
+    else this.#waitsSince = undefined;
+    return item;
+  }
+
+  protected override dispose(): Promise<void> | undefined {
+    this.#timer.close();
+    return this.#source.close();
+  }
+
+  #wait(waker: Waker): void {
+    if (this.#waitsSince !== undefined && this.#timer.isSet) {
+      this.#timer.wakeInstead(waker);
+      return;
+    }
+    const now = performance.now();
+    this.#waitsSince ??= now;
+    const leftMs = this.#waitsSince + this.#ms - now;
+    if (leftMs <= 0) throw new TimeoutError("the next item", this.#ms);
+    this.#timer.wakeIn(leftMs, waker);
+  }
+}
