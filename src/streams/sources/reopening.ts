@@ -120,8 +120,9 @@ export class Reopening<T> extends Stage<T> {
       return END;
     }
     this.#attempt += 1;
-    this.#policy.onReopening?.({ ...loss, attempt: this.#attempt, delayMs });
-    // The event's listener may have closed the stream.
+    // Told outside of the poll, so that whoever hears of it may close the stream.
+    await undefined;
+    if (!this.isOver) this.#policy.onReopening?.({ ...loss, attempt: this.#attempt, delayMs });
     if (!this.isOver) await sleep(delayMs, this.#controller.signal);
     return PENDING;
   }
