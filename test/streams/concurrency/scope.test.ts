@@ -41,6 +41,24 @@ describe("scope", () => {
     expect(done.value).toBe("value");
   });
 
+  test("waits for a child that is spawned in the moment in which the last one settles", async () => {
+    const gate = deferred<void>();
+    const last = deferred<void>();
+    const done = watched(
+      scope(({ spawn }) => {
+        void spawn(() => gate.promise);
+        void gate.promise.then(() => spawn(() => last.promise));
+      }),
+    );
+    await turns(1);
+    gate.resolve();
+    await turns(2);
+    expect(done.isSettled).toBe(false);
+    last.resolve();
+    await turns(2);
+    expect(done.isSettled).toBe(true);
+  });
+
   test("gives the child's value to who awaits it", async () => {
     expect(await scope(async ({ spawn }) => (await spawn(() => 1)) + (await spawn(async () => 2)))).toBe(3);
   });

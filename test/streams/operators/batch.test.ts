@@ -101,6 +101,15 @@ describe("batch", () => {
     );
   });
 
+  test("gives an item that fills the next batch by itself without asking for more", async () => {
+    const source = tracked([1, 5, 0], { parksAtEnd: true });
+    const stream = batch(source.items, { maxItems: 10, maxBytes: 5, sizeOf: (size) => size });
+    expect((await stream.next()).value).toEqual([1]);
+    expect((await stream.next()).value).toEqual([5]);
+    expect(source.pulled).toBe(2);
+    await stream.return();
+  });
+
   test("infers its items in a pipe", async () => {
     const batches = await pipe(
       ["aa", "b", "ccc"],
