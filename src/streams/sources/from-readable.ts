@@ -60,12 +60,10 @@ class FromReadable<T> extends Stage<T> {
     return this.#destroy();
   }
 
-  /** Its errors are heard until it has closed: one that nobody hears would end the process. */
+  /** Its errors are heard until it has closed, and told to nobody: unheard, they would end the process. */
   #destroy(): Promise<void> {
     return new Promise((resolve) => {
-      this.#readable.on("error", ignore);
       this.#readable.once("close", () => {
-        this.#readable.off("error", ignore);
         this.#stopHearing();
         resolve();
       });
@@ -83,5 +81,3 @@ class FromReadable<T> extends Stage<T> {
     this.#waker?.wake();
   };
 }
-
-function ignore(): void {}

@@ -121,7 +121,7 @@ export class Reopening<T> extends Stage<T> {
     }
     this.#attempt += 1;
     // Told outside of the poll, so that whoever hears of it may close the stream.
-    await undefined;
+    await Promise.resolve();
     if (!this.isOver) this.#policy.onReopening?.({ ...loss, attempt: this.#attempt, delayMs });
     if (!this.isOver) await sleep(delayMs, this.#controller.signal);
     return PENDING;

@@ -15,6 +15,8 @@ import {
   takeWhile,
   tap,
 } from "../../../src/streams/index.js";
+import type { Source } from "../../../src/streams/sources/from.js";
+import type { Stream } from "../../../src/streams/stream.js";
 import { failureOf } from "../support/failure-of.js";
 import { tracked } from "../support/tracked-source.js";
 import { until } from "../support/until.js";
@@ -65,7 +67,7 @@ describe("the item-wise operators", () => {
     };
     const rejectAt2 = async (n: number) => throwAt2(n);
     for (const f of [throwAt2, rejectAt2]) {
-      const operators = [
+      const operators: readonly ((source: Source<number>) => Stream<unknown>)[] = [
         filterMap(f),
         takeWhile(f),
         tap(f),

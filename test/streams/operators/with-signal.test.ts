@@ -47,14 +47,17 @@ describe("withSignal", () => {
     const controller = new AbortController();
     const gate = deferred<void>();
     let isClean = false;
+    const cleanUp = async () => {
+      await gate.promise;
+      isClean = true;
+      throw new Error("not this one");
+    };
     async function* generate() {
       try {
         yield 1;
         yield 2;
       } finally {
-        await gate.promise;
-        isClean = true;
-        throw new Error("not this one");
+        await cleanUp();
       }
     }
     const stream = withSignal(generate(), controller.signal);
