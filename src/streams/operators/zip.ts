@@ -1,0 +1,53 @@
+import { closeAll } from "../close-all.js";
+import { from, type Source } from "../sources/from.js";
+import { Stage } from "../stage.js";
+import { END, PENDING, type Polled, type Stream } from "../stream.js";
+import type { Waker } from "../waits/waiter.js";
+
+/**
+ * The first items of all sources together, then the second ones, until one of the sources ends; the others are closed
+ * then. Holds one item of each source at most: what a longer source has given beyond the end is dropped. An error ends
+ * the stream and closes the others. O(sources) an item.
+ *
+ * @example
+ * console.log(await collect(zip([1, 2, 3], ["a", "b"]), { limit: 10 })); // [ [ 1, 'a' ], [ 2, 'b' ] ]
+ */
+export function zip<Items extends readonly unknown[]>(
+  ...sources: { readonly [Index in keyof Items]: Source<Items[Index]> }
+): Stream<Items> {
+  return new Zipped<Items>(sources.map((source) => from(source)));
+}
+
+class Zipped<Items extends readonly unknown[]> extends Stage<Items> {
+  readonly #streams: readonly Stream<unknown>[];
+  /** What each has given for the next tuple; PENDING where it has not. */
+  #items: unknown[];
+
+  constructor(streams: readonly Stream<unknown>[]) {
+    super();
+    this.#streams = streams;
+    this.#items = streams.map(() => PENDING);
+  }
+
+  protected override produce(waker: Waker): Polled<Items> {
+    if (this.#streams.length === 0) return END;
+    const items = this.#items;
+    let isWhole = true;
+    for (const [index, stream] of this.#streams.entries()) {
+      if (items[index] !== PENDING) continue;
+      // All are asked before any is waited for; each wakes the same waker.
+      const item = stream.poll(waker);
+      if (item === END) return END;
+      items[index] = item;
+      if (item === PENDING) isWhole = false;
+    }
+    if (!isWhole) return PENDING;
+    this.#items = items.map(() => PENDING);
+    return items as unknown as Items;
+  }
+
+  protected override dispose(): Promise<void> | undefined {
+    this.#items = [];
+    return closeAll(this.#streams);
+  }
+}
