@@ -53,12 +53,18 @@ export abstract class Stage<T> extends Stream<T> {
     } catch (error) {
       return this.#end(waker, { error });
     }
+    if (produced instanceof Promise) produced.then(this.#onArrived, this.#onFailed);
+    // It may have been closed by what it called, while nobody was to be woken yet.
+    if (this.isOver) return this.#pollEnding(waker);
     if (produced === END) return this.#end(waker);
     if (!(produced instanceof Promise)) return produced;
     this.#promised = "waiting";
     this.#waker = waker;
-    produced.then(this.#onArrived, this.#onFailed);
     return PENDING;
+  }
+
+  #pollEnding(waker: Waker): End | Pending {
+    return this.#ending === undefined ? END : this.#ending.poll(waker);
   }
 
   override close(): Promise<void> | undefined {

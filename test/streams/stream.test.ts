@@ -1,5 +1,17 @@
 import { expect, test } from "vitest";
-import { collect, END, filter, fold, forEach, from, map, pipe, range, take } from "../../src/streams/index.js";
+import {
+  collect,
+  END,
+  filter,
+  fold,
+  forEach,
+  from,
+  map,
+  pipe,
+  range,
+  type Stream,
+  take,
+} from "../../src/streams/index.js";
 
 test("pipe() infers through operators, generators and sinks", async () => {
   const odd: number[] = await pipe(
@@ -101,4 +113,12 @@ test("Stream.pull() gives an item that is undefined, whether it was waited for o
   const stream = from(gaps());
   expect([await stream.pull(), await stream.pull(), await stream.pull()]).toEqual([undefined, 1, END]);
   expect(await from([undefined]).pull()).toBe(undefined);
+});
+
+test("a stream that is closed by what it calls gives the end, also to whoever asked it then", async () => {
+  const stream: Stream<number> = map(range(0), async (n) => {
+    void stream.return();
+    return n;
+  });
+  expect(await stream.next()).toEqual({ done: true, value: undefined });
 });

@@ -59,6 +59,8 @@ class Iterated<T> extends Stage<T> {
 class AsyncIterated<T> extends Stream<T> {
   #source: AsyncIterable<T> | undefined;
   #iterator: AsyncIterator<T> | undefined;
+  /** The iterator, where it is a stream: then it is polled. */
+  #stream: Stream<T> | undefined;
   #closing: Promise<void> | undefined;
   #isParked = false;
   /** The result of `next()` that has come and was not given yet. */
@@ -72,7 +74,9 @@ class AsyncIterated<T> extends Stream<T> {
   }
 
   override poll(waker: Waker): Polled<T> {
-    if (this.#source === undefined) return END;
+    if (this.#stream !== undefined) return this.#stream.poll(waker);
+    const source = this.#source;
+    if (source === undefined) return END;
     const arrived = this.#arrived;
     if (arrived !== undefined) {
       this.#arrived = undefined;
@@ -85,11 +89,18 @@ class AsyncIterated<T> extends Stream<T> {
       throw this.#failure.error;
     }
     this.#waker = waker;
-    if (!this.#isParked) this.#ask(this.#source);
+    if (this.#isParked) return PENDING;
+    this.#iterator ??= this.#begin(source);
+    if (this.#iterator instanceof Stream) {
+      this.#stream = this.#iterator as Stream<T>;
+      return this.#stream.poll(waker);
+    }
+    this.#ask(this.#iterator);
     return PENDING;
   }
 
   override close(): Promise<void> | undefined {
+    if (this.#stream !== undefined) return this.#stream.close();
     const iterator = this.#iterator;
     const waker = this.#waker;
     this.#forget();
@@ -103,14 +114,23 @@ class AsyncIterated<T> extends Stream<T> {
     return this.#closing;
   }
 
-  #ask(source: AsyncIterable<T>): void {
+  #ask(iterator: AsyncIterator<T>): void {
+    let next: Promise<IteratorResult<T>>;
     try {
-      this.#iterator ??= source[Symbol.asyncIterator]();
-      const next = this.#iterator.next();
-      this.#isParked = true;
-      // Iterators that give a result without a promise exist; a loop would take it.
-      if (next instanceof Promise) next.then(this.#onArrived, this.#onFailed);
-      else Promise.resolve(next).then(this.#onArrived, this.#onFailed);
+      next = iterator.next();
+    } catch (error) {
+      this.#forget();
+      throw error;
+    }
+    this.#isParked = true;
+    // Iterators that give a result without a promise exist; a loop would take it.
+    if (next instanceof Promise) next.then(this.#onArrived, this.#onFailed);
+    else Promise.resolve(next as IteratorResult<T>).then(this.#onArrived, this.#onFailed);
+  }
+
+  #begin(source: AsyncIterable<T>): AsyncIterator<T> {
+    try {
+      return source[Symbol.asyncIterator]();
     } catch (error) {
       this.#forget();
       throw error;
