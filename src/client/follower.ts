@@ -6,11 +6,11 @@ import {
   FollowResponse_Heartbeat_Waiting,
   RecordServiceService,
 } from "../gen/millrace/v1/record_service.js";
-import type { PullSource } from "../streams/index.js";
+import { filterMap } from "../streams/index.js";
 import { decodeRecordsMessage, type RecordsMessage } from "../wire/index.js";
 import type { Connection } from "./connection.js";
 import { type Place, type RecordPage, type RecordStream, recordStream } from "./record-stream.js";
-import { type Reconnecting, type ResumeOptions, resumingSource } from "./resuming-source.js";
+import { type Reconnecting, resumingMessages, type ResumeOptions } from "./resuming-messages.js";
 import { type Skipped, skippedOf } from "./skipped.js";
 import { type Start, startMessage } from "./start.js";
 
@@ -70,7 +70,7 @@ const followShape = { ...RecordServiceService.follow, responseDeserialize: decod
 export function followTopic(connection: Connection, topic: string, options: FollowOptions): RecordStream {
   const place: Place = { position: undefined };
   let from: Start = options.from ?? "latest";
-  const messages = resumingSource<RecordsMessage>({
+  const messages = resumingMessages<RecordsMessage>({
     open: async () =>
       connection.serverStream(followShape, {
         topic,
@@ -86,22 +86,15 @@ export function followTopic(connection: Connection, topic: string, options: Foll
     giveUpAfterMs: options.giveUpAfterMs,
     signal: options.signal,
   });
-  const pages: PullSource<RecordPage> = {
-    async pull(signal) {
-      for (;;) {
-        const result = await messages.pull(signal);
-        if (result.done === true) return result;
-        const { records, next } = result.value;
-        if (next !== undefined) from = { position: next };
-        const event = eventOf(result.value);
-        // Everything before this message has been delivered, or it would not have been pulled.
-        if (records.length === 0 && next !== undefined) place.position = next;
-        if (event !== undefined) options.onEvent?.(event);
-        if (records.length > 0 && next !== undefined) return { done: false, value: { records, next } };
-      }
-    },
-    close: () => messages.close?.(),
-  };
+  const pages = filterMap(messages, (message): RecordPage | undefined => {
+    const { records, next } = message;
+    if (next !== undefined) from = { position: next };
+    const event = eventOf(message);
+    // Everything before this message has been delivered, or it would not have been pulled.
+    if (records.length === 0 && next !== undefined) place.position = next;
+    if (event !== undefined) options.onEvent?.(event);
+    return records.length > 0 && next !== undefined ? { records, next } : undefined;
+  });
   return recordStream(pages, place, (record, epoch) => ({ epoch, offset: record.offset + 1 }));
 }
 

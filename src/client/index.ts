@@ -24,7 +24,7 @@ export type { PublishAllOptions, PublisherOptions, PublishTotals } from "./publi
 export type { Acknowledgement } from "./record-batch.js";
 export type { ReadEvent, ReadOptions } from "./reader.js";
 export type { RecordPage, RecordStream } from "./record-stream.js";
-export type { Reconnecting, ResumeOptions } from "./resuming-source.js";
+export type { Reconnecting, ResumeOptions } from "./resuming-messages.js";
 export type { Skipped } from "./skipped.js";
 export type { Start, Until } from "./start.js";
 export type { EpochOptions, TopicLimits, Topics, TopicSettings } from "./topics.js";

@@ -1,5 +1,5 @@
 import type { BackoffOptions } from "../streams/index.js";
-import type { Reconnecting } from "./resuming-source.js";
+import type { Reconnecting } from "./resuming-messages.js";
 
 export interface PublisherOptions {
   /** A batch with so many records is sent. Default 500, at most 1000. */

@@ -6,12 +6,12 @@ import {
   RecordServiceService,
 } from "../gen/millrace/v1/record_service.js";
 import { TopicServiceService } from "../gen/millrace/v1/topic_service.js";
-import type { PullSource } from "../streams/index.js";
+import { filterMap } from "../streams/index.js";
 import { decodeRecordsMessage, type RecordsMessage } from "../wire/index.js";
 import type { Connection } from "./connection.js";
 import { trimmedPolicies } from "./follower.js";
 import { type Place, type RecordPage, type RecordStream, recordStream } from "./record-stream.js";
-import { type Reconnecting, type ResumeOptions, resumingSource } from "./resuming-source.js";
+import { type Reconnecting, resumingMessages, type ResumeOptions } from "./resuming-messages.js";
 import { type Skipped, skippedOf } from "./skipped.js";
 import { exactTime, type Start, startMessage, type Until, wholeNumber } from "./start.js";
 
@@ -52,6 +52,8 @@ export function readTopic(connection: Connection, topic: string, options: ReadOp
   let delivered = 0;
 
   const open = async (signal: AbortSignal) => {
+    // A call that broke off after its last record must not be opened again without a limit.
+    if (limit !== 0 && delivered >= limit) return undefined;
     if (until === undefined && !isBackward) {
       const { topic: found } = await connection.unary(TopicServiceService.get, { topic }, { signal });
       until = untilMessage({ offset: found?.nextOffset ?? 0 });
@@ -65,7 +67,7 @@ export function readTopic(connection: Connection, topic: string, options: ReadOp
       whenTrimmed: trimmedPolicies[options.whenTrimmed ?? "fail"],
     });
   };
-  const messages = resumingSource<RecordsMessage>({
+  const messages = resumingMessages<RecordsMessage>({
     open,
     isProgress: (message) => message.records.length > 0,
     onReconnecting: (event) => options.onEvent?.(event),
@@ -74,24 +76,15 @@ export function readTopic(connection: Connection, topic: string, options: ReadOp
     giveUpAfterMs: options.giveUpAfterMs ?? giveUpAfterMs,
     signal: options.signal,
   });
-  const pages: PullSource<RecordPage> = {
-    async pull(signal) {
-      for (;;) {
-        // A call that broke off after its last record must not be opened again without a limit.
-        if (limit !== 0 && delivered >= limit) return { done: true, value: undefined };
-        const result = await messages.pull(signal);
-        if (result.done === true) return result;
-        const { records, next, rest } = result.value;
-        delivered += records.length;
-        if (next !== undefined) from = { position: next };
-        const skipped = rest === undefined ? undefined : ReadResponse.decode(rest).skipped;
-        if (skipped !== undefined) options.onEvent?.(skippedOf(skipped));
-        if (records.length > 0 && next !== undefined) return { done: false, value: { records, next } };
-        if (next !== undefined) place.position = next;
-      }
-    },
-    close: () => messages.close?.(),
-  };
+  const pages = filterMap(messages, ({ records, next, rest }): RecordPage | undefined => {
+    delivered += records.length;
+    if (next !== undefined) from = { position: next };
+    const skipped = rest === undefined ? undefined : ReadResponse.decode(rest).skipped;
+    if (skipped !== undefined) options.onEvent?.(skippedOf(skipped));
+    if (records.length > 0 && next !== undefined) return { records, next };
+    if (next !== undefined) place.position = next;
+    return undefined;
+  });
   return recordStream(pages, place, positionAfter(isBackward));
 }
 
