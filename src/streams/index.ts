@@ -29,6 +29,15 @@ export { fromWebStream } from "./sources/from-web-stream.js";
 export { lines } from "./sources/lines.js";
 export { linesOfFile } from "./sources/lines-of-file.js";
 export { linesOfFiles } from "./sources/lines-of-files.js";
+export { adaptiveBuffer } from "./operators/adaptive-buffer.js";
+export { buffered } from "./operators/buffered.js";
+export { bufferedUnordered } from "./operators/buffered-unordered.js";
+export { concat } from "./operators/concat.js";
+export { flatMap } from "./operators/flat-map.js";
+export { merge } from "./operators/merge.js";
+export { prefetch } from "./operators/prefetch.js";
+export { zip } from "./operators/zip.js";
+export { select } from "./concurrency/select.js";
 export { filter } from "./operators/filter.js";
 export { map } from "./operators/map.js";
 export { take } from "./operators/take.js";
@@ -59,13 +68,17 @@ export { last } from "./sinks/last.js";
 export { toWritable } from "./sinks/to-writable.js";
 export { tryCollect } from "./sinks/try-collect.js";
 export { backoff } from "./waits/backoff.js";
+export { broadcast, Lagged } from "./channels/broadcast.js";
 export { channel } from "./channels/channel.js";
+export { oneshot } from "./channels/oneshot.js";
 export { deferred } from "./waits/deferred.js";
 export {
   ChannelClosedError,
   ChannelFullError,
   LaneFullError,
   LimitExceededError,
+  NothingToReceiveError,
+  RecoveryShortError,
   LineNotUtf8Error,
   LineTooLongError,
   ScopeClosedError,
@@ -94,6 +107,8 @@ export { Semaphore } from "./concurrency/semaphore.js";
 export { trackTasks } from "./concurrency/tasks.js";
 export { Watch } from "./channels/watch.js";
 export type { Backoff, BackoffOptions } from "./waits/backoff.js";
+export type { Broadcast, BroadcastOptions, Recover, RecoverOptions, SubscribeOptions } from "./channels/broadcast.js";
+export type { OneshotReceiver, OneshotSender } from "./channels/oneshot.js";
 export type { ChannelOptions, Overflow, Receiver, Sender, Slot } from "./channels/channel.js";
 export type { Deferred } from "./waits/deferred.js";
 export type { StreamsErrorCode } from "./errors.js";
@@ -129,3 +144,7 @@ export type { WindowsOptions } from "./operators/windows.js";
 export type { Joined, Task, Tasks } from "./concurrency/join.js";
 export type { Scope, ScopeOptions } from "./concurrency/scope.js";
 export type { TryJoined } from "./concurrency/try-join.js";
+export type { Selected } from "./concurrency/select.js";
+export type { AdaptiveBuffer, AdaptiveBufferOptions } from "./operators/adaptive-buffer.js";
+export type { Call } from "./operators/buffered.js";
+export type { ItemOf, Merge, MergedSource, MergeOptions } from "./operators/merge.js";

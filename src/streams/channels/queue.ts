@@ -1,14 +1,20 @@
 const smallest = 16;
 
 /**
- * A first-in, first-out queue in a circular array that grows by doubling and shrinks when three quarters are empty.
+ * A first-in, first-out queue in a circular array that grows by doubling and shrinks when three quarters are empty, but
+ * not below `kept` slots, once it has grown to them.
  * `push` and `shift` are O(1) amortised, `at` is O(1); slots that were left hold nothing back from the collector.
  * It has no bound of its own: whoever owns it has one.
  */
 export class Queue<T> {
+  readonly #kept: number;
   #slots = emptySlots<T>(smallest);
   #head = 0;
   #length = 0;
+
+  constructor(kept = smallest) {
+    this.#kept = Math.max(smallest, kept);
+  }
 
   get length(): number {
     return this.#length;
@@ -27,7 +33,8 @@ export class Queue<T> {
     this.#slots[this.#head] = undefined;
     this.#head = this.#index(1);
     this.#length -= 1;
-    if (this.#slots.length > smallest && this.#length < this.#slots.length / 4) this.#resize(this.#slots.length / 2);
+    if (this.#length < this.#slots.length / 4 && this.#slots.length / 2 >= this.#kept)
+      this.#resize(this.#slots.length / 2);
     return item;
   }
 

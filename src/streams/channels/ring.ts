@@ -20,7 +20,13 @@ export interface RingOptions {
 /**
  * The newest items of a sequence, without a hole between them: the storage of a broadcast, whose receivers are nothing
  * but positions. Appending evicts the oldest items until the rest weighs no more than the capacity. A position below
- * `first` has left; one at `next` is not there yet. Appending is O(1) amortised, finding O(log items).
+ * `first` has left; one at `next` is not there yet. Appending is O(1) amortised, finding
+ * O(log items), and O(1) where each item covers one position.
+ *
+ * @example
+ * const ring = new Ring<string>({ capacity: 2 });
+ * for (const item of ["a", "b", "c"]) ring.append(item, ring.next + 1, 1);
+ * console.log(ring.first, ring.find(1)?.item, ring.find(0)); // 1 b undefined
  */
 export class Ring<T> {
   readonly #capacity: number;
@@ -74,6 +80,9 @@ export class Ring<T> {
   /** The item that covers `position`; `undefined` outside [first, next). */
   find(position: number): RingEntry<T> | undefined {
     if (!(position >= this.first && position < this.#next)) return undefined;
+    // Where each item covers one position, its index is known.
+    const guess = this.#entries.at(position - this.first);
+    if (guess?.start === position) return guess;
     let low = 0;
     let high = this.#entries.length - 1;
     while (low < high) {

@@ -1,5 +1,6 @@
+import { END, PENDING, type Polled, Stream } from "../stream.js";
 import { checkDelay } from "../waits/abort.js";
-import { pullIterator } from "../sources/pull-iterator.js";
+import type { Waker } from "../waits/waiter.js";
 
 /** Why a wait for a change ended. */
 export type WatchOutcome = "changed" | "timed-out" | "closed";
@@ -14,8 +15,16 @@ type Settle = (outcome: WatchOutcome) => void;
 
 /**
  * The latest value of something, for any number of receivers. Only the newest value is kept: whoever looks late sees
- * that one, and never loses the last. Setting, waiting and leaving are O(1); a change wakes all who wait, through their
- * promises, so that nothing of theirs runs inside `set`.
+ * that one, and never loses the last. Setting, waiting and leaving are O(1); a change wakes all who wait, later, so that
+ * nothing of theirs runs inside `set`.
+ *
+ * @example
+ * const price = new Watch(100);
+ * const seen = collect(price, { limit: 10 });
+ * await yieldToEventLoop();
+ * for (const next of [101, 102, 103]) price.set(next);
+ * price.close();
+ * console.log(await seen); // [ 100, 103 ]
  */
 export class Watch<T> {
   #value: T;
@@ -96,20 +105,56 @@ export class Watch<T> {
    * The current value, then the newest whenever there is one that was not given yet: values set in between are left
    * out. Ends after the last value once the watch is closed. Each call gives a receiver of its own.
    */
-  [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined> {
-    let seen = -1;
-    return pullIterator<T>({
-      pull: async (signal) => {
-        const outcome = await this.changed(seen, { signal });
-        if (outcome === "closed") return { done: true, value: undefined };
-        seen = this.#version;
-        return { done: false, value: this.#value };
-      },
-    });
+  receiver(): Stream<T> {
+    return new WatchReceiver(this, this.#waiting);
+  }
+
+  /** As `receiver`. */
+  [Symbol.asyncIterator](): Stream<T> {
+    return this.receiver();
   }
 
   #wake(outcome: WatchOutcome): void {
     // Each leaves the set as it settles; none can join meanwhile, since nothing of theirs runs here.
     for (const settle of this.#waiting) settle(outcome);
   }
+}
+
+class WatchReceiver<T> extends Stream<T> {
+  readonly #watch: Watch<T>;
+  readonly #waiting: Set<Settle>;
+  /** The version that was given last. */
+  #seen = -1;
+  #waker: Waker | undefined;
+  #isClosed = false;
+
+  constructor(watch: Watch<T>, waiting: Set<Settle>) {
+    super();
+    this.#watch = watch;
+    this.#waiting = waiting;
+  }
+
+  override poll(waker: Waker): Polled<T> {
+    if (this.#isClosed) return END;
+    if (this.#watch.version > this.#seen) {
+      this.#seen = this.#watch.version;
+      return this.#watch.value;
+    }
+    if (this.#watch.isClosed) return END;
+    this.#waker = waker;
+    this.#waiting.add(this.#wake);
+    return PENDING;
+  }
+
+  override close(): undefined {
+    this.#isClosed = true;
+    this.#wake();
+  }
+
+  readonly #wake = (): void => {
+    this.#waiting.delete(this.#wake);
+    const waker = this.#waker;
+    this.#waker = undefined;
+    waker?.wake();
+  };
 }

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
-import { abortable, deferred, pullIterator } from "../../../src/streams/index.js";
+import { abortable, deferred, fromPull } from "../../../src/streams/index.js";
 import type { Deferred, PullSource } from "../../../src/streams/index.js";
 import { abortListeners } from "../listeners.js";
+import { until } from "../support/until.js";
 
 const end = { done: true, value: undefined } as const;
 
@@ -18,34 +19,37 @@ function manual() {
     },
     close: () => void (seen.closed += 1),
   };
-  return { asked, seen, iterator: pullIterator(source) };
+  return { asked, seen, iterator: fromPull(source) };
 }
 
-test("pullIterator, pulls nothing before next(), and serves next() calls that overlap in order, one at a time", async () => {
+test("fromPull, pulls nothing before next(), and serves next() calls that overlap in order, one at a time", async () => {
   const { asked, iterator } = manual();
   expect(asked.length).toBe(0);
   const results = [iterator.next(), iterator.next(), iterator.next()];
+  await until(() => asked.length > 0);
   expect(asked.length).toBe(1);
   asked[0]?.resolve({ done: false, value: 1 });
   await results[0];
-  await Promise.resolve();
+  await until(() => asked.length === 2);
   asked[1]?.resolve({ done: false, value: 2 });
   await results[1];
-  await Promise.resolve();
+  await until(() => asked.length === 3);
   asked[2]?.resolve(end);
   expect(await Promise.all(results)).toEqual([{ done: false, value: 1 }, { done: false, value: 2 }, end]);
   expect(asked.length).toBe(3);
 });
 
-test("pullIterator, gives the end for ever after the end, an error or return(), and closes its source once", async () => {
+test("fromPull, gives the end for ever after the end, an error or return(), and closes its source once", async () => {
   const ended = manual();
   const last = ended.iterator.next();
+  await until(() => ended.asked.length === 1);
   ended.asked[0]?.resolve(end);
   expect(await last).toEqual(end);
 
   const broken = manual();
   const failing = broken.iterator.next();
   const behind = broken.iterator.next();
+  await until(() => broken.asked.length === 1);
   broken.asked[0]?.reject(new Error("broken"));
   await expect(failing).rejects.toThrow("broken");
   expect(await behind).toEqual(end);
@@ -62,23 +66,26 @@ test("pullIterator, gives the end for ever after the end, an error or return(), 
   }
 });
 
-test("pullIterator.return(), reaches a parked next() at once and leaves no listener", async () => {
+test("fromPull.return(), reaches a parked next() at once and leaves no listener", async () => {
   const { iterator, seen } = manual();
   const parked = iterator.next();
   const behind = iterator.next();
+  await until(() => seen.signal !== undefined);
   expect(await iterator.return?.()).toEqual(end);
   expect(await parked).toEqual(end);
   expect(await behind).toEqual(end);
   expect(seen.closed).toBe(1);
+  expect(seen.signal?.aborted).toBe(true);
   expect(seen.signal && abortListeners(seen.signal)).toBe(0);
 });
 
-test("pullIterator, closes its source when a loop breaks off", async () => {
+test("fromPull, closes its source when a loop breaks off", async () => {
   const { asked, iterator, seen } = manual();
   const looping = (async () => {
     for await (const value of iterator) return value;
     return undefined;
   })();
+  await until(() => asked.length === 1);
   asked[0]?.resolve({ done: false, value: 5 });
   expect(await looping).toBe(5);
   expect(seen.closed).toBe(1);

@@ -1,0 +1,148 @@
+import { ChannelClosedError } from "../errors.js";
+import { END, PENDING, type Polled } from "../stream.js";
+import { runSoon, type Waker } from "../waits/waiter.js";
+import { Ring } from "./ring.js";
+
+export interface BroadcastOptions<T> {
+  /** What the items that are kept may weigh together: their number, unless `weigh` says otherwise. */
+  readonly capacity: number;
+  /** An item's weight, above 0. Default 1. An item heavier than the capacity is not kept: every receiver misses it. */
+  readonly weigh?: (item: T) => number;
+  /** The position of the first item, a whole number. Default 0. */
+  readonly start?: number;
+}
+
+/** What a cursor finds in the place of items that have left the ring. */
+export const LAG: unique symbol = Symbol("lag");
+
+/** What the sender and the receivers of a broadcast share: the ring, its end, and who waits for an item. */
+export class BroadcastCore<T> {
+  readonly ring: Ring<T>;
+  receivers = 0;
+  ending: { readonly failure: { readonly error: unknown } | undefined } | undefined;
+  readonly #weigh: ((item: T) => number) | undefined;
+  /** Cursors that wait, and some that have left since. */
+  #parked: Cursor<T>[] = [];
+  #leftParked = 0;
+  #isWaking = false;
+
+  constructor(options: BroadcastOptions<T>) {
+    const { capacity, start = 0 } = options;
+    if (!(capacity > 0 && capacity < Infinity)) {
+      throw new RangeError(`Cannot make a broadcast with capacity ${capacity}`);
+    }
+    if (!Number.isSafeInteger(start)) throw new RangeError(`Cannot number items from ${start}: not a whole number`);
+    this.ring = new Ring({ capacity, start });
+    this.#weigh = options.weigh;
+  }
+
+  send(item: T): void {
+    if (this.ending !== undefined) throw new ChannelClosedError("the broadcast is closed");
+    this.ring.append(item, this.ring.next + 1, this.#weigh === undefined ? 1 : this.#weigh(item));
+    this.#wakeParked();
+  }
+
+  end(failure: { readonly error: unknown } | undefined): void {
+    if (this.ending !== undefined) return;
+    this.ending = { failure };
+    this.#wakeParked();
+  }
+
+  park(cursor: Cursor<T>): void {
+    this.#parked.push(cursor);
+  }
+
+  /** Takes out those who have left, once they are half of all: receivers that come and go leave nothing behind. */
+  unpark(): void {
+    this.#leftParked += 1;
+    if (this.#leftParked * 2 <= this.#parked.length) return;
+    this.#parked = this.#parked.filter((cursor) => cursor.isParked);
+    this.#leftParked = 0;
+  }
+
+  #wakeParked(): void {
+    if (this.#isWaking || this.#parked.length === 0) return;
+    this.#isWaking = true;
+    runSoon(this.#resumeParked);
+  }
+
+  /** One task for all, however many they are and however much was sent before it runs. */
+  readonly #resumeParked = (): void => {
+    this.#isWaking = false;
+    const parked = this.#parked;
+    // Those who find nothing park again, and consumers may send: into a list of their own.
+    this.#parked = [];
+    this.#leftParked = 0;
+    for (const cursor of parked) cursor.resume();
+  };
+}
+
+/** Where one receiver stands. */
+export class Cursor<T> {
+  readonly #core: BroadcastCore<T>;
+  /** The position that comes next. */
+  #next: number;
+  #isOver = false;
+  #waker: Waker | undefined;
+  isParked = false;
+
+  constructor(core: BroadcastCore<T>, from: number) {
+    this.#core = core;
+    this.#next = from;
+    core.receivers += 1;
+  }
+
+  get next(): number {
+    return this.#next;
+  }
+
+  poll(waker: Waker): Polled<T> | typeof LAG {
+    if (this.#isOver) return END;
+    const { ring, ending } = this.#core;
+    const entry = ring.find(this.#next);
+    if (entry !== undefined) {
+      this.#next += 1;
+      return entry.item;
+    }
+    if (this.#next < ring.next) return LAG;
+    if (ending !== undefined) {
+      this.leave();
+      if (ending.failure !== undefined) throw ending.failure.error;
+      return END;
+    }
+    this.#waker = waker;
+    if (!this.isParked) {
+      this.isParked = true;
+      this.#core.park(this);
+    }
+    return PENDING;
+  }
+
+  /** Goes on with the oldest item that is there. */
+  skip(): number {
+    const before = this.#next;
+    this.#next = this.#core.ring.first;
+    return this.#next - before;
+  }
+
+  leave(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#core.receivers -= 1;
+    if (this.isParked) {
+      this.isParked = false;
+      this.#core.unpark();
+    }
+    const waker = this.#waker;
+    this.#waker = undefined;
+    waker?.wake();
+  }
+
+  resume(): void {
+    if (!this.isParked) return;
+    this.isParked = false;
+    const waker = this.#waker;
+    this.#waker = undefined;
+    waker?.resume();
+  }
+}

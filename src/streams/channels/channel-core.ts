@@ -1,0 +1,364 @@
+import { ChannelClosedError, ChannelFullError } from "../errors.js";
+import { END, type End, PENDING, type Polled } from "../stream.js";
+import { isTurnOver, yieldToEventLoop } from "../waits/turn.js";
+import { WaitQueue } from "../waits/wait-queue.js";
+import type { Waker } from "../waits/waiter.js";
+import { Queue } from "./queue.js";
+
+/** What becomes of an item for which there is no room; see `ChannelOptions`. */
+export type Overflow = "wait" | "fail" | "drop-oldest" | "drop-newest";
+
+export interface ChannelOptions<T> {
+  /** What the items in the channel may weigh together: their number, unless `weigh` says otherwise. */
+  readonly capacity: number;
+  /** An item's weight, above 0. Default 1. An item heavier than the capacity is taken when the channel is empty. */
+  readonly weigh?: (item: T) => number;
+  /**
+   * What a send does when there is no room. "wait", the default: it waits. "fail": it rejects with `ChannelFullError`.
+   * "drop-oldest": the items that are there longest leave, as many as it takes. "drop-newest": the item itself is left
+   * out. What was left out is counted.
+   */
+  readonly overflow?: Overflow;
+}
+
+/** Room in a channel that nobody else gets: for one item, which may come later. */
+export interface Slot<T> {
+  /**
+   * Puts the item in, at once, behind those that were sent before; what it weighs less than was reserved becomes free.
+   * Throws `ChannelClosedError` when the slot was used or released, after `fail`, and once the receiver is gone; and a
+   * `RangeError`, with the slot still held, for an item that is heavier than what was reserved.
+   */
+  send(item: T): void;
+  /** Gives the room back. Does nothing when the slot was used or released. */
+  release(): void;
+}
+
+/** Who stands in line for room: a send with its item, or a reservation. */
+type Ask<T> =
+  | { readonly kind: "send"; readonly item: T; readonly weight: number }
+  | { readonly kind: "reserve"; readonly weight: number };
+
+/**
+ * What the channel will still do.
+ *
+ *   open ──last holder gone, fail──▶ ending ──all received──▶ ended
+ *    any ──receiver leaves──▶ ended
+ */
+type State =
+  | { readonly phase: "open" }
+  | { readonly phase: "ending"; readonly failure: { readonly error: unknown } | undefined }
+  | { readonly phase: "ended"; readonly isReceiverGone: boolean };
+
+/** What every send that had room gives: a promise an item would cost more than the item. */
+const sent = Promise.resolve();
+
+/** So many slots of its queue a channel keeps while it is empty: else they would come and go with every burst. */
+const keptSlotsMax = 1024;
+
+/** What both sides of a channel share: its items, who waits for room, who waits for items, and who may still send. */
+export class ChannelCore<T> {
+  readonly #capacity: number;
+  readonly #weigh: ((item: T) => number) | undefined;
+  readonly #overflow: Overflow;
+  readonly #items: Queue<T>;
+  /** The items' weights, where they are not all 1. */
+  readonly #weights: Queue<number> | undefined;
+  readonly #line = new WaitQueue<Ask<T>, Slot<T> | undefined>(() => this.#settle());
+  /** Calls of `receive` and `receiveMany` that wait. */
+  readonly #receivers = new WaitQueue<undefined, void>();
+  /** Whoever polled last and found nothing. */
+  #waker: Waker | undefined;
+  #weight = 0;
+  #reserved = 0;
+  #slots = 0;
+  #dropped = 0;
+  /** Senders that are not closed, slots, and reservations that wait: while there is one, items may come. */
+  #holders = 1;
+  #state: State = { phase: "open" };
+
+  constructor(options: ChannelOptions<T>) {
+    const { capacity } = options;
+    if (!(capacity > 0 && capacity < Infinity)) throw new RangeError(`Cannot make a channel with capacity ${capacity}`);
+    this.#capacity = capacity;
+    this.#weigh = options.weigh;
+    this.#overflow = options.overflow ?? "wait";
+    const kept = Math.min(keptSlotsMax, capacity);
+    this.#items = new Queue<T>(kept);
+    this.#weights = options.weigh === undefined ? undefined : new Queue<number>(kept);
+  }
+
+  get size(): number {
+    return this.#items.length;
+  }
+
+  get weight(): number {
+    return this.#weight;
+  }
+
+  get waiting(): number {
+    return this.#line.size;
+  }
+
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** Throws what a send throws that can never have room. */
+  checkOpen(): void {
+    const state = this.#state;
+    if (state.phase === "open") return;
+    const isReceiverGone = state.phase === "ended" && state.isReceiverGone;
+    throw new ChannelClosedError(isReceiverGone ? "the receiver is gone" : "the channel is closed");
+  }
+
+  send(item: T, signal: AbortSignal | undefined): Promise<void> {
+    try {
+      signal?.throwIfAborted();
+      this.checkOpen();
+      const weight = this.#weightOf(item);
+      if (this.#accepts(weight)) {
+        this.#push(item, weight);
+        return sent;
+      }
+      if (this.#overflow === "wait") return this.#line.wait({ kind: "send", item, weight }, signal) as Promise<void>;
+      if (this.#overflow === "fail") throw new ChannelFullError(this.#capacity);
+      this.#displace(item, weight);
+      // Such a send never waits: a loop of them must not hold up the event loop.
+      return isTurnOver() ? yieldToEventLoop() : sent;
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+
+  trySend(item: T): boolean {
+    this.checkOpen();
+    const weight = this.#weightOf(item);
+    if (this.#accepts(weight)) {
+      this.#push(item, weight);
+      return true;
+    }
+    return this.#overflow.startsWith("drop") && this.#displace(item, weight);
+  }
+
+  async reserve(weight: number, signal: AbortSignal | undefined): Promise<Slot<T>> {
+    signal?.throwIfAborted();
+    this.checkOpen();
+    checkWeight(weight);
+    if (this.#accepts(weight)) {
+      this.hold();
+      return this.#grant(weight);
+    }
+    if (this.#overflow === "fail") throw new ChannelFullError(this.#capacity);
+    this.hold();
+    try {
+      const slot = await this.#line.wait({ kind: "reserve", weight }, signal);
+      if (slot === undefined) throw new ChannelClosedError("the channel is closed");
+      return slot;
+    } catch (error) {
+      this.letGo();
+      throw error;
+    }
+  }
+
+  /** Somebody more may send. */
+  hold(): void {
+    this.#holders += 1;
+  }
+
+  /** Somebody less: without any, nothing will come behind what is here or waits for room. */
+  letGo(): void {
+    this.#holders -= 1;
+    if (this.#holders === 0) this.end(undefined);
+  }
+
+  end(failure: { readonly error: unknown } | undefined): void {
+    if (this.#state.phase !== "open") return;
+    this.#state = { phase: "ending", failure };
+    this.#voidSlots();
+    this.#settle();
+    this.#wakeAll();
+  }
+
+  leave(): void {
+    if (this.#state.phase === "ended") return;
+    this.#state = { phase: "ended", isReceiverGone: true };
+    this.#items.clear();
+    this.#weights?.clear();
+    this.#weight = 0;
+    this.#voidSlots();
+    this.#line.rejectAll(new ChannelClosedError("the receiver is gone"));
+    this.#wakeAll();
+  }
+
+  poll(waker: Waker): Polled<T> {
+    if (this.#items.length > 0) return this.take();
+    if (this.#state.phase !== "open") return this.finish();
+    this.#waker = waker;
+    return PENDING;
+  }
+
+  /** The oldest item of a channel that has one. */
+  take(): T {
+    const item = this.#shift();
+    if (this.#line.size > 0) this.#settle();
+    return item;
+  }
+
+  takeAvailable(maxWeight: number): T[] {
+    const items: T[] = [];
+    for (let left = maxWeight; this.#items.length > 0; ) {
+      const weight = this.firstWeight;
+      if (weight > left) break;
+      left -= weight;
+      items.push(this.#shift());
+    }
+    if (items.length > 0) this.#settle();
+    return items;
+  }
+
+  /** What the oldest item weighs. */
+  get firstWeight(): number {
+    return this.#weights?.at(0) ?? 1;
+  }
+
+  /**
+   * Waits until there is an item, or none will come. Whoever waits is only told to look again, so an item stays in the
+   * channel until a receive that has not been aborted takes it.
+   */
+  async ready(signal: AbortSignal | undefined): Promise<void> {
+    signal?.throwIfAborted();
+    while (this.#items.length === 0 && this.#state.phase === "open") await this.#receivers.wait(undefined, signal);
+  }
+
+  /** The end of an empty channel; throws its error, the first time. */
+  finish(): End {
+    const state = this.#state;
+    if (state.phase === "ending") {
+      this.#state = { phase: "ended", isReceiverGone: false };
+      if (state.failure !== undefined) throw state.failure.error;
+    }
+    return END;
+  }
+
+  #weightOf(item: T): number {
+    if (this.#weigh === undefined) return 1;
+    const weight = this.#weigh(item);
+    checkWeight(weight);
+    return weight;
+  }
+
+  #accepts(weight: number): boolean {
+    return this.#line.size === 0 && this.#fits(weight);
+  }
+
+  #fits(weight: number): boolean {
+    const taken = this.#weight + this.#reserved;
+    return taken === 0 || taken + weight <= this.#capacity;
+  }
+
+  #push(item: T, weight: number): void {
+    this.#items.push(item);
+    this.#weights?.push(weight);
+    this.#weight += weight;
+    const waker = this.#waker;
+    if (waker !== undefined) {
+      this.#waker = undefined;
+      waker.wake();
+    }
+    if (this.#receivers.size > 0) this.#receivers.admit();
+  }
+
+  #shift(): T {
+    const item = this.#items.shift() as T;
+    const weight = this.#weights === undefined ? 1 : (this.#weights.shift() ?? 1);
+    // Weights that are fractions may not add up: nothing weighs nothing.
+    this.#weight = this.#items.length === 0 ? 0 : this.#weight - weight;
+    return item;
+  }
+
+  /** Whether the item is in, for which there is no room without leaving something out. */
+  #displace(item: T, weight: number): boolean {
+    if (this.#overflow === "drop-oldest") {
+      while (!this.#fits(weight) && this.#items.length > 0) {
+        this.#shift();
+        this.#dropped += 1;
+      }
+      if (this.#fits(weight)) {
+        this.#push(item, weight);
+        return true;
+      }
+    }
+    this.#dropped += 1;
+    return false;
+  }
+
+  /** Lets those in who stand in line and fit, in their order. */
+  #settle(): void {
+    for (let ask = this.#line.firstAsk; ask !== undefined; ask = this.#line.firstAsk) {
+      const isVoid = ask.kind === "reserve" && this.#state.phase !== "open";
+      if (isVoid) {
+        this.#line.admit(undefined);
+        continue;
+      }
+      if (!this.#fits(ask.weight)) return;
+      if (ask.kind === "send") {
+        this.#push(ask.item, ask.weight);
+        this.#line.admit(undefined);
+      } else {
+        this.#line.admit(this.#grant(ask.weight));
+      }
+    }
+  }
+
+  /** Takes room for somebody who is a holder already. */
+  #grant(weight: number): Slot<T> {
+    let isHeld = true;
+    this.#slots += 1;
+    this.#reserved += weight;
+    const giveBack = () => {
+      isHeld = false;
+      this.#slots -= 1;
+      this.#reserved = this.#slots === 0 ? 0 : this.#reserved - weight;
+    };
+    return {
+      send: (item) => {
+        if (!isHeld) throw new ChannelClosedError("the slot was used or released");
+        this.checkOpen();
+        const itemWeight = this.#weightOf(item);
+        if (itemWeight > weight)
+          throw new RangeError(`Cannot send an item of weight ${itemWeight}: ${weight} reserved`);
+        giveBack();
+        this.#push(item, itemWeight);
+        this.#settle();
+        this.letGo();
+      },
+      release: () => {
+        if (!isHeld) return;
+        if (this.#state.phase !== "open") {
+          isHeld = false;
+          return;
+        }
+        giveBack();
+        this.#settle();
+        this.letGo();
+      },
+    };
+  }
+
+  /** Nothing is kept free for slots that cannot send any more. */
+  #voidSlots(): void {
+    this.#slots = 0;
+    this.#reserved = 0;
+  }
+
+  #wakeAll(): void {
+    this.#receivers.admitAll();
+    const waker = this.#waker;
+    this.#waker = undefined;
+    waker?.wake();
+  }
+}
+
+function checkWeight(weight: number): void {
+  if (!(weight > 0)) throw new RangeError(`Cannot send an item of weight ${weight}`);
+}
