@@ -11,7 +11,8 @@ const { buffered, channel, collect, filter, fold, map, pipe, range } = await imp
 
 const items = 200_000;
 const chunkItems = 100;
-const rounds = 7;
+const rounds = 5;
+const roundMs = 100;
 const add = (sum, n) => sum + n;
 const half = (n) => n / 2;
 const isWhole = (n) => Number.isInteger(n);
@@ -133,10 +134,15 @@ const ways = [
 const best = new Map(ways.map(({ name }) => [name, Infinity]));
 for (let round = 0; round < rounds; round += 1) {
   for (const { name, run } of ways) {
+    // Often enough that the compiler has seen it, and the clock is no matter.
+    let runs = 0;
     const startedAt = performance.now();
-    const sum = await run();
-    const nsPerItem = ((performance.now() - startedAt) * 1e6) / items;
-    if (sum !== expected) throw new Error(`${name} gives ${sum} instead of ${expected}`);
+    while (performance.now() - startedAt < roundMs) {
+      const sum = await run();
+      if (sum !== expected) throw new Error(`${name} gives ${sum} instead of ${expected}`);
+      runs += 1;
+    }
+    const nsPerItem = ((performance.now() - startedAt) * 1e6) / (items * runs);
     best.set(name, Math.min(best.get(name), nsPerItem));
   }
 }
