@@ -108,22 +108,18 @@ function neededFor(row: ContractRow, inputs: readonly (readonly number[])[], giv
   return items.length;
 }
 
-/** Waits until a call is settled, or all that is under way waits for a source that is parked; tells which. */
+/** Waits until a call is settled, or a source is parked and the others are asked nothing more; tells which. */
 async function isSettledBeforeParked(probes: readonly Probe<number>[], next: Promise<unknown>): Promise<boolean> {
   let isSettled = false;
   const settle = () => {
     isSettled = true;
   };
   next.then(settle, settle);
-  const isQuiet = () => {
-    const begun = probes.filter((probe) => probe.isBegun);
-    return begun.length > 0 && begun.every((probe) => probe.isParked || probe.cleanups > 0);
-  };
-  // One that was not begun yet may be the next.
-  for (let quiet = 0; quiet < 2 && !isSettled; quiet += 1) {
-    await until(() => isSettled || isQuiet());
-    await turns(4);
-    if (!isQuiet()) quiet = 0;
+  const asked = () => probes.reduce((count, probe) => count + probe.asked, 0);
+  await until(() => isSettled || probes.some((probe) => probe.isParked));
+  for (let before = -1; !isSettled && before !== asked(); ) {
+    before = asked();
+    await turns(6);
   }
   return isSettled;
 }

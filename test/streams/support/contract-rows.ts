@@ -4,6 +4,7 @@ import {
   distinct,
   filter,
   filterMap,
+  flatMap,
   map,
   skip,
   skipWhile,
@@ -15,16 +16,18 @@ import type { Result } from "../../../src/streams/result.js";
 import type { ContractRow } from "./contract-row.js";
 import { groupingRows } from "./contract-rows-grouping.js";
 import { itemWiseRows } from "./contract-rows-item-wise.js";
+import { severalRows } from "./contract-rows-several.js";
 
 const okOf = <T>(value: T): Result<T> => ({ ok: true, value });
 
 /** Every operator of the door. */
-export const rows: readonly ContractRow[] = [...itemWiseRows, ...groupingRows];
+export const rows: readonly ContractRow[] = [...itemWiseRows, ...groupingRows, ...severalRows];
 
 /** Operators that give nothing for as long as their source lasts. */
 export const silentRows: readonly Pick<ContractRow, "name" | "open" | "sources">[] = [
   { name: "filter that keeps nothing", open: (s) => filter(s, () => false) },
   { name: "filterMap that keeps nothing", open: (s) => filterMap(s, () => undefined) },
+  { name: "flatMap that makes nothing", open: (s) => flatMap(s, () => []) },
   { name: "skip of all", open: (s) => skip(s, Number.MAX_SAFE_INTEGER) },
   { name: "skipWhile of all", open: (s) => skipWhile(s, () => true) },
   { name: "distinct of the same", open: (s) => distinct(s, () => true) },

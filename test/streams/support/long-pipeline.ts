@@ -1,11 +1,14 @@
 import {
   batch,
+  buffered,
   chunks,
   filter,
-  idleTimeout,
-  last,
+  flatMap,
+  fold,
   map,
+  merge,
   pipe,
+  prefetch,
   range,
   scan,
   windows,
@@ -15,11 +18,8 @@ import {
 /** How often the heap is measured on the way. */
 const samplesMax = 10;
 
-/** Of the pipeline below: 16 in a chunk, 8 of those in a batch, 2 of those in a window. */
-const itemsPerWindow = 16 * 8 * 2;
-
 export interface LongRun {
-  readonly sum: number | undefined;
+  readonly sum: number;
   /** What the heap held after a collection, at the start and on the way, in bytes. */
   readonly heapSizes: readonly number[];
 }
@@ -30,26 +30,28 @@ export interface LongRun {
  */
 export async function runLongPipeline(size: number): Promise<LongRun> {
   const heapSizes: number[] = [];
-  const sampleEvery = Math.ceil(size / itemsPerWindow / samplesMax);
+  const sampleEvery = Math.floor(size / samplesMax);
   let count = 0;
   const sum = await pipe(
-    range(0, size),
+    merge([range(0, size, 2), range(1, size, 2)]),
     map((n) => ({ n, isKept: true })),
     filter((item) => item.isKept),
+    flatMap(({ n }) => [n, 0]),
     chunks(16),
-    batch({ maxItems: 8, maxWaitMs: 1_000 }),
-    map(async (batches) => {
+    batch({ maxItems: 8 }),
+    buffered(4, async (batches) => {
       await yieldToEventLoop();
       return batches.flat();
     }),
-    idleTimeout(60_000),
-    windows({ size: 2, partial: true }),
-    scan((total: number, window) => {
+    prefetch(2),
+    flatMap((numbers) => numbers),
+    scan(([, index]: readonly [number, number], n) => [n, index + 1] as const, [0, -1] as const),
+    windows({ size: 2 }),
+    fold((total, pair) => {
       if (count % sampleEvery === 0) heapSizes.push(heapSize());
       count += 1;
-      return window.flat().reduce((inner, { n }) => inner + n, total);
+      return pair.reduce((inner, [n]) => inner + n, total);
     }, 0),
-    last(),
   );
   return { sum, heapSizes };
 }
