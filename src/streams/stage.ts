@@ -57,8 +57,9 @@ export abstract class Stage<T> extends Stream<T> {
     // It may have been closed by what it called, while nobody was to be woken yet.
     if (this.isOver) return this.#pollEnding(waker);
     if (produced === END) return this.#end(waker);
-    if (!(produced instanceof Promise)) return produced;
-    this.#promised = "waiting";
+    if (produced instanceof Promise) this.#promised = "waiting";
+    else if (produced !== PENDING) return produced;
+    // Woken when this is closed, whoever else wakes it.
     this.#waker = waker;
     return PENDING;
   }
