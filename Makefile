@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test soak lint format proto baseline build bench clean \
+.PHONY: help run example test soak lint format proto baseline build bench clean \
 	lint-proto lint-generated lint-format lint-code lint-types lint-dead lint-package
 
 bin := node_modules/.bin
@@ -11,12 +11,14 @@ bin := node_modules/.bin
 installed := node_modules/.installed
 bench_installed := bench/node_modules/.installed
 built := dist/.built
+examples_built := examples/.build/.built
 generated := node_modules/.cache/generated
 # The API as it was last released: `buf breaking` holds the protos against it.
 api_baseline := buf.baseline.binpb
 
 protos := $(shell find proto -name '*.proto')
 sources := $(shell find src -name '*.ts')
+examples := $(shell find examples -name '*.ts' -not -path '*/.build/*')
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -24,10 +26,13 @@ help: ## what can be made
 run: $(built) ## install, build, serve: make run ARGS="--listen 127.0.0.1:50052"
 	@exec node dist/cli/main.js serve $(ARGS)
 
-test: $(built) ## install, build, all tests: make test ARGS=test/streams
+example: $(examples_built) ## a worked example: make example NAME=logs ARGS="--seconds 5"
+	@exec node examples/.build/$(NAME)/main.js $(ARGS)
+
+test: $(examples_built) ## install, build, all tests: make test ARGS=test/streams
 	$(bin)/vitest run $(ARGS)
 
-soak: $(built) ## the tests that take minutes to hours: make soak SEED=7 DURATION=60 (seconds a file)
+soak: $(examples_built) ## the tests that take minutes to hours: make soak SEED=7 DURATION=60 (seconds a file)
 	SOAK=1 MILLRACE_SOAK_SEED=$(SEED) MILLRACE_SOAK_SECONDS=$(DURATION) $(bin)/vitest run $(ARGS)
 
 # `make -k lint` shows the faults of all of them.
@@ -46,11 +51,12 @@ lint-generated: $(installed)
 lint-format: $(installed)
 	$(bin)/biome format
 
-lint-types: $(installed) $(bench_installed)
+# The examples' types come from dist/.
+lint-types: $(built) $(bench_installed)
 	$(bin)/tsc -p tsconfig.json
 	$(bin)/tsc -p bench/tsconfig.json --noEmit
 
-lint-code: $(installed)
+lint-code: $(built)
 	$(bin)/oxlint --type-aware
 
 lint-dead: $(installed)
@@ -83,7 +89,7 @@ $(bench_installed): bench/package-lock.json
 	@touch $@
 
 clean: ## remove what was built; node_modules and data stay
-	rm -rf dist bench/.build coverage node_modules/.cache
+	rm -rf dist bench/.build examples/.build coverage node_modules/.cache
 
 $(installed): package-lock.json
 	npm ci --no-audit --no-fund
@@ -95,6 +101,11 @@ $(built): $(installed) src/gen/descriptor-set.ts $(sources) tsconfig.json tsconf
 	$(bin)/tsc -p tsconfig.build.json
 	@chmod +x dist/cli/main.js
 	@ln -sf ../../dist/cli/main.js $(bin)/millrace
+	@touch $@
+
+$(examples_built): $(built) $(examples) examples/tsconfig.json
+	rm -rf examples/.build
+	$(bin)/tsc -p examples/tsconfig.json
 	@touch $@
 
 src/gen/descriptor-set.ts: $(protos) buf.gen.yaml scripts/build-descriptors.mjs | $(installed)

@@ -1,0 +1,65 @@
+/**
+ * A dashboard's back end: events of the types message, notification and update, from one follow of a topic to many
+ * viewers (server-sent events). A heartbeat after 15 s of silence. A viewer that lags skips and is told how many; one
+ * that lost its connection comes back where it was, by the header Last-Event-ID.
+ *
+ * Pieces: broadcast with recover, select, interval, filterMap, map, forEach, toWritable.
+ * RPCs: RecordService.Follow and Read; TopicService.Get and Create.
+ *
+ *     make run                                                   # in another terminal
+ *     make example NAME=dashboard ARGS="--port 8090"
+ *     curl -N http://127.0.0.1:8090/events
+ *     npx millrace publish dashboard                             # {"type":"update","text":"…"} a line
+ */
+
+import { createServer } from "node:http";
+import { parseArgs } from "node:util";
+import { createClient } from "millrace";
+import { serveEvents } from "./event-stream.js";
+import { createViewers } from "./viewers.js";
+
+const { values } = parseArgs({
+  options: {
+    address: { type: "string", default: "127.0.0.1:50051" },
+    topic: { type: "string", default: "dashboard" },
+    port: { type: "string", default: "8090" },
+    "ring-events": { type: "string", default: "1000" },
+    "heartbeat-ms": { type: "string", default: "15000" },
+  },
+});
+
+const millrace = createClient({ address: values.address });
+await millrace.topics.create(values.topic).catch((error: unknown) => {
+  if (!(error instanceof Error && "status" in error && error.status === "ALREADY_EXISTS")) throw error;
+});
+const viewers = await createViewers(millrace, values.topic, Number(values["ring-events"]));
+
+const server = createServer((request, response) => {
+  if (request.method !== "GET" || request.url !== "/events") {
+    response.writeHead(404).end();
+    return;
+  }
+  serveEvents(viewers, Number(values["heartbeat-ms"]), request, response).catch((error: unknown) => {
+    // A viewer that has gone is no fault; it comes back if it wants.
+    if (!response.destroyed) process.stderr.write(`A viewer's stream failed: ${String(error)}\n`);
+    response.destroy();
+  });
+});
+
+const stopped = new AbortController();
+process.once("SIGINT", () => stopped.abort());
+process.once("SIGTERM", () => stopped.abort());
+server.listen(Number(values.port), "127.0.0.1", () => {
+  const address = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : values.port;
+  process.stdout.write(`http://127.0.0.1:${port}/events\n`);
+});
+try {
+  await viewers.run(stopped.signal);
+} catch (error) {
+  if (!stopped.signal.aborted) throw error;
+} finally {
+  server.closeAllConnections();
+  server.close();
+  millrace.close();
+}

@@ -1,0 +1,42 @@
+/**
+ * One follow of the topic, shared by all viewers through one ring. Positions in the ring are the topic's offsets, so a
+ * viewer that comes back says the offset that it wants, and what has left the ring is read from the topic: the same
+ * way in which Millrace's own `Follow` hands over from history to live.
+ */
+
+import type { MillraceClient } from "millrace";
+import { broadcast, forEach, type Lagged, map, pipe, type Source, type Stream } from "millrace/streams";
+import { type DashboardEvent, eventOf } from "./event.js";
+
+export interface Viewers {
+  /** How many look on. */
+  readonly count: number;
+  /** New events; a viewer that lags skips, and is told how many. */
+  watch(): Stream<DashboardEvent | Lagged>;
+  /** All events from an offset on, none left out, however far back that is. */
+  resume(offset: number): Stream<DashboardEvent>;
+  /** Feeds the ring until the signal aborts. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export async function createViewers(millrace: MillraceClient, topic: string, ringEvents: number): Promise<Viewers> {
+  const { nextOffset } = await millrace.topics.get(topic);
+  const ring = broadcast<DashboardEvent>({ capacity: ringEvents, start: nextOffset });
+
+  const readAgain = (from: number, to: number, signal: AbortSignal): Source<DashboardEvent> =>
+    map(millrace.read(topic, { from: { offset: from }, until: { offset: to }, signal }), eventOf);
+
+  return {
+    get count() {
+      return ring.receivers;
+    },
+    watch: () => ring.subscribe(),
+    resume: (offset) => ring.subscribe({ from: offset, recover: readAgain }),
+    async run(signal) {
+      await pipe(
+        millrace.follow(topic, { from: { offset: nextOffset }, signal }),
+        forEach((record) => void ring.send(eventOf(record))),
+      );
+    },
+  };
+}
