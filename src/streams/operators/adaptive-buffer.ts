@@ -1,6 +1,5 @@
 import { inBothStyles } from "../both-styles.js";
 import { checkCount } from "../check-count.js";
-import type { Operator } from "../pipe.js";
 import { from, type Source } from "../sources/from.js";
 import { PENDING, type Polled, type Stream } from "../stream.js";
 import type { Waker } from "../waits/waiter.js";

@@ -5,14 +5,15 @@ import { checkCount } from "../check-count.js";
 import type { Operator } from "../pipe.js";
 import { from, isPromiseLike, type Source } from "../sources/from.js";
 import { Stage } from "../stage.js";
-import { END, type End, PENDING, type Pending, type Polled, type Stream } from "../stream.js";
+import { END, PENDING, type Polled, type Stream } from "../stream.js";
 import type { Waker } from "../waits/waiter.js";
 import type { Call } from "./buffered.js";
 
 /**
  * What `f` makes of each item, as it is finished, with at most `n` calls at once: under way, or finished and not given
- * yet. A failure comes after the results that were there before it; then nothing more is pulled, and the other calls are
- * told by their signal and not waited for. O(1) an item.
+ * yet. A failure of a call comes after the results that were there before it; then nothing more is pulled, and the other
+ * calls are told by their signal and not waited for. A failure of the source comes when the calls before it are done.
+ * O(1) an item.
  *
  * @example
  * const slow = async (n: number) => {
@@ -40,6 +41,8 @@ class BufferedUnordered<T, U> extends Stage<U> {
   readonly #results = new Queue<U>();
   #running = 0;
   #isDrained = false;
+  /** What the source threw: it comes when the calls that were begun before it are done. */
+  #sourceFailure: { readonly error: unknown } | undefined;
   #failure: { readonly error: unknown } | undefined;
   #waker: Waker | undefined;
 
@@ -55,7 +58,9 @@ class BufferedUnordered<T, U> extends Stage<U> {
     this.#fill(waker);
     if (this.#results.length > 0) return this.#results.shift() as U;
     if (this.#failure !== undefined) throw this.#failure.error;
-    return this.#isDrained && this.#running === 0 ? END : PENDING;
+    if (!this.#isDrained || this.#running > 0) return PENDING;
+    if (this.#sourceFailure !== undefined) throw this.#sourceFailure.error;
+    return END;
   }
 
   protected override dispose(): Promise<void> | undefined {
@@ -66,23 +71,33 @@ class BufferedUnordered<T, U> extends Stage<U> {
 
   #fill(waker: Waker): void {
     while (!this.#isDrained && this.#running + this.#results.length < this.#n) {
-      try {
-        const item: T | End | Pending = this.#source.poll(waker);
-        if (item === PENDING) return;
-        if (item === END) {
-          this.#isDrained = true;
-          return;
-        }
-        const made = this.#f(item, this.#context);
-        if (isPromiseLike(made)) {
-          this.#running += 1;
-          made.then(this.#onResult, this.#onFailure);
-        } else {
-          this.#results.push(made);
-        }
-      } catch (error) {
-        this.#fail(error);
+      const item = this.#pollSource(waker);
+      if (item === PENDING) return;
+      if (item === END) this.#isDrained = true;
+      else this.#begin(item);
+    }
+  }
+
+  #pollSource(waker: Waker): Polled<T> {
+    try {
+      return this.#source.poll(waker);
+    } catch (error) {
+      this.#sourceFailure = { error };
+      return END;
+    }
+  }
+
+  #begin(item: T): void {
+    try {
+      const made = this.#f(item, this.#context);
+      if (isPromiseLike(made)) {
+        this.#running += 1;
+        made.then(this.#onResult, this.#onFailure);
+      } else {
+        this.#results.push(made);
       }
+    } catch (error) {
+      this.#fail(error);
     }
   }
 

@@ -12,8 +12,8 @@ export interface FanOutSink<T> {
   readonly sink: (items: Stream<T>, signal: AbortSignal) => PromiseLike<unknown>;
   /**
    * When the sink has `capacity` items before it: "wait" holds the source back; "drop-newest" leaves this item out;
-   * "drop-oldest" leaves out the one that waits longest; "disconnect" gives it what it has, then a `TooSlowError`, and
-   * no more.
+   * "drop-oldest" leaves out the one that waits longest; "disconnect" aborts its signal with a `TooSlowError`, and its
+   * stream gives what it has, then that error.
    */
   readonly policy: FanOutPolicy;
   readonly capacity: number;
@@ -42,6 +42,7 @@ export class FanOutLane<T> {
   readonly #receiver: Receiver<T>;
   readonly #items: LaneItems<T>;
   readonly #onLeave: () => void;
+  readonly #controller = new AbortController();
   #isFed = true;
   #dropped = 0;
   #disconnection: TooSlowError | undefined;
@@ -106,6 +107,7 @@ export class FanOutLane<T> {
         this.#disconnection = new TooSlowError(this.#capacity);
         this.#isFed = false;
         this.#sender.fail(this.#disconnection);
+        this.#controller.abort(this.#disconnection);
         return undefined;
       default:
         return this.#policy satisfies never;
@@ -125,14 +127,15 @@ export class FanOutLane<T> {
     this.#sender.fail(reason);
     // A send that waits moves up when there is room.
     while (this.#receiver.takeAvailable(Infinity).length > 0);
+    this.#controller.abort(reason);
   }
 
   /** Starts the sink. Settles, and never rejects, when the sink did. */
-  async run(signal: AbortSignal): Promise<SinkReport> {
+  async run(): Promise<SinkReport> {
     let failure: { readonly error: unknown } | undefined;
     try {
       const sink = this.#sink;
-      await sink(this.#items, signal);
+      await sink(this.#items, this.#controller.signal);
     } catch (error) {
       failure = { error };
     }

@@ -55,7 +55,6 @@ async function giveToAll<T>(
 class FanOut<T> {
   readonly #source: Stream<T>;
   readonly #lanes = new Map<string, FanOutLane<T>>();
-  readonly #controller = new AbortController();
   #failure: { readonly error: unknown } | undefined;
 
   constructor(source: Stream<T>, sinks: Readonly<Record<string, FanOutSink<T>>>) {
@@ -64,9 +63,7 @@ class FanOut<T> {
   }
 
   async run(signal: AbortSignal | undefined): Promise<Record<string, SinkReport>> {
-    const running = [...this.#lanes].map(
-      async ([name, lane]) => [name, await lane.run(this.#controller.signal)] as const,
-    );
+    const running = [...this.#lanes].map(async ([name, lane]) => [name, await lane.run()] as const);
     const onAbort = () => this.#abort(signal?.reason);
     if (signal?.aborted) onAbort();
     else signal?.addEventListener("abort", onAbort);
@@ -123,7 +120,6 @@ class FanOut<T> {
   #abort(reason: unknown): void {
     this.#failure ??= { error: reason };
     this.#closeSource();
-    this.#controller.abort(reason);
     for (const lane of this.#lanes.values()) lane.abort(reason);
   }
 

@@ -33,8 +33,6 @@ export const severalRows: readonly ContractRow[] = [
   },
   {
     name: "bufferedUnordered",
-    // What is under way when the source fails is not waited for.
-    failing: () => undefined,
     open: (s) => bufferedUnordered(s, 3, (n) => paced(n, n + 1)),
     model: one((items) => items.map((n) => n + 1)),
     order: "any",
