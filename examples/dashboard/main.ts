@@ -8,8 +8,16 @@
  *
  *     make run                                                   # in another terminal
  *     make example NAME=dashboard ARGS="--port 8090"
- *     curl -N http://127.0.0.1:8090/events
- *     npx millrace publish dashboard                             # {"type":"update","text":"…"} a line
+ *     printf '{"type":"message","text":"a"}\n{"type":"update","text":"b"}\n' | npx millrace publish dashboard
+ *     curl -N -H 'Last-Event-ID: 0' http://127.0.0.1:8090/events
+ *
+ * The last one prints, and goes on:
+ *
+ *     id: 1
+ *     event: update
+ *     data: {"type":"update","text":"b"}
+ *
+ *     : heartbeat
  */
 
 import { createServer } from "node:http";

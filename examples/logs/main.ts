@@ -7,7 +7,14 @@
  * RPCs: TopicService.Create, Close and Delete; RecordService.Publish, Follow and Append.
  *
  *     make run                                                   # in another terminal
- *     make example NAME=logs ARGS="--seconds 5 --file warnings.ndjson"
+ *     make example NAME=logs ARGS="--seconds 3 --file warnings.ndjson"
+ *
+ * It prints:
+ *
+ *     105 entries published, 63 of them WARNING or worse
+ *     alerts   6 batches, 0 dropped, finished
+ *     file     6 batches, 0 dropped, finished
+ *     stalled  1 batches, 0 dropped, disconnected
  */
 
 import { createWriteStream } from "node:fs";

