@@ -16,15 +16,17 @@ import { latency } from "./rows/latency.js";
 import { memory } from "./rows/memory.js";
 import { publish } from "./rows/publish.js";
 import { replay } from "./rows/replay.js";
+import { streams } from "./rows/streams.js";
 import { readSettings, type RowName, rowNames } from "./settings.js";
 import type * as postgresServerSubject from "./subjects/postgres-server.js";
 
-const rows: Record<RowName, (bench: Bench) => Promise<RowResult>> = {
+const rows: Record<RowName, (bench: Bench) => Promise<RowResult | RowResult[]>> = {
   replay,
   publish,
   "fan-out": fanOut,
   memory,
   latency,
+  streams,
 };
 
 /** Beside the sources, not in the build. */
@@ -58,7 +60,7 @@ async function run(): Promise<Report> {
     stopRow = ofRow;
     try {
       const told = (text: string) => progress(`${name}: ${text}`);
-      results.push(await rows[name]({ ...whole, stops: ofRow, progress: told }));
+      results.push(...[await rows[name]({ ...whole, stops: ofRow, progress: told })].flat());
     } finally {
       await ofRow.run();
     }
@@ -75,7 +77,7 @@ async function run(): Promise<Report> {
 /** What makes the same run again. */
 function commandLine(): string {
   const names = ["ROWS", "ROUNDS", "BODY_BYTES", "REPLAY_RECORDS", "NAIVE_SECONDS", "PUBLISH_RECORDS", "BATCH_RECORDS"];
-  names.push("FOLLOWERS", "FAN_OUT_RECORDS", "STALLED_STREAMS", "LATENCY_SAMPLES");
+  names.push("FOLLOWERS", "FAN_OUT_RECORDS", "STALLED_STREAMS", "LATENCY_SAMPLES", "STREAM_ITEMS");
   const given = names.filter((name) => process.env[name]).map((name) => ` ${name}=${process.env[name]}`);
   return `make bench${given.join("")}`;
 }

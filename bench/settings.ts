@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from "node:url";
 
-export const rowNames = ["replay", "publish", "fan-out", "memory", "latency"] as const;
+export const rowNames = ["replay", "publish", "fan-out", "memory", "latency", "streams"] as const;
 
 export type RowName = (typeof rowNames)[number];
 
@@ -24,6 +24,8 @@ export interface Settings {
   readonly stalledStreams: number;
   /** Single records of one round of the latency row. */
   readonly latencySamples: number;
+  /** Items that a stream of the streams row has; a round lets it run several times where that is quick. */
+  readonly streamItems: number;
   /** The build that is measured: its cli/main.js. Another one compares commits. */
   readonly serverEntry: string;
   /** Take CPU profiles of our server and client, and say where their time went. */
@@ -46,6 +48,7 @@ export function readSettings(environment: NodeJS.ProcessEnv, args: readonly stri
     fanOutRecords: count("FAN_OUT_RECORDS", 10_000),
     stalledStreams: count("STALLED_STREAMS", 1000),
     latencySamples: count("LATENCY_SAMPLES", 300),
+    streamItems: count("STREAM_ITEMS", 100_000),
     serverEntry: environment["SERVER_ENTRY"] || fileURLToPath(new URL("../../../dist/cli/main.js", import.meta.url)),
     takesProfiles: isOn(environment["PROFILE"]),
     printsJson: isOn(environment["JSON"]) || args.includes("--json"),

@@ -1,0 +1,159 @@
+/** The streams toolkit beside its peers: the same work on the same items, each library in a process of its own. */
+
+import { type Bench, inTurns } from "../harness/bench.js";
+import { atLeast, type Line, type RowResult } from "../harness/result.js";
+import { median, medianRatio } from "../harness/statistics.js";
+import {
+  batchItems,
+  callsAtOnce,
+  capacity,
+  mergedSources,
+  producers,
+  receivers,
+  type StreamWorkInfo,
+  type WorkName,
+} from "../harness/stream-work.js";
+import { Stops } from "../harness/stops.js";
+import { startSubject } from "../harness/subject.js";
+import type * as streamsMillraceSubject from "../subjects/streams-millrace.js";
+
+/** All of them export the same. */
+type Library = typeof streamsMillraceSubject;
+
+interface Contestant {
+  readonly name: string;
+  readonly role: Line["role"];
+  readonly info: StreamWorkInfo;
+  readonly rates: number[];
+  measure(): Promise<void>;
+}
+
+const ours = "millrace";
+
+const libraries: readonly { readonly name: string; readonly module: string; readonly role: Line["role"] }[] = [
+  { name: "Millrace", module: ours, role: "ours" },
+  { name: "IxJS", module: "ix", role: "peer" },
+  { name: "Effect", module: "effect", role: "peer" },
+  { name: "streaming-iterables", module: "streaming-iterables", role: "peer" },
+  { name: "Node's streams", module: "node", role: "peer" },
+  { name: "RxJS", module: "rxjs", role: "extra" },
+];
+
+interface Work {
+  readonly name: WorkName;
+  readonly title: string;
+  /** Its items, as a part of `STREAM_ITEMS`: a delivery to each of many receivers counts as an item too. */
+  readonly part: number;
+  readonly notes?: readonly string[];
+}
+
+const works: readonly Work[] = [
+  {
+    name: "pipeline",
+    title: "map, filter and take of a range",
+    part: 1,
+    notes: ["Each library's own range and cheapest sink; where it has no range, a sync generator."],
+  },
+  {
+    name: "generator",
+    title: "map, filter and take of an async generator, read by for await",
+    part: 1,
+    notes: [
+      "The generator alone makes two promises an item, and RxJS, which cannot be read by for await, hands on by forEach.",
+    ],
+  },
+  { name: "merge", title: `merge of ${mergedSources} ranges`, part: 1 },
+  { name: "merge-generators", title: `merge of ${mergedSources} async generators`, part: 1 },
+  { name: "batch", title: `a range in batches of ${batchItems}`, part: 1 },
+  {
+    name: "concurrent",
+    title: `async identity, ${callsAtOnce} calls at once, results as they come`,
+    part: 1,
+  },
+  { name: "channel-1", title: `a channel of ${capacity} items, 1 producer to 1 consumer`, part: 1 },
+  { name: "channel-8", title: `a channel of ${capacity} items, ${producers} producers to 1 consumer`, part: 1 },
+  {
+    name: "broadcast",
+    title: `broadcast of 1 producer to ${receivers} receivers over ${capacity} items`,
+    part: 1 / 50,
+    notes: ["Deliveries are counted."],
+  },
+];
+
+export async function streams(bench: Bench): Promise<RowResult[]> {
+  const results: RowResult[] = [];
+  for (const work of works) results.push(await measureWork(bench, work));
+  return results;
+}
+
+async function measureWork(bench: Bench, work: Work): Promise<RowResult> {
+  // A whole number of each work's parts.
+  const items = Math.max(1, Math.round((bench.settings.streamItems * work.part) / 800)) * 800;
+  // Processes that have done other work would have learnt to do it in a more general way.
+  const stops = new Stops();
+  bench.stops.add(() => stops.run());
+  const ofWork: Bench = { ...bench, stops, progress: (text) => bench.progress(`${work.name}: ${text}`) };
+  try {
+    const contestants: Contestant[] = [];
+    for (const { name, module, role } of libraries) {
+      contestants.push(await start(ofWork, { work: work.name, items }, { name, module, role }));
+    }
+    await inTurns(
+      ofWork,
+      contestants.filter(({ info }) => info.missing === undefined),
+    );
+    return resultOf(work, items, contestants);
+  } finally {
+    await stops.run();
+  }
+}
+
+async function start(
+  bench: Bench,
+  config: { readonly work: WorkName; readonly items: number },
+  library: (typeof libraries)[number],
+): Promise<Contestant> {
+  const module = `streams-${library.module}`;
+  const options = library.module === ours ? { profileAs: `${module}-${config.work}` } : {};
+  const subject = await startSubject<Library>(bench, module, config, options);
+  const rates: number[] = [];
+  if (subject.info.missing === undefined) await subject.round();
+  return {
+    name: library.name,
+    role: library.role,
+    info: subject.info,
+    rates,
+    async measure() {
+      rates.push(await subject.round());
+    },
+  };
+}
+
+function resultOf(work: Work, items: number, contestants: readonly Contestant[]): RowResult {
+  const [first] = contestants;
+  if (first === undefined) throw new Error("Nothing was measured");
+  const ranked = contestants.filter(({ role, info }) => role === "peer" && info.isRanked);
+  const [best] = ranked.toSorted((a, b) => (median(b.rates) ?? 0) - (median(a.rates) ?? 0));
+  const goals =
+    best === undefined
+      ? []
+      : [atLeast(`Millrace ÷ the fastest peer, ${best.name}`, medianRatio(first.rates, best.rates), 1)];
+  return {
+    title: `streams: ${work.title}, ${items.toLocaleString("en")} items`,
+    lines: contestants.map((each) => lineOf(each, first)),
+    goals,
+    notes: work.notes ?? [],
+  };
+}
+
+function lineOf({ name, role, info, rates }: Contestant, first: Contestant): Line {
+  const ratio = role === "ours" ? undefined : medianRatio(first.rates, rates);
+  const unranked = role === "extra" ? "synchronous push, not ranked" : info.isRanked ? undefined : "not ranked";
+  const texts = [
+    info.missing,
+    ratio === undefined ? undefined : `Millrace ÷ this: ${ratio.toFixed(2)} ×`,
+    info.missing === undefined ? unranked : undefined,
+    info.note,
+  ];
+  return { subject: name, role, values: rates, unit: "items/s", note: texts.filter(Boolean).join("; ") };
+}

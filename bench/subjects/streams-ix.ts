@@ -1,0 +1,80 @@
+import { AsyncSink, from, merge, range } from "@reactivex/ix-esnext-esm/asynciterable";
+import { buffer, filter, flatMap, map, publish, take } from "@reactivex/ix-esnext-esm/asynciterable/operators";
+import {
+  batchItems,
+  callsAtOnce,
+  identity,
+  isWanted,
+  mergedSources,
+  numbersLater,
+  openStreamWork,
+  partsOf,
+  producers,
+  receivers,
+  type StreamWorkConfig,
+  type Tally,
+  takenOf,
+  triple,
+  type Ways,
+} from "../harness/stream-work.js";
+
+const ways: Ways = {
+  pipeline: (items, tally) =>
+    range(0, items)
+      .pipe(map(triple), filter(isWanted), take(takenOf(items)))
+      .forEach((item) => tally.see(item)),
+  async generator(items, tally) {
+    const taken = from(numbersLater(0, items)).pipe(map(triple), filter(isWanted), take(takenOf(items)));
+    for await (const item of taken) tally.see(item);
+  },
+  async merge(items, tally) {
+    const [first, ...others] = partsOf(items, mergedSources).map(([start, end]) => range(start, end - start));
+    if (first !== undefined) for await (const item of merge(first, ...others)) tally.see(item);
+  },
+  async "merge-generators"(items, tally) {
+    const [first, ...others] = partsOf(items, mergedSources).map(([start, end]) => numbersLater(start, end));
+    if (first !== undefined) for await (const item of merge(first, ...others)) tally.see(item);
+  },
+  batch: (items, tally) =>
+    range(0, items)
+      .pipe(buffer(batchItems))
+      .forEach((some) => tally.seeAll(some)),
+  concurrent: {
+    note: "flatMap of promises",
+    run: (items, tally) =>
+      range(0, items)
+        .pipe(flatMap((item) => from(identity(item)), callsAtOnce))
+        .forEach((item) => tally.see(item)),
+  },
+  "channel-1": {
+    note: "AsyncSink: no bound, writing never waits",
+    isRanked: false,
+    run: (items, tally) => throughSink(items, 1, tally),
+  },
+  "channel-8": {
+    note: "AsyncSink: no bound, writing never waits",
+    isRanked: false,
+    run: (items, tally) => throughSink(items, producers, tally),
+  },
+  broadcast: {
+    note: "publish: the buffer has no bound",
+    async run(items, tally) {
+      const published = range(0, items).pipe(publish());
+      const all = Array.from({ length: receivers }, async () => {
+        for await (const item of published) tally.see(item);
+      });
+      await Promise.all(all);
+    },
+  },
+};
+
+async function throughSink(items: number, senders: number, tally: Tally): Promise<void> {
+  const sink = new AsyncSink<number>();
+  for (const [start, end] of partsOf(items, senders)) {
+    for (let item = start; item < end; item += 1) sink.write(item);
+  }
+  sink.end();
+  for await (const item of sink) tally.see(item);
+}
+
+export const open = (config: StreamWorkConfig) => openStreamWork(ways, config);
