@@ -70,12 +70,25 @@ it.each(shown)("prints what it shows for: $command", async ({ command, output })
   expect(normal(await run(command))).toBe(normal(output));
 });
 
-it("shows a client program that runs", async () => {
-  const program = /^```ts\n([\s\S]*?)^```$/m.exec(readme)?.[1] ?? "";
+const programs = [...readme.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map((match) => match[1] ?? "");
+
+/** Runs a program of the README as its reader would, who has installed the package. */
+function runProgram(program: string): Promise<string> {
   const file = join(folder, "program.mjs");
   const here = program
     .replace('"millrace"', JSON.stringify(join(root, "dist/index.js")))
+    .replace('"millrace/streams"', JSON.stringify(join(root, "dist/streams/index.js")))
     .replace("127.0.0.1:50051", server.address);
   writeFileSync(file, here);
-  expect(await run(`node ${file}`)).toMatch(/^\d+ .*o-4/);
+  return run(`node ${file}`);
+}
+
+it("shows a client program that runs", async () => {
+  expect(await runProgram(programs[0] ?? "")).toMatch(/^\d+ .*o-4/);
+});
+
+it("shows a program of streams that prints what it says", async () => {
+  const shown = /console\.log\(\w+\); \/\/ (.*)$/m.exec(programs[1] ?? "")?.[1];
+  expect(shown).toContain("o-4: 15");
+  expect(await runProgram(programs[1] ?? "")).toBe(shown);
 });
