@@ -117,7 +117,8 @@ describe("findFaults()", () => {
     {
       what: "server from a file of cli that is not serve.ts",
       files: { "src/cli/main.ts": 'import { serve } from "../server/index.js";' },
-      fault: "src/cli/main.ts imports src/server/index.ts: cli may import core, client, streams, server from serve.ts alone",
+      fault:
+        "src/cli/main.ts imports src/server/index.ts: cli may import core, client, streams, server from serve.ts alone",
     },
     {
       what: "its own door",

@@ -63,6 +63,10 @@ function increment(counts: Map<string, number>, name: string, by = 1): void {
   counts.set(name, (counts.get(name) ?? 0) + by);
 }
 
+function sortedByName(counts: Map<string, number>): Record<string, number> {
+  return Object.fromEntries([...counts].toSorted(([a], [b]) => a.localeCompare(b)));
+}
+
 const linesPerSecond = Number(values.rate) / Number(values.files);
 
 /** Counts one file, a line at a time: nothing of it is held. */
@@ -115,8 +119,8 @@ async function analyseAll(folder: string): Promise<void> {
       { path: folder, files: 0, lines: 0, broken: 0, levels: new Map(), sources: new Map(), kinds: new Map() },
     ),
   );
-  const levels = Object.fromEntries([...total.levels].toSorted());
-  const sources = Object.fromEntries([...total.sources].toSorted());
+  const levels = sortedByName(total.levels);
+  const sources = sortedByName(total.sources);
   const [kind, times] = [...total.kinds].toSorted(([, a], [, b]) => b - a)[0] ?? ["none", 0];
   process.stdout.write(
     values.json

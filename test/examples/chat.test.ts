@@ -18,7 +18,13 @@ afterEach(async () => {
 test("chat gives every member the messages of its rooms, in order, while a slow store holds the reading back", async () => {
   const server = await startServerProcess([...databaseArguments(database.connection), "--listen", "127.0.0.1:0"]);
   const { stdout, stderr, code } = await runExample("chat", [
-    ...["--address", server.address, "--messages", "1500", "--store-ms", "1", "--json"],
+    "--address",
+    server.address,
+    "--messages",
+    "1500",
+    "--store-ms",
+    "1",
+    "--json",
   ]);
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   const report = JSON.parse(stdout) as {

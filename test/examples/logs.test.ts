@@ -24,7 +24,15 @@ test("logs collects the warnings of three programs, whatever a stalled sink does
   const server = await startServerProcess([...databaseArguments(database.connection), "--listen", "127.0.0.1:0"]);
   const file = join(folder, "warnings.ndjson");
   const { stdout, stderr, code } = await runExample("logs", [
-    ...["--address", server.address, "--seconds", "3", "--file", file, "--environment", "test", "--json"],
+    "--address",
+    server.address,
+    "--seconds",
+    "3",
+    "--file",
+    file,
+    "--environment",
+    "test",
+    "--json",
   ]);
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   const report = JSON.parse(stdout) as {
