@@ -72,6 +72,8 @@ export function partsOf(items: number, parts: number): readonly (readonly [numbe
 export interface StreamWorkConfig {
   readonly work: WorkName;
   readonly items: number;
+  /** Whether not the fastest form is wanted, but the one that treats each item by itself. */
+  readonly isPlain: boolean;
 }
 
 export interface StreamWorkInfo {

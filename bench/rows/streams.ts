@@ -21,22 +21,56 @@ import type * as streamsMillraceSubject from "../subjects/streams-millrace.js";
 type Library = typeof streamsMillraceSubject;
 
 interface Contestant {
-  readonly name: string;
-  readonly role: Line["role"];
+  readonly library: LibraryLine;
   readonly info: StreamWorkInfo;
   readonly rates: number[];
+  readonly name: string;
   measure(): Promise<void>;
 }
 
 const ours = "millrace";
 
-const libraries: readonly { readonly name: string; readonly module: string; readonly role: Line["role"] }[] = [
+interface LibraryLine {
+  readonly name: string;
+  readonly module: string;
+  readonly role: Line["role"];
+  readonly note?: string;
+  /** The works that it is shown in; default all. */
+  readonly works?: readonly WorkName[];
+  readonly isPlain?: boolean;
+}
+
+const libraries: readonly LibraryLine[] = [
   { name: "Millrace", module: ours, role: "ours" },
   { name: "IxJS", module: "ix", role: "peer" },
   { name: "Effect", module: "effect", role: "peer" },
   { name: "streaming-iterables", module: "streaming-iterables", role: "peer" },
   { name: "Node's streams", module: "node", role: "peer" },
-  { name: "RxJS", module: "rxjs", role: "extra" },
+  {
+    name: "Effect, item by item",
+    module: "effect",
+    role: "extra",
+    note: "its range in chunks of 1; it is 4096 by default, so that an operator works on an array",
+    works: ["pipeline", "merge", "batch"],
+    isPlain: true,
+  },
+  {
+    name: "Millrace, await send",
+    module: ours,
+    role: "extra",
+    note: "each send is awaited",
+    works: ["channel-1", "channel-8"],
+    isPlain: true,
+  },
+  {
+    name: "Effect, yield* offer",
+    module: "effect",
+    role: "extra",
+    note: "each offer is an effect",
+    works: ["channel-1", "channel-8"],
+    isPlain: true,
+  },
+  { name: "RxJS", module: "rxjs", role: "extra", note: "synchronous push, not ranked" },
 ];
 
 interface Work {
@@ -46,6 +80,9 @@ interface Work {
   readonly part: number;
   readonly notes?: readonly string[];
 }
+
+const channelNote =
+  "Producers try first, and wait where there is no room: trySend then send, offerUnsafe then offer, write then drain.";
 
 const works: readonly Work[] = [
   {
@@ -58,9 +95,7 @@ const works: readonly Work[] = [
     name: "generator",
     title: "map, filter and take of an async generator, read by for await",
     part: 1,
-    notes: [
-      "The generator alone makes two promises an item, and RxJS, which cannot be read by for await, hands on by forEach.",
-    ],
+    notes: ["RxJS cannot be read by for await: it hands on by forEach."],
   },
   { name: "merge", title: `merge of ${mergedSources} ranges`, part: 1 },
   { name: "merge-generators", title: `merge of ${mergedSources} async generators`, part: 1 },
@@ -70,8 +105,18 @@ const works: readonly Work[] = [
     title: `async identity, ${callsAtOnce} calls at once, results as they come`,
     part: 1,
   },
-  { name: "channel-1", title: `a channel of ${capacity} items, 1 producer to 1 consumer`, part: 1 },
-  { name: "channel-8", title: `a channel of ${capacity} items, ${producers} producers to 1 consumer`, part: 1 },
+  {
+    name: "channel-1",
+    title: `a channel of ${capacity} items, 1 producer to 1 consumer`,
+    part: 1,
+    notes: [channelNote],
+  },
+  {
+    name: "channel-8",
+    title: `a channel of ${capacity} items, ${producers} producers to 1 consumer`,
+    part: 1,
+    notes: [channelNote],
+  },
   {
     name: "broadcast",
     title: `broadcast of 1 producer to ${receivers} receivers over ${capacity} items`,
@@ -95,8 +140,9 @@ async function measureWork(bench: Bench, work: Work): Promise<RowResult> {
   const ofWork: Bench = { ...bench, stops, progress: (text) => bench.progress(`${work.name}: ${text}`) };
   try {
     const contestants: Contestant[] = [];
-    for (const { name, module, role } of libraries) {
-      contestants.push(await start(ofWork, { work: work.name, items }, { name, module, role }));
+    for (const library of libraries) {
+      if (library.works?.includes(work.name) === false) continue;
+      contestants.push(await start(ofWork, { work: work.name, items }, library));
     }
     await inTurns(
       ofWork,
@@ -111,16 +157,16 @@ async function measureWork(bench: Bench, work: Work): Promise<RowResult> {
 async function start(
   bench: Bench,
   config: { readonly work: WorkName; readonly items: number },
-  library: (typeof libraries)[number],
+  library: LibraryLine,
 ): Promise<Contestant> {
   const module = `streams-${library.module}`;
-  const options = library.module === ours ? { profileAs: `${module}-${config.work}` } : {};
-  const subject = await startSubject<Library>(bench, module, config, options);
+  const options = library.role === "ours" ? { profileAs: `${module}-${config.work}` } : {};
+  const subject = await startSubject<Library>(bench, module, { ...config, isPlain: library.isPlain ?? false }, options);
   const rates: number[] = [];
   if (subject.info.missing === undefined) await subject.round();
   return {
+    library,
     name: library.name,
-    role: library.role,
     info: subject.info,
     rates,
     async measure() {
@@ -132,7 +178,7 @@ async function start(
 function resultOf(work: Work, items: number, contestants: readonly Contestant[]): RowResult {
   const [first] = contestants;
   if (first === undefined) throw new Error("Nothing was measured");
-  const ranked = contestants.filter(({ role, info }) => role === "peer" && info.isRanked);
+  const ranked = contestants.filter(({ library, info }) => library.role === "peer" && info.isRanked);
   const [best] = ranked.toSorted((a, b) => (median(b.rates) ?? 0) - (median(a.rates) ?? 0));
   const goals =
     best === undefined
@@ -146,14 +192,13 @@ function resultOf(work: Work, items: number, contestants: readonly Contestant[])
   };
 }
 
-function lineOf({ name, role, info, rates }: Contestant, first: Contestant): Line {
-  const ratio = role === "ours" ? undefined : medianRatio(first.rates, rates);
-  const unranked = role === "extra" ? "synchronous push, not ranked" : info.isRanked ? undefined : "not ranked";
+function lineOf({ library, name, info, rates }: Contestant, first: Contestant): Line {
+  const ratio = library.role === "ours" ? undefined : medianRatio(first.rates, rates);
   const texts = [
-    info.missing,
     ratio === undefined ? undefined : `Millrace ÷ this: ${ratio.toFixed(2)} ×`,
-    info.missing === undefined ? unranked : undefined,
-    info.note,
+    library.role === "peer" && info.missing === undefined && !info.isRanked ? "not ranked" : undefined,
+    library.note,
+    info.missing ?? info.note,
   ];
-  return { subject: name, role, values: rates, unit: "items/s", note: texts.filter(Boolean).join("; ") };
+  return { subject: name, role: library.role, values: rates, unit: "items/s", note: texts.filter(Boolean).join("; ") };
 }

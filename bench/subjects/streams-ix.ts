@@ -1,3 +1,5 @@
+/** IxJS as its package for new engines: the package `ix` itself has generators compiled to older JavaScript, and is slower. */
+
 import { AsyncSink, from, merge, range } from "@reactivex/ix-esnext-esm/asynciterable";
 import { buffer, filter, flatMap, map, publish, take } from "@reactivex/ix-esnext-esm/asynciterable/operators";
 import {

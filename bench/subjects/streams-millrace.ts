@@ -33,7 +33,7 @@ import {
   type Ways,
 } from "../harness/stream-work.js";
 
-const ways: Ways = {
+const waysIn = (isPlain: boolean): Ways => ({
   pipeline: (items, tally) =>
     pipe(
       range(0, items),
@@ -68,8 +68,8 @@ const ways: Ways = {
       bufferedUnordered(callsAtOnce, identity),
       forEach((item) => tally.see(item)),
     ),
-  "channel-1": (items, tally) => throughChannel(items, 1, tally),
-  "channel-8": (items, tally) => throughChannel(items, producers, tally),
+  "channel-1": (items, tally) => throughChannel(items, 1, tally, isPlain),
+  "channel-8": (items, tally) => throughChannel(items, producers, tally, isPlain),
   broadcast: {
     note: "sending never waits: the sender lets the event loop have a turn after half a ring, and nobody lags",
     async run(items, tally) {
@@ -88,18 +88,18 @@ const ways: Ways = {
       await Promise.all(all);
     },
   },
-};
+});
 
-async function throughChannel(items: number, senders: number, tally: Tally): Promise<void> {
+async function throughChannel(items: number, senders: number, tally: Tally, isPlain: boolean): Promise<void> {
   const { sender, receiver } = channel<number>({ capacity });
-  for (const [from, to] of partsOf(items, senders)) void produce(sender.clone(), from, to);
+  for (const [from, to] of partsOf(items, senders)) void produce(sender.clone(), from, to, isPlain);
   sender.close();
   await forEach(receiver, (item) => tally.see(item));
 }
 
-async function produce(sender: Sender<number>, from: number, to: number): Promise<void> {
-  for (let item = from; item < to; item += 1) await sender.send(item);
+async function produce(sender: Sender<number>, from: number, to: number, isPlain: boolean): Promise<void> {
+  for (let item = from; item < to; item += 1) if (isPlain || !sender.trySend(item)) await sender.send(item);
   sender.close();
 }
 
-export const open = (config: StreamWorkConfig) => openStreamWork(ways, config);
+export const open = (config: StreamWorkConfig) => openStreamWork(waysIn(config.isPlain), config);
