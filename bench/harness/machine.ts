@@ -21,6 +21,10 @@ export async function describeMachine(folder: string): Promise<(readonly [string
     ["NATS client", packageVersion("../../../node_modules/@nats-io/jetstream")],
     ["Redis", versionOf("redis-server") ?? "not on PATH"],
     ["Redis client", packageVersion("../../../node_modules/ioredis")],
+    ["IxJS", packageVersion("../../../node_modules/@reactivex/ix-esnext-esm")],
+    ["Effect", packageVersion("../../../node_modules/effect")],
+    ["streaming-iterables", packageVersion("../../../node_modules/streaming-iterables")],
+    ["RxJS", packageVersion("../../../node_modules/rxjs")],
   ];
 }
 

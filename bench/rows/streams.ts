@@ -81,6 +81,9 @@ interface Work {
   readonly notes?: readonly string[];
 }
 
+/** Why one of the peers may be ahead. */
+const arraysNote = `Effect's range makes arrays of 4096 numbers, and its operators are loops over arrays, merged array by array. Millrace makes each item when it is asked for, and looks for cancellation and the event loop's turn between items; the line "item by item" shows what Effect costs that way.`;
+
 const channelNote =
   "Producers try first, and wait where there is no room: trySend then send, offerUnsafe then offer, write then drain.";
 
@@ -89,7 +92,7 @@ const works: readonly Work[] = [
     name: "pipeline",
     title: "map, filter and take of a range",
     part: 1,
-    notes: ["Each library's own range and cheapest sink; where it has no range, a sync generator."],
+    notes: ["Each library's own range and cheapest sink; where it has no range, a sync generator.", arraysNote],
   },
   {
     name: "generator",
@@ -97,9 +100,9 @@ const works: readonly Work[] = [
     part: 1,
     notes: ["RxJS cannot be read by for await: it hands on by forEach."],
   },
-  { name: "merge", title: `merge of ${mergedSources} ranges`, part: 1 },
+  { name: "merge", title: `merge of ${mergedSources} ranges`, part: 1, notes: [arraysNote] },
   { name: "merge-generators", title: `merge of ${mergedSources} async generators`, part: 1 },
-  { name: "batch", title: `a range in batches of ${batchItems}`, part: 1 },
+  { name: "batch", title: `a range in batches of ${batchItems}`, part: 1, notes: [arraysNote] },
   {
     name: "concurrent",
     title: `async identity, ${callsAtOnce} calls at once, results as they come`,
