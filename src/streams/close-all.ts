@@ -4,8 +4,12 @@ import type { Stream } from "./stream.js";
 export function closeAll(streams: Iterable<Stream<unknown>>): Promise<void> | undefined {
   const closing: Promise<void>[] = [];
   for (const stream of streams) {
-    const closed = stream.close();
-    if (closed !== undefined) closing.push(closed);
+    try {
+      const closed = stream.close();
+      if (closed !== undefined) closing.push(closed);
+    } catch (error) {
+      closing.push(Promise.reject(error as Error));
+    }
   }
   return closing.length === 0 ? undefined : settleAll(closing);
 }

@@ -3,10 +3,13 @@ import { map } from "../operators/map.js";
 import type { Source } from "../sources/from.js";
 import type { Stream } from "../stream.js";
 
-/** An item, and the name of the source that it came from. */
+/** An item, and the name of the source that it came from: a string, as all names of properties are. */
 export type Selected<Branches> = {
-  [Branch in keyof Branches]: { readonly branch: Branch; readonly item: ItemOf<Branches[Branch]> };
-}[keyof Branches];
+  [Branch in keyof Branches & (string | number)]: {
+    readonly branch: `${Branch}`;
+    readonly item: ItemOf<Branches[Branch]>;
+  };
+}[keyof Branches & (string | number)];
 
 /**
  * Whatever comes first of several sources, again and again, each item with the name of its source. What is not taken is

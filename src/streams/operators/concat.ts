@@ -4,6 +4,7 @@ import { type Produced, Stage } from "../stage.js";
 import { END, type Stream } from "../stream.js";
 import { isTurnOver, yieldToEventLoop } from "../waits/turn.js";
 import { PENDING, type Pending, type Waker } from "../waits/waiter.js";
+import type { ItemOf } from "./merge.js";
 
 /**
  * All items of the first source, then those of the second, and so on; a source is not touched before its turn. Holds
@@ -12,7 +13,11 @@ import { PENDING, type Pending, type Waker } from "../waits/waiter.js";
  * @example
  * console.log(await collect(concat([1, 2], range(3, 5)), { limit: 10 })); // [ 1, 2, 3, 4 ]
  */
-export function concat<T>(...sources: readonly Source<T>[]): Stream<T> {
+export function concat<Sources extends readonly Source<unknown>[]>(
+  ...sources: Sources
+): Stream<ItemOf<Sources[number]>>;
+export function concat<T>(...sources: readonly Source<T>[]): Stream<T>;
+export function concat(...sources: readonly Source<unknown>[]): Stream<unknown> {
   return new Concatenated(sources.map((source) => from(source)));
 }
 

@@ -3,6 +3,7 @@ import { from, type Source } from "../sources/from.js";
 import { Stage } from "../stage.js";
 import { END, PENDING, type Polled, type Stream } from "../stream.js";
 import type { Waker } from "../waits/waiter.js";
+import type { ItemOf } from "./merge.js";
 
 /**
  * The first items of all sources together, then the second ones, until one of the sources ends; the others are closed
@@ -12,10 +13,10 @@ import type { Waker } from "../waits/waiter.js";
  * @example
  * console.log(await collect(zip([1, 2, 3], ["a", "b"]), { limit: 10 })); // [ [ 1, 'a' ], [ 2, 'b' ] ]
  */
-export function zip<Items extends readonly unknown[]>(
-  ...sources: { readonly [Index in keyof Items]: Source<Items[Index]> }
-): Stream<Items> {
-  return new Zipped<Items>(sources.map((source) => from(source)));
+export function zip<Sources extends readonly Source<unknown>[]>(
+  ...sources: Sources
+): Stream<{ -readonly [Index in keyof Sources]: ItemOf<Sources[Index]> }> {
+  return new Zipped(sources.map((source) => from(source)));
 }
 
 class Zipped<Items extends readonly unknown[]> extends Stage<Items> {
@@ -33,10 +34,10 @@ class Zipped<Items extends readonly unknown[]> extends Stage<Items> {
     if (this.#streams.length === 0) return END;
     const items = this.#items;
     let isWhole = true;
-    for (const [index, stream] of this.#streams.entries()) {
+    for (let index = 0; index < items.length; index += 1) {
       if (items[index] !== PENDING) continue;
       // All are asked before any is waited for; each wakes the same waker.
-      const item = stream.poll(waker);
+      const item = this.#streams[index]?.poll(waker);
       if (item === END) return END;
       items[index] = item;
       if (item === PENDING) isWhole = false;

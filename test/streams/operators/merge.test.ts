@@ -1,0 +1,294 @@
+import fc from "fast-check";
+import { describe, expect, expectTypeOf, test } from "vitest";
+import {
+  channel,
+  collect,
+  deferred,
+  END,
+  type Merge,
+  merge,
+  PENDING,
+  type Polled,
+  range,
+  Stream,
+  type Waker,
+} from "../../../src/streams/index.js";
+import { failureOf } from "../support/failure-of.js";
+import { tracked } from "../support/tracked-source.js";
+import { turns } from "../support/until.js";
+
+const all = { limit: 1000 };
+
+/** A source of which a test settles each item itself. */
+function manual() {
+  const asked: ReturnType<typeof deferred<IteratorResult<string>>>[] = [];
+  return {
+    asked,
+    async *[Symbol.asyncIterator]() {
+      for (;;) {
+        const next = deferred<IteratorResult<string>>();
+        asked.push(next);
+        const result = await next.promise;
+        if (result.done === true) return;
+        yield result.value;
+      }
+    },
+  };
+}
+
+const item = (value: string) => ({ done: false, value }) as const;
+
+describe("merge", () => {
+  test("takes sources that are ready in turn, and no promise is made", () => {
+    const given = merge([range(0, 2), range(10, 13), range(20, 21)]);
+    expect(Array.from({ length: 7 }, () => given.pull())).toEqual([0, 10, 20, 1, 11, 12, END]);
+  });
+
+  test("asks nothing before it is asked, and holds one item of each source at most", async () => {
+    const sources = [tracked([1, 2, 3]), tracked([1, 2, 3]), tracked([1, 2, 3])];
+    const given = merge(sources.map(({ items }) => items));
+    await turns(2);
+    expect(sources.map(({ pulled }) => pulled)).toEqual([0, 0, 0]);
+    await given.pull();
+    await turns(2);
+    for (const { pulled } of sources) expect(pulled).toBeLessThanOrEqual(1);
+    await given.close();
+    expect(sources.map(({ closed }) => closed)).toEqual([1, 1, 1]);
+  });
+
+  test("lets a source that answers by promises through beside one that is always ready", async () => {
+    async function* later() {
+      for (let n = 1; n <= 20; n += 1) yield -n;
+    }
+    const given = merge([range(0), later()]);
+    const negative: number[] = [];
+    let count = 0;
+    for (; negative.length < 20; count += 1) {
+      const got = await given.pull();
+      if (got !== END && got < 0) negative.push(got);
+    }
+    await given.close();
+    expect(negative).toEqual(Array.from({ length: 20 }, (_, index) => -1 - index));
+    expect(count).toBeLessThan(20 * 17 * 4);
+  });
+
+  test("gives items in the order in which they came", async () => {
+    const sources = [manual(), manual(), manual()] as const;
+    const given = merge(sources);
+    const first = given.pull();
+    await turns(1);
+    // Two come while nobody asks: the one that came first is given first.
+    sources[2].asked[0]?.resolve(item("c"));
+    expect(await first).toBe("c");
+    sources[1].asked[0]?.resolve(item("b"));
+    await turns(1);
+    sources[0].asked[0]?.resolve(item("a"));
+    await turns(1);
+    expect([await given.pull(), await given.pull()]).toEqual(["b", "a"]);
+    await given.close();
+  });
+
+  test("tells an error after the items that were there before it, and closes the others once", async () => {
+    const error = new Error("no");
+    const [a, b] = [manual(), manual()];
+    const parked = tracked<string>([], { parksAtEnd: true });
+    const given = merge([a, b, parked.items]);
+    const first = given.pull();
+    await turns(1);
+    a.asked[0]?.resolve(item("a"));
+    expect(await first).toBe("a");
+    const second = given.pull();
+    await turns(1);
+    b.asked[0]?.resolve(item("b"));
+    expect(await second).toBe("b");
+    const third = given.pull();
+    await turns(1);
+    a.asked[1]?.resolve(item("a2"));
+    expect(await third).toBe("a2");
+    b.asked[1]?.resolve(item("b2"));
+    await turns(1);
+    a.asked[1]?.reject(error);
+    expect(await given.pull()).toBe("b2");
+    const failing = given.pull();
+    await turns(1);
+    a.asked[2]?.reject(error);
+    expect(await failureOf(Promise.resolve(failing))).toBe(error);
+    expect(await given.pull()).toBe(END);
+    expect(parked.closed).toBe(1);
+  });
+
+  test("takes sources in and out at random, and gives what was in", async () => {
+    const plans = fc.array(
+      fc.record({ size: fc.nat(6), at: fc.nat(20), removedAfter: fc.option(fc.nat(6)), isSlow: fc.boolean() }),
+      { minLength: 1, maxLength: 6 },
+    );
+    await fc.assert(
+      fc.asyncProperty(plans, async (branches) => {
+        const given = merge<readonly [number, number]>([], { keepOpen: true });
+        const sources = branches.map(({ size, isSlow }, index) =>
+          tracked(
+            Array.from({ length: size }, (_, at) => [index, at] as const),
+            { isSlow },
+          ),
+        );
+        const handles = new Map<number, ReturnType<typeof given.add>>();
+        const got = branches.map(() => 0);
+        const removed = new Set<number>();
+        for (let step = 0; ; step += 1) {
+          for (const [index, { at }] of branches.entries()) {
+            if (at === step) handles.set(index, given.add(sources[index]?.items ?? []));
+          }
+          if (step === 20) given.end();
+          if (step < 20 && given.size === 0) continue;
+          // A slow source may end without an item: then only the next one can be waited for.
+          const pulling = Promise.resolve(given.pull());
+          if (step < 20) given.add([[-1, step]]);
+          const pulled = await pulling;
+          if (pulled === END) break;
+          const [branch, at] = pulled;
+          if (branch < 0) continue;
+          expect(removed.has(branch)).toBe(false);
+          expect(at).toBe(got[branch]);
+          got[branch] = at + 1;
+          if (branches[branch]?.removedAfter === at) {
+            removed.add(branch);
+            await handles.get(branch)?.remove();
+          }
+        }
+        for (const [index, { size, removedAfter }] of branches.entries()) {
+          const isRemoved = removedAfter !== null && removedAfter < size;
+          expect(got[index]).toBe(isRemoved ? removedAfter + 1 : size);
+          expect(sources[index]?.closed).toBe(isRemoved ? 1 : 0);
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test("add() wakes a merge that waits; end() ends it with its last source", async () => {
+    const given = merge<number>([], { keepOpen: true });
+    const first = given.pull();
+    await turns(2);
+    given.add([7]);
+    expect(await first).toBe(7);
+    const last = given.pull();
+    await turns(2);
+    expect(given.size).toBe(0);
+    given.end();
+    expect(await last).toBe(END);
+  });
+
+  test("close() ends one that is kept open", async () => {
+    const given = merge([], { keepOpen: true });
+    const parked = given.pull();
+    await given.close();
+    expect(await parked).toBe(END);
+  });
+
+  test("add() after the merge is over closes the source at once", async () => {
+    const given = merge<number>([]);
+    expect(given.pull()).toBe(END);
+    const late = range(0, 3);
+    const handle = given.add(late);
+    expect(late.pull()).toBe(END);
+    await handle.remove();
+    expect(given.size).toBe(0);
+  });
+
+  test("remove() ends a wait for the last source, drops what came of it, and resolves when it has cleaned up", async () => {
+    const cleaning = deferred<void>();
+    async function* source() {
+      try {
+        yield 1;
+        yield 2;
+      } finally {
+        await cleaning.promise;
+      }
+    }
+    const other = tracked<number>([], { parksAtEnd: true });
+    const given = merge<number>([other.items]);
+    const handle = given.add(source());
+    expect(await given.pull()).toBe(1);
+    let removals = 0;
+    const removing = [handle.remove(), handle.remove()].map((done) => done.then(() => (removals += 1)));
+    await turns(2);
+    expect(removals).toBe(0);
+    cleaning.resolve();
+    await Promise.all(removing);
+    const parked = given.pull();
+    await turns(1);
+    expect(given.size).toBe(1);
+    await given.close();
+    expect(await parked).toBe(END);
+
+    const alone = tracked<number>([], { parksAtEnd: true });
+    const lonely = merge<number>([]);
+    const only = lonely.add(alone.items);
+    const waiting = lonely.pull();
+    await turns(1);
+    await only.remove();
+    expect(await waiting).toBe(END);
+    expect(alone.closed).toBe(1);
+  });
+
+  test("remove() rejects with what the cleanup throws, and the merge goes on", async () => {
+    const error = new Error("no");
+    async function* source() {
+      try {
+        yield 1;
+        yield 2;
+      } finally {
+        // oxlint-disable-next-line no-unsafe-finally -- what cleanups do
+        throw error;
+      }
+    }
+    const given = merge<number>([]);
+    const handle = given.add(source());
+    expect(await given.pull()).toBe(1);
+    given.add([3]);
+    expect(await failureOf(handle.remove())).toBe(error);
+    expect(await collect(given, all)).toEqual([3]);
+  });
+
+  test("a source that wakes inside its poll holds up neither the others nor the loop", async () => {
+    class Restless extends Stream<number> {
+      polls = 0;
+      override poll(waker: Waker): Polled<number> {
+        this.polls += 1;
+        waker.wake();
+        return this.polls < 1000 ? PENDING : END;
+      }
+      override close(): undefined {
+        this.polls = 1000;
+      }
+    }
+    const restless = new Restless();
+    const given = merge([restless, range(0, 3)]);
+    expect(given.pull()).toBe(0);
+    expect(restless.polls).toBe(1);
+    expect(await collect(given, all)).toEqual([1, 2]);
+  });
+
+  test("chat: eight senders to eight rooms, of which each may close, lose nothing", async () => {
+    const rooms = Array.from({ length: 8 }, () => channel<number>({ capacity: 2 }));
+    const given = merge(rooms.map(({ receiver }) => receiver));
+    const sent = rooms.map(async ({ sender }, room) => {
+      for (let n = 0; n < 50; n += 1) await sender.send(room * 100 + n);
+      sender.close();
+    });
+    const got = await collect(given, all);
+    await Promise.all(sent);
+    expect(got).toHaveLength(400);
+    for (let room = 0; room < 8; room += 1) {
+      const own = got.filter((n) => Math.floor(n / 100) === room);
+      expect(own).toEqual(Array.from({ length: 50 }, (_, n) => room * 100 + n));
+    }
+  });
+
+  test("infers one type, or all of them", () => {
+    expectTypeOf(merge([range(0, 1), [1]])).toExtend<Stream<number>>();
+    expectTypeOf(merge([range(0, 1), ["a"]])).toEqualTypeOf<Merge<number | string>>();
+    expectTypeOf(merge([[Promise.resolve(true)]])).toEqualTypeOf<Merge<boolean>>();
+    expectTypeOf(merge<readonly [number, number]>([])).toEqualTypeOf<Merge<readonly [number, number]>>();
+  });
+});
