@@ -6,14 +6,16 @@ import type { Operator } from "../pipe.js";
 import { from, isPromiseLike, type Source } from "../sources/from.js";
 import { Stage } from "../stage.js";
 import { END, PENDING, type Polled, type Stream } from "../stream.js";
+import { isTurnOver } from "../waits/turn.js";
 import type { Waker } from "../waits/waiter.js";
 import type { Call } from "./buffered.js";
 
 /**
  * What `f` makes of each item, as it is finished, with at most `n` calls at once: under way, or finished and not given
- * yet. A failure of a call comes after the results that were there before it; then nothing more is pulled, and the other
- * calls are told by their signal and not waited for. A failure of the source comes when the calls before it are done.
- * O(1) an item.
+ * yet, so `n` items at most are pulled ahead. Calls begin when the stream is asked for an item. A failure of a call comes
+ * after the results that were there before it: once it is known nothing more is pulled, and the other calls are told by
+ * their signal, and not waited for. A failure of the source comes when the calls before it are done. Closing it tells
+ * all calls. O(1) an item, one `then` a call, and no promise where `f` and the source give at once.
  *
  * @example
  * const slow = async (n: number) => {
@@ -45,6 +47,7 @@ class BufferedUnordered<T, U> extends Stage<U> {
   #sourceFailure: { readonly error: unknown } | undefined;
   #failure: { readonly error: unknown } | undefined;
   #waker: Waker | undefined;
+  #awaitsTurn = false;
 
   constructor(source: Stream<T>, n: number, f: Call<T, U>) {
     super();
@@ -73,10 +76,29 @@ class BufferedUnordered<T, U> extends Stage<U> {
     while (!this.#isDrained && this.#running + this.#results.length < this.#n) {
       const item = this.#pollSource(waker);
       if (item === PENDING) return;
-      if (item === END) this.#isDrained = true;
-      else this.#begin(item);
+      if (item === END) {
+        this.#isDrained = true;
+        return;
+      }
+      this.#begin(item);
+      // Many calls over a source that is always ready must not hold up the loop: the rest begins in its next turn.
+      if (isTurnOver()) {
+        this.#beginLater();
+        return;
+      }
     }
   }
+
+  #beginLater(): void {
+    if (this.#awaitsTurn) return;
+    this.#awaitsTurn = true;
+    setImmediate(this.#onTurn);
+  }
+
+  readonly #onTurn = (): void => {
+    this.#awaitsTurn = false;
+    if (!this.isOver) this.#waker?.resume();
+  };
 
   #pollSource(waker: Waker): Polled<T> {
     try {
@@ -119,5 +141,7 @@ class BufferedUnordered<T, U> extends Stage<U> {
   #fail(error: unknown): void {
     this.#isDrained = true;
     this.#failure ??= { error };
+    // Nothing that is still under way will be given.
+    this.#context.abort();
   }
 }

@@ -6,6 +6,7 @@ import type { Operator } from "../pipe.js";
 import { from, isPromiseLike, type Source } from "../sources/from.js";
 import { Stage } from "../stage.js";
 import { END, PENDING, type Polled, type Stream } from "../stream.js";
+import { isTurnOver } from "../waits/turn.js";
 import type { Waker } from "../waits/waiter.js";
 
 /** What runs several at once: its signal aborts for all of them when the stream is closed or fails. */
@@ -13,8 +14,9 @@ export type Call<T, U> = (item: T, context: CallContext) => U | PromiseLike<U>;
 
 /**
  * What `f` makes of each item, in order, with at most `n` calls at once: under way, or finished and not given yet, so
- * `n` items at most are pulled ahead. A failure comes after the results before it; once it is known nothing more is
- * pulled, and the other calls are told by their signal and not waited for. O(1) an item.
+ * `n` items at most are pulled ahead. Calls begin when the stream is asked for an item. A failure comes after the results
+ * before it: once it is known nothing more is pulled, and when it is told the other calls are told by their signal, and
+ * not waited for. Closing it tells all of them. O(1) an item, and no promise where `f` and the source give at once.
  *
  * @example
  * const slow = async (n: number) => {
@@ -44,6 +46,7 @@ class Buffered<T, U> extends Stage<U> {
   /** Nothing more is to be pulled: the source has ended, or something has failed. */
   #isDrained = false;
   #waker: Waker | undefined;
+  #awaitsTurn = false;
 
   constructor(source: Stream<T>, n: number, f: Call<T, U>) {
     super();
@@ -55,7 +58,11 @@ class Buffered<T, U> extends Stage<U> {
   protected override produce(waker: Waker): Polled<U> {
     this.#waker = waker;
     while (this.#calls.length < this.#n && !this.#isDrained && this.#begin(waker)) {
-      // One more is under way.
+      // Many calls over a source that is always ready must not hold up the loop: the rest begins in its next turn.
+      if (isTurnOver()) {
+        this.#beginLater();
+        break;
+      }
     }
     const oldest = this.#calls.at(0);
     if (oldest === undefined) return this.#isDrained ? END : PENDING;
@@ -70,6 +77,17 @@ class Buffered<T, U> extends Stage<U> {
     this.#context.abort();
     return this.#source.close();
   }
+
+  #beginLater(): void {
+    if (this.#awaitsTurn) return;
+    this.#awaitsTurn = true;
+    setImmediate(this.#onTurn);
+  }
+
+  readonly #onTurn = (): void => {
+    this.#awaitsTurn = false;
+    if (!this.isOver) this.#waker?.resume();
+  };
 
   /** Whether there was an item to begin with. */
   #begin(waker: Waker): boolean {

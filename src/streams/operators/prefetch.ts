@@ -5,6 +5,7 @@ import type { Operator } from "../pipe.js";
 import { from, type Source } from "../sources/from.js";
 import { Stage } from "../stage.js";
 import { END, PENDING, type Polled, type Stream } from "../stream.js";
+import { isTurnOver } from "../waits/turn.js";
 import { runSoon, type Waker } from "../waits/waiter.js";
 
 /**
@@ -84,8 +85,14 @@ export class Prefetched<T> extends Stage<T> implements Waker {
 
   readonly #onScheduled = (): void => {
     this.#isScheduled = false;
-    this.resume();
+    if (!this.isOver) this.resume();
   };
+
+  #fillLater(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(this.#onScheduled);
+  }
 
   #fill(): void {
     if (this.#isFilling) return;
@@ -94,8 +101,16 @@ export class Prefetched<T> extends Stage<T> implements Waker {
       while (!this.#isDrained && this.#buffer.length < this.bound) {
         const item = this.#source.poll(this);
         if (item === PENDING) break;
-        if (item === END) this.#isDrained = true;
-        else this.#buffer.push(item);
+        if (item === END) {
+          this.#isDrained = true;
+          break;
+        }
+        this.#buffer.push(item);
+        // A large buffer over a source that is always ready must not hold up the loop.
+        if (isTurnOver()) {
+          this.#fillLater();
+          break;
+        }
       }
     } catch (error) {
       this.#isDrained = true;
