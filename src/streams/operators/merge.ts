@@ -110,13 +110,12 @@ class Merged<T> extends Stage<T> implements Merge<T> {
       const branch = this.#ready.shift();
       if (branch === undefined) break;
       branch.isReady = false;
-      if (!this.#branches.has(branch)) continue;
+      // One that was removed meanwhile is closed, and says so.
       const item = branch.stream.poll(branch);
       if (item === END) {
         this.#branches.delete(branch);
       } else if (item !== PENDING) {
-        branch.isReady = true;
-        this.#ready.push(branch);
+        this.#queue(branch);
         this.#streak += 1;
         return item;
       }

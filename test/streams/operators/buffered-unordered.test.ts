@@ -68,14 +68,18 @@ describe("bufferedUnordered", () => {
   });
 
   test("tells the first of several failures, and hears the others", async () => {
-    const called = calls();
-    const given = bufferedUnordered(range(0, 9), 3, called.f);
-    const parked = (async () => given.pull())();
     const errors = [new Error("first"), new Error("second"), new Error("third")] as const;
+    const called = calls();
+    const given = bufferedUnordered(range(0, 9), 4, called.f);
+    const first = given.pull();
+    called.finish(1);
+    expect(await first).toBe("1");
+    // Nobody waits meanwhile.
     called.fail(2, errors[0]);
     called.fail(0, errors[1]);
-    expect(await failureOf(parked)).toBe(errors[0]);
-    called.fail(1, errors[2]);
+    await turns(1);
+    expect(() => given.pull()).toThrow(errors[0]);
+    called.fail(3, errors[2]);
     await turns(2);
     expect(given.pull()).toBe(END);
   });

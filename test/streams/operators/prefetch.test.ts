@@ -31,8 +31,12 @@ describe("prefetch", () => {
     await given.pull();
     await turns(2);
     expect(source.pulled).toBe(5);
+    // One that is taken makes room for one.
+    await given.pull();
+    await turns(2);
+    expect(source.pulled).toBe(6);
     await given.close();
-    expect([source.pulled, source.closed]).toEqual([5, 1]);
+    expect([source.pulled, source.closed]).toEqual([6, 1]);
   });
 
   test("gives an item without a promise where it is there", () => {
