@@ -76,13 +76,10 @@ class BufferedUnordered<T, U> extends Stage<U> {
     while (!this.#isDrained && this.#running + this.#results.length < this.#n) {
       const item = this.#pollSource(waker);
       if (item === PENDING) return;
-      if (item === END) {
-        this.#isDrained = true;
-        return;
-      }
-      this.#begin(item);
-      // Many calls over a source that is always ready must not hold up the loop: the rest begins in its next turn.
-      if (isTurnOver()) {
+      if (item === END) this.#isDrained = true;
+      else this.#begin(item);
+      if (this.#running + this.#results.length < this.#n && isTurnOver()) {
+        // Many calls over a source that is always ready must not hold up the loop: the rest begins in its next turn.
         this.#beginLater();
         return;
       }

@@ -59,7 +59,7 @@ class Buffered<T, U> extends Stage<U> {
     this.#waker = waker;
     while (this.#calls.length < this.#n && !this.#isDrained && this.#begin(waker)) {
       // Many calls over a source that is always ready must not hold up the loop: the rest begins in its next turn.
-      if (isTurnOver()) {
+      if (this.#calls.length < this.#n && isTurnOver()) {
         this.#beginLater();
         break;
       }

@@ -107,7 +107,7 @@ export class Prefetched<T> extends Stage<T> implements Waker {
         }
         this.#buffer.push(item);
         // A large buffer over a source that is always ready must not hold up the loop.
-        if (isTurnOver()) {
+        if (this.#buffer.length < this.bound && isTurnOver()) {
           this.#fillLater();
           break;
         }
