@@ -1,4 +1,5 @@
-import { ChannelCore, type ChannelOptions } from "./channel-core.js";
+import { ChannelCore } from "./channel-core.js";
+import type { ChannelOptions } from "./channel-options.js";
 import { Receiver } from "./receiver.js";
 import { Sender } from "./sender.js";
 
@@ -34,6 +35,6 @@ export function channel<T>(options: ChannelOptions<T>): { readonly sender: Sende
   return { sender: new Sender(core), receiver: new Receiver(core) };
 }
 
-export type { ChannelOptions, Overflow, Slot } from "./channel-core.js";
+export type { ChannelOptions, Overflow, Slot } from "./channel-options.js";
 export type { Receiver } from "./receiver.js";
 export type { Sender } from "./sender.js";

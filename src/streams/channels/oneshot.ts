@@ -24,6 +24,8 @@ export interface OneshotReceiver<T> extends Stream<T> {
    * given already; and with the signal's reason when it aborts, without losing the value.
    */
   receive(signal?: AbortSignal): Promise<T>;
+  /** Leaves: drops the value, fails the calls of `receive` that wait, and the send that comes. */
+  close(): undefined;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { ChannelClosedError } from "../errors.js";
-import type { ChannelCore, Slot } from "./channel-core.js";
+import type { ChannelCore } from "./channel-core.js";
+import type { Slot } from "./channel-options.js";
 
 /**
  * A handle for sending. Producers may share one, or have one each by `clone`: the channel ends when the last is closed,
