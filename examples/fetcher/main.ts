@@ -1,15 +1,18 @@
 /**
- * Requests, so many at once and no more, each with a time limit and some retries: in the order in which they were asked
- * for, or as they come. Ctrl-C cancels those under way.
+ * Requests, so many at once and no more, each with a time limit and some retries: answered in the order in which they
+ * were asked for, or as they come. A request that fails for good is an outcome like others, and the rest goes on; with
+ * --fail-fast the first of them cancels all, as Ctrl-C does.
  *
- * Pieces: fromReadable, lines, buffered, bufferedUnordered, timeLimit, retry, first, withSignal, forEach.
+ * Pieces: fromReadable, fromWebStream, lines, buffered, bufferedUnordered, timeLimit, retry, first, fold, map, toWritable.
  *
- *     printf 'http://127.0.0.1:8080/a\nhttp://127.0.0.1:8080/b\n' | make -s example NAME=fetcher ARGS="--at-once 8"
+ *     printf 'http://127.0.0.1:8080/late\nhttp://127.0.0.1:8080/a\nhttp://127.0.0.1:8080/broken\n' |
+ *       make -s example NAME=fetcher ARGS="--at-once 8 --retries 2"
  *
- * It prints a line for each, in order; with --unordered, as they come:
+ * It prints a line for each, in order; with --unordered, as they come. From the server of its test it prints:
  *
- *     http://127.0.0.1:8080/a  200, 20 bytes
- *     http://127.0.0.1:8080/b  200, 20 bytes
+ *     http://127.0.0.1:8080/late  200, 5 bytes
+ *     http://127.0.0.1:8080/a  200, 2 bytes
+ *     http://127.0.0.1:8080/broken  failed: 503 Service Unavailable
  */
 
 import { parseArgs } from "node:util";
@@ -18,13 +21,15 @@ import {
   bufferedUnordered,
   type CallContext,
   first,
-  forEach,
+  fold,
   fromReadable,
+  fromWebStream,
   lines,
+  map,
   pipe,
   retry,
   timeLimit,
-  withSignal,
+  toWritable,
 } from "millrace/streams";
 
 const { values } = parseArgs({
@@ -33,6 +38,7 @@ const { values } = parseArgs({
     "limit-ms": { type: "string", default: "5000" },
     retries: { type: "string", default: "3" },
     unordered: { type: "boolean", default: false },
+    "fail-fast": { type: "boolean", default: false },
     json: { type: "boolean", default: false },
   },
 });
@@ -42,30 +48,43 @@ type Outcome = { readonly url: string } & (
   | { readonly error: string }
 );
 
-/** A failure that another try may heal. */
-class ServerError extends Error {}
-
-const request = timeLimit(Number(values["limit-ms"]), async (url: string, { signal }): Promise<Outcome> => {
-  const response = await fetch(url, { signal });
-  const body = await response.arrayBuffer();
-  if (response.status >= 500) throw new ServerError(`${response.status} ${response.statusText}`);
-  return { url, status: response.status, bytes: body.byteLength };
+/** One try. An answer is counted and not kept: it may be large. */
+const request = timeLimit(Number(values["limit-ms"]), async (url: URL, { signal }): Promise<Outcome> => {
+  const { status, statusText, body } = await fetch(url, { signal });
+  if (status >= 500) {
+    await body?.cancel();
+    throw new Error(`${status} ${statusText}`);
+  }
+  const bytes = body === null ? 0 : await fold(fromWebStream(body), (sum, chunk) => sum + chunk.byteLength, 0, signal);
+  return { url: url.href, status, bytes };
 });
 
-/** One request and its retries. It never throws: a failure is an outcome, and the others go on. */
-async function fetchOne(url: string, context: CallContext): Promise<Outcome> {
-  const tries = retry(async () => [await request(url, context)], {
-    maxRetries: Number(values.retries),
-    minMs: 20,
-    maxMs: 1000,
-    isRetryable: (error) => error instanceof ServerError,
-    signal: context.signal,
-  });
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  // `fetch failed` alone says nothing.
+  return error.cause === undefined ? error.message : `${error.message}: ${messageOf(error.cause)}`;
+}
+
+/** One request and its retries. Whatever went wrong may pass, but for what is no URL. */
+async function fetchOne(url: string, { signal }: CallContext): Promise<Outcome> {
   try {
+    const target = new URL(url);
+    const tries = retry<Outcome>(async (attempt) => [await request(target, attempt)], {
+      maxRetries: Number(values.retries),
+      minMs: 20,
+      maxMs: 1000,
+      signal,
+    });
     return (await first(tries)) ?? { url, error: "no answer" };
   } catch (error) {
-    return { url, error: error instanceof Error ? error.message : String(error) };
+    if (values["fail-fast"]) throw new Error(`${url}  failed: ${messageOf(error)}`, { cause: error });
+    return { url, error: messageOf(error) };
   }
+}
+
+function print(outcome: Outcome): string {
+  if (values.json) return `${JSON.stringify(outcome)}\n`;
+  return `${outcome.url}  ${"error" in outcome ? `failed: ${outcome.error}` : `${outcome.status}, ${outcome.bytes} bytes`}\n`;
 }
 
 const stopped = new AbortController();
@@ -76,13 +95,10 @@ try {
     fromReadable(process.stdin),
     lines,
     values.unordered ? bufferedUnordered(atOnce, fetchOne) : buffered(atOnce, fetchOne),
-    withSignal(stopped.signal),
-    forEach((outcome) => {
-      const text = "error" in outcome ? `failed: ${outcome.error}` : `${outcome.status}, ${outcome.bytes} bytes`;
-      process.stdout.write(values.json ? `${JSON.stringify(outcome)}\n` : `${outcome.url}  ${text}\n`);
-    }),
+    map(print),
+    toWritable(process.stdout, { end: false, signal: stopped.signal }),
   );
 } catch (error) {
-  if (!stopped.signal.aborted) throw error;
-  process.exitCode = 130;
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = stopped.signal.aborted ? 130 : 1;
 }

@@ -1,149 +1,127 @@
 /**
- * Analyses a directory of log files: some files at once, as many lines a second as it may, errors picked out, everything
- * counted. A line that is none is counted and passed over, a file that cannot be read is reported; neither ends it.
+ * Analyses the log files of a directory and all below it: so many files at once, so many lines a second over all of them,
+ * counted by level and source, the most frequent errors named. A line that is none is counted and passed over; what
+ * cannot be read is reported, and ends nothing. Memory depends neither on the files nor on their number. Ctrl-C reports
+ * what was counted until then.
  *
- * Pieces: linesOfFile, throttle, settle, tryMap, forEach, bufferedUnordered, withSignal, fold, toWritable.
+ * Pieces: from, flatMap, merge, linesOfFile, mapError, settle, tryMap, throttle, forEach, toWritable.
  *
  *     make example NAME=log-files ARGS="--sample /tmp/logs"       # writes 12 files of 5000 lines
- *     make example NAME=log-files ARGS="/tmp/logs --files 4"
+ *     make example NAME=log-files ARGS="/tmp/logs --files 4 --rate 1000000"
  *
  * The second prints:
  *
- *     12 files, 60000 lines, 600 of them broken
- *     levels: {"CRITICAL":4308,"DEBUG":4308,"ERROR":4327,"INFO":42127,"WARNING":4330}
- *     errors: {"app":2875,"db":2880,"web":2880}
- *     most frequent error: request # took # ms, 8635 times
+ *     12 files, 0 of them unreadable; 60000 lines, 600 of them broken
+ *                    app       db      web
+ *         DEBUG        0        0        0
+ *          INFO    16409    16410    16407
+ *       WARNING     2734     2735     2734
+ *         ERROR      638      637      639
+ *      CRITICAL       19       18       20
+ *        639 × web: GET /orders/# #
+ *        638 × app: payment # refused
+ *        637 × db: connection # lost
  */
 
-import { createWriteStream } from "node:fs";
-import { mkdir, readdir } from "node:fs/promises";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import {
-  bufferedUnordered,
-  type CallContext,
-  fold,
+  flatMap,
   forEach,
+  from,
   linesOfFile,
-  map,
+  mapError,
+  merge,
   pipe,
-  range,
+  type Result,
   settle,
+  type Source,
+  type Stream,
   throttle,
   toWritable,
   tryMap,
-  withSignal,
 } from "millrace/streams";
-import { isError, kindOf, parseLine, sampleLines } from "./log-line.js";
+import { Findings } from "./counts.js";
+import { findLogs } from "./find-logs.js";
+import { type LogLine, NotALogLine, parseLine } from "./log-line.js";
+import { writeSample } from "./write-sample.js";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     files: { type: "string", default: "4" },
     rate: { type: "string", default: "1000000" },
+    top: { type: "string", default: "3" },
     sample: { type: "string" },
     json: { type: "boolean", default: false },
   },
 });
 
-/** What one file holds. */
-interface Counts {
-  readonly path: string;
-  lines: number;
-  broken: number;
-  /** How many lines of each level, and how many errors of each source and kind. */
-  readonly levels: Map<string, number>;
-  readonly sources: Map<string, number>;
-  readonly kinds: Map<string, number>;
-  /** Why it could not be read to its end. */
-  failure?: string;
+function report(what: string, error: unknown): void {
+  process.stderr.write(`${what}: ${error instanceof Error ? error.message : String(error)}\n`);
 }
 
-function increment(counts: Map<string, number>, name: string, by = 1): void {
-  counts.set(name, (counts.get(name) ?? 0) + by);
-}
-
-function sortedByName(counts: Map<string, number>): Record<string, number> {
-  return Object.fromEntries([...counts].toSorted(([a], [b]) => a.localeCompare(b)));
-}
-
-const linesPerSecond = Number(values.rate) / Number(values.files);
-
-/** Counts one file, a line at a time: nothing of it is held. */
-async function analyse(path: string, { signal }: CallContext): Promise<Counts> {
-  const counts: Counts = { path, lines: 0, broken: 0, levels: new Map(), sources: new Map(), kinds: new Map() };
-  await pipe(
+/** The lines of one file: a line that is none is a result too, and so is the failure of the file, the last one. */
+function readLog(path: string): Stream<Result<LogLine>> {
+  return pipe(
     linesOfFile(path),
-    throttle({ items: Math.ceil(linesPerSecond / 10), perMs: 100 }),
+    mapError((cause) => new Error(path, { cause })),
     settle(),
-    tryMap((text) => {
-      counts.lines += 1;
-      return parseLine(text);
+    tryMap(parseLine),
+  );
+}
+
+/** Several readers of one list: each takes the next path when it is done with a file. */
+function shared<T>(source: Source<T>): AsyncIterable<T> {
+  const items = from(source);
+  return { [Symbol.asyncIterator]: () => ({ next: () => items.next() }) };
+}
+
+async function analyse(folder: string, findings: Findings, signal: AbortSignal): Promise<void> {
+  const paths = shared(
+    findLogs(folder, (path, error) => {
+      findings.files += 1;
+      findings.failures += 1;
+      report(path, error);
     }),
+  );
+  const read = (path: string) => {
+    findings.files += 1;
+    return readLog(path);
+  };
+  const rate = Number(values.rate);
+  await pipe(
+    merge(Array.from({ length: Number(values.files) }, () => flatMap(paths, read))),
+    throttle({ items: rate, perMs: 1000, burst: Math.ceil(rate / 100) }),
     forEach((result) => {
-      if (!result.ok) {
-        // Of one line, unless the file itself failed.
-        if (result.error instanceof Error && "code" in result.error) counts.failure = result.error.message;
-        else counts.broken += 1;
-        return;
+      if (result.ok || result.error instanceof NotALogLine) findings.lines += 1;
+      if (result.ok) findings.add(result.value);
+      else if (result.error instanceof NotALogLine) findings.broken += 1;
+      else {
+        findings.failures += 1;
+        const { message, cause } = result.error as Error;
+        report(message, cause);
       }
-      increment(counts.levels, result.value.level);
-      if (!isError(result.value)) return;
-      increment(counts.sources, result.value.source);
-      increment(counts.kinds, kindOf(result.value));
     }, signal),
   );
-  return counts;
-}
-
-async function analyseAll(folder: string): Promise<void> {
-  const stopped = new AbortController();
-  process.once("SIGINT", () => stopped.abort(new Error("stopped")));
-  const names = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith(".log"));
-  const total = await pipe(
-    names.toSorted(),
-    map((name) => join(folder, name)),
-    bufferedUnordered(Number(values.files), analyse),
-    withSignal(stopped.signal),
-    fold<Counts, Counts & { files: number }>(
-      (sum, file) => {
-        if (file.failure !== undefined) process.stderr.write(`${file.path}: ${file.failure}\n`);
-        sum.files += 1;
-        sum.lines += file.lines;
-        sum.broken += file.broken;
-        for (const [name, count] of file.levels) increment(sum.levels, name, count);
-        for (const [name, count] of file.sources) increment(sum.sources, name, count);
-        for (const [name, count] of file.kinds) increment(sum.kinds, name, count);
-        return sum;
-      },
-      { path: folder, files: 0, lines: 0, broken: 0, levels: new Map(), sources: new Map(), kinds: new Map() },
-    ),
-  );
-  const levels = sortedByName(total.levels);
-  const sources = sortedByName(total.sources);
-  const [kind, times] = [...total.kinds].toSorted(([, a], [, b]) => b - a)[0] ?? ["none", 0];
-  process.stdout.write(
-    values.json
-      ? `${JSON.stringify({ files: total.files, lines: total.lines, broken: total.broken, levels, sources, kind, times })}\n`
-      : `${total.files} files, ${total.lines} lines, ${total.broken} of them broken\n` +
-          `levels: ${JSON.stringify(levels)}\nerrors: ${JSON.stringify(sources)}\n` +
-          `most frequent error: ${kind}, ${times} times\n`,
-  );
-}
-
-async function writeSample(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  await forEach(range(0, 12), async (file) => {
-    const lines = map(sampleLines(file, 5000), (line) => `${line}\n`);
-    await toWritable(lines, createWriteStream(join(folder, `${String(file).padStart(2, "0")}.log`)));
-  });
 }
 
 const [folder] = positionals;
 if (values.sample !== undefined) {
   await writeSample(values.sample);
 } else if (folder !== undefined) {
-  await analyseAll(folder);
+  const stopped = new AbortController();
+  process.once("SIGINT", () => stopped.abort(new Error("stopped")));
+  const findings = new Findings();
+  try {
+    await analyse(folder, findings, stopped.signal);
+    if (findings.lines === 0 && findings.failures > 0) process.exitCode = 1;
+  } catch (error) {
+    if (!stopped.signal.aborted) throw error;
+    process.exitCode = 130;
+  }
+  const output = values.json ? [`${JSON.stringify(findings)}\n`] : findings.table(Number(values.top));
+  // Whoever reads it may have left.
+  await toWritable(output, process.stdout, { end: false }).catch((error) => report("standard output", error));
 } else {
   process.stderr.write("It takes the directory to analyse, or --sample DIRECTORY\n");
   process.exitCode = 2;

@@ -2,20 +2,24 @@
  * Readings of sensors, one JSON object a line: validated, brought to one unit, and the rolling mean, minimum and maximum
  * of each sensor over a minute, every ten seconds of the readings' own time. What is wrong with the others is counted.
  *
- * Pieces: from, fromReadable, lines, settle, tryMap, filterMap, timeWindows, flatMap, forEach.
+ * Pieces: from, fromReadable, lines, settle, tryMap, filterMap, timeWindows, flatMap, map, toWritable.
  *
  *     make example NAME=sensors ARGS="--file readings.ndjson --json"
  *     cat readings.ndjson | make -s example NAME=sensors
- *     make example NAME=sensors ARGS="--sample 20 --window-seconds 10"
+ *     make example NAME=sensors ARGS="--sample 100 --every-seconds 50"
  *
- * The last one, of twenty seconds of made-up weather, prints:
+ * The last one, of a hundred seconds of made-up weather, prints:
  *
  *     00:00:10  roof     10.1 °C (10.0 to 10.1), 10 readings
  *     00:00:10  cellar   21.8 °C (21.7 to 21.8), 10 readings
  *     00:00:10  pond     27.2 °C (27.2 to 27.3), 10 readings
- *     00:00:20  roof     10.2 °C (10.1 to 10.3), 10 readings
- *     00:00:20  cellar   21.8 °C (21.8 to 21.9), 10 readings
- *     00:00:20  pond     27.2 °C (27.2 to 27.2), 10 readings
+ *     00:01:00  roof     10.4 °C (10.0 to 10.8), 59 readings
+ *     00:01:00  cellar   21.9 °C (21.7 to 22.1), 59 readings
+ *     00:01:00  pond     27.1 °C (26.9 to 27.3), 59 readings
+ *     00:01:50  roof     11.0 °C (10.7 to 11.3), 47 readings
+ *     00:01:50  cellar   22.2 °C (22.1 to 22.3), 47 readings
+ *     00:01:50  pond     26.8 °C (26.6 to 27.0), 47 readings
+ *     late: 3; left out: {"not JSON":6,"no temperature on Earth":3}
  */
 
 import { createReadStream } from "node:fs";
@@ -23,17 +27,18 @@ import { parseArgs } from "node:util";
 import {
   filterMap,
   flatMap,
-  forEach,
   from,
   fromReadable,
   lines,
+  map,
   pipe,
   settle,
   type Source,
   timeWindows,
+  toWritable,
   tryMap,
 } from "millrace/streams";
-import { parseReading, type Reading, sampleLines } from "./reading.js";
+import { InvalidReading, parseReading, type Reading, sampleLines } from "./reading.js";
 
 const { values } = parseArgs({
   options: {
@@ -54,20 +59,27 @@ interface Rolling {
   readonly max: number;
 }
 
+interface Sums {
+  readings: number;
+  sum: number;
+  min: number;
+  max: number;
+}
+
 /** The sensors of one window, each with what it measured there. */
 function* rollingOf(end: number, readings: readonly Reading[]): Generator<Rolling, void> {
-  const bySensor = new Map<string, Reading[]>();
-  for (const reading of readings) bySensor.set(reading.sensor, [...(bySensor.get(reading.sensor) ?? []), reading]);
-  for (const [sensor, ofSensor] of bySensor) {
-    const celsius = ofSensor.map((reading) => reading.celsius);
-    yield {
-      sensor,
-      until: new Date(end).toISOString(),
-      readings: celsius.length,
-      mean: celsius.reduce((sum, each) => sum + each, 0) / celsius.length,
-      min: Math.min(...celsius),
-      max: Math.max(...celsius),
-    };
+  const bySensor = new Map<string, Sums>();
+  for (const { sensor, celsius } of readings) {
+    const sums = bySensor.get(sensor) ?? { readings: 0, sum: 0, min: Infinity, max: -Infinity };
+    sums.readings += 1;
+    sums.sum += celsius;
+    sums.min = Math.min(sums.min, celsius);
+    sums.max = Math.max(sums.max, celsius);
+    bySensor.set(sensor, sums);
+  }
+  const until = new Date(end).toISOString();
+  for (const [sensor, { readings: count, sum, min, max }] of bySensor) {
+    yield { sensor, until, readings: count, mean: sum / count, min, max };
   }
 }
 
@@ -85,8 +97,10 @@ const rolling = pipe(
   tryMap(parseReading),
   filterMap((result) => {
     if (result.ok) return result.value;
-    const fault = result.error instanceof Error ? result.error.message : String(result.error);
-    faults.set(fault, (faults.get(fault) ?? 0) + 1);
+    // Not of one reading: the input itself failed.
+    if (!(result.error instanceof InvalidReading)) throw result.error;
+    const { message } = result.error;
+    faults.set(message, (faults.get(message) ?? 0) + 1);
     return undefined;
   }),
   timeWindows({
@@ -104,7 +118,13 @@ const print = values.json
   : ({ sensor, until, readings, mean, min, max }: Rolling) =>
       `${until.slice(11, 19)}  ${sensor.padEnd(8)} ${mean.toFixed(1)} °C (${min.toFixed(1)} to ${max.toFixed(1)}), ${readings} readings\n`;
 
-await forEach(rolling, (each) => process.stdout.write(print(each)));
+try {
+  await pipe(rolling, map(print), toWritable(process.stdout, { end: false }));
+} catch (error) {
+  // No such file, too many readings in a window, nobody who reads what is printed any more.
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
 const report = { late, faults: Object.fromEntries(faults) };
 process.stderr.write(
   values.json ? `${JSON.stringify(report)}\n` : `late: ${late}; left out: ${JSON.stringify(report.faults)}\n`,

@@ -13,16 +13,19 @@ const toCelsius = {
   K: (value: number) => value - 273.15,
 } as const;
 
+/** A line that is no reading; its message is one of a few reasons. */
+export class InvalidReading extends Error {}
+
 /** Reads a line. Throws what is wrong with it. */
 export function parseReading(line: string): Reading {
   const { sensor, time, value, unit } = parseObject(line);
-  if (typeof sensor !== "string" || sensor === "") throw new Error("no sensor");
+  if (typeof sensor !== "string" || sensor === "") throw new InvalidReading("no sensor");
   const at = typeof time === "string" ? Date.parse(time) : Number.NaN;
-  if (Number.isNaN(at)) throw new Error("no time");
-  if (typeof value !== "number") throw new Error("no value");
-  if (unit !== "C" && unit !== "F" && unit !== "K") throw new Error("unknown unit");
+  if (Number.isNaN(at)) throw new InvalidReading("no time");
+  if (typeof value !== "number") throw new InvalidReading("no value");
+  if (unit !== "C" && unit !== "F" && unit !== "K") throw new InvalidReading("unknown unit");
   const celsius = toCelsius[unit](value);
-  if (celsius < -90 || celsius > 60) throw new Error("no temperature on Earth");
+  if (celsius < -90 || celsius > 60) throw new InvalidReading("no temperature on Earth");
   return { sensor, time: at, celsius };
 }
 
@@ -31,9 +34,9 @@ function parseObject(line: string): Record<string, unknown> {
   try {
     parsed = JSON.parse(line);
   } catch {
-    throw new Error("not JSON");
+    throw new InvalidReading("not JSON");
   }
-  if (typeof parsed !== "object" || parsed === null) throw new Error("not an object");
+  if (typeof parsed !== "object" || parsed === null) throw new InvalidReading("not an object");
   return parsed as Record<string, unknown>;
 }
 

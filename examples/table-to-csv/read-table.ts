@@ -1,6 +1,7 @@
 /**
  * The rows of a table in the order of a unique column, a page at a time. Each page begins behind the last row of the one
- * before (keyset), so the millionth costs what the first did; OFFSET would read everything before it again.
+ * before (keyset), so the millionth costs what the first did; OFFSET would read everything before it again. Each page is
+ * a statement of its own: what is written to the table meanwhile may be among the rows, and no row comes twice.
  */
 
 import pg from "pg";
@@ -8,32 +9,52 @@ import { type Stream, unfold } from "millrace/streams";
 
 export interface TableOptions {
   readonly table: string;
-  /** A column that is unique and not null, best with an index. */
+  /** A column that is unique and not null, with an index. */
   readonly orderBy: string;
   /** Begins behind this value. */
   readonly after: string | undefined;
   readonly pageRows: number;
 }
 
-export type Row = Readonly<Record<string, unknown>>;
+export interface Page {
+  readonly rows: readonly (string | null)[][];
+  /** The last row's value of the column that orders them: where to go on. */
+  readonly last: string;
+}
 
-/** Pages of rows: one is read when it is asked for, and not before. */
+/** Values as Postgres writes them: a Date has no microseconds, and a number not all digits. */
+const asText = { getTypeParser: () => (text: string) => text } as unknown as pg.CustomTypesConfig;
+
+function nameOf(table: string): string {
+  return table
+    .split(".")
+    .map((part) => pg.escapeIdentifier(part))
+    .join(".");
+}
+
+export async function readColumns(client: pg.Client, table: string): Promise<string[]> {
+  const { fields } = await client.query(`select * from ${nameOf(table)} limit 0`);
+  return fields.map(({ name }) => name);
+}
+
+/** One page is read when it is asked for, and not before. */
 export function readTable(
   client: pg.Client,
+  columns: readonly string[],
   { table, orderBy, after, pageRows }: TableOptions,
-): Stream<readonly Row[]> {
+): Stream<Page> {
+  const key = columns.indexOf(orderBy);
+  if (key === -1) throw new Error(`${table} has no column "${orderBy}"`);
   const column = pg.escapeIdentifier(orderBy);
-  const from = table
-    .split(".")
-    .map((name) => pg.escapeIdentifier(name))
-    .join(".");
-  return unfold<string | undefined, readonly Row[]>(after, async (last) => {
+  return unfold<string | undefined, Page>(after, async (last) => {
     const where = last === undefined ? "" : `where ${column} > $2`;
-    const { rows } = await client.query<Row>(
-      `select * from ${from} ${where} order by ${column} limit $1`,
-      last === undefined ? [pageRows] : [pageRows, last],
-    );
-    const end = rows.at(-1);
-    return end === undefined ? undefined : { item: rows, state: String(end[orderBy]) };
+    const { rows } = await client.query<(string | null)[]>({
+      text: `select * from ${nameOf(table)} ${where} order by ${column} limit $1`,
+      values: last === undefined ? [pageRows] : [pageRows, last],
+      rowMode: "array",
+      types: asText,
+    });
+    const end = rows.at(-1)?.[key];
+    return typeof end === "string" ? { item: { rows, last: end }, state: end } : undefined;
   });
 }

@@ -1,12 +1,29 @@
+import { once } from "node:events";
 import { expect, test } from "vitest";
-import { readHeaderOutput, runExample } from "./run-example.js";
+import { readHeaderOutput, runExample, startExample } from "./run-example.js";
 
 test("sensors prints what its header shows", async () => {
-  const { code, stdout, stderr } = await runExample("sensors", ["--sample", "20", "--window-seconds", "10"]);
+  const { code, stdout, stderr } = await runExample("sensors", ["--sample", "100", "--every-seconds", "50"]);
   expect(code).toBe(0);
-  expect(stdout).toBe(await readHeaderOutput("sensors"));
+  expect(stdout + stderr).toBe(await readHeaderOutput("sensors"));
   expect(stdout).not.toBe("");
-  expect(stderr).toBe("late: 0; left out: {}\n");
+});
+
+test("sensors says that it cannot read its file", async () => {
+  const { code, stdout, stderr } = await runExample("sensors", ["--file", "/none"]);
+  expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+  expect(stderr).toContain("ENOENT");
+});
+
+test("sensors ends when nobody reads what it prints", async () => {
+  const { child, ended } = startExample("sensors", ["--sample", "200000", "--every-seconds", "1"]);
+  // Its text breaks off: that is what this is about.
+  ended.catch(() => undefined);
+  if (child.stdout === null) throw new Error("It has no output");
+  await once(child.stdout, "data");
+  child.stdout.destroy();
+  const [code] = (await once(child, "exit")) as [number | null];
+  expect(code).toBe(1);
 });
 
 test("sensors counts what is late and what is wrong, and brings every unit to one", async () => {
