@@ -35,6 +35,7 @@ export async function open(config: StoreLimitsConfig): Promise<Subject<StoreWork
       epoch: 1,
       labels: new Map(),
       limits: { recordBytes: 0, batchRecords: 0, batchBytes: 0 },
+      keyed: false,
       autoCreated: false,
       autoCreatedMost: 0,
     });
@@ -76,6 +77,7 @@ export async function open(config: StoreLimitsConfig): Promise<Subject<StoreWork
         baseBytes: head.nextBytes,
         timeMicros,
         producers: [],
+        state: [],
       });
       if (outcome !== "appended") throw new Error("The head moved");
       head = {

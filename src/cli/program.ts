@@ -8,6 +8,7 @@ import { healthCommand } from "./health.js";
 import { CommandError, OutputClosedError, processOutput } from "./output.js";
 import { publishCommand } from "./publish.js";
 import { readCommand } from "./read.js";
+import { getCommand, listCommand, watchCommand } from "./state.js";
 import { streamsCommand } from "./streams.js";
 import { topicCommand } from "./topic.js";
 
@@ -68,6 +69,9 @@ function createProgram(context: CommandContext): Command {
     publishCommand(context),
     readCommand(context),
     followCommand(context),
+    getCommand(context),
+    listCommand(context),
+    watchCommand(context),
     streamsCommand(context),
     callCommand(context),
     healthCommand(context),

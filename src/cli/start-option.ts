@@ -1,4 +1,4 @@
-import type { Start, Timestamp, Until } from "../client/index.js";
+import type { Position, Start, Timestamp, Until } from "../client/index.js";
 import { CommandError } from "./output.js";
 
 /** How a start is written, for help texts. */
@@ -10,13 +10,24 @@ export function parseStart(text: string): Start {
   if (text === "earliest" || text === "latest") return text;
   const last = /^last:(\d+)$/.exec(text)?.[1];
   if (last !== undefined) return { last: safe(last, "--from") };
-  const position = /^(\d+):(\d+)$/.exec(text);
-  if (position !== null) {
-    return { position: { epoch: safe(position[1] ?? "", "--from"), offset: safe(position[2] ?? "", "--from") } };
-  }
+  const position = readPosition(text);
+  if (position !== undefined) return { position };
   const place = parsePlace(text, "--from");
   if (place !== undefined) return place;
   throw new CommandError(`--from: must be ${startForms}; got ${JSON.stringify(text)}`, 2);
+}
+
+/** Reads a `--from` that only takes a position. */
+export function parsePosition(text: string): Position {
+  const position = readPosition(text);
+  if (position !== undefined) return position;
+  throw new CommandError(`--from: must be EPOCH:OFFSET (a position); got ${JSON.stringify(text)}`, 2);
+}
+
+function readPosition(text: string): Position | undefined {
+  const [, epoch, offset] = /^(\d+):(\d+)$/.exec(text) ?? [];
+  if (epoch === undefined || offset === undefined) return undefined;
+  return { epoch: safe(epoch, "--from"), offset: safe(offset, "--from") };
 }
 
 /** Reads `--until`. */

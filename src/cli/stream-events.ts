@@ -1,13 +1,13 @@
-import type { FollowEvent, ReadEvent } from "../client/index.js";
+import type { FollowEvent, ReadEvent, WatchEvent } from "../client/index.js";
 import type { Output } from "./output.js";
 
 /** Tells on standard error what a person who looks at records should know. */
-export function tellEvent(output: Output, event: FollowEvent | ReadEvent): void {
+export function tellEvent(output: Output, event: FollowEvent | ReadEvent | WatchEvent): void {
   const text = eventText(event);
   if (text !== undefined) output.tell(text);
 }
 
-function eventText(event: FollowEvent | ReadEvent): string | undefined {
+function eventText(event: FollowEvent | ReadEvent | WatchEvent): string | undefined {
   switch (event.type) {
     case "skipped": {
       const why = event.reason === "trimmed" ? "they are no longer kept" : "they came too fast";
@@ -21,6 +21,7 @@ function eventText(event: FollowEvent | ReadEvent): string | undefined {
       return "The topic is closed";
     case "started":
     case "caught-up":
+    case "snapshot-end":
     case "heartbeat":
       return undefined;
     default:

@@ -21,11 +21,13 @@ export function topicCommand(context: CommandContext): Command {
   const topic = new Command("topic").description("create, describe, change and remove topics");
   topic.addCommand(
     withSettings(new Command("create").argument("<topic>"))
+      .option("--keyed", "keep the latest record of each key: see `state`")
       .description("create a topic")
-      .action((name: string, options: SettingOptions, command: Command) =>
-        withClient(command, async (client) =>
-          show(context, command, await client.topics.create(name, { ...settingsOf(options), signal })),
-        ),
+      .action((name: string, options: SettingOptions & { readonly keyed?: boolean }, command: Command) =>
+        withClient(command, async (client) => {
+          const settings = { ...settingsOf(options), keyed: options.keyed ?? false, signal };
+          await show(context, command, await client.topics.create(name, settings));
+        }),
       ),
   );
   topic.addCommand(

@@ -8,6 +8,7 @@ import { Publisher } from "./publisher.js";
 import type { PublisherOptions } from "./publisher-options.js";
 import { readTopic, type ReadOptions } from "./reader.js";
 import type { RecordStream } from "./record-stream.js";
+import { type StateReader, stateOf } from "./state.js";
 import { type Topics, topicsOf } from "./topics.js";
 
 /** A client of one Millrace server. All its calls share one connection, which opens with the first of them. */
@@ -16,6 +17,8 @@ export interface MillraceClient {
   readonly address: string;
   /** Creates, describes, changes and removes topics. */
   readonly topics: Topics;
+  /** The latest record of each key of keyed topics: get, list, watch. */
+  readonly state: StateReader;
   /** Appends one batch, of at most 1000 records and 1 MiB: all of it, in order, or none of it. Durable when it resolves. */
   append(topic: string, records: readonly RecordInput[], options?: AppendOptions): Promise<Appended>;
   /** Publishes many records: in batches, pipelined, each once whatever happens on the way. Close it at the end. */
@@ -38,6 +41,7 @@ export function createClient(options: ConnectionOptions = {}): MillraceClient {
   return {
     address: connection.address,
     topics: topicsOf(connection),
+    state: stateOf(connection),
     append: (topic, records, appendOptions = {}) => appendBatch(connection, topic, records, appendOptions),
     publisher: (topic, publisherOptions) => new Publisher(connection, topic, publisherOptions),
     read: (topic, readOptions = {}) => readTopic(connection, topic, readOptions),

@@ -11,6 +11,8 @@ export class Topic {
   readonly limits: { readonly recordBytes: number; readonly batchRecords: number; readonly batchBytes: number };
   /** Whether it is sealed. */
   readonly isClosed: boolean;
+  /** Whether it keeps its state: the latest record of each key. */
+  readonly isKeyed: boolean;
   /** The oldest offset that is kept. */
   readonly earliestOffset: number;
   /** The next offset that it will give. */
@@ -27,6 +29,7 @@ export class Topic {
     const { recordBytes = 0, batchRecords = 0, batchBytes = 0 } = message.limits ?? {};
     this.limits = { recordBytes, batchRecords, batchBytes };
     this.isClosed = message.closed;
+    this.isKeyed = message.keyed;
     this.earliestOffset = message.earliestOffset ?? 0;
     this.nextOffset = message.nextOffset ?? 0;
     this.bytes = message.bytes ?? 0;
@@ -58,6 +61,7 @@ export class Topic {
     if (batchBytes !== 0) limits["batchBytes"] = String(batchBytes);
     if (Object.keys(limits).length > 0) object["limits"] = limits;
     if (this.isClosed) object["closed"] = true;
+    if (this.isKeyed) object["keyed"] = true;
     object["earliestOffset"] = String(this.earliestOffset);
     object["nextOffset"] = String(this.nextOffset);
     object["bytes"] = String(this.bytes);

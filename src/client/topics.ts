@@ -32,8 +32,14 @@ export interface EpochOptions extends UnaryOptions {
 }
 
 /** Creates, describes, changes and removes topics. Calls throw a ClientError, or the signal's reason. */
+/** What a topic is made with. */
+export interface NewTopicSettings extends TopicSettings {
+  /** Whether it keeps its state: the latest record of each key. Default false. */
+  readonly keyed?: boolean | undefined;
+}
+
 export interface Topics {
-  create(topic: string, settings?: TopicSettings & UnaryOptions): Promise<Topic>;
+  create(topic: string, settings?: NewTopicSettings & UnaryOptions): Promise<Topic>;
   get(topic: string, options?: UnaryOptions): Promise<Topic>;
   /** All topics by name, those whose names begin with `prefix`; asked for a page at a time, as they are iterated. */
   list(options?: { readonly prefix?: string; readonly pageSize?: number } & UnaryOptions): AsyncGenerator<Topic, void>;
@@ -49,7 +55,8 @@ export interface Topics {
 export function topicsOf(connection: Connection): Topics {
   return {
     async create(topic, settings = {}) {
-      const request = { topic, labels: labelsOf(settings.labels), limits: limitsOf(settings.limits) };
+      const { labels, limits, keyed = false } = settings;
+      const request = { topic, labels: labelsOf(labels), limits: limitsOf(limits), keyed };
       return described(await connection.unary(Service.create, request, settings));
     },
     async get(topic, options) {

@@ -10,6 +10,7 @@ export type ErrorCode =
   | "topic-deleted"
   | "topic-exists"
   | "topic-closed"
+  | "topic-not-keyed"
   | "topic-limit"
   | "epoch-mismatch"
   | "offset-mismatch"
@@ -82,6 +83,12 @@ export function topicClosed(topic: string, nextOffset: number): MillraceError {
     `Cannot append to topic "${topic}": it is closed, and ends at offset ${nextOffset}`,
     { metadata: { topic, next_offset: String(nextOffset) } },
   );
+}
+
+export function topicNotKeyed(topic: string): MillraceError {
+  return new MillraceError("topic-not-keyed", `Topic "${topic}" keeps no state: it was not created with \`keyed\``, {
+    metadata: { topic },
+  });
 }
 
 export function epochMismatch(topic: string, asked: number, actual: number): MillraceError {

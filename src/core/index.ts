@@ -8,6 +8,7 @@ export {
   topicDeleted,
   topicExists,
   topicNotFound,
+  topicNotKeyed,
 } from "./errors.js";
 export { defaultLimits, labelBounds, pageSizeBounds, producerIdBytes, recordBounds } from "./limits.js";
 export { pageSpareBytes } from "./page.js";

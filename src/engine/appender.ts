@@ -12,7 +12,7 @@ import { type Limits, MillraceError, type ProducerState, topicDeleted } from "..
 import type { AppendWrite, Head, LockedView } from "../store/index.js";
 import { channel, ChannelClosedError, type Deferred, deferred, type Permit } from "../streams/index.js";
 import type { Clock, Metrics } from "../telemetry/index.js";
-import { frameBatches, type Frames, type RecordBatch } from "../wire/index.js";
+import { frameBatches, type Frames, type RecordBatch, stateOf } from "../wire/index.js";
 import { type BatchOrder, type CommitPlan, planCommit, type TopicView } from "./commit-plan.js";
 import { asUnavailable, type DatabaseLanes } from "./database-lanes.js";
 import type { Appended } from "./engine.js";
@@ -159,6 +159,7 @@ export function createAppender(parts: AppenderParts): Appender {
       baseBytes: head.nextBytes,
       timeMicros,
       producers: plan.producers,
+      state: head.keyed ? stateOf(frames) : [],
     };
     return { write, frames };
   }

@@ -17,6 +17,7 @@ import { createPublishBudget } from "./publish-budget.js";
 import { publishBatches } from "./publish.js";
 import { readTopic } from "./read.js";
 import { createStampClock } from "./stamp-clock.js";
+import { getState, listState, watchState } from "./state.js";
 import { createTailBudget } from "./tail.js";
 import { Topic } from "./topic.js";
 import { createTopicCache, type OpenTopic, randomEpoch } from "./topic-cache.js";
@@ -82,6 +83,8 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
   background.track(pollHeads({ lanes, cache, limits, logger }, ending.signal));
   background.track(housekeeping.run(ending.signal));
 
+  const stateParts = { cache, lanes, pageBudget, limits, random };
+
   return {
     topics,
     append: async (command, signal) => {
@@ -100,6 +103,9 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
       checkTopicName(command.topic);
       return followTopic({ cache, lanes, pages, pageBudget, limits, metrics, random }, command, stream, signal);
     },
+    getState: async (command, signal) => getState(stateParts, command, signal),
+    listState: (command, stream, signal) => listState(stateParts, command, stream, signal),
+    watchState: (command, stream, signal) => watchState(stateParts, command, stream, signal),
     async close() {
       ending.abort();
       await cache.close();

@@ -21,6 +21,7 @@ export interface Topics {
     readonly name: string;
     readonly labels: ReadonlyMap<string, string>;
     readonly limits: StoredLimits;
+    readonly keyed: boolean;
   }): Promise<TopicDescription>;
   /** Errors of this and the rest: `topic-not-found`. */
   get(name: string): Promise<TopicDescription>;
@@ -129,6 +130,35 @@ export type FollowMessage =
     }
   | { readonly kind: "closed"; readonly next: Position };
 
+export interface GetStateCommand {
+  readonly topic: string;
+  /** At least one. */
+  readonly keys: readonly string[];
+}
+
+export interface ListStateCommand {
+  readonly topic: string;
+  /** Only keys that begin with this. */
+  readonly keyPrefix: string;
+  /** Only keys above this one; empty: from the first. */
+  readonly afterKey: string;
+  /** 0: no limit. */
+  readonly limit: number;
+}
+
+export interface WatchStateCommand {
+  readonly topic: string;
+  readonly keyPrefix: string;
+  /** Undefined: the whole state first. */
+  readonly from: Position | undefined;
+}
+
+export type WatchMessage =
+  | PageMessage
+  | { readonly kind: "snapshot-end"; readonly next: Position }
+  | { readonly kind: "heartbeat"; readonly next: Position }
+  | { readonly kind: "closed"; readonly next: Position };
+
 export interface Engine {
   readonly topics: Topics;
   /**
@@ -155,6 +185,23 @@ export interface Engine {
     stream: LiveStream,
     signal: AbortSignal,
   ): AsyncGenerator<FollowMessage, void, undefined>;
+  /** The latest records of some keys. Errors of this and the next two: `topic-not-found`, `topic-not-keyed`. */
+  getState(command: GetStateCommand, signal: AbortSignal): Promise<PageMessage>;
+  /** The state in the order of keys, and ends. The generator is resumed when the last page was delivered. */
+  listState(
+    command: ListStateCommand,
+    stream: LiveStream,
+    signal: AbortSignal,
+  ): AsyncGenerator<PageMessage, void, undefined>;
+  /**
+   * The state in the order of its changes, and on for ever; returns after `closed`. The generator is resumed when the
+   * last message was delivered. Errors also: `epoch-mismatch`, `offset-out-of-range`.
+   */
+  watchState(
+    command: WatchStateCommand,
+    stream: LiveStream,
+    signal: AbortSignal,
+  ): AsyncGenerator<WatchMessage, void, undefined>;
   /** Stops background work and waits for it; commits under way finish. Readers are ended by their signals. */
   close(): Promise<void>;
 }

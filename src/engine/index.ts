@@ -1,6 +1,10 @@
 export { createEngine } from "./create-engine.js";
 export type { EngineParts } from "./create-engine.js";
 export type {
+  GetStateCommand,
+  ListStateCommand,
+  WatchMessage,
+  WatchStateCommand,
   AppendCommand,
   Appended,
   Engine,

@@ -184,6 +184,7 @@ export function createTopicCache(parts: TopicCacheParts): TopicCache {
         epoch: randomEpoch(),
         labels: new Map(),
         limits: { recordBytes: 0, batchRecords: 0, batchBytes: 0 },
+        keyed: false,
         autoCreated: true,
         autoCreatedMost: limits.autoCreatedTopics,
       }),

@@ -10,6 +10,7 @@ import { inspectService } from "./inspect-service.js";
 import { pullRequests } from "./pulled-requests.js";
 import { recordService } from "./record-service.js";
 import { reflectionMethods } from "./reflection.js";
+import { stateService } from "./state-service.js";
 import { topicService } from "./topic-service.js";
 
 export interface GrpcServerOptions {
@@ -69,6 +70,7 @@ export function createGrpcServer(parts: GrpcServerParts): GrpcServer {
   const methods = [
     ...topicService(calls, engine, limits),
     ...recordService(calls, engine, limits),
+    ...stateService(calls, engine),
     ...inspectService(calls, liveStreams),
   ];
   // "/package.Service/Method"

@@ -16,6 +16,7 @@ export const statusOf = {
   "topic-deleted": status.NOT_FOUND,
   "topic-exists": status.ALREADY_EXISTS,
   "topic-closed": status.FAILED_PRECONDITION,
+  "topic-not-keyed": status.FAILED_PRECONDITION,
   "topic-limit": status.RESOURCE_EXHAUSTED,
   "epoch-mismatch": status.FAILED_PRECONDITION,
   "offset-mismatch": status.ABORTED,

@@ -23,7 +23,11 @@ export function topicService(calls: Calls, { topics }: Pick<Engine, "topics">, l
     unary(calls, Shapes.create, async (request, context) => {
       const name = topicOf(request, context);
       const labels = checkLabels(request.labels);
-      return { topic: encodeTopic(await topics.create({ name, labels, limits: checkLimits(request.limits, limits) })) };
+      return {
+        topic: encodeTopic(
+          await topics.create({ name, labels, limits: checkLimits(request.limits, limits), keyed: request.keyed }),
+        ),
+      };
     }),
     unary(calls, Shapes.get, async (request, context) => ({
       topic: encodeTopic(await topics.get(topicOf(request, context))),
@@ -120,6 +124,7 @@ function encodeTopic(topic: TopicDescription): Topic {
     labels: new Map(topic.labels),
     limits: topic.limits,
     closed: head.closed,
+    keyed: head.keyed,
     earliestOffset: head.earliestOffset,
     nextOffset: head.nextOffset,
     bytes: head.nextBytes - head.earliestBytes,

@@ -8,6 +8,8 @@
  *   change in one transaction (invariant 3).
  * - **Snapshots.** A page and the head beside it come from one statement: a trim, a close or a delete cannot make a
  *   silent gap between them (invariant 5).
+ * - **State.** The state of a keyed topic changes in the transaction of the append: whoever sees the head sees the state
+ *   that belongs to it. It outlives the records that were trimmed.
  * - **Versions.** Every change of control (close, limits, trim) raises `version`, so an append that was decided on an
  *   older view does not match, and is decided again.
  * - **Failures.** A database that is away, too slow or out of connections is a `StoreUnavailableError`. It says whether
@@ -32,6 +34,8 @@ export interface Head {
   /** Time of the newest record, microseconds since 1970; 0 before the first. */
   readonly lastTimeMicros: number;
   readonly closed: boolean;
+  /** Whether the topic keeps its state: then every append of a key says so (`AppendWrite.state`). */
+  readonly keyed: boolean;
 }
 
 /** 0: the node's limit. */
@@ -56,6 +60,7 @@ export interface NewTopic {
   readonly epoch: number;
   readonly labels: ReadonlyMap<string, string>;
   readonly limits: StoredLimits;
+  readonly keyed: boolean;
   /** Created by publishing: counted against `autoCreatedMost`. */
   readonly autoCreated: boolean;
   /** With `autoCreated`: refuse when so many topics were created that way. */
@@ -82,6 +87,16 @@ export interface AppendWrite {
   readonly timeMicros: number;
   /** The producers whose sequences moved, as they are after this commit. */
   readonly producers: readonly ProducerState[];
+  /** Of a keyed topic: what becomes the state. Each key once, with its last record of this commit. */
+  readonly state: readonly StateChange[];
+}
+
+/** A key, and which record of the commit, counted from 0, is its latest. */
+export interface StateChange {
+  readonly key: string;
+  readonly index: number;
+  /** The record has no body: the key is gone. */
+  readonly isTombstone: boolean;
 }
 
 /** `moved`: the head was not as expected, and nothing was written. */
@@ -119,6 +134,45 @@ export interface PageRead {
   // frames tell: the reader checks the last one.
   /** Absent when there is no record at `from`: the reader is at the end, or fell off it; the head tells which. */
   readonly page: Page | undefined;
+}
+
+/** A page of a keyed topic's state in the order of keys, without tombstones. */
+export interface StateListRequest {
+  readonly topicId: number;
+  /** Only keys that begin with this. */
+  readonly prefix: string;
+  /** Only keys above this one. Unset: from the first. */
+  readonly after: string | undefined;
+  readonly records: number;
+  /** At most so many bytes of frames, but always one record. */
+  readonly bytes: number;
+}
+
+/** A page of a keyed topic's state in the order of its changes. */
+export interface StateChangesRequest {
+  readonly topicId: number;
+  readonly prefix: string;
+  /** The first offset that is wanted. */
+  readonly from: number;
+  /** Tombstones below this offset are left out: whoever began without them needs none of them. */
+  readonly tombstonesFrom: number;
+  readonly records: number;
+  readonly bytes: number;
+}
+
+/** A page of state as one statement saw it, beside the head. */
+export interface StatePageRead {
+  readonly head: Head;
+  /** Absent when nothing of it is left. */
+  readonly page: StatePage | undefined;
+}
+
+export interface StatePage {
+  /** Frames one behind the other. */
+  readonly frames: Uint8Array;
+  readonly records: number;
+  readonly lastKey: string;
+  readonly lastOffset: number;
 }
 
 /** A page of names: `after` is exclusive. */
@@ -166,6 +220,10 @@ export interface Store {
   readPage(request: PageRequest): Promise<PageRead | undefined>;
   /** The frame at an offset, without a page around it. Undefined: it is not there. */
   readFrame(topicId: number, offset: number): Promise<Uint8Array | undefined>;
+  /** The latest records of these keys, in the order of keys, without tombstones. Undefined: the topic is gone. */
+  readState(topicId: number, keys: readonly string[]): Promise<StatePageRead | undefined>;
+  listState(request: StateListRequest): Promise<StatePageRead | undefined>;
+  readStateChanges(request: StateChangesRequest): Promise<StatePageRead | undefined>;
   /** Heads of many topics (at most 1000); those that are gone are missing. */
   readHeads(topicIds: readonly number[]): Promise<readonly Head[]>;
 

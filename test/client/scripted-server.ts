@@ -86,7 +86,14 @@ export async function startScriptedServer(script: Script): Promise<ScriptedServe
       const topic = { name: call.request.topic, epoch: 1, labels: new Map<string, string>(), limits: undefined };
       const times = { firstTime: undefined, lastTime: undefined, createTime: undefined };
       answer(null, {
-        topic: { ...topic, ...times, closed: false, earliestOffset: 0, nextOffset: script.nextOffset?.() ?? 0 },
+        topic: {
+          ...topic,
+          ...times,
+          closed: false,
+          keyed: false,
+          earliestOffset: 0,
+          nextOffset: script.nextOffset?.() ?? 0,
+        },
       });
     },
     create: unused,

@@ -4,6 +4,7 @@ import { defaultLimits } from "../../src/core/index.js";
 import * as inspectService from "../../src/gen/millrace/v1/inspect_service.js";
 import * as record from "../../src/gen/millrace/v1/record.js";
 import * as recordService from "../../src/gen/millrace/v1/record_service.js";
+import * as stateService from "../../src/gen/millrace/v1/state_service.js";
 import * as topicService from "../../src/gen/millrace/v1/topic_service.js";
 import {
   BackwardWriter,
@@ -25,10 +26,13 @@ interface GeneratedCodec {
   decode(bytes: Uint8Array): unknown;
 }
 
-const generatedCodecs = { ...inspectService, ...record, ...recordService, ...topicService } as unknown as Record<
-  string,
-  GeneratedCodec
->;
+const generatedCodecs = {
+  ...inspectService,
+  ...record,
+  ...recordService,
+  ...stateService,
+  ...topicService,
+} as unknown as Record<string, GeneratedCodec>;
 
 describe("generated code", () => {
   test("covers every message of every service", () => {

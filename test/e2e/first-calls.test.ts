@@ -84,6 +84,7 @@ describe.each(databaseKinds)("a server that was just started on %s", (kind) => {
       "grpc.reflection.v1alpha.ServerReflection",
       "millrace.v1.InspectService",
       "millrace.v1.RecordService",
+      "millrace.v1.StateService",
       "millrace.v1.TopicService",
     ]);
 

@@ -199,6 +199,35 @@ describe.each(databaseKinds)("on %s", (kind) => {
     expect(await unary("TopicService/Delete", { topic: "foreign" })).toEqual({});
     await expect(unary("TopicService/Get", { topic: "foreign" })).rejects.toThrow("NOT_FOUND");
 
+    // The state of a keyed topic: got, listed and watched.
+    expect(await unary("TopicService/Create", { topic: "keyed", keyed: true })).toMatchObject({
+      topic: { keyed: true },
+    });
+    const changes = [record({ text: "old" }, { key: "a" }), record({ text: "b" }, { key: "b" })];
+    await unary("RecordService/Append", { topic: "keyed", records: changes });
+    await unary("RecordService/Append", { topic: "keyed", records: [record({ text: "new" }, { key: "a" })] });
+    const a = record({ text: "new" }, { key: "a", ...stamped(2) });
+    const b = record({ text: "b" }, { key: "b", ...stamped(1) });
+    expect(await unary("StateService/Get", { topic: "keyed", keys: ["a", "none"] })).toMatchObject({
+      records: [a],
+      next: { offset: 3 },
+    });
+    const listed: unknown[] = [];
+    for await (const message of stream("StateService/List", { topic: "keyed" }))
+      listed.push(...(message["records"] as unknown[]));
+    expect(listed).toMatchObject([a, b]);
+    const watch = stream("StateService/Watch", { topic: "keyed" });
+    const watched: Message[] = [];
+    for await (const message of watch) {
+      watched.push(message);
+      if (message["snapshotEnd"] !== undefined) break;
+    }
+    cancel(watch);
+    expect(watched).toMatchObject([
+      { records: [b, a], next: { offset: 3 } },
+      { snapshotEnd: {}, next: { offset: 3 } },
+    ]);
+
     expect([...called].sort()).toEqual(
       Object.entries(constructors)
         .filter(([, each]) => "service" in each)

@@ -87,6 +87,7 @@ describe.each(databaseKinds)("Engine.append() on %s", (kind) => {
       name: "narrow",
       labels: new Map(),
       limits: { recordBytes: 100, batchRecords: 2, batchBytes: 0 },
+      keyed: false,
     });
     await expect(node.append("narrow", [200])).rejects.toMatchObject({ code: "invalid-argument" });
     await expect(node.append("narrow", [1, 1, 1])).rejects.toMatchObject({ code: "invalid-argument" });

@@ -16,6 +16,7 @@ function viewAt(nextOffset: number, isClosed = false): TopicView {
     nextBytes: 0,
     lastTimeMicros: 0,
     closed: isClosed,
+    keyed: false,
   };
   return { head, producers: new Map() };
 }

@@ -53,6 +53,7 @@ describe("a topic that is looked up while it is deleted and created again", () =
       epoch: 7,
       labels: new Map(),
       limits: { recordBytes: 0, batchRecords: 0, batchBytes: 0 },
+      keyed: false,
       autoCreated: false,
       autoCreatedMost: 0,
     });

@@ -37,6 +37,7 @@ function fileNames(answer: Answer): string[] {
 const services = [
   "millrace.v1.TopicService",
   "millrace.v1.RecordService",
+  "millrace.v1.StateService",
   "millrace.v1.InspectService",
   "grpc.health.v1.Health",
   "grpc.channelz.v1.Channelz",
@@ -63,6 +64,7 @@ describe("reflection", () => {
     expect(answers.map((answer) => fileNames(answer)[0])).toEqual([
       "millrace/v1/topic_service.proto",
       "millrace/v1/record_service.proto",
+      "millrace/v1/state_service.proto",
       "millrace/v1/inspect_service.proto",
       "health/v1/health.proto",
       "channelz.proto",

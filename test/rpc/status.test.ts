@@ -28,6 +28,7 @@ describe("a refusal reaches the client", () => {
     "topic-not-found": "NOT_FOUND",
     "topic-deleted": "NOT_FOUND",
     "topic-exists": "ALREADY_EXISTS",
+    "topic-not-keyed": "FAILED_PRECONDITION",
     "topic-closed": "FAILED_PRECONDITION",
     "topic-limit": "RESOURCE_EXHAUSTED",
     "epoch-mismatch": "FAILED_PRECONDITION",

@@ -24,6 +24,7 @@ function described(name: string): TopicDescription {
       nextBytes: 350,
       lastTimeMicros: 1_700_000_001_000_001,
       closed: true,
+      keyed: false,
     },
   };
 }
@@ -50,7 +51,7 @@ async function start() {
 }
 
 const noLimits = { recordBytes: 0, batchRecords: 0, batchBytes: 0 };
-const create = { topic: "t", labels: new Map<string, string>(), limits: undefined };
+const create = { topic: "t", labels: new Map<string, string>(), limits: undefined, keyed: false };
 
 describe("TopicService", () => {
   test("describes a topic", async () => {
@@ -62,6 +63,7 @@ describe("TopicService", () => {
         labels: new Map([["__proto__", "kept"]]),
         limits: { recordBytes: 1, batchRecords: 2, batchBytes: 3 },
         closed: true,
+        keyed: false,
         earliestOffset: 10,
         nextOffset: 20,
         bytes: 250,
@@ -79,7 +81,7 @@ describe("TopicService", () => {
     await callUnary(client, Shapes.trim, { topic: "t", beforeOffset: 7, epoch: 5 });
     await callUnary(client, Shapes.close, { topic: "t" });
     expect(await callUnary(client, Shapes.delete, { topic: "t", epoch: 5 })).toEqual({});
-    expect(asked).toEqual([[{ name: "t", labels, limits: noLimits }], ["t", 7, 5], ["t"], ["t", 5]]);
+    expect(asked).toEqual([[{ name: "t", labels, limits: noLimits, keyed: false }], ["t", 7, 5], ["t"], ["t", 5]]);
   });
 
   test("lists in pages, by tokens that it gave", async () => {

@@ -61,6 +61,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
         nextBytes: 0,
         lastTimeMicros: 0,
         closed: false,
+        keyed: false,
       });
       expect(await store.findTopic("settings")).toEqual(created);
       expect(await store.findTopic("setting")).toBeUndefined();

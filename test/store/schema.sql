@@ -1,5 +1,15 @@
 -- The schema `millrace` after every migration, as the catalog tells it. Made by migrate.test.ts.
 
+create table millrace.latest (
+  "topic_id" bigint not null,
+  "key" text collate "C" not null,
+  "offset" bigint not null,
+  "is_tombstone" boolean not null,
+  "frame" bytea not null /* compression lz4, or storage external */
+) with (toast_tuple_target=8160, fillfactor=80);
+CREATE UNIQUE INDEX latest_offset ON millrace.latest USING btree (topic_id, "offset");
+CREATE UNIQUE INDEX latest_pkey ON millrace.latest USING btree (topic_id, key);
+
 create table millrace.migrations (
   "number" integer not null,
   "name" text not null,
@@ -44,7 +54,8 @@ create table millrace.topic_heads (
   "earliest_bytes" bigint not null default 0,
   "next_bytes" bigint not null default 0,
   "last_time" bigint not null default 0,
-  "closed" boolean not null default false
+  "closed" boolean not null default false,
+  "keyed" boolean not null default false
 ) with (fillfactor=20, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=5000);
 CREATE UNIQUE INDEX topic_heads_pkey ON millrace.topic_heads USING btree (topic_id);
 

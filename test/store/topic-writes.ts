@@ -1,12 +1,20 @@
 /** What the store's suites write: frames that tell their own length, and writes that follow a head. */
 
-import type { ProducerState } from "../../src/core/index.js";
 import type { AppendWrite, Head, NewTopic, Store, StoredTopic } from "../../src/store/index.js";
 
 export const noLimits = { recordBytes: 0, batchRecords: 0, batchBytes: 0 };
 
 export function newTopic(name: string, change: Partial<NewTopic> = {}): NewTopic {
-  return { name, epoch: 7, labels: new Map(), limits: noLimits, autoCreated: false, autoCreatedMost: 0, ...change };
+  return {
+    name,
+    epoch: 7,
+    labels: new Map(),
+    limits: noLimits,
+    keyed: false,
+    autoCreated: false,
+    autoCreatedMost: 0,
+    ...change,
+  };
 }
 
 export async function createdTopic(store: Store, name: string, change: Partial<NewTopic> = {}): Promise<StoredTopic> {
@@ -42,7 +50,7 @@ export function textOf(frame: Buffer): string {
 export function writeAfter(
   head: Head,
   frames: readonly Buffer[],
-  change: { readonly timeMicros?: number; readonly producers?: readonly ProducerState[] } = {},
+  change: Partial<Pick<AppendWrite, "timeMicros" | "producers" | "state">> = {},
 ): AppendWrite {
   let end = 0;
   return {
@@ -53,6 +61,7 @@ export function writeAfter(
     baseBytes: head.nextBytes,
     timeMicros: change.timeMicros ?? 1_000_000,
     producers: change.producers ?? [],
+    state: change.state ?? [],
   };
 }
 

@@ -20,6 +20,7 @@ import { listTopics } from "./statements/list-topics.js";
 import { readClock } from "./statements/read-clock.js";
 import { readFrame } from "./statements/read-frame.js";
 import { readHeads } from "./statements/read-heads.js";
+import { listState, readState, readStateChanges } from "./statements/read-state.js";
 import { readPage } from "./statements/read-page.js";
 import { runReadView } from "./statements/read-view.js";
 import { renewEpoch } from "./statements/renew-epoch.js";
@@ -120,6 +121,9 @@ function storeOn(database: Database): Store {
     readView: (topicId, producerIds) => runReadView(database, topicId, producerIds),
     readPage: (request) => readPage(database, request),
     readFrame: (topicId, offset) => readFrame(database, topicId, offset),
+    readState: (topicId, keys) => readState(database, topicId, keys),
+    listState: (request) => listState(database, request),
+    readStateChanges: (request) => readStateChanges(database, request),
     readHeads: (topicIds) => readHeads(database, topicIds),
     deleteTrimmed: (topicId, count) => deleteTrimmed(database, topicId, count),
     deleteOrphans: (count) => deleteOrphans(database, count),

@@ -14,6 +14,7 @@ export interface Tables {
   topic_heads: TopicHeadsTable;
   records: RecordsTable;
   producers: ProducersTable;
+  latest: LatestTable;
   removals: RemovalsTable;
 }
 
@@ -43,6 +44,8 @@ interface TopicHeadsTable {
   /** Microseconds since 1970. */
   last_time: number;
   closed: boolean;
+  /** Whether commits keep the topic's state in `latest`. */
+  keyed: Generated<boolean>;
 }
 
 interface RecordsTable {
@@ -61,6 +64,16 @@ interface ProducersTable {
   /** First and next offset of the newest batches, in pairs, oldest first. */
   recent: number[];
   updated_at: Timestamp;
+}
+
+/** The state of keyed topics: the latest record of each key. */
+interface LatestTable {
+  topic_id: number;
+  key: string;
+  offset: number;
+  /** The key was removed; kept, so that watchers hear of it. */
+  is_tombstone: boolean;
+  frame: Buffer;
 }
 
 /** Records out of reach that wait to be deleted: `from_offset` up to, and without, `to_offset`. */

@@ -23,6 +23,7 @@ export interface Topic {
   firstTime: Timestamp | undefined;
   lastTime: Timestamp | undefined;
   createTime: Timestamp | undefined;
+  keyed: boolean;
 }
 
 export interface Topic_LabelsEntry {
@@ -40,6 +41,7 @@ export interface TopicServiceCreateRequest {
   topic: string;
   labels: Map<string, string>;
   limits: TopicLimits | undefined;
+  keyed: boolean;
 }
 
 export interface TopicServiceCreateRequest_LabelsEntry {
@@ -125,6 +127,7 @@ function createBaseTopic(): Topic {
     firstTime: undefined,
     lastTime: undefined,
     createTime: undefined,
+    keyed: false,
   };
 }
 
@@ -162,6 +165,9 @@ export const Topic: MessageFns<Topic> = {
     }
     if (message.createTime !== undefined) {
       Timestamp.encode(message.createTime, writer.uint32(90).fork()).join();
+    }
+    if (message.keyed !== false) {
+      writer.uint32(96).bool(message.keyed);
     }
     return writer;
   },
@@ -270,6 +276,14 @@ export const Topic: MessageFns<Topic> = {
             message.createTime = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.keyed = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -323,6 +337,7 @@ export const Topic: MessageFns<Topic> = {
         : isSet(object.create_time)
         ? fromJsonTimestamp(object.create_time)
         : undefined,
+      keyed: isSet(object.keyed) ? globalThis.Boolean(object.keyed) : false,
     };
   },
 
@@ -364,6 +379,9 @@ export const Topic: MessageFns<Topic> = {
     if (message.createTime !== undefined) {
       obj.createTime = fromTimestamp(message.createTime).toISOString();
     }
+    if (message.keyed !== false) {
+      obj.keyed = message.keyed;
+    }
     return obj;
   },
 
@@ -399,6 +417,7 @@ export const Topic: MessageFns<Topic> = {
     message.createTime = (object.createTime !== undefined && object.createTime !== null)
       ? Timestamp.fromPartial(object.createTime)
       : undefined;
+    message.keyed = object.keyed ?? false;
     return message;
   },
 };
@@ -602,7 +621,7 @@ export const TopicLimits: MessageFns<TopicLimits> = {
 };
 
 function createBaseTopicServiceCreateRequest(): TopicServiceCreateRequest {
-  return { topic: "", labels: new Map(), limits: undefined };
+  return { topic: "", labels: new Map(), limits: undefined, keyed: false };
 }
 
 export const TopicServiceCreateRequest: MessageFns<TopicServiceCreateRequest> = {
@@ -615,6 +634,9 @@ export const TopicServiceCreateRequest: MessageFns<TopicServiceCreateRequest> = 
     });
     if (message.limits !== undefined) {
       TopicLimits.encode(message.limits, writer.uint32(26).fork()).join();
+    }
+    if (message.keyed !== false) {
+      writer.uint32(32).bool(message.keyed);
     }
     return writer;
   },
@@ -659,6 +681,14 @@ export const TopicServiceCreateRequest: MessageFns<TopicServiceCreateRequest> = 
             message.limits = TopicLimits.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.keyed = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -684,6 +714,7 @@ export const TopicServiceCreateRequest: MessageFns<TopicServiceCreateRequest> = 
         )
         : new Map(),
       limits: isSet(object.limits) ? TopicLimits.fromJSON(object.limits) : undefined,
+      keyed: isSet(object.keyed) ? globalThis.Boolean(object.keyed) : false,
     };
   },
 
@@ -700,6 +731,9 @@ export const TopicServiceCreateRequest: MessageFns<TopicServiceCreateRequest> = 
     }
     if (message.limits !== undefined) {
       obj.limits = TopicLimits.toJSON(message.limits);
+    }
+    if (message.keyed !== false) {
+      obj.keyed = message.keyed;
     }
     return obj;
   },
@@ -722,6 +756,7 @@ export const TopicServiceCreateRequest: MessageFns<TopicServiceCreateRequest> = 
     message.limits = (object.limits !== undefined && object.limits !== null)
       ? TopicLimits.fromPartial(object.limits)
       : undefined;
+    message.keyed = object.keyed ?? false;
     return message;
   },
 };

@@ -1,9 +1,26 @@
-import { sql } from "kysely";
+import { type RawBuilder, sql } from "kysely";
 import { MillraceError } from "../../../core/index.js";
 import type { AppendOutcome, AppendWrite } from "../../store.js";
 import type { Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { encodeProducers } from "./producer-states.js";
+
+const values = {
+  topicId: "bigint",
+  expectedNext: "bigint",
+  expectedVersion: "bigint",
+  expectedEpoch: "bigint",
+  count: "bigint",
+  baseBytes: "bigint",
+  time: "bigint",
+  frames: "bytea",
+  starts: "int[]",
+  lengths: "int[]",
+  producers: "jsonb",
+  state: "jsonb",
+} as const;
+
+type Kept = (value: { readonly [Name in keyof typeof values]: RawBuilder<unknown> }) => RawBuilder<unknown>;
 
 /**
  * Compare and append, in one statement: the hot path of every commit.
@@ -11,29 +28,18 @@ import { encodeProducers } from "./producer-states.js";
  * Locks: the update takes the row lock of the topic's head and holds it until the commit. A second appender waits for
  * it, finds that `next_offset` moved (READ COMMITTED checks the condition again on the row's new version), and writes
  * nothing. That is the whole order: offsets are gapless and visible in commit order, without a sequence.
- * Records and producers hang on the head's row, so all is written or nothing (invariant 3). Rows of producers are only
- * written under their topic's lock.
+ * Records, producers and state hang on the head's row, so all is written or nothing (invariant 3). Rows of producers and
+ * of state are only written under their topic's lock.
  *
- * Index: `topic_heads_pkey`, `producers_pkey`. The head's update is heap-only: no indexed column changes.
+ * Index: `topic_heads_pkey`, `producers_pkey`, `latest_pkey`. The head's update is heap-only: no indexed column changes.
  *
  * All frames come as one parameter and are sliced here: a driver would write an array of them as escaped text.
  */
-const appendRecords = prepareStatement({
-  name: "append_records",
-  values: {
-    topicId: "bigint",
-    expectedNext: "bigint",
-    expectedVersion: "bigint",
-    expectedEpoch: "bigint",
-    count: "bigint",
-    baseBytes: "bigint",
-    time: "bigint",
-    frames: "bytea",
-    starts: "int[]",
-    lengths: "int[]",
-    producers: "jsonb",
-  },
-  build: (value) => sql<{ appended: boolean }>`
+function appendStatement(name: string, state: Kept) {
+  return prepareStatement({
+    name,
+    values,
+    build: (value) => sql<{ appended: boolean }>`
 with head as (
   update millrace.topic_heads as h
   set next_offset = h.next_offset + ${value.count},
@@ -55,15 +61,31 @@ with head as (
   on conflict (topic_id, producer_id) do update
   set generation = excluded.generation, next_sequence = excluded.next_sequence, recent = excluded.recent,
       updated_at = clock_timestamp()
-)
+)${state(value)}
 select exists (select from head) as appended`,
-});
+  });
+}
+
+const appendRecords = appendStatement("append_records", () => sql``);
+
+/** The same, and the state of a keyed topic: each key's last record of the commit takes the place of the one before. */
+const appendKeyed = appendStatement(
+  "append_keyed",
+  (value) => sql`, kept as (
+  insert into millrace.latest (topic_id, key, "offset", is_tombstone, frame)
+  select head.topic_id, s.key, ${value.expectedNext} + s.index, s."isTombstone",
+    substring(${value.frames} from (${value.starts})[s.index + 1] + 1 for (${value.lengths})[s.index + 1])
+  from head, jsonb_to_recordset(${value.state}) as s (key text, index int, "isTombstone" boolean)
+  on conflict (topic_id, key) do update
+  set "offset" = excluded."offset", is_tombstone = excluded.is_tombstone, frame = excluded.frame
+)`,
+);
 
 /** Runs it in a session (a later statement of a transaction) or by itself. */
 export async function runAppend(session: Pick<Session, "run">, write: AppendWrite): Promise<AppendOutcome> {
   const { expected, frames } = write;
   const slices = sliceFrames(write);
-  const [row] = await session.run(appendRecords, {
+  const [row] = await session.run(write.state.length === 0 ? appendRecords : appendKeyed, {
     topicId: write.topicId,
     expectedNext: expected.nextOffset,
     expectedVersion: expected.version,
@@ -76,6 +98,7 @@ export async function runAppend(session: Pick<Session, "run">, write: AppendWrit
     starts: slices.starts,
     lengths: slices.lengths,
     producers: write.producers.length === 0 ? "[]" : encodeProducers(write.producers),
+    state: JSON.stringify(write.state),
   });
   return row?.appended ? "appended" : "moved";
 }

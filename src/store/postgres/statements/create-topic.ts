@@ -34,6 +34,7 @@ const insertTopic = prepareStatement({
     batchRecords: "bigint",
     batchBytes: "bigint",
     autoCreated: "boolean",
+    keyed: "boolean",
   },
   build: (value) => sql<{ topicId: number }>`
 with topic as (
@@ -43,8 +44,8 @@ with topic as (
   on conflict (name) do nothing
   returning topic_id
 )
-insert into millrace.topic_heads (topic_id, epoch)
-select topic_id, ${value.epoch} from topic
+insert into millrace.topic_heads (topic_id, epoch, keyed)
+select topic_id, ${value.epoch}, ${value.keyed} from topic
 returning topic_id as "topicId"`,
 });
 
@@ -65,6 +66,7 @@ export async function createTopic(database: Database, topic: NewTopic): Promise<
       labels: encodeLabels(topic.labels),
       ...topic.limits,
       autoCreated: topic.autoCreated,
+      keyed: topic.keyed,
     });
     if (rows.length === 0) return "exists";
     const created = await findTopic(session, topic.name);

@@ -23,18 +23,33 @@ with deleted as (
 select count(*) as deleted from deleted`,
 });
 
+/** Locks: rows of a state that nobody can write any more. Index: `latest_pkey`. */
+const deleteState = prepareStatement({
+  values: { topicId: "bigint", count: "bigint" },
+  build: (value) => sql<{ deleted: number }>`
+with deleted as (
+  delete from millrace.latest where (topic_id, key) in (
+    select topic_id, key from millrace.latest where topic_id = ${value.topicId}
+    order by key limit ${value.count} for update skip locked)
+  returning 1
+)
+select count(*) as deleted from deleted`,
+});
+
 /**
- * Drops the note of a topic of which nothing is left. Locks: the note's row. Index: `removals_pkey`, `producers_pkey`.
+ * Drops the note of a topic of which nothing is left. Locks: the note's row. Index: `removals_pkey`, `producers_pkey`,
+ * `latest_pkey`.
  */
 const deleteNote = prepareStatement({
   values: { topicId: "bigint" },
   build: (value) => sql<object>`
 delete from millrace.removals as removal
 where removal.topic_id = ${value.topicId} and removal.whole_topic and removal.from_offset = removal.to_offset
-  and not exists (select from millrace.producers as p where p.topic_id = ${value.topicId})`,
+  and not exists (select from millrace.producers as p where p.topic_id = ${value.topicId})
+  and not exists (select from millrace.latest as l where l.topic_id = ${value.topicId})`,
 });
 
-/** Records first, ascending, then producers, then the note; each a statement of its own, so no lock is held long. */
+/** Records first, ascending, then producers, then the state, then the note; each a statement of its own, so no lock is held long. */
 export async function deleteOrphans(database: Database, count: number): Promise<number> {
   let deleted = 0;
   for (const { topicId } of await database.run(selectGone, {})) {
@@ -42,6 +57,9 @@ export async function deleteOrphans(database: Database, count: number): Promise<
     if (deleted >= count) break;
     const [row] = await database.run(deleteProducers, { topicId, count: count - deleted });
     deleted += row?.deleted ?? 0;
+    if (deleted >= count) break;
+    const [state] = await database.run(deleteState, { topicId, count: count - deleted });
+    deleted += state?.deleted ?? 0;
     if (deleted >= count) break;
     await database.run(deleteNote, { topicId });
   }

@@ -116,7 +116,7 @@ export async function readPage(database: Database, request: PageRequest): Promis
   switch (database.kind) {
     case "postgres": {
       const fields = decodeCopyRow(await database.copy(inlineNumbers(statement, pageValues)));
-      return fields && toPageRead(decodeRow(fields), fields[11] ?? null, isForward, request.from);
+      return fields && toPageRead(decodeRow(fields), fields[12] ?? null, isForward, request.from);
     }
     case "embedded": {
       const [row] = await database.run(statement, pageValues);
@@ -136,7 +136,7 @@ function countWithin(request: PageRequest): number {
   return Math.max(0, Math.min(request.records, reach));
 }
 
-/** The columns in their order: nine of the head, then the page's. */
+/** The columns in their order: ten of the head, then the page's. */
 function decodeRow(fields: readonly (Buffer | null)[]): Omit<PageRow, "frames"> {
   const integer = (index: number) => {
     const field = fields[index];
@@ -153,8 +153,9 @@ function decodeRow(fields: readonly (Buffer | null)[]): Omit<PageRow, "frames"> 
     nextBytes: required(6),
     lastTimeMicros: required(7),
     closed: fields[8]?.[0] === 1,
-    records: required(9),
-    endBytes: integer(10),
+    keyed: fields[9]?.[0] === 1,
+    records: required(10),
+    endBytes: integer(11),
   };
 }
 
@@ -170,6 +171,7 @@ function toPageRead(row: Omit<PageRow, "frames">, frames: Buffer | null, isForwa
     nextBytes: row.nextBytes,
     lastTimeMicros: row.lastTimeMicros,
     closed: row.closed,
+    keyed: row.keyed,
   };
   if (endBytes === null || frames === null) return { head, page: undefined };
   // Downwards from above the end: what was found is not what stands below `from`.

@@ -5,7 +5,7 @@ import type { Head, StoredTopic } from "../../store.js";
 export const headColumns = sql`h.topic_id as "topicId", h.epoch, h.version,
   h.earliest_offset as "earliestOffset", h.next_offset as "nextOffset",
   h.earliest_bytes as "earliestBytes", h.next_bytes as "nextBytes",
-  h.last_time as "lastTimeMicros", h.closed`;
+  h.last_time as "lastTimeMicros", h.closed, h.keyed`;
 
 /** A topic's columns, of `topics` as `t` and `topic_heads` as `h`. */
 export const topicColumns = sql`t.name, t.labels,

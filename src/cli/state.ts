@@ -1,0 +1,89 @@
+import { Command, Option } from "commander";
+import type { Position, WatchEvent } from "../client/index.js";
+import { type CommandContext, wantsJson, wholeNumberOption, withClient } from "./command-context.js";
+import { printRecords, tellPosition } from "./read.js";
+import { recordLine } from "./record-line.js";
+import { parsePosition } from "./start-option.js";
+import { tellEvent } from "./stream-events.js";
+
+/** `get TOPIC KEY…`: the latest record of each key. */
+export function getCommand(context: CommandContext): Command {
+  const { output, signal } = context;
+  return new Command("get")
+    .argument("<topic>")
+    .argument("<key...>")
+    .description("print the latest record of each key of a keyed topic")
+    .action((topic: string, keys: readonly string[], _options: object, command: Command) =>
+      withClient(command, async (client) => {
+        const isJson = wantsJson(command, output);
+        for (const record of await client.state.getMany(topic, keys, { signal })) {
+          await output.print(isJson ? JSON.stringify(record) : recordLine(record));
+        }
+      }),
+    );
+}
+
+/** `list TOPIC [PREFIX]`: the state of a keyed topic, by key. */
+export function listCommand(context: CommandContext): Command {
+  const { output, signal } = context;
+  return new Command("list")
+    .argument("<topic>")
+    .argument("[prefix]", "only keys that begin with this", "")
+    .description("print the latest record of each key of a keyed topic, by key")
+    .option("--after <key>", "only keys above this one")
+    .option("--limit <n>", "stop after so many records", wholeNumberOption("--limit", 1))
+    .action(
+      (
+        topic: string,
+        keyPrefix: string,
+        options: { readonly after?: string; readonly limit?: number },
+        command: Command,
+      ) =>
+        withClient(command, (client) => {
+          const { after: afterKey, limit } = options;
+          const onEvent = (event: WatchEvent) => tellEvent(output, event);
+          const records = client.state.list(topic, {
+            keyPrefix,
+            afterKey,
+            limit,
+            giveUpAfterMs: 10_000,
+            onEvent,
+            signal,
+          });
+          return printRecords(context, command, records);
+        }),
+    );
+}
+
+interface WatchOptions {
+  readonly from?: Position;
+  readonly limit?: number;
+  readonly position?: true;
+}
+
+/** `watch TOPIC [PREFIX]`: the state, and then its changes, until interrupted. */
+export function watchCommand(context: CommandContext): Command {
+  const { output, signal } = context;
+  return new Command("watch")
+    .argument("<topic>")
+    .argument("[prefix]", "only keys that begin with this", "")
+    .description("print the state of a keyed topic and then every change, across lost connections, until interrupted")
+    .addOption(new Option("--from <position>", "EPOCH:OFFSET, where an earlier watch stood").argParser(parsePosition))
+    .option("--limit <n>", "end after so many records", wholeNumberOption("--limit", 1))
+    .option("--position", "say at the end, on standard error, where to watch on (for --from)")
+    .action((topic: string, keyPrefix: string, options: WatchOptions, command: Command) =>
+      withClient(command, async (client) => {
+        const records = client.state.watch(topic, {
+          keyPrefix,
+          from: options.from,
+          onEvent: (event) => tellEvent(output, event),
+          signal,
+        });
+        try {
+          await printRecords(context, command, records, options.limit);
+        } finally {
+          if (options.position === true) tellPosition(context, records);
+        }
+      }),
+    );
+}

@@ -1,0 +1,118 @@
+import { checkTopicName, invalidArgument, type Position, recordBounds } from "../core/index.js";
+import type { Engine, PageMessage, WatchMessage } from "../engine/index.js";
+import { StateServiceService as Shapes, StateServiceWatchResponse } from "../gen/millrace/v1/state_service.js";
+import type { Calls } from "./calls.js";
+import type { CallContext, Method } from "./method.js";
+import { serverStreaming } from "./server-streaming.js";
+import { unary } from "./unary.js";
+
+/** A Get asks for at most so many keys. */
+const keysMax = 1000;
+
+export function stateService(calls: Calls, engine: Engine): readonly Method[] {
+  return [
+    unary(
+      calls,
+      // Records are passed on as they are stored.
+      {
+        path: Shapes.get.path,
+        requestDeserialize: Shapes.get.requestDeserialize,
+        responseSerialize: (encoded: Buffer) => encoded,
+      },
+      async (request, context) => {
+        const command = { topic: topicOf(request, context), keys: checkKeys(request.keys) };
+        return (await engine.getState(command, context.signal)).encoded;
+      },
+    ),
+    serverStreaming(
+      calls,
+      {
+        path: Shapes.list.path,
+        requestDeserialize: Shapes.list.requestDeserialize,
+        responseSerialize: ({ encoded }: PageMessage) => encoded,
+        recordsIn: ({ records }) => records,
+        positionAfter: ({ next }) => next,
+      },
+      (request, context) => {
+        const command = {
+          topic: topicOf(request, context),
+          keyPrefix: checkKeyPart("key_prefix", request.keyPrefix),
+          afterKey: checkKeyPart("after_key", request.afterKey),
+          limit: request.limit,
+        };
+        return engine.listState(command, context.stream, context.signal);
+      },
+    ),
+    serverStreaming(
+      calls,
+      {
+        path: Shapes.watch.path,
+        requestDeserialize: Shapes.watch.requestDeserialize,
+        responseSerialize: encodeWatchMessage,
+        recordsIn: (message) => (message.kind === "page" ? message.records : 0),
+        positionAfter: (message) => message.next,
+      },
+      (request, context) => {
+        const from = positionOf(request.from);
+        const command = {
+          topic: topicOf(request, context),
+          keyPrefix: checkKeyPart("key_prefix", request.keyPrefix),
+          from,
+        };
+        context.position = from;
+        return engine.watchState(command, context.stream, context.signal);
+      },
+    ),
+  ];
+}
+
+function topicOf(request: { readonly topic: string }, context: CallContext): string {
+  context.stream.topic = checkTopicName(request.topic);
+  return request.topic;
+}
+
+function positionOf(
+  from: { readonly epoch: number; readonly offset?: number | undefined } | undefined,
+): Position | undefined {
+  return from && { epoch: from.epoch, offset: from.offset ?? 0 };
+}
+
+function checkKeys(keys: readonly string[]): readonly string[] {
+  if (keys.length === 0 || keys.length > keysMax) {
+    throw invalidArgument("keys", `must be 1 to ${keysMax} keys, got ${keys.length}`);
+  }
+  for (const [index, key] of keys.entries()) {
+    if (key === "") throw invalidArgument(`keys[${index}]`, "must not be empty");
+    checkKeyPart(`keys[${index}]`, key);
+  }
+  return keys;
+}
+
+/** A key, or the beginning of one: what no record can have is refused before the database is asked. */
+function checkKeyPart(field: string, text: string): string {
+  const bytes = Buffer.byteLength(text);
+  if (bytes > recordBounds.keyBytes) {
+    throw invalidArgument(field, `must be at most ${recordBounds.keyBytes} bytes, got ${bytes}`);
+  }
+  if (text.includes("\0")) throw invalidArgument(field, "must not contain U+0000");
+  return text;
+}
+
+function encodeWatchMessage(message: WatchMessage): Buffer {
+  if (message.kind === "page") return message.encoded;
+  const bytes = StateServiceWatchResponse.encode({ records: [], next: message.next, event: eventOf(message) }).finish();
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function eventOf(message: Exclude<WatchMessage, { kind: "page" }>): NonNullable<StateServiceWatchResponse["event"]> {
+  switch (message.kind) {
+    case "snapshot-end":
+      return { $case: "snapshotEnd", value: {} };
+    case "heartbeat":
+      return { $case: "heartbeat", value: {} };
+    case "closed":
+      return { $case: "closed", value: {} };
+    default:
+      throw message satisfies never;
+  }
+}

@@ -1,0 +1,155 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { StateChange, StatePageRead, Store } from "../../src/store/index.js";
+import { createTestDatabase, databaseKinds, type TestDatabase } from "../support/database.js";
+import { createdTopic, frameOf, splitFrames, textOf, writeAfter } from "./topic-writes.js";
+
+/** One record of a key, or its removal. */
+interface Change {
+  readonly key: string;
+  readonly isTombstone: boolean;
+}
+
+const everything = { records: 1000, bytes: 1_000_000 };
+
+function textsOf(read: StatePageRead | undefined): string[] {
+  return read?.page === undefined ? [] : splitFrames(read.page.frames).map(textOf);
+}
+
+describe.each(databaseKinds)("The state on %s", (kind) => {
+  let database: TestDatabase;
+  let store: Store;
+  let topics = 0;
+
+  beforeAll(async () => {
+    database = await createTestDatabase(kind);
+    store = await database.openStore();
+  });
+  afterAll(() => database.drop());
+
+  /** Appends commits of changes to a new topic, each record's frame saying what it is; gives the topic's id. */
+  async function topicOf(commits: readonly (readonly Change[])[]): Promise<number> {
+    topics += 1;
+    let { head } = await createdTopic(store, `state-${topics}`, { keyed: true });
+    expect(head.keyed).toBe(true);
+    for (const commit of commits) {
+      const state = new Map<string, StateChange>();
+      commit.forEach(({ key, isTombstone }, index) => state.set(key, { key, index, isTombstone }));
+      const frames = commit.map(({ key, isTombstone }, index) =>
+        frameOf(`${key}${isTombstone ? "-" : "="}${head.nextOffset + index}`),
+      );
+      const write = writeAfter(head, frames, { state: [...state.values()] });
+      expect(await store.append(write)).toBe("appended");
+      head = { ...head, nextOffset: head.nextOffset + commit.length, nextBytes: head.nextBytes + write.frames.length };
+    }
+    return head.topicId;
+  }
+
+  const set = (key: string): Change => ({ key, isTombstone: false });
+  const remove = (key: string): Change => ({ key, isTombstone: true });
+
+  test("readState(), gives the latest of each key that was asked for, in order, without tombstones", async () => {
+    const topicId = await topicOf([[set("b"), set("a"), set("b")], [set("c"), remove("a")], [set("d")]]);
+    const read = await store.readState(topicId, ["d", "b", "a", "none", "b"]);
+    expect(textsOf(read)).toEqual(["b=2", "d=5"]);
+    expect(read?.head.nextOffset).toBe(6);
+    expect(await store.readState(topicId, ["a"])).toMatchObject({ page: undefined, head: { nextOffset: 6 } });
+    expect(await store.readState(999_999, ["a"])).toBeUndefined();
+  });
+
+  test("listState(), gives keys in the order of their bytes, by prefix, above a key, within its bounds", async () => {
+    const keys = ["", "a", "a'\"\\", "a,b}", "ab", "b", "é", "\u{ffff}", "\u{10ffff}", "\u{10ffff}z"].filter(
+      (key) => key !== "",
+    );
+    const topicId = await topicOf([keys.toReversed().map(set)]);
+    const list = (prefix: string, after?: string, bounds = everything) =>
+      store.listState({ topicId, prefix, after, ...bounds });
+    const keysOf = (read: StatePageRead | undefined) =>
+      textsOf(read).map((text) => text.slice(0, text.lastIndexOf("=")));
+    const byBytes = keys.toSorted((x, y) => Buffer.compare(Buffer.from(x), Buffer.from(y)));
+    expect(keysOf(await list(""))).toEqual(byBytes);
+    expect(keysOf(await list("a"))).toEqual(byBytes.filter((key) => key.startsWith("a")));
+    expect(keysOf(await list("\u{10ffff}"))).toEqual(["\u{10ffff}", "\u{10ffff}z"]);
+    expect(keysOf(await list("\u{ffff}"))).toEqual(["\u{ffff}"]);
+    expect(keysOf(await list("a", "a"))).toEqual(byBytes.filter((key) => key.startsWith("a") && key !== "a"));
+    expect(keysOf(await list("a", "0"))).toEqual(byBytes.filter((key) => key.startsWith("a")));
+    expect(keysOf(await list("a", "b"))).toEqual([]);
+    const two = await list("", undefined, { records: 2, bytes: 1_000_000 });
+    expect(keysOf(two)).toEqual(byBytes.slice(0, 2));
+    expect(two?.page).toMatchObject({ records: 2, lastKey: byBytes[1] });
+    // One record always comes, however large.
+    expect(keysOf(await list("", undefined, { records: 9, bytes: 1 }))).toEqual(byBytes.slice(0, 1));
+  });
+
+  test("readStateChanges(), gives what changed since an offset, and the tombstones that are asked for", async () => {
+    const topicId = await topicOf([
+      [set("a"), set("b"), set("c")],
+      [remove("b"), set("a")],
+    ]);
+    const changes = async (from: number, tombstonesFrom: number, prefix = "") =>
+      textsOf(await store.readStateChanges({ topicId, prefix, from, tombstonesFrom, ...everything }));
+    expect(await changes(0, 0)).toEqual(["c=2", "b-3", "a=4"]);
+    expect(await changes(0, 5)).toEqual(["c=2", "a=4"]);
+    expect(await changes(3, 0)).toEqual(["b-3", "a=4"]);
+    expect(await changes(0, 0, "b")).toEqual(["b-3"]);
+    expect(await changes(5, 0)).toEqual([]);
+  });
+
+  test("deleteOrphans(), takes the state of a topic that is gone, and trims leave it", async () => {
+    const topicId = await topicOf([[set("a"), set("b")]]);
+    await store.trimTopic(topicId, 2);
+    expect(textsOf(await store.listState({ topicId, prefix: "", after: undefined, ...everything }))).toEqual([
+      "a=0",
+      "b=1",
+    ]);
+    await store.deleteTopic(topicId);
+    expect(await store.listState({ topicId, prefix: "", after: undefined, ...everything })).toBeUndefined();
+    let deleted = 0;
+    for (let now = await store.deleteOrphans(1); now > 0; now = await store.deleteOrphans(1)) deleted += now;
+    expect(deleted).toBeGreaterThanOrEqual(4);
+  });
+
+  test("an append that another node was faster than, changes no state", async () => {
+    const topic = await createdTopic(store, "lost-race", { keyed: true });
+    const state = [{ key: "a", index: 0, isTombstone: false }];
+    expect(await store.append(writeAfter(topic.head, [frameOf("a=0")], { state }))).toBe("appended");
+    expect(await store.append(writeAfter(topic.head, [frameOf("a=late")], { state }))).toBe("moved");
+    expect(textsOf(await store.readState(topic.head.topicId, ["a"]))).toEqual(["a=0"]);
+  });
+
+  test("pages of list and changes, put together, are the model's state, whatever their bounds", async () => {
+    const change = fc.record({ key: fc.constantFrom("a", "b", "ba", "c", "ca"), isTombstone: fc.boolean() });
+    const commits = fc.array(fc.array(change, { minLength: 1, maxLength: 5 }), { minLength: 1, maxLength: 4 });
+    const bounds = fc.record({ records: fc.integer({ min: 1, max: 4 }), bytes: fc.integer({ min: 1, max: 40 }) });
+    await fc.assert(
+      fc.asyncProperty(commits, bounds, fc.constantFrom("", "b", "c"), async (written, bound, prefix) => {
+        const topicId = await topicOf(written);
+        const latest = new Map<string, string>();
+        written.flat().forEach(({ key, isTombstone }, offset) => {
+          // As `Map` keeps the place of a key's first entry, it is taken out first.
+          latest.delete(key);
+          latest.set(key, `${key}${isTombstone ? "-" : "="}${offset}`);
+        });
+        const matching = [...latest].filter(([key]) => key.startsWith(prefix));
+        const listed: string[] = [];
+        for (let after: string | undefined; ; ) {
+          const read = await store.listState({ topicId, prefix, after, ...bound });
+          if (read?.page === undefined) break;
+          listed.push(...textsOf(read));
+          after = read.page.lastKey;
+        }
+        const kept = matching.filter(([, text]) => text.includes("=")).toSorted(([x], [y]) => (x < y ? -1 : 1));
+        expect(listed).toEqual(kept.map(([, text]) => text));
+        const changed: string[] = [];
+        for (let from = 0; ; ) {
+          const read = await store.readStateChanges({ topicId, prefix, from, tombstonesFrom: 0, ...bound });
+          if (read?.page === undefined) break;
+          changed.push(...textsOf(read));
+          from = read.page.lastOffset + 1;
+        }
+        expect(changed).toEqual(matching.map(([, text]) => text));
+      }),
+      { numRuns: 25 },
+    );
+  });
+});

@@ -1,0 +1,43 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { Record as RecordMessage } from "../../src/gen/millrace/v1/record.js";
+import { frameBatches, stateOf } from "../../src/wire/index.js";
+
+/** A batch of records as a request brings them. */
+function batchOf(records: readonly Uint8Array[]) {
+  const bounds: number[] = [];
+  let at = 0;
+  for (const record of records) bounds.push(at, (at += record.length));
+  return { bytes: Buffer.concat(records), bounds, stamped: new Set<number>(), count: records.length, weight: at };
+}
+
+const bodies = [
+  undefined,
+  { $case: "text", value: "" } as const,
+  { $case: "data", value: Buffer.from("x") } as const,
+  { $case: "json", value: { a: 1 } } as const,
+  { $case: "message", value: { typeUrl: "a/b", value: Buffer.alloc(0) } } as const,
+];
+
+const recordArbitrary = fc.record({
+  key: fc.oneof(fc.constantFrom("", "a", "ß", "a".repeat(200)), fc.string({ unit: "grapheme", maxLength: 5 })),
+  body: fc.constantFrom(...bodies),
+  attributes: fc.constantFrom(new Map<string, string>(), new Map([["name", "value"]])),
+  location: fc.constantFrom(undefined, { latitude: 1, longitude: 2 }),
+});
+
+test("stateOf(), gives each key's last record, and whether it removes the key", () => {
+  fc.assert(
+    fc.property(fc.array(recordArbitrary, { minLength: 1, maxLength: 12 }), (records) => {
+      const encoded = records.map((record) =>
+        RecordMessage.encode({ ...record, eventTime: undefined, time: undefined }).finish(),
+      );
+      const model = new Map<string, { key: string; index: number; isTombstone: boolean }>();
+      records.forEach(({ key, body }, index) => {
+        if (key !== "") model.set(key, { key, index, isTombstone: body === undefined });
+      });
+      const changes = stateOf(frameBatches([batchOf(encoded)], 7, 1_000_000));
+      expect(new Map(changes.map((change) => [change.key, change]))).toEqual(model);
+    }),
+  );
+});
