@@ -17,6 +17,7 @@ class Range extends Stream<number> {
   readonly #end: number;
   readonly #step: number;
   #index = 0;
+  #isClosed = false;
 
   constructor(start: number, end: number, step: number) {
     super();
@@ -28,12 +29,13 @@ class Range extends Stream<number> {
   override poll(): Polled<number> {
     // Multiplied, not added up: 0.1 ten times would be less than 1.
     const number = this.#start + this.#index * this.#step;
-    if (this.#step > 0 ? number >= this.#end : number <= this.#end) return END;
+    if (this.#isClosed || (this.#step > 0 ? number >= this.#end : number <= this.#end)) return END;
     this.#index += 1;
     return number;
   }
 
   override close(): undefined {
-    this.#index = Infinity;
+    // Not by the index: a whole number that is Infinity once is no small integer ever after.
+    this.#isClosed = true;
   }
 }
