@@ -31,6 +31,7 @@ import {
   timeLimit,
   toWritable,
 } from "millrace/streams";
+import { wholeNumber } from "../whole-number.js";
 
 const { values } = parseArgs({
   options: {
@@ -43,13 +44,17 @@ const { values } = parseArgs({
   },
 });
 
+const atOnce = wholeNumber("at-once", values["at-once"], 1);
+const limitMs = wholeNumber("limit-ms", values["limit-ms"], 1);
+const maxRetries = wholeNumber("retries", values.retries);
+
 type Outcome = { readonly url: string } & (
   | { readonly status: number; readonly bytes: number }
   | { readonly error: string }
 );
 
 /** One try. An answer is counted and not kept: it may be large. */
-const request = timeLimit(Number(values["limit-ms"]), async (url: URL, { signal }): Promise<Outcome> => {
+const request = timeLimit(limitMs, async (url: URL, { signal }): Promise<Outcome> => {
   const { status, statusText, body } = await fetch(url, { signal });
   if (status >= 500) {
     await body?.cancel();
@@ -70,7 +75,7 @@ async function fetchOne(url: string, { signal }: CallContext): Promise<Outcome> 
   try {
     const target = new URL(url);
     const tries = retry<Outcome>(async (attempt) => [await request(target, attempt)], {
-      maxRetries: Number(values.retries),
+      maxRetries,
       minMs: 20,
       maxMs: 1000,
       signal,
@@ -89,7 +94,6 @@ function print(outcome: Outcome): string {
 
 const stopped = new AbortController();
 process.once("SIGINT", () => stopped.abort(new Error("stopped")));
-const atOnce = Number(values["at-once"]);
 try {
   await pipe(
     fromReadable(process.stdin),

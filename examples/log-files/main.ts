@@ -40,6 +40,7 @@ import {
   toWritable,
   tryMap,
 } from "millrace/streams";
+import { wholeNumber } from "../whole-number.js";
 import { Findings } from "./counts.js";
 import { findLogs } from "./find-logs.js";
 import { type LogLine, NotALogLine, parseLine } from "./log-line.js";
@@ -55,6 +56,10 @@ const { values, positionals } = parseArgs({
     json: { type: "boolean", default: false },
   },
 });
+
+const fileCount = wholeNumber("files", values.files, 1);
+const rate = wholeNumber("rate", values.rate, 1);
+const topErrors = wholeNumber("top", values.top);
 
 function report(what: string, error: unknown): void {
   process.stderr.write(`${what}: ${error instanceof Error ? error.message : String(error)}\n`);
@@ -88,9 +93,8 @@ async function analyse(folder: string, findings: Findings, signal: AbortSignal):
     findings.files += 1;
     return readLog(path);
   };
-  const rate = Number(values.rate);
   await pipe(
-    merge(Array.from({ length: Number(values.files) }, () => flatMap(paths, read))),
+    merge(Array.from({ length: fileCount }, () => flatMap(paths, read))),
     throttle({ items: rate, perMs: 1000, burst: Math.ceil(rate / 100) }),
     forEach((result) => {
       if (result.ok || result.error instanceof NotALogLine) findings.lines += 1;
@@ -119,7 +123,7 @@ if (values.sample !== undefined) {
     if (!stopped.signal.aborted) throw error;
     process.exitCode = 130;
   }
-  const output = values.json ? [`${JSON.stringify(findings)}\n`] : findings.table(Number(values.top));
+  const output = values.json ? [`${JSON.stringify(findings)}\n`] : findings.table(topErrors);
   // Whoever reads it may have left.
   await toWritable(output, process.stdout, { end: false }).catch((error) => report("standard output", error));
 } else {

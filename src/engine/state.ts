@@ -32,6 +32,8 @@ export interface StateParts {
 
 /** Rows of state that one statement looks at, at most. */
 const pageRecordsMax = 1000;
+/** How many more are asked for than records of the topic's mean size would fill a page. */
+const recordsMargin = 1.25;
 
 /** The latest records of some keys. */
 export async function getState(parts: StateParts, command: GetStateCommand, signal: AbortSignal): Promise<PageMessage> {
@@ -121,6 +123,11 @@ function pageOf(topic: Topic, { head, page }: StatePageRead): PageMessage {
   };
 }
 
+/** How many records a page of so many bytes may have: what is read and does not fit is read for nothing. */
+function recordsWithin(bytes: number, { meanFrameBytes }: Topic): number {
+  return Math.min(pageRecordsMax, 1 + Math.ceil((bytes / meanFrameBytes) * recordsMargin));
+}
+
 /** The room for the pages of one stream. */
 class Pages {
   readonly #allowance: PageAllowance;
@@ -179,12 +186,13 @@ class Listing {
   async advance(): Promise<boolean> {
     if (this.#remaining === 0) return false;
     this.#stream.waitFor("database");
+    const bytes = this.#pages.take();
     const request = {
       topicId: this.#topic.topicId,
       prefix: this.#command.keyPrefix,
       after: this.#after,
-      records: Math.min(pageRecordsMax, this.#remaining),
-      bytes: this.#pages.take(),
+      records: Math.min(recordsWithin(bytes, this.#topic), this.#remaining),
+      bytes,
     };
     const read = observed(
       this.#topic,
@@ -286,13 +294,14 @@ class Watcher {
 
   async #readPage(): Promise<WatchMessage | undefined> {
     this.#stream.waitFor("database");
+    const bytes = this.#pages.take();
     const request = {
       topicId: this.#topic.topicId,
       prefix: this.#command.keyPrefix,
       from: this.#cursor,
       tombstonesFrom: this.#tombstonesFrom,
-      records: pageRecordsMax,
-      bytes: this.#pages.take(),
+      records: recordsWithin(bytes, this.#topic),
+      bytes,
     };
     const lane = this.#phase === "live" ? "live" : "history";
     const { head, page } = observed(

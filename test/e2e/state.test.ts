@@ -1,16 +1,26 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { createClient } from "../../src/index.js";
+import { createClient, type MillraceClient } from "../../src/index.js";
 import { createTestDatabase, databaseKinds } from "../support/database.js";
 import { databaseArguments, killServerProcesses, startServerProcess } from "../support/server-process.js";
 import { seededRandom } from "../support/soak.js";
 import { runCli } from "../cli/run-cli.js";
-import { watchWhileItChanges } from "./state.js";
+import { watchWhileItChanges, withServer } from "./state.js";
 
 afterEach(killServerProcesses);
 
 describe.each(databaseKinds)("The state of a keyed topic on %s", (kind) => {
-  test("is the same for every watcher, fast, slow or interrupted, and for whoever lists it", () =>
-    watchWhileItChanges({ kind, keys: 60, changes: 3000, resumptions: 15, random: seededRandom(1) }));
+  test("is the same for every watcher, fast, slow or interrupted, and for whoever lists it; else it is refused", () =>
+    withServer(kind, async (millrace) => {
+      await watchWhileItChanges({
+        millrace,
+        topic: "features",
+        keys: 60,
+        changes: 3000,
+        resumptions: 15,
+        random: seededRandom(1),
+      });
+      await refusals(millrace);
+    }));
 
   test("is what the command line gets, lists and watches; survives a trim and a restart", async () => {
     const database = await createTestDatabase(kind);
@@ -57,42 +67,37 @@ describe.each(databaseKinds)("The state of a keyed topic on %s", (kind) => {
     await server.stop();
     await database.drop();
   });
-
-  test("is refused where there is none, or what is asked makes no sense", async () => {
-    const database = await createTestDatabase(kind);
-    const server = await startServerProcess([...databaseArguments(database.connection), "--listen", "127.0.0.1:0"]);
-    const millrace = createClient({ address: server.address });
-    await millrace.topics.create("log");
-    await millrace.topics.create("keyed", { keyed: true });
-    const { epoch } = await millrace.topics.get("keyed");
-    const drain = async (records: AsyncIterable<unknown>) => {
-      for await (const record of records) expect(record).toBeUndefined();
-    };
-    const refusals: [() => Promise<unknown>, string, string][] = [
-      [() => millrace.state.get("log", "a"), "FAILED_PRECONDITION", "keeps no state"],
-      [() => drain(millrace.state.list("log")), "FAILED_PRECONDITION", "keeps no state"],
-      [() => drain(millrace.state.watch("log")), "FAILED_PRECONDITION", "keeps no state"],
-      [() => millrace.state.get("none", "a"), "NOT_FOUND", "none"],
-      [() => millrace.state.getMany("keyed", []), "INVALID_ARGUMENT", "keys: must be 1 to 1000"],
-      [() => millrace.state.getMany("keyed", ["a", ""]), "INVALID_ARGUMENT", "keys[1]: must not be empty"],
-      [() => millrace.state.get("keyed", "\0"), "INVALID_ARGUMENT", "keys[0]: must not contain U+0000"],
-      [() => millrace.state.get("keyed", "a".repeat(1025)), "INVALID_ARGUMENT", "at most 1024 bytes, got 1025"],
-      [() => drain(millrace.state.list("keyed", { keyPrefix: "\0" })), "INVALID_ARGUMENT", "key_prefix"],
-      [
-        () => drain(millrace.state.watch("keyed", { from: { epoch, offset: 1 } })),
-        "OUT_OF_RANGE",
-        "its next offset is 0",
-      ],
-      [() => drain(millrace.state.watch("keyed", { from: { epoch: 1, offset: 0 } })), "FAILED_PRECONDITION", "epoch"],
-    ];
-    for (const [ask, code, message] of refusals) {
-      const error = await ask().catch((thrown: unknown) => thrown);
-      expect(error).toMatchObject({ code, message: expect.stringContaining(message) as string });
-    }
-    expect(await millrace.state.get("keyed", "a")).toBeUndefined();
-    await drain(millrace.state.list("keyed"));
-    millrace.close();
-    await server.stop();
-    await database.drop();
-  });
 });
+
+/** Where there is no state, and what makes no sense. */
+async function refusals(millrace: MillraceClient): Promise<void> {
+  await millrace.topics.create("log");
+  await millrace.topics.create("keyed", { keyed: true });
+  const { epoch } = await millrace.topics.get("keyed");
+  const drain = async (records: AsyncIterable<unknown>) => {
+    for await (const record of records) expect(record).toBeUndefined();
+  };
+  const cases: [() => Promise<unknown>, string, string][] = [
+    [() => millrace.state.get("log", "a"), "FAILED_PRECONDITION", "keeps no state"],
+    [() => drain(millrace.state.list("log")), "FAILED_PRECONDITION", "keeps no state"],
+    [() => drain(millrace.state.watch("log")), "FAILED_PRECONDITION", "keeps no state"],
+    [() => millrace.state.get("none", "a"), "NOT_FOUND", "none"],
+    [() => millrace.state.getMany("keyed", []), "INVALID_ARGUMENT", "keys: must be 1 to 1000"],
+    [() => millrace.state.getMany("keyed", ["a", ""]), "INVALID_ARGUMENT", "keys[1]: must not be empty"],
+    [() => millrace.state.get("keyed", "\0"), "INVALID_ARGUMENT", "keys[0]: must not contain U+0000"],
+    [() => millrace.state.get("keyed", "a".repeat(1025)), "INVALID_ARGUMENT", "at most 1024 bytes, got 1025"],
+    [() => drain(millrace.state.list("keyed", { keyPrefix: "\0" })), "INVALID_ARGUMENT", "key_prefix"],
+    [
+      () => drain(millrace.state.watch("keyed", { from: { epoch, offset: 1 } })),
+      "OUT_OF_RANGE",
+      "its next offset is 0",
+    ],
+    [() => drain(millrace.state.watch("keyed", { from: { epoch: 1, offset: 0 } })), "FAILED_PRECONDITION", "epoch"],
+  ];
+  for (const [ask, code, message] of cases) {
+    const error = await ask().catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code, message: expect.stringContaining(message) as string });
+  }
+  expect(await millrace.state.get("keyed", "a")).toBeUndefined();
+  await drain(millrace.state.list("keyed"));
+}

@@ -6,12 +6,27 @@ import { databaseArguments, startServerProcess } from "../support/server-process
 import type { Random } from "../support/soak.js";
 
 export interface StateOptions {
-  readonly kind: DatabaseKind;
+  readonly millrace: MillraceClient;
+  readonly topic: string;
   readonly keys: number;
   readonly changes: number;
   /** How often a watcher is ended and resumed where it was. */
   readonly resumptions: number;
   readonly random: Random;
+}
+
+/** Runs with a client of a server of its own. */
+export async function withServer(kind: DatabaseKind, run: (millrace: MillraceClient) => Promise<void>): Promise<void> {
+  const database = await createTestDatabase(kind);
+  const server = await startServerProcess([...databaseArguments(database.connection), "--listen", "127.0.0.1:0"]);
+  const millrace = createClient({ address: server.address });
+  try {
+    await run(millrace);
+  } finally {
+    millrace.close();
+    await server.stop();
+    await database.drop();
+  }
 }
 
 type State = Map<string, string>;
@@ -66,67 +81,57 @@ async function watchInPieces(
  * Changes keys at random while a fast, a slow and an often interrupted watcher look on, and one that began before
  * anything was there. All end with the state that the database has, and the slow one with fewer records.
  */
-export async function watchWhileItChanges({ kind, keys, changes, resumptions, random }: StateOptions): Promise<void> {
-  const database = await createTestDatabase(kind);
-  const server = await startServerProcess([...databaseArguments(database.connection), "--listen", "127.0.0.1:0"]);
-  const millrace = createClient({ address: server.address });
-  const topic = "features";
-  try {
-    const created = await millrace.topics.create(topic, { keyed: true });
-    expect(created.isKeyed).toBe(true);
-    const model: State = new Map();
-    const change = (number: number) => {
-      const key = `key-${Math.floor(random() * keys)}`;
-      const isRemoved = random() < 0.2;
-      if (isRemoved) model.delete(key);
-      else model.set(key, `${number}`);
-      return isRemoved ? { key } : { key, text: `${number}` };
-    };
-    const published = deferred<void>();
-    const early = watchAll(millrace, topic);
-    const publisher = millrace.publisher(topic, { batchRecords: 20 });
-    const publish = async (from: number, to: number) => {
-      for (let number = from; number < to; number += 1) {
-        await publisher.ready();
-        void publisher.publish(change(number));
-        if (number % 50 === 0) await sleep(1);
-      }
-      await publisher.flush();
-    };
-    await publish(0, changes / 2);
-    const fast = watchAll(millrace, topic);
-    const slow = watchAll(millrace, topic, published.promise);
-    const interrupted = watchInPieces(millrace, topic, resumptions, random);
-    await publish(changes / 2, changes);
-    await publisher.close();
-    published.resolve();
-    await millrace.topics.close(topic);
-
-    const listed: State = new Map();
-    for await (const record of millrace.state.list(topic)) apply(listed, record);
-    expect(listed).toEqual(model);
-    expect((await early).state).toEqual(model);
-    const [ofFast, ofSlow] = await Promise.all([fast, slow]);
-    expect(ofFast.state).toEqual(model);
-    expect(ofSlow.state).toEqual(model);
-    // What changed while it waited came once a key.
-    expect(ofSlow.records).toBeLessThan(changes / 2);
-    expect(await interrupted).toEqual(model);
-    // The order of keys, in pieces, by any prefix.
-    const sorted = [...model.keys()].filter((key) => key.startsWith("key-1")).toSorted();
-    const prefixed: string[] = [];
-    for (let afterKey = ""; ; ) {
-      const page: string[] = [];
-      for await (const { key } of millrace.state.list(topic, { keyPrefix: "key-1", afterKey, limit: 3 }))
-        page.push(key);
-      prefixed.push(...page);
-      if (page.length < 3) break;
-      afterKey = page.at(-1) ?? "";
+export async function watchWhileItChanges(options: StateOptions): Promise<void> {
+  const { millrace, topic, keys, changes, resumptions, random } = options;
+  const created = await millrace.topics.create(topic, { keyed: true });
+  expect(created.isKeyed).toBe(true);
+  const model: State = new Map();
+  const change = (number: number) => {
+    const key = `key-${Math.floor(random() * keys)}`;
+    const isRemoved = random() < 0.2;
+    if (isRemoved) model.delete(key);
+    else model.set(key, `${number}`);
+    return isRemoved ? { key } : { key, text: `${number}` };
+  };
+  const published = deferred<void>();
+  const early = watchAll(millrace, topic);
+  const publisher = millrace.publisher(topic, { batchRecords: 20 });
+  const publish = async (from: number, to: number) => {
+    for (let number = from; number < to; number += 1) {
+      await publisher.ready();
+      void publisher.publish(change(number));
+      if (number % 50 === 0) await sleep(1);
     }
-    expect(prefixed).toEqual(sorted);
-  } finally {
-    millrace.close();
-    await server.stop();
-    await database.drop();
+    await publisher.flush();
+  };
+  await publish(0, changes / 2);
+  const fast = watchAll(millrace, topic);
+  const slow = watchAll(millrace, topic, published.promise);
+  const interrupted = watchInPieces(millrace, topic, resumptions, random);
+  await publish(changes / 2, changes);
+  await publisher.close();
+  published.resolve();
+  await millrace.topics.close(topic);
+
+  const listed: State = new Map();
+  for await (const record of millrace.state.list(topic)) apply(listed, record);
+  expect(listed).toEqual(model);
+  expect((await early).state).toEqual(model);
+  const [ofFast, ofSlow] = await Promise.all([fast, slow]);
+  expect(ofFast.state).toEqual(model);
+  expect(ofSlow.state).toEqual(model);
+  // What changed while it waited came once a key.
+  expect(ofSlow.records).toBeLessThan(changes / 2);
+  expect(await interrupted).toEqual(model);
+  // The order of keys, in pieces, by any prefix.
+  const sorted = [...model.keys()].filter((key) => key.startsWith("key-1")).toSorted();
+  const prefixed: string[] = [];
+  for (let afterKey = ""; ; ) {
+    const page: string[] = [];
+    for await (const { key } of millrace.state.list(topic, { keyPrefix: "key-1", afterKey, limit: 3 })) page.push(key);
+    prefixed.push(...page);
+    if (page.length < 3) break;
+    afterKey = page.at(-1) ?? "";
   }
+  expect(prefixed).toEqual(sorted);
 }

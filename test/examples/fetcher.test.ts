@@ -84,6 +84,13 @@ test("fetcher reports what is no URL and what nobody answers, and goes on", asyn
   expect(answered?.status).toBe(200);
 });
 
+test("fetcher refuses what is no number of retries, and asks nobody", async () => {
+  const { code, stdout, stderr } = await runExample("fetcher", ["--retries", "many"], { input: `${origin}/a\n` });
+  expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+  expect(stderr).toContain("--retries many");
+  expect(openMax).toBe(0);
+});
+
 test("fetcher gives what comes first, of no more at once than it was told", async () => {
   const paths = ["late", ...Array.from({ length: 20 }, (_, index) => `${index}`)];
   lateBehind = 10;

@@ -52,6 +52,12 @@ test("log-files counts what it can, and reports what it cannot read", async () =
   ]);
 });
 
+test.each(["--files", "--rate"])("log-files refuses %s 0 rather than count nothing", async (option) => {
+  const { code, stdout, stderr } = await runExample("log-files", [folder, option, "0"]);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+  expect(stderr).toBe(`Cannot take ${option} 0: it is a whole number from 1\n`);
+});
+
 test("log-files fails when there is no such directory", async () => {
   const { code, stderr } = await runExample("log-files", [join(folder, "none")]);
   expect(code).toBe(1);

@@ -7,7 +7,6 @@ interface SqlTypes {
   "bigint or null": number | null;
   int: number;
   text: string;
-  "text or null": string | null;
   boolean: boolean;
   bytea: Uint8Array;
   jsonb: string;

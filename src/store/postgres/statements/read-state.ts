@@ -1,4 +1,5 @@
 import { type RawBuilder, sql } from "kysely";
+import { recordBounds } from "../../../core/index.js";
 import type { Head, StateChangesRequest, StateListRequest, StatePageRead } from "../../store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement, requireWholeNumber } from "../statement.js";
@@ -66,13 +67,13 @@ const selectList = prepareStatement({
     topicId: "bigint",
     from: "text",
     isExclusive: "boolean",
-    to: "text or null",
+    to: "text",
     bytes: "bigint",
     records: "bigint",
   },
   build: (value) =>
     stateQuery(value.topicId, value.bytes, {
-      where: sql`key >= ${value.from} and (${value.to} is null or key < ${value.to})
+      where: sql`key >= ${value.from} and key < ${value.to}
         and not (${value.isExclusive} and key = ${value.from}) and not is_tombstone`,
       order: sql`key`,
       limit: value.records,
@@ -130,8 +131,11 @@ export async function readStateChanges(
   return toStatePage((await database.run(selectChanges, request))[0]);
 }
 
-/** The first text that is above every text with this prefix; null when there is none. */
-function upperBound(prefix: string): string | null {
+/** Above every key, which has at most 1024 bytes. */
+const aboveAll = "\u{10ffff}".repeat(recordBounds.keyBytes / 4 + 1);
+
+/** The first text that is above every key with this prefix. */
+function upperBound(prefix: string): string {
   const points = Array.from(prefix, (character) => character.codePointAt(0) ?? 0);
   for (let last = points.pop(); last !== undefined; last = points.pop()) {
     if (last >= 0x10ffff) continue;
@@ -139,7 +143,7 @@ function upperBound(prefix: string): string | null {
     const next = last === 0xd7ff ? 0xe000 : last + 1;
     return String.fromCodePoint(...points, next);
   }
-  return null;
+  return aboveAll;
 }
 
 function toStatePage(row: StateRow | undefined): StatePageRead | undefined {
