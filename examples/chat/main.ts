@@ -23,6 +23,7 @@ import { createClient, type MillraceClient } from "millrace";
 import { fold, forEach, Lagged, range, scope, sleep } from "millrace/streams";
 import { createHub, type Hub } from "./hub.js";
 import { type Message, recordOf } from "./message.js";
+import { wholeNumber } from "../whole-number.js";
 
 const { values } = parseArgs({
   options: {
@@ -40,7 +41,7 @@ const members: Readonly<Record<string, readonly string[]>> = {
   bob: ["general"],
   cleo: ["pictures"],
 };
-const messagesPerRoom = Math.ceil(Number(values.messages) / rooms.length);
+const messagesPerRoom = Math.ceil(wholeNumber("messages", values.messages, 1) / rooms.length);
 
 /** Text in two rooms, bytes in the third. */
 function messageNumber(number: number, room: string): Message {
@@ -99,7 +100,7 @@ function lagOf(millrace: MillraceClient): Promise<number> {
 
 const millrace = createClient({ address: values.address });
 try {
-  const storeMs = Number(values["store-ms"]);
+  const storeMs = wholeNumber("store-ms", values["store-ms"]);
   const hub = createHub(millrace, values.prefix, {
     store: () => (storeMs > 0 ? sleep(storeMs) : Promise.resolve()),
     memberLag: 256,

@@ -25,6 +25,7 @@ import { parseArgs } from "node:util";
 import { createClient } from "millrace";
 import { serveEvents } from "./event-stream.js";
 import { createViewers } from "./viewers.js";
+import { wholeNumber } from "../whole-number.js";
 
 const { values } = parseArgs({
   options: {
@@ -36,18 +37,19 @@ const { values } = parseArgs({
   },
 });
 
+const heartbeatMs = wholeNumber("heartbeat-ms", values["heartbeat-ms"], 1);
 const millrace = createClient({ address: values.address });
 await millrace.topics.create(values.topic).catch((error: unknown) => {
   if (!(error instanceof Error && "status" in error && error.status === "ALREADY_EXISTS")) throw error;
 });
-const viewers = await createViewers(millrace, values.topic, Number(values["ring-events"]));
+const viewers = await createViewers(millrace, values.topic, wholeNumber("ring-events", values["ring-events"], 1));
 
 const server = createServer((request, response) => {
   if (request.method !== "GET" || request.url !== "/events") {
     response.writeHead(404).end();
     return;
   }
-  serveEvents(viewers, Number(values["heartbeat-ms"]), request, response).catch((error: unknown) => {
+  serveEvents(viewers, heartbeatMs, request, response).catch((error: unknown) => {
     // A viewer that has gone is no fault; it comes back if it wants.
     if (!response.destroyed) process.stderr.write(`A viewer's stream failed: ${String(error)}\n`);
     response.destroy();
@@ -57,7 +59,7 @@ const server = createServer((request, response) => {
 const stopped = new AbortController();
 process.once("SIGINT", () => stopped.abort());
 process.once("SIGTERM", () => stopped.abort());
-server.listen(Number(values.port), "127.0.0.1", () => {
+server.listen(wholeNumber("port", values.port), "127.0.0.1", () => {
   const address = server.address();
   const port = typeof address === "object" && address !== null ? address.port : values.port;
   process.stdout.write(`http://127.0.0.1:${port}/events\n`);

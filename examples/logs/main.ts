@@ -23,6 +23,7 @@ import { createClient, type MillraceClient } from "millrace";
 import { batch, fanOut, filter, filterMap, forEach, join, map, merge, pipe, toWritable } from "millrace/streams";
 import { entryOf, isAtLeast, type LogEntry, recordOf } from "./log-entry.js";
 import { type LogSource, publishLogs } from "./log-source.js";
+import { wholeNumber } from "../whole-number.js";
 
 const { values } = parseArgs({
   options: {
@@ -46,7 +47,7 @@ const alerts = `${values.prefix}/alerts`;
 async function publishAll(millrace: MillraceClient, stopped: AbortSignal): Promise<number> {
   const published = await join(
     sources.map((source) => () => {
-      const entries = Math.round((Number(values.seconds) * 1000) / source.everyMs);
+      const entries = Math.round((wholeNumber("seconds", values.seconds, 1) * 1000) / source.everyMs);
       return publishLogs(millrace, source, { entries, stopped });
     }),
   );

@@ -39,6 +39,7 @@ import {
   tryMap,
 } from "millrace/streams";
 import { InvalidReading, parseReading, type Reading, sampleLines } from "./reading.js";
+import { wholeNumber } from "../whole-number.js";
 
 const { values } = parseArgs({
   options: {
@@ -84,7 +85,7 @@ function* rollingOf(end: number, readings: readonly Reading[]): Generator<Rollin
 }
 
 function input(): Source<string> {
-  if (values.sample !== undefined) return from(sampleLines(Number(values.sample)));
+  if (values.sample !== undefined) return from(sampleLines(wholeNumber("sample", values.sample)));
   return lines(fromReadable(values.file === undefined ? process.stdin : createReadStream(values.file)));
 }
 
@@ -104,8 +105,8 @@ const rolling = pipe(
     return undefined;
   }),
   timeWindows({
-    sizeMs: Number(values["window-seconds"]) * 1000,
-    everyMs: Number(values["every-seconds"]) * 1000,
+    sizeMs: wholeNumber("window-seconds", values["window-seconds"], 1) * 1000,
+    everyMs: wholeNumber("every-seconds", values["every-seconds"], 1) * 1000,
     timeOf: ({ time }) => time,
     maxItems: 100_000,
     onLate: () => (late += 1),

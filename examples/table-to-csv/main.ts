@@ -18,6 +18,7 @@ import pg from "pg";
 import { concat, flatMap, pipe, recover, takeWhile, toWritable } from "millrace/streams";
 import { csvLine } from "./csv.js";
 import { type Page, readColumns, readTable, type TableOptions } from "./read-table.js";
+import { wholeNumber } from "../whole-number.js";
 
 const { values } = parseArgs({
   options: {
@@ -90,7 +91,7 @@ async function main(table: string, orderBy: string, file: string): Promise<void>
       table,
       orderBy,
       after: values.after,
-      pageRows: Number(values["page-rows"]),
+      pageRows: wholeNumber("page-rows", values["page-rows"], 1),
     });
     const seconds = (performance.now() - startedAt) / 1000;
     const { rows, last, rssGrowthMiB } = copied;
