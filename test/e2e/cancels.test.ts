@@ -5,8 +5,8 @@ import { cancelCalls } from "./cancel-calls.js";
 
 describe.each(databaseKinds)("on %s", (kind) => {
   test(
-    "1000 calls, cancelled at random moments, leave no stream, timer, connection or listener",
-    () => cancelCalls(kind, 1000, seededRandom(1)),
+    "500 calls, cancelled at random moments, leave no stream, timer, connection or listener",
+    () => cancelCalls(kind, 500, seededRandom(1)),
     60_000,
   );
 });
