@@ -24,6 +24,10 @@ function eventText(event: FollowEvent | ReadEvent | WatchEvent): string | undefi
     case "snapshot-end":
     case "heartbeat":
       return undefined;
+    case "left":
+      return `left: ${event.keys.join(", ")}`;
+    case "reset":
+      return "start over: what was removed meanwhile is not known any more; the whole state follows";
     default:
       return event satisfies never;
   }

@@ -45,6 +45,8 @@ export interface FollowOptions extends ResumeOptions {
   readonly onEvent?: ((event: FollowEvent) => void) | undefined;
   /** A server that sends nothing for so long, heartbeats neither, is taken for dead, in milliseconds. Default 45 000. */
   readonly silenceMs?: number | undefined;
+  /** Only records for which this CEL expression is true. Default: all. */
+  readonly filter?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -77,6 +79,7 @@ export function followTopic(connection: Connection, topic: string, options: Foll
         from: startMessage(from),
         whenBehind: behindPolicies[options.whenBehind ?? "catch-up"],
         whenTrimmed: trimmedPolicies[options.whenTrimmed ?? "fail"],
+        filter: options.filter ?? "",
       }),
     // A server that says hello and breaks off again must not be called every 100 ms.
     isProgress: (message) => message.records.length > 0 || eventOf(message)?.type === "heartbeat",

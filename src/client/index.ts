@@ -27,9 +27,9 @@ export type { RecordPage, RecordStream } from "./record-stream.js";
 export type { Reconnecting, ResumeOptions } from "./resuming-messages.js";
 export type { Skipped } from "./skipped.js";
 export type { Start, Until } from "./start.js";
-export type { ListStateOptions, StateReader, WatchEvent, WatchStateOptions } from "./state.js";
+export type { ListStateOptions, StateReader, StateSelection, WatchEvent, WatchStateOptions } from "./state.js";
 export type { EpochOptions, NewTopicSettings, TopicLimits, Topics, TopicSettings } from "./topics.js";
-export type { Direction, Position, WhenBehind, WhenTrimmed } from "../core/index.js";
+export type { Direction, Position, Rectangle, WhenBehind, WhenTrimmed } from "../core/index.js";
 export type {
   AnyMessage,
   JsonObject,

@@ -28,6 +28,8 @@ export interface ReadOptions extends ResumeOptions {
   readonly limit?: number | undefined;
   /** What to do when the next record is no longer kept. Default fail: an OutOfRangeError. */
   readonly whenTrimmed?: WhenTrimmed | undefined;
+  /** Only records for which this CEL expression is true; `limit` counts those. Default: all. */
+  readonly filter?: string | undefined;
   /** Told what happens besides records. What it throws ends the stream. */
   readonly onEvent?: ((event: ReadEvent) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -65,6 +67,7 @@ export function readTopic(connection: Connection, topic: string, options: ReadOp
       until,
       limit: limit === 0 ? 0 : limit - delivered,
       whenTrimmed: trimmedPolicies[options.whenTrimmed ?? "fail"],
+      filter: options.filter ?? "",
     });
   };
   const messages = resumingMessages<RecordsMessage>({

@@ -1,5 +1,9 @@
-import type { Position } from "../core/index.js";
-import { StateServiceService, StateServiceWatchResponse } from "../gen/millrace/v1/state_service.js";
+import type { Position, Rectangle } from "../core/index.js";
+import {
+  StateServiceListResponse,
+  StateServiceService,
+  StateServiceWatchResponse,
+} from "../gen/millrace/v1/state_service.js";
 import { filterMap } from "../streams/index.js";
 import { decodeRecordsMessage, type ReceivedRecord, type RecordsMessage } from "../wire/index.js";
 import { clientError } from "./client-error.js";
@@ -23,9 +27,17 @@ export interface StateReader {
   watch(topic: string, options?: WatchStateOptions): RecordStream;
 }
 
-export interface ListStateOptions extends ResumeOptions {
+/** Which records of the state. */
+export interface StateSelection {
   /** Only keys that begin with this. */
   readonly keyPrefix?: string | undefined;
+  /** Only records with a location inside. */
+  readonly rectangle?: Rectangle | undefined;
+  /** Only records for which this CEL expression is true. */
+  readonly filter?: string | undefined;
+}
+
+export interface ListStateOptions extends StateSelection, ResumeOptions {
   /** Only keys above this one, in the order of their UTF-8 bytes. */
   readonly afterKey?: string | undefined;
   /** Stop after so many records. Default: no limit. */
@@ -39,17 +51,23 @@ export interface ListStateOptions extends ResumeOptions {
 export type WatchEvent =
   /** All that had changed was given; what follows is live. Again after each reconnection. */
   | { readonly type: "snapshot-end"; readonly position: Position }
+  /** These keys have changed, and are not (any more) among those asked for: forget what you have of them. */
+  | { readonly type: "left"; readonly keys: readonly string[] }
+  /** What was removed since `from` is not known any more: forget everything; the whole state follows. */
+  | { readonly type: "reset" }
   /** Nothing has come for a while. */
   | { readonly type: "heartbeat" }
   /** The topic is closed and everything was given: the stream ends. */
   | { readonly type: "closed"; readonly position: Position }
   | Reconnecting;
 
-export interface WatchStateOptions extends ResumeOptions {
-  /** Only keys that begin with this. */
-  readonly keyPrefix?: string | undefined;
+export interface WatchStateOptions extends StateSelection, ResumeOptions {
   /** Where an earlier watch stood. Default: the whole state comes first. */
   readonly from?: Position | undefined;
+  /** Leave out the state as it stands: only what changes from now on. Not with `from`. Default false. */
+  readonly changesOnly?: boolean | undefined;
+  /** Leave out tombstones and `left`: for those who only collect. Default false. */
+  readonly withoutTombstones?: boolean | undefined;
   /** Told what happens besides records. What it throws ends the stream. */
   readonly onEvent?: ((event: WatchEvent) => void) | undefined;
   /** A server that sends nothing for so long, heartbeats neither, is taken for dead, in milliseconds. Default 45 000. */
@@ -86,8 +104,12 @@ function listState(connection: Connection, topic: string, options: ListStateOpti
     open: async () => {
       // A call that broke off after its last record must not be opened again without a limit.
       if (limit !== 0 && delivered >= limit) return undefined;
-      const keyPrefix = options.keyPrefix ?? "";
-      return connection.serverStream(listShape, { topic, keyPrefix, afterKey, limit: limit && limit - delivered });
+      return connection.serverStream(listShape, {
+        topic,
+        ...selectionOf(options),
+        afterKey,
+        limit: limit && limit - delivered,
+      });
     },
     isProgress: ({ records }) => records.length > 0,
     onReconnecting: (event) => options.onEvent?.(event),
@@ -96,9 +118,10 @@ function listState(connection: Connection, topic: string, options: ListStateOpti
     giveUpAfterMs: options.giveUpAfterMs ?? giveUpAfterMs,
     signal: options.signal,
   });
-  const pages = filterMap(messages, ({ records, next }): RecordPage | undefined => {
+  const pages = filterMap(messages, ({ records, next, rest }): RecordPage | undefined => {
     delivered += records.length;
-    afterKey = records.at(-1)?.key ?? afterKey;
+    const lastKey = rest === undefined ? "" : StateServiceListResponse.decode(rest).lastKey;
+    afterKey = lastKey || (records.at(-1)?.key ?? afterKey);
     return records.length > 0 ? { records, next: next ?? nowhere } : undefined;
   });
   // The state is of one position, however far the listing is.
@@ -109,8 +132,16 @@ function watchState(connection: Connection, topic: string, options: WatchStateOp
   const place: Place = { position: undefined };
   let { from } = options;
   const messages = resumingMessages<RecordsMessage>({
-    open: async () => connection.serverStream(watchShape, { topic, keyPrefix: options.keyPrefix ?? "", from }),
-    isProgress: (message) => message.records.length > 0 || eventOf(message)?.type === "heartbeat",
+    open: async () =>
+      connection.serverStream(watchShape, {
+        topic,
+        ...selectionOf(options),
+        from,
+        // Resumed, the position says where it began.
+        changesOnly: from === undefined && options.changesOnly === true,
+        withoutTombstones: options.withoutTombstones === true,
+      }),
+    isProgress: (message) => message.records.length > 0 || eventsOf(message).some(({ type }) => type === "heartbeat"),
     onReconnecting: (event) => options.onEvent?.(event),
     silenceMs: options.silenceMs ?? 45_000,
     backoff: options.backoff,
@@ -121,28 +152,35 @@ function watchState(connection: Connection, topic: string, options: WatchStateOp
     const { records, next } = message;
     if (next === undefined) throw clientError("INTERNAL", "The server sent a change without a position");
     from = next;
-    const event = eventOf(message);
     // Everything before this message has been delivered, or it would not have been pulled.
     if (records.length === 0) place.position = next;
-    if (event !== undefined) options.onEvent?.(event);
+    for (const event of eventsOf(message)) options.onEvent?.(event);
     return records.length > 0 ? { records, next } : undefined;
   });
   return recordStream(pages, place, (record, epoch) => ({ epoch, offset: record.offset + 1 }));
 }
 
-function eventOf({ rest, next }: RecordsMessage): WatchEvent | undefined {
-  if (rest === undefined) return undefined;
-  const { event } = StateServiceWatchResponse.decode(rest);
+function selectionOf({ keyPrefix = "", rectangle, filter = "" }: StateSelection) {
+  return { keyPrefix, rectangle, filter };
+}
+
+/** What a message tells besides records: they have other keys than those that left. */
+function eventsOf({ rest, next }: RecordsMessage): readonly WatchEvent[] {
+  if (rest === undefined) return [];
+  const { event, left } = StateServiceWatchResponse.decode(rest);
   const position = next ?? nowhere;
+  const leaving: WatchEvent[] = left.length === 0 ? [] : [{ type: "left", keys: left }];
   switch (event?.$case) {
     case undefined:
-      return undefined;
+      return leaving;
     case "snapshotEnd":
-      return { type: "snapshot-end", position };
+      return [...leaving, { type: "snapshot-end", position }];
     case "heartbeat":
-      return { type: "heartbeat" };
+      return [...leaving, { type: "heartbeat" }];
     case "closed":
-      return { type: "closed", position };
+      return [...leaving, { type: "closed", position }];
+    case "reset":
+      return [{ type: "reset" }, ...leaving];
     default:
       throw event satisfies never;
   }

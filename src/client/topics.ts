@@ -56,7 +56,7 @@ export function topicsOf(connection: Connection): Topics {
   return {
     async create(topic, settings = {}) {
       const { labels, limits, keyed = false } = settings;
-      const request = { topic, labels: labelsOf(labels), limits: limitsOf(limits), keyed };
+      const request = { topic, labels: labelsOf(labels), limits: limitsOf(limits), keyed, retention: undefined };
       return described(await connection.unary(Service.create, request, settings));
     },
     async get(topic, options) {
@@ -75,6 +75,8 @@ export function topicsOf(connection: Connection): Topics {
         topic,
         labels: labelsOf(settings.labels),
         limits: limitsOf(settings.limits),
+        keyed: false,
+        retention: undefined,
         updateMask: [...maskOf(settings)],
       };
       return described(await connection.unary(Service.update, request, settings));

@@ -3,7 +3,7 @@
  * methods is decode, engine, encode.
  */
 
-import type { Direction, Position, Start, Until, WhenBehind, WhenTrimmed } from "../core/index.js";
+import type { Direction, Position, Rectangle, Start, Until, WhenBehind, WhenTrimmed } from "../core/index.js";
 import type { StoredLimits, StoredTopic, TopicChange } from "../store/index.js";
 import type { LiveStream } from "../telemetry/index.js";
 import type { RecordBatch } from "../wire/index.js";
@@ -140,6 +140,8 @@ export interface ListStateCommand {
   readonly topic: string;
   /** Only keys that begin with this. */
   readonly keyPrefix: string;
+  /** Only records inside. */
+  readonly rectangle: Rectangle | undefined;
   /** Only keys above this one; empty: from the first. */
   readonly afterKey: string;
   /** 0: no limit. */
@@ -149,6 +151,8 @@ export interface ListStateCommand {
 export interface WatchStateCommand {
   readonly topic: string;
   readonly keyPrefix: string;
+  /** Only records inside. */
+  readonly rectangle: Rectangle | undefined;
   /** Undefined: the whole state first. */
   readonly from: Position | undefined;
 }

@@ -1,4 +1,4 @@
-import { checkTopicName, invalidArgument, type Position, recordBounds } from "../core/index.js";
+import { checkRectangle, checkTopicName, invalidArgument, type Position, recordBounds } from "../core/index.js";
 import type { Engine, PageMessage, WatchMessage } from "../engine/index.js";
 import { StateServiceService as Shapes, StateServiceWatchResponse } from "../gen/millrace/v1/state_service.js";
 import type { Calls } from "./calls.js";
@@ -37,6 +37,7 @@ export function stateService(calls: Calls, engine: Engine): readonly Method[] {
         const command = {
           topic: topicOf(request, context),
           keyPrefix: checkKeyPart("key_prefix", request.keyPrefix),
+          rectangle: request.rectangle && checkRectangle(request.rectangle),
           afterKey: checkKeyPart("after_key", request.afterKey),
           limit: request.limit,
         };
@@ -57,6 +58,7 @@ export function stateService(calls: Calls, engine: Engine): readonly Method[] {
         const command = {
           topic: topicOf(request, context),
           keyPrefix: checkKeyPart("key_prefix", request.keyPrefix),
+          rectangle: request.rectangle && checkRectangle(request.rectangle),
           from,
         };
         context.position = from;
@@ -100,7 +102,12 @@ function checkKeyPart(field: string, text: string): string {
 
 function encodeWatchMessage(message: WatchMessage): Buffer {
   if (message.kind === "page") return message.encoded;
-  const bytes = StateServiceWatchResponse.encode({ records: [], next: message.next, event: eventOf(message) }).finish();
+  const bytes = StateServiceWatchResponse.encode({
+    records: [],
+    left: [],
+    next: message.next,
+    event: eventOf(message),
+  }).finish();
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 

@@ -125,6 +125,8 @@ function encodeTopic(topic: TopicDescription): Topic {
     limits: topic.limits,
     closed: head.closed,
     keyed: head.keyed,
+    stateBuild: undefined,
+    retention: undefined,
     earliestOffset: head.earliestOffset,
     nextOffset: head.nextOffset,
     bytes: head.nextBytes - head.earliestBytes,

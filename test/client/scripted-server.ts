@@ -84,11 +84,13 @@ export async function startScriptedServer(script: Script): Promise<ScriptedServe
       answer: sendUnaryData<TopicServiceGetResponse>,
     ) {
       const topic = { name: call.request.topic, epoch: 1, labels: new Map<string, string>(), limits: undefined };
+      const none = { stateBuild: undefined, retention: undefined };
       const times = { firstTime: undefined, lastTime: undefined, createTime: undefined };
       answer(null, {
         topic: {
           ...topic,
           ...times,
+          ...none,
           closed: false,
           keyed: false,
           earliestOffset: 0,

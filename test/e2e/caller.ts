@@ -129,6 +129,7 @@ export const text = (value: string) => ({
   attributes: new Map<string, string>(),
   body: { $case: "text" as const, value },
   location: undefined,
+  lifetime: undefined,
   eventTime: undefined,
   time: undefined,
 });

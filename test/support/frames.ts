@@ -9,6 +9,7 @@ export function batchOf(sizes: readonly number[]): RecordBatch {
     attributes: new Map<string, string>(),
     body: { $case: "data" as const, value: new Uint8Array(size) },
     location: undefined,
+    lifetime: undefined,
     eventTime: undefined,
     time: undefined,
     offset: undefined,

@@ -9,6 +9,7 @@ const emptyRecord: RecordMessage = {
   attributes: new Map(),
   body: undefined,
   location: undefined,
+  lifetime: undefined,
   eventTime: undefined,
   time: undefined,
   offset: undefined,

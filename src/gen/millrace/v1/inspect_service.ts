@@ -5,10 +5,128 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
+import { Rectangle } from "./record.js";
 
 export const protobufPackage = "millrace.v1";
 
 export const protobufFileName = "millrace/v1/inspect_service.proto";
+
+export interface ExplainFilterRequest {
+  topic: string;
+  filter: string;
+  method: ExplainFilterRequest_Method;
+  rectangle: Rectangle | undefined;
+  keyPrefix: string;
+}
+
+export enum ExplainFilterRequest_Method {
+  METHOD_UNSPECIFIED = 0,
+  READ = 1,
+  FOLLOW = 2,
+  LIST = 3,
+  WATCH = 4,
+  UNRECOGNIZED = -1,
+}
+
+export function explainFilterRequest_MethodFromJSON(object: any): ExplainFilterRequest_Method {
+  switch (object) {
+    case 0:
+    case "METHOD_UNSPECIFIED":
+      return ExplainFilterRequest_Method.METHOD_UNSPECIFIED;
+    case 1:
+    case "READ":
+      return ExplainFilterRequest_Method.READ;
+    case 2:
+    case "FOLLOW":
+      return ExplainFilterRequest_Method.FOLLOW;
+    case 3:
+    case "LIST":
+      return ExplainFilterRequest_Method.LIST;
+    case 4:
+    case "WATCH":
+      return ExplainFilterRequest_Method.WATCH;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return ExplainFilterRequest_Method.UNRECOGNIZED;
+  }
+}
+
+export function explainFilterRequest_MethodToJSON(object: ExplainFilterRequest_Method): string {
+  switch (object) {
+    case ExplainFilterRequest_Method.METHOD_UNSPECIFIED:
+      return "METHOD_UNSPECIFIED";
+    case ExplainFilterRequest_Method.READ:
+      return "READ";
+    case ExplainFilterRequest_Method.FOLLOW:
+      return "FOLLOW";
+    case ExplainFilterRequest_Method.LIST:
+      return "LIST";
+    case ExplainFilterRequest_Method.WATCH:
+      return "WATCH";
+    case ExplainFilterRequest_Method.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+export interface ExplainFilterResponse {
+  parts: FilterPart[];
+  indexes: string[];
+  plan: string;
+  cost: number;
+}
+
+export interface FilterPart {
+  expression: string;
+  place: FilterPart_Place;
+  reason: string;
+}
+
+export enum FilterPart_Place {
+  PLACE_UNSPECIFIED = 0,
+  DATABASE = 1,
+  DATABASE_THEN_NODE = 2,
+  NODE = 3,
+  UNRECOGNIZED = -1,
+}
+
+export function filterPart_PlaceFromJSON(object: any): FilterPart_Place {
+  switch (object) {
+    case 0:
+    case "PLACE_UNSPECIFIED":
+      return FilterPart_Place.PLACE_UNSPECIFIED;
+    case 1:
+    case "DATABASE":
+      return FilterPart_Place.DATABASE;
+    case 2:
+    case "DATABASE_THEN_NODE":
+      return FilterPart_Place.DATABASE_THEN_NODE;
+    case 3:
+    case "NODE":
+      return FilterPart_Place.NODE;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return FilterPart_Place.UNRECOGNIZED;
+  }
+}
+
+export function filterPart_PlaceToJSON(object: FilterPart_Place): string {
+  switch (object) {
+    case FilterPart_Place.PLACE_UNSPECIFIED:
+      return "PLACE_UNSPECIFIED";
+    case FilterPart_Place.DATABASE:
+      return "DATABASE";
+    case FilterPart_Place.DATABASE_THEN_NODE:
+      return "DATABASE_THEN_NODE";
+    case FilterPart_Place.NODE:
+      return "NODE";
+    case FilterPart_Place.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
 
 export interface ListStreamsRequest {
   topic: string;
@@ -91,6 +209,363 @@ export function liveStream_WaitingToJSON(object: LiveStream_Waiting): string {
       return "UNRECOGNIZED";
   }
 }
+
+function createBaseExplainFilterRequest(): ExplainFilterRequest {
+  return { topic: "", filter: "", method: 0, rectangle: undefined, keyPrefix: "" };
+}
+
+export const ExplainFilterRequest: MessageFns<ExplainFilterRequest> = {
+  encode(message: ExplainFilterRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.topic !== "") {
+      writer.uint32(10).string(message.topic);
+    }
+    if (message.filter !== "") {
+      writer.uint32(18).string(message.filter);
+    }
+    if (message.method !== 0) {
+      writer.uint32(24).int32(message.method);
+    }
+    if (message.rectangle !== undefined) {
+      Rectangle.encode(message.rectangle, writer.uint32(34).fork()).join();
+    }
+    if (message.keyPrefix !== "") {
+      writer.uint32(42).string(message.keyPrefix);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExplainFilterRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExplainFilterRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.filter = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.method = reader.int32() as any;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.rectangle = Rectangle.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.keyPrefix = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ExplainFilterRequest {
+    return {
+      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
+      filter: isSet(object.filter) ? globalThis.String(object.filter) : "",
+      method: isSet(object.method) ? explainFilterRequest_MethodFromJSON(object.method) : 0,
+      rectangle: isSet(object.rectangle) ? Rectangle.fromJSON(object.rectangle) : undefined,
+      keyPrefix: isSet(object.keyPrefix)
+        ? globalThis.String(object.keyPrefix)
+        : isSet(object.key_prefix)
+        ? globalThis.String(object.key_prefix)
+        : "",
+    };
+  },
+
+  toJSON(message: ExplainFilterRequest): unknown {
+    const obj: any = {};
+    if (message.topic !== "") {
+      obj.topic = message.topic;
+    }
+    if (message.filter !== "") {
+      obj.filter = message.filter;
+    }
+    if (message.method !== 0) {
+      obj.method = explainFilterRequest_MethodToJSON(message.method);
+    }
+    if (message.rectangle !== undefined) {
+      obj.rectangle = Rectangle.toJSON(message.rectangle);
+    }
+    if (message.keyPrefix !== "") {
+      obj.keyPrefix = message.keyPrefix;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ExplainFilterRequest>, I>>(base?: I): ExplainFilterRequest {
+    return ExplainFilterRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ExplainFilterRequest>, I>>(object: I): ExplainFilterRequest {
+    const message = createBaseExplainFilterRequest();
+    message.topic = object.topic ?? "";
+    message.filter = object.filter ?? "";
+    message.method = object.method ?? 0;
+    message.rectangle = (object.rectangle !== undefined && object.rectangle !== null)
+      ? Rectangle.fromPartial(object.rectangle)
+      : undefined;
+    message.keyPrefix = object.keyPrefix ?? "";
+    return message;
+  },
+};
+
+function createBaseExplainFilterResponse(): ExplainFilterResponse {
+  return { parts: [], indexes: [], plan: "", cost: 0 };
+}
+
+export const ExplainFilterResponse: MessageFns<ExplainFilterResponse> = {
+  encode(message: ExplainFilterResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.parts) {
+      FilterPart.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.indexes) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.plan !== "") {
+      writer.uint32(26).string(message.plan);
+    }
+    if (message.cost !== 0) {
+      writer.uint32(32).uint64(message.cost);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExplainFilterResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExplainFilterResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.parts.push(FilterPart.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.indexes.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.plan = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.cost = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ExplainFilterResponse {
+    return {
+      parts: globalThis.Array.isArray(object?.parts) ? object.parts.map((e: any) => FilterPart.fromJSON(e)) : [],
+      indexes: globalThis.Array.isArray(object?.indexes) ? object.indexes.map((e: any) => globalThis.String(e)) : [],
+      plan: isSet(object.plan) ? globalThis.String(object.plan) : "",
+      cost: isSet(object.cost) ? globalThis.Number(object.cost) : 0,
+    };
+  },
+
+  toJSON(message: ExplainFilterResponse): unknown {
+    const obj: any = {};
+    if (message.parts?.length) {
+      obj.parts = message.parts.map((e) => FilterPart.toJSON(e));
+    }
+    if (message.indexes?.length) {
+      obj.indexes = message.indexes;
+    }
+    if (message.plan !== "") {
+      obj.plan = message.plan;
+    }
+    if (message.cost !== 0) {
+      obj.cost = Math.round(message.cost);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ExplainFilterResponse>, I>>(base?: I): ExplainFilterResponse {
+    return ExplainFilterResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ExplainFilterResponse>, I>>(object: I): ExplainFilterResponse {
+    const message = createBaseExplainFilterResponse();
+    message.parts = object.parts?.map((e) => FilterPart.fromPartial(e)) || [];
+    message.indexes = object.indexes?.map((e) => e) || [];
+    message.plan = object.plan ?? "";
+    message.cost = object.cost ?? 0;
+    return message;
+  },
+};
+
+function createBaseFilterPart(): FilterPart {
+  return { expression: "", place: 0, reason: "" };
+}
+
+export const FilterPart: MessageFns<FilterPart> = {
+  encode(message: FilterPart, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.expression !== "") {
+      writer.uint32(10).string(message.expression);
+    }
+    if (message.place !== 0) {
+      writer.uint32(16).int32(message.place);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FilterPart {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFilterPart();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.expression = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.place = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FilterPart {
+    return {
+      expression: isSet(object.expression) ? globalThis.String(object.expression) : "",
+      place: isSet(object.place) ? filterPart_PlaceFromJSON(object.place) : 0,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: FilterPart): unknown {
+    const obj: any = {};
+    if (message.expression !== "") {
+      obj.expression = message.expression;
+    }
+    if (message.place !== 0) {
+      obj.place = filterPart_PlaceToJSON(message.place);
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<FilterPart>, I>>(base?: I): FilterPart {
+    return FilterPart.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<FilterPart>, I>>(object: I): FilterPart {
+    const message = createBaseFilterPart();
+    message.expression = object.expression ?? "";
+    message.place = object.place ?? 0;
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
 
 function createBaseListStreamsRequest(): ListStreamsRequest {
   return { topic: "", pageSize: 0, pageToken: "" };
@@ -566,10 +1041,21 @@ export const InspectServiceService = {
     responseSerialize: (value: ListStreamsResponse): Buffer => Buffer.from(ListStreamsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListStreamsResponse => ListStreamsResponse.decode(value),
   },
+  explainFilter: {
+    path: "/millrace.v1.InspectService/ExplainFilter" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ExplainFilterRequest): Buffer => Buffer.from(ExplainFilterRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ExplainFilterRequest => ExplainFilterRequest.decode(value),
+    responseSerialize: (value: ExplainFilterResponse): Buffer =>
+      Buffer.from(ExplainFilterResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ExplainFilterResponse => ExplainFilterResponse.decode(value),
+  },
 } as const;
 
 export interface InspectServiceServer extends UntypedServiceImplementation {
   listStreams: handleUnaryCall<ListStreamsRequest, ListStreamsResponse>;
+  explainFilter: handleUnaryCall<ExplainFilterRequest, ExplainFilterResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;

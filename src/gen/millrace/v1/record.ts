@@ -4,6 +4,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Any } from "../../google/protobuf/any.js";
+import { Duration } from "../../google/protobuf/duration.js";
 import { Struct } from "../../google/protobuf/struct.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
 
@@ -22,6 +23,7 @@ export interface Record {
     | undefined;
   location: Location | undefined;
   eventTime: Timestamp | undefined;
+  lifetime: Duration | undefined;
   time: Timestamp | undefined;
   offset?: number | undefined;
 }
@@ -34,6 +36,13 @@ export interface Record_AttributesEntry {
 export interface Location {
   latitude: number;
   longitude: number;
+}
+
+export interface Rectangle {
+  south: number;
+  west: number;
+  north: number;
+  east: number;
 }
 
 export interface Position {
@@ -152,6 +161,7 @@ function createBaseRecord(): Record {
     body: undefined,
     location: undefined,
     eventTime: undefined,
+    lifetime: undefined,
     time: undefined,
     offset: undefined,
   };
@@ -184,6 +194,9 @@ export const Record: MessageFns<Record> = {
     }
     if (message.eventTime !== undefined) {
       Timestamp.encode(message.eventTime, writer.uint32(66).fork()).join();
+    }
+    if (message.lifetime !== undefined) {
+      Duration.encode(message.lifetime, writer.uint32(74).fork()).join();
     }
     if (message.time !== undefined) {
       Timestamp.encode(message.time, writer.uint32(114).fork()).join();
@@ -274,6 +287,14 @@ export const Record: MessageFns<Record> = {
             message.eventTime = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.lifetime = Duration.decode(reader, reader.uint32());
+            continue;
+          }
           case 14: {
             if (tag !== 114) {
               break;
@@ -329,6 +350,7 @@ export const Record: MessageFns<Record> = {
         : isSet(object.event_time)
         ? fromJsonTimestamp(object.event_time)
         : undefined,
+      lifetime: isSet(object.lifetime) ? Duration.fromJSON(object.lifetime) : undefined,
       time: isSet(object.time) ? fromJsonTimestamp(object.time) : undefined,
       offset: isSet(object.offset) ? globalThis.Number(object.offset) : undefined,
     };
@@ -359,6 +381,9 @@ export const Record: MessageFns<Record> = {
     }
     if (message.eventTime !== undefined) {
       obj.eventTime = fromTimestamp(message.eventTime).toISOString();
+    }
+    if (message.lifetime !== undefined) {
+      obj.lifetime = Duration.toJSON(message.lifetime);
     }
     if (message.time !== undefined) {
       obj.time = fromTimestamp(message.time).toISOString();
@@ -415,6 +440,9 @@ export const Record: MessageFns<Record> = {
       : undefined;
     message.eventTime = (object.eventTime !== undefined && object.eventTime !== null)
       ? Timestamp.fromPartial(object.eventTime)
+      : undefined;
+    message.lifetime = (object.lifetime !== undefined && object.lifetime !== null)
+      ? Duration.fromPartial(object.lifetime)
       : undefined;
     message.time = (object.time !== undefined && object.time !== null) ? Timestamp.fromPartial(object.time) : undefined;
     message.offset = object.offset ?? undefined;
@@ -588,6 +616,123 @@ export const Location: MessageFns<Location> = {
     const message = createBaseLocation();
     message.latitude = object.latitude ?? 0;
     message.longitude = object.longitude ?? 0;
+    return message;
+  },
+};
+
+function createBaseRectangle(): Rectangle {
+  return { south: 0, west: 0, north: 0, east: 0 };
+}
+
+export const Rectangle: MessageFns<Rectangle> = {
+  encode(message: Rectangle, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.south !== 0) {
+      writer.uint32(9).double(message.south);
+    }
+    if (message.west !== 0) {
+      writer.uint32(17).double(message.west);
+    }
+    if (message.north !== 0) {
+      writer.uint32(25).double(message.north);
+    }
+    if (message.east !== 0) {
+      writer.uint32(33).double(message.east);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Rectangle {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRectangle();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.south = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.west = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.north = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.east = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Rectangle {
+    return {
+      south: isSet(object.south) ? globalThis.Number(object.south) : 0,
+      west: isSet(object.west) ? globalThis.Number(object.west) : 0,
+      north: isSet(object.north) ? globalThis.Number(object.north) : 0,
+      east: isSet(object.east) ? globalThis.Number(object.east) : 0,
+    };
+  },
+
+  toJSON(message: Rectangle): unknown {
+    const obj: any = {};
+    if (message.south !== 0) {
+      obj.south = floatToJson(message.south);
+    }
+    if (message.west !== 0) {
+      obj.west = floatToJson(message.west);
+    }
+    if (message.north !== 0) {
+      obj.north = floatToJson(message.north);
+    }
+    if (message.east !== 0) {
+      obj.east = floatToJson(message.east);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Rectangle>, I>>(base?: I): Rectangle {
+    return Rectangle.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Rectangle>, I>>(object: I): Rectangle {
+    const message = createBaseRectangle();
+    message.south = object.south ?? 0;
+    message.west = object.west ?? 0;
+    message.north = object.north ?? 0;
+    message.east = object.east ?? 0;
     return message;
   },
 };

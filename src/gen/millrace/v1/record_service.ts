@@ -67,6 +67,7 @@ export interface ReadRequest {
   until: ReadRequest_Until | undefined;
   limit: number;
   whenTrimmed: Trimmed_Policy;
+  filter: string;
 }
 
 export enum ReadRequest_Direction {
@@ -123,6 +124,7 @@ export interface FollowRequest {
   from: Start | undefined;
   whenBehind: FollowRequest_WhenBehind;
   whenTrimmed: Trimmed_Policy;
+  filter: string;
 }
 
 export enum FollowRequest_WhenBehind {
@@ -872,7 +874,7 @@ export const PublishResponse: MessageFns<PublishResponse> = {
 };
 
 function createBaseReadRequest(): ReadRequest {
-  return { topic: "", from: undefined, direction: 0, until: undefined, limit: 0, whenTrimmed: 0 };
+  return { topic: "", from: undefined, direction: 0, until: undefined, limit: 0, whenTrimmed: 0, filter: "" };
 }
 
 export const ReadRequest: MessageFns<ReadRequest> = {
@@ -894,6 +896,9 @@ export const ReadRequest: MessageFns<ReadRequest> = {
     }
     if (message.whenTrimmed !== 0) {
       writer.uint32(48).int32(message.whenTrimmed);
+    }
+    if (message.filter !== "") {
+      writer.uint32(58).string(message.filter);
     }
     return writer;
   },
@@ -959,6 +964,14 @@ export const ReadRequest: MessageFns<ReadRequest> = {
             message.whenTrimmed = reader.int32() as any;
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.filter = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -983,6 +996,7 @@ export const ReadRequest: MessageFns<ReadRequest> = {
         : isSet(object.when_trimmed)
         ? trimmed_PolicyFromJSON(object.when_trimmed)
         : 0,
+      filter: isSet(object.filter) ? globalThis.String(object.filter) : "",
     };
   },
 
@@ -1006,6 +1020,9 @@ export const ReadRequest: MessageFns<ReadRequest> = {
     if (message.whenTrimmed !== 0) {
       obj.whenTrimmed = trimmed_PolicyToJSON(message.whenTrimmed);
     }
+    if (message.filter !== "") {
+      obj.filter = message.filter;
+    }
     return obj;
   },
 
@@ -1022,6 +1039,7 @@ export const ReadRequest: MessageFns<ReadRequest> = {
       : undefined;
     message.limit = object.limit ?? 0;
     message.whenTrimmed = object.whenTrimmed ?? 0;
+    message.filter = object.filter ?? "";
     return message;
   },
 };
@@ -1231,7 +1249,7 @@ export const ReadResponse: MessageFns<ReadResponse> = {
 };
 
 function createBaseFollowRequest(): FollowRequest {
-  return { topic: "", from: undefined, whenBehind: 0, whenTrimmed: 0 };
+  return { topic: "", from: undefined, whenBehind: 0, whenTrimmed: 0, filter: "" };
 }
 
 export const FollowRequest: MessageFns<FollowRequest> = {
@@ -1247,6 +1265,9 @@ export const FollowRequest: MessageFns<FollowRequest> = {
     }
     if (message.whenTrimmed !== 0) {
       writer.uint32(32).int32(message.whenTrimmed);
+    }
+    if (message.filter !== "") {
+      writer.uint32(42).string(message.filter);
     }
     return writer;
   },
@@ -1296,6 +1317,14 @@ export const FollowRequest: MessageFns<FollowRequest> = {
             message.whenTrimmed = reader.int32() as any;
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.filter = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1322,6 +1351,7 @@ export const FollowRequest: MessageFns<FollowRequest> = {
         : isSet(object.when_trimmed)
         ? trimmed_PolicyFromJSON(object.when_trimmed)
         : 0,
+      filter: isSet(object.filter) ? globalThis.String(object.filter) : "",
     };
   },
 
@@ -1339,6 +1369,9 @@ export const FollowRequest: MessageFns<FollowRequest> = {
     if (message.whenTrimmed !== 0) {
       obj.whenTrimmed = trimmed_PolicyToJSON(message.whenTrimmed);
     }
+    if (message.filter !== "") {
+      obj.filter = message.filter;
+    }
     return obj;
   },
 
@@ -1351,6 +1384,7 @@ export const FollowRequest: MessageFns<FollowRequest> = {
     message.from = (object.from !== undefined && object.from !== null) ? Start.fromPartial(object.from) : undefined;
     message.whenBehind = object.whenBehind ?? 0;
     message.whenTrimmed = object.whenTrimmed ?? 0;
+    message.filter = object.filter ?? "";
     return message;
   },
 };

@@ -4,7 +4,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { handleServerStreamingCall, handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
-import { Position, Record } from "./record.js";
+import { Position, Record, Rectangle } from "./record.js";
 
 export const protobufPackage = "millrace.v1";
 
@@ -25,17 +25,24 @@ export interface StateServiceListRequest {
   keyPrefix: string;
   afterKey: string;
   limit: number;
+  rectangle: Rectangle | undefined;
+  filter: string;
 }
 
 export interface StateServiceListResponse {
   records: Record[];
   next: Position | undefined;
+  lastKey: string;
 }
 
 export interface StateServiceWatchRequest {
   topic: string;
   keyPrefix: string;
   from: Position | undefined;
+  rectangle: Rectangle | undefined;
+  filter: string;
+  changesOnly: boolean;
+  withoutTombstones: boolean;
 }
 
 export interface StateServiceWatchResponse {
@@ -45,7 +52,9 @@ export interface StateServiceWatchResponse {
     | { $case: "snapshotEnd"; value: StateServiceWatchResponse_SnapshotEnd }
     | { $case: "heartbeat"; value: StateServiceWatchResponse_Heartbeat }
     | { $case: "closed"; value: StateServiceWatchResponse_Closed }
+    | { $case: "reset"; value: StateServiceWatchResponse_Reset }
     | undefined;
+  left: string[];
 }
 
 export interface StateServiceWatchResponse_SnapshotEnd {
@@ -55,6 +64,9 @@ export interface StateServiceWatchResponse_Heartbeat {
 }
 
 export interface StateServiceWatchResponse_Closed {
+}
+
+export interface StateServiceWatchResponse_Reset {
 }
 
 function createBaseStateServiceGetRequest(): StateServiceGetRequest {
@@ -228,7 +240,7 @@ export const StateServiceGetResponse: MessageFns<StateServiceGetResponse> = {
 };
 
 function createBaseStateServiceListRequest(): StateServiceListRequest {
-  return { topic: "", keyPrefix: "", afterKey: "", limit: 0 };
+  return { topic: "", keyPrefix: "", afterKey: "", limit: 0, rectangle: undefined, filter: "" };
 }
 
 export const StateServiceListRequest: MessageFns<StateServiceListRequest> = {
@@ -244,6 +256,12 @@ export const StateServiceListRequest: MessageFns<StateServiceListRequest> = {
     }
     if (message.limit !== 0) {
       writer.uint32(32).uint64(message.limit);
+    }
+    if (message.rectangle !== undefined) {
+      Rectangle.encode(message.rectangle, writer.uint32(42).fork()).join();
+    }
+    if (message.filter !== "") {
+      writer.uint32(50).string(message.filter);
     }
     return writer;
   },
@@ -293,6 +311,22 @@ export const StateServiceListRequest: MessageFns<StateServiceListRequest> = {
             message.limit = longToNumber(reader.uint64());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.rectangle = Rectangle.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.filter = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -319,6 +353,8 @@ export const StateServiceListRequest: MessageFns<StateServiceListRequest> = {
         ? globalThis.String(object.after_key)
         : "",
       limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
+      rectangle: isSet(object.rectangle) ? Rectangle.fromJSON(object.rectangle) : undefined,
+      filter: isSet(object.filter) ? globalThis.String(object.filter) : "",
     };
   },
 
@@ -336,6 +372,12 @@ export const StateServiceListRequest: MessageFns<StateServiceListRequest> = {
     if (message.limit !== 0) {
       obj.limit = Math.round(message.limit);
     }
+    if (message.rectangle !== undefined) {
+      obj.rectangle = Rectangle.toJSON(message.rectangle);
+    }
+    if (message.filter !== "") {
+      obj.filter = message.filter;
+    }
     return obj;
   },
 
@@ -348,12 +390,16 @@ export const StateServiceListRequest: MessageFns<StateServiceListRequest> = {
     message.keyPrefix = object.keyPrefix ?? "";
     message.afterKey = object.afterKey ?? "";
     message.limit = object.limit ?? 0;
+    message.rectangle = (object.rectangle !== undefined && object.rectangle !== null)
+      ? Rectangle.fromPartial(object.rectangle)
+      : undefined;
+    message.filter = object.filter ?? "";
     return message;
   },
 };
 
 function createBaseStateServiceListResponse(): StateServiceListResponse {
-  return { records: [], next: undefined };
+  return { records: [], next: undefined, lastKey: "" };
 }
 
 export const StateServiceListResponse: MessageFns<StateServiceListResponse> = {
@@ -363,6 +409,9 @@ export const StateServiceListResponse: MessageFns<StateServiceListResponse> = {
     }
     if (message.next !== undefined) {
       Position.encode(message.next, writer.uint32(18).fork()).join();
+    }
+    if (message.lastKey !== "") {
+      writer.uint32(26).string(message.lastKey);
     }
     return writer;
   },
@@ -396,6 +445,14 @@ export const StateServiceListResponse: MessageFns<StateServiceListResponse> = {
             message.next = Position.decode(reader, reader.uint32());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.lastKey = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -412,6 +469,11 @@ export const StateServiceListResponse: MessageFns<StateServiceListResponse> = {
     return {
       records: globalThis.Array.isArray(object?.records) ? object.records.map((e: any) => Record.fromJSON(e)) : [],
       next: isSet(object.next) ? Position.fromJSON(object.next) : undefined,
+      lastKey: isSet(object.lastKey)
+        ? globalThis.String(object.lastKey)
+        : isSet(object.last_key)
+        ? globalThis.String(object.last_key)
+        : "",
     };
   },
 
@@ -423,6 +485,9 @@ export const StateServiceListResponse: MessageFns<StateServiceListResponse> = {
     if (message.next !== undefined) {
       obj.next = Position.toJSON(message.next);
     }
+    if (message.lastKey !== "") {
+      obj.lastKey = message.lastKey;
+    }
     return obj;
   },
 
@@ -433,12 +498,21 @@ export const StateServiceListResponse: MessageFns<StateServiceListResponse> = {
     const message = createBaseStateServiceListResponse();
     message.records = object.records?.map((e) => Record.fromPartial(e)) || [];
     message.next = (object.next !== undefined && object.next !== null) ? Position.fromPartial(object.next) : undefined;
+    message.lastKey = object.lastKey ?? "";
     return message;
   },
 };
 
 function createBaseStateServiceWatchRequest(): StateServiceWatchRequest {
-  return { topic: "", keyPrefix: "", from: undefined };
+  return {
+    topic: "",
+    keyPrefix: "",
+    from: undefined,
+    rectangle: undefined,
+    filter: "",
+    changesOnly: false,
+    withoutTombstones: false,
+  };
 }
 
 export const StateServiceWatchRequest: MessageFns<StateServiceWatchRequest> = {
@@ -451,6 +525,18 @@ export const StateServiceWatchRequest: MessageFns<StateServiceWatchRequest> = {
     }
     if (message.from !== undefined) {
       Position.encode(message.from, writer.uint32(26).fork()).join();
+    }
+    if (message.rectangle !== undefined) {
+      Rectangle.encode(message.rectangle, writer.uint32(34).fork()).join();
+    }
+    if (message.filter !== "") {
+      writer.uint32(42).string(message.filter);
+    }
+    if (message.changesOnly !== false) {
+      writer.uint32(48).bool(message.changesOnly);
+    }
+    if (message.withoutTombstones !== false) {
+      writer.uint32(56).bool(message.withoutTombstones);
     }
     return writer;
   },
@@ -492,6 +578,38 @@ export const StateServiceWatchRequest: MessageFns<StateServiceWatchRequest> = {
             message.from = Position.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.rectangle = Rectangle.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.filter = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.changesOnly = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.withoutTombstones = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -513,6 +631,18 @@ export const StateServiceWatchRequest: MessageFns<StateServiceWatchRequest> = {
         ? globalThis.String(object.key_prefix)
         : "",
       from: isSet(object.from) ? Position.fromJSON(object.from) : undefined,
+      rectangle: isSet(object.rectangle) ? Rectangle.fromJSON(object.rectangle) : undefined,
+      filter: isSet(object.filter) ? globalThis.String(object.filter) : "",
+      changesOnly: isSet(object.changesOnly)
+        ? globalThis.Boolean(object.changesOnly)
+        : isSet(object.changes_only)
+        ? globalThis.Boolean(object.changes_only)
+        : false,
+      withoutTombstones: isSet(object.withoutTombstones)
+        ? globalThis.Boolean(object.withoutTombstones)
+        : isSet(object.without_tombstones)
+        ? globalThis.Boolean(object.without_tombstones)
+        : false,
     };
   },
 
@@ -527,6 +657,18 @@ export const StateServiceWatchRequest: MessageFns<StateServiceWatchRequest> = {
     if (message.from !== undefined) {
       obj.from = Position.toJSON(message.from);
     }
+    if (message.rectangle !== undefined) {
+      obj.rectangle = Rectangle.toJSON(message.rectangle);
+    }
+    if (message.filter !== "") {
+      obj.filter = message.filter;
+    }
+    if (message.changesOnly !== false) {
+      obj.changesOnly = message.changesOnly;
+    }
+    if (message.withoutTombstones !== false) {
+      obj.withoutTombstones = message.withoutTombstones;
+    }
     return obj;
   },
 
@@ -538,12 +680,18 @@ export const StateServiceWatchRequest: MessageFns<StateServiceWatchRequest> = {
     message.topic = object.topic ?? "";
     message.keyPrefix = object.keyPrefix ?? "";
     message.from = (object.from !== undefined && object.from !== null) ? Position.fromPartial(object.from) : undefined;
+    message.rectangle = (object.rectangle !== undefined && object.rectangle !== null)
+      ? Rectangle.fromPartial(object.rectangle)
+      : undefined;
+    message.filter = object.filter ?? "";
+    message.changesOnly = object.changesOnly ?? false;
+    message.withoutTombstones = object.withoutTombstones ?? false;
     return message;
   },
 };
 
 function createBaseStateServiceWatchResponse(): StateServiceWatchResponse {
-  return { records: [], next: undefined, event: undefined };
+  return { records: [], next: undefined, event: undefined, left: [] };
 }
 
 export const StateServiceWatchResponse: MessageFns<StateServiceWatchResponse> = {
@@ -564,6 +712,12 @@ export const StateServiceWatchResponse: MessageFns<StateServiceWatchResponse> = 
       case "closed":
         StateServiceWatchResponse_Closed.encode(message.event.value, writer.uint32(42).fork()).join();
         break;
+      case "reset":
+        StateServiceWatchResponse_Reset.encode(message.event.value, writer.uint32(58).fork()).join();
+        break;
+    }
+    for (const v of message.left) {
+      writer.uint32(50).string(v!);
     }
     return writer;
   },
@@ -630,6 +784,22 @@ export const StateServiceWatchResponse: MessageFns<StateServiceWatchResponse> = 
             };
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.event = { $case: "reset", value: StateServiceWatchResponse_Reset.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.left.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -654,7 +824,10 @@ export const StateServiceWatchResponse: MessageFns<StateServiceWatchResponse> = 
         ? { $case: "heartbeat", value: StateServiceWatchResponse_Heartbeat.fromJSON(object.heartbeat) }
         : isSet(object.closed)
         ? { $case: "closed", value: StateServiceWatchResponse_Closed.fromJSON(object.closed) }
+        : isSet(object.reset)
+        ? { $case: "reset", value: StateServiceWatchResponse_Reset.fromJSON(object.reset) }
         : undefined,
+      left: globalThis.Array.isArray(object?.left) ? object.left.map((e: any) => globalThis.String(e)) : [],
     };
   },
 
@@ -672,6 +845,11 @@ export const StateServiceWatchResponse: MessageFns<StateServiceWatchResponse> = 
       obj.heartbeat = StateServiceWatchResponse_Heartbeat.toJSON(message.event.value);
     } else if (message.event?.$case === "closed") {
       obj.closed = StateServiceWatchResponse_Closed.toJSON(message.event.value);
+    } else if (message.event?.$case === "reset") {
+      obj.reset = StateServiceWatchResponse_Reset.toJSON(message.event.value);
+    }
+    if (message.left?.length) {
+      obj.left = message.left;
     }
     return obj;
   },
@@ -708,7 +886,14 @@ export const StateServiceWatchResponse: MessageFns<StateServiceWatchResponse> = 
         }
         break;
       }
+      case "reset": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "reset", value: StateServiceWatchResponse_Reset.fromPartial(object.event.value) };
+        }
+        break;
+      }
     }
+    message.left = object.left?.map((e) => e) || [];
     return message;
   },
 };
@@ -877,6 +1062,58 @@ export const StateServiceWatchResponse_Closed: MessageFns<StateServiceWatchRespo
     _: I,
   ): StateServiceWatchResponse_Closed {
     const message = createBaseStateServiceWatchResponse_Closed();
+    return message;
+  },
+};
+
+function createBaseStateServiceWatchResponse_Reset(): StateServiceWatchResponse_Reset {
+  return {};
+}
+
+export const StateServiceWatchResponse_Reset: MessageFns<StateServiceWatchResponse_Reset> = {
+  encode(_: StateServiceWatchResponse_Reset, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StateServiceWatchResponse_Reset {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStateServiceWatchResponse_Reset();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): StateServiceWatchResponse_Reset {
+    return {};
+  },
+
+  toJSON(_: StateServiceWatchResponse_Reset): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<StateServiceWatchResponse_Reset>, I>>(base?: I): StateServiceWatchResponse_Reset {
+    return StateServiceWatchResponse_Reset.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<StateServiceWatchResponse_Reset>, I>>(_: I): StateServiceWatchResponse_Reset {
+    const message = createBaseStateServiceWatchResponse_Reset();
     return message;
   },
 };

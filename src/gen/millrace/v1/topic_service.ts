@@ -4,6 +4,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
+import { Duration } from "../../google/protobuf/duration.js";
 import { FieldMask } from "../../google/protobuf/field_mask.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
 
@@ -24,11 +25,24 @@ export interface Topic {
   lastTime: Timestamp | undefined;
   createTime: Timestamp | undefined;
   keyed: boolean;
+  stateBuild: StateBuild | undefined;
+  retention: Retention | undefined;
 }
 
 export interface Topic_LabelsEntry {
   key: string;
   value: string;
+}
+
+export interface StateBuild {
+  nextOffset?: number | undefined;
+  untilOffset?: number | undefined;
+}
+
+export interface Retention {
+  age: Duration | undefined;
+  records: number;
+  bytes: number;
 }
 
 export interface TopicLimits {
@@ -42,6 +56,7 @@ export interface TopicServiceCreateRequest {
   labels: Map<string, string>;
   limits: TopicLimits | undefined;
   keyed: boolean;
+  retention: Retention | undefined;
 }
 
 export interface TopicServiceCreateRequest_LabelsEntry {
@@ -77,6 +92,8 @@ export interface TopicServiceUpdateRequest {
   labels: Map<string, string>;
   limits: TopicLimits | undefined;
   updateMask: string[] | undefined;
+  keyed: boolean;
+  retention: Retention | undefined;
 }
 
 export interface TopicServiceUpdateRequest_LabelsEntry {
@@ -128,6 +145,8 @@ function createBaseTopic(): Topic {
     lastTime: undefined,
     createTime: undefined,
     keyed: false,
+    stateBuild: undefined,
+    retention: undefined,
   };
 }
 
@@ -168,6 +187,12 @@ export const Topic: MessageFns<Topic> = {
     }
     if (message.keyed !== false) {
       writer.uint32(96).bool(message.keyed);
+    }
+    if (message.stateBuild !== undefined) {
+      StateBuild.encode(message.stateBuild, writer.uint32(106).fork()).join();
+    }
+    if (message.retention !== undefined) {
+      Retention.encode(message.retention, writer.uint32(114).fork()).join();
     }
     return writer;
   },
@@ -284,6 +309,22 @@ export const Topic: MessageFns<Topic> = {
             message.keyed = reader.bool();
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.stateBuild = StateBuild.decode(reader, reader.uint32());
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.retention = Retention.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -338,6 +379,12 @@ export const Topic: MessageFns<Topic> = {
         ? fromJsonTimestamp(object.create_time)
         : undefined,
       keyed: isSet(object.keyed) ? globalThis.Boolean(object.keyed) : false,
+      stateBuild: isSet(object.stateBuild)
+        ? StateBuild.fromJSON(object.stateBuild)
+        : isSet(object.state_build)
+        ? StateBuild.fromJSON(object.state_build)
+        : undefined,
+      retention: isSet(object.retention) ? Retention.fromJSON(object.retention) : undefined,
     };
   },
 
@@ -382,6 +429,12 @@ export const Topic: MessageFns<Topic> = {
     if (message.keyed !== false) {
       obj.keyed = message.keyed;
     }
+    if (message.stateBuild !== undefined) {
+      obj.stateBuild = StateBuild.toJSON(message.stateBuild);
+    }
+    if (message.retention !== undefined) {
+      obj.retention = Retention.toJSON(message.retention);
+    }
     return obj;
   },
 
@@ -418,6 +471,12 @@ export const Topic: MessageFns<Topic> = {
       ? Timestamp.fromPartial(object.createTime)
       : undefined;
     message.keyed = object.keyed ?? false;
+    message.stateBuild = (object.stateBuild !== undefined && object.stateBuild !== null)
+      ? StateBuild.fromPartial(object.stateBuild)
+      : undefined;
+    message.retention = (object.retention !== undefined && object.retention !== null)
+      ? Retention.fromPartial(object.retention)
+      : undefined;
     return message;
   },
 };
@@ -503,6 +562,200 @@ export const Topic_LabelsEntry: MessageFns<Topic_LabelsEntry> = {
     const message = createBaseTopic_LabelsEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseStateBuild(): StateBuild {
+  return { nextOffset: undefined, untilOffset: undefined };
+}
+
+export const StateBuild: MessageFns<StateBuild> = {
+  encode(message: StateBuild, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nextOffset !== undefined) {
+      writer.uint32(8).uint64(message.nextOffset);
+    }
+    if (message.untilOffset !== undefined) {
+      writer.uint32(16).uint64(message.untilOffset);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StateBuild {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStateBuild();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.nextOffset = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.untilOffset = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): StateBuild {
+    return {
+      nextOffset: isSet(object.nextOffset)
+        ? globalThis.Number(object.nextOffset)
+        : isSet(object.next_offset)
+        ? globalThis.Number(object.next_offset)
+        : undefined,
+      untilOffset: isSet(object.untilOffset)
+        ? globalThis.Number(object.untilOffset)
+        : isSet(object.until_offset)
+        ? globalThis.Number(object.until_offset)
+        : undefined,
+    };
+  },
+
+  toJSON(message: StateBuild): unknown {
+    const obj: any = {};
+    if (message.nextOffset !== undefined) {
+      obj.nextOffset = Math.round(message.nextOffset);
+    }
+    if (message.untilOffset !== undefined) {
+      obj.untilOffset = Math.round(message.untilOffset);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<StateBuild>, I>>(base?: I): StateBuild {
+    return StateBuild.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<StateBuild>, I>>(object: I): StateBuild {
+    const message = createBaseStateBuild();
+    message.nextOffset = object.nextOffset ?? undefined;
+    message.untilOffset = object.untilOffset ?? undefined;
+    return message;
+  },
+};
+
+function createBaseRetention(): Retention {
+  return { age: undefined, records: 0, bytes: 0 };
+}
+
+export const Retention: MessageFns<Retention> = {
+  encode(message: Retention, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.age !== undefined) {
+      Duration.encode(message.age, writer.uint32(10).fork()).join();
+    }
+    if (message.records !== 0) {
+      writer.uint32(16).uint64(message.records);
+    }
+    if (message.bytes !== 0) {
+      writer.uint32(24).uint64(message.bytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Retention {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetention();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.age = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.records = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bytes = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Retention {
+    return {
+      age: isSet(object.age) ? Duration.fromJSON(object.age) : undefined,
+      records: isSet(object.records) ? globalThis.Number(object.records) : 0,
+      bytes: isSet(object.bytes) ? globalThis.Number(object.bytes) : 0,
+    };
+  },
+
+  toJSON(message: Retention): unknown {
+    const obj: any = {};
+    if (message.age !== undefined) {
+      obj.age = Duration.toJSON(message.age);
+    }
+    if (message.records !== 0) {
+      obj.records = Math.round(message.records);
+    }
+    if (message.bytes !== 0) {
+      obj.bytes = Math.round(message.bytes);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Retention>, I>>(base?: I): Retention {
+    return Retention.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Retention>, I>>(object: I): Retention {
+    const message = createBaseRetention();
+    message.age = (object.age !== undefined && object.age !== null) ? Duration.fromPartial(object.age) : undefined;
+    message.records = object.records ?? 0;
+    message.bytes = object.bytes ?? 0;
     return message;
   },
 };
@@ -621,7 +874,7 @@ export const TopicLimits: MessageFns<TopicLimits> = {
 };
 
 function createBaseTopicServiceCreateRequest(): TopicServiceCreateRequest {
-  return { topic: "", labels: new Map(), limits: undefined, keyed: false };
+  return { topic: "", labels: new Map(), limits: undefined, keyed: false, retention: undefined };
 }
 
 export const TopicServiceCreateRequest: MessageFns<TopicServiceCreateRequest> = {
@@ -637,6 +890,9 @@ export const TopicServiceCreateRequest: MessageFns<TopicServiceCreateRequest> = 
     }
     if (message.keyed !== false) {
       writer.uint32(32).bool(message.keyed);
+    }
+    if (message.retention !== undefined) {
+      Retention.encode(message.retention, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -689,6 +945,14 @@ export const TopicServiceCreateRequest: MessageFns<TopicServiceCreateRequest> = 
             message.keyed = reader.bool();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.retention = Retention.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -715,6 +979,7 @@ export const TopicServiceCreateRequest: MessageFns<TopicServiceCreateRequest> = 
         : new Map(),
       limits: isSet(object.limits) ? TopicLimits.fromJSON(object.limits) : undefined,
       keyed: isSet(object.keyed) ? globalThis.Boolean(object.keyed) : false,
+      retention: isSet(object.retention) ? Retention.fromJSON(object.retention) : undefined,
     };
   },
 
@@ -734,6 +999,9 @@ export const TopicServiceCreateRequest: MessageFns<TopicServiceCreateRequest> = 
     }
     if (message.keyed !== false) {
       obj.keyed = message.keyed;
+    }
+    if (message.retention !== undefined) {
+      obj.retention = Retention.toJSON(message.retention);
     }
     return obj;
   },
@@ -757,6 +1025,9 @@ export const TopicServiceCreateRequest: MessageFns<TopicServiceCreateRequest> = 
       ? TopicLimits.fromPartial(object.limits)
       : undefined;
     message.keyed = object.keyed ?? false;
+    message.retention = (object.retention !== undefined && object.retention !== null)
+      ? Retention.fromPartial(object.retention)
+      : undefined;
     return message;
   },
 };
@@ -1250,7 +1521,7 @@ export const TopicServiceListResponse: MessageFns<TopicServiceListResponse> = {
 };
 
 function createBaseTopicServiceUpdateRequest(): TopicServiceUpdateRequest {
-  return { topic: "", labels: new Map(), limits: undefined, updateMask: undefined };
+  return { topic: "", labels: new Map(), limits: undefined, updateMask: undefined, keyed: false, retention: undefined };
 }
 
 export const TopicServiceUpdateRequest: MessageFns<TopicServiceUpdateRequest> = {
@@ -1266,6 +1537,12 @@ export const TopicServiceUpdateRequest: MessageFns<TopicServiceUpdateRequest> = 
     }
     if (message.updateMask !== undefined) {
       FieldMask.encode(FieldMask.wrap(message.updateMask), writer.uint32(34).fork()).join();
+    }
+    if (message.keyed !== false) {
+      writer.uint32(40).bool(message.keyed);
+    }
+    if (message.retention !== undefined) {
+      Retention.encode(message.retention, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -1318,6 +1595,22 @@ export const TopicServiceUpdateRequest: MessageFns<TopicServiceUpdateRequest> = 
             message.updateMask = FieldMask.unwrap(FieldMask.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.keyed = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.retention = Retention.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1348,6 +1641,8 @@ export const TopicServiceUpdateRequest: MessageFns<TopicServiceUpdateRequest> = 
         : isSet(object.update_mask)
         ? FieldMask.unwrap(FieldMask.fromJSON(object.update_mask))
         : undefined,
+      keyed: isSet(object.keyed) ? globalThis.Boolean(object.keyed) : false,
+      retention: isSet(object.retention) ? Retention.fromJSON(object.retention) : undefined,
     };
   },
 
@@ -1367,6 +1662,12 @@ export const TopicServiceUpdateRequest: MessageFns<TopicServiceUpdateRequest> = 
     }
     if (message.updateMask !== undefined) {
       obj.updateMask = FieldMask.toJSON(FieldMask.wrap(message.updateMask));
+    }
+    if (message.keyed !== false) {
+      obj.keyed = message.keyed;
+    }
+    if (message.retention !== undefined) {
+      obj.retention = Retention.toJSON(message.retention);
     }
     return obj;
   },
@@ -1390,6 +1691,10 @@ export const TopicServiceUpdateRequest: MessageFns<TopicServiceUpdateRequest> = 
       ? TopicLimits.fromPartial(object.limits)
       : undefined;
     message.updateMask = object.updateMask ?? undefined;
+    message.keyed = object.keyed ?? false;
+    message.retention = (object.retention !== undefined && object.retention !== null)
+      ? Retention.fromPartial(object.retention)
+      : undefined;
     return message;
   },
 };
