@@ -65,7 +65,7 @@ function* largePages(): Generator<FollowMessage> {
 
 function follow({ client }: TestServer) {
   const { path, requestSerialize, responseDeserialize } = RecordServiceService.follow;
-  const request = { topic: "orders", from: undefined, whenBehind: 0, whenTrimmed: 0 };
+  const request = { topic: "orders", from: undefined, whenBehind: 0, whenTrimmed: 0, filter: "" };
   return client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request);
 }
 
@@ -163,6 +163,7 @@ describe("drain()", () => {
       from: undefined,
       whenBehind: 0,
       whenTrimmed: 0,
+      filter: "",
     });
     rawCall(server.address, RecordServiceService.follow.path, request).stream.end();
     await vi.waitFor(() => expect(server.liveStreams.list(0, 1)[0]?.waiting).toBe("client-window"));

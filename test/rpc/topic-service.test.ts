@@ -51,7 +51,7 @@ async function start() {
 }
 
 const noLimits = { recordBytes: 0, batchRecords: 0, batchBytes: 0 };
-const create = { topic: "t", labels: new Map<string, string>(), limits: undefined, keyed: false };
+const create = { topic: "t", labels: new Map<string, string>(), limits: undefined, keyed: false, retention: undefined };
 
 describe("TopicService", () => {
   test("describes a topic", async () => {
@@ -81,7 +81,7 @@ describe("TopicService", () => {
     await callUnary(client, Shapes.trim, { topic: "t", beforeOffset: 7, epoch: 5 });
     await callUnary(client, Shapes.close, { topic: "t" });
     expect(await callUnary(client, Shapes.delete, { topic: "t", epoch: 5 })).toEqual({});
-    expect(asked).toEqual([[{ name: "t", labels, limits: noLimits, keyed: false }], ["t", 7, 5], ["t"], ["t", 5]]);
+    expect(asked).toEqual([[{ name: "t", labels, limits: noLimits, keyed: false, retention: undefined }], ["t", 7, 5], ["t"], ["t", 5]]);
   });
 
   test("lists in pages, by tokens that it gave", async () => {

@@ -33,6 +33,7 @@ export class RawFollower {
       from: { start: { $case: "earliest", value: {} } },
       whenBehind: 0,
       whenTrimmed: 0,
+      filter: "",
     });
     const head = Buffer.alloc(5);
     head.writeUInt32BE(message.length, 1);

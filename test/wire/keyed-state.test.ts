@@ -30,7 +30,7 @@ test("stateOf(), gives each key's last record, and whether it removes the key", 
   fc.assert(
     fc.property(fc.array(recordArbitrary, { minLength: 1, maxLength: 12 }), (records) => {
       const encoded = records.map((record) =>
-        RecordMessage.encode({ ...record, eventTime: undefined, time: undefined }).finish(),
+        RecordMessage.encode({ ...record, lifetime: undefined, eventTime: undefined, time: undefined }).finish(),
       );
       const model = new Map<string, { key: string; index: number; isTombstone: boolean }>();
       records.forEach(({ key, body }, index) => {
