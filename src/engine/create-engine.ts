@@ -11,17 +11,19 @@ import type { Engine } from "./engine.js";
 import { followTopic } from "./follow.js";
 import { pollHeads } from "./head-poll.js";
 import { createHousekeeping } from "./housekeeping.js";
+import { listState } from "./list-state.js";
 import { createPageBudget } from "./page-allowance.js";
 import { createPageReader } from "./page-reader.js";
 import { createPublishBudget } from "./publish-budget.js";
 import { publishBatches } from "./publish.js";
 import { readTopic } from "./read.js";
 import { createStampClock } from "./stamp-clock.js";
-import { getState, listState, watchState } from "./state.js";
+import { getState } from "./state.js";
 import { createTailBudget } from "./tail.js";
 import { Topic } from "./topic.js";
 import { createTopicCache, type OpenTopic, randomEpoch } from "./topic-cache.js";
 import { createTopics } from "./topic-control.js";
+import { watchState } from "./watch-state.js";
 
 export interface EngineParts {
   readonly store: Store;

@@ -155,6 +155,10 @@ export interface WatchStateCommand {
   readonly rectangle: Rectangle | undefined;
   /** Undefined: the whole state first. */
   readonly from: Position | undefined;
+  /** Without the state as it stands. Never with `from`. */
+  readonly changesOnly: boolean;
+  /** Without what was removed, and what is not wanted any more. */
+  readonly withoutTombstones: boolean;
 }
 
 export type WatchMessage =

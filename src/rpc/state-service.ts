@@ -55,11 +55,20 @@ export function stateService(calls: Calls, engine: Engine): readonly Method[] {
       },
       (request, context) => {
         const from = positionOf(request.from);
+        const { changesOnly, withoutTombstones } = request;
+        if (changesOnly && from !== undefined) {
+          throw invalidArgument(
+            "changes_only",
+            "must not be set with from, which says already where the changes begin",
+          );
+        }
         const command = {
           topic: topicOf(request, context),
           keyPrefix: checkKeyPart("key_prefix", request.keyPrefix),
           rectangle: request.rectangle && checkRectangle(request.rectangle),
           from,
+          changesOnly,
+          withoutTombstones,
         };
         context.position = from;
         return engine.watchState(command, context.stream, context.signal);

@@ -1,4 +1,4 @@
-export { StoreUnavailableError } from "./store.js";
+export { needlesMax, StoreUnavailableError } from "./store.js";
 export type {
   AppendOutcome,
   AppendWrite,
@@ -12,6 +12,9 @@ export type {
   StateListRequest,
   StatePage,
   StatePageRead,
+  StatePath,
+  StateSearchRead,
+  StateSearchRequest,
   Store,
   StoredLimits,
   StoredTopic,

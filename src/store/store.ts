@@ -17,7 +17,7 @@
  * - **Waiting.** Statements and pool waits have time limits. An aborted signal abandons the wait, never the statement.
  */
 
-import type { Direction, Page, ProducerState } from "../core/index.js";
+import type { Direction, Page, ProducerState, Rectangle } from "../core/index.js";
 
 /** A topic's head as one statement saw it: what changes with every append, and what control changed last. */
 export interface Head {
@@ -97,6 +97,8 @@ export interface StateChange {
   readonly index: number;
   /** The record has no body: the key is gone. */
   readonly isTombstone: boolean;
+  /** Where it happened, in degrees. */
+  readonly place: { readonly latitude: number; readonly longitude: number } | undefined;
 }
 
 /** `moved`: the head was not as expected, and nothing was written. */
@@ -158,6 +160,41 @@ export interface StateChangesRequest {
   readonly tombstonesFrom: number;
   readonly records: number;
   readonly bytes: number;
+}
+
+/**
+ * A page of a keyed topic's state of which only some is wanted: without tombstones, in the order of keys or of changes.
+ * What the database cannot tell for certain is left to whoever reads the frames.
+ */
+export interface StateSearchRequest {
+  readonly topicId: number;
+  readonly prefix: string;
+  readonly order: /** Above this key, or from the first. */
+    | { readonly by: "key"; readonly after: string | undefined }
+    /** From this offset on, below that one. */
+    | { readonly by: "offset"; readonly from: number; readonly until: number };
+  /** Only what is inside. */
+  readonly rectangle: Rectangle | undefined;
+  /** Only frames that hold all of these bytes somewhere; at most `needlesMax`. */
+  readonly needles: readonly Uint8Array[];
+  /** `place` is for a rectangle that `choosePath` said it for. */
+  readonly path: StatePath;
+  readonly records: number;
+  readonly bytes: number;
+}
+
+/** How a part of a state is found: by a walk over the whole, or from the places in a rectangle. */
+export type StatePath = "whole" | "place";
+
+/** How many needles a statement takes. */
+export const needlesMax = 3;
+
+export interface StateSearchRead {
+  readonly head: Head;
+  /** Where to search on: everything up to these was looked at. Absent: there is nothing more. */
+  readonly reached: { readonly key: string; readonly offset: number } | undefined;
+  /** Absent when none of it was what is wanted. */
+  readonly page: Pick<StatePage, "frames" | "records"> | undefined;
 }
 
 /** A page of state as one statement saw it, beside the head. */
@@ -224,6 +261,9 @@ export interface Store {
   readState(topicId: number, keys: readonly string[]): Promise<StatePageRead | undefined>;
   listState(request: StateListRequest): Promise<StatePageRead | undefined>;
   readStateChanges(request: StateChangesRequest): Promise<StatePageRead | undefined>;
+  searchState(request: StateSearchRequest): Promise<StateSearchRead | undefined>;
+  /** Which path to what is inside costs less: few places are looked up, page by page; for many the whole is walked once. */
+  choosePath(topicId: number, rectangle: Rectangle): Promise<StatePath>;
   /** Heads of many topics (at most 1000); those that are gone are missing. */
   readHeads(topicIds: readonly number[]): Promise<readonly Head[]>;
 

@@ -5,18 +5,33 @@
 import type { Frames } from "./stamp.js";
 import { type Cursor, readVarint, skipVarint, WireType } from "./varint.js";
 
-/** A key, and which record of the commit, counted from 0, is its latest. */
-export interface KeyChange {
+/** What a record of a state is about. */
+export interface Subject {
+  /** Empty: the record is none of a state's business. */
   readonly key: string;
-  readonly index: number;
   /** The record has no body: the key is gone. */
   readonly isTombstone: boolean;
+  /** Where it happened, in degrees. */
+  readonly place: Place | undefined;
 }
 
-/** Field numbers of millrace.v1.Record: `key`, and the first and last of `oneof body`. */
+export interface Place {
+  readonly latitude: number;
+  readonly longitude: number;
+}
+
+/** A key, and which record of the commit, counted from 0, is its latest. */
+export interface KeyChange extends Subject {
+  readonly index: number;
+}
+
+/** Field numbers of millrace.v1.Record: `key`, the first and last of `oneof body`, and `location`. */
 const keyField = 1;
 const firstBodyField = 3;
 const lastBodyField = 6;
+const locationField = 7;
+/** `double latitude = 1` and `double longitude = 2` of millrace.v1.Location. */
+const latitudeField = 1;
 
 /** Each key once, with its last record. Records without a key are none of the state's business. */
 export function stateOf(frames: Frames): KeyChange[] {
@@ -24,26 +39,44 @@ export function stateOf(frames: Frames): KeyChange[] {
   let start = 0;
   for (let index = 0; index < frames.ends.length; index += 1) {
     const end = frames.ends[index] as number;
-    const change = changeOf(frames.bytes, start, end, index);
-    if (change !== undefined) changes.set(change.key, change);
+    const { key, isTombstone, place } = subjectOf(frames.bytes, start, end);
+    if (key !== "") changes.set(key, { key, index, isTombstone, place });
     start = end;
   }
   return [...changes.values()];
 }
 
-function changeOf(bytes: Buffer, start: number, end: number, index: number): KeyChange | undefined {
+/** What the frame from `start` to `end` is about. */
+export function subjectOf(bytes: Buffer, start: number, end: number): Subject {
   const cursor: Cursor = { bytes, at: start + 1 };
   readVarint(cursor, end);
   let key = "";
   let isTombstone = true;
+  let place: Place | undefined;
   while (cursor.at < end) {
     const tag = readVarint(cursor, end);
     const field = tag >>> 3;
     if (field >= firstBodyField && field <= lastBodyField) isTombstone = false;
     const from = skipValue(cursor, tag & 7, end);
     if (field === keyField) key = bytes.toString("utf8", from, cursor.at);
+    else if (field === locationField) place = placeOf(bytes, from, cursor.at);
   }
-  return key === "" ? undefined : { key, index, isTombstone };
+  return { key, isTombstone, place };
+}
+
+/** What is not there is 0: Protobuf leaves out what has its default. */
+function placeOf(bytes: Buffer, start: number, end: number): Place {
+  const cursor: Cursor = { bytes, at: start };
+  let latitude = 0;
+  let longitude = 0;
+  while (cursor.at < end) {
+    const field = readVarint(cursor, end) >>> 3;
+    const value = bytes.readDoubleLE(cursor.at);
+    cursor.at += 8;
+    if (field === latitudeField) latitude = value;
+    else longitude = value;
+  }
+  return { latitude, longitude };
 }
 
 /** Moves behind a value; gives where its contents begin. */

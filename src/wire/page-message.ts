@@ -12,9 +12,18 @@ const nextTag = 0x12;
 const epochTag = 0x08;
 const offsetTag = 0x10;
 
-/** Encodes a response that carries these frames and the position after them. */
-export function encodePageMessage(runs: readonly Uint8Array[], next: Position): Buffer {
+/** `string last_key = 3` of a ListResponse, `repeated string left = 6` of a WatchResponse. */
+const lastKeyTag = 0x1a;
+const leftTag = 0x32;
+
+/** Encodes a response that carries these frames, the position after them, and fields that are encoded already. */
+export function encodePageMessage(
+  runs: readonly Uint8Array[],
+  next: Position,
+  fields: readonly Uint8Array[] = [],
+): Buffer {
   let total = positionLength(next);
+  for (const field of fields) total += field.length;
   for (const run of runs) total += run.length;
   const message = Buffer.allocUnsafeSlow(total);
   let at = 0;
@@ -22,8 +31,34 @@ export function encodePageMessage(runs: readonly Uint8Array[], next: Position): 
     message.set(run, at);
     at += run.length;
   }
-  writePosition(message, at, next);
+  at = writePosition(message, at, next);
+  for (const field of fields) {
+    message.set(field, at);
+    at += field.length;
+  }
   return message;
+}
+
+/** Encodes a page of a listing; `lastKey`: all keys up to it were looked at. */
+export function encodeListMessage(runs: readonly Uint8Array[], next: Position, lastKey: string | undefined): Buffer {
+  return encodePageMessage(runs, next, lastKey === undefined ? [] : [textField(lastKeyTag, lastKey)]);
+}
+
+/** Encodes a page of a watch; `left`: keys that are not wanted any more. */
+export function encodeWatchMessage(runs: readonly Uint8Array[], next: Position, left: readonly string[]): Buffer {
+  return encodePageMessage(
+    runs,
+    next,
+    left.map((key) => textField(leftTag, key)),
+  );
+}
+
+function textField(tag: number, text: string): Buffer {
+  const length = Buffer.byteLength(text);
+  const field = Buffer.allocUnsafe(1 + varintLength(length) + length);
+  field[0] = tag;
+  field.write(text, writeVarint(field, 1, length), "utf8");
+  return field;
 }
 
 /**
@@ -43,13 +78,14 @@ function positionLength(next: Position): number {
   return 4 + varintLength(next.epoch) + varintLength(next.offset);
 }
 
-function writePosition(message: Buffer, start: number, next: Position): void {
+/** Returns where it ends. */
+function writePosition(message: Buffer, start: number, next: Position): number {
   message[start] = nextTag;
   message[start + 1] = positionLength(next) - 2;
   message[start + 2] = epochTag;
   const at = writeVarint(message, start + 3, next.epoch);
   message[at] = offsetTag;
-  writeVarint(message, at + 1, next.offset);
+  return writeVarint(message, at + 1, next.offset);
 }
 
 /** Where each frame of a page ends. The frames are our own: they are not checked again. */

@@ -5,8 +5,12 @@ create table millrace.latest (
   "key" text collate "C" not null,
   "offset" bigint not null,
   "is_tombstone" boolean not null,
-  "frame" bytea not null /* compression lz4, or storage external */
+  "frame" bytea not null /* compression lz4, or storage external */,
+  "latitude" double precision,
+  "longitude" double precision,
+  "cell" bigint
 ) with (toast_tuple_target=8160, fillfactor=80);
+CREATE INDEX latest_cell ON millrace.latest USING btree (topic_id, cell) WHERE (cell IS NOT NULL);
 CREATE UNIQUE INDEX latest_offset ON millrace.latest USING btree (topic_id, "offset");
 CREATE UNIQUE INDEX latest_pkey ON millrace.latest USING btree (topic_id, key);
 

@@ -1,18 +1,21 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { StateChange, StatePageRead, Store } from "../../src/store/index.js";
+import { isInside } from "../../src/core/index.js";
+import type { StateChange, StatePageRead, StateSearchRead, Store } from "../../src/store/index.js";
 import { createTestDatabase, databaseKinds, type TestDatabase } from "../support/database.js";
+import { placeArbitrary, rectangleArbitrary } from "../support/places.js";
 import { createdTopic, frameOf, splitFrames, textOf, writeAfter } from "./topic-writes.js";
 
 /** One record of a key, or its removal. */
 interface Change {
   readonly key: string;
   readonly isTombstone: boolean;
+  readonly place?: StateChange["place"];
 }
 
 const everything = { records: 1000, bytes: 1_000_000 };
 
-function textsOf(read: StatePageRead | undefined): string[] {
+function textsOf(read: StatePageRead | StateSearchRead | undefined): string[] {
   return read?.page === undefined ? [] : splitFrames(read.page.frames).map(textOf);
 }
 
@@ -34,7 +37,7 @@ describe.each(databaseKinds)("The state on %s", (kind) => {
     expect(head.keyed).toBe(true);
     for (const commit of commits) {
       const state = new Map<string, StateChange>();
-      commit.forEach(({ key, isTombstone }, index) => state.set(key, { key, index, isTombstone }));
+      commit.forEach(({ key, isTombstone, place }, index) => state.set(key, { key, index, isTombstone, place }));
       const frames = commit.map(({ key, isTombstone }, index) =>
         frameOf(`${key}${isTombstone ? "-" : "="}${head.nextOffset + index}`),
       );
@@ -111,7 +114,7 @@ describe.each(databaseKinds)("The state on %s", (kind) => {
 
   test("an append that another node was faster than, changes no state", async () => {
     const topic = await createdTopic(store, "lost-race", { keyed: true });
-    const state = [{ key: "a", index: 0, isTombstone: false }];
+    const state = [{ key: "a", index: 0, isTombstone: false, place: undefined }];
     expect(await store.append(writeAfter(topic.head, [frameOf("a=0")], { state }))).toBe("appended");
     expect(await store.append(writeAfter(topic.head, [frameOf("a=late")], { state }))).toBe("moved");
     expect(textsOf(await store.readState(topic.head.topicId, ["a"]))).toEqual(["a=0"]);
@@ -151,5 +154,82 @@ describe.each(databaseKinds)("The state on %s", (kind) => {
       }),
       { numRuns: 25 },
     );
+  });
+
+  test("searchState(), finds by key and by offset what is inside and holds the needles, on both paths", async () => {
+    const change = fc.record({
+      key: fc.constantFrom("a", "b", "ba", "c", "ca", "d", "e"),
+      isTombstone: fc.boolean(),
+      place: fc.option(placeArbitrary, { nil: undefined }),
+    });
+    const commits = fc.array(fc.array(change, { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 3 });
+    const bounds = fc.record({ records: fc.integer({ min: 1, max: 4 }), bytes: fc.integer({ min: 1, max: 40 }) });
+    const needle = fc.constantFrom("", "b", "a=");
+    await fc.assert(
+      fc.asyncProperty(
+        commits,
+        bounds,
+        fc.constantFrom("", "b", "c"),
+        fc.option(rectangleArbitrary, { nil: undefined }),
+        needle,
+        async (written, bound, prefix, rectangle, needleText) => {
+          const topicId = await topicOf(written);
+          const latest = new Map<string, { text: string; offset: number; change: Change }>();
+          written.flat().forEach((each, offset) => {
+            latest.set(each.key, { text: `${each.key}${each.isTombstone ? "-" : "="}${offset}`, offset, change: each });
+          });
+          const wanted = [...latest.values()].filter(
+            ({ text, change: { key, isTombstone, place } }) =>
+              !isTombstone &&
+              key.startsWith(prefix) &&
+              text.includes(needleText) &&
+              (rectangle === undefined || (place !== undefined && isInside(place, rectangle))),
+          );
+          const needles = needleText === "" ? [] : [Buffer.from(needleText)];
+          const shared = { topicId, prefix, rectangle, needles, ...bound };
+          const until = written.flat().length;
+          for (const path of rectangle === undefined ? (["whole"] as const) : (["whole", "place"] as const)) {
+            const byKey: string[] = [];
+            for (let after: string | undefined; ; ) {
+              const read = await store.searchState({ ...shared, path, order: { by: "key", after } });
+              byKey.push(...textsOf(read));
+              after = read?.reached?.key;
+              if (after === undefined) break;
+            }
+            const expected = wanted.toSorted((x, y) => (x.change.key < y.change.key ? -1 : 1));
+            expect(byKey).toEqual(expected.map(({ text }) => text));
+            const byOffset: string[] = [];
+            for (let from = 1; ; ) {
+              const read = await store.searchState({ ...shared, path, order: { by: "offset", from, until } });
+              byOffset.push(...textsOf(read));
+              if (read?.reached === undefined) break;
+              from = read.reached.offset + 1;
+            }
+            const changed = wanted.filter(({ offset }) => offset >= 1).toSorted((x, y) => x.offset - y.offset);
+            expect(byOffset).toEqual(changed.map(({ text }) => text));
+          }
+        },
+      ),
+      { numRuns: 25 },
+    );
+  });
+
+  test("choosePath(), looks up few places, and walks over many", async () => {
+    const town = { south: 46.9, west: 7.3, north: 47, east: 7.5 };
+    const world = { south: -90, west: -180, north: 90, east: 180 };
+    const bern = { latitude: 46.95, longitude: 7.45 };
+    const topicId = await topicOf([
+      [{ key: "bern", isTombstone: false, place: bern }],
+      // More than the root of 1000 * 10,000, the size that is taken for a table that was never analysed.
+      ...Array.from({ length: 4 }, (_, commit) =>
+        Array.from({ length: 1000 }, (__, index) => ({
+          key: `${commit}-${index}`,
+          isTombstone: false,
+          place: { latitude: -45 + commit, longitude: index / 10 },
+        })),
+      ),
+    ]);
+    expect(await store.choosePath(topicId, town)).toBe("place");
+    expect(await store.choosePath(topicId, world)).toBe("whole");
   });
 });

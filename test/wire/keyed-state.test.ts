@@ -23,7 +23,7 @@ const recordArbitrary = fc.record({
   key: fc.oneof(fc.constantFrom("", "a", "ß", "a".repeat(200)), fc.string({ unit: "grapheme", maxLength: 5 })),
   body: fc.constantFrom(...bodies),
   attributes: fc.constantFrom(new Map<string, string>(), new Map([["name", "value"]])),
-  location: fc.constantFrom(undefined, { latitude: 1, longitude: 2 }),
+  location: fc.constantFrom(undefined, { latitude: -1.5, longitude: 2 }, { latitude: 0, longitude: 0 }),
 });
 
 test("stateOf(), gives each key's last record, and whether it removes the key", () => {
@@ -32,9 +32,9 @@ test("stateOf(), gives each key's last record, and whether it removes the key", 
       const encoded = records.map((record) =>
         RecordMessage.encode({ ...record, lifetime: undefined, eventTime: undefined, time: undefined }).finish(),
       );
-      const model = new Map<string, { key: string; index: number; isTombstone: boolean }>();
-      records.forEach(({ key, body }, index) => {
-        if (key !== "") model.set(key, { key, index, isTombstone: body === undefined });
+      const model = new Map<string, { key: string; index: number; isTombstone: boolean; place: unknown }>();
+      records.forEach(({ key, body, location }, index) => {
+        if (key !== "") model.set(key, { key, index, isTombstone: body === undefined, place: location });
       });
       const changes = stateOf(frameBatches([batchOf(encoded)], 7, 1_000_000));
       expect(new Map(changes.map((change) => [change.key, change]))).toEqual(model);

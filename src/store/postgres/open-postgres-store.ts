@@ -21,6 +21,7 @@ import { readClock } from "./statements/read-clock.js";
 import { readFrame } from "./statements/read-frame.js";
 import { readHeads } from "./statements/read-heads.js";
 import { listState, readState, readStateChanges } from "./statements/read-state.js";
+import { choosePath, searchState } from "./statements/search-state.js";
 import { readPage } from "./statements/read-page.js";
 import { runReadView } from "./statements/read-view.js";
 import { renewEpoch } from "./statements/renew-epoch.js";
@@ -124,6 +125,8 @@ function storeOn(database: Database): Store {
     readState: (topicId, keys) => readState(database, topicId, keys),
     listState: (request) => listState(database, request),
     readStateChanges: (request) => readStateChanges(database, request),
+    searchState: (request) => searchState(database, request),
+    choosePath: (topicId, rectangle) => choosePath(database, topicId, rectangle),
     readHeads: (topicIds) => readHeads(database, topicIds),
     deleteTrimmed: (topicId, count) => deleteTrimmed(database, topicId, count),
     deleteOrphans: (count) => deleteOrphans(database, count),

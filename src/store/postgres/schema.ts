@@ -74,6 +74,11 @@ interface LatestTable {
   /** The key was removed; kept, so that watchers hear of it. */
   is_tombstone: boolean;
   frame: Buffer;
+  /** Degrees; null, as those below: the record has no location. */
+  latitude: number | null;
+  longitude: number | null;
+  /** See `cells.ts`. */
+  cell: number | null;
 }
 
 /** Records out of reach that wait to be deleted: `from_offset` up to, and without, `to_offset`. */

@@ -8,7 +8,9 @@ interface SqlTypes {
   int: number;
   text: string;
   boolean: boolean;
+  float8: number;
   bytea: Uint8Array;
+  "bytea or null": Uint8Array | null;
   jsonb: string;
   "jsonb or null": string | null;
   "int[]": string;

@@ -1,6 +1,7 @@
 import { type RawBuilder, sql } from "kysely";
 import { MillraceError } from "../../../core/index.js";
-import type { AppendOutcome, AppendWrite } from "../../store.js";
+import type { AppendOutcome, AppendWrite, StateChange } from "../../store.js";
+import { cellOf } from "../cells.js";
 import type { Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { encodeProducers } from "./producer-states.js";
@@ -72,12 +73,15 @@ const appendRecords = appendStatement("append_records", () => sql``);
 const appendKeyed = appendStatement(
   "append_keyed",
   (value) => sql`, kept as (
-  insert into millrace.latest (topic_id, key, "offset", is_tombstone, frame)
+  insert into millrace.latest (topic_id, key, "offset", is_tombstone, frame, latitude, longitude, cell)
   select head.topic_id, s.key, ${value.expectedNext} + s.index, s."isTombstone",
-    substring(${value.frames} from (${value.starts})[s.index + 1] + 1 for (${value.lengths})[s.index + 1])
-  from head, jsonb_to_recordset(${value.state}) as s (key text, index int, "isTombstone" boolean)
+    substring(${value.frames} from (${value.starts})[s.index + 1] + 1 for (${value.lengths})[s.index + 1]),
+    s.latitude, s.longitude, s.cell
+  from head, jsonb_to_recordset(${value.state})
+    as s (key text, index int, "isTombstone" boolean, latitude float8, longitude float8, cell bigint)
   on conflict (topic_id, key) do update
-  set "offset" = excluded."offset", is_tombstone = excluded.is_tombstone, frame = excluded.frame
+  set "offset" = excluded."offset", is_tombstone = excluded.is_tombstone, frame = excluded.frame,
+      latitude = excluded.latitude, longitude = excluded.longitude, cell = excluded.cell
 )`,
 );
 
@@ -98,9 +102,18 @@ export async function runAppend(session: Pick<Session, "run">, write: AppendWrit
     starts: slices.starts,
     lengths: slices.lengths,
     producers: write.producers.length === 0 ? "[]" : encodeProducers(write.producers),
-    state: JSON.stringify(write.state),
+    state: encodeState(write.state),
   });
   return row?.appended ? "appended" : "moved";
+}
+
+/** A state's changes as JSON; the place of each beside its cell. */
+function encodeState(state: readonly StateChange[]): string {
+  return JSON.stringify(
+    state.map(({ key, index, isTombstone, place }) =>
+      place === undefined ? { key, index, isTombstone } : { key, index, isTombstone, ...place, cell: cellOf(place) },
+    ),
+  );
 }
 
 /** Where each frame starts and how long it is, as Postgres writes arrays. The ends must cover `frames` exactly. */

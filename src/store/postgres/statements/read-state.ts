@@ -1,8 +1,8 @@
 import { type RawBuilder, sql } from "kysely";
-import { recordBounds } from "../../../core/index.js";
 import type { Head, StateChangesRequest, StateListRequest, StatePageRead } from "../../store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement, requireWholeNumber } from "../statement.js";
+import { keyRange } from "./key-range.js";
 import { headColumns } from "./stored-topic.js";
 
 interface StateRow extends Head {
@@ -65,16 +65,16 @@ const selectList = prepareStatement({
   name: "list_state",
   values: {
     topicId: "bigint",
-    from: "text",
+    fromKey: "text",
     isExclusive: "boolean",
-    to: "text",
+    toKey: "text",
     bytes: "bigint",
     records: "bigint",
   },
   build: (value) =>
     stateQuery(value.topicId, value.bytes, {
-      where: sql`key >= ${value.from} and key < ${value.to}
-        and not (${value.isExclusive} and key = ${value.from}) and not is_tombstone`,
+      where: sql`key >= ${value.fromKey} and key < ${value.toKey}
+        and not (${value.isExclusive} and key = ${value.fromKey}) and not is_tombstone`,
       order: sql`key`,
       limit: value.records,
     }),
@@ -111,13 +111,9 @@ export async function readState(
 
 export async function listState(database: Database, request: StateListRequest): Promise<StatePageRead | undefined> {
   const { topicId, prefix, after, records, bytes } = request;
-  // By bytes, as the database compares: UTF-16 has another order.
-  const isBehind = after !== undefined && Buffer.compare(Buffer.from(after), Buffer.from(prefix)) >= 0;
   const values = {
     topicId,
-    from: isBehind ? after : prefix,
-    isExclusive: isBehind,
-    to: upperBound(prefix),
+    ...keyRange(prefix, after),
     records: requireWholeNumber(records, "records"),
     bytes: requireWholeNumber(bytes, "bytes"),
   };
@@ -129,21 +125,6 @@ export async function readStateChanges(
   request: StateChangesRequest,
 ): Promise<StatePageRead | undefined> {
   return toStatePage((await database.run(selectChanges, request))[0]);
-}
-
-/** Above every key, which has at most 1024 bytes. */
-const aboveAll = "\u{10ffff}".repeat(recordBounds.keyBytes / 4 + 1);
-
-/** The first text that is above every key with this prefix. */
-function upperBound(prefix: string): string {
-  const points = Array.from(prefix, (character) => character.codePointAt(0) ?? 0);
-  for (let last = points.pop(); last !== undefined; last = points.pop()) {
-    if (last >= 0x10ffff) continue;
-    // Surrogates are no characters of UTF-8.
-    const next = last === 0xd7ff ? 0xe000 : last + 1;
-    return String.fromCodePoint(...points, next);
-  }
-  return aboveAll;
 }
 
 function toStatePage(row: StateRow | undefined): StatePageRead | undefined {

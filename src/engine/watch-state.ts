@@ -1,0 +1,253 @@
+/**
+ * Watching a state: what it is, and then its changes, from one cursor over offsets. A key that changes while the watch
+ * walks comes again further on, at its new offset, so none is missed; and one that changes ten times while a slow watcher
+ * is elsewhere comes once: the query itself leaves out what is not the latest any more. There is no queue, and nothing to
+ * overflow.
+ *
+ *   snapshot ──its cursor reached the head of the start──▶ changes ──its cursor reached the head that its page saw──▶ live
+ *       any ──topic closed and all given──▶ the end
+ *
+ * The snapshot gives what is wanted, and nothing of what is not. From then on a changed key that is not wanted is told as
+ * `left`: the watcher may have it from before.
+ */
+
+import { epochMismatch, offsetOutOfRange } from "../core/index.js";
+import type { Head, StatePath } from "../store/index.js";
+import type { LiveStream } from "../telemetry/index.js";
+import { encodePageMessage, encodeWatchMessage, type KeepFrame, subjectOf, thinPage } from "../wire/index.js";
+import { overError } from "./appender.js";
+import type { PageMessage, WatchMessage, WatchStateCommand } from "./engine.js";
+import { observed, recordsWithin, requireKeyed, type StateParts } from "./state.js";
+import { selectionOf, type StateSelection } from "./state-selection.js";
+import { StreamPages } from "./stream-pages.js";
+import type { Topic } from "./topic.js";
+
+/** The generator is resumed when the last message was delivered. */
+export async function* watchState(
+  parts: StateParts,
+  command: WatchStateCommand,
+  stream: LiveStream,
+  signal: AbortSignal,
+): AsyncGenerator<WatchMessage, void, undefined> {
+  stream.waitFor("database");
+  const { lease, stored } = await parts.cache.acquireFresh(command.topic, signal);
+  const { topic } = lease;
+  // Counted among the followers: the head poll and the notifications serve those.
+  topic.followers += 1;
+  let watcher: Watcher | undefined;
+  try {
+    requireKeyed(topic, stored.head);
+    watcher = new Watcher(parts, command, topic, stored.head, stream, signal);
+    while (!watcher.isDone) {
+      yield await watcher.takeMessage();
+      watcher.delivered();
+    }
+  } finally {
+    watcher?.leave();
+    topic.followers -= 1;
+    lease.release();
+  }
+}
+
+class Watcher {
+  isDone = false;
+  readonly #parts: StateParts;
+  readonly #topic: Topic;
+  readonly #stream: LiveStream;
+  readonly #signal: AbortSignal;
+  readonly #pages: StreamPages;
+  readonly #selection: StateSelection;
+  /** Tombstones below it remove what this watcher was never given; all are, for one that wants none. */
+  readonly #tombstonesFrom: number;
+  readonly #withoutTombstones: boolean;
+  #phase: "snapshot" | "changes" | "live";
+  /** The snapshot is what stands below this offset. */
+  readonly #snapshotUntil: number;
+  /** How the snapshot finds what is inside the rectangle: chosen with its first page. */
+  #path: StatePath | undefined;
+  /** The first offset that was not given, and, while a message is under way, the one after that. */
+  #cursor: number;
+  #cursorAfter: number;
+
+  constructor(
+    parts: StateParts,
+    command: WatchStateCommand,
+    topic: Topic,
+    head: Head,
+    stream: LiveStream,
+    signal: AbortSignal,
+  ) {
+    const { from } = command;
+    if (from !== undefined && from.epoch !== 0 && from.epoch !== topic.epoch) {
+      throw epochMismatch(topic.name, from.epoch, topic.epoch);
+    }
+    if (from !== undefined && from.offset > head.nextOffset) throw offsetOutOfRange(topic.name, from.offset, head);
+    this.#parts = parts;
+    this.#topic = topic;
+    this.#stream = stream;
+    this.#signal = signal;
+    this.#pages = new StreamPages(parts.pageBudget);
+    this.#selection = selectionOf(command);
+    this.#withoutTombstones = command.withoutTombstones;
+    this.#snapshotUntil = head.nextOffset;
+    this.#phase = from === undefined && !command.changesOnly ? "snapshot" : "changes";
+    this.#cursor = from?.offset ?? (command.changesOnly ? head.nextOffset : 0);
+    this.#cursorAfter = this.#cursor;
+    const needsTombstonesFrom = from === undefined ? head.nextOffset : 0;
+    this.#tombstonesFrom = command.withoutTombstones ? Number.MAX_SAFE_INTEGER : needsTombstonesFrom;
+  }
+
+  /** The next message, when there is one. Throws when the topic is over, or the signal aborts. */
+  async takeMessage(): Promise<WatchMessage> {
+    const { tip } = this.#topic;
+    for (;;) {
+      this.#signal.throwIfAborted();
+      if (this.#topic.isOver) throw overError(this.#topic);
+      this.#report();
+      const { version } = tip;
+      if (this.#phase === "live" && this.#cursor >= tip.value.nextOffset) {
+        if (tip.value.state === "closed") {
+          this.isDone = true;
+          return { kind: "closed", next: this.#position(this.#cursor) };
+        }
+        if (await this.#isQuiet(version)) return { kind: "heartbeat", next: this.#position(this.#cursor) };
+        continue;
+      }
+      this.#stream.waitFor("database");
+      const bytes = this.#pages.take();
+      const message = this.#phase === "snapshot" ? await this.#readSnapshot(bytes) : await this.#readChanges(bytes);
+      this.#stream.waitFor("nothing");
+      if (message !== undefined) return message;
+      this.#pages.release();
+    }
+  }
+
+  /** The last message was delivered (invariant 8). */
+  delivered(): void {
+    this.#cursor = this.#cursorAfter;
+    this.#pages.delivered();
+  }
+
+  leave(): void {
+    this.#pages.release();
+  }
+
+  /** A page of what stands below the head of the start; undefined when that is through, or a page had nothing. */
+  async #readSnapshot(bytes: number): Promise<WatchMessage | undefined> {
+    const { lanes } = this.#parts;
+    const { prefix, rectangle, needles, keepFound, keep } = this.#selection;
+    if (rectangle === undefined && keep === undefined) {
+      // Everything is wanted: the changes since the beginning are the snapshot.
+      this.#phase = "changes";
+      return undefined;
+    }
+    const { topicId } = this.#topic;
+    const path = (this.#path ??=
+      rectangle === undefined
+        ? "whole"
+        : await lanes.run("history", (store) => store.choosePath(topicId, rectangle), this.#signal));
+    const request = {
+      topicId,
+      prefix,
+      order: { by: "offset", from: this.#cursor, until: this.#snapshotUntil } as const,
+      rectangle,
+      needles,
+      path,
+      records: recordsWithin(bytes, this.#topic),
+      bytes,
+    };
+    const read = await lanes.run("history", (store) => store.searchState(request), this.#signal);
+    const { page, reached } = observed(this.#topic, read);
+    if (reached === undefined) this.#phase = "changes";
+    this.#moveTo(reached === undefined ? this.#snapshotUntil : reached.offset + 1);
+    const kept = page && thinPage(page.frames, keepFound ?? (() => true));
+    if (page === undefined || kept === undefined || kept.records === 0) {
+      if (this.#phase === "snapshot") return this.#progress();
+      this.#cursor = this.#cursorAfter;
+      return undefined;
+    }
+    this.#pages.taken(page.frames.length);
+    const next = this.#position(this.#cursorAfter);
+    return { kind: "page", encoded: encodePageMessage(kept.runs, next), records: kept.records, next };
+  }
+
+  /** A page of what has changed since the cursor; snapshot-end when that is through for the first time. */
+  async #readChanges(bytes: number): Promise<WatchMessage | undefined> {
+    const request = {
+      topicId: this.#topic.topicId,
+      prefix: this.#selection.prefix,
+      from: this.#cursor,
+      tombstonesFrom: this.#tombstonesFrom,
+      records: recordsWithin(bytes, this.#topic),
+      bytes,
+    };
+    const lane = this.#phase === "live" ? "live" : "history";
+    const { head, page } = observed(
+      this.#topic,
+      await this.#parts.lanes.run(lane, (store) => store.readStateChanges(request), this.#signal),
+    );
+    if (page !== undefined) {
+      this.#moveTo(page.lastOffset + 1);
+      return this.#messageOf(page.frames, page.records);
+    }
+    // Nothing of it is left below the head that this very statement saw.
+    this.#moveTo(Math.max(this.#cursor, head.nextOffset));
+    this.#cursor = this.#cursorAfter;
+    if (this.#phase === "live") return undefined;
+    this.#phase = "live";
+    return { kind: "snapshot-end", next: this.#position(this.#cursor) };
+  }
+
+  #messageOf(frames: Uint8Array, records: number): WatchMessage | undefined {
+    const next = this.#position(this.#cursorAfter);
+    this.#pages.taken(frames.length);
+    const { keep } = this.#selection;
+    if (keep === undefined) return { kind: "page", encoded: encodePageMessage([frames], next), records, next };
+    const left: string[] = [];
+    const kept = thinPage(frames, keepOrNote(keep, left));
+    if (kept.records > 0 || (left.length > 0 && !this.#withoutTombstones)) {
+      const encoded = encodeWatchMessage(kept.runs, next, this.#withoutTombstones ? [] : left);
+      return { kind: "page", encoded, records: kept.records, next };
+    }
+    return this.#progress();
+  }
+
+  /** Tells how far it is, where there is nothing else to tell. */
+  #progress(): PageMessage {
+    const next = this.#position(this.#cursorAfter);
+    return { kind: "page", encoded: encodePageMessage([], next), records: 0, next };
+  }
+
+  #moveTo(offset: number): void {
+    this.#cursorAfter = offset;
+  }
+
+  /** Waits for the head to move. True when a heartbeat is due instead. */
+  async #isQuiet(version: number): Promise<boolean> {
+    const { heartbeatMinMs, heartbeatMaxMs } = this.#parts.limits;
+    const timeoutMs = heartbeatMinMs + this.#parts.random() * (heartbeatMaxMs - heartbeatMinMs);
+    this.#stream.waitFor("new-records");
+    const outcome = await this.#topic.tip.changed(version, { signal: this.#signal, timeoutMs });
+    this.#stream.waitFor("nothing");
+    return outcome === "timed-out";
+  }
+
+  #position(offset: number) {
+    return { epoch: this.#topic.epoch, offset };
+  }
+
+  #report(): void {
+    this.#stream.nextOffset = this.#cursor;
+    this.#stream.lag = Math.max(0, this.#topic.tip.value.nextOffset - this.#cursor);
+  }
+}
+
+/** Keeps what is wanted and what removes a key, and notes the keys of the rest. */
+function keepOrNote(keep: KeepFrame, left: string[]): KeepFrame {
+  return (bytes, start, end) => {
+    const { key, isTombstone } = subjectOf(bytes, start, end);
+    if (isTombstone || keep(bytes, start, end)) return true;
+    left.push(key);
+    return false;
+  };
+}

@@ -1,0 +1,209 @@
+import { type RawBuilder, sql } from "kysely";
+import { type Rectangle } from "../../../core/index.js";
+import { type Head, needlesMax, type StatePath, type StateSearchRead, type StateSearchRequest } from "../../store.js";
+import { cellRanges } from "../cells.js";
+import type { Database } from "../database/database.js";
+import { prepareStatement, requireWholeNumber } from "../statement.js";
+import { keyRange } from "./key-range.js";
+import { headColumns } from "./stored-topic.js";
+
+interface SearchRow extends Head {
+  readonly records: number;
+  readonly frames: string | null;
+  /** Null, as the offset: there is nothing more. */
+  readonly reachedKey: string | null;
+  readonly reachedOffset: number | null;
+}
+
+const values = {
+  topicId: "bigint",
+  fromKey: "text",
+  isExclusive: "boolean",
+  toKey: "text",
+  prefix: "text",
+  fromOffset: "bigint",
+  untilOffset: "bigint",
+  lows: "bigint[]",
+  highs: "bigint[]",
+  isBounded: "boolean",
+  south: "float8",
+  west: "float8",
+  north: "float8",
+  east: "float8",
+  firstNeedle: "bytea",
+  secondNeedle: "bytea",
+  thirdNeedle: "bytea",
+  rows: "bigint",
+  records: "bigint",
+  bytes: "bigint",
+} as const;
+
+type Values = { readonly [Name in keyof typeof values]: RawBuilder<unknown> };
+
+/** How many rows one statement of a walk looks at: some tens of milliseconds, so that nobody waits long behind it. */
+const rowsPerWalk = 20_000;
+
+/** The rows in an order, from where the last page ended. */
+const orders = {
+  key: {
+    column: sql`key`,
+    range: (value: Values) => sql`l.key >= ${value.fromKey} and l.key < ${value.toKey}
+      and not (${value.isExclusive} and l.key = ${value.fromKey})`,
+  },
+  offset: {
+    column: sql`"offset"`,
+    range: (value: Values) => sql`l."offset" >= ${value.fromOffset} and l."offset" < ${value.untilOffset}
+      and starts_with(l.key, ${value.prefix})`,
+  },
+};
+
+/** An empty needle is in every frame, and found at once. */
+const isWanted = (value: Values) => sql`not l.is_tombstone
+  and (not ${value.isBounded} or l.latitude between ${value.south} and ${value.north} and case
+    when ${value.west} <= ${value.east} then l.longitude between ${value.west} and ${value.east}
+    else l.longitude >= ${value.west} or l.longitude <= ${value.east} end)
+  and position(${value.firstNeedle} in l.frame) > 0 and position(${value.secondNeedle} in l.frame) > 0
+  and position(${value.thirdNeedle} in l.frame) > 0`;
+
+/**
+ * Where the rows come from. `whole`: the state is walked in order, so many rows at a time whether they match or not.
+ * `place`: the rectangle's ranges of cells are looked up, and the first of what is inside is taken, in order: each page
+ * looks at all that is in the rectangle, and at nothing else.
+ * Index: `latest_pkey` or `latest_offset` for the whole, `latest_cell` for places.
+ */
+const paths: Readonly<Record<StatePath, (value: Values, order: keyof typeof orders) => RawBuilder<unknown>>> = {
+  whole: (value, order) => sql`
+  select l.key, l."offset", l.frame, ${isWanted(value)} as wanted
+  from millrace.latest as l
+  where l.topic_id = ${value.topicId} and ${orders[order].range(value)}
+  order by l.${orders[order].column} limit ${value.rows}`,
+  place: (value, order) => sql`
+  select l.key, l."offset", l.frame, true as wanted
+  from unnest(${value.lows}, ${value.highs}) as cells (low, high) cross join lateral (
+    select l.key, l."offset", l.frame from millrace.latest as l
+    where l.topic_id = ${value.topicId} and l.cell between cells.low and cells.high
+      and ${orders[order].range(value)} and ${isWanted(value)}
+  ) as l
+  order by l.${orders[order].column} limit ${value.rows}`,
+};
+
+/**
+ * A page of what is wanted, and the head beside it, as one row. Locks: none; both come from one snapshot.
+ *
+ * Bounds: so many rows looked at, and of those that are wanted so many records and bytes, but always the first.
+ */
+function searchStatement(path: StatePath, order: keyof typeof orders) {
+  const { column } = orders[order];
+  return prepareStatement({
+    name: `search_state_${path}_by_${order}`,
+    values,
+    build: (value) => sql<SearchRow>`
+with looked_at as materialized (${paths[path](value, order)}
+), sized as (
+  select key, "offset", frame, row_number() over run as place, sum(octet_length(frame)) over run as end_bytes
+  from looked_at where wanted window run as (order by ${column})
+), kept as (
+  select key, "offset", frame, place from sized
+  where place <= ${value.records} and (place = 1 or end_bytes <= ${value.bytes})
+), counted as (
+  select (select count(*) from looked_at) as rows, (select count(*) from sized) as found, (select count(*) from kept) as kept
+), reached as (
+  select key, "offset" from kept where (select found > kept from counted)
+  union all
+  select key, "offset" from looked_at where (select found = kept and rows >= ${value.rows} from counted)
+)
+select ${headColumns}, (select kept from counted) as records,
+  (select translate(encode(string_agg(frame, '' order by place), 'base64'), E'\\n', '') from kept) as frames,
+  (select max(key) from reached) as "reachedKey", (select max("offset") from reached) as "reachedOffset"
+from millrace.topic_heads as h
+where h.topic_id = ${value.topicId}`,
+  });
+}
+
+const statements = {
+  whole: { key: searchStatement("whole", "key"), offset: searchStatement("whole", "offset") },
+  place: { key: searchStatement("place", "key"), offset: searchStatement("place", "offset") },
+};
+
+const nothing = Buffer.alloc(0);
+const everywhere: Rectangle = { south: -90, west: -180, north: 90, east: 180 };
+
+export async function searchState(
+  database: Database,
+  request: StateSearchRequest,
+): Promise<StateSearchRead | undefined> {
+  const { order, path, rectangle, needles } = request;
+  if (needles.length > needlesMax) throw new RangeError(`A search takes at most ${needlesMax} needles`);
+  const [firstNeedle = nothing, secondNeedle = nothing, thirdNeedle = nothing] = needles.map(asBuffer);
+  const isByKey = order.by === "key";
+  const records = requireWholeNumber(request.records, "records");
+  const [row] = await database.run(statements[path][order.by], {
+    topicId: request.topicId,
+    ...keyRange(request.prefix, isByKey ? order.after : undefined),
+    prefix: request.prefix,
+    fromOffset: isByKey ? 0 : order.from,
+    untilOffset: isByKey ? 0 : order.until,
+    ...encodeRanges(path === "place" ? rectangle : undefined),
+    isBounded: rectangle !== undefined,
+    ...(rectangle ?? everywhere),
+    firstNeedle,
+    secondNeedle,
+    thirdNeedle,
+    // One more than wanted tells whether there is more.
+    rows: path === "place" ? records + 1 : Math.max(records, rowsPerWalk),
+    records,
+    bytes: requireWholeNumber(request.bytes, "bytes"),
+  });
+  return row && toSearchRead(row);
+}
+
+/**
+ * How many places are in a rectangle's cells, up to as many as make looking them up page by page as dear as one walk over
+ * the whole: K of them in pages of 1000 are looked at K / 1000 times, and the table has `reltuples` rows; -1 before it
+ * was first analysed. Index: `latest_cell`.
+ */
+const countPlaces = prepareStatement({
+  values: { topicId: "bigint", lows: "bigint[]", highs: "bigint[]" },
+  build: (value) => sql<{ isFew: boolean }>`
+with few as (
+  select sqrt(1000 * greatest(10000, reltuples))::bigint as most
+  from pg_class where oid = 'millrace.latest'::regclass
+), found as (
+  select count(*) as places from (
+    select 1 from unnest(${value.lows}, ${value.highs}) as cells (low, high) cross join lateral (
+      select 1 from millrace.latest as l
+      where l.topic_id = ${value.topicId} and l.cell between cells.low and cells.high
+    ) as place
+    limit (select most + 1 from few)
+  ) as places
+)
+select found.places <= few.most as "isFew" from few, found`,
+});
+
+export async function choosePath(database: Database, topicId: number, rectangle: Rectangle): Promise<StatePath> {
+  const [row] = await database.run(countPlaces, { topicId, ...encodeRanges(rectangle) });
+  return row?.isFew === true ? "place" : "whole";
+}
+
+/** The ranges of cells, as Postgres writes arrays. */
+function encodeRanges(rectangle: Rectangle | undefined): { readonly lows: string; readonly highs: string } {
+  const ranges = rectangle === undefined ? [] : cellRanges(rectangle);
+  return {
+    lows: `{${ranges.map(({ low }) => low).join(",")}}`,
+    highs: `{${ranges.map(({ high }) => high).join(",")}}`,
+  };
+}
+
+/** pg sends a Buffer as it is. */
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function toSearchRead(row: SearchRow): StateSearchRead {
+  const { records, frames, reachedKey, reachedOffset, ...head } = row;
+  return {
+    head,
+    page: frames === null ? undefined : { frames: Buffer.from(frames, "base64"), records },
+    reached: reachedKey === null || reachedOffset === null ? undefined : { key: reachedKey, offset: reachedOffset },
+  };
+}

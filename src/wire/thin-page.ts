@@ -1,0 +1,46 @@
+/** A page of which a reader gets only some records: filters, rectangles and lifetimes leave the others out. */
+
+import { type Cursor, readVarint } from "./varint.js";
+
+/** Whether the record goes on, whose frame stands from `start` to `end`. */
+export type KeepFrame = (bytes: Buffer, start: number, end: number) => boolean;
+
+export interface ThinnedPage {
+  /** The frames that are kept, in their order: views of the page. Neighbours are one run. */
+  readonly runs: readonly Buffer[];
+  /** How many those are, and their bytes. */
+  readonly records: number;
+  readonly bytes: number;
+  /** How many frames were looked at: all, unless `records` were found before the page ended. */
+  readonly looked: number;
+}
+
+/** Keeps at most `most` records, and looks no further than the last of them. The frames are our own: whole, and right. */
+export function thinPage(frames: Uint8Array, keep: KeepFrame, most = Number.POSITIVE_INFINITY): ThinnedPage {
+  const page = Buffer.from(frames.buffer, frames.byteOffset, frames.length);
+  const cursor: Cursor = { bytes: page, at: 0 };
+  const runs: Buffer[] = [];
+  let records = 0;
+  let bytes = 0;
+  let looked = 0;
+  let runStart = 0;
+  let runEnd = 0;
+  while (cursor.at < page.length && records < most) {
+    const start = cursor.at;
+    cursor.at += 1;
+    const length = readVarint(cursor, page.length);
+    const end = cursor.at + length;
+    cursor.at = end;
+    looked += 1;
+    if (!keep(page, start, end)) continue;
+    records += 1;
+    bytes += end - start;
+    if (start !== runEnd) {
+      if (runEnd > runStart) runs.push(page.subarray(runStart, runEnd));
+      runStart = start;
+    }
+    runEnd = end;
+  }
+  if (runEnd > runStart) runs.push(page.subarray(runStart, runEnd));
+  return { runs, records, bytes, looked };
+}
