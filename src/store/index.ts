@@ -7,6 +7,8 @@ export type {
   NewTopic,
   PageRead,
   PageRequest,
+  PageSearchRead,
+  PageSearchRequest,
   StateChange,
   StateChangesRequest,
   StateListRequest,

@@ -138,6 +138,38 @@ export interface PageRead {
   readonly page: Page | undefined;
 }
 
+/** A run of offsets of which only the records are wanted whose frames hold some bytes. */
+export interface PageSearchRequest {
+  readonly topicId: number;
+  readonly direction: Direction;
+  /** As in `PageRequest`. */
+  readonly from: number;
+  /** How many offsets are looked at, in this direction. */
+  readonly rows: number;
+  /** Only frames that hold all of these bytes somewhere; at most `needlesMax`. */
+  readonly needles: readonly Uint8Array[];
+  /** At most so many records, and so many bytes of frames, but always one record. */
+  readonly records: number;
+  readonly bytes: number;
+}
+
+/** What a search found as one statement saw it, beside the head. */
+export interface PageSearchRead {
+  readonly head: Head;
+  /** Absent when there is no record at `from`: the reader is at the end, or fell off it; the head tells which. */
+  readonly found:
+    | {
+        /** In the order of reading; none at all is allowed. */
+        readonly frames: Uint8Array;
+        readonly records: number;
+        /** Where to search on: everything up to here was looked at, in the direction of the search. */
+        readonly reached: number;
+        /** More was found than fits: less than what was asked for was looked at. */
+        readonly isCut: boolean;
+      }
+    | undefined;
+}
+
 /** A page of a keyed topic's state in the order of keys, without tombstones. */
 export interface StateListRequest {
   readonly topicId: number;
@@ -255,6 +287,8 @@ export interface Store {
 
   /** One page, and the head from the same snapshot. Undefined: the topic is gone. */
   readPage(request: PageRequest): Promise<PageRead | undefined>;
+  /** What a run of offsets holds of some bytes. Undefined: the topic is gone. */
+  searchPage(request: PageSearchRequest): Promise<PageSearchRead | undefined>;
   /** The frame at an offset, without a page around it. Undefined: it is not there. */
   readFrame(topicId: number, offset: number): Promise<Uint8Array | undefined>;
   /** The latest records of these keys, in the order of keys, without tombstones. Undefined: the topic is gone. */

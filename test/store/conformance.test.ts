@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Store } from "../../src/store/index.js";
 import { createTestDatabase, databaseKinds, type TestDatabase } from "../support/database.js";
@@ -359,6 +360,56 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
         Buffer.from(bytes.buffer, bytes.byteOffset + bytes.length, spareBytes).fill(0xff);
       }
       for (const [from, page] of pages.entries()) expect(page?.page?.frames).toEqual(frames[from]);
+    });
+
+    test("searchPage(), finds in any run of offsets what holds the bytes, within its bounds, both ways", async () => {
+      const texts = ["a", "b", "ab", "ba", "aba", "\\x", "'"];
+      const frames = Array.from({ length: 12 }, (_, index) => frameOf(`${texts[index % texts.length]}${index}`));
+      const { head: created } = await createdTopic(store, "searched");
+      await append(store, created.topicId, frames);
+      await store.trimTopic(created.topicId, 2);
+      const wanted = fc.constantFrom([], ["a"], ["b", "a"], ["\\x"], ["'"], ["1", "a", "b"]);
+      const bounds = fc.record({
+        rows: fc.integer({ min: 1, max: 15 }),
+        records: fc.integer({ min: 1, max: 4 }),
+        bytes: fc.integer({ min: 1, max: 30 }),
+      });
+      await fc.assert(
+        fc.asyncProperty(wanted, bounds, fc.boolean(), async (needles, bound, isForward) => {
+          const matching = frames
+            .map(textOf)
+            .filter((text, offset) => offset >= 2 && needles.every((n) => text.includes(n)));
+          const found: string[] = [];
+          for (let from = isForward ? 2 : 12; ; ) {
+            const read = await store.searchPage({
+              topicId: created.topicId,
+              direction: isForward ? "forward" : "backward",
+              from,
+              ...bound,
+              needles: needles.map((needle) => Buffer.from(needle)),
+            });
+            if (read?.found === undefined) break;
+            const page = splitFrames(read.found.frames).map(textOf);
+            expect(page.length).toBe(read.found.records);
+            found.push(...page);
+            expect(Math.sign(read.found.reached - from)).toBe(isForward ? 1 : -1);
+            from = read.found.reached;
+          }
+          expect(found).toEqual(isForward ? matching : matching.toReversed());
+        }),
+        { numRuns: 40 },
+      );
+      const beyond = {
+        topicId: created.topicId,
+        direction: "forward",
+        needles: [],
+        rows: 5,
+        records: 5,
+        bytes: 50,
+      } as const;
+      expect((await store.searchPage({ ...beyond, from: 1 }))?.found).toBeUndefined();
+      expect((await store.searchPage({ ...beyond, from: 12 }))?.found).toBeUndefined();
+      expect(await store.searchPage({ ...beyond, topicId: 999_999, from: 0 })).toBeUndefined();
     });
 
     test("readFrame(), gives one frame", async () => {

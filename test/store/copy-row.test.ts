@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { decodeCopyRow, readCopyInteger } from "../../src/store/postgres/database/copy-row.js";
-import { prepareStatement, inlineNumbers } from "../../src/store/postgres/statement.js";
+import { prepareStatement, inlineValues } from "../../src/store/postgres/statement.js";
 import { sql } from "kysely";
 
 const header = Buffer.concat([Buffer.from("PGCOPY\n\xff\r\n\0", "latin1"), Buffer.alloc(8)]);
@@ -43,11 +43,11 @@ test("prepareStatement(), refuses a value that is no parameter", () => {
   expect(() => prepareStatement({ values: {}, build: () => sql<object>`select ${"loose"}` })).toThrow("no value");
 });
 
-test("inlineNumbers(), writes whole numbers and null, and nothing else", () => {
-  expect(inlineNumbers(statement, { first: 2 ** 53 - 1, second: null })).toBe(
+test("inlineValues(), writes whole numbers, bytes and null, and nothing else", () => {
+  expect(inlineValues(statement, { first: 2 ** 53 - 1, second: null })).toBe(
     "select cast(null as bigint), cast(9007199254740991 as bigint), cast(null as bigint)",
   );
   for (const bad of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, "1; drop table x" as unknown as number]) {
-    expect(() => inlineNumbers(statement, { first: bad, second: 0 })).toThrow(RangeError);
+    expect(() => inlineValues(statement, { first: bad, second: 0 })).toThrow(RangeError);
   }
 });

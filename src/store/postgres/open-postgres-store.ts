@@ -22,6 +22,7 @@ import { readFrame } from "./statements/read-frame.js";
 import { readHeads } from "./statements/read-heads.js";
 import { listState, readState, readStateChanges } from "./statements/read-state.js";
 import { choosePath, searchState } from "./statements/search-state.js";
+import { searchPage } from "./statements/search-page.js";
 import { readPage } from "./statements/read-page.js";
 import { runReadView } from "./statements/read-view.js";
 import { renewEpoch } from "./statements/renew-epoch.js";
@@ -121,6 +122,7 @@ function storeOn(database: Database): Store {
     appendLocked: (topicId, producerIds, decide) => appendLocked(database, topicId, producerIds, decide),
     readView: (topicId, producerIds) => runReadView(database, topicId, producerIds),
     readPage: (request) => readPage(database, request),
+    searchPage: (request) => searchPage(database, request),
     readFrame: (topicId, offset) => readFrame(database, topicId, offset),
     readState: (topicId, keys) => readState(database, topicId, keys),
     listState: (request) => listState(database, request),

@@ -80,17 +80,18 @@ export function orderValues<Values>(statement: Statement<Values, unknown>, value
 }
 
 /**
- * The statement's text with its numbers written into it, for COPY, which takes no parameters. Only whole numbers from 0
- * to 2^53 - 1 and null get in: a digit is all that can reach the text.
+ * The statement's text with its values written into it, for COPY, which takes no parameters. Only whole numbers from 0
+ * to 2^53 - 1, null, and bytes as hex get in: digits and the letters a to f are all that can reach the text.
  */
-export function inlineNumbers<Values extends Readonly<Record<keyof Values, number | null>>>(
+export function inlineValues<Values extends Readonly<Record<keyof Values, number | Uint8Array | null>>>(
   statement: Statement<Values, unknown>,
   values: Values,
 ): string {
   return statement.text.replace(/\$(\d+)/g, (_, digits: string) => {
     const name = statement.order[Number(digits) - 1];
     if (name === undefined) throw new RangeError(`The statement has no value ${digits}`);
-    const value: number | null = values[name];
+    const value: number | Uint8Array | null = values[name];
+    if (value instanceof Uint8Array) return `'\\x${Buffer.from(value).toString("hex")}'`;
     return value === null ? "null" : String(requireWholeNumber(value, name));
   });
 }

@@ -1,9 +1,10 @@
 import { type RawBuilder, sql } from "kysely";
 import { type Page, pageSpareBytes } from "../../../core/index.js";
 import type { Head, PageRead, PageRequest } from "../../store.js";
-import { decodeCopyRow, readCopyInteger } from "../database/copy-row.js";
+import { decodeCopyRow } from "../database/copy-row.js";
 import type { Database } from "../database/database.js";
-import { inlineNumbers, prepareStatement, requireWholeNumber } from "../statement.js";
+import { inlineValues, prepareStatement, requireWholeNumber } from "../statement.js";
+import { copiedHeadFields, copiedInteger, decodeCopiedHead } from "./copied-head.js";
 import { headColumns } from "./stored-topic.js";
 
 interface PageRow extends Head {
@@ -112,17 +113,16 @@ export async function readPage(database: Database, request: PageRequest): Promis
     bytes: requireWholeNumber(request.bytes, "bytes"),
     fromBytes: request.fromBytes ?? null,
   };
-  const isForward = request.direction === "forward";
   switch (database.kind) {
     case "postgres": {
-      const fields = decodeCopyRow(await database.copy(inlineNumbers(statement, pageValues)));
-      return fields && toPageRead(decodeRow(fields), fields[12] ?? null, isForward, request.from);
+      const fields = decodeCopyRow(await database.copy(inlineValues(statement, pageValues)));
+      return fields && toPageRead(decodeFields(fields), fields[copiedHeadFields + 2] ?? null, request);
     }
     case "embedded": {
       const [row] = await database.run(statement, pageValues);
       if (row === undefined) return undefined;
-      const frames = row.frames === null ? null : decodeWithSpare(row.frames);
-      return toPageRead(row, frames, isForward, request.from);
+      const { records, endBytes, frames, ...head } = row;
+      return toPageRead({ head, records, endBytes }, frames === null ? null : decodeWithSpare(frames), request);
     }
     default:
       return database.kind satisfies never;
@@ -136,54 +136,35 @@ function countWithin(request: PageRequest): number {
   return Math.max(0, Math.min(request.records, reach));
 }
 
-/** The columns in their order: ten of the head, then the page's. */
-function decodeRow(fields: readonly (Buffer | null)[]): Omit<PageRow, "frames"> {
-  const integer = (index: number) => {
-    const field = fields[index];
-    return field ? readCopyInteger(field) : null;
-  };
-  const required = (index: number) => integer(index) ?? 0;
+/** What the statement gave besides the frames. */
+interface PageFacts {
+  readonly head: Head;
+  readonly records: number;
+  readonly endBytes: number | null;
+}
+
+/** The columns in their order: those of the head, then the page's. */
+function decodeFields(fields: readonly (Buffer | null)[]): PageFacts {
   return {
-    topicId: required(0),
-    epoch: required(1),
-    version: required(2),
-    earliestOffset: required(3),
-    nextOffset: required(4),
-    earliestBytes: required(5),
-    nextBytes: required(6),
-    lastTimeMicros: required(7),
-    closed: fields[8]?.[0] === 1,
-    keyed: fields[9]?.[0] === 1,
-    records: required(10),
-    endBytes: integer(11),
+    head: decodeCopiedHead(fields),
+    records: copiedInteger(fields, copiedHeadFields) ?? 0,
+    endBytes: copiedInteger(fields, copiedHeadFields + 1),
   };
 }
 
-function toPageRead(row: Omit<PageRow, "frames">, frames: Buffer | null, isForward: boolean, from: number): PageRead {
-  const { records, endBytes } = row;
-  const head: Head = {
-    topicId: row.topicId,
-    epoch: row.epoch,
-    version: row.version,
-    earliestOffset: row.earliestOffset,
-    nextOffset: row.nextOffset,
-    earliestBytes: row.earliestBytes,
-    nextBytes: row.nextBytes,
-    lastTimeMicros: row.lastTimeMicros,
-    closed: row.closed,
-    keyed: row.keyed,
-  };
+function toPageRead({ head, records, endBytes }: PageFacts, frames: Buffer | null, request: PageRequest): PageRead {
+  const { from, direction } = request;
   if (endBytes === null || frames === null) return { head, page: undefined };
   // Downwards from above the end: what was found is not what stands below `from`.
   if (from > head.nextOffset) return { head, page: undefined };
-  const [first, next] = isForward ? [from, from + records] : [from - records, from];
+  const [first, next] = direction === "forward" ? [from, from + records] : [from - records, from];
   const spareBytes = frames.buffer.byteLength - frames.byteOffset - frames.length;
   const page: Page = { first, next, endBytes, frames, spareBytes: Math.min(spareBytes, pageSpareBytes) };
   return { head, page };
 }
 
 /** Decoded into a buffer with room behind it. */
-function decodeWithSpare(text: string): Buffer {
+export function decodeWithSpare(text: string): Buffer {
   const bytes = Buffer.allocUnsafeSlow(Math.ceil((text.length * 3) / 4) + pageSpareBytes);
   return bytes.subarray(0, bytes.write(text, "base64"));
 }

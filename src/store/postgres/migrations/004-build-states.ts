@@ -1,0 +1,32 @@
+import type { Migration } from "./migration.js";
+
+/**
+ * Topics that are turned keyed later: how far the building of their state is. And the lifetime of tombstones: when each
+ * was made, so that the old ones are found, and from which offset on a topic has all of its tombstones. That stands
+ * beside the head, so that a page of changes is held against it in the same snapshot.
+ */
+export const buildStates: Migration = {
+  number: 4,
+  name: "build-states",
+  checksum: "",
+  statements: [
+    `alter table millrace.topic_heads add column tombstones_from bigint not null default 0`,
+    // A row for each topic whose state is not whole yet, and nothing else.
+    `create table millrace.state_builds (
+  topic_id bigint primary key,
+  from_offset bigint not null,
+  next_offset bigint not null
+)`,
+    `alter table millrace.latest add column removed_time bigint`,
+    // Of tombstones that are there the time is in their frames: 20 bytes before the end begin the seconds since 1970, 14
+    // before it the nanoseconds, both as five bytes of seven bits, the lowest first.
+    `update millrace.latest
+set removed_time = (
+  select (sum((get_byte(frame, octet_length(frame) - 20 + i) & 127)::bigint << (7 * i)) * 1000000
+    + div(sum((get_byte(frame, octet_length(frame) - 14 + i) & 127)::bigint << (7 * i)), 1000))::bigint
+  from generate_series(0, 4) as i)
+where is_tombstone`,
+    // Only tombstones are in it: other changes of a state pay nothing for it.
+    `create index latest_removed on millrace.latest (removed_time, topic_id) where removed_time is not null`,
+  ],
+};
