@@ -87,6 +87,8 @@ export const recordBounds = {
   /** Messages nested in a body. Java and C++ readers stop at 100 in all, and a page adds two. */
   bodyDepth: 80,
 } as const;
+  /** A hundred years of 365.25 days. With a time before the year 2255 its end is still an exact number of microseconds. */
+  lifetimeSeconds: 3_155_760_000,
 
 /** Bounds of a topic's labels. */
 export const labelBounds = { count: 64, nameBytes: 63, valueBytes: 256 } as const;

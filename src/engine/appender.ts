@@ -53,7 +53,14 @@ export interface Appender {
   close(): Promise<void>;
 }
 
-const nothing: RecordBatch = { bytes: new Uint8Array(0), bounds: [], stamped: new Set(), count: 0, weight: 0 };
+const nothing: RecordBatch = {
+  bytes: new Uint8Array(0),
+  bounds: [],
+  stamped: new Set(),
+  count: 0,
+  expires: false,
+  weight: 0,
+};
 
 interface Entry extends BatchOrder {
   batch: RecordBatch;

@@ -5,6 +5,7 @@
 
 import { decodeText } from "./decode-text.js";
 import { type BufferCursor, decodeStruct, enter, type JsonObject, type JsonValue, skipField } from "./decode-struct.js";
+import { type Duration, durationText, msOfDuration } from "./duration.js";
 import { stampBytes } from "./stamp.js";
 import { dateOfTimestamp, type Timestamp, timestampOfMicros, timestampText } from "./timestamp.js";
 import { type Cursor, readSignedVarint } from "./varint.js";
@@ -38,6 +39,7 @@ const Tag = {
   message: 0x32,
   location: 0x3a,
   eventTime: 0x42,
+  lifetime: 0x4a,
   time: 0x72,
   offset: 0x79,
 } as const;
@@ -205,15 +207,23 @@ export class ReceivedRecord {
     return time;
   }
 
+  /** For how long it is of use, in milliseconds from `time` on, to the microsecond; undefined: for as long as it is kept. */
+  get lifetimeMs(): number | undefined {
+    const lifetime = this.#lifetime;
+    return lifetime && msOfDuration(lifetime);
+  }
+
   /** As proto3 JSON has it: offset as a string, bytes in base64, times as RFC 3339. */
   toJSON(): JsonObject {
     const { body, location, eventTimestamp } = this;
+    const lifetime = this.#lifetime;
     const object: JsonObject = {};
     if (this.key !== "") object["key"] = this.key;
     if (this.#hasAttributes) object["attributes"] = objectOf(this.attributes);
     if (body !== undefined) object[body.kind] = bodyJson(body);
     if (location !== undefined) object["location"] = { ...location };
     if (eventTimestamp !== undefined) object["eventTime"] = timestampText(eventTimestamp);
+    if (lifetime !== undefined) object["lifetime"] = durationText(lifetime);
     object["time"] = timestampText(timestampOfMicros(this.timeMicros));
     object["offset"] = String(this.offset);
     return object;
@@ -222,6 +232,14 @@ export class ReceivedRecord {
   /** What `console.log` shows. */
   [Symbol.for("nodejs.util.inspect.custom")](): JsonObject {
     return this.toJSON();
+  }
+
+  get #lifetime(): Duration | undefined {
+    let lifetime: Duration | undefined;
+    this.#eachField(Tag.lifetime, (cursor, end) => {
+      lifetime = readTimestampFields(cursor, end, lifetime);
+    });
+    return lifetime;
   }
 
   #readBody(): RecordBody {

@@ -3,6 +3,7 @@
 import { invalidArgument, recordBounds } from "../core/index.js";
 import type { BackwardWriter } from "./backward-writer.js";
 import type { AnyMessage, Location } from "./decode-record.js";
+import { durationOfMs } from "./duration.js";
 import { notWellFormed, writeStruct } from "./encode-struct.js";
 import { type Timestamp, timestampOfDate } from "./timestamp.js";
 
@@ -27,6 +28,11 @@ export interface RecordInput {
   readonly eventTime?: Date | undefined;
   /** The same to the nanosecond; it wins over `eventTime`. */
   readonly eventTimestamp?: Timestamp | undefined;
+  /**
+   * For how long it is of use, in milliseconds, counted from when the server takes it: after that no reader gets it any
+   * more. More than 0, to the microsecond, at most 100 years. Unset: for as long as the topic keeps it.
+   */
+  readonly lifetimeMs?: number | undefined;
 }
 
 /** Year 1 to 9999, as google.protobuf.Timestamp has it. */
@@ -38,6 +44,7 @@ const secondsMax = 253_402_300_799;
  * field; `path` stands before its name. The writer must then be cleared.
  */
 export function writeRecord(writer: BackwardWriter, record: RecordInput, path: string): void {
+  if (record.lifetimeMs !== undefined) writeLifetime(writer, record.lifetimeMs, `${path}.lifetime`);
   const eventTime = record.eventTimestamp ?? (record.eventTime && timestampOfDate(record.eventTime));
   if (eventTime !== undefined) writeTimestamp(writer, eventTime, `${path}.event_time`);
   if (record.location !== undefined) writeLocation(writer, record.location, `${path}.location`);
@@ -152,6 +159,21 @@ function writeTimestamp(writer: BackwardWriter, { seconds, nanos }: Timestamp, p
   writer.signedVarint(seconds);
   writer.byte(0x08);
   finish(writer, writer.length - start, 0x42);
+}
+
+function writeLifetime(writer: BackwardWriter, lifetimeMs: number, path: string): void {
+  const mostMs = recordBounds.lifetimeSeconds * 1000;
+  // Half a microsecond is rounded up. Written so that NaN fails too.
+  if (!(lifetimeMs >= 0.0005 && lifetimeMs <= mostMs)) {
+    throw invalidArgument(path, `must be more than 0, and at most 100 years (${mostMs} ms), got ${lifetimeMs} ms`);
+  }
+  const { seconds, nanos } = durationOfMs(lifetimeMs);
+  const start = writer.length;
+  writer.varint(nanos);
+  writer.byte(0x10);
+  writer.varint(seconds);
+  writer.byte(0x08);
+  finish(writer, writer.length - start, 0x4a);
 }
 
 /** Writes a text that the database must hold as such; returns its bytes. */

@@ -1,8 +1,10 @@
 export { BackwardWriter } from "./backward-writer.js";
 export { decodeRecordsMessage } from "./decode-message.js";
 export { ReceivedRecord } from "./decode-record.js";
+export { durationOfMs, durationOfText, durationText, msOfDuration } from "./duration.js";
 export { writeRecord } from "./encode-record.js";
 export { stateOf, subjectOf } from "./keyed-state.js";
+export { expiryOf, unexpiredAt } from "./lifetime.js";
 export { encodeListMessage, encodePageMessage, encodeWatchMessage, frameEnds, pageAsMessage } from "./page-message.js";
 export { checkBatch, splitRequest } from "./split-request.js";
 export { frameBatches, readStamp, stampBytes } from "./stamp.js";
@@ -13,6 +15,7 @@ export type { RecordsMessage } from "./decode-message.js";
 export type { AnyMessage, Location, RecordBody } from "./decode-record.js";
 export type { JsonObject, JsonValue } from "./decode-struct.js";
 export type { KeyChange, Place, Subject } from "./keyed-state.js";
+export type { Duration } from "./duration.js";
 export type { RecordInput } from "./encode-record.js";
 export type { RecordBatch } from "./record-batch.js";
 export type { SplitRequest } from "./split-request.js";

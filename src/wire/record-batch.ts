@@ -11,6 +11,8 @@ export interface RecordBatch {
   /** The records that bring a `time` or `offset` of their own, which are left out when they are framed. */
   readonly stamped: ReadonlySet<number>;
   readonly count: number;
+  /** Whether any of them has a lifetime. */
+  readonly expires: boolean;
   /** What it occupies while it waits: the whole request's bytes, which its records pin. */
   readonly weight: number;
 }

@@ -31,18 +31,25 @@ const Field = {
   message: 6,
   location: 7,
   eventTime: 8,
+  lifetime: 9,
   time: 14,
   offset: 15,
 } as const;
 
-/**
- * Walks the record in `bytes[start, end)`. Returns whether it brings a `time` or an `offset` of its own, which the
- * server's stamp replaces. Throws a RecordFault.
- */
-export function scanRecord(bytes: Uint8Array, start: number, end: number): { readonly hasStamp: boolean } {
+/** What its walk notes of a record. */
+export interface ScannedRecord {
+  /** It brings a `time` or an `offset` of its own, which the server's stamp replaces. */
+  readonly hasStamp: boolean;
+  /** It expires some day. */
+  readonly hasLifetime: boolean;
+}
+
+/** Walks the record in `bytes[start, end)`. Throws a RecordFault. */
+export function scanRecord(bytes: Uint8Array, start: number, end: number): ScannedRecord {
   const cursor: Cursor = { bytes, at: start };
   let attributes = 0;
   let hasStamp = false;
+  let hasLifetime = false;
   let seen = 0;
   while (cursor.at < end) {
     const tag = readTag(cursor, end, "");
@@ -93,6 +100,12 @@ export function scanRecord(bytes: Uint8Array, start: number, end: number): { rea
         scanTimestamp(cursor, cursor.at + length);
         break;
       }
+      case Field.lifetime: {
+        const length = enter(cursor, end, tag, "lifetime");
+        scanLifetime(cursor, cursor.at + length);
+        hasLifetime = true;
+        break;
+      }
       case Field.time:
         hasStamp = true;
         skip(cursor, end, tag, "time");
@@ -107,12 +120,12 @@ export function scanRecord(bytes: Uint8Array, start: number, end: number): { rea
         throw new RecordFault("", `field ${field} is unknown to this server`);
     }
   }
-  return { hasStamp };
+  return { hasStamp, hasLifetime };
 }
 
 /** The fields that a producer writes once: all but attributes, and the stamp, which is left out. */
 function isSingular(field: number): boolean {
-  return field <= Field.eventTime && field !== Field.attributes;
+  return field <= Field.lifetime && field !== Field.attributes;
 }
 
 /** Calls back with the runs of a record's bytes that are not a stamp. The record has passed `scanRecord`. */
@@ -270,6 +283,27 @@ function scanTimestamp(cursor: Cursor, end: number): void {
         throw new RecordFault("event_time.nanos", "must be from 0 to 999999999");
       }
     } else throw new RecordFault("event_time", `field ${field} is unknown`);
+  }
+}
+
+/** More than nothing, and at most `recordBounds.lifetimeSeconds`. */
+function scanLifetime(cursor: Cursor, end: number): void {
+  let seconds = 0;
+  let nanos = 0;
+  while (cursor.at < end) {
+    const tag = readTag(cursor, end, "lifetime");
+    const field = tag >>> 3;
+    expectType(tag, WireType.varint, "lifetime");
+    const value = readSignedVarint(cursor, end);
+    if (field === 1) seconds = value;
+    else if (field === 2) nanos = value;
+    else throw new RecordFault("lifetime", `field ${field} is unknown`);
+  }
+  if (!(nanos >= 0 && nanos <= 999_999_999)) throw new RecordFault("lifetime.nanos", "must be from 0 to 999999999");
+  const most = recordBounds.lifetimeSeconds;
+  // Written so that NaN fails too.
+  if (!(seconds >= 0 && seconds + nanos > 0 && (nanos === 0 ? seconds : seconds + 1) <= most)) {
+    throw new RecordFault("lifetime", `must be more than 0, and at most 100 years (${most} seconds)`);
   }
 }
 

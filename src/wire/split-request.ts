@@ -4,7 +4,7 @@
 
 import { invalidArgument, type Limits } from "../core/index.js";
 import type { RecordBatch } from "./record-batch.js";
-import { RecordFault, scanRecord } from "./scan-record.js";
+import { RecordFault, type ScannedRecord, scanRecord } from "./scan-record.js";
 import { stampBytes } from "./stamp.js";
 import { type Cursor, readVarint, skipVarint, WireType } from "./varint.js";
 
@@ -32,6 +32,7 @@ export function splitRequest(
   const bounds: number[] = [];
   const rest: Uint8Array[] = [];
   let stamped: Set<number> | undefined;
+  let expires = false;
   let batchBytes = 0;
   while (cursor.at < bytes.length) {
     const start = cursor.at;
@@ -43,7 +44,9 @@ export function splitRequest(
       if (index === limits.batchRecords) throw tooManyRecords(limits.batchRecords);
       checkRecordBytes(index, length + stampBytes, limits.recordBytes);
       batchBytes += length + stampBytes;
-      if (scan(bytes, cursor.at, cursor.at + length, index)) (stamped ??= new Set()).add(index);
+      const scanned = scan(bytes, cursor.at, cursor.at + length, index);
+      if (scanned.hasStamp) (stamped ??= new Set()).add(index);
+      if (scanned.hasLifetime) expires = true;
       bounds.push(cursor.at, cursor.at + length);
       cursor.at += length;
     } else {
@@ -53,7 +56,7 @@ export function splitRequest(
   }
   if (batchBytes > limits.batchBytes) throw tooManyBytes(batchBytes, limits.batchBytes);
   return {
-    batch: { bytes, bounds, stamped: stamped ?? none, count: bounds.length / 2, weight: bytes.length },
+    batch: { bytes, bounds, stamped: stamped ?? none, count: bounds.length / 2, expires, weight: bytes.length },
     rest: rest.length === 1 ? (rest[0] as Uint8Array) : Buffer.concat(rest),
   };
 }
@@ -73,9 +76,9 @@ export function checkBatch(
   if (batchBytes > limits.batchBytes) throw tooManyBytes(batchBytes, limits.batchBytes);
 }
 
-function scan(bytes: Uint8Array, start: number, end: number, index: number): boolean {
+function scan(bytes: Uint8Array, start: number, end: number, index: number): ScannedRecord {
   try {
-    return scanRecord(bytes, start, end).hasStamp;
+    return scanRecord(bytes, start, end);
   } catch (error) {
     if (!(error instanceof RecordFault)) throw error;
     throw invalidArgument(`records[${index}]${error.path === "" ? "" : `.${error.path}`}`, error.message);

@@ -66,6 +66,14 @@ export const recordArbitrary: fc.Arbitrary<RecordMessage> = fc.record({
     { nil: undefined },
   ),
   eventTime: fc.option(timestamp, { nil: undefined }),
+  // To the microsecond, which is all that a client's `lifetimeMs` holds.
+  lifetime: fc.option(
+    fc.record({
+      seconds: fc.integer({ min: 1, max: 3_155_759_999 }),
+      nanos: fc.integer({ min: 0, max: 999_999 }).map((micros) => micros * 1000),
+    }),
+    { nil: undefined },
+  ),
   // Forged on purpose: the server's stamp must win.
   time: fc.option(timestamp, { nil: undefined }),
   offset: fc.oneof(fc.constant(undefined), fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER })),

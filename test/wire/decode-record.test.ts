@@ -170,14 +170,17 @@ describe("ReceivedRecord", () => {
         body: { $case: "data", value: new Uint8Array([1, 2, 255]) },
         location: { latitude: 1.5, longitude: -2 },
         eventTime: { seconds: -1, nanos: 5 },
+        lifetime: { seconds: 90, nanos: 500_000_000 },
       }),
     );
+    expect(record.lifetimeMs).toBe(90_500);
     expect(JSON.parse(JSON.stringify(record))).toEqual({
       key: "k",
       attributes: { a: "b" },
       data: "AQL/",
       location: { latitude: 1.5, longitude: -2 },
       eventTime: "1969-12-31T23:59:59.000000005Z",
+      lifetime: "90.500s",
       time: "2023-11-14T22:13:20.123456Z",
       offset: "5",
     });
@@ -192,6 +195,7 @@ describe("ReceivedRecord", () => {
         expect(json(plainBytes(again.body))).toEqual(json(plainBytes(record.body)));
         expect(json(again.location)).toEqual(json(record.location));
         expect(again.eventTime).toEqual(record.eventTime);
+        expect(again.lifetime).toEqual(record.lifetime);
         expect([again.time, again.offset]).toEqual([undefined, undefined]);
       }),
     );

@@ -8,7 +8,14 @@ function batchOf(records: readonly Uint8Array[]) {
   const bounds: number[] = [];
   let at = 0;
   for (const record of records) bounds.push(at, (at += record.length));
-  return { bytes: Buffer.concat(records), bounds, stamped: new Set<number>(), count: records.length, weight: at };
+  return {
+    bytes: Buffer.concat(records),
+    bounds,
+    stamped: new Set<number>(),
+    count: records.length,
+    expires: false,
+    weight: at,
+  };
 }
 
 const bodies = [

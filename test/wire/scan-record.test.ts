@@ -74,6 +74,26 @@ const refused: [string, Fields | Uint8Array, string][] = [
     "records[0].location.longitude: must be from -180 to 180, got NaN",
   ],
   [
+    "a lifetime of nothing",
+    { lifetime: { seconds: 0, nanos: 0 } },
+    "records[0].lifetime: must be more than 0, and at most 100 years (3155760000 seconds)",
+  ],
+  [
+    "a lifetime of less than nothing",
+    { lifetime: { seconds: -1, nanos: 5 } },
+    "records[0].lifetime: must be more than 0, and at most 100 years (3155760000 seconds)",
+  ],
+  [
+    "a lifetime of more than a hundred years",
+    { lifetime: { seconds: 3_155_760_000, nanos: 1 } },
+    "records[0].lifetime: must be more than 0, and at most 100 years (3155760000 seconds)",
+  ],
+  [
+    "a lifetime with too many nanoseconds",
+    { lifetime: { seconds: 1, nanos: 1_000_000_000 } },
+    "records[0].lifetime.nanos: must be from 0 to 999999999",
+  ],
+  [
     "an event time after year 9999",
     { eventTime: { seconds: 253_402_300_800, nanos: 0 } },
     "records[0].event_time.seconds: must be from year 1 to year 9999",
@@ -96,10 +116,10 @@ const refused: [string, Fields | Uint8Array, string][] = [
   [
     "an unknown field",
     new BinaryWriter()
-      .uint32(9 * 8)
+      .uint32(10 * 8)
       .uint32(1)
       .finish(),
-    "records[0]: field 9 is unknown to this server",
+    "records[0]: field 10 is unknown to this server",
   ],
   ["a body that comes twice", Uint8Array.of(0x2a, 0, 0x2a, 0), "records[0]: field 5 comes twice"],
   ["a group", new BinaryWriter().uint32(1 * 8 + 3).finish(), "records[0].key: has wire type 3, expected 2"],

@@ -1,0 +1,94 @@
+import { BinaryWriter } from "@bufbuild/protobuf/wire";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { defaultLimits } from "../../src/core/index.js";
+import { Record as RecordMessage } from "../../src/gen/millrace/v1/record.js";
+import {
+  durationOfMs,
+  durationOfText,
+  durationText,
+  expiryOf,
+  frameBatches,
+  msOfDuration,
+  splitRequest,
+  thinPage,
+  unexpiredAt,
+} from "../../src/wire/index.js";
+import { recordArbitrary } from "../support/record-arbitrary.js";
+
+const century = 3_155_760_000;
+const lifetimeArbitrary = fc.option(
+  fc.record({ seconds: fc.integer({ min: 1, max: century - 1 }), nanos: fc.integer({ min: 0, max: 999_999_999 }) }),
+  { nil: undefined },
+);
+
+/** Frames of these records, as a commit at this time makes them. */
+function framed(records: readonly RecordMessage[], timeMicros: number) {
+  const writer = new BinaryWriter();
+  for (const record of records) writer.uint32(18).bytes(RecordMessage.encode(record).finish());
+  const { batch } = splitRequest(writer.finish(), { ...defaultLimits, recordBytes: 100_000, batchBytes: 1_000_000 });
+  return { batch, frames: frameBatches([batch], 5, timeMicros) };
+}
+
+describe("lifetimes", () => {
+  test("expiryOf() and unexpiredAt(), tell from a frame what has expired, whatever else is in it", () => {
+    const record = fc
+      .tuple(recordArbitrary, lifetimeArbitrary)
+      .map(([message, lifetime]): RecordMessage => ({ ...message, lifetime }));
+    const time = fc.integer({ min: 1, max: 2 ** 52 });
+    const wait = fc.oneof(fc.nat({ max: 3_000_000 }), fc.nat({ max: century * 1_000_000 }));
+    fc.assert(
+      fc.property(fc.array(record, { minLength: 1, maxLength: 6 }), time, wait, (records, timeMicros, waitMicros) => {
+        const { batch, frames } = framed(records, timeMicros);
+        expect(batch.expires).toBe(records.some(({ lifetime }) => lifetime !== undefined));
+        const expiries = records.map(({ lifetime }) =>
+          lifetime === undefined ? undefined : timeMicros + lifetime.seconds * 1e6 + Math.ceil(lifetime.nanos / 1000),
+        );
+        let start = 0;
+        const found = [...frames.ends].map((end) => {
+          const expiry = expiryOf(frames.bytes, start, end);
+          start = end;
+          return expiry;
+        });
+        expect(found).toEqual(expiries);
+        const now = timeMicros + waitMicros;
+        const kept = thinPage(frames.bytes, unexpiredAt(now));
+        expect(kept.records).toBe(expiries.filter((expiry) => expiry === undefined || expiry > now).length);
+        // Nothing is copied where nothing has expired.
+        if (kept.records === records.length) expect(kept.runs).toHaveLength(1);
+      }),
+    );
+  });
+
+  test("expiryOf(), takes the last of what comes twice, and tags of more bytes than they need", () => {
+    // Field 9 with its tag in two bytes; seconds 1, then 2.
+    const record = Uint8Array.of(0xca, 0x00, 4, 0x08, 1, 0x08, 2);
+    const request = new BinaryWriter().uint32(18).bytes(record).finish();
+    const { bytes, ends } = frameBatches([splitRequest(request, defaultLimits).batch], 0, 7);
+    expect(expiryOf(bytes, 0, ends[0] as number)).toBe(2_000_007);
+  });
+});
+
+describe("durations", () => {
+  test("durationText(), is as proto3 JSON has it, and is read again", () => {
+    const texts = ["0s", "30s", "1.500s", "0.000001s", "3.000000001s", "3155760000s"];
+    for (const text of texts) {
+      const duration = durationOfText(text);
+      expect(duration && durationText(duration)).toBe(text);
+    }
+    expect(durationOfText("1.5s")).toEqual({ seconds: 1, nanos: 500_000_000 });
+    for (const text of ["", "1", "-1s", "1.s", ".5s", "1.0000000001s", "1e3s", "1 s"]) {
+      expect(durationOfText(text), text).toBeUndefined();
+    }
+  });
+
+  test("durationOfMs(), keeps every microsecond of a hundred years", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: century * 1_000_000 }), (micros) => {
+        const duration = durationOfMs(micros / 1000);
+        expect(duration.seconds * 1_000_000 + duration.nanos / 1000).toBe(micros);
+        expect(msOfDuration(duration)).toBe(micros / 1000);
+      }),
+    );
+  });
+});
