@@ -3,6 +3,8 @@
  * maps codes to its own statuses (`rpc/status.ts`), as an object that does not compile while a code is missing.
  */
 
+import type { StateBuild } from "./state-build.js";
+
 /** Why something was refused. One code a condition that a caller can act on. */
 export type ErrorCode =
   | "invalid-argument"
@@ -11,6 +13,7 @@ export type ErrorCode =
   | "topic-exists"
   | "topic-closed"
   | "topic-not-keyed"
+  | "state-building"
   | "topic-limit"
   | "epoch-mismatch"
   | "offset-mismatch"
@@ -86,9 +89,32 @@ export function topicClosed(topic: string, nextOffset: number): MillraceError {
 }
 
 export function topicNotKeyed(topic: string): MillraceError {
-  return new MillraceError("topic-not-keyed", `Topic "${topic}" keeps no state: it was not created with \`keyed\``, {
-    metadata: { topic },
-  });
+  return new MillraceError(
+    "topic-not-keyed",
+    `Topic "${topic}" keeps no state: it is not \`keyed\`. TopicService.Update turns it so`,
+    {
+      metadata: { topic },
+    },
+  );
+}
+
+/** The state of a topic that was turned keyed is not whole yet. */
+export function stateBuilding(topic: string, build: StateBuild): MillraceError {
+  const { fromOffset, nextOffset, untilOffset } = build;
+  const done = fromOffset - nextOffset;
+  return new MillraceError(
+    "state-building",
+    `The state of topic "${topic}" is being built: ${done} of ${fromOffset - untilOffset} records are in it. Ask again when it is whole`,
+    {
+      metadata: {
+        topic,
+        from_offset: String(fromOffset),
+        next_offset: String(nextOffset),
+        until_offset: String(untilOffset),
+      },
+      retryDelayMs: 1000,
+    },
+  );
 }
 
 export function epochMismatch(topic: string, asked: number, actual: number): MillraceError {

@@ -4,6 +4,7 @@ export {
   MillraceError,
   offsetMismatch,
   offsetOutOfRange,
+  stateBuilding,
   topicClosed,
   topicDeleted,
   topicExists,
@@ -19,4 +20,5 @@ export type { Limits } from "./limits.js";
 export type { Page, Position } from "./page.js";
 export type { OffsetRange, ProducerStamp, ProducerState } from "./producer.js";
 export type { Rectangle } from "./rectangle.js";
+export type { StateBuild } from "./state-build.js";
 export type { Direction, Start, Until, WhenBehind, WhenTrimmed } from "./start.js";

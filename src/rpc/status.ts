@@ -17,6 +17,7 @@ export const statusOf = {
   "topic-exists": status.ALREADY_EXISTS,
   "topic-closed": status.FAILED_PRECONDITION,
   "topic-not-keyed": status.FAILED_PRECONDITION,
+  "state-building": status.FAILED_PRECONDITION,
   "topic-limit": status.RESOURCE_EXHAUSTED,
   "epoch-mismatch": status.FAILED_PRECONDITION,
   "offset-mismatch": status.ABORTED,

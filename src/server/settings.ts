@@ -47,6 +47,12 @@ const limitRows: {
   ],
   producersPerTopic: ["producers-per-topic", 1, 10_000_000, "Producers remembered per topic"],
   producerIdleMs: ["producer-idle-ms", 1000, 2 ** 40, "When an idle producer is forgotten"],
+  tombstoneLifetimeMs: [
+    "tombstone-lifetime-ms",
+    1000,
+    2 ** 40,
+    "How long a keyed topic remembers removed keys: a watch that resumes from before starts over",
+  ],
   laneQueue: ["lane-queue", 1, 10_000_000, "Calls that may wait in one lane for the database"],
   heartbeatMinMs: ["heartbeat-min-ms", 10, 3_600_000, "Heartbeats come at a random time from this"],
   heartbeatMaxMs: ["heartbeat-max-ms", 10, 3_600_000, "to this"],

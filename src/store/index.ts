@@ -2,6 +2,9 @@ export { needlesMax, StoreUnavailableError } from "./store.js";
 export type {
   AppendOutcome,
   AppendWrite,
+  BuildChange,
+  BuildOutcome,
+  BuildStep,
   Head,
   LockedView,
   NewTopic,
@@ -9,6 +12,7 @@ export type {
   PageRequest,
   PageSearchRead,
   PageSearchRequest,
+  OldTombstones,
   StateChange,
   StateChangesRequest,
   StateListRequest,

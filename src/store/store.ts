@@ -9,7 +9,8 @@
  * - **Snapshots.** A page and the head beside it come from one statement: a trim, a close or a delete cannot make a
  *   silent gap between them (invariant 5).
  * - **State.** The state of a keyed topic changes in the transaction of the append: whoever sees the head sees the state
- *   that belongs to it. It outlives the records that were trimmed.
+ *   that belongs to it. It outlives the records that were trimmed. Of a topic that was turned keyed it is whole once
+ *   there is no `stateBuild`. A tombstone goes in the same commit that raises `tombstonesFrom` above it.
  * - **Versions.** Every change of control (close, limits, trim) raises `version`, so an append that was decided on an
  *   older view does not match, and is decided again.
  * - **Failures.** A database that is away, too slow or out of connections is a `StoreUnavailableError`. It says whether
@@ -17,7 +18,7 @@
  * - **Waiting.** Statements and pool waits have time limits. An aborted signal abandons the wait, never the statement.
  */
 
-import type { Direction, Page, ProducerState, Rectangle } from "../core/index.js";
+import type { Direction, Page, ProducerState, Rectangle, StateBuild } from "../core/index.js";
 
 /** A topic's head as one statement saw it: what changes with every append, and what control changed last. */
 export interface Head {
@@ -36,6 +37,8 @@ export interface Head {
   readonly closed: boolean;
   /** Whether the topic keeps its state: then every append of a key says so (`AppendWrite.state`). */
   readonly keyed: boolean;
+  /** The tombstones of its state at or above this offset are all still there. */
+  readonly tombstonesFrom: number;
 }
 
 /** 0: the node's limit. */
@@ -52,6 +55,8 @@ export interface StoredTopic {
   readonly limits: StoredLimits;
   readonly createTimeMicros: number;
   readonly head: Head;
+  /** How far its state is, while that is being built; absent when it is whole, or the topic keeps none. */
+  readonly stateBuild: StateBuild | undefined;
 }
 
 export interface NewTopic {
@@ -70,6 +75,8 @@ export interface NewTopic {
 export interface TopicChange {
   readonly labels?: ReadonlyMap<string, string>;
   readonly limits?: Partial<StoredLimits>;
+  /** From its commit on the topic keeps its state; what it held before waits for `buildState`. It cannot be undone. */
+  readonly keyed?: true;
 }
 
 /** One commit: stamped frames that follow each other, and what the topic is after them. */
@@ -251,6 +258,29 @@ export interface TopicListRequest {
   readonly count: number;
 }
 
+/** One step of building a state: so many of the records that come next. */
+export interface BuildStep {
+  readonly topicId: number;
+  readonly records: number;
+  /** At most so many bytes of frames, but always one record. */
+  readonly bytes: number;
+}
+
+/** What a record of the log means for a state that is being built. `index` counts from the first of the step. */
+export interface BuildChange extends StateChange {
+  /** When it was taken. */
+  readonly timeMicros: number;
+}
+
+/** `elsewhere`: another node is at it, or it is through with it. */
+export type BuildOutcome = "moved" | "whole" | "elsewhere";
+
+/** A topic's tombstones up to and with those of a time. */
+export interface OldTombstones {
+  readonly topicId: number;
+  readonly untilMicros: number;
+}
+
 export interface Store {
   /** `postgres` or `embedded`; for logs, metrics and the choice of page sizes. */
   readonly kind: "postgres" | "embedded";
@@ -316,6 +346,17 @@ export interface Store {
   now(): Promise<number>;
   /** Ends every connection after the statements under way. */
   close(): Promise<void>;
+  /** Topics whose state is being built, at most `count`. */
+  findBuilds(count: number): Promise<readonly number[]>;
+  /**
+   * A step from the newest record to the oldest that was there when the topic was turned keyed: `changesIn` tells what
+   * some frames do to the state, each key once. Safe at any number of nodes at once; each step is whole or nothing.
+   */
+  buildState(step: BuildStep, changesIn: (frames: Uint8Array) => readonly BuildChange[]): Promise<BuildOutcome>;
+  /** The topics that have the `count` oldest tombstones among those older than a time, and until when those are. */
+  findOldTombstones(beforeMicros: number, count: number): Promise<readonly OldTombstones[]>;
+  /** Deletes up to `count` of them, the oldest first, and raises `tombstonesFrom` above them. Returns how many went. */
+  purgeTombstones(old: OldTombstones, count: number): Promise<number>;
 }
 
 /** The database did not do it, or did not say that it did. */

@@ -17,6 +17,7 @@ function viewAt(nextOffset: number, isClosed = false): TopicView {
     lastTimeMicros: 0,
     closed: isClosed,
     keyed: false,
+    tombstonesFrom: 0,
   };
   return { head, producers: new Map() };
 }

@@ -25,7 +25,9 @@ function described(name: string): TopicDescription {
       lastTimeMicros: 1_700_000_001_000_001,
       closed: true,
       keyed: false,
+      tombstonesFrom: 0,
     },
+    stateBuild: undefined,
   };
 }
 

@@ -63,6 +63,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
         lastTimeMicros: 0,
         closed: false,
         keyed: false,
+        tombstonesFrom: 0,
       });
       expect(await store.findTopic("settings")).toEqual(created);
       expect(await store.findTopic("setting")).toBeUndefined();

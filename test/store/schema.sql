@@ -8,9 +8,11 @@ create table millrace.latest (
   "frame" bytea not null /* compression lz4, or storage external */,
   "latitude" double precision,
   "longitude" double precision,
-  "cell" bigint
+  "cell" bigint,
+  "removed_time" bigint
 ) with (toast_tuple_target=8160, fillfactor=80);
 CREATE INDEX latest_cell ON millrace.latest USING btree (topic_id, cell) WHERE (cell IS NOT NULL);
+CREATE INDEX latest_removed ON millrace.latest USING btree (removed_time, topic_id) WHERE (removed_time IS NOT NULL);
 CREATE UNIQUE INDEX latest_offset ON millrace.latest USING btree (topic_id, "offset");
 CREATE UNIQUE INDEX latest_pkey ON millrace.latest USING btree (topic_id, key);
 
@@ -49,6 +51,13 @@ create table millrace.removals (
 CREATE INDEX removals_whole_topic ON millrace.removals USING btree (topic_id) WHERE whole_topic;
 CREATE UNIQUE INDEX removals_pkey ON millrace.removals USING btree (topic_id);
 
+create table millrace.state_builds (
+  "topic_id" bigint not null,
+  "from_offset" bigint not null,
+  "next_offset" bigint not null
+);
+CREATE UNIQUE INDEX state_builds_pkey ON millrace.state_builds USING btree (topic_id);
+
 create table millrace.topic_heads (
   "topic_id" bigint not null,
   "epoch" bigint not null,
@@ -59,7 +68,8 @@ create table millrace.topic_heads (
   "next_bytes" bigint not null default 0,
   "last_time" bigint not null default 0,
   "closed" boolean not null default false,
-  "keyed" boolean not null default false
+  "keyed" boolean not null default false,
+  "tombstones_from" bigint not null default 0
 ) with (fillfactor=20, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=5000);
 CREATE UNIQUE INDEX topic_heads_pkey ON millrace.topic_heads USING btree (topic_id);
 

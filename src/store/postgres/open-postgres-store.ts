@@ -8,6 +8,7 @@ import { openPostgres } from "./database/open-postgres.js";
 import { migrate } from "./migrations/migrate.js";
 import { appendLocked } from "./statements/append-locked.js";
 import { runAppend } from "./statements/append-records.js";
+import { buildState, findBuilds } from "./statements/build-state.js";
 import { closeTopic } from "./statements/close-topic.js";
 import { createTopic } from "./statements/create-topic.js";
 import { deleteIdleProducers } from "./statements/delete-idle-producers.js";
@@ -18,6 +19,7 @@ import { findTopic } from "./statements/find-topic.js";
 import { findTrimmed } from "./statements/find-trimmed.js";
 import { listTopics } from "./statements/list-topics.js";
 import { readClock } from "./statements/read-clock.js";
+import { findOldTombstones, purgeTombstones } from "./statements/purge-tombstones.js";
 import { readFrame } from "./statements/read-frame.js";
 import { readHeads } from "./statements/read-heads.js";
 import { listState, readState, readStateChanges } from "./statements/read-state.js";
@@ -135,6 +137,10 @@ function storeOn(database: Database): Store {
     findTrimmed: (count) => findTrimmed(database, count),
     deleteIdleProducers: (idleMs, perTopic, count) => deleteIdleProducers(database, idleMs, perTopic, count),
     vacuum: () => vacuumTables(database),
+    findBuilds: (count) => findBuilds(database, count),
+    buildState: (step, changesIn) => buildState(database, step, changesIn),
+    findOldTombstones: (beforeMicros, count) => findOldTombstones(database, beforeMicros, count),
+    purgeTombstones: (old, count) => purgeTombstones(database, old, count),
     now: () => readClock(database),
     close: () => database.close(),
   };

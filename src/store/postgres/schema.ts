@@ -16,6 +16,7 @@ export interface Tables {
   producers: ProducersTable;
   latest: LatestTable;
   removals: RemovalsTable;
+  state_builds: StateBuildsTable;
 }
 
 type Timestamp = ColumnType<Date, never, never>;
@@ -46,6 +47,8 @@ interface TopicHeadsTable {
   closed: boolean;
   /** Whether commits keep the topic's state in `latest`. */
   keyed: Generated<boolean>;
+  /** Tombstones of the state at or above this offset are all still there. */
+  tombstones_from: Generated<number>;
 }
 
 interface RecordsTable {
@@ -79,6 +82,16 @@ interface LatestTable {
   longitude: number | null;
   /** See `cells.ts`. */
   cell: number | null;
+  /** Of a tombstone: when it was made, microseconds since 1970. */
+  removed_time: number | null;
+}
+
+/** Topics that were turned keyed, and whose state is not whole yet: it has their records from `next_offset` on. */
+interface StateBuildsTable {
+  topic_id: number;
+  /** The topic's next offset when it was turned keyed. */
+  from_offset: number;
+  next_offset: number;
 }
 
 /** Records out of reach that wait to be deleted: `from_offset` up to, and without, `to_offset`. */

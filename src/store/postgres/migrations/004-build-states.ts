@@ -8,7 +8,7 @@ import type { Migration } from "./migration.js";
 export const buildStates: Migration = {
   number: 4,
   name: "build-states",
-  checksum: "",
+  checksum: "4f0c4357f013903a2e1886fc8d40246911cf8831c46358e8dab0afc4e7e77d75",
   statements: [
     `alter table millrace.topic_heads add column tombstones_from bigint not null default 0`,
     // A row for each topic whose state is not whole yet, and nothing else.

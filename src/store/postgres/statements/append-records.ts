@@ -30,7 +30,7 @@ type Kept = (value: { readonly [Name in keyof typeof values]: RawBuilder<unknown
  * it, finds that `next_offset` moved (READ COMMITTED checks the condition again on the row's new version), and writes
  * nothing. That is the whole order: offsets are gapless and visible in commit order, without a sequence.
  * Records, producers and state hang on the head's row, so all is written or nothing (invariant 3). Rows of producers and
- * of state are only written under their topic's lock.
+ * of state are only written under their topic's lock (and those of a state that is being built, see `build-state.ts`).
  *
  * Index: `topic_heads_pkey`, `producers_pkey`, `latest_pkey`. The head's update is heap-only: no indexed column changes.
  *
@@ -69,19 +69,25 @@ select exists (select from head) as appended`,
 
 const appendRecords = appendStatement("append_records", () => sql``);
 
-/** The same, and the state of a keyed topic: each key's last record of the commit takes the place of the one before. */
+/**
+ * The same, and the state of a keyed topic: each key's last record of the commit takes the place of the one before. In
+ * the order of keys, as whoever builds the state of a topic beside it: so the two never wait for each other.
+ */
 const appendKeyed = appendStatement(
   "append_keyed",
   (value) => sql`, kept as (
-  insert into millrace.latest (topic_id, key, "offset", is_tombstone, frame, latitude, longitude, cell)
+  insert into millrace.latest (topic_id, key, "offset", is_tombstone, frame, latitude, longitude, cell,
+    removed_time)
   select head.topic_id, s.key, ${value.expectedNext} + s.index, s."isTombstone",
     substring(${value.frames} from (${value.starts})[s.index + 1] + 1 for (${value.lengths})[s.index + 1]),
-    s.latitude, s.longitude, s.cell
+    s.latitude, s.longitude, s.cell, case when s."isTombstone" then ${value.time} end
   from head, jsonb_to_recordset(${value.state})
     as s (key text, index int, "isTombstone" boolean, latitude float8, longitude float8, cell bigint)
+  order by s.key collate "C"
   on conflict (topic_id, key) do update
   set "offset" = excluded."offset", is_tombstone = excluded.is_tombstone, frame = excluded.frame,
-      latitude = excluded.latitude, longitude = excluded.longitude, cell = excluded.cell
+      latitude = excluded.latitude, longitude = excluded.longitude, cell = excluded.cell,
+      removed_time = excluded.removed_time
 )`,
 );
 

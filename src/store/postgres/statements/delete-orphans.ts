@@ -10,6 +10,15 @@ const selectGone = prepareStatement({
 select topic_id as "topicId" from millrace.removals where whole_topic order by topic_id limit 100`,
 });
 
+/**
+ * Waits for a step of building the state that is under way; there is none after it. Locks: the build's row.
+ * Index: `state_builds_pkey`.
+ */
+const deleteBuild = prepareStatement({
+  values: { topicId: "bigint" },
+  build: (value) => sql<object>`delete from millrace.state_builds where topic_id = ${value.topicId}`,
+});
+
 /** Locks: rows of producers that nobody can write any more. Index: `producers_pkey`. */
 const deleteProducers = prepareStatement({
   values: { topicId: "bigint", count: "bigint" },
@@ -53,6 +62,7 @@ where removal.topic_id = ${value.topicId} and removal.whole_topic and removal.fr
 export async function deleteOrphans(database: Database, count: number): Promise<number> {
   let deleted = 0;
   for (const { topicId } of await database.run(selectGone, {})) {
+    await database.run(deleteBuild, { topicId });
     deleted += await deleteTrimmed(database, topicId, count - deleted);
     if (deleted >= count) break;
     const [row] = await database.run(deleteProducers, { topicId, count: count - deleted });

@@ -2,14 +2,14 @@ import { sql } from "kysely";
 import type { StoredTopic } from "../../store.js";
 import type { Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
-import { type TopicRow, toStoredTopic, topicColumns } from "./stored-topic.js";
+import { type TopicRow, toStoredTopic, topicColumns, topicTables } from "./stored-topic.js";
 
 /** A topic by its name. No locks. Index: `topics_name_key`, `topic_heads_pkey`. */
 const selectByName = prepareStatement({
   name: "find_topic",
   values: { name: "text" },
   build: (value) => sql<TopicRow>`
-select ${topicColumns} from millrace.topics as t join millrace.topic_heads as h on h.topic_id = t.topic_id
+select ${topicColumns} from ${topicTables}
 where t.name = ${value.name}`,
 });
 
@@ -17,7 +17,7 @@ where t.name = ${value.name}`,
 const selectById = prepareStatement({
   values: { topicId: "bigint" },
   build: (value) => sql<TopicRow>`
-select ${topicColumns} from millrace.topics as t join millrace.topic_heads as h on h.topic_id = t.topic_id
+select ${topicColumns} from ${topicTables}
 where t.topic_id = ${value.topicId}`,
 });
 

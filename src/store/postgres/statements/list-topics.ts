@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { StoredTopic, TopicListRequest } from "../../store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
-import { type TopicRow, toStoredTopic, topicColumns } from "./stored-topic.js";
+import { type TopicRow, toStoredTopic, topicColumns, topicTables } from "./stored-topic.js";
 
 /**
  * A page of topics by name, bytewise. No locks. Index: `topics_name_key`, whose collation "C" makes a prefix a range:
@@ -12,7 +12,7 @@ import { type TopicRow, toStoredTopic, topicColumns } from "./stored-topic.js";
 const selectTopics = prepareStatement({
   values: { prefix: "text", after: "text", count: "bigint" },
   build: (value) => sql<TopicRow>`
-select ${topicColumns} from millrace.topics as t join millrace.topic_heads as h on h.topic_id = t.topic_id
+select ${topicColumns} from ${topicTables}
 where t.name > ${value.after} and t.name >= ${value.prefix} and t.name < ${value.prefix} || '~'
   and starts_with(t.name, ${value.prefix})
 order by t.name

@@ -1,16 +1,23 @@
 import { sql } from "kysely";
+import type { StateBuild } from "../../../core/index.js";
 import type { Head, StoredTopic } from "../../store.js";
 
 /** A head's columns, of `topic_heads` as `h`, under the names that `Head` has. */
 export const headColumns = sql`h.topic_id as "topicId", h.epoch, h.version,
   h.earliest_offset as "earliestOffset", h.next_offset as "nextOffset",
   h.earliest_bytes as "earliestBytes", h.next_bytes as "nextBytes",
-  h.last_time as "lastTimeMicros", h.closed, h.keyed`;
+  h.last_time as "lastTimeMicros", h.closed, h.keyed,
+  h.tombstones_from as "tombstonesFrom"`;
 
-/** A topic's columns, of `topics` as `t` and `topic_heads` as `h`. */
+/** Where a topic is. Index: `topic_heads_pkey`, `state_builds_pkey`, beside the one that finds it in `topics`. */
+export const topicTables = sql`millrace.topics as t join millrace.topic_heads as h on h.topic_id = t.topic_id
+  left join millrace.state_builds as b on b.topic_id = t.topic_id`;
+
+/** A topic's columns, of `topicTables`. */
 export const topicColumns = sql`t.name, t.labels,
   t.record_bytes as "recordBytes", t.batch_records as "batchRecords", t.batch_bytes as "batchBytes",
   (extract(epoch from t.created_at) * 1000000)::bigint as "createTimeMicros",
+  b.from_offset as "buildFrom", b.next_offset as "buildNext",
   ${headColumns}`;
 
 export interface TopicRow extends Head {
@@ -20,10 +27,13 @@ export interface TopicRow extends Head {
   readonly batchRecords: number;
   readonly batchBytes: number;
   readonly createTimeMicros: number;
+  /** Null, as the next: its state is not being built. */
+  readonly buildFrom: number | null;
+  readonly buildNext: number | null;
 }
 
 export function toStoredTopic(row: TopicRow): StoredTopic {
-  const { name, labels, recordBytes, batchRecords, batchBytes, createTimeMicros, ...head } = row;
+  const { name, labels, recordBytes, batchRecords, batchBytes, createTimeMicros, buildFrom, buildNext, ...head } = row;
   return {
     name,
     // JSON.parse gives even `__proto__` as a key of its own, and so does Object.entries.
@@ -31,7 +41,13 @@ export function toStoredTopic(row: TopicRow): StoredTopic {
     limits: { recordBytes, batchRecords, batchBytes },
     createTimeMicros,
     head,
+    stateBuild: buildFrom === null || buildNext === null ? undefined : toBuild(buildFrom, buildNext, head),
   };
+}
+
+/** It comes down to what is kept, which may have moved above where it is by now. */
+function toBuild(fromOffset: number, nextOffset: number, { earliestOffset }: Head): StateBuild {
+  return { fromOffset, nextOffset, untilOffset: Math.min(earliestOffset, nextOffset) };
 }
 
 /** Labels as JSON; a Map's `__proto__` stays a key. */

@@ -33,12 +33,29 @@ const raiseVersion = prepareStatement({
 update millrace.topic_heads set version = version + 1 where topic_id = ${value.topicId}`,
 });
 
+/**
+ * From its commit on, appends keep the state: those that were decided before miss, on any node. What the topic holds by
+ * then is left to be built. Locks: the head's row, after that of `topics`; an append under way commits before it, and is
+ * below `from_offset`. Index: `topic_heads_pkey`, `state_builds_pkey`.
+ */
+const turnKeyed = prepareStatement({
+  values: { topicId: "bigint" },
+  build: (value) => sql<object>`
+with turned as (
+  update millrace.topic_heads as h set keyed = true, version = h.version + 1, tombstones_from = h.next_offset
+  where h.topic_id = ${value.topicId} and not h.keyed
+  returning h.topic_id, h.earliest_offset, h.next_offset
+)
+insert into millrace.state_builds (topic_id, from_offset, next_offset)
+select topic_id, next_offset, next_offset from turned where earliest_offset < next_offset`,
+});
+
 export async function updateTopic(
   database: Database,
   topicId: number,
   change: TopicChange,
 ): Promise<StoredTopic | undefined> {
-  const { labels, limits } = change;
+  const { labels, limits, keyed } = change;
   return database.transaction(async (session) => {
     const updated = await session.run(updateSettings, {
       topicId,
@@ -49,6 +66,7 @@ export async function updateTopic(
     });
     if (updated.length === 0) return undefined;
     if (limits !== undefined) await session.run(raiseVersion, { topicId });
+    if (keyed === true) await session.run(turnKeyed, { topicId });
     return findTopicById(session, topicId);
   });
 }

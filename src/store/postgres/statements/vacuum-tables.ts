@@ -35,4 +35,4 @@ export async function vacuumTables(database: Database): Promise<readonly string[
 }
 
 /** Names that may be written into a command. */
-const vacuumed = new Set(["topics", "topic_heads", "records", "producers", "latest", "removals"]);
+const vacuumed = new Set(["topics", "topic_heads", "records", "producers", "latest", "removals", "state_builds"]);
