@@ -44,6 +44,8 @@ export interface Limits {
   readonly producersPerTopic: number;
   /** A producer that was idle for this long is forgotten, in milliseconds. */
   readonly producerIdleMs: number;
+  /** How long a keyed topic remembers that a key was removed, for watchers that come back, in milliseconds. */
+  readonly tombstoneLifetimeMs: number;
   /** Calls that may wait in one lane for the database. */
   readonly laneQueue: number;
   /** Heartbeats come at a random time between these, in milliseconds. */
@@ -71,6 +73,7 @@ export const defaultLimits: Limits = {
   producerWindow: 64,
   producersPerTopic: 10_000,
   producerIdleMs: 24 * 3600_000,
+  tombstoneLifetimeMs: 7 * 24 * 3600_000,
   laneQueue: 20_000,
   heartbeatMinMs: 5000,
   heartbeatMaxMs: 15_000,
@@ -84,11 +87,11 @@ export const recordBounds = {
   attributes: 100,
   attributeNameBytes: 256,
   attributeValueBytes: 4096,
+  /** A hundred years of 365.25 days. With a time before the year 2255 its end is still an exact number of microseconds. */
+  lifetimeSeconds: 3_155_760_000,
   /** Messages nested in a body. Java and C++ readers stop at 100 in all, and a page adds two. */
   bodyDepth: 80,
 } as const;
-  /** A hundred years of 365.25 days. With a time before the year 2255 its end is still an exact number of microseconds. */
-  lifetimeSeconds: 3_155_760_000,
 
 /** Bounds of a topic's labels. */
 export const labelBounds = { count: 64, nameBytes: 63, valueBytes: 256 } as const;
