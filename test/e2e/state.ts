@@ -16,12 +16,15 @@ export interface StateOptions {
 }
 
 /** Runs with a client of a server of its own. */
-export async function withServer(kind: DatabaseKind, run: (millrace: MillraceClient) => Promise<void>): Promise<void> {
+export async function withServer(
+  kind: DatabaseKind,
+  run: (millrace: MillraceClient, address: string) => Promise<void>,
+): Promise<void> {
   const database = await createTestDatabase(kind);
   const server = await startServerProcess([...databaseArguments(database.connection), "--listen", "127.0.0.1:0"]);
   const millrace = createClient({ address: server.address });
   try {
-    await run(millrace);
+    await run(millrace, server.address);
   } finally {
     millrace.close();
     await server.stop();

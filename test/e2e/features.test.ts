@@ -1,0 +1,33 @@
+import { afterEach, describe, test } from "vitest";
+import { databaseKinds } from "../support/database.js";
+import { killServerProcesses } from "../support/server-process.js";
+import { seededRandom } from "../support/soak.js";
+import { listBoxes, watchBoxWhileItChanges } from "./box-watch.js";
+import { alps, featuresOf } from "./features.js";
+import { killWatchers } from "./killed-watcher.js";
+import { killServersOfState } from "./state-kills.js";
+import { withServer } from "./state.js";
+
+afterEach(killServerProcesses);
+
+describe.each(databaseKinds)("Features on %s", (kind) => {
+  test(
+    "are listed by any rectangle, and watched in one by the fast, the slow and the killed",
+    () =>
+      withServer(kind, async (millrace, address) => {
+        const random = seededRandom(2);
+        const features = featuresOf(45);
+        await listBoxes({ millrace, topic: "cities", features, rectangles: 40, random });
+        const watched = { millrace, address, topic: "cities", features, rectangle: alps, random };
+        await watchBoxWhileItChanges({ ...watched, changes: 2000, keys: 200 });
+        await killWatchers({ millrace, address, topic: "moving", rectangle: alps, kills: 3, keys: 200, random });
+      }),
+    60_000,
+  );
+
+  test(
+    "are the latest of the log's, when serve was killed while they were published",
+    () => killServersOfState(kind, { kills: 1, records: 3000, random: seededRandom(3) }),
+    60_000,
+  );
+});

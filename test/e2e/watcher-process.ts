@@ -1,0 +1,68 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import type { Position, Rectangle } from "../../src/index.js";
+
+/**
+ * Watches a rectangle, and after each page writes the position and all that it has of the state to a file, which takes
+ * the old one's place at once. Begins with what the file says.
+ */
+const script = `
+import { existsSync, readFileSync, renameSync, writeFileSync, writeSync } from "node:fs";
+const [door, address, topic, rectangle, file] = process.argv.slice(1);
+const { createClient } = await import(door);
+const kept = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : { texts: [] };
+const texts = new Map(kept.texts);
+const onEvent = (event) => {
+  if (event.type === "left") for (const key of event.keys) texts.delete(key);
+  if (event.type === "reset") texts.clear();
+};
+const client = createClient({ address });
+const options = { rectangle: JSON.parse(rectangle), from: kept.from, onEvent };
+for await (const { records, next } of client.state.watch(topic, options).pages()) {
+  for (const { key, text } of records) {
+    if (text === undefined) texts.delete(key);
+    else texts.set(key, text);
+  }
+  writeFileSync(file + ".new", JSON.stringify({ from: next, texts: [...texts] }));
+  renameSync(file + ".new", file);
+  writeSync(1, "page\\n");
+}
+client.close();
+writeFileSync(file, JSON.stringify({ texts: [...texts] }));`;
+
+const door = new URL("../../dist/index.js", import.meta.url).href;
+
+/** What the file says. */
+export interface KeptState {
+  /** Unset: nothing was kept yet, or the topic has ended. */
+  readonly from?: Position;
+  readonly texts: readonly (readonly [key: string, text: string])[];
+}
+
+export interface WatchingLife {
+  readonly address: string;
+  readonly topic: string;
+  readonly rectangle: Rectangle;
+  readonly file: string;
+  /** It is killed as soon as it has said that so many pages are kept. Undefined: it watches to the end of the topic. */
+  readonly pages: number | undefined;
+}
+
+/** Lets a process watch until it is killed with -9, or the topic ends. */
+export async function watchUntilKilled(life: WatchingLife): Promise<void> {
+  const { address, topic, rectangle, file, pages } = life;
+  const args = [door, address, topic, JSON.stringify(rectangle), file];
+  const child = spawn(process.execPath, ["--input-type=module", "-e", script, ...args], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const closed = once(child, "close");
+  let kept = 0;
+  createInterface({ input: child.stdout }).on("line", () => {
+    kept += 1;
+    if (kept === pages) child.kill("SIGKILL");
+  });
+  const [code, signal] = (await closed) as [number | null, NodeJS.Signals | null];
+  const expected = pages === undefined ? code === 0 : signal === "SIGKILL";
+  if (!expected) throw new Error(`The watcher ended with ${code ?? signal}`);
+}
