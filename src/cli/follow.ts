@@ -2,11 +2,13 @@ import { Command, Option } from "commander";
 import type { Start, WhenBehind, WhenTrimmed } from "../client/index.js";
 import { type CommandContext, wholeNumberOption, withClient } from "./command-context.js";
 import { printRecords, tellPosition } from "./read.js";
+import { filterOption } from "./selection-options.js";
 import { parseStart, startForms } from "./start-option.js";
 import { tellEvent } from "./stream-events.js";
 
 interface Options {
   readonly from?: Start;
+  readonly filter?: string;
   readonly limit?: number;
   readonly whenBehind?: WhenBehind;
   readonly whenTrimmed?: WhenTrimmed;
@@ -20,6 +22,7 @@ export function followCommand(context: CommandContext): Command {
     .argument("<topic>")
     .description("print every new record of a topic, across lost connections, until interrupted")
     .option("--from <start>", `${startForms} (default: latest)`, parseStart)
+    .addOption(filterOption())
     .option("--limit <n>", "end after so many records", wholeNumberOption("--limit", 1))
     .addOption(
       new Option("--when-behind <policy>", "what to do when the output is too slow").choices([
@@ -42,6 +45,7 @@ export function followCommand(context: CommandContext): Command {
           from: options.from,
           whenBehind: options.whenBehind,
           whenTrimmed: options.whenTrimmed,
+          filter: options.filter,
           onEvent: (event) => tellEvent(output, event),
           signal,
         });

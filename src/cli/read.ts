@@ -2,12 +2,14 @@ import { Command, Option } from "commander";
 import type { ReadOptions, RecordStream, Start, Until, WhenTrimmed } from "../client/index.js";
 import { type CommandContext, wantsJson, wholeNumberOption, withClient } from "./command-context.js";
 import { recordLine } from "./record-line.js";
+import { filterOption } from "./selection-options.js";
 import { parseStart, parseUntil, startForms } from "./start-option.js";
 import { tellEvent } from "./stream-events.js";
 
 interface Options {
   readonly from?: Start;
   readonly until?: Until;
+  readonly filter?: string;
   readonly limit?: number;
   readonly backward?: true;
   readonly whenTrimmed?: WhenTrimmed;
@@ -22,6 +24,7 @@ export function readCommand(context: CommandContext): Command {
     .description("print what a topic holds, to its end as it stands")
     .option("--from <start>", `${startForms} (default: earliest; latest with --backward)`, parseStart)
     .option("--until <place>", "stop before this OFFSET or time (default: the end)", parseUntil)
+    .addOption(filterOption())
     .option("--limit <n>", "stop after so many records", wholeNumberOption("--limit", 1))
     .option("--backward", "newest first")
     .addOption(
@@ -39,6 +42,7 @@ export function readCommand(context: CommandContext): Command {
           limit: options.limit,
           direction: options.backward === true ? "backward" : "forward",
           whenTrimmed: options.whenTrimmed,
+          filter: options.filter,
           // Somebody waits at the prompt: a server that is away is told soon.
           giveUpAfterMs: 10_000,
           onEvent: (event) => tellEvent(output, event),

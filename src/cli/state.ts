@@ -1,8 +1,9 @@
 import { Command, Option } from "commander";
-import type { Position, WatchEvent } from "../client/index.js";
+import type { Position, Rectangle, WatchEvent } from "../client/index.js";
 import { type CommandContext, wantsJson, wholeNumberOption, withClient } from "./command-context.js";
 import { printRecords, tellPosition } from "./read.js";
 import { recordLine } from "./record-line.js";
+import { boxOption, filterOption } from "./selection-options.js";
 import { parsePosition } from "./start-option.js";
 import { tellEvent } from "./stream-events.js";
 
@@ -30,20 +31,24 @@ export function listCommand(context: CommandContext): Command {
     .argument("<topic>")
     .argument("[prefix]", "only keys that begin with this", "")
     .description("print the latest record of each key of a keyed topic, by key")
+    .addOption(boxOption())
+    .addOption(filterOption())
     .option("--after <key>", "only keys above this one")
     .option("--limit <n>", "stop after so many records", wholeNumberOption("--limit", 1))
     .action(
       (
         topic: string,
         keyPrefix: string,
-        options: { readonly after?: string; readonly limit?: number },
+        options: SelectionOptions & { readonly after?: string; readonly limit?: number },
         command: Command,
       ) =>
         withClient(command, (client) => {
-          const { after: afterKey, limit } = options;
+          const { after: afterKey, limit, box: rectangle, filter } = options;
           const onEvent = (event: WatchEvent) => tellEvent(output, event);
           const records = client.state.list(topic, {
             keyPrefix,
+            rectangle,
+            filter,
             afterKey,
             limit,
             giveUpAfterMs: 10_000,
@@ -55,7 +60,14 @@ export function listCommand(context: CommandContext): Command {
     );
 }
 
-interface WatchOptions {
+interface SelectionOptions {
+  readonly box?: Rectangle;
+  readonly filter?: string;
+}
+
+interface WatchOptions extends SelectionOptions {
+  readonly changesOnly?: true;
+  readonly tombstones?: boolean;
   readonly from?: Position;
   readonly limit?: number;
   readonly position?: true;
@@ -68,6 +80,10 @@ export function watchCommand(context: CommandContext): Command {
     .argument("<topic>")
     .argument("[prefix]", "only keys that begin with this", "")
     .description("print the state of a keyed topic and then every change, across lost connections, until interrupted")
+    .addOption(boxOption())
+    .addOption(filterOption())
+    .option("--changes-only", "without the state as it stands")
+    .option("--no-tombstones", "without what is removed, and what is not wanted any more")
     .addOption(new Option("--from <position>", "EPOCH:OFFSET, where an earlier watch stood").argParser(parsePosition))
     .option("--limit <n>", "end after so many records", wholeNumberOption("--limit", 1))
     .option("--position", "say at the end, on standard error, where to watch on (for --from)")
@@ -75,6 +91,10 @@ export function watchCommand(context: CommandContext): Command {
       withClient(command, async (client) => {
         const records = client.state.watch(topic, {
           keyPrefix,
+          rectangle: options.box,
+          filter: options.filter,
+          changesOnly: options.changesOnly,
+          withoutTombstones: options.tombstones === false,
           from: options.from,
           onEvent: (event) => tellEvent(output, event),
           signal,

@@ -16,6 +16,7 @@ export { Topic } from "./topic.js";
 export type { AppendOptions, Appended } from "./append.js";
 export type { StatusName } from "./client-error.js";
 export type { ConnectionOptions, UnaryOptions } from "./connection.js";
+export type { ExplainFilterOptions, FilteredMethod, FilterExplanation, FilterPlace } from "./explain-filter.js";
 export type { FollowEvent, FollowOptions } from "./follower.js";
 export type { Health } from "./health.js";
 export type { LiveStream, LiveStreamsOptions, LiveStreamWaiting } from "./live-streams.js";

@@ -1,6 +1,7 @@
 import type { RecordInput } from "../wire/index.js";
 import { type AppendOptions, type Appended, appendBatch } from "./append.js";
 import { Connection, type ConnectionOptions, type UnaryOptions } from "./connection.js";
+import { explainFilter, type ExplainFilterOptions, type FilterExplanation } from "./explain-filter.js";
 import { followTopic, type FollowOptions } from "./follower.js";
 import { checkHealth, type Health } from "./health.js";
 import { listLiveStreams, type LiveStream, type LiveStreamsOptions } from "./live-streams.js";
@@ -27,6 +28,8 @@ export interface MillraceClient {
   read(topic: string, options?: ReadOptions): RecordStream;
   /** Follows a topic: history from `from` on, then every new record, across lost connections. */
   follow(topic: string, options?: FollowOptions): RecordStream;
+  /** How a filter would be run: what the database answers and by which index, and what the node evaluates. */
+  explainFilter(topic: string, filter: string, options?: ExplainFilterOptions): Promise<FilterExplanation>;
   /** Every live stream of the server. */
   liveStreams(options?: LiveStreamsOptions): AsyncGenerator<LiveStream, void>;
   /** Whether the server serves; `service` is a full name such as `millrace.v1.RecordService`. */
@@ -46,6 +49,7 @@ export function createClient(options: ConnectionOptions = {}): MillraceClient {
     publisher: (topic, publisherOptions) => new Publisher(connection, topic, publisherOptions),
     read: (topic, readOptions = {}) => readTopic(connection, topic, readOptions),
     follow: (topic, followOptions = {}) => followTopic(connection, topic, followOptions),
+    explainFilter: (topic, filter, explainOptions = {}) => explainFilter(connection, topic, filter, explainOptions),
     liveStreams: (listOptions = {}) => listLiveStreams(connection, listOptions),
     health: (service = "", healthOptions = {}) => checkHealth(connection, service, healthOptions),
     close: () => connection.close(),

@@ -4,6 +4,7 @@
  */
 
 import type { Direction, Position, Rectangle, Start, Until, WhenBehind, WhenTrimmed } from "../core/index.js";
+import type { Filter } from "../filter/index.js";
 import type { StoredLimits, StoredTopic, TopicChange } from "../store/index.js";
 import type { LiveStream } from "../telemetry/index.js";
 import type { RecordBatch } from "../wire/index.js";
@@ -12,6 +13,11 @@ import type { RecordBatch } from "../wire/index.js";
 export interface TopicDescription extends StoredTopic {
   /** Time of the oldest kept record. Absent when none is kept. */
   readonly firstTimeMicros: number | undefined;
+}
+
+/** What an update changes: what is absent stays. */
+export interface TopicUpdate extends Omit<TopicChange, "keyed"> {
+  readonly keyed?: boolean;
 }
 
 /** Topics, from their creation to their deletion. Names are checked here (`invalid-argument`). */
@@ -31,7 +37,8 @@ export interface Topics {
     readonly after: string;
     readonly count: number;
   }): Promise<{ readonly topics: readonly TopicDescription[]; readonly hasMore: boolean }>;
-  update(name: string, change: TopicChange): Promise<TopicDescription>;
+  /** Errors: `invalid-argument` where `keyed` is false and the topic is keyed: that cannot be undone. */
+  update(name: string, change: TopicUpdate): Promise<TopicDescription>;
   /** Errors: `epoch-mismatch`; `offset-out-of-range` above the next offset. `epoch` 0 is unchecked. */
   trim(name: string, beforeOffset: number, epoch: number): Promise<TopicDescription>;
   close(name: string): Promise<TopicDescription>;
@@ -79,9 +86,11 @@ export interface ReadCommand {
   readonly from: Start | undefined;
   readonly direction: Direction;
   readonly until: Until;
-  /** 0: no limit. */
+  /** 0: no limit. With a filter it counts those that match. */
   readonly limit: number;
   readonly whenTrimmed: WhenTrimmed;
+  /** Only records that match. */
+  readonly filter: Filter | undefined;
 }
 
 export interface FollowCommand {
@@ -90,6 +99,8 @@ export interface FollowCommand {
   readonly from: Start | undefined;
   readonly whenBehind: WhenBehind;
   readonly whenTrimmed: WhenTrimmed;
+  /** Only records that match. */
+  readonly filter: Filter | undefined;
 }
 
 /** A page on its way to a reader: already the whole response message. Shared between readers: never written to. */
@@ -142,6 +153,8 @@ export interface ListStateCommand {
   readonly keyPrefix: string;
   /** Only records inside. */
   readonly rectangle: Rectangle | undefined;
+  /** Only records that match. */
+  readonly filter: Filter | undefined;
   /** Only keys above this one; empty: from the first. */
   readonly afterKey: string;
   /** 0: no limit. */
@@ -153,6 +166,8 @@ export interface WatchStateCommand {
   readonly keyPrefix: string;
   /** Only records inside. */
   readonly rectangle: Rectangle | undefined;
+  /** Only records that match. */
+  readonly filter: Filter | undefined;
   /** Undefined: the whole state first. */
   readonly from: Position | undefined;
   /** Without the state as it stands. Never with `from`. */
@@ -164,6 +179,8 @@ export interface WatchStateCommand {
 export type WatchMessage =
   | PageMessage
   | { readonly kind: "snapshot-end"; readonly next: Position }
+  /** What was removed is not known any more: all that was given before is to be forgotten, and the whole state follows. */
+  | { readonly kind: "reset"; readonly next: Position }
   | { readonly kind: "heartbeat"; readonly next: Position }
   | { readonly kind: "closed"; readonly next: Position };
 

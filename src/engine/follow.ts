@@ -11,12 +11,14 @@
 import { type Limits, MillraceError } from "../core/index.js";
 import type { Head } from "../store/index.js";
 import { abortable } from "../streams/index.js";
-import type { LiveStream, Metrics } from "../telemetry/index.js";
+import type { Clock, LiveStream, Metrics } from "../telemetry/index.js";
+import { encodePageMessage, thinPage } from "../wire/index.js";
 import { overError } from "./appender.js";
 import type { DatabaseLanes } from "./database-lanes.js";
 import type { FollowCommand, FollowMessage, PageMessage } from "./engine.js";
+import { type FrameSearch, offsetsOf, searchFor, searchRecordsMax } from "./frame-search.js";
 import type { PageAllowance, PageBudget, PageGrant } from "./page-allowance.js";
-import type { PageOutcome, PageReader } from "./page-reader.js";
+import type { PageOutcome, PageReader, SearchOutcome } from "./page-reader.js";
 import { pageMessage, resumeAfter } from "./read.js";
 import { resolveStart } from "./start-offset.js";
 import type { Topic } from "./topic.js";
@@ -29,11 +31,15 @@ export interface FollowParts {
   readonly pageBudget: PageBudget;
   readonly limits: Limits;
   readonly metrics: Metrics;
+  readonly clock: Clock;
   /** In [0, 1): spreads heartbeats. */
   readonly random: () => number;
 }
 
 type Phase = "catching-up" | "live";
+
+/** A live follower whose filter lets nothing through is told its position so often, in milliseconds. */
+const progressMs = 1000;
 
 /** What the follower does next: decided on the tip, the tail and its phase alone. */
 type Step = "over" | "close" | "caught-up" | "wait" | "fell-behind" | "page";
@@ -50,6 +56,7 @@ export async function* followTopic(
   const follower = new Follower(parts, command, lease.topic, stream, signal);
   try {
     follower.next = await resolveStart(command.from ?? { at: "latest" }, lease.topic, stored.head, parts.lanes, signal);
+    await follower.passOver(stored.head);
     yield follower.started(stored.head);
     while (!follower.isDone) {
       // In one expression, and not through `yield*`: a message held by a suspended generator would cost every stalled
@@ -82,12 +89,16 @@ class Follower {
   readonly #stream: LiveStream;
   readonly #signal: AbortSignal;
   readonly #allowance: PageAllowance;
+  /** What the filter has the database look for, in history. */
+  readonly #search: FrameSearch | undefined;
   #phase: Phase = "catching-up";
   /** The running total of frame bytes at `next`, while pages come from the database, and the last one's mean size. */
   #nextBytes: number | undefined;
   #meanFrameBytes: number | undefined;
   /** A page read that has not settled, across the heartbeats that are sent meanwhile. */
-  #reading: Promise<PageOutcome> | undefined;
+  #reading: Promise<PageOutcome | SearchOutcome> | undefined;
+  /** When the last message went, of a follower with a filter. */
+  #sentAtMs = 0;
   #grant: PageGrant | undefined;
   #delivery: Delivery | undefined;
 
@@ -98,6 +109,15 @@ class Follower {
     this.#stream = stream;
     this.#signal = signal;
     this.#allowance = parts.pageBudget.forStream();
+    this.#search = searchFor(command.filter, topic);
+  }
+
+  /** Goes on from where something can match first. What is no longer kept is not passed over silently. */
+  async passOver(head: Head): Promise<void> {
+    const { filter } = this.#command;
+    if (filter === undefined || this.next < head.earliestOffset) return;
+    const { firstOffset } = await offsetsOf(filter, this.#topic, head, this.#parts.lanes, this.#signal);
+    this.next = Math.max(this.next, Math.min(firstOffset, head.nextOffset));
   }
 
   started(head: Head): FollowMessage {
@@ -225,7 +245,7 @@ class Follower {
     return this.#messageOf(outcome, this.#grant.bytes);
   }
 
-  #messageOf(outcome: PageOutcome, bytes: number): FollowMessage | undefined {
+  #messageOf(outcome: PageOutcome | SearchOutcome, bytes: number): FollowMessage | undefined {
     switch (outcome.kind) {
       case "page": {
         const { page } = outcome;
@@ -236,6 +256,9 @@ class Follower {
           return this.#send(cached, cached.next.offset === page.next ? page.endBytes : undefined);
         return this.#send(pageMessage(page, this.#positionAt(page.next)), page.endBytes);
       }
+      case "found":
+        this.#search?.reach.adapt(outcome);
+        return this.#thin(outcome.frames, outcome.reached, undefined);
       case "end":
         // The head that the topic knows was ahead of this snapshot: the next look settles it.
         this.#releaseGrant();
@@ -255,9 +278,29 @@ class Follower {
     }
   }
 
-  #send(message: PageMessage, nextBytes: number | undefined): PageMessage {
+  #send(message: PageMessage, nextBytes: number | undefined): PageMessage | undefined {
+    if (this.#command.filter !== undefined) return this.#thin(message.encoded, message.next.offset, nextBytes);
     this.#delivery = { next: message.next.offset, nextBytes, messageBytes: message.encoded.length };
     return message;
+  }
+
+  /**
+   * What the filter leaves of frames, after which the follower stands at `reached`. Where that is nothing, history tells
+   * its position with every page, and a live follower now and then.
+   */
+  #thin(frames: Uint8Array, reached: number, nextBytes: number | undefined): PageMessage | undefined {
+    const { filter } = this.#command;
+    const kept = thinPage(frames, (page, start, end) => filter?.matches(page, start, end) ?? true);
+    // Pages are earned by what was looked at: little of it may be left.
+    this.#delivery = { next: reached, nextBytes, messageBytes: frames.length };
+    const nowMs = this.#parts.clock.monotonicMs();
+    if (kept.records === 0 && this.#phase === "live" && nowMs - this.#sentAtMs < progressMs) {
+      this.delivered();
+      return undefined;
+    }
+    this.#sentAtMs = nowMs;
+    const next = this.#positionAt(reached);
+    return { kind: "page", encoded: encodePageMessage(kept.runs, next), records: kept.records, next };
   }
 
   #readTail(bytes: number): PageMessage | undefined {
@@ -266,9 +309,16 @@ class Follower {
     return message;
   }
 
-  #readDatabase(bytes: number): Promise<PageOutcome> {
+  #readDatabase(bytes: number): Promise<PageOutcome | SearchOutcome> {
     if (this.#phase === "live") return this.#parts.pages.readLive(this.#topic, this.next, this.#signal);
     const cursor = { direction: "forward", offset: this.next, bytes: this.#nextBytes } as const;
+    if (this.#search !== undefined) {
+      const { reach, needles } = this.#search;
+      return this.#parts.pages.searchHistory(
+        { topic: this.#topic, cursor, rows: reach.rows, needles, records: searchRecordsMax, bytes },
+        this.#signal,
+      );
+    }
     return this.#parts.pages.readHistory(
       { topic: this.#topic, cursor, bytes, meanFrameBytes: this.#meanFrameBytes },
       this.#signal,

@@ -5,7 +5,8 @@ import type { StatePath } from "../store/index.js";
 import type { LiveStream } from "../telemetry/index.js";
 import { encodeListMessage, thinPage } from "../wire/index.js";
 import type { ListStateCommand, PageMessage } from "./engine.js";
-import { observed, recordsWithin, requireKeyed, type StateParts } from "./state.js";
+import { createSearchReach, type SearchReach } from "./search-reach.js";
+import { observed, recordsWithin, requireState, type StateParts } from "./state.js";
 import { selectionOf, type StateSelection } from "./state-selection.js";
 import { StreamPages } from "./stream-pages.js";
 import type { Topic } from "./topic.js";
@@ -21,7 +22,7 @@ export async function* listState(
   const { lease, stored } = await parts.cache.acquireFresh(command.topic, signal);
   const listing = new Listing(parts, command, lease.topic, stream, signal);
   try {
-    requireKeyed(lease.topic, stored.head);
+    requireState(stored);
     while (await listing.advance()) {
       // Not kept here: a message held by a suspended generator costs every stalled reader its size (invariant 4).
       yield listing.takeMessage();
@@ -50,6 +51,7 @@ class Listing {
   readonly #signal: AbortSignal;
   readonly #pages: StreamPages;
   readonly #selection: StateSelection;
+  readonly #reach: SearchReach;
   /** How what is inside the rectangle is found: chosen with the first page. */
   #path: StatePath | undefined;
   #after: string | undefined;
@@ -64,6 +66,7 @@ class Listing {
     this.#signal = signal;
     this.#pages = new StreamPages(parts.pageBudget);
     this.#selection = selectionOf(command);
+    this.#reach = createSearchReach(topic.meanFrameBytes);
     this.#after = command.afterKey === "" ? undefined : command.afterKey;
     this.#remaining = command.limit === 0 ? Number.POSITIVE_INFINITY : command.limit;
   }
@@ -136,11 +139,13 @@ class Listing {
       rectangle,
       needles,
       path,
+      rows: this.#reach.rows,
       records: recordsWithin(bytes, this.#topic),
       bytes,
     };
     const read = await lanes.run("history", (store) => store.searchState(request), this.#signal);
-    const { head, page, reached } = observed(this.#topic, read);
+    const { head, page, reached, isCut } = observed(this.#topic, read);
+    this.#reach.adapt({ isCut });
     const next = { epoch: this.#topic.epoch, offset: head.nextOffset };
     if (page === undefined) return { next, runs: [], records: 0, reached: reached?.key };
     this.#pages.taken(page.frames.length);

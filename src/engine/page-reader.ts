@@ -11,6 +11,30 @@ import { readStamp } from "../wire/index.js";
 import type { DatabaseLanes } from "./database-lanes.js";
 import type { Topic } from "./topic.js";
 
+/** What a search found from a cursor on. */
+export type SearchOutcome =
+  | {
+      readonly kind: "found";
+      readonly head: Head;
+      /** In the order of reading; none at all is allowed. */
+      readonly frames: Uint8Array;
+      /** Everything up to here was looked at. */
+      readonly reached: number;
+      /** More was found than fits: less than what was asked for was looked at. */
+      readonly isCut: boolean;
+    }
+  | Exclude<PageOutcome, { readonly kind: "page" }>;
+
+export interface SearchQuery {
+  readonly topic: Topic;
+  readonly cursor: PageCursor;
+  /** How many offsets to look at. */
+  readonly rows: number;
+  readonly needles: readonly Uint8Array[];
+  readonly records: number;
+  readonly bytes: number;
+}
+
 /** Where a cursor stands. */
 export interface PageCursor {
   readonly direction: Direction;
@@ -55,6 +79,8 @@ const recordsMargin = 1.05;
 export interface PageReader {
   /** One page of history, for one reader. */
   readHistory(query: PageQuery, signal: AbortSignal): Promise<PageOutcome>;
+  /** What a run of history holds of some bytes, for one reader. */
+  searchHistory(query: SearchQuery, signal: AbortSignal): Promise<SearchOutcome>;
   /** The page at a live cursor that the tail does not have: read once for all followers that need it. */
   readLive(topic: Topic, offset: number, signal: AbortSignal): Promise<PageOutcome>;
 }
@@ -91,6 +117,17 @@ export function createPageReader(lanes: DatabaseLanes, limits: Limits, metrics: 
 
   return {
     readHistory: (query, signal) => read("history", query, signal),
+    async searchHistory({ topic, cursor, ...query }, signal) {
+      const nextBefore = topic.tip.value.nextOffset;
+      const request = { topicId: topic.topicId, direction: cursor.direction, from: cursor.offset, ...query };
+      const read = await lanes.run("history", (store) => store.searchPage(request), signal);
+      fromDatabase.inc();
+      if (read === undefined) topic.markDeleted();
+      else topic.observe(read.head, nextBefore);
+      if (read?.found === undefined) return nothingThere(read?.head, cursor);
+      const { frames, reached, isCut } = read.found;
+      return { kind: "found", head: read.head, frames, reached, isCut };
+    },
     readLive(topic, offset, signal) {
       const key = `${topic.topicId}:${topic.epoch}:${offset}`;
       let flight = flights.get(key);
@@ -111,17 +148,27 @@ export function createPageReader(lanes: DatabaseLanes, limits: Limits, metrics: 
 }
 
 function judge(found: PageRead | undefined, cursor: PageCursor): PageOutcome {
-  if (found === undefined) return { kind: "gone" };
+  if (found?.page === undefined) return nothingThere(found?.head, cursor);
   const { head, page } = found;
   const isForward = cursor.direction === "forward";
-  if (cursor.offset > head.nextOffset) return { kind: "beyond", head };
-  if (isForward && cursor.offset < head.earliestOffset) return { kind: "trimmed", head };
-  if (page === undefined) {
-    // Backward, the earliest record is the end, however it became the earliest.
-    const isAtEnd = isForward ? cursor.offset === head.nextOffset : cursor.offset <= head.earliestOffset;
-    return { kind: isAtEnd ? "end" : "missing", head };
+  if (cursor.offset > head.nextOffset || (isForward && cursor.offset < head.earliestOffset)) {
+    return nothingThere(head, cursor);
   }
   return { kind: isWhole(page, isForward) ? "page" : "missing", page, head };
+}
+
+/** Why there is no record at a cursor; no head: the topic is gone. */
+function nothingThere(
+  head: Head | undefined,
+  { direction, offset }: PageCursor,
+): Exclude<PageOutcome, { readonly kind: "page" }> {
+  if (head === undefined) return { kind: "gone" };
+  const isForward = direction === "forward";
+  if (offset > head.nextOffset) return { kind: "beyond", head };
+  if (isForward && offset < head.earliestOffset) return { kind: "trimmed", head };
+  // Backward, the earliest record is the end, however it became the earliest.
+  const isAtEnd = isForward ? offset === head.nextOffset : offset <= head.earliestOffset;
+  return { kind: isAtEnd ? "end" : "missing", head };
 }
 
 /** Whether the last record is the one that it must be if none before it is missing. */

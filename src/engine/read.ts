@@ -2,17 +2,29 @@
  * Reading what is there: pages by key from the database, forward or backward, to an end that is fixed at the start. The
  * generator is resumed when the last page was delivered, so nothing is read for a client that does not read; only a
  * stream that earned large pages has the next one fetched ahead.
+ *
+ * A filter leaves records out, and moves the position all the same: a page of which nothing is left is a message without
+ * records. What it needs of the bytes of a frame is searched for by the page query itself.
  */
 
-import { MillraceError, offsetOutOfRange, type Page, type Position, topicDeleted, type Until } from "../core/index.js";
+import {
+  MillraceError,
+  offsetOutOfRange,
+  type OffsetRange,
+  type Page,
+  type Position,
+  topicDeleted,
+  type Until,
+} from "../core/index.js";
 import type { Head } from "../store/index.js";
 import type { LiveStream } from "../telemetry/index.js";
-import { encodePageMessage, pageAsMessage } from "../wire/index.js";
+import { encodePageMessage, pageAsMessage, readStamp, thinPage } from "../wire/index.js";
 import { overError } from "./appender.js";
 import type { DatabaseLanes } from "./database-lanes.js";
 import type { PageMessage, ReadCommand, ReadMessage } from "./engine.js";
 import type { PageAllowance, PageBudget, PageGrant } from "./page-allowance.js";
-import type { PageCursor, PageOutcome, PageReader } from "./page-reader.js";
+import { type FrameSearch, offsetsOf, searchFor, searchRecordsMax } from "./frame-search.js";
+import type { PageCursor, PageOutcome, PageReader, SearchOutcome } from "./page-reader.js";
 import { offsetAtTime, resolveStart } from "./start-offset.js";
 import type { Topic } from "./topic.js";
 import type { TopicCache } from "./topic-cache.js";
@@ -53,6 +65,8 @@ export async function* readTopic(
 interface ReadBounds {
   readonly from: number;
   readonly until: number;
+  /** Where the position ends: behind `until` there may be more that no filter needs to see. */
+  readonly end: number;
   readonly records: number;
 }
 
@@ -67,17 +81,31 @@ async function resolveBounds(
   const start = command.from ?? { at: isForward ? "earliest" : "latest" };
   const limit = command.limit === 0 ? Number.POSITIVE_INFINITY : command.limit;
   const until = await endOf(command.until, isForward, topic, head, lanes, signal);
-  if (!isForward && start.at === "last") {
-    // The newest N, backward, begin at the end; how many is then a limit.
-    return { from: head.nextOffset, until, records: Math.min(limit, start.count) };
+  // The newest N, backward, begin at the end; how many is then a limit, unless a filter counts others.
+  const isLast = !isForward && start.at === "last" && command.filter === undefined;
+  const bounds: ReadBounds = isLast
+    ? { from: head.nextOffset, until, end: until, records: Math.min(limit, start.count) }
+    : { from: await resolveStart(start, topic, head, lanes, signal), until, end: until, records: limit };
+  if (command.filter === undefined) return bounds;
+  return narrow(bounds, isForward, head, await offsetsOf(command.filter, topic, head, lanes, signal));
+}
+
+/** Leaves out the offsets where nothing can match; never those that are no longer kept, of which a reader is told. */
+function narrow(bounds: ReadBounds, isForward: boolean, head: Head, possible: OffsetRange): ReadBounds {
+  const { from, until } = bounds;
+  if (!isForward) {
+    const start = Math.max(until, Math.min(from, possible.nextOffset));
+    return { ...bounds, from: start, until: Math.max(until, possible.firstOffset) };
   }
-  return { from: await resolveStart(start, topic, head, lanes, signal), until, records: limit };
+  if (from < head.earliestOffset) return bounds;
+  const start = Math.min(until, Math.max(from, possible.firstOffset));
+  return { ...bounds, from: start, until: Math.min(until, possible.nextOffset) };
 }
 
 /** A page under way, with the room that it will take. */
 interface Fetch {
   readonly grant: PageGrant;
-  readonly outcome: Promise<PageOutcome>;
+  readonly outcome: Promise<PageOutcome | SearchOutcome>;
 }
 
 /** One read's cursor, and the one page that is read ahead of it. */
@@ -87,6 +115,8 @@ class Reader {
   readonly #command: ReadCommand;
   readonly #topic: Topic;
   readonly #until: number;
+  readonly #end: number;
+  readonly #search: FrameSearch | undefined;
   readonly #stream: LiveStream;
   readonly #signal: AbortSignal;
   readonly #allowance: PageAllowance;
@@ -110,6 +140,8 @@ class Reader {
     this.#command = command;
     this.#topic = topic;
     this.#until = bounds.until;
+    this.#end = bounds.end;
+    this.#search = searchFor(command.filter, topic);
     this.#remaining = bounds.records;
     this.#stream = stream;
     this.#signal = signal;
@@ -120,6 +152,11 @@ class Reader {
   }
 
   async takeMessage(): Promise<ReadMessage> {
+    if (this.#isThrough()) {
+      // Nothing that is left can match.
+      this.#moveTo(this.#end, undefined);
+      return emptyPage(this.#topic, this.#end);
+    }
     this.#stream.waitFor("database");
     const { grant, outcome: reading } = this.#ahead ?? this.#fetch();
     this.#ahead = undefined;
@@ -129,6 +166,9 @@ class Reader {
     switch (outcome.kind) {
       case "page":
         return this.#deliver(outcome.page);
+      case "found":
+        this.#search?.reach.adapt(outcome);
+        return this.#thin(outcome.frames, outcome.reached);
       case "end":
         // The end lay above what is there: nothing more comes.
         this.isDone = true;
@@ -165,30 +205,76 @@ class Reader {
 
   #deliver(page: Page): PageMessage {
     const isForward = this.#command.direction === "forward";
-    this.#remaining -= page.next - page.first;
+    const reached = isForward ? page.next : page.first;
     this.#meanFrameBytes = page.frames.length / (page.next - page.first);
-    this.#moveTo(isForward ? page.next : page.first, isForward ? page.endBytes : undefined);
-    if (this.#allowance.isEarned && !this.isDone) this.#ahead = this.#fetch();
+    if (this.#command.filter !== undefined) {
+      return this.#thin(page.frames, reached, isForward ? page.endBytes : undefined);
+    }
+    this.#remaining -= page.next - page.first;
+    this.#moveTo(reached, isForward ? page.endBytes : undefined);
+    this.#fetchAhead();
     this.#messageBytes = page.frames.length;
     return pageMessage(page, { epoch: this.#topic.epoch, offset: this.#cursor.offset });
   }
 
+  /** What the filter leaves of frames after which the read stands at `reached`. */
+  #thin(frames: Uint8Array, reached: number, bytes?: number): PageMessage {
+    const { filter, direction } = this.#command;
+    const kept = thinPage(frames, (page, start, end) => filter?.matches(page, start, end) ?? true, this.#remaining);
+    this.#remaining -= kept.records;
+    if (this.#remaining > 0) this.#moveTo(reached, bytes);
+    else {
+      // The last one that was wanted is where the read stops.
+      const { offset } = readStamp(frames, kept.lookedTo);
+      this.#moveTo(direction === "forward" ? offset + 1 : offset, undefined);
+    }
+    this.#fetchAhead();
+    // Pages are earned by what was looked at: little of it may be left.
+    this.#messageBytes = frames.length;
+    const next = { epoch: this.#topic.epoch, offset: this.#cursor.offset };
+    return { kind: "page", encoded: encodePageMessage(kept.runs, next), records: kept.records, next };
+  }
+
+  #fetchAhead(): void {
+    if (this.#allowance.isEarned && !this.isDone && !this.#isThrough()) this.#ahead = this.#fetch();
+  }
+
   #fetch(): Fetch {
     const grant = this.#allowance.take();
-    const outcome = this.#parts.pages.readHistory(
+    const outcome = this.#search === undefined ? this.#readPage(grant.bytes) : this.#searchPage(grant.bytes);
+    // Awaited later, or never when the reader leaves.
+    outcome.catch(() => undefined);
+    return { grant, outcome };
+  }
+
+  #readPage(bytes: number): Promise<PageOutcome> {
+    return this.#parts.pages.readHistory(
       {
         topic: this.#topic,
         cursor: this.#cursor,
-        bytes: grant.bytes,
+        bytes,
         until: this.#until,
-        recordsMax: this.#remaining,
+        // A filter counts what it lets through, and only then is it known how many that are.
+        recordsMax: this.#command.filter === undefined ? this.#remaining : Number.POSITIVE_INFINITY,
         meanFrameBytes: this.#meanFrameBytes,
       },
       this.#signal,
     );
-    // Awaited later, or never when the reader leaves.
-    outcome.catch(() => undefined);
-    return { grant, outcome };
+  }
+
+  #searchPage(bytes: number): Promise<SearchOutcome> {
+    const { reach, needles } = this.#search as FrameSearch;
+    return this.#parts.pages.searchHistory(
+      {
+        topic: this.#topic,
+        cursor: this.#cursor,
+        rows: Math.min(reach.rows, Math.abs(this.#until - this.#cursor.offset)),
+        needles,
+        records: searchRecordsMax,
+        bytes,
+      },
+      this.#signal,
+    );
   }
 
   #moveTo(offset: number, bytes: number | undefined): void {
@@ -197,13 +283,22 @@ class Reader {
   }
 
   #isAtEnd(): boolean {
+    return this.#remaining <= 0 || this.#isPast(this.#end);
+  }
+
+  /** Whether all was looked at where something can match. */
+  #isThrough(): boolean {
+    return this.#isPast(this.#until);
+  }
+
+  #isPast(limit: number): boolean {
     const { direction, offset } = this.#cursor;
-    return this.#remaining <= 0 || (direction === "forward" ? offset >= this.#until : offset <= this.#until);
+    return direction === "forward" ? offset >= limit : offset <= limit;
   }
 
   #report(): void {
     this.#stream.nextOffset = this.#cursor.offset;
-    this.#stream.lag = Math.abs(this.#until - this.#cursor.offset);
+    this.#stream.lag = Math.abs(this.#end - this.#cursor.offset);
   }
 }
 

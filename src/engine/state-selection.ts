@@ -1,6 +1,8 @@
 /** Which part of a state is wanted: what the database is asked, and what is decided here on the frames it gives. */
 
 import { isInside, type Rectangle } from "../core/index.js";
+import { type Filter, type FilterNeeds, needlesOf } from "../filter/index.js";
+import { needlesMax } from "../store/index.js";
 import { type KeepFrame, subjectOf } from "../wire/index.js";
 
 /** What a listing or a watch asks for. */
@@ -9,6 +11,8 @@ export interface StateWish {
   readonly keyPrefix: string;
   /** Only records inside. */
   readonly rectangle: Rectangle | undefined;
+  /** Only records that match. */
+  readonly filter: Filter | undefined;
 }
 
 export interface StateSelection {
@@ -18,16 +22,46 @@ export interface StateSelection {
   readonly needles: readonly Uint8Array[];
   /** Decides on what the database gave for the above. Undefined: all of it. */
   readonly keepFound: KeepFrame | undefined;
-  /** Decides on any record with the prefix. Undefined: all of them. */
+  /** Decides on any record whose key begins with what was asked for. Undefined: all of them. */
   readonly keep: KeepFrame | undefined;
 }
 
-export function selectionOf({ keyPrefix, rectangle }: StateWish): StateSelection {
-  const keep: KeepFrame | undefined =
-    rectangle &&
-    ((bytes, start, end) => {
-      const { place } = subjectOf(bytes, start, end);
-      return place !== undefined && isInside(place, rectangle);
-    });
-  return { prefix: keyPrefix, rectangle, needles: [], keepFound: undefined, keep };
+export function selectionOf({ keyPrefix, rectangle, filter }: StateWish): StateSelection {
+  if (filter === undefined) {
+    return {
+      prefix: keyPrefix,
+      rectangle,
+      needles: [],
+      keepFound: undefined,
+      keep: rectangle && ((bytes, start, end) => isFrameInside(bytes, start, end, rectangle)),
+    };
+  }
+  const matches: KeepFrame = (bytes, start, end) => filter.matches(bytes, start, end);
+  return {
+    prefix: narrowPrefix(keyPrefix, filter.needs),
+    rectangle: rectangle ?? filter.needs.rectangle,
+    needles: needlesOf(filter.needs).slice(0, needlesMax),
+    keepFound: matches,
+    keep: rectangle
+      ? (bytes, start, end) => isFrameInside(bytes, start, end, rectangle) && matches(bytes, start, end)
+      : matches,
+  };
+}
+
+function isFrameInside(bytes: Buffer, start: number, end: number, rectangle: Rectangle): boolean {
+  const { place } = subjectOf(bytes, start, end);
+  return place !== undefined && isInside(place, rectangle);
+}
+
+/** The longest beginning that all wanted keys have. */
+function narrowPrefix(asked: string, { keys, keyPrefix = "" }: FilterNeeds): string {
+  const prefixes = [keyPrefix, keys === undefined || keys.length === 0 ? "" : commonPrefix(keys)];
+  return prefixes.reduce((longest, prefix) => (prefix.startsWith(longest) ? prefix : longest), asked);
+}
+
+function commonPrefix([first = "", ...others]: readonly string[]): string {
+  // By characters: half of a surrogate pair is none.
+  const characters = [...first];
+  while (!others.every((other) => other.startsWith(characters.join("")))) characters.pop();
+  return characters.join("");
 }

@@ -6,6 +6,7 @@
  *
  *   snapshot ──its cursor reached the head of the start──▶ changes ──its cursor reached the head that its page saw──▶ live
  *       any ──topic closed and all given──▶ the end
+ *   changes or live ──tombstones that it has not passed were purged──▶ told to start over, and snapshot
  *
  * The snapshot gives what is wanted, and nothing of what is not. From then on a changed key that is not wanted is told as
  * `left`: the watcher may have it from before.
@@ -17,7 +18,8 @@ import type { LiveStream } from "../telemetry/index.js";
 import { encodePageMessage, encodeWatchMessage, type KeepFrame, subjectOf, thinPage } from "../wire/index.js";
 import { overError } from "./appender.js";
 import type { PageMessage, WatchMessage, WatchStateCommand } from "./engine.js";
-import { observed, recordsWithin, requireKeyed, type StateParts } from "./state.js";
+import { createSearchReach, type SearchReach } from "./search-reach.js";
+import { observed, recordsWithin, requireState, type StateParts } from "./state.js";
 import { selectionOf, type StateSelection } from "./state-selection.js";
 import { StreamPages } from "./stream-pages.js";
 import type { Topic } from "./topic.js";
@@ -36,7 +38,7 @@ export async function* watchState(
   topic.followers += 1;
   let watcher: Watcher | undefined;
   try {
-    requireKeyed(topic, stored.head);
+    requireState(stored);
     watcher = new Watcher(parts, command, topic, stored.head, stream, signal);
     while (!watcher.isDone) {
       yield await watcher.takeMessage();
@@ -58,11 +60,12 @@ class Watcher {
   readonly #pages: StreamPages;
   readonly #selection: StateSelection;
   /** Tombstones below it remove what this watcher was never given; all are, for one that wants none. */
-  readonly #tombstonesFrom: number;
+  #tombstonesFrom: number;
   readonly #withoutTombstones: boolean;
   #phase: "snapshot" | "changes" | "live";
   /** The snapshot is what stands below this offset. */
-  readonly #snapshotUntil: number;
+  #snapshotUntil: number;
+  readonly #reach: SearchReach;
   /** How the snapshot finds what is inside the rectangle: chosen with its first page. */
   #path: StatePath | undefined;
   /** The first offset that was not given, and, while a message is under way, the one after that. */
@@ -88,6 +91,7 @@ class Watcher {
     this.#signal = signal;
     this.#pages = new StreamPages(parts.pageBudget);
     this.#selection = selectionOf(command);
+    this.#reach = createSearchReach(topic.meanFrameBytes);
     this.#withoutTombstones = command.withoutTombstones;
     this.#snapshotUntil = head.nextOffset;
     this.#phase = from === undefined && !command.changesOnly ? "snapshot" : "changes";
@@ -153,11 +157,13 @@ class Watcher {
       rectangle,
       needles,
       path,
+      rows: this.#reach.rows,
       records: recordsWithin(bytes, this.#topic),
       bytes,
     };
     const read = await lanes.run("history", (store) => store.searchState(request), this.#signal);
-    const { page, reached } = observed(this.#topic, read);
+    const { page, reached, isCut } = observed(this.#topic, read);
+    this.#reach.adapt({ isCut });
     if (reached === undefined) this.#phase = "changes";
     this.#moveTo(reached === undefined ? this.#snapshotUntil : reached.offset + 1);
     const kept = page && thinPage(page.frames, keepFound ?? (() => true));
@@ -186,6 +192,8 @@ class Watcher {
       this.#topic,
       await this.#parts.lanes.run(lane, (store) => store.readStateChanges(request), this.#signal),
     );
+    // From here on it lives on tombstones, and of those that it has not passed some were purged.
+    if (head.tombstonesFrom > Math.max(this.#cursor, this.#tombstonesFrom)) return this.#startOver(head);
     if (page !== undefined) {
       this.#moveTo(page.lastOffset + 1);
       return this.#messageOf(page.frames, page.records);
@@ -196,6 +204,19 @@ class Watcher {
     if (this.#phase === "live") return undefined;
     this.#phase = "live";
     return { kind: "snapshot-end", next: this.#position(this.#cursor) };
+  }
+
+  /**
+   * Begins anew, with the state as it stands. Whoever resumes from this message's position is told to start over again,
+   * since the tombstones from the beginning on are not all there.
+   */
+  #startOver(head: Head): WatchMessage {
+    this.#phase = "snapshot";
+    this.#path = undefined;
+    this.#snapshotUntil = head.nextOffset;
+    this.#tombstonesFrom = head.nextOffset;
+    this.#moveTo(0);
+    return { kind: "reset", next: this.#position(0) };
   }
 
   #messageOf(frames: Uint8Array, records: number): WatchMessage | undefined {

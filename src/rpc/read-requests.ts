@@ -15,7 +15,7 @@ import {
   ReadRequest_Direction,
   type ReadRequest_Until,
 } from "../gen/millrace/v1/record_service.js";
-import { enumMeaning, timeMicros } from "./validate.js";
+import { enumMeaning, optionalFilter, timeMicros } from "./validate.js";
 
 const directions = new Map<number, Direction>([
   [ReadRequest_Direction.DIRECTION_UNSPECIFIED, "forward"],
@@ -44,6 +44,7 @@ export function decodeRead(request: ReadRequest, topic: string): ReadCommand {
     until: decodeUntil(request.until),
     limit: request.limit,
     whenTrimmed: enumMeaning(trimmedPolicies, request.whenTrimmed, "when_trimmed"),
+    filter: optionalFilter(request.filter),
   };
 }
 
@@ -53,6 +54,7 @@ export function decodeFollow(request: FollowRequest, topic: string): FollowComma
     from: decodeStart(request.from),
     whenBehind: enumMeaning(behindPolicies, request.whenBehind, "when_behind"),
     whenTrimmed: enumMeaning(trimmedPolicies, request.whenTrimmed, "when_trimmed"),
+    filter: optionalFilter(request.filter),
   };
 }
 

@@ -5,6 +5,7 @@ import type { Calls } from "./calls.js";
 import type { CallContext, Method } from "./method.js";
 import { serverStreaming } from "./server-streaming.js";
 import { unary } from "./unary.js";
+import { optionalFilter } from "./validate.js";
 
 /** A Get asks for at most so many keys. */
 const keysMax = 1000;
@@ -38,6 +39,7 @@ export function stateService(calls: Calls, engine: Engine): readonly Method[] {
           topic: topicOf(request, context),
           keyPrefix: checkKeyPart("key_prefix", request.keyPrefix),
           rectangle: request.rectangle && checkRectangle(request.rectangle),
+          filter: optionalFilter(request.filter),
           afterKey: checkKeyPart("after_key", request.afterKey),
           limit: request.limit,
         };
@@ -66,6 +68,7 @@ export function stateService(calls: Calls, engine: Engine): readonly Method[] {
           topic: topicOf(request, context),
           keyPrefix: checkKeyPart("key_prefix", request.keyPrefix),
           rectangle: request.rectangle && checkRectangle(request.rectangle),
+          filter: optionalFilter(request.filter),
           from,
           changesOnly,
           withoutTombstones,
@@ -124,6 +127,8 @@ function eventOf(message: Exclude<WatchMessage, { kind: "page" }>): NonNullable<
   switch (message.kind) {
     case "snapshot-end":
       return { $case: "snapshotEnd", value: {} };
+    case "reset":
+      return { $case: "reset", value: {} };
     case "heartbeat":
       return { $case: "heartbeat", value: {} };
     case "closed":

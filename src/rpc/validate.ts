@@ -5,6 +5,7 @@
 
 import { invalidArgument, labelBounds, pageSizeBounds, producerIdBytes } from "../core/index.js";
 import type { Timestamp } from "../gen/google/protobuf/timestamp.js";
+import { type Filter, parseFilter } from "../filter/index.js";
 
 /** Year 1 to 9999, as google.protobuf.Timestamp has it. */
 const secondsMin = -62_135_596_800;
@@ -64,4 +65,9 @@ function checkText(text: string, bytesMax: number, field: string, what: string):
   if (bytes > bytesMax) throw invalidArgument(field, `${what} has ${bytes} bytes, at most ${bytesMax} are allowed`);
   if (unstorable.some((character) => text.includes(character)))
     throw invalidArgument(field, `${what} must be UTF-8 without U+0000 and U+FFFD`);
+}
+
+/** A CEL expression; undefined: all records. */
+export function optionalFilter(text: string): Filter | undefined {
+  return text === "" ? undefined : parseFilter(text);
 }

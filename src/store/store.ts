@@ -12,13 +12,13 @@
  *   that belongs to it. It outlives the records that were trimmed. Of a topic that was turned keyed it is whole once
  *   there is no `stateBuild`. A tombstone goes in the same commit that raises `tombstonesFrom` above it.
  * - **Versions.** Every change of control (close, limits, trim) raises `version`, so an append that was decided on an
- *   older view does not match, and is decided again.
+ *   older view does not match, and is decided again. Retention does not: no append is decided on what is kept.
  * - **Failures.** A database that is away, too slow or out of connections is a `StoreUnavailableError`. It says whether
  *   the statement's outcome is unknown: then it may have been committed. Anything else that it throws is a fault.
  * - **Waiting.** Statements and pool waits have time limits. An aborted signal abandons the wait, never the statement.
  */
 
-import type { Direction, Page, ProducerState, Rectangle, StateBuild } from "../core/index.js";
+import type { Direction, Page, ProducerState, Rectangle, Retention, StateBuild } from "../core/index.js";
 
 /** A topic's head as one statement saw it: what changes with every append, and what control changed last. */
 export interface Head {
@@ -39,6 +39,8 @@ export interface Head {
   readonly keyed: boolean;
   /** The tombstones of its state at or above this offset are all still there. */
   readonly tombstonesFrom: number;
+  /** Whether any of its records was given a lifetime. Once true it stays so. */
+  readonly expiring: boolean;
 }
 
 /** 0: the node's limit. */
@@ -53,6 +55,8 @@ export interface StoredTopic {
   readonly name: string;
   readonly labels: ReadonlyMap<string, string>;
   readonly limits: StoredLimits;
+  /** 0: the node's default. */
+  readonly retention: Retention;
   readonly createTimeMicros: number;
   readonly head: Head;
   /** How far its state is, while that is being built; absent when it is whole, or the topic keeps none. */
@@ -65,6 +69,7 @@ export interface NewTopic {
   readonly epoch: number;
   readonly labels: ReadonlyMap<string, string>;
   readonly limits: StoredLimits;
+  readonly retention: Retention;
   readonly keyed: boolean;
   /** Created by publishing: counted against `autoCreatedMost`. */
   readonly autoCreated: boolean;
@@ -75,8 +80,32 @@ export interface NewTopic {
 export interface TopicChange {
   readonly labels?: ReadonlyMap<string, string>;
   readonly limits?: Partial<StoredLimits>;
+  readonly retention?: Partial<Retention>;
   /** From its commit on the topic keeps its state; what it held before waits for `buildState`. It cannot be undone. */
   readonly keyed?: true;
+}
+
+/** Where retention is to be applied. What a topic does not say for itself is in `defaults`. */
+export interface RetentionCall {
+  readonly topicId: number;
+  /** What age is reckoned from. */
+  readonly nowMicros: number;
+  readonly defaults: Retention;
+}
+
+/** A page of the topics that retention applies to: by id, `after` is exclusive. */
+export interface OverdueRequest {
+  readonly after: number;
+  readonly count: number;
+  readonly nowMicros: number;
+  readonly defaults: Retention;
+}
+
+export interface OverdueRead {
+  /** Those that hold more than they keep. */
+  readonly topicIds: readonly number[];
+  /** Where to go on; undefined: that was the last page. */
+  readonly after: number | undefined;
 }
 
 /** One commit: stamped frames that follow each other, and what the topic is after them. */
@@ -96,6 +125,8 @@ export interface AppendWrite {
   readonly producers: readonly ProducerState[];
   /** Of a keyed topic: what becomes the state. Each key once, with its last record of this commit. */
   readonly state: readonly StateChange[];
+  /** Whether any of these records has a lifetime. */
+  readonly expires: boolean;
 }
 
 /** A key, and which record of the commit, counted from 0, is its latest. */
@@ -106,6 +137,8 @@ export interface StateChange {
   readonly isTombstone: boolean;
   /** Where it happened, in degrees. */
   readonly place: { readonly latitude: number; readonly longitude: number } | undefined;
+  /** When it is no part of the state any more, microseconds since 1970. Absent: when another takes its place. */
+  readonly expiryMicros?: number | undefined;
 }
 
 /** `moved`: the head was not as expected, and nothing was written. */
@@ -218,6 +251,8 @@ export interface StateSearchRequest {
   readonly needles: readonly Uint8Array[];
   /** `place` is for a rectangle that `choosePath` said it for. */
   readonly path: StatePath;
+  /** How many rows are looked at, at most; on the path by place all that is inside is. */
+  readonly rows: number;
   readonly records: number;
   readonly bytes: number;
 }
@@ -234,7 +269,16 @@ export interface StateSearchRead {
   readonly reached: { readonly key: string; readonly offset: number } | undefined;
   /** Absent when none of it was what is wanted. */
   readonly page: Pick<StatePage, "frames" | "records"> | undefined;
+  /** More was found than fits: less than what was asked for was looked at. */
+  readonly isCut: boolean;
 }
+
+/** A read whose plan is asked for. */
+export type ExplainedRead =
+  | { readonly of: "page"; readonly request: PageRequest }
+  | { readonly of: "page-search"; readonly request: PageSearchRequest }
+  | { readonly of: "state-search"; readonly request: StateSearchRequest }
+  | { readonly of: "state-changes"; readonly request: StateChangesRequest };
 
 /** A page of state as one statement saw it, beside the head. */
 export interface StatePageRead {
@@ -251,13 +295,6 @@ export interface StatePage {
   readonly lastOffset: number;
 }
 
-/** A page of names: `after` is exclusive. */
-export interface TopicListRequest {
-  readonly prefix: string;
-  readonly after: string;
-  readonly count: number;
-}
-
 /** One step of building a state: so many of the records that come next. */
 export interface BuildStep {
   readonly topicId: number;
@@ -272,6 +309,9 @@ export interface BuildChange extends StateChange {
   readonly timeMicros: number;
 }
 
+/** What so many frames, one behind the other, do to a state: each key once, with its last record of them. */
+export type FindChanges = (frames: Uint8Array, records: number) => readonly BuildChange[];
+
 /** `elsewhere`: another node is at it, or it is through with it. */
 export type BuildOutcome = "moved" | "whole" | "elsewhere";
 
@@ -279,6 +319,13 @@ export type BuildOutcome = "moved" | "whole" | "elsewhere";
 export interface OldTombstones {
   readonly topicId: number;
   readonly untilMicros: number;
+}
+
+/** A page of names: `after` is exclusive. */
+export interface TopicListRequest {
+  readonly prefix: string;
+  readonly after: string;
+  readonly count: number;
 }
 
 export interface Store {
@@ -326,17 +373,40 @@ export interface Store {
   listState(request: StateListRequest): Promise<StatePageRead | undefined>;
   readStateChanges(request: StateChangesRequest): Promise<StatePageRead | undefined>;
   searchState(request: StateSearchRequest): Promise<StateSearchRead | undefined>;
+  /** What the database would do for a read, in its own words. */
+  explain(read: ExplainedRead): Promise<string>;
   /** Which path to what is inside costs less: few places are looked up, page by page; for many the whole is walked once. */
   choosePath(topicId: number, rectangle: Rectangle): Promise<StatePath>;
   /** Heads of many topics (at most 1000); those that are gone are missing. */
   readHeads(topicIds: readonly number[]): Promise<readonly Head[]>;
 
+  /** Which topics hold more than their retention keeps. */
+  findOverdue(request: OverdueRequest): Promise<OverdueRead>;
+  /**
+   * Raises `earliestOffset` to what retention keeps, and leaves `version`; the rows go later, by `deleteTrimmed`. Gives the
+   * head after that, or undefined when there was nothing to do. Safe at any number of nodes at once.
+   */
+  applyRetention(call: RetentionCall): Promise<Head | undefined>;
+  /** Topics with records that have a lifetime, by id; `after` is exclusive. */
+  findExpiring(after: number, count: number): Promise<readonly Head[]>;
+  /** Deletes up to `count` records from states whose lifetime is over. Returns how many went. */
+  deleteExpiredState(nowMicros: number, count: number): Promise<number>;
   /** Deletes up to `count` rows below `earliestOffset`, ascending. Returns how many went. */
   deleteTrimmed(topicId: number, count: number): Promise<number>;
   /** Deletes up to `count` records and producers of topics that are gone. Returns how many went. */
   deleteOrphans(count: number): Promise<number>;
   /** Topics that still hold rows below their earliest offset. */
   findTrimmed(count: number): Promise<readonly number[]>;
+  /** Topics whose state is being built, at most `count`. */
+  findBuilds(count: number): Promise<readonly number[]>;
+  /**
+   * A step from the newest record to the oldest that was there when the topic was turned keyed: Safe at any number of nodes at once; each step is whole or nothing.
+   */
+  buildState(step: BuildStep, changesIn: FindChanges): Promise<BuildOutcome>;
+  /** The topics that have the `count` oldest tombstones among those older than a time, and until when those are. */
+  findOldTombstones(beforeMicros: number, count: number): Promise<readonly OldTombstones[]>;
+  /** Deletes up to `count` of them, the oldest first, and raises `tombstonesFrom` above them. Returns how many went. */
+  purgeTombstones(old: OldTombstones, count: number): Promise<number>;
   /** Forgets up to `count` producers that are idle for longer than `idleMs`, or beyond `perTopic` in their topic. */
   deleteIdleProducers(idleMs: number, perTopic: number, count: number): Promise<number>;
   /** Vacuums and analyses hot tables with many dead rows. Returns the names of those it did. */
@@ -346,17 +416,6 @@ export interface Store {
   now(): Promise<number>;
   /** Ends every connection after the statements under way. */
   close(): Promise<void>;
-  /** Topics whose state is being built, at most `count`. */
-  findBuilds(count: number): Promise<readonly number[]>;
-  /**
-   * A step from the newest record to the oldest that was there when the topic was turned keyed: `changesIn` tells what
-   * some frames do to the state, each key once. Safe at any number of nodes at once; each step is whole or nothing.
-   */
-  buildState(step: BuildStep, changesIn: (frames: Uint8Array) => readonly BuildChange[]): Promise<BuildOutcome>;
-  /** The topics that have the `count` oldest tombstones among those older than a time, and until when those are. */
-  findOldTombstones(beforeMicros: number, count: number): Promise<readonly OldTombstones[]>;
-  /** Deletes up to `count` of them, the oldest first, and raises `tombstonesFrom` above them. Returns how many went. */
-  purgeTombstones(old: OldTombstones, count: number): Promise<number>;
 }
 
 /** The database did not do it, or did not say that it did. */

@@ -2,6 +2,9 @@
 
 import { type Cursor, readVarint } from "./varint.js";
 
+/** `repeated Record records = 1`. */
+const frameTag = 0x0a;
+
 /** Whether the record goes on, whose frame stands from `start` to `end`. */
 export type KeepFrame = (bytes: Buffer, start: number, end: number) => boolean;
 
@@ -11,27 +14,28 @@ export interface ThinnedPage {
   /** How many those are, and their bytes. */
   readonly records: number;
   readonly bytes: number;
-  /** How many frames were looked at: all, unless `records` were found before the page ended. */
-  readonly looked: number;
+  /** Where in the page it stopped looking: its end, unless `most` records were found before. */
+  readonly lookedTo: number;
 }
 
-/** Keeps at most `most` records, and looks no further than the last of them. The frames are our own: whole, and right. */
+/**
+ * Keeps at most `most` records, and looks no further than the last of them. The frames are our own: whole, and right. A
+ * whole message will do: what follows its frames is left out.
+ */
 export function thinPage(frames: Uint8Array, keep: KeepFrame, most = Number.POSITIVE_INFINITY): ThinnedPage {
   const page = Buffer.from(frames.buffer, frames.byteOffset, frames.length);
   const cursor: Cursor = { bytes: page, at: 0 };
   const runs: Buffer[] = [];
   let records = 0;
   let bytes = 0;
-  let looked = 0;
   let runStart = 0;
   let runEnd = 0;
-  while (cursor.at < page.length && records < most) {
+  while (cursor.at < page.length && records < most && page[cursor.at] === frameTag) {
     const start = cursor.at;
     cursor.at += 1;
     const length = readVarint(cursor, page.length);
     const end = cursor.at + length;
     cursor.at = end;
-    looked += 1;
     if (!keep(page, start, end)) continue;
     records += 1;
     bytes += end - start;
@@ -42,5 +46,5 @@ export function thinPage(frames: Uint8Array, keep: KeepFrame, most = Number.POSI
     runEnd = end;
   }
   if (runEnd > runStart) runs.push(page.subarray(runStart, runEnd));
-  return { runs, records, bytes, looked };
+  return { runs, records, bytes, lookedTo: cursor.at };
 }

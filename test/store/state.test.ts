@@ -172,7 +172,8 @@ describe.each(databaseKinds)("The state on %s", (kind) => {
         fc.constantFrom("", "b", "c"),
         fc.option(rectangleArbitrary, { nil: undefined }),
         needle,
-        async (written, bound, prefix, rectangle, needleText) => {
+        fc.integer({ min: 1, max: 5 }),
+        async (written, bound, prefix, rectangle, needleText, rows) => {
           const topicId = await topicOf(written);
           const latest = new Map<string, { text: string; offset: number; change: Change }>();
           written.flat().forEach((each, offset) => {
@@ -186,7 +187,7 @@ describe.each(databaseKinds)("The state on %s", (kind) => {
               (rectangle === undefined || (place !== undefined && isInside(place, rectangle))),
           );
           const needles = needleText === "" ? [] : [Buffer.from(needleText)];
-          const shared = { topicId, prefix, rectangle, needles, ...bound };
+          const shared = { topicId, prefix, rectangle, needles, rows, ...bound };
           const until = written.flat().length;
           for (const path of rectangle === undefined ? (["whole"] as const) : (["whole", "place"] as const)) {
             const byKey: string[] = [];

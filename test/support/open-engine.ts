@@ -86,6 +86,7 @@ export async function openTestEngine(
         until: { at: "end" },
         limit: 0,
         whenTrimmed: "fail",
+        filter: undefined,
         ...more,
       };
       const result = { offsets: [] as number[], kinds: [] as string[], next: -1 };
@@ -104,6 +105,7 @@ export async function openTestEngine(
         from: { at: "earliest" },
         whenBehind: "catch-up",
         whenTrimmed: "fail",
+        filter: undefined,
         ...more,
       };
       const messages = engine.follow(command, stream, abort.signal);

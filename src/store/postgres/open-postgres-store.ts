@@ -9,17 +9,22 @@ import { migrate } from "./migrations/migrate.js";
 import { appendLocked } from "./statements/append-locked.js";
 import { runAppend } from "./statements/append-records.js";
 import { buildState, findBuilds } from "./statements/build-state.js";
+import { applyRetention } from "./statements/apply-retention.js";
 import { closeTopic } from "./statements/close-topic.js";
 import { createTopic } from "./statements/create-topic.js";
+import { deleteExpiredState } from "./statements/delete-expired-state.js";
 import { deleteIdleProducers } from "./statements/delete-idle-producers.js";
 import { deleteOrphans } from "./statements/delete-orphans.js";
 import { deleteTopic } from "./statements/delete-topic.js";
 import { deleteTrimmed } from "./statements/delete-trimmed.js";
+import { explainRead } from "./statements/explain-read.js";
+import { findExpiring } from "./statements/find-expiring.js";
+import { findOverdue } from "./statements/find-overdue.js";
 import { findTopic } from "./statements/find-topic.js";
 import { findTrimmed } from "./statements/find-trimmed.js";
 import { listTopics } from "./statements/list-topics.js";
-import { readClock } from "./statements/read-clock.js";
 import { findOldTombstones, purgeTombstones } from "./statements/purge-tombstones.js";
+import { readClock } from "./statements/read-clock.js";
 import { readFrame } from "./statements/read-frame.js";
 import { readHeads } from "./statements/read-heads.js";
 import { listState, readState, readStateChanges } from "./statements/read-state.js";
@@ -130,17 +135,22 @@ function storeOn(database: Database): Store {
     listState: (request) => listState(database, request),
     readStateChanges: (request) => readStateChanges(database, request),
     searchState: (request) => searchState(database, request),
+    explain: (read) => explainRead(database, read),
     choosePath: (topicId, rectangle) => choosePath(database, topicId, rectangle),
     readHeads: (topicIds) => readHeads(database, topicIds),
+    findOverdue: (request) => findOverdue(database, request),
+    applyRetention: (call) => applyRetention(database, call),
+    findExpiring: (after, count) => findExpiring(database, after, count),
+    deleteExpiredState: (nowMicros, count) => deleteExpiredState(database, nowMicros, count),
     deleteTrimmed: (topicId, count) => deleteTrimmed(database, topicId, count),
     deleteOrphans: (count) => deleteOrphans(database, count),
     findTrimmed: (count) => findTrimmed(database, count),
-    deleteIdleProducers: (idleMs, perTopic, count) => deleteIdleProducers(database, idleMs, perTopic, count),
-    vacuum: () => vacuumTables(database),
     findBuilds: (count) => findBuilds(database, count),
     buildState: (step, changesIn) => buildState(database, step, changesIn),
     findOldTombstones: (beforeMicros, count) => findOldTombstones(database, beforeMicros, count),
     purgeTombstones: (old, count) => purgeTombstones(database, old, count),
+    deleteIdleProducers: (idleMs, perTopic, count) => deleteIdleProducers(database, idleMs, perTopic, count),
+    vacuum: () => vacuumTables(database),
     now: () => readClock(database),
     close: () => database.close(),
   };

@@ -74,6 +74,13 @@ export function prepareStatement<const Types extends ParameterTypes, Row>(defini
   return { name: definition.name && `millrace_${definition.name}`, text: compiled.sql, order };
 }
 
+/** What the database would do for a statement: a row a line. */
+export function explainStatement<Values>(
+  statement: Statement<Values, unknown>,
+): Statement<Values, { readonly "QUERY PLAN": string }> {
+  return { name: undefined, text: `explain ${statement.text}`, order: statement.order };
+}
+
 /** The values in the order of the text's `$n`. */
 export function orderValues<Values>(statement: Statement<Values, unknown>, values: Values): unknown[] {
   return statement.order.map((name) => values[name]);

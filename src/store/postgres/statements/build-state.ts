@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import type { BuildChange, BuildOutcome, BuildStep } from "../../store.js";
+import type { BuildChange, BuildOutcome, BuildStep, FindChanges } from "../../store.js";
 import { cellOf } from "../cells.js";
 import type { Database, Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
@@ -100,11 +100,7 @@ export async function findBuilds(database: Database, count: number): Promise<rea
  * One step, from the newest records to the oldest. Each is a transaction: what is in the state and how far the build is
  * change together, so that a node that dies in it has done nothing, and any other goes on.
  */
-export async function buildState(
-  database: Database,
-  step: BuildStep,
-  changesIn: (frames: Uint8Array) => readonly BuildChange[],
-): Promise<BuildOutcome> {
+export async function buildState(database: Database, step: BuildStep, changesIn: FindChanges): Promise<BuildOutcome> {
   const { topicId, records, bytes } = step;
   return database.transaction(async (session) => {
     const [run] = await session.run(selectRun, { topicId, records, bytes });
@@ -113,7 +109,8 @@ export async function buildState(
       await session.run(finishBuild, { topicId });
       return "whole";
     }
-    await writeRun(session, topicId, run.nextOffset - run.records, changesIn(Buffer.from(run.frames, "base64")));
+    const changes = changesIn(Buffer.from(run.frames, "base64"), run.records);
+    await writeRun(session, topicId, run.nextOffset - run.records, changes);
     return "moved";
   });
 }

@@ -4,7 +4,7 @@ import { readCopyInteger } from "../database/copy-row.js";
 type Field = Buffer | null;
 
 /** How many fields a head takes: those of `headColumns`, in their order. */
-export const copiedHeadFields = 11;
+export const copiedHeadFields = 12;
 
 /** A head as COPY gives it, in the first fields of a row. */
 export function decodeCopiedHead(fields: readonly Field[]): Head {
@@ -22,6 +22,7 @@ export function decodeCopiedHead(fields: readonly Field[]): Head {
     closed: flag(8),
     keyed: flag(9),
     tombstonesFrom: integer(10),
+    expiring: flag(11),
   };
 }
 

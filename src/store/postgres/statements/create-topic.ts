@@ -33,14 +33,18 @@ const insertTopic = prepareStatement({
     recordBytes: "bigint",
     batchRecords: "bigint",
     batchBytes: "bigint",
+    retentionAgeMs: "bigint",
+    retentionRecords: "bigint",
+    retentionBytes: "bigint",
     autoCreated: "boolean",
     keyed: "boolean",
   },
   build: (value) => sql<{ topicId: number }>`
 with topic as (
-  insert into millrace.topics (name, labels, record_bytes, batch_records, batch_bytes, auto_created)
+  insert into millrace.topics (name, labels, record_bytes, batch_records, batch_bytes,
+    retention_age_ms, retention_records, retention_bytes, auto_created)
   values (${value.name}, ${value.labels}, ${value.recordBytes}, ${value.batchRecords}, ${value.batchBytes},
-    ${value.autoCreated})
+    ${value.retentionAgeMs}, ${value.retentionRecords}, ${value.retentionBytes}, ${value.autoCreated})
   on conflict (name) do nothing
   returning topic_id
 )
@@ -65,6 +69,9 @@ export async function createTopic(database: Database, topic: NewTopic): Promise<
       epoch: topic.epoch,
       labels: encodeLabels(topic.labels),
       ...topic.limits,
+      retentionAgeMs: topic.retention.ageMs,
+      retentionRecords: topic.retention.records,
+      retentionBytes: topic.retention.bytes,
       autoCreated: topic.autoCreated,
       keyed: topic.keyed,
     });

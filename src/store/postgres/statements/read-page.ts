@@ -5,6 +5,7 @@ import { decodeCopyRow } from "../database/copy-row.js";
 import type { Database } from "../database/database.js";
 import { inlineValues, prepareStatement, requireWholeNumber } from "../statement.js";
 import { copiedHeadFields, copiedInteger, decodeCopiedHead } from "./copied-head.js";
+import { explainPlan } from "./explain-plan.js";
 import { headColumns } from "./stored-topic.js";
 
 interface PageRow extends Head {
@@ -106,13 +107,7 @@ const statements = {
 
 export async function readPage(database: Database, request: PageRequest): Promise<PageRead | undefined> {
   const statement = statements[database.kind][request.direction];
-  const pageValues = {
-    topicId: requireWholeNumber(request.topicId, "topicId"),
-    from: requireWholeNumber(request.from, "from"),
-    records: requireWholeNumber(countWithin(request), "records"),
-    bytes: requireWholeNumber(request.bytes, "bytes"),
-    fromBytes: request.fromBytes ?? null,
-  };
+  const pageValues = valuesOf(request);
   switch (database.kind) {
     case "postgres": {
       const fields = decodeCopyRow(await database.copy(inlineValues(statement, pageValues)));
@@ -127,6 +122,22 @@ export async function readPage(database: Database, request: PageRequest): Promis
     default:
       return database.kind satisfies never;
   }
+}
+
+/** The plan of such a read, as EXPLAIN tells it. */
+export function explainPage(database: Database, request: PageRequest): Promise<string> {
+  // COPY cannot be explained; the query in it is the same.
+  return explainPlan(database, statements.embedded[request.direction], valuesOf(request));
+}
+
+function valuesOf(request: PageRequest) {
+  return {
+    topicId: requireWholeNumber(request.topicId, "topicId"),
+    from: requireWholeNumber(request.from, "from"),
+    records: requireWholeNumber(countWithin(request), "records"),
+    bytes: requireWholeNumber(request.bytes, "bytes"),
+    fromBytes: request.fromBytes ?? null,
+  };
 }
 
 /** `until` is a bound on the count: offsets have no gaps. */

@@ -2,6 +2,7 @@ import { type RawBuilder, sql } from "kysely";
 import type { Head, StateChangesRequest, StateListRequest, StatePageRead } from "../../store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement, requireWholeNumber } from "../statement.js";
+import { explainPlan } from "./explain-plan.js";
 import { keyRange } from "./key-range.js";
 import { headColumns } from "./stored-topic.js";
 
@@ -125,6 +126,11 @@ export async function readStateChanges(
   request: StateChangesRequest,
 ): Promise<StatePageRead | undefined> {
   return toStatePage((await database.run(selectChanges, request))[0]);
+}
+
+/** The plan of a page of changes, as EXPLAIN tells it. */
+export function explainStateChanges(database: Database, request: StateChangesRequest): Promise<string> {
+  return explainPlan(database, selectChanges, request);
 }
 
 function toStatePage(row: StateRow | undefined): StatePageRead | undefined {

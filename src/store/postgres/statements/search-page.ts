@@ -5,6 +5,7 @@ import { decodeCopyRow } from "../database/copy-row.js";
 import type { Database } from "../database/database.js";
 import { inlineValues, prepareStatement, requireWholeNumber } from "../statement.js";
 import { copiedHeadFields, copiedInteger, decodeCopiedHead } from "./copied-head.js";
+import { explainPlan } from "./explain-plan.js";
 import { decodeWithSpare } from "./read-page.js";
 import { headColumns } from "./stored-topic.js";
 
@@ -102,20 +103,8 @@ const statements = {
 const nothing = Buffer.alloc(0);
 
 export async function searchPage(database: Database, request: PageSearchRequest): Promise<PageSearchRead | undefined> {
-  const { needles } = request;
-  if (needles.length > needlesMax) throw new RangeError(`A search takes at most ${needlesMax} needles`);
-  const [firstNeedle = nothing, secondNeedle = nothing, thirdNeedle = nothing] = needles.map(asBuffer);
   const statement = statements[database.kind][request.direction];
-  const searchValues = {
-    topicId: requireWholeNumber(request.topicId, "topicId"),
-    from: requireWholeNumber(request.from, "from"),
-    rows: requireWholeNumber(request.rows, "rows"),
-    records: requireWholeNumber(request.records, "records"),
-    bytes: requireWholeNumber(request.bytes, "bytes"),
-    firstNeedle,
-    secondNeedle,
-    thirdNeedle,
-  };
+  const searchValues = valuesOf(request);
   switch (database.kind) {
     case "postgres": {
       const fields = decodeCopyRow(await database.copy(inlineValues(statement, searchValues)));
@@ -133,6 +122,28 @@ export async function searchPage(database: Database, request: PageSearchRequest)
     default:
       return database.kind satisfies never;
   }
+}
+
+/** The plan of such a search, as EXPLAIN tells it. */
+export function explainPageSearch(database: Database, request: PageSearchRequest): Promise<string> {
+  // COPY cannot be explained; the query in it is the same.
+  return explainPlan(database, statements.embedded[request.direction], valuesOf(request));
+}
+
+function valuesOf(request: PageSearchRequest) {
+  const { needles } = request;
+  if (needles.length > needlesMax) throw new RangeError(`A search takes at most ${needlesMax} needles`);
+  const [firstNeedle = nothing, secondNeedle = nothing, thirdNeedle = nothing] = needles.map(asBuffer);
+  return {
+    topicId: requireWholeNumber(request.topicId, "topicId"),
+    from: requireWholeNumber(request.from, "from"),
+    rows: requireWholeNumber(request.rows, "rows"),
+    records: requireWholeNumber(request.records, "records"),
+    bytes: requireWholeNumber(request.bytes, "bytes"),
+    firstNeedle,
+    secondNeedle,
+    thirdNeedle,
+  };
 }
 
 function toSearchRead(

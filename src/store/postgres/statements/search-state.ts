@@ -4,11 +4,13 @@ import { type Head, needlesMax, type StatePath, type StateSearchRead, type State
 import { cellRanges } from "../cells.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement, requireWholeNumber } from "../statement.js";
+import { explainPlan } from "./explain-plan.js";
 import { keyRange } from "./key-range.js";
 import { headColumns } from "./stored-topic.js";
 
 interface SearchRow extends Head {
   readonly records: number;
+  readonly isCut: boolean;
   readonly frames: string | null;
   /** Null, as the offset: there is nothing more. */
   readonly reachedKey: string | null;
@@ -39,9 +41,6 @@ const values = {
 } as const;
 
 type Values = { readonly [Name in keyof typeof values]: RawBuilder<unknown> };
-
-/** How many rows one statement of a walk looks at: some tens of milliseconds, so that nobody waits long behind it. */
-const rowsPerWalk = 20_000;
 
 /** The rows in an order, from where the last page ended. */
 const orders = {
@@ -114,7 +113,7 @@ with looked_at as materialized (${paths[path](value, order)}
 )
 select ${headColumns}, (select kept from counted) as records,
   (select translate(encode(string_agg(frame, '' order by place), 'base64'), E'\\n', '') from kept) as frames,
-  (select max(key) from reached) as "reachedKey", (select max("offset") from reached) as "reachedOffset"
+  (select found > kept from counted) as "isCut", (select max(key) from reached) as "reachedKey", (select max("offset") from reached) as "reachedOffset"
 from millrace.topic_heads as h
 where h.topic_id = ${value.topicId}`,
   });
@@ -132,12 +131,23 @@ export async function searchState(
   database: Database,
   request: StateSearchRequest,
 ): Promise<StateSearchRead | undefined> {
+  const { order, path } = request;
+  const [row] = await database.run(statements[path][order.by], valuesOf(request));
+  return row && toSearchRead(row);
+}
+
+/** The plan of such a search, as EXPLAIN tells it. */
+export function explainStateSearch(database: Database, request: StateSearchRequest): Promise<string> {
+  return explainPlan(database, statements[request.path][request.order.by], valuesOf(request));
+}
+
+function valuesOf(request: StateSearchRequest) {
   const { order, path, rectangle, needles } = request;
   if (needles.length > needlesMax) throw new RangeError(`A search takes at most ${needlesMax} needles`);
   const [firstNeedle = nothing, secondNeedle = nothing, thirdNeedle = nothing] = needles.map(asBuffer);
   const isByKey = order.by === "key";
   const records = requireWholeNumber(request.records, "records");
-  const [row] = await database.run(statements[path][order.by], {
+  return {
     topicId: request.topicId,
     ...keyRange(request.prefix, isByKey ? order.after : undefined),
     prefix: request.prefix,
@@ -150,11 +160,10 @@ export async function searchState(
     secondNeedle,
     thirdNeedle,
     // One more than wanted tells whether there is more.
-    rows: path === "place" ? records + 1 : Math.max(records, rowsPerWalk),
+    rows: path === "place" ? records + 1 : requireWholeNumber(request.rows, "rows"),
     records,
     bytes: requireWholeNumber(request.bytes, "bytes"),
-  });
-  return row && toSearchRead(row);
+  };
 }
 
 /**
@@ -200,9 +209,10 @@ function asBuffer(bytes: Uint8Array): Buffer {
 }
 
 function toSearchRead(row: SearchRow): StateSearchRead {
-  const { records, frames, reachedKey, reachedOffset, ...head } = row;
+  const { records, isCut, frames, reachedKey, reachedOffset, ...head } = row;
   return {
     head,
+    isCut,
     page: frames === null ? undefined : { frames: Buffer.from(frames, "base64"), records },
     reached: reachedKey === null || reachedOffset === null ? undefined : { key: reachedKey, offset: reachedOffset },
   };

@@ -7,7 +7,7 @@ export const headColumns = sql`h.topic_id as "topicId", h.epoch, h.version,
   h.earliest_offset as "earliestOffset", h.next_offset as "nextOffset",
   h.earliest_bytes as "earliestBytes", h.next_bytes as "nextBytes",
   h.last_time as "lastTimeMicros", h.closed, h.keyed,
-  h.tombstones_from as "tombstonesFrom"`;
+  h.tombstones_from as "tombstonesFrom", h.expiring`;
 
 /** Where a topic is. Index: `topic_heads_pkey`, `state_builds_pkey`, beside the one that finds it in `topics`. */
 export const topicTables = sql`millrace.topics as t join millrace.topic_heads as h on h.topic_id = t.topic_id
@@ -16,6 +16,8 @@ export const topicTables = sql`millrace.topics as t join millrace.topic_heads as
 /** A topic's columns, of `topicTables`. */
 export const topicColumns = sql`t.name, t.labels,
   t.record_bytes as "recordBytes", t.batch_records as "batchRecords", t.batch_bytes as "batchBytes",
+  t.retention_age_ms as "retentionAgeMs", t.retention_records as "retentionRecords",
+  t.retention_bytes as "retentionBytes",
   (extract(epoch from t.created_at) * 1000000)::bigint as "createTimeMicros",
   b.from_offset as "buildFrom", b.next_offset as "buildNext",
   ${headColumns}`;
@@ -26,6 +28,9 @@ export interface TopicRow extends Head {
   readonly recordBytes: number;
   readonly batchRecords: number;
   readonly batchBytes: number;
+  readonly retentionAgeMs: number;
+  readonly retentionRecords: number;
+  readonly retentionBytes: number;
   readonly createTimeMicros: number;
   /** Null, as the next: its state is not being built. */
   readonly buildFrom: number | null;
@@ -33,12 +38,14 @@ export interface TopicRow extends Head {
 }
 
 export function toStoredTopic(row: TopicRow): StoredTopic {
-  const { name, labels, recordBytes, batchRecords, batchBytes, createTimeMicros, buildFrom, buildNext, ...head } = row;
+  const { name, labels, recordBytes, batchRecords, batchBytes, createTimeMicros, buildFrom, buildNext, ...rest } = row;
+  const { retentionAgeMs, retentionRecords, retentionBytes, ...head } = rest;
   return {
     name,
     // JSON.parse gives even `__proto__` as a key of its own, and so does Object.entries.
     labels: new Map(Object.entries(labels)),
     limits: { recordBytes, batchRecords, batchBytes },
+    retention: { ageMs: retentionAgeMs, records: retentionRecords, bytes: retentionBytes },
     createTimeMicros,
     head,
     stateBuild: buildFrom === null || buildNext === null ? undefined : toBuild(buildFrom, buildNext, head),

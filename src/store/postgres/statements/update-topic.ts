@@ -13,12 +13,18 @@ const updateSettings = prepareStatement({
     recordBytes: "bigint or null",
     batchRecords: "bigint or null",
     batchBytes: "bigint or null",
+    retentionAgeMs: "bigint or null",
+    retentionRecords: "bigint or null",
+    retentionBytes: "bigint or null",
   },
   build: (value) => sql<{ topicId: number }>`
 update millrace.topics as t
 set labels = coalesce(${value.labels}, t.labels), record_bytes = coalesce(${value.recordBytes}, t.record_bytes),
     batch_records = coalesce(${value.batchRecords}, t.batch_records),
-    batch_bytes = coalesce(${value.batchBytes}, t.batch_bytes)
+    batch_bytes = coalesce(${value.batchBytes}, t.batch_bytes),
+    retention_age_ms = coalesce(${value.retentionAgeMs}, t.retention_age_ms),
+    retention_records = coalesce(${value.retentionRecords}, t.retention_records),
+    retention_bytes = coalesce(${value.retentionBytes}, t.retention_bytes)
 where t.topic_id = ${value.topicId}
 returning t.topic_id as "topicId"`,
 });
@@ -55,7 +61,7 @@ export async function updateTopic(
   topicId: number,
   change: TopicChange,
 ): Promise<StoredTopic | undefined> {
-  const { labels, limits, keyed } = change;
+  const { labels, limits, keyed, retention } = change;
   return database.transaction(async (session) => {
     const updated = await session.run(updateSettings, {
       topicId,
@@ -63,6 +69,9 @@ export async function updateTopic(
       recordBytes: limits?.recordBytes ?? null,
       batchRecords: limits?.batchRecords ?? null,
       batchBytes: limits?.batchBytes ?? null,
+      retentionAgeMs: retention?.ageMs ?? null,
+      retentionRecords: retention?.records ?? null,
+      retentionBytes: retention?.bytes ?? null,
     });
     if (updated.length === 0) return undefined;
     if (limits !== undefined) await session.run(raiseVersion, { topicId });

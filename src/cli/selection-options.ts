@@ -1,0 +1,33 @@
+import { Option } from "commander";
+import type { Rectangle } from "../client/index.js";
+import { CommandError } from "./output.js";
+
+/** `--filter EXPRESSION`, of every command that reads. */
+export function filterOption(): Option {
+  return new Option("--filter <expression>", "only records for which this CEL expression is true: docs/filters.md");
+}
+
+/** `--box W,S,E,N`, of the commands that read a state. */
+export function boxOption(): Option {
+  return new Option(
+    "--box <west,south,east,north>",
+    "only records with a location inside, in degrees; west above east crosses the antimeridian",
+  ).argParser(parseBox);
+}
+
+/** Reads `--box`, in GeoJSON's order. What is no place on Earth is the server's to refuse. */
+export function parseBox(text: string): Rectangle {
+  const degrees = text.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+  const [west, south, east, north] = degrees;
+  if (
+    degrees.length !== 4 ||
+    degrees.some((value) => !Number.isFinite(value)) ||
+    west === undefined ||
+    south === undefined ||
+    east === undefined ||
+    north === undefined
+  ) {
+    throw new CommandError(`--box: must be WEST,SOUTH,EAST,NORTH in degrees; got ${JSON.stringify(text)}`, 2);
+  }
+  return { west, south, east, north };
+}
