@@ -25,7 +25,12 @@ describe("readRooms()", () => {
     expect(rooms.find((room) => room.name === "wire")?.imports).toEqual(["core", "gen"]);
     expect(rooms.find((room) => room.name === "server")?.imports).toContain("rpc");
     expect(rooms.find((room) => room.name === "server")?.imports).not.toContain("client");
-    expect(rooms.find((room) => room.name === "cli")?.importsFrom).toEqual(new Map([["server", "serve.ts"]]));
+    expect(rooms.find((room) => room.name === "cli")?.importsFrom).toEqual(
+      new Map([
+        ["server", "serve.ts"],
+        ["tables", "import.ts"],
+      ]),
+    );
   });
 
   test("refuses a row that names no room", () => {
@@ -118,7 +123,7 @@ describe("findFaults()", () => {
       what: "server from a file of cli that is not serve.ts",
       files: { "src/cli/main.ts": 'import { serve } from "../server/index.js";' },
       fault:
-        "src/cli/main.ts imports src/server/index.ts: cli may import core, client, streams, server from serve.ts alone",
+        "src/cli/main.ts imports src/server/index.ts: cli may import core, client, streams, files, server from serve.ts alone, tables from import.ts alone",
     },
     {
       what: "its own door",
@@ -138,7 +143,7 @@ describe("findFaults()", () => {
     {
       what: "a package away from its home",
       files: { "src/engine/x.ts": 'import type pg from "pg";' },
-      fault: "src/engine/x.ts imports pg: pg lives in store",
+      fault: "src/engine/x.ts imports pg: pg lives in store, tables",
     },
     {
       what: "a scoped package away from its home, by a path inside it",

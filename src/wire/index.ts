@@ -9,7 +9,7 @@ export { encodeListMessage, encodePageMessage, encodeWatchMessage, frameEnds, pa
 export { checkBatch, splitRequest } from "./split-request.js";
 export { frameBatches, readStamp, stampBytes } from "./stamp.js";
 export { thinPage } from "./thin-page.js";
-export { dateOfTimestamp, timestampOfDate, timestampText } from "./timestamp.js";
+export { dateOfTimestamp, timestampOfDate, timestampOfMicros, timestampOfText, timestampText } from "./timestamp.js";
 export { varintLength, writeVarint } from "./varint.js";
 export type { RecordsMessage } from "./decode-message.js";
 export type { AnyMessage, Location, RecordBody } from "./decode-record.js";

@@ -30,3 +30,15 @@ export function timestampText({ seconds, nanos }: Timestamp): string {
   if (digits.endsWith("000")) return `${upToSeconds}.${digits.slice(0, 6)}Z`;
   return `${upToSeconds}.${digits}Z`;
 }
+
+/** Reads RFC 3339 with up to nine digits of a second, or a date alone (midnight UTC). Undefined when it is neither. */
+export function timestampOfText(text: string): Timestamp | undefined {
+  const match = /^(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d))?$/.exec(text);
+  if (match === null) return undefined;
+  const [, date = "", clock = "00:00:00", fraction = "", zone = "Z"] = match;
+  const ms = Date.parse(`${date}T${clock}${zone.toUpperCase()}`);
+  // Date.parse takes the 30th of February for the 2nd of March.
+  if (Number.isNaN(ms) || new Date(Date.parse(`${date}T00:00:00Z`)).toISOString().slice(0, 10) !== date)
+    return undefined;
+  return { seconds: ms / 1000, nanos: Number(fraction.padEnd(9, "0")) };
+}

@@ -1,0 +1,14 @@
+import type { MillraceClient } from "../client/index.js";
+import type { ByteSource } from "./byte-source.js";
+import { type FileFormat, type FileOptions, rowsFromFile } from "./file-formats.js";
+import { type ImportOptions, type ImportProgress, importRows } from "./import-rows.js";
+
+/** Imports a file, or what a stream gives, into a topic: each record once, however often it is run. See `importRows`. */
+export function importFile(
+  client: MillraceClient,
+  topic: string,
+  source: ByteSource,
+  options: FileOptions & ImportOptions & { readonly format: FileFormat },
+): Promise<ImportProgress> {
+  return importRows(client, topic, rowsFromFile(source, options.format, options), options);
+}

@@ -1,0 +1,134 @@
+import type { Appended, MillraceClient } from "../client/index.js";
+import { type Stream, withSignal } from "../streams/index.js";
+import { appendBatches, isLastRecord } from "./append-batches.js";
+import { BatchCutter, type RowBatch } from "./batch-cutter.js";
+import { type BadRowOptions, type FileRow, goodRows } from "./file-row.js";
+import { type ProducerStanding, standingOf } from "./producer-standing.js";
+
+export interface ImportOptions extends BadRowOptions {
+  /**
+   * Names this import, in at most 100 bytes: run again with the same name, file and options it goes on where it stood,
+   * as long as the server remembers it (a day, unless told otherwise: `--producer-idle-ms`).
+   */
+  readonly producerId: string;
+  /** Records a batch, the same in every run. Default 500; a topic with smaller batches wants fewer. */
+  readonly batchRecords?: number | undefined;
+  /** Told after each batch. */
+  readonly onProgress?: ((progress: ImportProgress) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ImportProgress {
+  /** Records that this run has imported: they are durable. */
+  readonly records: number;
+  /** Records that earlier runs had imported. */
+  readonly recordsBefore: number;
+  /** The offset of this run's first record; undefined as long as there is none. */
+  readonly firstOffset: number | undefined;
+  /** The offset after the last record. */
+  readonly nextOffset: number | undefined;
+}
+
+/** The file is not what an earlier run of the import has read. */
+export class ImportChangedError extends Error {
+  override readonly name = "ImportChangedError";
+
+  constructor(recordsBefore: number) {
+    super(
+      `Cannot go on: an earlier run imported ${recordsBefore} records, and the file no longer begins with them. Import it anew under another name (--again)`,
+    );
+  }
+}
+
+/** Bytes a batch, well below what every server takes. */
+const batchBytes = 262_144;
+
+/**
+ * Imports rows into a topic, each once: an import that broke off, by a kill, a bad row or a server that went away, is
+ * run again, and goes on behind the last record that the server has. Its batches are cut by count and size alone, so
+ * the number of those that arrived tells which records did; a run that ended in the middle of one is followed by a
+ * producer of its own, named after where it begins.
+ */
+export async function importRows(
+  client: MillraceClient,
+  topic: string,
+  rows: Stream<FileRow>,
+  options: ImportOptions,
+): Promise<ImportProgress> {
+  const { signal, onProgress, batchRecords = 500 } = options;
+  const batches = new BatchCutter(goodRows(signal === undefined ? rows : withSignal(rows, signal), options), {
+    batchRecords,
+    batchBytes,
+  });
+  let progress: ImportProgress = { records: 0, recordsBefore: 0, firstOffset: undefined, nextOffset: undefined };
+  const onAppended = ({ rows: { length } }: RowBatch, { firstOffset, nextOffset }: Appended) => {
+    const { records, firstOffset: before = firstOffset } = progress;
+    progress = { ...progress, records: records + length, firstOffset: before, nextOffset };
+    onProgress?.(progress);
+  };
+  try {
+    const resumed = await skipImported(client, topic, batches, options);
+    progress = { ...progress, recordsBefore: resumed.recordsBefore };
+    await appendBatches({ client, topic, batches, onAppended, signal, ...resumed });
+    return progress;
+  } finally {
+    await batches.close();
+  }
+}
+
+/** Where an import goes on. */
+interface Resumed {
+  readonly producerId: string;
+  readonly sequence: number;
+  readonly epoch: number;
+  readonly recordsBefore: number;
+}
+
+/** Passes over what earlier runs have imported. */
+async function skipImported(
+  client: MillraceClient,
+  topic: string,
+  batches: BatchCutter,
+  { producerId, signal }: ImportOptions,
+): Promise<Resumed> {
+  let recordsBefore = 0;
+  for (let epoch = 0; ; ) {
+    const id = recordsBefore === 0 ? producerId : `${producerId}+${recordsBefore}`;
+    const standing = await standingOf(client, topic, id, signal);
+    if (standing === undefined) return { producerId: id, sequence: 0, epoch, recordsBefore };
+    ({ epoch } = standing);
+    const { records, isWhole } = await skipBatches(client, topic, batches, standing, signal);
+    recordsBefore += records;
+    if (isWhole) return { producerId: id, sequence: standing.nextSequence, epoch, recordsBefore };
+  }
+}
+
+/** Passes over what one producer has sent. Whole: its last batch is what it would be today. */
+async function skipBatches(
+  client: MillraceClient,
+  topic: string,
+  batches: BatchCutter,
+  standing: ProducerStanding,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly records: number; readonly isWhole: boolean }> {
+  let records = 0;
+  for (let sequence = 0; sequence < standing.nextSequence - 1; sequence++) {
+    signal?.throwIfAborted();
+    const batch = await batches.take();
+    if (batch?.isFull !== true) throw new ImportChangedError(records + standing.nextOffset - standing.firstOffset);
+    records += batch.rows.length;
+  }
+  const count = standing.nextOffset - standing.firstOffset;
+  const last = await batches.take();
+  const imported = last?.rows.slice(0, count) ?? [];
+  records += count;
+  const isSame = await isLastRecord(
+    client,
+    topic,
+    standing,
+    imported.map(({ record }) => record),
+  );
+  if (!isSame || last === undefined) throw new ImportChangedError(records);
+  batches.putBack(last.rows.slice(count));
+  return { records, isWhole: last.isFull && last.rows.length === count };
+}

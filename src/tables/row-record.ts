@@ -1,0 +1,105 @@
+import { type JsonObject, type RecordInput, timestampOfText } from "../wire/index.js";
+import { FileFormatError } from "../files/index.js";
+import { type CellKind, jsonOfCell } from "./cell.js";
+import { type Column, columnNamed, type TableShape } from "./table-shape.js";
+
+/** Which columns say what besides standing in the `json` body, which has all of them. */
+export interface TableMapping {
+  /** Default: the columns of the order. More than one are joined with "/". */
+  readonly keyColumns?: readonly string[] | undefined;
+  /** Default: `latitude` or `lat`, if there is a longitude too. */
+  readonly latitudeColumn?: string | undefined;
+  /** Default: `longitude`, `lon` or `lng`, if there is a latitude too. */
+  readonly longitudeColumn?: string | undefined;
+  /** When it happened; a timestamp without a zone is taken for UTC. Default: `event_time`, if it is a time. */
+  readonly timeColumn?: string | undefined;
+  /** Columns that become attributes as well. */
+  readonly attributeColumns?: readonly string[] | undefined;
+}
+
+/** Values as Postgres writes them, by column. */
+export type TextRow = Readonly<Record<string, string | null>>;
+
+/** What makes records of a table's rows. Throws a TableError when a column is not there. */
+export function recordMaker(shape: TableShape, mapping: TableMapping): (row: TextRow, where: string) => RecordInput {
+  const named = (name: string) => columnNamed(shape.name, shape.columns, name);
+  const keys = mapping.keyColumns?.map(named) ?? shape.order;
+  const attributes = mapping.attributeColumns?.map(named) ?? [];
+  const [latitude, longitude] = placeColumns(shape, mapping);
+  const time =
+    mapping.timeColumn === undefined
+      ? shape.columns.find(({ name, kind }) => name === "event_time" && isTime(kind))
+      : named(mapping.timeColumn);
+  return (row, where) => {
+    const json: JsonObject = Object.create(null);
+    for (const { name, kind } of shape.columns) json[name] = jsonOfCell(kind, row[name] ?? null);
+    return {
+      key: keyOf(keys, row),
+      json,
+      ...(attributes.length === 0 ? {} : { attributes: attributesOf(attributes, row) }),
+      ...(latitude === undefined || longitude === undefined
+        ? {}
+        : { location: locationOf(row, latitude, longitude, where) }),
+      ...(time === undefined ? {} : { eventTimestamp: timeOf(time, row, where) }),
+    };
+  };
+}
+
+function isTime(kind: CellKind): boolean {
+  return kind === "instant" || kind === "local-time";
+}
+
+function placeColumns(shape: TableShape, mapping: TableMapping): [Column?, Column?] {
+  const { latitudeColumn, longitudeColumn } = mapping;
+  const oneOf = (names: readonly string[]) => shape.columns.find(({ name }) => names.includes(name));
+  const latitude =
+    latitudeColumn === undefined ? oneOf(["latitude", "lat"]) : columnNamed(shape.name, shape.columns, latitudeColumn);
+  const longitude =
+    longitudeColumn === undefined
+      ? oneOf(["longitude", "lon", "lng"])
+      : columnNamed(shape.name, shape.columns, longitudeColumn);
+  if (latitude !== undefined && longitude !== undefined) return [latitude, longitude];
+  // One that was asked for is refused without its other half; one that was guessed is a column like others.
+  if (latitudeColumn !== undefined) columnNamed(shape.name, shape.columns, "longitude");
+  if (longitudeColumn !== undefined) columnNamed(shape.name, shape.columns, "latitude");
+  return [];
+}
+
+/** Joined so that other values never make the same key: "%" and "/" inside a value are written %25 and %2F. */
+function keyOf(columns: readonly Column[], row: TextRow): string {
+  if (columns.length === 1) return keyText(columns[0] as Column, row);
+  const escape = (text: string) => text.replaceAll("%", "%25").replaceAll("/", "%2F");
+  return columns.map((column) => escape(keyText(column, row))).join("/");
+}
+
+/** As it stands in the body. */
+function keyText({ name, kind }: Column, row: TextRow): string {
+  const value = jsonOfCell(kind, row[name] ?? null);
+  if (value === null) return "";
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+function attributesOf(columns: readonly Column[], row: TextRow): Map<string, string> {
+  const set = columns.filter(({ name }) => row[name] !== null);
+  return new Map(set.map((column) => [column.name, keyText(column, row)]));
+}
+
+function locationOf(row: TextRow, latitude: Column, longitude: Column, where: string): RecordInput["location"] {
+  const [north, east] = [row[latitude.name] ?? null, row[longitude.name] ?? null];
+  if (north === null && east === null) return undefined;
+  return { latitude: degrees(north, latitude.name, where), longitude: degrees(east, longitude.name, where) };
+}
+
+function degrees(text: string | null, column: string, where: string): number {
+  if (text !== null && text.trim() !== "" && Number.isFinite(Number(text))) return Number(text);
+  throw new FileFormatError(where, `${column} must be a number of degrees, got ${text ?? "null"}`);
+}
+
+function timeOf({ name, kind }: Column, row: TextRow, where: string): RecordInput["eventTimestamp"] {
+  const value = jsonOfCell(kind, row[name] ?? null);
+  if (value === null) return undefined;
+  const text = typeof value === "string" ? value : "";
+  const time = timestampOfText(kind === "local-time" ? `${text}Z` : text);
+  if (time !== undefined) return time;
+  throw new FileFormatError(where, `${name} must be a time of the years 1 to 9999, got ${String(row[name])}`);
+}
