@@ -18,6 +18,7 @@ import { createPublishBudget } from "./publish-budget.js";
 import { publishBatches } from "./publish.js";
 import { readTopic } from "./read.js";
 import { createStampClock } from "./stamp-clock.js";
+import { createStateBuilder } from "./state-builder.js";
 import { getState } from "./state.js";
 import { createTailBudget } from "./tail.js";
 import { Topic } from "./topic.js";
@@ -51,7 +52,8 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
   const cache = createTopicCache({ lanes, limits, autoCreate: parts.autoCreate, open, track: background.track });
   const pages = createPageReader(lanes, limits, metrics);
   const housekeeping = createHousekeeping({ lanes, limits, stampClock, logger });
-  const topics = createTopics({ lanes, cache, onTrimmed: housekeeping.wake });
+  const stateBuilder = createStateBuilder({ lanes, limits, logger });
+  const topics = createTopics({ lanes, cache, onTrimmed: housekeeping.wake, onTurnedKeyed: stateBuilder.wake });
 
   metrics.gauge("tail_bytes", "Memory held by tails", () => tails.bytes);
   metrics.gauge("page_budget_bytes", "Memory that streams hold above the smallest page each", () => pageBudget.bytes);
@@ -84,6 +86,7 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
   stampClock.anchor(await lanes.run("live", (db) => db.now()));
   background.track(pollHeads({ lanes, cache, limits, logger }, ending.signal));
   background.track(housekeeping.run(ending.signal));
+  background.track(stateBuilder.run(ending.signal));
 
   const stateParts = { cache, lanes, pageBudget, limits, random };
 

@@ -1,6 +1,6 @@
 /**
  * What the node does for its tables, in small steps behind everybody else: rows below a trim and of deleted topics go,
- * idle producers are forgotten, hot tables are vacuumed, and the database's clock is asked.
+ * idle producers and old tombstones are forgotten, hot tables are vacuumed, and the database's clock is asked.
  */
 
 import type { Limits } from "../core/index.js";
@@ -13,6 +13,8 @@ const roundMs = 30_000;
 /** Rows that one statement deletes: a few milliseconds, so that nobody waits long behind it. */
 const rowsPerStep = 2000;
 const topicsPerRound = 1000;
+/** Fewer: their topic's appends wait for it. */
+const tombstonesPerStep = 500;
 
 export interface HousekeepingParts {
   readonly lanes: DatabaseLanes;
@@ -47,8 +49,21 @@ export function createHousekeeping(parts: HousekeepingParts): Housekeeping {
         ),
       signal,
     );
+    await purgeTombstones(signal);
     const vacuumed = await lanes.run("history", (store) => store.vacuum(), signal);
     if (vacuumed.length > 0) parts.logger.debug({ tables: vacuumed }, "vacuumed");
+  }
+
+  /** The oldest of all topics first, until none is too old, or somebody else is at the rest. */
+  async function purgeTombstones(signal: AbortSignal): Promise<void> {
+    const beforeMicros = parts.stampClock.now() - limits.tombstoneLifetimeMs * 1000;
+    for (let purged = 1; purged > 0 && !signal.aborted; ) {
+      purged = 0;
+      const found = await lanes.run("history", (store) => store.findOldTombstones(beforeMicros, rowsPerStep), signal);
+      for (const old of found) {
+        purged += await lanes.run("history", (store) => store.purgeTombstones(old, tombstonesPerStep), signal);
+      }
+    }
   }
 
   return {

@@ -1,7 +1,7 @@
 /** The state of keyed topics: the latest record of each key, as the commits left it. What Get, List and Watch share. */
 
-import { type Limits, topicNotFound, topicNotKeyed } from "../core/index.js";
-import type { Head } from "../store/index.js";
+import { type Limits, stateBuilding, topicNotFound, topicNotKeyed } from "../core/index.js";
+import type { Head, StoredTopic } from "../store/index.js";
 import { encodePageMessage } from "../wire/index.js";
 import { overError } from "./appender.js";
 import type { DatabaseLanes } from "./database-lanes.js";
@@ -28,7 +28,7 @@ const recordsMargin = 1.25;
 export async function getState(parts: StateParts, command: GetStateCommand, signal: AbortSignal): Promise<PageMessage> {
   const { lease, stored } = await parts.cache.acquireFresh(command.topic, signal);
   try {
-    requireKeyed(lease.topic, stored.head);
+    requireState(stored);
     const { topicId } = lease.topic;
     const read = await parts.lanes.run("live", (store) => store.readState(topicId, command.keys), signal);
     const { head, page } = observed(lease.topic, read);
@@ -40,8 +40,10 @@ export async function getState(parts: StateParts, command: GetStateCommand, sign
   }
 }
 
-export function requireKeyed(topic: Topic, head: Head): void {
-  if (!head.keyed) throw topicNotKeyed(topic.name);
+/** Refuses a topic that keeps no state, or whose state is not whole. One that was whole stays so. */
+export function requireState({ name, head, stateBuild }: StoredTopic): void {
+  if (!head.keyed) throw topicNotKeyed(name);
+  if (stateBuild !== undefined) throw stateBuilding(name, stateBuild);
 }
 
 /** What was read, once the topic knows the head beside it. */

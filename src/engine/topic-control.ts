@@ -4,6 +4,7 @@ import {
   checkTopicName,
   checkTopicPrefix,
   epochMismatch,
+  invalidArgument,
   type MillraceError,
   offsetOutOfRange,
   topicExists,
@@ -20,6 +21,8 @@ export interface TopicControlParts {
   readonly cache: TopicCache;
   /** Told when rows are waiting to be deleted. */
   readonly onTrimmed: () => void;
+  /** Told when there is a state to build. */
+  readonly onTurnedKeyed: () => void;
 }
 
 export function createTopics(parts: TopicControlParts): Topics {
@@ -72,8 +75,16 @@ export function createTopics(parts: TopicControlParts): Topics {
       for (const stored of found.slice(0, request.count)) topics.push(await describe(stored));
       return { topics, hasMore: found.length > request.count };
     },
-    update: (name, settings) =>
-      change(name, ({ head }) => lanes.run("append", (store) => store.updateTopic(head.topicId, settings))),
+    async update(name, { keyed, ...settings }) {
+      const turned = keyed === true ? { ...settings, keyed } : settings;
+      const updated = await change(
+        name,
+        ({ head }) => lanes.run("append", (store) => store.updateTopic(head.topicId, turned)),
+        ({ head }) => (keyed === false && head.keyed ? cannotTurnOff() : undefined),
+      );
+      if (updated.stateBuild !== undefined) parts.onTurnedKeyed();
+      return updated;
+    },
     async trim(name, beforeOffset, epoch) {
       const trimmed = await change(
         name,
@@ -96,4 +107,11 @@ export function createTopics(parts: TopicControlParts): Topics {
       parts.onTrimmed();
     },
   };
+}
+
+function cannotTurnOff(): MillraceError {
+  return invalidArgument(
+    "keyed",
+    "cannot be turned off again: readers rely on the state. Create another topic without it",
+  );
 }

@@ -76,7 +76,11 @@ function decodeChange(request: TopicServiceUpdateRequest, most: Limits): TopicCh
   const labels = checkLabels(request.labels);
   if (paths.length === 0) {
     const set = Object.entries(asked).filter(([, value]) => value !== 0);
-    return { ...(labels.size > 0 && { labels }), ...(set.length > 0 && { limits: Object.fromEntries(set) }) };
+    return {
+      ...(labels.size > 0 && { labels }),
+      ...(set.length > 0 && { limits: Object.fromEntries(set) }),
+      ...(request.keyed && { keyed: true }),
+    };
   }
   let change: TopicChange = {};
   for (const path of paths) change = { ...change, ...changeOf(path, change) };
@@ -94,10 +98,12 @@ function decodeChange(request: TopicServiceUpdateRequest, most: Limits): TopicCh
         return { limits: { ...limits, batchRecords: asked.batchRecords } };
       case "limits.batch_bytes":
         return { limits: { ...limits, batchBytes: asked.batchBytes } };
+      case "keyed":
+        return { keyed: request.keyed };
       default:
         throw invalidArgument(
           "update_mask",
-          `cannot change ${JSON.stringify(path.slice(0, 100))}: labels and limits can be changed`,
+          `cannot change ${JSON.stringify(path.slice(0, 100))}: labels, limits and keyed can be changed`,
         );
     }
   }
@@ -125,7 +131,7 @@ function encodeTopic(topic: TopicDescription): Topic {
     limits: topic.limits,
     closed: head.closed,
     keyed: head.keyed,
-    stateBuild: undefined,
+    stateBuild: topic.stateBuild,
     retention: undefined,
     earliestOffset: head.earliestOffset,
     nextOffset: head.nextOffset,

@@ -37,6 +37,7 @@ export interface Topic_LabelsEntry {
 export interface StateBuild {
   nextOffset?: number | undefined;
   untilOffset?: number | undefined;
+  fromOffset?: number | undefined;
 }
 
 export interface Retention {
@@ -567,7 +568,7 @@ export const Topic_LabelsEntry: MessageFns<Topic_LabelsEntry> = {
 };
 
 function createBaseStateBuild(): StateBuild {
-  return { nextOffset: undefined, untilOffset: undefined };
+  return { nextOffset: undefined, untilOffset: undefined, fromOffset: undefined };
 }
 
 export const StateBuild: MessageFns<StateBuild> = {
@@ -577,6 +578,9 @@ export const StateBuild: MessageFns<StateBuild> = {
     }
     if (message.untilOffset !== undefined) {
       writer.uint32(16).uint64(message.untilOffset);
+    }
+    if (message.fromOffset !== undefined) {
+      writer.uint32(24).uint64(message.fromOffset);
     }
     return writer;
   },
@@ -610,6 +614,14 @@ export const StateBuild: MessageFns<StateBuild> = {
             message.untilOffset = longToNumber(reader.uint64());
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.fromOffset = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -634,6 +646,11 @@ export const StateBuild: MessageFns<StateBuild> = {
         : isSet(object.until_offset)
         ? globalThis.Number(object.until_offset)
         : undefined,
+      fromOffset: isSet(object.fromOffset)
+        ? globalThis.Number(object.fromOffset)
+        : isSet(object.from_offset)
+        ? globalThis.Number(object.from_offset)
+        : undefined,
     };
   },
 
@@ -645,6 +662,9 @@ export const StateBuild: MessageFns<StateBuild> = {
     if (message.untilOffset !== undefined) {
       obj.untilOffset = Math.round(message.untilOffset);
     }
+    if (message.fromOffset !== undefined) {
+      obj.fromOffset = Math.round(message.fromOffset);
+    }
     return obj;
   },
 
@@ -655,6 +675,7 @@ export const StateBuild: MessageFns<StateBuild> = {
     const message = createBaseStateBuild();
     message.nextOffset = object.nextOffset ?? undefined;
     message.untilOffset = object.untilOffset ?? undefined;
+    message.fromOffset = object.fromOffset ?? undefined;
     return message;
   },
 };

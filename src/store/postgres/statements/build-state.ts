@@ -63,10 +63,11 @@ const insertRun = prepareStatement({
   build: (value) => sql<object>`
 with kept as (
   insert into millrace.latest
-    (topic_id, key, "offset", is_tombstone, frame, latitude, longitude, cell, removed_time)
-  select r.topic_id, s.key, r."offset", s."isTombstone", r.frame, s.latitude, s.longitude, s.cell, s."removedTime"
+    (topic_id, key, "offset", is_tombstone, frame, latitude, longitude, cell, removed_time, expire_time)
+  select r.topic_id, s.key, r."offset", s."isTombstone", r.frame, s.latitude, s.longitude, s.cell, s."removedTime",
+    s."expiryMicros"
   from jsonb_to_recordset(${value.state}) as s (key text, index int, "isTombstone" boolean, latitude float8,
-      longitude float8, cell bigint, "removedTime" bigint)
+      longitude float8, cell bigint, "removedTime" bigint, "expiryMicros" bigint)
     join millrace.records as r on r.topic_id = ${value.topicId} and r."offset" = ${value.first} + s.index
   order by s.key collate "C"
   on conflict (topic_id, key) do nothing
@@ -121,11 +122,11 @@ async function writeRun(
   first: number,
   changes: readonly BuildChange[],
 ): Promise<void> {
-  const state = changes.map(({ key, index, isTombstone, place, timeMicros }) => ({
+  const state = changes.map(({ key, index, isTombstone, place, timeMicros, expiryMicros }) => ({
     key,
     index,
     isTombstone,
-    ...(isTombstone && { removedTime: timeMicros }),
+    ...(isTombstone ? { removedTime: timeMicros } : expiryMicros !== undefined && { expiryMicros }),
     ...(place !== undefined && { ...place, cell: cellOf(place) }),
   }));
   await session.run(insertRun, { topicId, first, state: JSON.stringify(state) });
