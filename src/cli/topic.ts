@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import type { Topic } from "../client/index.js";
+import { waitForState } from "./build-progress.js";
 import { type CommandContext, wantsJson, wholeNumberOption, withClient } from "./command-context.js";
 import { CommandError } from "./output.js";
 import { visible } from "./record-line.js";
@@ -9,6 +10,11 @@ interface SettingOptions {
   readonly recordBytes?: number;
   readonly batchRecords?: number;
   readonly batchBytes?: number;
+}
+
+interface UpdateOptions extends SettingOptions {
+  readonly keyed?: true;
+  readonly wait: boolean;
 }
 
 interface EpochOption {
@@ -50,17 +56,22 @@ export function topicCommand(context: CommandContext): Command {
   );
   topic.addCommand(
     withSettings(new Command("update").argument("<topic>"))
-      .description("change labels (all of them are replaced) and limits")
-      .action((name: string, options: SettingOptions, command: Command) => {
+      .option("--keyed", "keep the latest record of each key, from all that the topic holds and all that comes")
+      .option("--no-wait", "with --keyed: do not wait until the state is whole")
+      .description("change labels (all of them are replaced) and limits; turn a topic keyed")
+      .action((name: string, { wait, ...options }: UpdateOptions, command: Command) => {
         if (Object.keys(options).length === 0) {
           throw new CommandError(
-            "topic update: say what to change, with --label, --record-bytes, --batch-records or --batch-bytes",
+            "topic update: say what to change, with --label, --record-bytes, --batch-records, --batch-bytes or --keyed",
             2,
           );
         }
-        return withClient(command, async (client) =>
-          show(context, command, await client.topics.update(name, { ...settingsOf(options), signal })),
-        );
+        return withClient(command, async (client) => {
+          const settings = { ...settingsOf(options), keyed: options.keyed, signal };
+          const updated = await client.topics.update(name, settings);
+          const { output } = context;
+          await show(context, command, wait ? await waitForState(updated, { client, output, signal }) : updated);
+        });
       }),
   );
   topic.addCommand(
@@ -130,6 +141,10 @@ function topicLine(topic: Topic): string {
   ];
   if (topic.lastTime !== undefined) parts.push(`last ${topic.lastTime.toISOString()}`);
   if (topic.isClosed) parts.push("closed");
+  if (topic.stateBuild !== undefined) {
+    const { fromOffset, nextOffset, untilOffset } = topic.stateBuild;
+    parts.push(`state ${fromOffset - nextOffset} of ${fromOffset - untilOffset} records`);
+  }
   for (const [name, value] of topic.labels) parts.push(visible(`${name}=${value}`));
   return parts.join("  ");
 }

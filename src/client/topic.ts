@@ -1,6 +1,16 @@
 import type { Topic as TopicMessage } from "../gen/millrace/v1/topic_service.js";
 import { dateOfTimestamp, type JsonObject, type Timestamp, timestampText } from "../wire/index.js";
 
+/** How far the state of a topic is that was turned keyed: from the newest record to the oldest. */
+export interface StateBuild {
+  /** Where it began: the next offset when the topic was turned keyed. */
+  readonly fromOffset: number;
+  /** Records from this offset on are in the state. */
+  readonly nextOffset: number;
+  /** It is whole when `nextOffset` has come down to here. */
+  readonly untilOffset: number;
+}
+
 /** A topic as it stood when it was asked for. */
 export class Topic {
   readonly name: string;
@@ -13,6 +23,8 @@ export class Topic {
   readonly isClosed: boolean;
   /** Whether it keeps its state: the latest record of each key. */
   readonly isKeyed: boolean;
+  /** While its state is being built: how far that is. Until it is whole, it cannot be read. */
+  readonly stateBuild: StateBuild | undefined;
   /** The oldest offset that is kept. */
   readonly earliestOffset: number;
   /** The next offset that it will give. */
@@ -30,6 +42,11 @@ export class Topic {
     this.limits = { recordBytes, batchRecords, batchBytes };
     this.isClosed = message.closed;
     this.isKeyed = message.keyed;
+    this.stateBuild = message.stateBuild && {
+      fromOffset: message.stateBuild.fromOffset ?? 0,
+      nextOffset: message.stateBuild.nextOffset ?? 0,
+      untilOffset: message.stateBuild.untilOffset ?? 0,
+    };
     this.earliestOffset = message.earliestOffset ?? 0;
     this.nextOffset = message.nextOffset ?? 0;
     this.bytes = message.bytes ?? 0;
@@ -62,6 +79,14 @@ export class Topic {
     if (Object.keys(limits).length > 0) object["limits"] = limits;
     if (this.isClosed) object["closed"] = true;
     if (this.isKeyed) object["keyed"] = true;
+    if (this.stateBuild !== undefined) {
+      const { nextOffset, untilOffset, fromOffset } = this.stateBuild;
+      object["stateBuild"] = {
+        nextOffset: String(nextOffset),
+        untilOffset: String(untilOffset),
+        fromOffset: String(fromOffset),
+      };
+    }
     object["earliestOffset"] = String(this.earliestOffset);
     object["nextOffset"] = String(this.nextOffset);
     object["bytes"] = String(this.bytes);

@@ -24,6 +24,11 @@ export interface TopicSettings {
   readonly labels?: ReadonlyMap<string, string> | { readonly [name: string]: string } | undefined;
   /** An update replaces those that it names. */
   readonly limits?: TopicLimits | undefined;
+  /**
+   * Whether it keeps its state: the latest record of each key. Default false. An update can turn it on, and not off: the
+   * state is then built in the background, while publishing goes on; `Topic.stateBuild` says how far it is.
+   */
+  readonly keyed?: boolean | undefined;
 }
 
 /** Calls that refuse another incarnation of the topic than this one. */
@@ -32,14 +37,8 @@ export interface EpochOptions extends UnaryOptions {
 }
 
 /** Creates, describes, changes and removes topics. Calls throw a ClientError, or the signal's reason. */
-/** What a topic is made with. */
-export interface NewTopicSettings extends TopicSettings {
-  /** Whether it keeps its state: the latest record of each key. Default false. */
-  readonly keyed?: boolean | undefined;
-}
-
 export interface Topics {
-  create(topic: string, settings?: NewTopicSettings & UnaryOptions): Promise<Topic>;
+  create(topic: string, settings?: TopicSettings & UnaryOptions): Promise<Topic>;
   get(topic: string, options?: UnaryOptions): Promise<Topic>;
   /** All topics by name, those whose names begin with `prefix`; asked for a page at a time, as they are iterated. */
   list(options?: { readonly prefix?: string; readonly pageSize?: number } & UnaryOptions): AsyncGenerator<Topic, void>;
@@ -75,7 +74,7 @@ export function topicsOf(connection: Connection): Topics {
         topic,
         labels: labelsOf(settings.labels),
         limits: limitsOf(settings.limits),
-        keyed: false,
+        keyed: settings.keyed === true,
         retention: undefined,
         updateMask: [...maskOf(settings)],
       };
@@ -117,8 +116,9 @@ function limitsOf(limits: TopicLimits | undefined): LimitsMessage | undefined {
 }
 
 /** What an update changes: without a mask the server could not tell 0 from unset. */
-function* maskOf({ labels, limits }: TopicSettings): Generator<string> {
+function* maskOf({ labels, limits, keyed }: TopicSettings): Generator<string> {
   if (labels !== undefined) yield "labels";
+  if (keyed !== undefined) yield "keyed";
   if (limits?.recordBytes !== undefined) yield "limits.record_bytes";
   if (limits?.batchRecords !== undefined) yield "limits.batch_records";
   if (limits?.batchBytes !== undefined) yield "limits.batch_bytes";
