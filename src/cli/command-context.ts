@@ -45,3 +45,11 @@ export function wholeNumberOption(name: string, least = 0): (text: string) => nu
     return value;
   };
 }
+
+/** Names with commas between them. */
+export function listOption(text: string): readonly string[] {
+  const names = text.split(",").map((name) => name.trim());
+  if (names.includes(""))
+    throw new CommandError(`must be names with commas between them, got ${JSON.stringify(text)}`, 2);
+  return names;
+}

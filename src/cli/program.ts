@@ -3,8 +3,11 @@ import { Command, CommanderError, Option } from "commander";
 import { callCommand } from "./call.js";
 import type { CommandContext, GlobalOptions } from "./command-context.js";
 import { errorText } from "./error-text.js";
+import { explainCommand } from "./explain.js";
+import { exportCommand } from "./export.js";
 import { followCommand } from "./follow.js";
 import { healthCommand } from "./health.js";
+import { importCommand } from "./import.js";
 import { CommandError, OutputClosedError, processOutput } from "./output.js";
 import { publishCommand } from "./publish.js";
 import { readCommand } from "./read.js";
@@ -72,6 +75,9 @@ function createProgram(context: CommandContext): Command {
     getCommand(context),
     listCommand(context),
     watchCommand(context),
+    importCommand(context),
+    exportCommand(context),
+    explainCommand(context),
     streamsCommand(context),
     callCommand(context),
     healthCommand(context),

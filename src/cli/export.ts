@@ -1,0 +1,158 @@
+import { createWriteStream } from "node:fs";
+import { rename, rm, stat } from "node:fs/promises";
+import { Command, Option } from "commander";
+import type { MillraceClient, ReceivedRecord, Rectangle, Start, Topic, Until } from "../client/index.js";
+import { type FileFormat, fileFormats, formatOfName, textFromRecords } from "../files/index.js";
+import { forEach, type Stream, tap, toWritable, withSignal } from "../streams/index.js";
+import { type CommandContext, listOption, wantsJson, wholeNumberOption, withClient } from "./command-context.js";
+import { CommandError, type Output } from "./output.js";
+import { showProgress } from "./publish-progress.js";
+import { boxOption, filterOption } from "./selection-options.js";
+import { parseStart, parseUntil, startForms } from "./start-option.js";
+import { tellEvent } from "./stream-events.js";
+
+interface Options {
+  readonly format?: FileFormat;
+  readonly columns?: readonly string[];
+  readonly state?: true;
+  readonly log?: true;
+  readonly prefix?: string;
+  readonly box?: Rectangle;
+  readonly filter?: string;
+  readonly from?: Start;
+  readonly until?: Until;
+  readonly limit?: number;
+}
+
+/** Options that only one of the two ways to read a topic has. */
+const stateAlone = ["state", "prefix", "box"] as const;
+const logAlone = ["log", "from", "until"] as const;
+
+interface Tally {
+  /** What the bar shows: here records too. */
+  bytesRead: number;
+  records: number;
+}
+
+/** `export TOPIC [FILE]`: a topic's state, or its log, as a file. */
+export function exportCommand(context: CommandContext): Command {
+  return new Command("export")
+    .argument("<topic>")
+    .argument("[file]", "the file to write; none, or -: standard output")
+    .description("export a topic as GeoJSON, CSV or NDJSON: a keyed topic's state, any other's log")
+    .addOption(new Option("--format <format>", "what to write (default: by the file's extension)").choices(fileFormats))
+    .option("--columns <names>", "CSV: columns, also fields of json bodies (default: all of a record)", listOption)
+    .option("--state", "the latest record of each key, by key (default for keyed topics)")
+    .option("--log", "all records that are kept (default for other topics)")
+    .option("--prefix <text>", "state: only keys that begin with this")
+    .addOption(boxOption())
+    .addOption(filterOption())
+    .option("--from <start>", `log: ${startForms} (default: earliest)`, parseStart)
+    .option("--until <place>", "log: stop before this OFFSET or time (default: the end)", parseUntil)
+    .option("--limit <n>", "stop after so many records", wholeNumberOption("--limit", 1))
+    .action((topic: string, file = "-", options: Options, command: Command) => {
+      const format = checkOptions(file, options);
+      return withClient(command, async (client) => {
+        const found = await client.topics.get(topic, { signal: context.signal });
+        const startedAt = performance.now();
+        const tally: Tally = { bytesRead: 0, records: 0 };
+        const progress = showProgress(context.output, totalOf(found, options), tally);
+        try {
+          const records = tap(withSignal(recordsOf(client, found, options, context), context.signal), () => {
+            tally.records += 1;
+            tally.bytesRead += 1;
+          });
+          const text = textFromRecords(records, format, { columns: options.columns });
+          if (file === "-") await printText(text, context.output);
+          else await writeFile(text, file, context.signal);
+        } finally {
+          progress.stop();
+        }
+        const summary = summaryOf(
+          tally.records,
+          (performance.now() - startedAt) / 1000,
+          wantsJson(command, context.output),
+        );
+        if (file !== "-") await context.output.print(summary);
+      });
+    });
+}
+
+function checkOptions(file: string, options: Options): FileFormat {
+  const [stateOption] = stateAlone.filter((name) => options[name] !== undefined);
+  const [logOption] = logAlone.filter((name) => options[name] !== undefined);
+  if (stateOption !== undefined && logOption !== undefined) {
+    throw new CommandError(`export: --${stateOption} is for the state, and --${logOption} for the log`, 2);
+  }
+  const format = options.format ?? (file === "-" ? undefined : formatOfName(file));
+  if (format === undefined) {
+    const why = file === "-" ? "there is no file's name to tell" : `the name ${JSON.stringify(file)} does not tell`;
+    throw new CommandError(`export: say --format geojson, csv or ndjson: ${why}`, 2);
+  }
+  if (options.columns !== undefined && format !== "csv") {
+    throw new CommandError(`export: --columns is for csv, and this is ${format}`, 2);
+  }
+  return format;
+}
+
+function isOfState({ isKeyed }: Topic, options: Options): boolean {
+  if (stateAlone.some((name) => options[name] !== undefined)) return true;
+  return isKeyed && logAlone.every((name) => options[name] === undefined);
+}
+
+function recordsOf(
+  client: MillraceClient,
+  topic: Topic,
+  options: Options,
+  { output, signal }: CommandContext,
+): AsyncIterable<ReceivedRecord> {
+  const { prefix: keyPrefix, box: rectangle, filter, from, until, limit } = options;
+  if (isOfState(topic, options)) {
+    return client.state.list(topic.name, {
+      keyPrefix,
+      rectangle,
+      filter,
+      limit,
+      onEvent: (event) => tellEvent(output, event),
+      signal,
+    });
+  }
+  return client.read(topic.name, { from, until, filter, limit, onEvent: (event) => tellEvent(output, event), signal });
+}
+
+/** How many records there will be, where that is known. */
+function totalOf(topic: Topic, options: Options): number | undefined {
+  if (options.limit !== undefined) return options.limit;
+  const isWhole = options.filter === undefined && options.from === undefined && options.until === undefined;
+  return isWhole && !isOfState(topic, options) ? topic.nextOffset - topic.earliestOffset : undefined;
+}
+
+/** As fast as standard output takes it; quietly at an end when nobody reads any more. */
+function printText(text: Stream<string>, output: Output): Promise<void> {
+  return forEach(text, (piece) => output.print(piece.replace(/\n$/, "")));
+}
+
+/** A file appears under its name when it is whole; anything else than a file is written to as it stands. */
+async function writeFile(text: Stream<string>, file: string, signal: AbortSignal): Promise<void> {
+  const isPlace = await stat(file).then(
+    (found) => !found.isFile(),
+    () => false,
+  );
+  const partial = isPlace ? file : `${file}.partial`;
+  try {
+    await toWritable(text, createWriteStream(partial), { signal });
+    if (!isPlace) await rename(partial, file);
+  } catch (error) {
+    if (!isPlace) await rm(partial, { force: true });
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw typeof code === "string" && /^E[A-Z]+$/.test(code)
+      ? new CommandError(`Cannot write ${file}: ${message}`, 1, error)
+      : error;
+  }
+}
+
+function summaryOf(records: number, seconds: number, isJson: boolean): string {
+  const rate = Math.round(records / seconds);
+  if (isJson) return JSON.stringify({ records, seconds: Number(seconds.toFixed(3)), recordsPerSecond: rate });
+  return `Exported ${records} records in ${seconds.toFixed(1)} s (${rate} a second)`;
+}

@@ -1,0 +1,71 @@
+import type { FileFormat } from "../files/index.js";
+import { CommandError } from "./output.js";
+
+/** What `import` was told. */
+export interface ImportCommandOptions {
+  readonly format?: FileFormat;
+  readonly keyColumn?: readonly string[];
+  readonly latitudeColumn?: string;
+  readonly longitudeColumn?: string;
+  readonly timeColumn?: string;
+  readonly attributeColumns?: readonly string[];
+  readonly textColumn?: string;
+  readonly delimiter?: string;
+  readonly keyProperty?: string;
+  readonly table?: string;
+  readonly orderBy?: readonly string[];
+  readonly databaseUrl?: string;
+  readonly skipBad?: number;
+  readonly batchRecords?: number;
+  readonly producerId?: string;
+  readonly again?: true;
+}
+
+type Source = FileFormat | "table";
+
+/** Which sources an option is for; the others are for all. */
+const sourcesOf: { readonly [Name in keyof ImportCommandOptions]?: readonly Source[] } = {
+  format: ["geojson", "csv", "ndjson"],
+  keyColumn: ["csv", "table"],
+  latitudeColumn: ["csv", "table"],
+  longitudeColumn: ["csv", "table"],
+  timeColumn: ["csv", "table"],
+  attributeColumns: ["csv", "table"],
+  textColumn: ["csv"],
+  delimiter: ["csv"],
+  keyProperty: ["geojson"],
+  orderBy: ["table"],
+};
+
+/** What is imported: the file's format; undefined for a table. Throws a CommandError when the options do not go together. */
+export function checkImportOptions(
+  file: string | undefined,
+  options: ImportCommandOptions,
+  formatOfName: (name: string) => FileFormat | undefined,
+): FileFormat | undefined {
+  if ((file === undefined) === (options.table === undefined)) {
+    throw wrongUsage("say either a file (-: standard input) or --table");
+  }
+  if (file === undefined && options.databaseUrl === undefined) {
+    throw wrongUsage("--table wants --database-url, or DATABASE_URL: the database that has it");
+  }
+  if (options.again === true && options.producerId !== undefined) {
+    throw wrongUsage("--again makes a name of its own, so it does not go with --producer-id");
+  }
+  const format = file === undefined ? undefined : (options.format ?? formatOfName(file));
+  if (file !== undefined && format === undefined) {
+    throw wrongUsage(`say --format geojson, csv or ndjson: the name ${JSON.stringify(file)} does not tell`);
+  }
+  const source: Source = format ?? "table";
+  for (const [name, sources] of Object.entries(sourcesOf) as [keyof ImportCommandOptions, readonly Source[]][]) {
+    if (options[name] === undefined || sources.includes(source)) continue;
+    const flag = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    throw wrongUsage(`${flag} is for ${sources.join(", ")}, and this is ${source}`);
+  }
+  if (source === "csv" && (options.keyColumn?.length ?? 0) > 1) throw wrongUsage("--key-column: a CSV file has one");
+  return format;
+}
+
+function wrongUsage(text: string): CommandError {
+  return new CommandError(`import: ${text}`, 2);
+}

@@ -1,0 +1,35 @@
+/** How far an import has come. */
+export interface ImportTally {
+  /** Of the file; of a table: its rows. */
+  bytesRead: number;
+  records: number;
+  /** Bad rows that were left out. */
+  skipped: number;
+  /** Records of earlier runs; a table's import does not count them, and knows the row that it went on behind. */
+  recordsBefore?: number;
+  after?: readonly string[] | undefined;
+  firstOffset?: number | undefined;
+  nextOffset?: number | undefined;
+}
+
+export function importSummary(tally: ImportTally, seconds: number, isJson: boolean): string {
+  const { records, skipped, recordsBefore, after, firstOffset, nextOffset } = tally;
+  const rate = Math.round(records / seconds);
+  if (isJson) {
+    return JSON.stringify({
+      records,
+      ...(recordsBefore === undefined ? {} : { recordsBefore }),
+      ...(after === undefined ? {} : { after }),
+      ...(skipped === 0 ? {} : { skipped }),
+      ...(firstOffset === undefined ? {} : { firstOffset: String(firstOffset), nextOffset: String(nextOffset) }),
+      seconds: Number(seconds.toFixed(3)),
+      recordsPerSecond: rate,
+    });
+  }
+  const parts = [`Imported ${records} records in ${seconds.toFixed(1)} s (${rate} a second)`];
+  if (firstOffset !== undefined) parts.push(`, from offset ${firstOffset} to below ${nextOffset}`);
+  if (recordsBefore !== undefined && recordsBefore > 0) parts.push(`; ${recordsBefore} were imported before`);
+  if (after !== undefined) parts.push(`; those up to ${after.join(", ")} were imported before`);
+  if (skipped > 0) parts.push(`; ${skipped} bad rows were left out`);
+  return parts.join("");
+}

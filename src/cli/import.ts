@@ -1,0 +1,171 @@
+import { createHash, randomUUID } from "node:crypto";
+import { realpath, stat } from "node:fs/promises";
+import { Command, Option } from "commander";
+import type { MillraceClient } from "../client/index.js";
+import { type FileFormat, FileFormatError, fileFormats, formatOfName, importFile } from "../files/index.js";
+import {
+  checkReachable,
+  type CommandContext,
+  listOption,
+  wantsJson,
+  wholeNumberOption,
+  withClient,
+} from "./command-context.js";
+import { checkImportOptions, type ImportCommandOptions } from "./import-options.js";
+import { importSummary, type ImportTally } from "./import-summary.js";
+import { CommandError, type Output } from "./output.js";
+import { showProgress } from "./publish-progress.js";
+
+/** Bad rows that are told one by one. */
+const toldBadRows = 10;
+
+/** `import TOPIC FILE`, `import TOPIC --table NAME`: records from elsewhere, each once. */
+export function importCommand(context: CommandContext): Command {
+  return new Command("import")
+    .argument("<topic>")
+    .argument("[file]", "the file to import; -: standard input")
+    .description("import a GeoJSON, CSV or NDJSON file, or a Postgres table; run again it goes on where it stood")
+    .addOption(new Option("--format <format>", "what the file is (default: by its extension)").choices(fileFormats))
+    .option("--key-column <column>", "CSV, table: the record's key (a table: one or more, with commas)", listOption)
+    .option("--latitude-column <column>", "CSV, table: degrees north (default: latitude, lat)")
+    .option("--longitude-column <column>", "CSV, table: degrees east (default: longitude, lon, lng)")
+    .option("--time-column <column>", "CSV, table: when it happened (default: event_time)")
+    .option("--attribute-columns <columns>", "CSV, table: columns that become attributes", listOption)
+    .option("--text-column <column>", "CSV: the column that is the body, as text (default: all others, as json)")
+    .option("--delimiter <text>", "CSV: what stands between values (default: a comma)")
+    .option("--key-property <name>", "GeoJSON: the property that is the key (default: the feature's id)")
+    .option("--table <name>", "import this table, one record a row")
+    .option("--order-by <columns>", "table: columns of a unique index, in its order (default: primary key)", listOption)
+    .addOption(new Option("--database-url <url>", "table: the database that has it").env("DATABASE_URL"))
+    .option("--skip-bad <n>", "leave out up to so many bad rows (default: 0)", wholeNumberOption("--skip-bad"))
+    .option("--batch-records <n>", "records a batch (default: 500)", wholeNumberOption("--batch-records", 1))
+    .option("--producer-id <id>", "the import's name (default: of the file or table, and of these options)")
+    .option("--again", "import all of it, whatever was imported before")
+    .action((topic: string, file: string | undefined, options: ImportCommandOptions, command: Command) => {
+      const format = checkImportOptions(file, options, formatOfName);
+      return withClient(command, async (client) => {
+        await checkReachable(client, context.signal);
+        const run = new ImportRun(context, topic, options);
+        if (file === undefined) await run.importTable(client);
+        else await run.importFile(client, file, format as FileFormat);
+        await run.printSummary(command);
+      });
+    });
+}
+
+class ImportRun {
+  readonly #output: Output;
+  readonly #signal: AbortSignal;
+  readonly #topic: string;
+  readonly #options: ImportCommandOptions;
+  readonly #startedAt = performance.now();
+  readonly #tally: ImportTally = { bytesRead: 0, records: 0, skipped: 0 };
+
+  constructor({ output, signal }: CommandContext, topic: string, options: ImportCommandOptions) {
+    this.#output = output;
+    this.#signal = signal;
+    this.#topic = topic;
+    this.#options = options;
+  }
+
+  async importFile(client: MillraceClient, file: string, format: FileFormat): Promise<void> {
+    const tally = this.#tally;
+    const { keyColumn, ...options } = this.#options;
+    const isInput = file === "-";
+    const found = isInput ? undefined : await this.#findFile(file);
+    await this.#withProgress(found?.size, !isInput, async () => {
+      const imported = await importFile(client, this.#topic, isInput ? process.stdin : file, {
+        ...options,
+        keyColumn: keyColumn?.[0],
+        format,
+        name: isInput ? "stdin" : file,
+        producerId: this.#producerId(found === undefined ? undefined : ["file", found.path, format]),
+        onBytes: (count) => {
+          tally.bytesRead += count;
+        },
+        onSkipped: (error) => this.#tellSkipped(error),
+        onProgress: (progress) => Object.assign(tally, progress),
+        signal: this.#signal,
+      });
+      Object.assign(tally, imported);
+    });
+  }
+
+  async importTable(client: MillraceClient): Promise<void> {
+    const tally = this.#tally;
+    const { keyColumn, orderBy, ...options } = this.#options;
+    const { table = "", databaseUrl = "" } = options;
+    // Only this needs a driver for databases.
+    const { importTable } = await import("../tables/index.js");
+    await this.#withProgress(undefined, true, async () => {
+      const imported = await importTable(client, this.#topic, {
+        ...options,
+        table,
+        databaseUrl,
+        orderBy,
+        keyColumns: keyColumn,
+        producerId: this.#producerId(["table", placeOfDatabase(databaseUrl), table, orderBy]),
+        onSkipped: (error) => this.#tellSkipped(error),
+        onProgress: (progress) => Object.assign(tally, progress, { bytesRead: progress.records }),
+        signal: this.#signal,
+      });
+      Object.assign(tally, imported);
+    });
+  }
+
+  async printSummary(command: Command): Promise<void> {
+    const seconds = (performance.now() - this.#startedAt) / 1000;
+    await this.#output.print(importSummary(this.#tally, seconds, wantsJson(command, this.#output)));
+  }
+
+  async #findFile(file: string): Promise<{ readonly path: string; readonly size: number }> {
+    try {
+      return { path: await realpath(file), size: (await stat(file)).size };
+    } catch (error) {
+      throw new CommandError(`Cannot read ${file}: ${(error as Error).message}`, 1, error);
+    }
+  }
+
+  /** The same file or table with the same options is the same import: what was imported of it is passed over. */
+  #producerId(source: readonly unknown[] | undefined): string {
+    const { again, producerId, skipBad: _skipBad, databaseUrl: _databaseUrl, ...mapping } = this.#options;
+    if (producerId !== undefined) return producerId;
+    if (again === true || source === undefined) return `import-${randomUUID()}`;
+    return `import-${createHash("sha256")
+      .update(JSON.stringify([source, mapping]))
+      .digest("hex")
+      .slice(0, 32)}`;
+  }
+
+  #tellSkipped(error: FileFormatError): void {
+    this.#tally.skipped += 1;
+    if (this.#tally.skipped <= toldBadRows) this.#output.tell(`Left out: ${error.message}`);
+  }
+
+  async #withProgress(total: number | undefined, isResumable: boolean, work: () => Promise<void>): Promise<void> {
+    const progress = showProgress(this.#output, total, this.#tally);
+    try {
+      await work();
+    } catch (error) {
+      progress.stop();
+      if (this.#tally.records > 0) {
+        const goOn = isResumable && this.#options.again !== true ? "; run again, it goes on behind them" : "";
+        this.#output.tell(`Imported ${this.#tally.records} records before this${goOn}:`);
+      }
+      if (error instanceof FileFormatError) throw new CommandError(error.message, 1, error);
+      throw error;
+    } finally {
+      progress.stop();
+    }
+  }
+}
+
+/** Where a database is, without who one is there. */
+function placeOfDatabase(url: string): string {
+  try {
+    const { host, pathname } = new URL(url);
+    return `${host}${pathname}`;
+  } catch {
+    return url;
+  }
+}
