@@ -1,8 +1,8 @@
 /**
- * The request side of a bidi call, read by pull. grpc-js reads 17 messages ahead into its duplex (grpc-js.md #24), and
- * destroying that duplex, as a `for await` over it does on `break`, ends the responses too (#13). So an interceptor takes
- * the messages before the duplex sees one: each is asked for when the handler wants it, and nothing is destroyed. What
- * is read ahead is what came in the same HTTP/2 frame.
+ * The request side of a call with streamed requests, read by pull. grpc-js reads 17 messages ahead into its duplex
+ * (grpc-js.md #24), and destroying that duplex, as a `for await` over it does on `break`, ends the responses too (#13).
+ * So an interceptor takes the messages before the duplex sees one: each is asked for when the handler wants it, and
+ * nothing is destroyed. What is read ahead is what came in the same HTTP/2 frame.
  */
 
 import { type Metadata, ServerInterceptingCall, type ServerInterceptor } from "@grpc/grpc-js";
@@ -13,7 +13,7 @@ import { type Received, requestOf } from "./request.js";
 /** The interceptor sees the call, the handler its duplex; what both see is the headers' object. */
 const sources = new WeakMap<Metadata, RequestSource>();
 
-/** Goes into the server's interceptors. All its methods with streamed requests have to be `bidiStreaming` ones. */
+/** Goes into the server's interceptors. All its methods with streamed requests have to read them by `pulledRequests`. */
 export const pullRequests: ServerInterceptor = (method, call) => {
   if (!method.requestStream) return new ServerInterceptingCall(call);
   const source = new RequestSource(() => call.startRead());

@@ -1,0 +1,49 @@
+import type { handleClientStreamingCall } from "@grpc/grpc-js";
+import { abortable } from "../streams/index.js";
+import type { Call } from "./call.js";
+import type { Calls } from "./calls.js";
+import { alreadyEncoded, type CallContext, type Method, type MethodOptions, type MethodShape } from "./method.js";
+import { type PulledRequests, pulledRequests } from "./pulled-requests.js";
+import { type Received, receiving } from "./request.js";
+
+/**
+ * Requests that are read when the method asks for one, and one response. When the node drains, the signal aborts and the
+ * requests end; what a method made of a part of them is not answered, since a client would take it for the whole.
+ */
+export function clientStreaming<Request, Response>(
+  calls: Calls,
+  shape: MethodShape<Request, Response>,
+  handle: (requests: AsyncIterableIterator<Request, undefined>, context: CallContext) => Promise<Response>,
+  options?: MethodOptions,
+): Method {
+  const handler: handleClientStreamingCall<Received<Request>, Buffer> = (transport, callback) => {
+    const call = calls.open(transport, shape.path, "stream", options);
+    const answer = async () => {
+      let requests: PulledRequests<Request> | undefined;
+      try {
+        call.signal.throwIfAborted();
+        requests = pulledRequests<Request>(transport.metadata, call);
+        const encoded = shape.responseSerialize(await answerOf(requests, call));
+        call.delivered(encoded.length, 0, undefined);
+        call.succeed();
+        callback(null, encoded);
+      } catch (error) {
+        callback(call.fail(error));
+      } finally {
+        void requests?.return?.();
+      }
+    };
+    calls.tasks.track(answer());
+  };
+  const answerOf = async (requests: PulledRequests<Request>, call: Call): Promise<Response> => {
+    const response = await abortable(handle(requests, call), call.gone);
+    if (!requests.isAtEnd) call.signal.throwIfAborted();
+    return response;
+  };
+  return {
+    path: shape.path,
+    register: (server) => {
+      server.register(shape.path, handler, alreadyEncoded, receiving(shape.requestDeserialize), "clientStream");
+    },
+  };
+}
