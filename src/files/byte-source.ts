@@ -9,9 +9,14 @@ export interface ByteSourceOptions {
   readonly name?: string | undefined;
   /** Told how many bytes each chunk has. */
   readonly onBytes?: ((count: number) => void) | undefined;
+  /** The longest row, line or feature, in bytes: longer ones end the reading. Default 16 MiB. */
+  readonly maxRowBytes?: number | undefined;
 }
 
 const chunkBytes = 262_144;
+
+/** What is longer cannot become a record of 1 MiB, whatever is in it. */
+export const defaultRowBytes = 16 * 1_048_576;
 
 /** Nothing is opened before it is asked for. */
 export function openBytes(source: ByteSource, { onBytes }: ByteSourceOptions): Stream<Uint8Array> {

@@ -43,6 +43,7 @@ type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
 /** Reads a header. Throws a FileFormatError when a column is named twice, not at all, or is not there. */
 export function readHeader(header: readonly string[], mapping: CsvMapping, where: string): RowReader {
   for (const [index, name] of header.entries()) {
+    if (name.includes("\u0000")) throw new FileFormatError(where, "has U+0000 in it: is this UTF-16? Save it as UTF-8");
     if (name === "")
       throw new FileFormatError(where, `column ${index + 1} has no name: the first row names the columns`);
     if (header.indexOf(name) !== index) throw new FileFormatError(where, `names two columns ${JSON.stringify(name)}`);

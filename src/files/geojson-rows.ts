@@ -1,5 +1,5 @@
 import { filterMap, type Stream } from "../streams/index.js";
-import { type ByteSource, type ByteSourceOptions, nameOf, openBytes } from "./byte-source.js";
+import { type ByteSource, type ByteSourceOptions, defaultRowBytes, nameOf, openBytes } from "./byte-source.js";
 import { type FeatureOptions, recordOfFeature } from "./feature.js";
 import { FileFormatError } from "./file-format-error.js";
 import { type FileRow, makeRow } from "./file-row.js";
@@ -16,7 +16,8 @@ export interface GeoJsonOptions extends ByteSourceOptions, FeatureOptions {}
 export function rowsFromGeoJson(source: ByteSource, options: GeoJsonOptions = {}): Stream<FileRow> {
   const name = nameOf(source, options);
   let alone = 0;
-  return filterMap(parseChunks(openBytes(source, options), new JsonSplitter(name, "features")), (piece) => {
+  const splitter = new JsonSplitter(name, "features", options.maxRowBytes ?? defaultRowBytes);
+  return filterMap(parseChunks(openBytes(source, options), splitter), (piece) => {
     if (piece.kind === "element") {
       const where = `${name}: feature ${piece.index}`;
       return makeRow(where, () => recordOfFeature(parseJson(piece.text, where), options, where));

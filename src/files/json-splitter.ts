@@ -2,7 +2,6 @@ import { isUtf8 } from "node:buffer";
 import { FileFormatError } from "./file-format-error.js";
 import { isPlainObject, type PlainObject } from "./json-value.js";
 import { type ChunkParser, itemsThenFailure } from "./parse-chunks.js";
-import { rowBytesMax } from "./row-limit.js";
 
 /** A piece of a JSON file that is an item of its own. */
 export type JsonPiece =
@@ -38,6 +37,7 @@ const tailBytes = 256;
 export class JsonSplitter implements ChunkParser<JsonPiece> {
   readonly #name: string;
   readonly #member: Buffer;
+  readonly #maxPieceBytes: number;
   #state: "between" | "inside" | "list" = "between";
   /** How many brackets are open. */
   #depth = 0;
@@ -58,8 +58,9 @@ export class JsonSplitter implements ChunkParser<JsonPiece> {
   #listed = 0;
   #pieces: JsonPiece[] = [];
 
-  constructor(name: string, member: string) {
+  constructor(name: string, member: string, maxPieceBytes: number) {
     this.#name = name;
+    this.#maxPieceBytes = maxPieceBytes;
     this.#member = Buffer.from(JSON.stringify(member));
   }
 
@@ -193,7 +194,8 @@ export class JsonSplitter implements ChunkParser<JsonPiece> {
   #keep(bytes: Buffer, start: number, end: number): void {
     if (start >= end) return;
     this.#partBytes += end - start;
-    if (this.#partBytes > rowBytesMax) throw this.#fault(`${this.#place()} is longer than ${rowBytesMax} bytes`);
+    if (this.#partBytes > this.#maxPieceBytes)
+      throw this.#fault(`${this.#place()} is longer than ${this.#maxPieceBytes} bytes`);
     // A copy: the source may use the chunk again.
     this.#parts.push(Buffer.from(bytes.subarray(start, end)));
   }
@@ -205,7 +207,7 @@ export class JsonSplitter implements ChunkParser<JsonPiece> {
 
   #text(bytes: Buffer, start: number, end: number): string {
     const size = this.#partBytes + end - start;
-    if (size > rowBytesMax) throw this.#fault(`${this.#place()} is longer than ${rowBytesMax} bytes`);
+    if (size > this.#maxPieceBytes) throw this.#fault(`${this.#place()} is longer than ${this.#maxPieceBytes} bytes`);
     const tail = bytes.subarray(start, end);
     const whole = this.#parts.length === 0 ? tail : Buffer.concat([...this.#parts, tail]);
     this.#forget();

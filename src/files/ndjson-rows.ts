@@ -8,18 +8,18 @@ import {
   pipe,
   type Stream,
 } from "../streams/index.js";
-import { type ByteSource, type ByteSourceOptions, nameOf, openBytes } from "./byte-source.js";
+import { type ByteSource, type ByteSourceOptions, defaultRowBytes, nameOf, openBytes } from "./byte-source.js";
 import { FileFormatError } from "./file-format-error.js";
 import { type FileRow, makeRow } from "./file-row.js";
 import { parseJson } from "./json-value.js";
 import { recordOfJson } from "./record-json.js";
-import { rowBytesMax } from "./row-limit.js";
 
 /** NDJSON: a record a line, as proto3 JSON has it. Empty lines say nothing. */
 export function rowsFromNdjson(source: ByteSource, options: ByteSourceOptions = {}): Stream<FileRow> {
   const name = nameOf(source, options);
+  const { maxRowBytes = defaultRowBytes } = options;
   return pipe(
-    lines(openBytes(source, options), { maxLineBytes: rowBytesMax, invalidUtf8: "fail", name }),
+    lines(openBytes(source, options), { maxLineBytes: maxRowBytes, invalidUtf8: "fail", name }),
     enumerate(),
     filterMap(([index, text]): FileRow | undefined => {
       if (text.trim() === "") return undefined;
@@ -30,7 +30,7 @@ export function rowsFromNdjson(source: ByteSource, options: ByteSourceOptions = 
       if (error instanceof LineNotUtf8Error)
         return new FileFormatError(`${name}:${error.line}`, "must be UTF-8", error);
       if (!(error instanceof LineTooLongError)) return error;
-      return new FileFormatError(`${name}:${error.line}`, `the line is longer than ${rowBytesMax} bytes`, error);
+      return new FileFormatError(`${name}:${error.line}`, `the line is longer than ${maxRowBytes} bytes`, error);
     }),
   );
 }

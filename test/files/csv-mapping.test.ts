@@ -1,0 +1,90 @@
+import { describe, expect, test } from "vitest";
+import type { CsvOptions } from "../../src/files/index.js";
+import { csvFromRecords, recordsFromCsv, recordsFromGeoJson } from "../../src/files/index.js";
+import { collect } from "../../src/streams/index.js";
+import { receivedRecords } from "../support/received-record.js";
+
+const read = (text: string, options: CsvOptions = {}) =>
+  collect(recordsFromCsv([Buffer.from(text)], { name: "f", ...options }), { limit: 9 });
+
+describe("recordsFromCsv()", () => {
+  test("finds key, place and time by the names of columns, and makes json of the rest", async () => {
+    const text = "ID,name,Lat,lng,event_time,__proto__\n7,Bern,46.9,7.4,2026-05-01,x\n";
+    const [record] = await read(text);
+    expect(record).toMatchObject({
+      key: "7",
+      location: { latitude: 46.9, longitude: 7.4 },
+      eventTimestamp: { seconds: Date.UTC(2026, 4, 1) / 1000, nanos: 0 },
+    });
+    expect(JSON.stringify(record?.json)).toBe('{"name":"Bern","__proto__":"x"}');
+  });
+
+  test("takes the columns that it is told", async () => {
+    const text = "code;north;east;note;kind;at\nBE;46.9;7.4;capital;city;2026-05-01T12:00:00.5+02:00\nXX;;;;;\n";
+    const records = await read(text, {
+      delimiter: ";",
+      keyColumn: "code",
+      latitudeColumn: "north",
+      longitudeColumn: "east",
+      textColumn: "note",
+      attributeColumns: ["kind"],
+      timeColumn: "at",
+    });
+    expect(records).toEqual([
+      {
+        key: "BE",
+        location: { latitude: 46.9, longitude: 7.4 },
+        eventTimestamp: { seconds: Date.UTC(2026, 4, 1, 10) / 1000, nanos: 500_000_000 },
+        attributes: new Map([["kind", "city"]]),
+        text: "capital",
+      },
+      { key: "XX", attributes: new Map(), text: "" },
+    ]);
+  });
+
+  test("names the columns that there are when one is not", async () => {
+    await expect(read("a,b\n1,2\n", { keyColumn: "c" })).rejects.toThrow(
+      'f:1: there is no column "c"; there are "a", "b"',
+    );
+    await expect(read("lat,b\n1,2\n", { latitudeColumn: "lat" })).rejects.toThrow('there is no column "longitude"');
+  });
+});
+
+describe("csvFromRecords()", () => {
+  test("writes the columns that it is told: the record's own, attributes, and fields of json", async () => {
+    const message = {
+      key: "k",
+      attributes: new Map([["unit", "°C"]]),
+      body: { $case: "json" as const, value: { name: 'a "b"', n: 1, list: [1, 2], none: null, key: "inner" } },
+      location: { latitude: 1, longitude: 2 },
+      eventTime: undefined,
+      lifetime: undefined,
+      time: undefined,
+      offset: undefined,
+    };
+    const columns = ["key", "json.key", "name", "n", "list", "none", "missing", "latitude", "attributes.unit"];
+    const text = await collect(csvFromRecords(receivedRecords([message]), { columns }), { limit: 9 });
+    expect(text.join("")).toBe(`${columns.join()}\nk,inner,"a ""b""",1,"[1,2]",,,1,°C\n`);
+  });
+});
+
+describe("recordsFromGeoJson()", () => {
+  const readFeature = async (feature: object, keyProperty?: string) => {
+    const text = JSON.stringify({ type: "Feature", ...feature });
+    const [record] = await collect(recordsFromGeoJson([Buffer.from(text)], { name: "f", keyProperty }), { limit: 9 });
+    return record;
+  };
+
+  test("takes the key from the id, or from the property that it is told", async () => {
+    const properties = { code: "BE", n: 1 };
+    expect(await readFeature({ id: 7, properties })).toMatchObject({ key: "7", json: properties });
+    expect(await readFeature({ id: 7, properties }, "code")).toMatchObject({ key: "BE" });
+    expect(await readFeature({ properties }, "toString")).toMatchObject({ key: "" });
+    await expect(readFeature({ id: [7] })).rejects.toThrow("f: feature 0: id must be a text or a number, got a list");
+  });
+
+  test("keeps a feature without properties a feature, and not the removal of its key", async () => {
+    expect((await readFeature({ id: 7, properties: null }))?.json).toEqual({});
+    expect((await readFeature({ id: 7, properties: null, body: "none" }))?.json).toBeUndefined();
+  });
+});
