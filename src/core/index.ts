@@ -11,14 +11,23 @@ export {
   topicNotFound,
   topicNotKeyed,
 } from "./errors.js";
-export { defaultLimits, labelBounds, pageSizeBounds, producerIdBytes, recordBounds } from "./limits.js";
+export {
+  defaultLimits,
+  labelBounds,
+  pageSizeBounds,
+  producerIdBytes,
+  recordBounds,
+  retentionAgeBounds,
+} from "./limits.js";
 export { pageSpareBytes } from "./page.js";
 export { checkRectangle, isInside } from "./rectangle.js";
+export { effectiveRetention, noRetention } from "./retention.js";
 export { checkTopicName, checkTopicPrefix } from "./topic-name.js";
 export type { ErrorCode, ErrorFacts, FieldViolation } from "./errors.js";
 export type { Limits } from "./limits.js";
 export type { Page, Position } from "./page.js";
 export type { OffsetRange, ProducerStamp, ProducerState } from "./producer.js";
+export type { Retention } from "./retention.js";
 export type { Rectangle } from "./rectangle.js";
 export type { StateBuild } from "./state-build.js";
 export type { Direction, Start, Until, WhenBehind, WhenTrimmed } from "./start.js";

@@ -46,6 +46,10 @@ export interface Limits {
   readonly producerIdleMs: number;
   /** How long a keyed topic remembers that a key was removed, for watchers that come back, in milliseconds. */
   readonly tombstoneLifetimeMs: number;
+  /** What a topic keeps that does not say so itself, as `Retention`. 0: no bound. */
+  readonly retentionAgeMs: number;
+  readonly retentionRecords: number;
+  readonly retentionBytes: number;
   /** Calls that may wait in one lane for the database. */
   readonly laneQueue: number;
   /** Heartbeats come at a random time between these, in milliseconds. */
@@ -74,6 +78,9 @@ export const defaultLimits: Limits = {
   producersPerTopic: 10_000,
   producerIdleMs: 24 * 3600_000,
   tombstoneLifetimeMs: 7 * 24 * 3600_000,
+  retentionAgeMs: 0,
+  retentionRecords: 0,
+  retentionBytes: 0,
   laneQueue: 20_000,
   heartbeatMinMs: 5000,
   heartbeatMaxMs: 15_000,
@@ -92,6 +99,9 @@ export const recordBounds = {
   /** Messages nested in a body. Java and C++ readers stop at 100 in all, and a page adds two. */
   bodyDepth: 80,
 } as const;
+
+/** Bounds of a topic's retention by age: a hundred years, as of a lifetime. */
+export const retentionAgeBounds = { leastMs: 1000, mostMs: 3_155_760_000_000 } as const;
 
 /** Bounds of a topic's labels. */
 export const labelBounds = { count: 64, nameBytes: 63, valueBytes: 256 } as const;

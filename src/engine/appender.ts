@@ -31,6 +31,8 @@ export interface AppenderParts {
   readonly metrics: Metrics;
   readonly limits: Limits;
   readonly budget: TopicBudget;
+  /** Told after each commit. */
+  readonly onAppended: (topic: Topic) => void;
 }
 
 /** A batch that was taken into the queue. */
@@ -167,6 +169,7 @@ export function createAppender(parts: AppenderParts): Appender {
       timeMicros,
       producers: plan.producers,
       state: head.keyed ? stateOf(frames) : [],
+      expires: plan.appended.some((batch) => batch.expires),
     };
     return { write, frames };
   }
@@ -184,6 +187,7 @@ export function createAppender(parts: AppenderParts): Appender {
       nextOffset: before.nextOffset + plan.records,
       nextBytes: before.nextBytes + frames.bytes.length,
       lastTimeMicros: write.timeMicros,
+      expiring: before.expiring || write.expires,
     };
     if (view !== undefined) {
       view.head = head;
@@ -201,6 +205,7 @@ export function createAppender(parts: AppenderParts): Appender {
       topic.tail.offer(page, frames.ends);
     }
     topic.observe(head, before.nextOffset);
+    parts.onAppended(topic);
     metrics.commitRecords.observe(plan.records);
     metrics.recordsIn.inc(plan.records);
     metrics.bytesIn.inc(frames.bytes.length);

@@ -17,6 +17,7 @@ import { createPageReader } from "./page-reader.js";
 import { createPublishBudget } from "./publish-budget.js";
 import { publishBatches } from "./publish.js";
 import { readTopic } from "./read.js";
+import { createRetention } from "./retention.js";
 import { createStampClock } from "./stamp-clock.js";
 import { createStateBuilder } from "./state-builder.js";
 import { getState } from "./state.js";
@@ -52,8 +53,15 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
   const cache = createTopicCache({ lanes, limits, autoCreate: parts.autoCreate, open, track: background.track });
   const pages = createPageReader(lanes, limits, metrics);
   const housekeeping = createHousekeeping({ lanes, limits, stampClock, logger });
+  const retention = createRetention({ lanes, cache, limits, stampClock, clock, logger, track: background.track });
   const stateBuilder = createStateBuilder({ lanes, limits, logger });
-  const topics = createTopics({ lanes, cache, onTrimmed: housekeeping.wake, onTurnedKeyed: stateBuilder.wake });
+  const topics = createTopics({
+    lanes,
+    cache,
+    onTrimmed: housekeeping.wake,
+    onRetained: retention.wake,
+    onTurnedKeyed: stateBuilder.wake,
+  });
 
   metrics.gauge("tail_bytes", "Memory held by tails", () => tails.bytes);
   metrics.gauge("page_budget_bytes", "Memory that streams hold above the smallest page each", () => pageBudget.bytes);
@@ -73,6 +81,7 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
       metrics,
       limits,
       budget: publishBudget.forTopic(),
+      onAppended: retention.appended,
     });
     return { topic, appender };
   }
@@ -87,6 +96,7 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
   background.track(pollHeads({ lanes, cache, limits, logger }, ending.signal));
   background.track(housekeeping.run(ending.signal));
   background.track(stateBuilder.run(ending.signal));
+  background.track(retention.run(ending.signal));
 
   const stateParts = { cache, lanes, pageBudget, limits, random };
 

@@ -3,7 +3,16 @@
  * methods is decode, engine, encode.
  */
 
-import type { Direction, Position, Rectangle, Start, Until, WhenBehind, WhenTrimmed } from "../core/index.js";
+import type {
+  Direction,
+  Position,
+  Rectangle,
+  Retention,
+  Start,
+  Until,
+  WhenBehind,
+  WhenTrimmed,
+} from "../core/index.js";
 import type { Filter } from "../filter/index.js";
 import type { StoredLimits, StoredTopic, TopicChange } from "../store/index.js";
 import type { LiveStream } from "../telemetry/index.js";
@@ -27,6 +36,7 @@ export interface Topics {
     readonly name: string;
     readonly labels: ReadonlyMap<string, string>;
     readonly limits: StoredLimits;
+    readonly retention: Retention;
     readonly keyed: boolean;
   }): Promise<TopicDescription>;
   /** Errors of this and the rest: `topic-not-found`. */

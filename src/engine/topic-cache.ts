@@ -4,12 +4,12 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { type Limits, MillraceError, topicNotFound } from "../core/index.js";
+import { effectiveRetention, type Limits, MillraceError, noRetention, topicNotFound } from "../core/index.js";
 import type { StoredTopic } from "../store/index.js";
 import { abortable } from "../streams/index.js";
 import type { Appender } from "./appender.js";
 import type { DatabaseLanes } from "./database-lanes.js";
-import { effectiveLimits, type Topic } from "./topic.js";
+import { defaultRetention, effectiveLimits, type Topic } from "./topic.js";
 
 /** A topic with what works on it. */
 export interface OpenTopic {
@@ -38,6 +38,8 @@ export interface TopicCache {
   markDeleted(name: string, topicId: number): void;
   /** The name means something else now, or nothing. */
   forget(topic: Topic): void;
+  /** All topics in memory. */
+  open(): readonly OpenTopic[];
   /** Topics that have followers. */
   followed(): readonly OpenTopic[];
   /** Closes every appender. */
@@ -117,6 +119,7 @@ export function createTopicCache(parts: TopicCacheParts): TopicCache {
       known.topic.observe(stored.head, nextBefore);
       if (stored.head.version >= known.topic.settingsVersion) {
         known.topic.limits = effectiveLimits(stored, limits);
+        known.topic.retention = effectiveRetention(stored.retention, defaultRetention(limits));
         known.topic.settingsVersion = stored.head.version;
       }
       if (!known.topic.isOver) return known;
@@ -184,6 +187,7 @@ export function createTopicCache(parts: TopicCacheParts): TopicCache {
         epoch: randomEpoch(),
         labels: new Map(),
         limits: { recordBytes: 0, batchRecords: 0, batchBytes: 0 },
+        retention: noRetention,
         keyed: false,
         autoCreated: true,
         autoCreatedMost: limits.autoCreatedTopics,
@@ -227,6 +231,7 @@ export function createTopicCache(parts: TopicCacheParts): TopicCache {
       forget(topic);
     },
     forget,
+    open: () => [...entries.values()],
     followed() {
       const found: OpenTopic[] = [];
       for (const entry of entries.values()) if (entry.topic.followers > 0) found.push(entry);

@@ -21,6 +21,8 @@ export interface TopicControlParts {
   readonly cache: TopicCache;
   /** Told when rows are waiting to be deleted. */
   readonly onTrimmed: () => void;
+  /** Told when a topic's retention is another. */
+  readonly onRetained: () => void;
   /** Told when there is a state to build. */
   readonly onTurnedKeyed: () => void;
 }
@@ -83,6 +85,7 @@ export function createTopics(parts: TopicControlParts): Topics {
         ({ head }) => (keyed === false && head.keyed ? cannotTurnOff() : undefined),
       );
       if (updated.stateBuild !== undefined) parts.onTurnedKeyed();
+      if (settings.retention !== undefined) parts.onRetained();
       return updated;
     },
     async trim(name, beforeOffset, epoch) {

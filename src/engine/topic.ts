@@ -3,10 +3,13 @@
  * topic only ever moves forward towards it.
  */
 
-import type { Limits } from "../core/index.js";
+import { effectiveRetention, type Limits, type Retention } from "../core/index.js";
 import type { Head, StoredTopic } from "../store/index.js";
 import { Watch } from "../streams/index.js";
 import type { Tail } from "./tail.js";
+
+/** How much more than its bound a topic may hold before it is trimmed. */
+const retentionSlack = 1.03;
 
 /** The newest that is known of a topic. Followers wait on this, never on the tail. */
 export type TopicTip =
@@ -33,15 +36,22 @@ export class Topic {
   readonly tip: Watch<TopicTip>;
   readonly tail: Tail;
   limits: TopicLimits;
-  /** The version of the settings that `limits` came from. */
+  /** With the node's defaults. */
+  retention: Retention;
+  /** The version of the settings that `limits` and `retention` came from. */
   settingsVersion: number;
   /** Mean size of its records, for guessing how many make a page. */
   meanFrameBytes: number;
   /** Followers, and those among them that are live. The head poll and the tail serve only them. */
   followers = 0;
   liveFollowers = 0;
+  /** Some of its records have a lifetime: pages are looked through for what has expired. Once true it stays so. */
+  isExpiring: boolean;
 
   readonly #onOver: (topic: Topic) => void;
+  /** As in the newest head. */
+  #earliestBytes: number;
+  #nextBytes: number;
 
   /** `onOver` is told once when its rows are gone or its database went back in time. */
   constructor(stored: StoredTopic, tail: Tail, nodeLimits: Limits, onOver: (topic: Topic) => void) {
@@ -52,6 +62,10 @@ export class Topic {
     this.epoch = head.epoch;
     this.tail = tail;
     this.limits = effectiveLimits(stored, nodeLimits);
+    this.retention = effectiveRetention(stored.retention, defaultRetention(nodeLimits));
+    this.isExpiring = head.expiring;
+    this.#earliestBytes = head.earliestBytes;
+    this.#nextBytes = head.nextBytes;
     this.settingsVersion = head.version;
     this.meanFrameBytes = meanOf(head);
     this.tip = new Watch<TopicTip>({
@@ -66,6 +80,16 @@ export class Topic {
     return state === "deleted" || state === "lost";
   }
 
+  /** Whether it holds clearly more than its bounds allow. A little more is not worth a statement. */
+  get isOverRetention(): boolean {
+    const { records, bytes } = this.retention;
+    const { earliestOffset, nextOffset } = this.tip.value;
+    return (
+      (records > 0 && nextOffset - earliestOffset > records * retentionSlack) ||
+      (bytes > 0 && this.#nextBytes - this.#earliestBytes > bytes * retentionSlack)
+    );
+  }
+
   /**
    * Moves the tip to what a statement saw. `nextBefore` is the tip's next offset when the statement was sent: a head
    * below that is a database that went back in time.
@@ -78,6 +102,9 @@ export class Topic {
       return;
     }
     this.meanFrameBytes = meanOf(head);
+    this.isExpiring ||= head.expiring;
+    this.#earliestBytes = Math.max(head.earliestBytes, this.#earliestBytes);
+    this.#nextBytes = Math.max(head.nextBytes, this.#nextBytes);
     const isClosed = tip.state === "closed" || head.closed;
     if (
       head.nextOffset > tip.nextOffset ||
@@ -111,6 +138,11 @@ export function effectiveLimits(stored: StoredTopic, node: Limits): TopicLimits 
     batchRecords: atMost(stored.limits.batchRecords, node.batchRecords),
     batchBytes: atMost(stored.limits.batchBytes, node.batchBytes),
   };
+}
+
+/** What topics keep that do not say so themselves. */
+export function defaultRetention(limits: Limits): Retention {
+  return { ageMs: limits.retentionAgeMs, records: limits.retentionRecords, bytes: limits.retentionBytes };
 }
 
 function meanOf(head: Head): number {

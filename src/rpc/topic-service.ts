@@ -10,6 +10,7 @@ import {
 import type { Calls } from "./calls.js";
 import type { CallContext, Method } from "./method.js";
 import { decodePageToken, encodePageToken } from "./page-token.js";
+import { checkRetention, encodeRetention } from "./retention.js";
 import { timestampOfMicros } from "./timestamp.js";
 import { unary } from "./unary.js";
 import { checkLabels, pageSize } from "./validate.js";
@@ -23,11 +24,10 @@ export function topicService(calls: Calls, { topics }: Pick<Engine, "topics">, l
     unary(calls, Shapes.create, async (request, context) => {
       const name = topicOf(request, context);
       const labels = checkLabels(request.labels);
-      return {
-        topic: encodeTopic(
-          await topics.create({ name, labels, limits: checkLimits(request.limits, limits), keyed: request.keyed }),
-        ),
-      };
+      const asked = checkLimits(request.limits, limits);
+      const retention = checkRetention(request.retention);
+      const created = await topics.create({ name, labels, limits: asked, retention, keyed: request.keyed });
+      return { topic: encodeTopic(created) };
     }),
     unary(calls, Shapes.get, async (request, context) => ({
       topic: encodeTopic(await topics.get(topicOf(request, context))),
@@ -73,12 +73,15 @@ function decodeList(request: TopicServiceListRequest) {
 function decodeChange(request: TopicServiceUpdateRequest, most: Limits): TopicChange {
   const paths = request.updateMask ?? [];
   const asked = checkLimits(request.limits, most);
+  const retention = checkRetention(request.retention);
   const labels = checkLabels(request.labels);
   if (paths.length === 0) {
-    const set = Object.entries(asked).filter(([, value]) => value !== 0);
+    const limits = nonZero(asked);
+    const bounds = nonZero(retention);
     return {
       ...(labels.size > 0 && { labels }),
-      ...(set.length > 0 && { limits: Object.fromEntries(set) }),
+      ...(limits !== undefined && { limits }),
+      ...(bounds !== undefined && { retention: bounds }),
       ...(request.keyed && { keyed: true }),
     };
   }
@@ -86,7 +89,7 @@ function decodeChange(request: TopicServiceUpdateRequest, most: Limits): TopicCh
   for (const path of paths) change = { ...change, ...changeOf(path, change) };
   return change;
 
-  function changeOf(path: string, { limits }: TopicChange): TopicChange {
+  function changeOf(path: string, { limits, retention: bounds }: TopicChange): TopicChange {
     switch (path) {
       case "labels":
         return { labels };
@@ -98,15 +101,29 @@ function decodeChange(request: TopicServiceUpdateRequest, most: Limits): TopicCh
         return { limits: { ...limits, batchRecords: asked.batchRecords } };
       case "limits.batch_bytes":
         return { limits: { ...limits, batchBytes: asked.batchBytes } };
+      case "retention":
+        return { retention };
+      case "retention.age":
+        return { retention: { ...bounds, ageMs: retention.ageMs } };
+      case "retention.records":
+        return { retention: { ...bounds, records: retention.records } };
+      case "retention.bytes":
+        return { retention: { ...bounds, bytes: retention.bytes } };
       case "keyed":
         return { keyed: request.keyed };
       default:
         throw invalidArgument(
           "update_mask",
-          `cannot change ${JSON.stringify(path.slice(0, 100))}: labels, limits and keyed can be changed`,
+          `cannot change ${JSON.stringify(path.slice(0, 100))}: labels, limits, retention and keyed can be changed`,
         );
     }
   }
+}
+
+/** What is set, where anything is. */
+function nonZero<Values extends Readonly<Record<keyof Values, number>>>(values: Values): Partial<Values> | undefined {
+  const set = Object.entries(values).filter(([, value]) => value !== 0);
+  return set.length === 0 ? undefined : (Object.fromEntries(set) as Partial<Values>);
 }
 
 /** A topic may ask for less than the node's settings, not for more. */
@@ -132,7 +149,7 @@ function encodeTopic(topic: TopicDescription): Topic {
     closed: head.closed,
     keyed: head.keyed,
     stateBuild: topic.stateBuild,
-    retention: undefined,
+    retention: encodeRetention(topic.retention),
     earliestOffset: head.earliestOffset,
     nextOffset: head.nextOffset,
     bytes: head.nextBytes - head.earliestBytes,

@@ -4,7 +4,7 @@
  * variable, and that over the default.
  */
 
-import { defaultLimits, type Limits } from "../core/index.js";
+import { defaultLimits, type Limits, retentionAgeBounds } from "../core/index.js";
 import type { LogLevel } from "../telemetry/index.js";
 
 interface SettingBase {
@@ -53,6 +53,14 @@ const limitRows: {
     2 ** 40,
     "How long a keyed topic remembers removed keys: a watch that resumes from before starts over",
   ],
+  retentionAgeMs: [
+    "retention-age-ms",
+    0,
+    retentionAgeBounds.mostMs,
+    "Records older than this leave topics that say nothing else; 0: none does, as with the next two",
+  ],
+  retentionRecords: ["retention-records", 0, 2 ** 53 - 1, "So many records are kept of topics that say nothing else"],
+  retentionBytes: ["retention-bytes", 0, 2 ** 53 - 1, "So many bytes are kept of topics that say nothing else"],
   laneQueue: ["lane-queue", 1, 10_000_000, "Calls that may wait in one lane for the database"],
   heartbeatMinMs: ["heartbeat-min-ms", 10, 3_600_000, "Heartbeats come at a random time from this"],
   heartbeatMaxMs: ["heartbeat-max-ms", 10, 3_600_000, "to this"],

@@ -91,6 +91,8 @@ export interface RetentionCall {
   /** What age is reckoned from. */
   readonly nowMicros: number;
   readonly defaults: Retention;
+  /** Records below this offset leave whatever the topic keeps: they have expired. */
+  readonly beforeOffset?: number;
 }
 
 /** A page of the topics that retention applies to: by id, `after` is exclusive. */
@@ -220,6 +222,8 @@ export interface StateListRequest {
   readonly records: number;
   /** At most so many bytes of frames, but always one record. */
   readonly bytes: number;
+  /** What has expired by then is left out, microseconds since 1970. Unset: nothing is. */
+  readonly unexpiredAt?: number;
 }
 
 /** A page of a keyed topic's state in the order of its changes. */
@@ -232,6 +236,8 @@ export interface StateChangesRequest {
   readonly tombstonesFrom: number;
   readonly records: number;
   readonly bytes: number;
+  /** What has expired by then is left out, microseconds since 1970. Unset: nothing is. */
+  readonly unexpiredAt?: number;
 }
 
 /**
@@ -255,6 +261,8 @@ export interface StateSearchRequest {
   readonly rows: number;
   readonly records: number;
   readonly bytes: number;
+  /** What has expired by then is left out, microseconds since 1970. Unset: nothing is. */
+  readonly unexpiredAt?: number;
 }
 
 /** How a part of a state is found: by a walk over the whole, or from the places in a rectangle. */
@@ -369,7 +377,7 @@ export interface Store {
   /** The frame at an offset, without a page around it. Undefined: it is not there. */
   readFrame(topicId: number, offset: number): Promise<Uint8Array | undefined>;
   /** The latest records of these keys, in the order of keys, without tombstones. Undefined: the topic is gone. */
-  readState(topicId: number, keys: readonly string[]): Promise<StatePageRead | undefined>;
+  readState(topicId: number, keys: readonly string[], unexpiredAt?: number): Promise<StatePageRead | undefined>;
   listState(request: StateListRequest): Promise<StatePageRead | undefined>;
   readStateChanges(request: StateChangesRequest): Promise<StatePageRead | undefined>;
   searchState(request: StateSearchRequest): Promise<StateSearchRead | undefined>;

@@ -2,6 +2,7 @@
  * What a commit does to the state of a keyed topic: read from the frames, which were checked when they came.
  */
 
+import { expiryOf } from "./lifetime.js";
 import type { Frames } from "./stamp.js";
 import { type Cursor, readVarint, skipVarint, WireType } from "./varint.js";
 
@@ -13,6 +14,7 @@ export interface Subject {
   readonly isTombstone: boolean;
   /** Where it happened, in degrees. */
   readonly place: Place | undefined;
+  readonly hasLifetime: boolean;
 }
 
 export interface Place {
@@ -21,15 +23,18 @@ export interface Place {
 }
 
 /** A key, and which record of the commit, counted from 0, is its latest. */
-export interface KeyChange extends Subject {
+export interface KeyChange extends Omit<Subject, "hasLifetime"> {
   readonly index: number;
+  /** When it expires, in microseconds since 1970; undefined: never. */
+  readonly expiryMicros: number | undefined;
 }
 
-/** Field numbers of millrace.v1.Record: `key`, the first and last of `oneof body`, and `location`. */
+/** Field numbers of millrace.v1.Record: `key`, the first and last of `oneof body`, `location` and `lifetime`. */
 const keyField = 1;
 const firstBodyField = 3;
 const lastBodyField = 6;
 const locationField = 7;
+const lifetimeField = 9;
 /** `double latitude = 1` and `double longitude = 2` of millrace.v1.Location. */
 const latitudeField = 1;
 
@@ -39,8 +44,11 @@ export function stateOf(frames: Frames): KeyChange[] {
   let start = 0;
   for (let index = 0; index < frames.ends.length; index += 1) {
     const end = frames.ends[index] as number;
-    const { key, isTombstone, place } = subjectOf(frames.bytes, start, end);
-    if (key !== "") changes.set(key, { key, index, isTombstone, place });
+    const { key, isTombstone, place, hasLifetime } = subjectOf(frames.bytes, start, end);
+    if (key !== "") {
+      const expiryMicros = hasLifetime ? expiryOf(frames.bytes, start, end) : undefined;
+      changes.set(key, { key, index, isTombstone, place, expiryMicros });
+    }
     start = end;
   }
   return [...changes.values()];
@@ -53,6 +61,7 @@ export function subjectOf(bytes: Buffer, start: number, end: number): Subject {
   let key = "";
   let isTombstone = true;
   let place: Place | undefined;
+  let hasLifetime = false;
   while (cursor.at < end) {
     const tag = readVarint(cursor, end);
     const field = tag >>> 3;
@@ -60,8 +69,9 @@ export function subjectOf(bytes: Buffer, start: number, end: number): Subject {
     const from = skipValue(cursor, tag & 7, end);
     if (field === keyField) key = bytes.toString("utf8", from, cursor.at);
     else if (field === locationField) place = placeOf(bytes, from, cursor.at);
+    else if (field === lifetimeField) hasLifetime = true;
   }
-  return { key, isTombstone, place };
+  return { key, isTombstone, place, hasLifetime };
 }
 
 /** What is not there is 0: Protobuf leaves out what has its default. */

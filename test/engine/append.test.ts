@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { noRetention } from "../../src/core/index.js";
 import type { Store } from "../../src/store/index.js";
 import { createTestDatabase, databaseKinds, runOn, type TestDatabase } from "../support/database.js";
 import { openTestEngine, range, type TestEngine } from "../support/open-engine.js";
@@ -87,6 +88,7 @@ describe.each(databaseKinds)("Engine.append() on %s", (kind) => {
       name: "narrow",
       labels: new Map(),
       limits: { recordBytes: 100, batchRecords: 2, batchBytes: 0 },
+      retention: noRetention,
       keyed: false,
     });
     await expect(node.append("narrow", [200])).rejects.toMatchObject({ code: "invalid-argument" });

@@ -18,6 +18,7 @@ function viewAt(nextOffset: number, isClosed = false): TopicView {
     closed: isClosed,
     keyed: false,
     tombstonesFrom: 0,
+    expiring: false,
   };
   return { head, producers: new Map() };
 }

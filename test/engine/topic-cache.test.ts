@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { noRetention } from "../../src/core/index.js";
 import type { Store } from "../../src/store/index.js";
 import { type Deferred, deferred } from "../../src/streams/index.js";
 import { createTestDatabase, type TestDatabase } from "../support/database.js";
@@ -53,6 +54,7 @@ describe("a topic that is looked up while it is deleted and created again", () =
       epoch: 7,
       labels: new Map(),
       limits: { recordBytes: 0, batchRecords: 0, batchBytes: 0 },
+      retention: noRetention,
       keyed: false,
       autoCreated: false,
       autoCreatedMost: 0,

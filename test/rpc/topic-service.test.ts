@@ -1,6 +1,6 @@
 import { type ServiceError, status } from "@grpc/grpc-js";
 import { afterEach, describe, expect, test } from "vitest";
-import { defaultLimits, labelBounds } from "../../src/core/index.js";
+import { defaultLimits, labelBounds, noRetention } from "../../src/core/index.js";
 import type { TopicDescription, Topics } from "../../src/engine/index.js";
 import { TopicServiceService as Shapes, TopicServiceUpdateRequest } from "../../src/gen/millrace/v1/topic_service.js";
 import { callUnary, closeAll, startServer } from "./rpc-server.js";
@@ -12,6 +12,7 @@ function described(name: string): TopicDescription {
     name,
     labels: new Map([["__proto__", "kept"]]),
     limits: { recordBytes: 1, batchRecords: 2, batchBytes: 3 },
+    retention: { ageMs: 1500, records: 4, bytes: 5 },
     createTimeMicros: 1_700_000_000_123_456,
     firstTimeMicros: -1,
     head: {
@@ -26,6 +27,7 @@ function described(name: string): TopicDescription {
       closed: true,
       keyed: false,
       tombstonesFrom: 0,
+      expiring: false,
     },
     stateBuild: undefined,
   };
@@ -66,6 +68,7 @@ describe("TopicService", () => {
         limits: { recordBytes: 1, batchRecords: 2, batchBytes: 3 },
         closed: true,
         keyed: false,
+        retention: { age: { seconds: 1, nanos: 500_000_000 }, records: 4, bytes: 5 },
         earliestOffset: 10,
         nextOffset: 20,
         bytes: 250,
@@ -83,7 +86,12 @@ describe("TopicService", () => {
     await callUnary(client, Shapes.trim, { topic: "t", beforeOffset: 7, epoch: 5 });
     await callUnary(client, Shapes.close, { topic: "t" });
     expect(await callUnary(client, Shapes.delete, { topic: "t", epoch: 5 })).toEqual({});
-    expect(asked).toEqual([[{ name: "t", labels, limits: noLimits, keyed: false, retention: undefined }], ["t", 7, 5], ["t"], ["t", 5]]);
+    expect(asked).toEqual([
+      [{ name: "t", labels, limits: noLimits, keyed: false, retention: noRetention }],
+      ["t", 7, 5],
+      ["t"],
+      ["t", 5],
+    ]);
   });
 
   test("lists in pages, by tokens that it gave", async () => {
@@ -96,6 +104,7 @@ describe("TopicService", () => {
   });
 
   const limits = { recordBytes: 10, batchRecords: 0, batchBytes: 30 };
+  const retention = { age: { seconds: 2, nanos: 0 }, records: 7, bytes: 0 };
   const labels = new Map([["a", "b"]]);
   const changes: Record<string, [Partial<TopicServiceUpdateRequest>, unknown]> = {
     "what is set, without a mask": [
@@ -111,6 +120,16 @@ describe("TopicService", () => {
       { limits, updateMask: ["limits.batch_bytes", "limits.batch_records"] },
       { limits: { batchRecords: 0, batchBytes: 30 } },
     ],
+    "the retention that is set, without a mask": [{ retention }, { retention: { ageMs: 2000, records: 7 } }],
+    "all of the retention": [
+      { retention, updateMask: ["retention"] },
+      { retention: { ageMs: 2000, records: 7, bytes: 0 } },
+    ],
+    "some of the retention": [
+      { retention, updateMask: ["retention.bytes", "retention.age"] },
+      { retention: { ageMs: 2000, bytes: 0 } },
+    ],
+    "the retention to none": [{ updateMask: ["retention.records"] }, { retention: { records: 0 } }],
   };
   for (const [what, [request, change]] of Object.entries(changes)) {
     test(`updates ${what}`, async () => {
@@ -120,6 +139,7 @@ describe("TopicService", () => {
     });
   }
 
+  const aged = (seconds: number, nanos: number) => ({ age: { seconds, nanos }, records: 0, bytes: 0 });
   const list = { prefix: "", pageSize: 0, pageToken: "" };
   const update = TopicServiceUpdateRequest.fromPartial({ topic: "t" });
   const manyLabels = new Map(Array.from({ length: labelBounds.count + 1 }, (_, index) => [`l${index}`, ""]));
@@ -144,6 +164,12 @@ describe("TopicService", () => {
     ],
     ["limits.batch_records", () => Shapes.update, { ...update, limits: { ...noLimits, batchRecords: 1001 } }],
     ["update_mask", () => Shapes.update, { ...update, updateMask: ["name"] }],
+    ["retention.age", () => Shapes.create, { ...create, retention: aged(0, 999_000_000) }],
+    ["retention.age", () => Shapes.create, { ...create, retention: aged(1, 1) }],
+    ["retention.age", () => Shapes.create, { ...create, retention: aged(-1, 0) }],
+    ["retention.age", () => Shapes.create, { ...create, retention: aged(2, -1_000_000) }],
+    ["retention.age", () => Shapes.create, { ...create, retention: aged(1, 1_000_000_000) }],
+    ["retention.age", () => Shapes.update, { ...update, retention: aged(3_155_760_001, 0) }],
   ];
   for (const [field, method, request] of refused) {
     test(`refuses ${field}: ${JSON.stringify(request).slice(0, 60)}`, async () => {

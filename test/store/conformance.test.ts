@@ -64,6 +64,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
         closed: false,
         keyed: false,
         tombstonesFrom: 0,
+        expiring: false,
       });
       expect(await store.findTopic("settings")).toEqual(created);
       expect(await store.findTopic("setting")).toBeUndefined();

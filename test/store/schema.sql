@@ -9,9 +9,11 @@ create table millrace.latest (
   "latitude" double precision,
   "longitude" double precision,
   "cell" bigint,
-  "removed_time" bigint
+  "removed_time" bigint,
+  "expire_time" bigint
 ) with (toast_tuple_target=8160, fillfactor=80);
 CREATE INDEX latest_cell ON millrace.latest USING btree (topic_id, cell) WHERE (cell IS NOT NULL);
+CREATE INDEX latest_expiring ON millrace.latest USING btree (expire_time) WHERE (expire_time IS NOT NULL);
 CREATE INDEX latest_removed ON millrace.latest USING btree (removed_time, topic_id) WHERE (removed_time IS NOT NULL);
 CREATE UNIQUE INDEX latest_offset ON millrace.latest USING btree (topic_id, "offset");
 CREATE UNIQUE INDEX latest_pkey ON millrace.latest USING btree (topic_id, key);
@@ -69,8 +71,10 @@ create table millrace.topic_heads (
   "last_time" bigint not null default 0,
   "closed" boolean not null default false,
   "keyed" boolean not null default false,
-  "tombstones_from" bigint not null default 0
+  "tombstones_from" bigint not null default 0,
+  "expiring" boolean not null default false
 ) with (fillfactor=20, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=5000);
+CREATE INDEX topic_heads_expiring ON millrace.topic_heads USING btree (topic_id) WHERE expiring;
 CREATE UNIQUE INDEX topic_heads_pkey ON millrace.topic_heads USING btree (topic_id);
 
 create table millrace.topics (
@@ -81,8 +85,12 @@ create table millrace.topics (
   "batch_records" bigint not null default 0,
   "batch_bytes" bigint not null default 0,
   "auto_created" boolean not null default false,
-  "created_at" timestamp with time zone not null default clock_timestamp()
+  "created_at" timestamp with time zone not null default clock_timestamp(),
+  "retention_age_ms" bigint not null default 0,
+  "retention_records" bigint not null default 0,
+  "retention_bytes" bigint not null default 0
 );
 CREATE INDEX topics_auto_created ON millrace.topics USING btree (topic_id) WHERE auto_created;
+CREATE INDEX topics_retained ON millrace.topics USING btree (topic_id) WHERE ((retention_age_ms > 0) OR (retention_records > 0) OR (retention_bytes > 0));
 CREATE UNIQUE INDEX topics_name_key ON millrace.topics USING btree (name);
 CREATE UNIQUE INDEX topics_pkey ON millrace.topics USING btree (topic_id);

@@ -1,5 +1,6 @@
 /** What the store's suites write: frames that tell their own length, and writes that follow a head. */
 
+import { noRetention } from "../../src/core/index.js";
 import type { AppendWrite, Head, NewTopic, Store, StoredTopic } from "../../src/store/index.js";
 
 export const noLimits = { recordBytes: 0, batchRecords: 0, batchBytes: 0 };
@@ -10,6 +11,7 @@ export function newTopic(name: string, change: Partial<NewTopic> = {}): NewTopic
     epoch: 7,
     labels: new Map(),
     limits: noLimits,
+    retention: noRetention,
     keyed: false,
     autoCreated: false,
     autoCreatedMost: 0,
@@ -50,7 +52,7 @@ export function textOf(frame: Buffer): string {
 export function writeAfter(
   head: Head,
   frames: readonly Buffer[],
-  change: Partial<Pick<AppendWrite, "timeMicros" | "producers" | "state">> = {},
+  change: Partial<Pick<AppendWrite, "timeMicros" | "producers" | "state" | "expires">> = {},
 ): AppendWrite {
   let end = 0;
   return {
@@ -62,6 +64,7 @@ export function writeAfter(
     timeMicros: change.timeMicros ?? 1_000_000,
     producers: change.producers ?? [],
     state: change.state ?? [],
+    expires: change.expires ?? false,
   };
 }
 

@@ -29,6 +29,10 @@ interface TopicsTable {
   record_bytes: number;
   batch_records: number;
   batch_bytes: number;
+  /** 0, as those below: the node's default. */
+  retention_age_ms: Generated<number>;
+  retention_records: Generated<number>;
+  retention_bytes: Generated<number>;
   auto_created: boolean;
   created_at: Timestamp;
 }
@@ -49,6 +53,8 @@ interface TopicHeadsTable {
   keyed: Generated<boolean>;
   /** Tombstones of the state at or above this offset are all still there. */
   tombstones_from: Generated<number>;
+  /** Whether any of its records was given a lifetime. */
+  expiring: Generated<boolean>;
 }
 
 interface RecordsTable {
@@ -84,6 +90,8 @@ interface LatestTable {
   cell: number | null;
   /** Of a tombstone: when it was made, microseconds since 1970. */
   removed_time: number | null;
+  /** Of a record with a lifetime: when that is over, microseconds since 1970. */
+  expire_time: number | null;
 }
 
 /** Topics that were turned keyed, and whose state is not whole yet: it has their records from `next_offset` on. */

@@ -19,6 +19,7 @@ const values = {
   lengths: "int[]",
   producers: "jsonb",
   state: "jsonb",
+  expires: "boolean",
 } as const;
 
 type Kept = (value: { readonly [Name in keyof typeof values]: RawBuilder<unknown> }) => RawBuilder<unknown>;
@@ -45,7 +46,7 @@ with head as (
   update millrace.topic_heads as h
   set next_offset = h.next_offset + ${value.count},
       next_bytes = ${value.baseBytes} + octet_length(${value.frames}),
-      last_time = ${value.time}
+      last_time = ${value.time}, expiring = h.expiring or ${value.expires}
   where h.topic_id = ${value.topicId} and h.next_offset = ${value.expectedNext}
     and h.version = ${value.expectedVersion} and h.epoch = ${value.expectedEpoch} and not h.closed
   returning h.topic_id
@@ -77,17 +78,19 @@ const appendKeyed = appendStatement(
   "append_keyed",
   (value) => sql`, kept as (
   insert into millrace.latest (topic_id, key, "offset", is_tombstone, frame, latitude, longitude, cell,
-    removed_time)
+    removed_time, expire_time)
   select head.topic_id, s.key, ${value.expectedNext} + s.index, s."isTombstone",
     substring(${value.frames} from (${value.starts})[s.index + 1] + 1 for (${value.lengths})[s.index + 1]),
-    s.latitude, s.longitude, s.cell, case when s."isTombstone" then ${value.time} end
+    s.latitude, s.longitude, s.cell, case when s."isTombstone" then ${value.time} end,
+    s."expiryMicros"
   from head, jsonb_to_recordset(${value.state})
-    as s (key text, index int, "isTombstone" boolean, latitude float8, longitude float8, cell bigint)
+    as s (key text, index int, "isTombstone" boolean, latitude float8, longitude float8, cell bigint,
+      "expiryMicros" bigint)
   order by s.key collate "C"
   on conflict (topic_id, key) do update
   set "offset" = excluded."offset", is_tombstone = excluded.is_tombstone, frame = excluded.frame,
       latitude = excluded.latitude, longitude = excluded.longitude, cell = excluded.cell,
-      removed_time = excluded.removed_time
+      removed_time = excluded.removed_time, expire_time = excluded.expire_time
 )`,
 );
 
@@ -109,6 +112,7 @@ export async function runAppend(session: Pick<Session, "run">, write: AppendWrit
     lengths: slices.lengths,
     producers: write.producers.length === 0 ? "[]" : encodeProducers(write.producers),
     state: encodeState(write.state),
+    expires: write.expires,
   });
   return row?.appended ? "appended" : "moved";
 }
@@ -116,9 +120,14 @@ export async function runAppend(session: Pick<Session, "run">, write: AppendWrit
 /** A state's changes as JSON; the place of each beside its cell. */
 function encodeState(state: readonly StateChange[]): string {
   return JSON.stringify(
-    state.map(({ key, index, isTombstone, place }) =>
-      place === undefined ? { key, index, isTombstone } : { key, index, isTombstone, ...place, cell: cellOf(place) },
-    ),
+    state.map(({ key, index, isTombstone, place, expiryMicros }) => ({
+      key,
+      index,
+      isTombstone,
+      // A tombstone stays until all of its age go: `tombstones_from` speaks for it.
+      ...(expiryMicros !== undefined && !isTombstone && { expiryMicros }),
+      ...(place !== undefined && { ...place, cell: cellOf(place) }),
+    })),
   );
 }
 

@@ -49,13 +49,15 @@ from millrace.topic_heads as h left join lateral (
 where h.topic_id = ${topicId}`;
 }
 
+const isUnexpired = (at: RawBuilder<number>) => sql`(expire_time is null or expire_time > ${at})`;
+
 /** Index: `latest_pkey`. */
 const selectKeys = prepareStatement({
   name: "read_state",
-  values: { topicId: "bigint", keys: "text[]", bytes: "bigint", records: "bigint" },
+  values: { topicId: "bigint", keys: "text[]", bytes: "bigint", records: "bigint", unexpiredAt: "bigint" },
   build: (value) =>
     stateQuery(value.topicId, value.bytes, {
-      where: sql`key = any(${value.keys}) and not is_tombstone`,
+      where: sql`key = any(${value.keys}) and not is_tombstone and ${isUnexpired(value.unexpiredAt)}`,
       order: sql`key`,
       limit: value.records,
     }),
@@ -71,11 +73,12 @@ const selectList = prepareStatement({
     toKey: "text",
     bytes: "bigint",
     records: "bigint",
+    unexpiredAt: "bigint",
   },
   build: (value) =>
     stateQuery(value.topicId, value.bytes, {
       where: sql`key >= ${value.fromKey} and key < ${value.toKey}
-        and not (${value.isExclusive} and key = ${value.fromKey}) and not is_tombstone`,
+        and not (${value.isExclusive} and key = ${value.fromKey}) and not is_tombstone and ${isUnexpired(value.unexpiredAt)}`,
       order: sql`key`,
       limit: value.records,
     }),
@@ -91,11 +94,12 @@ const selectChanges = prepareStatement({
     prefix: "text",
     bytes: "bigint",
     records: "bigint",
+    unexpiredAt: "bigint",
   },
   build: (value) =>
     stateQuery(value.topicId, value.bytes, {
       where: sql`"offset" >= ${value.from} and (not is_tombstone or "offset" >= ${value.tombstonesFrom})
-        and starts_with(key, ${value.prefix})`,
+        and ${isUnexpired(value.unexpiredAt)} and starts_with(key, ${value.prefix})`,
       order: sql`"offset"`,
       limit: value.records,
     }),
@@ -105,18 +109,20 @@ export async function readState(
   database: Database,
   topicId: number,
   keys: readonly string[],
+  unexpiredAt = 0,
 ): Promise<StatePageRead | undefined> {
-  const values = { topicId, keys, bytes: Number.MAX_SAFE_INTEGER, records: keys.length };
+  const values = { topicId, keys, bytes: Number.MAX_SAFE_INTEGER, records: keys.length, unexpiredAt };
   return toStatePage((await database.run(selectKeys, values))[0]);
 }
 
 export async function listState(database: Database, request: StateListRequest): Promise<StatePageRead | undefined> {
-  const { topicId, prefix, after, records, bytes } = request;
+  const { topicId, prefix, after, records, bytes, unexpiredAt = 0 } = request;
   const values = {
     topicId,
     ...keyRange(prefix, after),
     records: requireWholeNumber(records, "records"),
     bytes: requireWholeNumber(bytes, "bytes"),
+    unexpiredAt,
   };
   return toStatePage((await database.run(selectList, values))[0]);
 }
@@ -125,12 +131,12 @@ export async function readStateChanges(
   database: Database,
   request: StateChangesRequest,
 ): Promise<StatePageRead | undefined> {
-  return toStatePage((await database.run(selectChanges, request))[0]);
+  return toStatePage((await database.run(selectChanges, { unexpiredAt: 0, ...request }))[0]);
 }
 
 /** The plan of a page of changes, as EXPLAIN tells it. */
 export function explainStateChanges(database: Database, request: StateChangesRequest): Promise<string> {
-  return explainPlan(database, selectChanges, request);
+  return explainPlan(database, selectChanges, { unexpiredAt: 0, ...request });
 }
 
 function toStatePage(row: StateRow | undefined): StatePageRead | undefined {

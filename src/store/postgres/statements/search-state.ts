@@ -38,6 +38,7 @@ const values = {
   rows: "bigint",
   records: "bigint",
   bytes: "bigint",
+  unexpiredAt: "bigint",
 } as const;
 
 type Values = { readonly [Name in keyof typeof values]: RawBuilder<unknown> };
@@ -57,7 +58,9 @@ const orders = {
 };
 
 /** An empty needle is in every frame, and found at once. */
-const isWanted = (value: Values) => sql`not l.is_tombstone
+const isWanted = (
+  value: Values,
+) => sql`not l.is_tombstone and (l.expire_time is null or l.expire_time > ${value.unexpiredAt})
   and (not ${value.isBounded} or l.latitude between ${value.south} and ${value.north} and case
     when ${value.west} <= ${value.east} then l.longitude between ${value.west} and ${value.east}
     else l.longitude >= ${value.west} or l.longitude <= ${value.east} end)
@@ -163,6 +166,7 @@ function valuesOf(request: StateSearchRequest) {
     rows: path === "place" ? records + 1 : requireWholeNumber(request.rows, "rows"),
     records,
     bytes: requireWholeNumber(request.bytes, "bytes"),
+    unexpiredAt: request.unexpiredAt ?? 0,
   };
 }
 

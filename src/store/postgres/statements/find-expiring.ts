@@ -1,0 +1,17 @@
+import { sql } from "kysely";
+import type { Head } from "../../store.js";
+import type { Database } from "../database/database.js";
+import { prepareStatement } from "../statement.js";
+import { headColumns } from "./stored-topic.js";
+
+/** Heads of topics with records that have a lifetime, by id. No locks. Index: `topic_heads_expiring`. */
+const selectExpiring = prepareStatement({
+  values: { after: "bigint", count: "bigint" },
+  build: (value) => sql<Head>`
+select ${headColumns} from millrace.topic_heads as h
+where h.expiring and h.topic_id > ${value.after} order by h.topic_id limit ${value.count}`,
+});
+
+export async function findExpiring(database: Database, after: number, count: number): Promise<readonly Head[]> {
+  return database.run(selectExpiring, { after, count });
+}
