@@ -157,6 +157,18 @@ describe.each(databaseKinds)("Building a state on %s", (kind) => {
     );
   });
 
+  test("buildState() and append(), of the same keys the other way round, do not wait for each other", async () => {
+    const texts = Array.from({ length: 800 }, (_, index) => `k${String(index).padStart(3, "0")}=`);
+    for (let round = 0; round < 4; round += 1) {
+      const topicId = await newTopic();
+      await append(topicId, texts);
+      await store.updateTopic(topicId, { keyed: true });
+      const newer = texts.toReversed().map((text) => `${text}newer`);
+      expect(await Promise.all([build(topicId), append(topicId, newer)])).toMatchObject(["moved", { keyed: true }]);
+      expect(await changesOf(topicId)).toEqual(newer);
+    }
+  });
+
   test("purgeTombstones(), takes the old ones and tells from where on all are there", async () => {
     const topicId = await newTopic(true);
     await append(topicId, ["a=0", "a-1", "b-2"], 5_000);
