@@ -1,32 +1,16 @@
 import { createWriteStream } from "node:fs";
 import { rename, rm, stat } from "node:fs/promises";
 import { Command, Option } from "commander";
-import type { MillraceClient, ReceivedRecord, Rectangle, Start, Topic, Until } from "../client/index.js";
-import { type FileFormat, fileFormats, formatOfName, textFromRecords } from "../files/index.js";
+import type { MillraceClient, ReceivedRecord, Topic } from "../client/index.js";
+import { fileFormats, textFromRecords } from "../files/index.js";
 import { forEach, type Stream, tap, toWritable, withSignal } from "../streams/index.js";
 import { type CommandContext, listOption, wantsJson, wholeNumberOption, withClient } from "./command-context.js";
+import { checkExportOptions, type ExportOptions, isOfState } from "./export-options.js";
 import { CommandError, type Output } from "./output.js";
 import { showProgress } from "./publish-progress.js";
 import { boxOption, filterOption } from "./selection-options.js";
 import { parseStart, parseUntil, startForms } from "./start-option.js";
 import { tellEvent } from "./stream-events.js";
-
-interface Options {
-  readonly format?: FileFormat;
-  readonly columns?: readonly string[];
-  readonly state?: true;
-  readonly log?: true;
-  readonly prefix?: string;
-  readonly box?: Rectangle;
-  readonly filter?: string;
-  readonly from?: Start;
-  readonly until?: Until;
-  readonly limit?: number;
-}
-
-/** Options that only one of the two ways to read a topic has. */
-const stateAlone = ["state", "prefix", "box"] as const;
-const logAlone = ["log", "from", "until"] as const;
 
 interface Tally {
   /** What the bar shows: here records too. */
@@ -50,8 +34,8 @@ export function exportCommand(context: CommandContext): Command {
     .option("--from <start>", `log: ${startForms} (default: earliest)`, parseStart)
     .option("--until <place>", "log: stop before this OFFSET or time (default: the end)", parseUntil)
     .option("--limit <n>", "stop after so many records", wholeNumberOption("--limit", 1))
-    .action((topic: string, file = "-", options: Options, command: Command) => {
-      const format = checkOptions(file, options);
+    .action((topic: string, file = "-", options: ExportOptions, command: Command) => {
+      const format = checkExportOptions(file, options);
       return withClient(command, async (client) => {
         const found = await client.topics.get(topic, { signal: context.signal });
         const startedAt = performance.now();
@@ -78,32 +62,10 @@ export function exportCommand(context: CommandContext): Command {
     });
 }
 
-function checkOptions(file: string, options: Options): FileFormat {
-  const [stateOption] = stateAlone.filter((name) => options[name] !== undefined);
-  const [logOption] = logAlone.filter((name) => options[name] !== undefined);
-  if (stateOption !== undefined && logOption !== undefined) {
-    throw new CommandError(`export: --${stateOption} is for the state, and --${logOption} for the log`, 2);
-  }
-  const format = options.format ?? (file === "-" ? undefined : formatOfName(file));
-  if (format === undefined) {
-    const why = file === "-" ? "there is no file's name to tell" : `the name ${JSON.stringify(file)} does not tell`;
-    throw new CommandError(`export: say --format geojson, csv or ndjson: ${why}`, 2);
-  }
-  if (options.columns !== undefined && format !== "csv") {
-    throw new CommandError(`export: --columns is for csv, and this is ${format}`, 2);
-  }
-  return format;
-}
-
-function isOfState({ isKeyed }: Topic, options: Options): boolean {
-  if (stateAlone.some((name) => options[name] !== undefined)) return true;
-  return isKeyed && logAlone.every((name) => options[name] === undefined);
-}
-
 function recordsOf(
   client: MillraceClient,
   topic: Topic,
-  options: Options,
+  options: ExportOptions,
   { output, signal }: CommandContext,
 ): AsyncIterable<ReceivedRecord> {
   const { prefix: keyPrefix, box: rectangle, filter, from, until, limit } = options;
@@ -121,7 +83,7 @@ function recordsOf(
 }
 
 /** How many records there will be, where that is known. */
-function totalOf(topic: Topic, options: Options): number | undefined {
+function totalOf(topic: Topic, options: ExportOptions): number | undefined {
   if (options.limit !== undefined) return options.limit;
   const isWhole = options.filter === undefined && options.from === undefined && options.until === undefined;
   return isWhole && !isOfState(topic, options) ? topic.nextOffset - topic.earliestOffset : undefined;

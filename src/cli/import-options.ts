@@ -1,4 +1,4 @@
-import type { FileFormat } from "../files/index.js";
+import { type FileFormat, formatOfName } from "../files/index.js";
 import { CommandError } from "./output.js";
 
 /** What `import` was told. */
@@ -38,11 +38,7 @@ const sourcesOf: { readonly [Name in keyof ImportCommandOptions]?: readonly Sour
 };
 
 /** What is imported: the file's format; undefined for a table. Throws a CommandError when the options do not go together. */
-export function checkImportOptions(
-  file: string | undefined,
-  options: ImportCommandOptions,
-  formatOfName: (name: string) => FileFormat | undefined,
-): FileFormat | undefined {
+export function checkImportOptions(file: string | undefined, options: ImportCommandOptions): FileFormat | undefined {
   if ((file === undefined) === (options.table === undefined)) {
     throw wrongUsage("say either a file (-: standard input) or --table");
   }

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { realpath, stat } from "node:fs/promises";
 import { Command, Option } from "commander";
 import type { MillraceClient } from "../client/index.js";
-import { type FileFormat, FileFormatError, fileFormats, formatOfName, importFile } from "../files/index.js";
+import { type FileFormat, FileFormatError, fileFormats, importFile } from "../files/index.js";
 import {
   checkReachable,
   type CommandContext,
@@ -42,7 +42,7 @@ export function importCommand(context: CommandContext): Command {
     .option("--producer-id <id>", "the import's name (default: of the file or table, and of these options)")
     .option("--again", "import all of it, whatever was imported before")
     .action((topic: string, file: string | undefined, options: ImportCommandOptions, command: Command) => {
-      const format = checkImportOptions(file, options, formatOfName);
+      const format = checkImportOptions(file, options);
       return withClient(command, async (client) => {
         await checkReachable(client, context.signal);
         const run = new ImportRun(context, topic, options);

@@ -1,0 +1,311 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { importFile, ImportChangedError } from "../../src/files/index.js";
+import { createClient, type MillraceClient } from "../../src/index.js";
+import { collect, map, sleep } from "../../src/streams/index.js";
+import { importTable, recordsFromTable } from "../../src/tables/index.js";
+import { runCli } from "../cli/run-cli.js";
+import { createTestDatabase, runOn, type TestDatabase } from "../support/database.js";
+import type { ProgramOptions } from "../support/run-program.js";
+import { databaseArguments, type ServerProcess, startServerProcess } from "../support/server-process.js";
+
+let folder: string;
+let database: TestDatabase;
+let databaseUrl: string;
+let server: ServerProcess;
+let millrace: MillraceClient;
+
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), "millrace-import-"));
+  database = await createTestDatabase("postgres");
+  databaseUrl = database.connection.kind === "postgres" ? database.connection.url : "";
+  server = await startServerProcess([...databaseArguments(database.connection), "--listen", "127.0.0.1:0"]);
+  millrace = createClient({ address: server.address });
+});
+
+afterAll(async () => {
+  millrace.close();
+  await server.stop();
+  await database.drop();
+  await rm(folder, { recursive: true });
+});
+
+const sql = (text: string) => runOn(databaseUrl, text);
+
+const cli = (args: readonly string[], options: ProgramOptions = {}) =>
+  runCli(args, { ...options, environment: { MILLRACE_ADDRESS: server.address, DATABASE_URL: databaseUrl } });
+
+const keysOf = (topic: string) =>
+  collect(
+    map(millrace.read(topic), ({ key }) => key),
+    { limit: 100_000 },
+  );
+
+const numbered = (count: number, from = 0) => Array.from({ length: count }, (_, index) => String(from + index));
+const linesOf = (keys: readonly string[]) => keys.map((key) => `{"key":"${key}","json":{"n":${key}}}\n`);
+
+describe("importFile()", () => {
+  test("run again goes on behind the last record: after a bad row, at the end, and when the file has grown", async () => {
+    const file = path.join(folder, "grows.ndjson");
+    const options = { format: "ndjson", producerId: "grows", batchRecords: 50 } as const;
+    const lines = linesOf(numbered(230));
+    await writeFile(file, [...lines.slice(0, 120), "broken\n", ...lines.slice(120)].join(""));
+    await expect(importFile(millrace, "grows", file, options)).rejects.toThrow(`${file}:121: is no JSON`);
+    expect(await keysOf("grows")).toEqual(numbered(120));
+
+    await writeFile(file, lines.join(""));
+    const second = await importFile(millrace, "grows", file, options);
+    expect(second).toMatchObject({ records: 110, recordsBefore: 120, firstOffset: 120, nextOffset: 230 });
+    expect(await importFile(millrace, "grows", file, options)).toMatchObject({ records: 0, recordsBefore: 230 });
+
+    await appendFile(file, linesOf(numbered(100, 230)).join(""));
+    expect(await importFile(millrace, "grows", file, options)).toMatchObject({ records: 100, recordsBefore: 230 });
+    expect(await keysOf("grows")).toEqual(numbered(330));
+  });
+
+  test("refuses to go on with another file than it began with", async () => {
+    const options = { format: "ndjson", producerId: "changes", batchRecords: 50 } as const;
+    const imported = (keys: readonly string[]) =>
+      importFile(millrace, "changes", [Buffer.from(linesOf(keys).join(""))], options);
+    await imported(numbered(120));
+    await expect(imported(numbered(120, 1))).rejects.toThrow(ImportChangedError);
+    await expect(imported(numbered(20))).rejects.toThrow(ImportChangedError);
+    expect(await keysOf("changes")).toEqual(numbered(120));
+  });
+
+  test("gives each record once, wherever runs are broken off, and when two run at once", async () => {
+    const bytes = Buffer.from(linesOf(numbered(1000)).join(""));
+    const run = (batches: number) => {
+      const stop = new AbortController();
+      return importFile(millrace, "broken-off", [bytes], {
+        format: "ndjson",
+        producerId: "broken-off",
+        batchRecords: 30,
+        onProgress: ({ records }) => {
+          if (records >= batches * 30) stop.abort(new Error("stopped"));
+        },
+        signal: stop.signal,
+      });
+    };
+    // A stopped run may have one more batch on its way than it was told of.
+    for (const batches of [3, 1, 5, 1]) await expect(run(batches)).rejects.toThrow("stopped");
+    await Promise.allSettled([run(Infinity), run(Infinity)]);
+    await run(Infinity);
+    expect(await keysOf("broken-off")).toEqual(numbered(1000));
+  });
+});
+
+describe("importTable()", () => {
+  const record = async (topic: string, offset: number) =>
+    (await collect(millrace.read(topic, { from: { offset }, limit: 1 }), { limit: 1 }))[0]?.toJSON();
+
+  test("makes json of every type, without rounding", async () => {
+    await sql(`
+      create type mood as enum ('calm', 'wild'); create domain code as text;
+      create table kinds (
+        id bigint primary key, small int2, real float8, wide numeric, yes bool, bytes bytea, at timestamptz, local timestamp,
+        day date, span interval, doc jsonb, ints int[], longs int8[], feeling mood, code code, uid uuid, "odd.name" text,
+        lat float8, lon numeric, event_time timestamptz
+      );
+      insert into kinds values (
+        9007199254740993, -7, 0.1, 12345678901234567890.123, true, '\\x00ff', '2026-05-01 14:00:00.123456+02', '2026-05-01 12:00',
+        '2026-05-01', '1 day 2 hours', '{"a": [1, null]}', '{1,2}', '{9007199254740993}', 'wild', 'x', '00000000-0000-0000-0000-000000000001',
+        '', 46.9, 7.4, '2026-05-01 12:00Z'
+      );
+      insert into kinds (id, real) values (9007199254740994, 'NaN')`);
+    await importTable(millrace, "kinds", {
+      databaseUrl,
+      table: "kinds",
+      producerId: "kinds",
+      attributeColumns: ["feeling"],
+    });
+    expect(await record("kinds", 0)).toMatchObject({
+      key: "9007199254740993",
+      attributes: { feeling: "wild" },
+      location: { latitude: 46.9, longitude: 7.4 },
+      eventTime: "2026-05-01T12:00:00Z",
+      json: {
+        id: "9007199254740993",
+        small: -7,
+        real: 0.1,
+        wide: "12345678901234567890.123",
+        yes: true,
+        bytes: "AP8=",
+        at: "2026-05-01T12:00:00.123456Z",
+        local: "2026-05-01T12:00:00",
+        day: "2026-05-01",
+        span: "P1DT2H",
+        doc: { a: [1, null] },
+        ints: [1, 2],
+        longs: ["9007199254740993"],
+        feeling: "wild",
+        code: "x",
+        uid: "00000000-0000-0000-0000-000000000001",
+        "odd.name": "",
+      },
+    });
+    const empty = await record("kinds", 1);
+    expect(empty).toMatchObject({ json: { real: "NaN", yes: null, doc: null } });
+    expect(empty).not.toHaveProperty("location");
+  });
+
+  test("reads by several columns, and begins a later run behind the last row", async () => {
+    await sql(`
+      create table "Places" (land text not null, name text not null, n int not null, at timestamptz not null, unique (land, name, at));
+      insert into "Places" select 'L' || i % 7, i || '/%', i, timestamptz '2026-01-01Z' + i * interval '1 microsecond'
+      from generate_series(1, 2500) i`);
+    const options = { databaseUrl, table: '"Places"', orderBy: ["land", "name", "at"], producerId: "places" };
+    const progress: number[] = [];
+    const first = await importTable(millrace, "places", {
+      ...options,
+      onProgress: ({ records }) => progress.push(records),
+    });
+    expect(first).toMatchObject({ records: 2500, after: undefined });
+    expect(progress).toEqual([500, 1000, 1500, 2000, 2500]);
+    expect((await record("places", 0))?.["key"]).toBe("L0/1001%2F%25/2026-01-01T00:00:00.001001Z");
+
+    await sql(
+      `insert into "Places" values ('L9', 'new', 0, '2026-02-01Z'), ('A', 'before the last row', 0, '2026-02-01Z')`,
+    );
+    const second = await importTable(millrace, "places", options);
+    expect(second).toMatchObject({ records: 1, firstOffset: 2500 });
+    expect(second.after?.[0]).toBe("L6");
+    expect(new Set(await keysOf("places")).size).toBe(2501);
+  });
+
+  test("gives each row once though its process is killed", async () => {
+    await sql("create table numbers as select i as id, repeat('x', 300) as filler from generate_series(0, 19999) i");
+    await sql("alter table numbers add primary key (id)");
+    const args = ["import", "killed", "--table", "numbers", "--batch-records", "100"];
+    const main = new URL("../../dist/cli/main.js", import.meta.url).pathname;
+    const environment = { ...process.env, MILLRACE_ADDRESS: server.address, DATABASE_URL: databaseUrl };
+    const child = spawn(process.execPath, [main, ...args], { env: environment, stdio: "ignore" });
+    const exited = once(child, "exit");
+    const reached = async () => (await millrace.topics.get("killed").catch(() => undefined))?.nextOffset ?? 0;
+    while ((await reached()) < 1500 && child.exitCode === null) await sleep(5);
+    child.kill("SIGKILL");
+    await exited;
+    const { code, stdout, stderr } = await cli(args);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    const { records, after } = JSON.parse(stdout) as { records: number; after: string[] };
+    expect(records).toBe(20_000 - 1 - Number(after[0]));
+    expect(await keysOf("killed")).toEqual(numbered(20_000));
+  });
+
+  test("refuses a table that it would not read whole, and tells the way out", async () => {
+    await sql(`
+      create table faults (id int primary key, a int not null, b int, c jsonb not null unique);
+      create unique index on faults (a, b); create unique index on faults (a) where a > 0; create index on faults (b);
+      create table keyless (a int)`);
+    const read = (table: string, orderBy?: string[]) =>
+      collect(recordsFromTable({ databaseUrl, table, orderBy }), { limit: 1 });
+    const faults: [table: string, orderBy: string[] | undefined, text: string][] = [
+      ["nothing", undefined, "There is no table nothing; name it as SQL does"],
+      ["keyless", undefined, "keyless has no primary key: say --order-by with the columns of a unique index"],
+      ["keyless", ["a"], "Create one: create unique index on keyless (a)"],
+      ["faults", ["nothing"], "faults has no column nothing; it has id, a, b, c"],
+      [
+        "faults",
+        ["a"],
+        "no unique index has exactly these columns in this order, so rows could be lost where a page ends. It has unique indexes on (id), ",
+      ],
+      ["faults", ["b", "a"], "no unique index has exactly these columns in this order"],
+      [
+        "faults",
+        ["a", "b"],
+        "b may be null, and such rows stand in no order. Say: alter table faults alter column b set not null",
+      ],
+      ["faults", ["c"], "Cannot read faults by c: a jsonb gives it no order"],
+    ];
+    for (const [table, orderBy, text] of faults) await expect(read(table, orderBy)).rejects.toThrow(text);
+    await sql("insert into faults values (1, 1, 1, '{}')");
+    expect(await read("faults", ["id"])).toMatchObject([{ key: "1", json: { id: 1, a: 1, b: 1, c: {} } }]);
+    const options = { databaseUrl: "postgres://127.0.0.1:1/nothing", table: "faults" };
+    await expect(collect(recordsFromTable(options), { limit: 1 })).rejects.toThrow("ECONNREFUSED");
+  });
+});
+
+describe("millrace import and export", () => {
+  const features = [
+    ["zermatt", 46.02, 7.75],
+    ["chamonix", 45.92, 6.87],
+    ["oslo", 59.91, 10.75],
+  ].map(([id, latitude, longitude]) => ({
+    type: "Feature",
+    id,
+    geometry: { type: "Point", coordinates: [longitude, latitude] },
+    properties: { name: id, n: 1 },
+  }));
+  const polygon = { type: "Feature", id: "lake", geometry: { type: "Polygon", coordinates: [] }, properties: {} };
+
+  test("bring a state in and out again, as a file and through a pipe, and a part of it", async () => {
+    await millrace.topics.create("places-on-earth", { keyed: true });
+    const input = JSON.stringify({ type: "FeatureCollection", features: [...features, polygon] });
+    const stopped = await cli(["import", "places-on-earth", "-", "--format", "geojson"], { input });
+    expect(stopped.code).toBe(1);
+    expect(stopped.stderr).toContain("Imported 3 records before this:\n");
+    expect(stopped.stderr).toContain('millrace: stdin: feature 3: has a geometry of type "Polygon"');
+    const skipping = ["--format", "geojson", "--skip-bad", "1", "--producer-id", "by-name"];
+    const imported = await cli(["import", "places-on-earth", "-", ...skipping], { input });
+    expect(imported.stderr).toContain("Left out: stdin: feature 3: has a geometry");
+    expect(JSON.parse(imported.stdout)).toMatchObject({ records: 3, recordsBefore: 0, skipped: 1, nextOffset: "6" });
+
+    const file = path.join(folder, "out.geojson");
+    const exported = await cli(["export", "places-on-earth", file]);
+    expect(exported.stderr).toBe("");
+    expect(JSON.parse(exported.stdout)).toMatchObject({ records: 3 });
+    const out = JSON.parse(await readFile(file, "utf8")) as { features: { id: string }[] };
+    expect(out.features.map(({ id }) => id)).toEqual(["chamonix", "oslo", "zermatt"]);
+
+    const alps = await cli([
+      "export",
+      "places-on-earth",
+      "--format",
+      "csv",
+      "--box",
+      "6,45,11,48",
+      "--columns",
+      "key,n",
+    ]);
+    expect(alps.lines).toEqual(["key,n", "chamonix,1", "zermatt,1"]);
+    const log = await cli(["export", "places-on-earth", "-", "--log", "--format", "ndjson", "--from", "last:2"]);
+    expect(log.lines.map((line) => (JSON.parse(line) as { key: string }).key)).toEqual(["chamonix", "oslo"]);
+  });
+
+  test("make the same topic again of what they wrote", async () => {
+    await millrace.append("original", [
+      { key: "a", attributes: { unit: "°C" }, json: { n: 1.5, text: 'a,"b"\r\n' }, eventTime: new Date(1) },
+      { text: "only text" },
+      { key: "b", data: new Uint8Array([0, 255]), location: { latitude: -1, longitude: 1 } },
+      { key: "a" },
+    ]);
+    const contents = async (topic: string) =>
+      (await collect(millrace.read(topic), { limit: 9 })).map((record) => ({ ...record.toJSON(), time: "" }));
+    const file = path.join(folder, "original.csv");
+    await cli(["export", "original", file]);
+    const { stdout } = await cli(["import", "copy", file]);
+    expect(JSON.parse(stdout)).toMatchObject({ records: 4, recordsBefore: 0 });
+    expect(await contents("copy")).toEqual(await contents("original"));
+    const again = await cli(["import", "copy", file]);
+    expect(JSON.parse(again.stdout)).toMatchObject({ records: 0, recordsBefore: 4 });
+    const anew = await cli(["import", "copy", file, "--again"]);
+    expect(JSON.parse(anew.stdout)).toMatchObject({ records: 4, firstOffset: "4" });
+  });
+
+  test("leave no half of a file, and name what is not there", async () => {
+    const faults: [args: string[], text: string][] = [
+      [["export", "original", "/nowhere/out.csv"], "Cannot write /nowhere/out.csv: ENOENT"],
+      [["import", "x", "/nowhere/file.csv"], "Cannot read /nowhere/file.csv: ENOENT"],
+      [["import", "x", "--table", "nothing"], "There is no table nothing"],
+    ];
+    for (const [args, text] of faults) {
+      const { stderr, code } = await cli(args);
+      expect(stderr, args.join(" ")).toContain(text);
+      expect(code, args.join(" ")).toBe(1);
+    }
+  });
+});
