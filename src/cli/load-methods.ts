@@ -17,7 +17,9 @@ const protoFolder = fileURLToPath(new URL("../../proto", import.meta.url));
 const ownFiles = [
   "millrace/v1/topic_service.proto",
   "millrace/v1/record_service.proto",
+  "millrace/v1/state_service.proto",
   "millrace/v1/inspect_service.proto",
+  "routeguide/route_guide.proto",
   "google/rpc/error_details.proto",
   "google/rpc/status.proto",
   "grpc/reflection/v1/reflection.proto",

@@ -46,6 +46,10 @@ export interface Limits {
   readonly producerIdleMs: number;
   /** How long a keyed topic remembers that a key was removed, for watchers that come back, in milliseconds. */
   readonly tombstoneLifetimeMs: number;
+  /** Newest notes among which a RouteChat call looks for the earlier ones at a place: they are walked over each time. */
+  readonly routeGuideHistory: number;
+  /** Places that one RouteChat call may write at, each of which it remembers. */
+  readonly routeGuidePlaces: number;
   /** What a topic keeps that does not say so itself, as `Retention`. 0: no bound. */
   readonly retentionAgeMs: number;
   readonly retentionRecords: number;
@@ -78,6 +82,8 @@ export const defaultLimits: Limits = {
   producersPerTopic: 10_000,
   producerIdleMs: 24 * 3600_000,
   tombstoneLifetimeMs: 7 * 24 * 3600_000,
+  routeGuideHistory: 100_000,
+  routeGuidePlaces: 1000,
   retentionAgeMs: 0,
   retentionRecords: 0,
   retentionBytes: 0,

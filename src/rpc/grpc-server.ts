@@ -10,6 +10,7 @@ import { inspectService } from "./inspect-service.js";
 import { pullRequests } from "./pulled-requests.js";
 import { recordService } from "./record-service.js";
 import { reflectionMethods } from "./reflection.js";
+import { defaultRouteGuideTopics, routeGuideService, type RouteGuideTopics } from "./route-guide-service.js";
 import { stateService } from "./state-service.js";
 import { topicService } from "./topic-service.js";
 
@@ -39,6 +40,7 @@ export interface GrpcServerParts {
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly options?: Partial<GrpcServerOptions>;
+  readonly routeGuide?: RouteGuideTopics;
 }
 
 export interface GrpcServer {
@@ -72,6 +74,7 @@ export function createGrpcServer(parts: GrpcServerParts): GrpcServer {
     ...recordService(calls, engine, limits),
     ...stateService(calls, engine),
     ...inspectService(calls, liveStreams),
+    ...routeGuideService(calls, engine, limits, parts.routeGuide ?? defaultRouteGuideTopics),
   ];
   // "/package.Service/Method"
   const ours = [...new Set(methods.map(({ path }) => path.slice(1, path.lastIndexOf("/"))))];

@@ -59,6 +59,7 @@ function createEdge(engine: Engine, settings: Settings, metrics: Metrics, logger
   return createGrpcServer({
     engine,
     limits: settings.limits,
+    routeGuide: settings.routeGuide,
     liveStreams: createLiveStreams(),
     metrics,
     logger,

@@ -4,7 +4,8 @@
  * variable, and that over the default.
  */
 
-import { defaultLimits, type Limits, retentionAgeBounds } from "../core/index.js";
+import { checkTopicName, defaultLimits, type Limits, MillraceError, retentionAgeBounds } from "../core/index.js";
+import { defaultRouteGuideTopics, type RouteGuideTopics } from "../rpc/index.js";
 import type { LogLevel } from "../telemetry/index.js";
 
 interface SettingBase {
@@ -53,6 +54,13 @@ const limitRows: {
     2 ** 40,
     "How long a keyed topic remembers removed keys: a watch that resumes from before starts over",
   ],
+  routeGuideHistory: [
+    "route-guide-history",
+    0,
+    2 ** 40,
+    "Newest notes among which RouteChat looks for the earlier ones at a place",
+  ],
+  routeGuidePlaces: ["route-guide-places", 1, 1_000_000, "Places that one RouteChat call may write at"],
   retentionAgeMs: [
     "retention-age-ms",
     0,
@@ -144,6 +152,18 @@ export const settingsTable: readonly Setting[] = [
     most: 2 ** 31 - 1,
     description: "Largest request message",
   },
+  {
+    name: "route-guide-features",
+    kind: "text",
+    initial: defaultRouteGuideTopics.features,
+    description: "Keyed topic that routeguide.RouteGuide takes its features from",
+  },
+  {
+    name: "route-guide-notes",
+    kind: "text",
+    initial: defaultRouteGuideTopics.notes,
+    description: "Topic that routeguide.RouteGuide records its notes in",
+  },
   ...limitNames.map((key): Setting => {
     const [name, least, most, description] = limitRows[key];
     return { name, kind: "number", initial: defaultLimits[key], least, most, description };
@@ -166,6 +186,7 @@ export interface Settings {
   readonly streamsPerConnection: number;
   readonly keepaliveMs: number;
   readonly receiveBytes: number;
+  readonly routeGuide: RouteGuideTopics;
   readonly limits: Limits;
 }
 
@@ -237,6 +258,7 @@ export function readSettings(
     streamsPerConnection: number("streams-per-connection"),
     keepaliveMs: number("keepalive-ms"),
     receiveBytes: number("receive-bytes"),
+    routeGuide: readRouteGuide(text("route-guide-features"), text("route-guide-notes")),
     limits,
   };
 }
@@ -277,6 +299,22 @@ function readSwitch(
   if (given === true || given === "true" || given === "1") return true;
   if (given === false || given === "false" || given === "0") return false;
   throw new SettingError(`${where}: must be true or false, got ${JSON.stringify(given)}`);
+}
+
+/** Two topics, since one of them is keyed: a note would replace the feature at its place. */
+function readRouteGuide(features: string, notes: string): RouteGuideTopics {
+  if (features === notes) {
+    throw new SettingError(`--route-guide-notes: must not be the topic of the features, ${JSON.stringify(features)}`);
+  }
+  return { features: readTopic("route-guide-features", features), notes: readTopic("route-guide-notes", notes) };
+}
+
+function readTopic(name: string, value: string): string {
+  try {
+    return checkTopicName(value, `--${name}`);
+  } catch (error) {
+    throw error instanceof MillraceError ? new SettingError(error.message) : error;
+  }
 }
 
 /** HOST:PORT, [HOST]:PORT for IPv6. Port 0 takes a free one. */

@@ -39,6 +39,8 @@ describe("readSettings", () => {
       /MILLRACE_LOG_LEVEL: must be one of debug, info, warn, error, silent, got "loud"/,
     ],
     [{}, { MILLRACE_INSECURE: "maybe" }, /MILLRACE_INSECURE: must be true or false/],
+    [{ "route-guide-features": "Features" }, {}, /--route-guide-features: must match \[a-z0-9\]/],
+    [{ "route-guide-notes": "route-guide/features" }, {}, /--route-guide-notes: must not be the topic of the features/],
     [{ "page-bytes-min": "500000" }, {}, /--page-bytes-min \(500000\) must not be above --page-bytes-max \(262144\)/],
   ])("refuses %j %j", (flags, environment, message) => {
     expect(() => readSettings(flags as Record<string, string>, environment)).toThrow(message as RegExp);

@@ -14,9 +14,12 @@ export interface PlainMessage {
 
 const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, fileDescriptorSet()));
 
+/** The packages of our own protos; the route guide's are ours by their file. */
+const ownPackages = ["millrace.v1", "routeguide"];
+
 /** The messages that stand by themselves in our own protos. The nested ones are reached through them. */
 export const ownMessages: readonly DescMessage[] = [...registry.files]
-  .filter(({ proto }) => proto.package === "millrace.v1")
+  .filter(({ proto }) => ownPackages.includes(proto.package))
   .flatMap(({ messages }) => messages);
 
 const depthIdentifier = fc.createDepthIdentifier();

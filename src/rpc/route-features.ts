@@ -1,0 +1,103 @@
+/** The features of the route guide: the state of a keyed topic, whose keys are places and whose texts are names. */
+
+import { MillraceError, type Rectangle as DegreeRectangle } from "../core/index.js";
+import type { Engine, PageMessage } from "../engine/index.js";
+import type { Feature, Point, Rectangle } from "../gen/routeguide/route_guide.js";
+import { decodeRecordsMessage, type ReceivedRecord } from "../wire/index.js";
+import type { CallContext } from "./method.js";
+import { checkPoint, keyOfPoint, latitudeMax, longitudeMax, pointOfKey, unitsPerDegree } from "./route-point.js";
+
+export interface RouteFeatures {
+  /** The names of what is at some places, by their keys. Places where nothing has a name are left out. */
+  namesAt(keys: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
+  /** What has a name and lies inside. A topic that is not there has no features. */
+  list(rectangle: Rectangle, context: CallContext): AsyncGenerator<Feature, void, undefined>;
+}
+
+export function routeFeatures(engine: Pick<Engine, "getState" | "listState">, topic: string): RouteFeatures {
+  return {
+    async namesAt(keys, signal) {
+      const names = new Map<string, string>();
+      try {
+        const { encoded } = await engine.getState({ topic, keys }, signal);
+        for (const { name, location } of featuresIn(encoded)) names.set(keyOfPoint(location), name);
+      } catch (error) {
+        if (!isMissingTopic(error)) throw error;
+      }
+      return names;
+    },
+    async *list(rectangle, context) {
+      const box = boxOf(rectangle);
+      const command = {
+        topic,
+        keyPrefix: "",
+        rectangle: degreesAround(box),
+        filter: undefined,
+        afterKey: "",
+        limit: 0,
+      };
+      let pages: AsyncGenerator<PageMessage, void, undefined> | undefined;
+      try {
+        pages = engine.listState(command, context.stream, context.signal);
+        for await (const { encoded } of pages) {
+          for (const feature of featuresIn(encoded)) if (isInBox(feature.location, box)) yield feature;
+        }
+      } catch (error) {
+        if (!isMissingTopic(error)) throw error;
+      }
+    },
+  };
+}
+
+interface NamedFeature extends Feature {
+  readonly location: Point;
+}
+
+function* featuresIn(page: Buffer): Generator<NamedFeature> {
+  for (const record of decodeRecordsMessage(page).records) {
+    const feature = featureOf(record);
+    if (feature !== undefined) yield feature;
+  }
+}
+
+/** Undefined: it has no name, or its key is no place. */
+function featureOf({ key, text = "" }: ReceivedRecord): NamedFeature | undefined {
+  const location = pointOfKey(key);
+  return location === undefined || text === "" ? undefined : { name: text, location };
+}
+
+interface Box {
+  readonly south: number;
+  readonly west: number;
+  readonly north: number;
+  readonly east: number;
+}
+
+function boxOf(rectangle: Rectangle): Box {
+  const lo = checkPoint(rectangle.lo, "lo");
+  const hi = checkPoint(rectangle.hi, "hi");
+  return {
+    south: Math.min(lo.latitude, hi.latitude),
+    west: Math.min(lo.longitude, hi.longitude),
+    north: Math.max(lo.latitude, hi.latitude),
+    east: Math.max(lo.longitude, hi.longitude),
+  };
+}
+
+/** What the database is asked for. A unit wider: whoever published a feature may have rounded its degrees. */
+function degreesAround({ south, west, north, east }: Box): DegreeRectangle {
+  return {
+    south: Math.max(south - 1, -latitudeMax) / unitsPerDegree,
+    west: Math.max(west - 1, -longitudeMax) / unitsPerDegree,
+    north: Math.min(north + 1, latitudeMax) / unitsPerDegree,
+    east: Math.min(east + 1, longitudeMax) / unitsPerDegree,
+  };
+}
+
+function isInBox({ latitude, longitude }: Point, { south, west, north, east }: Box): boolean {
+  return latitude >= south && latitude <= north && longitude >= west && longitude <= east;
+}
+
+function isMissingTopic(error: unknown): boolean {
+  return error instanceof MillraceError && error.code === "topic-not-found";
+}

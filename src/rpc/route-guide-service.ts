@@ -1,0 +1,76 @@
+/** gRPC's tutorial service as a view of two topics: `proto/routeguide/route_guide.proto` says how they are used. */
+
+import type { Limits } from "../core/index.js";
+import type { Engine } from "../engine/index.js";
+import { RouteGuideService as Shapes } from "../gen/routeguide/route_guide.js";
+import { bidiStreaming } from "./bidi-streaming.js";
+import type { Calls } from "./calls.js";
+import { clientStreaming } from "./client-streaming.js";
+import type { Method } from "./method.js";
+import { routeChat } from "./route-chat.js";
+import { routeFeatures } from "./route-features.js";
+import { checkPoint, keyOfPoint } from "./route-point.js";
+import { summarizeRoute } from "./route-summary.js";
+import { serverStreaming } from "./server-streaming.js";
+import { unary } from "./unary.js";
+
+/** The topics that the route guide stands on. */
+export interface RouteGuideTopics {
+  /** A keyed one. */
+  readonly features: string;
+  /** A plain one; the first note creates it. */
+  readonly notes: string;
+}
+
+export const defaultRouteGuideTopics: RouteGuideTopics = {
+  features: "route-guide/features",
+  notes: "route-guide/notes",
+};
+
+export function routeGuideService(
+  calls: Calls,
+  engine: Engine,
+  limits: Limits,
+  topics: RouteGuideTopics,
+): readonly Method[] {
+  const features = routeFeatures(engine, topics.features);
+  return [
+    unary(calls, Shapes.getFeature, async (request, context) => {
+      context.stream.topic = topics.features;
+      const location = checkPoint(request);
+      const key = keyOfPoint(location);
+      const names = await features.namesAt([key], context.signal);
+      return { name: names.get(key) ?? "", location };
+    }),
+    serverStreaming(
+      calls,
+      {
+        path: Shapes.listFeatures.path,
+        requestDeserialize: Shapes.listFeatures.requestDeserialize,
+        responseSerialize: Shapes.listFeatures.responseSerialize,
+        recordsIn: () => 1,
+      },
+      (request, context) => {
+        context.stream.topic = topics.features;
+        return features.list(request, context);
+      },
+    ),
+    clientStreaming(calls, Shapes.recordRoute, (points, context) => {
+      context.stream.topic = topics.features;
+      return summarizeRoute(points, features, context.signal);
+    }),
+    bidiStreaming(
+      calls,
+      {
+        path: Shapes.routeChat.path,
+        requestDeserialize: Shapes.routeChat.requestDeserialize,
+        responseSerialize: Shapes.routeChat.responseSerialize,
+        recordsIn: () => 1,
+      },
+      (notes, context) => {
+        context.stream.topic = topics.notes;
+        return routeChat({ engine, topic: topics.notes, limits }, notes, context);
+      },
+    ),
+  ];
+}

@@ -1,0 +1,136 @@
+import { type ClientDuplexStream, status } from "@grpc/grpc-js";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { defaultLimits } from "../../src/core/index.js";
+import type { Engine } from "../../src/engine/index.js";
+import { RouteGuideService as Shapes, type RouteNote } from "../../src/gen/routeguide/route_guide.js";
+import { routeGuideService } from "../../src/rpc/route-guide-service.js";
+import { keyOfPoint, pointOfKey } from "../../src/rpc/route-point.js";
+import { distanceBetween } from "../../src/rpc/route-summary.js";
+import { createTestDatabase, type TestDatabase } from "../support/database.js";
+import { openTestEngine } from "../support/open-engine.js";
+import { closeAll, drainStream, errorInfo, type MethodServer, startMethods } from "./rpc-server.js";
+
+/** What the calls of a foreign client do not show: `test/e2e/route-guide.test.ts` has those. */
+
+let database: TestDatabase;
+let engine: Engine;
+let server: MethodServer;
+let topics = 0;
+
+beforeAll(async () => {
+  database = await createTestDatabase("embedded");
+  ({ engine } = await openTestEngine(await database.openStore()));
+});
+beforeEach(async () => {
+  topics += 1;
+  const names = { features: `features/${topics}`, notes: `notes/${topics}` };
+  const limits = { ...defaultLimits, routeGuideHistory: 4, routeGuidePlaces: 3 };
+  server = await startMethods((calls) => routeGuideService(calls, engine, limits, names));
+});
+afterEach(closeAll);
+afterAll(async () => {
+  await engine.close();
+  await database.drop();
+});
+
+type ChatCall = ClientDuplexStream<RouteNote, RouteNote>;
+
+function chat(): ChatCall {
+  const { path, requestSerialize, responseDeserialize } = Shapes.routeChat;
+  return server.client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
+}
+
+const note = (message: string, longitude = 0): RouteNote => ({ location: { latitude: 0, longitude }, message });
+
+/** Sends notes and hears what is due for them. */
+async function say(...notes: readonly RouteNote[]): Promise<string[]> {
+  const call = chat();
+  const heard = drainStream<RouteNote>(call);
+  for (const each of notes) call.write(each);
+  call.end();
+  const { messages, error } = await heard;
+  expect(error).toBeUndefined();
+  return messages.map(({ message }) => message);
+}
+
+describe("RouteChat", () => {
+  test("looks for earlier notes among the newest ones only", async () => {
+    expect(await say(note("a"), note("b", 1), note("c"), note("d", 1))).toEqual(["a", "b"]);
+    expect(await say(note("e"))).toEqual(["a", "c"]);
+    // Of a, b, c, d and e the newest four are looked through.
+    expect(await say(note("f"))).toEqual(["c", "e"]);
+  });
+
+  test("takes no note at one place too many", async () => {
+    const call = chat();
+    const heard = drainStream<RouteNote>(call);
+    for (let longitude = 0; longitude <= 3; longitude++) call.write(note("here", longitude));
+    expect(await heard).toMatchObject({
+      error: { code: status.INVALID_ARGUMENT, details: expect.stringMatching(/^location: .* 3 at most/) as string },
+    });
+  });
+
+  test("leaves nothing behind: no stream, no follower of the topic", async () => {
+    await say(note("a"));
+    const cancelled = chat();
+    cancelled.on("error", () => undefined);
+    cancelled.write(note("b"));
+    await new Promise((resolve) => cancelled.once("data", resolve));
+    expect(server.liveStreams.size).toBe(1);
+    cancelled.cancel();
+    await vi.waitFor(() => expect(server.liveStreams.size).toBe(0));
+    await server.calls.tasks.settled(AbortSignal.timeout(1000));
+  });
+
+  test("a drain ends it where it stands", async () => {
+    const call = chat();
+    const heard = drainStream<RouteNote>(call);
+    call.write(note("a"));
+    call.write(note("b"));
+    await new Promise((resolve) => call.once("data", resolve));
+    server.calls.drain();
+    const { messages, error } = await heard;
+    expect(messages.map(({ message }) => message)).toEqual(["a"]);
+    expect(error && errorInfo(error)).toMatchObject({ reason: "DRAINING" });
+  });
+
+  test("tells that its topic was deleted", async () => {
+    const call = chat();
+    const heard = drainStream<RouteNote>(call);
+    call.write(note("a"));
+    call.write(note("b"));
+    await new Promise((resolve) => call.once("data", resolve));
+    await engine.topics.delete(`notes/${topics}`, 0);
+    expect(await heard).toMatchObject({ error: { code: status.NOT_FOUND } });
+  });
+});
+
+describe("places", () => {
+  test("have one key each", () => {
+    for (const point of [
+      { latitude: 0, longitude: 0 },
+      { latitude: -900_000_000, longitude: 1_800_000_000 },
+      { latitude: 407_838_351, longitude: -746_143_763 },
+    ]) {
+      expect(pointOfKey(keyOfPoint(point))).toEqual(point);
+    }
+    for (const key of ["", "1", "1,2,3", "01,2", "-0,0", "1.5,2", " 1,2", "900000001,0", "0,-1800000001", "Paris"]) {
+      expect(pointOfKey(key)).toBeUndefined();
+    }
+  });
+
+  test("are as far from each other as on the sphere", () => {
+    const degree = 10_000_000;
+    const quarter = (Math.PI / 2) * 6_371_000;
+    const origin = { latitude: 0, longitude: 0 };
+    expect(distanceBetween(origin, origin)).toBe(0);
+    expect(distanceBetween(origin, { latitude: 0, longitude: 90 * degree })).toBeCloseTo(quarter, 3);
+    expect(distanceBetween(origin, { latitude: 0, longitude: 180 * degree })).toBeCloseTo(2 * quarter, 3);
+    expect(
+      distanceBetween({ ...origin, longitude: 179 * degree }, { ...origin, longitude: -179 * degree }),
+    ).toBeCloseTo(quarter / 45, 3);
+    expect(
+      distanceBetween({ latitude: 90 * degree, longitude: 0 }, { latitude: -90 * degree, longitude: 55 }),
+    ).toBeCloseTo(2 * quarter, 3);
+  });
+});
