@@ -59,7 +59,7 @@ describe("findFaults()", () => {
     return findFaults(all, rooms);
   };
 
-  const mayEngine = "engine may import core, streams, telemetry, wire, store (its door)";
+  const mayEngine = "engine may import core, streams, telemetry, wire, filter, store (its door)";
 
   const sound: Record<string, Record<string, string>> = {
     "the house itself": {},

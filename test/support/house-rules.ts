@@ -15,6 +15,7 @@ export interface Room {
 const packageHomes: Readonly<Record<string, readonly string[]>> = {
   "@bufbuild/protobuf": ["gen", "rpc", "wire"],
   "@electric-sql/pglite": ["store"],
+  "@marcbachmann/cel-js": ["filter"],
   "@grpc/grpc-js": ["rpc", "client", "cli", "gen", "server"],
   "@grpc/proto-loader": ["cli"],
   "cli-progress": ["cli"],
@@ -25,6 +26,7 @@ const packageHomes: Readonly<Record<string, readonly string[]>> = {
   kysely: ["store", "tables"],
   pg: ["store", "tables"],
   pino: ["telemetry"],
+  re2js: ["filter"],
   "prom-client": ["telemetry"],
   zod: ["server"],
 };

@@ -1,0 +1,143 @@
+/**
+ * A filter: a CEL expression over the fields of a record, parsed and checked once, and then held against frames. What its
+ * conjuncts need in plain terms is looked at first: it decides most of them, and is what the database is asked.
+ */
+
+import { type ASTNode, type ParseResult } from "@marcbachmann/cel-js";
+import { invalidArgument } from "../core/index.js";
+import { hasAttribute, ReceivedRecord } from "../wire/index.js";
+import { callOf, type CheckedExpression, checkExpression } from "./check-expression.js";
+import { language, languageWithPatterns, operandsOf, patternFunction } from "./language.js";
+import { filterBounds } from "./limits.js";
+import { type Conjunct, type FilterNeeds, needsOf } from "./needs.js";
+import { countValues, hasNeeds, type NeededAttribute, valuesOf } from "./record-values.js";
+import { filterFault, startOf } from "./syntax.js";
+
+/** A checked CEL expression. */
+export interface Filter {
+  readonly text: string;
+  /** Upper bound of the steps of one evaluation; see `filterBounds`. */
+  readonly cost: number;
+  /** What every record has that matches. */
+  readonly needs: FilterNeeds;
+  /** The conditions that it is a conjunction of. */
+  readonly conjuncts: readonly Conjunct[];
+  /**
+   * Whether the record matches whose frame stands from `start` to `end`. Never throws: an expression that has no value for
+   * a record (an attribute that is missing, a number compared with a text) does not match it.
+   */
+  matches(bytes: Buffer, start: number, end: number): boolean;
+}
+
+/** Throws `invalid-argument` on the field `filter`, with line and column. */
+export function parseFilter(text: string): Filter {
+  const bytes = Buffer.byteLength(text);
+  if (bytes > filterBounds.textBytes) {
+    throw invalidArgument("filter", `must be at most ${filterBounds.textBytes} bytes, got ${bytes}`);
+  }
+  const parsed = parse(text);
+  const checked = checkExpression(text, parsed.ast);
+  const { needs, conjuncts } = needsOf(parsed.ast);
+  const isDecided = conjuncts.every(({ need }) => need !== undefined);
+  const attributes: readonly NeededAttribute[] = needs.attributes.map(({ name, value }) => ({
+    name: Buffer.from(name),
+    value: value === undefined ? undefined : Buffer.from(value),
+  }));
+  const evaluate = isDecided ? undefined : evaluatorOf(text, parsed, checked);
+  return {
+    text,
+    cost: checked.cost,
+    needs,
+    conjuncts,
+    matches(frames, start, end) {
+      const from = recordStart(frames, start);
+      for (const { name, value } of attributes) if (!hasAttribute(frames, from, end, name, value)) return false;
+      const record = new ReceivedRecord({ bytes: frames, at: from }, end);
+      return hasNeeds(record, needs) && (evaluate === undefined || evaluate(record, end - from));
+    },
+  };
+}
+
+/** Parses, and checks names and types. */
+function parse(text: string): ParseResult {
+  let parsed: ParseResult;
+  try {
+    parsed = language.parse(text);
+  } catch (error) {
+    throw faultOf(text, error);
+  }
+  const { valid, type, error } = parsed.check();
+  if (!valid) throw faultOf(text, error);
+  if (type !== "bool" && type !== "dyn") {
+    throw filterFault(text, 0, `must be true or false of a record, and this is of type ${type}`);
+  }
+  return parsed;
+}
+
+function faultOf(text: string, error: unknown): Error {
+  const { summary, message, range } = error as {
+    readonly summary?: string;
+    readonly message?: string;
+    readonly range?: { readonly start: number };
+  };
+  return filterFault(text, range?.start ?? 0, summary ?? message ?? String(error));
+}
+
+type Evaluator = (record: ReceivedRecord, size: number) => boolean;
+
+function evaluatorOf(text: string, parsed: ParseResult, checked: CheckedExpression): Evaluator {
+  const run = checked.patterns.size === 0 ? parsed : withPatterns(text, parsed.ast, checked);
+  const valuesMost = checked.costPerElement === 0 ? undefined : filterBounds.steps / checked.costPerElement;
+  return (record, size) => {
+    const values = valuesOf(record, size, checked.variables);
+    if (valuesMost !== undefined && countValues(values.json, valuesMost) > valuesMost) return false;
+    const { stackTraceLimit } = Error;
+    // Records without a value are many, and nobody reads these traces: they take ten times as long as the evaluation.
+    Error.stackTraceLimit = 0;
+    try {
+      return run(values) === true;
+    } catch {
+      // It has no value for this record.
+      return false;
+    } finally {
+      Error.stackTraceLimit = stackTraceLimit;
+    }
+  };
+}
+
+/** The same expression with its `matches` on RE2, whose time grows with the text and nothing else. */
+function withPatterns(text: string, root: ASTNode, { patterns }: CheckedExpression): ParseResult {
+  const runnable = languageWithPatterns((subject, pattern) => {
+    if (subject.length > filterBounds.matchedLength) throw new RangeError("The text is too long to be matched");
+    return patterns.get(pattern)?.test(subject) === true;
+  }).parse(renamePatterns(text, patternCalls(root)));
+  const { valid, error } = runnable.check();
+  if (!valid) throw faultOf(text, error);
+  const [missed] = patternCalls(runnable.ast);
+  if (missed !== undefined) throw filterFault(text, 0, "between matches and its pattern there must be no comment");
+  return runnable;
+}
+
+/** The patterns of all calls of `matches`. */
+function patternCalls(node: ASTNode): readonly ASTNode[] {
+  const call = callOf(node);
+  const pattern = call?.name === "matches" ? call.operands.at(-1) : undefined;
+  return [...(pattern === undefined ? [] : [pattern]), ...operandsOf(node).flatMap(patternCalls)];
+}
+
+/** Each call has another name, the last one first, so that the places of those before it stay. */
+function renamePatterns(text: string, patterns: readonly ASTNode[]): string {
+  let renamed = text;
+  for (const pattern of patterns.toSorted((one, other) => startOf(other) - startOf(one))) {
+    const at = renamed.lastIndexOf("matches", startOf(pattern));
+    renamed = renamed.slice(0, at) + patternFunction + renamed.slice(at + "matches".length);
+  }
+  return renamed;
+}
+
+/** Where the record begins in its frame: behind a tag and a length. */
+function recordStart(bytes: Uint8Array, start: number): number {
+  let at = start + 1;
+  while ((bytes[at] as number) >= 0x80) at += 1;
+  return at + 1;
+}

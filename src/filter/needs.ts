@@ -1,0 +1,262 @@
+/**
+ * What every record has that a filter matches, read off its conjuncts: conditions in a form that an index or a walk over
+ * bytes answers. Each is exact for its conjunct, so that a conjunct that has one needs no evaluation.
+ */
+
+import type { ASTNode } from "@marcbachmann/cel-js";
+import type { Rectangle } from "../core/index.js";
+import { callOf, rectangleOf } from "./check-expression.js";
+import { language } from "./language.js";
+import { filterBounds } from "./limits.js";
+import { textOf } from "./syntax.js";
+
+/** Necessary conditions: a record that fails one of them does not match. */
+export interface FilterNeeds {
+  /** The key is one of these. */
+  readonly keys: readonly string[] | undefined;
+  /** The key begins with this. */
+  readonly keyPrefix: string | undefined;
+  /** Attributes that are there; with a value where that is given. No name twice. */
+  readonly attributes: readonly { readonly name: string; readonly value: string | undefined }[];
+  /** From this offset on, below that one. */
+  readonly fromOffset: number | undefined;
+  readonly untilOffset: number | undefined;
+  /** Taken by the server at this time or later, before that one, in microseconds since 1970. */
+  readonly fromTimeMicros: number | undefined;
+  readonly untilTimeMicros: number | undefined;
+  /** The location is inside. */
+  readonly rectangle: Rectangle | undefined;
+  /** They contradict each other: nothing matches. */
+  readonly never: boolean;
+}
+
+/** Which of the needs a conjunct is. */
+export type NeedKind = "key" | "attribute" | "offset" | "time" | "rectangle";
+
+/** One of the conditions that a filter is a conjunction of. */
+export interface Conjunct {
+  readonly text: string;
+  /** Undefined: none of the needs says it; it must be evaluated. */
+  readonly need: NeedKind | undefined;
+}
+
+type Needs = { -readonly [Name in keyof FilterNeeds]: FilterNeeds[Name] };
+
+export function needsOf(root: ASTNode): { readonly needs: FilterNeeds; readonly conjuncts: readonly Conjunct[] } {
+  const needs: Needs = {
+    keys: undefined,
+    keyPrefix: undefined,
+    attributes: [],
+    fromOffset: undefined,
+    untilOffset: undefined,
+    fromTimeMicros: undefined,
+    untilTimeMicros: undefined,
+    rectangle: undefined,
+    never: false,
+  };
+  const conjuncts = conjunctsOf(root).map((node) => ({ text: textOf(node), need: takeNeed(needs, node) }));
+  const { keys, keyPrefix } = needs;
+  if (keys !== undefined && keyPrefix !== undefined) needs.keys = keys.filter((key) => key.startsWith(keyPrefix));
+  if (
+    needs.keys?.length === 0 ||
+    isEmpty(needs.fromOffset, needs.untilOffset) ||
+    isEmpty(needs.fromTimeMicros, needs.untilTimeMicros)
+  ) {
+    needs.never = true;
+  }
+  return { needs, conjuncts };
+}
+
+/**
+ * Bytes that stand somewhere in the frame of every record that matches, the rarest first: a text's UTF-8 is in its field as
+ * it is. Not more than `filterBounds.needles`.
+ */
+export function needlesOf({ keys, keyPrefix, attributes }: FilterNeeds): readonly Buffer[] {
+  const texts = [
+    ...(keys?.length === 1 ? keys : []),
+    ...(keyPrefix === undefined ? [] : [keyPrefix]),
+    ...attributes.map(({ value = "" }) => value),
+    ...attributes.map(({ name }) => name),
+  ].filter((text) => text !== "");
+  const distinct = texts.filter((text, index) => !texts.some((other, at) => at < index && other.includes(text)));
+  return distinct.slice(0, filterBounds.needles).map((text) => Buffer.from(text));
+}
+
+function conjunctsOf(node: ASTNode): readonly ASTNode[] {
+  return node.op === "&&" ? node.args.flatMap(conjunctsOf) : [node];
+}
+
+function isEmpty(from: number | undefined, until: number | undefined): boolean {
+  return from !== undefined && until !== undefined && from >= until;
+}
+
+/** Adds what a conjunct needs; undefined when there is no such form of it. */
+function takeNeed(needs: Needs, node: ASTNode): NeedKind | undefined {
+  const comparison = comparisonOf(node);
+  if (comparison !== undefined) return takeComparison(needs, comparison);
+  if (node.op === "in") {
+    const [element, container] = node.args;
+    const name = literalText(element);
+    if (name !== undefined && isVariable(container, "attributes")) return takeAttribute(needs, name, undefined);
+    const texts = container.op === "list" ? container.args.map(literalText) : [];
+    if (!isVariable(element, "key") || container.op !== "list" || texts.some((text) => text === undefined)) {
+      return undefined;
+    }
+    return takeKeys(needs, texts as string[]);
+  }
+  const call = callOf(node);
+  if (call?.name === "has") {
+    const [field] = call.operands;
+    const name = field && attributeOf(field);
+    return name === undefined ? undefined : takeAttribute(needs, name, undefined);
+  }
+  if (call?.receiver === undefined) return undefined;
+  const [receiver, ...operands] = call.operands as [ASTNode, ...ASTNode[]];
+  if (call.name === "startsWith" && isVariable(receiver, "key") && operands.length === 1) {
+    const prefix = operands[0] && literalText(operands[0]);
+    return prefix === undefined ? undefined : takePrefix(needs, prefix);
+  }
+  if (call.name === "within" && isVariable(receiver, "location") && needs.rectangle === undefined) {
+    const rectangle = rectangleOf(operands);
+    if (rectangle === undefined) return undefined;
+    needs.rectangle = rectangle;
+    return "rectangle";
+  }
+  return undefined;
+}
+
+type Comparator = "==" | "<" | "<=" | ">" | ">=";
+
+interface Comparison {
+  readonly left: ASTNode;
+  readonly comparator: Comparator;
+  readonly right: ASTNode;
+}
+
+const mirrored = { "==": "==", "<": ">", "<=": ">=", ">": "<", ">=": "<=" } as const satisfies Record<
+  Comparator,
+  Comparator
+>;
+
+/** A comparison with what the record brings on the left. */
+function comparisonOf(node: ASTNode): Comparison | undefined {
+  switch (node.op) {
+    case "==":
+    case "<":
+    case "<=":
+    case ">":
+    case ">=": {
+      const [left, right] = node.args;
+      const isMirrored = left.op === "value" || callOf(left)?.name === "timestamp";
+      return isMirrored
+        ? { left: right, comparator: mirrored[node.op], right: left }
+        : { left, comparator: node.op, right };
+    }
+    default:
+      return undefined;
+  }
+}
+
+function takeComparison(needs: Needs, { left, comparator, right }: Comparison): NeedKind | undefined {
+  if (isVariable(left, "offset")) {
+    const offset = right.op === "value" && typeof right.args === "bigint" ? Number(right.args) : undefined;
+    if (offset === undefined || !Number.isSafeInteger(offset)) return undefined;
+    const { from, until } = rangeOf(comparator, offset, 1);
+    needs.fromOffset = greater(needs.fromOffset, from && Math.max(0, from));
+    needs.untilOffset = lesser(needs.untilOffset, until && Math.max(0, until));
+    return "offset";
+  }
+  if (isVariable(left, "time")) {
+    const ms = literalTime(right);
+    if (ms === undefined) return undefined;
+    // CEL sees times in milliseconds here, as a Date has them.
+    const { from, until } = rangeOf(comparator, ms * 1000, 1000);
+    needs.fromTimeMicros = greater(needs.fromTimeMicros, from && Math.max(0, from));
+    needs.untilTimeMicros = lesser(needs.untilTimeMicros, until && Math.max(0, until));
+    return "time";
+  }
+  const text = literalText(right);
+  if (comparator !== "==" || text === undefined) return undefined;
+  if (isVariable(left, "key")) return takeKeys(needs, [text]);
+  const name = attributeOf(left);
+  return name === undefined ? undefined : takeAttribute(needs, name, text);
+}
+
+/** The range of whole steps that a comparison with `value` leaves. */
+function rangeOf(comparator: Comparator, value: number, step: number) {
+  switch (comparator) {
+    case "==":
+      return { from: value, until: value + step };
+    case "<":
+      return { from: undefined, until: value };
+    case "<=":
+      return { from: undefined, until: value + step };
+    case ">":
+      return { from: value + step, until: undefined };
+    case ">=":
+      return { from: value, until: undefined };
+    default:
+      return comparator satisfies never;
+  }
+}
+
+function takeKeys(needs: Needs, keys: readonly string[]): NeedKind {
+  const { keys: known } = needs;
+  needs.keys = [...new Set(known === undefined ? keys : known.filter((key) => keys.includes(key)))];
+  return "key";
+}
+
+function takePrefix(needs: Needs, prefix: string): NeedKind {
+  const known = needs.keyPrefix ?? "";
+  if (prefix.startsWith(known)) needs.keyPrefix = prefix;
+  else if (!known.startsWith(prefix)) needs.never = true;
+  return "key";
+}
+
+function takeAttribute(needs: Needs, name: string, value: string | undefined): NeedKind {
+  const known = needs.attributes.find((attribute) => attribute.name === name);
+  if (known?.value !== undefined && value !== undefined && known.value !== value) needs.never = true;
+  if (known === undefined) needs.attributes = [...needs.attributes, { name, value }];
+  else if (known.value === undefined) {
+    needs.attributes = needs.attributes.map((attribute) => (attribute === known ? { name, value } : attribute));
+  }
+  return "attribute";
+}
+
+/** `attributes.name` or `attributes["name"]`. */
+function attributeOf(node: ASTNode): string | undefined {
+  if (node.op === ".") return isVariable(node.args[0], "attributes") ? node.args[1] : undefined;
+  if (node.op !== "[]" || !isVariable(node.args[0], "attributes")) return undefined;
+  return literalText(node.args[1]);
+}
+
+function isVariable(node: ASTNode, name: string): boolean {
+  return node.op === "id" && node.args === name;
+}
+
+function literalText(node: ASTNode): string | undefined {
+  return node.op === "value" && typeof node.args === "string" ? node.args : undefined;
+}
+
+/** `timestamp("…")` in milliseconds since 1970, as CEL reads it. */
+function literalTime(node: ASTNode): number | undefined {
+  const call = callOf(node);
+  const [operand] = call?.operands ?? [];
+  if (call?.name !== "timestamp" || operand === undefined || literalText(operand) === undefined) return undefined;
+  try {
+    const value: unknown = language.parse(textOf(node))();
+    const ms = value instanceof Date ? value.getTime() : Number.NaN;
+    return Number.isNaN(ms) ? undefined : ms;
+  } catch {
+    // It has no value: no record matches, and the evaluation says so.
+    return undefined;
+  }
+}
+
+function greater(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.max(one, other);
+}
+
+function lesser(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other);
+}

@@ -1,0 +1,73 @@
+/** The variables of a filter, read from a frame. */
+
+import { isInside } from "../core/index.js";
+import type { ReceivedRecord } from "../wire/index.js";
+import type { Variable } from "./language.js";
+import type { FilterNeeds } from "./needs.js";
+
+/** What a filter sees of one record. */
+export type RecordValues = Partial<Record<Variable, unknown>>;
+
+/** Only what is named is decoded. */
+export function valuesOf(record: ReceivedRecord, bytes: number, named: ReadonlySet<Variable>): RecordValues {
+  const values: RecordValues = {};
+  for (const name of named) values[name] = valueOf(record, bytes, name);
+  return values;
+}
+
+function valueOf(record: ReceivedRecord, bytes: number, name: Variable): unknown {
+  switch (name) {
+    case "key":
+      return record.key;
+    case "attributes":
+      return record.attributes;
+    case "offset":
+      return BigInt(record.offset);
+    case "time":
+      return new Date(Math.floor(record.timeMicros / 1000));
+    case "event_time":
+      return record.eventTime ?? null;
+    case "location":
+      return record.location ?? null;
+    case "json":
+      return record.json ?? null;
+    case "text":
+      return record.text ?? null;
+    case "size":
+      return BigInt(bytes);
+    default:
+      return name satisfies never;
+  }
+}
+
+/** An attribute that is needed, in UTF-8. */
+export interface NeededAttribute {
+  readonly name: Uint8Array;
+  readonly value: Uint8Array | undefined;
+}
+
+/** Whether a record has what is needed of it, apart from attributes: of every conjunct that is a need, exactly what it says. */
+export function hasNeeds(record: ReceivedRecord, needs: FilterNeeds): boolean {
+  const { keys, keyPrefix, rectangle } = needs;
+  if (needs.never) return false;
+  if (needs.fromOffset !== undefined && record.offset < needs.fromOffset) return false;
+  if (needs.untilOffset !== undefined && record.offset >= needs.untilOffset) return false;
+  if (needs.fromTimeMicros !== undefined && record.timeMicros < needs.fromTimeMicros) return false;
+  if (needs.untilTimeMicros !== undefined && record.timeMicros >= needs.untilTimeMicros) return false;
+  if (keys !== undefined && !keys.includes(record.key)) return false;
+  if (keyPrefix !== undefined && !record.key.startsWith(keyPrefix)) return false;
+  return rectangle === undefined || (record.location !== undefined && isInside(record.location, rectangle));
+}
+
+/** How many values JSON holds, at every depth: what can be run over. */
+export function countValues(json: unknown, most: number): number {
+  let count = 0;
+  const pending: unknown[] = [json];
+  while (pending.length > 0 && count <= most) {
+    const value = pending.pop();
+    count += 1;
+    if (Array.isArray(value)) pending.push(...(value.length > most ? value.slice(0, most + 1) : value));
+    else if (typeof value === "object" && value !== null) pending.push(...Object.values(value).slice(0, most + 1));
+  }
+  return count;
+}
