@@ -43,11 +43,19 @@ test("prepareStatement(), refuses a value that is no parameter", () => {
   expect(() => prepareStatement({ values: {}, build: () => sql<object>`select ${"loose"}` })).toThrow("no value");
 });
 
-test("inlineValues(), writes whole numbers, bytes and null, and nothing else", () => {
+test("inlineValues(), writes whole numbers, flags, bytes and null, texts as bytes, and nothing else", () => {
   expect(inlineValues(statement, { first: 2 ** 53 - 1, second: null })).toBe(
     "select cast(null as bigint), cast(9007199254740991 as bigint), cast(null as bigint)",
   );
-  for (const bad of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, "1; drop table x" as unknown as number]) {
+  for (const bad of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53]) {
     expect(() => inlineValues(statement, { first: bad, second: 0 })).toThrow(RangeError);
   }
+  const texts = prepareStatement({
+    values: { text: "text", flag: "boolean", bytes: "bytea" },
+    build: (value) => sql<object>`select ${value.text}, ${value.flag}, ${value.bytes}`,
+  });
+  expect(inlineValues(texts, { text: "'); drop table é --", flag: true, bytes: Uint8Array.of(0, 255) })).toBe(
+    "select cast(convert_from('\\x27293b2064726f70207461626c6520c3a9202d2d', 'UTF8') as text), " +
+      "cast(true as boolean), cast('\\x00ff' as bytea)",
+  );
 });

@@ -86,22 +86,33 @@ export function orderValues<Values>(statement: Statement<Values, unknown>, value
   return statement.order.map((name) => values[name]);
 }
 
+/** What can be written into a statement's text. */
+type InlineValue = number | boolean | string | Uint8Array | null;
+
 /**
  * The statement's text with its values written into it, for COPY, which takes no parameters. Only whole numbers from 0
- * to 2^53 - 1, null, and bytes as hex get in: digits and the letters a to f are all that can reach the text.
+ * to 2^53 - 1, true, false, null, and bytes as hex get in, texts as the bytes of their UTF-8: digits, the letters a to f
+ * and words of ours are all that can reach the text.
  */
-export function inlineValues<Values extends Readonly<Record<keyof Values, number | Uint8Array | null>>>(
+export function inlineValues<Values extends Readonly<Record<keyof Values, InlineValue>>>(
   statement: Statement<Values, unknown>,
   values: Values,
 ): string {
   return statement.text.replace(/\$(\d+)/g, (_, digits: string) => {
     const name = statement.order[Number(digits) - 1];
     if (name === undefined) throw new RangeError(`The statement has no value ${digits}`);
-    const value: number | Uint8Array | null = values[name];
-    if (value instanceof Uint8Array) return `'\\x${Buffer.from(value).toString("hex")}'`;
-    return value === null ? "null" : String(requireWholeNumber(value, name));
+    return inlineValue(values[name], name);
   });
 }
+
+function inlineValue(value: InlineValue, name: string): string {
+  if (value === null || typeof value === "boolean") return String(value);
+  if (typeof value === "string") return `convert_from(${inlineBytes(Buffer.from(value))}, 'UTF8')`;
+  if (typeof value === "number") return String(requireWholeNumber(value, name));
+  return inlineBytes(Buffer.from(value));
+}
+
+const inlineBytes = (bytes: Buffer): string => `'\\x${bytes.toString("hex")}'`;
 
 /** The value, or a RangeError when it is not one of 0 to 2^53 - 1. */
 export function requireWholeNumber(value: number, name: string): number {

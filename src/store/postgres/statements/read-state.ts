@@ -1,7 +1,9 @@
 import { type RawBuilder, sql } from "kysely";
 import type { Head, StateChangesRequest, StateListRequest, StatePageRead } from "../../store.js";
+import { decodeCopyRow } from "../database/copy-row.js";
 import type { Database } from "../database/database.js";
-import { prepareStatement, requireWholeNumber } from "../statement.js";
+import { inlineValues, prepareStatement, requireWholeNumber, type Statement } from "../statement.js";
+import { copiedHeadFields, copiedInteger, decodeCopiedHead } from "./copied-head.js";
 import { explainPlan } from "./explain-plan.js";
 import { keyRange } from "./key-range.js";
 import { headColumns } from "./stored-topic.js";
@@ -14,14 +16,32 @@ interface StateRow extends Head {
   readonly frames: string | null;
 }
 
+interface Shape {
+  readonly frames: (aggregate: RawBuilder<unknown>) => RawBuilder<unknown>;
+  readonly wrap: (select: RawBuilder<StateRow>) => RawBuilder<StateRow>;
+}
+
+/**
+ * As in `read-page.ts`. Measured at 1000 records of 130 B a page, thousand records/s: 625 by COPY, 210 by base64. A page
+ * of one record takes longer by COPY, which is planned each time: 0.44 ms for 0.36.
+ */
+const copied: Shape = { frames: (frames) => frames, wrap: (select) => sql`copy (${select}) to stdout (format binary)` };
+const encoded: Shape = {
+  frames: (frames) => sql`translate(encode(${frames}, 'base64'), E'\\n', '')`,
+  wrap: (select) => select,
+};
+
 /**
  * Some of a topic's state and the head beside it, as one row. Locks: none; both come from one snapshot, so the state is
  * the one that belongs to that head.
  *
  * Bounds: so many rows, found by the index in the order that is wanted, and of those as many as fit into the bytes, but
  * always the first. Keyset and LIMIT are right here, over offsets too: those of a state have gaps.
+ * Order: the window keeps the order of its subquery, and `string_agg` takes rows in the order of its own; sorted once more
+ * it is a third slower, and so are sums over peers, which there are none of.
  */
 function stateQuery(
+  shape: Shape,
   topicId: RawBuilder<number>,
   bytes: RawBuilder<number>,
   rows: {
@@ -30,11 +50,11 @@ function stateQuery(
     readonly limit: RawBuilder<number>;
   },
 ): RawBuilder<StateRow> {
-  return sql<StateRow>`
+  return shape.wrap(sql<StateRow>`
 select ${headColumns}, page.records, page."lastKey", page."lastOffset", page.frames
 from millrace.topic_heads as h left join lateral (
   select count(*) as records, max(key) as "lastKey", max("offset") as "lastOffset",
-    translate(encode(string_agg(frame, '' order by place), 'base64'), E'\\n', '') as frames
+    ${shape.frames(sql`string_agg(frame, '')`)} as frames
   from (
     select key, "offset", frame, row_number() over run as place, sum(octet_length(frame)) over run as end_bytes
     from (
@@ -42,21 +62,21 @@ from millrace.topic_heads as h left join lateral (
       where topic_id = ${topicId} and ${rows.where}
       order by ${rows.order} limit ${rows.limit}
     ) as found
-    window run as (order by ${rows.order})
+    window run as (order by ${rows.order} rows unbounded preceding)
   ) as sized
   where place = 1 or end_bytes <= ${bytes}
 ) as page on true
-where h.topic_id = ${topicId}`;
+where h.topic_id = ${topicId}`);
 }
 
 const isUnexpired = (at: RawBuilder<number>) => sql`(expire_time is null or expire_time > ${at})`;
 
-/** Index: `latest_pkey`. */
+/** Index: `latest_pkey`. Not by COPY: few records, and often one. */
 const selectKeys = prepareStatement({
   name: "read_state",
   values: { topicId: "bigint", keys: "text[]", bytes: "bigint", records: "bigint", unexpiredAt: "bigint" },
   build: (value) =>
-    stateQuery(value.topicId, value.bytes, {
+    stateQuery(encoded, value.topicId, value.bytes, {
       where: sql`key = any(${value.keys}) and not is_tombstone and ${isUnexpired(value.unexpiredAt)}`,
       order: sql`key`,
       limit: value.records,
@@ -64,46 +84,55 @@ const selectKeys = prepareStatement({
 });
 
 /** Keys with a prefix are a range of `latest_pkey`, whose collation is that of bytes: from it up to what follows it. */
-const selectList = prepareStatement({
-  name: "list_state",
-  values: {
-    topicId: "bigint",
-    fromKey: "text",
-    isExclusive: "boolean",
-    toKey: "text",
-    bytes: "bigint",
-    records: "bigint",
-    unexpiredAt: "bigint",
-  },
-  build: (value) =>
-    stateQuery(value.topicId, value.bytes, {
-      where: sql`key >= ${value.fromKey} and key < ${value.toKey}
+function listPage(shape: Shape) {
+  return prepareStatement({
+    name: "list_state",
+    values: {
+      topicId: "bigint",
+      fromKey: "text",
+      isExclusive: "boolean",
+      toKey: "text",
+      bytes: "bigint",
+      records: "bigint",
+      unexpiredAt: "bigint",
+    },
+    build: (value) =>
+      stateQuery(shape, value.topicId, value.bytes, {
+        where: sql`key >= ${value.fromKey} and key < ${value.toKey}
         and not (${value.isExclusive} and key = ${value.fromKey}) and not is_tombstone and ${isUnexpired(value.unexpiredAt)}`,
-      order: sql`key`,
-      limit: value.records,
-    }),
-});
+        order: sql`key`,
+        limit: value.records,
+      }),
+  });
+}
 
 /** Index: `latest_offset`; the prefix is checked on what it gives. */
-const selectChanges = prepareStatement({
-  name: "read_state_changes",
-  values: {
-    topicId: "bigint",
-    from: "bigint",
-    tombstonesFrom: "bigint",
-    prefix: "text",
-    bytes: "bigint",
-    records: "bigint",
-    unexpiredAt: "bigint",
-  },
-  build: (value) =>
-    stateQuery(value.topicId, value.bytes, {
-      where: sql`"offset" >= ${value.from} and (not is_tombstone or "offset" >= ${value.tombstonesFrom})
+function changesPage(shape: Shape) {
+  return prepareStatement({
+    name: "read_state_changes",
+    values: {
+      topicId: "bigint",
+      from: "bigint",
+      tombstonesFrom: "bigint",
+      prefix: "text",
+      bytes: "bigint",
+      records: "bigint",
+      unexpiredAt: "bigint",
+    },
+    build: (value) =>
+      stateQuery(shape, value.topicId, value.bytes, {
+        where: sql`"offset" >= ${value.from} and (not is_tombstone or "offset" >= ${value.tombstonesFrom})
         and ${isUnexpired(value.unexpiredAt)} and starts_with(key, ${value.prefix})`,
-      order: sql`"offset"`,
-      limit: value.records,
-    }),
-});
+        order: sql`"offset"`,
+        limit: value.records,
+      }),
+  });
+}
+
+const statements = {
+  postgres: { list: listPage(copied), changes: changesPage(copied) },
+  embedded: { list: listPage(encoded), changes: changesPage(encoded) },
+};
 
 export async function readState(
   database: Database,
@@ -124,19 +153,47 @@ export async function listState(database: Database, request: StateListRequest): 
     bytes: requireWholeNumber(bytes, "bytes"),
     unexpiredAt,
   };
-  return toStatePage((await database.run(selectList, values))[0]);
+  return readStatePage(database, statements[database.kind].list, values);
 }
 
 export async function readStateChanges(
   database: Database,
   request: StateChangesRequest,
 ): Promise<StatePageRead | undefined> {
-  return toStatePage((await database.run(selectChanges, { unexpiredAt: 0, ...request }))[0]);
+  return readStatePage(database, statements[database.kind].changes, { unexpiredAt: 0, ...request });
 }
 
 /** The plan of a page of changes, as EXPLAIN tells it. */
 export function explainStateChanges(database: Database, request: StateChangesRequest): Promise<string> {
-  return explainPlan(database, selectChanges, { unexpiredAt: 0, ...request });
+  return explainPlan(database, statements.embedded.changes, { unexpiredAt: 0, ...request });
+}
+
+async function readStatePage<Values extends Readonly<Record<keyof Values, number | boolean | string>>>(
+  database: Database,
+  statement: Statement<Values, StateRow>,
+  values: Values,
+): Promise<StatePageRead | undefined> {
+  switch (database.kind) {
+    case "postgres": {
+      const fields = decodeCopyRow(await database.copy(inlineValues(statement, values)));
+      return fields && decodeStatePage(fields);
+    }
+    case "embedded":
+      return toStatePage((await database.run(statement, values))[0]);
+    default:
+      return database.kind satisfies never;
+  }
+}
+
+/** The columns in their order: those of the head, then the page's. */
+function decodeStatePage(fields: readonly (Buffer | null)[]): StatePageRead {
+  const head = decodeCopiedHead(fields);
+  const records = copiedInteger(fields, copiedHeadFields) ?? 0;
+  const lastKey = fields[copiedHeadFields + 1];
+  const lastOffset = copiedInteger(fields, copiedHeadFields + 2);
+  const frames = fields[copiedHeadFields + 3];
+  if (!lastKey || lastOffset === null || !frames) return { head, page: undefined };
+  return { head, page: { frames, records, lastKey: lastKey.toString(), lastOffset } };
 }
 
 function toStatePage(row: StateRow | undefined): StatePageRead | undefined {
