@@ -121,6 +121,8 @@ describe("millrace", () => {
     const updated = await cli(["topic", "update", "life", "--record-bytes", "0"]);
     expect(JSON.parse(updated.stdout)).toMatchObject({ labels: { team: "a=b" }, nextOffset: "2" });
     expect(JSON.parse(updated.stdout).limits).toBeUndefined();
+    const turned = JSON.parse((await cli(["topic", "update", "life", "--keyed"])).stdout);
+    expect([turned.keyed, turned.stateBuild, turned.labels]).toEqual([true, undefined, { team: "a=b" }]);
     expect(JSON.parse((await cli(["topic", "trim", "life", "--before", "1"])).stdout)).toMatchObject({
       earliestOffset: "1",
     });

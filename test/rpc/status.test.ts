@@ -29,6 +29,7 @@ describe("a refusal reaches the client", () => {
     "topic-deleted": "NOT_FOUND",
     "topic-exists": "ALREADY_EXISTS",
     "topic-not-keyed": "FAILED_PRECONDITION",
+    "state-building": "FAILED_PRECONDITION",
     "topic-closed": "FAILED_PRECONDITION",
     "topic-limit": "RESOURCE_EXHAUSTED",
     "epoch-mismatch": "FAILED_PRECONDITION",

@@ -29,7 +29,7 @@ function described(name: string): TopicDescription {
       tombstonesFrom: 0,
       expiring: false,
     },
-    stateBuild: undefined,
+    stateBuild: { fromOffset: 20, nextOffset: 15, untilOffset: 10 },
   };
 }
 
@@ -68,6 +68,7 @@ describe("TopicService", () => {
         limits: { recordBytes: 1, batchRecords: 2, batchBytes: 3 },
         closed: true,
         keyed: false,
+        stateBuild: { nextOffset: 15, untilOffset: 10, fromOffset: 20 },
         retention: { age: { seconds: 1, nanos: 500_000_000 }, records: 4, bytes: 5 },
         earliestOffset: 10,
         nextOffset: 20,
@@ -129,6 +130,9 @@ describe("TopicService", () => {
       { retention, updateMask: ["retention.bytes", "retention.age"] },
       { retention: { ageMs: 2000, bytes: 0 } },
     ],
+    "keyed, without a mask": [{ keyed: true }, { keyed: true }],
+    "keyed alone": [{ keyed: true, labels, updateMask: ["keyed"] }, { keyed: true }],
+    "keyed to what will be refused": [{ updateMask: ["keyed"] }, { keyed: false }],
     "the retention to none": [{ updateMask: ["retention.records"] }, { retention: { records: 0 } }],
   };
   for (const [what, [request, change]] of Object.entries(changes)) {
