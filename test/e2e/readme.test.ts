@@ -42,6 +42,8 @@ afterAll(async () => {
 function run(command: string): Promise<string> {
   const line = command
     .replaceAll("127.0.0.1:50051", server.address)
+    // As make does once all is built, which must not change while tests run.
+    .replace(/^make -s example NAME=([\w-]+)$/, `node examples/.build/$1/main.js --address ${server.address}`)
     // A follow does not end by itself: the reader presses Ctrl-C.
     .replace(/^(?=buf-curl .*Follow$)/, "timeout -s INT 2 ")
     .replaceAll("buf-curl", "node_modules/.bin/buf curl --protocol grpc --http2-prior-knowledge");
