@@ -150,7 +150,8 @@ class ImportRun {
       progress.stop();
       if (this.#tally.records > 0) {
         const goOn = isResumable && this.#options.again !== true ? "; run again, it goes on behind them" : "";
-        this.#output.tell(`Imported ${this.#tally.records} records before this${goOn}:`);
+        const end = this.#signal.aborted ? "." : ":";
+        this.#output.tell(`Imported ${this.#tally.records} records before this${goOn}${end}`);
       }
       if (error instanceof FileFormatError) throw new CommandError(error.message, 1, error);
       throw error;

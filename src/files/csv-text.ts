@@ -27,17 +27,12 @@ export function csvFromRecords(records: Source<ReceivedRecord>, options: CsvText
   const columns = options.columns ?? fixedColumns;
   const cells = columns.map(cellOf);
   return concat(
-    [csv([[...columns]])],
+    [stringify([[...columns]])],
     pipe(
       chunks(records, recordsPerChunk),
-      map((group) => csv(group.map((record) => cells.map((cell) => cell(record))))),
+      map((group) => stringify(group.map((record) => cells.map((cell) => cell(record))))),
     ),
   );
-}
-
-/** A lone CR needs quotes too, lest it be taken for a line's end together with what follows. */
-function csv(rows: string[][]): string {
-  return stringify(rows, { quoted_match: /\r/ });
 }
 
 function cellOf(column: string): Cell {

@@ -261,18 +261,11 @@ describe("millrace import and export", () => {
     const out = JSON.parse(await readFile(file, "utf8")) as { features: { id: string }[] };
     expect(out.features.map(({ id }) => id)).toEqual(["chamonix", "oslo", "zermatt"]);
 
-    const alps = await cli([
-      "export",
-      "places-on-earth",
-      "--format",
-      "csv",
-      "--box",
-      "6,45,11,48",
-      "--columns",
-      "key,n",
+    const [alps, log] = await Promise.all([
+      cli(["export", "places-on-earth", "--format", "csv", "--box", "6,45,11,48", "--columns", "key,n"]),
+      cli(["export", "places-on-earth", "-", "--log", "--format", "ndjson", "--from", "last:2"]),
     ]);
     expect(alps.lines).toEqual(["key,n", "chamonix,1", "zermatt,1"]);
-    const log = await cli(["export", "places-on-earth", "-", "--log", "--format", "ndjson", "--from", "last:2"]);
     expect(log.lines.map((line) => (JSON.parse(line) as { key: string }).key)).toEqual(["chamonix", "oslo"]);
   });
 
@@ -302,10 +295,10 @@ describe("millrace import and export", () => {
       [["import", "x", "/nowhere/file.csv"], "Cannot read /nowhere/file.csv: ENOENT"],
       [["import", "x", "--table", "nothing"], "There is no table nothing"],
     ];
-    for (const [args, text] of faults) {
-      const { stderr, code } = await cli(args);
-      expect(stderr, args.join(" ")).toContain(text);
-      expect(code, args.join(" ")).toBe(1);
+    const results = await Promise.all(faults.map(([args]) => cli(args)));
+    for (const [index, [, text]] of faults.entries()) {
+      expect(results[index]?.stderr).toContain(text);
+      expect(results[index]?.code).toBe(1);
     }
   });
 });

@@ -51,6 +51,20 @@ describe("recordsFromCsv()", () => {
 });
 
 describe("csvFromRecords()", () => {
+  test("quotes what would be taken for the end of a line", async () => {
+    const nothing = {
+      location: undefined,
+      eventTime: undefined,
+      lifetime: undefined,
+      time: undefined,
+      offset: undefined,
+    };
+    const bodies = ["a\r", "\r\n", "\n", '"', ","].map((value) => ({ $case: "text" as const, value }));
+    const messages = bodies.map((body) => ({ key: "", attributes: new Map<string, string>(), body, ...nothing }));
+    const text = await collect(csvFromRecords(receivedRecords(messages)), { limit: 9 });
+    expect((await read(text.join(""))).map((record) => record.text)).toEqual(bodies.map(({ value }) => value));
+  });
+
   test("writes the columns that it is told: the record's own, attributes, and fields of json", async () => {
     const message = {
       key: "k",
