@@ -8,6 +8,7 @@ import { appendBatch } from "./append.js";
 import { createAppender } from "./appender.js";
 import { createDatabaseLanes } from "./database-lanes.js";
 import type { Engine } from "./engine.js";
+import { explainFilter } from "./explain-filter.js";
 import { followTopic } from "./follow.js";
 import { pollHeads } from "./head-poll.js";
 import { createHousekeeping } from "./housekeeping.js";
@@ -54,7 +55,7 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
   const pages = createPageReader(lanes, limits, metrics);
   const housekeeping = createHousekeeping({ lanes, limits, stampClock, logger });
   const retention = createRetention({ lanes, cache, limits, stampClock, clock, logger, track: background.track });
-  const stateBuilder = createStateBuilder({ lanes, limits, logger });
+  const stateBuilder = createStateBuilder({ kind: store.kind, lanes, limits, logger });
   const topics = createTopics({
     lanes,
     cache,
@@ -98,7 +99,7 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
   background.track(stateBuilder.run(ending.signal));
   background.track(retention.run(ending.signal));
 
-  const stateParts = { cache, lanes, pageBudget, limits, random };
+  const stateParts = { cache, lanes, pageBudget, limits, stampClock, random };
 
   return {
     topics,
@@ -112,14 +113,20 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
     },
     read: (command, stream, signal) => {
       checkTopicName(command.topic);
-      return readTopic({ cache, lanes, pages, pageBudget }, command, stream, signal);
+      return readTopic({ cache, lanes, pages, pageBudget, stampClock }, command, stream, signal);
     },
     follow: (command, stream, signal) => {
       checkTopicName(command.topic);
-      return followTopic({ cache, lanes, pages, pageBudget, limits, metrics, random }, command, stream, signal);
+      return followTopic(
+        { cache, lanes, pages, pageBudget, limits, metrics, clock, stampClock, random },
+        command,
+        stream,
+        signal,
+      );
     },
     getState: async (command, signal) => getState(stateParts, command, signal),
     listState: (command, stream, signal) => listState(stateParts, command, stream, signal),
+    explainFilter: async (command, signal) => explainFilter(stateParts, command, signal),
     watchState: (command, stream, signal) => watchState(stateParts, command, stream, signal),
     async close() {
       ending.abort();

@@ -194,6 +194,35 @@ export type WatchMessage =
   | { readonly kind: "heartbeat"; readonly next: Position }
   | { readonly kind: "closed"; readonly next: Position };
 
+/** The calls that take filters. */
+export type FilteredMethod = "read" | "follow" | "list" | "watch";
+
+export interface ExplainFilterCommand {
+  readonly topic: string;
+  readonly filter: Filter;
+  readonly method: FilteredMethod;
+  /** As listings and watches are asked. */
+  readonly rectangle: Rectangle | undefined;
+  readonly keyPrefix: string;
+}
+
+/** One of the conditions that a filter is a conjunction of, and who decides it. */
+export interface FilterPart {
+  readonly expression: string;
+  readonly place: "database" | "database-then-node" | "node";
+  readonly reason: string;
+}
+
+export interface FilterExplanation {
+  readonly parts: readonly FilterPart[];
+  /** That find the rows. */
+  readonly indexes: readonly string[];
+  /** The database's own, of the page query. */
+  readonly plan: string;
+  /** Steps of one evaluation, at most. */
+  readonly cost: number;
+}
+
 export interface Engine {
   readonly topics: Topics;
   /**
@@ -237,6 +266,8 @@ export interface Engine {
     stream: LiveStream,
     signal: AbortSignal,
   ): AsyncGenerator<WatchMessage, void, undefined>;
+  /** How a filter would be run. Errors: `topic-not-found`; those of a state where the method reads one. */
+  explainFilter(command: ExplainFilterCommand, signal: AbortSignal): Promise<FilterExplanation>;
   /** Stops background work and waits for it; commits under way finish. Readers are ended by their signals. */
   close(): Promise<void>;
 }

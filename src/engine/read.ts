@@ -3,7 +3,7 @@
  * generator is resumed when the last page was delivered, so nothing is read for a client that does not read; only a
  * stream that earned large pages has the next one fetched ahead.
  *
- * A filter leaves records out, and moves the position all the same: a page of which nothing is left is a message without
+ * A filter leaves records out, as does the end of their lifetimes, and moves the position all the same: a page of which nothing is left is a message without
  * records. What it needs of the bytes of a frame is searched for by the page query itself.
  */
 
@@ -18,13 +18,15 @@ import {
 } from "../core/index.js";
 import type { Head } from "../store/index.js";
 import type { LiveStream } from "../telemetry/index.js";
-import { encodePageMessage, pageAsMessage, readStamp, thinPage } from "../wire/index.js";
+import { encodePageMessage, type KeepFrame, pageAsMessage, readStamp, thinPage } from "../wire/index.js";
 import { overError } from "./appender.js";
 import type { DatabaseLanes } from "./database-lanes.js";
 import type { PageMessage, ReadCommand, ReadMessage } from "./engine.js";
 import type { PageAllowance, PageBudget, PageGrant } from "./page-allowance.js";
+import { chooseFrames } from "./frame-choice.js";
 import { type FrameSearch, offsetsOf, searchFor, searchRecordsMax } from "./frame-search.js";
 import type { PageCursor, PageOutcome, PageReader, SearchOutcome } from "./page-reader.js";
+import type { StampClock } from "./stamp-clock.js";
 import { offsetAtTime, resolveStart } from "./start-offset.js";
 import type { Topic } from "./topic.js";
 import type { TopicCache } from "./topic-cache.js";
@@ -34,6 +36,7 @@ export interface ReadParts {
   readonly lanes: DatabaseLanes;
   readonly pages: PageReader;
   readonly pageBudget: PageBudget;
+  readonly stampClock: StampClock;
 }
 
 export async function* readTopic(
@@ -123,6 +126,8 @@ class Reader {
   #cursor: PageCursor;
   #remaining: number;
   #meanFrameBytes: number | undefined;
+  /** It reads from the earliest record, and has read nothing yet. */
+  #isAtEarliest: boolean;
   #ahead: Fetch | undefined;
   /** The room and the size of the page that is being delivered. */
   #grant: PageGrant | undefined;
@@ -143,6 +148,7 @@ class Reader {
     this.#end = bounds.end;
     this.#search = searchFor(command.filter, topic);
     this.#remaining = bounds.records;
+    this.#isAtEarliest = command.direction === "forward" && (command.from ?? { at: "earliest" }).at === "earliest";
     this.#stream = stream;
     this.#signal = signal;
     this.#allowance = parts.pageBudget.forStream();
@@ -168,7 +174,8 @@ class Reader {
         return this.#deliver(outcome.page);
       case "found":
         this.#search?.reach.adapt(outcome);
-        return this.#thin(outcome.frames, outcome.reached);
+        this.#isAtEarliest = false;
+        return this.#thin(outcome.frames, this.#choose(), outcome.reached);
       case "end":
         // The end lay above what is there: nothing more comes.
         this.isDone = true;
@@ -177,6 +184,12 @@ class Reader {
       case "beyond":
       case "missing":
       case "trimmed": {
+        if (outcome.kind === "trimmed" && this.#isAtEarliest) {
+          // It asked for what is kept, which begins further on by now: nothing that it was told of is passed over.
+          this.#moveTo(outcome.head.earliestOffset, undefined);
+          this.delivered();
+          return this.isDone ? emptyPage(this.#topic, this.#cursor.offset) : this.takeMessage();
+        }
         const from = this.#cursor.offset;
         const to = resumeAfter(outcome, this.#command, this.#topic, from);
         this.#moveTo(to, undefined);
@@ -206,10 +219,10 @@ class Reader {
   #deliver(page: Page): PageMessage {
     const isForward = this.#command.direction === "forward";
     const reached = isForward ? page.next : page.first;
+    this.#isAtEarliest = false;
     this.#meanFrameBytes = page.frames.length / (page.next - page.first);
-    if (this.#command.filter !== undefined) {
-      return this.#thin(page.frames, reached, isForward ? page.endBytes : undefined);
-    }
+    const keep = this.#choose();
+    if (keep !== undefined) return this.#thin(page.frames, keep, reached, isForward ? page.endBytes : undefined);
     this.#remaining -= page.next - page.first;
     this.#moveTo(reached, isForward ? page.endBytes : undefined);
     this.#fetchAhead();
@@ -217,10 +230,15 @@ class Reader {
     return pageMessage(page, { epoch: this.#topic.epoch, offset: this.#cursor.offset });
   }
 
-  /** What the filter leaves of frames after which the read stands at `reached`. */
-  #thin(frames: Uint8Array, reached: number, bytes?: number): PageMessage {
-    const { filter, direction } = this.#command;
-    const kept = thinPage(frames, (page, start, end) => filter?.matches(page, start, end) ?? true, this.#remaining);
+  /** Anew for each page: lifetimes end meanwhile. */
+  #choose(): KeepFrame | undefined {
+    return chooseFrames(this.#command.filter, this.#topic, this.#parts.stampClock);
+  }
+
+  /** What is left of frames after which the read stands at `reached`. */
+  #thin(frames: Uint8Array, keep: KeepFrame | undefined, reached: number, bytes?: number): PageMessage {
+    const { direction } = this.#command;
+    const kept = thinPage(frames, keep ?? (() => true), this.#remaining);
     this.#remaining -= kept.records;
     if (this.#remaining > 0) this.#moveTo(reached, bytes);
     else {
@@ -254,8 +272,8 @@ class Reader {
         cursor: this.#cursor,
         bytes,
         until: this.#until,
-        // A filter counts what it lets through, and only then is it known how many that are.
-        recordsMax: this.#command.filter === undefined ? this.#remaining : Number.POSITIVE_INFINITY,
+        // What is let through counts, and only then is it known how many that are.
+        recordsMax: this.#choose() === undefined ? this.#remaining : Number.POSITIVE_INFINITY,
         meanFrameBytes: this.#meanFrameBytes,
       },
       this.#signal,

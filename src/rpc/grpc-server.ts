@@ -73,7 +73,7 @@ export function createGrpcServer(parts: GrpcServerParts): GrpcServer {
     ...topicService(calls, engine, limits),
     ...recordService(calls, engine, limits),
     ...stateService(calls, engine),
-    ...inspectService(calls, liveStreams),
+    ...inspectService(calls, engine, liveStreams),
     ...routeGuideService(calls, engine, limits, parts.routeGuide ?? defaultRouteGuideTopics),
   ];
   // "/package.Service/Method"

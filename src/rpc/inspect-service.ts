@@ -1,5 +1,9 @@
-import { checkTopicName, invalidArgument } from "../core/index.js";
+import { checkRectangle, checkTopicName, invalidArgument } from "../core/index.js";
+import type { Engine, FilteredMethod, FilterPart } from "../engine/index.js";
+import { parseFilter } from "../filter/index.js";
 import {
+  ExplainFilterRequest_Method,
+  FilterPart_Place,
   InspectServiceService as Shapes,
   type LiveStream as LiveStreamMessage,
   LiveStream_Waiting,
@@ -10,7 +14,7 @@ import type { Method } from "./method.js";
 import { decodePageToken, encodePageToken } from "./page-token.js";
 import { timestampOfMicros } from "./timestamp.js";
 import { unary } from "./unary.js";
-import { pageSize } from "./validate.js";
+import { checkKeyPart, enumMeaning, pageSize } from "./validate.js";
 
 const waitingOf = {
   nothing: LiveStream_Waiting.WAITING_UNSPECIFIED,
@@ -21,8 +25,43 @@ const waitingOf = {
   "publish-budget": LiveStream_Waiting.PUBLISH_BUDGET,
 } as const satisfies Record<Waiting, LiveStream_Waiting>;
 
-export function inspectService(calls: Calls, liveStreams: LiveStreams): readonly Method[] {
+const methods = new Map<number, FilteredMethod>([
+  [ExplainFilterRequest_Method.METHOD_UNSPECIFIED, "read"],
+  [ExplainFilterRequest_Method.READ, "read"],
+  [ExplainFilterRequest_Method.FOLLOW, "follow"],
+  [ExplainFilterRequest_Method.LIST, "list"],
+  [ExplainFilterRequest_Method.WATCH, "watch"],
+]);
+
+const placeOf = {
+  database: FilterPart_Place.DATABASE,
+  "database-then-node": FilterPart_Place.DATABASE_THEN_NODE,
+  node: FilterPart_Place.NODE,
+} as const satisfies Record<FilterPart["place"], FilterPart_Place>;
+
+export function inspectService(
+  calls: Calls,
+  engine: Pick<Engine, "explainFilter">,
+  liveStreams: LiveStreams,
+): readonly Method[] {
   return [
+    unary(calls, Shapes.explainFilter, async (request, context) => {
+      context.stream.topic = checkTopicName(request.topic);
+      const command = {
+        topic: request.topic,
+        filter: parseFilter(request.filter),
+        method: enumMeaning(methods, request.method, "method"),
+        rectangle: request.rectangle && checkRectangle(request.rectangle),
+        keyPrefix: checkKeyPart("key_prefix", request.keyPrefix),
+      };
+      const { parts, indexes, plan, cost } = await engine.explainFilter(command, context.signal);
+      return {
+        parts: parts.map((part) => ({ ...part, place: placeOf[part.place] })),
+        indexes: [...indexes],
+        plan,
+        cost,
+      };
+    }),
     unary(calls, Shapes.listStreams, async (request) => {
       const topic = request.topic === "" ? undefined : checkTopicName(request.topic);
       const count = pageSize(request.pageSize);

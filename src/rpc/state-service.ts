@@ -1,11 +1,11 @@
-import { checkRectangle, checkTopicName, invalidArgument, type Position, recordBounds } from "../core/index.js";
+import { checkRectangle, checkTopicName, invalidArgument, type Position } from "../core/index.js";
 import type { Engine, PageMessage, WatchMessage } from "../engine/index.js";
 import { StateServiceService as Shapes, StateServiceWatchResponse } from "../gen/millrace/v1/state_service.js";
 import type { Calls } from "./calls.js";
 import type { CallContext, Method } from "./method.js";
 import { serverStreaming } from "./server-streaming.js";
 import { unary } from "./unary.js";
-import { optionalFilter } from "./validate.js";
+import { checkKeyPart, optionalFilter } from "./validate.js";
 
 /** A Get asks for at most so many keys. */
 const keysMax = 1000;
@@ -100,16 +100,6 @@ function checkKeys(keys: readonly string[]): readonly string[] {
     checkKeyPart(`keys[${index}]`, key);
   }
   return keys;
-}
-
-/** A key, or the beginning of one: what no record can have is refused before the database is asked. */
-function checkKeyPart(field: string, text: string): string {
-  const bytes = Buffer.byteLength(text);
-  if (bytes > recordBounds.keyBytes) {
-    throw invalidArgument(field, `must be at most ${recordBounds.keyBytes} bytes, got ${bytes}`);
-  }
-  if (text.includes("\0")) throw invalidArgument(field, "must not contain U+0000");
-  return text;
 }
 
 function encodeWatchMessage(message: WatchMessage): Buffer {

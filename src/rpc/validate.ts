@@ -3,7 +3,7 @@
  * 64-bit numbers need none: their decoder refuses what is above 2^53-1 (`request.ts`), and they have no sign.
  */
 
-import { invalidArgument, labelBounds, pageSizeBounds, producerIdBytes } from "../core/index.js";
+import { invalidArgument, labelBounds, pageSizeBounds, producerIdBytes, recordBounds } from "../core/index.js";
 import type { Timestamp } from "../gen/google/protobuf/timestamp.js";
 import { type Filter, parseFilter } from "../filter/index.js";
 
@@ -70,4 +70,14 @@ function checkText(text: string, bytesMax: number, field: string, what: string):
 /** A CEL expression; undefined: all records. */
 export function optionalFilter(text: string): Filter | undefined {
   return text === "" ? undefined : parseFilter(text);
+}
+
+/** A key, or the beginning of one: what no record can have is refused before the database is asked. */
+export function checkKeyPart(field: string, text: string): string {
+  const bytes = Buffer.byteLength(text);
+  if (bytes > recordBounds.keyBytes) {
+    throw invalidArgument(field, `must be at most ${recordBounds.keyBytes} bytes, got ${bytes}`);
+  }
+  if (text.includes("\0")) throw invalidArgument(field, "must not contain U+0000");
+  return text;
 }

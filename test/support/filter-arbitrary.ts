@@ -112,12 +112,12 @@ const onKey: fc.Arbitrary<ModelFilter> = fc.oneof(
     text: isMirrored ? `${quoted(text)} == key` : `key == ${quoted(text)}`,
     meaning: ({ message }: ModelRecord) => message.key === text,
   })),
-  key.map((text) => ({ text: `key != ${quoted(text)}`, meaning: ({ message }) => message.key !== text })),
+  key.map((text) => ({ text: `key != ${quoted(text)}`, meaning: ({ message }: ModelRecord) => message.key !== text })),
   key.map((text) => ({
     text: `key.startsWith(${quoted(text)})`,
-    meaning: ({ message }) => message.key.startsWith(text),
+    meaning: ({ message }: ModelRecord) => message.key.startsWith(text),
   })),
-  key.map((text) => ({ text: `key.contains(${quoted(text)})`, meaning: ({ message }) => message.key.includes(text) })),
+  key.map((text) => ({ text: `key.contains(${quoted(text)})`, meaning: ({ message }: ModelRecord) => message.key.includes(text) })),
   fc.array(key, { minLength: 1, maxLength: 3 }).map((texts) => ({
     text: `key in [${texts.map(quoted).join(", ")}]`,
     meaning: ({ message }: ModelRecord) => texts.includes(message.key),
