@@ -9,6 +9,7 @@ import { clientStreaming } from "./client-streaming.js";
 import type { Method } from "./method.js";
 import { routeChat } from "./route-chat.js";
 import { routeFeatures } from "./route-features.js";
+import { decodeNote } from "./route-note.js";
 import { checkPoint, keyOfPoint } from "./route-point.js";
 import { summarizeRoute } from "./route-summary.js";
 import { serverStreaming } from "./server-streaming.js";
@@ -63,7 +64,7 @@ export function routeGuideService(
       calls,
       {
         path: Shapes.routeChat.path,
-        requestDeserialize: Shapes.routeChat.requestDeserialize,
+        requestDeserialize: decodeNote,
         responseSerialize: Shapes.routeChat.responseSerialize,
         recordsIn: () => 1,
       },

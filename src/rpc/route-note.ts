@@ -3,7 +3,7 @@
 import { invalidArgument, type Limits } from "../core/index.js";
 import { type Filter, parseFilter } from "../filter/index.js";
 import { AppendRequest } from "../gen/millrace/v1/record_service.js";
-import type { Point, RouteNote } from "../gen/routeguide/route_guide.js";
+import { type Point, RouteNote } from "../gen/routeguide/route_guide.js";
 import { type ReceivedRecord, type RecordBatch, splitRequest } from "../wire/index.js";
 import { keyOfPoint, locationOfPoint, pointOfKey } from "./route-point.js";
 
@@ -14,6 +14,14 @@ const overheadBytes = 256;
 
 /** What the largest record and batch are. */
 export type BatchLimits = Pick<Limits, "recordBytes" | "batchRecords" | "batchBytes">;
+
+/** Reads a request. What is no UTF-8 would be decoded with U+FFFD in its place, and recorded so. */
+export function decodeNote(bytes: Buffer): RouteNote {
+  const note = RouteNote.decode(bytes);
+  if (note.message.includes("\uFFFD") && !bytes.includes(note.message))
+    throw invalidArgument("message", "is not UTF-8");
+  return note;
+}
 
 /** The message, or `invalid-argument` where no record could hold it. */
 export function checkMessage(message: string, recordBytes: number): string {

@@ -91,7 +91,7 @@ function requestOf({ path, input }: AnyMethod): fc.Arbitrary<Uint8Array> {
 }
 
 function anyRequestOf(input: DescMessage): fc.Arbitrary<Uint8Array> {
-  if (!input.typeName.startsWith("millrace.v1.")) return fc.uint8Array({ maxLength: 60 });
+  if (!/^(millrace\.v1|routeguide)\./.test(input.typeName)) return fc.uint8Array({ maxLength: 60 });
   const hasTopic = input.fields.some(({ localName }) => localName === "topic");
   const topic = fc.option(fc.constantFrom(...topics), { nil: undefined, freq: 8 });
   return fc

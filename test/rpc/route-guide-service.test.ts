@@ -70,6 +70,27 @@ describe("RouteChat", () => {
     });
   });
 
+  test("takes no message that is not UTF-8, and any that is", async () => {
+    const call = server.client.makeBidiStreamRequest(Shapes.routeChat.path, (bytes: Buffer) => bytes, String);
+    const heard = drainStream(call);
+    call.write(Buffer.from([0x12, 2, 0x61, 0xff]));
+    expect(await heard).toMatchObject({
+      error: { code: status.INVALID_ARGUMENT, details: "message: is not UTF-8" },
+    });
+    expect(await say(note("\ufffd\u0000"), note(""), note("end"))).toEqual(["\ufffd\u0000", ""]);
+  });
+
+  test("takes no message that no record could hold", async () => {
+    const call = chat();
+    const heard = drainStream<RouteNote>(call);
+    call.write(note("x".repeat(defaultLimits.recordBytes)));
+    expect(await heard).toMatchObject({
+      error: { code: status.INVALID_ARGUMENT, details: expect.stringMatching(/^message: has \d+ bytes/) as string },
+    });
+    const largest = "x".repeat(defaultLimits.recordBytes - 256);
+    expect(await say(note(largest), note("end"))).toEqual([largest]);
+  });
+
   test("leaves nothing behind: no stream, no follower of the topic", async () => {
     await say(note("a"));
     const cancelled = chat();
