@@ -12,17 +12,23 @@ import type { RowResult } from "./harness/result.js";
 import { Stops } from "./harness/stops.js";
 import { startSubject, type SubjectProcess } from "./harness/subject.js";
 import { fanOut } from "./rows/fan-out.js";
+import { features } from "./rows/features.js";
+import { filters } from "./rows/filters.js";
 import { latency } from "./rows/latency.js";
 import { memory } from "./rows/memory.js";
 import { publish } from "./rows/publish.js";
 import { replay } from "./rows/replay.js";
 import { streams } from "./rows/streams.js";
+import { upserts } from "./rows/upserts.js";
 import { readSettings, type RowName, rowNames } from "./settings.js";
 import type * as postgresServerSubject from "./subjects/postgres-server.js";
 
 const rows: Record<RowName, (bench: Bench) => Promise<RowResult | RowResult[]>> = {
   replay,
+  filters,
   publish,
+  upserts,
+  features,
   "fan-out": fanOut,
   memory,
   latency,

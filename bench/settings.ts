@@ -2,7 +2,17 @@
 
 import { fileURLToPath } from "node:url";
 
-export const rowNames = ["replay", "publish", "fan-out", "memory", "latency", "streams"] as const;
+export const rowNames = [
+  "replay",
+  "filters",
+  "publish",
+  "upserts",
+  "features",
+  "fan-out",
+  "memory",
+  "latency",
+  "streams",
+] as const;
 
 export type RowName = (typeof rowNames)[number];
 

@@ -12,6 +12,7 @@ export function batchOf(payloads: readonly Uint8Array[], count: number): RecordB
     body: { $case: "data" as const, value: payloads[index % payloads.length] as Uint8Array },
     location: undefined,
     eventTime: undefined,
+    lifetime: undefined,
     time: undefined,
     offset: undefined,
   }));

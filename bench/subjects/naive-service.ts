@@ -90,6 +90,7 @@ function recordOf(row: Row): Record {
     body: { $case: "data", value: row.data },
     location: undefined,
     eventTime: undefined,
+    lifetime: undefined,
     time: { seconds: Math.floor(milliseconds / 1000), nanos: (milliseconds % 1000) * 1_000_000 },
     offset: Number(row.id),
   };

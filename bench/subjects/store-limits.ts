@@ -1,5 +1,6 @@
 /** The store without gRPC, engine and client: what the database and its driver leave to them. */
 
+import { noRetention } from "../../src/core/index.js";
 import { openPostgresStore } from "../../src/store/postgres/index.js";
 import type { Head } from "../../src/store/index.js";
 import { silentLogger } from "../../src/telemetry/index.js";
@@ -38,6 +39,7 @@ export async function open(config: StoreLimitsConfig): Promise<Subject<StoreWork
       keyed: false,
       autoCreated: false,
       autoCreatedMost: 0,
+      retention: noRetention,
     });
     if (typeof created === "string") throw new Error(`Cannot create ${config.topic}: ${created}`);
     return created.head;
@@ -78,6 +80,7 @@ export async function open(config: StoreLimitsConfig): Promise<Subject<StoreWork
         timeMicros,
         producers: [],
         state: [],
+        expires: false,
       });
       if (outcome !== "appended") throw new Error("The head moved");
       head = {
