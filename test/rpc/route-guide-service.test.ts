@@ -1,16 +1,25 @@
 import { type ClientDuplexStream, status } from "@grpc/grpc-js";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { defaultLimits } from "../../src/core/index.js";
+import { defaultLimits, noRetention } from "../../src/core/index.js";
 import type { Engine } from "../../src/engine/index.js";
-import { RouteGuideService as Shapes, type RouteNote } from "../../src/gen/routeguide/route_guide.js";
+import { AppendRequest } from "../../src/gen/millrace/v1/record_service.js";
+import {
+  type Feature,
+  type Point,
+  RouteGuideService as Shapes,
+  type RouteNote,
+} from "../../src/gen/routeguide/route_guide.js";
 import { routeGuideService } from "../../src/rpc/route-guide-service.js";
 import { keyOfPoint, pointOfKey } from "../../src/rpc/route-point.js";
 import { distanceBetween } from "../../src/rpc/route-summary.js";
+import { splitRequest } from "../../src/wire/index.js";
 import { createTestDatabase, type TestDatabase } from "../support/database.js";
 import { openTestEngine } from "../support/open-engine.js";
 import { closeAll, drainStream, errorInfo, type MethodServer, startMethods } from "./rpc-server.js";
 
 /** What the calls of a foreign client do not show: `test/e2e/route-guide.test.ts` has those. */
+
+const noLimits = { recordBytes: 0, batchRecords: 0, batchBytes: 0 };
 
 let database: TestDatabase;
 let engine: Engine;
@@ -123,6 +132,53 @@ describe("RouteChat", () => {
     await new Promise((resolve) => call.once("data", resolve));
     await engine.topics.delete(`notes/${topics}`, 0);
     expect(await heard).toMatchObject({ error: { code: status.NOT_FOUND } });
+  });
+});
+
+describe("ListFeatures", () => {
+  async function createTopic(keyed: boolean): Promise<string> {
+    const name = `features/${topics}`;
+    await engine.topics.create({ name, labels: new Map(), limits: noLimits, keyed, retention: noRetention });
+    return name;
+  }
+
+  function list(lo: Point | undefined, hi: Point | undefined) {
+    const { path, requestSerialize, responseDeserialize } = Shapes.listFeatures;
+    return drainStream<Feature>(
+      server.client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, { lo, hi }),
+    );
+  }
+
+  test("goes by the keys, to the unit, and leaves out what is no feature", async () => {
+    const topic = await createTopic(true);
+    // As somebody publishes them who has rounded the degrees.
+    const records = [
+      { key: "10,0", text: "lower edge", units: 9.7 },
+      { key: "12,0", text: "upper edge", units: 12.4 },
+      { key: "9,0", text: "below", units: 9 },
+      { key: "13,0", text: "above", units: 13 },
+      { key: "11,0", text: "", units: 11 },
+      { key: "Paris", text: "at no place", units: 11 },
+    ].map(({ key, text, units }) => ({
+      key,
+      body: { $case: "text" as const, value: text },
+      location: { latitude: units / 1e7, longitude: 0 },
+    }));
+    const request = AppendRequest.encode(AppendRequest.fromPartial({ records })).finish();
+    const { batch } = splitRequest(request, defaultLimits);
+    await engine.append({ topic, batch, expectedOffset: undefined, producer: undefined, epoch: 0 });
+    expect(await list({ latitude: 12, longitude: 5 }, { latitude: 10, longitude: -5 })).toEqual({
+      messages: [
+        { name: "lower edge", location: { latitude: 10, longitude: 0 } },
+        { name: "upper edge", location: { latitude: 12, longitude: 0 } },
+      ],
+      error: undefined,
+    });
+  });
+
+  test("says that its topic keeps no state", async () => {
+    await createTopic(false);
+    expect(await list(undefined, undefined)).toMatchObject({ error: { code: status.FAILED_PRECONDITION } });
   });
 });
 
