@@ -27,11 +27,6 @@ export function decodeStruct(bytes: Buffer, start: number, end: number): JsonObj
   return readStruct({ bytes, at: start }, end, 1);
 }
 
-/** Decodes a Value in `bytes[start, end)`. Throws a RangeError when it is none. */
-export function decodeValue(bytes: Buffer, start: number, end: number): JsonValue {
-  return readValue({ bytes, at: start }, end, 1);
-}
-
 function readStruct(cursor: BufferCursor, end: number, depth: number): JsonObject {
   if (depth > depthMax) throw new RangeError(`Cannot decode JSON that is nested deeper than ${depthMax} messages`);
   const object: JsonObject = {};

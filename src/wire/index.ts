@@ -7,7 +7,6 @@ export { hasAttribute } from "./find-attribute.js";
 export { stateOf, subjectOf } from "./keyed-state.js";
 export { expiryOf, unexpiredAt } from "./lifetime.js";
 export { encodeListMessage, encodePageMessage, encodeWatchMessage, frameEnds, pageAsMessage } from "./page-message.js";
-export { RecordView } from "./record-view.js";
 export { checkBatch, splitRequest } from "./split-request.js";
 export { frameBatches, readStamp, stampBytes } from "./stamp.js";
 export { thinPage } from "./thin-page.js";
