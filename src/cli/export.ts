@@ -90,8 +90,20 @@ function totalOf(topic: Topic, options: ExportOptions): number | undefined {
 }
 
 /** As fast as standard output takes it; quietly at an end when nobody reads any more. */
-function printText(text: Stream<string>, output: Output): Promise<void> {
-  return forEach(text, (piece) => output.print(piece.replace(/\n$/, "")));
+async function printText(text: Stream<string>, output: Output): Promise<void> {
+  // What is printed gets an end of line, and a piece may end anywhere.
+  let begun = "";
+  await forEach(text, (piece) => {
+    const end = piece.lastIndexOf("\n");
+    if (end === -1) {
+      begun += piece;
+      return undefined;
+    }
+    const whole = begun + piece.slice(0, end);
+    begun = piece.slice(end + 1);
+    return output.print(whole);
+  });
+  if (begun !== "") await output.print(begun);
 }
 
 /** A file appears under its name when it is whole; anything else than a file is written to as it stands. */

@@ -261,10 +261,12 @@ describe("millrace import and export", () => {
     const out = JSON.parse(await readFile(file, "utf8")) as { features: { id: string }[] };
     expect(out.features.map(({ id }) => id)).toEqual(["chamonix", "oslo", "zermatt"]);
 
-    const [alps, log] = await Promise.all([
+    const [piped, alps, log] = await Promise.all([
+      cli(["export", "places-on-earth", "--format", "geojson"]),
       cli(["export", "places-on-earth", "--format", "csv", "--box", "6,45,11,48", "--columns", "key,n"]),
       cli(["export", "places-on-earth", "-", "--log", "--format", "ndjson", "--from", "last:2"]),
     ]);
+    expect(piped.stdout).toBe(await readFile(file, "utf8"));
     expect(alps.lines).toEqual(["key,n", "chamonix,1", "zermatt,1"]);
     expect(log.lines.map((line) => (JSON.parse(line) as { key: string }).key)).toEqual(["chamonix", "oslo"]);
   });
