@@ -82,10 +82,12 @@ const paths: Readonly<Record<StatePath, (value: Values, order: keyof typeof orde
   place: (value, order) => sql`
   select l.key, l."offset", l.frame, true as wanted
   from unnest(${value.lows}, ${value.highs}) as cells (low, high) cross join lateral (
-    select l.key, l."offset", l.frame from millrace.latest as l
+    select * from millrace.latest as l
     where l.topic_id = ${value.topicId} and l.cell between cells.low and cells.high
-      and ${orders[order].range(value)} and ${isWanted(value)}
+    -- What follows must not tempt the planner to another index.
+    offset 0
   ) as l
+  where ${orders[order].range(value)} and ${isWanted(value)}
   order by l.${orders[order].column} limit ${value.rows}`,
 };
 
