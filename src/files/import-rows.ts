@@ -43,6 +43,9 @@ export class ImportChangedError extends Error {
 /** Bytes a batch, well below what every server takes. */
 const batchBytes = 262_144;
 
+/** The producers of a chain are named after the first, and where each begins. */
+const producerIdBytesMax = 100;
+
 /**
  * Imports rows into a topic, each once: an import that broke off, by a kill, a bad row or a server that went away, is
  * run again, and goes on behind the last record that the server has. Its batches are cut by count and size alone, so
@@ -55,7 +58,11 @@ export async function importRows(
   rows: Stream<FileRow>,
   options: ImportOptions,
 ): Promise<ImportProgress> {
-  const { signal, onProgress, batchRecords = 500 } = options;
+  const { producerId, signal, onProgress, batchRecords = 500 } = options;
+  const idBytes = Buffer.byteLength(producerId);
+  if (idBytes === 0 || idBytes > producerIdBytesMax) {
+    throw new RangeError(`producerId: must have 1 to ${producerIdBytesMax} bytes, has ${idBytes}`);
+  }
   const batches = new BatchCutter(goodRows(signal === undefined ? rows : withSignal(rows, signal), options), {
     batchRecords,
     batchBytes,

@@ -75,6 +75,8 @@ describe("importFile()", () => {
     await expect(imported(numbered(120, 1))).rejects.toThrow(ImportChangedError);
     await expect(imported(numbered(20))).rejects.toThrow(ImportChangedError);
     expect(await keysOf("changes")).toEqual(numbered(120));
+    const nameless = importFile(millrace, "changes", [], { ...options, producerId: "ü".repeat(51) });
+    await expect(nameless).rejects.toThrow("producerId: must have 1 to 100 bytes, has 102");
   });
 
   test("gives each record once, wherever runs are broken off, and when two run at once", async () => {
