@@ -56,6 +56,7 @@ export type {
   TopicSettings,
   UnaryOptions,
   Until,
+  TopicRetention,
   WatchEvent,
   WatchStateOptions,
   WhenBehind,

@@ -2,6 +2,7 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { Command } from "commander";
 import { InvalidArgumentError, type JsonObject, type Publisher, type RecordInput } from "../client/index.js";
+import { durationOption } from "./amount-options.js";
 import { checkReachable, type CommandContext, wantsJson, wholeNumberOption, withClient } from "./command-context.js";
 import { CommandError } from "./output.js";
 import { showProgress } from "./publish-progress.js";
@@ -13,6 +14,7 @@ interface Options {
   readonly key?: string;
   readonly batchRecords?: number;
   readonly lingerMs?: number;
+  readonly lifetime?: number;
 }
 
 /** How far publishing has come. */
@@ -37,6 +39,11 @@ export function publishCommand(context: CommandContext): Command {
     .option("--lines", "plain lines: each becomes the record's text")
     .option("--key <field>", "take the record's key from this field of the JSON object")
     .option("--batch-records <n>", "records a batch (default: 500)", wholeNumberOption("--batch-records", 1))
+    .option(
+      "--lifetime <duration>",
+      "for how long each record is of use, such as 30s or 7d; then nobody gets it any more",
+      durationOption("--lifetime"),
+    )
     .option("--linger-ms <n>", "how long a record waits for others (default: 5)", wholeNumberOption("--linger-ms"))
     .action((topic: string, files: readonly string[], options: Options, command: Command) => {
       if (options.lines === true && options.key !== undefined) {
@@ -126,8 +133,8 @@ async function* recordsOf(
     });
     for await (const { text, where } of lines) {
       tally.where = where;
-      if (options.lines === true) yield { text };
-      else if (text.trim() !== "") yield jsonRecord(text, where, options.key);
+      if (options.lines === true) yield { text, lifetimeMs: options.lifetime };
+      else if (text.trim() !== "") yield { ...jsonRecord(text, where, options.key), lifetimeMs: options.lifetime };
     }
   }
 }

@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import type { Topic } from "../client/index.js";
+import { durationOption, sizeOption } from "./amount-options.js";
 import { waitForState } from "./build-progress.js";
 import { type CommandContext, wantsJson, wholeNumberOption, withClient } from "./command-context.js";
 import { CommandError } from "./output.js";
@@ -10,6 +11,9 @@ interface SettingOptions {
   readonly recordBytes?: number;
   readonly batchRecords?: number;
   readonly batchBytes?: number;
+  readonly retainAge?: number;
+  readonly retainRecords?: number;
+  readonly retainBytes?: number;
 }
 
 interface UpdateOptions extends SettingOptions {
@@ -58,11 +62,11 @@ export function topicCommand(context: CommandContext): Command {
     withSettings(new Command("update").argument("<topic>"))
       .option("--keyed", "keep the latest record of each key, from all that the topic holds and all that comes")
       .option("--no-wait", "with --keyed: do not wait until the state is whole")
-      .description("change labels (all of them are replaced) and limits; turn a topic keyed")
+      .description("change labels (all of them are replaced), limits and retention; turn a topic keyed")
       .action((name: string, { wait, ...options }: UpdateOptions, command: Command) => {
         if (Object.keys(options).length === 0) {
           throw new CommandError(
-            "topic update: say what to change, with --label, --record-bytes, --batch-records, --batch-bytes or --keyed",
+            "topic update: say what to change, with --label, --record-bytes, --batch-records, --batch-bytes, --retain-age, --retain-records, --retain-bytes or --keyed",
             2,
           );
         }
@@ -111,7 +115,22 @@ function withSettings(command: Command): Command {
       "largest batch in records; 0: the node's setting",
       wholeNumberOption("--batch-records"),
     )
-    .option("--batch-bytes <n>", "largest batch in bytes; 0: the node's setting", wholeNumberOption("--batch-bytes"));
+    .option("--batch-bytes <n>", "largest batch in bytes; 0: the node's setting", wholeNumberOption("--batch-bytes"))
+    .option(
+      "--retain-age <duration>",
+      "records older than this leave, such as 90s or 7d; 0: the node's default",
+      durationOption("--retain-age"),
+    )
+    .option(
+      "--retain-records <n>",
+      "all but the newest so many leave; 0: the node's default",
+      wholeNumberOption("--retain-records"),
+    )
+    .option(
+      "--retain-bytes <size>",
+      "the oldest leave until so much is left, such as 10GiB; 0: the node's default",
+      sizeOption("--retain-bytes"),
+    );
 }
 
 function withEpoch(command: Command): Command {
@@ -124,8 +143,13 @@ function collectLabel(text: string, before: ReadonlyMap<string, string> | undefi
   return new Map([...(before ?? []), [text.slice(0, at), text.slice(at + 1)]]);
 }
 
-function settingsOf({ label, recordBytes, batchRecords, batchBytes }: SettingOptions) {
-  return { labels: label, limits: { recordBytes, batchRecords, batchBytes } };
+function settingsOf(options: SettingOptions) {
+  const { label, recordBytes, batchRecords, batchBytes, retainAge, retainRecords, retainBytes } = options;
+  return {
+    labels: label,
+    limits: { recordBytes, batchRecords, batchBytes },
+    retention: { ageMs: retainAge, records: retainRecords, bytes: retainBytes },
+  };
 }
 
 async function show({ output }: CommandContext, command: Command, topic: Topic): Promise<void> {
@@ -140,6 +164,10 @@ function topicLine(topic: Topic): string {
     `epoch ${topic.epoch}`,
   ];
   if (topic.lastTime !== undefined) parts.push(`last ${topic.lastTime.toISOString()}`);
+  const { ageMs, records, bytes } = topic.retention;
+  if (ageMs > 0) parts.push(`keeps ${ageMs / 1000} s`);
+  if (records > 0) parts.push(`keeps ${records} records`);
+  if (bytes > 0) parts.push(`keeps ${bytes} bytes`);
   if (topic.isClosed) parts.push("closed");
   if (topic.stateBuild !== undefined) {
     const { fromOffset, nextOffset, untilOffset } = topic.stateBuild;

@@ -30,7 +30,7 @@ export type { Skipped } from "./skipped.js";
 export type { Start, Until } from "./start.js";
 export type { ListStateOptions, StateReader, StateSelection, WatchEvent, WatchStateOptions } from "./state.js";
 export type { StateBuild } from "./topic.js";
-export type { EpochOptions, TopicLimits, Topics, TopicSettings } from "./topics.js";
+export type { EpochOptions, TopicLimits, TopicRetention, Topics, TopicSettings } from "./topics.js";
 export type { Direction, Position, Rectangle, WhenBehind, WhenTrimmed } from "../core/index.js";
 export type {
   AnyMessage,

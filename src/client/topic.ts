@@ -1,5 +1,13 @@
 import type { Topic as TopicMessage } from "../gen/millrace/v1/topic_service.js";
-import { dateOfTimestamp, type JsonObject, type Timestamp, timestampText } from "../wire/index.js";
+import {
+  dateOfTimestamp,
+  durationOfMs,
+  durationText,
+  type JsonObject,
+  msOfDuration,
+  type Timestamp,
+  timestampText,
+} from "../wire/index.js";
 
 /** How far the state of a topic is that was turned keyed: from the newest record to the oldest. */
 export interface StateBuild {
@@ -19,6 +27,8 @@ export class Topic {
   readonly labels: ReadonlyMap<string, string>;
   /** 0 is the node's setting. */
   readonly limits: { readonly recordBytes: number; readonly batchRecords: number; readonly batchBytes: number };
+  /** How much of its log it keeps; 0 is the node's default. */
+  readonly retention: { readonly ageMs: number; readonly records: number; readonly bytes: number };
   /** Whether it is sealed. */
   readonly isClosed: boolean;
   /** Whether it keeps its state: the latest record of each key. */
@@ -40,6 +50,8 @@ export class Topic {
     this.labels = message.labels;
     const { recordBytes = 0, batchRecords = 0, batchBytes = 0 } = message.limits ?? {};
     this.limits = { recordBytes, batchRecords, batchBytes };
+    const { age, records = 0, bytes = 0 } = message.retention ?? {};
+    this.retention = { ageMs: age === undefined ? 0 : msOfDuration(age), records, bytes };
     this.isClosed = message.closed;
     this.isKeyed = message.keyed;
     this.stateBuild = message.stateBuild && {
@@ -77,6 +89,8 @@ export class Topic {
     if (batchRecords !== 0) limits["batchRecords"] = String(batchRecords);
     if (batchBytes !== 0) limits["batchBytes"] = String(batchBytes);
     if (Object.keys(limits).length > 0) object["limits"] = limits;
+    const retention = retentionJson(this.retention);
+    if (retention !== undefined) object["retention"] = retention;
     if (this.isClosed) object["closed"] = true;
     if (this.isKeyed) object["keyed"] = true;
     if (this.stateBuild !== undefined) {
@@ -95,6 +109,14 @@ export class Topic {
     if (createTime !== undefined) object["createTime"] = timestampText(createTime);
     return object;
   }
+}
+
+function retentionJson({ ageMs, records, bytes }: Topic["retention"]): JsonObject | undefined {
+  const object: JsonObject = {};
+  if (ageMs !== 0) object["age"] = durationText(durationOfMs(ageMs));
+  if (records !== 0) object["records"] = String(records);
+  if (bytes !== 0) object["bytes"] = String(bytes);
+  return Object.keys(object).length === 0 ? undefined : object;
 }
 
 function optionalDate(time: Timestamp | undefined): Date | undefined {

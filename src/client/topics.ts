@@ -1,8 +1,10 @@
 import {
+  type Retention as RetentionMessage,
   type Topic as TopicMessage,
   type TopicLimits as LimitsMessage,
   TopicServiceService as Service,
 } from "../gen/millrace/v1/topic_service.js";
+import { durationOfMs } from "../wire/index.js";
 import { clientError } from "./client-error.js";
 import type { Connection, UnaryOptions } from "./connection.js";
 import { wholeNumber } from "./start.js";
@@ -18,12 +20,24 @@ export interface TopicLimits {
   readonly batchBytes?: number | undefined;
 }
 
+/** How much of its log a topic keeps. Records leave from the front, soon after one of these says so. 0: the node's default. */
+export interface TopicRetention {
+  /** Records older than this leave: whole milliseconds, at least a second. */
+  readonly ageMs?: number | undefined;
+  /** All but the newest so many leave. */
+  readonly records?: number | undefined;
+  /** The oldest leave until so many bytes of encoded records are left. */
+  readonly bytes?: number | undefined;
+}
+
 /** What can be said about a topic when it is created, and changed later. */
 export interface TopicSettings {
   /** Facts for people and tools. An update replaces all of them. */
   readonly labels?: ReadonlyMap<string, string> | { readonly [name: string]: string } | undefined;
   /** An update replaces those that it names. */
   readonly limits?: TopicLimits | undefined;
+  /** How much of its log it keeps; a state is not touched. An update replaces the bounds that it names. */
+  readonly retention?: TopicRetention | undefined;
   /**
    * Whether it keeps its state: the latest record of each key. Default false. An update can turn it on, and not off: the
    * state is then built in the background, while publishing goes on; `Topic.stateBuild` says how far it is.
@@ -55,7 +69,13 @@ export function topicsOf(connection: Connection): Topics {
   return {
     async create(topic, settings = {}) {
       const { labels, limits, keyed = false } = settings;
-      const request = { topic, labels: labelsOf(labels), limits: limitsOf(limits), keyed, retention: undefined };
+      const request = {
+        topic,
+        labels: labelsOf(labels),
+        limits: limitsOf(limits),
+        keyed,
+        retention: retentionOf(settings.retention),
+      };
       return described(await connection.unary(Service.create, request, settings));
     },
     async get(topic, options) {
@@ -75,7 +95,7 @@ export function topicsOf(connection: Connection): Topics {
         labels: labelsOf(settings.labels),
         limits: limitsOf(settings.limits),
         keyed: settings.keyed === true,
-        retention: undefined,
+        retention: retentionOf(settings.retention),
         updateMask: [...maskOf(settings)],
       };
       return described(await connection.unary(Service.update, request, settings));
@@ -115,9 +135,22 @@ function limitsOf(limits: TopicLimits | undefined): LimitsMessage | undefined {
   };
 }
 
+function retentionOf(retention: TopicRetention | undefined): RetentionMessage | undefined {
+  if (retention === undefined) return undefined;
+  const ageMs = wholeNumber(retention.ageMs ?? 0, "retention.age");
+  return {
+    age: ageMs === 0 ? undefined : durationOfMs(ageMs),
+    records: wholeNumber(retention.records ?? 0, "retention.records"),
+    bytes: wholeNumber(retention.bytes ?? 0, "retention.bytes"),
+  };
+}
+
 /** What an update changes: without a mask the server could not tell 0 from unset. */
-function* maskOf({ labels, limits, keyed }: TopicSettings): Generator<string> {
+function* maskOf({ labels, limits, retention, keyed }: TopicSettings): Generator<string> {
   if (labels !== undefined) yield "labels";
+  if (retention?.ageMs !== undefined) yield "retention.age";
+  if (retention?.records !== undefined) yield "retention.records";
+  if (retention?.bytes !== undefined) yield "retention.bytes";
   if (keyed !== undefined) yield "keyed";
   if (limits?.recordBytes !== undefined) yield "limits.record_bytes";
   if (limits?.batchRecords !== undefined) yield "limits.batch_records";

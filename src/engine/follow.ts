@@ -12,14 +12,16 @@ import { type Limits, MillraceError } from "../core/index.js";
 import type { Head } from "../store/index.js";
 import { abortable } from "../streams/index.js";
 import type { Clock, LiveStream, Metrics } from "../telemetry/index.js";
-import { encodePageMessage, thinPage } from "../wire/index.js";
+import { encodePageMessage, type KeepFrame, thinPage } from "../wire/index.js";
 import { overError } from "./appender.js";
 import type { DatabaseLanes } from "./database-lanes.js";
 import type { FollowCommand, FollowMessage, PageMessage } from "./engine.js";
+import { chooseFrames } from "./frame-choice.js";
 import { type FrameSearch, offsetsOf, searchFor, searchRecordsMax } from "./frame-search.js";
 import type { PageAllowance, PageBudget, PageGrant } from "./page-allowance.js";
 import type { PageOutcome, PageReader, SearchOutcome } from "./page-reader.js";
 import { pageMessage, resumeAfter } from "./read.js";
+import type { StampClock } from "./stamp-clock.js";
 import { resolveStart } from "./start-offset.js";
 import type { Topic } from "./topic.js";
 import type { TopicCache } from "./topic-cache.js";
@@ -32,6 +34,7 @@ export interface FollowParts {
   readonly limits: Limits;
   readonly metrics: Metrics;
   readonly clock: Clock;
+  readonly stampClock: StampClock;
   /** In [0, 1): spreads heartbeats. */
   readonly random: () => number;
 }
@@ -258,7 +261,7 @@ class Follower {
       }
       case "found":
         this.#search?.reach.adapt(outcome);
-        return this.#thin(outcome.frames, outcome.reached, undefined);
+        return this.#thin(outcome.frames, this.#choose(), outcome.reached, undefined);
       case "end":
         // The head that the topic knows was ahead of this snapshot: the next look settles it.
         this.#releaseGrant();
@@ -279,18 +282,28 @@ class Follower {
   }
 
   #send(message: PageMessage, nextBytes: number | undefined): PageMessage | undefined {
-    if (this.#command.filter !== undefined) return this.#thin(message.encoded, message.next.offset, nextBytes);
+    const keep = this.#choose();
+    if (keep !== undefined) return this.#thin(message.encoded, keep, message.next.offset, nextBytes);
     this.#delivery = { next: message.next.offset, nextBytes, messageBytes: message.encoded.length };
     return message;
   }
 
+  /** Anew for each page: lifetimes end meanwhile. */
+  #choose(): KeepFrame | undefined {
+    return chooseFrames(this.#command.filter, this.#topic, this.#parts.stampClock);
+  }
+
   /**
-   * What the filter leaves of frames, after which the follower stands at `reached`. Where that is nothing, history tells
+   * What is left of frames, after which the follower stands at `reached`. Where that is nothing, history tells
    * its position with every page, and a live follower now and then.
    */
-  #thin(frames: Uint8Array, reached: number, nextBytes: number | undefined): PageMessage | undefined {
-    const { filter } = this.#command;
-    const kept = thinPage(frames, (page, start, end) => filter?.matches(page, start, end) ?? true);
+  #thin(
+    frames: Uint8Array,
+    keep: KeepFrame | undefined,
+    reached: number,
+    nextBytes: number | undefined,
+  ): PageMessage | undefined {
+    const kept = thinPage(frames, keep ?? (() => true));
     // Pages are earned by what was looked at: little of it may be left.
     this.#delivery = { next: reached, nextBytes, messageBytes: frames.length };
     const nowMs = this.#parts.clock.monotonicMs();
@@ -304,6 +317,8 @@ class Follower {
   }
 
   #readTail(bytes: number): PageMessage | undefined {
+    // What was trimmed may be in memory still: it is for those who were there when it came, and for nobody who comes now.
+    if (this.#phase === "catching-up" && this.next < this.#topic.tip.value.earliestOffset) return undefined;
     const message = this.#topic.tail.read(this.next, bytes, this.#topic.epoch);
     if (message !== undefined) this.#parts.metrics.pageReads.inc({ source: "tail" });
     return message;

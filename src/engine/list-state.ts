@@ -111,6 +111,7 @@ class Listing {
     const request = {
       topicId: this.#topic.topicId,
       prefix: this.#selection.prefix,
+      unexpiredAt: this.#parts.stampClock.now(),
       after: this.#after,
       records: Math.min(recordsWithin(bytes, this.#topic), this.#remaining),
       bytes,
@@ -135,6 +136,7 @@ class Listing {
     const request = {
       topicId,
       prefix,
+      unexpiredAt: this.#parts.stampClock.now(),
       order: { by: "key", after: this.#after } as const,
       rectangle,
       needles,

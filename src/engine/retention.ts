@@ -164,8 +164,9 @@ export function createRetention(parts: RetentionParts): RetentionKeeper {
   async function step(signal: AbortSignal): Promise<void> {
     await trimOver(signal);
     if (clock.monotonicMs() >= roundDueMs) {
-      await round(signal);
+      // Before the round: a wake during it asks for another.
       roundDueMs = clock.monotonicMs() + roundMs;
+      await round(signal);
     }
     await sweep(signal);
   }

@@ -7,6 +7,7 @@ import { overError } from "./appender.js";
 import type { DatabaseLanes } from "./database-lanes.js";
 import type { GetStateCommand, PageMessage } from "./engine.js";
 import type { PageBudget } from "./page-allowance.js";
+import type { StampClock } from "./stamp-clock.js";
 import type { Topic } from "./topic.js";
 import type { TopicCache } from "./topic-cache.js";
 
@@ -15,6 +16,8 @@ export interface StateParts {
   readonly lanes: DatabaseLanes;
   readonly pageBudget: PageBudget;
   readonly limits: Limits;
+  /** Says what has expired. */
+  readonly stampClock: StampClock;
   /** In [0, 1): spreads heartbeats. */
   readonly random: () => number;
 }
@@ -30,7 +33,8 @@ export async function getState(parts: StateParts, command: GetStateCommand, sign
   try {
     requireState(stored);
     const { topicId } = lease.topic;
-    const read = await parts.lanes.run("live", (store) => store.readState(topicId, command.keys), signal);
+    const unexpiredAt = parts.stampClock.now();
+    const read = await parts.lanes.run("live", (store) => store.readState(topicId, command.keys, unexpiredAt), signal);
     const { head, page } = observed(lease.topic, read);
     const next = { epoch: lease.topic.epoch, offset: head.nextOffset };
     const runs = page === undefined ? [] : [page.frames];

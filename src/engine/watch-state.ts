@@ -153,6 +153,7 @@ class Watcher {
     const request = {
       topicId,
       prefix,
+      unexpiredAt: this.#parts.stampClock.now(),
       order: { by: "offset", from: this.#cursor, until: this.#snapshotUntil } as const,
       rectangle,
       needles,
@@ -182,6 +183,7 @@ class Watcher {
     const request = {
       topicId: this.#topic.topicId,
       prefix: this.#selection.prefix,
+      unexpiredAt: this.#parts.stampClock.now(),
       from: this.#cursor,
       tombstonesFrom: this.#tombstonesFrom,
       records: recordsWithin(bytes, this.#topic),

@@ -2,14 +2,14 @@ import { defaultLimits } from "../../src/core/index.js";
 import { AppendRequest } from "../../src/gen/millrace/v1/record_service.js";
 import { type Frames, frameBatches, type RecordBatch, splitRequest } from "../../src/wire/index.js";
 
-/** A batch of records with data of these sizes, as a request would bring it. */
-export function batchOf(sizes: readonly number[]): RecordBatch {
-  const records = sizes.map((size) => ({
+/** A batch of records with data of these sizes, and lifetimes where there are any, as a request would bring it. */
+export function batchOf(sizes: readonly number[], lifetimes: readonly (number | undefined)[] = []): RecordBatch {
+  const records = sizes.map((size, index) => ({
     key: "",
     attributes: new Map<string, string>(),
     body: { $case: "data" as const, value: new Uint8Array(size) },
     location: undefined,
-    lifetime: undefined,
+    lifetime: lifetimes[index] === undefined ? undefined : { seconds: lifetimes[index], nanos: 0 },
     eventTime: undefined,
     time: undefined,
     offset: undefined,

@@ -12,6 +12,7 @@ import {
 import { ReadResponse } from "../../src/gen/millrace/v1/record_service.js";
 import type { Store } from "../../src/store/index.js";
 import {
+  type Clock,
   createLiveStreams,
   createMetrics,
   type LiveStream,
@@ -57,16 +58,16 @@ export interface TestFollower {
 
 export async function openTestEngine(
   store: Store,
-  overrides: Partial<Limits> & { readonly autoCreate?: boolean } = {},
+  overrides: Partial<Limits> & { readonly autoCreate?: boolean; readonly clock?: Clock } = {},
 ): Promise<TestEngine> {
-  const { autoCreate = true, ...limits } = overrides;
+  const { autoCreate = true, clock = systemClock, ...limits } = overrides;
   const metrics = createMetrics();
   const streams = createLiveStreams();
   const engine = await createEngine({
     store,
     limits: { ...defaultLimits, ...limits },
     autoCreate,
-    clock: systemClock,
+    clock,
     logger: silentLogger,
     metrics,
   });
