@@ -16,18 +16,18 @@ describe.each(databaseKinds)("Features on %s", (kind) => {
     () =>
       withServer(kind, async (millrace, address) => {
         const random = seededRandom(2);
-        const features = featuresOf(45);
-        await listBoxes({ millrace, topic: "cities", features, rectangles: 40, random });
+        const features = featuresOf(60);
+        await listBoxes({ millrace, topic: "cities", features, rectangles: 25, random });
         const watched = { millrace, address, topic: "cities", features, rectangle: alps, random };
-        await watchBoxWhileItChanges({ ...watched, changes: 2000, keys: 200 });
+        await watchBoxWhileItChanges({ ...watched, changes: 1500, keys: 200 });
         await killWatchers({ millrace, address, topic: "moving", rectangle: alps, kills: 3, keys: 200, random });
       }),
-    60_000,
+    120_000,
   );
 
   test(
     "are the latest of the log's, when serve was killed while they were published",
     () => killServersOfState(kind, { kills: 1, records: 3000, random: seededRandom(3) }),
-    60_000,
+    120_000,
   );
 });

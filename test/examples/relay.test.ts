@@ -50,7 +50,7 @@ test("relay slows the watch of its slow client alone, which ends with the same f
   expect(slow).toMatchObject({ name: "slow", kept: 9000 });
   expect(slow?.told).toBeLessThan((fast?.told ?? 0) - 2000);
   expect(report.isSame).toBe(true);
-});
+}, 60_000);
 
 interface Told {
   readonly removed: readonly string[];
