@@ -164,10 +164,8 @@ class Chat {
 
   /** The client has half-closed: what is recorded by now is due, and nothing behind it. */
   async findEnd(): Promise<void> {
-    const { signal } = this.#context;
-    // The notes end when the node drains, too.
-    signal.throwIfAborted();
-    const { head } = await abortable(this.#parts.engine.topics.get(this.#parts.topic), signal);
+    // The notes end when the node drains, too: then this throws.
+    const { head } = await abortable(this.#parts.engine.topics.get(this.#parts.topic), this.#context.signal);
     // Of a topic that was created again nothing is due; the follower tells that the old one is gone.
     if (head.epoch === this.#epoch) this.#end = head.nextOffset;
   }
