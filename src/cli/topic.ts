@@ -169,6 +169,7 @@ function topicLine(topic: Topic): string {
   if (records > 0) parts.push(`keeps ${records} records`);
   if (bytes > 0) parts.push(`keeps ${bytes} bytes`);
   if (topic.isClosed) parts.push("closed");
+  if (topic.isKeyed) parts.push("keyed");
   if (topic.stateBuild !== undefined) {
     const { fromOffset, nextOffset, untilOffset } = topic.stateBuild;
     parts.push(`state ${fromOffset - nextOffset} of ${fromOffset - untilOffset} records`);

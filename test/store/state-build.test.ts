@@ -96,6 +96,20 @@ describe.each(databaseKinds)("Building a state on %s", (kind) => {
     expect(await store.findBuilds(10)).not.toContain(topicId);
   });
 
+  test("buildState(), at several nodes at once, takes each step once", async () => {
+    const topicId = await newTopic();
+    const texts = Array.from({ length: 100 }, (_, index) => `k${index % 70}=${index}`);
+    await append(topicId, texts);
+    await store.updateTopic(topicId, { keyed: true });
+    const outcomes = await Promise.all(Array.from({ length: 8 }, () => build(topicId, 10)));
+    const moved = outcomes.filter((outcome) => outcome === "moved").length;
+    expect(moved).toBeGreaterThan(0);
+    expect(outcomes).not.toContain("whole");
+    expect((await store.findTopic(`build-${topics}`))?.stateBuild?.nextOffset).toBe(100 - 10 * moved);
+    await buildWhole(topicId, 10);
+    expect(await changesOf(topicId)).toEqual(texts.slice(30));
+  });
+
   test("buildState(), goes with its topic", async () => {
     const topicId = await newTopic();
     await append(topicId, ["a=0", "b=1", "c=2"]);
