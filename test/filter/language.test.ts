@@ -1,0 +1,190 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { MillraceError } from "../../src/core/index.js";
+import { needlesOf, parseFilter } from "../../src/filter/index.js";
+import type { Record as RecordMessage } from "../../src/gen/millrace/v1/record.js";
+import { frameBatches } from "../../src/wire/index.js";
+import { batchOfRecords } from "../support/filter-arbitrary.js";
+
+const record: RecordMessage = {
+  key: "o-1",
+  attributes: new Map([
+    ["region", "eu"],
+    ["content-type", "a/b"],
+    ["count", "7"],
+  ]),
+  body: { $case: "json", value: { total: 120, tags: ["new", "big"], ok: true, nested: { deep: [1, { x: "y" }] } } },
+  location: { latitude: 46.95, longitude: 7.45 },
+  eventTime: { seconds: 1_750_000_000, nanos: 0 },
+  lifetime: undefined,
+  time: undefined,
+  offset: undefined,
+};
+
+/** 2026-11-21T01:02:03.004005Z */
+const timeMicros = Date.UTC(2026, 10, 21, 1, 2, 3, 4) * 1000 + 5;
+
+function matches(text: string, change: Partial<RecordMessage> = {}): boolean {
+  const frames = frameBatches([batchOfRecords([{ ...record, ...change }])], 100, timeMicros);
+  return parseFilter(text).matches(frames.bytes, 0, frames.bytes.length);
+}
+
+const asText = { body: { $case: "text", value: "an error, it seems" } } as const;
+
+const table: readonly (readonly [text: string, expected: boolean, change?: Partial<RecordMessage>])[] = [
+  ["true", true],
+  ["false", false],
+  ['key == "o-1"', true],
+  ['"o-1" == key', true],
+  ['key in ["a", "o-1"] && key.startsWith("o") && key.endsWith("1") && key.contains("-")', true],
+  ["key in []", false],
+  ['key.matches("^o-[0-9]$")', true],
+  ['key.matches("-")', true],
+  ['attributes.region == "eu" && attributes["content-type"] == "a/b"', true],
+  ['attributes.region == "eu" && attributes.region == "us"', false],
+  ['has(attributes.region) && "region" in attributes && !("none" in attributes)', true],
+  ['attributes.none == "eu"', false],
+  ['!(attributes.none == "eu")', false],
+  ['attributes.none == "eu" || key == "o-1"', true],
+  ["int(attributes.count) > 6", true],
+  ["int(attributes.region) > 6", false],
+  ["offset == 100", true],
+  ["offset > 100", false],
+  ["100 <= offset && 101 > offset", true],
+  ['time == timestamp("2026-11-21T01:02:03.004Z")', true],
+  ['time > timestamp("2026-11-21T01:02:03.004Z")', false],
+  ['time - timestamp("2026-11-21T00:00:00Z") < duration("2h")', true],
+  ["time.getHours() == 1 && time.getFullYear() == 2026", true],
+  ['event_time == timestamp("2025-06-15T15:06:40Z")', true],
+  ["event_time == null", true, { eventTime: undefined }],
+  ['event_time > timestamp("2020-01-01T00:00:00Z")', false, { eventTime: undefined }],
+  ["location.within(7, 46, 8, 47)", true],
+  ["location.within(7.45, 46.95, 7.45, 46.95)", true],
+  ["location.within(8, 46, 7, 47)", false],
+  ["location.within(7, 46, 8, 47)", false, { location: undefined }],
+  ["location.latitude > 46.0 && location.longitude < 8.0", true],
+  ["json.total > 100 && json.total == 120 && json.total < 120.5", true],
+  ['json.total > "100"', false],
+  ['json.total == "120"', false],
+  ["json.ok", true],
+  ["json.total", false],
+  ["has(json.total) && !has(json.none)", true],
+  ['json.nested.deep[1].x == "y"', true],
+  ["json.nested.deep[7] == 1", false],
+  ['json.tags.exists(tag, tag == "big") && json.tags.all(tag, size(tag) == 3)', true],
+  ["json.tags.filter(tag, tag != 'new').size() == 1", true],
+  ["json.constructor == null", false],
+  ["json.__proto__ == null", false],
+  ["attributes.__proto__ == ''", false],
+  ["json == null", true, asText],
+  ["json.total > 1", false, asText],
+  ['text.contains("error") && size(text) == 18', true, asText],
+  ["text == null", true],
+  ["size > 100 && size < 300", true],
+  ["1 / 0 == 1", false],
+  ['key == "o-1" ? json.ok : false', true],
+  ['key == "o-1" // a comment', true],
+];
+
+test.each(table)("%s, is %s", (text, expected, change) => {
+  expect(matches(text, change)).toBe(expected);
+});
+
+const faults: readonly (readonly [text: string, expected: string])[] = [
+  ["", "line 1, column 1: "],
+  ["key ==", "line 1, column 7: "],
+  ['key == "a" &&\n  nobody == 1', "line 2, column 3: Unknown variable: nobody"],
+  ['"🙂" == nobody', "line 1, column 8: Unknown variable: nobody"],
+  ["key", "line 1, column 1: must be true or false of a record, and this is of type string"],
+  ["size == 1.5", "line 1, column 1: no such overload: int == double"],
+  ['key.matches("(")', "line 1, column 13: is no pattern of RE2: "],
+  ['key.matches("(?=a)")', "line 1, column 13: is no pattern of RE2: "],
+  [`key.matches("${"a".repeat(1001)}")`, "line 1, column 13: a pattern has at most 1000 characters, this one has 1001"],
+  ["key.matches(key)", "line 1, column 13: the pattern of matches must be a text"],
+  ['key.matches(// matches\n"a")', "line 1, column 1: between matches and its pattern there must be no comment"],
+  ["key.split('/').size() == 2", "line 1, column 1: there is no function split; there are size, has, "],
+  ["location.within(1, 2, 3)", "line 1, column 1: "],
+  ["location.within(1, 2, 3, offset)", "line 1, column 1: within takes four numbers"],
+  ["location.within(0, 50, 10, 40)", "line 1, column 1: within.north: must not be below south, 50, got 40"],
+  ["location.within(0, 50, 1000, 60)", "line 1, column 1: within.east: must be -180 to 180, got 1000"],
+  ["json.a.exists(x, json.b.exists(y, x == y))", "line 1, column 1: costs up to 40403 steps a record, and 10000 "],
+  [`${"(".repeat(60)}true${")".repeat(60)}`, "line 1, column 41: "],
+  [`${"!".repeat(2000)}true`, "line 1, column "],
+  [`key == "${"x".repeat(4096)}"`, "must be at most 4096 bytes, got 4105"],
+  [Array.from({ length: 700 }, () => "1").join("+"), "line 1, column "],
+];
+
+test.each(faults)("%s, is refused with its place", (text, expected) => {
+  let fault: unknown;
+  try {
+    parseFilter(text);
+  } catch (error) {
+    fault = error;
+  }
+  expect(fault).toBeInstanceOf(MillraceError);
+  expect((fault as MillraceError).code).toBe("invalid-argument");
+  expect((fault as MillraceError).message).toContain(`filter: ${expected}`);
+});
+
+test("a record with more values than a filter may run over, does not match", () => {
+  const filter = "json.list.exists(x, x == 1.0)";
+  const listOf = (length: number) =>
+    ({ body: { $case: "json", value: { list: [...Array<number>(length - 1).fill(0), 1] } } }) as const;
+  expect(matches(filter, listOf(1000))).toBe(true);
+  expect(matches(filter, listOf(60_000))).toBe(false);
+});
+
+test("a pattern, takes a time that grows with the text, and no text that is too long", () => {
+  const text = (length: number) => ({ body: { $case: "text", value: "a".repeat(length) } }) as const;
+  // In JavaScript this would take until the end of the world.
+  expect(matches('text.matches("^(a+)+$")', text(60_000))).toBe(true);
+  expect(matches('text.matches("^(a|a)*b$")', text(60_000))).toBe(false);
+  expect(matches('text.matches("a")', text(70_000))).toBe(false);
+});
+
+test("needs, are what every match has, and nothing else", () => {
+  const { needs, conjuncts } = parseFilter(
+    'key in ["a1", "b1", "a2"] && key.startsWith("a") && attributes.n == "v" && has(attributes.m) && offset > 5 && ' +
+      'offset <= 10 && time < timestamp("2026-01-01T00:00:00Z") && location.within(1, 2, 3, 4) && json.x == 1 && size > 3',
+  );
+  expect(needs).toEqual({
+    keys: ["a1", "a2"],
+    keyPrefix: "a",
+    attributes: [
+      { name: "n", value: "v" },
+      { name: "m", value: undefined },
+    ],
+    fromOffset: 6,
+    untilOffset: 11,
+    fromTimeMicros: undefined,
+    untilTimeMicros: Date.UTC(2026, 0, 1) * 1000,
+    rectangle: { west: 1, south: 2, east: 3, north: 4 },
+    never: false,
+  });
+  expect(conjuncts.map(({ need }) => need)).toEqual([
+    ...["key", "key", "attribute", "attribute", "offset", "offset", "time", "rectangle"],
+    undefined,
+    undefined,
+  ]);
+  expect(needlesOf(needs).map(String)).toEqual(["a", "v", "n", "m"]);
+  for (const never of [
+    'key == "a" && key == "b"',
+    "offset > 5 && offset < 6",
+    'attributes.a == "1" && attributes.a == "2"',
+  ])
+    expect(parseFilter(never).needs.never).toBe(true);
+  for (const loose of ['key == "a" || offset == 1', '!(key == "a")', 'key != "a"', "size == 1"])
+    expect(needlesOf(parseFilter(loose).needs)).toEqual([]);
+});
+
+test("docs/filters.md, shows expressions that are ones", () => {
+  const page = readFileSync(new URL("../../docs/filters.md", import.meta.url), "utf8");
+  const shown = [...page.matchAll(/^\| `([^`]+)` \| (?!.*\|.*\|)/gm)].map(([, text = ""]) =>
+    text.replaceAll("\\|", "|"),
+  );
+  const said = shown.filter(
+    (text) => !["key", "attributes", "offset", "time", "location", "json", "text", "size"].includes(text),
+  );
+  expect(said.length).toBeGreaterThan(15);
+  for (const text of said) expect(() => parseFilter(text), text).not.toThrow();
+});
