@@ -1,10 +1,14 @@
 /** What is inside a rectangle, listed and watched, held against a brute force over all that was published. */
 
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect } from "vitest";
 import { createClient, type MillraceClient, type Rectangle, type WatchEvent } from "../../src/index.js";
 import { deferred } from "../../src/streams/index.js";
+import { runCli } from "../cli/run-cli.js";
 import type { Random } from "../support/soak.js";
-import { type Change, changesAround, type Feature, FeatureModel, rectanglesFor } from "./features.js";
+import { changesAround, type Feature, FeatureModel, rectanglesFor } from "./features.js";
 
 /** What a watcher of a rectangle keeps of what it is told. */
 export class WatchedBox {
@@ -55,19 +59,24 @@ export async function listBox(millrace: MillraceClient, topic: string, rectangle
   return new Map(texts);
 }
 
-export async function publishFeatures(
-  millrace: MillraceClient,
-  topic: string,
-  changes: Iterable<Change>,
-): Promise<void> {
-  const publisher = millrace.publisher(topic);
-  await publisher.publishAll(changes);
-  await publisher.close();
+/** Through the command line, as somebody with a file would. */
+async function importFeatures(address: string, topic: string, features: readonly Feature[]): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "millrace-features-"));
+  try {
+    const file = join(folder, "features.ndjson");
+    await writeFile(file, features.map((feature) => `${JSON.stringify(feature)}\n`).join(""));
+    const imported = await runCli(["import", topic, file, "--json", "--address", address]);
+    expect(imported).toMatchObject({ code: 0, stderr: "" });
+    expect(JSON.parse(imported.stdout)).toMatchObject({ records: features.length });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
-/** Lists rectangles of every kind. */
+/** Imports features, and lists rectangles of every kind. */
 export async function listBoxes(options: {
   readonly millrace: MillraceClient;
+  readonly address: string;
   readonly topic: string;
   readonly features: readonly Feature[];
   readonly rectangles: number;
@@ -75,7 +84,7 @@ export async function listBoxes(options: {
 }): Promise<void> {
   const { millrace, topic, features, random } = options;
   await millrace.topics.create(topic, { keyed: true });
-  await publishFeatures(millrace, topic, features);
+  await importFeatures(options.address, topic, features);
   const model = new FeatureModel(features);
   let found = 0;
   for (const rectangle of rectanglesFor(random, features, options.rectangles)) {

@@ -17,7 +17,7 @@ describe.each(databaseKinds)("Features on %s", (kind) => {
       soakRounds(`cities in rectangles on ${kind}`, (random) =>
         withServer(kind, async (millrace, address) => {
           const features = featuresOf(1);
-          await listBoxes({ millrace, topic: "cities", features, rectangles: 200, random });
+          await listBoxes({ millrace, address, topic: "cities", features, rectangles: 200, random });
           const watched = { millrace, address, topic: "cities", features, rectangle: alps, random };
           await watchBoxWhileItChanges({ ...watched, changes: 10_000, keys: 500 });
         }),

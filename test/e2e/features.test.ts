@@ -17,7 +17,7 @@ describe.each(databaseKinds)("Features on %s", (kind) => {
       withServer(kind, async (millrace, address) => {
         const random = seededRandom(2);
         const features = featuresOf(60);
-        await listBoxes({ millrace, topic: "cities", features, rectangles: 25, random });
+        await listBoxes({ millrace, address, topic: "cities", features, rectangles: 25, random });
         const watched = { millrace, address, topic: "cities", features, rectangle: alps, random };
         await watchBoxWhileItChanges({ ...watched, changes: 1500, keys: 200 });
         await killWatchers({ millrace, address, topic: "moving", rectangle: alps, kills: 3, keys: 200, random });
