@@ -61,7 +61,7 @@ function narrowPrefix(asked: string, { keys, keyPrefix = "" }: FilterNeeds): str
 
 function commonPrefix([first = "", ...others]: readonly string[]): string {
   // By characters: half of a surrogate pair is none.
-  const characters = [...first];
+  const characters = Array.from(first);
   while (!others.every((other) => other.startsWith(characters.join("")))) characters.pop();
   return characters.join("");
 }

@@ -3,14 +3,14 @@
 import type { ASTNode } from "@marcbachmann/cel-js";
 import { RE2JS } from "re2js";
 import { checkRectangle, type Rectangle } from "../core/index.js";
-import { functions, macros, operandsOf, type Variable, variables } from "./language.js";
+import { functions, language, macros, operandsOf, type Variable, variables } from "./language.js";
 import { filterBounds } from "./limits.js";
-import { filterFault, startOf } from "./syntax.js";
+import { filterFault, startOf, textOf } from "./syntax.js";
 
 export interface CheckedExpression {
   /** See `filterBounds.cost`. */
   readonly cost: number;
-  /** Steps for each value of a record's JSON: 0 when nothing runs over elements. */
+  /** Steps for each value of a record's JSON: 0 when nothing runs over its elements, or compares them all. */
   readonly costPerElement: number;
   /** The variables that it names. */
   readonly variables: ReadonlySet<Variable>;
@@ -38,6 +38,8 @@ export function checkExpression(text: string, root: ASTNode): CheckedExpression 
   function costOf(node: ASTNode): number {
     if (node.op === "id" && isVariable(node.args)) named.add(node.args);
     if (node.op === "+") sums += 1;
+    // Two lists are compared element by element.
+    if (isComparedWhole(node)) costPerElement += 1;
     const call = callOf(node);
     if (call === undefined) return operandsOf(node).reduce((sum, operand) => sum + costOf(operand), 1);
     if (!functions.has(call.name)) {
@@ -48,6 +50,7 @@ export function checkExpression(text: string, root: ASTNode): CheckedExpression 
       );
     }
     if (call.name === "matches") compile(call.operands.at(-1));
+    if (call.name === "timestamp" || call.name === "duration") checkConstant(node, call.operands);
     if (call.name === "within") checkWithin(call.operands.slice(1), node);
     if (!macros.has(call.name) || call.receiver === undefined) {
       return call.operands.reduce((sum, operand) => sum + costOf(operand), 1);
@@ -76,6 +79,17 @@ export function checkExpression(text: string, root: ASTNode): CheckedExpression 
     }
   }
 
+  /** A text that is no time would have no value for any record. */
+  function checkConstant(node: ASTNode, [operand]: readonly ASTNode[]): void {
+    if (operand?.op !== "value") return;
+    try {
+      language.parse(textOf(node))();
+    } catch (error) {
+      const why = error instanceof Error && "summary" in error ? String(error.summary) : String(error);
+      throw filterFault(text, startOf(node), why);
+    }
+  }
+
   function checkWithin(edges: readonly ASTNode[], node: ASTNode): void {
     const rectangle = rectangleOf(edges);
     if (rectangle === undefined) {
@@ -87,6 +101,11 @@ export function checkExpression(text: string, root: ASTNode): CheckedExpression 
       throw filterFault(text, startOf(node), error instanceof Error ? error.message : String(error));
     }
   }
+}
+
+/** Whether a comparison may go through a value with all that is in it: not where one side is a number or a text. */
+function isComparedWhole(node: ASTNode): boolean {
+  return (node.op === "==" || node.op === "!=" || node.op === "in") && node.args.every(({ op }) => op !== "value");
 }
 
 /** A call by its name, whichever way it is written: `size(key)` or `key.size()`. */

@@ -83,6 +83,9 @@ function faultOf(text: string, error: unknown): Error {
   return filterFault(text, range?.start ?? 0, summary ?? message ?? String(error));
 }
 
+/** No value of a Struct takes less: two tags, a length, and a byte. */
+const valueBytesLeast = 4;
+
 type Evaluator = (record: ReceivedRecord, size: number) => boolean;
 
 function evaluatorOf(text: string, parsed: ParseResult, checked: CheckedExpression): Evaluator {
@@ -90,7 +93,10 @@ function evaluatorOf(text: string, parsed: ParseResult, checked: CheckedExpressi
   const valuesMost = checked.costPerElement === 0 ? undefined : filterBounds.steps / checked.costPerElement;
   return (record, size) => {
     const values = valuesOf(record, size, checked.variables);
-    if (valuesMost !== undefined && countValues(values.json, valuesMost) > valuesMost) return false;
+    // A small record has not that many, and need not be counted.
+    if (valuesMost !== undefined && size > valuesMost * valueBytesLeast) {
+      if (countValues(values.json, valuesMost) > valuesMost) return false;
+    }
     const { stackTraceLimit } = Error;
     // Records without a value are many, and nobody reads these traces: they take ten times as long as the evaluation.
     Error.stackTraceLimit = 0;

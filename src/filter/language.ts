@@ -110,7 +110,25 @@ export function operandsOf(node: ASTNode): readonly ASTNode[] {
     case "!_":
     case "-_":
       return [node.args];
-    default:
+    case "[]":
+    case "[?]":
+    case "?:":
+    case "||":
+    case "&&":
+    case "!=":
+    case "==":
+    case "in":
+    case "+":
+    case "-":
+    case "*":
+    case "/":
+    case "%":
+    case "<":
+    case "<=":
+    case ">":
+    case ">=":
       return node.args;
+    default:
+      return node satisfies never;
   }
 }

@@ -140,21 +140,16 @@ const mirrored = { "==": "==", "<": ">", "<=": ">=", ">": "<", ">=": "<=" } as c
 
 /** A comparison with what the record brings on the left. */
 function comparisonOf(node: ASTNode): Comparison | undefined {
-  switch (node.op) {
-    case "==":
-    case "<":
-    case "<=":
-    case ">":
-    case ">=": {
-      const [left, right] = node.args;
-      const isMirrored = left.op === "value" || callOf(left)?.name === "timestamp";
-      return isMirrored
-        ? { left: right, comparator: mirrored[node.op], right: left }
-        : { left, comparator: node.op, right };
-    }
-    default:
-      return undefined;
-  }
+  if (!isComparison(node)) return undefined;
+  const [left, right] = node.args;
+  const isMirrored = left.op === "value" || callOf(left)?.name === "timestamp";
+  return isMirrored
+    ? { left: right, comparator: mirrored[node.op], right: left }
+    : { left, comparator: node.op, right };
+}
+
+function isComparison(node: ASTNode): node is ASTNode & { readonly op: Comparator } {
+  return Object.hasOwn(mirrored, node.op);
 }
 
 function takeComparison(needs: Needs, { left, comparator, right }: Comparison): NeedKind | undefined {

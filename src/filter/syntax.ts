@@ -5,7 +5,7 @@ import { invalidArgument, type MillraceError } from "../core/index.js";
 export function filterFault(text: string, at: number, description: string): MillraceError {
   const before = text.slice(0, at);
   const line = before.split("\n").length;
-  const column = [...before.slice(before.lastIndexOf("\n") + 1)].length + 1;
+  const column = Array.from(before.slice(before.lastIndexOf("\n") + 1)).length + 1;
   return invalidArgument("filter", `line ${line}, column ${column}: ${description}`);
 }
 
