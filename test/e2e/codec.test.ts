@@ -127,11 +127,12 @@ describe("wire code", () => {
   test("records that it writes for a client are read by the other codec", () => {
     fc.assert(
       fc.property(anyRecord, (message) => {
-        const { body, eventTime, ...others } = message;
+        const { body, eventTime, lifetime, ...others } = message;
+        const lifetimeMs = lifetime && lifetime.seconds * 1000 + lifetime.nanos / 1_000_000;
         const writer = new BackwardWriter(16);
         writeRecord(
           writer,
-          { ...others, ...(body !== undefined && { [body.$case]: body.value }), eventTimestamp: eventTime },
+          { ...others, ...(body !== undefined && { [body.$case]: body.value }), eventTimestamp: eventTime, lifetimeMs },
           "record",
         );
         const { time: _, offset: __, ...expected } = plainOf(message) as { time: unknown; offset?: unknown };
@@ -142,23 +143,25 @@ describe("wire code", () => {
   });
 
   function contentOf(read: ReceivedRecord) {
-    const { key, attributes, body, location, eventTimestamp } = read;
+    const { key, attributes, body, location, eventTimestamp, lifetimeMs } = read;
     return {
       key,
       attributes: [...attributes],
       body: body && { ...body, value: plainBytes(body.value) },
       location,
       eventTimestamp,
+      lifetimeMs,
     };
   }
 
-  function contentOfGenerated({ key, attributes, body, location, eventTime }: record.Record) {
+  function contentOfGenerated({ key, attributes, body, location, eventTime, lifetime }: record.Record) {
     return {
       key,
       attributes: [...attributes],
       body: body && { kind: body.$case, value: plainBytes(body.value) },
       location,
       eventTimestamp: eventTime,
+      lifetimeMs: lifetime && lifetime.seconds * 1000 + lifetime.nanos / 1_000_000,
     };
   }
 

@@ -67,6 +67,7 @@ const record = (body: Message, more: Message = {}) => ({
   attributes: {},
   location: null,
   eventTime: null,
+  lifetime: null,
   ...more,
   ...body,
 });
@@ -109,6 +110,7 @@ describe.each(databaseKinds)("on %s", (kind) => {
           attributes: { region: "eu" },
           location: { latitude: -33.5, longitude: 151.25 },
           eventTime: { seconds: -1, nanos: 999_999_999 },
+          lifetime: { seconds: 3600, nanos: 0 },
         },
       ),
       record({ text: "text\u0000🚂" }),
@@ -227,6 +229,16 @@ describe.each(databaseKinds)("on %s", (kind) => {
       { records: [b, a], next: { offset: 3 } },
       { snapshotEnd: {}, next: { offset: 3 } },
     ]);
+
+    const explained = { topic: "keyed", filter: 'key == "a" && size > 1', method: 3 };
+    expect(await unary("InspectService/ExplainFilter", explained)).toMatchObject({
+      parts: [
+        { expression: 'key == "a"', place: 2 },
+        { expression: "size > 1", place: 3 },
+      ],
+      indexes: ["latest_pkey"],
+      cost: 7,
+    });
 
     expect([...called].sort()).toEqual(
       Object.entries(constructors)

@@ -86,9 +86,12 @@ const table: readonly (readonly [text: string, expected: boolean, change?: Parti
   ['key == "o-1" // a comment', true],
 ];
 
-test.each(table)("%s, is %s", (text, expected, change) => {
-  expect(matches(text, change)).toBe(expected);
-});
+test.each(table.map(([text, expected, change]) => ({ text, expected, change })))(
+  "$text, is $expected",
+  ({ text, expected, change }) => {
+    expect(matches(text, change)).toBe(expected);
+  },
+);
 
 const faults: readonly (readonly [text: string, expected: string])[] = [
   ["", "line 1, column 1: "],
