@@ -31,8 +31,8 @@ export interface AppenderParts {
   readonly metrics: Metrics;
   readonly limits: Limits;
   readonly budget: TopicBudget;
-  /** Told after each commit. */
-  readonly onAppended: (topic: Topic) => void;
+  /** Told after each commit. What it gives is waited for before the next one. */
+  readonly onAppended: (topic: Topic) => Promise<void> | undefined;
 }
 
 /** A batch that was taken into the queue. */
@@ -81,13 +81,16 @@ export function createAppender(parts: AppenderParts): Appender {
   const failedSessions = new WeakSet<object>();
   const queued = new Set<Entry>();
   let view: { head: Head; producers: Map<string, ProducerState | undefined> } | undefined;
+  /** Set while the topic holds far more than its retention keeps: when it was trimmed. */
+  let room: Promise<void> | undefined;
   let isClosed = false;
   const finished = run();
 
   async function run(): Promise<void> {
     for (;;) {
-      const taken = await queue.receiver.receiveMany(limits.commitBytes);
+      const taken = await queue.receiver.receiveMany(Math.min(limits.commitBytes, topic.commitBytesMax));
       if (taken.length === 0) return;
+      if (room !== undefined) await room;
       const entries = taken.filter((entry) => queued.delete(entry));
       if (entries.length > 0) await commit(entries);
     }
@@ -205,7 +208,7 @@ export function createAppender(parts: AppenderParts): Appender {
       topic.tail.offer(page, frames.ends);
     }
     topic.observe(head, before.nextOffset);
-    parts.onAppended(topic);
+    room = parts.onAppended(topic);
     metrics.commitRecords.observe(plan.records);
     metrics.recordsIn.inc(plan.records);
     metrics.bytesIn.inc(frames.bytes.length);

@@ -2,10 +2,11 @@
  * Keeps topics within their bounds, in the background and in small steps. The node that appends sees at once when a topic
  * is clearly over its bound of records or bytes; everything else (ages, topics that another node or nobody writes to,
  * bounds that were changed) is found by a round every few seconds. A trim raises the earliest offset in one short
- * statement; the rows go after it, ascending, a run a statement.
+ * statement; the rows go after it, ascending, a run a statement. A topic that runs away from its trims, on a machine that
+ * has too much to do, makes its publishers wait for them.
  *
- * One statement is under way at a time: a trim would wait for the deletion of the same topic's rows, and its publishers
- * for the trim. They stand in the lane of appends and take their turn there, so that rows go as fast as they come, and an
+ * Of a topic's trims and deletions one is under way at a time: a trim would wait for the deletion, and its publishers for
+ * the trim. They stand in the lane of appends and take their turn there, so that rows go as fast as they come, and an
  * append waits for one step at most.
  */
 
@@ -21,15 +22,19 @@ import type { TopicCache } from "./topic-cache.js";
 
 const roundMs = 5000;
 const topicsPerRead = 1000;
-/** Rows that one statement deletes: a few milliseconds. */
-const rowsPerStep = 2000;
+/** Rows that one statement deletes: a few milliseconds. Half as many take nearly as long. */
+const rowsPerStep = 4000;
+/** Fewer wait for more to come, but not longer than this. */
+const sweepPauseMs = 500;
 /** Between two looks at topics that are over: how far each of them runs ahead meanwhile. */
 const pauseMs = 5;
+/** How long publishers wait for a trim that does not come. */
+const trimWaitMs = 1000;
 /** How long to wait after a failure. */
 const retryMs = 1000;
-/** Dead rows are vacuumed away not more often than this, and not before there are so many. */
+/** How often it is asked whether so many deleted rows are worth a vacuum, and from how many on. */
 const vacuumPauseMs = 1000;
-const deadRowsLeast = 20_000;
+const deadRowsLeast = 50_000;
 
 export interface RetentionParts {
   readonly lanes: DatabaseLanes;
@@ -42,9 +47,16 @@ export interface RetentionParts {
   readonly track: (task: Promise<unknown>) => void;
 }
 
+/** What waits to be deleted of one topic. */
+interface Sweep {
+  readonly rows: number;
+  /** When it is done even if it is little. */
+  readonly dueMs: number;
+}
+
 export interface RetentionKeeper {
-  /** A commit of this node went to the topic. */
-  appended(topic: Topic): void;
+  /** A commit of this node went to the topic. Gives a promise where the next one must wait until it was trimmed. */
+  appended(topic: Topic): Promise<void> | undefined;
   /** A topic's retention was changed: look now. */
   wake(): void;
   /** Runs until the signal aborts. Never throws. */
@@ -55,10 +67,13 @@ export function createRetention(parts: RetentionParts): RetentionKeeper {
   const { lanes, cache, clock, stampClock, logger } = parts;
   const defaults = defaultRetention(parts.limits);
   const woken = new Watch(0);
+  const lookNow = new Watch(0);
+  /** Moves with every pass over those that were over. */
+  const trimmed = new Watch(0);
+  let stopping: AbortSignal | undefined;
   const over = new Set<Topic>();
   /** Topics with rows out of reach, by id; the next in turn first. */
-  const swept = new Set<number>();
-  let roundDueMs = 0;
+  const swept = new Map<number, Sweep>();
   let isVacuuming = false;
   let vacuumDueMs = 0;
   let deadRows = 0;
@@ -76,13 +91,14 @@ export function createRetention(parts: RetentionParts): RetentionKeeper {
     for (const topic of over) {
       over.delete(topic);
       if (topic.isOver || !topic.isOverRetention) continue;
-      const nextBefore = topic.tip.value.nextOffset;
+      const { nextOffset, earliestOffset } = topic.tip.value;
       const head = await apply({ topicId: topic.topicId }, signal);
       if (head === undefined) await refresh(topic, signal);
       else {
-        topic.observe(head, nextBefore);
-        swept.add(topic.topicId);
+        topic.observe(head, nextOffset);
+        noteSweep(topic.topicId, head.earliestOffset - earliestOffset);
       }
+      trimmed.set(trimmed.value + 1);
     }
   }
 
@@ -113,7 +129,8 @@ export function createRetention(parts: RetentionParts): RetentionKeeper {
     const nextBefore = topic?.tip.value.nextOffset ?? 0;
     const head = await apply(beforeOffset === undefined ? { topicId } : { topicId, beforeOffset }, signal);
     if (head === undefined) return;
-    swept.add(topicId);
+    // How many those are, is not known here: until a step finds less than it may take.
+    noteSweep(topicId, Number.POSITIVE_INFINITY);
     if (topic === undefined) return;
     // It may have come over a bound that this node does not know yet.
     if (!topic.isOverRetention) await refresh(topic, signal);
@@ -134,25 +151,35 @@ export function createRetention(parts: RetentionParts): RetentionKeeper {
     }
   }
 
-  /** One run of rows that are out of reach. */
-  async function sweep(signal: AbortSignal): Promise<void> {
-    const [topicId] = swept;
-    if (topicId === undefined) return;
-    swept.delete(topicId);
-    const deleted = await lanes.run("append", (store) => store.deleteTrimmed(topicId, rowsPerStep), signal);
-    deadRows += deleted;
-    if (deleted >= rowsPerStep) swept.add(topicId);
-    if (deadRows >= deadRowsLeast && !isVacuuming && clock.monotonicMs() >= vacuumDueMs) {
-      parts.track(vacuum(signal));
+  function noteSweep(topicId: number, rows: number): void {
+    const before = swept.get(topicId);
+    const dueMs = before?.dueMs ?? clock.monotonicMs() + sweepPauseMs;
+    swept.set(topicId, { rows: (before?.rows ?? 0) + rows, dueMs });
+    woken.set(woken.value + 1);
+  }
+
+  /** One run of rows that are out of reach. False: nothing is due. */
+  async function sweep(signal: AbortSignal): Promise<boolean> {
+    const nowMs = clock.monotonicMs();
+    for (const [topicId, { rows, dueMs }] of swept) {
+      if (rows < rowsPerStep && dueMs > nowMs) continue;
+      swept.delete(topicId);
+      const deleted = await lanes.run("append", (store) => store.deleteTrimmed(topicId, rowsPerStep), signal);
+      // The rest stands behind the others that wait.
+      if (deleted >= rowsPerStep && rows > deleted) noteSweep(topicId, rows - deleted);
+      deadRows += deleted;
+      if (deadRows >= deadRowsLeast && !isVacuuming && nowMs >= vacuumDueMs) parts.track(vacuum(signal));
+      return true;
     }
+    return false;
   }
 
   /** Beside everything else: trims must not wait for it. */
   async function vacuum(signal: AbortSignal): Promise<void> {
     isVacuuming = true;
-    deadRows = 0;
+    const deleted = deadRows;
     try {
-      await lanes.run("history", (store) => store.vacuum(), signal);
+      if (await lanes.run("history", (store) => store.vacuumRecords(deleted), signal)) deadRows -= deleted;
     } catch (error) {
       if (!signal.aborted) logger.warn({ err: error }, "the vacuum behind retention failed; trying again");
     } finally {
@@ -161,43 +188,56 @@ export function createRetention(parts: RetentionParts): RetentionKeeper {
     }
   }
 
-  async function step(signal: AbortSignal): Promise<void> {
+  /** What is urgent: trims, and a run of deletions behind them. */
+  async function keepUp(signal: AbortSignal): Promise<void> {
+    const { version } = woken;
     await trimOver(signal);
-    if (clock.monotonicMs() >= roundDueMs) {
-      // Before the round: a wake during it asks for another.
-      roundDueMs = clock.monotonicMs() + roundMs;
-      await round(signal);
+    if (await sweep(signal)) return;
+    if (over.size > 0) return sleep(pauseMs, signal);
+    const timeoutMs = swept.size > 0 ? sweepPauseMs : roundMs;
+    await woken.changed(version, { signal, timeoutMs });
+  }
+
+  /** What can wait: everything else that there is. */
+  async function lookAround(signal: AbortSignal): Promise<void> {
+    const { version } = lookNow;
+    await round(signal);
+    await lookNow.changed(version, { signal, timeoutMs: roundMs });
+  }
+
+  async function repeat(step: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await step(signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        logger.warn({ err: error }, "retention failed; trying again");
+        await sleep(retryMs, signal).catch(() => undefined);
+      }
     }
-    await sweep(signal);
   }
 
   return {
     appended(topic) {
-      if (!topic.isOverRetention || over.has(topic)) return;
-      over.add(topic);
-      woken.set(woken.value + 1);
-    },
-    wake() {
-      roundDueMs = 0;
-      woken.set(woken.value + 1);
-    },
-    async run(signal) {
-      while (!signal.aborted) {
-        const { version } = woken;
-        try {
-          await step(signal);
-          if (swept.size > 0) continue;
-          if (over.size > 0) await sleep(pauseMs, signal);
-          else {
-            const timeoutMs = Math.max(0, roundDueMs - clock.monotonicMs());
-            await woken.changed(version, { signal, timeoutMs });
-          }
-        } catch (error) {
-          if (signal.aborted) return;
-          logger.warn({ err: error }, "retention failed; trying again");
-          await sleep(retryMs, signal).catch(() => undefined);
-        }
+      if (!topic.isOverRetention) return undefined;
+      if (!over.has(topic)) {
+        over.add(topic);
+        woken.set(woken.value + 1);
       }
+      if (!topic.isFarOverRetention) return undefined;
+      const waiting = trimmed.changed(trimmed.version, {
+        timeoutMs: trimWaitMs,
+        ...(stopping && { signal: stopping }),
+      });
+      return waiting.then(
+        () => undefined,
+        () => undefined,
+      );
+    },
+    wake: () => lookNow.set(lookNow.value + 1),
+    async run(signal) {
+      stopping = signal;
+      await Promise.all([repeat(keepUp, signal), repeat(lookAround, signal)]);
     },
   };
 }

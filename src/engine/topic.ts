@@ -9,7 +9,12 @@ import { Watch } from "../streams/index.js";
 import type { Tail } from "./tail.js";
 
 /** How much more than its bound a topic may hold before it is trimmed. */
-const retentionSlack = 1.03;
+const retentionSlack = 1.02;
+/** And how much more before its publishers wait for that; a small topic, whose bound a commit or two take it over, more. */
+const retentionMost = { slack: 1.05, records: 1000, bytes: 131_072 };
+/** What one commit may add to it: so much of its bound, but always so many bytes, or small topics would commit slowly. */
+const commitPart = 40;
+const commitBytesLeast = 65_536;
 
 /** The newest that is known of a topic. Followers wait on this, never on the tail. */
 export type TopicTip =
@@ -82,12 +87,20 @@ export class Topic {
 
   /** Whether it holds clearly more than its bounds allow. A little more is not worth a statement. */
   get isOverRetention(): boolean {
+    return this.#holdsMoreThan(retentionSlack, 0, 0);
+  }
+
+  /** Whether it runs away from those who trim it. */
+  get isFarOverRetention(): boolean {
+    return this.#holdsMoreThan(retentionMost.slack, retentionMost.records, retentionMost.bytes);
+  }
+
+  /** What one commit may take, so that it does not take the topic far over its bounds by itself. */
+  get commitBytesMax(): number {
     const { records, bytes } = this.retention;
-    const { earliestOffset, nextOffset } = this.tip.value;
-    return (
-      (records > 0 && nextOffset - earliestOffset > records * retentionSlack) ||
-      (bytes > 0 && this.#nextBytes - this.#earliestBytes > bytes * retentionSlack)
-    );
+    const ofRecords = records > 0 ? (records * this.meanFrameBytes) / commitPart : Number.POSITIVE_INFINITY;
+    const ofBytes = bytes > 0 ? bytes / commitPart : Number.POSITIVE_INFINITY;
+    return Math.max(commitBytesLeast, Math.floor(Math.min(ofRecords, ofBytes)));
   }
 
   /**
@@ -122,6 +135,15 @@ export class Topic {
   /** Its rows are gone. */
   markDeleted(): void {
     if (!this.isOver) this.#end("deleted");
+  }
+
+  #holdsMoreThan(slack: number, moreRecords: number, moreBytes: number): boolean {
+    const { records, bytes } = this.retention;
+    const { earliestOffset, nextOffset } = this.tip.value;
+    return (
+      (records > 0 && nextOffset - earliestOffset > records * slack + moreRecords) ||
+      (bytes > 0 && this.#nextBytes - this.#earliestBytes > bytes * slack + moreBytes)
+    );
   }
 
   #end(state: "deleted" | "lost"): void {

@@ -419,6 +419,8 @@ export interface Store {
   deleteIdleProducers(idleMs: number, perTopic: number, count: number): Promise<number>;
   /** Vacuums and analyses hot tables with many dead rows. Returns the names of those it did. */
   vacuum(): Promise<readonly string[]>;
+  /** Vacuums the records of which so many were deleted since the last time, if that is much for the table. False: not yet. */
+  vacuumRecords(deleted: number): Promise<boolean>;
 
   /** The database's own clock, microseconds since 1970. */
   now(): Promise<number>;

@@ -35,7 +35,7 @@ import { runReadView } from "./statements/read-view.js";
 import { renewEpoch } from "./statements/renew-epoch.js";
 import { trimTopic } from "./statements/trim-topic.js";
 import { updateTopic } from "./statements/update-topic.js";
-import { vacuumTables } from "./statements/vacuum-tables.js";
+import { vacuumRecords, vacuumTables } from "./statements/vacuum-tables.js";
 
 /** Where the database is. */
 export type StoreConnection =
@@ -151,6 +151,7 @@ function storeOn(database: Database): Store {
     purgeTombstones: (old, count) => purgeTombstones(database, old, count),
     deleteIdleProducers: (idleMs, perTopic, count) => deleteIdleProducers(database, idleMs, perTopic, count),
     vacuum: () => vacuumTables(database),
+    vacuumRecords: (deleted) => vacuumRecords(database, deleted),
     now: () => readClock(database),
     close: () => database.close(),
   };

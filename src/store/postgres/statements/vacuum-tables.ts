@@ -4,7 +4,8 @@ import { prepareStatement } from "../statement.js";
 
 /**
  * Tables with many dead rows for their size. No locks; the counts are the server's statistics, some seconds old.
- * `records` is left to autovacuum where there is one: it may be large, and its dead rows slow nobody down.
+ * `records` is left to autovacuum where there is one: it may be large, and its dead rows slow nobody down. What retention
+ * deletes is seen to by `vacuumRecords`.
  */
 const selectDead = prepareStatement({
   values: { withRecords: "boolean" },
@@ -17,6 +18,30 @@ order by relname`,
 
 const vacuumTimeoutMs = 600_000;
 
+/** The size of the table of records, in rows, by its last vacuum. -1: it was never vacuumed. No locks. */
+const selectSize = prepareStatement({
+  values: {},
+  build: () =>
+    sql<{ rows: number }>`select reltuples::bigint as rows from pg_class where oid = 'millrace.records'::regclass`,
+});
+
+/** A larger table is left to autovacuum where there is one: every vacuum walks over the whole of its index. */
+const rowsMost = 5_000_000;
+
+/**
+ * Gives back the room of records that retention let go, so that a table of bounded topics stays bounded at any rate:
+ * autovacuum looks once a minute by default, in which a busy topic may turn over fifty times. Not before a
+ * quarter of the table went. Without ANALYZE, since no plan depends on it, and without truncation, which would lock everybody out.
+ * Locks: as below. False: not yet.
+ */
+export async function vacuumRecords(database: Database, deleted: number): Promise<boolean> {
+  const [size] = await database.run(selectSize, {});
+  const rows = Math.max(0, size?.rows ?? 0);
+  if (deleted < 50_000 + rows / 4 || (database.kind === "postgres" && rows > rowsMost)) return false;
+  await vacuum(database, "(truncate false, skip_locked) millrace.records");
+  return true;
+}
+
 /**
  * VACUUM and ANALYZE, a table at a time, outside a transaction. Locks: SHARE UPDATE EXCLUSIVE, beside which appends and
  * reads go on; a table that another vacuum holds is skipped. A role that does not own the tables gets a warning instead.
@@ -24,14 +49,16 @@ const vacuumTimeoutMs = 600_000;
 export async function vacuumTables(database: Database): Promise<readonly string[]> {
   const tables = await database.run(selectDead, { withRecords: database.kind === "embedded" });
   const names = tables.map((table) => table.name).filter((name) => vacuumed.has(name));
-  for (const name of names) {
-    await database.session(async (session) => {
-      await session.command(`set statement_timeout = ${vacuumTimeoutMs}`);
-      await session.command(`vacuum (analyze, skip_locked) millrace.${name}`, vacuumTimeoutMs);
-      await session.command(`set statement_timeout = ${database.statementTimeoutMs}`);
-    });
-  }
+  for (const name of names) await vacuum(database, `(analyze, skip_locked) millrace.${name}`);
   return names;
+}
+
+async function vacuum(database: Database, what: string): Promise<void> {
+  await database.session(async (session) => {
+    await session.command(`set statement_timeout = ${vacuumTimeoutMs}`);
+    await session.command(`vacuum ${what}`, vacuumTimeoutMs);
+    await session.command(`set statement_timeout = ${database.statementTimeoutMs}`);
+  });
 }
 
 /** Names that may be written into a command. */

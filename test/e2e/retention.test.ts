@@ -1,0 +1,71 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { createClient } from "../../src/index.js";
+import { databaseKinds, createTestDatabase } from "../support/database.js";
+import { databaseArguments, killServerProcesses, startServerProcess } from "../support/server-process.js";
+import { runCli } from "../cli/run-cli.js";
+import { publishUnderRetention } from "./retention.js";
+
+afterEach(killServerProcesses);
+
+describe.each(databaseKinds)("A topic with a bound, on %s", (kind) => {
+  test("comes back to it when it was published to at full speed, and its followers miss nothing", async () => {
+    const { bounded } = await publishUnderRetention({ kind, bound: 5000, forMs: 700 });
+    expect(bounded.publishedPerSecond).toBeGreaterThan(0);
+  });
+});
+
+describe("The command line", () => {
+  test("says what a topic keeps, and for how long a record is of use", async () => {
+    const database = await createTestDatabase("postgres");
+    const args = [...databaseArguments(database.connection), "--listen", "127.0.0.1:0"];
+    const server = await startServerProcess(args);
+    const cli = (...words: string[]) => runCli([...words, "--address", server.address, "--json"]);
+    const topicOf = async (...words: string[]) => {
+      const { lines, stderr } = await cli("topic", ...words);
+      expect(stderr).toBe("");
+      return JSON.parse(lines[0] ?? "") as object;
+    };
+    const bounds = ["--retain-age", "1.5h", "--retain-records", "5", "--retain-bytes", "2KiB"];
+    const retention = { age: "5400s", records: "5", bytes: "2048" };
+    expect(await topicOf("create", "kept", ...bounds)).toMatchObject({ retention });
+    const changed = await topicOf("update", "kept", "--retain-bytes", "0", "--retain-age", "90s");
+    expect(changed).toMatchObject({ retention: { age: "90s", records: "5" } });
+    const told = await runCli(["topic", "get", "kept", "--address", server.address, "--json"]);
+    expect(JSON.parse(told.lines[0] ?? "")).toMatchObject({ retention: { age: "90s", records: "5" } });
+    for (const [option, value, message] of [
+      ["--retain-age", "7", "--retain-age: must be a number with a unit (ms, s, m, h, d, w) such as 90s or 7d"],
+      ["--retain-age", "7y", "--retain-age: must be a number with a unit"],
+      ["--retain-bytes", "10G", "--retain-bytes: must be a number of bytes, or one with a unit"],
+      ["--retain-records", "-1", "--retain-records"],
+    ] as const) {
+      const refused = await cli("topic", "update", "kept", `${option}=${value}`);
+      expect(refused.code).toBe(2);
+      expect(refused.stderr).toContain(message);
+    }
+    expect(await cli("topic", "update", "kept", "--retain-age", "1ms")).toMatchObject({ code: 1 });
+
+    const lines = (...words: string[]) =>
+      runCli(["publish", "kept", ...words, "--address", server.address], { input: '{"n":1}\n' });
+    expect(await lines("--lifetime", "1h")).toMatchObject({ code: 0 });
+    expect(await lines("--lifetime", "1ms")).toMatchObject({ code: 0 });
+    expect(await lines()).toMatchObject({ code: 0 });
+    const read = await cli("read", "kept");
+    expect(read.lines.map((line) => JSON.parse(line) as object)).toMatchObject([
+      { offset: "0", lifetime: "3600s" },
+      { offset: "2" },
+    ]);
+    const millrace = createClient({ address: server.address });
+    expect((await millrace.topics.get("kept")).retention).toEqual({ ageMs: 90_000, records: 5, bytes: 0 });
+    // An expired record is passed over by a follower that is told of its position, too.
+    const offsets: number[] = [];
+    for await (const { offset, lifetimeMs } of millrace.follow("kept", { from: "earliest" })) {
+      offsets.push(offset);
+      expect(lifetimeMs).toBe(offset === 0 ? 3_600_000 : undefined);
+      if (offsets.length === 2) break;
+    }
+    expect(offsets).toEqual([0, 2]);
+    millrace.close();
+    await server.stop();
+    await database.drop();
+  });
+});

@@ -1,0 +1,134 @@
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { expect } from "vitest";
+import { createClient, type MillraceClient } from "../../src/index.js";
+import { sleep } from "../../src/streams/index.js";
+import { createTestDatabase, type DatabaseKind, runOn, type TestDatabase } from "../support/database.js";
+import { databaseArguments, startServerProcess } from "../support/server-process.js";
+
+export interface RetentionRun {
+  readonly kind: DatabaseKind;
+  /** How many records the topic keeps. */
+  readonly bound: number;
+  /** For how long it is published to at full speed, and then one without a bound as well. */
+  readonly forMs: number;
+}
+
+/** What a topic did under load. */
+interface Load {
+  readonly publishedPerSecond: number;
+  readonly followedPerSecond: number;
+  /** The most records that it held, of all samples. */
+  readonly mostKept: number;
+}
+
+export interface RetentionResult {
+  readonly bounded: Load;
+  readonly free: Load;
+  /** What the table of records takes on disk behind the bounded run (on the embedded database: everything). */
+  readonly diskBytes: number;
+}
+
+const followers = 2;
+const sampleMs = 50;
+const text = "x".repeat(100);
+
+/**
+ * Publishes at full speed to a topic that keeps so many records, then to one that keeps all, with the same server, clients
+ * and followers. Every follower sees every record, in order.
+ */
+export async function publishUnderRetention({ kind, bound, forMs }: RetentionRun): Promise<RetentionResult> {
+  const database = await createTestDatabase(kind);
+  const server = await startServerProcess([...databaseArguments(database.connection), "--listen", "127.0.0.1:0"]);
+  const clients = Array.from({ length: 2 + followers }, () => createClient({ address: server.address }));
+  try {
+    const [millrace] = clients as [MillraceClient];
+    await millrace.topics.create("warm-up");
+    await publishFor("warm-up", Math.min(forMs, 1000), clients);
+    const created = await millrace.topics.create("bounded", { retention: { records: bound } });
+    expect(created.retention).toEqual({ ageMs: 0, records: bound, bytes: 0 });
+    const bounded = await publishFor("bounded", forMs, clients);
+    const diskBytes = await diskBytesOf(database);
+    await millrace.topics.create("free");
+    const free = await publishFor("free", forMs, clients);
+    // Nobody publishes any more, and a few above the bound are not worth a statement until somebody looks.
+    const kept = async () => {
+      const { earliestOffset, nextOffset } = await millrace.topics.get("bounded");
+      return nextOffset - earliestOffset;
+    };
+    await expect.poll(kept, { timeout: 10_000, interval: 50 }).toBeLessThanOrEqual(bound);
+    return { bounded, free, diskBytes };
+  } finally {
+    for (const client of clients) client.close();
+    await server.stop();
+    await database.drop();
+  }
+}
+
+async function publishFor(topic: string, forMs: number, clients: readonly MillraceClient[]): Promise<Load> {
+  const [publishing, watching, ...following] = clients as [MillraceClient, MillraceClient, ...MillraceClient[]];
+  const over = new AbortController();
+  const followed = following.map(() => 0);
+  const running = following.map(async (client, index) => {
+    let next = 0;
+    for await (const { records } of client.follow(topic, { from: "earliest", signal: over.signal }).pages()) {
+      for (const record of records) {
+        if (record.offset !== next) throw new Error(`A follower at ${next} was given ${record.offset}`);
+        next += 1;
+      }
+      followed[index] = next;
+    }
+  });
+  // Awaited below; until then what fails may not go unhandled.
+  for (const each of running) each.catch(() => undefined);
+  let mostKept = 0;
+  let isPublishing = true;
+  const sampling = (async () => {
+    while (isPublishing) {
+      const { earliestOffset, nextOffset } = await watching.topics.get(topic);
+      mostKept = Math.max(mostKept, nextOffset - earliestOffset);
+      await sleep(sampleMs);
+    }
+  })();
+  const startMs = performance.now();
+  const publisher = publishing.publisher(topic, { batchRecords: 500 });
+  let published = 0;
+  while (performance.now() - startMs < forMs) {
+    for (let index = 0; index < 500; index += 1) {
+      await publisher.ready();
+      void publisher.publish({ text });
+      published += 1;
+    }
+  }
+  const followedMeanwhile = followed.reduce((sum, count) => sum + count, 0);
+  await publisher.close();
+  const seconds = (performance.now() - startMs) / 1000;
+  isPublishing = false;
+  await sampling;
+  await expect.poll(() => followed, { timeout: 60_000, interval: 20 }).toEqual(following.map(() => published));
+  over.abort();
+  await Promise.allSettled(running);
+  return {
+    publishedPerSecond: Math.round(published / seconds),
+    followedPerSecond: Math.round(followedMeanwhile / (forMs / 1000)),
+    mostKept,
+  };
+}
+
+async function diskBytesOf({ connection }: TestDatabase): Promise<number> {
+  if (connection.kind === "embedded") return folderBytes(join(connection.folder, "postgres", "base"));
+  const { rows } = await runOn(connection.url, "select pg_total_relation_size('millrace.records')::float8 as bytes");
+  return (rows as { readonly bytes: number }[])[0]?.bytes ?? 0;
+}
+
+async function folderBytes(folder: string): Promise<number> {
+  let bytes = 0;
+  for (const name of await readdir(folder, { recursive: true })) {
+    // What is not there any more takes nothing.
+    bytes += await stat(join(folder, name)).then(
+      ({ size }) => size,
+      () => 0,
+    );
+  }
+  return bytes;
+}
