@@ -11,7 +11,7 @@ import type { Tail } from "./tail.js";
 /** How much more than its bound a topic may hold before it is trimmed. */
 const retentionSlack = 1.02;
 /** And how much more before its publishers wait for that; a small topic, whose bound a commit or two take it over, more. */
-const retentionMost = { slack: 1.05, records: 1000, bytes: 131_072 };
+const retentionMost = { slack: 1.04, records: 1000, bytes: 131_072 };
 /** What one commit may add to it: so much of its bound, but always so many bytes, or small topics would commit slowly. */
 const commitPart = 40;
 const commitBytesLeast = 65_536;

