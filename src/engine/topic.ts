@@ -10,11 +10,11 @@ import type { Tail } from "./tail.js";
 
 /** How much more than its bound a topic may hold before it is trimmed. */
 const retentionSlack = 1.02;
-/** And how much more before its publishers wait for that; a small topic, whose bound a commit or two take it over, more. */
-const retentionMost = { slack: 1.04, records: 1000, bytes: 131_072 };
+/** And how much more before its publishers wait for that: a part, or so much where that is more, or small topics would be slow. */
+const retentionMost = { slack: 1.05, records: 4000, bytes: 524_288 };
 /** What one commit may add to it: so much of its bound, but always so many bytes, or small topics would commit slowly. */
 const commitPart = 40;
-const commitBytesLeast = 65_536;
+const commitBytesLeast = 262_144;
 
 /** The newest that is known of a topic. Followers wait on this, never on the tail. */
 export type TopicTip =
@@ -141,8 +141,8 @@ export class Topic {
     const { records, bytes } = this.retention;
     const { earliestOffset, nextOffset } = this.tip.value;
     return (
-      (records > 0 && nextOffset - earliestOffset > records * slack + moreRecords) ||
-      (bytes > 0 && this.#nextBytes - this.#earliestBytes > bytes * slack + moreBytes)
+      (records > 0 && nextOffset - earliestOffset > Math.max(records * slack, records + moreRecords)) ||
+      (bytes > 0 && this.#nextBytes - this.#earliestBytes > Math.max(bytes * slack, bytes + moreBytes))
     );
   }
 

@@ -11,7 +11,7 @@ describe.each(databaseKinds)("A topic with a bound, on %s", (kind) => {
   test("comes back to it when it was published to at full speed, and its followers miss nothing", async () => {
     const { bounded } = await publishUnderRetention({ kind, bound: 5000, forMs: 700 });
     expect(bounded.publishedPerSecond).toBeGreaterThan(0);
-  });
+  }, 90_000);
 });
 
 describe("The command line", () => {
