@@ -9,7 +9,7 @@ import { Watch } from "../streams/index.js";
 import type { Tail } from "./tail.js";
 
 /** How much more than its bound a topic may hold before it is trimmed. */
-const retentionSlack = 1.02;
+const retentionSlack = 1.03;
 /** And how much more before its publishers wait for that: a part, or so much where that is more, or small topics would be slow. */
 const retentionMost = { slack: 1.05, records: 4000, bytes: 524_288 };
 /** What one commit may add to it: so much of its bound, but always so many bytes, or small topics would commit slowly. */
