@@ -110,6 +110,7 @@ class Follower {
     this.#command = command;
     this.#topic = topic;
     this.#stream = stream;
+    stream.measureLag(() => Math.max(0, topic.tip.value.nextOffset - stream.nextOffset));
     this.#signal = signal;
     this.#allowance = parts.pageBudget.forStream();
     this.#search = searchFor(command.filter, topic);
@@ -393,6 +394,5 @@ class Follower {
 
   #report(): void {
     this.#stream.nextOffset = this.next;
-    this.#stream.lag = Math.max(0, this.#topic.tip.value.nextOffset - this.next);
   }
 }

@@ -84,13 +84,20 @@ async function resolveBounds(
   const start = command.from ?? { at: isForward ? "earliest" : "latest" };
   const limit = command.limit === 0 ? Number.POSITIVE_INFINITY : command.limit;
   const until = await endOf(command.until, isForward, topic, head, lanes, signal);
-  // The newest N, backward, begin at the end; how many is then a limit, unless a filter counts others.
-  const isLast = !isForward && start.at === "last" && command.filter === undefined;
-  const bounds: ReadBounds = isLast
-    ? { from: head.nextOffset, until, end: until, records: Math.min(limit, start.count) }
-    : { from: await resolveStart(start, topic, head, lanes, signal), until, end: until, records: limit };
+  const bounds: ReadBounds =
+    !isForward && start.at === "last"
+      ? newestBackward(start.count, until, limit, command, head)
+      : { from: await resolveStart(start, topic, head, lanes, signal), until, end: until, records: limit };
   if (command.filter === undefined) return bounds;
   return narrow(bounds, isForward, head, await offsetsOf(command.filter, topic, head, lanes, signal));
+}
+
+/** The newest N, backward, begin at the end: how many is then a limit; with a filter, which counts others, it is a place. */
+function newestBackward(count: number, until: number, limit: number, command: ReadCommand, head: Head): ReadBounds {
+  const from = head.nextOffset;
+  if (command.filter === undefined) return { from, until, end: until, records: Math.min(limit, count) };
+  const end = Math.min(from, Math.max(until, from - count));
+  return { from, until: end, end, records: limit };
 }
 
 /** Leaves out the offsets where nothing can match; never those that are no longer kept, of which a reader is told. */
@@ -150,6 +157,7 @@ class Reader {
     this.#remaining = bounds.records;
     this.#isAtEarliest = command.direction === "forward" && (command.from ?? { at: "earliest" }).at === "earliest";
     this.#stream = stream;
+    stream.measureLag(() => Math.abs(bounds.end - stream.nextOffset));
     this.#signal = signal;
     this.#allowance = parts.pageBudget.forStream();
     this.#cursor = { direction: command.direction, offset: bounds.from, bytes: undefined };
@@ -316,7 +324,6 @@ class Reader {
 
   #report(): void {
     this.#stream.nextOffset = this.#cursor.offset;
-    this.#stream.lag = Math.abs(this.#end - this.#cursor.offset);
   }
 }
 

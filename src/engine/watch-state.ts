@@ -88,6 +88,7 @@ class Watcher {
     this.#parts = parts;
     this.#topic = topic;
     this.#stream = stream;
+    stream.measureLag(() => Math.max(0, topic.tip.value.nextOffset - stream.nextOffset));
     this.#signal = signal;
     this.#pages = new StreamPages(parts.pageBudget);
     this.#selection = selectionOf(command);
@@ -261,7 +262,6 @@ class Watcher {
 
   #report(): void {
     this.#stream.nextOffset = this.#cursor;
-    this.#stream.lag = Math.max(0, this.#topic.tip.value.nextOffset - this.#cursor);
   }
 }
 

@@ -16,4 +16,6 @@ export const filterBounds = {
   matchedLength: 65_536,
   /** Bytes that the page query looks for, one after the other. */
   needles: 8,
+  /** A single byte is in nearly every frame: to look for it costs more than it saves. */
+  needleBytes: 2,
 } as const;

@@ -75,9 +75,9 @@ export function needlesOf({ keys, keyPrefix, attributes }: FilterNeeds): readonl
   const texts = [
     ...(keys?.length === 1 ? keys : []),
     ...(keyPrefix === undefined ? [] : [keyPrefix]),
-    ...attributes.map(({ value = "" }) => value),
-    ...attributes.map(({ name }) => name),
-  ].filter((text) => text !== "");
+    // The name of an attribute is in most frames, where its value is asked for.
+    ...attributes.map(({ name, value = name }) => value),
+  ].filter((text) => Buffer.byteLength(text) >= filterBounds.needleBytes);
   const distinct = texts.filter((text, index) => !texts.some((other, at) => at < index && other.includes(text)));
   return distinct.slice(0, filterBounds.needles).map((text) => Buffer.from(text));
 }

@@ -12,11 +12,14 @@ export interface LiveStream {
   readonly startTimeMs: number;
   topic: string;
   nextOffset: number;
-  lag: number;
+  /** How far it is behind, when it is asked: it goes on growing while a stream stalls. */
+  readonly lag: number;
   bytesSent: number;
   messagesSent: number;
   readonly waiting: Waiting;
   readonly waitingSinceMs: number;
+  /** Says how to tell the lag from now on. */
+  measureLag(measure: () => number): void;
   /** Says what the stream waits for from now on. */
   waitFor(what: Waiting): void;
 }
@@ -37,11 +40,11 @@ class Entry implements LiveStream {
   readonly startTimeMs: number;
   topic = "";
   nextOffset = 0;
-  lag = 0;
   bytesSent = 0;
   messagesSent = 0;
   waiting: Waiting = "nothing";
   waitingSinceMs: number;
+  #measureLag: (() => number) | undefined;
 
   constructor(id: number, peer: string, method: string, nowMs: number) {
     this.id = id;
@@ -49,6 +52,14 @@ class Entry implements LiveStream {
     this.method = method;
     this.startTimeMs = nowMs;
     this.waitingSinceMs = nowMs;
+  }
+
+  get lag(): number {
+    return this.#measureLag?.() ?? 0;
+  }
+
+  measureLag(measure: () => number): void {
+    this.#measureLag = measure;
   }
 
   waitFor(what: Waiting): void {

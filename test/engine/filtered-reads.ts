@@ -98,6 +98,15 @@ async function compareTopic(
     // A limited read says where to go on: nothing of the rest is lost.
     const rest = await engine.read(topic, { filter, from: { at: "offset", offset: limited.next } });
     expect({ text, rest: rest.offsets }).toEqual({ text, rest: expected.slice(2) });
+    for (const direction of ["forward", "backward"] as const) {
+      const { offsets } = await engine.read(topic, { filter, direction, from: { at: "last", count: 5 } });
+      const newest = expected.filter((offset) => offset >= records.length - 5);
+      expect({ text, direction, offsets }).toEqual({
+        text,
+        direction,
+        offsets: direction === "forward" ? newest : newest.toReversed(),
+      });
+    }
     await follower.cancel();
     await live[index]?.cancel();
   }

@@ -181,7 +181,9 @@ test("needs, are what every match has, and nothing else", () => {
     undefined,
     undefined,
   ]);
-  expect(needlesOf(needs).map(String)).toEqual(["a", "v", "n", "m"]);
+  expect(needlesOf(needs)).toEqual([]);
+  const long = 'key.startsWith("abc") && attributes.name == "value" && has(attributes.other) && attributes.x == "abc"';
+  expect(needlesOf(parseFilter(long).needs).map(String)).toEqual(["abc", "value", "other"]);
   for (const never of [
     'key == "a" && key == "b"',
     "offset > 5 && offset < 6",

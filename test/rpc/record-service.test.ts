@@ -309,7 +309,7 @@ describe("Follow", () => {
     const server = await startServer({
       follow: async function* (_, stream, signal) {
         stream.nextOffset = 4;
-        stream.lag = 3;
+        stream.measureLag(() => 3);
         yield { kind: "caught-up", next: { epoch: 5, offset: 4 } };
         stream.waitFor("new-records");
         await new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason)));

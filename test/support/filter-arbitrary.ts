@@ -117,7 +117,10 @@ const onKey: fc.Arbitrary<ModelFilter> = fc.oneof(
     text: `key.startsWith(${quoted(text)})`,
     meaning: ({ message }: ModelRecord) => message.key.startsWith(text),
   })),
-  key.map((text) => ({ text: `key.contains(${quoted(text)})`, meaning: ({ message }: ModelRecord) => message.key.includes(text) })),
+  key.map((text) => ({
+    text: `key.contains(${quoted(text)})`,
+    meaning: ({ message }: ModelRecord) => message.key.includes(text),
+  })),
   fc.array(key, { minLength: 1, maxLength: 3 }).map((texts) => ({
     text: `key in [${texts.map(quoted).join(", ")}]`,
     meaning: ({ message }: ModelRecord) => texts.includes(message.key),

@@ -94,9 +94,9 @@ type InlineValue = number | boolean | string | Uint8Array | null;
  * to 2^53 - 1, true, false, null, and bytes as hex get in, texts as the bytes of their UTF-8: digits, the letters a to f
  * and words of ours are all that can reach the text.
  */
-export function inlineValues<Values extends Readonly<Record<keyof Values, InlineValue>>>(
-  statement: Statement<Values, unknown>,
-  values: Values,
+export function inlineValues<Name extends string>(
+  statement: { readonly text: string; readonly order: readonly Name[] },
+  values: Readonly<Record<Name, InlineValue>>,
 ): string {
   return statement.text.replace(/\$(\d+)/g, (_, digits: string) => {
     const name = statement.order[Number(digits) - 1];

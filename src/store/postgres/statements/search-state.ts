@@ -3,7 +3,9 @@ import { type Rectangle } from "../../../core/index.js";
 import { type Head, needlesMax, type StatePath, type StateSearchRead, type StateSearchRequest } from "../../store.js";
 import { cellRanges } from "../cells.js";
 import type { Database } from "../database/database.js";
-import { prepareStatement, requireWholeNumber } from "../statement.js";
+import { decodeCopyRow } from "../database/copy-row.js";
+import { inlineValues, prepareStatement, requireWholeNumber } from "../statement.js";
+import { copiedHeadFields, copiedInteger, decodeCopiedHead } from "./copied-head.js";
 import { explainPlan } from "./explain-plan.js";
 import { keyRange } from "./key-range.js";
 import { headColumns } from "./stored-topic.js";
@@ -40,6 +42,18 @@ const values = {
   bytes: "bigint",
   unexpiredAt: "bigint",
 } as const;
+
+interface Shape {
+  readonly frames: (aggregate: RawBuilder<unknown>) => RawBuilder<unknown>;
+  readonly wrap: (select: RawBuilder<SearchRow>) => RawBuilder<SearchRow>;
+}
+
+/** As in `read-state.ts`. */
+const copied: Shape = { frames: (frames) => frames, wrap: (select) => sql`copy (${select}) to stdout (format binary)` };
+const encoded: Shape = {
+  frames: (frames) => sql`translate(encode(${frames}, 'base64'), E'\\n', '')`,
+  wrap: (select) => select,
+};
 
 type Values = { readonly [Name in keyof typeof values]: RawBuilder<unknown> };
 
@@ -96,16 +110,17 @@ const paths: Readonly<Record<StatePath, (value: Values, order: keyof typeof orde
  *
  * Bounds: so many rows looked at, and of those that are wanted so many records and bytes, but always the first.
  */
-function searchStatement(path: StatePath, order: keyof typeof orders) {
+function searchStatement(shape: Shape, path: StatePath, order: keyof typeof orders) {
   const { column } = orders[order];
   return prepareStatement({
     name: `search_state_${path}_by_${order}`,
     values,
-    build: (value) => sql<SearchRow>`
+    build: (value) =>
+      shape.wrap(sql<SearchRow>`
 with looked_at as materialized (${paths[path](value, order)}
 ), sized as (
   select key, "offset", frame, row_number() over run as place, sum(octet_length(frame)) over run as end_bytes
-  from looked_at where wanted window run as (order by ${column})
+  from looked_at where wanted window run as (order by ${column} rows unbounded preceding)
 ), kept as (
   select key, "offset", frame, place from sized
   where place <= ${value.records} and (place = 1 or end_bytes <= ${value.bytes})
@@ -117,17 +132,22 @@ with looked_at as materialized (${paths[path](value, order)}
   select key, "offset" from looked_at where (select found = kept and rows >= ${value.rows} from counted)
 )
 select ${headColumns}, (select kept from counted) as records,
-  (select translate(encode(string_agg(frame, '' order by place), 'base64'), E'\\n', '') from kept) as frames,
-  (select found > kept from counted) as "isCut", (select max(key) from reached) as "reachedKey", (select max("offset") from reached) as "reachedOffset"
+  (select found > kept from counted) as "isCut", (select max(key) from reached) as "reachedKey",
+  (select max("offset") from reached) as "reachedOffset",
+  ${shape.frames(sql`(select string_agg(frame, '' order by place) from kept)`)} as frames
 from millrace.topic_heads as h
-where h.topic_id = ${value.topicId}`,
+where h.topic_id = ${value.topicId}`),
   });
 }
 
-const statements = {
-  whole: { key: searchStatement("whole", "key"), offset: searchStatement("whole", "offset") },
-  place: { key: searchStatement("place", "key"), offset: searchStatement("place", "offset") },
-};
+function searchStatements(shape: Shape) {
+  return {
+    whole: { key: searchStatement(shape, "whole", "key"), offset: searchStatement(shape, "whole", "offset") },
+    place: { key: searchStatement(shape, "place", "key"), offset: searchStatement(shape, "place", "offset") },
+  };
+}
+
+const statements = { postgres: searchStatements(copied), embedded: searchStatements(encoded) };
 
 const nothing = Buffer.alloc(0);
 const everywhere: Rectangle = { south: -90, west: -180, north: 90, east: 180 };
@@ -136,14 +156,47 @@ export async function searchState(
   database: Database,
   request: StateSearchRequest,
 ): Promise<StateSearchRead | undefined> {
-  const { order, path } = request;
-  const [row] = await database.run(statements[path][order.by], valuesOf(request));
-  return row && toSearchRead(row);
+  const statement = statements[database.kind][request.path][request.order.by];
+  const searchValues = valuesOf(request);
+  switch (database.kind) {
+    case "postgres": {
+      const fields = decodeCopyRow(await database.copy(inlineValues(statement, asTexts(searchValues))));
+      return fields && decodeSearchRow(fields);
+    }
+    case "embedded": {
+      const [row] = await database.run(statement, searchValues);
+      if (row === undefined) return undefined;
+      const { frames, ...facts } = row;
+      return toSearchRead(facts, frames === null ? null : Buffer.from(frames, "base64"));
+    }
+    default:
+      return database.kind satisfies never;
+  }
+}
+
+/** Degrees as texts, since only whole numbers may be written into a statement. */
+function asTexts(searchValues: ReturnType<typeof valuesOf>) {
+  const { south, west, north, east, ...others } = searchValues;
+  return { ...others, south: String(south), west: String(west), north: String(north), east: String(east) };
+}
+
+/** The columns in their order: those of the head, then the search's. */
+function decodeSearchRow(fields: readonly (Buffer | null)[]): StateSearchRead {
+  const at = copiedHeadFields;
+  const facts = {
+    ...decodeCopiedHead(fields),
+    records: copiedInteger(fields, at) ?? 0,
+    isCut: fields[at + 1]?.[0] === 1,
+    reachedKey: fields[at + 2]?.toString() ?? null,
+    reachedOffset: copiedInteger(fields, at + 3),
+  };
+  return toSearchRead(facts, fields[at + 4] ?? null);
 }
 
 /** The plan of such a search, as EXPLAIN tells it. */
 export function explainStateSearch(database: Database, request: StateSearchRequest): Promise<string> {
-  return explainPlan(database, statements[request.path][request.order.by], valuesOf(request));
+  // COPY cannot be explained; the query in it is the same.
+  return explainPlan(database, statements.embedded[request.path][request.order.by], valuesOf(request));
 }
 
 function valuesOf(request: StateSearchRequest) {
@@ -214,12 +267,14 @@ function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-function toSearchRead(row: SearchRow): StateSearchRead {
-  const { records, isCut, frames, reachedKey, reachedOffset, ...head } = row;
+function toSearchRead(
+  { records, isCut, reachedKey, reachedOffset, ...head }: Omit<SearchRow, "frames">,
+  frames: Buffer | null,
+): StateSearchRead {
   return {
     head,
     isCut,
-    page: frames === null ? undefined : { frames: Buffer.from(frames, "base64"), records },
+    page: frames === null ? undefined : { frames, records },
     reached: reachedKey === null || reachedOffset === null ? undefined : { key: reachedKey, offset: reachedOffset },
   };
 }
