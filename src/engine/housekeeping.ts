@@ -1,6 +1,6 @@
 /**
  * What the node does for its tables, in small steps behind everybody else: rows below a trim and of deleted topics go,
- * idle producers, old tombstones and what expired in a state are forgotten, hot tables are vacuumed, and the database's clock is asked.
+ * idle producers, old tombstones are forgotten, and what expired in a state as they are, hot tables are vacuumed, and the database's clock is asked.
  */
 
 import type { Limits } from "../core/index.js";
@@ -50,11 +50,6 @@ export function createHousekeeping(parts: HousekeepingParts): Housekeeping {
       signal,
     );
     await purgeTombstones(signal);
-    const nowMicros = parts.stampClock.now();
-    await repeat(
-      (count) => lanes.run("history", (store) => store.deleteExpiredState(nowMicros, count), signal),
-      signal,
-    );
     const vacuumed = await lanes.run("history", (store) => store.vacuum(), signal);
     if (vacuumed.length > 0) parts.logger.debug({ tables: vacuumed }, "vacuumed");
   }

@@ -11,7 +11,13 @@
  */
 
 import type { Limits } from "../core/index.js";
-import type { Head, OverdueRead, OverdueRequest, RetentionCall } from "../store/index.js";
+import {
+  type Head,
+  type OverdueRead,
+  type OverdueRequest,
+  type RetentionCall,
+  StoreUnavailableError,
+} from "../store/index.js";
 import { sleep, Watch } from "../streams/index.js";
 import type { Clock, Logger } from "../telemetry/index.js";
 import type { DatabaseLanes } from "./database-lanes.js";
@@ -127,7 +133,8 @@ export function createRetention(parts: RetentionParts): RetentionKeeper {
     beforeOffset?: number,
   ): Promise<void> {
     const nextBefore = topic?.tip.value.nextOffset ?? 0;
-    const head = await apply(beforeOffset === undefined ? { topicId } : { topicId, beforeOffset }, signal);
+    // One topic that cannot be trimmed must not keep the others from it.
+    const head = await applyOrLog(beforeOffset === undefined ? { topicId } : { topicId, beforeOffset }, signal);
     if (head === undefined) return;
     // How many those are, is not known here: until a step finds less than it may take.
     noteSweep(topicId, Number.POSITIVE_INFINITY);
@@ -138,6 +145,16 @@ export function createRetention(parts: RetentionParts): RetentionKeeper {
   }
 
   /** Records at the front whose lifetime is over go, whatever the topic keeps. */
+  async function applyOrLog(call: Parameters<typeof apply>[0], signal: AbortSignal): Promise<Head | undefined> {
+    try {
+      return await apply(call, signal);
+    } catch (error) {
+      if (signal.aborted || error instanceof StoreUnavailableError) throw error;
+      logger.warn({ err: error, topic_id: call.topicId }, "a topic cannot be trimmed");
+      return undefined;
+    }
+  }
+
   async function trimExpired(known: ReadonlyMap<number, Topic>, signal: AbortSignal): Promise<void> {
     for (let after = 0; !signal.aborted; ) {
       const heads = await lanes.run("history", (store) => store.findExpiring(after, topicsPerRead), signal);

@@ -15,7 +15,14 @@
 import { epochMismatch, offsetOutOfRange } from "../core/index.js";
 import type { Head, StatePath } from "../store/index.js";
 import type { LiveStream } from "../telemetry/index.js";
-import { encodePageMessage, encodeWatchMessage, type KeepFrame, subjectOf, thinPage } from "../wire/index.js";
+import {
+  encodePageMessage,
+  encodeWatchMessage,
+  type KeepFrame,
+  subjectOf,
+  thinPage,
+  unexpiredAt,
+} from "../wire/index.js";
 import { overError } from "./appender.js";
 import type { PageMessage, WatchMessage, WatchStateCommand } from "./engine.js";
 import { createSearchReach, type SearchReach } from "./search-reach.js";
@@ -181,10 +188,11 @@ class Watcher {
 
   /** A page of what has changed since the cursor; snapshot-end when that is through for the first time. */
   async #readChanges(bytes: number): Promise<WatchMessage | undefined> {
+    const nowMicros = this.#parts.stampClock.now();
     const request = {
       topicId: this.#topic.topicId,
       prefix: this.#selection.prefix,
-      unexpiredAt: this.#parts.stampClock.now(),
+      unexpiredAt: nowMicros,
       from: this.#cursor,
       tombstonesFrom: this.#tombstonesFrom,
       records: recordsWithin(bytes, this.#topic),
@@ -199,7 +207,7 @@ class Watcher {
     if (head.tombstonesFrom > Math.max(this.#cursor, this.#tombstonesFrom)) return this.#startOver(head);
     if (page !== undefined) {
       this.#moveTo(page.lastOffset + 1);
-      return this.#messageOf(page.frames, page.records);
+      return this.#messageOf(page.frames, page.records, nowMicros);
     }
     // Nothing of it is left below the head that this very statement saw.
     this.#moveTo(Math.max(this.#cursor, head.nextOffset));
@@ -222,10 +230,10 @@ class Watcher {
     return { kind: "reset", next: this.#position(0) };
   }
 
-  #messageOf(frames: Uint8Array, records: number): WatchMessage | undefined {
+  #messageOf(frames: Uint8Array, records: number, nowMicros: number): WatchMessage | undefined {
     const next = this.#position(this.#cursorAfter);
     this.#pages.taken(frames.length);
-    const { keep } = this.#selection;
+    const keep = this.#keepAt(nowMicros);
     if (keep === undefined) return { kind: "page", encoded: encodePageMessage([frames], next), records, next };
     const left: string[] = [];
     const kept = thinPage(frames, keepOrNote(keep, left));
@@ -234,6 +242,14 @@ class Watcher {
       return { kind: "page", encoded, records: kept.records, next };
     }
     return this.#progress();
+  }
+
+  /** What is wanted, and has not expired: what took the place of a record and then expired, removes that too. */
+  #keepAt(nowMicros: number): KeepFrame | undefined {
+    const { keep } = this.#selection;
+    if (!this.#topic.isExpiring) return keep;
+    const isUnexpired = unexpiredAt(nowMicros);
+    return (bytes, start, end) => isUnexpired(bytes, start, end) && (keep?.(bytes, start, end) ?? true);
   }
 
   /** Tells how far it is, where there is nothing else to tell. */

@@ -195,14 +195,22 @@ function rangeOf(comparator: Comparator, value: number, step: number) {
   }
 }
 
+/** No key holds U+0000, and no database would be asked for one. */
+const hasNul = (text: string) => text.includes("\0");
+
 function takeKeys(needs: Needs, keys: readonly string[]): NeedKind {
   const { keys: known } = needs;
-  needs.keys = [...new Set(known === undefined ? keys : known.filter((key) => keys.includes(key)))];
+  const possible = keys.filter((key) => !hasNul(key));
+  needs.keys = [...new Set(known === undefined ? possible : known.filter((key) => possible.includes(key)))];
   return "key";
 }
 
 function takePrefix(needs: Needs, prefix: string): NeedKind {
   const known = needs.keyPrefix ?? "";
+  if (hasNul(prefix)) {
+    needs.never = true;
+    return "key";
+  }
   if (prefix.startsWith(known)) needs.keyPrefix = prefix;
   else if (!known.startsWith(prefix)) needs.never = true;
   return "key";

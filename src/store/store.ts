@@ -397,8 +397,6 @@ export interface Store {
   applyRetention(call: RetentionCall): Promise<Head | undefined>;
   /** Topics with records that have a lifetime, by id; `after` is exclusive. */
   findExpiring(after: number, count: number): Promise<readonly Head[]>;
-  /** Deletes up to `count` records from states whose lifetime is over. Returns how many went. */
-  deleteExpiredState(nowMicros: number, count: number): Promise<number>;
   /** Deletes up to `count` rows below `earliestOffset`, ascending. Returns how many went. */
   deleteTrimmed(topicId: number, count: number): Promise<number>;
   /** Deletes up to `count` records and producers of topics that are gone. Returns how many went. */

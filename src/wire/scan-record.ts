@@ -308,7 +308,10 @@ function scanLifetime(cursor: Cursor, end: number): void {
 }
 
 function readTag(cursor: Cursor, end: number, path: string): number {
+  const start = cursor.at;
   const tag = readVarint(cursor, end);
+  // Every field of ours fits into one byte; readers look for that byte.
+  if (tag < 0x80 && cursor.at - start > 1) throw new RecordFault(path, "has a tag that is longer than it must be");
   // Field numbers end at 2^29 - 1, so a tag is below 2^32; the lowest is 1.
   if (tag < 8 || tag > 0xffff_ffff) throw new RecordFault(path, "is not a Protobuf message");
   return tag;

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { noRetention, type Retention } from "../../src/core/index.js";
+import { parseFilter } from "../../src/filter/index.js";
 import type { Store } from "../../src/store/index.js";
 import { type Clock, systemClock } from "../../src/telemetry/index.js";
 import { createTestDatabase, databaseKinds, type TestDatabase } from "../support/database.js";
@@ -252,6 +253,32 @@ describe.each(databaseKinds)("Retention and lifetimes on %s", (kind) => {
       await watcher.leave();
     }
     expect(await got()).toBe(3);
+  });
+
+  test("a record that took the place of another and expired, removes that from a watcher that was away", async () => {
+    topics += 1;
+    const topic = `state/${topics}`;
+    const { engine } = node;
+    await createKeyed(engine, topic);
+    await appendKeyed(engine, topic, [
+      { key: "a", text: "old" },
+      { key: "b", text: "b" },
+    ]);
+    const filter = parseFilter('text != ""');
+    const watchers = [new TestWatcher(engine, topic), new TestWatcher(engine, topic, { filter })];
+    for (const watcher of watchers) {
+      await watcher.until("snapshot-end");
+      await watcher.leave();
+    }
+    await appendKeyed(engine, topic, [{ key: "a", text: "new", lifetime: 1 }]);
+    clock.move(5);
+    await appendKeyed(engine, topic, [{ key: "c", text: "c" }]);
+    for (const watcher of watchers) {
+      await watcher.resume();
+      await watcher.until("snapshot-end");
+      expect(watcher.state).toEqual(await listedState(engine, topic));
+      await watcher.leave();
+    }
   });
 
   test("a topic that another node trims, or keeps less of by now, is looked at anew", async () => {

@@ -13,7 +13,6 @@ create table millrace.latest (
   "expire_time" bigint
 ) with (toast_tuple_target=8160, fillfactor=80);
 CREATE INDEX latest_cell ON millrace.latest USING btree (topic_id, cell) WHERE (cell IS NOT NULL);
-CREATE INDEX latest_expiring ON millrace.latest USING btree (expire_time) WHERE (expire_time IS NOT NULL);
 CREATE INDEX latest_removed ON millrace.latest USING btree (removed_time, topic_id) WHERE (removed_time IS NOT NULL);
 CREATE UNIQUE INDEX latest_offset ON millrace.latest USING btree (topic_id, "offset");
 CREATE UNIQUE INDEX latest_pkey ON millrace.latest USING btree (topic_id, key);

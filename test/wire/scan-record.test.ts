@@ -139,6 +139,13 @@ describe("scanRecord", () => {
     );
   });
 
+  it("refuses a tag of more bytes than it needs, which not every reader finds", () => {
+    for (const record of [Uint8Array.of(0x8a, 0x00, 1, 0x6b), Uint8Array.of(0x12, 5, 0x8a, 0x00, 1, 0x6b, 0x00)]) {
+      const writer = new BinaryWriter().uint32(18).bytes(record);
+      expect(() => splitRequest(writer.finish(), defaultLimits)).toThrow("has a tag that is longer than it must be");
+    }
+  });
+
   it("takes U+0000 in a text body, and __proto__ as key and attribute name", () => {
     expect(faultOf({ body: { $case: "text", value: "a\u0000b" } })).toBe("taken");
     expect(faultOf({ key: "__proto__", attributes: new Map([["__proto__", "x"]]) })).toBe("taken");

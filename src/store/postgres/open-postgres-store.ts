@@ -12,7 +12,6 @@ import { buildState, findBuilds } from "./statements/build-state.js";
 import { applyRetention } from "./statements/apply-retention.js";
 import { closeTopic } from "./statements/close-topic.js";
 import { createTopic } from "./statements/create-topic.js";
-import { deleteExpiredState } from "./statements/delete-expired-state.js";
 import { deleteIdleProducers } from "./statements/delete-idle-producers.js";
 import { deleteOrphans } from "./statements/delete-orphans.js";
 import { deleteTopic } from "./statements/delete-topic.js";
@@ -141,7 +140,6 @@ function storeOn(database: Database): Store {
     findOverdue: (request) => findOverdue(database, request),
     applyRetention: (call) => applyRetention(database, call),
     findExpiring: (after, count) => findExpiring(database, after, count),
-    deleteExpiredState: (nowMicros, count) => deleteExpiredState(database, nowMicros, count),
     deleteTrimmed: (topicId, count) => deleteTrimmed(database, topicId, count),
     deleteOrphans: (count) => deleteOrphans(database, count),
     findTrimmed: (count) => findTrimmed(database, count),

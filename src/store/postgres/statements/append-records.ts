@@ -81,7 +81,7 @@ const appendKeyed = appendStatement(
     removed_time, expire_time)
   select head.topic_id, s.key, ${value.expectedNext} + s.index, s."isTombstone",
     substring(${value.frames} from (${value.starts})[s.index + 1] + 1 for (${value.lengths})[s.index + 1]),
-    s.latitude, s.longitude, s.cell, case when s."isTombstone" then ${value.time} end,
+    s.latitude, s.longitude, s.cell, case when s."isTombstone" then ${value.time} else s."expiryMicros" end,
     s."expiryMicros"
   from head, jsonb_to_recordset(${value.state})
     as s (key text, index int, "isTombstone" boolean, latitude float8, longitude float8, cell bigint,

@@ -37,7 +37,7 @@ const raiseToRetention = prepareStatement({
   },
   build: (value) => sql<Head>`
 with recursive topic as materialized (
-  select h.topic_id, h.earliest_offset, h.next_offset, h.next_bytes,
+  select h.topic_id, h.earliest_offset, h.earliest_bytes, h.next_offset, h.next_bytes,
     ${ownOrDefault(sql`t.retention_records`, value.records)} as records,
     ${ownOrDefault(sql`t.retention_bytes`, value.bytes)} as bytes,
     ${ownOrDefault(sql`t.retention_age_ms`, value.ageMs)} as age_ms
@@ -63,9 +63,9 @@ with recursive topic as materialized (
   where search.low < search.high
 ), target as materialized (
   select topic.topic_id, topic.earliest_offset as from_offset, found.to_offset,
-    case when found.to_offset = topic.next_offset then topic.next_bytes else (
+    case when found.to_offset = topic.next_offset then topic.next_bytes else coalesce((
       select r.end_bytes from millrace.records as r
-      where r.topic_id = ${value.topicId} and r."offset" = found.to_offset - 1) end as to_bytes
+      where r.topic_id = ${value.topicId} and r."offset" = found.to_offset - 1), topic.earliest_bytes) end as to_bytes
   from topic cross join (select max(low) as to_offset from search) as found
   where found.to_offset > topic.earliest_offset
 ), raised as (

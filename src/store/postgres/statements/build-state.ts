@@ -126,7 +126,9 @@ async function writeRun(
     key,
     index,
     isTombstone,
-    ...(isTombstone ? { removedTime: timeMicros } : expiryMicros !== undefined && { expiryMicros }),
+    ...(isTombstone
+      ? { removedTime: timeMicros }
+      : expiryMicros !== undefined && { removedTime: expiryMicros, expiryMicros }),
     ...(place !== undefined && { ...place, cell: cellOf(place) }),
   }));
   await session.run(insertRun, { topicId, first, state: JSON.stringify(state) });

@@ -121,8 +121,8 @@ function changesPage(shape: Shape) {
     },
     build: (value) =>
       stateQuery(shape, value.topicId, value.bytes, {
-        where: sql`"offset" >= ${value.from} and (not is_tombstone or "offset" >= ${value.tombstonesFrom})
-        and ${isUnexpired(value.unexpiredAt)} and starts_with(key, ${value.prefix})`,
+        where: sql`"offset" >= ${value.from} and starts_with(key, ${value.prefix})
+        and ("offset" >= ${value.tombstonesFrom} or (not is_tombstone and ${isUnexpired(value.unexpiredAt)}))`,
         order: sql`"offset"`,
         limit: value.records,
       }),
