@@ -10,21 +10,41 @@ import { filterFault, startOf, textOf } from "./syntax.js";
 export interface CheckedExpression {
   /** See `filterBounds.cost`. */
   readonly cost: number;
-  /** Steps for each value of a record's JSON: 0 when nothing runs over its elements, or compares them all. */
-  readonly costPerElement: number;
+  readonly growth: CostGrowth;
   /** The variables that it names. */
   readonly variables: ReadonlySet<Variable>;
   /** The patterns of its `matches`, compiled. */
-  readonly patterns: ReadonlyMap<string, RE2JS>;
+  readonly patterns: ReadonlyMap<string, CompiledPattern>;
 }
+
+/** How the steps of an evaluation grow with a record: with the values in its JSON, and with its size in bytes. */
+export interface CostGrowth {
+  /** Steps for each value: what runs over elements, and lists that are compared. */
+  readonly byValue: number;
+  /** Searches of a list of the record for each value. */
+  readonly byValueSquared: number;
+  /** Walks over a text of the record, and such walks for each value. */
+  readonly bySize: number;
+  readonly byValueAndSize: number;
+}
+
+/** A pattern, and how long a text it is looked for in: the larger its program, the shorter. */
+export interface CompiledPattern {
+  readonly regex: RE2JS;
+  readonly textLength: number;
+}
+
+/** No variable of a macro: outside of all of them. */
+const outside: ReadonlySet<string> = new Set();
 
 /** Throws `invalid-argument` on `filter`. The types were checked before. */
 export function checkExpression(text: string, root: ASTNode): CheckedExpression {
   const named = new Set<Variable>();
-  const patterns = new Map<string, RE2JS>();
-  let costPerElement = 0;
+  const patterns = new Map<string, CompiledPattern>();
+  const growth = { byValue: 0, byValueSquared: 0, bySize: 0, byValueAndSize: 0 };
   let sums = 0;
-  const cost = costOf(root);
+  let repeats = 0;
+  const cost = costOf(root, outside);
   if (cost > filterBounds.cost) {
     throw filterFault(
       text,
@@ -33,15 +53,15 @@ export function checkExpression(text: string, root: ASTNode): CheckedExpression 
     );
   }
   // A sum of lists has the elements of both.
-  return { cost, costPerElement: costPerElement * (1 + sums), variables: named, patterns };
+  return { cost, growth: { ...growth, byValue: growth.byValue * (1 + sums) }, variables: named, patterns };
 
-  function costOf(node: ASTNode): number {
+  /** `elements`: the variables of the macros around a node. */
+  function costOf(node: ASTNode, elements: ReadonlySet<string>): number {
     if (node.op === "id" && isVariable(node.args)) named.add(node.args);
     if (node.op === "+") sums += 1;
-    // Two lists are compared element by element.
-    if (isComparedWhole(node)) costPerElement += 1;
+    noteGrowth(node, elements);
     const call = callOf(node);
-    if (call === undefined) return operandsOf(node).reduce((sum, operand) => sum + costOf(operand), 1);
+    if (call === undefined) return operandsOf(node).reduce((sum, operand) => sum + costOf(operand, elements), 1);
     if (!functions.has(call.name)) {
       throw filterFault(
         text,
@@ -53,12 +73,32 @@ export function checkExpression(text: string, root: ASTNode): CheckedExpression 
     if (call.name === "timestamp" || call.name === "duration") checkConstant(node, call.operands);
     if (call.name === "within") checkWithin(call.operands.slice(1), node);
     if (!macros.has(call.name) || call.receiver === undefined) {
-      return call.operands.reduce((sum, operand) => sum + costOf(operand), 1);
+      return call.operands.reduce((sum, operand) => sum + costOf(operand, elements), 1);
     }
-    const [range, , ...body] = call.operands as [ASTNode, ASTNode, ...ASTNode[]];
-    const each = body.reduce((sum, operand) => sum + costOf(operand), 1);
-    costPerElement += each;
-    return 1 + costOf(range) + filterBounds.elements * each;
+    const [range, element, ...body] = call.operands as [ASTNode, ASTNode, ...ASTNode[]];
+    const inner = element.op === "id" ? new Set([...elements, element.args]) : elements;
+    const each = body.reduce((sum, operand) => sum + costOf(operand, inner), 1);
+    growth.byValue += each;
+    return 1 + costOf(range, elements) + filterBounds.elements * each;
+  }
+
+  /**
+   * What a node costs beyond its step. Of elements it is left out what goes over an element alone: all of them together
+   * are no more than the record.
+   */
+  function noteGrowth(node: ASTNode, elements: ReadonlySet<string>): void {
+    const operands = operandsOf(node).filter((operand) => isOfRecord(operand, elements));
+    const isInMacro = elements.size > 0;
+    if (node.op === "in" && operands.includes(node.args[1])) {
+      if (isInMacro) growth.byValueSquared += 1;
+      else growth.byValue += 1;
+    } else if (isComparison(node) && operands.length === 2) {
+      growth.byValue += isInMacro ? 0 : 1;
+      if (isInMacro) growth.byValueAndSize += 1;
+    } else if (isWalk(node) && operands.length > 0) {
+      if (isInMacro) growth.byValueAndSize += 1;
+      else growth.bySize += 1;
+    }
   }
 
   function compile(pattern: ASTNode | undefined): void {
@@ -66,17 +106,30 @@ export function checkExpression(text: string, root: ASTNode): CheckedExpression 
       const at = pattern === undefined ? 0 : startOf(pattern);
       throw filterFault(text, at, "the pattern of matches must be a text, not something that a record brings");
     }
+    const fault = (description: string) => filterFault(text, startOf(pattern), description);
     const { length } = pattern.args;
-    if (length > filterBounds.patternLength) {
-      const most = filterBounds.patternLength;
-      throw filterFault(text, startOf(pattern), `a pattern has at most ${most} characters, this one has ${length}`);
+    const { patternLength, patternRepeats, programSize } = filterBounds;
+    if (length > patternLength) {
+      throw fault(`a pattern has at most ${patternLength} characters, this one has ${length}`);
     }
+    // Before it is compiled: a repeat is written out as often as it says.
+    repeats += repeatsOf(pattern.args);
+    if (repeats > patternRepeats) {
+      throw fault(
+        `the counts of {n,m} in a filter's patterns add up to at most ${patternRepeats}, these to ${repeats}`,
+      );
+    }
+    let regex: RE2JS;
     try {
-      patterns.set(pattern.args, RE2JS.compile(pattern.args));
+      regex = RE2JS.compile(pattern.args);
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      throw filterFault(text, startOf(pattern), `is no pattern of RE2: ${why}`);
+      throw fault(`is no pattern of RE2: ${error instanceof Error ? error.message : String(error)}`);
     }
+    const size = regex.programSize();
+    if (size > programSize)
+      throw fault(`is a program of ${size} steps, and ${programSize} are allowed: make it simpler`);
+    const textLength = Math.min(filterBounds.matchedLength, Math.floor(filterBounds.matchedSteps / Math.max(1, size)));
+    patterns.set(pattern.args, { regex, textLength });
   }
 
   /** A text that is no time would have no value for any record. */
@@ -103,9 +156,29 @@ export function checkExpression(text: string, root: ASTNode): CheckedExpression 
   }
 }
 
-/** Whether a comparison may go through a value with all that is in it: not where one side is a number or a text. */
-function isComparedWhole(node: ASTNode): boolean {
-  return (node.op === "==" || node.op === "!=" || node.op === "in") && node.args.every(({ op }) => op !== "value");
+/** The sum of the upper counts of `{n}`, `{n,}` and `{n,m}`. */
+function repeatsOf(pattern: string): number {
+  let sum = 0;
+  for (const [, least = "0", most = ""] of pattern.matchAll(/\{(\d+)(?:,(\d*))?\}/g)) sum += Number(most || least);
+  return sum;
+}
+
+function isComparison(node: ASTNode): boolean {
+  return ["==", "!=", "<", "<=", ">", ">="].includes(node.op);
+}
+
+/** What walks over a text or a list from its beginning to its end. */
+function isWalk(node: ASTNode): boolean {
+  const call = callOf(node);
+  return node.op === "+" || (call !== undefined && call.name !== "has" && !macros.has(call.name));
+}
+
+/** Whether a value comes from the record: no constant, and nothing that belongs to one element alone. */
+function isOfRecord(node: ASTNode, elements: ReadonlySet<string>): boolean {
+  if (node.op === "value") return false;
+  if (node.op === "id") return !elements.has(node.args);
+  if (node.op === "." || node.op === "[]") return isOfRecord(node.args[0], elements);
+  return operandsOf(node).some((operand) => isOfRecord(operand, elements));
 }
 
 /** A call by its name, whichever way it is written: `size(key)` or `key.size()`. */

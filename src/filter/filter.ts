@@ -6,11 +6,11 @@
 import { type ASTNode, type ParseResult } from "@marcbachmann/cel-js";
 import { invalidArgument } from "../core/index.js";
 import { hasAttribute, ReceivedRecord } from "../wire/index.js";
-import { callOf, type CheckedExpression, checkExpression } from "./check-expression.js";
+import { callOf, type CheckedExpression, checkExpression, type CostGrowth } from "./check-expression.js";
 import { language, languageWithPatterns, operandsOf, patternFunction } from "./language.js";
 import { filterBounds } from "./limits.js";
 import { type Conjunct, type FilterNeeds, needsOf } from "./needs.js";
-import { countValues, hasNeeds, type NeededAttribute, valuesOf } from "./record-values.js";
+import { countValues, hasNeeds, type NeededAttribute, type RecordValues, valuesOf } from "./record-values.js";
 import { filterFault, startOf } from "./syntax.js";
 
 /** A checked CEL expression. */
@@ -83,6 +83,18 @@ function faultOf(text: string, error: unknown): Error {
   return filterFault(text, range?.start ?? 0, summary ?? message ?? String(error));
 }
 
+/** Whether an evaluation could take more steps than one record may. */
+function isTooDear(growth: CostGrowth, { json }: RecordValues, size: number): boolean {
+  const { steps, bytesPerStep } = filterBounds;
+  const stepsWith = (values: number) =>
+    growth.byValue * values +
+    growth.byValueSquared * values * values +
+    (growth.bySize + growth.byValueAndSize * values) * (size / bytesPerStep);
+  // A small record has not that many values, and need not be counted.
+  if (stepsWith(size / valueBytesLeast) <= steps) return false;
+  return stepsWith(countValues(json, size / valueBytesLeast)) > steps;
+}
+
 /** No value of a Struct takes less: two tags, a length, and a byte. */
 const valueBytesLeast = 4;
 
@@ -90,13 +102,9 @@ type Evaluator = (record: ReceivedRecord, size: number) => boolean;
 
 function evaluatorOf(text: string, parsed: ParseResult, checked: CheckedExpression): Evaluator {
   const run = checked.patterns.size === 0 ? parsed : withPatterns(text, parsed.ast, checked);
-  const valuesMost = checked.costPerElement === 0 ? undefined : filterBounds.steps / checked.costPerElement;
   return (record, size) => {
     const values = valuesOf(record, size, checked.variables);
-    // A small record has not that many, and need not be counted.
-    if (valuesMost !== undefined && size > valuesMost * valueBytesLeast) {
-      if (countValues(values.json, valuesMost) > valuesMost) return false;
-    }
+    if (isTooDear(checked.growth, values, size)) return false;
     const { stackTraceLimit } = Error;
     // Records without a value are many, and nobody reads these traces: they take ten times as long as the evaluation.
     Error.stackTraceLimit = 0;
@@ -114,8 +122,11 @@ function evaluatorOf(text: string, parsed: ParseResult, checked: CheckedExpressi
 /** The same expression with its `matches` on RE2, whose time grows with the text and nothing else. */
 function withPatterns(text: string, root: ASTNode, { patterns }: CheckedExpression): ParseResult {
   const runnable = languageWithPatterns((subject, pattern) => {
-    if (subject.length > filterBounds.matchedLength) throw new RangeError("The text is too long to be matched");
-    return patterns.get(pattern)?.test(subject) === true;
+    const compiled = patterns.get(pattern);
+    if (compiled === undefined || subject.length > compiled.textLength) {
+      throw new RangeError("The text is too long to be matched");
+    }
+    return compiled.regex.test(subject);
   }).parse(renamePatterns(text, patternCalls(root)));
   const { valid, error } = runnable.check();
   if (!valid) throw faultOf(text, error);

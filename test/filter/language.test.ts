@@ -103,6 +103,12 @@ const faults: readonly (readonly [text: string, expected: string])[] = [
   ['key.matches("(")', "line 1, column 13: is no pattern of RE2: "],
   ['key.matches("(?=a)")', "line 1, column 13: is no pattern of RE2: "],
   [`key.matches("${"a".repeat(1001)}")`, "line 1, column 13: a pattern has at most 1000 characters, this one has 1001"],
+  [
+    'key.matches("^(?:a{0,900}){9}$")',
+    "line 1, column 13: the counts of {n,m} in a filter's patterns add up to at most 100",
+  ],
+  ['key.matches("a{60}") && key.matches("b{60}")', "line 1, column 37: the counts of {n,m} in a filter's patterns"],
+  ['key.matches("((((a{9}){9})){9}){9}")', "line 1, column 13: "],
   ["key.matches(key)", "line 1, column 13: the pattern of matches must be a text"],
   ['key.matches(// matches\n"a")', "line 1, column 1: between matches and its pattern there must be no comment"],
   ["key.split('/').size() == 2", "line 1, column 1: there is no function split; there are size, has, "],
@@ -140,6 +146,26 @@ test("a record with more values than a filter may run over, does not match", () 
   const compared = Array.from({ length: 100 }, () => "json.list == json.list").join(" && ");
   expect(matches(compared, listOf(1000))).toBe(true);
   expect(matches(compared, listOf(60_000))).toBe(false);
+});
+
+test("a record on which an evaluation would take long, does not match", () => {
+  const list = Array.from({ length: 4000 }, (_, index) => index);
+  const large = { body: { $case: "json", value: { a: list, b: list, s: "a".repeat(800_000) } } } as const;
+  const small = { body: { $case: "json", value: { a: [1, 2], b: [1, 2], s: "abc" } } } as const;
+  for (const text of [
+    "json.a.exists(x, size(json.s) > 0)",
+    "json.a.exists(x, json.s.contains('b') || true)",
+    "json.a.exists(x, json.s.lowerAscii() == 'b' || true)",
+    "json.a.all(x, x in json.b)",
+    "json.a.exists(x, json.s + json.s == json.s || true)",
+  ]) {
+    expect({ text, matches: matches(text, small) }).toEqual({ text, matches: true });
+    expect({ text, matches: matches(text, large) }).toEqual({ text, matches: false });
+  }
+  // What goes over the elements alone is no more than the record.
+  const texts = { body: { $case: "json", value: { a: list.map((n) => `text ${n}`) } } } as const;
+  expect(matches("json.a.exists(x, x.endsWith('3999') && size(x) > 3)", texts)).toBe(true);
+  expect(matches("size(json.s) == 800000", large)).toBe(true);
 });
 
 test("a pattern, takes a time that grows with the text, and no text that is too long", () => {
