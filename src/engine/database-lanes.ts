@@ -15,6 +15,8 @@ export type LaneName = "append" | "live" | "history";
 const retryDelayMs = 1000;
 
 export interface DatabaseLanes {
+  /** What stands behind them. */
+  readonly kind: Store["kind"];
   /**
    * Runs one statement (or transaction) in a lane. An abort leaves the queue, or leaves a statement that was sent to its
    * time limit (invariant 9). Throws `lane-full`, and StoreUnavailableError as it comes, for those that must know
@@ -57,6 +59,7 @@ export function createDatabaseLanes(store: Store, limits: Limits, metrics: Metri
   }
 
   return {
+    kind: store.kind,
     attempt,
     async run(lane, statement, signal) {
       try {

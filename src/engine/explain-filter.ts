@@ -26,7 +26,7 @@ export async function explainFilter(
     const bytes = parts.limits.pageBytesMax;
     const read = isState
       ? await stateRead(parts, command, lease.topic, bytes, signal)
-      : recordsRead(filter, lease.topic, stored.head.earliestOffset, bytes);
+      : recordsRead(filter, lease.topic, stored.head.earliestOffset, parts);
     const plan = await parts.lanes.run("history", (store) => store.explain(read), signal);
     const place = isState ? stateParts(filter, command.rectangle) : recordParts(filter, method === "follow");
     return { parts: filter.conjuncts.map(place), indexes: indexesIn(plan), plan, cost: filter.cost };
@@ -36,11 +36,20 @@ export async function explainFilter(
 }
 
 /** The page query of a Read, and of a Follow that catches up. */
-function recordsRead(filter: Filter, topic: Topic, from: number, bytes: number): ExplainedRead {
+function recordsRead(
+  filter: Filter,
+  topic: Topic,
+  from: number,
+  { limits, lanes }: Pick<StateParts, "limits" | "lanes">,
+): ExplainedRead {
+  const bytes = limits.pageBytesMax;
   const shared = { topicId: topic.topicId, direction: "forward", from, records: searchRecordsMax, bytes } as const;
-  const search = searchFor(filter, topic);
+  const search = searchFor(filter, topic, lanes);
   if (search === undefined) return { of: "page", request: shared };
-  return { of: "page-search", request: { ...shared, rows: search.reach.rows, needles: search.needles } };
+  return {
+    of: "page-search",
+    request: { ...shared, rows: search.reach.rows, walkBytes: search.reach.bytes, needles: search.needles },
+  };
 }
 
 /** The page query of a List, and of a Watch's snapshot. */
@@ -61,7 +70,7 @@ async function stateRead(
     command.method === "list"
       ? ({ by: "key", after: undefined } as const)
       : ({ by: "offset", from: 0, until: topic.tip.value.nextOffset } as const);
-  const { rows } = createSearchReach(topic.meanFrameBytes);
+  const { rows } = createSearchReach(topic.meanFrameBytes, parts.lanes.kind);
   const records = recordsWithin(bytes, topic);
   const unexpiredAt = parts.stampClock.now();
   const shared = { topicId, prefix, unexpiredAt, rectangle, needles, path, records, bytes };

@@ -113,7 +113,7 @@ class Follower {
     stream.measureLag(() => Math.max(0, topic.tip.value.nextOffset - stream.nextOffset));
     this.#signal = signal;
     this.#allowance = parts.pageBudget.forStream();
-    this.#search = searchFor(command.filter, topic);
+    this.#search = searchFor(command.filter, topic, parts.lanes);
   }
 
   /** Goes on from where something can match first. What is no longer kept is not passed over silently. */
@@ -331,7 +331,15 @@ class Follower {
     if (this.#search !== undefined) {
       const { reach, needles } = this.#search;
       return this.#parts.pages.searchHistory(
-        { topic: this.#topic, cursor, rows: reach.rows, needles, records: searchRecordsMax, bytes },
+        {
+          topic: this.#topic,
+          cursor,
+          rows: reach.rows,
+          walkBytes: reach.bytes,
+          needles,
+          records: searchRecordsMax,
+          bytes,
+        },
         this.#signal,
       );
     }

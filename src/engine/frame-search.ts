@@ -18,10 +18,14 @@ export interface FrameSearch {
 }
 
 /** Undefined: the filter needs no bytes that the database could look for. */
-export function searchFor(filter: Filter | undefined, topic: Topic): FrameSearch | undefined {
+export function searchFor(
+  filter: Filter | undefined,
+  topic: Topic,
+  { kind }: Pick<DatabaseLanes, "kind">,
+): FrameSearch | undefined {
   const needles = filter === undefined ? [] : needlesOf(filter.needs).slice(0, needlesMax);
   if (needles.length === 0) return undefined;
-  return { needles, reach: createSearchReach(topic.meanFrameBytes) };
+  return { needles, reach: createSearchReach(topic.meanFrameBytes, kind) };
 }
 
 /** The offsets where a record can match, as the topic stands. */

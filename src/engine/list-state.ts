@@ -66,7 +66,7 @@ class Listing {
     this.#signal = signal;
     this.#pages = new StreamPages(parts.pageBudget);
     this.#selection = selectionOf(command);
-    this.#reach = createSearchReach(topic.meanFrameBytes);
+    this.#reach = createSearchReach(topic.meanFrameBytes, parts.lanes.kind);
     this.#after = command.afterKey === "" ? undefined : command.afterKey;
     this.#remaining = command.limit === 0 ? Number.POSITIVE_INFINITY : command.limit;
   }

@@ -28,8 +28,9 @@ export type SearchOutcome =
 export interface SearchQuery {
   readonly topic: Topic;
   readonly cursor: PageCursor;
-  /** How many offsets to look at. */
+  /** How many offsets to look at, and about how many bytes of them. */
   readonly rows: number;
+  readonly walkBytes: number;
   readonly needles: readonly Uint8Array[];
   readonly records: number;
   readonly bytes: number;

@@ -153,7 +153,7 @@ class Reader {
     this.#topic = topic;
     this.#until = bounds.until;
     this.#end = bounds.end;
-    this.#search = searchFor(command.filter, topic);
+    this.#search = searchFor(command.filter, topic, parts.lanes);
     this.#remaining = bounds.records;
     this.#isAtEarliest = command.direction === "forward" && (command.from ?? { at: "earliest" }).at === "earliest";
     this.#stream = stream;
@@ -295,6 +295,7 @@ class Reader {
         topic: this.#topic,
         cursor: this.#cursor,
         rows: Math.min(reach.rows, Math.abs(this.#until - this.#cursor.offset)),
+        walkBytes: reach.bytes,
         needles,
         records: searchRecordsMax,
         bytes,

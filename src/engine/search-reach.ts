@@ -5,19 +5,26 @@
 export interface SearchReach {
   /** How many rows the next search looks at. */
   readonly rows: number;
+  /** And how many bytes of them, about. */
+  readonly bytes: number;
   adapt(found: { readonly isCut: boolean }): void;
 }
 
 const rowsAtFirst = 2000;
 const rowsMost = 20_000;
 const rowsLeast = 100;
-/** Bytes that one search looks at, by the mean size of records: some tens of milliseconds of the database. */
-const bytesMost = 16 * 1024 * 1024;
+/**
+ * Bytes that one search looks at: some tens of milliseconds of the database. The embedded one is in this process, and has
+ * its one thread.
+ */
+const bytesMostOf = { postgres: 16 * 1024 * 1024, embedded: 2 * 1024 * 1024 } as const;
 
-export function createSearchReach(meanFrameBytes: number): SearchReach {
+export function createSearchReach(meanFrameBytes: number, database: keyof typeof bytesMostOf): SearchReach {
+  const bytesMost = bytesMostOf[database];
   const most = Math.min(rowsMost, Math.max(rowsLeast, Math.floor(bytesMost / meanFrameBytes)));
   let rows = Math.min(rowsAtFirst, most);
   return {
+    bytes: bytesMost,
     get rows() {
       return rows;
     },

@@ -99,7 +99,7 @@ class Watcher {
     this.#signal = signal;
     this.#pages = new StreamPages(parts.pageBudget);
     this.#selection = selectionOf(command);
-    this.#reach = createSearchReach(topic.meanFrameBytes);
+    this.#reach = createSearchReach(topic.meanFrameBytes, parts.lanes.kind);
     this.#withoutTombstones = command.withoutTombstones;
     this.#snapshotUntil = head.nextOffset;
     this.#phase = from === undefined && !command.changesOnly ? "snapshot" : "changes";

@@ -26,4 +26,5 @@ export const filterBounds = {
   needles: 8,
   /** A single byte is in nearly every frame: to look for it costs more than it saves. */
   needleBytes: 2,
+  needleBytesMost: 64,
 } as const;

@@ -79,7 +79,10 @@ export function needlesOf({ keys, keyPrefix, attributes }: FilterNeeds): readonl
     ...attributes.map(({ name, value = name }) => value),
   ].filter((text) => Buffer.byteLength(text) >= filterBounds.needleBytes);
   const distinct = texts.filter((text, index) => !texts.some((other, at) => at < index && other.includes(text)));
-  return distinct.slice(0, filterBounds.needles).map((text) => Buffer.from(text));
+  // The beginning of a text is in it too, and a long one is dear to look for in what nearly holds it.
+  return distinct
+    .slice(0, filterBounds.needles)
+    .map((text) => Buffer.from(text).subarray(0, filterBounds.needleBytesMost));
 }
 
 function conjunctsOf(node: ASTNode): readonly ASTNode[] {

@@ -188,6 +188,8 @@ export interface PageSearchRequest {
   readonly from: number;
   /** How many offsets are looked at, in this direction. */
   readonly rows: number;
+  /** Fewer, where they have about more than so many bytes together. */
+  readonly walkBytes: number;
   /** Only frames that hold all of these bytes somewhere; at most `needlesMax`. */
   readonly needles: readonly Uint8Array[];
   /** At most so many records, and so many bytes of frames, but always one record. */

@@ -373,6 +373,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
       const wanted = fc.constantFrom([], ["a"], ["b", "a"], ["\\x"], ["'"], ["1", "a", "b"]);
       const bounds = fc.record({
         rows: fc.integer({ min: 1, max: 15 }),
+        walkBytes: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.constant(1_000_000)),
         records: fc.integer({ min: 1, max: 4 }),
         bytes: fc.integer({ min: 1, max: 30 }),
       });
@@ -406,6 +407,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
         direction: "forward",
         needles: [],
         rows: 5,
+        walkBytes: 1000,
         records: 5,
         bytes: 50,
       } as const;

@@ -10,6 +10,8 @@ import { decodeWithSpare } from "./read-page.js";
 import { headColumns } from "./stored-topic.js";
 
 interface SearchRow extends Head {
+  /** How many offsets were looked at. */
+  readonly walked: number;
   readonly records: number;
   /** The first record that was found and did not fit; null when all did. */
   readonly cutAt: number | null;
@@ -21,6 +23,7 @@ const values = {
   topicId: "bigint",
   from: "bigint",
   rows: "bigint",
+  walkBytes: "bigint",
   records: "bigint",
   bytes: "bigint",
   firstNeedle: "bytea",
@@ -43,17 +46,30 @@ const encoded: Shape = {
 type Values = { readonly [Name in keyof typeof values]: RawBuilder<unknown> };
 
 const ranges: Readonly<
-  Record<Direction, { readonly where: (value: Values) => RawBuilder<unknown>; readonly order: RawBuilder<unknown> }>
+  Record<
+    Direction,
+    {
+      readonly where: (value: Values) => RawBuilder<unknown>;
+      readonly order: RawBuilder<unknown>;
+      /** The lowest and the highest offset that were asked for. */
+      readonly first: (value: Values) => RawBuilder<unknown>;
+      readonly last: (value: Values) => RawBuilder<unknown>;
+    }
+  >
 > = {
   forward: {
     where: (value) => sql`h.earliest_offset <= ${value.from}
-      and r."offset" >= ${value.from} and r."offset" < ${value.from} + ${value.rows}`,
+      and r."offset" >= ${value.from} and r."offset" < ${value.from} + walk.rows`,
     order: sql`"offset"`,
+    first: (value) => sql`${value.from}`,
+    last: (value) => sql`least(${value.from} + ${value.rows}, h.next_offset) - 1`,
   },
   backward: {
     where: (value) => sql`r."offset" >= h.earliest_offset
-      and r."offset" >= ${value.from} - ${value.rows} and r."offset" < ${value.from}`,
+      and r."offset" >= ${value.from} - walk.rows and r."offset" < ${value.from}`,
     order: sql`"offset" desc`,
+    first: (value) => sql`greatest(${value.from} - ${value.rows}, h.earliest_offset)`,
+    last: (value) => sql`${value.from} - 1`,
   },
 };
 
@@ -65,19 +81,30 @@ const ranges: Readonly<
  * not pay: rows that are not wanted cost a walk here, and are not copied, sent or decoded.
  *
  * Locks: none; one snapshot. Order and index: `records_pkey`, over a closed range of offsets.
- * Bounds: so many rows looked at; of what is found so many records and bytes, but always the first. A needle that is
+ * Bounds: so many rows looked at, and fewer where they have more than so many bytes together, by the running totals at
+ * both ends; of what is found so many records and bytes, but always the first. A needle that is
  * empty is in every frame, and found at once.
  */
 function searchStatement(direction: Direction, shape: Shape) {
-  const { where, order } = ranges[direction];
+  const { where, order, first, last } = ranges[direction];
   const name = `search_page_${direction}`;
   return prepareStatement({
     name,
     values,
     build: (value) =>
       shape.wrap(sql<SearchRow>`
-select ${headColumns}, page.records, page."cutAt", page.frames
-from millrace.topic_heads as h left join lateral (
+select ${headColumns}, walk.rows as walked, page.records, page."cutAt", page.frames
+from millrace.topic_heads as h cross join lateral (
+  select case when bytes > ${value.walkBytes} then greatest(1, ${value.rows} * ${value.walkBytes} / bytes)
+    else ${value.rows} end as rows
+  from (
+    select (
+      select r.end_bytes from millrace.records as r where r.topic_id = h.topic_id and r."offset" = ${last(value)}
+    ) - (
+      select r.end_bytes from millrace.records as r where r.topic_id = h.topic_id and r."offset" = ${first(value)}
+    ) as bytes
+  ) as run
+) as walk left join lateral (
   with found as (
     select "offset", frame, row_number() over run as place, sum(octet_length(frame)) over run as end_bytes
     from millrace.records as r
@@ -109,15 +136,18 @@ export async function searchPage(database: Database, request: PageSearchRequest)
     case "postgres": {
       const fields = decodeCopyRow(await database.copy(inlineValues(statement, searchValues)));
       if (fields === undefined) return undefined;
-      const records = copiedInteger(fields, copiedHeadFields) ?? 0;
-      const cutAt = copiedInteger(fields, copiedHeadFields + 1);
-      return toSearchRead(decodeCopiedHead(fields), records, cutAt, fields[copiedHeadFields + 2] ?? null, request);
+      const facts = {
+        walked: copiedInteger(fields, copiedHeadFields) ?? 0,
+        records: copiedInteger(fields, copiedHeadFields + 1) ?? 0,
+        cutAt: copiedInteger(fields, copiedHeadFields + 2),
+      };
+      return toSearchRead(decodeCopiedHead(fields), facts, fields[copiedHeadFields + 3] ?? null, request);
     }
     case "embedded": {
       const [row] = await database.run(statement, searchValues);
       if (row === undefined) return undefined;
-      const { records, cutAt, frames, ...head } = row;
-      return toSearchRead(head, records, cutAt, frames === null ? null : decodeWithSpare(frames), request);
+      const { walked, records, cutAt, frames, ...head } = row;
+      return toSearchRead(head, { walked, records, cutAt }, frames === null ? null : decodeWithSpare(frames), request);
     }
     default:
       return database.kind satisfies never;
@@ -138,6 +168,7 @@ function valuesOf(request: PageSearchRequest) {
     topicId: requireWholeNumber(request.topicId, "topicId"),
     from: requireWholeNumber(request.from, "from"),
     rows: requireWholeNumber(request.rows, "rows"),
+    walkBytes: requireWholeNumber(request.walkBytes, "walkBytes"),
     records: requireWholeNumber(request.records, "records"),
     bytes: requireWholeNumber(request.bytes, "bytes"),
     firstNeedle,
@@ -148,15 +179,14 @@ function valuesOf(request: PageSearchRequest) {
 
 function toSearchRead(
   head: Head,
-  records: number,
-  cutAt: number | null,
+  { walked, records, cutAt }: Pick<SearchRow, "walked" | "records" | "cutAt">,
   frames: Buffer | null,
-  { direction, from, rows }: PageSearchRequest,
+  { direction, from }: PageSearchRequest,
 ): PageSearchRead {
   const isForward = direction === "forward";
   const isThere = isForward ? from >= head.earliestOffset && from < head.nextOffset : from > head.earliestOffset;
   if (!isThere || from > head.nextOffset) return { head, found: undefined };
-  const end = isForward ? Math.min(from + rows, head.nextOffset) : Math.max(from - rows, head.earliestOffset);
+  const end = isForward ? Math.min(from + walked, head.nextOffset) : Math.max(from - walked, head.earliestOffset);
   const cut = cutAt === null || isForward ? cutAt : cutAt + 1;
   return { head, found: { frames: frames ?? nothing, records, reached: cut ?? end, isCut: cutAt !== null } };
 }
