@@ -31,7 +31,7 @@ export function topicCommand(context: CommandContext): Command {
   const topic = new Command("topic").description("create, describe, change and remove topics");
   topic.addCommand(
     withSettings(new Command("create").argument("<topic>"))
-      .option("--keyed", "keep the latest record of each key: see `state`")
+      .option("--keyed", "keep the latest record of each key, for get, list and watch")
       .description("create a topic")
       .action((name: string, options: SettingOptions & { readonly keyed?: boolean }, command: Command) =>
         withClient(command, async (client) => {

@@ -207,6 +207,7 @@ class Watcher {
     if (head.tombstonesFrom > Math.max(this.#cursor, this.#tombstonesFrom)) return this.#startOver(head);
     if (page !== undefined) {
       this.#moveTo(page.lastOffset + 1);
+      if (page.records === 0) return this.#nothingWanted();
       return this.#messageOf(page.frames, page.records, nowMicros);
     }
     // Nothing of it is left below the head that this very statement saw.
@@ -250,6 +251,13 @@ class Watcher {
     if (!this.#topic.isExpiring) return keep;
     const isUnexpired = unexpiredAt(nowMicros);
     return (bytes, start, end) => isUnexpired(bytes, start, end) && (keep?.(bytes, start, end) ?? true);
+  }
+
+  /** A watcher that catches up is told its position with every page; a live one need not hear of every change. */
+  #nothingWanted(): WatchMessage | undefined {
+    if (this.#phase !== "live") return this.#progress();
+    this.#cursor = this.#cursorAfter;
+    return undefined;
   }
 
   /** Tells how far it is, where there is nothing else to tell. */

@@ -1,7 +1,7 @@
 /** The variables of a filter, read from a frame. */
 
 import { isInside } from "../core/index.js";
-import type { ReceivedRecord } from "../wire/index.js";
+import type { JsonValue, ReceivedRecord } from "../wire/index.js";
 import type { Variable } from "./language.js";
 import type { FilterNeeds } from "./needs.js";
 
@@ -30,7 +30,7 @@ function valueOf(record: ReceivedRecord, bytes: number, name: Variable): unknown
     case "location":
       return record.location ?? null;
     case "json":
-      return record.json ?? null;
+      return record.json === undefined ? null : plainJson(record.json);
     case "text":
       return record.text ?? null;
     case "size":
@@ -59,6 +59,26 @@ export function hasNeeds(record: ReceivedRecord, needs: FilterNeeds): boolean {
   return rectangle === undefined || (record.location !== undefined && isInside(record.location, rectangle));
 }
 
+/**
+ * JSON as CEL's library takes it: it knows a value by its `constructor`, so an object that has a field of that name becomes
+ * a Map, and so does what is around it.
+ */
+function plainJson(value: JsonValue): unknown {
+  return hasConstructor(value) ? asMaps(value) : value;
+}
+
+function hasConstructor(value: JsonValue): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (Array.isArray(value)) return value.some(hasConstructor);
+  return Object.hasOwn(value, "constructor") || Object.values(value).some(hasConstructor);
+}
+
+function asMaps(value: JsonValue): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(asMaps);
+  return new Map(Object.entries(value).map(([name, each]) => [name, asMaps(each)]));
+}
+
 /** How many values JSON holds, at every depth: what can be run over. */
 export function countValues(json: unknown, most: number): number {
   let count = 0;
@@ -66,8 +86,12 @@ export function countValues(json: unknown, most: number): number {
   while (pending.length > 0 && count <= most) {
     const value = pending.pop();
     count += 1;
-    if (Array.isArray(value)) pending.push(...(value.length > most ? value.slice(0, most + 1) : value));
-    else if (typeof value === "object" && value !== null) pending.push(...Object.values(value).slice(0, most + 1));
+    if (typeof value !== "object" || value === null) continue;
+    const children: Iterable<unknown> = value instanceof Map ? value.values() : Object.values(value);
+    for (const child of children) {
+      pending.push(child);
+      if (pending.length > most) return pending.length;
+    }
   }
   return count;
 }

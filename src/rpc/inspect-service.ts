@@ -47,6 +47,7 @@ export function inspectService(
   return [
     unary(calls, Shapes.explainFilter, async (request, context) => {
       context.stream.topic = checkTopicName(request.topic);
+      if (request.filter === "") throw invalidArgument("filter", "must not be empty: there is nothing to explain");
       const command = {
         topic: request.topic,
         filter: parseFilter(request.filter),
@@ -54,6 +55,11 @@ export function inspectService(
         rectangle: request.rectangle && checkRectangle(request.rectangle),
         keyPrefix: checkKeyPart("key_prefix", request.keyPrefix),
       };
+      if (command.method === "read" || command.method === "follow") {
+        const shared = "is of a state: LIST and WATCH take it";
+        if (request.rectangle !== undefined) throw invalidArgument("rectangle", shared);
+        if (request.keyPrefix !== "") throw invalidArgument("key_prefix", shared);
+      }
       const { parts, indexes, plan, cost } = await engine.explainFilter(command, context.signal);
       return {
         parts: parts.map((part) => ({ ...part, place: placeOf[part.place] })),

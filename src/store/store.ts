@@ -236,6 +236,7 @@ export interface StateChangesRequest {
   readonly from: number;
   /** Tombstones below this offset are left out: whoever began without them needs none of them. */
   readonly tombstonesFrom: number;
+  /** How many rows are looked at, whether they are wanted or not. */
   readonly records: number;
   readonly bytes: number;
   /** What has expired by then is left out, microseconds since 1970. Unset: nothing is. */

@@ -31,6 +31,13 @@ function matches(text: string, change: Partial<RecordMessage> = {}): boolean {
 
 const asText = { body: { $case: "text", value: "an error, it seems" } } as const;
 
+const withConstructor = {
+  body: {
+    $case: "json",
+    value: { x: 2, constructor: "Bosch", part: { constructor: null }, list: [{ a: 1, constructor: {} }] },
+  },
+} as const;
+
 const table: readonly (readonly [text: string, expected: boolean, change?: Partial<RecordMessage>])[] = [
   ["true", true],
   ["false", false],
@@ -74,6 +81,8 @@ const table: readonly (readonly [text: string, expected: boolean, change?: Parti
   ['json.tags.exists(tag, tag == "big") && json.tags.all(tag, size(tag) == 3)', true],
   ["json.tags.filter(tag, tag != 'new').size() == 1", true],
   ["json.constructor == null", false],
+  ["json.x == 2 && json.constructor == 'Bosch'", true, withConstructor],
+  ["has(json.part.constructor) && !has(json.none) && json.list.exists(e, e.a == 1)", true, withConstructor],
   ["json.__proto__ == null", false],
   ["attributes.__proto__ == ''", false],
   ["json == null", true, asText],
@@ -166,6 +175,13 @@ test("a record on which an evaluation would take long, does not match", () => {
   const texts = { body: { $case: "json", value: { a: list.map((n) => `text ${n}`) } } } as const;
   expect(matches("json.a.exists(x, x.endsWith('3999') && size(x) > 3)", texts)).toBe(true);
   expect(matches("size(json.s) == 800000", large)).toBe(true);
+});
+
+test("a list with very many values, is no match, and no fault", () => {
+  const nulls = { body: { $case: "json", value: { a: Array<null>(220_000).fill(null) } } } as const;
+  for (const text of ["json.a == json.a", "json == json", "[json] == [json]", "size(json.a.map(x, json.a)) > 0"]) {
+    expect(matches(text, nulls)).toBe(false);
+  }
 });
 
 test("a pattern, takes a time that grows with the text, and no text that is too long", () => {

@@ -106,7 +106,11 @@ function listPage(shape: Shape) {
   });
 }
 
-/** Index: `latest_offset`; the prefix is checked on what it gives. */
+/**
+ * Changes in their order. So many rows are looked at, whether they are wanted or not: of a state with millions of keys few
+ * may have the prefix, and a page must not walk over all of them. What was looked at is told by `lastOffset`.
+ * Index: `latest_offset`.
+ */
 function changesPage(shape: Shape) {
   return prepareStatement({
     name: "read_state_changes",
@@ -120,12 +124,26 @@ function changesPage(shape: Shape) {
       unexpiredAt: "bigint",
     },
     build: (value) =>
-      stateQuery(shape, value.topicId, value.bytes, {
-        where: sql`"offset" >= ${value.from} and starts_with(key, ${value.prefix})
-        and ("offset" >= ${value.tombstonesFrom} or (not is_tombstone and ${isUnexpired(value.unexpiredAt)}))`,
-        order: sql`"offset"`,
-        limit: value.records,
-      }),
+      shape.wrap(sql<StateRow>`
+with looked_at as materialized (
+  select key, "offset", frame, starts_with(key, ${value.prefix}) and ("offset" >= ${value.tombstonesFrom}
+    or (not is_tombstone and ${isUnexpired(value.unexpiredAt)})) as wanted
+  from millrace.latest where topic_id = ${value.topicId} and "offset" >= ${value.from}
+  order by "offset" limit ${value.records}
+), sized as (
+  select "offset", frame, row_number() over run as place, sum(octet_length(frame)) over run as end_bytes
+  from looked_at where wanted window run as (order by "offset" rows unbounded preceding)
+), kept as (
+  select "offset", frame from sized where place = 1 or end_bytes <= ${value.bytes}
+)
+select ${headColumns}, page.records, ''::text as "lastKey", page."lastOffset", page.frames
+from millrace.topic_heads as h left join lateral (
+  select (select count(*) from kept) as records,
+    case when (select count(*) from kept) < (select count(*) from sized) then (select max("offset") from kept)
+      else (select max("offset") from looked_at) end as "lastOffset",
+    ${shape.frames(sql`coalesce((select string_agg(frame, '') from kept), ''::bytea)`)} as frames
+) as page on true
+where h.topic_id = ${value.topicId}`),
   });
 }
 

@@ -66,8 +66,7 @@ const orders = {
   },
   offset: {
     column: sql`"offset"`,
-    range: (value: Values) => sql`l."offset" >= ${value.fromOffset} and l."offset" < ${value.untilOffset}
-      and starts_with(l.key, ${value.prefix})`,
+    range: (value: Values) => sql`l."offset" >= ${value.fromOffset} and l."offset" < ${value.untilOffset}`,
   },
 };
 
@@ -75,7 +74,7 @@ const orders = {
 const isWanted = (
   value: Values,
 ) => sql`not l.is_tombstone and (l.expire_time is null or l.expire_time > ${value.unexpiredAt})
-  and (not ${value.isBounded} or l.latitude between ${value.south} and ${value.north} and case
+  and starts_with(l.key, ${value.prefix}) and (not ${value.isBounded} or l.latitude between ${value.south} and ${value.north} and case
     when ${value.west} <= ${value.east} then l.longitude between ${value.west} and ${value.east}
     else l.longitude >= ${value.west} or l.longitude <= ${value.east} end)
   and position(${value.firstNeedle} in l.frame) > 0 and position(${value.secondNeedle} in l.frame) > 0
