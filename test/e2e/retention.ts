@@ -44,13 +44,14 @@ export async function publishUnderRetention({ kind, bound, forMs }: RetentionRun
   try {
     const [millrace] = clients as [MillraceClient];
     await millrace.topics.create("warm-up");
-    await publishFor("warm-up", Math.min(forMs, 1000), clients);
+    const aheadMost = bound * 0.8;
+    await publishFor("warm-up", { forMs: Math.min(forMs, 1000), aheadMost }, clients);
     const created = await millrace.topics.create("bounded", { retention: { records: bound } });
     expect(created.retention).toEqual({ ageMs: 0, records: bound, bytes: 0 });
-    const bounded = await publishFor("bounded", forMs, clients);
+    const bounded = await publishFor("bounded", { forMs, aheadMost }, clients);
     const diskBytes = await diskBytesOf(database);
     await millrace.topics.create("free");
-    const free = await publishFor("free", forMs, clients);
+    const free = await publishFor("free", { forMs, aheadMost }, clients);
     // Nobody publishes any more. What little is left above the bound goes with the next look at all topics.
     const kept = async () => {
       const { earliestOffset, nextOffset } = await millrace.topics.get("bounded");
@@ -65,7 +66,17 @@ export async function publishUnderRetention({ kind, bound, forMs }: RetentionRun
   }
 }
 
-async function publishFor(topic: string, forMs: number, clients: readonly MillraceClient[]): Promise<Load> {
+interface Pace {
+  readonly forMs: number;
+  /** How far the publisher may run ahead of the slowest follower: one that falls off the end would be told so, and end. */
+  readonly aheadMost: number;
+}
+
+async function publishFor(
+  topic: string,
+  { forMs, aheadMost }: Pace,
+  clients: readonly MillraceClient[],
+): Promise<Load> {
   const [publishing, watching, ...following] = clients as [MillraceClient, MillraceClient, ...MillraceClient[]];
   const over = new AbortController();
   const followed = following.map(() => 0);
@@ -79,8 +90,15 @@ async function publishFor(topic: string, forMs: number, clients: readonly Millra
       followed[index] = next;
     }
   });
-  // Awaited below; until then what fails may not go unhandled.
-  for (const each of running) each.catch(() => undefined);
+  let failure: unknown;
+  for (const each of running) {
+    each.catch((error: unknown) => {
+      if (!over.signal.aborted) failure ??= error;
+    });
+  }
+  const throwFailure = () => {
+    if (failure !== undefined) throw failure;
+  };
   let mostKept = 0;
   let isPublishing = true;
   const sampling = (async () => {
@@ -94,6 +112,8 @@ async function publishFor(topic: string, forMs: number, clients: readonly Millra
   const publisher = publishing.publisher(topic, { batchRecords: 500 });
   let published = 0;
   while (performance.now() - startMs < forMs) {
+    while (failure === undefined && published - Math.min(...followed) > aheadMost) await sleep(1);
+    throwFailure();
     for (let index = 0; index < 500; index += 1) {
       await publisher.ready();
       void publisher.publish({ text });
@@ -105,7 +125,9 @@ async function publishFor(topic: string, forMs: number, clients: readonly Millra
   const seconds = (performance.now() - startMs) / 1000;
   isPublishing = false;
   await sampling;
-  await expect.poll(() => followed, { timeout: 60_000, interval: 20 }).toEqual(following.map(() => published));
+  const arrived = () => failure !== undefined || followed.every((count) => count === published);
+  await expect.poll(arrived, { timeout: 60_000, interval: 20 }).toBe(true);
+  throwFailure();
   over.abort();
   await Promise.allSettled(running);
   return {
