@@ -5,8 +5,8 @@ import { cancelCalls } from "./cancel-calls.js";
 
 describe.each(databaseKinds)("on %s", (kind) => {
   test(
-    "500 calls, cancelled at random moments, leave no stream, timer, connection or listener",
-    () => cancelCalls(kind, 500, seededRandom(1)),
+    "250 calls, cancelled at random moments, leave no stream, timer, connection or listener",
+    () => cancelCalls(kind, 250, seededRandom(1)),
     60_000,
   );
 });

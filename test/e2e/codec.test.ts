@@ -16,6 +16,7 @@ import {
   splitRequest,
   writeRecord,
 } from "../../src/wire/index.js";
+import { msOfDuration } from "../../src/wire/duration.js";
 import { loadedMessage } from "../support/loaded-protos.js";
 import { asGenerated, ownMessages, type PlainMessage, plainMessage } from "../support/message-arbitrary.js";
 import { recordArbitrary } from "../support/record-arbitrary.js";
@@ -128,7 +129,7 @@ describe("wire code", () => {
     fc.assert(
       fc.property(anyRecord, (message) => {
         const { body, eventTime, lifetime, ...others } = message;
-        const lifetimeMs = lifetime && lifetime.seconds * 1000 + lifetime.nanos / 1_000_000;
+        const lifetimeMs = lifetime && msOfDuration(lifetime);
         const writer = new BackwardWriter(16);
         writeRecord(
           writer,
@@ -161,7 +162,7 @@ describe("wire code", () => {
       body: body && { kind: body.$case, value: plainBytes(body.value) },
       location,
       eventTimestamp: eventTime,
-      lifetimeMs: lifetime && lifetime.seconds * 1000 + lifetime.nanos / 1_000_000,
+      lifetimeMs: lifetime && msOfDuration(lifetime),
     };
   }
 

@@ -14,6 +14,6 @@ describe.each(databaseKinds)("Filtered reads on %s", (kind) => {
   afterAll(() => database.drop());
 
   test("history and live, agree with the model of any filter, to the last record", async () => {
-    await compareFilteredReads(store, 100, Math.floor(Math.random() * 2 ** 31));
+    await compareFilteredReads(store, 60, Math.floor(Math.random() * 2 ** 31));
   });
 });
