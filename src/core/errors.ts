@@ -21,6 +21,12 @@ export type ErrorCode =
   | "producer-fenced"
   | "offset-out-of-range"
   | "fell-behind"
+  | "subscription-not-found"
+  | "subscription-exists"
+  | "consumer-fenced"
+  | "consumer-limit"
+  | "stale-delivery"
+  | "parked-not-found"
   | "publish-budget-exceeded"
   | "lane-full"
   | "call-ended"
@@ -151,5 +157,32 @@ export function offsetOutOfRange(
       earliest_offset: String(kept.earliestOffset),
       next_offset: String(kept.nextOffset),
     },
+  });
+}
+
+export function subscriptionNotFound(subscription: string): MillraceError {
+  return new MillraceError("subscription-not-found", `There is no subscription "${subscription}"`, {
+    metadata: { subscription },
+  });
+}
+
+export function subscriptionExists(subscription: string): MillraceError {
+  return new MillraceError("subscription-exists", `Subscription "${subscription}" exists already`, {
+    metadata: { subscription },
+  });
+}
+
+/** A newer consumer of an EXCLUSIVE subscription took over. */
+export function consumerFenced(subscription: string): MillraceError {
+  return new MillraceError(
+    "consumer-fenced",
+    `A newer consumer has taken over the EXCLUSIVE subscription "${subscription}". Consume again only to take it back`,
+    { metadata: { subscription } },
+  );
+}
+
+export function parkedNotFound(subscription: string, offset: number): MillraceError {
+  return new MillraceError("parked-not-found", `Subscription "${subscription}" has no parked record at ${offset}`, {
+    metadata: { subscription, offset: String(offset) },
   });
 }

@@ -1,10 +1,14 @@
 export {
+  consumerFenced,
   epochMismatch,
   invalidArgument,
   MillraceError,
   offsetMismatch,
   offsetOutOfRange,
+  parkedNotFound,
   stateBuilding,
+  subscriptionExists,
+  subscriptionNotFound,
   topicClosed,
   topicDeleted,
   topicExists,
@@ -21,7 +25,9 @@ export {
 } from "./limits.js";
 export { pageSpareBytes } from "./page.js";
 export { checkRectangle, isInside } from "./rectangle.js";
+export { RangeSet } from "./range-set.js";
 export { effectiveRetention, noRetention } from "./retention.js";
+export { defaultDeliveryPolicy, deliveryBounds, keySlots, windowBounds } from "./subscription.js";
 export { checkTopicName, checkTopicPrefix } from "./topic-name.js";
 export type { ErrorCode, ErrorFacts, FieldViolation } from "./errors.js";
 export type { Limits } from "./limits.js";
@@ -30,4 +36,5 @@ export type { OffsetRange, ProducerStamp, ProducerState } from "./producer.js";
 export type { Retention } from "./retention.js";
 export type { Rectangle } from "./rectangle.js";
 export type { StateBuild } from "./state-build.js";
+export type { DeliveryPolicy, Sharing, Window } from "./subscription.js";
 export type { Direction, Start, Until, WhenBehind, WhenTrimmed } from "./start.js";

@@ -54,6 +54,16 @@ export interface Limits {
   readonly retentionAgeMs: number;
   readonly retentionRecords: number;
   readonly retentionBytes: number;
+  /** How long a node's hold on subscriptions lasts without being renewed, in milliseconds; it is renewed at a third of it. */
+  readonly sessionLeaseMs: number;
+  /** Consume calls that one subscription may have on a node. */
+  readonly consumersPerSubscription: number;
+  /** Records that a node reads ahead for one subscription's consumers, in bytes. */
+  readonly consumeAheadBytes: number;
+  /** Records that a node takes off a SHARED subscription at once; other nodes cannot have them while it works on them. */
+  readonly claimRecords: number;
+  /** Records that one subscription may have parked; beyond it, what fails goes on being tried. */
+  readonly parkedRecords: number;
   /** Calls that may wait in one lane for the database. */
   readonly laneQueue: number;
   /** Heartbeats come at a random time between these, in milliseconds. */
@@ -87,6 +97,11 @@ export const defaultLimits: Limits = {
   retentionAgeMs: 0,
   retentionRecords: 0,
   retentionBytes: 0,
+  sessionLeaseMs: 10_000,
+  consumersPerSubscription: 1000,
+  consumeAheadBytes: 4 * MiB,
+  claimRecords: 4000,
+  parkedRecords: 100_000,
   laneQueue: 20_000,
   heartbeatMinMs: 5000,
   heartbeatMaxMs: 15_000,

@@ -17,6 +17,7 @@ import type { Filter } from "../filter/index.js";
 import type { StoredLimits, StoredTopic, TopicChange } from "../store/index.js";
 import type { LiveStream } from "../telemetry/index.js";
 import type { RecordBatch } from "../wire/index.js";
+import type { SubscriptionEngine } from "./subscription-engine.js";
 
 /** A topic as it is described to users. */
 export interface TopicDescription extends StoredTopic {
@@ -223,7 +224,7 @@ export interface FilterExplanation {
   readonly cost: number;
 }
 
-export interface Engine {
+export interface Engine extends SubscriptionEngine {
   readonly topics: Topics;
   /**
    * Appends one batch and resolves when it is durable. Errors: `topic-not-found`, `topic-limit`, `topic-closed`,

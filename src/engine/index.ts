@@ -23,3 +23,20 @@ export type {
   TopicDescription,
   Topics,
 } from "./engine.js";
+export type {
+  CommitCommand,
+  CommittedOutput,
+  Confirmed,
+  ConsumeEvent,
+  ConsumeMessage,
+  ConsumeOpening,
+  ConsumerFacts,
+  ConsumerRequest,
+  ConsumerWaiting,
+  CreateSubscriptionCommand,
+  ParkedSelection,
+  SubscriptionEngine,
+  SubscriptionReport,
+  Subscriptions,
+  SubscriptionUpdate,
+} from "./subscription-engine.js";

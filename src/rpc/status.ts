@@ -25,6 +25,12 @@ export const statusOf = {
   "producer-fenced": status.FAILED_PRECONDITION,
   "offset-out-of-range": status.OUT_OF_RANGE,
   "fell-behind": status.OUT_OF_RANGE,
+  "subscription-not-found": status.NOT_FOUND,
+  "subscription-exists": status.ALREADY_EXISTS,
+  "consumer-fenced": status.FAILED_PRECONDITION,
+  "consumer-limit": status.RESOURCE_EXHAUSTED,
+  "stale-delivery": status.FAILED_PRECONDITION,
+  "parked-not-found": status.NOT_FOUND,
   "publish-budget-exceeded": status.RESOURCE_EXHAUSTED,
   "lane-full": status.RESOURCE_EXHAUSTED,
   // The call is over for its client, which alone can end one early: by cancelling it.

@@ -1,4 +1,5 @@
-export { needlesMax, StoreUnavailableError } from "./store.js";
+export type { Store } from "./store.js";
+export { needlesMax, StoreUnavailableError } from "./topic-store.js";
 export type {
   AppendOutcome,
   AppendWrite,
@@ -26,9 +27,33 @@ export type {
   StatePath,
   StateSearchRead,
   StateSearchRequest,
-  Store,
   StoredLimits,
   StoredTopic,
   TopicChange,
   TopicListRequest,
-} from "./store.js";
+} from "./topic-store.js";
+export type {
+  ClaimHolder,
+  ClaimKind,
+  CommitClaim,
+  CommitOutcome,
+  CommitTopic,
+  Member,
+  NewSubscription,
+  ParkedRequest,
+  ParkWrite,
+  RedriveWrite,
+  Retry,
+  RetryFrame,
+  RetryWrite,
+  SettleOutcome,
+  SettleWrite,
+  StoredClaim,
+  StoredParked,
+  StoredSubscription,
+  SubscriptionChange,
+  SubscriptionListRequest,
+  SubscriptionProgress,
+  SubscriptionStore,
+  SubscriptionSync,
+} from "./subscription-store.js";

@@ -4,6 +4,7 @@ export { ReceivedRecord } from "./decode-record.js";
 export { durationOfMs, durationOfText, durationText, msOfDuration } from "./duration.js";
 export { writeRecord } from "./encode-record.js";
 export { hasAttribute } from "./find-attribute.js";
+export { laneOf, slotOf } from "./key-lane.js";
 export { stateOf, subjectOf } from "./keyed-state.js";
 export { expiryOf, unexpiredAt } from "./lifetime.js";
 export { encodeListMessage, encodePageMessage, encodeWatchMessage, frameEnds, pageAsMessage } from "./page-message.js";

@@ -1,6 +1,7 @@
 import { backoff, sleep } from "../../streams/index.js";
 import type { Logger, Metrics } from "../../telemetry/index.js";
-import { type Store, StoreUnavailableError } from "../store.js";
+import type { Store } from "../store.js";
+import { StoreUnavailableError } from "../topic-store.js";
 import type { Database } from "./database/database.js";
 import { isMisconfigured } from "./database/failures.js";
 import { openEmbedded } from "./database/open-embedded.js";

@@ -2,7 +2,7 @@ import type pg from "pg";
 import { MillraceError } from "../../../core/index.js";
 import { trackTasks } from "../../../streams/index.js";
 import type { Logger, Metrics } from "../../../telemetry/index.js";
-import { StoreUnavailableError } from "../../store.js";
+import { StoreUnavailableError } from "../../topic-store.js";
 import { orderValues, type Statement } from "../statement.js";
 import { createConnectGate } from "./connect-gate.js";
 import { copyToBuffer } from "./copy-query.js";

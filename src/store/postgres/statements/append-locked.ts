@@ -1,5 +1,5 @@
 import { MillraceError } from "../../../core/index.js";
-import type { AppendWrite, LockedView } from "../../store.js";
+import type { AppendWrite, LockedView } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
 import { runAppend } from "./append-records.js";
 import { lockHead } from "./lock-head.js";

@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from "kysely";
 import { MillraceError } from "../../../core/index.js";
-import type { AppendOutcome, AppendWrite, StateChange } from "../../store.js";
+import type { AppendOutcome, AppendWrite, StateChange } from "../../topic-store.js";
 import { cellOf } from "../cells.js";
 import type { Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";

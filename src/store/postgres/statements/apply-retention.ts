@@ -1,5 +1,5 @@
 import { type RawBuilder, sql } from "kysely";
-import type { Head, RetentionCall } from "../../store.js";
+import type { Head, RetentionCall } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { frameTime } from "./frame-time.js";

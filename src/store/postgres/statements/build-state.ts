@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import type { BuildChange, BuildOutcome, BuildStep, FindChanges } from "../../store.js";
+import type { BuildChange, BuildOutcome, BuildStep, FindChanges } from "../../topic-store.js";
 import { cellOf } from "../cells.js";
 import type { Database, Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";

@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import type { StoredTopic } from "../../store.js";
+import type { StoredTopic } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { findTopicById } from "./find-topic.js";

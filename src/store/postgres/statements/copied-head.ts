@@ -1,4 +1,4 @@
-import type { Head } from "../../store.js";
+import type { Head } from "../../topic-store.js";
 import { readCopyInteger } from "../database/copy-row.js";
 
 type Field = Buffer | null;

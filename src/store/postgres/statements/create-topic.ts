@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import { MillraceError } from "../../../core/index.js";
-import type { NewTopic, StoredTopic } from "../../store.js";
+import type { NewTopic, StoredTopic } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { findTopic } from "./find-topic.js";

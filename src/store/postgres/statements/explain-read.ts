@@ -1,4 +1,4 @@
-import type { ExplainedRead } from "../../store.js";
+import type { ExplainedRead } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
 import { explainPage } from "./read-page.js";
 import { explainStateChanges } from "./read-state.js";

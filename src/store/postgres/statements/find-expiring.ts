@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import type { Head } from "../../store.js";
+import type { Head } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { headColumns } from "./stored-topic.js";

@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import type { StoredTopic, TopicListRequest } from "../../store.js";
+import type { StoredTopic, TopicListRequest } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { type TopicRow, toStoredTopic, topicColumns, topicTables } from "./stored-topic.js";

@@ -1,5 +1,5 @@
 import { type RawBuilder, sql } from "kysely";
-import type { Head, StateChangesRequest, StateListRequest, StatePageRead } from "../../store.js";
+import type { Head, StateChangesRequest, StateListRequest, StatePageRead } from "../../topic-store.js";
 import { decodeCopyRow } from "../database/copy-row.js";
 import type { Database } from "../database/database.js";
 import { inlineValues, prepareStatement, requireWholeNumber, type Statement } from "../statement.js";

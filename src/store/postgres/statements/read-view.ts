@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import type { Head, LockedView } from "../../store.js";
+import type { Head, LockedView } from "../../topic-store.js";
 import type { Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { headColumns } from "./stored-topic.js";

@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from "kysely";
 import { type Direction } from "../../../core/index.js";
-import { type Head, needlesMax, type PageSearchRead, type PageSearchRequest } from "../../store.js";
+import { type Head, needlesMax, type PageSearchRead, type PageSearchRequest } from "../../topic-store.js";
 import { decodeCopyRow } from "../database/copy-row.js";
 import type { Database } from "../database/database.js";
 import { inlineValues, prepareStatement, requireWholeNumber } from "../statement.js";

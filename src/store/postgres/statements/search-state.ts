@@ -1,6 +1,12 @@
 import { type RawBuilder, sql } from "kysely";
 import { type Rectangle } from "../../../core/index.js";
-import { type Head, needlesMax, type StatePath, type StateSearchRead, type StateSearchRequest } from "../../store.js";
+import {
+  type Head,
+  needlesMax,
+  type StatePath,
+  type StateSearchRead,
+  type StateSearchRequest,
+} from "../../topic-store.js";
 import { cellRanges } from "../cells.js";
 import type { Database } from "../database/database.js";
 import { decodeCopyRow } from "../database/copy-row.js";

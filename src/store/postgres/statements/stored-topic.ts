@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import type { StateBuild } from "../../../core/index.js";
-import type { Head, StoredTopic } from "../../store.js";
+import type { Head, StoredTopic } from "../../topic-store.js";
 
 /** A head's columns, of `topic_heads` as `h`, under the names that `Head` has. */
 export const headColumns = sql`h.topic_id as "topicId", h.epoch, h.version,

@@ -1,0 +1,113 @@
+/**
+ * A set of offsets as ranges: sorted, apart from each other, none empty. For what is claimed, read and acknowledged of a
+ * topic, where neighbours are the rule: many offsets are few ranges. The last range may have no end (Infinity).
+ */
+
+import type { OffsetRange } from "./producer.js";
+
+interface Range {
+  firstOffset: number;
+  nextOffset: number;
+}
+
+export class RangeSet implements Iterable<OffsetRange> {
+  readonly #ranges: Range[] = [];
+
+  constructor(ranges: Iterable<OffsetRange> = []) {
+    for (const { firstOffset, nextOffset } of ranges) this.add(firstOffset, nextOffset);
+  }
+
+  get isEmpty(): boolean {
+    return this.#ranges.length === 0;
+  }
+
+  /** How many ranges it takes. */
+  get size(): number {
+    return this.#ranges.length;
+  }
+
+  /** How many offsets are in it. */
+  get count(): number {
+    let count = 0;
+    for (const range of this.#ranges) count += range.nextOffset - range.firstOffset;
+    return count;
+  }
+
+  /** The lowest offset; undefined: there is none. */
+  get first(): number | undefined {
+    return this.#ranges[0]?.firstOffset;
+  }
+
+  /** The range of the lowest offset. */
+  get firstRange(): OffsetRange | undefined {
+    return this.#ranges[0];
+  }
+
+  has(offset: number): boolean {
+    const range = this.#ranges[this.#indexAfter(offset) - 1];
+    return range !== undefined && offset < range.nextOffset;
+  }
+
+  /** Adds the offsets from `first` to below `next`. */
+  add(first: number, next: number): void {
+    if (!(first < next)) return;
+    const last = this.#ranges.at(-1);
+    // Mostly the end grows.
+    if (last === undefined || first > last.nextOffset) {
+      this.#ranges.push({ firstOffset: first, nextOffset: next });
+      return;
+    }
+    if (first >= last.firstOffset) {
+      last.nextOffset = Math.max(last.nextOffset, next);
+      return;
+    }
+    let from = this.#indexAfter(first);
+    if (from > 0 && (this.#ranges[from - 1] as Range).nextOffset >= first) from -= 1;
+    let to = from;
+    let low = first;
+    let high = next;
+    for (; to < this.#ranges.length; to++) {
+      const range = this.#ranges[to] as Range;
+      if (range.firstOffset > next) break;
+      low = Math.min(low, range.firstOffset);
+      high = Math.max(high, range.nextOffset);
+    }
+    this.#ranges.splice(from, to - from, { firstOffset: low, nextOffset: high });
+  }
+
+  /** Takes the offsets from `first` to below `next` out. */
+  delete(first: number, next: number): void {
+    if (!(first < next)) return;
+    let from = this.#indexAfter(first);
+    if (from > 0 && (this.#ranges[from - 1] as Range).nextOffset > first) from -= 1;
+    const left: Range[] = [];
+    let to = from;
+    for (; to < this.#ranges.length; to++) {
+      const range = this.#ranges[to] as Range;
+      if (range.firstOffset >= next) break;
+      if (range.firstOffset < first) left.push({ firstOffset: range.firstOffset, nextOffset: first });
+      if (range.nextOffset > next) left.push({ firstOffset: next, nextOffset: range.nextOffset });
+    }
+    if (to > from) this.#ranges.splice(from, to - from, ...left);
+  }
+
+  clear(): void {
+    this.#ranges.length = 0;
+  }
+
+  *[Symbol.iterator](): Generator<OffsetRange, void> {
+    for (const { firstOffset, nextOffset } of this.#ranges) yield { firstOffset, nextOffset };
+  }
+
+  /** The index of the first range that begins above `offset`. */
+  #indexAfter(offset: number): number {
+    let low = 0;
+    let high = this.#ranges.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#ranges[middle] as Range).firstOffset > offset) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+}
