@@ -2,6 +2,7 @@ export { BackwardWriter } from "./backward-writer.js";
 export { decodeRecordsMessage } from "./decode-message.js";
 export { ReceivedRecord } from "./decode-record.js";
 export { durationOfMs, durationOfText, durationText, msOfDuration } from "./duration.js";
+export { encodeDeliveryMessage } from "./delivery-message.js";
 export { writeRecord } from "./encode-record.js";
 export { hasAttribute } from "./find-attribute.js";
 export { laneOf, slotOf } from "./key-lane.js";
