@@ -5,7 +5,16 @@ const pattern = /^[a-z0-9][a-z0-9._/-]{0,199}$/;
 
 /** Refuses a name that is not one. `field` is where it stood in the request. */
 export function checkTopicName(name: string, field = "topic"): string {
-  if (name === "") throw invalidArgument(field, "a topic is required");
+  return checkName(name, field, "topic");
+}
+
+/** Subscriptions are named by the same rule. */
+export function checkSubscriptionName(name: string, field = "subscription"): string {
+  return checkName(name, field, "subscription");
+}
+
+function checkName(name: string, field: string, what: string): string {
+  if (name === "") throw invalidArgument(field, `a ${what} is required`);
   if (!pattern.test(name)) {
     throw invalidArgument(
       field,
