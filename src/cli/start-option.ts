@@ -7,27 +7,36 @@ export const startForms =
 
 /** Reads `--from`. */
 export function parseStart(text: string): Start {
+  return readStart(text, "--from");
+}
+
+/** Reads `--to`, of a seek. */
+export function parseTarget(text: string): Start {
+  return readStart(text, "--to");
+}
+
+function readStart(text: string, name: string): Start {
   if (text === "earliest" || text === "latest") return text;
   const last = /^last:(\d+)$/.exec(text)?.[1];
-  if (last !== undefined) return { last: safe(last, "--from") };
-  const position = readPosition(text);
+  if (last !== undefined) return { last: safe(last, name) };
+  const position = readPosition(text, name);
   if (position !== undefined) return { position };
-  const place = parsePlace(text, "--from");
+  const place = parsePlace(text, name);
   if (place !== undefined) return place;
-  throw new CommandError(`--from: must be ${startForms}; got ${JSON.stringify(text)}`, 2);
+  throw new CommandError(`${name}: must be ${startForms}; got ${JSON.stringify(text)}`, 2);
 }
 
 /** Reads a `--from` that only takes a position. */
 export function parsePosition(text: string): Position {
-  const position = readPosition(text);
+  const position = readPosition(text, "--from");
   if (position !== undefined) return position;
   throw new CommandError(`--from: must be EPOCH:OFFSET (a position); got ${JSON.stringify(text)}`, 2);
 }
 
-function readPosition(text: string): Position | undefined {
+function readPosition(text: string, name: string): Position | undefined {
   const [, epoch, offset] = /^(\d+):(\d+)$/.exec(text) ?? [];
   if (epoch === undefined || offset === undefined) return undefined;
-  return { epoch: safe(epoch, "--from"), offset: safe(offset, "--from") };
+  return { epoch: safe(epoch, name), offset: safe(offset, name) };
 }
 
 /** Reads `--until`. */

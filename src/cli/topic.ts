@@ -1,8 +1,9 @@
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import type { Topic } from "../client/index.js";
 import { durationOption, sizeOption } from "./amount-options.js";
 import { waitForState } from "./build-progress.js";
 import { type CommandContext, wantsJson, wholeNumberOption, withClient } from "./command-context.js";
+import { labelOption } from "./label-option.js";
 import { CommandError } from "./output.js";
 import { visible } from "./record-line.js";
 
@@ -108,7 +109,7 @@ export function topicCommand(context: CommandContext): Command {
 
 function withSettings(command: Command): Command {
   return command
-    .addOption(new Option("--label <name=value>", "a fact about the topic; may be repeated").argParser(collectLabel))
+    .addOption(labelOption("topic"))
     .option("--record-bytes <n>", "largest record; 0: the node's setting", wholeNumberOption("--record-bytes"))
     .option(
       "--batch-records <n>",
@@ -135,12 +136,6 @@ function withSettings(command: Command): Command {
 
 function withEpoch(command: Command): Command {
   return command.option("--epoch <n>", "only this incarnation of the topic", wholeNumberOption("--epoch"));
-}
-
-function collectLabel(text: string, before: ReadonlyMap<string, string> | undefined): ReadonlyMap<string, string> {
-  const at = text.indexOf("=");
-  if (at < 1) throw new CommandError(`--label: must be NAME=VALUE, got ${JSON.stringify(text)}`, 2);
-  return new Map([...(before ?? []), [text.slice(0, at), text.slice(at + 1)]]);
 }
 
 function settingsOf(options: SettingOptions) {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { parseStart, parseUntil } from "../../src/cli/start-option.js";
+import { parseStart, parseTarget, parseUntil } from "../../src/cli/start-option.js";
 
 describe("parseStart()", () => {
   const known: Record<string, unknown> = {
@@ -34,6 +34,14 @@ describe("parseStart()", () => {
       expect(() => parseStart(text)).toThrow("--from: ");
     });
   }
+});
+
+describe("parseTarget()", () => {
+  test("reads what parseStart() does, under its own name", () => {
+    expect(parseTarget("last:2")).toEqual({ last: 2 });
+    expect(() => parseTarget("x")).toThrow("--to: must be earliest");
+    expect(() => parseTarget("9007199254740993")).toThrow("--to: ");
+  });
 });
 
 describe("parseUntil()", () => {
