@@ -3,6 +3,7 @@
  * maps codes to its own statuses (`rpc/status.ts`), as an object that does not compile while a code is missing.
  */
 
+import type { OffsetRange } from "./producer.js";
 import type { StateBuild } from "./state-build.js";
 
 /** Why something was refused. One code a condition that a caller can act on. */
@@ -185,4 +186,20 @@ export function parkedNotFound(subscription: string, offset: number): MillraceEr
   return new MillraceError("parked-not-found", `Subscription "${subscription}" has no parked record at ${offset}`, {
     metadata: { subscription, offset: String(offset) },
   });
+}
+
+/** How many runs of offsets an error names: its metadata has to fit a trailer. */
+const namedRangesMax = 8;
+
+/** Some records are not that consumer's any more. `ranges` are those offsets, ascending. */
+export function staleDelivery(subscription: string, ranges: Iterable<OffsetRange>): MillraceError {
+  const texts = [...ranges].map(({ firstOffset, nextOffset }) =>
+    nextOffset === firstOffset + 1 ? String(firstOffset) : `${firstOffset}-${nextOffset - 1}`,
+  );
+  const offsets = texts.length > namedRangesMax ? `${texts.slice(0, namedRangesMax).join(",")},…` : texts.join(",");
+  return new MillraceError(
+    "stale-delivery",
+    `Nothing was committed: of subscription "${subscription}", these records are not this consumer's any more, or are acknowledged already: ${offsets}`,
+    { metadata: { subscription, offsets } },
+  );
 }

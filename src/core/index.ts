@@ -6,6 +6,7 @@ export {
   offsetMismatch,
   offsetOutOfRange,
   parkedNotFound,
+  staleDelivery,
   stateBuilding,
   subscriptionExists,
   subscriptionNotFound,
@@ -28,7 +29,7 @@ export { checkRectangle, isInside } from "./rectangle.js";
 export { RangeSet } from "./range-set.js";
 export { effectiveRetention, noRetention } from "./retention.js";
 export { defaultDeliveryPolicy, deliveryBounds, keySlots, windowBounds } from "./subscription.js";
-export { checkSubscriptionName, checkTopicName, checkTopicPrefix } from "./topic-name.js";
+export { checkSubscriptionName, checkSubscriptionPrefix, checkTopicName, checkTopicPrefix } from "./topic-name.js";
 export type { ErrorCode, ErrorFacts, FieldViolation } from "./errors.js";
 export type { Limits } from "./limits.js";
 export type { Page, Position } from "./page.js";

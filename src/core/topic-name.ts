@@ -29,6 +29,15 @@ const prefixPattern = /^([a-z0-9][a-z0-9._/-]{0,199})?$/;
 
 /** Refuses the beginning of a name that no name has: a database would not even take some of them. */
 export function checkTopicPrefix(prefix: string, field: string): string {
+  return checkPrefix(prefix, field, "topic");
+}
+
+/** As `checkTopicPrefix`. */
+export function checkSubscriptionPrefix(prefix: string, field: string): string {
+  return checkPrefix(prefix, field, "subscription");
+}
+
+function checkPrefix(prefix: string, field: string, what: string): string {
   if (prefixPattern.test(prefix)) return prefix;
-  throw invalidArgument(field, "must be the beginning of a topic's name: [a-z0-9][a-z0-9._/-]{0,199}, or empty");
+  throw invalidArgument(field, `must be the beginning of a ${what}'s name: [a-z0-9][a-z0-9._/-]{0,199}, or empty`);
 }

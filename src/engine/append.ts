@@ -26,7 +26,7 @@ export async function appendBatch(parts: AppendParts, command: AppendCommand, si
   } finally {
     known.release();
   }
-  const fresh = await acquireAgain(parts, command, signal);
+  const fresh = await acquireAgain(parts.cache, command.topic, signal);
   try {
     checkEpoch(command.epoch, fresh.topic, "epoch");
     return await appendTo(fresh, parts, command, signal);
@@ -35,18 +35,19 @@ export async function appendBatch(parts: AppendParts, command: AppendCommand, si
   }
 }
 
-function isOutdated(error: unknown, { topic }: TopicLease): boolean {
+/** Whether it was refused for what this node knew of the topic, which may be another by now. */
+export function isOutdated(error: unknown, { topic }: TopicLease): boolean {
   if (!(error instanceof MillraceError)) return false;
   return error.code === "topic-deleted" || (error.code === "epoch-mismatch" && !topic.isOver);
 }
 
 /** The topic of the name as it is now; created where publishing may, if it was deleted. */
-async function acquireAgain(parts: AppendParts, command: AppendCommand, signal?: AbortSignal): Promise<TopicLease> {
+export async function acquireAgain(cache: TopicCache, name: string, signal?: AbortSignal): Promise<TopicLease> {
   try {
-    return (await parts.cache.acquireFresh(command.topic, signal)).lease;
+    return (await cache.acquireFresh(name, signal)).lease;
   } catch (error) {
     if (error instanceof MillraceError && error.code === "topic-not-found") {
-      return parts.cache.acquireForPublish(command.topic, signal);
+      return cache.acquireForPublish(name, signal);
     }
     throw error;
   }

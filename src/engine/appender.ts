@@ -12,11 +12,13 @@ import { type Limits, MillraceError, type ProducerState, topicDeleted } from "..
 import type { AppendWrite, Head, LockedView } from "../store/index.js";
 import { channel, ChannelClosedError, type Deferred, deferred, type Permit } from "../streams/index.js";
 import type { Clock, Metrics } from "../telemetry/index.js";
-import { frameBatches, type Frames, type RecordBatch, stateOf } from "../wire/index.js";
+import type { Frames, RecordBatch } from "../wire/index.js";
+import { headAfter, prepareAppend } from "./append-write.js";
 import { type BatchOrder, type CommitPlan, planCommit, type TopicView } from "./commit-plan.js";
 import { asUnavailable, type DatabaseLanes } from "./database-lanes.js";
 import type { Appended } from "./engine.js";
 import type { TopicBudget } from "./publish-budget.js";
+import { rereadHead } from "./reread-head.js";
 import type { StampClock } from "./stamp-clock.js";
 import type { Topic } from "./topic.js";
 
@@ -106,7 +108,7 @@ export function createAppender(parts: AppenderParts): Appender {
     } catch (error) {
       view = undefined;
       for (const entry of entries) refuse(entry, asUnavailable(error));
-      rereadHead();
+      rereadHead(topic, lanes);
     }
   }
 
@@ -123,7 +125,7 @@ export function createAppender(parts: AppenderParts): Appender {
 
   async function write(entries: readonly Entry[], plan: CommitPlan): Promise<void> {
     const before = currentView().head;
-    const { write: appendWrite, frames } = prepare(before, plan);
+    const { write: appendWrite, frames } = prepareAppend(topic, before, plan, parts.stampClock);
     const outcome = await lanes.attempt("append", (store) => store.append(appendWrite));
     if (outcome === "appended") return applied(entries, plan, appendWrite, before, frames);
     metrics.appendsRestamped.inc();
@@ -145,7 +147,7 @@ export function createAppender(parts: AppenderParts): Appender {
         const plan = decide(currentView(), entries);
         decided = { plan, head: locked.head };
         if (plan.records === 0) return undefined;
-        const prepared = prepare(locked.head, plan);
+        const prepared = prepareAppend(topic, locked.head, plan, parts.stampClock);
         decided = { plan, head: locked.head, ...prepared };
         return prepared.write;
       }),
@@ -160,23 +162,6 @@ export function createAppender(parts: AppenderParts): Appender {
     }
   }
 
-  function prepare(head: Head, plan: CommitPlan): { write: AppendWrite; frames: Frames } {
-    const timeMicros = Math.max(parts.stampClock.now(), head.lastTimeMicros);
-    const frames = frameBatches(plan.appended, head.nextOffset, timeMicros);
-    const write: AppendWrite = {
-      topicId: topic.topicId,
-      expected: { nextOffset: head.nextOffset, version: head.version, epoch: head.epoch },
-      frames: frames.bytes,
-      frameEnds: frames.ends,
-      baseBytes: head.nextBytes,
-      timeMicros,
-      producers: plan.producers,
-      state: head.keyed ? stateOf(frames) : [],
-      expires: plan.appended.some((batch) => batch.expires),
-    };
-    return { write, frames };
-  }
-
   /** After the commit: the view, the tail, then the head (whoever that wakes finds the tail filled), then the acks. */
   function applied(
     entries: readonly Entry[],
@@ -185,13 +170,7 @@ export function createAppender(parts: AppenderParts): Appender {
     before: Head,
     frames: Frames,
   ): void {
-    const head: Head = {
-      ...before,
-      nextOffset: before.nextOffset + plan.records,
-      nextBytes: before.nextBytes + frames.bytes.length,
-      lastTimeMicros: write.timeMicros,
-      expiring: before.expiring || write.expires,
-    };
+    const head = headAfter(before, write);
     if (view !== undefined) {
       view.head = head;
       for (const producer of plan.producers) remember(producer.id, producer);
@@ -267,22 +246,6 @@ export function createAppender(parts: AppenderParts): Appender {
       if (view.producers.size <= cachedProducersMax) break;
       view.producers.delete(oldest);
     }
-  }
-
-  /** What may have been committed without an answer becomes visible to followers; the poll would be a second late. */
-  function rereadHead(): void {
-    if (topic.isOver) return;
-    const nextBefore = topic.tip.value.nextOffset;
-    lanes
-      .attempt("live", (store) => store.readHeads([topic.topicId]))
-      .then(
-        ([head]) => {
-          if (head === undefined) topic.markDeleted();
-          else topic.observe(head, nextBefore);
-        },
-        // The poll tries again.
-        () => undefined,
-      );
   }
 
   function entryOf(order: BatchOrder, permit: Permit): Entry {

@@ -15,7 +15,7 @@ export async function resolveStart(
   topic: Topic,
   head: Head,
   lanes: DatabaseLanes,
-  signal: AbortSignal,
+  signal?: AbortSignal,
 ): Promise<number> {
   switch (start.at) {
     case "earliest":
@@ -61,7 +61,7 @@ export async function offsetAtTime(
   topic: Topic,
   head: Head,
   lanes: DatabaseLanes,
-  signal: AbortSignal,
+  signal?: AbortSignal,
 ): Promise<number> {
   let low = head.earliestOffset;
   let high = head.nextOffset;
