@@ -1,5 +1,16 @@
 -- The schema `millrace` after every migration, as the catalog tells it. Made by migrate.test.ts.
 
+create table millrace.claims (
+  "subscription_id" bigint not null,
+  "claim_id" bigint not null generated always as identity,
+  "kind" text not null,
+  "slot" integer not null default 0,
+  "todo" int8multirange not null,
+  "session" bigint
+) with (fillfactor=20, toast_tuple_target=8160, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=5000);
+CREATE UNIQUE INDEX claims_pkey ON millrace.claims USING btree (subscription_id, claim_id);
+CREATE UNIQUE INDEX claims_rest ON millrace.claims USING btree (subscription_id) WHERE (kind = 'rest'::text);
+
 create table millrace.latest (
   "topic_id" bigint not null,
   "key" text collate "C" not null,
@@ -17,6 +28,15 @@ CREATE INDEX latest_removed ON millrace.latest USING btree (removed_time, topic_
 CREATE UNIQUE INDEX latest_offset ON millrace.latest USING btree (topic_id, "offset");
 CREATE UNIQUE INDEX latest_pkey ON millrace.latest USING btree (topic_id, key);
 
+create table millrace.members (
+  "subscription_id" bigint not null,
+  "session" bigint not null,
+  "consumers" integer not null,
+  "facts" text not null
+) with (fillfactor=50);
+CREATE INDEX members_session ON millrace.members USING btree (session);
+CREATE UNIQUE INDEX members_pkey ON millrace.members USING btree (subscription_id, session);
+
 create table millrace.migrations (
   "number" integer not null,
   "name" text not null,
@@ -24,6 +44,18 @@ create table millrace.migrations (
   "applied_at" timestamp with time zone not null default clock_timestamp()
 );
 CREATE UNIQUE INDEX migrations_pkey ON millrace.migrations USING btree (number);
+
+create table millrace.parked (
+  "subscription_id" bigint not null,
+  "offset" bigint not null,
+  "parked_time" bigint not null,
+  "deliveries" integer not null,
+  "slot" integer not null,
+  "lane" bigint,
+  "reasons" text[] not null,
+  "frame" bytea not null /* compression lz4, or storage external */
+);
+CREATE UNIQUE INDEX parked_pkey ON millrace.parked USING btree (subscription_id, "offset");
 
 create table millrace.producers (
   "topic_id" bigint not null,
@@ -52,12 +84,54 @@ create table millrace.removals (
 CREATE INDEX removals_whole_topic ON millrace.removals USING btree (topic_id) WHERE whole_topic;
 CREATE UNIQUE INDEX removals_pkey ON millrace.removals USING btree (topic_id);
 
+create table millrace.retries (
+  "subscription_id" bigint not null,
+  "offset" bigint not null,
+  "claim_id" bigint not null,
+  "deliveries" integer not null,
+  "failures" integer not null,
+  "retry_time" bigint not null,
+  "lane" bigint,
+  "reasons" text[] not null default '{}'::text[],
+  "frame" bytea /* compression lz4, or storage external */
+) with (fillfactor=80);
+CREATE INDEX retries_claim ON millrace.retries USING btree (subscription_id, claim_id);
+CREATE UNIQUE INDEX retries_pkey ON millrace.retries USING btree (subscription_id, "offset");
+
+create table millrace.sessions (
+  "session" bigint not null,
+  "node" text not null,
+  "expires_at" timestamp with time zone not null
+) with (fillfactor=50);
+CREATE UNIQUE INDEX sessions_pkey ON millrace.sessions USING btree (session);
+
 create table millrace.state_builds (
   "topic_id" bigint not null,
   "from_offset" bigint not null,
   "next_offset" bigint not null
 );
 CREATE UNIQUE INDEX state_builds_pkey ON millrace.state_builds USING btree (topic_id);
+
+create table millrace.subscriptions (
+  "subscription_id" bigint not null generated always as identity,
+  "name" text collate "C" not null,
+  "topic_id" bigint not null,
+  "epoch" bigint not null,
+  "sharing" text not null,
+  "ack_deadline_ms" bigint not null,
+  "attempts_max" bigint not null,
+  "retry_min_ms" bigint not null,
+  "retry_max_ms" bigint not null,
+  "retry_backlog" bigint not null,
+  "labels" jsonb not null default '{}'::jsonb,
+  "paused" boolean not null default false,
+  "generation" bigint not null default 1,
+  "ticket" bigint not null default 0,
+  "created_at" timestamp with time zone not null default clock_timestamp()
+);
+CREATE UNIQUE INDEX subscriptions_name_key ON millrace.subscriptions USING btree (name);
+CREATE UNIQUE INDEX subscriptions_pkey ON millrace.subscriptions USING btree (subscription_id);
+CREATE UNIQUE INDEX subscriptions_topic ON millrace.subscriptions USING btree (topic_id, name);
 
 create table millrace.topic_heads (
   "topic_id" bigint not null,

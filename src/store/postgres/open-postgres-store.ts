@@ -36,6 +36,7 @@ import { renewEpoch } from "./statements/renew-epoch.js";
 import { trimTopic } from "./statements/trim-topic.js";
 import { updateTopic } from "./statements/update-topic.js";
 import { vacuumRecords, vacuumTables } from "./statements/vacuum-tables.js";
+import { subscriptionStoreOn } from "./subscriptions/subscription-store-on.js";
 
 /** Where the database is. */
 export type StoreConnection =
@@ -117,6 +118,7 @@ function storeOn(database: Database): Store {
   return {
     kind: database.kind,
     connections: database.connections,
+    ...subscriptionStoreOn(database),
     createTopic: (topic) => createTopic(database, topic),
     findTopic: (name) => findTopic(database, name),
     listTopics: (request) => listTopics(database, request),

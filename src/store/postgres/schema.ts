@@ -17,6 +17,12 @@ export interface Tables {
   latest: LatestTable;
   removals: RemovalsTable;
   state_builds: StateBuildsTable;
+  subscriptions: SubscriptionsTable;
+  claims: ClaimsTable;
+  sessions: SessionsTable;
+  members: MembersTable;
+  retries: RetriesTable;
+  parked: ParkedTable;
 }
 
 type Timestamp = ColumnType<Date, never, never>;
@@ -109,6 +115,85 @@ interface RemovalsTable {
   to_offset: number;
   /** The topic is gone: its producers go too. */
   whole_topic: boolean;
+}
+
+/** A subscription's name and settings. `subscription_id` leads the keys of all that belongs to it. */
+interface SubscriptionsTable {
+  subscription_id: Generated<number>;
+  name: string;
+  topic_id: number;
+  epoch: number;
+  sharing: "shared" | "exclusive" | "keyed";
+  ack_deadline_ms: number;
+  attempts_max: number;
+  retry_min_ms: number;
+  retry_max_ms: number;
+  retry_backlog: number;
+  labels: Readonly<Record<string, string>>;
+  paused: Generated<boolean>;
+  /** Raised by every seek. */
+  generation: Generated<number>;
+  /** Raised by every newer consumer of an EXCLUSIVE one. */
+  ticket: Generated<number>;
+  created_at: Timestamp;
+}
+
+/** What a subscription has yet to settle; updated by every acknowledgement. */
+interface ClaimsTable {
+  subscription_id: number;
+  claim_id: Generated<number>;
+  kind: "rest" | "block" | "slot" | "redriven";
+  /** Of a KEYED subscription's keys; else 0. */
+  slot: number;
+  /** An int8multirange, as text: `offset-ranges.ts`. */
+  todo: string;
+  /** Null, or not in `sessions` any more: it is free. */
+  session: number | null;
+}
+
+/** Nodes' holds. */
+interface SessionsTable {
+  session: number;
+  node: string;
+  expires_at: Timestamp;
+}
+
+/** Which sessions consume a subscription. */
+interface MembersTable {
+  subscription_id: number;
+  session: number;
+  consumers: number;
+  facts: string;
+}
+
+/** Records that were handed out, and are to be handed out again. */
+interface RetriesTable {
+  subscription_id: number;
+  offset: number;
+  claim_id: number;
+  deliveries: number;
+  failures: number;
+  /** Microseconds since 1970. */
+  retry_time: number;
+  /** Null: it has no key. */
+  lane: number | null;
+  /** The newest, oldest first. */
+  reasons: string[];
+  /** Of a record that was parked before; null: the topic has it. */
+  frame: Buffer | null;
+}
+
+/** Records that were set aside. */
+interface ParkedTable {
+  subscription_id: number;
+  offset: number;
+  /** Microseconds since 1970. */
+  parked_time: number;
+  deliveries: number;
+  slot: number;
+  lane: number | null;
+  reasons: string[];
+  frame: Buffer;
 }
 
 /** Compiles and never runs: statements run through the pool, hot ones under a name, which Kysely's driver cannot. */

@@ -8,6 +8,7 @@ interface SqlTypes {
   int: number;
   text: string;
   boolean: boolean;
+  "boolean or null": boolean | null;
   float8: number;
   bytea: Uint8Array;
   "bytea or null": Uint8Array | null;
@@ -15,6 +16,7 @@ interface SqlTypes {
   "jsonb or null": string | null;
   "int[]": string;
   "bigint[]": string;
+  "int8multirange[]": string;
   "text[]": readonly string[];
 }
 

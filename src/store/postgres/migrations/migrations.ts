@@ -3,7 +3,15 @@ import { addState } from "./002-add-state.js";
 import { addPlaces } from "./003-add-places.js";
 import { buildStates } from "./004-build-states.js";
 import { addRetention } from "./005-add-retention.js";
+import { addSubscriptions } from "./006-add-subscriptions.js";
 import type { Migration } from "./migration.js";
 
 /** Every migration, by hand and in order. The newest one's number is the schema's version. */
-export const migrations: readonly Migration[] = [createTables, addState, addPlaces, buildStates, addRetention];
+export const migrations: readonly Migration[] = [
+  createTables,
+  addState,
+  addPlaces,
+  buildStates,
+  addRetention,
+  addSubscriptions,
+];

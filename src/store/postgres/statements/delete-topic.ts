@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
+import { deleteSubscriptionsOf } from "../subscriptions/delete-subscription.js";
 
 /** Locks: the row of `topics`, which whoever takes a head's row too takes first. Index: `topics_pkey`. */
 const deleteSettings = prepareStatement({
@@ -26,11 +27,13 @@ select topic_id, earliest_offset, next_offset, true from gone
 on conflict (topic_id) do update set to_offset = excluded.to_offset, whole_topic = true`,
 });
 
-/** False: it was gone. */
+/** With its subscriptions. False: it was gone. */
 export async function deleteTopic(database: Database, topicId: number): Promise<boolean> {
   return database.transaction(async (session) => {
     const deleted = await session.run(deleteSettings, { topicId });
     if (deleted.length === 0) return false;
+    // Before the head: a Commit takes claims first, and heads then.
+    await deleteSubscriptionsOf(session, topicId);
     await session.run(deleteHead, { topicId });
     return true;
   });

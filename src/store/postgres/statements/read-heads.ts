@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import type { Head } from "../../topic-store.js";
-import type { Database } from "../database/database.js";
+import type { Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { headColumns } from "./stored-topic.js";
 
@@ -12,7 +12,7 @@ const selectHeads = prepareStatement({
 select ${headColumns} from millrace.topic_heads as h where h.topic_id = any(${value.topicIds})`,
 });
 
-export async function readHeads(database: Database, topicIds: readonly number[]): Promise<readonly Head[]> {
+export async function readHeads(session: Pick<Session, "run">, topicIds: readonly number[]): Promise<readonly Head[]> {
   if (topicIds.length === 0) return [];
-  return database.run(selectHeads, { topicIds: `{${topicIds.join(",")}}` });
+  return session.run(selectHeads, { topicIds: `{${topicIds.join(",")}}` });
 }

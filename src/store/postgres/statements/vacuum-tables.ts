@@ -62,4 +62,18 @@ async function vacuum(database: Database, what: string): Promise<void> {
 }
 
 /** Names that may be written into a command. */
-const vacuumed = new Set(["topics", "topic_heads", "records", "producers", "latest", "removals", "state_builds"]);
+const vacuumed = new Set([
+  "topics",
+  "topic_heads",
+  "records",
+  "producers",
+  "latest",
+  "removals",
+  "state_builds",
+  "subscriptions",
+  "claims",
+  "sessions",
+  "members",
+  "retries",
+  "parked",
+]);

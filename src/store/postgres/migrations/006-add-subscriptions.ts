@@ -1,0 +1,93 @@
+import type { Migration } from "./migration.js";
+
+/**
+ * Subscriptions: what each has yet to settle (`claims`), who holds it (`sessions`, `members`), what is to be handed out
+ * again (`retries`), and what was set aside (`parked`). `subscription_id` leads every key but that of `sessions`, which
+ * has a row for each node, so that it can be their distribution column. No foreign keys: claims are updated all the time.
+ */
+export const addSubscriptions: Migration = {
+  number: 6,
+  name: "add-subscriptions",
+  checksum: "b3346b8e3a6986d43b9eb2adb19d19b2f00070cefdedb25d6693d758e17d4998",
+  statements: [
+    `create table millrace.subscriptions (
+  subscription_id bigint generated always as identity primary key,
+  name text collate "C" not null unique,
+  topic_id bigint not null,
+  epoch bigint not null,
+  sharing text not null,
+  ack_deadline_ms bigint not null,
+  attempts_max bigint not null,
+  retry_min_ms bigint not null,
+  retry_max_ms bigint not null,
+  retry_backlog bigint not null,
+  labels jsonb not null default '{}',
+  paused boolean not null default false,
+  generation bigint not null default 1,
+  ticket bigint not null default 0,
+  created_at timestamptz not null default clock_timestamp()
+)`,
+    `create unique index subscriptions_topic on millrace.subscriptions (topic_id, name)`,
+    // No index on what acknowledgements and sessions change: their updates stay on the page (heap-only). Hundreds of
+    // ranges stay in the row as they are.
+    `create table millrace.claims (
+  subscription_id bigint not null,
+  claim_id bigint generated always as identity,
+  kind text not null,
+  slot int not null default 0,
+  todo int8multirange not null,
+  session bigint,
+  primary key (subscription_id, claim_id)
+) with (fillfactor = 20, toast_tuple_target = 8160,
+  autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000)`,
+    // One of each SHARED subscription: what blocks are cut off.
+    `create unique index claims_rest on millrace.claims (subscription_id) where kind = 'rest'`,
+    `create table millrace.sessions (
+  session bigint primary key,
+  node text not null,
+  expires_at timestamptz not null
+) with (fillfactor = 50)`,
+    `create table millrace.members (
+  subscription_id bigint not null,
+  session bigint not null,
+  consumers int not null,
+  facts text not null,
+  primary key (subscription_id, session)
+) with (fillfactor = 50)`,
+    `create index members_session on millrace.members (session)`,
+    `create table millrace.retries (
+  subscription_id bigint not null,
+  "offset" bigint not null,
+  claim_id bigint not null,
+  deliveries int not null,
+  failures int not null,
+  retry_time bigint not null,
+  lane bigint,
+  reasons text[] not null default '{}',
+  frame bytea,
+  primary key (subscription_id, "offset")
+) with (fillfactor = 80)`,
+    // A record's claim stays, so later attempts are heap-only too.
+    `create index retries_claim on millrace.retries (subscription_id, claim_id)`,
+    `create table millrace.parked (
+  subscription_id bigint not null,
+  "offset" bigint not null,
+  parked_time bigint not null,
+  deliveries int not null,
+  slot int not null,
+  lane bigint,
+  reasons text[] not null,
+  frame bytea not null,
+  primary key (subscription_id, "offset")
+)`,
+    `do $$
+begin
+  alter table millrace.retries alter column frame set compression lz4;
+  alter table millrace.parked alter column frame set compression lz4;
+exception when feature_not_supported then
+  alter table millrace.retries alter column frame set storage external;
+  alter table millrace.parked alter column frame set storage external;
+end
+$$`,
+  ],
+};

@@ -1,0 +1,63 @@
+import { sql } from "kysely";
+import type { Database, Session } from "../database/database.js";
+import { prepareStatement } from "../statement.js";
+import { lockAllClaims } from "./lock-all-claims.js";
+
+/** Locks: the row of `subscriptions`, before any claim. Index: `subscriptions_pkey`. */
+const deleteOne = prepareStatement({
+  values: { subscriptionId: "bigint" },
+  build: (value) => sql<{ subscriptionId: number }>`
+delete from millrace.subscriptions where subscription_id = ${value.subscriptionId}
+returning subscription_id as "subscriptionId"`,
+});
+
+/**
+ * Locks: rows of `subscriptions`, behind that of their topic, which whoever creates one holds too: there is none after
+ * these. Index: `subscriptions_topic`.
+ */
+const deleteOfTopic = prepareStatement({
+  values: { topicId: "bigint" },
+  build: (value) => sql<{ subscriptionId: number }>`
+delete from millrace.subscriptions where topic_id = ${value.topicId} returning subscription_id as "subscriptionId"`,
+});
+
+/** Locks: rows that nobody can write any more, since all claims are locked. Index: each table's primary key. */
+const deleteContents = prepareStatement({
+  values: { subscriptionIds: "bigint[]" },
+  build: (value) => sql<object>`
+with retry as (
+  delete from millrace.retries where subscription_id = any(${value.subscriptionIds})
+), parking as (
+  delete from millrace.parked where subscription_id = any(${value.subscriptionIds})
+), member as (
+  delete from millrace.members where subscription_id = any(${value.subscriptionIds})
+)
+delete from millrace.claims where subscription_id = any(${value.subscriptionIds})`,
+});
+
+async function deleteContentsOf(session: Session, subscriptionIds: readonly number[]): Promise<void> {
+  if (subscriptionIds.length === 0) return;
+  await lockAllClaims(session, subscriptionIds);
+  await session.run(deleteContents, { subscriptionIds: `{${subscriptionIds.join(",")}}` });
+}
+
+/** False: it was gone. */
+export async function deleteSubscription(database: Database, subscriptionId: number): Promise<boolean> {
+  return database.transaction(async (session) => {
+    const deleted = await session.run(deleteOne, { subscriptionId });
+    await deleteContentsOf(
+      session,
+      deleted.map((row) => row.subscriptionId),
+    );
+    return deleted.length > 0;
+  });
+}
+
+/** All subscriptions of a topic whose row is being deleted. */
+export async function deleteSubscriptionsOf(session: Session, topicId: number): Promise<void> {
+  const deleted = await session.run(deleteOfTopic, { topicId });
+  await deleteContentsOf(
+    session,
+    deleted.map((row) => row.subscriptionId),
+  );
+}

@@ -1,0 +1,36 @@
+import { sql } from "kysely";
+import type { Database } from "../database/database.js";
+import { prepareStatement } from "../statement.js";
+
+/**
+ * Ends sessions that nobody renewed in time, for good. Locks: their rows; one that was renewed meanwhile is looked at again,
+ * and stays. Index: none; `sessions` has a row for each node.
+ */
+const deleteExpired = prepareStatement({
+  name: "end_expired_sessions",
+  values: {},
+  build: () => sql<{ ended: number }>`
+with ended as (
+  delete from millrace.sessions where expires_at <= clock_timestamp() returning session
+)
+select count(*) as ended from ended`,
+});
+
+/**
+ * Nobody sees members whose session is gone; here their rows go, whoever ended it. A session has its row before it has
+ * members. Locks: rows that nobody writes any more. Index: `members_session`, `sessions_pkey`.
+ */
+const deleteMembers = prepareStatement({
+  values: {},
+  build: () => sql<object>`
+delete from millrace.members as m
+where not exists (select from millrace.sessions as alive where alive.session = m.session)`,
+});
+
+/** Returns how many. */
+export async function endExpiredSessions(database: Database): Promise<number> {
+  const [row] = await database.run(deleteExpired, {});
+  const ended = row?.ended ?? 0;
+  if (ended > 0) await database.run(deleteMembers, {});
+  return ended;
+}

@@ -1,0 +1,25 @@
+import { sql } from "kysely";
+import { keySlots, type Sharing } from "../../../core/index.js";
+import type { Session } from "../database/database.js";
+import { prepareStatement } from "../statement.js";
+
+/** Free claims from an offset on, one a slot. Locks: new rows. Index: `claims_pkey`, `claims_rest`. */
+const insertFree = prepareStatement({
+  values: { subscriptionId: "bigint", kind: "text", slots: "int", fromOffset: "bigint" },
+  build: (value) => sql<object>`
+insert into millrace.claims (subscription_id, kind, slot, todo)
+select ${value.subscriptionId}, ${value.kind}, slot, int8multirange(int8range(${value.fromOffset}, null))
+from generate_series(0, ${value.slots} - 1) as slot`,
+});
+
+/** All that a subscription has to settle from `fromOffset` on, divided as it is shared. */
+export async function insertClaims(
+  session: Session,
+  subscriptionId: number,
+  sharing: Sharing,
+  fromOffset: number,
+): Promise<void> {
+  const kind = sharing === "shared" ? "rest" : "slot";
+  const slots = sharing === "keyed" ? keySlots : 1;
+  await session.run(insertFree, { subscriptionId, kind, slots, fromOffset });
+}

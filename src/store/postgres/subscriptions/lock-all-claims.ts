@@ -1,0 +1,21 @@
+import { sql } from "kysely";
+import type { Session } from "../database/database.js";
+import { prepareStatement } from "../statement.js";
+
+/**
+ * Waits for whoever is at work on any claim of some subscriptions. What it returns is of no use: a block that was being
+ * cut off the rest is there for the next statement, and none is cut any more. Locks: the claims' rows, by id.
+ * Index: `claims_pkey`.
+ */
+const selectForUpdate = prepareStatement({
+  values: { subscriptionIds: "bigint[]" },
+  build: (value) => sql<object>`
+select 1 from millrace.claims where subscription_id = any(${value.subscriptionIds})
+order by subscription_id, claim_id
+for update`,
+});
+
+/** To be called with the subscriptions' own rows locked, so that no redrive adds a claim meanwhile. */
+export async function lockAllClaims(session: Session, subscriptionIds: readonly number[]): Promise<void> {
+  await session.run(selectForUpdate, { subscriptionIds: `{${subscriptionIds.join(",")}}` });
+}

@@ -1,0 +1,55 @@
+import { sql } from "kysely";
+import { deliveryBounds } from "../../../core/index.js";
+import type { ParkWrite } from "../../subscription-store.js";
+import type { Session } from "../database/database.js";
+import { prepareStatement } from "../statement.js";
+import { newestReasons, storableText } from "./reasons.js";
+
+/**
+ * Sets records aside with a copy of their frame: from where they were redriven, or else from the topic, if it is the one
+ * that the subscription reads and still keeps them. One that is parked already (it was sought back to) is replaced.
+ * Locks: rows of `parked`, behind those of their claims. Index: `retries_pkey`, `subscriptions_pkey`, `topic_heads_pkey`,
+ * `records_pkey`, `parked_pkey`.
+ */
+const insertParked = prepareStatement({
+  name: "park_records",
+  values: { subscriptionId: "bigint", parked: "jsonb", reasonsMost: "int" },
+  build: (value) => sql<{ offset: number }>`
+insert into millrace.parked as p (subscription_id, "offset", parked_time, deliveries, slot, lane, reasons, frame)
+select ${value.subscriptionId}, w."offset", (extract(epoch from clock_timestamp()) * 1000000)::bigint, w.deliveries,
+  w.slot, w.lane, ${newestReasons(sql`coalesce(r.reasons, '{}') || w.reason`, value.reasonsMost)},
+  coalesce(r.frame, record.frame)
+from jsonb_to_recordset(${value.parked}) as w ("offset" bigint, deliveries int, slot int, lane bigint, reason text)
+  left join millrace.retries as r on r.subscription_id = ${value.subscriptionId} and r."offset" = w."offset"
+  left join lateral (
+    select source.frame
+    from millrace.subscriptions as s
+      join millrace.topic_heads as h on h.topic_id = s.topic_id and h.epoch = s.epoch
+      join millrace.records as source on source.topic_id = h.topic_id
+    where s.subscription_id = ${value.subscriptionId} and source."offset" = w."offset"
+      and source."offset" >= h.earliest_offset
+  ) as record on true
+where coalesce(r.frame, record.frame) is not null
+on conflict (subscription_id, "offset") do update
+set parked_time = excluded.parked_time, deliveries = excluded.deliveries, slot = excluded.slot, lane = excluded.lane,
+    reasons = excluded.reasons, frame = excluded.frame
+returning p."offset"`,
+});
+
+/** Each offset once, and each in a claim whose lock is held. Returns those whose record is gone. */
+export async function parkRecords(
+  session: Session,
+  subscriptionId: number,
+  parked: readonly ParkWrite[],
+): Promise<readonly number[]> {
+  const rows = parked.map(({ offset, deliveries, slot, lane, reason }) => ({
+    offset,
+    deliveries,
+    slot,
+    lane,
+    reason: storableText(reason),
+  }));
+  const values = { subscriptionId, parked: JSON.stringify(rows), reasonsMost: deliveryBounds.reasons };
+  const kept = new Set((await session.run(insertParked, values)).map((row) => row.offset));
+  return parked.map((write) => write.offset).filter((offset) => !kept.has(offset));
+}

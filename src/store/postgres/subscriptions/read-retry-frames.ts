@@ -1,0 +1,40 @@
+import { sql } from "kysely";
+import type { RetryFrame } from "../../subscription-store.js";
+import type { Database } from "../database/database.js";
+import { prepareStatement } from "../statement.js";
+
+/**
+ * Frames at single offsets: from where they were redriven, or else from the topic, if it is the one that the subscription
+ * reads and still keeps them. No locks. Base64, as in `read-frame.ts`.
+ * Index: `retries_pkey`, `subscriptions_pkey`, `topic_heads_pkey`, `records_pkey`.
+ */
+const selectFrames = prepareStatement({
+  name: "read_retry_frames",
+  values: { subscriptionId: "bigint", topicId: "bigint", offsets: "bigint[]" },
+  build: (value) => sql<{ offset: number; frame: string }>`
+select asked."offset", translate(encode(coalesce(r.frame, record.frame), 'base64'), E'\\n', '') as frame
+from unnest(${value.offsets}) as asked ("offset")
+  left join millrace.retries as r on r.subscription_id = ${value.subscriptionId} and r."offset" = asked."offset"
+  left join lateral (
+    select source.frame
+    from millrace.subscriptions as s
+      join millrace.topic_heads as h on h.topic_id = s.topic_id and h.epoch = s.epoch
+      join millrace.records as source on source.topic_id = h.topic_id
+    where s.subscription_id = ${value.subscriptionId} and h.topic_id = ${value.topicId}
+      and source."offset" = asked."offset" and source."offset" >= h.earliest_offset
+  ) as record on true
+where coalesce(r.frame, record.frame) is not null
+order by asked."offset"`,
+});
+
+/** By offset. */
+export async function readRetryFrames(
+  database: Database,
+  subscriptionId: number,
+  topicId: number,
+  offsets: readonly number[],
+): Promise<readonly RetryFrame[]> {
+  if (offsets.length === 0) return [];
+  const rows = await database.run(selectFrames, { subscriptionId, topicId, offsets: `{${offsets.join(",")}}` });
+  return rows.map(({ offset, frame }) => ({ offset, frame: Buffer.from(frame, "base64") }));
+}

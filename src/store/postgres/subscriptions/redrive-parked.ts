@@ -1,0 +1,68 @@
+import { sql } from "kysely";
+import type { RedriveWrite } from "../../subscription-store.js";
+import type { Database } from "../database/database.js";
+import { prepareStatement } from "../statement.js";
+
+/**
+ * Keeps a seek or a deletion from coming in between: it would not see the new claims. Locks: the row of `subscriptions`,
+ * shared with other redrives. Index: `subscriptions_pkey`.
+ */
+const holdSubscription = prepareStatement({
+  values: { subscriptionId: "bigint" },
+  build: (value) => sql<object>`
+select 1 from millrace.subscriptions where subscription_id = ${value.subscriptionId} for share`,
+});
+
+/**
+ * Moves parked records to `retries`, in new free claims, one a slot. A record that a claim has anyway, since somebody
+ * sought back to it, stays parked: it is delivered from there, and no offset is in two claims.
+ *
+ * Locks: the rows of `parked`; of two redrives at once the second finds them gone. Claims of a slot only ever lose
+ * offsets (a cut moves them, in one commit), but for a seek and a redrive, so what the snapshot says of them may be too
+ * cautious and never wrong. Index: `parked_pkey`, `claims_pkey`, `retries_pkey`.
+ */
+const moveParked = prepareStatement({
+  values: { subscriptionId: "bigint", offsets: "bigint[]", delayMs: "bigint", stepMicros: "float8" },
+  build: (value) => sql<{ moved: number }>`
+with claimed as materialized (
+  select slot, range_agg(todo) as todo from millrace.claims
+  where subscription_id = ${value.subscriptionId}
+  group by slot
+), moved as (
+  delete from millrace.parked as p
+  where p.subscription_id = ${value.subscriptionId} and p."offset" = any(${value.offsets})
+    and not exists (select from claimed where claimed.slot = p.slot and claimed.todo @> p."offset")
+  returning p.*
+), numbered as (
+  select moved.*, row_number() over (order by "offset") - 1 as index from moved
+), added as (
+  insert into millrace.claims (subscription_id, kind, slot, todo)
+  select ${value.subscriptionId}, 'redriven', slot, range_agg(int8range("offset", "offset" + 1))
+  from numbered group by slot
+  returning claim_id, slot
+), waiting as (
+  insert into millrace.retries (subscription_id, "offset", claim_id, deliveries, failures, retry_time, lane, frame)
+  select ${value.subscriptionId}, numbered."offset", added.claim_id, numbered.deliveries, 0,
+    (extract(epoch from clock_timestamp()) * 1000000)::bigint + ${value.delayMs} * 1000
+      + (numbered.index * ${value.stepMicros})::bigint,
+    numbered.lane, numbered.frame
+  from numbered join added on added.slot = numbered.slot
+  on conflict (subscription_id, "offset") do update
+  set claim_id = excluded.claim_id, deliveries = excluded.deliveries, failures = 0, retry_time = excluded.retry_time,
+      lane = excluded.lane, reasons = '{}', frame = excluded.frame
+)
+select count(*) as moved from moved`,
+});
+
+/** Returns how many. */
+export async function redriveParked(database: Database, write: RedriveWrite): Promise<number> {
+  const { subscriptionId, offsets, delayMs, stepMicros } = write;
+  if (offsets.length === 0) return 0;
+  return database.transaction(async (session) => {
+    const held = await session.run(holdSubscription, { subscriptionId });
+    if (held.length === 0) return 0;
+    const values = { subscriptionId, offsets: `{${offsets.join(",")}}`, delayMs: Math.round(delayMs), stepMicros };
+    const [row] = await session.run(moveParked, values);
+    return row?.moved ?? 0;
+  });
+}

@@ -1,0 +1,57 @@
+import type { SubscriptionStore } from "../../subscription-store.js";
+import type { Database } from "../database/database.js";
+import { claimBlock } from "./claim-block.js";
+import { closeSession } from "./close-session.js";
+import { commit } from "./commit.js";
+import { createSubscription } from "./create-subscription.js";
+import { deleteSubscription } from "./delete-subscription.js";
+import { discardParked } from "./discard-parked.js";
+import { endExpiredSessions } from "./end-expired-sessions.js";
+import { findSubscription } from "./find-subscription.js";
+import { leaveSubscription } from "./leave-subscription.js";
+import { listParked } from "./list-parked.js";
+import { listSubscriptions } from "./list-subscriptions.js";
+import { openSession } from "./open-session.js";
+import { readProgress } from "./read-progress.js";
+import { readRetries } from "./read-retries.js";
+import { readRetryFrames } from "./read-retry-frames.js";
+import { redriveParked } from "./redrive-parked.js";
+import { releaseClaims } from "./release-claims.js";
+import { renewSession } from "./renew-session.js";
+import { seekSubscription } from "./seek-subscription.js";
+import { settle } from "./settle.js";
+import { syncSubscription } from "./sync-subscription.js";
+import { takeClaims } from "./take-claims.js";
+import { takeTicket } from "./take-ticket.js";
+import { updateSubscription } from "./update-subscription.js";
+
+/** The half of the store that keeps subscriptions. */
+export function subscriptionStoreOn(database: Database): SubscriptionStore {
+  return {
+    createSubscription: (subscription) => createSubscription(database, subscription),
+    findSubscription: (name) => findSubscription(database, name),
+    listSubscriptions: (request) => listSubscriptions(database, request),
+    updateSubscription: (subscriptionId, change) => updateSubscription(database, subscriptionId, change),
+    deleteSubscription: (subscriptionId) => deleteSubscription(database, subscriptionId),
+    seekSubscription: (subscriptionId, epoch, offset) => seekSubscription(database, subscriptionId, epoch, offset),
+    takeTicket: (subscriptionId) => takeTicket(database, subscriptionId),
+    readProgress: (subscriptionId) => readProgress(database, subscriptionId),
+    openSession: (session, node, leaseMs) => openSession(database, session, node, leaseMs),
+    renewSession: (session, leaseMs) => renewSession(database, session, leaseMs),
+    closeSession: (session) => closeSession(database, session),
+    endExpiredSessions: () => endExpiredSessions(database),
+    syncSubscription: (subscriptionId, member) => syncSubscription(database, subscriptionId, member),
+    leaveSubscription: (subscriptionId, session) => leaveSubscription(database, subscriptionId, session),
+    takeClaims: (subscriptionId, session, generation, claimIds) =>
+      takeClaims(database, subscriptionId, session, generation, claimIds),
+    claimBlock: (request) => claimBlock(database, request),
+    releaseClaims: (subscriptionId, session, claimIds) => releaseClaims(database, subscriptionId, session, claimIds),
+    settle: (write) => settle(database, write),
+    readRetries: (subscriptionId, claimIds, count) => readRetries(database, subscriptionId, claimIds, count),
+    readRetryFrames: (subscriptionId, topicId, offsets) => readRetryFrames(database, subscriptionId, topicId, offsets),
+    listParked: (request) => listParked(database, request),
+    discardParked: (subscriptionId, offsets) => discardParked(database, subscriptionId, offsets),
+    redriveParked: (write) => redriveParked(database, write),
+    commit: (claim, topics) => commit(database, claim, topics),
+  };
+}

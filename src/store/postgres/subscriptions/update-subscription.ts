@@ -1,0 +1,52 @@
+import { sql } from "kysely";
+import type { StoredSubscription, SubscriptionChange } from "../../subscription-store.js";
+import type { Database } from "../database/database.js";
+import { prepareStatement } from "../statement.js";
+import { encodeLabels } from "../statements/stored-topic.js";
+import { type SubscriptionRow, subscriptionColumns, toStoredSubscription } from "./stored-subscription.js";
+
+/**
+ * Null keeps what is there. Locks: the row of `subscriptions`; no acknowledgement waits for it.
+ * Index: `subscriptions_pkey`, `topics_pkey`.
+ */
+const updateSettings = prepareStatement({
+  values: {
+    subscriptionId: "bigint",
+    ackDeadlineMs: "bigint or null",
+    attemptsMax: "bigint or null",
+    retryMinMs: "bigint or null",
+    retryMaxMs: "bigint or null",
+    retryBacklog: "bigint or null",
+    labels: "jsonb or null",
+    isPaused: "boolean or null",
+  },
+  build: (value) => sql<SubscriptionRow>`
+update millrace.subscriptions as s
+set ack_deadline_ms = coalesce(${value.ackDeadlineMs}, s.ack_deadline_ms),
+    attempts_max = coalesce(${value.attemptsMax}, s.attempts_max),
+    retry_min_ms = coalesce(${value.retryMinMs}, s.retry_min_ms),
+    retry_max_ms = coalesce(${value.retryMaxMs}, s.retry_max_ms),
+    retry_backlog = coalesce(${value.retryBacklog}, s.retry_backlog),
+    labels = coalesce(${value.labels}, s.labels), paused = coalesce(${value.isPaused}, s.paused)
+from millrace.topics as t
+where s.subscription_id = ${value.subscriptionId} and t.topic_id = s.topic_id
+returning ${subscriptionColumns}`,
+});
+
+export async function updateSubscription(
+  database: Database,
+  subscriptionId: number,
+  { policy, labels, isPaused }: SubscriptionChange,
+): Promise<StoredSubscription | undefined> {
+  const [row] = await database.run(updateSettings, {
+    subscriptionId,
+    ackDeadlineMs: policy?.ackDeadlineMs ?? null,
+    attemptsMax: policy?.attemptsMax ?? null,
+    retryMinMs: policy?.retryMinMs ?? null,
+    retryMaxMs: policy?.retryMaxMs ?? null,
+    retryBacklog: policy?.retryBacklog ?? null,
+    labels: labels === undefined ? null : encodeLabels(labels),
+    isPaused: isPaused ?? null,
+  });
+  return row && toStoredSubscription(row);
+}

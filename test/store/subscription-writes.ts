@@ -1,0 +1,97 @@
+/** What the suites of subscriptions write: topics with records, subscriptions, sessions. */
+
+import { expect } from "vitest";
+import { defaultDeliveryPolicy, type OffsetRange } from "../../src/core/index.js";
+import type {
+  NewSubscription,
+  SettleOutcome,
+  SettleWrite,
+  Store,
+  StoredClaim,
+  StoredSubscription,
+} from "../../src/store/index.js";
+import { framesOf } from "../support/frames.js";
+import { createdTopic, writeAfter } from "./topic-writes.js";
+
+export const longLeaseMs = 3600_000;
+
+/** When every record of `topicOf` was taken. */
+export const takenMicros = 1_700_000_000_123_456;
+
+/** The stored frame of the record at an offset: all have the same length. */
+export const frameAt = (offset: number): Buffer => Buffer.from(framesOf([10], offset, takenMicros).bytes);
+
+export const frameBytes = frameAt(0).length;
+
+/** A topic of so many records. */
+export async function topicOf(store: Store, name: string, records: number): Promise<number> {
+  const { head } = await createdTopic(store, name);
+  const frames = Array.from({ length: records }, (_, offset) => frameAt(offset));
+  if (records > 0) expect(await store.append(writeAfter(head, frames, { timeMicros: takenMicros }))).toBe("appended");
+  return head.topicId;
+}
+
+export function newSubscription(name: string, topicId: number, change: Partial<NewSubscription> = {}): NewSubscription {
+  const rest = { sharing: "shared", policy: defaultDeliveryPolicy, labels: new Map(), fromOffset: 0 } as const;
+  return { name, topicId, epoch: 7, ...rest, ...change };
+}
+
+export async function createdSubscription(
+  store: Store,
+  name: string,
+  topicId: number,
+  change: Partial<NewSubscription> = {},
+): Promise<StoredSubscription> {
+  const subscription = await store.createSubscription(newSubscription(name, topicId, change));
+  if (typeof subscription === "string") throw new Error(`Subscription ${name}: ${subscription}`);
+  return subscription;
+}
+
+let sessions = 0;
+
+/** Opens a session of an id that no other has. */
+export async function openedSession(store: Store, leaseMs = longLeaseMs): Promise<number> {
+  sessions += 1;
+  await store.openSession(sessions, "node", leaseMs);
+  return sessions;
+}
+
+export const range = (firstOffset: number, nextOffset = firstOffset + 1): OffsetRange => ({ firstOffset, nextOffset });
+
+/** All claims of an EXCLUSIVE or KEYED subscription, taken. */
+export async function takeAll(
+  store: Store,
+  { subscriptionId, generation }: StoredSubscription,
+  session: number,
+): Promise<readonly StoredClaim[]> {
+  const sync = await store.syncSubscription(subscriptionId, { session, consumers: 1, facts: "{}" });
+  const claimIds = (sync?.claims ?? []).filter(({ kind }) => kind !== "rest").map(({ claimId }) => claimId);
+  return store.takeClaims(subscriptionId, session, generation, claimIds);
+}
+
+/** A block of the rest, or an error. */
+export async function cutBlock(
+  store: Store,
+  { subscriptionId, generation }: StoredSubscription,
+  session: number,
+  count: number,
+  untilOffset = 1000,
+): Promise<StoredClaim> {
+  const request = { subscriptionId, session, generation, count, fromOffset: 0, untilOffset };
+  const block = await store.claimBlock(request);
+  if (block === undefined) throw new Error("There is no block");
+  return block;
+}
+
+/** What is not said is empty. */
+export function settleOn(
+  store: Store,
+  subscriptionId: number,
+  session: number,
+  write: Partial<SettleWrite>,
+): Promise<SettleOutcome> {
+  const nothing = { settled: [], settledRetries: [], retries: [], parked: [] };
+  return store.settle({ subscriptionId, session, ...nothing, ...write });
+}
+
+export const allWritten: SettleOutcome = { lostClaims: [], settledElsewhere: [], gone: [] };
