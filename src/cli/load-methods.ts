@@ -17,6 +17,7 @@ const protoFolder = fileURLToPath(new URL("../../proto", import.meta.url));
 const ownFiles = [
   "millrace/v1/topic_service.proto",
   "millrace/v1/record_service.proto",
+  "millrace/v1/subscription_service.proto",
   "millrace/v1/state_service.proto",
   "millrace/v1/inspect_service.proto",
   "routeguide/route_guide.proto",

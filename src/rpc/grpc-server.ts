@@ -12,6 +12,7 @@ import { recordService } from "./record-service.js";
 import { reflectionMethods } from "./reflection.js";
 import { defaultRouteGuideTopics, routeGuideService, type RouteGuideTopics } from "./route-guide-service.js";
 import { stateService } from "./state-service.js";
+import { subscriptionService } from "./subscriptions/subscription-service.js";
 import { topicService } from "./topic-service.js";
 
 export interface GrpcServerOptions {
@@ -72,6 +73,7 @@ export function createGrpcServer(parts: GrpcServerParts): GrpcServer {
   const methods = [
     ...topicService(calls, engine, limits),
     ...recordService(calls, engine, limits),
+    ...subscriptionService(calls, engine, limits),
     ...stateService(calls, engine),
     ...inspectService(calls, engine, liveStreams),
     ...routeGuideService(calls, engine, limits, parts.routeGuide ?? defaultRouteGuideTopics),

@@ -107,14 +107,15 @@ class RequestSource {
     const onAbort = () => (call.isDraining ? waiting.resolve(undefined) : waiting.reject(call.gone.reason));
     call.signal.addEventListener("abort", onAbort);
     this.#waiting = waiting;
-    call.stream.waitFor("client-message");
+    // A consumer is always ready for another message: what keeps its deliveries says more.
+    if (call.stream.waiting === "nothing") call.stream.waitFor("client-message");
     try {
       this.#startRead();
       return await waiting.promise;
     } finally {
       call.signal.removeEventListener("abort", onAbort);
       this.#waiting = undefined;
-      // The publisher may have said meanwhile what it waits for.
+      // The method may have said meanwhile what it waits for.
       if (call.stream.waiting === "client-message") call.stream.waitFor("nothing");
     }
   }

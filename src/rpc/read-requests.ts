@@ -39,7 +39,7 @@ const behindPolicies = new Map<number, WhenBehind>([
 export function decodeRead(request: ReadRequest, topic: string): ReadCommand {
   return {
     topic,
-    from: decodeStart(request.from),
+    from: decodeStart(request.from, "from"),
     direction: enumMeaning(directions, request.direction, "direction"),
     until: decodeUntil(request.until),
     limit: request.limit,
@@ -51,14 +51,15 @@ export function decodeRead(request: ReadRequest, topic: string): ReadCommand {
 export function decodeFollow(request: FollowRequest, topic: string): FollowCommand {
   return {
     topic,
-    from: decodeStart(request.from),
+    from: decodeStart(request.from, "from"),
     whenBehind: enumMeaning(behindPolicies, request.whenBehind, "when_behind"),
     whenTrimmed: enumMeaning(trimmedPolicies, request.whenTrimmed, "when_trimmed"),
     filter: optionalFilter(request.filter),
   };
 }
 
-function decodeStart(from: StartMessage | undefined): Start | undefined {
+/** `field` is its path as written in proto. */
+export function decodeStart(from: StartMessage | undefined, field: string): Start | undefined {
   const start = from?.start;
   if (start === undefined) return undefined;
   switch (start.$case) {
@@ -70,9 +71,9 @@ function decodeStart(from: StartMessage | undefined): Start | undefined {
     case "offset":
       return { at: "offset", offset: start.value };
     case "time":
-      return { at: "time", timeMicros: timeMicros(start.value, "from.time") };
+      return { at: "time", timeMicros: timeMicros(start.value, `${field}.time`) };
     case "last":
-      if (start.value === 0) throw invalidArgument("from.last", "must be at least 1");
+      if (start.value === 0) throw invalidArgument(`${field}.last`, "must be at least 1");
       return { at: "last", count: start.value };
     default:
       throw start satisfies never;

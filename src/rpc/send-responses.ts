@@ -12,7 +12,7 @@ export interface Sending<Response> {
   readonly sink: ResponseSink;
   readonly shape: Pick<StreamShape<never, Response>, "responseSerialize" | "recordsIn" | "positionAfter">;
   /** Begins the responses; what it throws ends the call. */
-  readonly open: () => AsyncGenerator<Response, void, undefined>;
+  readonly open: () => AsyncGenerator<Response, void, undefined> | Promise<AsyncGenerator<Response, void, undefined>>;
   /** Ends the loop at once, and not when the generator gets to it. */
   readonly stop: AbortSignal;
   /** Looks at a normal end of the generator; what it throws ends the call instead. */
@@ -35,7 +35,8 @@ export async function sendResponses<Response>(sending: Sending<Response>): Promi
   let closing: Promise<unknown> | undefined;
   try {
     stop.throwIfAborted();
-    responses = open();
+    const opened = open();
+    responses = opened instanceof Promise ? await race.wait(opened) : opened;
     while (await sendNext(responses, sender, race)) {
       // The work is in the condition: nothing of a message may live on in this frame while the next one is awaited.
     }

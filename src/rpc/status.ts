@@ -103,15 +103,8 @@ function detailsOf(error: MillraceError, facts: Readonly<Record<string, string>>
     const nanos = Math.round(error.retryDelayMs % 1000) * 1_000_000;
     details.push(pack("google.rpc.RetryInfo", RetryInfo.encode({ retryDelay: { seconds, nanos } }).finish()));
   }
-  if (error.code.startsWith("topic-") && facts.topic !== undefined) {
-    const resource = {
-      resourceType: "millrace.v1.Topic",
-      resourceName: clip(facts.topic, metadataValueBytesMax),
-      owner: "",
-      description: "",
-    };
-    details.push(pack("google.rpc.ResourceInfo", ResourceInfo.encode(resource).finish()));
-  }
+  const resource = resourceOf(error.code, facts);
+  if (resource !== undefined) details.push(pack("google.rpc.ResourceInfo", ResourceInfo.encode(resource).finish()));
   if (error.violations.length > 0) {
     const fieldViolations = error.violations.slice(0, violationsMax).map(({ field, description }) => ({
       field: clip(field, violationBytesMax),
@@ -120,6 +113,18 @@ function detailsOf(error: MillraceError, facts: Readonly<Record<string, string>>
     details.push(pack("google.rpc.BadRequest", BadRequest.encode({ fieldViolations }).finish()));
   }
   return details;
+}
+
+/** What a refusal is about, where it is about that alone. */
+function resourceOf(code: ErrorCode, facts: Readonly<Record<string, string>>): ResourceInfo | undefined {
+  for (const { prefix, resourceType, name } of [
+    { prefix: "topic-", resourceType: "millrace.v1.Topic", name: facts.topic },
+    { prefix: "subscription-", resourceType: "millrace.v1.Subscription", name: facts.subscription },
+  ]) {
+    if (!code.startsWith(prefix) || name === undefined) continue;
+    return { resourceType, resourceName: clip(name, metadataValueBytesMax), owner: "", description: "" };
+  }
+  return undefined;
 }
 
 function errorInfo(code: ErrorCode, facts: Readonly<Record<string, string>>): Any {

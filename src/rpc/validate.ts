@@ -3,7 +3,14 @@
  * 64-bit numbers need none: their decoder refuses what is above 2^53-1 (`request.ts`), and they have no sign.
  */
 
-import { invalidArgument, labelBounds, pageSizeBounds, producerIdBytes, recordBounds } from "../core/index.js";
+import {
+  deliveryBounds,
+  invalidArgument,
+  labelBounds,
+  pageSizeBounds,
+  producerIdBytes,
+  recordBounds,
+} from "../core/index.js";
 import type { Timestamp } from "../gen/google/protobuf/timestamp.js";
 import { type Filter, parseFilter } from "../filter/index.js";
 
@@ -58,6 +65,21 @@ export function checkProducerId(id: string): string {
   if (id === "") throw invalidArgument("producer.id", "is required");
   checkText(id, producerIdBytes, "producer.id", "it");
   return id;
+}
+
+/** How a consumer calls itself. */
+export function checkConsumerName(name: string): string {
+  checkText(name, deliveryBounds.consumerNameBytes, "consumer", "it");
+  return name;
+}
+
+/** Why a record failed, or was set aside. It may quote anything: what was no UTF-8 stays replaced. */
+export function checkReason(reason: string, field: string): string {
+  const bytes = Buffer.byteLength(reason);
+  const { reasonBytes } = deliveryBounds;
+  if (bytes > reasonBytes) throw invalidArgument(field, `has ${bytes} bytes, at most ${reasonBytes} are allowed`);
+  if (reason.includes("\0")) throw invalidArgument(field, "must not contain U+0000");
+  return reason;
 }
 
 function checkText(text: string, bytesMax: number, field: string, what: string): void {

@@ -9,6 +9,7 @@ export { laneOf, slotOf } from "./key-lane.js";
 export { stateOf, subjectOf } from "./keyed-state.js";
 export { expiryOf, unexpiredAt } from "./lifetime.js";
 export { encodeListMessage, encodePageMessage, encodeWatchMessage, frameEnds, pageAsMessage } from "./page-message.js";
+export { splitField } from "./split-field.js";
 export { checkBatch, splitRequest } from "./split-request.js";
 export { frameBatches, readStamp, stampBytes } from "./stamp.js";
 export { thinPage } from "./thin-page.js";

@@ -5,8 +5,9 @@
 import { invalidArgument, type Limits } from "../core/index.js";
 import type { RecordBatch } from "./record-batch.js";
 import { RecordFault, type ScannedRecord, scanRecord } from "./scan-record.js";
+import { brokenRequest, skipField } from "./split-field.js";
 import { stampBytes } from "./stamp.js";
-import { type Cursor, readVarint, skipVarint, WireType } from "./varint.js";
+import { type Cursor, readVarint, WireType } from "./varint.js";
 
 /** A request split into its records and the rest, which an ordinary decoder reads. */
 export interface SplitRequest {
@@ -39,7 +40,7 @@ export function splitRequest(
     const tag = readVarint(cursor, bytes.length);
     if (tag === recordsField * 8 + WireType.bytes) {
       const length = readVarint(cursor, bytes.length);
-      if (length < 0 || cursor.at + length > bytes.length) throw broken();
+      if (length < 0 || cursor.at + length > bytes.length) throw brokenRequest();
       const index = bounds.length / 2;
       if (index === limits.batchRecords) throw tooManyRecords(limits.batchRecords);
       checkRecordBytes(index, length + stampBytes, limits.recordBytes);
@@ -85,31 +86,6 @@ function scan(bytes: Uint8Array, start: number, end: number, index: number): Sca
   }
 }
 
-function skipField(cursor: Cursor, tag: number): void {
-  const end = cursor.bytes.length;
-  if (tag < 8) throw broken();
-  switch (tag & 7) {
-    case WireType.varint:
-      if (!skipVarint(cursor, end)) throw broken();
-      return;
-    case WireType.fixed64:
-      cursor.at += 8;
-      break;
-    case WireType.bytes: {
-      const length = readVarint(cursor, end);
-      if (length < 0) throw broken();
-      cursor.at += length;
-      break;
-    }
-    case WireType.fixed32:
-      cursor.at += 4;
-      break;
-    default:
-      throw broken();
-  }
-  if (cursor.at > end) throw broken();
-}
-
 function checkRecordBytes(index: number, length: number, most: number): void {
   if (length <= most) return;
   throw invalidArgument(
@@ -130,8 +106,4 @@ function tooManyBytes(length: number, most: number) {
     "records",
     `have ${length} bytes together, at most ${most} are allowed in a batch (MILLRACE_BATCH_BYTES, Topic.limits.batch_bytes); split it`,
   );
-}
-
-function broken() {
-  return invalidArgument("request", "is not a Protobuf message of the method's request type");
 }

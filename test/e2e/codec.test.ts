@@ -5,6 +5,7 @@ import * as inspectService from "../../src/gen/millrace/v1/inspect_service.js";
 import * as record from "../../src/gen/millrace/v1/record.js";
 import * as recordService from "../../src/gen/millrace/v1/record_service.js";
 import * as stateService from "../../src/gen/millrace/v1/state_service.js";
+import * as subscriptionService from "../../src/gen/millrace/v1/subscription_service.js";
 import * as topicService from "../../src/gen/millrace/v1/topic_service.js";
 import * as routeGuide from "../../src/gen/routeguide/route_guide.js";
 import {
@@ -30,7 +31,14 @@ interface GeneratedCodec {
 
 /** By package: both have a Rectangle. */
 const generatedCodecs = {
-  "millrace.v1": { ...inspectService, ...record, ...recordService, ...stateService, ...topicService },
+  "millrace.v1": {
+    ...inspectService,
+    ...record,
+    ...recordService,
+    ...stateService,
+    ...subscriptionService,
+    ...topicService,
+  },
   routeguide: routeGuide,
 } as unknown as Record<string, Record<string, GeneratedCodec>>;
 

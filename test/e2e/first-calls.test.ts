@@ -85,6 +85,7 @@ describe.each(databaseKinds)("a server that was just started on %s", (kind) => {
       "millrace.v1.InspectService",
       "millrace.v1.RecordService",
       "millrace.v1.StateService",
+      "millrace.v1.SubscriptionService",
       "millrace.v1.TopicService",
       "routeguide.RouteGuide",
     ]);

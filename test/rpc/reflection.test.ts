@@ -37,6 +37,7 @@ function fileNames(answer: Answer): string[] {
 const services = [
   "millrace.v1.TopicService",
   "millrace.v1.RecordService",
+  "millrace.v1.SubscriptionService",
   "millrace.v1.StateService",
   "millrace.v1.InspectService",
   "routeguide.RouteGuide",
@@ -65,6 +66,7 @@ describe("reflection", () => {
     expect(answers.map((answer) => fileNames(answer)[0])).toEqual([
       "millrace/v1/topic_service.proto",
       "millrace/v1/record_service.proto",
+      "millrace/v1/subscription_service.proto",
       "millrace/v1/state_service.proto",
       "millrace/v1/inspect_service.proto",
       "routeguide/route_guide.proto",

@@ -10,7 +10,7 @@ import {
   type ServiceError,
 } from "@grpc/grpc-js";
 import { defaultLimits } from "../../src/core/index.js";
-import type { Engine, Topics } from "../../src/engine/index.js";
+import type { Engine, Subscriptions, Topics } from "../../src/engine/index.js";
 import { ErrorInfo } from "../../src/gen/google/rpc/error_details.js";
 import { Status } from "../../src/gen/google/rpc/status.js";
 import { type Calls, createCalls } from "../../src/rpc/calls.js";
@@ -40,18 +40,24 @@ export function recordingLogger(): Logger & { readonly lines: LogLine[] } {
   return { lines, debug: level("debug"), info: level("info"), warn: level("warn"), error: level("error") };
 }
 
-export interface EnginePart extends Partial<Omit<Engine, "topics">> {
+export interface EnginePart extends Partial<Omit<Engine, "topics" | "subscriptions">> {
   readonly topics?: Partial<Topics>;
+  readonly subscriptions?: Partial<Subscriptions>;
 }
 
 /** An engine that does what the test says, and nothing else. */
-export function scriptedEngine({ topics = {}, ...rest }: EnginePart = {}): Engine {
+export function scriptedEngine({ topics = {}, subscriptions = {}, ...rest }: EnginePart = {}): Engine {
   const missing = (name: string | symbol) => () => {
     throw new Error(`The test did not expect ${String(name)}()`);
   };
   const withFallback = <T extends object>(given: object): T =>
     new Proxy(given, { get: (target, name) => Reflect.get(target, name) ?? missing(name) }) as T;
-  return withFallback<Engine>({ close: () => Promise.resolve(), ...rest, topics: withFallback<Topics>(topics) });
+  return withFallback<Engine>({
+    close: () => Promise.resolve(),
+    ...rest,
+    topics: withFallback<Topics>(topics),
+    subscriptions: withFallback<Subscriptions>(subscriptions),
+  });
 }
 
 export interface Observed {

@@ -7,7 +7,7 @@ const folder = new URL("../../proto", import.meta.url).pathname;
 /** Numbers as such, enums by number, every field there but the members of oneofs that are not set. */
 export const loadedProtos = loadSync(
   [
-    ...["record_service", "state_service", "topic_service", "inspect_service"].map(
+    ...["record_service", "subscription_service", "state_service", "topic_service", "inspect_service"].map(
       (name) => `millrace/v1/${name}.proto`,
     ),
     "routeguide/route_guide.proto",

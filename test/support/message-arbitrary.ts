@@ -103,6 +103,7 @@ const scalars: Partial<Record<ScalarType, fc.Arbitrary<unknown>>> = {
   // A field at -0 may be left out as the default.
   [ScalarType.DOUBLE]: fc.double({ noNaN: true }).map((value) => value + 0),
   [ScalarType.INT32]: fc.oneof(fc.constant(0), fc.integer()),
+  [ScalarType.UINT32]: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 2 ** 32 - 1 })),
   [ScalarType.INT64]: fc.oneof(fc.constant(0), fc.maxSafeInteger()),
   [ScalarType.UINT64]: unsigned,
   [ScalarType.FIXED64]: unsigned,

@@ -1,0 +1,105 @@
+/**
+ * Commit requests: the records of their outputs stay undecoded, as those of AppendRequest do, whose fields an output has
+ * under the same numbers.
+ */
+
+import {
+  checkSubscriptionName,
+  checkTopicName,
+  deliveryBounds,
+  invalidArgument,
+  type Limits,
+  MillraceError,
+} from "../../core/index.js";
+import type { CommitCommand, CommittedOutput } from "../../engine/index.js";
+import {
+  CommitRequest,
+  CommitRequest_Output,
+  SubscriptionServiceService as Shapes,
+} from "../../gen/millrace/v1/subscription_service.js";
+import { type RecordBatch, splitField, splitRequest, stampBytes } from "../../wire/index.js";
+import type { MethodShape } from "../method.js";
+import { decodeRange } from "./offset-ranges.js";
+
+/** `repeated Output append = 4` of CommitRequest. */
+const append = { name: "append", number: 4, most: deliveryBounds.commitTopics };
+
+type BatchLimits = Pick<Limits, "recordBytes" | "batchRecords" | "batchBytes">;
+type Output = CommitCommand["append"][number];
+
+export function commitShape(limits: Limits): MethodShape<CommitCommand, readonly CommittedOutput[]> {
+  return {
+    path: Shapes.commit.path,
+    requestDeserialize: (bytes) => decodeCommit(bytes, limits),
+    responseSerialize: (outputs) => Shapes.commit.responseSerialize({ appended: [...outputs] }),
+  };
+}
+
+export function decodeCommit(bytes: Uint8Array, limits: BatchLimits): CommitCommand {
+  const { values, rest } = splitField(bytes, append);
+  const { subscription, session, acknowledge } = CommitRequest.decode(rest);
+  checkSubscriptionName(subscription);
+  if (session === 0) throw invalidArgument("session", "is required: a consumer of a subscription is told it");
+  return { subscription, session, acknowledge: decodeDelivered(acknowledge), append: decodeOutputs(values, limits) };
+}
+
+function decodeDelivered(delivered: CommitRequest["acknowledge"]): CommitCommand["acknowledge"] {
+  const { commitRecords } = deliveryBounds;
+  if (delivered.length === 0) throw invalidArgument("acknowledge", "at least one record is required");
+  let records = 0;
+  return delivered.map(({ offsets, attempt }, index) => {
+    const range = decodeRange(offsets, `acknowledge[${index}].offsets`);
+    records += range.nextOffset - range.firstOffset;
+    if (records > commitRecords) throw invalidArgument("acknowledge", `at most ${commitRecords} records are allowed`);
+    return { range, attempt: attempt === 0 ? 1 : attempt };
+  });
+}
+
+function decodeOutputs(encoded: readonly Uint8Array[], limits: BatchLimits): readonly Output[] {
+  const topics = new Set<string>();
+  let records = 0;
+  let bytes = 0;
+  return encoded.map((each, index) => {
+    const output = decodeOutput(each, `append[${index}]`, limits);
+    if (topics.has(output.topic)) {
+      throw invalidArgument(`append[${index}].topic`, "is that of another output: put their records together");
+    }
+    topics.add(output.topic);
+    records += output.batch.count;
+    bytes += stampedBytes(output.batch);
+    checkTogether("records", records, limits.batchRecords, "MILLRACE_BATCH_RECORDS");
+    checkTogether("bytes", bytes, limits.batchBytes, "MILLRACE_BATCH_BYTES");
+    return output;
+  });
+}
+
+function decodeOutput(bytes: Uint8Array, field: string, limits: BatchLimits): Output {
+  const { batch, rest } = splitOutput(bytes, field, limits);
+  const { topic, expectedOffset, epoch } = CommitRequest_Output.decode(rest);
+  checkTopicName(topic, `${field}.topic`);
+  if (batch.count === 0) throw invalidArgument(`${field}.records`, "at least one is required");
+  return { topic, batch, expectedOffset, epoch };
+}
+
+/** What is wrong with a record is said of a request that has no outputs. */
+function splitOutput(bytes: Uint8Array, field: string, limits: BatchLimits) {
+  try {
+    return splitRequest(bytes, limits);
+  } catch (error) {
+    const fault = error instanceof MillraceError ? error.violations[0] : undefined;
+    if (fault?.field.startsWith("records") !== true) throw error;
+    throw invalidArgument(`${field}.${fault.field}`, fault.description);
+  }
+}
+
+function stampedBytes({ bounds, count }: RecordBatch): number {
+  let bytes = count * stampBytes;
+  for (let index = 0; index < count; index++) {
+    bytes += (bounds[2 * index + 1] as number) - (bounds[2 * index] as number);
+  }
+  return bytes;
+}
+
+function checkTogether(what: string, value: number, most: number, setting: string): void {
+  if (value > most) throw invalidArgument("append", `at most ${most} ${what} are allowed together (${setting})`);
+}

@@ -1,0 +1,62 @@
+import type { ConsumeEvent, ConsumeMessage } from "../../engine/index.js";
+import { Skipped_Reason } from "../../gen/millrace/v1/record.js";
+import {
+  ConsumeResponse,
+  type ConsumeResponse_Confirmed,
+  type OffsetRange,
+} from "../../gen/millrace/v1/subscription_service.js";
+import { durationOfMs, encodeDeliveryMessage } from "../../wire/index.js";
+import { encodedWaiting } from "./consumer-waiting.js";
+import { encodedSharing } from "./sharing.js";
+
+/** A delivery's records are passed on as they are stored. */
+export function encodeConsumeMessage({ runs, attempt, confirmed, event }: ConsumeMessage): Buffer {
+  const rest = ConsumeResponse.encode({
+    records: [],
+    attempt,
+    confirmed: confirmed && encodeConfirmed(confirmed),
+    event: event && encodeEvent(event),
+  }).finish();
+  return encodeDeliveryMessage(runs, rest);
+}
+
+function encodeConfirmed(confirmed: NonNullable<ConsumeMessage["confirmed"]>): ConsumeResponse_Confirmed {
+  const { acknowledged, rejected, parked, extended, released, stale } = confirmed;
+  return {
+    acknowledged: ranges(acknowledged),
+    rejected: ranges(rejected),
+    parked: ranges(parked),
+    extended: ranges(extended),
+    released: ranges(released),
+    stale: ranges(stale),
+  };
+}
+
+/** Generated code wants an array that it could write to, and only reads it. */
+function ranges(given: readonly OffsetRange[]): OffsetRange[] {
+  return given as OffsetRange[];
+}
+
+function encodeEvent(event: ConsumeEvent): NonNullable<ConsumeResponse["event"]> {
+  switch (event.kind) {
+    case "started": {
+      const { session, cursor, window, ackDeadlineMs, sharing } = event;
+      const ackDeadline = durationOfMs(ackDeadlineMs);
+      return { $case: "started", value: { session, cursor, window, ackDeadline, sharing: encodedSharing[sharing] } };
+    }
+    case "window-changed":
+      return { $case: "windowChanged", value: event.window };
+    case "heartbeat": {
+      const { kind: _, waiting, ...others } = event;
+      return { $case: "heartbeat", value: { ...others, waiting: encodedWaiting[waiting] } };
+    }
+    case "skipped": {
+      const { fromOffset, toOffset } = event;
+      return { $case: "skipped", value: { fromOffset, toOffset, reason: Skipped_Reason.TRIMMED } };
+    }
+    case "closed":
+      return { $case: "closed", value: {} };
+    default:
+      throw event satisfies never;
+  }
+}

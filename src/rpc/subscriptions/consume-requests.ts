@@ -1,0 +1,144 @@
+/** What a Consume call's client says: what opens the call, and what becomes of records later. */
+
+import {
+  checkSubscriptionName,
+  checkTopicName,
+  deliveryBounds,
+  invalidArgument,
+  type OffsetRange,
+  type Window,
+  windowBounds,
+} from "../../core/index.js";
+import type { ConsumeOpening, ConsumerRequest } from "../../engine/index.js";
+import type { ConsumeRequest, Window as WindowMessage } from "../../gen/millrace/v1/subscription_service.js";
+import type { CallContext } from "../method.js";
+import { decodeStart } from "../read-requests.js";
+import { checkConsumerName, checkReason } from "../validate.js";
+import { boundedMs } from "./duration-ms.js";
+import { checkRangeCount, decodeRange, decodeRanges } from "./offset-ranges.js";
+
+/** A Consume call once its first message was read. */
+export interface OpenedConsume {
+  readonly opening: ConsumeOpening;
+  /** Its later messages, decoded when they are asked for. */
+  readonly requests: AsyncIterator<ConsumerRequest, undefined>;
+}
+
+/** Reads the first message of a Consume call, which opens it. A consumer without a name is called by its address. */
+export async function openedConsume(
+  messages: AsyncIterator<ConsumeRequest, undefined>,
+  context: Pick<CallContext, "stream" | "signal">,
+): Promise<OpenedConsume> {
+  const first = await messages.next();
+  if (first.done === true) {
+    // The requests end when the node drains, too.
+    context.signal.throwIfAborted();
+    throw invalidArgument("subscription", "the first message must name a subscription or a topic, and none came");
+  }
+  const opening = decodeOpening(first.value, context.stream.peer);
+  const requests: AsyncIterator<ConsumerRequest, undefined> = {
+    async next() {
+      const next = await messages.next();
+      if (next.done === true) return next;
+      return { done: false, value: decodeRequest(next.value, opening) };
+    },
+    async return() {
+      await messages.return?.();
+      return { done: true, value: undefined };
+    },
+  };
+  return { opening, requests };
+}
+
+/** What a call's first message opens. */
+export function decodeOpening(message: ConsumeRequest, peer: string): ConsumeOpening {
+  const { subscription, topic } = message;
+  const consumer = message.consumer === "" ? peer : checkConsumerName(message.consumer);
+  const window = decodeWindow(message.window ?? {});
+  checkSaysNothingOfRecords(message);
+  if (subscription === "") {
+    if (topic === "") throw invalidArgument("subscription", "the first message must name a subscription or a topic");
+    return {
+      kind: "ephemeral",
+      topic: checkTopicName(topic),
+      from: decodeStart(message.from, "from"),
+      consumer,
+      window,
+    };
+  }
+  if (topic !== "") throw invalidArgument("topic", "must not be set with subscription, which has its own");
+  if (message.from !== undefined) {
+    throw invalidArgument("from", "must not be set with subscription, whose cursor is kept: Seek moves it");
+  }
+  return { kind: "subscription", subscription: checkSubscriptionName(subscription), consumer, window };
+}
+
+/** Nothing was delivered yet. */
+function checkSaysNothingOfRecords(message: ConsumeRequest): void {
+  const { acknowledge, reject, extend, park, release } = message;
+  const field =
+    message.acknowledgeThrough === undefined
+      ? Object.entries({ acknowledge, reject, extend, park, release }).find(([, list]) => list.length > 0)?.[0]
+      : "acknowledge_through";
+  if (field !== undefined) {
+    throw invalidArgument(field, "must not be set in the call's first message, before anything was delivered");
+  }
+}
+
+/** What a later message says. */
+export function decodeRequest(message: ConsumeRequest, opening: ConsumeOpening): ConsumerRequest {
+  checkOpenedAlready(message, opening);
+  const { acknowledge, reject, extend, park, release, window, acknowledgeThrough } = message;
+  const ranges = acknowledge.length + reject.length + extend.length + park.length + release.length;
+  checkRangeCount(ranges, "acknowledge, reject, extend, park, release");
+  return {
+    window: window && decodeWindow(window),
+    acknowledge: decodeRanges(acknowledge, "acknowledge"),
+    acknowledgeThrough,
+    reject: reject.map(({ offsets, delay, reason }, index) => {
+      const field = `reject[${index}]`;
+      return {
+        range: rangeOf(offsets, field),
+        delayMs: delay && boundedMs(delay, `${field}.delay`, deliveryBounds.retryMs),
+        reason: checkReason(reason, `${field}.reason`),
+      };
+    }),
+    extend: extend.map(({ offsets, by }, index) => {
+      const field = `extend[${index}]`;
+      return {
+        range: rangeOf(offsets, field),
+        byMs: by && boundedMs(by, `${field}.by`, deliveryBounds.ackDeadlineMs),
+      };
+    }),
+    park: park.map(({ offsets, reason }, index) => {
+      const field = `park[${index}]`;
+      return { range: rangeOf(offsets, field), reason: checkReason(reason, `${field}.reason`) };
+    }),
+    release: decodeRanges(release, "release"),
+  };
+}
+
+function rangeOf(offsets: ConsumeRequest["acknowledge"][number] | undefined, field: string): OffsetRange {
+  return decodeRange(offsets, `${field}.offsets`);
+}
+
+/** A call stays with what its first message named. */
+function checkOpenedAlready(message: ConsumeRequest, opening: ConsumeOpening): void {
+  const named = { subscription: "", topic: "", ...opening };
+  for (const field of ["subscription", "topic"] as const) {
+    if (message[field] === "" || message[field] === named[field]) continue;
+    throw invalidArgument(field, `must be empty or as in the call's first message, ${JSON.stringify(named[field])}`);
+  }
+  if (message.from !== undefined) throw invalidArgument("from", "must be set in the call's first message alone");
+  if (message.consumer !== "") throw invalidArgument("consumer", "must be set in the call's first message alone");
+}
+
+/** What is not set is as by default. */
+function decodeWindow(message: WindowMessage): Window {
+  const { initial, most } = windowBounds;
+  const { records = initial.records, bytes = initial.bytes } = message;
+  if (records > most.records)
+    throw invalidArgument("window.records", `must be at most ${most.records}, got ${records}`);
+  if (bytes > most.bytes) throw invalidArgument("window.bytes", `must be at most ${most.bytes}, got ${bytes}`);
+  return { records, bytes };
+}

@@ -1,0 +1,16 @@
+import type { ConsumerWaiting } from "../../engine/index.js";
+import { ConsumeResponse_Heartbeat_Waiting as Waiting } from "../../gen/millrace/v1/subscription_service.js";
+
+/** Why nothing comes, as heartbeats and Describe tell it. */
+export const encodedWaiting = {
+  nothing: Waiting.WAITING_UNSPECIFIED,
+  "caught-up": Waiting.CAUGHT_UP,
+  "window-full-records": Waiting.WINDOW_FULL_RECORDS,
+  "window-full-bytes": Waiting.WINDOW_FULL_BYTES,
+  paused: Waiting.PAUSED,
+  "retry-backlog-full": Waiting.RETRY_BACKLOG_FULL,
+  "keys-busy": Waiting.KEYS_BUSY,
+  "other-consumers": Waiting.OTHER_CONSUMERS,
+  database: Waiting.DATABASE,
+  "retry-delay": Waiting.RETRY_DELAY,
+} as const satisfies Record<ConsumerWaiting, Waiting>;

@@ -1,0 +1,104 @@
+import { checkTopicName, type Limits } from "../../core/index.js";
+import type { SubscriptionEngine, SubscriptionReport } from "../../engine/index.js";
+import { SubscriptionServiceService as Shapes } from "../../gen/millrace/v1/subscription_service.js";
+import { bidiStreaming } from "../bidi-streaming.js";
+import type { Calls } from "../calls.js";
+import type { CallContext, Method } from "../method.js";
+import { encodePageToken } from "../page-token.js";
+import { serverStreaming } from "../server-streaming.js";
+import { unary } from "../unary.js";
+import { commitShape } from "./commit-requests.js";
+import { encodeConsumeMessage } from "./consume-messages.js";
+import { openedConsume } from "./consume-requests.js";
+import { checkRate, decodeListParked, decodeSelection, encodeParked, encodeParkedPage } from "./parked-requests.js";
+import {
+  decodeCreate,
+  decodeDescribe,
+  decodeList,
+  decodeSeek,
+  decodeUpdate,
+  encodeReport,
+  encodeSubscription,
+} from "./subscription-requests.js";
+
+type StoredSubscription = SubscriptionReport["subscription"];
+
+/** Names of subscriptions are checked by the engine, which is what knows their topics, too. */
+export function subscriptionService(calls: Calls, engine: SubscriptionEngine, limits: Limits): readonly Method[] {
+  const { subscriptions } = engine;
+  return [
+    unary(calls, Shapes.create, async (request, context) => {
+      context.stream.topic = checkTopicName(request.topic);
+      return answer(await subscriptions.create(decodeCreate(request)), context);
+    }),
+    unary(calls, Shapes.get, async ({ subscription }, context) =>
+      answer(await subscriptions.get(subscription), context),
+    ),
+    unary(calls, Shapes.list, async (request) => {
+      const { subscriptions: found, hasMore } = await subscriptions.list(decodeList(request));
+      const last = found.at(-1);
+      return {
+        subscriptions: found.map(encodeSubscription),
+        nextPageToken: hasMore && last !== undefined ? encodePageToken("subscriptions", last.name) : "",
+      };
+    }),
+    unary(calls, Shapes.update, async (request, context) =>
+      answer(await subscriptions.update(request.subscription, decodeUpdate(request)), context),
+    ),
+    unary(calls, Shapes.delete, async ({ subscription }) => {
+      await subscriptions.delete(subscription);
+      return {};
+    }),
+    unary(calls, Shapes.pause, async ({ subscription }, context) =>
+      answer(await subscriptions.setPaused(subscription, true), context),
+    ),
+    unary(calls, Shapes.resume, async ({ subscription }, context) =>
+      answer(await subscriptions.setPaused(subscription, false), context),
+    ),
+    unary(calls, Shapes.seek, async (request, context) => {
+      const { subscription, cursor } = await subscriptions.seek(request.subscription, decodeSeek(request));
+      return { ...answer(subscription, context), cursor };
+    }),
+    serverStreaming(
+      calls,
+      {
+        path: Shapes.describe.path,
+        requestDeserialize: Shapes.describe.requestDeserialize,
+        responseSerialize: (report: SubscriptionReport) => Shapes.describe.responseSerialize(encodeReport(report)),
+      },
+      (request, { stream, signal }) => subscriptions.describe(decodeDescribe(request), stream, signal),
+    ),
+    bidiStreaming(
+      calls,
+      {
+        path: Shapes.consume.path,
+        requestDeserialize: Shapes.consume.requestDeserialize,
+        responseSerialize: encodeConsumeMessage,
+        recordsIn: ({ records }) => records,
+      },
+      async (messages, context) => {
+        const { opening, requests } = await openedConsume(messages, context);
+        if (opening.kind === "ephemeral") context.stream.topic = opening.topic;
+        return engine.consume(opening, requests, context.stream, context.signal);
+      },
+    ),
+    unary(calls, commitShape(limits), (command, { signal }) => engine.commit(command, signal)),
+    unary(calls, { ...Shapes.listParked, responseSerialize: encodeParkedPage }, (request) =>
+      subscriptions.listParked(decodeListParked(request)),
+    ),
+    unary(calls, { ...Shapes.getParked, responseSerialize: encodeParked }, ({ subscription, offset }) =>
+      subscriptions.getParked(subscription, offset),
+    ),
+    unary(calls, Shapes.redriveParked, async (request, { signal }) => ({
+      records: await subscriptions.redriveParked(decodeSelection(request), checkRate(request.rate), signal),
+    })),
+    unary(calls, Shapes.discardParked, async (request, { signal }) => ({
+      records: await subscriptions.discardParked(decodeSelection(request), signal),
+    })),
+  ];
+}
+
+function answer(subscription: StoredSubscription, context: CallContext) {
+  context.stream.topic = subscription.topic;
+  return { subscription: encodeSubscription(subscription) };
+}
