@@ -1,0 +1,75 @@
+/** How far a subscription is, and who consumes it: at once, and then again and again. */
+
+import { subscriptionNotFound } from "../../core/index.js";
+import type { Member, SubscriptionProgress } from "../../store/index.js";
+import { sleep } from "../../streams/index.js";
+import type { Clock, LiveStream } from "../../telemetry/index.js";
+import type { DatabaseLanes } from "../database-lanes.js";
+import type { ConsumerFacts, SubscriptionReport } from "../subscription-engine.js";
+import { findSubscription } from "./find-subscription.js";
+import type { ConsumerGroups } from "./groups.js";
+
+export interface DescribeParts {
+  readonly lanes: DatabaseLanes;
+  readonly groups: Pick<ConsumerGroups, "factsOf">;
+  readonly clock: Clock;
+  /** This node, as `ConsumerFacts.node` names it. */
+  readonly node: string;
+}
+
+/** Reports on time while they are taken; one that is taken late puts off those after it. `limit` 0: for ever. */
+export async function* describeSubscription(
+  parts: DescribeParts,
+  command: { readonly name: string; readonly intervalMs: number; readonly limit: number },
+  stream: LiveStream,
+  signal: AbortSignal,
+): AsyncGenerator<SubscriptionReport, void, undefined> {
+  const { lanes, clock } = parts;
+  const { name, intervalMs, limit } = command;
+  stream.waitFor("database");
+  const { subscriptionId, topic } = await findSubscription(lanes, name, signal);
+  stream.topic = topic;
+  let dueMs = clock.monotonicMs();
+  for (let count = 1; ; count++) {
+    stream.waitFor("database");
+    const progress = await lanes.run("live", (store) => store.readProgress(subscriptionId), signal);
+    stream.waitFor("nothing");
+    if (progress === undefined) throw subscriptionNotFound(name);
+    const report = reportOf(parts, progress);
+    stream.nextOffset = report.cursor.offset;
+    stream.measureLag(() => report.lagRecords);
+    yield report;
+    if (count === limit) return;
+    const nowMs = clock.monotonicMs();
+    dueMs = Math.max(nowMs, dueMs + intervalMs);
+    await sleep(dueMs - nowMs, signal);
+  }
+}
+
+function reportOf({ groups, node }: DescribeParts, progress: SubscriptionProgress): SubscriptionReport {
+  const { subscription, head, cursor, cursorTimeMicros } = progress;
+  // Of its own consumers a node knows better than what it told the others some seconds ago.
+  const others = progress.members.flatMap(factsIn).filter((facts) => facts.node !== node);
+  const consumers = [...groups.factsOf(subscription.subscriptionId), ...others];
+  return {
+    subscription,
+    cursor: { epoch: subscription.epoch, offset: cursor },
+    lagRecords: progress.unsettled,
+    lagBytes: Math.max(0, head.nextBytes - progress.cursorBytes),
+    lagAgeMs: cursorTimeMicros === undefined ? undefined : Math.max(0, (progress.nowMicros - cursorTimeMicros) / 1000),
+    outstandingRecords: consumers.reduce((sum, facts) => sum + facts.outstandingRecords, 0),
+    retryRecords: progress.retries,
+    parkedRecords: progress.parked,
+    consumers,
+  };
+}
+
+/** What another node told, which may be of another version: what cannot be read is left out. */
+function factsIn({ facts }: Member): readonly ConsumerFacts[] {
+  try {
+    const told: unknown = JSON.parse(facts);
+    return Array.isArray(told) ? (told as readonly ConsumerFacts[]) : [];
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,192 @@
+/** What serves subscriptions apart from deliveries, on a real store: as the engine puts it together, with no consumers. */
+
+import { defaultLimits, noRetention } from "../../src/core/index.js";
+import { createAppender } from "../../src/engine/appender.js";
+import { commitDelivered } from "../../src/engine/consume/commit.js";
+import type { ConsumerGroups } from "../../src/engine/consume/groups.js";
+import { createSubscriptions } from "../../src/engine/consume/subscriptions.js";
+import { createDatabaseLanes } from "../../src/engine/database-lanes.js";
+import type {
+  CommitCommand,
+  CommittedOutput,
+  ConsumerFacts,
+  CreateSubscriptionCommand,
+  FollowMessage,
+  Subscriptions,
+} from "../../src/engine/index.js";
+import { followTopic } from "../../src/engine/follow.js";
+import { createPageBudget } from "../../src/engine/page-allowance.js";
+import { createPageReader } from "../../src/engine/page-reader.js";
+import { createPublishBudget } from "../../src/engine/publish-budget.js";
+import { createTailBudget } from "../../src/engine/tail.js";
+import { Topic } from "../../src/engine/topic.js";
+import { createTopicCache, type TopicCache } from "../../src/engine/topic-cache.js";
+import { AppendRequest } from "../../src/gen/millrace/v1/record_service.js";
+import type { Store, StoredSubscription } from "../../src/store/index.js";
+import { createLiveStreams, createMetrics, systemClock } from "../../src/telemetry/index.js";
+import { type RecordBatch, splitRequest } from "../../src/wire/index.js";
+import { createdTopic } from "../store/topic-writes.js";
+
+/** A record that is only a key and a text. */
+export interface PlainRecord {
+  readonly key?: string;
+  readonly text?: string;
+}
+
+export interface ControlPlane {
+  readonly subscriptions: Subscriptions;
+  readonly cache: TopicCache;
+  /** What consumers were told, in order. */
+  readonly told: string[];
+  /** Those who consume on this node. */
+  readonly facts: ConsumerFacts[];
+  commit(command: Partial<CommitCommand> & Pick<CommitCommand, "session">): Promise<readonly CommittedOutput[]>;
+  /** Through the topic's appender, as publishing does. */
+  append(topic: string, records: readonly PlainRecord[]): Promise<number>;
+  follow(topic: string): AsyncGenerator<FollowMessage, void, undefined>;
+  close(): Promise<void>;
+}
+
+export const subscriptionOf = (name: string, topic: string, change: Partial<CreateSubscriptionCommand> = {}) => ({
+  name,
+  topic,
+  from: { at: "earliest" } as const,
+  sharing: "shared" as const,
+  policy: {},
+  labels: new Map<string, string>(),
+  ...change,
+});
+
+export function recordsOf(records: readonly PlainRecord[]): RecordBatch {
+  const request = AppendRequest.encode({
+    topic: "t",
+    records: records.map(({ key = "", text = "x" }) => ({
+      key,
+      attributes: new Map<string, string>(),
+      body: { $case: "text" as const, value: text },
+      location: undefined,
+      lifetime: undefined,
+      eventTime: undefined,
+      time: undefined,
+      offset: undefined,
+    })),
+    expectedOffset: undefined,
+    producer: undefined,
+    epoch: 0,
+  }).finish();
+  return splitRequest(request, defaultLimits).batch;
+}
+
+export function openControlPlane(store: Store): ControlPlane {
+  const limits = defaultLimits;
+  const metrics = createMetrics();
+  const clock = systemClock;
+  const stampClock = { now: () => clock.wallMicros() };
+  const lanes = createDatabaseLanes(store, limits, metrics);
+  const tails = createTailBudget(limits);
+  const publishBudget = createPublishBudget(limits);
+  const pageBudget = createPageBudget(limits);
+  const onAppended = () => undefined;
+  const tasks: Promise<unknown>[] = [];
+  const cache = createTopicCache({
+    lanes,
+    limits,
+    autoCreate: true,
+    track: (task) => tasks.push(task),
+    open(stored, onOver) {
+      const topic = new Topic(stored, tails.create(stored.head.nextOffset), limits, onOver);
+      const budget = publishBudget.forTopic();
+      const appender = createAppender({
+        topic,
+        lanes,
+        stampClock: { ...stampClock, anchor: () => undefined },
+        clock,
+        metrics,
+        limits,
+        budget,
+        onAppended,
+      });
+      return { topic, appender };
+    },
+  });
+  const told: string[] = [];
+  const facts: ConsumerFacts[] = [];
+  const groups: ConsumerGroups = {
+    factsOf: () => facts,
+    nudge: (subscriptionId) => told.push(`nudged ${subscriptionId}`),
+    settledByCommit: (subscriptionId, session, offsets) =>
+      told.push(`settled ${subscriptionId} ${session}: ${offsets.join(" ")}`),
+  };
+  return {
+    subscriptions: createSubscriptions({ cache, lanes, groups, clock, node: "here" }),
+    cache,
+    told,
+    facts,
+    commit: (command) =>
+      commitDelivered(
+        { cache, lanes, limits, stampClock, metrics, groups, onAppended },
+        { subscription: "s", acknowledge: [], append: [], ...command },
+      ),
+    async append(name, records) {
+      const { topic, appender, release } = await cache.acquireForPublish(name);
+      try {
+        const order = { batch: recordsOf(records), expectedOffset: undefined, producer: undefined, session: topic };
+        return (await (await appender.enqueue(order)).acknowledged).nextOffset;
+      } finally {
+        release();
+      }
+    },
+    follow: (topic) =>
+      followTopic(
+        {
+          cache,
+          lanes,
+          pages: createPageReader(lanes, limits, metrics),
+          pageBudget,
+          limits,
+          metrics,
+          clock,
+          stampClock: { ...stampClock, anchor: () => undefined },
+          random: Math.random,
+        },
+        { topic, from: { at: "earliest" }, whenBehind: "catch-up", whenTrimmed: "fail", filter: undefined },
+        createLiveStreams().open("test", "follow"),
+        new AbortController().signal,
+      ),
+    async close() {
+      await cache.close();
+      await Promise.all(tasks);
+    },
+  };
+}
+
+/** A topic with its own limits and retention by default. */
+export async function createTopic(store: Store, name: string, keyed = false): Promise<void> {
+  await createdTopic(store, name, { epoch: 7, keyed, retention: noRetention });
+}
+
+let lastSession = 0;
+
+/** A session that holds a block of everything that a SHARED subscription has, or else all its claims. */
+export async function holdAll(store: Store, subscription: StoredSubscription, untilOffset: number) {
+  const { subscriptionId, generation, sharing } = subscription;
+  const session = ++lastSession;
+  await store.openSession(session, "there", 60_000);
+  if (sharing === "shared") {
+    const claim = await store.claimBlock({
+      subscriptionId,
+      session,
+      generation,
+      count: untilOffset,
+      fromOffset: 0,
+      untilOffset,
+    });
+    if (claim === undefined) throw new Error("Nothing is left to claim");
+    return { session, claimId: claim.claimId };
+  }
+  const sync = await store.syncSubscription(subscriptionId, { session, consumers: 1, facts: "[]" });
+  const ids = sync?.claims.map(({ claimId }) => claimId) ?? [];
+  const [claim] = await store.takeClaims(subscriptionId, session, generation, ids);
+  if (claim === undefined) throw new Error("Nothing is left to claim");
+  return { session, claimId: claim.claimId };
+}
