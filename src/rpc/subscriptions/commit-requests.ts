@@ -3,14 +3,7 @@
  * under the same numbers.
  */
 
-import {
-  checkSubscriptionName,
-  checkTopicName,
-  deliveryBounds,
-  invalidArgument,
-  type Limits,
-  MillraceError,
-} from "../../core/index.js";
+import { deliveryBounds, invalidArgument, type Limits, MillraceError } from "../../core/index.js";
 import type { CommitCommand, CommittedOutput } from "../../engine/index.js";
 import {
   CommitRequest,
@@ -38,33 +31,22 @@ export function commitShape(limits: Limits): MethodShape<CommitCommand, readonly
 export function decodeCommit(bytes: Uint8Array, limits: BatchLimits): CommitCommand {
   const { values, rest } = splitField(bytes, append);
   const { subscription, session, acknowledge } = CommitRequest.decode(rest);
-  checkSubscriptionName(subscription);
   if (session === 0) throw invalidArgument("session", "is required: a consumer of a subscription is told it");
   return { subscription, session, acknowledge: decodeDelivered(acknowledge), append: decodeOutputs(values, limits) };
 }
 
 function decodeDelivered(delivered: CommitRequest["acknowledge"]): CommitCommand["acknowledge"] {
-  const { commitRecords } = deliveryBounds;
-  if (delivered.length === 0) throw invalidArgument("acknowledge", "at least one record is required");
-  let records = 0;
-  return delivered.map(({ offsets, attempt }, index) => {
-    const range = decodeRange(offsets, `acknowledge[${index}].offsets`);
-    records += range.nextOffset - range.firstOffset;
-    if (records > commitRecords) throw invalidArgument("acknowledge", `at most ${commitRecords} records are allowed`);
-    return { range, attempt: attempt === 0 ? 1 : attempt };
-  });
+  return delivered.map(({ offsets, attempt }, index) => ({
+    range: decodeRange(offsets, `acknowledge[${index}].offsets`),
+    attempt: attempt === 0 ? 1 : attempt,
+  }));
 }
 
 function decodeOutputs(encoded: readonly Uint8Array[], limits: BatchLimits): readonly Output[] {
-  const topics = new Set<string>();
   let records = 0;
   let bytes = 0;
   return encoded.map((each, index) => {
     const output = decodeOutput(each, `append[${index}]`, limits);
-    if (topics.has(output.topic)) {
-      throw invalidArgument(`append[${index}].topic`, "is that of another output: put their records together");
-    }
-    topics.add(output.topic);
     records += output.batch.count;
     bytes += stampedBytes(output.batch);
     checkTogether("records", records, limits.batchRecords, "MILLRACE_BATCH_RECORDS");
@@ -76,7 +58,6 @@ function decodeOutputs(encoded: readonly Uint8Array[], limits: BatchLimits): rea
 function decodeOutput(bytes: Uint8Array, field: string, limits: BatchLimits): Output {
   const { batch, rest } = splitOutput(bytes, field, limits);
   const { topic, expectedOffset, epoch } = CommitRequest_Output.decode(rest);
-  checkTopicName(topic, `${field}.topic`);
   if (batch.count === 0) throw invalidArgument(`${field}.records`, "at least one is required");
   return { topic, batch, expectedOffset, epoch };
 }

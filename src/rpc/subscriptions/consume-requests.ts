@@ -124,7 +124,10 @@ function rangeOf(offsets: ConsumeRequest["acknowledge"][number] | undefined, fie
 
 /** A call stays with what its first message named. */
 function checkOpenedAlready(message: ConsumeRequest, opening: ConsumeOpening): void {
-  const named = { subscription: "", topic: "", ...opening };
+  const named =
+    opening.kind === "ephemeral"
+      ? { subscription: "", topic: opening.topic }
+      : { subscription: opening.subscription, topic: "" };
   for (const field of ["subscription", "topic"] as const) {
     if (message[field] === "" || message[field] === named[field]) continue;
     throw invalidArgument(field, `must be empty or as in the call's first message, ${JSON.stringify(named[field])}`);
