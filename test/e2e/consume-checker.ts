@@ -1,0 +1,335 @@
+/**
+ * Holds what consumers of one subscription saw and said against what they were promised. Everything is as it looked from
+ * outside: a record is handed when a client read it, acknowledged when a client said so, confirmed when a client read that.
+ * So whatever is refused here was wrong on the wire, too.
+ *
+ *   a record:  unseen ──handed──▶ held ──acknowledge──▶ acknowledged ──confirmed──▶ confirmed, never handed again
+ *                                  │                         │
+ *                        gave back, expired, left            └──handed again: the acknowledgement was lost──▶ held
+ */
+
+import type { Sharing } from "../../src/core/index.js";
+
+export type Verdict = "acknowledged" | "rejected" | "parked" | "extended" | "released" | "stale";
+
+/** What happened. `call` names one Consume call: a consumer that comes back is another one. */
+export type HistoryEvent =
+  | { readonly kind: "started"; readonly call: string }
+  | {
+      readonly kind: "handed";
+      readonly call: string;
+      /** Counts the messages of the call. */
+      readonly message: number;
+      readonly offset: number;
+      readonly attempt: number;
+      readonly key: string;
+      readonly text: string;
+    }
+  | { readonly kind: "acknowledge" | "reject" | "release"; readonly call: string; readonly offset: number }
+  | { readonly kind: "extend"; readonly call: string; readonly offset: number; readonly byMs: number }
+  | { readonly kind: "confirmed"; readonly call: string; readonly offset: number; readonly verdict: Verdict }
+  /** A call is over. `fenced`: it was told so. */
+  | { readonly kind: "left"; readonly call: string; readonly how: "asked" | "lost" | "fenced" }
+  /** Something was killed: what was not confirmed may come again, from an earlier point, and attempts may be forgotten. */
+  | { readonly kind: "disrupted"; readonly what: string }
+  /** The node of these calls stands still: others may have their records after its lease. */
+  | { readonly kind: "frozen"; readonly calls: readonly string[] }
+  /** It goes on, and had the time to find out: its calls are as others are again. */
+  | { readonly kind: "recovered"; readonly calls: readonly string[] };
+
+export interface HistoryOptions {
+  readonly sharing: Sharing;
+  /** Each record's key, by offset; more may be pushed while it goes on. Texts are the offsets. */
+  readonly keys: readonly string[];
+  /** How long nobody else may have a record for sure: shorter than the deadline, since the server's clock starts first. */
+  readonly holdMs: number;
+  /** One node serves all: then a key stays with its consumer while nobody comes or goes. */
+  readonly isOneNode: boolean;
+}
+
+/** A promise that was broken, with what led to it. */
+export class BrokenPromise extends Error {
+  override readonly name = "BrokenPromise";
+}
+
+interface Hold {
+  readonly call: string;
+  untilMs: number;
+}
+
+interface RecordHistory {
+  readonly events: string[];
+  isAcknowledged: boolean;
+  confirmedBy: string | undefined;
+  attempt: number;
+  /** How often there had been a disruption when it was handed last. */
+  era: number;
+  hold: Hold | undefined;
+}
+
+interface KeyHistory {
+  readonly offsets: number[];
+  /** All before it, in `offsets`, are acknowledged. */
+  settled: number;
+  /** The highest one that was handed since the last disruption. */
+  handed: number;
+  era: number;
+  /** Who was handed a record of it last, and when. */
+  call: string | undefined;
+  atMs: number;
+}
+
+/** So long after somebody came or went, keys may still be on their way. */
+const spreadMs = 1000;
+
+export class ConsumeHistory {
+  readonly #options: HistoryOptions;
+  readonly #records: RecordHistory[] = [];
+  readonly #keys = new Map<string, KeyHistory>();
+  readonly #live = new Set<string>();
+  /** Calls on a node that stands still, and their message that was on its way, once it was late. */
+  readonly #frozen = new Map<string, number | undefined>();
+  readonly #superseded = new Set<string>();
+  readonly #disruptions: string[] = [];
+  #knownKeys = 0;
+  #era = 0;
+  /** When somebody came or went last, or a record was released, which may go to another one. */
+  #movedMs = Number.NEGATIVE_INFINITY;
+  #holder: string | undefined;
+  /** EXCLUSIVE: the highest offset of a first attempt since the last disruption. */
+  #highest = -1;
+  #acknowledged = 0;
+  readonly counts = { handed: 0, again: 0, stale: 0, late: 0, confirmed: 0, fenced: 0 };
+
+  constructor(options: HistoryOptions) {
+    this.#options = options;
+  }
+
+  /** Records whose acknowledgement was sent after they were handed last, or that are confirmed. */
+  get acknowledged(): number {
+    return this.#acknowledged;
+  }
+
+  /** Of EXCLUSIVE: calls that a newer one took the records of, and that go on. */
+  get supersededCalls(): readonly string[] {
+    return [...this.#superseded].filter((call) => this.#live.has(call));
+  }
+
+  /** Takes what happened, `atMs` by a clock that never goes back. Throws `BrokenPromise`. */
+  take(event: HistoryEvent, atMs: number): void {
+    switch (event.kind) {
+      case "started":
+        this.#live.add(event.call);
+        this.#movedMs = atMs;
+        return;
+      case "handed":
+        return this.#takeHanded(event, atMs);
+      case "acknowledge":
+        return this.#takeAcknowledge(event.call, event.offset, atMs);
+      case "reject":
+      case "release": {
+        const record = this.#note(event.offset, atMs, `${event.kind} by ${event.call}`);
+        if (record.hold?.call === event.call) record.hold = undefined;
+        if (event.kind === "release") this.#movedMs = atMs;
+        return;
+      }
+      case "extend": {
+        const record = this.#note(event.offset, atMs, `extend by ${event.call}`);
+        if (record.hold?.call === event.call && atMs < record.hold.untilMs) record.hold.untilMs = atMs + event.byMs;
+        return;
+      }
+      case "confirmed":
+        return this.#takeConfirmed(event.call, event.offset, event.verdict, atMs);
+      case "left":
+        return this.#takeLeft(event.call, event.how, atMs);
+      case "disrupted":
+        this.#disrupt(event.what, atMs);
+        return;
+      case "frozen":
+        this.#disrupt(`frozen: ${event.calls.join(", ")}`, atMs);
+        for (const call of event.calls) {
+          this.#frozen.set(call, undefined);
+          this.#drop(call);
+        }
+        return;
+      case "recovered":
+        this.#disrupt(`recovered: ${event.calls.join(", ")}`, atMs);
+        for (const call of event.calls) this.#frozen.delete(call);
+        return;
+      default:
+        return event satisfies never;
+    }
+  }
+
+  /** Throws `BrokenPromise` unless every record was acknowledged. */
+  end(): void {
+    this.#options.keys.forEach((_, offset) => {
+      if (!this.#recordOf(offset).isAcknowledged) throw this.#broken(offset, "was not acknowledged in the end");
+    });
+  }
+
+  /** Records that are not acknowledged, with what happened to each: for who waits in vain. */
+  unsettled(most: number): readonly string[] {
+    const found: string[] = [];
+    for (let offset = 0; offset < this.#options.keys.length && found.length < most; offset++) {
+      if (!this.#recordOf(offset).isAcknowledged) found.push(this.#told(offset));
+    }
+    return found;
+  }
+
+  #takeHanded(event: HistoryEvent & { kind: "handed" }, atMs: number): void {
+    const { call, message, offset, attempt } = event;
+    const record = this.#note(offset, atMs, `handed to ${call} in message ${message}, attempt ${attempt}`);
+    this.counts.handed += 1;
+    if (event.text !== `${offset}` || event.key !== this.#options.keys[offset]) {
+      throw this.#broken(offset, `came as ${event.key}: ${event.text}`);
+    }
+    const wrong = this.#wrongWith(event, record, atMs);
+    if (this.#frozen.has(call)) {
+      // A message that was under way may arrive after the lease: it could not be called back. A second one could.
+      if (wrong === undefined) return;
+      this.#frozen.set(call, this.#frozen.get(call) ?? message);
+      this.counts.late += 1;
+      if (this.#frozen.get(call) === message) return;
+    }
+    if (wrong !== undefined) throw this.#broken(offset, `was handed to ${call}, but ${wrong}`);
+    if (record.attempt > 0) this.counts.again += 1;
+    if (record.isAcknowledged) this.#acknowledged -= 1;
+    record.isAcknowledged = false;
+    record.attempt = attempt;
+    record.era = this.#era;
+    record.hold = { call, untilMs: atMs + this.#options.holdMs };
+    if (attempt === 1) this.#highest = Math.max(this.#highest, offset);
+    if (event.key === "" || this.#options.sharing !== "keyed") return;
+    const key = this.#keyOf(event.key);
+    key.handed = key.era === this.#era ? Math.max(key.handed, offset) : offset;
+    key.era = this.#era;
+    key.call = call;
+    key.atMs = atMs;
+    key.settled = Math.min(key.settled, key.offsets.indexOf(offset));
+  }
+
+  /** Why a record should not have been handed. */
+  #wrongWith(event: HistoryEvent & { kind: "handed" }, record: RecordHistory, atMs: number): string | undefined {
+    const { call, offset, attempt } = event;
+    if (record.confirmedBy !== undefined) return `it had been confirmed to ${record.confirmedBy}`;
+    if (this.#options.sharing === "exclusive") {
+      if (this.#superseded.has(call)) return `${this.#holder} had taken over from it`;
+      if (this.#holder !== undefined && this.#holder !== call) {
+        this.#superseded.add(this.#holder);
+        this.#drop(this.#holder);
+      }
+      this.#holder = call;
+      if (attempt === 1 && offset < this.#highest) return `${this.#highest} had been handed before, at a first attempt`;
+    }
+    const { hold } = record;
+    if (hold !== undefined && atMs < hold.untilMs) return `${hold.call} has it`;
+    if (record.era === this.#era && attempt <= record.attempt) return `attempt ${record.attempt} had been before`;
+    if (this.#options.sharing === "keyed" && event.key !== "") return this.#wrongWithKey(event, atMs);
+    return undefined;
+  }
+
+  #wrongWithKey({ call, offset, key: name }: HistoryEvent & { kind: "handed" }, atMs: number): string | undefined {
+    const key = this.#keyOf(name);
+    if (key.era === this.#era && offset < key.handed) return `${key.handed} of its key had been handed before`;
+    while (key.settled < key.offsets.length && this.#recordOf(key.offsets[key.settled]!).isAcknowledged) key.settled += 1;
+    const open = key.offsets[key.settled];
+    if (open !== undefined && open < offset) return `of its key, ${this.#told(open)}\n  was not acknowledged`;
+    for (const other of key.offsets.slice(Math.max(0, key.settled))) {
+      const hold = this.#records[other]?.hold;
+      if (other !== offset && hold !== undefined && atMs < hold.untilMs) return `${hold.call} has ${other} of its key`;
+    }
+    const isMoved = key.call !== undefined && key.call !== call;
+    if (isMoved && this.#options.isOneNode && this.#movedMs + spreadMs < key.atMs) {
+      return `its key belongs to ${key.call}, and nobody came or went`;
+    }
+    return undefined;
+  }
+
+  #takeAcknowledge(call: string, offset: number, atMs: number): void {
+    const record = this.#note(offset, atMs, `acknowledge by ${call}`);
+    if (record.hold?.call === call) record.hold = undefined;
+    if (!record.isAcknowledged) this.#acknowledged += 1;
+    record.isAcknowledged = true;
+  }
+
+  #takeConfirmed(call: string, offset: number, verdict: Verdict, atMs: number): void {
+    const record = this.#note(offset, atMs, `told ${verdict}: ${call}`);
+    if (verdict === "stale") this.counts.stale += 1;
+    if (verdict !== "acknowledged") return;
+    if (record.confirmedBy !== undefined) {
+      throw this.#broken(offset, `was confirmed to ${call}, and to ${record.confirmedBy} before`);
+    }
+    if (record.attempt === 0 && !this.#frozen.has(call)) throw this.#broken(offset, `was confirmed, but never handed`);
+    record.confirmedBy = call;
+    record.hold = undefined;
+    this.counts.confirmed += 1;
+    if (!record.isAcknowledged) this.#acknowledged += 1;
+    record.isAcknowledged = true;
+  }
+
+  #takeLeft(call: string, how: "asked" | "lost" | "fenced", atMs: number): void {
+    if (how === "fenced") this.counts.fenced += 1;
+    if (how === "fenced" && this.#options.sharing !== "exclusive") throw this.#wrong(`${call} was fenced`);
+    this.#live.delete(call);
+    this.#movedMs = atMs;
+    this.#drop(call);
+  }
+
+  /** Whoever it was, it has nothing any more. */
+  #drop(call: string): void {
+    for (const record of this.#records) if (record?.hold?.call === call) record.hold = undefined;
+  }
+
+  #disrupt(what: string, atMs: number): void {
+    this.#disruptions.push(`${atMs.toFixed(0)} ${what}`);
+    this.#era += 1;
+    this.#movedMs = atMs;
+    this.#highest = -1;
+  }
+
+  #recordOf(offset: number): RecordHistory {
+    return (this.#records[offset] ??= {
+      events: [],
+      isAcknowledged: false,
+      confirmedBy: undefined,
+      attempt: 0,
+      era: -1,
+      hold: undefined,
+    });
+  }
+
+  #keyOf(name: string): KeyHistory {
+    const { keys } = this.#options;
+    for (; this.#knownKeys < keys.length; this.#knownKeys++) {
+      const key = keys[this.#knownKeys]!;
+      const history = this.#keys.get(key);
+      if (history !== undefined) history.offsets.push(this.#knownKeys);
+      else {
+        const offsets = [this.#knownKeys];
+        this.#keys.set(key, { offsets, settled: 0, handed: -1, era: -1, call: undefined, atMs: 0 });
+      }
+    }
+    return this.#keys.get(name)!;
+  }
+
+  #note(offset: number, atMs: number, text: string): RecordHistory {
+    const record = this.#recordOf(offset);
+    record.events.push(`${atMs.toFixed(0)} ${text}`);
+    return record;
+  }
+
+  #told(offset: number): string {
+    const { events } = this.#recordOf(offset);
+    return `${offset} (key ${JSON.stringify(this.#options.keys[offset])}):\n    ${events.join("\n    ")}`;
+  }
+
+  #broken(offset: number, what: string): BrokenPromise {
+    return this.#wrong(`Record ${offset} ${what}\n  ${this.#told(offset)}`);
+  }
+
+  #wrong(text: string): BrokenPromise {
+    const { sharing } = this.#options;
+    return new BrokenPromise(`${sharing}: ${text}\n  disruptions: ${this.#disruptions.slice(-6).join("; ") || "none"}`);
+  }
+}

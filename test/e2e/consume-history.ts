@@ -1,0 +1,98 @@
+import type { Sharing } from "../../src/core/index.js";
+import { createTestDatabase, type DatabaseKind, runOn } from "../support/database.js";
+import { type PostgresServer, startPostgresServer } from "../support/postgres-server.js";
+import { databaseArguments, startServerProcess } from "../support/server-process.js";
+import { openScene } from "./consume-scene.js";
+import type { Habits } from "./consume-worker.js";
+import { killPostgres } from "./kill-postgres.js";
+
+export interface HistoryRun {
+  readonly sharing: Sharing;
+  readonly records: number;
+  readonly seed: number;
+  /** How often the server is killed, and how often Postgres; on the embedded database the server alone. */
+  readonly serverKills: number;
+  readonly postgresKills: number;
+}
+
+const habits: Habits = {
+  reject: 0.08,
+  release: 0.05,
+  extend: 0.03,
+  forget: 0.002,
+  window: 0.05,
+  leave: 0.02,
+  workMs: 20,
+  windowRecords: 100,
+};
+
+/**
+ * Four consumers work on one subscription, and fail and die by chance, while the server and Postgres are killed with -9.
+ * Every record is acknowledged in the end, none comes after it was confirmed, and each way to share keeps what it promises.
+ */
+export async function consumeThroughKills(kind: DatabaseKind, run: HistoryRun): Promise<void> {
+  try {
+    if (kind === "embedded") {
+      const database = await createTestDatabase(kind);
+      try {
+        await consume(run, databaseArguments(database.connection), undefined);
+      } finally {
+        await database.drop();
+      }
+      return;
+    }
+    const postgres = await startPostgresServer();
+    try {
+      await runOn(postgres.url, "create database consumed");
+      const url = new URL(postgres.url);
+      url.pathname = "/consumed";
+      await consume(run, ["--database-url", url.href], postgres);
+    } finally {
+      await postgres.remove();
+    }
+  } catch (error) {
+    throw new Error(`consumeThroughKills(${JSON.stringify(kind)}, ${JSON.stringify(run)}): ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+async function consume(
+  { sharing, records, seed, serverKills, postgresKills }: HistoryRun,
+  database: readonly string[],
+  postgres: PostgresServer | undefined,
+): Promise<void> {
+  const started = performance.now();
+  const args = ["--log-level", "error", ...database];
+  let server = await startServerProcess(["--listen", "127.0.0.1:0", ...args]);
+  const { address } = server;
+  const scene = await openScene({
+    sharing,
+    records,
+    seed,
+    consumers: 4,
+    habits,
+    address,
+    addressOf: () => address,
+    isOneNode: true,
+  });
+  try {
+    const kills = [...Array<"server">(serverKills).fill("server"), ...Array<"Postgres">(postgresKills).fill("Postgres")];
+    const order = kills.toSorted(() => scene.random() - 0.5);
+    for (const [index, what] of order.entries()) {
+      await scene.reaches((records * (index + 0.5 + 0.5 * scene.random())) / (order.length + 1));
+      scene.disrupted(`${what} killed`);
+      if (what === "server") {
+        await server.stop("SIGKILL");
+        server = await startServerProcess(["--listen", address, ...args]);
+      } else if (postgres !== undefined) await killPostgres(postgres);
+      scene.disrupted(`${what} back`);
+    }
+    await scene.ends();
+    const seconds = (performance.now() - started) / 1000;
+    console.log(`${sharing}, seed ${seed}, ${order.length} kills, ${seconds.toFixed(1)} s:`, scene.history.counts);
+  } finally {
+    scene.close();
+    await server.stop("SIGKILL");
+  }
+}
