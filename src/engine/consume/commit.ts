@@ -174,7 +174,7 @@ async function write(
       },
     };
   });
-  let room: readonly (Promise<void> | undefined)[] = [];
+  let room: readonly Promise<void>[] = [];
   try {
     const outcome = await parts.lanes.attempt(
       "append",
@@ -235,19 +235,19 @@ function decide(
   return { before: head, write: prepareAppend(topic, head, plan, stampClock).write };
 }
 
-/** After the commit: heads move, and whoever waits for them reads it. */
+/** After the commit: heads move, and whoever waits for them reads it. Gives what the next commit has to wait for. */
 function applied(
   { metrics, onAppended }: CommitParts,
   topics: readonly Topic[],
   decided: readonly Decided[],
-): readonly (Promise<void> | undefined)[] {
-  return decided.map(({ before, write: appended }, index) => {
+): readonly Promise<void>[] {
+  return decided.flatMap(({ before, write: appended }, index) => {
     const topic = topics[index] as Topic;
     topic.observe(headAfter(before, appended), before.nextOffset);
     metrics.commitRecords.observe(appended.frameEnds.length);
     metrics.recordsIn.inc(appended.frameEnds.length);
     metrics.bytesIn.inc(appended.frames.length);
-    return onAppended(topic);
+    return onAppended(topic) ?? [];
   });
 }
 
