@@ -11,6 +11,7 @@ import { markdownReport, type Report, terminalReport } from "./harness/report.js
 import type { RowResult } from "./harness/result.js";
 import { Stops } from "./harness/stops.js";
 import { startSubject, type SubjectProcess } from "./harness/subject.js";
+import { consume } from "./rows/consume.js";
 import { fanOut } from "./rows/fan-out.js";
 import { features } from "./rows/features.js";
 import { filters } from "./rows/filters.js";
@@ -28,6 +29,7 @@ const rows: Record<RowName, (bench: Bench) => Promise<RowResult | RowResult[]>> 
   filters,
   publish,
   upserts,
+  consume,
   features,
   "fan-out": fanOut,
   memory,
@@ -83,7 +85,7 @@ async function run(): Promise<Report> {
 /** What makes the same run again. */
 function commandLine(): string {
   const names = ["ROWS", "ROUNDS", "BODY_BYTES", "REPLAY_RECORDS", "NAIVE_SECONDS", "PUBLISH_RECORDS", "BATCH_RECORDS"];
-  names.push("FOLLOWERS", "FAN_OUT_RECORDS", "STALLED_STREAMS", "LATENCY_SAMPLES", "STREAM_ITEMS");
+  names.push("CONSUME_RECORDS", "FOLLOWERS", "FAN_OUT_RECORDS", "STALLED_STREAMS", "LATENCY_SAMPLES", "STREAM_ITEMS");
   const given = names.filter((name) => process.env[name]).map((name) => ` ${name}=${process.env[name]}`);
   return `make bench${given.join("")}`;
 }

@@ -7,6 +7,7 @@ export const rowNames = [
   "filters",
   "publish",
   "upserts",
+  "consume",
   "features",
   "fan-out",
   "memory",
@@ -28,6 +29,8 @@ export interface Settings {
   /** Records of one round of publishing, in batches of `batchRecords`. */
   readonly publishRecords: number;
   readonly batchRecords: number;
+  /** Records of one round of consuming with acknowledgements; a fiftieth of them where the window is 1. */
+  readonly consumeRecords: number;
   readonly followers: number;
   /** Records of one round of the fan-out. */
   readonly fanOutRecords: number;
@@ -54,6 +57,7 @@ export function readSettings(environment: NodeJS.ProcessEnv, args: readonly stri
     naiveSeconds: count("NAIVE_SECONDS", 15),
     publishRecords: count("PUBLISH_RECORDS", 100_000),
     batchRecords: count("BATCH_RECORDS", 500),
+    consumeRecords: count("CONSUME_RECORDS", 200_000),
     followers: count("FOLLOWERS", 1000),
     fanOutRecords: count("FAN_OUT_RECORDS", 10_000),
     stalledStreams: count("STALLED_STREAMS", 1000),

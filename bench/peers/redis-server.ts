@@ -4,8 +4,13 @@ import type { Bench } from "../harness/bench.js";
 import { findFreePort } from "../harness/free-port.js";
 import { startProgram, versionOf } from "../harness/program.js";
 
-/** A Redis of this row's own that syncs its log to disk before it answers. Undefined: it is not on PATH. */
-export async function startRedisServer(bench: Bench): Promise<{ readonly port: number } | undefined> {
+/**
+ * A Redis of this row's own that syncs its log to disk before it answers, or every second. Undefined: it is not on PATH.
+ */
+export async function startRedisServer(
+  bench: Bench,
+  appendfsync: "always" | "everysec" = "always",
+): Promise<{ readonly port: number } | undefined> {
   if (versionOf("redis-server") === undefined) return undefined;
   const port = await findFreePort();
   const folder = await mkdtemp(join(bench.folder, "redis-"));
@@ -14,7 +19,7 @@ export async function startRedisServer(bench: Bench): Promise<{ readonly port: n
     port: String(port),
     dir: folder,
     appendonly: "yes",
-    appendfsync: "always",
+    appendfsync,
     // Snapshots beside the log would only slow it down.
     save: "",
   };

@@ -1,7 +1,7 @@
-import { type JetStreamManager, DeliverPolicy, jetstream, jetstreamManager, StorageType } from "@nats-io/jetstream";
-import { setTimeout as sleep } from "node:timers/promises";
-import { connect, type NatsConnection } from "@nats-io/transport-node";
-import { bodies, ReplayCheck, type Sample, timed } from "../harness/sample.js";
+import { DeliverPolicy, jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { connect } from "@nats-io/transport-node";
+import { fillJetStream } from "../harness/fill-jetstream.js";
+import { ReplayCheck, type Sample, timed } from "../harness/sample.js";
 import type { Subject } from "../harness/subject.js";
 
 export interface ReplayJetStreamConfig {
@@ -17,9 +17,9 @@ const messagesAhead = 10_000;
 export async function open(config: ReplayJetStreamConfig): Promise<Subject<"pull" | "push", Sample>> {
   const connection = await connect({ servers: `127.0.0.1:${config.port}` });
   const manager = await jetstreamManager(connection);
-  await manager.streams.add({ name: "replay", subjects: ["replay"], storage: StorageType.File });
   const stream = jetstream(connection);
-  await fill(connection, manager, config);
+  const { records, bodyBytes } = config;
+  await fillJetStream(connection, manager, { stream: "replay", records, bodyBytes });
 
   async function consume(way: "pull" | "push") {
     if (way === "pull") {
@@ -45,26 +45,4 @@ export async function open(config: ReplayJetStreamConfig): Promise<Subject<"pull
       }),
     close: () => connection.close(),
   };
-}
-
-/** Without acknowledgements, which take ten times as long; then waits until the stream has everything. */
-async function fill(
-  connection: NatsConnection,
-  manager: JetStreamManager,
-  { records, bodyBytes }: ReplayJetStreamConfig,
-): Promise<void> {
-  const payloads = bodies(bodyBytes);
-  for (let sent = 0; sent < records; ) {
-    connection.publish("replay", payloads[sent % payloads.length] as Uint8Array);
-    sent += 1;
-    // The server must not be swamped: what it cannot queue it drops.
-    if (sent % 5000 === 0) await connection.flush();
-  }
-  for (let stored = -1; ; ) {
-    const { state } = await manager.streams.info("replay");
-    if (state.messages === records) return;
-    if (state.messages === stored) throw new Error(`JetStream dropped ${records - stored} messages`);
-    stored = state.messages;
-    await sleep(1000);
-  }
 }

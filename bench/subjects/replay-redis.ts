@@ -1,5 +1,6 @@
 import { Redis } from "ioredis";
-import { bodies, ReplayCheck, type Sample, timed } from "../harness/sample.js";
+import { fillRedis, indexOfRedisId } from "../harness/fill-redis.js";
+import { ReplayCheck, type Sample, timed } from "../harness/sample.js";
 import type { Subject } from "../harness/subject.js";
 
 export interface ReplayRedisConfig {
@@ -13,14 +14,8 @@ const pageRecords = 1000;
 /** Fills a stream once. A round reads it with XRANGE, in pages. */
 export async function open(config: ReplayRedisConfig): Promise<Subject<void, Sample>> {
   const redis = new Redis(config.port, "127.0.0.1");
-  const payloads = bodies(config.bodyBytes).map((body) => Buffer.from(body));
-  for (let sent = 0; sent < config.records; ) {
-    const pipeline = redis.pipeline();
-    const end = Math.min(config.records, sent + 10_000);
-    // Ids count up, so that a reader can tell that none is missing.
-    for (; sent < end; sent++) pipeline.xadd("replay", `1-${sent}`, "d", payloads[sent % payloads.length] as Buffer);
-    await pipeline.exec();
-  }
+  const { records, bodyBytes } = config;
+  await fillRedis(redis, { stream: "replay", records, bodyBytes });
   return {
     info: undefined,
     round: () =>
@@ -32,7 +27,7 @@ export async function open(config: ReplayRedisConfig): Promise<Subject<void, Sam
           let last = "";
           for (const [id, fields] of page) {
             last = id.toString("latin1");
-            check.see(Number(last.slice(2)), fields[1]);
+            check.see(indexOfRedisId(last), fields[1]);
           }
           if (page.length < pageRecords) return check.count;
           from = `(${last}`;
