@@ -292,7 +292,10 @@ export interface SubscriptionStore {
   listParked(request: ParkedRequest): Promise<readonly StoredParked[]>;
   /** Returns how many there were. */
   discardParked(subscriptionId: number, offsets: readonly number[]): Promise<number>;
-  /** Moves parked records to `retries`, without failures, in free claims of kind `redriven`, one a slot. Returns how many. */
+  /**
+   * Moves parked records to `retries`, without failures, in free claims of kind `redriven`, one a slot. One that a claim has
+   * anyway (somebody sought back to it) stays parked: no offset is in two claims. Returns how many were moved.
+   */
   redriveParked(write: RedriveWrite): Promise<number>;
 
   /** Settles records of one subscription and appends to topics, in one transaction. */

@@ -56,6 +56,14 @@ export async function openedSession(store: Store, leaseMs = longLeaseMs): Promis
   return sessions;
 }
 
+/** Ends the sessions that are over as soon as there is one. Returns how many there were. */
+export async function endedSession(store: Store): Promise<number> {
+  for (;;) {
+    const ended = await store.endExpiredSessions();
+    if (ended > 0) return ended;
+  }
+}
+
 export const range = (firstOffset: number, nextOffset = firstOffset + 1): OffsetRange => ({ firstOffset, nextOffset });
 
 /** All claims of an EXCLUSIVE or KEYED subscription, taken. */

@@ -29,8 +29,7 @@ function settleStatement(name: string, forgotten: Forgotten) {
     values,
     build: (value) => sql<{ claimId: number }>`
 with held as materialized (
-  select c.claim_id, c.todo - asked.ranges as todo, asked.ranges as settled,
-    isempty(c.todo - asked.ranges) and c.kind not in ('rest', 'slot') as is_done
+  select c.claim_id, c.todo - asked.ranges as todo, asked.ranges as settled, c.kind in ('rest', 'slot') as stays
   from millrace.claims as c
     join unnest(${value.claimIds}, ${value.ranges}) as asked (claim_id, ranges) on asked.claim_id = c.claim_id
   where c.subscription_id = ${value.subscriptionId} and c.session = ${value.session}
@@ -38,10 +37,12 @@ with held as materialized (
   for update of c
 ), kept as (
   update millrace.claims as c set todo = held.todo
-  from held where c.subscription_id = ${value.subscriptionId} and c.claim_id = held.claim_id and not held.is_done
+  from held where c.subscription_id = ${value.subscriptionId} and c.claim_id = held.claim_id
+    and (held.stays or not isempty(held.todo))
 ), done as (
   delete from millrace.claims as c using held
-  where c.subscription_id = ${value.subscriptionId} and c.claim_id = held.claim_id and held.is_done
+  where c.subscription_id = ${value.subscriptionId} and c.claim_id = held.claim_id
+    and not held.stays and isempty(held.todo)
 )${forgotten(value)}
 select claim_id as "claimId" from held`,
   });
