@@ -60,6 +60,8 @@ export interface Limits {
   readonly consumersPerSubscription: number;
   /** Records that a node reads ahead for one subscription's consumers, in bytes. */
   readonly consumeAheadBytes: number;
+  /** Records that a node reads ahead for all of them, in bytes; beyond it each still reads a page at a time. */
+  readonly consumeAheadNodeBytes: number;
   /** Records that a node takes off a SHARED subscription at once; other nodes cannot have them while it works on them. */
   readonly claimRecords: number;
   /** Records that one subscription may have parked; beyond it, what fails goes on being tried. */
@@ -100,6 +102,7 @@ export const defaultLimits: Limits = {
   sessionLeaseMs: 10_000,
   consumersPerSubscription: 1000,
   consumeAheadBytes: 4 * MiB,
+  consumeAheadNodeBytes: 128 * MiB,
   claimRecords: 4000,
   parkedRecords: 100_000,
   laneQueue: 20_000,

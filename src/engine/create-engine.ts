@@ -1,11 +1,17 @@
 /** Builds the engine: what its parts share, and what runs in the background. */
 
+import { hostname } from "node:os";
 import { checkTopicName, type Limits } from "../core/index.js";
 import type { Store, StoredTopic } from "../store/index.js";
 import { trackTasks } from "../streams/index.js";
 import type { Clock, Logger, Metrics } from "../telemetry/index.js";
 import { appendBatch } from "./append.js";
 import { createAppender } from "./appender.js";
+import { commitDelivered } from "./consume/commit.js";
+import { consume } from "./consume/consume.js";
+import { createConsumerGroups } from "./consume/groups.js";
+import { createReadAhead } from "./consume/read-ahead.js";
+import { createSubscriptions } from "./consume/subscriptions.js";
 import { createDatabaseLanes } from "./database-lanes.js";
 import type { Engine } from "./engine.js";
 import { explainFilter } from "./explain-filter.js";
@@ -99,6 +105,12 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
   background.track(stateBuilder.run(ending.signal));
   background.track(retention.run(ending.signal));
 
+  const ahead = createReadAhead(limits);
+  const node = `${hostname()}:${process.pid}`;
+  const groups = createConsumerGroups({ lanes, cache, pages, ahead, limits, clock, stampClock, metrics, logger, node });
+  const subscriptions = createSubscriptions({ cache, lanes, groups, clock, node });
+  metrics.gauge("consume_ahead_bytes", "Records that are read and wait for consumers", () => ahead.bytes);
+
   const stateParts = { cache, lanes, pageBudget, limits, stampClock, random };
 
   return {
@@ -128,8 +140,18 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
     listState: (command, stream, signal) => listState(stateParts, command, stream, signal),
     explainFilter: async (command, signal) => explainFilter(stateParts, command, signal),
     watchState: (command, stream, signal) => watchState(stateParts, command, stream, signal),
+    subscriptions,
+    consume: (opening, requests, stream, signal) =>
+      consume({ groups, pageBudget, limits, clock, random }, opening, requests, stream, signal),
+    commit: (command, signal) =>
+      commitDelivered(
+        { cache, lanes, limits, stampClock, metrics, groups, onAppended: retention.appended },
+        command,
+        signal,
+      ),
     async close() {
       ending.abort();
+      await groups.close();
       await cache.close();
       await background.settled();
     },

@@ -103,6 +103,7 @@ export { join } from "./concurrency/join.js";
 export { scope } from "./concurrency/scope.js";
 export { timeLimit } from "./concurrency/time-limit.js";
 export { tryJoin } from "./concurrency/try-join.js";
+export { Queue } from "./channels/queue.js";
 export { Semaphore } from "./concurrency/semaphore.js";
 export { trackTasks } from "./concurrency/tasks.js";
 export { Watch } from "./channels/watch.js";

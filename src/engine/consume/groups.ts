@@ -1,7 +1,28 @@
-/** The subscriptions that this node's consumers share: what the rest of the engine may ask of them. */
+/** The subscriptions that are consumed on this node: one group each, while it has consumers. */
 
-import type { ConsumerFacts } from "../subscription-engine.js";
+import {
+  epochMismatch,
+  type Limits,
+  MillraceError,
+  type Position,
+  type Sharing,
+  subscriptionNotFound,
+} from "../../core/index.js";
+import { trackTasks } from "../../streams/index.js";
+import type { Logger } from "../../telemetry/index.js";
+import type { DatabaseLanes } from "../database-lanes.js";
+import { resolveStart } from "../start-offset.js";
+import type { ConsumeOpening, ConsumerFacts } from "../subscription-engine.js";
+import type { TopicCache } from "../topic-cache.js";
+import type { Topic } from "../topic.js";
+import { Consumer } from "./consumer.js";
+import { createEphemeralGroup, type EphemeralGroupParts } from "./ephemeral-group.js";
+import { findSubscription } from "./find-subscription.js";
+import type { Group } from "./group.js";
+import { createNodeSession } from "./node-session.js";
+import { SubscriptionGroup } from "./subscription-group.js";
 
+/** What the rest of the engine may ask of groups. */
 export interface ConsumerGroups {
   /** Those who consume a subscription on this node, as they are now. */
   factsOf(subscriptionId: number): readonly ConsumerFacts[];
@@ -9,4 +30,207 @@ export interface ConsumerGroups {
   nudge(subscriptionId: number): void;
   /** A Commit settled these records: whoever had them has them no more. */
   settledByCommit(subscriptionId: number, session: number, offsets: readonly number[]): void;
+}
+
+/** A consumer's place in its group. */
+export interface Membership {
+  readonly group: Group;
+  readonly topic: Topic;
+  readonly sharing: Sharing;
+  readonly session: number;
+  /** Where it stood when the consumer came. */
+  readonly cursor: Position;
+  /** Every call after the first does nothing. `wasLost`: as of `Group.leave`. */
+  leave(wasLost: boolean): void;
+}
+
+export interface JoinableGroups extends ConsumerGroups {
+  /** Finds or begins the group of an opening, and makes a consumer of it. */
+  join(
+    opening: ConsumeOpening,
+    peer: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly membership: Membership; readonly consumer: Consumer }>;
+  /** Waits for groups that are closing, and ends the node's hold. */
+  close(): Promise<void>;
+}
+
+export interface ConsumerGroupsParts extends EphemeralGroupParts {
+  readonly cache: TopicCache;
+  readonly lanes: DatabaseLanes;
+  readonly limits: Limits;
+  readonly logger: Logger;
+  /** As Describe names this node. */
+  readonly node: string;
+}
+
+interface Entry {
+  readonly opened: Promise<{ readonly held: SubscriptionGroup; readonly cursor: number }>;
+  group: SubscriptionGroup | undefined;
+  users: number;
+  /** Set: it closes, and the next one waits for it. */
+  closing: Promise<void> | undefined;
+}
+
+export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups {
+  const { lanes, cache, limits, logger, node } = parts;
+  const entries = new Map<number, Entry>();
+  /** Ephemeral groups that close: a moment each. */
+  const closings = trackTasks((error) => logger.error({ err: error }, "an ephemeral consumer did not close"));
+  let lastConsumerId = 0;
+  const session = createNodeSession({ ...parts, onLost: loseAll });
+
+  function loseAll(): void {
+    const error = new MillraceError(
+      "database-unavailable",
+      "This node did not answer for so long that its hold on the subscription ended (MILLRACE_SESSION_LEASE_MS). Consume again",
+      { retryDelayMs: 100 },
+    );
+    for (const { group } of entries.values()) group?.group.failAll(error);
+  }
+
+  function consumerOf(opening: ConsumeOpening, peer: string): Consumer {
+    lastConsumerId += 1;
+    const name = opening.consumer === "" ? peer : opening.consumer;
+    return new Consumer({ id: lastConsumerId, name, peer, node }, opening.window);
+  }
+
+  async function open(name: string, subscriptionId: number): Promise<{ held: SubscriptionGroup; cursor: number }> {
+    await session.open();
+    const progress = await lanes.run("live", (store) => store.readProgress(subscriptionId));
+    if (progress === undefined) throw subscriptionNotFound(name);
+    const { subscription } = progress;
+    const { lease } = await cache.acquireFresh(subscription.topic);
+    if (subscription.epoch !== lease.topic.epoch) {
+      const { topic } = lease;
+      lease.release();
+      throw epochMismatch(topic.name, subscription.epoch, topic.epoch);
+    }
+    const held = new SubscriptionGroup({ ...parts, lease, session }, subscription, progress.parked);
+    return { held, cursor: progress.cursor };
+  }
+
+  async function acquire(name: string): Promise<{ entry: Entry; held: SubscriptionGroup; cursor: number }> {
+    for (;;) {
+      const { subscriptionId } = await findSubscription(lanes, name);
+      const known = entries.get(subscriptionId);
+      if (known?.closing !== undefined) {
+        await known.closing;
+        continue;
+      }
+      const entry = known ?? { opened: open(name, subscriptionId), group: undefined, users: 0, closing: undefined };
+      entries.set(subscriptionId, entry);
+      entry.users += 1;
+      try {
+        const { held, cursor } = await entry.opened;
+        entry.group = held;
+        if (held.group.consumers.size >= limits.consumersPerSubscription) throw tooMany(name);
+        return { entry, held, cursor: known === undefined ? cursor : Math.max(cursor, held.group.cursor) };
+      } catch (error) {
+        release(subscriptionId, entry);
+        throw error;
+      }
+    }
+  }
+
+  function release(subscriptionId: number, entry: Entry): void {
+    entry.users -= 1;
+    if (entry.users > 0 || entry.closing !== undefined) return;
+    entry.closing = entry.opened
+      .then(
+        ({ held }) => held.close(),
+        () => undefined,
+      )
+      .catch((error: unknown) => logger.error({ err: error }, "a group of consumers did not close"))
+      .then(() => {
+        entries.delete(subscriptionId);
+      })
+      .then(() => (entries.size === 0 ? session.close() : undefined));
+  }
+
+  function tooMany(name: string): MillraceError {
+    const most = limits.consumersPerSubscription;
+    return new MillraceError(
+      "consumer-limit",
+      `Subscription "${name}" has ${most} consumers on this node already (MILLRACE_CONSUMERS_PER_SUBSCRIPTION)`,
+      { metadata: { subscription: name, limit: String(most) }, retryDelayMs: 1000 },
+    );
+  }
+
+  async function joinSubscription(opening: ConsumeOpening & { kind: "subscription" }, consumer: Consumer) {
+    const { entry, held, cursor } = await acquire(opening.subscription);
+    const { subscriptionId, sharing, epoch } = held.subscription;
+    const leave = once((wasLost: boolean) => {
+      held.group.leave(consumer, wasLost);
+      release(subscriptionId, entry);
+    });
+    try {
+      await held.join(consumer);
+    } catch (error) {
+      leave(false);
+      throw error;
+    }
+    const { topic } = held;
+    return { group: held.group, topic, sharing, session: held.session, cursor: { epoch, offset: cursor }, leave };
+  }
+
+  async function joinTopic(
+    opening: ConsumeOpening & { kind: "ephemeral" },
+    consumer: Consumer,
+    signal: AbortSignal,
+  ): Promise<Membership> {
+    const { lease, stored } = await cache.acquireFresh(opening.topic, signal);
+    try {
+      const { topic } = lease;
+      const from = await resolveStart(opening.from ?? { at: "latest" }, topic, stored.head, lanes, signal);
+      topic.followers += 1;
+      const group = createEphemeralGroup(parts, lease, from);
+      group.join(consumer);
+      const leave = once((wasLost: boolean) => {
+        group.leave(consumer, wasLost);
+        closings.track(
+          group.close(AbortSignal.abort()).finally(() => {
+            topic.followers -= 1;
+            lease.release();
+          }),
+        );
+      });
+      return { group, topic, sharing: "exclusive", session: 0, cursor: { epoch: topic.epoch, offset: from }, leave };
+    } catch (error) {
+      lease.release();
+      throw error;
+    }
+  }
+
+  return {
+    factsOf: (subscriptionId) =>
+      [...(entries.get(subscriptionId)?.group?.group.consumers ?? [])].map((consumer) => consumer.facts()),
+    nudge: (subscriptionId) => entries.get(subscriptionId)?.group?.nudge(),
+    settledByCommit(subscriptionId, ownSession, offsets) {
+      const held = entries.get(subscriptionId)?.group;
+      if (held?.session === ownSession) held.group.settled(offsets);
+    },
+    async join(opening, peer, signal) {
+      const consumer = consumerOf(opening, peer);
+      const membership =
+        opening.kind === "subscription"
+          ? await joinSubscription(opening, consumer)
+          : await joinTopic(opening, consumer, signal);
+      return { membership, consumer };
+    },
+    async close() {
+      await Promise.all([...entries.values()].map(({ closing }) => closing));
+      await closings.settled();
+      await session.close();
+    },
+  };
+}
+
+function once(work: (wasLost: boolean) => void): (wasLost: boolean) => void {
+  let isDone = false;
+  return (wasLost) => {
+    if (isDone) return;
+    isDone = true;
+    work(wasLost);
+  };
 }

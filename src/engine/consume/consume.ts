@@ -1,0 +1,257 @@
+/**
+ * A Consume call: records go out and verdicts come in, each as its own side allows. The generator is resumed when the
+ * transport took the last message; only then are the next records taken, and the deadlines of the last begin.
+ */
+
+import type { Limits, MillraceError } from "../../core/index.js";
+import { abortable } from "../../streams/index.js";
+import type { Clock, LiveStream } from "../../telemetry/index.js";
+import type { PageBudget } from "../page-allowance.js";
+import type { ConsumeMessage, ConsumeOpening, ConsumerRequest, ConsumerWaiting } from "../subscription-engine.js";
+import type { Consumer } from "./consumer.js";
+import type { JoinableGroups, Membership } from "./groups.js";
+
+/** A heartbeat comes so soon after the reason for the silence changed, in milliseconds. */
+const reasonMs = 500;
+/** What a consumer is to be told: beyond so many ranges nothing more is heard of it until it has read them. */
+const newsMost = 10_000;
+
+export interface ConsumeParts {
+  readonly groups: JoinableGroups;
+  readonly pageBudget: PageBudget;
+  readonly limits: Limits;
+  readonly clock: Clock;
+  /** In [0, 1): spreads heartbeats. */
+  readonly random: () => number;
+}
+
+export async function* consume(
+  parts: ConsumeParts,
+  opening: ConsumeOpening,
+  requests: AsyncIterator<ConsumerRequest, undefined>,
+  stream: LiveStream,
+  signal: AbortSignal,
+): AsyncGenerator<ConsumeMessage, void, undefined> {
+  stream.waitFor("database");
+  const { membership, consumer } = await parts.groups.join(opening, stream.peer, signal);
+  const call = new ConsumeCall(parts, {
+    membership,
+    consumer,
+    stream,
+    signal,
+    isStored: opening.kind === "subscription",
+  });
+  const intake = call.takeIn(requests);
+  try {
+    yield call.started();
+    while (!call.isDone) {
+      // In one expression: a message held by a suspended generator would cost a stalled consumer its size once more.
+      yield await call.next();
+      call.delivered();
+    }
+    // The node drains: what it has said was written, and now the call ends as all do.
+    signal.throwIfAborted();
+  } finally {
+    call.leave();
+    void requests.return?.();
+    await intake;
+  }
+}
+
+interface CallParts {
+  readonly membership: Membership;
+  readonly consumer: Consumer;
+  readonly stream: LiveStream;
+  readonly signal: AbortSignal;
+  readonly isStored: boolean;
+}
+
+class ConsumeCall {
+  isDone = false;
+  readonly #parts: ConsumeParts;
+  readonly #call: CallParts;
+  readonly #allowance: ReturnType<PageBudget["forStream"]>;
+  readonly #left = new AbortController();
+  /** Aborts when nobody is left to send to: not when the node drains. */
+  readonly #gone: AbortSignal;
+  #grant: ReturnType<ReturnType<PageBudget["forStream"]>["take"]> | undefined;
+  #messageBytes = 0;
+  /** The client has said all that it will say, or is not heard any more. */
+  #isHalfClosed = false;
+  /** Set: how the requests failed. */
+  #refusal: unknown;
+  #heartbeatMs: number;
+  #waiting: { readonly reason: ConsumerWaiting; readonly sinceMs: number } = { reason: "nothing", sinceMs: 0 };
+  #told: ConsumerWaiting = "nothing";
+
+  constructor(parts: ConsumeParts, call: CallParts) {
+    this.#parts = parts;
+    this.#call = call;
+    this.#allowance = parts.pageBudget.forStream();
+    this.#gone = untilGone(call.signal, this.#left.signal);
+    this.#heartbeatMs = this.#nextHeartbeatMs();
+    const { topic } = call.membership;
+    call.stream.topic = topic.name;
+    call.stream.measureLag(() => Math.max(0, topic.tip.value.nextOffset - call.membership.group.cursor));
+  }
+
+  started(): ConsumeMessage {
+    const { membership, consumer } = this.#call;
+    const { session, cursor, sharing, group } = membership;
+    const { ackDeadlineMs } = group.policy;
+    return messageOf({ kind: "started", session, cursor, window: consumer.window, ackDeadlineMs, sharing });
+  }
+
+  /** Hears what the client says, as fast as it is told what became of it. Never throws. */
+  async takeIn(requests: AsyncIterator<ConsumerRequest, undefined>): Promise<void> {
+    const { membership, consumer } = this.#call;
+    try {
+      for (;;) {
+        while (consumer.newsCount > newsMost) await consumer.untilTold(this.#gone);
+        const { done, value } = await requests.next();
+        if (done || this.#left.signal.aborted) break;
+        membership.group.hear(consumer, value);
+      }
+    } catch (error) {
+      if (!this.#left.signal.aborted) this.#refusal = error;
+    }
+    this.#isHalfClosed = true;
+    consumer.wake();
+  }
+
+  /** The next message, when there is one; sets `isDone` with the last. */
+  async next(): Promise<ConsumeMessage> {
+    const { membership, consumer, stream } = this.#call;
+    const { group } = membership;
+    for (;;) {
+      this.#gone.throwIfAborted();
+      if (this.#refusal !== undefined) throw this.#refusal;
+      if (consumer.failure !== undefined) throw consumer.failure;
+      const { version } = consumer;
+      if (this.#isHalfClosed && (this.#call.isStored || this.#call.signal.aborted)) return this.#farewell();
+      this.#grant ??= this.#allowance.take();
+      const handed = group.take(consumer, this.#grant.bytes);
+      const confirmed = consumer.takeConfirmed();
+      const event = consumer.takeEvent();
+      if (handed !== undefined || confirmed !== undefined || event !== undefined) {
+        this.#messageBytes = handed?.runs.reduce((bytes, run) => bytes + run.length, 0) ?? 0;
+        this.#heartbeatMs = this.#nextHeartbeatMs();
+        if (handed !== undefined) this.#told = "nothing";
+        stream.nextOffset = group.cursor;
+        return { runs: [], records: 0, attempt: 0, ...handed, confirmed, event };
+      }
+      this.#releaseGrant();
+      if (this.#isAtEnd()) {
+        this.isDone = true;
+        return messageOf({ kind: "closed" });
+      }
+      const reason = group.waitingOf(consumer);
+      if (this.#isHalfClosed && reason !== "database" && reason !== "nothing") return this.#farewell();
+      if (!(await consumer.changed(version, this.#silenceMs(reason), this.#gone))) return this.#heartbeat();
+    }
+  }
+
+  /** The transport took the last message. */
+  delivered(): void {
+    const { membership, consumer } = this.#call;
+    consumer.delivered(this.#parts.clock.monotonicMs(), membership.group.policy.ackDeadlineMs);
+    this.#allowance.delivered(this.#messageBytes);
+    this.#releaseGrant();
+  }
+
+  leave(): void {
+    const { membership, consumer, signal } = this.#call;
+    const isDraining = signal.aborted && isDrain(signal.reason);
+    const wasLost = !this.isDone && signal.aborted && !isDraining && consumer.failure === undefined;
+    membership.leave(wasLost);
+    this.#releaseGrant();
+    this.#left.abort();
+  }
+
+  /** The last message: what it had goes to others, and what it said is written and told. */
+  async #farewell(): Promise<ConsumeMessage> {
+    const { membership, consumer } = this.#call;
+    membership.group.leave(consumer, false);
+    await abortable(membership.group.writer.flush(), this.#gone);
+    this.isDone = true;
+    return { runs: [], records: 0, attempt: 0, confirmed: consumer.takeConfirmed(), event: undefined };
+  }
+
+  /** Nothing will come any more. */
+  #isAtEnd(): boolean {
+    const { membership, consumer, isStored } = this.#call;
+    if (isStored) return consumer.isAtEnd;
+    return membership.topic.tip.value.state === "closed" && membership.group.isIdle;
+  }
+
+  /** How long to wait for something to send before a heartbeat. */
+  #silenceMs(reason: ConsumerWaiting): number {
+    const { consumer, stream } = this.#call;
+    const nowMs = this.#parts.clock.monotonicMs();
+    consumer.waiting = reason;
+    stream.waitFor(streamWaiting[reason]);
+    if (reason !== this.#waiting.reason) this.#waiting = { reason, sinceMs: nowMs };
+    const dueMs = reason === this.#told || reason === "nothing" ? Infinity : this.#waiting.sinceMs + reasonMs;
+    return Math.max(1, Math.min(dueMs, this.#heartbeatMs) - nowMs);
+  }
+
+  #heartbeat(): ConsumeMessage {
+    const { membership, consumer } = this.#call;
+    const { group, topic } = membership;
+    this.#heartbeatMs = this.#nextHeartbeatMs();
+    this.#told = group.waitingOf(consumer);
+    return messageOf({
+      kind: "heartbeat",
+      waiting: this.#told,
+      outstandingRecords: consumer.outstanding.size,
+      outstandingBytes: consumer.outstandingBytes,
+      window: consumer.window,
+      cursor: { epoch: topic.epoch, offset: group.cursor },
+      nextOffset: topic.tip.value.nextOffset,
+      retryRecords: group.retryCount,
+    });
+  }
+
+  #nextHeartbeatMs(): number {
+    const { heartbeatMinMs, heartbeatMaxMs } = this.#parts.limits;
+    return this.#parts.clock.monotonicMs() + heartbeatMinMs + this.#parts.random() * (heartbeatMaxMs - heartbeatMinMs);
+  }
+
+  #releaseGrant(): void {
+    this.#grant?.release();
+    this.#grant = undefined;
+  }
+}
+
+/** What InspectService says of a stream that waits for such a reason. */
+const streamWaiting = {
+  nothing: "nothing",
+  "caught-up": "new-records",
+  "window-full-records": "client-message",
+  "window-full-bytes": "client-message",
+  paused: "new-records",
+  "retry-backlog-full": "client-message",
+  "keys-busy": "client-message",
+  "other-consumers": "new-records",
+  database: "database",
+  "retry-delay": "new-records",
+} as const satisfies Record<ConsumerWaiting, LiveStream["waiting"]>;
+
+function messageOf(event: NonNullable<ConsumeMessage["event"]>): ConsumeMessage {
+  return { runs: [], records: 0, attempt: 0, confirmed: undefined, event };
+}
+
+function isDrain(reason: unknown): boolean {
+  return (reason as MillraceError | undefined)?.code === "draining";
+}
+
+/** A draining node still tells what was written; a client that is gone is told nothing. */
+function untilGone(signal: AbortSignal, left: AbortSignal): AbortSignal {
+  const gone = new AbortController();
+  const onAbort = (): void => {
+    if (!isDrain(signal.reason)) gone.abort(signal.reason);
+  };
+  if (signal.aborted) onAbort();
+  else signal.addEventListener("abort", onAbort, { once: true, signal: left });
+  return gone.signal;
+}

@@ -1,0 +1,35 @@
+/** A consumer of a topic that keeps nothing: windows, acknowledgements and retries are this call's own, in memory. */
+
+import { defaultDeliveryPolicy } from "../../core/index.js";
+import type { DatabaseLanes } from "../database-lanes.js";
+import type { TopicLease } from "../topic-cache.js";
+import { Group, type GroupParts } from "./group.js";
+
+export type EphemeralGroupParts = Omit<GroupParts, "topic" | "sharing" | "policy" | "ledger" | "mayPark"> & {
+  readonly lanes: DatabaseLanes;
+};
+
+/** No subscription has this id: nothing that failed is noted anywhere. */
+const noSubscription = 0;
+
+export function createEphemeralGroup(parts: EphemeralGroupParts, lease: TopicLease, fromOffset: number): Group {
+  const { topicId } = lease.topic;
+  const group = new Group({
+    ...parts,
+    topic: lease.topic,
+    sharing: "exclusive",
+    policy: defaultDeliveryPolicy,
+    ledger: {
+      session: 0,
+      isHeld: true,
+      settle: () => Promise.resolve({ lostClaims: [], settledElsewhere: [], gone: [] }),
+      readRetryFrames: (offsets) =>
+        parts.lanes.run("live", (store) => store.readRetryFrames(noSubscription, topicId, offsets)),
+      claimMore: () => Promise.resolve(undefined),
+    },
+    mayPark: () => true,
+  });
+  const todo = [{ firstOffset: fromOffset, nextOffset: Number.POSITIVE_INFINITY }];
+  group.add({ claimId: 0, kind: "slot", slot: 0, todo }, []);
+  return group;
+}

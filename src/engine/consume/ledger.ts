@@ -1,0 +1,15 @@
+/** Where a group's claims are kept: the database, or nowhere. */
+
+import type { RetryFrame, SettleOutcome, SettleWrite, StoredClaim } from "../../store/index.js";
+
+export interface Ledger {
+  /** Names this node's hold; 0: there is nothing to hold. */
+  readonly session: number;
+  /** Whether what it claimed is its own for certain, at this moment. */
+  readonly isHeld: boolean;
+  settle(write: Omit<SettleWrite, "subscriptionId" | "session">): Promise<SettleOutcome>;
+  /** Records to be handed out again; those that are gone are missing. */
+  readRetryFrames(offsets: readonly number[]): Promise<readonly RetryFrame[]>;
+  /** Claims at most so many more offsets between these. Undefined: there is nothing. */
+  claimMore(count: number, fromOffset: number, untilOffset: number): Promise<StoredClaim | undefined>;
+}

@@ -1,0 +1,32 @@
+import type { Limits } from "../../core/index.js";
+
+/** What groups hold of records that are ready: each has a bound, and all of a node share one. */
+export interface ReadAhead {
+  readonly bytes: number;
+  /** Says what a group holds now. */
+  hold(group: object, bytes: number): void;
+  /** Whether a group may read another page. One that has nothing always may. */
+  mayRead(group: object, bytes: number): boolean;
+  leave(group: object): void;
+}
+
+export function createReadAhead(limits: Pick<Limits, "consumeAheadBytes" | "consumeAheadNodeBytes">): ReadAhead {
+  const held = new Map<object, number>();
+  let total = 0;
+  const hold = (group: object, bytes: number): void => {
+    total += bytes - (held.get(group) ?? 0);
+    held.set(group, bytes);
+  };
+  return {
+    get bytes() {
+      return total;
+    },
+    hold,
+    mayRead: (_group, bytes) =>
+      bytes === 0 || (bytes < limits.consumeAheadBytes && total < limits.consumeAheadNodeBytes),
+    leave(group) {
+      hold(group, 0);
+      held.delete(group);
+    },
+  };
+}

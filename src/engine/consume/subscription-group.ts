@@ -1,0 +1,301 @@
+/**
+ * A group whose claims are in the database: what this node holds of a subscription, kept in step with other nodes. Once a
+ * second, and when something was changed here, it says who consumes here, hears what was changed, takes what is free, and
+ * gives up what is not its share.
+ */
+
+import { consumerFenced, epochMismatch, subscriptionNotFound } from "../../core/index.js";
+import type { ClaimHolder, StoredSubscription, SubscriptionSync } from "../../store/index.js";
+import { Watch } from "../../streams/index.js";
+import type { DatabaseLanes } from "../database-lanes.js";
+import type { Topic } from "../topic.js";
+import type { TopicLease } from "../topic-cache.js";
+import type { Consumer } from "./consumer.js";
+import { Group, type GroupParts } from "./group.js";
+import type { Ledger } from "./ledger.js";
+import type { NodeSession } from "./node-session.js";
+import { isTransient } from "./settle-writer.js";
+import { slotShare } from "./slot-share.js";
+
+/** Free claims that are taken in one step. */
+const takenAtOnce = 64;
+/** Consumers that are described to other nodes. */
+const toldMost = 100;
+/** How long closing tries to write what is pending. */
+const patienceMs = 5000;
+/** Records that wait in claims that are taken: as many as a subscription may have, and as may be redriven. */
+const retriesMost = 1_000_000;
+
+export interface SubscriptionGroupParts
+  extends Omit<GroupParts, "topic" | "sharing" | "policy" | "ledger" | "mayPark"> {
+  readonly lanes: DatabaseLanes;
+  readonly lease: TopicLease;
+  readonly session: NodeSession;
+}
+
+export class SubscriptionGroup {
+  readonly subscription: StoredSubscription;
+  readonly group: Group;
+  /** The session that all of its claims are held by. */
+  readonly session: number;
+  readonly #parts: SubscriptionGroupParts;
+  readonly #nudged = new Watch(0);
+  readonly #end = new AbortController();
+  readonly #syncing: Promise<void>;
+  #generation: number;
+  /** EXCLUSIVE: the ticket of this node's newest consumer. */
+  #ticket = 0;
+  #parked: number;
+  /** Claims that the database says are ours, and that we do not know. */
+  #strays: ReadonlySet<number> = new Set();
+
+  constructor(parts: SubscriptionGroupParts, subscription: StoredSubscription, parked: number) {
+    const { lease, session } = parts;
+    this.#parts = parts;
+    this.subscription = subscription;
+    this.session = session.session;
+    this.#generation = subscription.generation;
+    this.#parked = parked;
+    lease.topic.followers += 1;
+    this.group = new Group({
+      ...parts,
+      topic: lease.topic,
+      sharing: subscription.sharing,
+      policy: subscription.policy,
+      ledger: this.#ledger(),
+      mayPark: (records) => {
+        if (this.#parked + records > parts.limits.parkedRecords) return false;
+        this.#parked += records;
+        return true;
+      },
+    });
+    this.group.isPaused = subscription.isPaused;
+    this.#syncing = this.#keepInStep();
+  }
+
+  /** Takes a consumer in. Of an EXCLUSIVE subscription it takes over from all others, here and elsewhere. */
+  async join(consumer: Consumer): Promise<void> {
+    if (this.subscription.sharing === "exclusive") {
+      const { subscriptionId, name } = this.subscription;
+      const ticket = await this.#parts.lanes.run("append", (store) => store.takeTicket(subscriptionId));
+      if (ticket === undefined) throw subscriptionNotFound(name);
+      // Two may come at once: the higher ticket stays.
+      if (ticket < this.#ticket) throw consumerFenced(name);
+      this.#ticket = ticket;
+      this.#fence();
+    }
+    this.group.join(consumer);
+    this.nudge();
+  }
+
+  get topic(): Topic {
+    return this.#parts.lease.topic;
+  }
+
+  nudge(): void {
+    this.#nudged.set(0);
+  }
+
+  async close(): Promise<void> {
+    this.#end.abort();
+    await this.#syncing;
+    const patience = AbortSignal.timeout(patienceMs);
+    await this.group.close(patience);
+    const { lanes, lease, logger } = this.#parts;
+    const { subscriptionId } = this.subscription;
+    const claimIds = [...this.group.claims.keys()];
+    try {
+      if (claimIds.length > 0) {
+        await lanes.run("append", (store) => store.releaseClaims(subscriptionId, this.session, claimIds), patience);
+      }
+      await lanes.run("append", (store) => store.leaveSubscription(subscriptionId, this.session), patience);
+    } catch (error) {
+      logger.warn({ err: error }, "cannot give a subscription's claims back; they go with this node's session");
+    }
+    lease.topic.followers -= 1;
+    lease.release();
+  }
+
+  #ledger(): Ledger {
+    const { lanes, session, lease } = this.#parts;
+    const own = session.session;
+    const { subscriptionId } = this.subscription;
+    return {
+      session: own,
+      get isHeld() {
+        return session.session === own && session.isHeld;
+      },
+      settle: (write) => lanes.attempt("append", (store) => store.settle({ subscriptionId, session: own, ...write })),
+      readRetryFrames: (offsets) =>
+        lanes.run("live", (store) => store.readRetryFrames(subscriptionId, lease.topic.topicId, offsets)),
+      claimMore: (count, fromOffset, untilOffset) =>
+        lanes.run("live", (store) =>
+          store.claimBlock({
+            subscriptionId,
+            session: own,
+            generation: this.#generation,
+            count,
+            fromOffset,
+            untilOffset,
+          }),
+        ),
+    };
+  }
+
+  /** Never throws. */
+  async #keepInStep(): Promise<void> {
+    const { signal } = this.#end;
+    while (!signal.aborted) {
+      const { version } = this.#nudged;
+      try {
+        await this.#sync();
+      } catch (error) {
+        if (!signal.aborted && !isAway(error)) {
+          this.#parts.logger.error({ err: error }, "a subscription's claims cannot be kept in step; trying again");
+        }
+      }
+      const isLeaving = [...this.group.claims.values()].some((claim) => claim.isLeaving);
+      const timeoutMs = isLeaving ? Math.min(50, this.#parts.limits.headPollMs) : this.#parts.limits.headPollMs;
+      await this.#nudged.changed(version, { signal, timeoutMs }).catch(() => undefined);
+    }
+  }
+
+  async #sync(): Promise<void> {
+    const { group, session } = this;
+    const { lanes, lease } = this.#parts;
+    const { subscriptionId, name } = this.subscription;
+    const facts = JSON.stringify([...group.consumers].slice(0, toldMost).map((consumer) => consumer.facts()));
+    const member = { session, consumers: group.consumers.size, facts };
+    const sync = await lanes.run("live", (store) => store.syncSubscription(subscriptionId, member), this.#end.signal);
+    if (sync === undefined) return group.failAll(subscriptionNotFound(name));
+    const { subscription } = sync;
+    if (subscription.epoch !== lease.topic.epoch) {
+      return group.failAll(epochMismatch(lease.topic.name, subscription.epoch, lease.topic.epoch));
+    }
+    group.policy = subscription.policy;
+    if (group.isPaused !== subscription.isPaused) {
+      group.isPaused = subscription.isPaused;
+      group.wakeAll();
+    }
+    if (subscription.generation !== this.#generation) {
+      this.#generation = subscription.generation;
+      for (const claim of [...group.claims.values()]) group.drop(claim);
+    }
+    if (subscription.ticket > this.#ticket) this.#fence();
+    await this.#giveUp(sync);
+    await this.#takeFree(sync);
+    await this.#releaseStrays(sync);
+    await this.#endWithTopic();
+    group.lookAgain();
+    await group.writer.flush();
+  }
+
+  /** Ends this node's consumers: a newer one is there. */
+  #fence(): void {
+    if (this.subscription.sharing === "exclusive") this.group.evictAll(consumerFenced(this.subscription.name));
+  }
+
+  /** Gives back what is not this node's share, once no consumer has anything of it. */
+  async #giveUp({ members, subscription }: SubscriptionSync): Promise<void> {
+    const { group, session } = this;
+    const held = [...group.claims.values()].filter((claim) => claim.kind === "slot" && !claim.isLeaving);
+    let surplus = 0;
+    if (subscription.sharing === "keyed") {
+      surplus = held.length - slotShare(members, session, group.consumers.size);
+    } else if (subscription.sharing === "exclusive" && subscription.ticket > this.#ticket) {
+      surplus = held.length;
+    }
+    if (surplus > 0) {
+      held.sort((one, other) => one.outstanding - other.outstanding);
+      for (const claim of held.slice(0, surplus)) this.#retireSlot(claim.slot);
+    }
+    const leaving = [...group.claims.values()].filter((claim) => claim.isLeaving && claim.outstanding === 0);
+    if (leaving.length === 0) return;
+    await group.writer.flush();
+    const done = leaving.filter((claim) => !claim.isLost && claim.outstanding === 0 && !group.writer.has(claim));
+    if (done.length === 0) return;
+    const claimIds = done.map(({ claimId }) => claimId);
+    await this.#parts.lanes.run("append", (store) =>
+      store.releaseClaims(subscription.subscriptionId, session, claimIds),
+    );
+    for (const claim of done) group.release(claim);
+  }
+
+  #retireSlot(slot: number): void {
+    for (const claim of this.group.claims.values()) if (claim.slot === slot) this.group.retire(claim);
+  }
+
+  async #takeFree(sync: SubscriptionSync): Promise<void> {
+    const { group, session } = this;
+    if (group.consumers.size === 0 || this.#end.signal.aborted) return;
+    const wanted = this.#wantedOf(sync).slice(0, takenAtOnce);
+    if (wanted.length === 0) return;
+    const { subscriptionId } = this.subscription;
+    const { lanes } = this.#parts;
+    const claimIds = wanted.map(({ claimId }) => claimId);
+    const taken = await lanes.run("append", (store) =>
+      store.takeClaims(subscriptionId, session, this.#generation, claimIds),
+    );
+    if (taken.length === 0) return;
+    const takenIds = taken.map(({ claimId }) => claimId);
+    const retries = await lanes.run("live", (store) => store.readRetries(subscriptionId, takenIds, retriesMost));
+    for (const claim of taken) {
+      group.add(
+        claim,
+        retries.filter(({ claimId }) => claimId === claim.claimId),
+      );
+    }
+    // There may be more, and redriven records of slots that were just taken.
+    this.nudge();
+  }
+
+  #wantedOf({ claims, members, subscription }: SubscriptionSync): ClaimHolder[] {
+    const { group, session } = this;
+    const free = claims.filter((claim) => claim.session === undefined);
+    if (subscription.sharing === "shared") return free.filter(({ kind }) => kind !== "rest");
+    if (subscription.sharing === "exclusive" && subscription.ticket !== this.#ticket) return [];
+    const held = [...group.claims.values()].filter(({ kind }) => kind === "slot");
+    const slots = new Set(held.filter(({ isLeaving }) => !isLeaving).map(({ slot }) => slot));
+    const share = subscription.sharing === "exclusive" ? 1 : slotShare(members, session, group.consumers.size);
+    return [
+      ...free.filter(({ kind, slot }) => kind === "redriven" && slots.has(slot)),
+      ...free.filter(({ kind }) => kind === "slot").slice(0, Math.max(0, share - held.length)),
+    ];
+  }
+
+  /** What a statement claimed whose answer did not arrive goes back. */
+  async #releaseStrays({ claims }: SubscriptionSync): Promise<void> {
+    const strays = claims
+      .filter((claim) => claim.session === this.session && !this.group.claims.has(claim.claimId))
+      .map(({ claimId }) => claimId);
+    // Seen twice, it is none that is just being taken, or that was done meanwhile.
+    const old = strays.filter((claimId) => this.#strays.has(claimId));
+    this.#strays = new Set(strays);
+    if (old.length === 0) return;
+    const { subscriptionId } = this.subscription;
+    await this.#parts.lanes.run("append", (store) => store.releaseClaims(subscriptionId, this.session, old));
+  }
+
+  /** The topic is closed, and everything is settled, on all nodes. */
+  async #endWithTopic(): Promise<void> {
+    const { group } = this;
+    const { lease, lanes, limits } = this.#parts;
+    const isClosed = lease.topic.tip.value.state === "closed" && group.isIdle;
+    if (!isClosed && this.#parked < limits.parkedRecords * 0.9) return;
+    await group.writer.flush();
+    const { subscriptionId } = this.subscription;
+    const progress = await lanes.run("live", (store) => store.readProgress(subscriptionId), this.#end.signal);
+    if (progress === undefined) return;
+    this.#parked = progress.parked;
+    if (!isClosed || !progress.head.closed || progress.cursor < progress.head.nextOffset || progress.retries > 0)
+      return;
+    for (const consumer of group.consumers) {
+      consumer.isAtEnd = true;
+      consumer.wake();
+    }
+  }
+}
+
+function isAway(error: unknown): boolean {
+  return isTransient(error) || (error instanceof Error && "code" in error && error.code === "database-unavailable");
+}
