@@ -12,7 +12,8 @@ const open = (message: Message) => decodeOpening(ConsumeRequest.fromPartial(mess
 const caller = { consumer: peer, window: { records: 1, bytes: 1 } };
 const subscribed: ConsumeOpening = { kind: "subscription", subscription: "s", ...caller };
 const ephemeral: ConsumeOpening = { kind: "ephemeral", topic: "t", from: undefined, ...caller };
-const later = (message: Message, opening = subscribed) => decodeRequest(ConsumeRequest.fromPartial(message), opening);
+const later = (message: Message, opening: ConsumeOpening = subscribed) =>
+  decodeRequest(ConsumeRequest.fromPartial(message), opening);
 
 /** The fields that a refusal names. */
 function fieldsOf(decode: () => unknown): readonly string[] {
