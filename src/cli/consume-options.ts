@@ -26,7 +26,8 @@ export interface ConsumeTask {
 /** Holds the words behind `consume` and its options against each other. Throws a CommandError (2) for what does not fit. */
 export function readConsumeTask(words: readonly string[], options: ConsumeCommandOptions): ConsumeTask {
   const { topic, from, exec, limit = Infinity, concurrency, window, windowBytes: bytes } = options;
-  const [subscription, ...rest] = topic === undefined ? words : [undefined, ...words];
+  const subscription = topic === undefined ? words[0] : undefined;
+  const rest = topic === undefined ? words.slice(1) : words;
   if (topic === undefined && subscription === undefined) throw refused("say a subscription, or --topic");
   if (topic === undefined && from !== undefined) {
     throw refused("--from is for --topic; `subscription seek` moves a subscription");
