@@ -232,7 +232,8 @@ export class ConsumeHistory {
   #wrongWithKey({ call, offset, key: name }: HistoryEvent & { kind: "handed" }, atMs: number): string | undefined {
     const key = this.#keyOf(name);
     if (key.era === this.#era && offset < key.handed) return `${key.handed} of its key had been handed before`;
-    while (key.settled < key.offsets.length && this.#recordOf(key.offsets[key.settled]!).isAcknowledged) key.settled += 1;
+    while (key.settled < key.offsets.length && this.#recordOf(key.offsets[key.settled]!).isAcknowledged)
+      key.settled += 1;
     const open = key.offsets[key.settled];
     if (open !== undefined && open < offset) return `of its key, ${this.#told(open)}\n  was not acknowledged`;
     for (const other of key.offsets.slice(Math.max(0, key.settled))) {

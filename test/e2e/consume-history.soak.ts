@@ -12,7 +12,8 @@ describe.each(databaseKinds)("on %s", (kind) => {
     (sharing) =>
       soakRounds(`histories of ${sharing} consumers on ${kind}`, (random) => {
         const seed = wholeNumberBetween(random, 1, 2 ** 31);
-        const kills = kind === "postgres" ? { serverKills: 5, postgresKills: 5 } : { serverKills: 10, postgresKills: 0 };
+        const kills =
+          kind === "postgres" ? { serverKills: 5, postgresKills: 5 } : { serverKills: 10, postgresKills: 0 };
         return consumeThroughKills(kind, { sharing, records: 50_000, seed, ...kills });
       }),
     soakTimeoutMs,

@@ -51,9 +51,12 @@ export async function consumeThroughKills(kind: DatabaseKind, run: HistoryRun): 
       await postgres.remove();
     }
   } catch (error) {
-    throw new Error(`consumeThroughKills(${JSON.stringify(kind)}, ${JSON.stringify(run)}): ${(error as Error).message}`, {
-      cause: error,
-    });
+    throw new Error(
+      `consumeThroughKills(${JSON.stringify(kind)}, ${JSON.stringify(run)}): ${(error as Error).message}`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 
@@ -77,7 +80,10 @@ async function consume(
     isOneNode: true,
   });
   try {
-    const kills = [...Array<"server">(serverKills).fill("server"), ...Array<"Postgres">(postgresKills).fill("Postgres")];
+    const kills = [
+      ...Array<"server">(serverKills).fill("server"),
+      ...Array<"Postgres">(postgresKills).fill("Postgres"),
+    ];
     const order = kills.toSorted(() => scene.random() - 0.5);
     for (const [index, what] of order.entries()) {
       await scene.reaches((records * (index + 0.5 + 0.5 * scene.random())) / (order.length + 1));

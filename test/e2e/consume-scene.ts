@@ -3,7 +3,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "vitest";
 import type { Sharing } from "../../src/core/index.js";
-import { ConsumeResponse_Heartbeat_Waiting, Subscription_Sharing } from "../../src/gen/millrace/v1/subscription_service.js";
+import {
+  ConsumeResponse_Heartbeat_Waiting,
+  Subscription_Sharing,
+} from "../../src/gen/millrace/v1/subscription_service.js";
 import { createClient, type RecordInput } from "../../src/index.js";
 import { type Random, seededRandom, wholeNumberBetween } from "../support/soak.js";
 import { openConsumeCall } from "./consume-call.js";
@@ -71,7 +74,13 @@ export async function openScene(options: SceneOptions): Promise<Scene> {
   const failure = new AbortController();
   const fail = (error: unknown) => failure.abort(error);
   const isStuck = async () => {
-    const { cursor, retryRecords, parkedRecords, outstandingRecords, consumers: seen } = await control.describe(subscription);
+    const {
+      cursor,
+      retryRecords,
+      parkedRecords,
+      outstandingRecords,
+      consumers: seen,
+    } = await control.describe(subscription);
     const facts = { cursor, retryRecords, parkedRecords, outstandingRecords, consumers: seen, ...history.counts };
     return new Error(`Nothing goes on: ${JSON.stringify(facts)}\n${history.unsettled(3).join("\n")}`);
   };

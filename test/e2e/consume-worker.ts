@@ -224,7 +224,10 @@ class Life {
 
   #window() {
     const { random, habits } = this.#options;
-    return { records: wholeNumberBetween(random, 1, habits.windowRecords), bytes: 2 ** wholeNumberBetween(random, 8, 18) };
+    return {
+      records: wholeNumberBetween(random, 1, habits.windowRecords),
+      bytes: 2 ** wholeNumberBetween(random, 8, 18),
+    };
   }
 }
 

@@ -42,7 +42,7 @@ export async function killServerProcesses(): Promise<void> {
 }
 
 /** What was built. `MILLRACE_DIST`: another folder with a whole build, for tests of what is not in `dist/` yet. */
-const built = process.env["MILLRACE_DIST"] ?? new URL("../../dist", import.meta.url).pathname;
+export const built = process.env["MILLRACE_DIST"] ?? new URL("../../dist", import.meta.url).pathname;
 const entry = `${built}/cli/main.js`;
 
 /** Starts `millrace serve` with these arguments and resolves once it serves. Rejects with its output when it ends first. */

@@ -1,0 +1,14 @@
+import { afterEach, test } from "vitest";
+import { killServerProcesses } from "../support/server-process.js";
+import { parkPoison } from "./consume-poison.js";
+
+afterEach(killServerProcesses);
+
+test.each([
+  ["shared", "postgres"],
+  ["keyed", "embedded"],
+] as const)(
+  "poison of a %s subscription on %s is parked with its five reasons, and comes again when it is redriven",
+  (sharing, kind) => parkPoison(kind, { sharing, records: 300, poison: 10 }),
+  60_000,
+);
