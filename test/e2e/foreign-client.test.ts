@@ -240,6 +240,8 @@ describe.each(databaseKinds)("on %s", (kind) => {
       cost: 7,
     });
 
+    await consumes();
+
     expect([...called].sort()).toEqual(
       Object.entries(constructors)
         .filter(([, each]) => "service" in each)
@@ -248,6 +250,129 @@ describe.each(databaseKinds)("on %s", (kind) => {
     );
   });
 });
+
+/** A subscription from its creation to its end. */
+async function consumes(): Promise<void> {
+  const records = ["zero", "one", "two", "three"].map((text) => record({ text }));
+  const { epoch } = await unary("RecordService/Append", { topic: "work", records });
+  const created = { subscription: "s", topic: "work", from: { earliest: {} }, sharing: 2, ackDeadline: { seconds: 5 } };
+  const subscription = {
+    name: "s",
+    topic: "work",
+    epoch,
+    sharing: 2,
+    ackDeadline: { seconds: 5, nanos: 0 },
+    attemptsMax: 5,
+    retryMin: { seconds: 1, nanos: 0 },
+    retryMax: { seconds: 60, nanos: 0 },
+    retryBacklog: 10_000,
+    labels: {},
+    paused: false,
+    createTime: { seconds: expect.any(Number), nanos: expect.any(Number) },
+  };
+  expect(await unary("SubscriptionService/Create", created)).toEqual({ subscription });
+  expect(await unary("SubscriptionService/Get", { subscription: "s" })).toEqual({ subscription });
+  expect(await unary("SubscriptionService/List", { topic: "work" })).toEqual({
+    subscriptions: [subscription],
+    nextPageToken: "",
+  });
+  const update = { subscription: "s", labels: { team: "a" }, attemptsMax: 3, updateMask: { paths: ["attempts_max"] } };
+  expect(await unary("SubscriptionService/Update", update)).toMatchObject({
+    subscription: { attemptsMax: 3, labels: {} },
+  });
+
+  const consume = stream("SubscriptionService/Consume");
+  const messages = consume[Symbol.asyncIterator]() as AsyncIterator<Message>;
+  consume.write({ subscription: "s", window: { records: 2 }, consumer: "foreign" });
+  const { started } = (await messages.next()).value as { started: { session: number } };
+  const window = { records: 2, bytes: 4 * 1024 * 1024 };
+  const cursor = { epoch, offset: 0 };
+  expect(started).toEqual({
+    session: expect.any(Number),
+    cursor,
+    window,
+    ackDeadline: { seconds: 5, nanos: 0 },
+    sharing: 2,
+  });
+  const stands = (offset: number) => ({
+    ...record({ text: ["zero", "one", "two", "three"][offset] }),
+    ...stamped(offset),
+  });
+  expect(await until(messages, ({ records: got }) => got.length === 2)).toMatchObject({
+    records: [stands(0), stands(1)],
+    attempts: [1, 1],
+  });
+  for await (const report of stream("SubscriptionService/Describe", { subscription: "s", limit: 1 })) {
+    expect(report).toMatchObject({
+      cursor,
+      lagRecords: 4,
+      outstandingRecords: 2,
+      consumers: [{ name: "foreign", window, outstandingRecords: 2, lastAcknowledgementTime: null, waiting: 2 }],
+    });
+  }
+  const range = (firstOffset: number) => ({ firstOffset, nextOffset: firstOffset + 1 });
+  consume.write({ acknowledge: [{ firstOffset: 0 }], park: [{ offsets: { firstOffset: 1 }, reason: "odd" }] });
+  const isSettled = ({ confirmed }: Consumed) => confirmed.acknowledged.length + confirmed.parked.length === 2;
+  expect(await until(messages, (got) => isSettled(got) && got.records.length === 2)).toMatchObject({
+    records: [stands(2), stands(3)],
+    confirmed: { acknowledged: [range(0)], parked: [range(1)], stale: [] },
+  });
+
+  const { session } = started;
+  const outputs = [{ topic: "done", records: [record({ text: "both" })] }];
+  const acknowledge = [{ offsets: { firstOffset: 2, nextOffset: 4 }, attempt: 1 }];
+  expect(
+    await unary("SubscriptionService/Commit", { subscription: "s", session, acknowledge, append: outputs }),
+  ).toEqual({
+    appended: [{ topic: "done", epoch: expect.any(Number), firstOffset: 0, nextOffset: 1 }],
+  });
+  expect(await readAll({ topic: "done" })).toMatchObject([{ text: "both" }]);
+  consume.end();
+  expect((await until(messages, () => false)).records).toEqual([]);
+
+  const parked = { record: stands(1), parkTime: stamped(0).time, attempts: 1, reasons: ["odd"] };
+  expect(await unary("SubscriptionService/ListParked", { subscription: "s", filter: 'text == "one"' })).toEqual({
+    records: [parked],
+    nextPageToken: "",
+  });
+  expect(await unary("SubscriptionService/GetParked", { subscription: "s", offset: 1 })).toEqual({ record: parked });
+  expect(await unary("SubscriptionService/DiscardParked", { subscription: "s", offsets: [range(0)] })).toEqual({
+    records: 0,
+  });
+  expect(await unary("SubscriptionService/RedriveParked", { subscription: "s", rate: 100 })).toEqual({ records: 1 });
+  expect(await unary("SubscriptionService/Pause", { subscription: "s" })).toMatchObject({
+    subscription: { paused: true },
+  });
+  expect(await unary("SubscriptionService/Resume", { subscription: "s" })).toMatchObject({
+    subscription: { paused: false },
+  });
+  expect(await unary("SubscriptionService/Seek", { subscription: "s", to: { last: 1 } })).toMatchObject({
+    cursor: { epoch, offset: 3 },
+  });
+  expect(await unary("SubscriptionService/Delete", { subscription: "s" })).toEqual({});
+}
+
+interface Consumed {
+  readonly records: unknown[];
+  readonly attempts: number[];
+  readonly confirmed: { acknowledged: unknown[]; parked: unknown[]; stale: unknown[] };
+}
+
+/** What messages tell together, up to the first one that is enough, or the call's end. */
+async function until(messages: AsyncIterator<Message>, isEnough: (got: Consumed) => boolean): Promise<Consumed> {
+  const got: Consumed = { records: [], attempts: [], confirmed: { acknowledged: [], parked: [], stale: [] } };
+  while (!isEnough(got)) {
+    const { done, value } = await messages.next();
+    if (done === true) break;
+    const { records, attempt, confirmed } = value as { attempt: number } & Consumed;
+    got.records.push(...records);
+    got.attempts.push(...records.map(() => attempt));
+    for (const verdict of ["acknowledged", "parked", "stale"] as const) {
+      got.confirmed[verdict].push(...(confirmed?.[verdict] ?? []));
+    }
+  }
+  return got;
+}
 
 async function readAll(request: Message): Promise<unknown[]> {
   const records: unknown[] = [];
