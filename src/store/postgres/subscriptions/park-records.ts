@@ -16,7 +16,7 @@ const insertParked = prepareStatement({
   values: { subscriptionId: "bigint", parked: "jsonb", reasonsMost: "int" },
   build: (value) => sql<{ offset: number }>`
 insert into millrace.parked as p (subscription_id, "offset", parked_time, deliveries, slot, lane, reasons, frame)
-select ${value.subscriptionId}, w."offset", (extract(epoch from clock_timestamp()) * 1000000)::bigint, w.deliveries,
+select ${value.subscriptionId}, w."offset", (extract(epoch from statement_timestamp()) * 1000000)::bigint, w.deliveries,
   w.slot, w.lane, ${newestReasons(sql`coalesce(r.reasons, '{}') || w.reason`, value.reasonsMost)},
   coalesce(r.frame, record.frame)
 from jsonb_to_recordset(${value.parked}) as w ("offset" bigint, deliveries int, slot int, lane bigint, reason text)

@@ -43,7 +43,7 @@ with claimed as materialized (
 ), waiting as (
   insert into millrace.retries (subscription_id, "offset", claim_id, deliveries, failures, retry_time, lane, frame)
   select ${value.subscriptionId}, numbered."offset", added.claim_id, numbered.deliveries, 0,
-    (extract(epoch from clock_timestamp()) * 1000000)::bigint + ${value.delayMs} * 1000
+    (extract(epoch from statement_timestamp()) * 1000000)::bigint + ${value.delayMs} * 1000
       + (numbered.index * ${value.stepMicros})::bigint,
     numbered.lane, numbered.frame
   from numbered join added on added.slot = numbered.slot

@@ -36,6 +36,9 @@ async function settleAll(session: Session, write: SettleWrite, settled: ByClaim)
   const asked: ByClaim = new Map([...settled.keys()].map((claimId) => [claimId, []]));
   for (const { claimId, offset } of [...write.retries, ...write.parked]) addTo(asked, claimId, rangesOf([offset]));
   const held = await lockHeldClaims(session, holderOf(write), asked);
+  for (const [claimId, ranges] of settled) {
+    for (const { firstOffset, nextOffset } of ranges) held.get(claimId)?.delete(firstOffset, nextOffset);
+  }
 
   const isPresent = ({ claimId, offset }: { claimId: number; offset: number }) =>
     held.get(claimId)?.has(offset) === true;

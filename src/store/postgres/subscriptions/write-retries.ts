@@ -16,7 +16,7 @@ const upsertRetries = prepareStatement({
   build: (value) => sql<object>`
 insert into millrace.retries as r (subscription_id, "offset", claim_id, deliveries, failures, retry_time, lane, reasons)
 select ${value.subscriptionId}, w."offset", w."claimId", w.deliveries, w.failures,
-  ((extract(epoch from clock_timestamp()) + w."delayMs" / 1000) * 1000000)::bigint, w.lane,
+  ((extract(epoch from statement_timestamp()) + w."delayMs" / 1000) * 1000000)::bigint, w.lane,
   case when w.reason is null then '{}' else array[w.reason] end
 from jsonb_to_recordset(${value.retries}) as w ("offset" bigint, "claimId" bigint, deliveries int, failures int,
   "delayMs" numeric, lane bigint, reason text)

@@ -1,0 +1,465 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { RangeSet } from "../../src/core/index.js";
+import type { ParkWrite, RetryWrite, SettleWrite, Store, StoredClaim } from "../../src/store/index.js";
+import { createTestDatabase, databaseKinds, type TestDatabase } from "../support/database.js";
+import {
+  allWritten,
+  createdSubscription,
+  cutBlock,
+  endedSession,
+  frameAt,
+  frameBytes,
+  openedSession,
+  range,
+  settleOn,
+  takeAll,
+  topicOf,
+} from "./subscription-writes.js";
+
+describe.each(databaseKinds)("Claims on %s", (kind) => {
+  let database: TestDatabase;
+  let store: Store;
+  let names = 0;
+
+  beforeAll(async () => {
+    database = await createTestDatabase(kind);
+    store = await database.openStore();
+  });
+  afterAll(() => database?.drop());
+
+  /** A SHARED subscription of a new topic. */
+  async function shared(records = 100) {
+    names += 1;
+    const topicId = await topicOf(store, `shared-${names}`, records);
+    return createdSubscription(store, `shared-${names}`, topicId);
+  }
+
+  /** An EXCLUSIVE one, with its claim taken. */
+  async function heldSlot(records: number) {
+    names += 1;
+    const topicId = await topicOf(store, `held-${names}`, records);
+    const subscription = await createdSubscription(store, `held-${names}`, topicId, { sharing: "exclusive" });
+    const session = await openedSession(store);
+    const [claim] = (await takeAll(store, subscription, session)) as [StoredClaim];
+    const { subscriptionId } = subscription;
+    const { claimId } = claim;
+    return {
+      topicId,
+      subscription,
+      subscriptionId,
+      session,
+      claimId,
+      settle: (write: Partial<SettleWrite>) => settleOn(store, subscriptionId, session, write),
+      retry: (offset: number, change: Partial<RetryWrite> = {}): RetryWrite => ({
+        ...{ claimId, offset, deliveries: 1, failures: 1, delayMs: 0, lane: undefined, reason: "bad" },
+        ...change,
+      }),
+      park: (offset: number, change: Partial<ParkWrite> = {}): ParkWrite => ({
+        ...{ claimId, offset, deliveries: 1, slot: 0, lane: undefined, reason: "worse" },
+        ...change,
+      }),
+      parked: (change = {}) =>
+        store.listParked({ subscriptionId, from: 0, until: Infinity, count: 100, bytes: 100_000, ...change }),
+      progress: () => store.readProgress(subscriptionId),
+    };
+  }
+
+  test("claimBlock(), cuts the rest from below, within its bounds, and drops what is no longer kept", async () => {
+    const { subscriptionId, generation } = await shared();
+    const session = await openedSession(store);
+    const cut = async (count: number, fromOffset: number, untilOffset: number, change = {}) =>
+      (await store.claimBlock({ subscriptionId, session, generation, count, fromOffset, untilOffset, ...change }))?.todo;
+    expect(await cut(10, 0, 100)).toEqual([range(0, 10)]);
+    expect(await cut(10, 5, 100)).toEqual([range(10, 20)]);
+    expect(await cut(10, 0, 25)).toEqual([range(20, 25)]);
+    expect(await cut(10, 0, 25)).toBeUndefined();
+    expect(await cut(10, 0, 24)).toBeUndefined();
+    // What was trimmed is not delivered, and not left behind.
+    expect(await cut(10, 40, 30)).toBeUndefined();
+    expect(await cut(10, 0, 45)).toEqual([range(40, 45)]);
+    expect(await cut(10, 50, 100)).toEqual([range(50, 60)]);
+    expect(await cut(10, 0, 100, { generation: generation + 1 })).toBeUndefined();
+    expect(await cut(10, 0, 100, { session: 999_999 })).toBeUndefined();
+    expect(await cut(10, 0, 100, { subscriptionId: 999_999 })).toBeUndefined();
+    expect(await cut(1, 0, 100)).toEqual([range(60)]);
+    const block = await store.claimBlock({
+      ...{ subscriptionId, session, generation, count: 1, fromOffset: 0, untilOffset: 100 },
+    });
+    expect(block).toMatchObject({ kind: "block", slot: 0 });
+  });
+
+  test("takeClaims(), takes what is free, for a session that is there, in this generation", async () => {
+    const subscription = await shared();
+    const { subscriptionId, generation } = subscription;
+    const [a, b] = [await openedSession(store), await openedSession(store)];
+    const one = await cutBlock(store, subscription, a, 10);
+    const two = await cutBlock(store, subscription, a, 10);
+    const ids = [two.claimId, one.claimId, 999_999];
+    expect(await store.takeClaims(subscriptionId, b, generation, ids)).toEqual([]);
+    await settleOn(store, subscriptionId, a, { settled: [{ claimId: two.claimId, ranges: [range(12), range(14, 16)] }] });
+    // Somebody else cannot release it.
+    await store.releaseClaims(subscriptionId, b, ids);
+    expect(await store.takeClaims(subscriptionId, b, generation, ids)).toEqual([]);
+    await store.releaseClaims(subscriptionId, a, ids);
+    expect(await store.takeClaims(subscriptionId, b, generation + 1, ids)).toEqual([]);
+    expect(await store.takeClaims(subscriptionId, 999_999, generation, ids)).toEqual([]);
+    expect(await store.takeClaims(subscriptionId, b, generation, [])).toEqual([]);
+    expect(await store.takeClaims(subscriptionId, b, generation, ids)).toEqual([
+      one,
+      { ...two, todo: [range(10, 12), range(13), range(16, 20)] },
+    ]);
+    expect(await store.takeClaims(subscriptionId, a, generation, ids)).toEqual([]);
+  });
+
+  test("a claim of a session that was ended, is taken by another, and its old holder is refused everything", async () => {
+    const subscription = await shared();
+    const { subscriptionId, generation } = subscription;
+    const late = await openedSession(store, 1);
+    const block = await cutBlock(store, subscription, late, 10);
+    const { claimId } = block;
+    await endedSession(store);
+    const heir = await openedSession(store);
+    expect(await store.takeClaims(subscriptionId, heir, generation, [claimId])).toEqual([block]);
+    const lost = { ...allWritten, lostClaims: [claimId] };
+    const settled = [{ claimId, ranges: [range(0, 10)] }];
+    expect(await settleOn(store, subscriptionId, late, { settled })).toEqual(lost);
+    const facts = { claimId, deliveries: 1, lane: 3, reason: "bad" };
+    const retries = [{ ...facts, offset: 1, failures: 1, delayMs: 0 }];
+    expect(await settleOn(store, subscriptionId, late, { settled, retries })).toEqual(lost);
+    const parked = [{ ...facts, offset: 2, slot: 0 }];
+    expect(await settleOn(store, subscriptionId, late, { parked })).toEqual(lost);
+    await store.releaseClaims(subscriptionId, late, [claimId]);
+    const records = [{ offset: 1, slot: 0, deliveriesBefore: 0 }];
+    expect(await store.commit({ subscriptionId, session: late, records }, [])).toEqual({ kind: "stale", offsets: [1] });
+    expect(await store.readProgress(subscriptionId)).toMatchObject({ cursor: 0, unsettled: 100, retries: 0, parked: 0 });
+    // Nor does it forget what the heir noted.
+    await settleOn(store, subscriptionId, heir, { retries });
+    expect(await settleOn(store, subscriptionId, late, { settled, settledRetries: [1] })).toEqual(lost);
+    expect(await settleOn(store, subscriptionId, heir, { settled, settledRetries: [1] })).toEqual(allWritten);
+    expect(await store.readProgress(subscriptionId)).toMatchObject({ cursor: 10, retries: 0 });
+  });
+
+  test("settle(), takes ranges out; a block without any goes, a slot and the rest stay", async () => {
+    const subscription = await shared();
+    const { subscriptionId, generation } = subscription;
+    const session = await openedSession(store);
+    const { claimId } = await cutBlock(store, subscription, session, 10);
+    const settle = (...ranges: ReturnType<typeof range>[]) =>
+      settleOn(store, subscriptionId, session, { settled: ranges.map((each) => ({ claimId, ranges: [each] })) });
+    // One claim twice, in any order, overlapping, and beyond what it has.
+    expect(await settle(range(5, 7), range(1, 3), range(2, 4), range(9, 99))).toEqual(allWritten);
+    await store.releaseClaims(subscriptionId, session, [claimId]);
+    const [taken] = await store.takeClaims(subscriptionId, session, generation, [claimId]);
+    expect(taken?.todo).toEqual([range(0), range(4), range(7, 9)]);
+    expect(await settle(range(0, 20))).toEqual(allWritten);
+    expect(await settle(range(0, 20))).toEqual({ ...allWritten, lostClaims: [claimId] });
+    const sync = await store.syncSubscription(subscriptionId, { session, consumers: 1, facts: "" });
+    expect(sync?.claims).toHaveLength(1);
+    expect(await settleOn(store, subscriptionId, session, {})).toEqual(allWritten);
+
+    const slot = await heldSlot(5);
+    const whole = [{ claimId: slot.claimId, ranges: [range(0, Infinity)] }];
+    expect(await slot.settle({ settled: whole })).toEqual(allWritten);
+    expect(await slot.settle({ settled: whole })).toEqual(allWritten);
+  });
+
+  test("settle(), notes records for another attempt, adds reasons, and forgets them when they are settled", async () => {
+    const { settle, retry, park, claimId, subscriptionId, topicId, progress, parked } = await heldSlot(10);
+    const before = await store.now();
+    const outcome = await settle({
+      settled: [{ claimId, ranges: [range(0, 2)] }],
+      retries: [
+        retry(2, { delayMs: 5000.5, lane: 2 ** 32 - 1, reason: "first" }),
+        retry(1),
+        retry(3, { reason: undefined, failures: 0 }),
+        retry(99, { claimId: 999_999 }),
+      ],
+    });
+    expect(outcome).toEqual({ lostClaims: [999_999], settledElsewhere: [1], gone: [] });
+    const [soon, later, ...more] = await store.readRetries(subscriptionId, [claimId, 999_999], 10);
+    expect(more).toEqual([]);
+    expect(soon).toMatchObject({ claimId, offset: 3, deliveries: 1, failures: 0, lane: undefined });
+    expect(later).toMatchObject({ claimId, offset: 2, deliveries: 1, failures: 1, lane: 2 ** 32 - 1 });
+    expect(later?.retryAtMicros).toBeGreaterThanOrEqual(before + 5_000_500);
+    expect(later?.retryAtMicros).toBeLessThanOrEqual((await store.now()) + 5_000_500);
+    expect(await store.readRetries(subscriptionId, [claimId], 1)).toEqual([soon]);
+    expect(await store.readRetries(subscriptionId, [], 10)).toEqual([]);
+    expect(await store.readRetryFrames(subscriptionId, topicId, [3, 50, 2])).toEqual([
+      { offset: 2, frame: frameAt(2) },
+      { offset: 3, frame: frameAt(3) },
+    ]);
+    // 105 attempts: the newest hundred reasons stay.
+    for (let attempt = 2; attempt <= 105; attempt += 1) {
+      await settle({ retries: [retry(2, { deliveries: attempt, failures: attempt, reason: `reason ${attempt}` })] });
+    }
+    await settle({ parked: [park(2, { deliveries: 106, reason: "nul \0 and half \ud83d" })] });
+    const [record] = await parked();
+    expect(record).toMatchObject({ offset: 2, deliveries: 106, frame: frameAt(2) });
+    expect(record?.reasons).toHaveLength(100);
+    expect(record?.reasons[0]).toBe("reason 7");
+    expect(record?.reasons.at(-1)).toBe("nul \ufffd and half \ufffd");
+    expect(await progress()).toMatchObject({ cursor: 3, retries: 1, parked: 1 });
+    expect(await settle({ settled: [{ claimId, ranges: [range(3)] }], settledRetries: [3] })).toEqual(allWritten);
+    expect(await progress()).toMatchObject({ cursor: 4, retries: 0 });
+  });
+
+  test("settle(), parks with a copy of the frame, and says what is gone", async () => {
+    const { settle, park, retry, claimId, subscriptionId, topicId, parked, progress } = await heldSlot(10);
+    await settle({ retries: [retry(0), retry(5)] });
+    await store.trimTopic(topicId, 2);
+    expect(await settle({ parked: [park(0), park(5), park(1), park(9, { claimId: 999_999 })] })).toEqual({
+      lostClaims: [999_999],
+      settledElsewhere: [],
+      gone: [0, 1],
+    });
+    expect(await settle({ parked: [park(5)], retries: [retry(5)] })).toEqual({
+      ...allWritten,
+      settledElsewhere: [5, 5],
+    });
+    await store.trimTopic(topicId, 10);
+    await store.deleteTrimmed(topicId, 100);
+    const before = (await store.now()) - 60_000_000;
+    const [record, ...more] = await parked();
+    expect(more).toEqual([]);
+    expect(record).toMatchObject({ offset: 5, frame: frameAt(5), deliveries: 1, reasons: ["bad", "worse"] });
+    expect(record?.parkedMicros).toBeGreaterThan(before);
+    expect(await progress()).toMatchObject({ cursor: 2, retries: 0, parked: 1 });
+    expect(await store.readRetryFrames(subscriptionId, topicId, [3])).toEqual([]);
+    expect(await settle({ settled: [{ claimId, ranges: [range(0, 10)] }] })).toEqual(allWritten);
+  });
+
+  test("listParked(), pages by offset within its bounds; discardParked(), forgets", async () => {
+    const { settle, park, subscriptionId, parked } = await heldSlot(10);
+    await settle({ parked: [8, 1, 5, 3].map((offset) => park(offset)) });
+    const offsets = async (change = {}) => (await parked(change)).map(({ offset }) => offset);
+    expect(await offsets()).toEqual([1, 3, 5, 8]);
+    expect(await offsets({ from: 3, until: 8 })).toEqual([3, 5]);
+    expect(await offsets({ count: 2 })).toEqual([1, 3]);
+    expect(await offsets({ from: 2, bytes: 2 * frameBytes })).toEqual([3, 5]);
+    expect(await offsets({ bytes: 1 })).toEqual([1]);
+    expect(await store.discardParked(subscriptionId, [1, 2, 8])).toBe(2);
+    expect(await store.discardParked(subscriptionId, [])).toBe(0);
+    expect(await offsets()).toEqual([3, 5]);
+  });
+
+  test("redriveParked(), makes free claims, a slot each, with times and frames of their own", async () => {
+    const { settle, park, retry, subscription, subscriptionId, session, topicId, parked } = await heldSlot(10);
+    await settle({ retries: [retry(4)] });
+    await settle({
+      parked: [park(2, { lane: 7 }), park(3, { slot: 1 }), park(4, { deliveries: 5, lane: 7 }), park(6)],
+    });
+    await store.trimTopic(topicId, 10);
+    const redrive = (offsets: readonly number[]) =>
+      store.redriveParked({ subscriptionId, offsets, delayMs: 1000, stepMicros: 500 });
+    expect(await redrive([4, 2, 3, 9])).toBe(3);
+    expect(await redrive([4, 2, 3])).toBe(0);
+    expect(await redrive([])).toBe(0);
+    expect((await parked()).map(({ offset }) => offset)).toEqual([6]);
+    const claims = await takeAll(store, subscription, session);
+    expect(claims.toSorted((a, b) => a.slot - b.slot)).toMatchObject([
+      { kind: "redriven", slot: 0, todo: [range(2), range(4)] },
+      { kind: "redriven", slot: 1, todo: [range(3)] },
+    ]);
+    const ids = claims.map(({ claimId }) => claimId);
+    const waiting = await store.readRetries(subscriptionId, ids, 10);
+    expect(waiting).toMatchObject([
+      { offset: 2, deliveries: 1, failures: 0, lane: 7 },
+      { offset: 3, deliveries: 1, failures: 0, lane: undefined },
+      { offset: 4, deliveries: 5, failures: 0, lane: 7 },
+    ]);
+    const [first, second, third] = waiting.map(({ retryAtMicros }) => retryAtMicros) as [number, number, number];
+    expect([second - first, third - second]).toEqual([500, 500]);
+    expect(Math.abs(first - 1_000_000 - (await store.now()))).toBeLessThan(60_000_000);
+    expect(await store.readRetryFrames(subscriptionId, topicId, [2, 4, 6])).toEqual([
+      { offset: 2, frame: frameAt(2) },
+      { offset: 4, frame: frameAt(4) },
+    ]);
+
+    // Fails again, keeps its frame, and is parked from there.
+    const claimId = claims.find(({ slot }) => slot === 0)?.claimId ?? 0;
+    await settle({ retries: [retry(4, { claimId, deliveries: 6, reason: "again" })] });
+    expect(await settle({ parked: [park(4, { claimId, deliveries: 7 })] })).toEqual(allWritten);
+    const again = { offset: 4, frame: frameAt(4), deliveries: 7, reasons: ["again", "worse"] };
+    expect((await parked())[0]).toMatchObject(again);
+    expect(await settle({ settled: [{ claimId, ranges: [range(2)] }], settledRetries: [2] })).toEqual(allWritten);
+    const left = await store.syncSubscription(subscriptionId, { session, consumers: 1, facts: "" });
+    expect(left?.claims.map(({ kind: claimKind }) => claimKind).toSorted()).toEqual(["redriven", "slot"]);
+  });
+
+  test("redriveParked(), leaves parked what a claim has anyway after a seek, until that is settled", async () => {
+    const { settle, park, subscription, subscriptionId, session, parked } = await heldSlot(10);
+    await settle({ parked: [park(2), park(5)] });
+    const sought = await store.seekSubscription(subscriptionId, 7, 4);
+    const [claim] = (await takeAll(store, sought ?? subscription, session)) as [StoredClaim];
+    const { claimId } = claim;
+    const redrive = (...offsets: number[]) =>
+      store.redriveParked({ subscriptionId, offsets, delayMs: 0, stepMicros: 0 });
+    expect(await redrive(2, 5)).toBe(1);
+    expect(await parked()).toMatchObject([{ offset: 5, reasons: ["worse"] }]);
+    // Parked anew, it takes the place of what was there.
+    await settle({ parked: [park(5, { claimId, deliveries: 3, reason: "other" })] });
+    expect(await parked()).toMatchObject([{ offset: 5, deliveries: 3, reasons: ["other"] }]);
+    expect(await redrive(5)).toBe(1);
+    expect(await store.redriveParked({ subscriptionId: 999_999, offsets: [5], delayMs: 0, stepMicros: 0 })).toBe(0);
+  });
+
+  test("whatever two sessions do: each offset is in one claim, or settled", async () => {
+    const action = fc.oneof(
+      fc.record({ do: fc.constant("cut" as const), who: fc.nat({ max: 1 }), count: fc.integer({ min: 1, max: 12 }) }),
+      fc.record({
+        do: fc.constant("settle" as const),
+        who: fc.nat({ max: 1 }),
+        claim: fc.nat(),
+        first: fc.nat({ max: 12 }),
+        count: fc.integer({ min: 1, max: 12 }),
+      }),
+      fc.record({
+        do: fc.constantFrom("retry" as const, "park" as const, "commit" as const),
+        who: fc.nat({ max: 1 }),
+        claim: fc.nat(),
+        first: fc.nat({ max: 12 }),
+      }),
+      fc.record({ do: fc.constantFrom("release" as const, "take" as const), who: fc.nat({ max: 1 }), claim: fc.nat() }),
+      fc.record({ do: fc.constant("die" as const), who: fc.nat({ max: 1 }) }),
+      fc.record({ do: fc.constant("redrive" as const), first: fc.nat({ max: 60 }) }),
+    );
+    const topicId = await topicOf(store, "model", 60);
+    let runs = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(action, { minLength: 5, maxLength: 40 }), async (actions) => {
+        runs += 1;
+        const subscription = await createdSubscription(store, `model-${runs}`, topicId);
+        const { subscriptionId, generation } = subscription;
+        const sessions = [await openedSession(store), await openedSession(store)];
+        const blocks: {
+          readonly claimId: number;
+          readonly todo: RangeSet;
+          readonly first: number;
+          readonly isRedriven: boolean;
+          holder: number | undefined;
+        }[] = [];
+        const failed = new Map<number, number>();
+        const parked = new Set<number>();
+        let restFrom = 0;
+
+        for (const step of actions) {
+          if (step.do === "redrive") {
+            const isParked = parked.delete(step.first);
+            const write = { subscriptionId, offsets: [step.first], delayMs: 0, stepMicros: 0 };
+            expect(await store.redriveParked(write)).toBe(isParked ? 1 : 0);
+            if (!isParked) continue;
+            const sync = await store.syncSubscription(subscriptionId, { session: 0, consumers: 0, facts: "" });
+            const claimId = sync?.claims.at(-1)?.claimId ?? 0;
+            blocks.push({ claimId, todo: new RangeSet([range(step.first)]), first: step.first, holder: undefined, isRedriven: true });
+            continue;
+          }
+          const session = sessions[step.who] as number;
+          if (step.do === "die") {
+            await store.closeSession(session);
+            for (const block of blocks) if (block.holder === session) block.holder = undefined;
+            sessions[step.who] = await openedSession(store);
+            continue;
+          }
+          if (step.do === "cut") {
+            const next = Math.min(60, restFrom + step.count);
+            const request = { subscriptionId, session, generation, count: step.count, fromOffset: 0, untilOffset: 60 };
+            const block = await store.claimBlock(request);
+            if (next === restFrom) expect(block).toBeUndefined();
+            else {
+              expect(block?.todo).toEqual([range(restFrom, next)]);
+              const todo = new RangeSet(block?.todo);
+              blocks.push({ claimId: block?.claimId ?? 0, todo, first: restFrom, holder: session, isRedriven: false });
+            }
+            restFrom = next;
+            continue;
+          }
+          const block = blocks[step.claim % Math.max(1, blocks.length)];
+          if (block === undefined) continue;
+          const { claimId, todo } = block;
+          const isOurs = block.holder === session && !todo.isEmpty;
+          if (step.do === "take") {
+            const taken = await store.takeClaims(subscriptionId, session, generation, [claimId]);
+            if (block.holder !== undefined || todo.isEmpty) expect(taken).toEqual([]);
+            else {
+              expect(taken.map((claim) => claim.todo)).toEqual([[...todo]]);
+              block.holder = session;
+            }
+            continue;
+          }
+          if (step.do === "release") {
+            await store.releaseClaims(subscriptionId, session, [claimId]);
+            if (block.holder === session) block.holder = undefined;
+            continue;
+          }
+          const offset = block.first + step.first;
+          const isThere = isOurs && todo.has(offset);
+          const deliveries = (failed.get(offset) ?? 0) + 1;
+          // Of an own session that died, and of a claim that is done, nothing is held.
+          const lost = isOurs ? allWritten : { ...allWritten, lostClaims: [claimId] };
+          switch (step.do) {
+            case "settle": {
+              const settled = [{ claimId, ranges: [range(offset, offset + step.count)] }];
+              const settledRetries = [...failed.keys()].filter((at) => at >= offset && at < offset + step.count);
+              expect(await settleOn(store, subscriptionId, session, { settled, settledRetries })).toEqual(lost);
+              if (!isOurs) break;
+              for (const at of settledRetries) if (todo.has(at)) failed.delete(at);
+              todo.delete(offset, offset + step.count);
+              break;
+            }
+            case "retry": {
+              const write = { claimId, offset, deliveries, failures: 1, delayMs: 0, lane: undefined, reason: "bad" };
+              const outcome = await settleOn(store, subscriptionId, session, { retries: [write] });
+              expect(outcome).toEqual(isOurs && !isThere ? { ...allWritten, settledElsewhere: [offset] } : lost);
+              if (isThere) failed.set(offset, deliveries);
+              break;
+            }
+            case "park": {
+              const write = { claimId, offset, deliveries, slot: 0, lane: undefined, reason: "worse" };
+              const outcome = await settleOn(store, subscriptionId, session, { parked: [write] });
+              expect(outcome).toEqual(isOurs && !isThere ? { ...allWritten, settledElsewhere: [offset] } : lost);
+              if (!isThere) break;
+              parked.add(offset);
+              failed.delete(offset);
+              todo.delete(offset, offset + 1);
+              break;
+            }
+            case "commit": {
+              const isHeld = blocks.some((each) => each.holder === session && each.todo.has(offset));
+              const waiting = await store.readRetries(subscriptionId, blocks.map((each) => each.claimId), 100);
+              const deliveriesBefore = waiting.find((retry) => retry.offset === offset)?.deliveries ?? 0;
+              const records = [{ offset, slot: 0, deliveriesBefore }];
+              const outcome = await store.commit({ subscriptionId, session, records }, []);
+              expect(outcome).toEqual(isHeld ? { kind: "committed" } : { kind: "stale", offsets: [offset] });
+              if (!isHeld) break;
+              failed.delete(offset);
+              for (const each of blocks) each.todo.delete(offset, offset + 1);
+              break;
+            }
+            default:
+              step satisfies never;
+          }
+        }
+
+        const unsettled = new RangeSet([range(restFrom, 60)]);
+        let cursor = restFrom;
+        for (const { todo, isRedriven } of blocks) {
+          for (const each of todo) unsettled.add(each.firstOffset, each.nextOffset);
+          if (!isRedriven) cursor = Math.min(cursor, todo.first ?? cursor);
+        }
+        unsettled.delete(0, cursor);
+        const waiting = await store.readRetries(subscriptionId, blocks.map(({ claimId }) => claimId), 100);
+        const counts = { retries: waiting.length, parked: parked.size };
+        expect(await store.readProgress(subscriptionId)).toMatchObject({ cursor, unsettled: unsettled.count, ...counts });
+        for (const session of sessions) await store.closeSession(session);
+        const heir = await openedSession(store);
+        const all = await takeAll(store, subscription, heir);
+        const left = blocks.filter(({ todo }) => !todo.isEmpty);
+        expect(all.map(({ claimId, todo }) => ({ claimId, todo }))).toEqual(
+          left.map(({ claimId, todo }) => ({ claimId, todo: [...todo] })).toSorted((a, b) => a.claimId - b.claimId),
+        );
+      }),
+      { numRuns: 25 },
+    );
+  });
+});
