@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { OffsetRange } from "../../src/core/index.js";
+import type { FollowMessage } from "../../src/engine/index.js";
 import { ReadResponse } from "../../src/gen/millrace/v1/record_service.js";
 import { StoreUnavailableError, type Store, type StoredSubscription } from "../../src/store/index.js";
 import { createTestDatabase, databaseKinds, type TestDatabase } from "../support/database.js";
@@ -253,20 +254,21 @@ describe.each(databaseKinds)("Commit on %s", (kind) => {
     });
     await deaf.append("deaf", [{ text: "0" }]);
     const follower = deaf.follow("deaf");
-    const nextPage = async () => {
+    const until = async (kind: FollowMessage["kind"]) => {
       for (;;) {
-        const { value } = await follower.next();
-        if (value?.kind === "page") return offsetsIn(value.encoded);
+        const { done, value } = await follower.next();
+        if (done) throw new Error("The follow has ended");
+        if (value.kind === kind) return value;
       }
     };
-    expect(await nextPage()).toEqual([0]);
+    await until("caught-up");
     const lost = deaf.commit({ ...commit, acknowledge: [first(0)], append: [output("deaf", ["1"])] });
     await expect(lost).rejects.toMatchObject({
       code: "database-unavailable",
       message: expect.stringContaining("Do not repeat the work"),
       metadata: { outcome: "unknown" },
     });
-    expect(await nextPage()).toEqual([1]);
+    expect(await until("page")).toMatchObject({ next: { offset: 2 } });
     await follower.return();
     await deaf.close();
   });

@@ -92,13 +92,19 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
       [{ at: "time", timeMicros: 0 }, 1],
       [{ at: "time", timeMicros: (await timeOf(4)) + 1 }, 5],
     ];
-    for (const [index, [to, offset]] of starts.entries()) {
+    for (const [to, offset] of starts) {
       const { cursor, subscription } = await plane.subscriptions.seek("sought", to);
       expect(cursor, JSON.stringify(to)).toEqual({ epoch: 7, offset });
       expect(plane.told.at(-1)).toBe(`nudged ${subscription.subscriptionId}`);
       expect(await cursorOf("sought")).toBe(offset);
-      await plane.subscriptions.create(subscriptionOf(`from-${index}`, "five", { from: to }));
-      expect(await cursorOf(`from-${index}`), JSON.stringify(to)).toBe(offset);
+    }
+    const begins: [Start, number][] = [
+      [{ at: "last", count: 2 }, 3],
+      [{ at: "offset", offset: 0 }, 1],
+    ];
+    for (const [from, offset] of begins) {
+      await plane.subscriptions.create(subscriptionOf(`from-${from.at}`, "five", { from }));
+      expect(await cursorOf(`from-${from.at}`), JSON.stringify(from)).toBe(offset);
     }
     await expect(
       plane.subscriptions.seek("sought", { at: "position", position: { epoch: 8, offset: 1 } }),

@@ -10,7 +10,7 @@ import {
   subscriptionNotFound,
   topicNotFound,
 } from "../../core/index.js";
-import type { StoredSubscription, StoredTopic, SubscriptionChange } from "../../store/index.js";
+import type { StoredSubscription, SubscriptionChange } from "../../store/index.js";
 import type { Clock } from "../../telemetry/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 import { checkEpoch, resolveStart } from "../start-offset.js";
@@ -94,9 +94,8 @@ export function createSubscriptions(parts: SubscriptionsParts): Subscriptions {
       return change(await findSubscription(lanes, name), { isPaused });
     },
     async seek(name, to) {
-      const { subscriptionId, topic, topicId } = await findSubscription(lanes, name);
+      const { subscriptionId, topic } = await findSubscription(lanes, name);
       const { stored, offset } = await startOf(to, topic, "to");
-      checkSameTopic(name, topicId, stored);
       const { epoch } = stored.head;
       const sought = await lanes.run("live", (store) => store.seekSubscription(subscriptionId, epoch, offset));
       groups.nudge(subscriptionId);
@@ -109,9 +108,4 @@ export function createSubscriptions(parts: SubscriptionsParts): Subscriptions {
     redriveParked: (selection, ratePerSecond, signal) => redriveParked(parts, selection, ratePerSecond, signal),
     discardParked: (selection, signal) => discardParked(parts, selection, signal),
   };
-}
-
-/** A topic that was deleted took its subscriptions with it, also if there is another of its name by now. */
-function checkSameTopic(name: string, topicId: number, { head }: StoredTopic): void {
-  if (head.topicId !== topicId) throw subscriptionNotFound(name);
 }
