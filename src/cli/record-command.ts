@@ -27,9 +27,7 @@ export type Verdict =
 /** The exit code of a command that wants a record set aside: another attempt would not help. */
 export const parkCode = 100;
 
-/** The server takes 1024 bytes. */
-const reasonBytes = 1024;
-/** What is kept of a command's standard error, to find its last line in. */
+/** What is kept of a command's standard error, to find its last line in. The client cuts a reason to what the server takes. */
 const tailBytes = 4096;
 
 export interface CommandRunner {
@@ -101,19 +99,8 @@ export function verdictOf(code: number | NodeJS.Signals, errors: string): Verdic
   if (code === 0) return { kind: "acknowledge" };
   const lastLine = errors.trimEnd().split("\n").at(-1)?.trim() ?? "";
   const ending = typeof code === "number" ? `exit code ${code}` : code;
-  const reason = bounded(lastLine === "" ? ending : `${ending}: ${visible(lastLine)}`);
+  const reason = lastLine === "" ? ending : `${ending}: ${visible(lastLine)}`;
   return { kind: code === parkCode ? "park" : "reject", reason };
-}
-
-/** Cut to what the server takes, between characters. */
-function bounded(text: string): string {
-  const bytes = Buffer.from(text);
-  return bytes.length <= reasonBytes
-    ? text
-    : bytes
-        .subarray(0, reasonBytes)
-        .toString("utf8")
-        .replace(/\uFFFD+$/, "");
 }
 
 function endGroup({ pid }: ChildProcess): void {
