@@ -1,6 +1,6 @@
 /** The generated client, bare: one call, one answer, and how it was refused. */
 
-import { type Client, type ServiceError, status } from "@grpc/grpc-js";
+import { type Client, type ClientDuplexStream, type ServiceError, status } from "@grpc/grpc-js";
 import { expect } from "vitest";
 import { BadRequest, ErrorInfo, ResourceInfo, RetryInfo } from "../../src/gen/google/rpc/error_details.js";
 import {
@@ -10,6 +10,12 @@ import {
   ReadRequest,
   RecordServiceService,
 } from "../../src/gen/millrace/v1/record_service.js";
+import {
+  ConsumeRequest,
+  type ConsumeResponse,
+  type DeepPartial,
+  SubscriptionServiceService,
+} from "../../src/gen/millrace/v1/subscription_service.js";
 import { callUnary, drainStream, openClient, richStatus } from "../rpc/rpc-server.js";
 
 /** What a client is told: its code, its text, and the details decoded. */
@@ -93,6 +99,19 @@ export class Caller {
     for (const request of requests) stream.write(PublishRequest.fromPartial(request));
     stream.end();
     return endOf(stream);
+  }
+
+  /** A Consume call that has said this much, and how it ends. */
+  consume(...requests: DeepPartial<ConsumeRequest>[]): {
+    readonly stream: ClientDuplexStream<ConsumeRequest, ConsumeResponse>;
+    readonly end: Promise<unknown[]>;
+  } {
+    const { path, requestSerialize, responseDeserialize } = SubscriptionServiceService.consume;
+    const stream = this.client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
+    for (const request of requests) stream.write(ConsumeRequest.fromPartial(request));
+    const end = endOf(stream);
+    end.catch(() => undefined);
+    return { stream, end };
   }
 
   #stream<Request, Response>(

@@ -364,7 +364,7 @@ async function until(messages: AsyncIterator<Message>, isEnough: (got: Consumed)
   while (!isEnough(got)) {
     const { done, value } = await messages.next();
     if (done === true) break;
-    const { records, attempt, confirmed } = value as { attempt: number } & Consumed;
+    const { records, attempt, confirmed } = value as Message & { attempt: number } & Consumed;
     got.records.push(...records);
     got.attempts.push(...records.map(() => attempt));
     for (const verdict of ["acknowledged", "parked", "stale"] as const) {

@@ -9,6 +9,15 @@ import {
   RecordServiceService,
 } from "../../src/gen/millrace/v1/record_service.js";
 import {
+  CommitRequest,
+  type DeepPartial,
+  SeekRequest,
+  Subscription_Sharing,
+  SubscriptionServiceCreateRequest,
+  SubscriptionServiceService,
+  SubscriptionServiceUpdateRequest,
+} from "../../src/gen/millrace/v1/subscription_service.js";
+import {
   TopicServiceCreateRequest,
   TopicServiceListRequest,
   TopicServiceService,
@@ -36,7 +45,16 @@ const one = [text("x")];
 const unknown: number = 9;
 const producer = (generation: number, sequence: number) => ({ id: "p", generation, sequence });
 
-/** What is refused of a topic `t` with epoch E that kept offsets 2 to 4, and a closed topic `closed` with one record. */
+const subscribe = (caller: Caller, request: DeepPartial<SubscriptionServiceCreateRequest>) =>
+  caller.unary(
+    SubscriptionServiceService.create,
+    SubscriptionServiceCreateRequest.fromPartial({ subscription: "s", topic: "t", ...request }),
+  );
+
+/**
+ * What is refused of a topic `t` with epoch E that kept offsets 2 to 4, and a closed topic `closed` with one record; of a
+ * SHARED subscription `s` of `t`, and an EXCLUSIVE one, `x`.
+ */
 const rows: [what: string, call: (caller: Caller, epoch: number) => Promise<unknown>, expected: object][] = [
   [
     "a malformed name",
@@ -209,6 +227,156 @@ const rows: [what: string, call: (caller: Caller, epoch: number) => Promise<unkn
     { code: "OUT_OF_RANGE", reason: "OFFSET_OUT_OF_RANGE", facts: { next_offset: "5" } },
   ],
   [
+    "a subscription without a name",
+    (caller) => subscribe(caller, { subscription: "" }),
+    { code: "INVALID_ARGUMENT", fields: ["subscription"] },
+  ],
+  [
+    "a deadline that is too short",
+    (caller) => subscribe(caller, { ackDeadline: { nanos: 999_000_000 } }),
+    { code: "INVALID_ARGUMENT", fields: ["ack_deadline"], text: expect.stringMatching(/1000 to 43200000 ms/) },
+  ],
+  [
+    "a fraction of a millisecond",
+    (caller) => subscribe(caller, { ackDeadline: { seconds: 1, nanos: 1 } }),
+    { code: "INVALID_ARGUMENT", fields: ["ack_deadline"], text: expect.stringMatching(/whole/) },
+  ],
+  [
+    "a mask that names what a subscription cannot change",
+    (caller) =>
+      caller.unary(
+        SubscriptionServiceService.update,
+        SubscriptionServiceUpdateRequest.fromPartial({ subscription: "s", updateMask: ["sharing"] }),
+      ),
+    { code: "INVALID_ARGUMENT", fields: ["update_mask"] },
+  ],
+  [
+    "subscribing to a topic that is not there",
+    (caller) => subscribe(caller, { topic: "none" }),
+    { code: "NOT_FOUND", reason: "TOPIC_NOT_FOUND", resource: "millrace.v1.Topic none" },
+  ],
+  [
+    "creating a subscription that is there",
+    (caller) => subscribe(caller, {}),
+    {
+      code: "ALREADY_EXISTS",
+      reason: "SUBSCRIPTION_EXISTS",
+      facts: { subscription: "s" },
+      resource: "millrace.v1.Subscription s",
+    },
+  ],
+  [
+    "a subscription that would begin above the end",
+    (caller) => subscribe(caller, { subscription: "new", from: { start: { $case: "offset", value: 6 } } }),
+    { code: "OUT_OF_RANGE", reason: "OFFSET_OUT_OF_RANGE", facts: { next_offset: "5" } },
+  ],
+  [
+    "moving a cursor to another incarnation",
+    (caller, epoch) =>
+      caller.unary(
+        SubscriptionServiceService.seek,
+        SeekRequest.fromPartial({
+          subscription: "s",
+          to: { start: { $case: "position", value: { epoch: epoch + 1, offset: 2 } } },
+        }),
+      ),
+    { code: "FAILED_PRECONDITION", reason: "EPOCH_MISMATCH", facts: { epoch: "E", requested_epoch: "E+1" } },
+  ],
+  [
+    "describing a subscription that is not there",
+    (caller) => caller.unary(SubscriptionServiceService.get, { subscription: "none" }),
+    {
+      code: "NOT_FOUND",
+      reason: "SUBSCRIPTION_NOT_FOUND",
+      facts: { subscription: "none" },
+      resource: "millrace.v1.Subscription none",
+      text: 'There is no subscription "none"',
+    },
+  ],
+  [
+    "a record that is not parked",
+    (caller) => caller.unary(SubscriptionServiceService.getParked, { subscription: "s", offset: 3 }),
+    { code: "NOT_FOUND", reason: "PARKED_NOT_FOUND", facts: { subscription: "s", offset: "3" } },
+  ],
+  [
+    "committing what was not delivered",
+    (caller) =>
+      caller.unary(
+        SubscriptionServiceService.commit,
+        CommitRequest.fromPartial({ subscription: "s", session: 1, acknowledge: [{ offsets: { firstOffset: 2 } }] }),
+      ),
+    { code: "FAILED_PRECONDITION", reason: "STALE_DELIVERY", facts: { subscription: "s", offsets: "2" } },
+  ],
+  [
+    "a record of an output that is too long in its key",
+    (caller) =>
+      caller.unary(
+        SubscriptionServiceService.commit,
+        CommitRequest.fromPartial({
+          subscription: "s",
+          session: 1,
+          acknowledge: [{ offsets: {} }],
+          append: [{ topic: "u", records: [{}, { key: "k".repeat(1025) }] }],
+        }),
+      ),
+    { code: "INVALID_ARGUMENT", fields: ["append[0].records[1].key"] },
+  ],
+  [
+    "consuming what is not there",
+    (caller) => caller.consume({ subscription: "none" }).end,
+    { code: "NOT_FOUND", reason: "SUBSCRIPTION_NOT_FOUND", resource: "millrace.v1.Subscription none" },
+  ],
+  [
+    "an ephemeral consumer that would begin above the end",
+    (caller) => caller.consume({ topic: "t", from: { start: { $case: "offset", value: 6 } } }).end,
+    { code: "OUT_OF_RANGE", reason: "OFFSET_OUT_OF_RANGE", facts: { topic: "t", next_offset: "5" } },
+  ],
+  [
+    "a window that is too large",
+    (caller) => caller.consume({ subscription: "s", window: { records: 100_001 } }).end,
+    { code: "INVALID_ARGUMENT", fields: ["window.records"], text: expect.stringMatching(/100000/) },
+  ],
+  [
+    "an acknowledgement of no records",
+    (caller) => caller.consume({ subscription: "s" }, { acknowledge: [{ firstOffset: 3, nextOffset: 3 }] }).end,
+    { code: "INVALID_ARGUMENT", fields: ["acknowledge[0].next_offset"] },
+  ],
+  [
+    "an older consumer of an EXCLUSIVE subscription",
+    async (caller) => {
+      const older = caller.consume({ subscription: "x" });
+      await once(older.stream, "data");
+      const newer = caller.consume({ subscription: "x" });
+      await older.end.finally(() => newer.stream.cancel());
+    },
+    { code: "FAILED_PRECONDITION", reason: "CONSUMER_FENCED", facts: { subscription: "x" } },
+  ],
+  [
+    "one consumer more than a subscription may have",
+    async (caller) => {
+      const held = [caller.consume({ subscription: "s" }), caller.consume({ subscription: "s" })];
+      for (const { stream } of held) await once(stream, "data");
+      await caller.consume({ subscription: "s" }).end.finally(() => held.forEach(({ stream }) => stream.cancel()));
+    },
+    {
+      code: "RESOURCE_EXHAUSTED",
+      reason: "CONSUMER_LIMIT",
+      facts: { subscription: "s", limit: "2" },
+      retryAfterMs: expect.any(Number),
+    },
+  ],
+  [
+    "consuming what is deleted meanwhile",
+    async (caller) => {
+      await subscribe(caller, { subscription: "deleted" });
+      const { stream, end } = caller.consume({ subscription: "deleted" });
+      await once(stream, "data");
+      await caller.unary(SubscriptionServiceService.delete, { subscription: "deleted" });
+      await end;
+    },
+    { code: "NOT_FOUND", reason: "SUBSCRIPTION_NOT_FOUND", facts: { subscription: "deleted" } },
+  ],
+  [
     "one topic more than publishing may create",
     async (caller) => {
       await caller.append({ topic: "created", records: one });
@@ -231,7 +399,13 @@ describe.each(databaseKinds)("on %s", (kind) => {
   // A start takes seconds on the embedded database, and the last test stops it.
   beforeAll(async () => {
     database = await createTestDatabase(kind);
-    server = await start([...databaseArguments(database.connection), "--auto-created-topics", "1"]);
+    server = await start([
+      ...databaseArguments(database.connection),
+      "--auto-created-topics",
+      "1",
+      "--consumers-per-subscription",
+      "2",
+    ]);
   });
   beforeEach(() => {
     caller = new Caller(server.address);
@@ -250,6 +424,8 @@ describe.each(databaseKinds)("on %s", (kind) => {
     await caller.append({ topic: "closed", records: one });
     await caller.unary(TopicServiceService.trim, { topic: "t", beforeOffset: 2, epoch });
     await caller.unary(TopicServiceService.close, { topic: "closed" });
+    await subscribe(caller, { from: { start: { $case: "earliest", value: {} } } });
+    await subscribe(caller, { subscription: "x", sharing: Subscription_Sharing.EXCLUSIVE });
     const known = new Map([
       [String(epoch), "E"],
       [String(epoch + 1), "E+1"],
@@ -265,7 +441,7 @@ describe.each(databaseKinds)("on %s", (kind) => {
     });
   });
 
-  test("a topic that is deleted, and one that the node drains from, tell their followers where they were", async () => {
+  test("a topic that is deleted, and one that the node drains from, tell their followers where they were, and their consumers", async () => {
     const follows = await Promise.all(
       ["gone", "kept"].map(async (topic) => {
         await caller.unary(TopicServiceService.create, TopicServiceCreateRequest.fromPartial({ topic }));
@@ -281,13 +457,16 @@ describe.each(databaseKinds)("on %s", (kind) => {
       facts: { topic: "gone", epoch: String(gone?.epoch), offset: "1" },
       resource: "millrace.v1.Topic gone",
     });
+    const consumed = caller.consume({ topic: "kept" });
+    await once(consumed.stream, "data");
     expect(await server.stop()).toBe(0);
+    const expected = { code: "UNAVAILABLE", reason: "DRAINING", retryAfterMs: expect.any(Number) };
     expect(await refused(kept?.end ?? Promise.resolve())).toMatchObject({
-      code: "UNAVAILABLE",
-      reason: "DRAINING",
+      ...expected,
       facts: { topic: "kept", epoch: String(kept?.epoch), offset: "1" },
-      retryAfterMs: expect.any(Number),
     });
+    // What a consumer has, it knows.
+    expect(await refused(consumed.end)).toMatchObject({ ...expected, facts: { topic: "kept" } });
   });
 });
 
