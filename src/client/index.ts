@@ -12,6 +12,7 @@ export {
 export { createClient } from "./millrace-client.js";
 export { Publisher } from "./publisher.js";
 export { ReceivedRecord, timestampText } from "../wire/index.js";
+export { Subscription } from "./subscriptions/subscription.js";
 export { Topic } from "./topic.js";
 export type { AppendOptions, Appended } from "./append.js";
 export type { StatusName } from "./client-error.js";
@@ -29,9 +30,41 @@ export type { Reconnecting, ResumeOptions } from "./resuming-messages.js";
 export type { Skipped } from "./skipped.js";
 export type { Start, Until } from "./start.js";
 export type { ListStateOptions, StateReader, StateSelection, WatchEvent, WatchStateOptions } from "./state.js";
+export type { Commitment } from "./subscriptions/commit.js";
+export type { ConsumeEvent } from "./subscriptions/consume-event.js";
+export type { ConsumerWaiting } from "./subscriptions/consumer-waiting.js";
+export type { ConsumeOptions, ConsumeTarget, Consumption, ForEachOptions } from "./subscriptions/consumption.js";
+export type { Delivery, DeliveryBatch } from "./subscriptions/delivery.js";
+export type { RejectOptions } from "./subscriptions/held.js";
+export type { CommittedOutput, Output } from "./subscriptions/output.js";
+export type {
+  ListParkedOptions,
+  Parked,
+  ParkedRecord,
+  ParkedSelection,
+  RedriveOptions,
+} from "./subscriptions/parked.js";
+export type { ConsumerReport, DescribeOptions, SubscriptionReport } from "./subscriptions/subscription-report.js";
+export type {
+  CreateSubscriptionOptions,
+  ListSubscriptionsOptions,
+  Sought,
+  Subscriptions,
+  SubscriptionSettings,
+} from "./subscriptions/subscriptions.js";
+export type { WindowOptions } from "./subscriptions/window.js";
 export type { StateBuild } from "./topic.js";
 export type { EpochOptions, TopicLimits, TopicRetention, Topics, TopicSettings } from "./topics.js";
-export type { Direction, Position, Rectangle, WhenBehind, WhenTrimmed } from "../core/index.js";
+export type {
+  Direction,
+  OffsetRange,
+  Position,
+  Rectangle,
+  Sharing,
+  WhenBehind,
+  WhenTrimmed,
+  Window,
+} from "../core/index.js";
 export type {
   AnyMessage,
   JsonObject,

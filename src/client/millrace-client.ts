@@ -10,6 +10,10 @@ import type { PublisherOptions } from "./publisher-options.js";
 import { readTopic, type ReadOptions } from "./reader.js";
 import type { RecordStream } from "./record-stream.js";
 import { type StateReader, stateOf } from "./state.js";
+import { type Commitment, commitDeliveries } from "./subscriptions/commit.js";
+import { type ConsumeOptions, Consumer, type ConsumeTarget, type Consumption } from "./subscriptions/consumption.js";
+import type { CommittedOutput } from "./subscriptions/output.js";
+import { type Subscriptions, subscriptionsOf } from "./subscriptions/subscriptions.js";
 import { type Topics, topicsOf } from "./topics.js";
 
 /** A client of one Millrace server. All its calls share one connection, which opens with the first of them. */
@@ -28,6 +32,12 @@ export interface MillraceClient {
   read(topic: string, options?: ReadOptions): RecordStream;
   /** Follows a topic: history from `from` on, then every new record, across lost connections. */
   follow(topic: string, options?: FollowOptions): RecordStream;
+  /** Durable, named consumers of topics: create, describe, move, and what they have set aside. */
+  readonly subscriptions: Subscriptions;
+  /** Works on the records of a subscription, or of a topic by an ephemeral consumer, across lost connections. */
+  consume(target: ConsumeTarget, options?: ConsumeOptions): Consumption;
+  /** Acknowledges deliveries of one consumption and appends records, in one transaction. See `Delivery.commit`. */
+  commit(subscription: string, commitment: Commitment, options?: UnaryOptions): Promise<readonly CommittedOutput[]>;
   /** How a filter would be run: what the database answers and by which index, and what the node evaluates. */
   explainFilter(topic: string, filter: string, options?: ExplainFilterOptions): Promise<FilterExplanation>;
   /** Every live stream of the server. */
@@ -49,6 +59,10 @@ export function createClient(options: ConnectionOptions = {}): MillraceClient {
     publisher: (topic, publisherOptions) => new Publisher(connection, topic, publisherOptions),
     read: (topic, readOptions = {}) => readTopic(connection, topic, readOptions),
     follow: (topic, followOptions = {}) => followTopic(connection, topic, followOptions),
+    subscriptions: subscriptionsOf(connection),
+    consume: (target, consumeOptions = {}) => new Consumer(connection, target, consumeOptions),
+    commit: (subscription, commitment, commitOptions) =>
+      commitDeliveries(connection, subscription, commitment, commitOptions),
     explainFilter: (topic, filter, explainOptions = {}) => explainFilter(connection, topic, filter, explainOptions),
     liveStreams: (listOptions = {}) => listLiveStreams(connection, listOptions),
     health: (service = "", healthOptions = {}) => checkHealth(connection, service, healthOptions),

@@ -44,7 +44,8 @@ export function openCall<Request, Response>(
   let end: EndStatus | undefined;
   let waiting: Deferred<void> | undefined;
   let isCancelled = false;
-  const ended = deferred<void>();
+  /** Sends that the transport has not taken. Its callback may never come once the call has ended (grpc-js.md #3). */
+  const sending = new Set<() => void>();
 
   const wake = () => {
     waiting?.resolve();
@@ -60,7 +61,8 @@ export function openCall<Request, Response>(
     },
     onReceiveStatus(received, next) {
       end = received;
-      ended.resolve();
+      for (const resolve of sending) resolve();
+      sending.clear();
       wake();
       next(received);
     },
@@ -91,10 +93,12 @@ export function openCall<Request, Response>(
     },
     send(request) {
       if (end !== undefined || isCancelled) return Promise.resolve();
-      // The callback may never come once the call has ended (grpc-js.md #3).
       return new Promise((resolve) => {
-        void ended.promise.then(resolve);
-        call.write?.(request, resolve);
+        sending.add(resolve);
+        call.write?.(request, () => {
+          sending.delete(resolve);
+          resolve();
+        });
       });
     },
     halfClose() {

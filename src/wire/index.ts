@@ -1,5 +1,6 @@
 export { BackwardWriter } from "./backward-writer.js";
 export { decodeRecordsMessage } from "./decode-message.js";
+export { decodeParkedMessage } from "./decode-parked.js";
 export { ReceivedRecord } from "./decode-record.js";
 export { durationOfMs, durationOfText, durationText, msOfDuration } from "./duration.js";
 export { encodeDeliveryMessage } from "./delivery-message.js";
@@ -16,6 +17,7 @@ export { thinPage } from "./thin-page.js";
 export { dateOfTimestamp, timestampOfDate, timestampOfMicros, timestampOfText, timestampText } from "./timestamp.js";
 export { varintLength, writeVarint } from "./varint.js";
 export type { RecordsMessage } from "./decode-message.js";
+export type { ParkedMessage } from "./decode-parked.js";
 export type { AnyMessage, Location, RecordBody } from "./decode-record.js";
 export type { JsonObject, JsonValue } from "./decode-struct.js";
 export type { KeyChange, Place, Subject } from "./keyed-state.js";

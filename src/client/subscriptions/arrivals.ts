@@ -1,0 +1,94 @@
+import type { RangeSet } from "../../core/index.js";
+import type { ReceivedRecord } from "../../wire/index.js";
+
+/** A message of records, as far as nobody has taken them. */
+export interface Arrival {
+  records: readonly ReceivedRecord[];
+  /** The first that was not taken. */
+  at: number;
+  readonly attempt: number;
+  readonly receivedAt: number;
+  readonly lowest: number;
+  readonly highest: number;
+}
+
+/** Records that came and that nobody has taken yet, in the order of their arrival. The consumer's window bounds them. */
+export class Arrivals {
+  #waiting: (Arrival | undefined)[] = [];
+  /** The first of `waiting` that is not empty: the array is shortened now and then, and not at every message. */
+  #head = 0;
+  #count = 0;
+
+  /** How many records. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The oldest message that has records left. */
+  get oldest(): Arrival | undefined {
+    return this.#waiting[this.#head];
+  }
+
+  push(records: readonly ReceivedRecord[], attempt: number, receivedAt: number): void {
+    let lowest = Infinity;
+    let highest = -1;
+    for (const { offset } of records) {
+      if (offset < lowest) lowest = offset;
+      if (offset > highest) highest = offset;
+    }
+    this.#waiting.push({ records, at: 0, attempt, receivedAt, lowest, highest });
+    this.#count += records.length;
+  }
+
+  /** Takes the next record of the oldest message. */
+  takeOne(): ReceivedRecord | undefined {
+    const from = this.oldest;
+    if (from === undefined) return undefined;
+    const record = from.records[from.at];
+    from.at += 1;
+    this.#count -= 1;
+    if (from.at === from.records.length) this.#drop();
+    return record;
+  }
+
+  /** Takes what is left of the oldest message. */
+  takeMessage(): Arrival | undefined {
+    const from = this.oldest;
+    if (from === undefined) return undefined;
+    this.#count -= from.records.length - from.at;
+    this.#drop();
+    return from.at === 0 ? from : { ...from, records: from.records.slice(from.at), at: 0 };
+  }
+
+  /** Drops the records with these offsets, from `lowest` to `highest`: they came again. */
+  forget(offsets: RangeSet, lowest: number, highest: number): void {
+    const isApart = (arrival: Arrival | undefined) =>
+      arrival === undefined || arrival.highest < lowest || arrival.lowest > highest;
+    if (this.#waiting.every(isApart)) return;
+    const left: Arrival[] = [];
+    for (let index = this.#head; index < this.#waiting.length; index++) {
+      const arrival = this.#waiting[index] as Arrival;
+      const { records, at } = arrival;
+      const kept = records.filter(({ offset }, place) => place >= at && !offsets.has(offset));
+      this.#count -= records.length - at - kept.length;
+      if (kept.length > 0) left.push({ ...arrival, records: kept, at: 0 });
+    }
+    this.#waiting = left;
+    this.#head = 0;
+  }
+
+  clear(): void {
+    this.#waiting = [];
+    this.#head = 0;
+    this.#count = 0;
+  }
+
+  #drop(): void {
+    // It would keep the message in memory.
+    this.#waiting[this.#head] = undefined;
+    this.#head += 1;
+    if (this.#head * 2 < this.#waiting.length) return;
+    this.#waiting.splice(0, this.#head);
+    this.#head = 0;
+  }
+}

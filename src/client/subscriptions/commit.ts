@@ -1,0 +1,139 @@
+import { invalidArgument } from "../../core/index.js";
+import {
+  CommitRequest,
+  type CommitRequest_Delivered as Delivered,
+  CommitRequest_Output,
+  type CommitResponse,
+  SubscriptionServiceService,
+} from "../../gen/millrace/v1/subscription_service.js";
+import { varintLength, writeVarint } from "../../wire/index.js";
+import { clientError, errorOfRefusal } from "../client-error.js";
+import type { Connection, MethodShape, UnaryOptions } from "../connection.js";
+import { encodeRecord } from "../record-batch.js";
+import { wholeNumber } from "../start.js";
+import type { Delivery, DeliveryBatch } from "./delivery.js";
+import { Held } from "./held.js";
+import type { CommittedOutput, Output } from "./output.js";
+
+/** What is done, and what is written for it. */
+export interface Commitment {
+  /** As one consumption gave them: at least one, at most 10,000 records together, and not settled yet. */
+  readonly deliveries: readonly (Delivery | DeliveryBatch)[];
+  /** At most 100, and 1000 records and 1 MiB together. */
+  readonly append: readonly Output[];
+}
+
+/** `repeated Output append = 4`. */
+const appendTag = 0x22;
+
+/** The request is encoded here, not by the generated code. */
+const commitShape: MethodShape<Buffer, CommitResponse> = {
+  ...SubscriptionServiceService.commit,
+  requestSerialize: (request) => request,
+};
+
+/**
+ * Acknowledges deliveries and appends records to any topics, in one transaction: all of it is done, or nothing. It is not
+ * tried again: when its outcome is unknown, what was committed is not delivered again, and what was not, is.
+ */
+export async function commitDeliveries(
+  connection: Connection,
+  subscription: string,
+  { deliveries, append }: Commitment,
+  options?: UnaryOptions,
+): Promise<readonly CommittedOutput[]> {
+  const held = deliveries.map((delivery, index) => {
+    if (delivery instanceof Held) return delivery;
+    throw errorOfRefusal(invalidArgument(`deliveries[${index}]`, "must be a delivery of a consumption"));
+  });
+  return commitHeld(connection, subscription, { held, append }, options);
+}
+
+export async function commitHeld(
+  connection: Connection,
+  subscription: string,
+  { held, append }: { readonly held: readonly Held[]; readonly append: readonly Output[] },
+  options?: UnaryOptions,
+): Promise<readonly CommittedOutput[]> {
+  const request = encodeRequest(subscription, held, append);
+  for (const each of held) each.beginCommit();
+  try {
+    const { appended } = await connection.unary(commitShape, request, options);
+    for (const each of held) each.endCommit(undefined);
+    return appended.map(({ topic, epoch, firstOffset = 0, nextOffset }) => ({ topic, epoch, firstOffset, nextOffset }));
+  } catch (error) {
+    for (const each of held) each.endCommit({ error });
+    throw error;
+  }
+}
+
+function encodeRequest(subscription: string, held: readonly Held[], append: readonly Output[]): Buffer {
+  const session = sessionOf(subscription, held);
+  const acknowledge: Delivered[] = [];
+  for (const each of held) {
+    each.eachRun((firstOffset, nextOffset) => {
+      acknowledge.push({ offsets: { firstOffset, nextOffset }, attempt: each.attempt });
+    });
+  }
+  const head = CommitRequest.encode({ subscription, session, acknowledge: merged(acknowledge), append: [] }).finish();
+  const parts: Uint8Array[] = [head];
+  for (const [index, output] of append.entries()) parts.push(...encodeOutput(output, `append[${index}]`));
+  return Buffer.concat(parts);
+}
+
+/** One Commit is of one hold on one subscription. Throws what the server would. */
+function sessionOf(subscription: string, held: readonly Held[]): number {
+  const [first] = held;
+  if (first === undefined) throw errorOfRefusal(invalidArgument("acknowledge", "must name at least one record"));
+  const { session } = first.call;
+  for (const each of held) {
+    each.checkCommit();
+    if (each.call.subscription === "") {
+      const text = "An ephemeral consumer keeps nothing: there is no subscription to commit to";
+      throw clientError("FAILED_PRECONDITION", text);
+    }
+    if (each.call.subscription !== subscription) {
+      const text = `must be of subscription "${subscription}", and one is of "${each.call.subscription}"`;
+      throw errorOfRefusal(invalidArgument("acknowledge", text));
+    }
+    if (each.call.session !== session) {
+      throw errorOfRefusal(
+        invalidArgument("acknowledge", "must be of one session: these came through different nodes"),
+      );
+    }
+  }
+  return session;
+}
+
+/** Neighbours of the same attempt are one run. */
+function merged(delivered: Delivered[]): Delivered[] {
+  delivered.sort((a, b) => (a.offsets?.firstOffset ?? 0) - (b.offsets?.firstOffset ?? 0));
+  const runs: Delivered[] = [];
+  for (const { offsets, attempt } of delivered) {
+    const last = runs.at(-1);
+    if (last?.offsets !== undefined && last.attempt === attempt && last.offsets.nextOffset === offsets?.firstOffset) {
+      last.offsets.nextOffset = offsets.nextOffset;
+    } else runs.push({ offsets, attempt });
+  }
+  return runs;
+}
+
+function* encodeOutput(output: Output, path: string): Generator<Uint8Array, void> {
+  const { topic, records, expectedOffset, epoch = 0 } = output;
+  const head = CommitRequest_Output.encode({
+    topic,
+    records: [],
+    expectedOffset: expectedOffset === undefined ? undefined : wholeNumber(expectedOffset, `${path}.expected_offset`),
+    epoch: wholeNumber(epoch, `${path}.epoch`),
+  }).finish();
+  // The encoder's buffer holds one record at a time. Its field number is that of an Append's records.
+  const fields = records.map((record, index) => Buffer.from(encodeRecord(record, `${path}.records[${index}]`).field));
+  let length = head.length;
+  for (const field of fields) length += field.length;
+  const opening = Buffer.alloc(1 + varintLength(length));
+  opening[0] = appendTag;
+  writeVarint(opening, 1, length);
+  yield opening;
+  yield head;
+  yield* fields;
+}

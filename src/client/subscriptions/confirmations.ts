@@ -1,0 +1,96 @@
+import { type OffsetRange, RangeSet } from "../../core/index.js";
+import type { ConsumeResponse_Confirmed as Confirmed } from "../../gen/millrace/v1/subscription_service.js";
+import type { Held } from "./held.js";
+
+/** Whoever waits to hear what was taken of one record's verdict. */
+interface Waiting {
+  readonly taken: () => void;
+  readonly stale: () => void;
+}
+
+/** Whoever waits for several records. */
+interface WaitingForMany extends Waiting {
+  readonly left: RangeSet;
+  isStale: boolean;
+}
+
+/**
+ * Promises of verdicts, until the server has confirmed them. Verdicts that nobody asked about are not in here, and those
+ * of whole messages are ranges: a bulk reader pays nothing a record.
+ */
+export class Confirmations {
+  readonly #single = new Map<number, Waiting>();
+  readonly #many = new Set<WaitingForMany>();
+
+  /** Resolves with `word` when all of it was taken, with "stale" when some of it was not. */
+  expect<Word extends string>(held: Held, word: Word): Promise<Word | "stale"> {
+    return new Promise((resolve) => {
+      const taken = () => resolve(word);
+      const stale = () => resolve("stale");
+      if (held.count > 1) {
+        const left = new RangeSet();
+        held.eachRun((first, next) => left.add(first, next));
+        this.#many.add({ taken, stale, left, isStale: false });
+        return;
+      }
+      held.eachRun((offset) => {
+        // Of a delivery before this one.
+        this.#single.get(offset)?.stale();
+        this.#single.set(offset, { taken, stale });
+      });
+    });
+  }
+
+  confirm({ acknowledged, rejected, parked, released, stale }: Confirmed): void {
+    if (this.#single.size + this.#many.size === 0) return;
+    for (const ranges of [acknowledged, rejected, parked, released]) {
+      for (const range of ranges) this.#settle(toRange(range), false);
+    }
+    for (const range of stale) this.#settle(toRange(range), true);
+  }
+
+  /** Nothing more will be confirmed. */
+  close(): void {
+    for (const { stale } of this.#single.values()) stale();
+    for (const { stale } of this.#many) stale();
+    this.#single.clear();
+    this.#many.clear();
+  }
+
+  #settle(range: OffsetRange, isStale: boolean): void {
+    const { firstOffset, nextOffset } = range;
+    if (nextOffset - firstOffset <= this.#single.size) {
+      for (let offset = firstOffset; offset < nextOffset; offset++) this.#settleOne(offset, isStale);
+    } else {
+      for (const offset of this.#single.keys()) {
+        if (offset >= firstOffset && offset < nextOffset) this.#settleOne(offset, isStale);
+      }
+    }
+    for (const waiting of this.#many) this.#settlePart(waiting, range, isStale);
+  }
+
+  #settleOne(offset: number, isStale: boolean): void {
+    const waiting = this.#single.get(offset);
+    if (waiting === undefined) return;
+    this.#single.delete(offset);
+    if (isStale) waiting.stale();
+    else waiting.taken();
+  }
+
+  #settlePart(waiting: WaitingForMany, { firstOffset, nextOffset }: OffsetRange, isStale: boolean): void {
+    const { left } = waiting;
+    const before = left.count;
+    left.delete(firstOffset, nextOffset);
+    if (left.count === before) return;
+    waiting.isStale ||= isStale;
+    if (!left.isEmpty) return;
+    this.#many.delete(waiting);
+    if (waiting.isStale) waiting.stale();
+    else waiting.taken();
+  }
+}
+
+/** A range on the wire may be one offset, told short. */
+export function toRange({ firstOffset, nextOffset }: OffsetRange): OffsetRange {
+  return { firstOffset, nextOffset: nextOffset === 0 ? firstOffset + 1 : nextOffset };
+}

@@ -1,0 +1,87 @@
+import type { Position, Sharing, Window } from "../../core/index.js";
+import type { ConsumeResponse } from "../../gen/millrace/v1/subscription_service.js";
+import { msOfDuration } from "../../wire/index.js";
+import type { Reconnecting } from "../resuming-messages.js";
+import { type Skipped, skippedOf } from "../skipped.js";
+import { type ConsumerWaiting, waitingOf } from "./consumer-waiting.js";
+import { sharingOf } from "./sharing.js";
+import { windowOfMessage } from "./window.js";
+
+/** What happens to a consumption besides records. */
+export type ConsumeEvent =
+  /** A call has begun; again after each reconnection. */
+  | {
+      readonly type: "started";
+      /** Names the server's hold on the subscription; 0 of an ephemeral consumer. */
+      readonly session: number;
+      /** Where the subscription stands; an ephemeral consumer: where it starts. */
+      readonly cursor: Position;
+      readonly window: Window;
+      readonly ackDeadlineMs: number;
+      readonly sharing: Sharing;
+    }
+  /** The window that holds from here on. */
+  | { readonly type: "window-changed"; readonly window: Window }
+  /** Nothing else comes, and why. */
+  | {
+      readonly type: "heartbeat";
+      readonly waiting: ConsumerWaiting;
+      readonly outstandingRecords: number;
+      readonly outstandingBytes: number;
+      readonly window: Window;
+      readonly cursor: Position;
+      /** Undefined: the server does not know it yet. */
+      readonly nextOffset: number | undefined;
+      /** Records that wait for another attempt on that node. */
+      readonly retryRecords: number;
+    }
+  | Skipped
+  /** The topic is closed, and everything is acknowledged or parked: the consumption ends. */
+  | { readonly type: "closed" }
+  | Reconnecting;
+
+/** What a message tells besides records. */
+export function eventOf(event: ConsumeResponse["event"]): ConsumeEvent | undefined {
+  switch (event?.$case) {
+    case undefined:
+      return undefined;
+    case "started": {
+      const { session, cursor, window, ackDeadline, sharing } = event.value;
+      return {
+        type: "started",
+        session,
+        cursor: positionOf(cursor),
+        window: windowOfMessage(window),
+        ackDeadlineMs: ackDeadline === undefined ? 0 : msOfDuration(ackDeadline),
+        sharing: sharingOf(sharing),
+      };
+    }
+    case "windowChanged":
+      return { type: "window-changed", window: windowOfMessage(event.value) };
+    case "heartbeat": {
+      const { waiting, outstandingRecords, outstandingBytes, window, cursor, nextOffset, retryRecords } = event.value;
+      return {
+        type: "heartbeat",
+        waiting: waitingOf(waiting),
+        outstandingRecords,
+        outstandingBytes,
+        window: windowOfMessage(window),
+        cursor: positionOf(cursor),
+        nextOffset,
+        retryRecords,
+      };
+    }
+    case "skipped":
+      return skippedOf(event.value);
+    case "closed":
+      return { type: "closed" };
+    default:
+      throw event satisfies never;
+  }
+}
+
+export function positionOf(
+  message: { readonly epoch: number; readonly offset?: number | undefined } | undefined,
+): Position {
+  return { epoch: message?.epoch ?? 0, offset: message?.offset ?? 0 };
+}

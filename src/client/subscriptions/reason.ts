@@ -1,0 +1,15 @@
+import { deliveryBounds } from "../../core/index.js";
+
+/** Why something failed, as the service keeps it: an error's text, of so many bytes as it takes. */
+export function reasonOf(error: unknown): string {
+  const text = (error instanceof Error ? error.message || error.name : String(error ?? "")).toWellFormed();
+  // No database text holds it.
+  const plain = text.includes("\u0000") ? text.replaceAll("\u0000", "\ufffd") : text;
+  const most = deliveryBounds.reasonBytes;
+  if (plain.length * 3 <= most) return plain;
+  const bytes = Buffer.from(plain);
+  if (bytes.length <= most) return plain;
+  let end: number = most;
+  while (((bytes[end] as number) & 0xc0) === 0x80) end -= 1;
+  return bytes.toString("utf8", 0, end);
+}

@@ -1,0 +1,156 @@
+import type { Position, Window } from "../../core/index.js";
+import {
+  consumeResponse_Heartbeat_WaitingToJSON,
+  type DescribeResponse,
+  type DescribeResponse_Consumer as ConsumerMessage,
+  SubscriptionServiceService,
+} from "../../gen/millrace/v1/subscription_service.js";
+import {
+  dateOfTimestamp,
+  durationOfMs,
+  durationText,
+  type JsonObject,
+  msOfDuration,
+  timestampText,
+} from "../../wire/index.js";
+import { clientError } from "../client-error.js";
+import type { Connection } from "../connection.js";
+import { wholeNumber } from "../start.js";
+import { positionOf } from "./consume-event.js";
+import { type ConsumerWaiting, waitingOf } from "./consumer-waiting.js";
+import { Subscription } from "./subscription.js";
+import { windowOfMessage } from "./window.js";
+
+/** One of those who consume a subscription. Of another node's, as it was some seconds ago. */
+export interface ConsumerReport {
+  /** As it called itself. */
+  readonly name: string;
+  /** The other side, as ADDRESS:PORT. */
+  readonly peer: string;
+  /** The node that serves it. */
+  readonly node: string;
+  readonly window: Window;
+  readonly outstandingRecords: number;
+  readonly outstandingBytes: number;
+  readonly startTime: Date | undefined;
+  /** Undefined: it has not acknowledged anything. */
+  readonly lastAcknowledgementTime: Date | undefined;
+  /** Why nothing comes. */
+  readonly waiting: ConsumerWaiting;
+}
+
+/** How far a subscription is. */
+export interface SubscriptionReport {
+  readonly subscription: Subscription;
+  /** All records below are acknowledged or parked. */
+  readonly cursor: Position;
+  /** Records from the cursor on that are neither acknowledged nor parked. */
+  readonly lagRecords: number;
+  /** Bytes of records from the cursor to the topic's end. */
+  readonly lagBytes: number;
+  /** How long ago the record at the cursor was published, in milliseconds; undefined at the end. */
+  readonly lagAgeMs: number | undefined;
+  /** Records that consumers have and have not acknowledged. */
+  readonly outstandingRecords: number;
+  /** Records that failed and wait for another attempt. */
+  readonly retryRecords: number;
+  readonly parkedRecords: number;
+  readonly consumers: readonly ConsumerReport[];
+  /** As proto3 JSON has it. */
+  toJSON(): JsonObject;
+}
+
+export interface DescribeOptions {
+  /** How often, in milliseconds, from 100 to an hour. Default 1000. */
+  readonly intervalMs?: number | undefined;
+  /** Ends after so many reports. Default: never. */
+  readonly limit?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A report at once, and then again and again. It ends when it is left; a lost connection ends it with an error. */
+export async function* describeSubscription(
+  connection: Connection,
+  subscription: string,
+  { intervalMs, limit = 0, signal }: DescribeOptions,
+): AsyncGenerator<SubscriptionReport, void> {
+  signal?.throwIfAborted();
+  const call = connection.serverStream(SubscriptionServiceService.describe, {
+    subscription,
+    interval: intervalMs === undefined ? undefined : durationOfMs(wholeNumber(intervalMs, "interval")),
+    limit: wholeNumber(limit, "limit"),
+  });
+  try {
+    for (;;) {
+      const message = await call.receive(signal);
+      if (message === undefined) return;
+      yield reportOf(message);
+    }
+  } finally {
+    call.cancel();
+  }
+}
+
+function reportOf(message: DescribeResponse): SubscriptionReport {
+  if (message.subscription === undefined) throw clientError("INTERNAL", "The server answered without a subscription");
+  const subscription = new Subscription(message.subscription);
+  const { lagRecords, lagBytes, lagAge, outstandingRecords, retryRecords, parkedRecords } = message;
+  const cursor = positionOf(message.cursor);
+  const lagAgeMs = lagAge && msOfDuration(lagAge);
+  return {
+    subscription,
+    cursor,
+    lagRecords,
+    lagBytes,
+    lagAgeMs,
+    outstandingRecords,
+    retryRecords,
+    parkedRecords,
+    consumers: message.consumers.map(consumerOf),
+    toJSON: () => ({
+      subscription: subscription.toJSON(),
+      cursor: { epoch: String(cursor.epoch), offset: String(cursor.offset) },
+      lagRecords: String(lagRecords),
+      lagBytes: String(lagBytes),
+      ...(lagAgeMs === undefined ? {} : { lagAge: durationText(durationOfMs(lagAgeMs)) }),
+      outstandingRecords: String(outstandingRecords),
+      retryRecords: String(retryRecords),
+      parkedRecords: String(parkedRecords),
+      consumers: message.consumers.map(consumerJson),
+    }),
+  };
+}
+
+function consumerOf(message: ConsumerMessage): ConsumerReport {
+  const { name, peer, node, outstandingRecords, outstandingBytes, startTime, lastAcknowledgementTime } = message;
+  return {
+    name,
+    peer,
+    node,
+    window: windowOfMessage(message.window),
+    outstandingRecords,
+    outstandingBytes,
+    startTime: startTime && dateOfTimestamp(startTime),
+    lastAcknowledgementTime: lastAcknowledgementTime && dateOfTimestamp(lastAcknowledgementTime),
+    waiting: waitingOf(message.waiting),
+  };
+}
+
+function consumerJson(message: ConsumerMessage): JsonObject {
+  const { name, peer, node, outstandingRecords, outstandingBytes, startTime, lastAcknowledgementTime } = message;
+  const { waiting } = message;
+  const { records, bytes } = windowOfMessage(message.window);
+  return {
+    name,
+    peer,
+    node,
+    window: { records, bytes },
+    outstandingRecords: String(outstandingRecords),
+    outstandingBytes: String(outstandingBytes),
+    ...(startTime === undefined ? {} : { startTime: timestampText(startTime) }),
+    ...(lastAcknowledgementTime === undefined
+      ? {}
+      : { lastAcknowledgementTime: timestampText(lastAcknowledgementTime) }),
+    ...(waitingOf(waiting) === "nothing" ? {} : { waiting: consumeResponse_Heartbeat_WaitingToJSON(waiting) }),
+  };
+}

@@ -1,0 +1,87 @@
+import type { Sharing } from "../../core/index.js";
+import {
+  type Subscription as SubscriptionMessage,
+  subscription_SharingToJSON,
+} from "../../gen/millrace/v1/subscription_service.js";
+import {
+  dateOfTimestamp,
+  type Duration,
+  durationOfMs,
+  durationText,
+  type JsonObject,
+  msOfDuration,
+  timestampText,
+} from "../../wire/index.js";
+import { sharingMessages, sharingOf } from "./sharing.js";
+
+/** A subscription as it stood when it was asked for. */
+export class Subscription {
+  readonly name: string;
+  readonly topic: string;
+  /** The topic's incarnation that its cursor stands in. */
+  readonly epoch: number;
+  readonly sharing: Sharing;
+  /** How long a consumer has for a record, unless it asks for more. */
+  readonly ackDeadlineMs: number;
+  /** How often a record may fail before it is parked. */
+  readonly attemptsMax: number;
+  /** What a record waits after its first failure, doubling to `retryMaxMs`. */
+  readonly retryMinMs: number;
+  readonly retryMaxMs: number;
+  /** How many records may wait for a retry. */
+  readonly retryBacklog: number;
+  readonly labels: ReadonlyMap<string, string>;
+  /** Whether deliveries are stopped. */
+  readonly isPaused: boolean;
+  readonly #message: SubscriptionMessage;
+
+  constructor(message: SubscriptionMessage) {
+    this.#message = message;
+    this.name = message.name;
+    this.topic = message.topic;
+    this.epoch = message.epoch;
+    this.sharing = sharingOf(message.sharing);
+    this.ackDeadlineMs = optionalMs(message.ackDeadline);
+    this.attemptsMax = message.attemptsMax;
+    this.retryMinMs = optionalMs(message.retryMin);
+    this.retryMaxMs = optionalMs(message.retryMax);
+    this.retryBacklog = message.retryBacklog;
+    this.labels = message.labels;
+    this.isPaused = message.paused;
+  }
+
+  get createTime(): Date | undefined {
+    const { createTime } = this.#message;
+    return createTime && dateOfTimestamp(createTime);
+  }
+
+  /** As proto3 JSON has it: 64-bit numbers as strings, durations in seconds, times as RFC 3339. */
+  toJSON(): JsonObject {
+    const { createTime } = this.#message;
+    return {
+      name: this.name,
+      topic: this.topic,
+      epoch: String(this.epoch),
+      sharing: subscription_SharingToJSON(sharingMessages[this.sharing]),
+      ackDeadline: durationText(durationOfMs(this.ackDeadlineMs)),
+      attemptsMax: this.attemptsMax,
+      retryMin: durationText(durationOfMs(this.retryMinMs)),
+      retryMax: durationText(durationOfMs(this.retryMaxMs)),
+      retryBacklog: this.retryBacklog,
+      ...(this.labels.size === 0 ? {} : { labels: objectOf(this.labels) }),
+      ...(this.isPaused ? { paused: true } : {}),
+      ...(createTime === undefined ? {} : { createTime: timestampText(createTime) }),
+    };
+  }
+}
+
+function optionalMs(duration: Duration | undefined): number {
+  return duration === undefined ? 0 : msOfDuration(duration);
+}
+
+/** An object with these names, `__proto__` too. */
+function objectOf(map: ReadonlyMap<string, string>): JsonObject {
+  const object = Object.create(null) as JsonObject;
+  for (const [name, value] of map) object[name] = value;
+  return object;
+}

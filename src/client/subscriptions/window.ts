@@ -1,0 +1,29 @@
+import { invalidArgument, type Window, windowBounds } from "../../core/index.js";
+import type { Window as WindowMessage } from "../../gen/millrace/v1/subscription_service.js";
+import { errorOfRefusal } from "../client-error.js";
+import { wholeNumber } from "../start.js";
+
+/** What may be outstanding. What is unset stays as it is. */
+export interface WindowOptions {
+  /** 0 to 100,000; 0 pauses. At first 1000. */
+  readonly records?: number | undefined;
+  /** 0 to 64 MiB, of encoded records; 0 pauses. At first 4 MiB. A larger record comes alone. */
+  readonly bytes?: number | undefined;
+}
+
+/** Throws an InvalidArgumentError. */
+export function windowOf({ records, bytes }: WindowOptions, before: Window = windowBounds.initial): Window {
+  return {
+    records: bounded(records ?? before.records, windowBounds.most.records, "window.records"),
+    bytes: bounded(bytes ?? before.bytes, windowBounds.most.bytes, "window.bytes"),
+  };
+}
+
+export function windowOfMessage({ records = 0, bytes = 0 }: WindowMessage = {}): Window {
+  return { records, bytes };
+}
+
+function bounded(value: number, most: number, field: string): number {
+  if (wholeNumber(value, field) <= most) return value;
+  throw errorOfRefusal(invalidArgument(field, `must be at most ${most}, got ${value}`));
+}
