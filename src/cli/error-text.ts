@@ -19,6 +19,7 @@ function hintOf({ code, reason, metadata }: ClientError, address: string): strin
     return `It holds offsets ${metadata.get("earliest_offset")} to ${metadata.get("next_offset")} (exclusive); read from one of them, or with --when-trimmed skip`;
   }
   if (reason === "TOPIC_NOT_FOUND") return "millrace topic list shows the topics that exist";
+  if (reason === "SUBSCRIPTION_NOT_FOUND") return "millrace subscription list shows the subscriptions that exist";
   if (code === "UNAVAILABLE" && reason === "") {
     return `Is a server running on ${address}? Start one with "millrace serve", or name another with --address`;
   }

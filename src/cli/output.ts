@@ -31,7 +31,9 @@ export interface Output {
   print(line: string): Promise<void>;
   /** Prints a line, or several, on standard error. */
   tell(text: string): void;
-  /** Waits until everything is written. */
+  /** Waits until everything is written. Throws an OutputClosedError when it was not, as nobody reads any more. */
+  written(): Promise<void>;
+  /** Waits until everything is written, if anybody reads it: for the end. */
   finish(): Promise<void>;
 }
 
@@ -72,6 +74,14 @@ export function processOutput(): Output {
     }
   };
 
+  const finish = async (): Promise<void> => {
+    flush();
+    if (isClosed || stdout.writableLength === 0) return;
+    await new Promise<void>((resolve) => {
+      stdout.write("", () => resolve());
+    });
+  };
+
   return {
     isTerminal: stdout.isTTY === true,
     isErrorTerminal: stderr.isTTY === true,
@@ -85,12 +95,12 @@ export function processOutput(): Output {
     tell(text) {
       stderr.write(`${text}\n`);
     },
-    async finish() {
-      flush();
-      if (isClosed || stdout.writableLength === 0) return;
-      await new Promise<void>((resolve) => {
-        stdout.write("", () => resolve());
-      });
+    async written() {
+      await finish();
+      // A write that failed is told by an event, a turn later.
+      await new Promise((resolve) => setImmediate(resolve));
+      if (isClosed) throw new OutputClosedError();
     },
+    finish,
   };
 }

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import { callCommand } from "./call.js";
 import type { CommandContext, GlobalOptions } from "./command-context.js";
+import { consumeCommand } from "./consume.js";
 import { errorText } from "./error-text.js";
 import { explainCommand } from "./explain.js";
 import { exportCommand } from "./export.js";
@@ -9,10 +10,12 @@ import { followCommand } from "./follow.js";
 import { healthCommand } from "./health.js";
 import { importCommand } from "./import.js";
 import { CommandError, OutputClosedError, processOutput } from "./output.js";
+import { parkedCommand } from "./parked.js";
 import { publishCommand } from "./publish.js";
 import { readCommand } from "./read.js";
 import { getCommand, listCommand, watchCommand } from "./state.js";
 import { streamsCommand } from "./streams.js";
+import { subscriptionCommand } from "./subscription.js";
 import { topicCommand } from "./topic.js";
 
 /** What a shell calls a process that a signal ended: 128 and the signal's number. */
@@ -78,6 +81,9 @@ function createProgram(context: CommandContext): Command {
     importCommand(context),
     exportCommand(context),
     explainCommand(context),
+    subscriptionCommand(context),
+    consumeCommand(context),
+    parkedCommand(context),
     streamsCommand(context),
     callCommand(context),
     healthCommand(context),

@@ -1,13 +1,15 @@
-import type { FollowEvent, ReadEvent, WatchEvent } from "../client/index.js";
+import type { ConsumeEvent, FollowEvent, ReadEvent, WatchEvent } from "../client/index.js";
 import type { Output } from "./output.js";
 
+type TellableEvent = FollowEvent | ReadEvent | WatchEvent | ConsumeEvent;
+
 /** Tells on standard error what a person who looks at records should know. */
-export function tellEvent(output: Output, event: FollowEvent | ReadEvent | WatchEvent): void {
+export function tellEvent(output: Output, event: TellableEvent): void {
   const text = eventText(event);
   if (text !== undefined) output.tell(text);
 }
 
-function eventText(event: FollowEvent | ReadEvent | WatchEvent): string | undefined {
+function eventText(event: TellableEvent): string | undefined {
   switch (event.type) {
     case "skipped": {
       const why = event.reason === "trimmed" ? "they are no longer kept" : "they came too fast";
@@ -23,6 +25,7 @@ function eventText(event: FollowEvent | ReadEvent | WatchEvent): string | undefi
     case "caught-up":
     case "snapshot-end":
     case "heartbeat":
+    case "window-changed":
       return undefined;
     case "left":
       return `left: ${event.keys.join(", ")}`;

@@ -1,0 +1,108 @@
+import { Command, Option } from "commander";
+import type { ParkedRecord } from "../client/index.js";
+import { type CommandContext, wantsJson, wholeNumberOption, withClient } from "./command-context.js";
+import { parseOffsets } from "./offsets-option.js";
+import { CommandError } from "./output.js";
+import { withParkedProgress } from "./parked-progress.js";
+import { recordLine, visible } from "./record-line.js";
+import { filterOption } from "./selection-options.js";
+
+interface SelectionOptions {
+  readonly offsets?: ReturnType<typeof parseOffsets>;
+  readonly filter?: string;
+}
+
+/** `parked …`: the records of a subscription that were set aside. */
+export function parkedCommand(context: CommandContext): Command {
+  const { output, signal } = context;
+  const parked = new Command("parked").description(
+    "look at records that were set aside, deliver them again, or forget them",
+  );
+  parked.addCommand(
+    new Command("list")
+      .argument("<subscription>")
+      .addOption(filterOption())
+      .option("--limit <n>", "stop after so many records", wholeNumberOption("--limit", 1))
+      .description("print parked records with their reasons, by offset")
+      .action((name: string, options: { readonly filter?: string; readonly limit?: number }, command: Command) =>
+        withClient(command, async (client) => {
+          const { filter, limit = Infinity } = options;
+          let printed = 0;
+          for await (const each of client.subscriptions.parked.list(name, { filter, signal })) {
+            await show(context, command, each);
+            printed += 1;
+            if (printed >= limit) return;
+          }
+        }),
+      ),
+  );
+  parked.addCommand(
+    new Command("get")
+      .argument("<subscription>")
+      .argument("<offset>", "the record's offset", wholeNumberOption("offset"))
+      .description("print one parked record with its reasons")
+      .action((name: string, offset: number, _options: object, command: Command) =>
+        withClient(command, async (client) =>
+          show(context, command, await client.subscriptions.parked.get(name, offset, { signal })),
+        ),
+      ),
+  );
+  parked.addCommand(
+    withSelection(new Command("redrive").argument("<subscription>"))
+      .addOption(new Option("--rate <n>", "how many a second (default: all at once)").argParser(parseRate))
+      .description("deliver parked records again, with as many new attempts; the cursor is not touched")
+      .action((name: string, options: SelectionOptions & { readonly rate?: number }, command: Command) =>
+        withClient(command, async (client) => {
+          const { offsets, filter, rate } = options;
+          const redrive = () => client.subscriptions.parked.redrive(name, { offsets, filter, rate, signal });
+          const records = await withParkedProgress({ client, output, signal }, name, redrive);
+          await output.print(wantsJson(command, output) ? JSON.stringify({ records }) : `${records} records redriven`);
+        }),
+      ),
+  );
+  parked.addCommand(
+    withSelection(new Command("discard").argument("<subscription>"))
+      .option("--all", "all that are parked")
+      .description("forget parked records for good")
+      .action((name: string, options: SelectionOptions & { readonly all?: true }, command: Command) => {
+        const { offsets, filter, all } = options;
+        // What is discarded cannot be had back: a forgotten option must not mean everything.
+        if ((all === true) === (offsets !== undefined || filter !== undefined)) {
+          throw new CommandError("parked discard: say which, with --offsets or --filter; or --all", 2);
+        }
+        return withClient(command, async (client) => {
+          const discard = () => client.subscriptions.parked.discard(name, { offsets, filter, signal });
+          const records = await withParkedProgress({ client, output, signal }, name, discard);
+          await output.print(wantsJson(command, output) ? JSON.stringify({ records }) : `${records} records discarded`);
+        });
+      }),
+  );
+  return parked;
+}
+
+function withSelection(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--offsets <a..b,c>", "only these: offsets, and ranges with both ends").argParser(parseOffsets),
+    )
+    .addOption(filterOption());
+}
+
+function parseRate(text: string): number {
+  const rate = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+  if (rate > 0) return rate;
+  throw new CommandError(`--rate: must be a number above 0, got ${JSON.stringify(text)}`, 2);
+}
+
+async function show({ output }: CommandContext, command: Command, parked: ParkedRecord): Promise<void> {
+  if (wantsJson(command, output)) {
+    await output.print(JSON.stringify(parked));
+    return;
+  }
+  await output.print(recordLine(parked.record));
+  const { attempts, parkTime, reasons } = parked;
+  await output.print(
+    `          parked ${parkTime.toISOString()} after ${attempts} ${attempts === 1 ? "attempt" : "attempts"}`,
+  );
+  for (const reason of reasons) await output.print(`          ${visible(reason)}`);
+}

@@ -1,0 +1,220 @@
+import { Command, Option } from "commander";
+import type { Start, Subscription } from "../client/index.js";
+import { durationOption } from "./amount-options.js";
+import { type CommandContext, wantsJson, wholeNumberOption, withClient } from "./command-context.js";
+import { labelOption } from "./label-option.js";
+import { CommandError } from "./output.js";
+import { visible } from "./record-line.js";
+import { parseStart, parseTarget, startForms } from "./start-option.js";
+import { printReports } from "./subscription-report.js";
+
+interface SettingOptions {
+  readonly ackDeadline?: number;
+  readonly attempts?: number;
+  readonly retryMin?: number;
+  readonly retryMax?: number;
+  readonly retryBacklog?: number;
+  readonly label?: ReadonlyMap<string, string>;
+}
+
+interface CreateOptions extends SettingOptions {
+  readonly topic: string;
+  readonly from?: Start;
+  readonly sharing?: Subscription["sharing"];
+}
+
+interface DescribeOptions {
+  readonly interval?: number;
+  readonly limit?: number;
+  readonly once?: true;
+}
+
+/** `subscription …`: one subcommand a method of SubscriptionService that is about a subscription as a whole. */
+export function subscriptionCommand(context: CommandContext): Command {
+  const { signal } = context;
+  const subscription = new Command("subscription").description("create, describe, change and remove subscriptions");
+  subscription.addCommand(
+    withSettings(new Command("create").argument("<subscription>"), "subscription")
+      .requiredOption("--topic <topic>", "the topic that it consumes")
+      .option("--from <start>", `${startForms} (default: latest)`, parseStart)
+      .addOption(
+        new Option("--sharing <way>", "how consumers share the records (default: shared)").choices([
+          "shared",
+          "exclusive",
+          "keyed",
+        ]),
+      )
+      .description("create a subscription of a topic")
+      .action((name: string, options: CreateOptions, command: Command) =>
+        withClient(command, async (client) => {
+          const { topic, from, sharing } = options;
+          const settings = { topic, from, sharing, ...settingsOf(options), signal };
+          await show(context, command, await client.subscriptions.create(name, settings));
+        }),
+      ),
+  );
+  subscription.addCommand(
+    new Command("get")
+      .argument("<subscription>")
+      .description("print what a subscription is; describe says how far it is")
+      .action((name: string, _options: object, command: Command) =>
+        withClient(command, async (client) => show(context, command, await client.subscriptions.get(name, { signal }))),
+      ),
+  );
+  subscription.addCommand(
+    new Command("list")
+      .argument("[prefix]", "only subscriptions whose names begin with this", "")
+      .option("--topic <topic>", "only those of this topic")
+      .description("list subscriptions by name")
+      .action((prefix: string, { topic }: { readonly topic?: string }, command: Command) =>
+        withClient(command, async (client) => {
+          for await (const each of client.subscriptions.list({ prefix, topic, signal })) {
+            await show(context, command, each);
+          }
+        }),
+      ),
+  );
+  subscription.addCommand(
+    withSettings(new Command("update").argument("<subscription>"), "subscription")
+      .description("change labels (all of them are replaced), the deadline, and what is done with records that fail")
+      .action((name: string, options: SettingOptions, command: Command) => {
+        if (Object.keys(options).length === 0) {
+          throw new CommandError(
+            "subscription update: say what to change, with --label, --ack-deadline, --attempts, --retry-min, --retry-max or --retry-backlog",
+            2,
+          );
+        }
+        return withClient(command, async (client) =>
+          show(context, command, await client.subscriptions.update(name, { ...settingsOf(options), signal })),
+        );
+      }),
+  );
+  subscription.addCommand(
+    new Command("delete")
+      .argument("<subscription>")
+      .description("delete a subscription with its parked records; the topic stays as it is")
+      .action((name: string, _options: object, command: Command) =>
+        withClient(command, (client) => client.subscriptions.delete(name, { signal })),
+      ),
+  );
+  subscription.addCommand(
+    new Command("pause")
+      .argument("<subscription>")
+      .description("stop deliveries; what consumers have may still be acknowledged")
+      .action((name: string, _options: object, command: Command) =>
+        withClient(command, async (client) =>
+          show(context, command, await client.subscriptions.pause(name, { signal })),
+        ),
+      ),
+  );
+  subscription.addCommand(
+    new Command("resume")
+      .argument("<subscription>")
+      .description("go on after pause")
+      .action((name: string, _options: object, command: Command) =>
+        withClient(command, async (client) =>
+          show(context, command, await client.subscriptions.resume(name, { signal })),
+        ),
+      ),
+  );
+  subscription.addCommand(
+    new Command("seek")
+      .argument("<subscription>")
+      .requiredOption("--to <start>", startForms, parseTarget)
+      .description("move the cursor: what was acknowledged above it is delivered again; parked records stay")
+      .action((name: string, { to }: { readonly to: Start }, command: Command) =>
+        withClient(command, async (client) => {
+          const sought = await client.subscriptions.seek(name, to, { signal });
+          const { epoch, offset } = sought.cursor;
+          await show(context, command, sought.subscription, {
+            json: { cursor: { epoch: String(epoch), offset: String(offset) } },
+            text: `cursor ${offset}`,
+          });
+        }),
+      ),
+  );
+  subscription.addCommand(
+    new Command("describe")
+      .argument("<subscription>")
+      .option("--interval <duration>", "how often, from 100ms to 1h (default: 1s)", durationOption("--interval"))
+      .option("--limit <n>", "end after so many reports", wholeNumberOption("--limit", 1))
+      .option("--once", "one report: --limit 1")
+      .description("print how far a subscription is and who consumes it, again and again, until interrupted")
+      .action((name: string, { interval: intervalMs, limit, once }: DescribeOptions, command: Command) =>
+        withClient(command, (client) => {
+          const options = { intervalMs, limit: once === true ? 1 : limit, signal };
+          return printReports(context, command, client.subscriptions.describe(name, options));
+        }),
+      ),
+  );
+  return subscription;
+}
+
+function withSettings(command: Command, what: string): Command {
+  return command
+    .option(
+      "--ack-deadline <duration>",
+      "how long a consumer has for a record unless it asks for more, from 1s to 12h (default: 30s)",
+      durationOption("--ack-deadline"),
+    )
+    .option(
+      "--attempts <n>",
+      "how often a record may fail before it is parked, from 1 to 1000 (default: 5)",
+      wholeNumberOption("--attempts", 1),
+    )
+    .option(
+      "--retry-min <duration>",
+      "what a record waits after its first failure; doubles from there (default: 1s)",
+      durationOption("--retry-min"),
+    )
+    .option("--retry-max <duration>", "what it waits at most (default: 60s)", durationOption("--retry-max"))
+    .option(
+      "--retry-backlog <n>",
+      "how many records may wait for a retry before no new ones are delivered (default: 10000)",
+      wholeNumberOption("--retry-backlog", 1),
+    )
+    .addOption(labelOption(what));
+}
+
+function settingsOf(options: SettingOptions) {
+  const { ackDeadline, attempts, retryMin, retryMax, retryBacklog, label } = options;
+  return {
+    ackDeadlineMs: ackDeadline,
+    attemptsMax: attempts,
+    retryMinMs: retryMin,
+    retryMaxMs: retryMax,
+    retryBacklog,
+    labels: label,
+  };
+}
+
+/** What is said of a subscription besides what it is. */
+interface Addition {
+  readonly json: object;
+  readonly text: string;
+}
+
+async function show(
+  { output }: CommandContext,
+  command: Command,
+  subscription: Subscription,
+  addition?: Addition,
+): Promise<void> {
+  if (wantsJson(command, output)) {
+    await output.print(JSON.stringify({ ...subscription.toJSON(), ...addition?.json }));
+  } else await output.print([subscriptionLine(subscription), addition?.text].filter(Boolean).join("  "));
+}
+
+function subscriptionLine(subscription: Subscription): string {
+  const { name, topic, sharing, ackDeadlineMs, attemptsMax, retryMinMs, retryMaxMs } = subscription;
+  const parts = [
+    name,
+    `of ${topic}`,
+    sharing,
+    `${ackDeadlineMs / 1000} s a record`,
+    `${attemptsMax} attempts, ${retryMinMs / 1000} to ${retryMaxMs / 1000} s apart`,
+  ];
+  if (subscription.isPaused) parts.push("paused");
+  for (const [label, value] of subscription.labels) parts.push(visible(`${label}=${value}`));
+  return parts.join("  ");
+}
