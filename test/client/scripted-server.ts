@@ -29,6 +29,13 @@ import {
   RecordServiceService,
 } from "../../src/gen/millrace/v1/record_service.js";
 import {
+  type CommitRequest,
+  type CommitResponse,
+  type ConsumeRequest,
+  type ConsumeResponse,
+  SubscriptionServiceService,
+} from "../../src/gen/millrace/v1/subscription_service.js";
+import {
   type TopicServiceGetRequest,
   type TopicServiceGetResponse,
   TopicServiceService,
@@ -37,12 +44,15 @@ import {
 export type PublishCall = ServerDuplexStream<PublishRequest, PublishResponse>;
 export type FollowCall = ServerWritableStream<FollowRequest, FollowResponse>;
 export type ReadCall = ServerWritableStream<ReadRequest, ReadResponse>;
+export type ConsumeCall = ServerDuplexStream<ConsumeRequest, ConsumeResponse>;
 
 export interface Script {
   append?(request: AppendRequest, call: number): AppendResponse | Partial<StatusObject>;
   publish?(stream: PublishCall, call: number): void;
   follow?(stream: FollowCall, call: number): void;
   read?(stream: ReadCall, call: number): void;
+  consume?(stream: ConsumeCall, call: number): void;
+  commit?(request: CommitRequest): CommitResponse | Partial<StatusObject>;
   /** The next offset of every topic. */
   nextOffset?(): number;
 }
@@ -56,7 +66,7 @@ export interface ScriptedServer {
 
 /** Starts a server behind a relay, whose connections can be broken as a network breaks them. */
 export async function startScriptedServer(script: Script): Promise<ScriptedServer> {
-  const counts = { append: 0, publish: 0, follow: 0, read: 0 };
+  const counts = { append: 0, publish: 0, follow: 0, read: 0, consume: 0 };
   const server = new Server();
   server.addService(RecordServiceService, {
     append(call: ServerUnaryCall<AppendRequest, AppendResponse>, answer: sendUnaryData<AppendResponse>) {
@@ -104,6 +114,30 @@ export async function startScriptedServer(script: Script): Promise<ScriptedServe
     trim: unused,
     close: unused,
     delete: unused,
+  });
+  server.addService(SubscriptionServiceService, {
+    consume(stream: ConsumeCall) {
+      stream.on("error", () => {});
+      script.consume?.(stream, counts.consume++);
+    },
+    commit(call: ServerUnaryCall<CommitRequest, CommitResponse>, answer: sendUnaryData<CommitResponse>) {
+      const given = script.commit?.(call.request) ?? { code: status.UNIMPLEMENTED };
+      if ("code" in given) answer(given as StatusObject);
+      else answer(null, given as CommitResponse);
+    },
+    create: unused,
+    get: unused,
+    list: unused,
+    update: unused,
+    delete: unused,
+    pause: unused,
+    resume: unused,
+    seek: unused,
+    describe: unused,
+    listParked: unused,
+    getParked: unused,
+    redriveParked: unused,
+    discardParked: unused,
   });
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) => {

@@ -281,7 +281,8 @@ export class ConsumeSession implements DeliveryCall {
    * to record by microtasks, and each would be a message.
    */
   #flushSoon(): void {
-    if (this.#isSending || this.#isOver) return;
+    // What comes after the end of this side is given back by the server.
+    if (this.#isSending || this.#isFinished || this.#isOver) return;
     this.#isSending = true;
     setImmediate(this.#flush);
   }
@@ -293,7 +294,7 @@ export class ConsumeSession implements DeliveryCall {
       return;
     }
     this.#isSending = false;
-    if (!this.#isStopping || this.#isFinished || this.#inHand.size > 0) return;
+    if (!this.#isStopping || this.#inHand.size > 0) return;
     this.#isFinished = true;
     this.#call.halfClose();
   };

@@ -1,0 +1,110 @@
+/** A subscription as a script plays it: hands out records, confirms what it is told, and notes every message. */
+
+import { type OffsetRange, RangeSet } from "../../src/core/index.js";
+import { Record as RecordMessage } from "../../src/gen/millrace/v1/record.js";
+import type { ConsumeRequest, ConsumeResponse } from "../../src/gen/millrace/v1/subscription_service.js";
+import type { ConsumeCall } from "./scripted-server.js";
+
+const epoch = 7;
+
+const nothing: ConsumeResponse = { records: [], attempt: 0, confirmed: undefined, event: undefined };
+
+export const eventMessage = (event: ConsumeResponse["event"]): ConsumeResponse => ({ ...nothing, event });
+
+export const startedAt = (offset: number, ackDeadlineMs = 30_000, session = 11): ConsumeResponse =>
+  eventMessage({
+    $case: "started",
+    value: {
+      session,
+      cursor: { epoch, offset },
+      window: { records: 1000, bytes: 4_194_304 },
+      ackDeadline: { seconds: Math.floor(ackDeadlineMs / 1000), nanos: (ackDeadlineMs % 1000) * 1_000_000 },
+      sharing: 1,
+    },
+  });
+
+/** The records at these offsets. */
+export const recordsAt = (offsets: readonly number[], attempt = 1): ConsumeResponse => ({
+  ...nothing,
+  attempt,
+  records: offsets.map((offset) => RecordMessage.fromPartial({ key: String(offset), offset })),
+});
+
+export const upTo = (count: number, from = 0) => Array.from({ length: count }, (_, index) => from + index);
+
+/** Every offset of some ranges, short or long. */
+export const offsetsOf = (ranges: readonly (OffsetRange | undefined)[]): number[] =>
+  ranges.flatMap((range) =>
+    range === undefined ? [] : upTo(Math.max(1, range.nextOffset - range.firstOffset), range.firstOffset),
+  );
+
+export interface ScriptedGroup {
+  /** What consumers said, after their openings. */
+  readonly said: ConsumeRequest[];
+  readonly openings: ConsumeRequest[];
+  readonly acknowledged: number[];
+  readonly released: number[];
+  readonly rejected: { offset: number; reason: string; delayMs: number | undefined }[];
+  readonly extended: number[];
+  /** Serves a call: `start` is run at its opening, and everything said is confirmed unless it is to be stale. */
+  serve(stream: ConsumeCall, start: () => void): void;
+  /** Offsets whose verdicts are answered STALE. */
+  readonly stale: Set<number>;
+}
+
+export function scriptedGroup(): ScriptedGroup {
+  const group: ScriptedGroup = {
+    said: [],
+    openings: [],
+    acknowledged: [],
+    released: [],
+    rejected: [],
+    extended: [],
+    stale: new Set(),
+    serve(stream, start) {
+      let isOpen = false;
+      stream.on("data", (request: ConsumeRequest) => {
+        if (!isOpen) {
+          isOpen = true;
+          group.openings.push(request);
+          start();
+          return;
+        }
+        group.said.push(request);
+        note(group, request);
+        confirm(group, stream, request);
+      });
+      stream.on("end", () => stream.end());
+    },
+  };
+  return group;
+}
+
+function note(group: ScriptedGroup, request: ConsumeRequest): void {
+  group.acknowledged.push(...offsetsOf(request.acknowledge));
+  group.released.push(...offsetsOf(request.release));
+  group.extended.push(...offsetsOf(request.extend.map(({ offsets }) => offsets)));
+  for (const { offsets, reason, delay } of request.reject) {
+    const delayMs = delay && delay.seconds * 1000 + delay.nanos / 1_000_000;
+    for (const offset of offsetsOf([offsets])) group.rejected.push({ offset, reason, delayMs });
+  }
+}
+
+function confirm({ stale }: ScriptedGroup, stream: ConsumeCall, request: ConsumeRequest): void {
+  const refused = new RangeSet();
+  const taken = (ranges: readonly (OffsetRange | undefined)[]): OffsetRange[] => {
+    const left = new RangeSet();
+    for (const offset of offsetsOf(ranges)) (stale.has(offset) ? refused : left).add(offset, offset + 1);
+    return [...left];
+  };
+  const rangesOf = (list: readonly { offsets: OffsetRange | undefined }[]) => list.map(({ offsets }) => offsets);
+  const confirmed = {
+    acknowledged: taken(request.acknowledge),
+    rejected: taken(rangesOf(request.reject)),
+    parked: taken(rangesOf(request.park)),
+    extended: taken(rangesOf(request.extend)),
+    released: taken(request.release),
+    stale: [...refused],
+  };
+  if (Object.values(confirmed).some((ranges) => ranges.length > 0)) stream.write({ ...nothing, confirmed });
+}
