@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import type { Writable } from "node:stream";
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createClient } from "../../src/index.js";
 import { createTestDatabase, databaseKinds, type TestDatabase } from "../support/database.js";
@@ -24,13 +25,19 @@ async function curl(args: readonly string[], isEnough: (output: string) => boole
   return jsonValues(await curlText(args, isEnough));
 }
 
-async function curlText(args: readonly string[], isEnough: (output: string) => boolean = () => false) {
+async function curlText(
+  args: readonly string[],
+  isEnough: (output: string) => boolean = () => false,
+  talk: (output: string, input: Writable) => void = () => undefined,
+) {
   // A group of its own: npm's launcher does not hand signals on to the program.
   const child = spawn(buf, ["curl", "--protocol", "grpc", "--http2-prior-knowledge", ...args], { detached: true });
   let output = "";
   let errors = "";
+  talk(output, child.stdin);
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     output += text;
+    talk(output, child.stdin);
     if (isEnough(output) && child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
   });
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
@@ -70,7 +77,7 @@ describe.each(databaseKinds)("a server that was just started on %s", (kind) => {
 
   const call = (method: string) => `http://${server.address}/${method}`;
 
-  test("is healthy, lists its services, and answers the three calls of the README", async () => {
+  test("is healthy, lists its services, answers the three calls of the README, and is consumed from", async () => {
     expect(await curl(["-d", "{}", call("grpc.health.v1.Health/Check")])).toEqual([{ status: "SERVING" }]);
     const client = createClient({ address: server.address });
     expect(await client.health("millrace.v1.RecordService")).toBe("SERVING");
@@ -107,5 +114,27 @@ describe.each(databaseKinds)("a server that was just started on %s", (kind) => {
       { records, next },
       { next, caughtUp: {} },
     ]);
+
+    // A consumer at the terminal: one record, then one more, said as JSON on standard input.
+    const says = [
+      { after: "", text: '{"topic":"orders","from":{"earliest":{}},"window":{"records":1}}' },
+      { after: '"total": 12', text: '{"acknowledgeThrough":"0"}' },
+      { after: '"plain"', text: undefined },
+    ];
+    const consumed = await curlText(
+      ["-d", "@-", call("millrace.v1.SubscriptionService/Consume")],
+      undefined,
+      (output, input) => {
+        while (says[0] !== undefined && output.includes(says[0].after)) {
+          const { text } = says.shift() ?? {};
+          if (text === undefined) input.end();
+          else input.write(`${text}\n`);
+        }
+      },
+    );
+    const messages = jsonValues(consumed) as { started?: object; records?: object[]; confirmed?: object }[];
+    expect(messages[0]?.started).toMatchObject({ cursor: { offset: "0" }, window: { records: 1 } });
+    expect(messages.flatMap((message) => message.records ?? [])).toEqual(records);
+    expect(messages.flatMap(({ confirmed }) => confirmed ?? [])).toEqual([{ acknowledged: [{ nextOffset: "1" }] }]);
   });
 });
