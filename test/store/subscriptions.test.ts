@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { defaultDeliveryPolicy, keySlots } from "../../src/core/index.js";
 import type { Store, StoredClaim } from "../../src/store/index.js";
-import { createTestDatabase, databaseKinds, type TestDatabase } from "../support/database.js";
+import { createTestDatabase, databaseKinds, runOn, type TestDatabase } from "../support/database.js";
 import {
   allWritten,
   createdSubscription,
@@ -215,14 +215,15 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
     expect(await store.syncSubscription(999_999, member(a))).toBeUndefined();
   });
 
-  test("syncSubscription(), tells at most 1000 claims, the oldest first", async () => {
-    const subscription = await createdSubscription(store, "many", await nextTopic(1));
-    const session = await openedSession(store);
-    const blocks: StoredClaim[] = [];
-    for (let block = 0; block < 1001; block += 1) blocks.push(await cutBlock(store, subscription, session, 1, 9999));
-    const sync = await store.syncSubscription(subscription.subscriptionId, member(session));
-    expect(sync?.claims).toHaveLength(1000);
-    expect(sync?.claims.at(-1)?.claimId).toBe(blocks.at(998)?.claimId);
+  test.runIf(kind === "postgres")("syncSubscription(), tells at most 1000 claims, the oldest first", async () => {
+    const { subscriptionId } = await createdSubscription(store, "many", await nextTopic(1));
+    const { connection } = database;
+    if (connection.kind !== "postgres") throw new Error("It has no URL");
+    const blocks = `select ${subscriptionId}, 'block', '{[1,2)}' from generate_series(1, 1100)`;
+    await runOn(connection.url, `insert into millrace.claims (subscription_id, kind, todo) ${blocks}`);
+    const claims = (await store.syncSubscription(subscriptionId, member(await openedSession(store))))?.claims ?? [];
+    expect(claims).toHaveLength(1000);
+    expect((claims.at(-1)?.claimId ?? 0) - (claims[0]?.claimId ?? 0)).toBe(999);
   });
 
   test("readProgress(), tells cursor, bytes, time and what is unsettled, at the end and where records are gone", async () => {

@@ -1,0 +1,140 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { CommitTopic, Head, Store, StoredClaim } from "../../src/store/index.js";
+import { createTestDatabase, databaseKinds, type TestDatabase } from "../support/database.js";
+import {
+  createdSubscription,
+  cutBlock,
+  openedSession,
+  range,
+  settleOn,
+  takeAll,
+  topicOf,
+} from "./subscription-writes.js";
+import { createdTopic, frameOf, headOf, readAll, textOf, writeAfter } from "./topic-writes.js";
+
+describe.each(databaseKinds)("Store.commit() on %s", (kind) => {
+  let database: TestDatabase;
+  let store: Store;
+  let names = 0;
+
+  beforeAll(async () => {
+    database = await createTestDatabase(kind);
+    store = await database.openStore();
+  });
+  afterAll(() => database?.drop());
+
+  /** Records as they are delivered for the first time. */
+  const first = (...offsets: number[]) => offsets.map((offset) => ({ offset, slot: 0, deliveriesBefore: 0 }));
+
+  const output = async (name: string): Promise<Head> => (await createdTopic(store, `${name}-${names}`)).head;
+
+  const writes = ({ topicId }: Head, text: string): CommitTopic => ({
+    topicId,
+    decide: (view) => writeAfter(view.head, [frameOf(text)]),
+  });
+
+  const textsIn = async ({ topicId }: Head) => (await readAll(store, topicId)).map(textOf);
+
+  async function shared() {
+    names += 1;
+    const topicId = await topicOf(store, `input-${names}`, 100);
+    const subscription = await createdSubscription(store, `input-${names}`, topicId);
+    const session = await openedSession(store);
+    const { subscriptionId } = subscription;
+    const progress = () => store.readProgress(subscriptionId);
+    return { topicId, subscription, subscriptionId, session, progress };
+  }
+
+  test("settles in all claims that have the records, and appends to every topic", async () => {
+    const { subscription, subscriptionId, session, progress } = await shared();
+    const [one, two] = [await output("one"), await output("two")];
+    for (let block = 0; block < 3; block += 1) await cutBlock(store, subscription, session, 10);
+    // The later topic first: locks are taken in their order all the same.
+    const outcome = await store.commit({ subscriptionId, session, records: first(25, 3, 11, 4) }, [
+      writes(two, "to two"),
+      writes(one, "to one"),
+    ]);
+    expect(outcome).toEqual({ kind: "committed" });
+    expect([await textsIn(one), await textsIn(two)]).toEqual([["to one"], ["to two"]]);
+    expect(await progress()).toMatchObject({ cursor: 0, unsettled: 96 });
+    const again = await store.commit({ subscriptionId, session, records: first(3, 26) }, [writes(one, "twice")]);
+    expect(again).toEqual({ kind: "stale", offsets: [3] });
+    expect(await store.commit({ subscriptionId, session, records: first(0, 1, 2, 5, 6, 7, 8, 9) }, [])).toEqual({
+      kind: "committed",
+    });
+    expect(await progress()).toMatchObject({ cursor: 10 });
+    expect(await textsIn(one)).toEqual(["to one"]);
+  });
+
+  test("refuses what another session has, and what was handed out another number of times", async () => {
+    const { subscription, subscriptionId, session, progress } = await shared();
+    const out = await output("out");
+    const { claimId } = await cutBlock(store, subscription, session, 10);
+    const other = await openedSession(store);
+    await cutBlock(store, subscription, other, 10);
+    const retry = { claimId, deliveries: 2, failures: 1, delayMs: 0, lane: undefined, reason: "bad" };
+    await settleOn(store, subscriptionId, session, { retries: [{ ...retry, offset: 3 }] });
+    const commit = (records: ReturnType<typeof first>) =>
+      store.commit({ subscriptionId, session, records }, [writes(out, "done")]);
+    expect(await commit(first(0, 15, 50))).toEqual({ kind: "stale", offsets: [15, 50] });
+    for (const deliveriesBefore of [0, 1, 3]) {
+      const records = [...first(1), { offset: 3, slot: 0, deliveriesBefore }];
+      expect(await commit(records)).toEqual({ kind: "stale", offsets: [3] });
+    }
+    expect(await commit([{ offset: 1, slot: 0, deliveriesBefore: 1 }])).toEqual({ kind: "stale", offsets: [1] });
+    expect(await textsIn(out)).toEqual([]);
+    expect(await commit([...first(0, 1, 2), { offset: 3, slot: 0, deliveriesBefore: 2 }])).toEqual({
+      kind: "committed",
+    });
+    expect(await progress()).toMatchObject({ cursor: 4, retries: 0 });
+    expect(await textsIn(out)).toEqual(["done"]);
+  });
+
+  test("settles in the slot of the key, and in no other", async () => {
+    names += 1;
+    const topicId = await topicOf(store, `keyed-${names}`, 10);
+    const subscription = await createdSubscription(store, `keyed-${names}`, topicId, { sharing: "keyed" });
+    const { subscriptionId, generation } = subscription;
+    const session = await openedSession(store);
+    const claims = await takeAll(store, subscription, session);
+    const inSlot = (slot: number) => claims.find((claim) => claim.slot === slot) as StoredClaim;
+    await store.releaseClaims(subscriptionId, session, [inSlot(31).claimId]);
+    const commit = (slot: number, ...offsets: number[]) =>
+      store.commit(
+        { subscriptionId, session, records: offsets.map((offset) => ({ offset, slot, deliveriesBefore: 0 })) },
+        [],
+      );
+    expect(await commit(31, 4)).toEqual({ kind: "stale", offsets: [4] });
+    expect(await commit(5, 4, 0)).toEqual({ kind: "committed" });
+    expect(await commit(5, 4)).toEqual({ kind: "stale", offsets: [4] });
+    const ids = [inSlot(5).claimId, inSlot(6).claimId];
+    await store.releaseClaims(subscriptionId, session, ids);
+    const taken = await store.takeClaims(subscriptionId, session, generation, ids);
+    expect(taken.map(({ todo }) => todo)).toEqual([[range(1, 4), range(5, Infinity)], [range(0, Infinity)]]);
+  });
+
+  test("writes nothing when a topic is gone or one of the decisions throws, which it throws", async () => {
+    const { subscription, subscriptionId, session, progress } = await shared();
+    const [out, gone] = [await output("kept"), await output("gone")];
+    await store.deleteTopic(gone.topicId);
+    await cutBlock(store, subscription, session, 10);
+    const claim = { subscriptionId, session, records: first(0) };
+    const outcome = await store.commit(claim, [writes(out, "never"), writes(gone, "never")]);
+    expect(outcome).toEqual({ kind: "topic-gone", topicId: gone.topicId });
+    const refusal = new Error("refused");
+    const refuses: CommitTopic = {
+      topicId: (await output("refusing")).topicId,
+      decide: () => {
+        throw refusal;
+      },
+    };
+    await expect(store.commit(claim, [writes(out, "never"), refuses])).rejects.toBe(refusal);
+    const late: CommitTopic = { topicId: out.topicId, decide: () => writeAfter(out, [frameOf("late")]) };
+    expect(await store.commit({ ...claim, records: first(1) }, [late])).toEqual({ kind: "committed" });
+    // What was decided on another head than the locked one is a fault, and all of it is taken back.
+    await expect(store.commit(claim, [late])).rejects.toThrow("is not what was decided on under its lock");
+    expect(await progress()).toMatchObject({ cursor: 0, unsettled: 99 });
+    expect(await textsIn(out)).toEqual(["late"]);
+    expect((await headOf(store, out.topicId)).nextOffset).toBe(1);
+  });
+});

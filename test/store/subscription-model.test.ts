@@ -1,0 +1,217 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { RangeSet } from "../../src/core/index.js";
+import type { SettleOutcome, Store, StoredSubscription } from "../../src/store/index.js";
+import { createTestDatabase, databaseKinds, type TestDatabase } from "../support/database.js";
+import {
+  allWritten,
+  createdSubscription,
+  openedSession,
+  range,
+  settleOn,
+  takeAll,
+  topicOf,
+} from "./subscription-writes.js";
+
+const records = 60;
+
+/** A claim as the model has it. Its numbers come from the store, and so do those of sessions. */
+interface ModelClaim {
+  readonly claimId: number;
+  readonly todo: RangeSet;
+  /** Where it began: what is done to it is said from here on. */
+  readonly first: number;
+  readonly isRedriven: boolean;
+  holder: number | undefined;
+}
+
+interface Model {
+  readonly store: Store;
+  readonly subscription: StoredSubscription;
+  /** Of two nodes. */
+  readonly sessions: number[];
+  readonly claims: ModelClaim[];
+  /** How often each record that waits was handed out. */
+  readonly waiting: Map<number, number>;
+  readonly parked: Set<number>;
+  /** From where on nobody has taken anything yet. */
+  readonly rest: { from: number };
+}
+
+/** A node's turn at a claim. */
+interface Turn extends Model {
+  readonly session: number;
+  readonly claim: ModelClaim;
+  readonly offset: number;
+  readonly count: number;
+  /** Its holder does it, and there is something left. */
+  readonly isHeld: boolean;
+  /** What `settle` is to say of a record at `offset`. */
+  readonly outcome: SettleOutcome;
+}
+
+/** Each is done to the store and to the model, and says what the store has to answer. */
+const actions = {
+  async cut({ store, subscription, session, count, rest, claims }: Turn) {
+    const { subscriptionId, generation } = subscription;
+    const request = { subscriptionId, session, generation, count, fromOffset: 0, untilOffset: records };
+    const block = await store.claimBlock(request);
+    const next = Math.min(records, rest.from + count);
+    expect(block?.todo).toEqual(next === rest.from ? undefined : [range(rest.from, next)]);
+    if (block === undefined) return;
+    const todo = new RangeSet(block.todo);
+    claims.push({ claimId: block.claimId, todo, first: rest.from, isRedriven: false, holder: session });
+    rest.from = next;
+  },
+
+  async settle({ store, subscription, session, claim, offset, count, isHeld, outcome, waiting }: Turn) {
+    const settled = [{ claimId: claim.claimId, ranges: [range(offset, offset + count)] }];
+    const settledRetries = [...waiting.keys()].filter((at) => at >= offset && at < offset + count);
+    const written = await settleOn(store, subscription.subscriptionId, session, { settled, settledRetries });
+    expect(written.lostClaims).toEqual(outcome.lostClaims);
+    if (!isHeld) return;
+    for (const at of settledRetries) if (claim.todo.has(at)) waiting.delete(at);
+    claim.todo.delete(offset, offset + count);
+  },
+
+  async retry({ store, subscription, session, claim, offset, outcome, isHeld, waiting }: Turn) {
+    const deliveries = (waiting.get(offset) ?? 0) + 1;
+    const facts = { claimId: claim.claimId, offset, deliveries, failures: 1, delayMs: 0, lane: undefined };
+    const retries = [{ ...facts, reason: "bad" }];
+    expect(await settleOn(store, subscription.subscriptionId, session, { retries })).toEqual(outcome);
+    if (isHeld && claim.todo.has(offset)) waiting.set(offset, deliveries);
+  },
+
+  async park({ store, subscription, session, claim, offset, outcome, isHeld, waiting, parked: known }: Turn) {
+    const parked = [{ claimId: claim.claimId, offset, deliveries: 1, slot: 0, lane: undefined, reason: "bad" }];
+    expect(await settleOn(store, subscription.subscriptionId, session, { parked })).toEqual(outcome);
+    if (!isHeld || !claim.todo.has(offset)) return;
+    known.add(offset);
+    waiting.delete(offset);
+    claim.todo.delete(offset, offset + 1);
+  },
+
+  async commit({ store, subscription, session, claims, offset, waiting }: Turn) {
+    const { subscriptionId } = subscription;
+    const holding = claims.find((claim) => claim.holder === session && claim.todo.has(offset));
+    const delivered = [{ offset, slot: 0, deliveriesBefore: waiting.get(offset) ?? 0 }];
+    const outcome = await store.commit({ subscriptionId, session, records: delivered }, []);
+    expect(outcome).toEqual(holding ? { kind: "committed" } : { kind: "stale", offsets: [offset] });
+    if (holding === undefined) return;
+    waiting.delete(offset);
+    holding.todo.delete(offset, offset + 1);
+  },
+
+  async release({ store, subscription, session, claim }: Turn) {
+    await store.releaseClaims(subscription.subscriptionId, session, [claim.claimId]);
+    if (claim.holder === session) claim.holder = undefined;
+  },
+
+  async take({ store, subscription, session, claim }: Turn) {
+    const { subscriptionId, generation } = subscription;
+    const taken = await store.takeClaims(subscriptionId, session, generation, [claim.claimId]);
+    const isFree = claim.holder === undefined && !claim.todo.isEmpty;
+    expect(taken.map(({ todo }) => todo)).toEqual(isFree ? [[...claim.todo]] : []);
+    if (isFree) claim.holder = session;
+  },
+
+  /** The node dies: its session goes, and the next step is another's. */
+  async die({ store, session, sessions, claims }: Turn) {
+    await store.closeSession(session);
+    for (const claim of claims) if (claim.holder === session) claim.holder = undefined;
+    sessions[sessions.indexOf(session)] = await openedSession(store);
+  },
+
+  async redrive({ store, subscription, claims, parked, waiting }: Turn) {
+    const { subscriptionId } = subscription;
+    const [offset] = parked;
+    if (offset === undefined) return;
+    const write = { subscriptionId, offsets: [offset], delayMs: 0, stepMicros: 0 };
+    expect(await store.redriveParked(write)).toBe(1);
+    expect(await store.redriveParked(write)).toBe(0);
+    parked.delete(offset);
+    waiting.set(offset, 1);
+    const sync = await store.syncSubscription(subscriptionId, { session: 0, consumers: 0, facts: "" });
+    const claimId = sync?.claims.findLast(({ kind }) => kind === "redriven")?.claimId ?? 0;
+    claims.push({ claimId, todo: new RangeSet([range(offset)]), first: offset, isRedriven: true, holder: undefined });
+  },
+};
+
+const nobody: ModelClaim = { claimId: 0, todo: new RangeSet(), first: 0, isRedriven: false, holder: undefined };
+
+const stepArbitrary = fc.record({
+  action: fc.constantFrom(...(Object.keys(actions) as (keyof typeof actions)[]), "cut", "settle", "take"),
+  node: fc.nat({ max: 1 }),
+  /** Which claim, and which offset of it. */
+  claim: fc.nat({ max: 5 }),
+  at: fc.nat({ max: 12 }),
+  count: fc.integer({ min: 1, max: 12 }),
+});
+
+type Step = typeof stepArbitrary extends fc.Arbitrary<infer Each> ? Each : never;
+
+function turnOf(model: Model, { node, claim: index, at, count }: Step): Turn {
+  const session = model.sessions[node] as number;
+  const claim = model.claims[index % Math.max(1, model.claims.length)] ?? nobody;
+  const offset = claim.first + at;
+  const isHeld = claim.holder === session && !claim.todo.isEmpty;
+  const elsewhere = isHeld && !claim.todo.has(offset) ? [offset] : [];
+  const outcome = { ...allWritten, lostClaims: isHeld ? [] : [claim.claimId], settledElsewhere: elsewhere };
+  return { ...model, session, claim, offset, count, isHeld, outcome };
+}
+
+async function checkProgress({ store, subscription, claims, rest, waiting, parked }: Model): Promise<void> {
+  const unsettled = new RangeSet([range(rest.from, records)]);
+  let cursor = rest.from;
+  for (const { todo, isRedriven } of claims) {
+    for (const { firstOffset, nextOffset } of todo) unsettled.add(firstOffset, nextOffset);
+    if (!isRedriven) cursor = Math.min(cursor, todo.first ?? cursor);
+  }
+  unsettled.delete(0, cursor);
+  const counts = { unsettled: unsettled.count, retries: waiting.size, parked: parked.size };
+  expect(await store.readProgress(subscription.subscriptionId)).toMatchObject({ cursor, ...counts });
+}
+
+/** Everybody goes, and an heir takes what is left: all that was never settled, each offset in one claim. */
+async function checkLeft({ store, subscription, claims, sessions }: Model): Promise<void> {
+  for (const session of sessions) await store.closeSession(session);
+  const heir = await openedSession(store);
+  const taken = await takeAll(store, subscription, heir);
+  await store.closeSession(heir);
+  const left = claims.filter(({ todo }) => !todo.isEmpty).map(({ claimId, todo }) => ({ claimId, todo: [...todo] }));
+  expect(taken.map(({ claimId, todo }) => ({ claimId, todo }))).toEqual(left.toSorted((a, b) => a.claimId - b.claimId));
+}
+
+describe.each(databaseKinds)("Claims on %s, against a model", (kind) => {
+  let database: TestDatabase;
+  let store: Store;
+
+  beforeAll(async () => {
+    database = await createTestDatabase(kind);
+    store = await database.openStore();
+  });
+  afterAll(() => database?.drop());
+
+  test("whatever two nodes do: each offset is in one claim, or settled", async () => {
+    const topicId = await topicOf(store, "model", records);
+    let runs = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(stepArbitrary, { minLength: 5, maxLength: 40 }), async (steps) => {
+        runs += 1;
+        const model: Model = {
+          store,
+          subscription: await createdSubscription(store, `model-${runs}`, topicId),
+          sessions: [await openedSession(store), await openedSession(store)],
+          claims: [],
+          waiting: new Map(),
+          parked: new Set(),
+          rest: { from: 0 },
+        };
+        for (const step of steps) await actions[step.action](turnOf(model, step));
+        await checkProgress(model);
+        await checkLeft(model);
+      }),
+      { numRuns: 20 },
+    );
+  });
+});
