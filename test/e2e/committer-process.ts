@@ -12,13 +12,13 @@ import { writeSync } from "node:fs";
 const [door, address, subscription, outputs] = process.argv.slice(1);
 const { createClient } = await import(door);
 const client = createClient({ address });
-const options = { concurrency: 8, window: { records: 40 }, backoff: { minMs: 20, maxMs: 500 } };
+const options = { window: { records: 40 }, backoff: { minMs: 20, maxMs: 500 } };
 await client.consume(subscription, options).forEach(async (delivery) => {
   const { text } = delivery.record;
   const records = [{ key: String(delivery.offset), text }];
   await delivery.commit([{ topic: outputs + (Number(text) % 2 === 0 ? "/even" : "/odd"), records }]);
   writeSync(1, "committed\\n");
-});`;
+}, { concurrency: 8 });`;
 
 const door = new URL(`file://${built}/index.js`).href;
 

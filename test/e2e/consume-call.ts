@@ -75,6 +75,8 @@ export function openConsumeCall({ address, opening, onMessage }: ConsumeCallOpti
       onMessage(ConsumeResponse.decode(message), recordSizes(message));
     }
   });
+  // The server has said all: nothing more is to be said to it, either.
+  stream.once("end", () => void stream.end());
   const ended = new Promise<CallEnd>((resolve) => {
     stream.once("close", () => {
       resolve(end);

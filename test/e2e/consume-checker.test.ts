@@ -4,8 +4,9 @@ import { ConsumeHistory, type HistoryEvent, type HistoryOptions, type Verdict } 
 const keys = ["a", "b", "a", "b", "a", ""];
 
 const started = (call: string): HistoryEvent => ({ kind: "started", call });
+/** Read at once: see `play`. */
 const handed = (call: string, offset: number, attempt = 1, message = 1): HistoryEvent => {
-  return { kind: "handed", call, message, offset, attempt, key: keys[offset] ?? "", text: `${offset}` };
+  return { kind: "handed", call, message, offset, attempt, key: keys[offset] ?? "", text: `${offset}`, sinceMs: -1 };
 };
 const acknowledge = (call: string, offset: number): HistoryEvent => ({ kind: "acknowledge", call, offset });
 const reject = (call: string, offset: number): HistoryEvent => ({ kind: "reject", call, offset });
@@ -28,6 +29,7 @@ function play(sharing: Sharing, steps: readonly Step[]): ConsumeHistory {
   let atMs = 0;
   for (const step of steps) {
     if (typeof step === "number") atMs += step;
+    else if (step.kind === "handed" && step.sinceMs === -1) history.take({ ...step, sinceMs: atMs + 1 }, ++atMs);
     else history.take(step, ++atMs);
   }
   return history;
@@ -143,6 +145,16 @@ const kept: readonly (readonly [what: string, sharing: Sharing, steps: readonly 
     "a newer consumer that begins with what the older one has",
     "exclusive",
     [handed("x", 0), handed("x", 1), handed("y", 0, 2), handed("y", 1, 2), left("x", "fenced")],
+  ],
+  [
+    "two that took over from each other while the client slept",
+    "exclusive",
+    [handed("x", 0), handed("y", 1), { ...handed("x", 0, 2), sinceMs: 1 } as HistoryEvent, handed("y", 2)],
+  ],
+  [
+    "two that had a record after each other while the client slept",
+    "shared",
+    [{ ...handed("x", 1), sinceMs: -1000 } as HistoryEvent, ...done("y", 1, 2)],
   ],
   [
     "the one message that was under way while the node stood still",

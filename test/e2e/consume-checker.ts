@@ -24,6 +24,8 @@ export type HistoryEvent =
       readonly attempt: number;
       readonly key: string;
       readonly text: string;
+      /** It came after this: the client may have been busy, or have got no processor, since. */
+      readonly sinceMs: number;
     }
   | { readonly kind: "acknowledge" | "reject" | "release"; readonly call: string; readonly offset: number }
   | { readonly kind: "extend"; readonly call: string; readonly offset: number; readonly byMs: number }
@@ -89,7 +91,8 @@ export class ConsumeHistory {
   readonly #live = new Set<string>();
   /** Calls on a node that stands still, and their message that was on its way, once it was late. */
   readonly #frozen = new Map<string, number | undefined>();
-  readonly #superseded = new Set<string>();
+  /** Of EXCLUSIVE: since when others have what they had. */
+  readonly #superseded = new Map<string, number>();
   readonly #disruptions: string[] = [];
   #knownKeys = 0;
   #era = 0;
@@ -112,7 +115,7 @@ export class ConsumeHistory {
 
   /** Of EXCLUSIVE: calls that a newer one took the records of, and that go on. */
   get supersededCalls(): readonly string[] {
-    return [...this.#superseded].filter((call) => this.#live.has(call));
+    return [...this.#superseded.keys()].filter((call) => this.#live.has(call));
   }
 
   /** Takes what happened, `atMs` by a clock that never goes back. Throws `BrokenPromise`. */
@@ -184,6 +187,8 @@ export class ConsumeHistory {
     if (event.text !== `${offset}` || event.key !== this.#options.keys[offset]) {
       throw this.#broken(offset, `came as ${event.key}: ${event.text}`);
     }
+    // What two connections brought at the same time is read in any order.
+    if ((this.#superseded.get(call) ?? -1) >= event.sinceMs) return;
     const wrong = this.#wrongWith(event, record, atMs);
     if (this.#frozen.has(call)) {
       // A message that was under way may arrive after the lease: it could not be called back. A second one could.
@@ -198,7 +203,7 @@ export class ConsumeHistory {
     record.isAcknowledged = false;
     record.attempt = attempt;
     record.era = this.#era;
-    record.hold = { call, untilMs: atMs + this.#options.holdMs };
+    record.hold = { call, untilMs: event.sinceMs + this.#options.holdMs };
     if (attempt === 1) this.#highest = Math.max(this.#highest, offset);
     if (event.key === "" || this.#options.sharing !== "keyed") return;
     const key = this.#keyOf(event.key);
@@ -216,7 +221,7 @@ export class ConsumeHistory {
     if (this.#options.sharing === "exclusive") {
       if (this.#superseded.has(call)) return `${this.#holder} had taken over from it`;
       if (this.#holder !== undefined && this.#holder !== call) {
-        this.#superseded.add(this.#holder);
+        this.#superseded.set(this.#holder, atMs);
         this.#drop(this.#holder);
       }
       this.#holder = call;

@@ -64,7 +64,7 @@ const ackDeadlineMs = 2000;
 export async function openScene(options: SceneOptions): Promise<Scene> {
   const { sharing, records, seed, consumers, habits, addressOf, address, isOneNode } = options;
   const random = seededRandom(seed);
-  const keyCount = Math.ceil(records / 50);
+  const keyCount = Math.ceil(records / 20);
   const keys = Array.from({ length: records }, () =>
     random() < 0.05 ? "" : `key-${wholeNumberBetween(random, 1, keyCount)}`,
   );
@@ -72,6 +72,9 @@ export async function openScene(options: SceneOptions): Promise<Scene> {
   const millrace = createClient({ address });
   const control = new SubscriptionControl(address);
   const failure = new AbortController();
+  // Timers run before sockets are read: what is read now came after the last of these.
+  let readUntilMs = performance.now();
+  const clock = setInterval(() => (readUntilMs = performance.now()), 20);
   const fail = (error: unknown) => failure.abort(error);
   const isStuck = async () => {
     const {
@@ -130,6 +133,7 @@ export async function openScene(options: SceneOptions): Promise<Scene> {
       // Each has its own, so that the order in which they come to it decides nothing.
       random: seededRandom(seed + index + 1),
       habits,
+      readUntilMs: () => readUntilMs,
       onFailure: fail,
     }),
   );
@@ -162,6 +166,7 @@ export async function openScene(options: SceneOptions): Promise<Scene> {
       await expectNothingLeft(address, records);
     },
     close() {
+      clearInterval(clock);
       failure.abort(new Error("The scene is closed"));
       for (const worker of workers) worker.abandon();
       control.close();

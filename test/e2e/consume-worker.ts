@@ -34,6 +34,8 @@ export interface WorkerOptions {
   readonly history: ConsumeHistory;
   readonly random: Random;
   readonly habits: Habits;
+  /** Everything that came before this has been read. */
+  readonly readUntilMs: () => number;
   /** Told once, with what went wrong. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -148,7 +150,7 @@ class Life {
   }
 
   #receive({ records, attempt, confirmed, event }: ConsumeResponse): void {
-    const { random, habits } = this.#options;
+    const { random, habits, readUntilMs } = this.#options;
     const { call } = this;
     if (confirmed !== undefined) {
       for (const verdict of verdicts) this.#takeVerdict(verdict, confirmed[verdict]);
@@ -158,9 +160,10 @@ class Life {
     if (event?.$case === "started") this.#take({ kind: "started", call });
     if (records.length === 0) return;
     const message = ++this.#messages;
+    const sinceMs = readUntilMs();
     const offsets = records.map(({ offset = 0, key, body }) => {
       const text = body?.$case === "text" ? body.value : "";
-      this.#take({ kind: "handed", call, message, offset, attempt, key, text });
+      this.#take({ kind: "handed", call, message, offset, attempt, key, text, sinceMs });
       return offset;
     });
     if (random() < habits.leave) {
