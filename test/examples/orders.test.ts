@@ -1,0 +1,24 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { createTestDatabase, type TestDatabase } from "../support/database.js";
+import { databaseArguments, killServerProcesses, startServerProcess } from "../support/server-process.js";
+import { runExample } from "./run-example.js";
+
+let database: TestDatabase;
+
+beforeEach(async () => {
+  database = await createTestDatabase("embedded");
+});
+
+afterEach(async () => {
+  await killServerProcesses();
+  await database.drop();
+});
+
+test("orders adds up each order once, though its workers are killed", async () => {
+  const server = await startServerProcess([...databaseArguments(database.connection), "--listen", "127.0.0.1:0"]);
+  const args = "--orders 150 --kills 2 --json".split(" ");
+  const { stdout, stderr, code } = await runExample("orders", ["--address", server.address, ...args]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  const all = { records: 150, amount: 11_325 };
+  expect(JSON.parse(stdout)).toEqual({ input: all, output: all, customers: 7, latest: all.amount });
+});
