@@ -152,7 +152,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     });
     // Nor does it forget what the heir noted.
     await settleOn(store, subscriptionId, heir, { retries });
-    // What nobody took is still its own; as is said of it, nothing is said of the rest.
+    // What nobody took is still its own, and is settled; of the other one nothing is.
     const both = [...settled, { claimId: kept.claimId, ranges: [range(0, 12)] }];
     expect(await settleOn(store, subscriptionId, late, { settled: both, settledRetries: [1] })).toEqual(lost);
     expect(await store.readRetries(subscriptionId, [claimId], 10)).toHaveLength(1);

@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { StoredClaim, SubscriptionStore } from "../../subscription-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
-import { type ClaimRow, toStoredClaim } from "./stored-claim.js";
+import { type ClaimRow, claimColumns, toStoredClaim } from "./stored-claim.js";
 
 /**
  * Cuts a block off the rest, in one statement.
@@ -38,7 +38,7 @@ with rest as materialized (
 insert into millrace.claims as c (subscription_id, kind, todo, session)
 select ${value.subscriptionId}, 'block', int8multirange(int8range(cut.first, cut.next)), ${value.session}
 from cut where cut.next > cut.first
-returning c.claim_id as "claimId", c.kind, c.slot, c.todo::text as todo`,
+returning ${claimColumns}`,
 });
 
 /** Undefined: nothing is left there. */
