@@ -12,9 +12,15 @@ import fc from "fast-check";
 import { expect } from "vitest";
 import { fileDescriptorSet } from "../../src/gen/descriptor-set.js";
 import { AppendRequest, RecordServiceService } from "../../src/gen/millrace/v1/record_service.js";
+import {
+  Subscription_Sharing,
+  SubscriptionServiceCreateRequest,
+  SubscriptionServiceService,
+} from "../../src/gen/millrace/v1/subscription_service.js";
 import { createClient } from "../../src/index.js";
 import { loadedMessage } from "../support/loaded-protos.js";
 import { type PlainMessage, plainMessage } from "../support/message-arbitrary.js";
+import { callUnary } from "../rpc/rpc-server.js";
 import type { Record as RecordMessage } from "../../src/gen/millrace/v1/record.js";
 import { recordArbitrary } from "../support/record-arbitrary.js";
 
@@ -27,6 +33,7 @@ export interface AnyMethod {
 }
 
 const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, fileDescriptorSet()));
+const consumeRequest = registry.getMessage("millrace.v1.ConsumeRequest") as DescMessage;
 const readResponse = registry.getMessage("millrace.v1.ReadResponse") as DescMessage;
 
 /** Every method of every service that is ours, and the reflection and health that stand beside them. */
@@ -76,6 +83,8 @@ export function callWithBytes(
 }
 
 const topics = ["hostile/one", "hostile/two", "hostile/three"] as const;
+const subscriptions = ["hostile/first", "hostile/second"] as const;
+const keptSubscriptions = ["hostile/shared", "hostile/keyed", "hostile/exclusive"] as const;
 
 /** A record that is of use until all is read. */
 function lasting(record: RecordMessage): RecordMessage {
@@ -91,7 +100,7 @@ const batch: fc.Arbitrary<Uint8Array> = fc
   })
   .map((request) => AppendRequest.encode(AppendRequest.fromPartial(request)).finish());
 
-/** A request that the codec can read, whose values are anything; its topic is often one that is there. */
+/** A request that the codec can read, whose values are anything; its topic and subscription are often there. */
 function requestOf({ path, input }: AnyMethod): fc.Arbitrary<Uint8Array> {
   if (writers.includes(path)) return fc.oneof({ weight: 3, arbitrary: batch }, anyRequestOf(input));
   return anyRequestOf(input);
@@ -99,11 +108,17 @@ function requestOf({ path, input }: AnyMethod): fc.Arbitrary<Uint8Array> {
 
 function anyRequestOf(input: DescMessage): fc.Arbitrary<Uint8Array> {
   if (!/^(millrace\.v1|routeguide)\./.test(input.typeName)) return fc.uint8Array({ maxLength: 60 });
-  const hasTopic = input.fields.some(({ localName }) => localName === "topic");
-  const topic = fc.option(fc.constantFrom(...topics), { nil: undefined, freq: 8 });
+  const has = (field: string) => input.fields.some(({ localName }) => localName === field);
+  const named = fc.record(
+    {
+      ...(has("topic") && { topic: fc.constantFrom(...topics) }),
+      ...(has("subscription") && { subscription: fc.constantFrom(...subscriptions) }),
+    },
+    { requiredKeys: [] },
+  );
   return fc
-    .tuple(plainMessage(input), topic)
-    .map(([plain, name]): PlainMessage => (hasTopic && name !== undefined ? { ...plain, topic: name } : plain))
+    .tuple(plainMessage(input), named)
+    .map(([plain, names]): PlainMessage => ({ ...plain, ...names }))
     .map((plain) => loadedMessage(input.typeName).serialize(plain));
 }
 
@@ -122,14 +137,52 @@ const damage: fc.Arbitrary<(bytes: Uint8Array) => Uint8Array> = fc.oneof(
 /** Both read a batch from the same bytes: AppendRequest and PublishRequest agree on them. */
 const writers = [RecordServiceService.append.path, RecordServiceService.publish.path] as readonly string[];
 
+const offsets = fc
+  .tuple(fc.nat(40), fc.nat(20))
+  .map(([firstOffset, more]) => ({ firstOffset, nextOffset: more === 0 ? 0 : firstOffset + more }));
+const delay = fc.option(fc.record({ seconds: fc.constantFrom(0, 1), nanos: fc.nat(999_999_999) }));
+const reason = fc.string({ maxLength: 20 });
+
+/** What a consumer may say that has lost its mind: of records that it has, had, or never had, and all at once. */
+const verdicts: fc.Arbitrary<Uint8Array> = fc
+  .record(
+    {
+      window: fc.record({ records: fc.nat(5), bytes: fc.nat(10_000) }, { requiredKeys: [] }),
+      acknowledge: fc.array(offsets, { maxLength: 2 }),
+      acknowledgeThrough: fc.nat(60),
+      reject: fc.array(fc.record({ offsets, delay, reason }), { maxLength: 2 }),
+      extend: fc.array(fc.record({ offsets }), { maxLength: 2 }),
+      park: fc.array(fc.record({ offsets, reason }), { maxLength: 2 }),
+      release: fc.array(offsets, { maxLength: 2 }),
+    },
+    { requiredKeys: [] },
+  )
+  .map((plain) => loadedMessage(consumeRequest.typeName).serialize(plain));
+
+/** Consume calls that get as far as to records; of subscriptions, that nobody deletes, and of a topic. */
+const consumption: fc.Arbitrary<readonly Uint8Array[]> = fc
+  .tuple(
+    fc
+      .constantFrom<object>(...keptSubscriptions.map((subscription) => ({ subscription })), { topic: "hostile/kept" })
+      .map((opening) => loadedMessage(consumeRequest.typeName).serialize(opening)),
+    fc.array(verdicts, { minLength: 1, maxLength: 6 }),
+  )
+  .map(([opening, later]) => [opening, ...later]);
+
 const hostileCall: fc.Arbitrary<{ method: AnyMethod; messages: readonly Uint8Array[] }> = fc
-  .oneof(fc.constantFrom(...everyMethod), fc.constantFrom(...everyMethod.filter(({ path }) => writers.includes(path))))
+  .oneof(
+    { weight: 3, arbitrary: fc.constantFrom(...everyMethod) },
+    { weight: 3, arbitrary: fc.constantFrom(...everyMethod.filter(({ path }) => writers.includes(path))) },
+    { weight: 1, arbitrary: fc.constantFrom(...everyMethod.filter(({ input }) => input === consumeRequest)) },
+  )
   .chain((method) => {
     const message = fc.oneof(
       { weight: 1, arbitrary: fc.uint8Array({ maxLength: 60 }) },
       { weight: 5, arbitrary: fc.tuple(requestOf(method), damage).map(([bytes, change]) => change(bytes)) },
     );
-    return fc.record({ method: fc.constant(method), messages: fc.array(message, { minLength: 1, maxLength: 3 }) });
+    const any = fc.array(message, { minLength: 1, maxLength: 3 });
+    const messages = method.input === consumeRequest ? fc.oneof({ weight: 3, arbitrary: consumption }, any) : any;
+    return fc.record({ method: fc.constant(method), messages });
   });
 
 /** Faults of ours, whatever the input is. A cancel is this client's own. */
@@ -141,8 +194,31 @@ const faults = new Set([
   status.DEADLINE_EXCEEDED,
 ]);
 
+const sharings: Readonly<Record<(typeof keptSubscriptions)[number], Subscription_Sharing>> = {
+  "hostile/shared": Subscription_Sharing.SHARED,
+  "hostile/keyed": Subscription_Sharing.KEYED,
+  "hostile/exclusive": Subscription_Sharing.EXCLUSIVE,
+};
+
+/** Subscriptions of a topic that nobody closes or deletes; some of them are deleted on the way. */
+async function subscribe(client: Client): Promise<void> {
+  const records = Array.from({ length: 30 }, (_, index) => ({ key: `key-${index % 4}` }));
+  const first = AppendRequest.fromPartial({ topic: "hostile/kept", records });
+  expect(await callUnary(client, RecordServiceService.append, first)).not.toBeInstanceOf(Error);
+  for (const subscription of [...subscriptions, ...keptSubscriptions]) {
+    const request = SubscriptionServiceCreateRequest.fromPartial({
+      subscription,
+      topic: "hostile/kept",
+      from: { start: { $case: "earliest", value: {} } },
+      ...(subscription in sharings && { sharing: sharings[subscription as keyof typeof sharings] }),
+    });
+    expect(await callUnary(client, SubscriptionServiceService.create, request)).not.toBeInstanceOf(Error);
+  }
+}
+
 /** Makes hostile calls; none may end as a fault of the server's. What they left must be readable, by a strict codec, too. */
 export async function fuzzRequests(client: Client, address: string, numRuns: number, seed?: number): Promise<void> {
+  await subscribe(client);
   const seen = new Map<string, number>();
   await fc.assert(
     fc.asyncProperty(hostileCall, async ({ method, messages }) => {
