@@ -39,14 +39,19 @@ async function open(script: Script) {
 }
 
 /** A server that hands out these messages in every call, and confirms what it is told. */
-async function openGroup(messages: readonly (readonly number[])[], script: Script = {}, ackDeadlineMs = 30_000) {
+async function openGroup(
+  messages: readonly (readonly number[])[],
+  script: Script = {},
+  ackDeadlineMs = 30_000,
+  sharing: "shared" | "exclusive" = "shared",
+) {
   const group = scriptedGroup();
   let call: ConsumeCall | undefined;
   const opening = await open({
     consume(stream) {
       call = stream;
       group.serve(stream, () => {
-        stream.write(startedAt(0, ackDeadlineMs));
+        stream.write(startedAt(0, { ackDeadlineMs, sharing }));
         for (const offsets of messages) stream.write(recordsAt(offsets));
       });
     },
@@ -428,6 +433,17 @@ describe("deadlines", () => {
     expect(new Set(group.extended)).toEqual(new Set([0]));
   });
 
+  test("of what nobody took are extended where nobody else can get it", async () => {
+    const { consume, group } = await openGroup([upTo(3)], {}, 80, "exclusive");
+    const consumption = consume();
+    await consumption.forEach(async ({ offset }) => {
+      if (offset === 0) await isExtended(group, 2, 2);
+      if (offset === 2) void consumption.stop();
+    });
+    expect(group.released).toEqual([]);
+    expect(sorted(group.acknowledged)).toEqual(upTo(3));
+  });
+
   test("pass where nobody extends them, or the server has given the record away", async () => {
     const { consume, group, call } = await openGroup([upTo(3)], {}, 80);
     const overdue = consume({ extend: false });
@@ -486,7 +502,7 @@ describe("an ephemeral consumer", () => {
     const { consume } = await open({
       consume(stream, call) {
         group.serve(stream, () => {
-          stream.write(startedAt(call === 0 ? 40 : 42, 30_000, 0));
+          stream.write(startedAt(call === 0 ? 40 : 42, { session: 0 }));
           stream.write(recordsAt(call === 0 ? [40, 41, 42, 43] : [42, 43]));
         });
         if (call > 0) return;

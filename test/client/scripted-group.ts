@@ -11,7 +11,18 @@ const nothing: ConsumeResponse = { records: [], attempt: 0, confirmed: undefined
 
 export const eventMessage = (event: ConsumeResponse["event"]): ConsumeResponse => ({ ...nothing, event });
 
-export const startedAt = (offset: number, ackDeadlineMs = 30_000, session = 11): ConsumeResponse =>
+export const startedAt = (
+  offset: number,
+  {
+    ackDeadlineMs = 30_000,
+    session = 11,
+    sharing = "shared",
+  }: {
+    readonly ackDeadlineMs?: number;
+    readonly session?: number;
+    readonly sharing?: "shared" | "exclusive";
+  } = {},
+): ConsumeResponse =>
   eventMessage({
     $case: "started",
     value: {
@@ -19,7 +30,7 @@ export const startedAt = (offset: number, ackDeadlineMs = 30_000, session = 11):
       cursor: { epoch, offset },
       window: { records: 1000, bytes: 4_194_304 },
       ackDeadline: { seconds: Math.floor(ackDeadlineMs / 1000), nanos: (ackDeadlineMs % 1000) * 1_000_000 },
-      sharing: 1,
+      sharing: sharing === "shared" ? 1 : 2,
     },
   });
 

@@ -7,13 +7,14 @@ export interface Arrival {
   /** The first that was not taken. */
   at: number;
   readonly attempt: number;
-  readonly receivedAt: number;
+  /** When it came, or its deadline was extended last. */
+  heldSince: number;
   readonly lowest: number;
   readonly highest: number;
 }
 
 /** Records that came and that nobody has taken yet, in the order of their arrival. The consumer's window bounds them. */
-export class Arrivals {
+export class Arrivals implements Iterable<Arrival> {
   #waiting: (Arrival | undefined)[] = [];
   /** The first of `waiting` that is not empty: the array is shortened now and then, and not at every message. */
   #head = 0;
@@ -29,14 +30,14 @@ export class Arrivals {
     return this.#waiting[this.#head];
   }
 
-  push(records: readonly ReceivedRecord[], attempt: number, receivedAt: number): void {
+  push(records: readonly ReceivedRecord[], attempt: number, heldSince: number): void {
     let lowest = Infinity;
     let highest = -1;
     for (const { offset } of records) {
       if (offset < lowest) lowest = offset;
       if (offset > highest) highest = offset;
     }
-    this.#waiting.push({ records, at: 0, attempt, receivedAt, lowest, highest });
+    this.#waiting.push({ records, at: 0, attempt, heldSince, lowest, highest });
     this.#count += records.length;
   }
 
@@ -75,6 +76,11 @@ export class Arrivals {
     }
     this.#waiting = left;
     this.#head = 0;
+  }
+
+  /** Those that have records left, the oldest first. */
+  *[Symbol.iterator](): Generator<Arrival, void> {
+    for (const arrival of this.#waiting) if (arrival !== undefined) yield arrival;
   }
 
   clear(): void {

@@ -36,7 +36,8 @@ const released: Verdict = { kind: "release" };
  * One Consume call: what it has brought, who has it in hand, and what is to be said of it.
  *
  * Deadlines run here as they do at the server, a little later. Of what is in hand they are extended when half of the time
- * is over; what nobody has taken by then is given back, for somebody else to work on. One timer does it for all.
+ * is over; what nobody has taken by then is given back, for somebody else to work on, unless nobody else there can be: then
+ * it is extended too, and stays in order. One timer does it for all.
  */
 export class ConsumeSession implements DeliveryCall {
   readonly subscription: string;
@@ -48,6 +49,8 @@ export class ConsumeSession implements DeliveryCall {
   readonly #confirmations = new Confirmations();
   #session = 0;
   #ackDeadlineMs = Infinity;
+  /** Nobody else can get what this one has. */
+  #isAlone = false;
   /** The highest offset that came: what is above it comes for the first time. */
   #highest = -1;
   #inHandRecords = 0;
@@ -106,14 +109,14 @@ export class ConsumeSession implements DeliveryCall {
     const from = this.#arrivals.oldest;
     const record = this.#arrivals.takeOne();
     if (record === undefined || from === undefined) return undefined;
-    return this.#hand(new HeldRecord(this, record, from.attempt, from.receivedAt + this.#ackDeadlineMs));
+    return this.#hand(new HeldRecord(this, record, from.attempt, from.heldSince + this.#ackDeadlineMs));
   }
 
   /** Hands out the next message. */
   takeBatch(): HeldBatch | undefined {
     const from = this.#arrivals.takeMessage();
     if (from === undefined) return undefined;
-    return this.#hand(new HeldBatch(this, from.records, from.attempt, from.receivedAt + this.#ackDeadlineMs));
+    return this.#hand(new HeldBatch(this, from.records, from.attempt, from.heldSince + this.#ackDeadlineMs));
   }
 
   setWindow(window: Window): void {
@@ -219,6 +222,7 @@ export class ConsumeSession implements DeliveryCall {
       case "started":
         this.#session = event.session;
         this.#ackDeadlineMs = event.ackDeadlineMs || Infinity;
+        this.#isAlone = event.sharing === "exclusive" || event.session === 0;
         place?.begin(event.cursor);
         clearInterval(this.#timer);
         if (event.ackDeadlineMs > 0) this.#timer = setInterval(this.#keepAlive, event.ackDeadlineMs / 4);
@@ -258,12 +262,29 @@ export class ConsumeSession implements DeliveryCall {
         this.extend(held, undefined);
       }
     }
-    const waitMs = extend ? this.#ackDeadlineMs / 2 : this.#ackDeadlineMs;
-    for (let { oldest } = this.#arrivals; oldest !== undefined; { oldest } = this.#arrivals) {
-      if (now - oldest.receivedAt < waitMs) return;
+    if (extend && this.#isAlone) this.#extendArrivals(now);
+    else this.#releaseOlder(now - (extend ? this.#ackDeadlineMs / 2 : this.#ackDeadlineMs));
+  };
+
+  #extendArrivals(now: number): void {
+    for (const arrival of this.#arrivals) {
+      if (now - arrival.heldSince < this.#ackDeadlineMs / 2) continue;
+      arrival.heldSince = now;
+      eachRun(arrival.records.slice(arrival.at), (first, next) => this.#outbox.extend(first, next, undefined));
+      this.#flushSoon();
+    }
+  }
+
+  /** Gives back what came before, or at, this time. */
+  #releaseOlder(time: number): void {
+    for (
+      let { oldest } = this.#arrivals;
+      oldest !== undefined && oldest.heldSince <= time;
+      { oldest } = this.#arrivals
+    ) {
       this.#releaseOldest();
     }
-  };
+  }
 
   #releaseArrivals(): void {
     while (this.#arrivals.count > 0) this.#releaseOldest();

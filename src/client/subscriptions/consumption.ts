@@ -34,7 +34,8 @@ export interface ConsumeOptions extends ResumeOptions {
   readonly onEvent?: ((event: ConsumeEvent) => void) | undefined;
   /**
    * Keep-alive: what is in hand for half of its time is given more, again and again, and what nobody has taken by then is
-   * given back, for others to work on. Default true. Without it, deadlines pass as they are.
+   * given back, for others to work on (where there can be others: else it is given more as well). Default true. Without
+   * it, deadlines pass as they are.
    */
   readonly extend?: boolean | undefined;
   /** A server that sends nothing for so long, heartbeats neither, is taken for dead, in milliseconds. Default 45 000. */
