@@ -10,7 +10,11 @@ import { inspectService } from "./inspect-service.js";
 import { pullRequests } from "./pulled-requests.js";
 import { recordService } from "./record-service.js";
 import { reflectionMethods } from "./reflection.js";
-import { defaultRouteGuideTopics, routeGuideService, type RouteGuideTopics } from "./route-guide-service.js";
+import {
+  defaultRouteGuideTopics,
+  routeGuideService,
+  type RouteGuideTopics,
+} from "./route-guide/route-guide-service.js";
 import { stateService } from "./state-service.js";
 import { subscriptionService } from "./subscriptions/subscription-service.js";
 import { topicService } from "./topic-service.js";

@@ -9,9 +9,9 @@ import {
   RouteGuideService as Shapes,
   type RouteNote,
 } from "../../src/gen/routeguide/route_guide.js";
-import { routeGuideService } from "../../src/rpc/route-guide-service.js";
-import { keyOfPoint, pointOfKey } from "../../src/rpc/route-point.js";
-import { distanceBetween } from "../../src/rpc/route-summary.js";
+import { routeGuideService } from "../../src/rpc/route-guide/route-guide-service.js";
+import { keyOfPoint, pointOfKey } from "../../src/rpc/route-guide/route-point.js";
+import { distanceBetween } from "../../src/rpc/route-guide/route-summary.js";
 import { splitRequest } from "../../src/wire/index.js";
 import { createTestDatabase, type TestDatabase } from "../support/database.js";
 import { openTestEngine } from "../support/open-engine.js";

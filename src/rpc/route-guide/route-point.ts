@@ -1,7 +1,7 @@
 /** Places of the route guide: whole numbers of E7, degrees times 10 to the 7th, and what records have in their stead. */
 
-import { invalidArgument } from "../core/index.js";
-import type { Point } from "../gen/routeguide/route_guide.js";
+import { invalidArgument } from "../../core/index.js";
+import type { Point } from "../../gen/routeguide/route_guide.js";
 
 /** E7 a degree. */
 export const unitsPerDegree = 1e7;

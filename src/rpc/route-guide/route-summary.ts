@@ -1,6 +1,6 @@
 /** A route summed up while its points come in. */
 
-import type { Point, RouteSummary } from "../gen/routeguide/route_guide.js";
+import type { Point, RouteSummary } from "../../gen/routeguide/route_guide.js";
 import type { RouteFeatures } from "./route-features.js";
 import { checkPoint, keyOfPoint, locationOfPoint } from "./route-point.js";
 

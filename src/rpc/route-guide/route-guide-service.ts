@@ -1,19 +1,19 @@
 /** gRPC's tutorial service as a view of two topics: `proto/routeguide/route_guide.proto` says how they are used. */
 
-import type { Limits } from "../core/index.js";
-import type { Engine } from "../engine/index.js";
-import { RouteGuideService as Shapes } from "../gen/routeguide/route_guide.js";
-import { bidiStreaming } from "./bidi-streaming.js";
-import type { Calls } from "./calls.js";
-import { clientStreaming } from "./client-streaming.js";
-import type { Method } from "./method.js";
+import type { Limits } from "../../core/index.js";
+import type { Engine } from "../../engine/index.js";
+import { RouteGuideService as Shapes } from "../../gen/routeguide/route_guide.js";
+import { bidiStreaming } from "../bidi-streaming.js";
+import type { Calls } from "../calls.js";
+import { clientStreaming } from "../client-streaming.js";
+import type { Method } from "../method.js";
 import { routeChat } from "./route-chat.js";
 import { routeFeatures } from "./route-features.js";
 import { decodeNote } from "./route-note.js";
 import { checkPoint, keyOfPoint } from "./route-point.js";
 import { summarizeRoute } from "./route-summary.js";
-import { serverStreaming } from "./server-streaming.js";
-import { unary } from "./unary.js";
+import { serverStreaming } from "../server-streaming.js";
+import { unary } from "../unary.js";
 
 /** The topics that the route guide stands on. */
 export interface RouteGuideTopics {

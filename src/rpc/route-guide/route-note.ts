@@ -1,10 +1,10 @@
 /** A note of the route guide as a record: its place is the key, its message the text, and the call that wrote it an attribute. */
 
-import { invalidArgument, type Limits } from "../core/index.js";
-import { type Filter, parseFilter } from "../filter/index.js";
-import { AppendRequest } from "../gen/millrace/v1/record_service.js";
-import { type Point, RouteNote } from "../gen/routeguide/route_guide.js";
-import { type ReceivedRecord, type RecordBatch, splitRequest } from "../wire/index.js";
+import { invalidArgument, type Limits } from "../../core/index.js";
+import { type Filter, parseFilter } from "../../filter/index.js";
+import { AppendRequest } from "../../gen/millrace/v1/record_service.js";
+import { type Point, RouteNote } from "../../gen/routeguide/route_guide.js";
+import { type ReceivedRecord, type RecordBatch, splitRequest } from "../../wire/index.js";
 import { keyOfPoint, locationOfPoint, pointOfKey } from "./route-point.js";
 
 const callAttribute = "call";

@@ -1,10 +1,10 @@
 /** The features of the route guide: the state of a keyed topic, whose keys are places and whose texts are names. */
 
-import { MillraceError, type Rectangle as DegreeRectangle } from "../core/index.js";
-import type { Engine, PageMessage } from "../engine/index.js";
-import type { Feature, Point, Rectangle } from "../gen/routeguide/route_guide.js";
-import { decodeRecordsMessage, type ReceivedRecord } from "../wire/index.js";
-import type { CallContext } from "./method.js";
+import { MillraceError, type Rectangle as DegreeRectangle } from "../../core/index.js";
+import type { Engine, PageMessage } from "../../engine/index.js";
+import type { Feature, Point, Rectangle } from "../../gen/routeguide/route_guide.js";
+import { decodeRecordsMessage, type ReceivedRecord } from "../../wire/index.js";
+import type { CallContext } from "../method.js";
 import { checkPoint, keyOfPoint, latitudeMax, longitudeMax, pointOfKey, unitsPerDegree } from "./route-point.js";
 
 export interface RouteFeatures {

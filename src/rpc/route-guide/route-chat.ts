@@ -13,12 +13,12 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { invalidArgument, type Limits, MillraceError, type Position, topicNotFound } from "../core/index.js";
-import type { Engine, FollowMessage, PublishBatch } from "../engine/index.js";
-import type { Point, RouteNote } from "../gen/routeguide/route_guide.js";
-import { abortable, concat, select } from "../streams/index.js";
-import { decodeRecordsMessage } from "../wire/index.js";
-import type { CallContext } from "./method.js";
+import { invalidArgument, type Limits, MillraceError, type Position, topicNotFound } from "../../core/index.js";
+import type { Engine, FollowMessage, PublishBatch } from "../../engine/index.js";
+import type { Point, RouteNote } from "../../gen/routeguide/route_guide.js";
+import { abortable, concat, select } from "../../streams/index.js";
+import { decodeRecordsMessage } from "../../wire/index.js";
+import type { CallContext } from "../method.js";
 import {
   batchOfNote,
   batchOfNothing,
