@@ -44,9 +44,9 @@ export async function* consume(
   const intake = call.takeIn(requests);
   try {
     yield call.started();
-    while (!call.isDone) {
-      // In one expression: a message held by a suspended generator would cost a stalled consumer its size once more.
-      yield await call.next();
+    // No message is named here: one held by a suspended generator would cost a stalled consumer its size once more.
+    while (await call.prepare()) {
+      yield call.message();
       call.delivered();
     }
     // The node drains: what it has said was written, and now the call ends as all do.
@@ -67,13 +67,14 @@ interface CallParts {
 }
 
 class ConsumeCall {
-  isDone = false;
   readonly #parts: ConsumeParts;
   readonly #call: CallParts;
   readonly #allowance: ReturnType<PageBudget["forStream"]>;
   readonly #left = new AbortController();
   /** Aborts when nobody is left to send to: not when the node drains. */
   readonly #gone: AbortSignal;
+  #message: ConsumeMessage | undefined;
+  #isLast = false;
   #grant: ReturnType<ReturnType<PageBudget["forStream"]>["take"]> | undefined;
   #messageBytes = 0;
   /** The client has said all that it will say, or is not heard any more. */
@@ -119,8 +120,21 @@ class ConsumeCall {
     consumer.wake();
   }
 
-  /** The next message, when there is one; sets `isDone` with the last. */
-  async next(): Promise<ConsumeMessage> {
+  /** Waits until there is a message; false: the call is done. */
+  async prepare(): Promise<boolean> {
+    if (this.#isLast) return false;
+    this.#message = await this.#next();
+    return this.#message !== undefined;
+  }
+
+  /** The message that was prepared: it is kept nowhere. */
+  message(): ConsumeMessage {
+    const message = this.#message as ConsumeMessage;
+    this.#message = undefined;
+    return message;
+  }
+
+  async #next(): Promise<ConsumeMessage | undefined> {
     const { membership, consumer, stream } = this.#call;
     const { group } = membership;
     for (;;) {
@@ -142,12 +156,15 @@ class ConsumeCall {
       }
       this.#releaseGrant();
       if (this.#isAtEnd()) {
-        this.isDone = true;
+        this.#isLast = true;
         return messageOf({ kind: "closed" });
       }
       const reason = group.waitingOf(consumer);
       if (this.#isHalfClosed && reason !== "database" && reason !== "nothing") return this.#farewell();
-      if (!(await consumer.changed(version, this.#silenceMs(reason), this.#gone))) return this.#heartbeat();
+      const silenceMs = this.#silenceMs(reason);
+      // It may be woken again and again for nothing.
+      if (silenceMs <= 0) return this.#heartbeat();
+      await consumer.changed(version, silenceMs, this.#gone);
     }
   }
 
@@ -162,19 +179,20 @@ class ConsumeCall {
   leave(): void {
     const { membership, consumer, signal } = this.#call;
     const isDraining = signal.aborted && isDrain(signal.reason);
-    const wasLost = !this.isDone && signal.aborted && !isDraining && consumer.failure === undefined;
+    const wasLost = !this.#isLast && signal.aborted && !isDraining && consumer.failure === undefined;
     membership.leave(wasLost);
     this.#releaseGrant();
     this.#left.abort();
   }
 
   /** The last message: what it had goes to others, and what it said is written and told. */
-  async #farewell(): Promise<ConsumeMessage> {
+  async #farewell(): Promise<ConsumeMessage | undefined> {
     const { membership, consumer } = this.#call;
     membership.group.leave(consumer, false);
     await abortable(membership.group.writer.flush(), this.#gone);
-    this.isDone = true;
-    return { runs: [], records: 0, attempt: 0, confirmed: consumer.takeConfirmed(), event: undefined };
+    this.#isLast = true;
+    const confirmed = consumer.takeConfirmed();
+    return confirmed && { runs: [], records: 0, attempt: 0, confirmed, event: undefined };
   }
 
   /** Nothing will come any more. */
@@ -192,7 +210,7 @@ class ConsumeCall {
     stream.waitFor(streamWaiting[reason]);
     if (reason !== this.#waiting.reason) this.#waiting = { reason, sinceMs: nowMs };
     const dueMs = reason === this.#told || reason === "nothing" ? Infinity : this.#waiting.sinceMs + reasonMs;
-    return Math.max(1, Math.min(dueMs, this.#heartbeatMs) - nowMs);
+    return Math.ceil(Math.min(dueMs, this.#heartbeatMs) - nowMs);
   }
 
   #heartbeat(): ConsumeMessage {

@@ -158,9 +158,9 @@ export class Consumer {
     this.#woken.set(this.#woken.value + 1);
   }
 
-  /** Waits until it was woken since `version`; false after `timeoutMs`. */
-  async changed(version: number, timeoutMs: number, signal: AbortSignal): Promise<boolean> {
-    return (await this.#woken.changed(version, { timeoutMs, signal })) !== "timed-out";
+  /** Waits until it was woken since `version`, but no longer than `timeoutMs`. */
+  async changed(version: number, timeoutMs: number, signal: AbortSignal): Promise<void> {
+    await this.#woken.changed(version, { timeoutMs, signal });
   }
 
   facts(): ConsumerFacts {

@@ -51,7 +51,7 @@ export interface JoinableGroups extends ConsumerGroups {
     peer: string,
     signal: AbortSignal,
   ): Promise<{ readonly membership: Membership; readonly consumer: Consumer }>;
-  /** Waits for groups that are closing, and ends the node's hold. */
+  /** Closes groups, whoever still consumes, and ends the node's hold. */
   close(): Promise<void>;
 }
 
@@ -124,7 +124,9 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
       try {
         const { held, cursor } = await entry.opened;
         entry.group = held;
-        if (held.group.consumers.size >= limits.consumersPerSubscription) throw tooMany(name);
+        // Who takes an EXCLUSIVE subscription over ends the others.
+        const isFull = held.group.consumers.size >= limits.consumersPerSubscription;
+        if (isFull && held.subscription.sharing !== "exclusive") throw tooMany(name);
         return { entry, held, cursor: known === undefined ? cursor : Math.max(cursor, held.group.cursor) };
       } catch (error) {
         release(subscriptionId, entry);
@@ -135,7 +137,12 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
 
   function release(subscriptionId: number, entry: Entry): void {
     entry.users -= 1;
-    if (entry.users > 0 || entry.closing !== undefined) return;
+    if (entry.users > 0) return;
+    close(subscriptionId, entry);
+  }
+
+  function close(subscriptionId: number, entry: Entry): void {
+    if (entry.closing !== undefined) return;
     entry.closing = entry.opened
       .then(
         ({ held }) => held.close(),
@@ -219,6 +226,7 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
       return { membership, consumer };
     },
     async close() {
+      for (const [subscriptionId, entry] of entries) close(subscriptionId, entry);
       await Promise.all([...entries.values()].map(({ closing }) => closing));
       await closings.settled();
       await session.close();

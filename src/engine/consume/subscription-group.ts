@@ -14,7 +14,6 @@ import type { Consumer } from "./consumer.js";
 import { Group, type GroupParts } from "./group.js";
 import type { Ledger } from "./ledger.js";
 import type { NodeSession } from "./node-session.js";
-import { isTransient } from "./settle-writer.js";
 import { slotShare } from "./slot-share.js";
 
 /** Free claims that are taken in one step. */
@@ -150,8 +149,8 @@ export class SubscriptionGroup {
       try {
         await this.#sync();
       } catch (error) {
-        if (!signal.aborted && !isAway(error)) {
-          this.#parts.logger.error({ err: error }, "a subscription's claims cannot be kept in step; trying again");
+        if (!signal.aborted) {
+          this.#parts.logger.warn({ err: error }, "a subscription's claims cannot be kept in step; trying again");
         }
       }
       const isLeaving = [...this.group.claims.values()].some((claim) => claim.isLeaving);
@@ -294,8 +293,4 @@ export class SubscriptionGroup {
       consumer.wake();
     }
   }
-}
-
-function isAway(error: unknown): boolean {
-  return isTransient(error) || (error instanceof Error && "code" in error && error.code === "database-unavailable");
 }
