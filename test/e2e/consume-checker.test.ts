@@ -152,6 +152,11 @@ const kept: readonly (readonly [what: string, sharing: Sharing, steps: readonly 
     [handed("x", 0), handed("y", 1), { ...handed("x", 0, 2), sinceMs: 1 } as HistoryEvent, handed("y", 2)],
   ],
   [
+    "two that began while the client slept",
+    "exclusive",
+    [handed("x", 0), wait(100), { ...handed("y", 0), sinceMs: 1 } as HistoryEvent, handed("x", 1), left("y", "fenced")],
+  ],
+  [
     "two that had a record after each other while the client slept",
     "shared",
     [{ ...handed("x", 1), sinceMs: -1000 } as HistoryEvent, ...done("y", 1, 2)],

@@ -99,6 +99,10 @@ export class ConsumeHistory {
   /** When somebody came or went last, or a record was released, which may go to another one. */
   #movedMs = Number.NEGATIVE_INFINITY;
   #holder: string | undefined;
+  #holderMs = 0;
+  /** What calls saw last, message by message. */
+  readonly #recent: string[] = [];
+  #lastMessage = "";
   /** EXCLUSIVE: the highest offset of a first attempt since the last disruption. */
   #highest = -1;
   #acknowledged = 0;
@@ -123,6 +127,7 @@ export class ConsumeHistory {
     switch (event.kind) {
       case "started":
         this.#live.add(event.call);
+        this.#noteCall(`${atMs.toFixed(0)} ${event.call} started`);
         this.#movedMs = atMs;
         return;
       case "handed":
@@ -144,6 +149,7 @@ export class ConsumeHistory {
       case "confirmed":
         return this.#takeConfirmed(event.call, event.offset, event.verdict, atMs);
       case "left":
+        this.#noteCall(`${atMs.toFixed(0)} ${event.call} left: ${event.how}`);
         return this.#takeLeft(event.call, event.how, atMs);
       case "disrupted":
         this.#disrupt(event.what, atMs);
@@ -187,8 +193,13 @@ export class ConsumeHistory {
     if (event.text !== `${offset}` || event.key !== this.#options.keys[offset]) {
       throw this.#broken(offset, `came as ${event.key}: ${event.text}`);
     }
-    // What two connections brought at the same time is read in any order.
-    if ((this.#superseded.get(call) ?? -1) >= event.sinceMs) return;
+    this.#noteMessage(event, atMs);
+    // What two connections brought at the same time is read in any order: who came first is told by what comes later.
+    const changedMs = this.#superseded.get(call) ?? (call === this.#holder ? -1 : this.#holderMs);
+    if (this.#options.sharing === "exclusive" && this.#holder !== undefined && changedMs >= event.sinceMs) {
+      record.attempt ||= attempt;
+      return;
+    }
     const wrong = this.#wrongWith(event, record, atMs);
     if (this.#frozen.has(call)) {
       // A message that was under way may arrive after the lease: it could not be called back. A second one could.
@@ -219,11 +230,13 @@ export class ConsumeHistory {
     const { call, offset, attempt } = event;
     if (record.confirmedBy !== undefined) return `it had been confirmed to ${record.confirmedBy}`;
     if (this.#options.sharing === "exclusive") {
-      if (this.#superseded.has(call)) return `${this.#holder} had taken over from it`;
+      const supersededMs = this.#superseded.get(call);
+      if (supersededMs !== undefined) return `${this.#holder} had taken over from it at ${supersededMs.toFixed(0)}`;
       if (this.#holder !== undefined && this.#holder !== call) {
         this.#superseded.set(this.#holder, atMs);
         this.#drop(this.#holder);
       }
+      if (this.#holder !== call) this.#holderMs = atMs;
       this.#holder = call;
       if (attempt === 1 && offset < this.#highest) return `${this.#highest} had been handed before, at a first attempt`;
     }
@@ -325,6 +338,17 @@ export class ConsumeHistory {
     return record;
   }
 
+  #noteMessage({ call, message, offset, attempt }: HistoryEvent & { kind: "handed" }, atMs: number): void {
+    if (this.#lastMessage === `${call} ${message}`) return;
+    this.#lastMessage = `${call} ${message}`;
+    this.#noteCall(`${atMs.toFixed(0)} ${call}, message ${message}: ${offset}, …, attempt ${attempt}`);
+  }
+
+  #noteCall(text: string): void {
+    this.#recent.push(text);
+    if (this.#recent.length > 60) this.#recent.splice(0, 30);
+  }
+
   #told(offset: number): string {
     const { events } = this.#recordOf(offset);
     return `${offset} (key ${JSON.stringify(this.#options.keys[offset])}):\n    ${events.join("\n    ")}`;
@@ -336,6 +360,8 @@ export class ConsumeHistory {
 
   #wrong(text: string): BrokenPromise {
     const { sharing } = this.#options;
-    return new BrokenPromise(`${sharing}: ${text}\n  disruptions: ${this.#disruptions.slice(-6).join("; ") || "none"}`);
+    const disruptions = this.#disruptions.slice(-6).join("; ") || "none";
+    const recent = this.#recent.slice(-30).join("\n    ");
+    return new BrokenPromise(`${sharing}: ${text}\n  disruptions: ${disruptions}\n  calls:\n    ${recent}`);
   }
 }

@@ -3,7 +3,8 @@ import { createTestDatabase, type DatabaseKind, runOn } from "../support/databas
 import { type PostgresServer, startPostgresServer } from "../support/postgres-server.js";
 import { databaseArguments, startServerProcess } from "../support/server-process.js";
 import { openScene } from "./consume-scene.js";
-import type { Habits } from "./consume-worker.js";
+import { startClientWorker } from "./consume-client-worker.js";
+import { type Habits, startWorker } from "./consume-worker.js";
 import { killPostgres } from "./kill-postgres.js";
 
 export interface HistoryRun {
@@ -13,6 +14,8 @@ export interface HistoryRun {
   /** How often the server is killed, and how often Postgres; on the embedded database the server alone. */
   readonly serverKills: number;
   readonly postgresKills: number;
+  /** Over the client library instead of bare calls. */
+  readonly isOverClient?: boolean;
 }
 
 const habits: Habits = {
@@ -61,7 +64,7 @@ export async function consumeThroughKills(kind: DatabaseKind, run: HistoryRun): 
 }
 
 async function consume(
-  { sharing, records, seed, serverKills, postgresKills }: HistoryRun,
+  { sharing, records, seed, serverKills, postgresKills, isOverClient = false }: HistoryRun,
   database: readonly string[],
   postgres: PostgresServer | undefined,
 ): Promise<void> {
@@ -78,6 +81,7 @@ async function consume(
     address,
     addressOf: () => address,
     isOneNode: true,
+    start: isOverClient ? startClientWorker : startWorker,
   });
   try {
     const kills = [

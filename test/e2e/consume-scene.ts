@@ -36,6 +36,8 @@ export interface SceneOptions {
   /** A node that stays or comes back, to publish to and to ask. */
   readonly address: string;
   readonly isOneNode: boolean;
+  /** Bare calls by default. */
+  readonly start?: typeof startWorker;
 }
 
 export interface Scene {
@@ -62,7 +64,7 @@ const ackDeadlineMs = 2000;
 
 /** Creates topic and subscription, and begins to publish and to consume. */
 export async function openScene(options: SceneOptions): Promise<Scene> {
-  const { sharing, records, seed, consumers, habits, addressOf, address, isOneNode } = options;
+  const { sharing, records, seed, consumers, habits, addressOf, address, isOneNode, start = startWorker } = options;
   const random = seededRandom(seed);
   const keyCount = Math.ceil(records / 20);
   const keys = Array.from({ length: records }, () =>
@@ -125,7 +127,7 @@ export async function openScene(options: SceneOptions): Promise<Scene> {
   })();
   publishing.catch(fail);
   const workers = Array.from({ length: consumers }, (_, index) =>
-    startWorker({
+    start({
       name: `${"abcdefgh"[index]}`,
       address: () => addressOf(index),
       subscription,

@@ -1,0 +1,13 @@
+import { afterEach, test } from "vitest";
+import { killServerProcesses } from "../support/server-process.js";
+import { consumeThroughKills } from "./consume-history.js";
+
+afterEach(killServerProcesses);
+
+const run = { records: 800, seed: 1, serverKills: 1, isOverClient: true };
+
+test(
+  "forEach on a keyed subscription keeps the promises through a kill of the server",
+  () => consumeThroughKills("embedded", { ...run, sharing: "keyed", postgresKills: 0 }),
+  60_000,
+);
