@@ -12,31 +12,28 @@
 
 import { type DeliveryPolicy, type Limits, MillraceError, type OffsetRange, type Sharing } from "../../core/index.js";
 import type { Retry, StoredClaim } from "../../store/index.js";
-import { yieldToEventLoop } from "../../streams/index.js";
 import type { Clock, Logger, Metrics } from "../../telemetry/index.js";
-import { frameEnds, laneOf, slotOf } from "../../wire/index.js";
+import { slotOf } from "../../wire/index.js";
 import { overError } from "../appender.js";
-import { chooseFrames } from "../frame-choice.js";
 import type { PageReader } from "../page-reader.js";
 import type { StampClock } from "../stamp-clock.js";
 import type { ConsumerRequest, ConsumerWaiting } from "../subscription-engine.js";
 import type { Topic } from "../topic.js";
 import { Claim } from "./claim.js";
+import { ClaimReader } from "./claim-reader.js";
 import type { Consumer, Outstanding } from "./consumer.js";
 import { heldOf } from "./held-offsets.js";
-import type { HeldRecord, RecordState, WaitingRecord } from "./held-record.js";
+import type { HeldRecord, RecordState } from "./held-record.js";
 import { KeyedRecords } from "./keyed-records.js";
 import type { Ledger } from "./ledger.js";
 import type { ReadAhead } from "./read-ahead.js";
 import type { ReadyRecords } from "./ready-records.js";
-import { RetryQueue } from "./retry-queue.js";
-import { isTransient, SettleWriter } from "./settle-writer.js";
+import { Redelivery } from "./redelivery.js";
+import { SettleWriter } from "./settle-writer.js";
 import { SpreadRecords } from "./spread-records.js";
 
 /** Acknowledged records that wait for the database: beyond so many nothing is handed out. */
 const unwrittenMost = 100_000;
-/** Records that are fetched at once to be handed out again. */
-const redeliveredAtOnce = 500;
 /** The least that is claimed of a SHARED subscription at once. */
 const claimLeast = 16;
 /** How often deadlines are looked at: a part of theirs, between these. */
@@ -73,19 +70,11 @@ export class Group {
   isPaused = false;
   readonly #parts: GroupParts;
   readonly #ready: ReadyRecords;
-  readonly #retries = new RetryQueue();
+  readonly #redelivery: Redelivery;
+  readonly #reader: ClaimReader;
   readonly #end = new AbortController();
-  /** EXCLUSIVE: what comes again at once, before anything that is new, so that the order holds. */
-  readonly #returning = new Set<number>();
-  /** Where the last page ended, and the running total of frame bytes there. */
-  #lastPage: { readonly next: number; readonly endBytes: number } | undefined;
-  /** No more can be claimed while the topic ends here. */
-  #exhaustedAt = -1;
   /** Records that were handed out since the last second began, and in the one before. */
   #handed = { atMs: 0, now: 0, before: 0 };
-  #reading: Promise<void> | undefined;
-  #readAgain = false;
-  #fetching: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   readonly #watching: Promise<void>;
 
@@ -95,11 +84,8 @@ export class Group {
     this.#ready = parts.sharing === "keyed" ? new KeyedRecords() : new SpreadRecords();
     this.writer = new SettleWriter({
       settle: (write) => parts.ledger.settle(write),
-      onRetry: (record, delayMs) => this.#wait({ ...record, dueMs: parts.clock.monotonicMs() + delayMs }),
-      onElsewhere: (record) => {
-        this.#returning.delete(record.offset);
-        this.#ready.release(record);
-      },
+      onRetry: (record, delayMs) => this.#redelivery.wait(record, delayMs),
+      onElsewhere: (record) => this.#redelivery.forget(record),
       onParked: (record) => {
         parts.metrics.recordsParked.inc();
         this.#ready.settled(record);
@@ -112,18 +98,38 @@ export class Group {
         this.failAll(new MillraceError("internal", "What became of records cannot be written", { cause: error }));
       },
     });
+    const shared = { ...parts, ready: this.#ready, writer: this.writer };
+    this.#redelivery = new Redelivery({
+      ...shared,
+      keepsOrder: parts.sharing === "exclusive",
+      onWaiting: () => this.#schedule(),
+      onReady: () => this.#onReady(),
+    });
+    this.#reader = new ClaimReader({
+      ...shared,
+      claims: this.claims,
+      isWanted: () => this.#wantsMore,
+      claimCount: () => this.#wanted,
+      onRead: () => this.#onReady(),
+      onSkipped: (first, next) => {
+        for (const consumer of this.consumers) consumer.tell({ kind: "skipped", fromOffset: first, toOffset: next });
+      },
+      onFault: (error) => this.failAll(error),
+    });
     this.#watching = this.#watchTopic();
   }
 
   /** Records that wait for their retry. */
   get retryCount(): number {
-    return this.#retries.count;
+    return this.#redelivery.count;
   }
 
   /** Nothing is ready, with a consumer, or on its way to the database. */
   get isIdle(): boolean {
     const isUnread = [...this.claims.values()].some((claim) => (claim.unread.first ?? Infinity) < this.#tip);
-    return !isUnread && this.#ready.count === 0 && this.#retries.count === 0 && this.writer.backlog === 0 && !this.#has;
+    return (
+      !isUnread && this.#ready.count === 0 && this.#redelivery.count === 0 && this.writer.backlog === 0 && !this.#has
+    );
   }
 
   get #has(): boolean {
@@ -222,7 +228,7 @@ export class Group {
     consumer.sending(taken);
     this.#handed.now += taken.length;
     this.#parts.metrics.recordsDelivered.inc({ attempt: attempt === 1 ? "first" : "again" }, taken.length);
-    this.#parts.ahead.hold(this, this.#ready.bytes);
+    this.#holdAhead();
     this.read();
     return { runs: runsOf(taken), records: taken.length, attempt };
   }
@@ -235,11 +241,11 @@ export class Group {
     if (!this.#parts.ledger.isHeld || this.writer.isStuck || this.writer.backlog >= unwrittenMost) return "database";
     const next = this.#ready.peek(consumer, this.#againOnly);
     if (next !== undefined) return next.end - next.start > consumer.byteRoom ? "window-full-bytes" : "nothing";
-    if (this.#retries.count >= this.policy.retryBacklog) return "retry-backlog-full";
+    if (this.#redelivery.count >= this.policy.retryBacklog) return "retry-backlog-full";
     if (this.#ready.count > 0) return "keys-busy";
     if (this.claims.size === 0 && this.#parts.sharing !== "shared") return "other-consumers";
-    if (this.#reading !== undefined || this.#fetching !== undefined) return "database";
-    if (this.#retries.count > 0) return "retry-delay";
+    if (this.#reader.isReading || this.#redelivery.isFetching) return "database";
+    if (this.#redelivery.count > 0) return "retry-delay";
     return "caught-up";
   }
 
@@ -247,19 +253,8 @@ export class Group {
   add(stored: StoredClaim, retries: readonly Retry[]): void {
     const claim = new Claim(stored);
     this.claims.set(claim.claimId, claim);
-    const nowMs = this.#parts.clock.monotonicMs();
-    const nowMicros = this.#parts.stampClock.now();
-    for (const { offset, lane, deliveries, failures, retryAtMicros } of retries) {
-      if (retryAtMicros === undefined || !claim.todo.has(offset)) continue;
-      claim.unread.delete(offset, offset + 1);
-      const record = { claim, offset, lane, deliveries, failures };
-      this.#ready.hold(record);
-      const delayMs = Math.max(0, (retryAtMicros - nowMicros) / 1000);
-      if (delayMs === 0) this.#comesAgain(record);
-      this.#wait({ ...record, dueMs: nowMs + delayMs });
-    }
-    this.#exhaustedAt = -1;
-    this.read();
+    this.#redelivery.take(claim, retries);
+    this.#reader.lookAgain();
   }
 
   /** Somebody else has the claim. What consumers have of it is theirs no more. */
@@ -276,7 +271,7 @@ export class Group {
   retire(claim: Claim): void {
     claim.isLeaving = true;
     this.#ready.drop(claim);
-    this.#retries.drop(claim);
+    this.#redelivery.drop(claim);
   }
 
   /** A retired claim of which no consumer has anything is gone from here. */
@@ -321,18 +316,12 @@ export class Group {
 
   /** Reads on, as far as it is wanted. */
   read(): void {
-    this.#readAgain = true;
-    if (this.#reading !== undefined || this.#end.signal.aborted) return;
-    this.#reading = this.#readAll().finally(() => {
-      this.#reading = undefined;
-      for (const consumer of this.consumers) consumer.wake();
-    });
+    this.#reader.read();
   }
 
   /** The rest may have changed: look again whether there is more to claim. */
   lookAgain(): void {
-    this.#exhaustedAt = -1;
-    this.read();
+    this.#reader.lookAgain();
   }
 
   /** Writes what is pending, unless `patience` ends first, and stops. */
@@ -345,7 +334,7 @@ export class Group {
     this.#end.abort();
     clearTimeout(this.#timer);
     this.writer.giveUp();
-    await Promise.allSettled([this.#reading, this.#fetching, this.#watching]);
+    await Promise.allSettled([this.#reader.close(), this.#redelivery.settled(), this.#watching]);
     this.#parts.ahead.leave(this);
   }
 
@@ -400,7 +389,7 @@ export class Group {
     }
     this.#parts.metrics.recordsFailed.inc();
     this.#ready.failed(record);
-    if (delayMs === 0) this.#comesAgain(record);
+    this.#redelivery.expect(record, delayMs);
     this.writer.retry({ record: failed, delayMs, reason, told });
   }
 
@@ -424,13 +413,9 @@ export class Group {
     told: { readonly consumer: Consumer; readonly verdict: "released" } | undefined,
   ): void {
     this.#ready.failed(record);
-    this.#comesAgain(record);
+    this.#redelivery.expect(record, 0);
     const released = { ...stateOf(record), deliveries: record.deliveries + 1 };
     this.writer.retry({ record: released, delayMs: 0, reason: undefined, told });
-  }
-
-  #comesAgain({ offset }: RecordState): void {
-    if (this.#parts.sharing === "exclusive") this.#returning.add(offset);
   }
 
   #slotOf({ lane, offset }: RecordState): number {
@@ -440,12 +425,6 @@ export class Group {
   #backoffMs(failures: number): number {
     const { retryMinMs, retryMaxMs } = this.policy;
     return Math.min(retryMaxMs, retryMinMs * 2 ** Math.min(failures - 1, 40));
-  }
-
-  #wait(record: WaitingRecord): void {
-    if (record.claim.isLost || record.claim.isLeaving) return;
-    this.#retries.push(record);
-    this.#schedule();
   }
 
   #mayHand(consumer: Consumer): boolean {
@@ -459,7 +438,7 @@ export class Group {
   }
 
   get #againOnly(): boolean {
-    return this.#retries.count >= this.policy.retryBacklog || this.#returning.size > 0;
+    return this.#redelivery.count >= this.policy.retryBacklog || this.#redelivery.isReturning;
   }
 
   /** How much of what is ready one consumer may take, so that others with room get theirs: by their free windows. */
@@ -473,33 +452,23 @@ export class Group {
   #forget(claim: Claim): void {
     this.claims.delete(claim.claimId);
     this.#ready.drop(claim);
-    this.#retries.drop(claim);
-    if (this.claims.size === 0) this.#returning.clear();
+    this.#redelivery.drop(claim);
+    this.#holdAhead();
+  }
+
+  #holdAhead(): void {
     this.#parts.ahead.hold(this, this.#ready.bytes);
   }
 
-  async #readAll(): Promise<void> {
-    try {
-      // What is said in one turn is answered together.
-      await yieldToEventLoop();
-      while (this.#readAgain && !this.#end.signal.aborted) {
-        this.#readAgain = false;
-        while (this.#wantsMore && (await this.#readOne()));
-      }
-    } catch (error) {
-      if (this.#end.signal.aborted) return;
-      if (!isTransient(error) && !(error instanceof MillraceError && error.code === "database-unavailable")) {
-        this.failAll(error instanceof Error ? error : new Error("Reading failed", { cause: error }));
-        return;
-      }
-      this.#parts.logger.warn({ err: error, topic: this.#parts.topic.name }, "cannot read for consumers; trying again");
-      // The next sweep tries again.
-    }
+  #onReady(): void {
+    this.#holdAhead();
+    this.#schedule();
+    for (const consumer of this.consumers) consumer.wake();
   }
 
   get #wantsMore(): boolean {
     if (this.isPaused || this.#end.signal.aborted || !this.#parts.ledger.isHeld || this.writer.isStuck) return false;
-    if (this.#retries.count >= this.policy.retryBacklog || this.writer.backlog >= unwrittenMost) return false;
+    if (this.#redelivery.count >= this.policy.retryBacklog || this.writer.backlog >= unwrittenMost) return false;
     if (!this.#parts.ahead.mayRead(this, this.#ready.bytes)) return false;
     if (this.#parts.sharing !== "keyed" && this.#ready.count >= this.#wanted) return false;
     for (const consumer of this.consumers) if (consumer.room > 0) return true;
@@ -514,126 +483,6 @@ export class Group {
     return Math.min(this.#parts.limits.claimRecords, Math.max(claimLeast, windows, Math.ceil(rate)));
   }
 
-  /** Reads a page, or claims more; false: there is nothing now. */
-  async #readOne(): Promise<boolean> {
-    const { topic, ledger, sharing } = this.#parts;
-    const tip = topic.tip.value;
-    const source = this.#lowestUnread();
-    if (source !== undefined && source.firstOffset < tip.nextOffset) return this.#readPage(source);
-    if (sharing !== "shared" || this.#exhaustedAt >= tip.nextOffset) return false;
-    const claimed = await ledger.claimMore(this.#wanted, tip.earliestOffset, tip.nextOffset);
-    if (claimed === undefined) {
-      this.#exhaustedAt = tip.nextOffset;
-      return false;
-    }
-    this.claims.set(claimed.claimId, new Claim(claimed));
-    return true;
-  }
-
-  #lowestUnread(): OffsetRange | undefined {
-    let lowest: OffsetRange | undefined;
-    for (const { unread, isLeaving } of this.claims.values()) {
-      const range = isLeaving ? undefined : unread.firstRange;
-      if (range !== undefined && range.firstOffset < (lowest?.firstOffset ?? Number.POSITIVE_INFINITY)) lowest = range;
-    }
-    return lowest;
-  }
-
-  async #readPage({ firstOffset, nextOffset }: OffsetRange): Promise<boolean> {
-    const { topic, pages, limits } = this.#parts;
-    const cached = topic.tail.read(firstOffset, limits.pageBytesMax, topic.epoch);
-    if (cached !== undefined) {
-      this.#take(cached.encoded, firstOffset, cached.records);
-      return true;
-    }
-    const bytes = this.#lastPage?.next === firstOffset ? this.#lastPage.endBytes : undefined;
-    // KEYED slots are read together, up to the topic's end.
-    const isBounded = this.#parts.sharing === "shared" && Number.isFinite(nextOffset);
-    const outcome = await pages.readHistory(
-      {
-        topic,
-        cursor: { direction: "forward", offset: firstOffset, bytes },
-        bytes: limits.pageBytesMax,
-        ...(isBounded ? { until: nextOffset } : {}),
-      },
-      this.#end.signal,
-    );
-    switch (outcome.kind) {
-      case "page": {
-        const { page } = outcome;
-        this.#lastPage = { next: page.next, endBytes: page.endBytes };
-        this.#take(page.frames, page.first, page.next - page.first);
-        return true;
-      }
-      case "end":
-        return false;
-      case "trimmed":
-        this.#skip(firstOffset, outcome.head.earliestOffset);
-        return true;
-      case "missing":
-      case "beyond":
-      case "gone":
-        throw topic.isOver ? overError(topic) : dataLoss(topic, firstOffset);
-      default:
-        return outcome satisfies never;
-    }
-  }
-
-  /** Takes a page in: `records` frames from offset `first` on. */
-  #take(page: Uint8Array, first: number, records: number): void {
-    const { topic, stampClock, sharing } = this.#parts;
-    const buffer = Buffer.from(page.buffer, page.byteOffset, page.length);
-    const keep = chooseFrames(undefined, topic, stampClock);
-    const ends = frameEnds(page, records);
-    const bySlot = sharing === "keyed" ? this.#claimsBySlot() : undefined;
-    /** Of each slot: up to where everything is either its own or passed. */
-    const passedTo = new Map<Claim, number>();
-    let claim: Claim | undefined;
-    for (let index = 0; index < records; index++) {
-      const offset = first + index;
-      const start = index === 0 ? 0 : (ends[index - 1] as number);
-      const end = ends[index] as number;
-      const lane = bySlot === undefined ? undefined : laneOf(buffer, start, end);
-      if (bySlot !== undefined) {
-        claim = bySlot.get(slotOf(lane, offset));
-        if (claim === undefined) continue;
-        this.writer.pass(claim, passedTo.get(claim) ?? first, offset);
-        passedTo.set(claim, offset + 1);
-      } else if (claim?.unread.has(offset) !== true) claim = this.#claimOf(offset);
-      if (claim === undefined || !claim.unread.has(offset)) continue;
-      if (keep !== undefined && !keep(buffer, start, end)) this.writer.pass(claim, offset, offset + 1);
-      else this.#ready.add({ claim, offset, lane, deliveries: 0, failures: 0, page, start, end });
-    }
-    const next = first + records;
-    for (const slot of bySlot?.values() ?? []) this.writer.pass(slot, passedTo.get(slot) ?? first, next);
-    for (const { unread } of this.claims.values()) unread.delete(first, next);
-    this.#parts.ahead.hold(this, this.#ready.bytes);
-    for (const consumer of this.consumers) consumer.wake();
-  }
-
-  #claimsBySlot(): Map<number, Claim> {
-    const bySlot = new Map<number, Claim>();
-    for (const claim of this.claims.values()) {
-      if (claim.kind === "slot" && !claim.isLeaving) bySlot.set(claim.slot, claim);
-    }
-    return bySlot;
-  }
-
-  #claimOf(offset: number): Claim | undefined {
-    for (const claim of this.claims.values()) if (claim.unread.has(offset)) return claim;
-    return undefined;
-  }
-
-  /** What is no longer kept is settled, and consumers are told. */
-  #skip(first: number, next: number): void {
-    for (const claim of this.claims.values()) {
-      this.writer.pass(claim, first, next);
-      claim.unread.delete(first, next);
-    }
-    // What waits for its retry, or is with a consumer, is below too: it is found to be gone when its turn comes.
-    for (const consumer of this.consumers) consumer.tell({ kind: "skipped", fromOffset: first, toOffset: next });
-  }
-
   /** One timer for deadlines, retries, and another try where the database was away. */
   #schedule(): void {
     if (this.#end.signal.aborted || this.consumers.size === 0) {
@@ -643,7 +492,7 @@ export class Group {
     }
     const everyMs = Math.min(sweepMs.most, Math.max(sweepMs.least, this.policy.ackDeadlineMs / sweepMs.part));
     const nowMs = this.#parts.clock.monotonicMs();
-    const waitMs = Math.min(everyMs, Math.max(1, (this.#retries.nextMs ?? Number.POSITIVE_INFINITY) - nowMs));
+    const waitMs = Math.min(everyMs, Math.max(1, this.#redelivery.nextMs - nowMs));
     clearTimeout(this.#timer);
     this.#timer = setTimeout(this.#sweep, waitMs);
   }
@@ -660,48 +509,11 @@ export class Group {
         consumer.wake();
       }
     }
-    this.#redeliver(nowMs);
+    const isHeld = this.#parts.ledger.isHeld && this.#parts.ahead.mayRead(this, this.#ready.bytes);
+    if (isHeld && !this.isPaused) this.#redelivery.redeliver(nowMs);
     this.read();
     this.#schedule();
   };
-
-  #redeliver(nowMs: number): void {
-    if (this.#fetching !== undefined || this.isPaused || (this.#retries.nextMs ?? Number.POSITIVE_INFINITY) > nowMs)
-      return;
-    if (!this.#parts.ledger.isHeld || !this.#parts.ahead.mayRead(this, this.#ready.bytes)) return;
-    this.#fetching = this.#fetch(this.#retries.takeDue(nowMs, redeliveredAtOnce)).finally(() => {
-      this.#fetching = undefined;
-      this.#schedule();
-      for (const consumer of this.consumers) consumer.wake();
-    });
-  }
-
-  /** Brings records back whose time has come. */
-  async #fetch(due: readonly WaitingRecord[]): Promise<void> {
-    let frames: Map<number, Uint8Array>;
-    try {
-      const found = await this.#parts.ledger.readRetryFrames(due.map(({ offset }) => offset));
-      frames = new Map(found.map(({ offset, frame }) => [offset, frame]));
-    } catch (error) {
-      const dueMs = this.#parts.clock.monotonicMs() + 100;
-      this.#parts.logger.warn({ err: error }, "cannot read records that failed; trying again");
-      for (const record of due) this.#wait({ ...record, dueMs });
-      return;
-    }
-    for (const { dueMs: _, ...record } of due) {
-      const { claim, offset } = record;
-      this.#returning.delete(offset);
-      if (claim.isLost || claim.isLeaving) continue;
-      const page = frames.get(offset);
-      if (page !== undefined) this.#ready.addAgain({ ...record, page, start: 0, end: page.length });
-      else {
-        this.#ready.release(record);
-        this.writer.forgetRetry(offset);
-        this.writer.pass(claim, offset, offset + 1);
-      }
-    }
-    this.#parts.ahead.hold(this, this.#ready.bytes);
-  }
 
   /** Reads on when the topic grows, and ends consumers with it. */
   async #watchTopic(): Promise<void> {
@@ -743,12 +555,4 @@ function runsOf(taken: readonly Outstanding[]): Uint8Array[] {
   }
   if (page !== undefined) runs.push(page.subarray(start, end));
   return runs;
-}
-
-function dataLoss(topic: Topic, offset: number): MillraceError {
-  return new MillraceError(
-    "data-loss",
-    `Topic "${topic.name}" lost the record at ${offset}: it is kept by the topic's head, and not there. Seek beyond it`,
-    { metadata: { topic: topic.name, offset: String(offset) } },
-  );
 }

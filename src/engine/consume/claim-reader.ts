@@ -1,0 +1,224 @@
+/** Reads what claims hold from the topic, page by page, as far as it is wanted; and claims more where it can. */
+
+import { type Limits, MillraceError, type OffsetRange, type Sharing } from "../../core/index.js";
+import { yieldToEventLoop } from "../../streams/index.js";
+import type { Logger } from "../../telemetry/index.js";
+import { frameEnds, laneOf, slotOf } from "../../wire/index.js";
+import { overError } from "../appender.js";
+import { chooseFrames } from "../frame-choice.js";
+import type { PageReader } from "../page-reader.js";
+import type { StampClock } from "../stamp-clock.js";
+import type { Topic } from "../topic.js";
+import { Claim } from "./claim.js";
+import type { Ledger } from "./ledger.js";
+import type { ReadyRecords } from "./ready-records.js";
+import { isTransient, type SettleWriter } from "./settle-writer.js";
+
+export interface ClaimReaderParts {
+  readonly topic: Topic;
+  readonly sharing: Sharing;
+  readonly claims: Map<number, Claim>;
+  readonly ledger: Ledger;
+  readonly ready: ReadyRecords;
+  readonly writer: SettleWriter;
+  readonly pages: PageReader;
+  readonly limits: Limits;
+  readonly stampClock: StampClock;
+  readonly logger: Logger;
+  /** Whether another page is wanted now. */
+  readonly isWanted: () => boolean;
+  /** How many records to claim at once. */
+  readonly claimCount: () => number;
+  /** A page was read, or reading came to its end for now. */
+  readonly onRead: () => void;
+  readonly onSkipped: (first: number, next: number) => void;
+  readonly onFault: (error: Error) => void;
+}
+
+export class ClaimReader {
+  readonly #parts: ClaimReaderParts;
+  readonly #end = new AbortController();
+  /** Where the last page ended, and the running total of frame bytes there. */
+  #lastPage: { readonly next: number; readonly endBytes: number } | undefined;
+  /** No more can be claimed while the topic ends here. */
+  #exhaustedAt = -1;
+  #reading: Promise<void> | undefined;
+  #isAsked = false;
+
+  constructor(parts: ClaimReaderParts) {
+    this.#parts = parts;
+  }
+
+  get isReading(): boolean {
+    return this.#reading !== undefined;
+  }
+
+  /** Reads on, as far as it is wanted. */
+  read(): void {
+    this.#isAsked = true;
+    if (this.#reading !== undefined || this.#end.signal.aborted) return;
+    this.#reading = this.#readAll().finally(() => {
+      this.#reading = undefined;
+      this.#parts.onRead();
+    });
+  }
+
+  /** What can be claimed may have changed. */
+  lookAgain(): void {
+    this.#exhaustedAt = -1;
+    this.read();
+  }
+
+  async close(): Promise<void> {
+    this.#end.abort();
+    await this.#reading;
+  }
+
+  /** Never throws. */
+  async #readAll(): Promise<void> {
+    const { logger, topic, isWanted, onFault } = this.#parts;
+    try {
+      // What is said in one turn is answered together.
+      await yieldToEventLoop();
+      while (this.#isAsked && !this.#end.signal.aborted) {
+        this.#isAsked = false;
+        while (!this.#end.signal.aborted && isWanted() && (await this.#readOne()));
+      }
+    } catch (error) {
+      if (this.#end.signal.aborted) return;
+      const isAway = isTransient(error) || (error instanceof MillraceError && error.code === "database-unavailable");
+      // Whoever asks next tries again.
+      if (isAway) logger.warn({ err: error, topic: topic.name }, "cannot read for consumers; trying again");
+      else onFault(error instanceof Error ? error : new Error("Reading for consumers failed", { cause: error }));
+    }
+  }
+
+  /** Reads a page, or claims more; false: there is nothing now. */
+  async #readOne(): Promise<boolean> {
+    const { topic, ledger, sharing, claims, claimCount } = this.#parts;
+    const tip = topic.tip.value;
+    const source = this.#lowestUnread();
+    if (source !== undefined && source.firstOffset < tip.nextOffset) return this.#readPage(source);
+    if (sharing !== "shared" || this.#exhaustedAt >= tip.nextOffset) return false;
+    const claimed = await ledger.claimMore(claimCount(), tip.earliestOffset, tip.nextOffset);
+    if (claimed === undefined) {
+      this.#exhaustedAt = tip.nextOffset;
+      return false;
+    }
+    claims.set(claimed.claimId, new Claim(claimed));
+    return true;
+  }
+
+  #lowestUnread(): OffsetRange | undefined {
+    let lowest: OffsetRange | undefined;
+    for (const { unread, isLeaving } of this.#parts.claims.values()) {
+      const range = isLeaving ? undefined : unread.firstRange;
+      if (range !== undefined && range.firstOffset < (lowest?.firstOffset ?? Number.POSITIVE_INFINITY)) lowest = range;
+    }
+    return lowest;
+  }
+
+  async #readPage({ firstOffset, nextOffset }: OffsetRange): Promise<boolean> {
+    const { topic, pages, limits, sharing } = this.#parts;
+    // What was trimmed may be in memory still.
+    const isKept = firstOffset >= topic.tip.value.earliestOffset;
+    const cached = isKept ? topic.tail.read(firstOffset, limits.pageBytesMax, topic.epoch) : undefined;
+    if (cached !== undefined) {
+      this.#take(cached.encoded, firstOffset, cached.records);
+      return true;
+    }
+    const bytes = this.#lastPage?.next === firstOffset ? this.#lastPage.endBytes : undefined;
+    const cursor = { direction: "forward", offset: firstOffset, bytes } as const;
+    // KEYED slots are read together, up to the topic's end.
+    const until = sharing === "shared" && Number.isFinite(nextOffset) ? { until: nextOffset } : {};
+    const outcome = await pages.readHistory({ topic, cursor, bytes: limits.pageBytesMax, ...until }, this.#end.signal);
+    switch (outcome.kind) {
+      case "page": {
+        const { page } = outcome;
+        this.#lastPage = { next: page.next, endBytes: page.endBytes };
+        this.#take(page.frames, page.first, page.next - page.first);
+        return true;
+      }
+      case "end":
+        return false;
+      case "trimmed":
+        this.#skip(firstOffset, outcome.head.earliestOffset);
+        return true;
+      case "missing":
+      case "beyond":
+      case "gone":
+        throw topic.isOver ? overError(topic) : dataLoss(topic, firstOffset);
+      default:
+        return outcome satisfies never;
+    }
+  }
+
+  /** Takes a page in: `records` frames from offset `first` on. */
+  #take(page: Uint8Array, first: number, records: number): void {
+    const { topic, stampClock, claims, writer, ready, onRead } = this.#parts;
+    const buffer = Buffer.from(page.buffer, page.byteOffset, page.length);
+    const keep = chooseFrames(undefined, topic, stampClock);
+    const ends = frameEnds(page, records);
+    const slots = this.#slots();
+    let claim: Claim | undefined;
+    for (let index = 0; index < records; index++) {
+      const offset = first + index;
+      const start = index === 0 ? 0 : (ends[index - 1] as number);
+      const end = ends[index] as number;
+      const lane = slots === undefined ? undefined : laneOf(buffer, start, end);
+      if (slots !== undefined) claim = this.#claimOfSlot(slots, slotOf(lane, offset), first, offset);
+      else if (claim?.unread.has(offset) !== true) claim = this.#claimOf(offset);
+      if (claim?.unread.has(offset) !== true) continue;
+      if (keep !== undefined && !keep(buffer, start, end)) writer.pass(claim, offset, offset + 1);
+      else ready.add({ claim, offset, lane, deliveries: 0, failures: 0, page, start, end });
+    }
+    const next = first + records;
+    for (const slot of slots?.values() ?? []) writer.pass(slot.claim, slot.passedTo ?? first, next);
+    for (const { unread } of claims.values()) unread.delete(first, next);
+    onRead();
+  }
+
+  /** The claims of a KEYED subscription by their slot, and up to where the page's records are none of theirs. */
+  #slots(): Map<number, { readonly claim: Claim; passedTo: number | undefined }> | undefined {
+    if (this.#parts.sharing !== "keyed") return undefined;
+    const slots = new Map<number, { claim: Claim; passedTo: number | undefined }>();
+    for (const claim of this.#parts.claims.values()) {
+      if (claim.kind === "slot" && !claim.isLeaving) slots.set(claim.slot, { claim, passedTo: undefined });
+    }
+    return slots;
+  }
+
+  /** The claim of a record's slot, for which everything since its last record is settled: it is other slots'. */
+  #claimOfSlot(
+    slots: Map<number, { readonly claim: Claim; passedTo: number | undefined }>,
+    slot: number,
+    first: number,
+    offset: number,
+  ): Claim | undefined {
+    const held = slots.get(slot);
+    if (held === undefined) return undefined;
+    this.#parts.writer.pass(held.claim, held.passedTo ?? first, offset);
+    held.passedTo = offset + 1;
+    return held.claim;
+  }
+
+  #claimOf(offset: number): Claim | undefined {
+    for (const claim of this.#parts.claims.values()) if (claim.unread.has(offset)) return claim;
+    return undefined;
+  }
+
+  /** What is no longer kept is settled. What waits for its retry down there is found to be gone when its turn comes. */
+  #skip(first: number, next: number): void {
+    for (const { unread } of this.#parts.claims.values()) unread.delete(first, next);
+    for (const claim of this.#parts.claims.values()) this.#parts.writer.pass(claim, first, next);
+    this.#parts.onSkipped(first, next);
+  }
+}
+
+function dataLoss(topic: Topic, offset: number): MillraceError {
+  return new MillraceError(
+    "data-loss",
+    `Topic "${topic.name}" lost the record at ${offset}: by its head it is kept, and it is not there. Seek beyond it`,
+    { metadata: { topic: topic.name, offset: String(offset) } },
+  );
+}
