@@ -14,11 +14,11 @@ afterEach(async () => {
   await database.drop();
 });
 
-test("orders adds up each order once, though its workers are killed", async () => {
+test("orders adds up each order once, though a worker is killed", async () => {
   const server = await startServerProcess([...databaseArguments(database.connection), "--listen", "127.0.0.1:0"]);
-  const args = "--orders 150 --kills 2 --json".split(" ");
+  const args = "--orders 60 --kills 1 --json".split(" ");
   const { stdout, stderr, code } = await runExample("orders", ["--address", server.address, ...args]);
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-  const all = { records: 150, amount: 11_325 };
+  const all = { records: 60, amount: 1830 };
   expect(JSON.parse(stdout)).toEqual({ input: all, output: all, customers: 7, latest: all.amount });
 });
