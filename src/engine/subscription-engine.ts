@@ -42,7 +42,9 @@ export type ConsumerWaiting =
   | "keys-busy"
   | "other-consumers"
   | "database"
-  | "retry-delay";
+  | "retry-delay"
+  /** Never in a heartbeat. */
+  | "transport-blocked";
 
 /** One Consume call, as Describe tells it, also to other nodes: all of it goes through JSON. */
 export interface ConsumerFacts {

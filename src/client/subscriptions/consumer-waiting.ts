@@ -11,7 +11,8 @@ export type ConsumerWaiting =
   | "keys-busy"
   | "other-consumers"
   | "database"
-  | "retry-delay";
+  | "retry-delay"
+  | "transport-blocked";
 
 const waitingNames = new Map<Waiting, ConsumerWaiting>([
   [Waiting.CAUGHT_UP, "caught-up"],
@@ -23,6 +24,7 @@ const waitingNames = new Map<Waiting, ConsumerWaiting>([
   [Waiting.OTHER_CONSUMERS, "other-consumers"],
   [Waiting.DATABASE, "database"],
   [Waiting.RETRY_DELAY, "retry-delay"],
+  [Waiting.TRANSPORT_BLOCKED, "transport-blocked"],
 ]);
 
 export function waitingOf(waiting: Waiting): ConsumerWaiting {

@@ -60,6 +60,8 @@ export class ClaimReader {
     this.#reading = this.#readAll().finally(() => {
       this.#reading = undefined;
       this.#parts.onRead();
+      // It may have been asked for since the last look.
+      if (this.#isAsked) this.read();
     });
   }
 

@@ -131,6 +131,7 @@ class ConsumeCall {
   message(): ConsumeMessage {
     const message = this.#message as ConsumeMessage;
     this.#message = undefined;
+    this.#call.consumer.sending();
     return message;
   }
 
@@ -253,6 +254,7 @@ const streamWaiting = {
   "other-consumers": "new-records",
   database: "database",
   "retry-delay": "new-records",
+  "transport-blocked": "client-window",
 } as const satisfies Record<ConsumerWaiting, LiveStream["waiting"]>;
 
 function messageOf(event: NonNullable<ConsumeMessage["event"]>): ConsumeMessage {

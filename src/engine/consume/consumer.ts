@@ -8,6 +8,9 @@ import { Watch } from "../../streams/index.js";
 import type { Confirmed, ConsumeEvent, ConsumerFacts, ConsumerWaiting } from "../subscription-engine.js";
 import type { HeldRecord } from "./held-record.js";
 
+/** A transport that has not taken a message for so long is blocked. */
+const blockedMs = 500;
+
 /** A record that a consumer has. */
 export interface Outstanding {
   readonly record: HeldRecord;
@@ -49,6 +52,8 @@ export class Consumer {
   readonly #events: ConsumeEvent[] = [];
   #confirmed: { readonly [Name in Verdict]?: RangeSet } = {};
   #onTheWay: readonly Outstanding[] = [];
+  /** When the message under way was handed to the transport; undefined: none is. */
+  #sentAtMs: number | undefined;
 
   constructor(identity: ConsumerIdentity, window: Window) {
     this.#identity = identity;
@@ -85,9 +90,14 @@ export class Consumer {
     return outstanding;
   }
 
-  /** What the message under way carries. */
-  sending(records: readonly Outstanding[]): void {
+  /** What the next message carries. */
+  carry(records: readonly Outstanding[]): void {
     this.#onTheWay = records;
+  }
+
+  /** A message goes to the transport. */
+  sending(): void {
+    this.#sentAtMs = Date.now();
   }
 
   /** The transport took the message: the deadlines of its records begin. */
@@ -97,6 +107,7 @@ export class Consumer {
       if (outstanding.deadlineMs === Number.POSITIVE_INFINITY) outstanding.deadlineMs = nowMs + ackDeadlineMs;
     }
     this.#onTheWay = [];
+    this.#sentAtMs = undefined;
   }
 
   /** Something is settled; told with the next message. */
@@ -174,7 +185,7 @@ export class Consumer {
       outstandingBytes: this.outstandingBytes,
       startTimeMs: this.#startTimeMs,
       lastAcknowledgementMs: this.lastAcknowledgementMs,
-      waiting: this.waiting,
+      waiting: Date.now() - (this.#sentAtMs ?? Infinity) > blockedMs ? "transport-blocked" : this.waiting,
     };
   }
 }

@@ -68,6 +68,7 @@ export class Group {
   readonly writer: SettleWriter;
   policy: DeliveryPolicy;
   isPaused = false;
+  isOver = false;
   readonly #parts: GroupParts;
   readonly #ready: ReadyRecords;
   readonly #redelivery: Redelivery;
@@ -225,7 +226,7 @@ export class Group {
       byteRoom = consumer.byteRoom;
     }
     if (taken.length === 0) return undefined;
-    consumer.sending(taken);
+    consumer.carry(taken);
     this.#handed.now += taken.length;
     this.#parts.metrics.recordsDelivered.inc({ attempt: attempt === 1 ? "first" : "again" }, taken.length);
     this.#holdAhead();
@@ -305,7 +306,9 @@ export class Group {
     }
   }
 
+  /** Ends all consumers, and this group with them: whoever comes later needs another. */
   failAll(error: Error): void {
+    this.isOver = true;
     for (const consumer of this.consumers) consumer.fail(error);
   }
 

@@ -87,6 +87,8 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
       { retryDelayMs: 100 },
     );
     for (const { group } of entries.values()) group?.group.failAll(error);
+    // Whoever comes now needs a group of the next session.
+    for (const [subscriptionId, entry] of entries) close(subscriptionId, entry);
   }
 
   function consumerOf(opening: ConsumeOpening, peer: string): Consumer {
@@ -106,6 +108,12 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
       lease.release();
       throw epochMismatch(topic.name, subscription.epoch, topic.epoch);
     }
+    if (!session.isHeld) {
+      lease.release();
+      throw new MillraceError("database-unavailable", "This node has no hold on subscriptions now", {
+        retryDelayMs: 100,
+      });
+    }
     const held = new SubscriptionGroup({ ...parts, lease, session }, subscription, progress.parked);
     return { held, cursor: progress.cursor };
   }
@@ -114,6 +122,7 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
     for (;;) {
       const { subscriptionId } = await findSubscription(lanes, name);
       const known = entries.get(subscriptionId);
+      if (known?.group?.group.isOver === true) close(subscriptionId, known);
       if (known?.closing !== undefined) {
         await known.closing;
         continue;

@@ -70,6 +70,8 @@ export class SettleWriter {
   #pending = emptyBatch();
   #writing: Batch | undefined;
   #flushing: Promise<void> | undefined;
+  /** Something was said that somebody waits for. */
+  #isUrgent = false;
   /** The database did not take the write that is under way. */
   isStuck = false;
   /** Aborts when it is not worth trying any longer. */
@@ -117,6 +119,7 @@ export class SettleWriter {
 
   /** Writes also what could wait. Resolves when all that is pending now is written, or was given up. */
   async flush(): Promise<void> {
+    if (!isWorthWriting(this.#pending) && this.#flushing === undefined) return;
     this.#flush();
     await this.#flushing;
   }
@@ -138,18 +141,23 @@ export class SettleWriter {
   }
 
   #flush(): void {
-    if (this.#flushing !== undefined) return;
+    this.#isUrgent = true;
+    if (this.#flushing !== undefined || this.#given.signal.aborted) return;
     this.#flushing = this.#run()
       .catch((error: unknown) => this.#parts.onFault(error))
       .finally(() => {
         this.#flushing = undefined;
+        // It may have come since the last look.
+        if (this.#isUrgent) this.#flush();
       });
   }
 
   async #run(): Promise<void> {
     // What came in the same turn goes along.
     await yieldToEventLoop();
-    while (isWorthWriting(this.#pending) && !this.#given.signal.aborted) {
+    while (this.#isUrgent && !this.#given.signal.aborted) {
+      this.#isUrgent = false;
+      if (!isWorthWriting(this.#pending)) continue;
       const batch = this.#pending;
       this.#pending = emptyBatch();
       this.#writing = batch;

@@ -18,6 +18,8 @@ import { slotShare } from "./slot-share.js";
 
 /** Free claims that are taken in one step. */
 const takenAtOnce = 64;
+/** How long a claim is ours and unknown before it is given back: longer than an answer is on its way. */
+const strayMs = 10_000;
 /** Consumers that are described to other nodes. */
 const toldMost = 100;
 /** How long closing tries to write what is pending. */
@@ -45,8 +47,8 @@ export class SubscriptionGroup {
   /** EXCLUSIVE: the ticket of this node's newest consumer. */
   #ticket = 0;
   #parked: number;
-  /** Claims that the database says are ours, and that we do not know. */
-  #strays: ReadonlySet<number> = new Set();
+  /** Claims that the database says are ours, and that we do not know: since when. */
+  #strays: ReadonlyMap<number, number> = new Map();
 
   constructor(parts: SubscriptionGroupParts, subscription: StoredSubscription, parked: number) {
     const { lease, session } = parts;
@@ -251,7 +253,10 @@ export class SubscriptionGroup {
   #wantedOf({ claims, members, subscription }: SubscriptionSync): ClaimHolder[] {
     const { group, session } = this;
     const free = claims.filter((claim) => claim.session === undefined);
-    if (subscription.sharing === "shared") return free.filter(({ kind }) => kind !== "rest");
+    if (subscription.sharing === "shared") {
+      const hasRoom = [...group.consumers].some((consumer) => consumer.room > 0);
+      return hasRoom ? free.filter(({ kind }) => kind !== "rest") : [];
+    }
     if (subscription.sharing === "exclusive" && subscription.ticket !== this.#ticket) return [];
     const held = [...group.claims.values()].filter(({ kind }) => kind === "slot");
     const slots = new Set(held.filter(({ isLeaving }) => !isLeaving).map(({ slot }) => slot));
@@ -267,9 +272,11 @@ export class SubscriptionGroup {
     const strays = claims
       .filter((claim) => claim.session === this.session && !this.group.claims.has(claim.claimId))
       .map(({ claimId }) => claimId);
-    // Seen twice, it is none that is just being taken, or that was done meanwhile.
-    const old = strays.filter((claimId) => this.#strays.has(claimId));
-    this.#strays = new Set(strays);
+    const nowMs = this.#parts.clock.monotonicMs();
+    const since = new Map(strays.map((claimId) => [claimId, this.#strays.get(claimId) ?? nowMs]));
+    this.#strays = since;
+    // It is none that is just being taken, or that was done meanwhile.
+    const old = strays.filter((claimId) => nowMs - (since.get(claimId) ?? nowMs) > strayMs);
     if (old.length === 0) return;
     const { subscriptionId } = this.subscription;
     await this.#parts.lanes.run("append", (store) => store.releaseClaims(subscriptionId, this.session, old));

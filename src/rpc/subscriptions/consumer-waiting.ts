@@ -13,4 +13,5 @@ export const encodedWaiting = {
   "other-consumers": Waiting.OTHER_CONSUMERS,
   database: Waiting.DATABASE,
   "retry-delay": Waiting.RETRY_DELAY,
+  "transport-blocked": Waiting.TRANSPORT_BLOCKED,
 } as const satisfies Record<ConsumerWaiting, Waiting>;

@@ -299,6 +299,7 @@ export enum ConsumeResponse_Heartbeat_Waiting {
   OTHER_CONSUMERS = 7,
   DATABASE = 8,
   RETRY_DELAY = 9,
+  TRANSPORT_BLOCKED = 10,
   UNRECOGNIZED = -1,
 }
 
@@ -334,6 +335,9 @@ export function consumeResponse_Heartbeat_WaitingFromJSON(object: any): ConsumeR
     case 9:
     case "RETRY_DELAY":
       return ConsumeResponse_Heartbeat_Waiting.RETRY_DELAY;
+    case 10:
+    case "TRANSPORT_BLOCKED":
+      return ConsumeResponse_Heartbeat_Waiting.TRANSPORT_BLOCKED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -363,6 +367,8 @@ export function consumeResponse_Heartbeat_WaitingToJSON(object: ConsumeResponse_
       return "DATABASE";
     case ConsumeResponse_Heartbeat_Waiting.RETRY_DELAY:
       return "RETRY_DELAY";
+    case ConsumeResponse_Heartbeat_Waiting.TRANSPORT_BLOCKED:
+      return "TRANSPORT_BLOCKED";
     case ConsumeResponse_Heartbeat_Waiting.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
