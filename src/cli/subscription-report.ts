@@ -16,8 +16,8 @@ export async function printReports(
       await output.print(JSON.stringify(report));
       continue;
     }
-    // A line that wrapped would be two to move up over.
-    const width = process.stdout.columns ?? 200;
+    // A line that wrapped would be two to move up over. A terminal that does not know its width says 0.
+    const width = process.stdout.columns || 200;
     const lines = [...reportLines(report)].map((line) => line.slice(0, width));
     // Up to where the last table began, and clear from there on.
     const back = shownLines === 0 ? "" : `\u001B[${shownLines}F\u001B[J`;
