@@ -1,0 +1,159 @@
+/** Several nodes on one Postgres, each an engine with a store of its own. */
+
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { keySlots, noRetention, type Sharing } from "../../src/core/index.js";
+import type { Store } from "../../src/store/index.js";
+import { type Clock, systemClock } from "../../src/telemetry/index.js";
+import { createTestDatabase, type TestDatabase } from "../support/database.js";
+import { openTestEngine, range, type TestEngine } from "../support/open-engine.js";
+import { recordsOf } from "./control-plane.js";
+import { openConsumer, type TestConsumer } from "./test-consumer.js";
+
+describe("consume on several nodes", () => {
+  let database: TestDatabase;
+  let stores: Store[];
+  const nodes: TestEngine[] = [];
+  let names = 0;
+
+  beforeAll(async () => {
+    database = await createTestDatabase("postgres");
+    stores = await Promise.all([database.openStore(), database.openStore()]);
+  });
+  afterEach(async () => {
+    await Promise.all(nodes.splice(0).map((node) => node.engine.close()));
+  });
+  afterAll(() => database?.drop());
+
+  async function openNode(index: number, change: { readonly clock?: Clock; readonly sessionLeaseMs?: number } = {}) {
+    const quick = { headPollMs: 20, heartbeatMinMs: 60_000, heartbeatMaxMs: 60_000 };
+    const node = await openTestEngine(stores[index] as Store, { ...quick, ...change });
+    nodes.push(node);
+    return node;
+  }
+
+  async function subscribe({ engine }: TestEngine, count: number, sharing: Sharing): Promise<string> {
+    const name = `n-${++names}`;
+    const limits = { recordBytes: 0, batchRecords: 0, batchBytes: 0 };
+    await engine.topics.create({ name, labels: new Map(), limits, retention: noRetention, keyed: false });
+    const batch = recordsOf(range(0, count).map((number) => ({ key: `k${number % 50}`, text: "x" })));
+    await engine.append({ topic: name, batch, expectedOffset: undefined, producer: undefined, epoch: 0 });
+    const from = { at: "earliest" } as const;
+    await engine.subscriptions.create({ name, topic: name, from, sharing, policy: {}, labels: new Map() });
+    return name;
+  }
+
+  function open({ engine }: TestEngine, subscription: string, records = 10): TestConsumer {
+    const window = { records, bytes: 1_000_000 };
+    return openConsumer(engine, { kind: "subscription", subscription, consumer: "", window });
+  }
+
+  /** Acknowledges all that comes, until so many have come to all of them together. */
+  async function consumeAll(consumers: readonly TestConsumer[], count: number): Promise<void> {
+    const total = (): number => consumers.reduce((sum, { delivered }) => sum + delivered.length, 0);
+    await Promise.all(
+      consumers.map(async (consumer) => {
+        while (total() < count) {
+          const from = consumer.delivered.length;
+          await consumer.next();
+          consumer.acknowledge(...consumer.delivered.slice(from).map(({ offset }) => offset));
+          // Others may have brought the rest.
+          if (total() >= count) for (const each of consumers) each.say({ window: { records: 0, bytes: 1 } });
+        }
+      }),
+    );
+  }
+
+  const offsetsOf = (consumers: readonly TestConsumer[]): number[] =>
+    consumers.flatMap(({ delivered }) => delivered.map(({ offset }) => offset)).sort((one, other) => one - other);
+
+  test("SHARED, two nodes hand out each record once, and both have their part", async () => {
+    const [one, two] = [await openNode(0), await openNode(1)];
+    const name = await subscribe(one, 1000, "shared");
+    const consumers = [open(one, name), open(two, name)];
+    await Promise.all(consumers.map((consumer) => consumer.next()));
+    await consumeAll(consumers, 1000);
+    expect(offsetsOf(consumers)).toEqual(range(0, 1000));
+    for (const { delivered } of consumers) expect(delivered.length).toBeGreaterThan(50);
+    await Promise.all(consumers.map((consumer) => consumer.halfClose()));
+  });
+
+  test("KEYED, the keys are spread over the nodes, and go back when one leaves; each in order", async () => {
+    const [one, two] = [await openNode(0), await openNode(1)];
+    const name = await subscribe(one, 1000, "keyed");
+    const { subscriptionId } = await one.engine.subscriptions.get(name);
+    const slotsOf = async (): Promise<number[]> => {
+      const holders = new Map<number, number>();
+      const member = { session: 0, consumers: 0, facts: "[]" };
+      const sync = await (stores[0] as Store).syncSubscription(subscriptionId, member);
+      await (stores[0] as Store).leaveSubscription(subscriptionId, 0);
+      for (const { session, kind } of sync?.claims ?? []) {
+        if (kind === "slot" && session !== undefined) holders.set(session, (holders.get(session) ?? 0) + 1);
+      }
+      return [...holders.values()].sort((a, b) => a - b);
+    };
+    const first = open(one, name, 0);
+    await first.next();
+    await expect.poll(slotsOf).toEqual([keySlots]);
+    const second = open(two, name, 0);
+    await second.next();
+    await expect.poll(slotsOf, { timeout: 5000 }).toEqual([keySlots / 2, keySlots / 2]);
+    for (const consumer of [first, second]) consumer.say({ window: { records: 10, bytes: 1_000_000 } });
+    await consumeAll([first, second], 500);
+    await second.halfClose();
+    await expect.poll(slotsOf, { timeout: 5000 }).toEqual([keySlots]);
+    first.say({ window: { records: 10, bytes: 1_000_000 } });
+    const left = 1000 - new Set(offsetsOf([first, second])).size;
+    await consumeAll([first], first.delivered.length + left);
+    expect(new Set(offsetsOf([first, second])).size).toBe(1000);
+    for (const { delivered } of [first, second]) {
+      const last = new Map<number, number>();
+      for (const { offset, attempt } of delivered) {
+        const key = offset % 50;
+        if (attempt === 1) expect(offset).toBeGreaterThan(last.get(key) ?? -1);
+        last.set(key, offset);
+      }
+    }
+    await first.halfClose();
+  });
+
+  test("EXCLUSIVE, a newer consumer on another node takes over, and gets what the older had", async () => {
+    const [one, two] = [await openNode(0), await openNode(1)];
+    const name = await subscribe(one, 30, "exclusive");
+    const older = open(one, name);
+    await older.take(10);
+    older.acknowledge(0, 1, 2);
+    expect(await older.told("acknowledged", 3)).toEqual([0, 1, 2]);
+    const newer = open(two, name, 100);
+    await newer.next();
+    await expect(older.take(100)).rejects.toMatchObject({ code: "consumer-fenced" });
+    await newer.take(27);
+    expect(newer.delivered.map(({ offset }) => offset)).toEqual(range(3, 30));
+    await newer.halfClose();
+  });
+
+  test("a node whose lease is over, hands out nothing; another takes its records, and its verdicts are void", async () => {
+    // Its clock stands still for its renewals, and jumps when it is told to: as of a process that was stopped.
+    let aheadMs = 0;
+    const clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + aheadMs };
+    const frozen = await openNode(0, { clock, sessionLeaseMs: 600_000 });
+    const name = await subscribe(frozen, 20, "shared");
+    const stale = open(frozen, name, 5);
+    await stale.take(5);
+    aheadMs = 700_000;
+    // As the other node would see it, had the lease been that of now.
+    const { subscriptionId } = await frozen.engine.subscriptions.get(name);
+    const { members = [] } = (await (stores[0] as Store).readProgress(subscriptionId)) ?? {};
+    await (stores[1] as Store).renewSession(members[0]?.session ?? 0, 1);
+    const other = await openNode(1, { sessionLeaseMs: 1000 });
+    const taker = open(other, name, 100);
+    await taker.take(20);
+    expect(offsetsOf([taker])).toEqual(range(0, 20));
+    taker.acknowledge(...range(0, 20));
+    await taker.told("acknowledged", 20);
+    stale.acknowledge(0, 1);
+    expect(await stale.told("stale", 2)).toEqual([0, 1]);
+    expect(stale.delivered).toHaveLength(5);
+    await taker.halfClose();
+    await stale.lose();
+  });
+});
