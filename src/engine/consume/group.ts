@@ -10,10 +10,9 @@
  * then: the window's and the transport's.
  */
 
-import { type DeliveryPolicy, type Limits, MillraceError, type OffsetRange, type Sharing } from "../../core/index.js";
+import { type DeliveryPolicy, type Limits, MillraceError, type Sharing } from "../../core/index.js";
 import type { Retry, StoredClaim } from "../../store/index.js";
 import type { Clock, Logger, Metrics } from "../../telemetry/index.js";
-import { slotOf } from "../../wire/index.js";
 import { overError } from "../appender.js";
 import type { PageReader } from "../page-reader.js";
 import type { StampClock } from "../stamp-clock.js";
@@ -22,8 +21,6 @@ import type { Topic } from "../topic.js";
 import { Claim } from "./claim.js";
 import { ClaimReader } from "./claim-reader.js";
 import type { Consumer, Outstanding } from "./consumer.js";
-import { heldOf } from "./held-offsets.js";
-import type { HeldRecord, RecordState } from "./held-record.js";
 import { KeyedRecords } from "./keyed-records.js";
 import type { Ledger } from "./ledger.js";
 import type { ReadAhead } from "./read-ahead.js";
@@ -31,6 +28,7 @@ import type { ReadyRecords } from "./ready-records.js";
 import { Redelivery } from "./redelivery.js";
 import { SettleWriter } from "./settle-writer.js";
 import { SpreadRecords } from "./spread-records.js";
+import { Verdicts } from "./verdicts.js";
 
 /** Acknowledged records that wait for the database: beyond so many nothing is handed out. */
 const unwrittenMost = 100_000;
@@ -72,6 +70,7 @@ export class Group {
   readonly #parts: GroupParts;
   readonly #ready: ReadyRecords;
   readonly #redelivery: Redelivery;
+  readonly #verdicts: Verdicts;
   readonly #reader: ClaimReader;
   readonly #end = new AbortController();
   /** Records that were handed out since the last second began, and in the one before. */
@@ -106,6 +105,7 @@ export class Group {
       onWaiting: () => this.#schedule(),
       onReady: () => this.#onReady(),
     });
+    this.#verdicts = new Verdicts({ ...shared, redelivery: this.#redelivery, policy: () => this.policy });
     this.#reader = new ClaimReader({
       ...shared,
       claims: this.claims,
@@ -164,40 +164,19 @@ export class Group {
    */
   leave(consumer: Consumer, wasLost: boolean): void {
     if (!this.consumers.delete(consumer)) return;
-    for (const offset of [...consumer.outstanding.keys()]) {
-      const outstanding = consumer.takeBack(offset) as Outstanding;
-      const isBegun = outstanding.deadlineMs !== Number.POSITIVE_INFINITY;
-      if (wasLost && isBegun) this.#fail(outstanding, `the consumer "${consumer.name}" was lost`, 0, undefined);
-      else this.#giveBack(outstanding, undefined);
-    }
+    this.#verdicts.takeAll(consumer, wasLost);
     this.#ready.share(this.consumers);
     this.#schedule();
     this.wakeAll();
   }
 
-  /** What a consumer says of its records. */
+  /** What a consumer says of its window and of its records. */
   hear(consumer: Consumer, request: ConsumerRequest): void {
     if (request.window !== undefined) {
       consumer.window = request.window;
       consumer.tell({ kind: "window-changed", window: request.window });
     }
-    for (const range of request.acknowledge) this.#acknowledge(consumer, range, true);
-    if (request.acknowledgeThrough !== undefined) {
-      this.#acknowledge(consumer, { firstOffset: 0, nextOffset: request.acknowledgeThrough + 1 }, false);
-    }
-    for (const { range, delayMs, reason } of request.reject) {
-      this.#each(consumer, range, (outstanding) => {
-        const delay = delayMs ?? this.#backoffMs(outstanding.record.failures + 1);
-        this.#fail(outstanding, reason === "" ? "rejected" : reason, delay, { consumer, verdict: "rejected" });
-      });
-    }
-    for (const { range, byMs } of request.extend) this.#extend(consumer, range, byMs ?? this.policy.ackDeadlineMs);
-    for (const { range, reason } of request.park) {
-      this.#each(consumer, range, (outstanding) => this.#park(consumer, outstanding, reason));
-    }
-    for (const range of request.release) {
-      this.#each(consumer, range, (outstanding) => this.#giveBack(outstanding, { consumer, verdict: "released" }));
-    }
+    this.#verdicts.hear(consumer, request);
     this.read();
     consumer.wake();
   }
@@ -341,95 +320,6 @@ export class Group {
     this.#parts.ahead.leave(this);
   }
 
-  #acknowledge(consumer: Consumer, range: OffsetRange, tellsStale: boolean): void {
-    const { held, stale } = heldOf(consumer.outstanding, range);
-    let run: { claim: Claim; first: number; next: number } | undefined;
-    const end = (): void => {
-      if (run !== undefined) this.writer.acknowledge(run.claim, run.first, run.next, consumer);
-    };
-    for (const offset of held) {
-      const { record } = consumer.takeBack(offset) as Outstanding;
-      if (record.deliveries > 0) this.writer.forgetRetry(offset);
-      this.#ready.settled(record);
-      if (run?.claim === record.claim && run.next === offset) run.next += 1;
-      else {
-        end();
-        run = { claim: record.claim, first: offset, next: offset + 1 };
-      }
-    }
-    end();
-    if (held.length > 0) consumer.lastAcknowledgementMs = Date.now();
-    if (tellsStale) for (const { firstOffset, nextOffset } of stale) consumer.confirm("stale", firstOffset, nextOffset);
-  }
-
-  /** Takes the records of a range off a consumer, one by one, and tells it which it does not have. */
-  #each(consumer: Consumer, range: OffsetRange, use: (outstanding: Outstanding) => void): void {
-    const { held, stale } = heldOf(consumer.outstanding, range);
-    for (const offset of held) use(consumer.takeBack(offset) as Outstanding);
-    for (const { firstOffset, nextOffset } of stale) consumer.confirm("stale", firstOffset, nextOffset);
-  }
-
-  #extend(consumer: Consumer, range: OffsetRange, byMs: number): void {
-    const { held, stale } = heldOf(consumer.outstanding, range);
-    const deadlineMs = this.#parts.clock.monotonicMs() + byMs;
-    for (const offset of held) {
-      (consumer.outstanding.get(offset) as Outstanding).deadlineMs = deadlineMs;
-      consumer.confirm("extended", offset, offset + 1);
-    }
-    for (const { firstOffset, nextOffset } of stale) consumer.confirm("stale", firstOffset, nextOffset);
-  }
-
-  #fail(
-    { record }: Outstanding,
-    reason: string,
-    delayMs: number,
-    told: { readonly consumer: Consumer; readonly verdict: "rejected" } | undefined,
-  ): void {
-    const failed = { ...stateOf(record), deliveries: record.deliveries + 1, failures: record.failures + 1 };
-    if (failed.failures >= this.policy.attemptsMax && this.#parts.mayPark(1)) {
-      this.writer.park({ record: failed, slot: this.#slotOf(record), reason, told });
-      return;
-    }
-    this.#parts.metrics.recordsFailed.inc();
-    this.#ready.failed(record);
-    this.#redelivery.expect(record, delayMs);
-    this.writer.retry({ record: failed, delayMs, reason, told });
-  }
-
-  #park(consumer: Consumer, outstanding: Outstanding, reason: string): void {
-    const { record } = outstanding;
-    const why = reason === "" ? "parked by its consumer" : reason;
-    if (!this.#parts.mayPark(1)) {
-      return this.#fail(outstanding, why, this.policy.retryMaxMs, { consumer, verdict: "rejected" });
-    }
-    const parked = { ...stateOf(record), deliveries: record.deliveries + 1, failures: record.failures + 1 };
-    this.writer.park({
-      record: parked,
-      slot: this.#slotOf(record),
-      reason: why,
-      told: { consumer, verdict: "parked" },
-    });
-  }
-
-  #giveBack(
-    { record }: Outstanding,
-    told: { readonly consumer: Consumer; readonly verdict: "released" } | undefined,
-  ): void {
-    this.#ready.failed(record);
-    this.#redelivery.expect(record, 0);
-    const released = { ...stateOf(record), deliveries: record.deliveries + 1 };
-    this.writer.retry({ record: released, delayMs: 0, reason: undefined, told });
-  }
-
-  #slotOf({ lane, offset }: RecordState): number {
-    return this.#parts.sharing === "keyed" ? slotOf(lane, offset) : 0;
-  }
-
-  #backoffMs(failures: number): number {
-    const { retryMinMs, retryMaxMs } = this.policy;
-    return Math.min(retryMaxMs, retryMinMs * 2 ** Math.min(failures - 1, 40));
-  }
-
   #mayHand(consumer: Consumer): boolean {
     return (
       !this.isPaused &&
@@ -503,15 +393,7 @@ export class Group {
   readonly #sweep = (): void => {
     const nowMs = this.#parts.clock.monotonicMs();
     if (nowMs - this.#handed.atMs >= 1000) this.#handed = { atMs: nowMs, now: 0, before: this.#handed.now };
-    for (const consumer of this.consumers) {
-      for (const [offset, { deadlineMs }] of consumer.outstanding) {
-        if (deadlineMs > nowMs) continue;
-        const late = consumer.takeBack(offset) as Outstanding;
-        const attempt = late.record.deliveries + 1;
-        this.#fail(late, `attempt ${attempt} by "${consumer.name}" was not acknowledged in time`, 0, undefined);
-        consumer.wake();
-      }
-    }
+    for (const consumer of this.consumers) this.#verdicts.expire(consumer, nowMs);
     const isHeld = this.#parts.ledger.isHeld && this.#parts.ahead.mayRead(this, this.#ready.bytes);
     if (isHeld && !this.isPaused) this.#redelivery.redeliver(nowMs);
     this.read();
@@ -536,10 +418,6 @@ export class Group {
       if (!signal.aborted) throw error;
     }
   }
-}
-
-function stateOf({ claim, offset, lane, deliveries, failures }: HeldRecord): RecordState {
-  return { claim, offset, lane, deliveries, failures };
 }
 
 /** The frames of records; those that stand side by side are one run. */

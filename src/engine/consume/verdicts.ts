@@ -1,0 +1,169 @@
+/** What becomes of records that consumers have: what they say, and what is concluded where they say nothing. */
+
+import type { DeliveryPolicy, OffsetRange, Sharing } from "../../core/index.js";
+import type { Clock, Metrics } from "../../telemetry/index.js";
+import { slotOf } from "../../wire/index.js";
+import type { ConsumerRequest } from "../subscription-engine.js";
+import type { Claim } from "./claim.js";
+import type { Consumer, Outstanding } from "./consumer.js";
+import { heldOf } from "./held-offsets.js";
+import type { HeldRecord, RecordState } from "./held-record.js";
+import type { ReadyRecords } from "./ready-records.js";
+import type { Redelivery } from "./redelivery.js";
+import type { SettleWriter } from "./settle-writer.js";
+
+export interface VerdictsParts {
+  readonly sharing: Sharing;
+  readonly policy: () => DeliveryPolicy;
+  readonly ready: ReadyRecords;
+  readonly redelivery: Redelivery;
+  readonly writer: SettleWriter;
+  /** Whether so many more may be parked. */
+  readonly mayPark: (records: number) => boolean;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+}
+
+export class Verdicts {
+  readonly #parts: VerdictsParts;
+
+  constructor(parts: VerdictsParts) {
+    this.#parts = parts;
+  }
+
+  /** What a consumer says of its records. */
+  hear(consumer: Consumer, request: ConsumerRequest): void {
+    for (const range of request.acknowledge) this.#acknowledge(consumer, range, true);
+    if (request.acknowledgeThrough !== undefined) {
+      this.#acknowledge(consumer, { firstOffset: 0, nextOffset: request.acknowledgeThrough + 1 }, false);
+    }
+    for (const { range, delayMs, reason } of request.reject) {
+      this.#each(consumer, range, (outstanding) => {
+        const delay = delayMs ?? this.#backoffMs(outstanding.record.failures + 1);
+        this.#fail(outstanding, reason === "" ? "rejected" : reason, delay, { consumer, verdict: "rejected" });
+      });
+    }
+    for (const { range, byMs } of request.extend)
+      this.#extend(consumer, range, byMs ?? this.#parts.policy().ackDeadlineMs);
+    for (const { range, reason } of request.park) {
+      this.#each(consumer, range, (outstanding) => this.#park(consumer, outstanding, reason));
+    }
+    for (const range of request.release) {
+      this.#each(consumer, range, (outstanding) => this.#giveBack(outstanding, { consumer, verdict: "released" }));
+    }
+  }
+
+  /** Takes all that it has off a consumer. `wasLost`: what it was sent counts as failed. */
+  takeAll(consumer: Consumer, wasLost: boolean): void {
+    for (const offset of [...consumer.outstanding.keys()]) {
+      const outstanding = consumer.takeBack(offset) as Outstanding;
+      const isSent = outstanding.deadlineMs !== Number.POSITIVE_INFINITY;
+      if (wasLost && isSent) this.#fail(outstanding, `the consumer "${consumer.name}" was lost`, 0, undefined);
+      else this.#giveBack(outstanding, undefined);
+    }
+  }
+
+  /** Takes off a consumer what it has had for too long. */
+  expire(consumer: Consumer, nowMs: number): void {
+    for (const [offset, { deadlineMs }] of consumer.outstanding) {
+      if (deadlineMs > nowMs) continue;
+      const late = consumer.takeBack(offset) as Outstanding;
+      const attempt = late.record.deliveries + 1;
+      this.#fail(late, `attempt ${attempt} by "${consumer.name}" was not acknowledged in time`, 0, undefined);
+      consumer.wake();
+    }
+  }
+
+  #acknowledge(consumer: Consumer, range: OffsetRange, tellsStale: boolean): void {
+    const { held, stale } = heldOf(consumer.outstanding, range);
+    let run: { claim: Claim; first: number; next: number } | undefined;
+    const end = (): void => {
+      if (run !== undefined) this.#parts.writer.acknowledge(run.claim, run.first, run.next, consumer);
+    };
+    for (const offset of held) {
+      const { record } = consumer.takeBack(offset) as Outstanding;
+      if (record.deliveries > 0) this.#parts.writer.forgetRetry(offset);
+      this.#parts.ready.settled(record);
+      if (run?.claim === record.claim && run.next === offset) run.next += 1;
+      else {
+        end();
+        run = { claim: record.claim, first: offset, next: offset + 1 };
+      }
+    }
+    end();
+    if (held.length > 0) consumer.lastAcknowledgementMs = Date.now();
+    if (tellsStale) for (const { firstOffset, nextOffset } of stale) consumer.confirm("stale", firstOffset, nextOffset);
+  }
+
+  /** Takes the records of a range off a consumer, one by one, and tells it which it does not have. */
+  #each(consumer: Consumer, range: OffsetRange, use: (outstanding: Outstanding) => void): void {
+    const { held, stale } = heldOf(consumer.outstanding, range);
+    for (const offset of held) use(consumer.takeBack(offset) as Outstanding);
+    for (const { firstOffset, nextOffset } of stale) consumer.confirm("stale", firstOffset, nextOffset);
+  }
+
+  #extend(consumer: Consumer, range: OffsetRange, byMs: number): void {
+    const { held, stale } = heldOf(consumer.outstanding, range);
+    const deadlineMs = this.#parts.clock.monotonicMs() + byMs;
+    for (const offset of held) {
+      (consumer.outstanding.get(offset) as Outstanding).deadlineMs = deadlineMs;
+      consumer.confirm("extended", offset, offset + 1);
+    }
+    for (const { firstOffset, nextOffset } of stale) consumer.confirm("stale", firstOffset, nextOffset);
+  }
+
+  #fail(
+    { record }: Outstanding,
+    reason: string,
+    delayMs: number,
+    told: { readonly consumer: Consumer; readonly verdict: "rejected" } | undefined,
+  ): void {
+    const failed = { ...stateOf(record), deliveries: record.deliveries + 1, failures: record.failures + 1 };
+    if (failed.failures >= this.#parts.policy().attemptsMax && this.#parts.mayPark(1)) {
+      this.#parts.writer.park({ record: failed, slot: this.#slotOf(record), reason, told });
+      return;
+    }
+    this.#parts.metrics.recordsFailed.inc();
+    this.#parts.ready.failed(record);
+    this.#parts.redelivery.expect(record, delayMs);
+    this.#parts.writer.retry({ record: failed, delayMs, reason, told });
+  }
+
+  #park(consumer: Consumer, outstanding: Outstanding, reason: string): void {
+    const { record } = outstanding;
+    const why = reason === "" ? "parked by its consumer" : reason;
+    if (!this.#parts.mayPark(1)) {
+      return this.#fail(outstanding, why, this.#parts.policy().retryMaxMs, { consumer, verdict: "rejected" });
+    }
+    const parked = { ...stateOf(record), deliveries: record.deliveries + 1, failures: record.failures + 1 };
+    this.#parts.writer.park({
+      record: parked,
+      slot: this.#slotOf(record),
+      reason: why,
+      told: { consumer, verdict: "parked" },
+    });
+  }
+
+  #giveBack(
+    { record }: Outstanding,
+    told: { readonly consumer: Consumer; readonly verdict: "released" } | undefined,
+  ): void {
+    this.#parts.ready.failed(record);
+    this.#parts.redelivery.expect(record, 0);
+    const released = { ...stateOf(record), deliveries: record.deliveries + 1 };
+    this.#parts.writer.retry({ record: released, delayMs: 0, reason: undefined, told });
+  }
+
+  #slotOf({ lane, offset }: RecordState): number {
+    return this.#parts.sharing === "keyed" ? slotOf(lane, offset) : 0;
+  }
+
+  #backoffMs(failures: number): number {
+    const { retryMinMs, retryMaxMs } = this.#parts.policy();
+    return Math.min(retryMaxMs, retryMinMs * 2 ** Math.min(failures - 1, 40));
+  }
+}
+
+function stateOf({ claim, offset, lane, deliveries, failures }: HeldRecord): RecordState {
+  return { claim, offset, lane, deliveries, failures };
+}
