@@ -60,7 +60,7 @@ export async function commitHeld(
   try {
     const { appended } = await connection.unary(commitShape, request, options);
     for (const each of held) each.endCommit(undefined);
-    return appended.map(({ topic, epoch, firstOffset = 0, nextOffset }) => ({ topic, epoch, firstOffset, nextOffset }));
+    return appended;
   } catch (error) {
     for (const each of held) each.endCommit({ error });
     throw error;

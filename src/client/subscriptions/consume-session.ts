@@ -145,7 +145,7 @@ export class ConsumeSession implements DeliveryCall {
     this.#isOver = true;
     clearInterval(this.#timer);
     this.#arrivals.clear();
-    for (const held of [...this.#inHand]) this.#lose(held);
+    for (const held of this.#inHand) this.#lose(held);
     this.#confirmations.close();
   }
 
@@ -236,7 +236,11 @@ export class ConsumeSession implements DeliveryCall {
       case "closed":
         this.#isClosed = true;
         return;
+      case "window-changed":
+      case "reconnecting":
+        return;
       default:
+        throw event satisfies never;
     }
   }
 

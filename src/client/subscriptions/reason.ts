@@ -1,8 +1,9 @@
+import { inspect } from "node:util";
 import { deliveryBounds } from "../../core/index.js";
 
 /** Why something failed, as the service keeps it: an error's text, of so many bytes as it takes. */
 export function reasonOf(error: unknown): string {
-  const text = (error instanceof Error ? error.message || error.name : String(error ?? "")).toWellFormed();
+  const text = textOf(error).toWellFormed();
   // No database text holds it.
   const plain = text.includes("\u0000") ? text.replaceAll("\u0000", "\ufffd") : text;
   const most = deliveryBounds.reasonBytes;
@@ -12,4 +13,9 @@ export function reasonOf(error: unknown): string {
   let end: number = most;
   while (((bytes[end] as number) & 0xc0) === 0x80) end -= 1;
   return bytes.toString("utf8", 0, end);
+}
+
+function textOf(error: unknown): string {
+  if (error instanceof Error) return error.message || error.name;
+  return typeof error === "string" ? error : inspect(error);
 }
