@@ -106,7 +106,7 @@ export class ConsumeHistory {
   /** EXCLUSIVE: the highest offset of a first attempt since the last disruption. */
   #highest = -1;
   #acknowledged = 0;
-  readonly counts = { handed: 0, again: 0, stale: 0, late: 0, confirmed: 0, fenced: 0 };
+  readonly counts = { handed: 0, again: 0, stale: 0, late: 0, frozen: 0, confirmed: 0, fenced: 0 };
 
   constructor(options: HistoryOptions) {
     this.#options = options;
@@ -158,7 +158,7 @@ export class ConsumeHistory {
         this.#disrupt(`frozen: ${event.calls.join(", ")}`, atMs);
         for (const call of event.calls) {
           this.#frozen.set(call, undefined);
-          this.#drop(call);
+          this.counts.frozen += this.#drop(call);
         }
         return;
       case "recovered":
@@ -295,9 +295,15 @@ export class ConsumeHistory {
     this.#drop(call);
   }
 
-  /** Whoever it was, it has nothing any more. */
-  #drop(call: string): void {
-    for (const record of this.#records) if (record?.hold?.call === call) record.hold = undefined;
+  /** Whoever it was, it has nothing any more. Gives how many it had. */
+  #drop(call: string): number {
+    let dropped = 0;
+    for (const record of this.#records) {
+      if (record?.hold?.call !== call) continue;
+      record.hold = undefined;
+      dropped += 1;
+    }
+    return dropped;
   }
 
   #disrupt(what: string, atMs: number): void {

@@ -4,7 +4,7 @@ import { consumeThroughKills } from "./consume-history.js";
 
 afterEach(killServerProcesses);
 
-const run = { records: 800, seed: 1, serverKills: 1, isOverClient: true };
+const run = { records: 500, seed: 1, serverKills: 1, isOverClient: true };
 
 test(
   "forEach on a keyed subscription keeps the promises through a kill of the server",

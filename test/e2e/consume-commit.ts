@@ -25,7 +25,7 @@ const topics = { input: "commit/input", outputs: "commit/output" } as const;
 const subscription = "committing";
 
 /** When nothing is committed for so long, it is stuck. */
-const patienceMs = 25_000;
+const patienceMs = 15_000;
 
 /**
  * Two processes read numbers and commit each together with a copy of it, while they, the server and Postgres are killed
@@ -52,7 +52,7 @@ async function commit(
 ): Promise<void> {
   const startedMs = performance.now();
   const random = seededRandom(seed);
-  const args = ["--log-level", "error", "--database-url", databaseUrl];
+  const args = ["--log-level", "error", "--session-lease-ms", "5000", "--database-url", databaseUrl];
   let server = await startServerProcess(["--listen", "127.0.0.1:0", ...args]);
   const { address } = server;
   const millrace = createClient({ address });

@@ -11,12 +11,15 @@ export interface HistoryRun {
   readonly sharing: Sharing;
   readonly records: number;
   readonly seed: number;
-  /** How often the server is killed, and how often Postgres; on the embedded database the server alone. */
   readonly serverKills: number;
+  /** Of a Postgres of its own. */
   readonly postgresKills: number;
   /** Over the client library instead of bare calls. */
   readonly isOverClient?: boolean;
 }
+
+/** What a server held that was killed is free again after this. Postgres is not away for so long. */
+const leaseMs = { short: 1500, long: 5000 };
 
 const habits: Habits = {
   reject: 0.08,
@@ -35,7 +38,7 @@ const habits: Habits = {
  */
 export async function consumeThroughKills(kind: DatabaseKind, run: HistoryRun): Promise<void> {
   try {
-    if (kind === "embedded") {
+    if (run.postgresKills === 0) {
       const database = await createTestDatabase(kind);
       try {
         await consume(run, databaseArguments(database.connection), undefined);
@@ -69,7 +72,8 @@ async function consume(
   postgres: PostgresServer | undefined,
 ): Promise<void> {
   const started = performance.now();
-  const args = ["--log-level", "error", ...database];
+  const lease = postgres === undefined ? leaseMs.short : leaseMs.long;
+  const args = ["--log-level", "error", "--session-lease-ms", `${lease}`, ...database];
   let server = await startServerProcess(["--listen", "127.0.0.1:0", ...args]);
   const { address } = server;
   const scene = await openScene({
@@ -89,18 +93,22 @@ async function consume(
       ...Array<"Postgres">(postgresKills).fill("Postgres"),
     ];
     const order = kills.toSorted(() => scene.random() - 0.5);
+    const stages: string[] = [];
+    const stage = (what: string) => stages.push(`${what} ${((performance.now() - started) / 1000).toFixed(1)} s`);
     for (const [index, what] of order.entries()) {
       await scene.reaches((records * (index + 0.5 + 0.5 * scene.random())) / (order.length + 1));
       scene.disrupted(`${what} killed`);
+      stage(`${what} killed`);
       if (what === "server") {
         await server.stop("SIGKILL");
         server = await startServerProcess(["--listen", address, ...args]);
       } else if (postgres !== undefined) await killPostgres(postgres);
       scene.disrupted(`${what} back`);
+      stage("back");
     }
     await scene.ends();
-    const seconds = (performance.now() - started) / 1000;
-    console.log(`${sharing}, seed ${seed}, ${order.length} kills, ${seconds.toFixed(1)} s:`, scene.history.counts);
+    stage("settled");
+    console.log(`${sharing}, seed ${seed}: ${stages.join(", ")}:`, scene.history.counts);
   } finally {
     scene.close();
     await server.stop("SIGKILL");

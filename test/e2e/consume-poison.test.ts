@@ -1,10 +1,10 @@
-import { afterEach, test } from "vitest";
+import { afterAll, test } from "vitest";
 import { killServerProcesses } from "../support/server-process.js";
 import { parkPoison } from "./consume-poison.js";
 
-afterEach(killServerProcesses);
+afterAll(killServerProcesses);
 
-test.each([
+test.concurrent.each([
   ["shared", "postgres"],
   ["keyed", "embedded"],
 ] as const)(

@@ -1,17 +1,18 @@
-import { afterEach, test } from "vitest";
+import { afterAll, test } from "vitest";
 import { killServerProcesses } from "../support/server-process.js";
 import { consumeOnTwoNodes } from "./consume-two-nodes.js";
 
-afterEach(killServerProcesses);
+afterAll(killServerProcesses);
 
-test.each(["shared", "keyed", "exclusive"] as const)(
+// Much of their time they wait for a lease to end.
+test.concurrent.each(["shared", "keyed", "exclusive"] as const)(
   "a %s subscription on two nodes, one frozen for longer than its lease, settles each record once",
-  (sharing) => consumeOnTwoNodes({ sharing, records: 1000, seed: 1, freezes: 1, kills: 0 }),
+  (sharing) => consumeOnTwoNodes({ sharing, records: 600, seed: 1, freezes: 1, kills: 0 }),
   60_000,
 );
 
-test(
+test.concurrent(
   "a keyed subscription on two nodes, one killed, settles each record once",
-  () => consumeOnTwoNodes({ sharing: "keyed", records: 1000, seed: 2, freezes: 0, kills: 1 }),
+  () => consumeOnTwoNodes({ sharing: "keyed", records: 600, seed: 2, freezes: 0, kills: 1 }),
   60_000,
 );

@@ -14,10 +14,10 @@ export interface TwoNodesRun {
   readonly kills: number;
 }
 
-const leaseMs = 1500;
+const leaseMs = 1000;
 
 /** Once woken, a node has found out by then what it lost. */
-const recoveryMs = 1000;
+const recoveryMs = 500;
 
 const habits: Habits = {
   reject: 0.05,
@@ -26,7 +26,8 @@ const habits: Habits = {
   forget: 0.001,
   window: 0.05,
   leave: 0.005,
-  workMs: 20,
+  // Much is under way when a node stops, and is acknowledged while it stands still.
+  workMs: 150,
   windowRecords: 100,
 };
 
@@ -75,7 +76,7 @@ export async function consumeOnTwoNodes(run: TwoNodesRun): Promise<void> {
       scene.frozen("frozen", calls);
       node.process.kill("SIGSTOP");
       try {
-        await scene.passes(leaseMs * (1.5 + 2 * chance()));
+        await scene.passes(leaseMs * (1.5 + 1.5 * chance()));
       } finally {
         node.process.kill("SIGCONT");
       }
