@@ -4,10 +4,10 @@ import { consumeThroughKills } from "./consume-history.js";
 
 afterEach(killServerProcesses);
 
-const run = { records: 500, seed: 1, serverKills: 1, isOverClient: true };
+const run = { records: 400, seed: 1, serverKills: 1, isOverClient: true };
 
 test(
   "forEach on a keyed subscription keeps the promises through a kill of the server",
-  () => consumeThroughKills("embedded", { ...run, sharing: "keyed", postgresKills: 0 }),
+  () => consumeThroughKills("postgres", { ...run, sharing: "keyed", postgresKills: 0 }),
   60_000,
 );

@@ -6,7 +6,7 @@ afterAll(killServerProcesses);
 
 test.concurrent.each([
   ["shared", "postgres"],
-  ["keyed", "embedded"],
+  ["keyed", "postgres"],
 ] as const)(
   "poison of a %s subscription on %s is parked with its five reasons, and comes again when it is redriven",
   (sharing, kind) => parkPoison(kind, { sharing, records: 300, poison: 10 }),

@@ -6,6 +6,6 @@ afterEach(killServerProcesses);
 
 test(
   "a keyed subscription, consumed by four that fail and die, keeps its promises through a kill of Postgres",
-  () => consumeThroughKills("postgres", { sharing: "keyed", records: 800, seed: 1, serverKills: 0, postgresKills: 1 }),
+  () => consumeThroughKills("postgres", { sharing: "keyed", records: 500, seed: 1, serverKills: 0, postgresKills: 1 }),
   60_000,
 );
