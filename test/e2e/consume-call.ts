@@ -114,7 +114,8 @@ function endOf(headers: Record<string, unknown>): CallEnd {
       if (typeUrl === "type.googleapis.com/google.rpc.ErrorInfo") reason = ErrorInfo.decode(value).reason;
     }
   }
-  const text = decodeURIComponent(String(headers["grpc-message"] ?? ""));
+  const message = headers["grpc-message"];
+  const text = typeof message === "string" ? decodeURIComponent(message) : "";
   return { code: status[Number(headers["grpc-status"])] ?? "UNKNOWN", text, reason };
 }
 

@@ -75,7 +75,7 @@ const broken: readonly (readonly [what: string, sharing: Sharing, steps: readonl
   [
     "a key's later record while the first one is away again",
     "keyed",
-    [...[handed("x", 0), acknowledge("x", 0)], killed, handed("y", 0), handed("y", 2)],
+    [handed("x", 0), acknowledge("x", 0), killed, handed("y", 0), handed("y", 2)],
     /was not acknowledged/,
   ],
   [

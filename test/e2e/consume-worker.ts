@@ -54,7 +54,7 @@ const verdicts = ["acknowledged", "rejected", "parked", "extended", "released", 
 
 /** Consumes, one call after the other, until it is stopped. */
 export function startWorker(options: WorkerOptions): ConsumeWorker {
-  const { name, history, random, habits, onFailure } = options;
+  const { name, history, random, onFailure } = options;
   const take = (event: HistoryEvent) => history.take(event, performance.now());
   const stopping = new AbortController();
   let lives = 0;
