@@ -64,6 +64,11 @@ export interface Limits {
   readonly consumeAheadNodeBytes: number;
   /** Records that a node takes off a SHARED subscription at once; other nodes cannot have them while it works on them. */
   readonly claimRecords: number;
+  /**
+   * Acknowledgements of a subscription share a commit: one begins at most so often, in milliseconds. It delays
+   * confirmations, and nothing else.
+   */
+  readonly settleIntervalMs: number;
   /** Records that one subscription may have parked; beyond it, what fails goes on being tried. */
   readonly parkedRecords: number;
   /** Calls that may wait in one lane for the database. */
@@ -104,6 +109,7 @@ export const defaultLimits: Limits = {
   consumeAheadBytes: 4 * MiB,
   consumeAheadNodeBytes: 128 * MiB,
   claimRecords: 4000,
+  settleIntervalMs: 10,
   parkedRecords: 100_000,
   laneQueue: 20_000,
   heartbeatMinMs: 5000,

@@ -84,6 +84,12 @@ const limitRows: {
   consumeAheadBytes: ["consume-ahead-bytes", 1024, 2 ** 40, "Read ahead for one subscription's consumers"],
   consumeAheadNodeBytes: ["consume-ahead-node-bytes", 1024, 2 ** 40, "Read ahead for all consumers together"],
   claimRecords: ["claim-records", 1, 1_000_000, "Records that a node takes off a SHARED subscription at once"],
+  settleIntervalMs: [
+    "settle-interval-ms",
+    0,
+    10_000,
+    "How often a subscription's acknowledgements are committed at most: it delays confirmations alone",
+  ],
   parkedRecords: [
     "parked-records",
     1,

@@ -47,8 +47,13 @@ export function createMetrics(): Metrics {
     appendsRestamped: counter("appends_restamped_total", "Commits decided again because another node had written"),
     pageReads: counter("page_reads_total", "Pages given to readers, by where they came from", ["source"]),
     followsFellBehind: counter("follows_fell_behind_total", "Times a live follower left the node's memory"),
-    recordsDelivered: counter("records_delivered_total", "Records handed to consumers: `first`, or `again`", ["attempt"]),
-    recordsFailed: counter("records_failed_total", "Deliveries that were rejected, too late, or lost with their consumer"),
+    recordsDelivered: counter("records_delivered_total", "Records handed to consumers: `first`, or `again`", [
+      "attempt",
+    ]),
+    recordsFailed: counter(
+      "records_failed_total",
+      "Deliveries that were rejected, too late, or lost with their consumer",
+    ),
     recordsParked: counter("records_parked_total", "Records set aside by subscriptions"),
     databaseErrors: counter("database_errors_total", "Statements that failed", ["kind"]),
     gauge(name, help, read) {

@@ -83,6 +83,8 @@ export class Group {
     this.policy = parts.policy;
     this.#ready = parts.sharing === "keyed" ? new KeyedRecords() : new SpreadRecords();
     this.writer = new SettleWriter({
+      clock: parts.clock,
+      intervalMs: parts.limits.settleIntervalMs,
       settle: (write) => parts.ledger.settle(write),
       onRetry: (record, delayMs) => this.#redelivery.wait(record, delayMs),
       onElsewhere: (record) => this.#redelivery.forget(record),

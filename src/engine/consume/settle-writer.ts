@@ -7,9 +7,13 @@
 import { MillraceError, RangeSet } from "../../core/index.js";
 import { type SettleOutcome, type SettleWrite, StoreUnavailableError } from "../../store/index.js";
 import { backoff, sleep, yieldToEventLoop } from "../../streams/index.js";
+import type { Clock } from "../../telemetry/index.js";
 import type { Claim } from "./claim.js";
 import type { Consumer, Verdict } from "./consumer.js";
 import type { RecordState } from "./held-record.js";
+
+/** So many acknowledged records do not wait for more. */
+const manyRecords = 5000;
 
 /** A record that is to be handed out again. */
 export interface RetryNote {
@@ -31,6 +35,9 @@ export interface ParkNote {
 }
 
 export interface SettleWriterParts {
+  readonly clock: Clock;
+  /** Between the beginnings of two commits of acknowledgements. */
+  readonly intervalMs: number;
   /** Where it is written. */
   readonly settle: (write: Omit<SettleWrite, "subscriptionId" | "session">) => Promise<SettleOutcome>;
   /** It is noted: it may be handed out again once the delay is over. */
@@ -72,6 +79,11 @@ export class SettleWriter {
   #flushing: Promise<void> | undefined;
   /** Something was said that somebody waits for. */
   #isUrgent = false;
+  /** Something that is not only an acknowledgement: it does not wait for others. */
+  #isPressing = false;
+  #lastWriteMs = Number.NEGATIVE_INFINITY;
+  /** Ends the wait for more. */
+  #hurry: (() => void) | undefined;
   /** The database did not take the write that is under way. */
   isStuck = false;
   /** Aborts when it is not worth trying any longer. */
@@ -92,7 +104,7 @@ export class SettleWriter {
     rangesOf(batch, claim).add(first, next);
     batch.confirmations.push({ claim, consumer, verdict: "acknowledged", first, next });
     batch.records += next - first;
-    this.#flush();
+    this.#flush(batch.records >= manyRecords);
   }
 
   /** These need no work: written when there is something else to write, or `flush` is called. */
@@ -108,19 +120,19 @@ export class SettleWriter {
   retry(note: RetryNote): void {
     this.#pending.retries.push(note);
     this.#pending.records += 1;
-    this.#flush();
+    this.#flush(true);
   }
 
   park(note: ParkNote): void {
     this.#pending.parked.push(note);
     this.#pending.records += 1;
-    this.#flush();
+    this.#flush(true);
   }
 
   /** Writes also what could wait. Resolves when all that is pending now is written, or was given up. */
   async flush(): Promise<void> {
     if (!isWorthWriting(this.#pending) && this.#flushing === undefined) return;
-    this.#flush();
+    this.#flush(true);
     await this.#flushing;
   }
 
@@ -137,18 +149,23 @@ export class SettleWriter {
 
   /** Tries no longer than the write under way. */
   giveUp(): void {
+    this.#hurry?.();
     this.#given.abort(new MillraceError("draining", "The group is closed"));
   }
 
-  #flush(): void {
+  #flush(isPressing: boolean): void {
     this.#isUrgent = true;
+    if (isPressing) {
+      this.#isPressing = true;
+      this.#hurry?.();
+    }
     if (this.#flushing !== undefined || this.#given.signal.aborted) return;
     this.#flushing = this.#run()
       .catch((error: unknown) => this.#parts.onFault(error))
       .finally(() => {
         this.#flushing = undefined;
         // It may have come since the last look.
-        if (this.#isUrgent) this.#flush();
+        if (this.#isUrgent) this.#flush(false);
       });
   }
 
@@ -156,7 +173,9 @@ export class SettleWriter {
     // What came in the same turn goes along.
     await yieldToEventLoop();
     while (this.#isUrgent && !this.#given.signal.aborted) {
+      await this.#gather();
       this.#isUrgent = false;
+      this.#isPressing = false;
       if (!isWorthWriting(this.#pending)) continue;
       const batch = this.#pending;
       this.#pending = emptyBatch();
@@ -170,6 +189,26 @@ export class SettleWriter {
       }
       this.#parts.onProgress();
     }
+  }
+
+  /**
+   * Acknowledgements that come one after the other share a commit: the next one begins `settleIntervalMs` after the last
+   * began. Nobody waits for it but for the confirmation: a window has its room back when an acknowledgement is heard.
+   */
+  async #gather(): Promise<void> {
+    const nowMs = this.#parts.clock.monotonicMs();
+    const waitMs = this.#lastWriteMs + this.#parts.intervalMs - nowMs;
+    this.#lastWriteMs = nowMs;
+    if (waitMs <= 0 || this.#isPressing || this.#given.signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, waitMs);
+      this.#hurry = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#hurry = undefined;
+    this.#lastWriteMs = this.#parts.clock.monotonicMs();
   }
 
   /** Undefined: given up. */

@@ -6,9 +6,13 @@ import type { Consumer } from "./consumer.js";
 import type { HeldRecord } from "./held-record.js";
 import type { ReadyRecords } from "./ready-records.js";
 
+/** A slot takes eight bytes. */
+const keptSlots = 8192;
+
 export class SpreadRecords implements ReadyRecords {
   readonly #again = new Queue<HeldRecord>();
-  readonly #fresh = new Queue<HeldRecord>();
+  /** It is filled and emptied with every page: what it has grown to it keeps. */
+  readonly #fresh = new Queue<HeldRecord>(keptSlots);
   #bytes = 0;
 
   get count(): number {
