@@ -291,4 +291,13 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
     const { policy: kept } = await createdSubscription(store, "default", await nextTopic());
     expect(kept).toEqual(defaultDeliveryPolicy);
   });
+
+  test("opening an embedded database ends the sessions that a killed process left; Postgres may have other nodes", async () => {
+    const session = await openedSession(store);
+    if (kind === "embedded") {
+      await store.close();
+      store = await database.openStore();
+    } else await (await database.openStore()).close();
+    expect(await store.renewSession(session, 60_000)).toBe(kind === "postgres");
+  });
 });

@@ -54,6 +54,8 @@ export function createNodeSession(parts: NodeSessionParts): NodeSession {
     const sentMs = clock.monotonicMs();
     const wallMs = clock.wallMicros() / 1000;
     await lanes.run("append", (store) => store.openSession(opened, parts.node, leaseMs));
+    // What a node that died has held is free at once where its lease is over.
+    await lanes.run("live", (store) => store.endExpiredSessions());
     holdFrom(sentMs, wallMs);
     session = opened;
     const end = new AbortController();

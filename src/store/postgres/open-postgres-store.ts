@@ -36,6 +36,7 @@ import { renewEpoch } from "./statements/renew-epoch.js";
 import { trimTopic } from "./statements/trim-topic.js";
 import { updateTopic } from "./statements/update-topic.js";
 import { vacuumRecords, vacuumTables } from "./statements/vacuum-tables.js";
+import { endLeftSessions } from "./subscriptions/end-left-sessions.js";
 import { subscriptionStoreOn } from "./subscriptions/subscription-store-on.js";
 
 /** Where the database is. */
@@ -74,6 +75,8 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
   const database = await openDatabase(options);
   try {
     await migrateWhenThere(database, options);
+    // Its folder's lock keeps every other process out.
+    if (database.kind === "embedded") await endLeftSessions(database);
   } catch (error) {
     await database.close();
     throw error;
