@@ -65,8 +65,8 @@ export interface Limits {
   /** Records that a node takes off a SHARED subscription at once; other nodes cannot have them while it works on them. */
   readonly claimRecords: number;
   /**
-   * Acknowledgements of a subscription share a commit: one begins at most so often, in milliseconds. It delays
-   * confirmations, and nothing else.
+   * What consumers of a subscription say shares a commit: one begins at most so often, in milliseconds. It delays
+   * confirmations, and what is to come again at once.
    */
   readonly settleIntervalMs: number;
   /** Records that one subscription may have parked; beyond it, what fails goes on being tried. */

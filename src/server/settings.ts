@@ -88,7 +88,7 @@ const limitRows: {
     "settle-interval-ms",
     0,
     10_000,
-    "How often a subscription's acknowledgements are committed at most: it delays confirmations alone",
+    "How often what consumers of a subscription say is committed at most: it delays confirmations, and no delivery",
   ],
   parkedRecords: [
     "parked-records",

@@ -79,7 +79,7 @@ export class SettleWriter {
   #flushing: Promise<void> | undefined;
   /** Something was said that somebody waits for. */
   #isUrgent = false;
-  /** Something that is not only an acknowledgement: it does not wait for others. */
+  /** Somebody waits for all of it to be written, or there is much: it does not wait for more. */
   #isPressing = false;
   #lastWriteMs = Number.NEGATIVE_INFINITY;
   /** Ends the wait for more. */
@@ -120,13 +120,13 @@ export class SettleWriter {
   retry(note: RetryNote): void {
     this.#pending.retries.push(note);
     this.#pending.records += 1;
-    this.#flush(true);
+    this.#flush(this.#pending.records >= manyRecords);
   }
 
   park(note: ParkNote): void {
     this.#pending.parked.push(note);
     this.#pending.records += 1;
-    this.#flush(true);
+    this.#flush(this.#pending.records >= manyRecords);
   }
 
   /** Writes also what could wait. Resolves when all that is pending now is written, or was given up. */
@@ -192,8 +192,8 @@ export class SettleWriter {
   }
 
   /**
-   * Acknowledgements that come one after the other share a commit: the next one begins `settleIntervalMs` after the last
-   * began. Nobody waits for it but for the confirmation: a window has its room back when an acknowledgement is heard.
+   * What is said one after the other shares a commit: the next one begins `settleIntervalMs` after the last began. It delays
+   * confirmations, and what comes again at once: a window has its room back as soon as a verdict is heard.
    */
   async #gather(): Promise<void> {
     const nowMs = this.#parts.clock.monotonicMs();
