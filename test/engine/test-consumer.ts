@@ -1,9 +1,10 @@
 /** A consumer that a test drives by hand: it says things, and asks for one message after the other. */
 
 import type { Confirmed, ConsumeMessage, ConsumeOpening, ConsumerRequest, Engine } from "../../src/engine/index.js";
+import type { OffsetRange } from "../../src/core/index.js";
 import { channel } from "../../src/streams/index.js";
 import { createLiveStreams } from "../../src/telemetry/index.js";
-import { offsetsIn } from "../support/open-engine.js";
+import { offsetsIn, range } from "../support/open-engine.js";
 
 export interface Delivered {
   readonly offset: number;
@@ -17,7 +18,7 @@ export interface TestConsumer {
   take(count: number): Promise<Delivered[]>;
   /** Messages up to and with the first that something is in. */
   until<T>(find: (message: ConsumeMessage) => T | undefined): Promise<T>;
-  /** Until so many offsets have this verdict. */
+  /** The next so many offsets that have this verdict, told before or now. */
   told(verdict: keyof Confirmed, count: number): Promise<number[]>;
   say(request: Partial<ConsumerRequest>): void;
   acknowledge(...offsets: readonly number[]): void;
@@ -43,11 +44,16 @@ export function openConsumer(engine: Engine, opening: ConsumeOpening): TestConsu
   };
   const messages = engine.consume(opening, iterator, streams.open("test:1", "consume"), abort.signal);
   const delivered: Delivered[] = [];
+  const confirmed = new Map<string, number[]>();
   const next = async (): Promise<ConsumeMessage> => {
     const { done, value } = await messages.next();
     if (done) throw new Error("The call has ended");
     for (const run of value.runs) {
       for (const offset of offsetsIn(run)) delivered.push({ offset, attempt: value.attempt });
+    }
+    for (const [verdict, ranges] of Object.entries(value.confirmed ?? {})) {
+      const offsets = confirmed.get(verdict) ?? [];
+      confirmed.set(verdict, [...offsets, ...(ranges as readonly OffsetRange[]).flatMap(offsetsOf)]);
     }
     return value;
   };
@@ -72,14 +78,11 @@ export function openConsumer(engine: Engine, opening: ConsumeOpening): TestConsu
       return delivered.slice(from);
     },
     async told(verdict, count) {
-      const offsets: number[] = [];
-      while (offsets.length < count) {
-        const { confirmed } = await next();
-        for (const { firstOffset, nextOffset } of confirmed?.[verdict] ?? []) {
-          for (let offset = firstOffset; offset < nextOffset; offset++) offsets.push(offset);
-        }
+      for (;;) {
+        const offsets = confirmed.get(verdict) ?? [];
+        if (offsets.length >= count) return offsets.splice(0);
+        await next();
       }
-      return offsets;
     },
     acknowledge(...offsets) {
       say({ acknowledge: offsets.map((offset) => ({ firstOffset: offset, nextOffset: offset + 1 })) });
@@ -96,3 +99,5 @@ export function openConsumer(engine: Engine, opening: ConsumeOpening): TestConsu
     },
   };
 }
+
+const offsetsOf = ({ firstOffset, nextOffset }: OffsetRange): number[] => range(firstOffset, nextOffset);
