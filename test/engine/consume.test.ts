@@ -117,7 +117,7 @@ describe.each(databaseKinds)("consume on %s", (kind) => {
     expect(await consumer.take(1)).toEqual([{ offset: 1, attempt: 4 }]);
     expect((await progressOf(name)).cursor).toBe(3);
     consumer.acknowledge(1);
-    expect(await consumer.told("acknowledged", 1)).toEqual([1]);
+    expect((await consumer.told("acknowledged", 3)).sort()).toEqual([0, 1, 2]);
     expect(await progressOf(name)).toMatchObject({ parked: 0, retries: 0, unsettled: 0 });
     await consumer.lose();
   });
