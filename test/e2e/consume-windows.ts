@@ -27,6 +27,9 @@ export interface WindowRun {
 const topic = "windows/filled";
 const subscription = "windows";
 
+/** When something takes longer, it does not come at all. */
+const patienceMs = 20_000;
+
 /** What a consumer has, by its own count, which is never above the server's. */
 interface Held {
   readonly bytes: number;
@@ -93,11 +96,14 @@ class WindowedConsumer {
     return this.settle(this.held.size);
   }
 
-  /** Waits for messages until it is so. */
+  /** Waits for messages until it is so. Heartbeats come whatever happens. */
   async until(condition: () => boolean): Promise<void> {
+    const endMs = performance.now() + patienceMs;
     for (;;) {
       if (this.#failure !== undefined) throw this.#failure;
       if (condition()) return;
+      if (performance.now() > endMs)
+        throw new Error(`It waits in vain: ${this.held.size} held, waiting ${this.waiting}`);
       await new Promise<void>((resolve) => (this.#seen = resolve));
     }
   }
