@@ -32,6 +32,8 @@ import { Verdicts } from "./verdicts.js";
 
 /** Acknowledged records that wait for the database: beyond so many nothing is handed out. */
 const unwrittenMost = 100_000;
+/** Records in memory that come again, at most. */
+const againMost = 500;
 /** The least that is claimed of a SHARED subscription at once. */
 const claimLeast = 16;
 /** How often deadlines are looked at: a part of theirs, between these. */
@@ -211,6 +213,7 @@ export class Group {
     this.#handed.now += taken.length;
     this.#parts.metrics.recordsDelivered.inc({ attempt: attempt === 1 ? "first" : "again" }, taken.length);
     this.#holdAhead();
+    if (attempt > 1) this.#redeliver(this.#parts.clock.monotonicMs());
     this.read();
     return { runs: runsOf(taken), records: taken.length, attempt };
   }
@@ -336,6 +339,22 @@ export class Group {
     return this.#redelivery.count >= this.policy.retryBacklog || this.#redelivery.isReturning;
   }
 
+  /** Fetches what comes again, whatever is read ahead: in KEYED groups all of that may wait for these. */
+  #redeliver(nowMs: number): void {
+    if (this.#mayRedeliver) this.#redelivery.redeliver(nowMs, this.#againRoom);
+  }
+
+  get #mayRedeliver(): boolean {
+    return this.#parts.ledger.isHeld && !this.isPaused && !this.#redelivery.isFetching && this.#againRoom > 0;
+  }
+
+  /** How many more records that come again may be in memory: few where they are large. */
+  get #againRoom(): number {
+    const { limits, topic } = this.#parts;
+    const most = Math.min(againMost, Math.max(1, Math.floor(limits.consumeAheadBytes / topic.meanFrameBytes)));
+    return most - this.#ready.againCount;
+  }
+
   /** How much of what is ready one consumer may take, so that others with room get theirs: by their free windows. */
   #shareOf(consumer: Consumer): number {
     if (this.consumers.size === 1 || this.#parts.sharing === "keyed") return Number.POSITIVE_INFINITY;
@@ -387,7 +406,8 @@ export class Group {
     }
     const everyMs = Math.min(sweepMs.most, Math.max(sweepMs.least, this.policy.ackDeadlineMs / sweepMs.part));
     const nowMs = this.#parts.clock.monotonicMs();
-    const waitMs = Math.min(everyMs, Math.max(1, this.#redelivery.nextMs - nowMs));
+    const dueMs = this.#mayRedeliver ? this.#redelivery.nextMs - nowMs : Number.POSITIVE_INFINITY;
+    const waitMs = Math.min(everyMs, Math.max(1, dueMs));
     clearTimeout(this.#timer);
     this.#timer = setTimeout(this.#sweep, waitMs);
   }
@@ -396,8 +416,7 @@ export class Group {
     const nowMs = this.#parts.clock.monotonicMs();
     if (nowMs - this.#handed.atMs >= 1000) this.#handed = { atMs: nowMs, now: 0, before: this.#handed.now };
     for (const consumer of this.consumers) this.#verdicts.expire(consumer, nowMs);
-    const isHeld = this.#parts.ledger.isHeld && this.#parts.ahead.mayRead(this, this.#ready.bytes);
-    if (isHeld && !this.isPaused) this.#redelivery.redeliver(nowMs);
+    this.#redeliver(nowMs);
     this.read();
     this.#schedule();
   };

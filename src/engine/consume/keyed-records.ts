@@ -39,10 +39,15 @@ export class KeyedRecords implements ReadyRecords {
   #unclaimed: Lane[] = [];
   #owners: readonly Consumer[] = [];
   #count = 0;
+  #againCount = 0;
   #bytes = 0;
 
   get count(): number {
     return this.#count + this.#free.count;
+  }
+
+  get againCount(): number {
+    return this.#againCount + this.#free.againCount;
   }
 
   get bytes(): number {
@@ -62,6 +67,7 @@ export class KeyedRecords implements ReadyRecords {
     const lane = this.#laneOf(record.lane);
     if (holds(record)) lane.held -= 1;
     lane.again.push(record);
+    this.#againCount += 1;
     this.#grow(record);
     this.#settle(lane);
   }
@@ -84,8 +90,10 @@ export class KeyedRecords implements ReadyRecords {
     if (record.lane === undefined) return this.#free.take(consumer, record);
     const lane = this.#offers.get(consumer)?.shift();
     if (lane === undefined) return;
-    if (lane.again.at(0) === record) lane.again.shift();
-    else lane.waiting.shift();
+    if (lane.again.at(0) === record) {
+      lane.again.shift();
+      this.#againCount -= 1;
+    } else lane.waiting.shift();
     this.#shrink(record);
     lane.state = "working";
   }
@@ -116,8 +124,11 @@ export class KeyedRecords implements ReadyRecords {
       for (const queue of [lane.again, lane.waiting]) {
         for (let left = queue.length; left > 0; left--) {
           const record = queue.shift() as HeldRecord;
-          if (record.claim === claim) this.#shrink(record);
-          else queue.push(record);
+          if (record.claim !== claim) queue.push(record);
+          else {
+            this.#shrink(record);
+            if (queue === lane.again) this.#againCount -= 1;
+          }
         }
       }
       // With its slot goes all that was known of a lane.
@@ -146,6 +157,7 @@ export class KeyedRecords implements ReadyRecords {
     for (const lanes of this.#offers.values()) lanes.clear();
     this.#unclaimed = [];
     this.#count = 0;
+    this.#againCount = 0;
     this.#bytes = 0;
   }
 

@@ -7,6 +7,8 @@ import type { HeldRecord, RecordState } from "./held-record.js";
 export interface ReadyRecords {
   /** How many wait, whether somebody may have them now or not. */
   readonly count: number;
+  /** How many of them come again. */
+  readonly againCount: number;
   /** Bytes of their frames. */
   readonly bytes: number;
   /** A record that was just read. They come in the order of offsets. */

@@ -10,8 +10,6 @@ import type { ReadyRecords } from "./ready-records.js";
 import { RetryQueue } from "./retry-queue.js";
 import type { SettleWriter } from "./settle-writer.js";
 
-/** Records that are fetched at once. */
-const fetchedAtOnce = 500;
 /** How long what could not be fetched waits. */
 const againMs = 100;
 
@@ -97,10 +95,10 @@ export class Redelivery {
     if (this.#retries.count === 0 && claim.isLost) this.#returning.clear();
   }
 
-  /** Fetches what is due. One fetch at a time. */
-  redeliver(nowMs: number): void {
-    if (this.#fetching !== undefined || this.nextMs > nowMs) return;
-    this.#fetching = this.#fetch(this.#retries.takeDue(nowMs, fetchedAtOnce)).finally(() => {
+  /** Fetches at most so many of those that are due. One fetch at a time. */
+  redeliver(nowMs: number, most: number): void {
+    if (this.#fetching !== undefined || this.nextMs > nowMs || most <= 0) return;
+    this.#fetching = this.#fetch(this.#retries.takeDue(nowMs, most)).finally(() => {
       this.#fetching = undefined;
       this.#parts.onReady();
     });

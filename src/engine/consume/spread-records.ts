@@ -19,6 +19,10 @@ export class SpreadRecords implements ReadyRecords {
     return this.#again.length + this.#fresh.length;
   }
 
+  get againCount(): number {
+    return this.#again.length;
+  }
+
   get bytes(): number {
     return this.#bytes;
   }
