@@ -224,6 +224,22 @@ describe.each(databaseKinds)("consume on %s", (kind) => {
     expect((await progressOf(name)).unsettled).toBe(0);
   });
 
+  test("KEYED, a consumer that pauses leaves its keys to the others", async () => {
+    const name = await subscribe(100, "keyed");
+    const paused = await open(name, { records: 0 });
+    const working = await open(name, { records: 100 });
+    while (working.delivered.length < 100) {
+      const from = working.delivered.length;
+      await working.next();
+      working.acknowledge(...working.delivered.slice(from).map(({ offset }) => offset));
+    }
+    working.say({ window: { records: 0, bytes: 0 } });
+    paused.say({ window: wide });
+    await publish(name, range(100, 110));
+    await paused.take(10);
+    await Promise.all([paused.lose(), working.lose()]);
+  });
+
   test("pause, seek and delete, reach those who consume", async () => {
     const name = await subscribe(10);
     const { subscriptions } = node.engine;

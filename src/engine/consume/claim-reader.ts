@@ -205,14 +205,21 @@ export class ClaimReader {
   }
 
   #claimOf(offset: number): Claim | undefined {
-    for (const claim of this.#parts.claims.values()) if (claim.unread.has(offset)) return claim;
+    for (const claim of this.#parts.claims.values()) if (!claim.isLeaving && claim.unread.has(offset)) return claim;
     return undefined;
   }
 
-  /** What is no longer kept is settled. What waits for its retry down there is found to be gone when its turn comes. */
+  /**
+   * What is no longer kept is settled, where it was not read. What waits for its retry down there is found to be gone when
+   * its turn comes; or it is not gone, since it was parked and redriven.
+   */
   #skip(first: number, next: number): void {
-    for (const { unread } of this.#parts.claims.values()) unread.delete(first, next);
-    for (const claim of this.#parts.claims.values()) this.#parts.writer.pass(claim, first, next);
+    for (const claim of this.#parts.claims.values()) {
+      for (const { firstOffset, nextOffset } of claim.unread) {
+        if (firstOffset < next) this.#parts.writer.pass(claim, firstOffset, Math.min(nextOffset, next));
+      }
+      claim.unread.delete(first, next);
+    }
     this.#parts.onSkipped(first, next);
   }
 }

@@ -265,9 +265,10 @@ function isDrain(reason: unknown): boolean {
   return (reason as MillraceError | undefined)?.code === "draining";
 }
 
-/** A draining node still tells what was written; a client that is gone is told nothing. */
+/** A draining node still tells what was written; a client that is gone, or whose call has ended, is told nothing. */
 function untilGone(signal: AbortSignal, left: AbortSignal): AbortSignal {
   const gone = new AbortController();
+  left.addEventListener("abort", () => gone.abort(left.reason), { once: true });
   const onAbort = (): void => {
     if (!isDrain(signal.reason)) gone.abort(signal.reason);
   };

@@ -62,6 +62,11 @@ export class Consumer {
     this.window = window;
   }
 
+  /** Whether its window lets anything through at all. */
+  get isOpen(): boolean {
+    return this.window.records > 0 && this.window.bytes > 0;
+  }
+
   /** How many more records its window lets through, if their bytes do. */
   get room(): number {
     if (this.window.bytes === 0 || this.failure !== undefined) return 0;

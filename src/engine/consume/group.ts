@@ -157,7 +157,7 @@ export class Group {
 
   join(consumer: Consumer): void {
     this.consumers.add(consumer);
-    this.#ready.share(this.consumers);
+    this.#share();
     this.#schedule();
     this.read();
   }
@@ -169,7 +169,7 @@ export class Group {
   leave(consumer: Consumer, wasLost: boolean): void {
     if (!this.consumers.delete(consumer)) return;
     this.#verdicts.takeAll(consumer, wasLost);
-    this.#ready.share(this.consumers);
+    this.#share();
     this.#schedule();
     this.wakeAll();
   }
@@ -177,7 +177,9 @@ export class Group {
   /** What a consumer says of its window and of its records. */
   hear(consumer: Consumer, request: ConsumerRequest): void {
     if (request.window !== undefined) {
+      const wasOpen = consumer.isOpen;
       consumer.window = request.window;
+      if (consumer.isOpen !== wasOpen) this.#share();
       consumer.tell({ kind: "window-changed", window: request.window });
     }
     this.#verdicts.hear(consumer, request);
@@ -368,6 +370,11 @@ export class Group {
     this.#ready.drop(claim);
     this.#redelivery.drop(claim);
     this.#holdAhead();
+  }
+
+  /** Keys are spread over those who take any: one that paused would hold up all others, once what is its is read ahead. */
+  #share(): void {
+    this.#ready.share(new Set([...this.consumers].filter((consumer) => consumer.isOpen)));
   }
 
   #holdAhead(): void {

@@ -78,6 +78,7 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
   /** Ephemeral groups that close: a moment each. */
   const closings = trackTasks((error) => logger.error({ err: error }, "an ephemeral consumer did not close"));
   let lastConsumerId = 0;
+  let isClosed = false;
   const session = createNodeSession({ ...parts, onLost: loseAll });
 
   function loseAll(): void {
@@ -121,6 +122,7 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
   async function acquire(name: string): Promise<{ entry: Entry; held: SubscriptionGroup; cursor: number }> {
     for (;;) {
       const { subscriptionId } = await findSubscription(lanes, name);
+      if (isClosed) throw new MillraceError("draining", "The node is closing");
       const known = entries.get(subscriptionId);
       if (known?.group?.group.isOver === true) close(subscriptionId, known);
       if (known?.closing !== undefined) {
@@ -174,20 +176,26 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
   }
 
   async function joinSubscription(opening: ConsumeOpening & { kind: "subscription" }, consumer: Consumer) {
-    const { entry, held, cursor } = await acquire(opening.subscription);
-    const { subscriptionId, sharing, epoch } = held.subscription;
-    const leave = once((wasLost: boolean) => {
-      held.group.leave(consumer, wasLost);
-      release(subscriptionId, entry);
-    });
-    try {
-      await held.join(consumer);
-    } catch (error) {
+    for (;;) {
+      const { entry, held, cursor } = await acquire(opening.subscription);
+      const { subscriptionId, sharing, epoch } = held.subscription;
+      const leave = once((wasLost: boolean) => {
+        held.group.leave(consumer, wasLost);
+        release(subscriptionId, entry);
+      });
+      try {
+        await held.join(consumer);
+      } catch (error) {
+        leave(false);
+        throw error;
+      }
+      const { group, topic, session: own } = held;
+      if (!group.isOver && entry.closing === undefined) {
+        return { group, topic, sharing, session: own, cursor: { epoch, offset: cursor }, leave };
+      }
+      // It ended while the consumer waited to be let in: nobody would tell it.
       leave(false);
-      throw error;
     }
-    const { topic } = held;
-    return { group: held.group, topic, sharing, session: held.session, cursor: { epoch, offset: cursor }, leave };
   }
 
   async function joinTopic(
@@ -235,6 +243,7 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
       return { membership, consumer };
     },
     async close() {
+      isClosed = true;
       for (const [subscriptionId, entry] of entries) close(subscriptionId, entry);
       await Promise.all([...entries.values()].map(({ closing }) => closing));
       await closings.settled();

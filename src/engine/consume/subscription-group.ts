@@ -129,17 +129,13 @@ export class SubscriptionGroup {
       settle: (write) => lanes.attempt("append", (store) => store.settle({ subscriptionId, session: own, ...write })),
       readRetryFrames: (offsets) =>
         lanes.run("live", (store) => store.readRetryFrames(subscriptionId, lease.topic.topicId, offsets)),
-      claimMore: (count, fromOffset, untilOffset) =>
-        lanes.run("live", (store) =>
-          store.claimBlock({
-            subscriptionId,
-            session: own,
-            generation: this.#generation,
-            count,
-            fromOffset,
-            untilOffset,
-          }),
-        ),
+      claimMore: async (count, fromOffset, untilOffset) => {
+        const generation = this.#generation;
+        const request = { subscriptionId, session: own, generation, count, fromOffset, untilOffset };
+        const claimed = await lanes.run("live", (store) => store.claimBlock(request));
+        // A seek that was heard of meanwhile has deleted it.
+        return generation === this.#generation ? claimed : undefined;
+      },
     };
   }
 
@@ -210,10 +206,13 @@ export class SubscriptionGroup {
       held.sort((one, other) => one.outstanding - other.outstanding);
       for (const claim of held.slice(0, surplus)) this.#retireSlot(claim.slot);
     }
-    const leaving = [...group.claims.values()].filter((claim) => claim.isLeaving && claim.outstanding === 0);
+    const retired = [...group.claims.values()].filter((claim) => claim.isLeaving);
+    // A slot goes as a whole: a redriven record that is worked on keeps its key, and so the slot's own claim.
+    const busy = new Set(retired.filter(({ outstanding }) => outstanding > 0).map(({ slot }) => slot));
+    const leaving = retired.filter(({ slot }) => !busy.has(slot));
     if (leaving.length === 0) return;
     await group.writer.flush();
-    const done = leaving.filter((claim) => !claim.isLost && claim.outstanding === 0 && !group.writer.has(claim));
+    const done = leaving.filter((claim) => !claim.isLost && !group.writer.has(claim));
     if (done.length === 0) return;
     const claimIds = done.map(({ claimId }) => claimId);
     await this.#parts.lanes.run("append", (store) =>
