@@ -78,6 +78,8 @@ export class Group {
   /** Records that were handed out since the last second began, and in the one before. */
   #handed = { atMs: 0, now: 0, before: 0 };
   #timer: NodeJS.Timeout | undefined;
+  /** When it fires, by the monotonic clock. */
+  #sweepMs = Number.POSITIVE_INFINITY;
   readonly #watching: Promise<void>;
 
   constructor(parts: GroupParts) {
@@ -249,7 +251,12 @@ export class Group {
     if (claim.isLost) return;
     claim.isLost = true;
     for (const consumer of this.consumers) {
-      for (const [offset, { record }] of consumer.outstanding) if (record.claim === claim) consumer.takeBack(offset);
+      for (const [offset, { record }] of consumer.outstanding) {
+        if (record.claim !== claim) continue;
+        consumer.takeBack(offset);
+        // A redriven claim may go without its slot: the key is worked on no more.
+        this.#ready.settled(record);
+      }
     }
     this.#forget(claim);
   }
@@ -415,11 +422,15 @@ export class Group {
     const nowMs = this.#parts.clock.monotonicMs();
     const dueMs = this.#mayRedeliver ? this.#redelivery.nextMs - nowMs : Number.POSITIVE_INFINITY;
     const waitMs = Math.min(everyMs, Math.max(1, dueMs));
+    // It is only ever moved forward: consumers that are busy would put it off for ever.
+    if (this.#timer !== undefined && this.#sweepMs <= nowMs + waitMs) return;
     clearTimeout(this.#timer);
+    this.#sweepMs = nowMs + waitMs;
     this.#timer = setTimeout(this.#sweep, waitMs);
   }
 
   readonly #sweep = (): void => {
+    this.#timer = undefined;
     const nowMs = this.#parts.clock.monotonicMs();
     if (nowMs - this.#handed.atMs >= 1000) this.#handed = { atMs: nowMs, now: 0, before: this.#handed.now };
     for (const consumer of this.consumers) this.#verdicts.expire(consumer, nowMs);

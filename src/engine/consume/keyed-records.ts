@@ -74,6 +74,7 @@ export class KeyedRecords implements ReadyRecords {
 
   peek(consumer: Consumer, againOnly: boolean): HeldRecord | undefined {
     const offers = this.#offers.get(consumer);
+    if (againOnly) this.#turnToAgain(offers);
     for (let lane = offers?.at(0); lane !== undefined; lane = offers?.at(0)) {
       const record = nextOf(lane);
       if (record !== undefined && (lane.again.length > 0 || !againOnly)) return record;
@@ -159,6 +160,14 @@ export class KeyedRecords implements ReadyRecords {
     this.#count = 0;
     this.#againCount = 0;
     this.#bytes = 0;
+  }
+
+  /** Brings a lane to the front of which something comes again, if there is one: others would hide it. */
+  #turnToAgain(offers: Queue<Lane> | undefined): void {
+    if (offers === undefined || this.#againCount === 0) return;
+    for (let left = offers.length; left > 0 && offers.at(0)?.again.length === 0; left--) {
+      offers.push(offers.shift() as Lane);
+    }
   }
 
   #laneOf(number: number): Lane {

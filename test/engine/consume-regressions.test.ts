@@ -1,0 +1,82 @@
+/** What consumers once ran into: each a case of its own, on Postgres. */
+
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { DeliveryPolicy, Sharing, Window } from "../../src/core/index.js";
+import { Claim } from "../../src/engine/consume/claim.js";
+import { Consumer } from "../../src/engine/consume/consumer.js";
+import { KeyedRecords } from "../../src/engine/consume/keyed-records.js";
+import { SettleWriter } from "../../src/engine/consume/settle-writer.js";
+import { slotShare } from "../../src/engine/consume/slot-share.js";
+import type { Store } from "../../src/store/index.js";
+import { sleep } from "../../src/streams/index.js";
+import { systemClock } from "../../src/telemetry/index.js";
+import { createTestDatabase, type TestDatabase } from "../support/database.js";
+import { openTestEngine, range, type TestEngine } from "../support/open-engine.js";
+import { recordsOf } from "./control-plane.js";
+import { openConsumer, type TestConsumer } from "./test-consumer.js";
+
+const at = (offset: number) => ({ firstOffset: offset, nextOffset: offset + 1 });
+const noSignal = new AbortController().signal;
+
+describe("consume, what once went wrong", () => {
+  let database: TestDatabase;
+  let store: Store;
+  let node: TestEngine;
+  let names = 0;
+
+  beforeAll(async () => {
+    database = await createTestDatabase("postgres");
+    store = await database.openStore();
+    node = await openTestEngine(store, { headPollMs: 20, heartbeatMinMs: 60_000, heartbeatMaxMs: 60_000 });
+  });
+  afterAll(async () => {
+    await node?.engine.close();
+    await database?.drop();
+  });
+
+  async function subscribe(count: number, sharing: Sharing, policy: Partial<DeliveryPolicy> = {}): Promise<string> {
+    const name = `r-${++names}`;
+    const limits = { recordBytes: 0, batchRecords: 0, batchBytes: 0 };
+    const retention = { ageMs: 0, records: 0, bytes: 0 };
+    await node.engine.topics.create({ name, labels: new Map(), limits, retention, keyed: false });
+    const batch = recordsOf(range(0, count).map((number) => ({ key: `k${number % 10}`, text: "x" })));
+    await node.engine.append({ topic: name, batch, expectedOffset: undefined, producer: undefined, epoch: 0 });
+    const from = { at: "earliest" } as const;
+    await node.engine.subscriptions.create({ name, topic: name, from, sharing, policy, labels: new Map() });
+    return name;
+  }
+
+  async function open(subscription: string, window: Partial<Window> = {}): Promise<TestConsumer> {
+    const consumer = openConsumer(node.engine, {
+      kind: "subscription",
+      subscription,
+      consumer: "",
+      window: { records: 1000, bytes: 1_000_000, ...window },
+    });
+    await consumer.next();
+    return consumer;
+  }
+
+  test("a deadline passes, also while the consumer goes on acknowledging other records", async () => {
+    const name = await subscribe(400, "shared", { ackDeadlineMs: 1000 });
+    const consumer = await open(name, { records: 2 });
+    const until = Date.now() + 5000;
+    for (let done = 1; Date.now() < until; await sleep(10)) {
+      await consumer.next();
+      if (consumer.delivered.some(({ offset, attempt }) => offset === 0 && attempt === 2)) break;
+      for (; done < consumer.delivered.length; done++) consumer.acknowledge(consumer.delivered[done]?.offset ?? 0);
+    }
+    expect(consumer.delivered).toContainEqual({ offset: 0, attempt: 2 });
+    await consumer.lose();
+  });
+
+  test("a call that fails while it has much to tell, ends", async () => {
+    const name = await subscribe(1, "shared");
+    const consumer = await open(name);
+    consumer.say({ release: range(0, 12_000).map((index) => at(10 + 2 * index)) });
+    await sleep(50);
+    await node.engine.subscriptions.delete(name);
+    await sleep(100);
+    await expect(consumer.next()).rejects.toMatchObject({ code: "subscription-not-found" });
+  });
+});
