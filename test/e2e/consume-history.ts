@@ -101,6 +101,7 @@ async function consume(
       stage(`${what} killed`);
       if (what === "server") {
         await server.stop("SIGKILL");
+        await scene.lastWordsOf("server");
         server = await startServerProcess(["--listen", address, ...args]);
       } else if (postgres !== undefined) await killPostgres(postgres);
       scene.disrupted(`${what} back`);

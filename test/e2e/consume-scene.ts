@@ -48,6 +48,8 @@ export interface Scene {
   reaches(acknowledged: number): Promise<void>;
   /** Lets time pass; rejects as above. */
   passes(ms: number): Promise<void>;
+  /** Resolves when what a dead server had sent has been read: nothing is expected of what comes later to go on from there. */
+  lastWordsOf(what: string): Promise<void>;
   /** Something is done to the servers. */
   disrupted(what: string): void;
   /** Their node stands still, or had time to find out that it had. */
@@ -147,6 +149,12 @@ export async function openScene(options: SceneOptions): Promise<Scene> {
     async passes(ms) {
       await delay(ms);
       failure.signal.throwIfAborted();
+    },
+    async lastWordsOf(what) {
+      // Its sockets end after what they have: they are read in whole rounds of the event loop.
+      await delay(50);
+      failure.signal.throwIfAborted();
+      history.take({ kind: "disrupted", what: `${what} gone` }, performance.now());
     },
     disrupted: (what) => history.take({ kind: "disrupted", what }, performance.now()),
     frozen: (kind, calls) => history.take({ kind, calls }, performance.now()),

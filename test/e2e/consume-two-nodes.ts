@@ -66,6 +66,7 @@ export async function consumeOnTwoNodes(run: TwoNodesRun): Promise<void> {
       if (what === "kill") {
         scene.disrupted(`node ${index} killed`);
         await node.stop("SIGKILL");
+        await scene.lastWordsOf(`node ${index}`);
         nodes[index] = await start(node.address);
         scene.disrupted(`node ${index} back`);
         continue;
