@@ -7,7 +7,7 @@ import { Consumer } from "../../src/engine/consume/consumer.js";
 import { KeyedRecords } from "../../src/engine/consume/keyed-records.js";
 import { SettleWriter } from "../../src/engine/consume/settle-writer.js";
 import { slotShare } from "../../src/engine/consume/slot-share.js";
-import type { Store } from "../../src/store/index.js";
+import type { ClaimKind, Store } from "../../src/store/index.js";
 import { sleep } from "../../src/streams/index.js";
 import { systemClock } from "../../src/telemetry/index.js";
 import { createTestDatabase, type TestDatabase } from "../support/database.js";
@@ -79,4 +79,38 @@ describe("consume, what once went wrong", () => {
     await sleep(100);
     await expect(consumer.next()).rejects.toMatchObject({ code: "subscription-not-found" });
   });
+
+  test("what is flushed, is written while there is always more to write", async () => {
+    const nothing = () => undefined;
+    const writer = new SettleWriter({
+      clock: systemClock,
+      intervalMs: 10,
+      async settle() {
+        await sleep(10);
+        return { lostClaims: [], settledElsewhere: [], gone: [] };
+      },
+      ...{ onRetry: nothing, onElsewhere: nothing, onParked: nothing, onLost: nothing },
+      ...{ onDone: nothing, onProgress: nothing, onFault: nothing },
+    });
+    const claim = claimOf("slot", 0);
+    const consumer = consumerOf(1);
+    let offset = 0;
+    const busy = setInterval(() => writer.acknowledge(claim, offset, ++offset, consumer), 1);
+    try {
+      await sleep(30);
+      const before = offset;
+      await writer.flush();
+      expect(claim.todo.first).toBeGreaterThanOrEqual(before);
+    } finally {
+      clearInterval(busy);
+    }
+  });
 });
+
+function claimOf(kind: ClaimKind, slot: number): Claim {
+  return new Claim({ claimId: slot, kind, slot, todo: [{ firstOffset: 0, nextOffset: Number.POSITIVE_INFINITY }] });
+}
+
+function consumerOf(id: number): Consumer {
+  return new Consumer({ id, name: "", peer: "", node: "" }, { records: 10, bytes: 1000 });
+}

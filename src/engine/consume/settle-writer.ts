@@ -70,6 +70,8 @@ interface Batch {
   readonly parked: ParkNote[];
   readonly confirmations: Confirmation[];
   records: number;
+  /** Who waits until it is written, or was given up. */
+  readonly waiting: (() => void)[];
 }
 
 export class SettleWriter {
@@ -131,9 +133,12 @@ export class SettleWriter {
 
   /** Writes also what could wait. Resolves when all that is pending now is written, or was given up. */
   async flush(): Promise<void> {
-    if (!isWorthWriting(this.#pending) && this.#flushing === undefined) return;
+    const batch = isWorthWriting(this.#pending) ? this.#pending : this.#writing;
+    if (batch === undefined || (this.#flushing === undefined && this.#given.signal.aborted)) return;
+    // Not until there is nothing left to write: with busy consumers that is never.
+    const written = new Promise<void>((resolve) => batch.waiting.push(resolve));
     this.#flush(true);
-    await this.#flushing;
+    await written;
   }
 
   /** Whether something of a claim is pending. */
@@ -164,8 +169,9 @@ export class SettleWriter {
       .catch((error: unknown) => this.#parts.onFault(error))
       .finally(() => {
         this.#flushing = undefined;
+        if (this.#given.signal.aborted) tellAll(this.#pending);
         // It may have come since the last look.
-        if (this.#isUrgent) this.#flush(false);
+        else if (this.#isUrgent) this.#flush(false);
       });
   }
 
@@ -186,6 +192,7 @@ export class SettleWriter {
         if (outcome !== undefined) this.#settle(batch, outcome);
       } finally {
         this.#writing = undefined;
+        tellAll(batch);
       }
       this.#parts.onProgress();
     }
@@ -276,7 +283,11 @@ export function isTransient(error: unknown): boolean {
 }
 
 function emptyBatch(): Batch {
-  return { settled: new Map(), settledRetries: [], retries: [], parked: [], confirmations: [], records: 0 };
+  return { settled: new Map(), settledRetries: [], retries: [], parked: [], confirmations: [], records: 0, waiting: [] };
+}
+
+function tellAll(batch: Batch): void {
+  for (const tell of batch.waiting.splice(0)) tell();
 }
 
 function rangesOf(batch: Batch, claim: Claim): RangeSet {
