@@ -80,6 +80,33 @@ describe("consume, what once went wrong", () => {
     await expect(consumer.next()).rejects.toMatchObject({ code: "subscription-not-found" });
   });
 
+  test("redriven records that wait for their turn, do not keep new ones back", async () => {
+    const name = await subscribe(10, "shared", { retryBacklog: 1 });
+    const first = await open(name, { records: 4 });
+    await first.take(4);
+    first.say({ park: range(0, 4).map((offset) => ({ range: at(offset), reason: "" })), window: { records: 0, bytes: 1 } });
+    await first.told("parked", 4);
+    const all = { subscription: name, offsets: [], filter: undefined };
+    await node.engine.subscriptions.redriveParked(all, 0.01, noSignal);
+    const second = await open(name);
+    await sleep(200);
+    await second.take(7);
+    const offsets = second.delivered.map(({ offset }) => offset);
+    expect(offsets.sort((one, other) => one - other)).toEqual([0, ...range(4, 10)]);
+    await Promise.all([first.lose(), second.lose()]);
+  });
+
+  test("the shares of nodes in a KEYED subscription, leave nobody out", () => {
+    const sharesOf = (...consumers: number[]): number[] => {
+      const members = consumers.map((count, session) => ({ session, consumers: count, facts: "[]" }));
+      return members.map(({ session, consumers: count }) => slotShare(members, session, count));
+    };
+    expect(sharesOf(1, 1)).toEqual([16, 16]);
+    expect(sharesOf(31, 1, 1)).toEqual([30, 1, 1]);
+    expect(sharesOf(1000, 0, 1)).toEqual([31, 0, 1]);
+    expect(Math.min(...sharesOf(...range(0, 20).map(() => 1)))).toBe(1);
+  });
+
   test("what is flushed, is written while there is always more to write", async () => {
     const nothing = () => undefined;
     const writer = new SettleWriter({

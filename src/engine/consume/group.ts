@@ -230,7 +230,7 @@ export class Group {
     if (!this.#parts.ledger.isHeld || this.writer.isStuck || this.writer.backlog >= unwrittenMost) return "database";
     const next = this.#ready.peek(consumer, this.#againOnly);
     if (next !== undefined) return next.end - next.start > consumer.byteRoom ? "window-full-bytes" : "nothing";
-    if (this.#redelivery.count >= this.policy.retryBacklog) return "retry-backlog-full";
+    if (this.#redelivery.backlog >= this.policy.retryBacklog) return "retry-backlog-full";
     if (this.#ready.count > 0) return "keys-busy";
     if (this.claims.size === 0 && this.#parts.sharing !== "shared") return "other-consumers";
     if (this.#reader.isReading || this.#redelivery.isFetching) return "database";
@@ -345,7 +345,7 @@ export class Group {
   }
 
   get #againOnly(): boolean {
-    return this.#redelivery.count >= this.policy.retryBacklog || this.#redelivery.isReturning;
+    return this.#redelivery.backlog >= this.policy.retryBacklog || this.#redelivery.isReturning;
   }
 
   /** Fetches what comes again, whatever is read ahead: in KEYED groups all of that may wait for these. */
@@ -396,7 +396,7 @@ export class Group {
 
   get #wantsMore(): boolean {
     if (this.isPaused || this.#end.signal.aborted || !this.#parts.ledger.isHeld || this.writer.isStuck) return false;
-    if (this.#redelivery.count >= this.policy.retryBacklog || this.writer.backlog >= unwrittenMost) return false;
+    if (this.#redelivery.backlog >= this.policy.retryBacklog || this.writer.backlog >= unwrittenMost) return false;
     if (!this.#parts.ahead.mayRead(this, this.#ready.bytes)) return false;
     if (this.#parts.sharing !== "keyed" && this.#ready.count >= this.#wanted) return false;
     for (const consumer of this.consumers) if (consumer.room > 0) return true;

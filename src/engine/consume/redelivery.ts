@@ -44,6 +44,11 @@ export class Redelivery {
     return this.#retries.count;
   }
 
+  /** How many of those failed: what was redriven waits for its turn, and says nothing of new records. */
+  get backlog(): number {
+    return this.#retries.count - this.#retries.redrivenCount;
+  }
+
   /** When the next one is due, by the monotonic clock; Infinity: none waits. */
   get nextMs(): number {
     return this.#retries.nextMs ?? Number.POSITIVE_INFINITY;

@@ -4,9 +4,15 @@ import type { WaitingRecord } from "./held-record.js";
 /** Records that wait for their retry, the next one first: a binary heap. Its owner bounds it. */
 export class RetryQueue {
   #heap: WaitingRecord[] = [];
+  #redriven = 0;
 
   get count(): number {
     return this.#heap.length;
+  }
+
+  /** Of those, records that were redriven. */
+  get redrivenCount(): number {
+    return this.#redriven;
   }
 
   /** When the next one is due; undefined: none waits. */
@@ -15,6 +21,7 @@ export class RetryQueue {
   }
 
   push(record: WaitingRecord): void {
+    if (record.claim.kind === "redriven") this.#redriven += 1;
     const heap = this.#heap;
     let at = heap.push(record) - 1;
     while (at > 0) {
@@ -35,17 +42,19 @@ export class RetryQueue {
 
   drop(claim: Claim): void {
     const left = this.#heap.filter((record) => record.claim !== claim);
-    this.#heap = [];
+    this.clear();
     for (const record of left) this.push(record);
   }
 
   clear(): void {
     this.#heap = [];
+    this.#redriven = 0;
   }
 
   #shift(): WaitingRecord {
     const heap = this.#heap;
     const first = heap[0] as WaitingRecord;
+    if (first.claim.kind === "redriven") this.#redriven -= 1;
     const last = heap.pop() as WaitingRecord;
     if (heap.length === 0) return first;
     let at = 0;
