@@ -309,6 +309,18 @@ describe("Consumption.forEach()", () => {
     expect(group.rejected.map(({ reason }) => reason)).toEqual(["ß".repeat(512)]);
   });
 
+  test("begins nothing more once its signal aborts", async () => {
+    const { consume } = await openGroup([[0, 1, 2, 3]]);
+    const stop = new AbortController();
+    const begun: number[] = [];
+    const working = consume({ signal: stop.signal }).forEach(({ offset }) => {
+      begun.push(offset);
+      stop.abort(new Error("enough"));
+    });
+    await expect(working).rejects.toThrow("enough");
+    expect(begun).toEqual([0]);
+  });
+
   test("stop() finishes what is in hand, gives back the rest, and waits for the confirmations", async () => {
     const { consume, group } = await openGroup([upTo(10)]);
     const finish: (() => void)[] = [];

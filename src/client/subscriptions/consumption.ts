@@ -206,7 +206,11 @@ export class Consumer implements Consumption {
 
   async #run(): Promise<void> {
     const { signal } = this.#options;
-    const abort = () => this.#ended.abort(signal?.reason);
+    const abort = () => {
+      this.#ended.abort(signal?.reason);
+      // At once: what waits to be taken is somebody else's soon.
+      this.#closeSession();
+    };
     signal?.addEventListener("abort", abort, { once: true });
     if (signal?.aborted === true) abort();
     let failure: End["failure"];
