@@ -1,9 +1,10 @@
 /** What consumers once ran into: each a case of its own, on Postgres. */
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { DeliveryPolicy, Sharing, Window } from "../../src/core/index.js";
+import { type DeliveryPolicy, keySlots, type Sharing, type Window } from "../../src/core/index.js";
 import { Claim } from "../../src/engine/consume/claim.js";
 import { Consumer } from "../../src/engine/consume/consumer.js";
+import type { HeldRecord } from "../../src/engine/consume/held-record.js";
 import { KeyedRecords } from "../../src/engine/consume/keyed-records.js";
 import { SettleWriter } from "../../src/engine/consume/settle-writer.js";
 import { slotShare } from "../../src/engine/consume/slot-share.js";
@@ -107,6 +108,25 @@ describe("consume, what once went wrong", () => {
     expect(Math.min(...sharesOf(...range(0, 20).map(() => 1)))).toBe(1);
   });
 
+  test("KEYED, records without a key do not wait until there are no others", () => {
+    const [ready, claim, consumer] = [new KeyedRecords(), claimOf("slot", 0), consumerOf(1)];
+    ready.share(new Set([consumer]));
+    const lanes = [0, undefined, keySlots, 2 * keySlots];
+    lanes.forEach((lane, offset) => ready.add({ ...recordOf(claim, offset), lane }));
+    expect(range(0, 4).map(() => takeFrom(ready, consumer, false))).toEqual([0, 1, 2, 3]);
+  });
+
+  test("KEYED, what comes again is not hidden behind what may not be handed out now", () => {
+    const [ready, claim, consumer] = [new KeyedRecords(), claimOf("slot", 0), consumerOf(1)];
+    ready.share(new Set([consumer]));
+    ready.add({ ...recordOf(claim, 0), lane: 0 });
+    ready.hold({ ...recordOf(claim, 1), lane: keySlots });
+    ready.addAgain({ ...recordOf(claim, 1), lane: keySlots });
+    expect(takeFrom(ready, consumer, true)).toBe(1);
+    expect(takeFrom(ready, consumer, true)).toBeUndefined();
+    expect(takeFrom(ready, consumer, false)).toBe(0);
+  });
+
   test("what is flushed, is written while there is always more to write", async () => {
     const nothing = () => undefined;
     const writer = new SettleWriter({
@@ -133,6 +153,17 @@ describe("consume, what once went wrong", () => {
     }
   });
 });
+
+function recordOf(claim: Claim, offset: number): HeldRecord {
+  return { claim, offset, lane: undefined, deliveries: 0, failures: 0, page: new Uint8Array(1), start: 0, end: 1 };
+}
+
+/** The offset of the next record, taken out. */
+function takeFrom(ready: KeyedRecords, consumer: Consumer, againOnly: boolean): number | undefined {
+  const record = ready.peek(consumer, againOnly);
+  if (record !== undefined) ready.take(consumer, record);
+  return record?.offset;
+}
 
 function claimOf(kind: ClaimKind, slot: number): Claim {
   return new Claim({ claimId: slot, kind, slot, todo: [{ firstOffset: 0, nextOffset: Number.POSITIVE_INFINITY }] });

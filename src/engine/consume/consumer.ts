@@ -6,14 +6,14 @@
 import { type OffsetRange, RangeSet, type Window } from "../../core/index.js";
 import { Watch } from "../../streams/index.js";
 import type { Confirmed, ConsumeEvent, ConsumerFacts, ConsumerWaiting } from "../subscription-engine.js";
-import type { HeldRecord } from "./held-record.js";
+import type { RecordState } from "./held-record.js";
 
 /** A transport that has not taken a message for so long is blocked. */
 const blockedMs = 500;
 
 /** A record that a consumer has. */
 export interface Outstanding {
-  readonly record: HeldRecord;
+  readonly record: RecordState;
   readonly bytes: number;
   /** By the monotonic clock; Infinity until the transport took it: only then the clock runs. */
   deadlineMs: number;

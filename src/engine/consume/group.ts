@@ -21,6 +21,7 @@ import type { Topic } from "../topic.js";
 import { Claim } from "./claim.js";
 import { ClaimReader } from "./claim-reader.js";
 import type { Consumer, Outstanding } from "./consumer.js";
+import { type HeldRecord, stateOf } from "./held-record.js";
 import { KeyedRecords } from "./keyed-records.js";
 import type { Ledger } from "./ledger.js";
 import type { ReadAhead } from "./read-ahead.js";
@@ -197,7 +198,8 @@ export class Group {
     let byteRoom = consumer.byteRoom;
     let bytes = 0;
     let attempt = 0;
-    const taken: Outstanding[] = [];
+    const taken: HeldRecord[] = [];
+    const handed: Outstanding[] = [];
     for (; room > 0; room--) {
       const record = this.#ready.peek(consumer, againOnly);
       if (record === undefined) break;
@@ -205,15 +207,17 @@ export class Group {
       if (taken.length > 0 && (record.deliveries + 1 !== attempt || bytes + size > bytesMax)) break;
       if (size > byteRoom) break;
       this.#ready.take(consumer, record);
-      const outstanding = { record, bytes: size, deadlineMs: Number.POSITIVE_INFINITY };
+      // Without its frame: one record that is not acknowledged would hold its whole page.
+      const outstanding = { record: stateOf(record), bytes: size, deadlineMs: Number.POSITIVE_INFINITY };
       consumer.hand(outstanding);
-      taken.push(outstanding);
+      taken.push(record);
+      handed.push(outstanding);
       attempt = record.deliveries + 1;
       bytes += size;
       byteRoom = consumer.byteRoom;
     }
     if (taken.length === 0) return undefined;
-    consumer.carry(taken);
+    consumer.carry(handed);
     this.#handed.now += taken.length;
     this.#parts.metrics.recordsDelivered.inc({ attempt: attempt === 1 ? "first" : "again" }, taken.length);
     this.#holdAhead();
@@ -460,12 +464,12 @@ export class Group {
 }
 
 /** The frames of records; those that stand side by side are one run. */
-function runsOf(taken: readonly Outstanding[]): Uint8Array[] {
+function runsOf(taken: readonly HeldRecord[]): Uint8Array[] {
   const runs: Uint8Array[] = [];
   let page: Uint8Array | undefined;
   let start = 0;
   let end = 0;
-  for (const { record } of taken) {
+  for (const record of taken) {
     if (record.page === page && record.start === end) {
       end = record.end;
       continue;

@@ -11,6 +11,11 @@ export interface RecordState {
   readonly failures: number;
 }
 
+/** A record without its frame: who keeps that keeps no page in memory. */
+export function stateOf({ claim, offset, lane, deliveries, failures }: RecordState): RecordState {
+  return { claim, offset, lane, deliveries, failures };
+}
+
 /** A record in memory: its frame is a part of a page. */
 export interface HeldRecord extends RecordState {
   readonly page: Uint8Array;

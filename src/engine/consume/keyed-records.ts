@@ -74,17 +74,21 @@ export class KeyedRecords implements ReadyRecords {
 
   peek(consumer: Consumer, againOnly: boolean): HeldRecord | undefined {
     const offers = this.#offers.get(consumer);
+    const free = this.#free.peek(consumer, againOnly);
     if (againOnly) this.#turnToAgain(offers);
     for (let lane = offers?.at(0); lane !== undefined; lane = offers?.at(0)) {
       const record = nextOf(lane);
-      if (record !== undefined && (lane.again.length > 0 || !againOnly)) return record;
+      // Whichever is older: neither may wait until there is none of the other.
+      if (record !== undefined && (lane.again.length > 0 || !againOnly)) {
+        return free !== undefined && free.offset < record.offset ? free : record;
+      }
       if (record !== undefined) break;
       // What it was offered for was dropped.
       offers?.shift();
       lane.state = "resting";
       this.#settle(lane);
     }
-    return this.#free.peek(consumer, againOnly);
+    return free;
   }
 
   take(consumer: Consumer, record: HeldRecord): void {

@@ -7,7 +7,7 @@ import type { ConsumerRequest } from "../subscription-engine.js";
 import type { Claim } from "./claim.js";
 import type { Consumer, Outstanding } from "./consumer.js";
 import { heldOf } from "./held-offsets.js";
-import type { HeldRecord, RecordState } from "./held-record.js";
+import type { RecordState } from "./held-record.js";
 import type { ReadyRecords } from "./ready-records.js";
 import type { Redelivery } from "./redelivery.js";
 import type { SettleWriter } from "./settle-writer.js";
@@ -118,7 +118,7 @@ export class Verdicts {
     delayMs: number,
     told: { readonly consumer: Consumer; readonly verdict: "rejected" } | undefined,
   ): void {
-    const failed = { ...stateOf(record), deliveries: record.deliveries + 1, failures: record.failures + 1 };
+    const failed = { ...record, deliveries: record.deliveries + 1, failures: record.failures + 1 };
     if (failed.failures >= this.#parts.policy().attemptsMax && this.#parts.mayPark(1)) {
       this.#parts.writer.park({ record: failed, slot: this.#slotOf(record), reason, told });
       return;
@@ -135,7 +135,7 @@ export class Verdicts {
     if (!this.#parts.mayPark(1)) {
       return this.#fail(outstanding, why, this.#parts.policy().retryMaxMs, { consumer, verdict: "rejected" });
     }
-    const parked = { ...stateOf(record), deliveries: record.deliveries + 1, failures: record.failures + 1 };
+    const parked = { ...record, deliveries: record.deliveries + 1, failures: record.failures + 1 };
     this.#parts.writer.park({
       record: parked,
       slot: this.#slotOf(record),
@@ -150,7 +150,7 @@ export class Verdicts {
   ): void {
     this.#parts.ready.failed(record);
     this.#parts.redelivery.expect(record, 0);
-    const released = { ...stateOf(record), deliveries: record.deliveries + 1 };
+    const released = { ...record, deliveries: record.deliveries + 1 };
     this.#parts.writer.retry({ record: released, delayMs: 0, reason: undefined, told });
   }
 
@@ -162,8 +162,4 @@ export class Verdicts {
     const { retryMinMs, retryMaxMs } = this.#parts.policy();
     return Math.min(retryMaxMs, retryMinMs * 2 ** Math.min(failures - 1, 40));
   }
-}
-
-function stateOf({ claim, offset, lane, deliveries, failures }: HeldRecord): RecordState {
-  return { claim, offset, lane, deliveries, failures };
 }
