@@ -108,6 +108,8 @@ class ClientLife {
   }
 
   async #work(delivery: Delivery): Promise<void> {
+    // It is dead.
+    if (this.#aborting.signal.aborted) return;
     const { random, habits, readUntilMs } = this.#options;
     const call = this.#call;
     const { offset, attempt, signal } = delivery;
