@@ -13,7 +13,7 @@ import { sleep } from "../../src/streams/index.js";
 import { systemClock } from "../../src/telemetry/index.js";
 import { createTestDatabase, type TestDatabase } from "../support/database.js";
 import { openTestEngine, range, type TestEngine } from "../support/open-engine.js";
-import { recordsOf } from "./control-plane.js";
+import { holdAll, recordsOf } from "./control-plane.js";
 import { openConsumer, type TestConsumer } from "./test-consumer.js";
 
 const at = (offset: number) => ({ firstOffset: offset, nextOffset: offset + 1 });
@@ -47,8 +47,8 @@ describe("consume, what once went wrong", () => {
     return name;
   }
 
-  async function open(subscription: string, window: Partial<Window> = {}): Promise<TestConsumer> {
-    const consumer = openConsumer(node.engine, {
+  async function open(subscription: string, window: Partial<Window> = {}, on = node): Promise<TestConsumer> {
+    const consumer = openConsumer(on.engine, {
       kind: "subscription",
       subscription,
       consumer: "",
@@ -106,6 +106,86 @@ describe("consume, what once went wrong", () => {
     expect(sharesOf(31, 1, 1)).toEqual([30, 1, 1]);
     expect(sharesOf(1000, 0, 1)).toEqual([31, 0, 1]);
     expect(Math.min(...sharesOf(...range(0, 20).map(() => 1)))).toBe(1);
+  });
+
+  test("EXCLUSIVE, a consumer that was let in while the node lost its hold, is served", async () => {
+    const name = await subscribe(3, "exclusive");
+    const { subscriptionId } = await node.engine.subscriptions.get(name);
+    let letIn = (): void => undefined;
+    const isLetIn = new Promise<void>((resolve) => (letIn = resolve));
+    let tickets = 0;
+    // Its second ticket is long on its way.
+    const slow: Store = Object.create(store, {
+      takeTicket: {
+        value: async (id: number) => {
+          const ticket = await store.takeTicket(id);
+          if (++tickets === 2) await isLetIn;
+          return ticket;
+        },
+      },
+    }) as Store;
+    const other = await openTestEngine(slow, { headPollMs: 20, sessionLeaseMs: 300 });
+    try {
+      const first = await open(name, { records: 0 }, other);
+      const second = open(name, {}, other);
+      await expect.poll(() => tickets).toBe(2);
+      const { members = [] } = (await store.readProgress(subscriptionId)) ?? {};
+      await store.closeSession(members[0]?.session ?? 0);
+      await expect(first.next()).rejects.toThrow();
+      await sleep(300);
+      letIn();
+      await (await second).take(3);
+      await (await second).lose();
+    } finally {
+      await other.engine.close();
+    }
+  });
+
+  test("KEYED, a redriven record that is worked on keeps its key on its node", async () => {
+    const name = await subscribe(40, "keyed");
+    const one = await open(name, { records: 1 });
+    expect(await one.take(1)).toEqual([{ offset: 0, attempt: 1 }]);
+    one.say({ park: [{ range: at(0), reason: "" }], window: { records: 0, bytes: 1 } });
+    await one.told("parked", 1);
+    await node.engine.subscriptions.redriveParked({ subscription: name, offsets: [], filter: undefined }, 0, noSignal);
+    await sleep(100);
+    one.say({ window: { records: 1, bytes: 1000 } });
+    while (!one.delivered.some(({ offset, attempt }) => offset === 0 && attempt === 2)) {
+      one.acknowledge(...(await one.take(1)).map(({ offset }) => offset).filter((offset) => offset !== 0));
+    }
+    const other = await openTestEngine(store, { headPollMs: 20 });
+    try {
+      // So many that all slots but one become theirs.
+      const others = await Promise.all(range(0, 31).map(() => open(name, {}, other)));
+      const takers = others.map((each) => each.take(40).catch(() => []));
+      await sleep(400);
+      const taken = others.flatMap(({ delivered }) => delivered.map(({ offset }) => offset));
+      expect(taken.length).toBeGreaterThan(0);
+      expect(taken.filter((offset) => offset % 10 === 0)).toEqual([]);
+      await Promise.all(others.map((each) => each.lose()));
+      await Promise.all(takers);
+    } finally {
+      await other.engine.close();
+    }
+    await one.lose();
+  });
+
+  test("a redriven record, comes also when the topic was trimmed beyond it", async () => {
+    const name = await subscribe(10, "shared");
+    const subscription = await node.engine.subscriptions.get(name);
+    const { session, claimId } = await holdAll(store, subscription, 10);
+    const parked = [4, 5].map((offset) => ({
+      ...{ claimId, offset, deliveries: 1, slot: 0, lane: undefined, reason: "bad" },
+    }));
+    const { subscriptionId } = subscription;
+    await store.settle({ subscriptionId, session, settled: [], settledRetries: [], retries: [], parked });
+    await store.closeSession(session);
+    await node.engine.topics.trim(name, 8, 0);
+    await node.engine.subscriptions.redriveParked({ subscription: name, offsets: [], filter: undefined }, 2, noSignal);
+    const consumer = await open(name);
+    const offsets = (await consumer.take(4)).map(({ offset }) => offset);
+    expect(offsets.sort((one, other) => one - other)).toEqual([4, 5, 8, 9]);
+    await consumer.lose();
   });
 
   test("KEYED, records without a key do not wait until there are no others", () => {
