@@ -283,7 +283,15 @@ export function isTransient(error: unknown): boolean {
 }
 
 function emptyBatch(): Batch {
-  return { settled: new Map(), settledRetries: [], retries: [], parked: [], confirmations: [], records: 0, waiting: [] };
+  return {
+    settled: new Map(),
+    settledRetries: [],
+    retries: [],
+    parked: [],
+    confirmations: [],
+    records: 0,
+    waiting: [],
+  };
 }
 
 function tellAll(batch: Batch): void {
