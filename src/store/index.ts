@@ -38,6 +38,7 @@ export type {
   CommitClaim,
   CommitOutcome,
   CommitTopic,
+  CutBlock,
   Member,
   NewSubscription,
   ParkedRequest,

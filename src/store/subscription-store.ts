@@ -75,6 +75,12 @@ export interface StoredClaim {
   readonly todo: readonly OffsetRange[];
 }
 
+/** A block as it was cut. */
+export interface CutBlock extends StoredClaim {
+  /** Set: offsets from here up to the block are no longer kept, and left the rest with it. */
+  readonly skippedFrom?: number;
+}
+
 /** A claim without what it is about. */
 export interface ClaimHolder {
   readonly claimId: number;
@@ -277,7 +283,7 @@ export interface SubscriptionStore {
     readonly count: number;
     readonly fromOffset: number;
     readonly untilOffset: number;
-  }): Promise<StoredClaim | undefined>;
+  }): Promise<CutBlock | undefined>;
   /** Gives claims back as they are. */
   releaseClaims(subscriptionId: number, session: number, claimIds: readonly number[]): Promise<void>;
 

@@ -77,6 +77,20 @@ describe("consume on several nodes", () => {
     await Promise.all(consumers.map((consumer) => consumer.halfClose()));
   });
 
+  test("SHARED, what a node has taken and nobody there wants any more goes to others", async () => {
+    const [one, two] = [await openNode(0), await openNode(1)];
+    const name = await subscribe(one, 500, "shared");
+    const first = open(one, name, 100);
+    await first.next();
+    await first.take(100);
+    const second = open(two, name, 1000);
+    await second.next();
+    first.say({ acknowledgeThrough: 499, window: { records: 0, bytes: 0 } });
+    await second.take(400);
+    expect(offsetsOf([first, second])).toEqual(range(0, 500));
+    await Promise.all([first.halfClose(), second.halfClose()]);
+  });
+
   test("KEYED, the keys are spread over the nodes, and go back when one leaves; each in order", async () => {
     const [one, two] = [await openNode(0), await openNode(1)];
     const name = await subscribe(one, 1000, "keyed");

@@ -224,6 +224,22 @@ describe.each(databaseKinds)("consume on %s", (kind) => {
     expect((await progressOf(name)).unsettled).toBe(0);
   });
 
+  test.each(["shared", "exclusive", "keyed"] as const)("%s, what was trimmed is skipped, and told", async (sharing) => {
+    const name = await subscribe(20, sharing);
+    await node.engine.topics.trim(name, 5, 0);
+    const consumer = await open(name);
+    expect(await consumer.until(({ event }) => (event?.kind === "skipped" ? event : undefined))).toMatchObject({
+      fromOffset: 0,
+      toOffset: 5,
+    });
+    while (consumer.delivered.length < 15) {
+      consumer.acknowledge(...consumer.delivered.map(({ offset }) => offset));
+      await consumer.next();
+    }
+    expect(consumer.delivered.map(({ offset }) => offset).sort((one, other) => one - other)).toEqual(range(5, 20));
+    await consumer.lose();
+  });
+
   test("KEYED, a consumer that pauses leaves its keys to the others", async () => {
     const name = await subscribe(100, "keyed");
     const paused = await open(name, { records: 0 });

@@ -107,7 +107,10 @@ export class ClaimReader {
       this.#exhaustedAt = tip.nextOffset;
       return false;
     }
-    claims.set(claimed.claimId, new Claim(claimed));
+    const claim = new Claim(claimed);
+    claims.set(claimed.claimId, claim);
+    const { skippedFrom } = claimed;
+    if (skippedFrom !== undefined) this.#parts.onSkipped(skippedFrom, claim.todo.first ?? skippedFrom);
     return true;
   }
 

@@ -100,6 +100,11 @@ export class Consumer {
     this.#onTheWay = records;
   }
 
+  /** Whether a message is with the transport. */
+  get isSending(): boolean {
+    return this.#sentAtMs !== undefined;
+  }
+
   /** A message goes to the transport. */
   sending(): void {
     this.#sentAtMs = Date.now();

@@ -371,8 +371,9 @@ export class Group {
   /** How much of what is ready one consumer may take, so that others with room get theirs: by their free windows. */
   #shareOf(consumer: Consumer): number {
     if (this.consumers.size === 1 || this.#parts.sharing === "keyed") return Number.POSITIVE_INFINITY;
-    let room = 0;
-    for (const each of this.consumers) room += each.room;
+    // One whose transport has not taken its last message takes nothing now.
+    let room = consumer.room;
+    for (const each of this.consumers) if (each !== consumer && !each.isSending) room += each.room;
     return Math.ceil((this.#ready.count * consumer.room) / Math.max(1, room));
   }
 

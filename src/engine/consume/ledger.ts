@@ -1,6 +1,6 @@
 /** Where a group's claims are kept: the database, or nowhere. */
 
-import type { RetryFrame, SettleOutcome, SettleWrite, StoredClaim } from "../../store/index.js";
+import type { CutBlock, RetryFrame, SettleOutcome, SettleWrite } from "../../store/index.js";
 
 export interface Ledger {
   /** Names this node's hold; 0: there is nothing to hold. */
@@ -11,5 +11,5 @@ export interface Ledger {
   /** Records to be handed out again; those that are gone are missing. */
   readRetryFrames(offsets: readonly number[]): Promise<readonly RetryFrame[]>;
   /** Claims at most so many more offsets between these. Undefined: there is nothing. */
-  claimMore(count: number, fromOffset: number, untilOffset: number): Promise<StoredClaim | undefined>;
+  claimMore(count: number, fromOffset: number, untilOffset: number): Promise<CutBlock | undefined>;
 }

@@ -10,6 +10,7 @@ import { Watch } from "../../streams/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 import type { Topic } from "../topic.js";
 import type { TopicLease } from "../topic-cache.js";
+import type { Claim } from "./claim.js";
 import type { Consumer } from "./consumer.js";
 import { Group, type GroupParts } from "./group.js";
 import type { Ledger } from "./ledger.js";
@@ -206,10 +207,13 @@ export class SubscriptionGroup {
       held.sort((one, other) => one.outstanding - other.outstanding);
       for (const claim of held.slice(0, surplus)) this.#retireSlot(claim.slot);
     }
+    // What nobody here has room for, others may have.
+    const isShut = ![...group.consumers].some((consumer) => consumer.isOpen);
+    if (subscription.sharing === "shared" && isShut) this.#retireSlot(0);
     const retired = [...group.claims.values()].filter((claim) => claim.isLeaving);
     // A slot goes as a whole: a redriven record that is worked on keeps its key, and so the slot's own claim.
-    const busy = new Set(retired.filter(({ outstanding }) => outstanding > 0).map(({ slot }) => slot));
-    const leaving = retired.filter(({ slot }) => !busy.has(slot));
+    const busy = new Set(retired.filter(({ outstanding }) => outstanding > 0).map(placeOf));
+    const leaving = retired.filter((claim) => !busy.has(placeOf(claim)));
     if (leaving.length === 0) return;
     await group.writer.flush();
     const done = leaving.filter((claim) => !claim.isLost && !group.writer.has(claim));
@@ -238,7 +242,12 @@ export class SubscriptionGroup {
     );
     if (taken.length === 0) return;
     const takenIds = taken.map(({ claimId }) => claimId);
-    const retries = await lanes.run("live", (store) => store.readRetries(subscriptionId, takenIds, retriesMost));
+    const retries = await lanes
+      .run("live", (store) => store.readRetries(subscriptionId, takenIds, retriesMost))
+      .catch(async (error: unknown) => {
+        await lanes.run("append", (store) => store.releaseClaims(subscriptionId, session, takenIds));
+        throw error;
+      });
     for (const claim of taken) {
       group.add(
         claim,
@@ -299,4 +308,9 @@ export class SubscriptionGroup {
       consumer.wake();
     }
   }
+}
+
+/** Blocks come and go one by one, slots with all that belongs to them. */
+function placeOf(claim: Claim): Claim | number {
+  return claim.kind === "block" ? claim : claim.slot;
 }

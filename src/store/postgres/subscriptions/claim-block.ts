@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import type { StoredClaim, SubscriptionStore } from "../../subscription-store.js";
+import type { CutBlock, SubscriptionStore } from "../../subscription-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { type ClaimRow, claimColumns, toStoredClaim } from "./stored-claim.js";
@@ -21,7 +21,7 @@ const cutBlock = prepareStatement({
     fromOffset: "bigint",
     untilOffset: "bigint",
   },
-  build: (value) => sql<ClaimRow>`
+  build: (value) => sql<ClaimRow & { readonly low: number }>`
 with rest as materialized (
   select c.claim_id, lower(c.todo) as low, greatest(lower(c.todo), ${value.fromOffset}) as first
   from millrace.claims as c join millrace.subscriptions as s on s.subscription_id = c.subscription_id
@@ -35,17 +35,22 @@ with rest as materialized (
   from cut
   where c.subscription_id = ${value.subscriptionId} and c.claim_id = cut.claim_id and cut.next > cut.low
 )
-insert into millrace.claims as c (subscription_id, kind, todo, session)
-select ${value.subscriptionId}, 'block', int8multirange(int8range(cut.first, cut.next)), ${value.session}
-from cut where cut.next > cut.first
-returning ${claimColumns}`,
+, taken as (
+  insert into millrace.claims as c (subscription_id, kind, todo, session)
+  select ${value.subscriptionId}, 'block', int8multirange(int8range(cut.first, cut.next)), ${value.session}
+  from cut where cut.next > cut.first
+  returning ${claimColumns}
+)
+select taken.*, cut.low from taken cross join cut`,
 });
 
 /** Undefined: nothing is left there. */
 export async function claimBlock(
   database: Database,
   request: Parameters<SubscriptionStore["claimBlock"]>[0],
-): Promise<StoredClaim | undefined> {
+): Promise<CutBlock | undefined> {
   const [row] = await database.run(cutBlock, request);
-  return row && toStoredClaim(row);
+  if (row === undefined) return undefined;
+  const block = toStoredClaim(row);
+  return row.low < (block.todo[0]?.firstOffset ?? 0) ? { ...block, skippedFrom: row.low } : block;
 }

@@ -65,7 +65,8 @@ select ${subscriptionColumns}, coalesce((
       from millrace.claims as c left join millrace.sessions as alive on alive.session = c.session
       where c.subscription_id = ${value.subscriptionId}
         and (c.kind <> 'block' or alive.session is null or alive.session = ${value.session})
-      order by c.claim_id
+      -- What may be taken is told first: a node may hold very many blocks.
+      order by alive.session is not null and c.kind = 'block', c.claim_id
       limit ${value.count}
     ) as listed
   ), '[]') as claims
