@@ -5,6 +5,12 @@ const smallest = 16;
  * not below `kept` slots, once it has grown to them.
  * `push` and `shift` are O(1) amortised, `at` is O(1); slots that were left hold nothing back from the collector.
  * It has no bound of its own: whoever owns it has one.
+ *
+ * @example
+ * const jobs = new Queue<string>();
+ * jobs.push("first");
+ * jobs.push("second");
+ * console.log(jobs.at(1), jobs.shift(), jobs.length); // second first 1
  */
 export class Queue<T> {
   readonly #kept: number;
