@@ -297,7 +297,7 @@ export class Group {
 
   /** Ends all consumers at once: what they had is taken off them before anybody else gets anything. */
   evictAll(error: Error): void {
-    for (const consumer of [...this.consumers]) {
+    for (const consumer of this.consumers) {
       consumer.fail(error);
       this.leave(consumer, false);
     }

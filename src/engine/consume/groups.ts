@@ -245,7 +245,7 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
     async close() {
       isClosed = true;
       for (const [subscriptionId, entry] of entries) close(subscriptionId, entry);
-      await Promise.all([...entries.values()].map(({ closing }) => closing));
+      for (const { closing } of entries.values()) await closing;
       await closings.settled();
       await session.close();
     },

@@ -177,7 +177,7 @@ export class SubscriptionGroup {
     }
     if (subscription.generation !== this.#generation) {
       this.#generation = subscription.generation;
-      for (const claim of [...group.claims.values()]) group.drop(claim);
+      for (const claim of group.claims.values()) group.drop(claim);
     }
     if (subscription.ticket > this.#ticket) this.#fence();
     await this.#giveUp(sync);

@@ -55,7 +55,7 @@ export class Verdicts {
 
   /** Takes all that it has off a consumer. `wasLost`: what it was sent counts as failed. */
   takeAll(consumer: Consumer, wasLost: boolean): void {
-    for (const offset of [...consumer.outstanding.keys()]) {
+    for (const offset of consumer.outstanding.keys()) {
       const outstanding = consumer.takeBack(offset) as Outstanding;
       const isSent = outstanding.deadlineMs !== Number.POSITIVE_INFINITY;
       if (wasLost && isSent) this.#fail(outstanding, `the consumer "${consumer.name}" was lost`, 0, undefined);

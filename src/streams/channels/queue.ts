@@ -70,5 +70,7 @@ export class Queue<T> {
 
 function emptySlots<T>(length: number): (T | undefined)[] {
   // Five times as fast as Array.from, and every growth needs one.
-  return new Array<T | undefined>(length).fill(undefined);
+  const slots: (T | undefined)[] = [];
+  slots.length = length;
+  return slots.fill(undefined);
 }
