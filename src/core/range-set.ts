@@ -91,6 +91,18 @@ export class RangeSet implements Iterable<OffsetRange> {
     if (to > from) this.#ranges.splice(from, to - from, ...left);
   }
 
+  /** The parts of a range that are not in it. */
+  *missing(first: number, next: number): Generator<OffsetRange, void> {
+    let at = first;
+    for (let index = Math.max(0, this.#indexAfter(first) - 1); index < this.#ranges.length; index++) {
+      const range = this.#ranges[index] as Range;
+      if (range.firstOffset >= next) break;
+      if (range.firstOffset > at) yield { firstOffset: at, nextOffset: range.firstOffset };
+      at = Math.max(at, range.nextOffset);
+    }
+    if (at < next) yield { firstOffset: at, nextOffset: next };
+  }
+
   clear(): void {
     this.#ranges.length = 0;
   }

@@ -28,6 +28,10 @@ test("RangeSet, is a set of numbers, and its ranges are sorted, apart, and none 
       expect(ranges.count).toBe(model.size);
       expect(ranges.first).toBe(inside[0]);
       expect(ranges.isEmpty).toBe(model.size === 0);
+      const gaps = [...ranges.missing(10, 50)].flatMap(({ firstOffset, nextOffset }) =>
+        Array.from({ length: nextOffset - firstOffset }, (_, index) => firstOffset + index),
+      );
+      expect(gaps).toEqual(Array.from({ length: 40 }, (_, index) => index + 10).filter((offset) => !model.has(offset)));
       let last = -1;
       for (const { firstOffset, nextOffset } of ranges) {
         expect(firstOffset).toBeGreaterThan(last);

@@ -1,5 +1,5 @@
 import { afterEach, describe, test } from "vitest";
-import { databaseKinds } from "../support/database.js";
+import { onPostgres } from "../support/database.js";
 import { killServerProcesses } from "../support/server-process.js";
 import { seededRandom } from "../support/soak.js";
 import { listBoxes, watchBoxWhileItChanges } from "./box-watch.js";
@@ -10,7 +10,7 @@ import { withServer } from "./state.js";
 
 afterEach(killServerProcesses);
 
-describe.each(databaseKinds)("Features on %s", (kind) => {
+describe.each(onPostgres)("Features on %s", (kind) => {
   test(
     "are listed by any rectangle, and watched in one by the fast, the slow and the killed",
     () =>

@@ -1,13 +1,13 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { createClient } from "../../src/index.js";
-import { databaseKinds, createTestDatabase } from "../support/database.js";
+import { onEmbedded, createTestDatabase } from "../support/database.js";
 import { databaseArguments, killServerProcesses, startServerProcess } from "../support/server-process.js";
 import { runCli } from "../cli/run-cli.js";
 import { publishUnderRetention } from "./retention.js";
 
 afterEach(killServerProcesses);
 
-describe.each(databaseKinds)("A topic with a bound, on %s", (kind) => {
+describe.each(onEmbedded)("A topic with a bound, on %s", (kind) => {
   test("comes back to it when it was published to at full speed, and its followers miss nothing", async () => {
     const { bounded } = await publishUnderRetention({ kind, bound: 5000, forMs: 700 });
     expect(bounded.publishedPerSecond).toBeGreaterThan(0);

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { createClient, type MillraceClient } from "../../src/index.js";
-import { createTestDatabase, databaseKinds } from "../support/database.js";
+import { createTestDatabase, onPostgres } from "../support/database.js";
 import { databaseArguments, killServerProcesses, startServerProcess } from "../support/server-process.js";
 import { seededRandom } from "../support/soak.js";
 import { runCli } from "../cli/run-cli.js";
@@ -8,7 +8,7 @@ import { watchWhileItChanges, withServer } from "./state.js";
 
 afterEach(killServerProcesses);
 
-describe.each(databaseKinds)("The state of a keyed topic on %s", (kind) => {
+describe.each(onPostgres)("The state of a keyed topic on %s", (kind) => {
   test("is the same for every watcher, fast, slow or interrupted, and for whoever lists it; else it is refused", () =>
     withServer(kind, async (millrace) => {
       await watchWhileItChanges({

@@ -25,7 +25,7 @@ import {
   TopicServiceUpdateRequest,
 } from "../../src/gen/millrace/v1/topic_service.js";
 import { closeAll } from "../rpc/rpc-server.js";
-import { createTestDatabase, databaseKinds, runOn, type TestDatabase } from "../support/database.js";
+import { createTestDatabase, onPostgres, runOn, type TestDatabase } from "../support/database.js";
 import { startPostgresServer } from "../support/postgres-server.js";
 import {
   databaseArguments,
@@ -391,7 +391,7 @@ const rows: [what: string, call: (caller: Caller, epoch: number) => Promise<unkn
   ],
 ];
 
-describe.each(databaseKinds)("on %s", (kind) => {
+describe.each(onPostgres)("on %s", (kind) => {
   let database: TestDatabase;
   let server: ServerProcess;
   let caller: Caller;

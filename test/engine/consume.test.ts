@@ -240,6 +240,25 @@ describe.each(databaseKinds)("consume on %s", (kind) => {
     await consumer.lose();
   });
 
+  test("an offset that is named twice in one message, is judged once: the first counts", async () => {
+    const name = await subscribe(400);
+    const consumer = await open(name);
+    await consumer.take(400);
+    const run = (firstOffset: number, nextOffset: number) => ({ firstOffset, nextOffset });
+    consumer.say({
+      acknowledge: [run(0, 2), run(1, 3)],
+      reject: [{ range: run(2, 4), delayMs: 60_000, reason: "" }],
+      extend: [
+        { range: run(0, 2 ** 53 - 1), byMs: 60_000 },
+        { range: run(300, 2 ** 53 - 1), byMs: 1000 },
+      ],
+    });
+    expect(await consumer.told("acknowledged", 3)).toEqual([0, 1, 2]);
+    expect(await consumer.told("rejected", 1)).toEqual([3]);
+    expect(await consumer.told("extended", 396)).toEqual(range(4, 400));
+    await consumer.lose();
+  });
+
   test("KEYED, a consumer that pauses leaves its keys to the others", async () => {
     const name = await subscribe(100, "keyed");
     const paused = await open(name, { records: 0 });

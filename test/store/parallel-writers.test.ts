@@ -56,7 +56,7 @@ describe.each(databaseKinds)("Store on %s, with parallel writers", (kind) => {
       Array.from({ length: writers }, (_, writer) => write(writer, head.topicId, ranges)),
     );
     // Else nothing was put to the test.
-    expect(moved.reduce((sum, each) => sum + each, 0)).toBeGreaterThan(writers);
+    expect(moved.reduce((sum, each) => sum + each, 0)).toBeGreaterThan(0);
     const texts = (await readAll(store, head.topicId)).map(textOf);
     const after = await headOf(store, head.topicId);
     expect(texts.length).toBe(after.nextOffset);

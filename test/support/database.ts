@@ -11,6 +11,10 @@ import { silentLogger } from "../../src/telemetry/index.js";
 /** What every suite on a database loops over. */
 export const databaseKinds = ["embedded", "postgres"] as const;
 
+/** Of suites of whole processes, which take long, `make test` has one database, and `make soak` both. */
+export const onPostgres = ["postgres"] as const;
+export const onEmbedded = ["embedded"] as const;
+
 export type DatabaseKind = (typeof databaseKinds)[number];
 
 /** A database of one test file's own, empty at first. */

@@ -79,6 +79,7 @@ export class Group {
   /** Records that were handed out since the last second began, and in the one before. */
   #handed = { atMs: 0, now: 0, before: 0 };
   #timer: NodeJS.Timeout | undefined;
+  #waking: NodeJS.Immediate | undefined;
   /** When it fires, by the monotonic clock. */
   #sweepMs = Number.POSITIVE_INFINITY;
   readonly #watching: Promise<void>;
@@ -99,7 +100,7 @@ export class Group {
       },
       onLost: (claim) => this.drop(claim),
       onDone: (claim) => this.#forget(claim),
-      onProgress: () => this.wakeAll(),
+      onProgress: () => this.#wakeSoon(),
       onFault: (error) => {
         parts.logger.error({ err: error }, "a subscription cannot write what became of its records");
         this.failAll(new MillraceError("internal", "What became of records cannot be written", { cause: error }));
@@ -174,7 +175,7 @@ export class Group {
     this.#verdicts.takeAll(consumer, wasLost);
     this.#share();
     this.#schedule();
-    this.wakeAll();
+    this.#wakeSoon();
   }
 
   /** What a consumer says of its window and of its records. */
@@ -309,6 +310,15 @@ export class Group {
     for (const consumer of this.consumers) consumer.fail(error);
   }
 
+  /** Wakes all once, whatever happens in this turn: a thousand may come or go in one. */
+  #wakeSoon(): void {
+    if (this.#waking !== undefined) return;
+    this.#waking = setImmediate(() => {
+      this.#waking = undefined;
+      this.wakeAll();
+    });
+  }
+
   wakeAll(): void {
     for (const consumer of this.consumers) consumer.wake();
     this.read();
@@ -333,6 +343,7 @@ export class Group {
     patience.removeEventListener("abort", giveUp);
     this.#end.abort();
     clearTimeout(this.#timer);
+    clearImmediate(this.#waking);
     this.writer.giveUp();
     await Promise.allSettled([this.#reader.close(), this.#redelivery.settled(), this.#watching]);
     this.#parts.ahead.leave(this);
@@ -396,7 +407,7 @@ export class Group {
   #onReady(): void {
     this.#holdAhead();
     this.#schedule();
-    for (const consumer of this.consumers) consumer.wake();
+    for (const consumer of this.consumers) if (consumer.room > 0) consumer.wake();
   }
 
   get #wantsMore(): boolean {

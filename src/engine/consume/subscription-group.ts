@@ -262,8 +262,9 @@ export class SubscriptionGroup {
     const { group, session } = this;
     const free = claims.filter((claim) => claim.session === undefined);
     if (subscription.sharing === "shared") {
-      const hasRoom = [...group.consumers].some((consumer) => consumer.room > 0);
-      return hasRoom ? free.filter(({ kind }) => kind !== "rest") : [];
+      // Not whether there is room at this moment: with much to do there hardly ever is.
+      const isOpen = [...group.consumers].some((consumer) => consumer.isOpen);
+      return isOpen ? free.filter(({ kind }) => kind !== "rest") : [];
     }
     if (subscription.sharing === "exclusive" && subscription.ticket !== this.#ticket) return [];
     const held = [...group.claims.values()].filter(({ kind }) => kind === "slot");

@@ -1,12 +1,12 @@
 /** What becomes of records that consumers have: what they say, and what is concluded where they say nothing. */
 
-import type { DeliveryPolicy, OffsetRange, Sharing } from "../../core/index.js";
+import { type DeliveryPolicy, type OffsetRange, RangeSet, type Sharing } from "../../core/index.js";
 import type { Clock, Metrics } from "../../telemetry/index.js";
 import { slotOf } from "../../wire/index.js";
 import type { ConsumerRequest } from "../subscription-engine.js";
 import type { Claim } from "./claim.js";
 import type { Consumer, Outstanding } from "./consumer.js";
-import { heldOf } from "./held-offsets.js";
+import { HeldOffsets } from "./held-offsets.js";
 import type { RecordState } from "./held-record.js";
 import type { ReadyRecords } from "./ready-records.js";
 import type { Redelivery } from "./redelivery.js";
@@ -31,25 +31,43 @@ export class Verdicts {
     this.#parts = parts;
   }
 
-  /** What a consumer says of its records. */
+  /** What a consumer says of its records. Of an offset that it names twice in one message, the first counts. */
   hear(consumer: Consumer, request: ConsumerRequest): void {
-    for (const range of request.acknowledge) this.#acknowledge(consumer, range, true);
+    const offsets = new HeldOffsets(consumer.outstanding);
+    const said = new RangeSet();
+    /** Gives what a consumer has of a range, tells it what it does not have, and looks at nothing twice. */
+    const heldOf = (range: OffsetRange): readonly number[] => {
+      const all: number[] = [];
+      for (const part of said.missing(range.firstOffset, range.nextOffset)) {
+        const { held, stale } = offsets.of(part);
+        for (const offset of held) all.push(offset);
+        for (const { firstOffset, nextOffset } of stale) consumer.confirm("stale", firstOffset, nextOffset);
+      }
+      said.add(range.firstOffset, range.nextOffset);
+      return all;
+    };
+    const each = (range: OffsetRange, use: (outstanding: Outstanding) => void): void => {
+      for (const offset of heldOf(range)) use(consumer.takeBack(offset) as Outstanding);
+    };
+
+    for (const range of request.acknowledge) this.#acknowledge(consumer, heldOf(range));
     if (request.acknowledgeThrough !== undefined) {
-      this.#acknowledge(consumer, { firstOffset: 0, nextOffset: request.acknowledgeThrough + 1 }, false);
+      this.#acknowledge(consumer, offsets.of({ firstOffset: 0, nextOffset: request.acknowledgeThrough + 1 }).held);
     }
     for (const { range, delayMs, reason } of request.reject) {
-      this.#each(consumer, range, (outstanding) => {
+      each(range, (outstanding) => {
         const delay = delayMs ?? this.#backoffMs(outstanding.record.failures + 1);
         this.#fail(outstanding, reason === "" ? "rejected" : reason, delay, { consumer, verdict: "rejected" });
       });
     }
-    for (const { range, byMs } of request.extend)
-      this.#extend(consumer, range, byMs ?? this.#parts.policy().ackDeadlineMs);
+    for (const { range, byMs } of request.extend) {
+      this.#extend(consumer, heldOf(range), byMs ?? this.#parts.policy().ackDeadlineMs);
+    }
     for (const { range, reason } of request.park) {
-      this.#each(consumer, range, (outstanding) => this.#park(consumer, outstanding, reason));
+      each(range, (outstanding) => this.#park(consumer, outstanding, reason));
     }
     for (const range of request.release) {
-      this.#each(consumer, range, (outstanding) => this.#giveBack(outstanding, { consumer, verdict: "released" }));
+      each(range, (outstanding) => this.#giveBack(outstanding, { consumer, verdict: "released" }));
     }
   }
 
@@ -74,8 +92,7 @@ export class Verdicts {
     }
   }
 
-  #acknowledge(consumer: Consumer, range: OffsetRange, tellsStale: boolean): void {
-    const { held, stale } = heldOf(consumer.outstanding, range);
+  #acknowledge(consumer: Consumer, held: readonly number[]): void {
     let run: { claim: Claim; first: number; next: number } | undefined;
     const end = (): void => {
       if (run !== undefined) this.#parts.writer.acknowledge(run.claim, run.first, run.next, consumer);
@@ -92,24 +109,16 @@ export class Verdicts {
     }
     end();
     if (held.length > 0) consumer.lastAcknowledgementMs = Date.now();
-    if (tellsStale) for (const { firstOffset, nextOffset } of stale) consumer.confirm("stale", firstOffset, nextOffset);
   }
 
-  /** Takes the records of a range off a consumer, one by one, and tells it which it does not have. */
-  #each(consumer: Consumer, range: OffsetRange, use: (outstanding: Outstanding) => void): void {
-    const { held, stale } = heldOf(consumer.outstanding, range);
-    for (const offset of held) use(consumer.takeBack(offset) as Outstanding);
-    for (const { firstOffset, nextOffset } of stale) consumer.confirm("stale", firstOffset, nextOffset);
-  }
-
-  #extend(consumer: Consumer, range: OffsetRange, byMs: number): void {
-    const { held, stale } = heldOf(consumer.outstanding, range);
+  #extend(consumer: Consumer, held: readonly number[], byMs: number): void {
     const deadlineMs = this.#parts.clock.monotonicMs() + byMs;
+    const extended = new RangeSet();
     for (const offset of held) {
       (consumer.outstanding.get(offset) as Outstanding).deadlineMs = deadlineMs;
-      consumer.confirm("extended", offset, offset + 1);
+      extended.add(offset, offset + 1);
     }
-    for (const { firstOffset, nextOffset } of stale) consumer.confirm("stale", firstOffset, nextOffset);
+    for (const { firstOffset, nextOffset } of extended) consumer.confirm("extended", firstOffset, nextOffset);
   }
 
   #fail(

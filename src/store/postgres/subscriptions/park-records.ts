@@ -28,6 +28,8 @@ from jsonb_to_recordset(${value.parked}) as w ("offset" bigint, deliveries int, 
       join millrace.records as source on source.topic_id = h.topic_id
     where s.subscription_id = ${value.subscriptionId} and source."offset" = w."offset"
       and source."offset" >= h.earliest_offset
+    -- One look at the index for each: without it a plan may read the whole topic.
+    limit 1
   ) as record on true
 where coalesce(r.frame, record.frame) is not null
 on conflict (subscription_id, "offset") do update

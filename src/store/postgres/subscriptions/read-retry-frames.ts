@@ -22,6 +22,8 @@ from unnest(${value.offsets}) as asked ("offset")
       join millrace.records as source on source.topic_id = h.topic_id
     where s.subscription_id = ${value.subscriptionId} and h.topic_id = ${value.topicId}
       and source."offset" = asked."offset" and source."offset" >= h.earliest_offset
+    -- One look at the index for each: without it a plan may read the whole topic.
+    limit 1
   ) as record on true
 where coalesce(r.frame, record.frame) is not null
 order by asked."offset"`,
