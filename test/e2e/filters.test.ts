@@ -7,7 +7,7 @@ import {
   type RecordInput,
 } from "../../src/index.js";
 import { runCli } from "../cli/run-cli.js";
-import { createTestDatabase, databaseKinds, type TestDatabase } from "../support/database.js";
+import { createTestDatabase, onPostgres, type TestDatabase } from "../support/database.js";
 import { databaseArguments, type ServerProcess, startServerProcess } from "../support/server-process.js";
 
 const places = [
@@ -24,7 +24,7 @@ const records: RecordInput[] = places.map(({ name, country, population, longitud
   location: { latitude, longitude },
 }));
 
-describe.each(databaseKinds)("Filters on %s", (kind) => {
+describe.each(onPostgres)("Filters on %s", (kind) => {
   let database: TestDatabase;
   let server: ServerProcess;
   let millrace: MillraceClient;

@@ -7,7 +7,7 @@ import {
   type ServiceClientConstructor,
 } from "@grpc/grpc-js";
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { createTestDatabase, databaseKinds, type TestDatabase } from "../support/database.js";
+import { createTestDatabase, onPostgres, type TestDatabase } from "../support/database.js";
 import { loadedProtos } from "../support/loaded-protos.js";
 import {
   databaseArguments,
@@ -76,7 +76,7 @@ const stamped = (offset: number) => ({
   offset,
 });
 
-describe.each(databaseKinds)("on %s", (kind) => {
+describe.each(onPostgres)("on %s", (kind) => {
   beforeEach(async () => {
     database = await createTestDatabase(kind);
     server = await startServerProcess([

@@ -14,9 +14,13 @@ describe.each(databaseKinds)("on %s", (kind) => {
     () => killServers(kind, options()),
     60_000,
   );
-
-  test("publish, killed, has what it was told once and tears no batch", () => killPublishers(kind, options()), 60_000);
 });
+
+test(
+  "publish, killed, has what it was told once and tears no batch",
+  () => killPublishers("postgres", options()),
+  60_000,
+);
 
 test(
   "serve, whose Postgres is killed under it, goes on without a loss, a gap or a repeat",

@@ -14,7 +14,7 @@ import { loadSync } from "@grpc/proto-loader";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createClient } from "../../src/index.js";
 import { readHeaderOutput, runExample } from "../examples/run-example.js";
-import { createTestDatabase, databaseKinds, type TestDatabase } from "../support/database.js";
+import { createTestDatabase, onPostgres, type TestDatabase } from "../support/database.js";
 import {
   databaseArguments,
   killServerProcesses,
@@ -69,7 +69,7 @@ const everything = {
 
 afterAll(killServerProcesses);
 
-describe.each(databaseKinds)("routeguide.RouteGuide on %s", (kind) => {
+describe.each(onPostgres)("routeguide.RouteGuide on %s", (kind) => {
   let database: TestDatabase;
   let server: ServerProcess;
   let client: RouteGuideClient;
