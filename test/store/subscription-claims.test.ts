@@ -219,7 +219,9 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     expect(await progress()).toMatchObject({ cursor: 4, retries: 0 });
   });
 
-  test("settle(), keeps the newest hundred reasons", async () => {
+  // It writes past the store, which only Postgres allows.
+  const onServer = kind === "postgres" ? test : () => undefined;
+  onServer("settle(), keeps the newest hundred reasons", async () => {
     const { settle, retry, park, parked, subscriptionId } = await heldSlot(10);
     await settle({ retries: [retry(2), retry(3)] });
     const { connection } = database;

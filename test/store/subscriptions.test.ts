@@ -215,7 +215,9 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
     expect(await store.syncSubscription(999_999, member(a))).toBeUndefined();
   });
 
-  test("syncSubscription(), tells at most 1000 claims, the oldest first", async () => {
+  // It writes past the store, which only Postgres allows.
+  const onServer = kind === "postgres" ? test : () => undefined;
+  onServer("syncSubscription(), tells at most 1000 claims, the oldest first", async () => {
     const { subscriptionId } = await createdSubscription(store, "many", await nextTopic(1));
     const { connection } = database;
     if (connection.kind !== "postgres") throw new Error("It has no URL");
