@@ -240,6 +240,30 @@ describe.each(databaseKinds)("consume on %s", (kind) => {
     await consumer.lose();
   });
 
+  test("SHARED, redriven records are taken also while windows are full", async () => {
+    const name = await subscribe(20);
+    const { subscriptionId } = await node.engine.subscriptions.get(name);
+    const consumer = await open(name, { records: 1 });
+    await consumer.take(1);
+    consumer.say({ park: [{ range: at(0), reason: "" }] });
+    await consumer.told("parked", 1);
+    if (consumer.delivered.length < 2) await consumer.take(1);
+    const all = { subscription: name, offsets: [], filter: undefined };
+    await node.engine.subscriptions.redriveParked(all, 0, new AbortController().signal);
+    const isTaken = async (): Promise<boolean> => {
+      const sync = await store.syncSubscription(subscriptionId, { session: 0, consumers: 0, facts: "[]" });
+      return sync?.claims.some(({ kind, session }) => kind === "redriven" && session !== undefined) === true;
+    };
+    await expect.poll(isTaken).toBe(true);
+    // It is being fetched: some that are new may go before it.
+    while (consumer.delivered.at(-1)?.offset !== 0) {
+      consumer.acknowledge(consumer.delivered.at(-1)?.offset ?? 0);
+      await consumer.take(1);
+    }
+    expect(consumer.delivered.at(-1)).toEqual({ offset: 0, attempt: 2 });
+    await consumer.lose();
+  });
+
   test("an offset that is named twice in one message, is judged once: the first counts", async () => {
     const name = await subscribe(400);
     const consumer = await open(name);
