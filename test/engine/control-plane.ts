@@ -2,9 +2,9 @@
 
 import { defaultLimits, noRetention } from "../../src/core/index.js";
 import { createAppender } from "../../src/engine/appender.js";
-import { commitDelivered } from "../../src/engine/consume/commit.js";
+import { commitDelivered } from "../../src/engine/subscriptions/commit.js";
 import type { ConsumerGroups } from "../../src/engine/consume/groups.js";
-import { createSubscriptions } from "../../src/engine/consume/subscriptions.js";
+import { createSubscriptions } from "../../src/engine/subscriptions/subscriptions.js";
 import { createDatabaseLanes } from "../../src/engine/database-lanes.js";
 import type {
   CommitCommand,

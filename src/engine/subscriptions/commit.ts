@@ -30,8 +30,8 @@ import type { CommitCommand, CommittedOutput } from "../subscription-engine.js";
 import type { Topic } from "../topic.js";
 import type { TopicCache, TopicLease } from "../topic-cache.js";
 import { acknowledgedRecords, type AcknowledgedRecord } from "./acknowledged-records.js";
-import { findSubscription } from "./find-subscription.js";
-import type { ConsumerGroups } from "./groups.js";
+import { findSubscription } from "../consume/find-subscription.js";
+import type { ConsumerGroups } from "../consume/groups.js";
 
 export interface CommitParts {
   readonly cache: TopicCache;

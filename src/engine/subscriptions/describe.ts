@@ -6,8 +6,8 @@ import { sleep } from "../../streams/index.js";
 import type { Clock, LiveStream } from "../../telemetry/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 import type { ConsumerFacts, SubscriptionReport } from "../subscription-engine.js";
-import { findSubscription } from "./find-subscription.js";
-import type { ConsumerGroups } from "./groups.js";
+import { findSubscription } from "../consume/find-subscription.js";
+import type { ConsumerGroups } from "../consume/groups.js";
 
 export interface DescribeParts {
   readonly lanes: DatabaseLanes;

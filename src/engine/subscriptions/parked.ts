@@ -8,8 +8,8 @@ import type { Filter } from "../../filter/index.js";
 import type { StoredParked } from "../../store/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 import type { ParkedSelection } from "../subscription-engine.js";
-import { findSubscription } from "./find-subscription.js";
-import type { ConsumerGroups } from "./groups.js";
+import { findSubscription } from "../consume/find-subscription.js";
+import type { ConsumerGroups } from "../consume/groups.js";
 
 export interface ParkedParts {
   readonly lanes: DatabaseLanes;

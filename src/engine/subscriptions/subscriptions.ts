@@ -18,8 +18,8 @@ import type { Subscriptions } from "../subscription-engine.js";
 import type { TopicCache } from "../topic-cache.js";
 import { checkPolicy } from "./check-policy.js";
 import { describeSubscription } from "./describe.js";
-import { findSubscription } from "./find-subscription.js";
-import type { ConsumerGroups } from "./groups.js";
+import { findSubscription } from "../consume/find-subscription.js";
+import type { ConsumerGroups } from "../consume/groups.js";
 import { discardParked, getParked, listParked, redriveParked } from "./parked.js";
 
 export interface SubscriptionsParts {
