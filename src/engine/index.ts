@@ -32,6 +32,7 @@ export type {
   ConsumeOpening,
   ConsumerFacts,
   ConsumerRequest,
+  DeliveredRange,
   ConsumerWaiting,
   CreateSubscriptionCommand,
   ParkedSelection,

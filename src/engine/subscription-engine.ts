@@ -119,22 +119,26 @@ export type ConsumeOpening = { readonly consumer: string; readonly window: Windo
   | { readonly kind: "ephemeral"; readonly topic: string; readonly from: Start | undefined }
 );
 
-/** What a consumer says later. Ranges are not empty, and may reach beyond what there is. */
+/** A run of records as they were delivered. */
+export interface DeliveredRange {
+  /** Not empty; it may reach beyond what there is. */
+  readonly range: OffsetRange;
+  /** The attempt that is meant; 0: any. What was delivered by another attempt is `stale`. */
+  readonly attempt: number;
+}
+
+/** What a consumer says after its opening. */
 export interface ConsumerRequest {
   readonly window: Window | undefined;
-  readonly acknowledge: readonly OffsetRange[];
+  readonly acknowledge: readonly DeliveredRange[];
   /** All that was sent so far up to and with this offset. */
   readonly acknowledgeThrough: number | undefined;
   /** `delayMs` undefined: as the subscription backs off. */
-  readonly reject: readonly {
-    readonly range: OffsetRange;
-    readonly delayMs: number | undefined;
-    readonly reason: string;
-  }[];
+  readonly reject: readonly (DeliveredRange & { readonly delayMs: number | undefined; readonly reason: string })[];
   /** `byMs` undefined: the subscription's deadline. */
-  readonly extend: readonly { readonly range: OffsetRange; readonly byMs: number | undefined }[];
-  readonly park: readonly { readonly range: OffsetRange; readonly reason: string }[];
-  readonly release: readonly OffsetRange[];
+  readonly extend: readonly (DeliveredRange & { readonly byMs: number | undefined })[];
+  readonly park: readonly (DeliveredRange & { readonly reason: string })[];
+  readonly release: readonly DeliveredRange[];
 }
 
 /** What is settled of what a consumer said. */

@@ -1,6 +1,13 @@
 /** A consumer that a test drives by hand: it says things, and asks for one message after the other. */
 
-import type { Confirmed, ConsumeMessage, ConsumeOpening, ConsumerRequest, Engine } from "../../src/engine/index.js";
+import type {
+  Confirmed,
+  ConsumeMessage,
+  ConsumeOpening,
+  ConsumerRequest,
+  DeliveredRange,
+  Engine,
+} from "../../src/engine/index.js";
 import type { OffsetRange } from "../../src/core/index.js";
 import { channel } from "../../src/streams/index.js";
 import { createLiveStreams } from "../../src/telemetry/index.js";
@@ -9,6 +16,19 @@ import { offsetsIn, range } from "../support/open-engine.js";
 export interface Delivered {
   readonly offset: number;
   readonly attempt: number;
+}
+
+/** What a test says: an attempt that is left out is 0, any. */
+type Said<Verdict extends DeliveredRange = DeliveredRange> = Omit<Verdict, "attempt"> & { readonly attempt?: number };
+
+export interface Saying {
+  readonly window?: ConsumerRequest["window"];
+  readonly acknowledge?: readonly (OffsetRange | Said)[];
+  readonly acknowledgeThrough?: number;
+  readonly reject?: readonly Said<ConsumerRequest["reject"][number]>[];
+  readonly extend?: readonly Said<ConsumerRequest["extend"][number]>[];
+  readonly park?: readonly Said<ConsumerRequest["park"][number]>[];
+  readonly release?: readonly (OffsetRange | Said)[];
 }
 
 export interface TestConsumer {
@@ -20,7 +40,7 @@ export interface TestConsumer {
   until<T>(find: (message: ConsumeMessage) => T | undefined): Promise<T>;
   /** The next so many offsets that have this verdict, told before or now. */
   told(verdict: keyof Confirmed, count: number): Promise<number[]>;
-  say(request: Partial<ConsumerRequest>): void;
+  say(request: Saying): void;
   acknowledge(...offsets: readonly number[]): void;
   /** All records so far. */
   readonly delivered: readonly Delivered[];
@@ -43,13 +63,13 @@ export function openConsumer(engine: Engine, opening: ConsumeOpening): TestConsu
     },
   };
   const messages = engine.consume(opening, iterator, streams.open("test:1", "consume"), abort.signal);
-  const delivered: Delivered[] = [];
+  const received: Delivered[] = [];
   const confirmed = new Map<string, number[]>();
   const next = async (): Promise<ConsumeMessage> => {
     const { done, value } = await messages.next();
     if (done) throw new Error("The call has ended");
     for (const run of value.runs) {
-      for (const offset of offsetsIn(run)) delivered.push({ offset, attempt: value.attempt });
+      for (const offset of offsetsIn(run)) received.push({ offset, attempt: value.attempt });
     }
     for (const [verdict, ranges] of Object.entries(value.confirmed ?? {})) {
       const offsets = confirmed.get(verdict) ?? [];
@@ -57,9 +77,17 @@ export function openConsumer(engine: Engine, opening: ConsumeOpening): TestConsu
     }
     return value;
   };
-  const say = (request: Partial<ConsumerRequest>): void => {
-    const silent = { window: undefined, acknowledge: [], acknowledgeThrough: undefined };
-    requests.sender.trySend({ ...silent, reject: [], extend: [], park: [], release: [], ...request });
+  const say = (saying: Saying): void => {
+    const { window, acknowledge = [], acknowledgeThrough, reject = [], extend = [], park = [], release = [] } = saying;
+    requests.sender.trySend({
+      window,
+      acknowledge: acknowledge.map(delivered),
+      acknowledgeThrough,
+      reject: reject.map((each) => ({ attempt: 0, ...each })),
+      extend: extend.map((each) => ({ attempt: 0, ...each })),
+      park: park.map((each) => ({ attempt: 0, ...each })),
+      release: release.map(delivered),
+    });
   };
   const until = async <T>(find: (message: ConsumeMessage) => T | undefined): Promise<T> => {
     for (;;) {
@@ -68,14 +96,14 @@ export function openConsumer(engine: Engine, opening: ConsumeOpening): TestConsu
     }
   };
   return {
-    delivered,
+    delivered: received,
     next,
     say,
     until,
     async take(count) {
-      const from = delivered.length;
-      while (delivered.length < from + count) await next();
-      return delivered.slice(from);
+      const from = received.length;
+      while (received.length < from + count) await next();
+      return received.slice(from);
     },
     async told(verdict, count) {
       for (;;) {
@@ -98,6 +126,10 @@ export function openConsumer(engine: Engine, opening: ConsumeOpening): TestConsu
       await messages.return();
     },
   };
+}
+
+function delivered(said: OffsetRange | Said): DeliveredRange {
+  return "range" in said ? { attempt: 0, ...said } : { range: said, attempt: 0 };
 }
 
 /** What a client made up is as long as it likes. */

@@ -123,19 +123,22 @@ describe("decodeRequest()", () => {
     };
     expect(later(message)).toEqual({
       window: { records: 5, bytes: 4 * 1024 * 1024 },
-      acknowledge: [range, { firstOffset: 0, nextOffset: 5 }],
+      acknowledge: [
+        { range, attempt: 0 },
+        { range: { firstOffset: 0, nextOffset: 5 }, attempt: 0 },
+      ],
       acknowledgeThrough: 0,
       reject: [
-        { range, delayMs: undefined, reason: "" },
+        { range, attempt: 0, delayMs: undefined, reason: "" },
         // Up to the next millisecond: not earlier than asked for.
-        { range, delayMs: 1, reason: long },
+        { range, attempt: 0, delayMs: 1, reason: long },
       ],
       extend: [
-        { range, byMs: undefined },
-        { range, byMs: secondsOf12h * 1000 },
+        { range, attempt: 0, byMs: undefined },
+        { range, attempt: 0, byMs: secondsOf12h * 1000 },
       ],
-      park: [{ range, reason: "\uFFFD" }],
-      release: [range],
+      park: [{ range, attempt: 0, reason: "\uFFFD" }],
+      release: [{ range, attempt: 0 }],
     });
   });
 

@@ -50,7 +50,7 @@ export class Verdicts {
       for (const offset of heldOf(range)) use(consumer.takeBack(offset) as Outstanding);
     };
 
-    for (const range of request.acknowledge) this.#acknowledge(consumer, heldOf(range));
+    for (const { range } of request.acknowledge) this.#acknowledge(consumer, heldOf(range));
     if (request.acknowledgeThrough !== undefined) {
       this.#acknowledge(consumer, offsets.of({ firstOffset: 0, nextOffset: request.acknowledgeThrough + 1 }).held);
     }
@@ -66,7 +66,7 @@ export class Verdicts {
     for (const { range, reason } of request.park) {
       each(range, (outstanding) => this.#park(consumer, outstanding, reason));
     }
-    for (const range of request.release) {
+    for (const { range } of request.release) {
       each(range, (outstanding) => this.#giveBack(outstanding, { consumer, verdict: "released" }));
     }
   }

@@ -9,7 +9,7 @@ import {
   type Window,
   windowBounds,
 } from "../../core/index.js";
-import type { ConsumeOpening, ConsumerRequest } from "../../engine/index.js";
+import type { ConsumeOpening, ConsumerRequest, DeliveredRange } from "../../engine/index.js";
 import type { ConsumeRequest, Window as WindowMessage } from "../../gen/millrace/v1/subscription_service.js";
 import type { CallContext } from "../method.js";
 import { decodeStart } from "../read-requests.js";
@@ -93,12 +93,13 @@ export function decodeRequest(message: ConsumeRequest, opening: ConsumeOpening):
   checkRangeCount(ranges, "acknowledge, reject, extend, park, release");
   return {
     window: window && decodeWindow(window),
-    acknowledge: decodeRanges(acknowledge, "acknowledge"),
+    acknowledge: anyAttempt(decodeRanges(acknowledge, "acknowledge")),
     acknowledgeThrough,
     reject: reject.map(({ offsets, delay, reason }, index) => {
       const field = `reject[${index}]`;
       return {
         range: rangeOf(offsets, field),
+        attempt: 0,
         delayMs: delay && boundedMs(delay, `${field}.delay`, deliveryBounds.retryMs),
         reason: checkReason(reason, `${field}.reason`),
       };
@@ -107,15 +108,20 @@ export function decodeRequest(message: ConsumeRequest, opening: ConsumeOpening):
       const field = `extend[${index}]`;
       return {
         range: rangeOf(offsets, field),
+        attempt: 0,
         byMs: by && boundedMs(by, `${field}.by`, deliveryBounds.ackDeadlineMs),
       };
     }),
     park: park.map(({ offsets, reason }, index) => {
       const field = `park[${index}]`;
-      return { range: rangeOf(offsets, field), reason: checkReason(reason, `${field}.reason`) };
+      return { range: rangeOf(offsets, field), attempt: 0, reason: checkReason(reason, `${field}.reason`) };
     }),
-    release: decodeRanges(release, "release"),
+    release: anyAttempt(decodeRanges(release, "release")),
   };
+}
+
+function anyAttempt(ranges: readonly OffsetRange[]): readonly DeliveredRange[] {
+  return ranges.map((range) => ({ range, attempt: 0 }));
 }
 
 function rangeOf(offsets: ConsumeRequest["acknowledge"][number] | undefined, field: string): OffsetRange {
