@@ -15,7 +15,10 @@ export interface StampClock {
   anchor(databaseMicros: number): void;
 }
 
-export function createStampClock(clock: Clock, onDisbelief: (aheadMicros: number) => void): StampClock {
+export function createStampClock(
+  clock: Pick<Clock, "wallMicros" | "monotonicMs">,
+  onDisbelief: (aheadMicros: number) => void,
+): StampClock {
   let anchorMicros: number | undefined;
   let anchoredAtMs = 0;
   let isBelieved = true;

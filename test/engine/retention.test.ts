@@ -22,6 +22,8 @@ class MovingClock implements Clock {
     return systemClock.monotonicMs() + this.#shiftMs;
   }
 
+  readonly startTimer = systemClock.startTimer;
+
   move(seconds: number): void {
     this.#shiftMs += seconds * 1000;
   }
