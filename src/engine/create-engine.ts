@@ -10,6 +10,7 @@ import { createAppender } from "./appender.js";
 import { commitDelivered } from "./subscriptions/commit.js";
 import { consume } from "./consume/consume.js";
 import { createConsumerGroups } from "./consume/groups.js";
+import { createOutstandingBudget } from "./consume/outstanding-budget.js";
 import { createReadAhead } from "./consume/read-ahead.js";
 import { createSubscriptions } from "./subscriptions/subscriptions.js";
 import { createDatabaseLanes } from "./database-lanes.js";
@@ -106,9 +107,23 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
   background.track(retention.run(ending.signal));
 
   const ahead = createReadAhead(limits);
+  const budget = createOutstandingBudget(limits);
   const node = `${hostname()}:${process.pid}`;
-  const groups = createConsumerGroups({ lanes, cache, pages, ahead, limits, clock, stampClock, metrics, logger, node });
+  const groups = createConsumerGroups({
+    lanes,
+    cache,
+    pages,
+    ahead,
+    budget,
+    limits,
+    clock,
+    stampClock,
+    metrics,
+    logger,
+    node,
+  });
   const subscriptions = createSubscriptions({ cache, lanes, groups, clock, node });
+  metrics.gauge("outstanding_records", "Records of consumers: outstanding, or waiting for redelivery", () => budget.records);
   metrics.gauge("consume_ahead_bytes", "Records that are read and wait for consumers", () => ahead.bytes);
 
   const stateParts = { cache, lanes, pageBudget, limits, stampClock, random };

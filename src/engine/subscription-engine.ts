@@ -43,6 +43,7 @@ export type ConsumerWaiting =
   | "other-consumers"
   | "database"
   | "retry-delay"
+  | "node-budget"
   /** Never in a heartbeat. */
   | "transport-blocked";
 

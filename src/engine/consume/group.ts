@@ -1,44 +1,65 @@
 /**
  * The consumers that share a subscription on this node, and what they share: records of the claims that the node holds.
+ * `record-life.ts` has the phases of a record; here they are brought together:
  *
- *   claims ──read──▶ ready ──handed out, as windows let through──▶ outstanding ──acknowledged, parked──▶ settled
- *                      ▲                                             │ failed, released
- *                      └────────── its time has come ◀── waiting ◀───┘
+ *   claim-reader ──▶ ready ──take, as windows let through──▶ a consumer's held runs ──verdicts──▶ settle-writer ──▶ database
+ *                      ▲                                                                          │ noted
+ *                      └──────────────────── redelivery, when its time has come ◀─────────────────┘
  *
  * Everything happens in one turn of the event loop but reading, writing and waiting, which go on beside it, one of each
  * kind at a time. A consumer's call asks for its next message when the transport took the last one, so both gates are open
  * then: the window's and the transport's.
  */
 
-import { type DeliveryPolicy, type Limits, MillraceError, type Sharing } from "../../core/index.js";
+import {
+  type DeliveryPolicy,
+  type Limits,
+  MillraceError,
+  type OffsetRange,
+  RangeSet,
+  type Sharing,
+  type Window,
+} from "../../core/index.js";
 import type { Retry, StoredClaim } from "../../store/index.js";
 import type { Clock, Logger, Metrics } from "../../telemetry/index.js";
 import { overError } from "../appender.js";
+import { chooseFrames } from "../frame-choice.js";
 import type { PageReader } from "../page-reader.js";
 import type { StampClock } from "../stamp-clock.js";
 import type { ConsumerRequest, ConsumerWaiting } from "../subscription-engine.js";
 import type { Topic } from "../topic.js";
 import { Claim } from "./claim.js";
 import { ClaimReader } from "./claim-reader.js";
-import type { Consumer, Outstanding } from "./consumer.js";
-import { type HeldRecord, stateOf } from "./held-record.js";
+import type { Consumer } from "./consumer.js";
 import { KeyedRecords } from "./keyed-records.js";
 import type { Ledger } from "./ledger.js";
+import type { OutstandingBudget } from "./outstanding-budget.js";
 import type { ReadAhead } from "./read-ahead.js";
 import type { ReadyRecords } from "./ready-records.js";
+import { RecentFrames } from "./recent-frames.js";
+import { step } from "./record-life.js";
+import {
+  frameEnd,
+  frameStart,
+  type HeldRun,
+  heldRunOf,
+  type ReadyRun,
+  recordsIn,
+  type RecordRun,
+} from "./record-run.js";
 import { Redelivery } from "./redelivery.js";
 import { SettleWriter } from "./settle-writer.js";
 import { SpreadRecords } from "./spread-records.js";
 import { Verdicts } from "./verdicts.js";
 
 /** Acknowledged records that wait for the database: beyond so many nothing is handed out. */
-const unwrittenMost = 100_000;
-/** Records in memory that come again, at most. */
-const againMost = 500;
-/** The least that is claimed of a SHARED subscription at once. */
-const claimLeast = 16;
+const unwrittenRecordsMax = 100_000;
+/** Records in memory that are redelivered. */
+const redeliveriesMax = 500;
+/** What is claimed of a SHARED subscription at once, at least. */
+const claimRecordsMin = 16;
 /** How often deadlines are looked at: a part of theirs, between these. */
-const sweepMs = { part: 20, least: 20, most: 500 };
+const sweepMs = { part: 20, min: 20, max: 500 };
 
 export interface GroupParts {
   readonly topic: Topic;
@@ -46,6 +67,7 @@ export interface GroupParts {
   readonly policy: DeliveryPolicy;
   readonly ledger: Ledger;
   readonly ahead: ReadAhead;
+  readonly budget: OutstandingBudget;
   readonly pages: PageReader;
   readonly limits: Limits;
   readonly clock: Clock;
@@ -54,6 +76,8 @@ export interface GroupParts {
   readonly logger: Logger;
   /** Whether so many more may be parked. */
   readonly mayPark: (records: number) => boolean;
+  /** So many more are. */
+  readonly onPark: (records: number) => void;
 }
 
 /** Records for one message. */
@@ -62,6 +86,9 @@ export interface Handed {
   readonly records: number;
   readonly attempt: number;
 }
+
+/** Whether a record of a run may be handed out. */
+type IsKept = (run: ReadyRun, index: number) => boolean;
 
 export class Group {
   readonly consumers = new Set<Consumer>();
@@ -72,15 +99,18 @@ export class Group {
   isOver = false;
   readonly #parts: GroupParts;
   readonly #ready: ReadyRecords;
+  readonly #recent: RecentFrames;
   readonly #redelivery: Redelivery;
   readonly #verdicts: Verdicts;
   readonly #reader: ClaimReader;
   readonly #end = new AbortController();
   /** Records that were handed out since the last second began, and in the one before. */
   #handed = { atMs: 0, now: 0, before: 0 };
-  #timer: NodeJS.Timeout | undefined;
+  #cancelTimer: (() => void) | undefined;
   #waking: NodeJS.Immediate | undefined;
-  /** When it fires, by the monotonic clock. */
+  /** Consumers that keys were spread over last. */
+  #livelyCount = 0;
+  /** When the timer fires, by the monotonic clock. */
   #sweepMs = Number.POSITIVE_INFINITY;
   readonly #watching: Promise<void>;
 
@@ -88,30 +118,36 @@ export class Group {
     this.#parts = parts;
     this.policy = parts.policy;
     this.#ready = parts.sharing === "keyed" ? new KeyedRecords() : new SpreadRecords();
+    this.#recent = new RecentFrames(Math.floor(parts.limits.consumeAheadBytes / 4));
     this.writer = new SettleWriter({
       clock: parts.clock,
+      budget: parts.budget,
       intervalMs: parts.limits.settleIntervalMs,
       settle: (write) => parts.ledger.settle(write),
-      onRetry: (record, delayMs) => this.#redelivery.wait(record, delayMs),
-      onElsewhere: (record) => this.#redelivery.forget(record),
-      onParked: (record) => {
-        parts.metrics.recordsParked.inc();
-        this.#ready.settled(record);
+      onNoted: (run) => this.#redelivery.wait(run),
+      onElsewhere: (run) => this.#redelivery.forget(run),
+      onParked: (run) => {
+        parts.metrics.recordsParked.inc(recordsIn(run));
+        this.#ready.settled(run);
       },
       onLost: (claim) => this.drop(claim),
       onDone: (claim) => this.#forget(claim),
-      onProgress: () => this.#wakeSoon(),
+      onProgress: () => {
+        this.#verdicts.departSome();
+        this.#wakeSoon();
+      },
       onFault: (error) => {
         parts.logger.error({ err: error }, "a subscription cannot write what became of its records");
         this.failAll(new MillraceError("internal", "What became of records cannot be written", { cause: error }));
       },
     });
-    const shared = { ...parts, ready: this.#ready, writer: this.writer };
+    const shared = { ...parts, ready: this.#ready, writer: this.writer, recent: this.#recent };
     this.#redelivery = new Redelivery({
       ...shared,
       keepsOrder: parts.sharing === "exclusive",
       onWaiting: () => this.#schedule(),
       onReady: () => this.#onReady(),
+      onUnkept: (run) => this.#passOver(run),
     });
     this.#verdicts = new Verdicts({ ...shared, redelivery: this.#redelivery, policy: () => this.policy });
     this.#reader = new ClaimReader({
@@ -120,15 +156,13 @@ export class Group {
       isWanted: () => this.#wantsMore,
       claimCount: () => this.#wanted,
       onRead: () => this.#onReady(),
-      onSkipped: (first, next) => {
-        for (const consumer of this.consumers) consumer.tell({ kind: "skipped", fromOffset: first, toOffset: next });
-      },
+      onSkipped: (first, next) => this.#tellSkipped(first, next),
       onFault: (error) => this.failAll(error),
     });
     this.#watching = this.#watchTopic();
   }
 
-  /** Records that wait for their retry. */
+  /** Records that wait for redelivery. */
   get retryCount(): number {
     return this.#redelivery.count;
   }
@@ -142,8 +176,8 @@ export class Group {
   }
 
   get #has(): boolean {
-    for (const consumer of this.consumers) if (consumer.outstanding.size > 0) return true;
-    return false;
+    for (const consumer of this.consumers) if (consumer.held.records > 0) return true;
+    return this.#verdicts.isDeparting;
   }
 
   get #tip(): number {
@@ -161,6 +195,7 @@ export class Group {
 
   join(consumer: Consumer): void {
     this.consumers.add(consumer);
+    this.#parts.budget.join(consumer);
     this.#share();
     this.#schedule();
     this.read();
@@ -172,6 +207,11 @@ export class Group {
    */
   leave(consumer: Consumer, wasLost: boolean): void {
     if (!this.consumers.delete(consumer)) return;
+    this.#parts.budget.leave(consumer);
+    if (this.#end.signal.aborted) {
+      consumer.held.takeAll();
+      return;
+    }
     this.#verdicts.takeAll(consumer, wasLost);
     this.#share();
     this.#schedule();
@@ -180,51 +220,58 @@ export class Group {
 
   /** What a consumer says of its window and of its records. */
   hear(consumer: Consumer, request: ConsumerRequest): void {
-    if (request.window !== undefined) {
-      const wasOpen = consumer.isOpen;
-      consumer.window = request.window;
-      if (consumer.isOpen !== wasOpen) this.#share();
-      consumer.tell({ kind: "window-changed", window: request.window });
-    }
+    const wasSilent = consumer.isSilent;
+    consumer.speaks();
+    if (request.window !== undefined) this.#changeWindow(consumer, request.window);
+    if (wasSilent) this.#share();
     this.#verdicts.hear(consumer, request);
     this.read();
     consumer.wake();
   }
 
-  /** Records for a consumer's next message, of at most so many bytes but at least one; undefined: none now. */
+  /** Records for a consumer's next message, of up to `bytesMax` but at least one; undefined: none now. */
   take(consumer: Consumer, bytesMax: number): Handed | undefined {
     if (!this.#mayHand(consumer)) return undefined;
-    const againOnly = this.#againOnly;
-    let room = Math.min(consumer.room, this.#shareOf(consumer));
-    let byteRoom = consumer.byteRoom;
+    const redeliveriesOnly = this.#redeliveriesOnly;
+    const { budget, clock, metrics } = this.#parts;
+    const event = { type: "handed", deadlineMs: clock.monotonicMs() + this.policy.ackDeadlineMs } as const;
+    const isKept = this.#keptNow();
+    let room = Math.min(consumer.room, this.#shareOf(consumer), budget.roomFor(consumer));
     let bytes = 0;
-    let attempt = 0;
-    const taken: HeldRecord[] = [];
-    const handed: Outstanding[] = [];
-    for (; room > 0; room--) {
-      const record = this.#ready.peek(consumer, againOnly);
-      if (record === undefined) break;
-      const size = record.end - record.start;
-      if (taken.length > 0 && (record.deliveries + 1 !== attempt || bytes + size > bytesMax)) break;
-      if (size > byteRoom) break;
-      this.#ready.take(consumer, record);
-      // Without its frame: one record that is not acknowledged would hold its whole page.
-      const outstanding = { record: stateOf(record), bytes: size, deadlineMs: Number.POSITIVE_INFINITY };
-      consumer.hand(outstanding);
-      taken.push(record);
-      handed.push(outstanding);
-      attempt = record.deliveries + 1;
-      bytes += size;
-      byteRoom = consumer.byteRoom;
+    const taken: ReadyRun[] = [];
+    const held: HeldRun[] = [];
+    while (room > 0) {
+      const next = this.#ready.peek(consumer, redeliveriesOnly);
+      if (next === undefined) break;
+      if (this.#passUnkept(consumer, next, isKept)) continue;
+      const [first] = taken;
+      if (first !== undefined && next.state.deliveries !== first.state.deliveries) break;
+      const bytesLeft = first === undefined ? Number.POSITIVE_INFINITY : bytesMax - bytes;
+      const count = fittingRecords(next, consumer, { room, bytes: bytesLeft, bytesMax, isKept });
+      if (count === 0) break;
+      const run = this.#ready.take(consumer, next, count);
+      run.state = step(run.state, event);
+      const outstanding = heldRunOf(run);
+      consumer.held.add(outstanding);
+      taken.push(run);
+      held.push(outstanding);
+      bytes += frameEnd(run.frames, count - 1) - frameStart(run.frames, 0);
+      room -= count;
     }
-    if (taken.length === 0) return undefined;
-    consumer.carry(handed);
-    this.#handed.now += taken.length;
-    this.#parts.metrics.recordsDelivered.inc({ attempt: attempt === 1 ? "first" : "again" }, taken.length);
+    const [first] = taken;
+    if (first === undefined) {
+      this.#holdAhead();
+      return undefined;
+    }
+    consumer.carry(held);
+    const records = taken.reduce((sum, run) => sum + recordsIn(run), 0);
+    const { deliveries } = first.state;
+    this.#handed.now += records;
+    metrics.recordsDelivered.inc({ attempt: deliveries === 0 ? "first" : "again" }, records);
     this.#holdAhead();
-    if (attempt > 1) this.#redeliver(this.#parts.clock.monotonicMs());
+    if (deliveries > 0) this.#redeliver(clock.monotonicMs());
     this.read();
-    return { runs: runsOf(taken), records: taken.length, attempt };
+    return { runs: runsOf(taken), records, attempt: first.claim.attemptsBefore + deliveries + 1 };
   }
 
   /** Why there is nothing for a consumer. */
@@ -232,9 +279,16 @@ export class Group {
     if (this.isPaused) return "paused";
     if (consumer.window.bytes === 0) return "window-full-bytes";
     if (consumer.room === 0) return "window-full-records";
-    if (!this.#parts.ledger.isHeld || this.writer.isStuck || this.writer.backlog >= unwrittenMost) return "database";
-    const next = this.#ready.peek(consumer, this.#againOnly);
-    if (next !== undefined) return next.end - next.start > consumer.byteRoom ? "window-full-bytes" : "nothing";
+    if (!this.#parts.ledger.isHeld || this.writer.isStuck || this.writer.backlog >= unwrittenRecordsMax) {
+      return "database";
+    }
+    if (this.#parts.budget.roomFor(consumer) === 0) return "node-budget";
+    if (this.#isOutdone(consumer)) return "other-consumers";
+    const next = this.#ready.peek(consumer, this.#redeliveriesOnly);
+    if (next !== undefined) {
+      const size = frameEnd(next.frames, 0) - frameStart(next.frames, 0);
+      return size > consumer.byteRoom ? "window-full-bytes" : "nothing";
+    }
     if (this.#redelivery.backlog >= this.policy.retryBacklog) return "retry-backlog-full";
     if (this.#ready.count > 0) return "keys-busy";
     if (this.claims.size === 0 && this.#parts.sharing !== "shared") return "other-consumers";
@@ -245,9 +299,9 @@ export class Group {
 
   /** Takes a claim in, with what waits in it for a retry. */
   add(stored: StoredClaim, retries: readonly Retry[]): void {
-    const claim = new Claim(stored);
+    const claim = new Claim(stored, this.#parts.ledger.attemptsBefore);
     this.claims.set(claim.claimId, claim);
-    this.#redelivery.take(claim, retries);
+    this.#redelivery.restore(claim, retries);
     this.#reader.lookAgain();
   }
 
@@ -256,12 +310,11 @@ export class Group {
     if (claim.isLost) return;
     claim.isLost = true;
     for (const consumer of this.consumers) {
-      for (const [offset, { record }] of consumer.outstanding) {
-        if (record.claim !== claim) continue;
-        consumer.takeBack(offset);
-        // A redriven claim may go without its slot: the key is worked on no more.
-        this.#ready.settled(record);
-      }
+      // A redriven claim may go without its slot: its keys are worked on no more.
+      consumer.held.takeWhere(
+        (run) => run.claim === claim,
+        (run) => this.#ready.settled(run),
+      );
     }
     this.#forget(claim);
   }
@@ -279,21 +332,26 @@ export class Group {
     this.#forget(claim);
   }
 
-  /** A Commit settled these. */
-  settled(offsets: readonly number[]): void {
-    for (const consumer of this.consumers) {
-      for (const offset of offsets) {
-        const outstanding = consumer.takeBack(offset);
-        if (outstanding === undefined) continue;
-        const { record } = outstanding;
-        record.claim.todo.delete(offset, offset + 1);
-        this.#ready.settled(record);
-        consumer.lastAcknowledgementMs = Date.now();
-        if (record.claim.todo.isEmpty) this.#forget(record.claim);
-      }
-      consumer.wake();
+  /** Somebody else settled these, as a Commit: whoever has them has them no more. */
+  settled(ranges: Iterable<OffsetRange>): void {
+    for (const range of ranges) {
+      for (const consumer of this.consumers) consumer.held.take(range, (run) => this.#settledFor(consumer, run));
     }
+    for (const consumer of this.consumers) consumer.wake();
     this.read();
+  }
+
+  /** What consumers have, by its claim: for who asks whether others settled some of it. */
+  outstanding(): ReadonlyMap<number, RangeSet> {
+    const found = new Map<number, RangeSet>();
+    for (const consumer of this.consumers) {
+      for (const { claim, firstOffset, nextOffset } of consumer.held) {
+        let ranges = found.get(claim.claimId);
+        if (ranges === undefined) found.set(claim.claimId, (ranges = new RangeSet()));
+        ranges.add(firstOffset, nextOffset);
+      }
+    }
+    return found;
   }
 
   /** Ends all consumers at once: what they had is taken off them before anybody else gets anything. */
@@ -339,14 +397,32 @@ export class Group {
     const giveUp = () => this.writer.giveUp();
     patience.addEventListener("abort", giveUp, { once: true });
     if (patience.aborted) giveUp();
+    this.#verdicts.departAll();
     await this.writer.flush();
     patience.removeEventListener("abort", giveUp);
     this.#end.abort();
-    clearTimeout(this.#timer);
+    this.#cancelTimer?.();
     clearImmediate(this.#waking);
     this.writer.giveUp();
     await Promise.allSettled([this.#reader.close(), this.#redelivery.settled(), this.#watching]);
+    this.writer.clear();
+    this.#redelivery.clear();
     this.#parts.ahead.leave(this);
+  }
+
+  #changeWindow(consumer: Consumer, window: Window): void {
+    const wasOpen = consumer.isOpen;
+    consumer.askedWindow = window;
+    this.#parts.budget.ask(consumer);
+    if (consumer.isOpen !== wasOpen) this.#share();
+  }
+
+  #settledFor(consumer: Consumer, run: HeldRun): void {
+    const { claim, firstOffset, nextOffset } = run;
+    claim.todo.delete(firstOffset, nextOffset);
+    this.#ready.settled(run);
+    consumer.acknowledges();
+    if (claim.todo.isEmpty) this.#forget(claim);
   }
 
   #mayHand(consumer: Consumer): boolean {
@@ -355,28 +431,72 @@ export class Group {
       consumer.failure === undefined &&
       this.#parts.ledger.isHeld &&
       !this.writer.isStuck &&
-      this.writer.backlog < unwrittenMost
+      this.writer.backlog < unwrittenRecordsMax &&
+      !this.#isOutdone(consumer)
     );
   }
 
-  get #againOnly(): boolean {
-    return this.#redelivery.backlog >= this.policy.retryBacklog || this.#redelivery.isReturning;
+  /** Whether a consumer that lets deadlines pass without a word stands back for one that does not. */
+  #isOutdone(consumer: Consumer): boolean {
+    if (this.#parts.sharing === "keyed" || !consumer.isSilent) return false;
+    for (const each of this.consumers) if (each.room > 0 && !each.isSilent && !each.isStalled) return true;
+    return false;
   }
 
-  /** Fetches what comes again, whatever is read ahead: in KEYED groups all of that may wait for these. */
+  get #redeliveriesOnly(): boolean {
+    return this.#redelivery.backlog >= this.policy.retryBacklog || this.#redelivery.isExpecting;
+  }
+
+  /** Tells which records may be handed out now: time has passed since they were read.*/
+  #keptNow(): IsKept {
+    const { topic, stampClock } = this.#parts;
+    const { earliestOffset } = topic.tip.value;
+    const keep = chooseFrames(undefined, topic, stampClock);
+    return (run, index) => {
+      // What was redriven was asked for, whatever the topic keeps.
+      if (run.claim.kind === "redriven") return true;
+      if (run.firstOffset + index < earliestOffset) return false;
+      if (keep === undefined) return true;
+      const { page } = run.frames;
+      const bytes = Buffer.from(page.buffer, page.byteOffset, page.length);
+      return keep(bytes, frameStart(run.frames, index), frameEnd(run.frames, index));
+    };
+  }
+
+  /** Passes over what expired or was trimmed since it was read, at the front of a run. True: there was some. */
+  #passUnkept(consumer: Consumer, run: ReadyRun, isKept: IsKept): boolean {
+    let count = 0;
+    while (count < recordsIn(run) && !isKept(run, count)) count += 1;
+    if (count === 0) return false;
+    const unkept = this.#ready.take(consumer, run, count);
+    this.#ready.settled(unkept);
+    this.#passOver({ ...unkept, state: step(unkept.state, { type: "unkept" }) });
+    return true;
+  }
+
+  /** Settles records that no consumer gets any more, and says so where the topic was trimmed. */
+  #passOver(run: RecordRun): void {
+    const { claim, firstOffset, nextOffset, state } = run;
+    if (state.deliveries > 0) this.writer.forgetRetries(run);
+    this.writer.pass(claim, firstOffset, nextOffset);
+    const trimmedTo = Math.min(nextOffset, this.#parts.topic.tip.value.earliestOffset);
+    if (claim.kind !== "redriven" && firstOffset < trimmedTo) this.#tellSkipped(firstOffset, trimmedTo);
+  }
+
+  /** Brings what is redelivered, whatever is read ahead: in KEYED groups all of that may wait for these. */
   #redeliver(nowMs: number): void {
-    if (this.#mayRedeliver) this.#redelivery.redeliver(nowMs, this.#againRoom);
+    if (this.#mayRedeliver) this.#redelivery.redeliver(nowMs, this.#redeliveryRoom);
   }
 
   get #mayRedeliver(): boolean {
-    return this.#parts.ledger.isHeld && !this.isPaused && !this.#redelivery.isFetching && this.#againRoom > 0;
+    return this.#parts.ledger.isHeld && !this.isPaused && !this.#redelivery.isFetching && this.#redeliveryRoom > 0;
   }
 
-  /** How many more records that come again may be in memory: few where they are large. */
-  get #againRoom(): number {
+  /** How many more records that are redelivered may be in memory: few where they are large. */
+  get #redeliveryRoom(): number {
     const { limits, topic } = this.#parts;
-    const most = Math.min(againMost, Math.max(1, Math.floor(limits.consumeAheadBytes / topic.meanFrameBytes)));
-    return most - this.#ready.againCount;
+    const fitting = Math.max(1, Math.floor(limits.consumeAheadBytes / topic.meanFrameBytes));
+    return Math.min(redeliveriesMax, fitting) - this.#ready.redeliveryCount;
   }
 
   /** How much of what is ready one consumer may take, so that others with room get theirs: by their free windows. */
@@ -397,11 +517,21 @@ export class Group {
 
   /** Keys are spread over those who take any: one that paused would hold up all others, once what is its is read ahead. */
   #share(): void {
-    this.#ready.share(new Set([...this.consumers].filter((consumer) => consumer.isOpen)));
+    const open = [...this.consumers].filter((consumer) => consumer.isOpen);
+    const lively = open.filter((consumer) => !consumer.isSilent && !consumer.isStalled);
+    this.#ready.share(lively.length > 0 ? lively : open);
+    this.#livelyCount = lively.length;
   }
 
   #holdAhead(): void {
-    this.#parts.ahead.hold(this, this.#ready.bytes);
+    const { ahead } = this.#parts;
+    // Kept frames are a convenience: they yield to what is read ahead.
+    if (!ahead.hasPlenty) this.#recent.clear();
+    ahead.hold(this, this.#ready.bytes + this.#recent.bytes + this.#redelivery.frameBytes);
+  }
+
+  #tellSkipped(fromOffset: number, toOffset: number): void {
+    for (const consumer of this.consumers) consumer.tell({ kind: "skipped", fromOffset, toOffset });
   }
 
   #onReady(): void {
@@ -412,7 +542,8 @@ export class Group {
 
   get #wantsMore(): boolean {
     if (this.isPaused || this.#end.signal.aborted || !this.#parts.ledger.isHeld || this.writer.isStuck) return false;
-    if (this.#redelivery.backlog >= this.policy.retryBacklog || this.writer.backlog >= unwrittenMost) return false;
+    if (this.#redelivery.backlog >= this.policy.retryBacklog || this.writer.backlog >= unwrittenRecordsMax)
+      return false;
     if (!this.#parts.ahead.mayRead(this, this.#ready.bytes)) return false;
     if (this.#parts.sharing !== "keyed" && this.#ready.count >= this.#wanted) return false;
     for (const consumer of this.consumers) if (consumer.room > 0) return true;
@@ -424,36 +555,47 @@ export class Group {
     let windows = 0;
     for (const { window } of this.consumers) windows += window.records;
     const rate = Math.max(this.#handed.before, this.#handed.now) / 2;
-    return Math.min(this.#parts.limits.claimRecords, Math.max(claimLeast, windows, Math.ceil(rate)));
+    return Math.min(this.#parts.limits.claimRecords, Math.max(claimRecordsMin, windows, Math.ceil(rate)));
   }
 
-  /** One timer for deadlines, retries, and another try where the database was away. */
+  /** One timer for deadlines, redeliveries, and another try where the database was away. */
   #schedule(): void {
     if (this.#end.signal.aborted || this.consumers.size === 0) {
-      clearTimeout(this.#timer);
-      this.#timer = undefined;
+      this.#cancelTimer?.();
+      this.#cancelTimer = undefined;
       return;
     }
-    const everyMs = Math.min(sweepMs.most, Math.max(sweepMs.least, this.policy.ackDeadlineMs / sweepMs.part));
+    const everyMs = Math.min(sweepMs.max, Math.max(sweepMs.min, this.policy.ackDeadlineMs / sweepMs.part));
     const nowMs = this.#parts.clock.monotonicMs();
     const dueMs = this.#mayRedeliver ? this.#redelivery.nextMs - nowMs : Number.POSITIVE_INFINITY;
     const waitMs = Math.min(everyMs, Math.max(1, dueMs));
     // It is only ever moved forward: consumers that are busy would put it off for ever.
-    if (this.#timer !== undefined && this.#sweepMs <= nowMs + waitMs) return;
-    clearTimeout(this.#timer);
+    if (this.#cancelTimer !== undefined && this.#sweepMs <= nowMs + waitMs) return;
+    this.#cancelTimer?.();
     this.#sweepMs = nowMs + waitMs;
-    this.#timer = setTimeout(this.#sweep, waitMs);
+    this.#cancelTimer = this.#parts.clock.startTimer(waitMs, this.#sweep);
   }
 
   readonly #sweep = (): void => {
-    this.#timer = undefined;
+    this.#cancelTimer = undefined;
     const nowMs = this.#parts.clock.monotonicMs();
     if (nowMs - this.#handed.atMs >= 1000) this.#handed = { atMs: nowMs, now: 0, before: this.#handed.now };
     for (const consumer of this.consumers) this.#verdicts.expire(consumer, nowMs);
+    this.#shareAgain();
     this.#redeliver(nowMs);
     this.read();
     this.#schedule();
   };
+
+  /** Keys leave who does not read or says nothing, and return. */
+  #shareAgain(): void {
+    if (this.#parts.sharing !== "keyed") return;
+    let lively = 0;
+    for (const each of this.consumers) if (each.isOpen && !each.isSilent && !each.isStalled) lively += 1;
+    if (lively === this.#livelyCount) return;
+    this.#share();
+    this.#wakeSoon();
+  }
 
   /** Reads on when the topic grows, and ends consumers with it. */
   async #watchTopic(): Promise<void> {
@@ -475,19 +617,45 @@ export class Group {
   }
 }
 
-/** The frames of records; those that stand side by side are one run. */
-function runsOf(taken: readonly HeldRecord[]): Uint8Array[] {
+/** What a message may still take. */
+interface Fitting {
+  readonly room: number;
+  /** Infinity: it has no record yet. */
+  readonly bytes: number;
+  readonly bytesMax: number;
+  readonly isKept: IsKept;
+}
+
+/** How many records at the front of a run fit. A first one always fits a message, and an empty window. */
+function fittingRecords(run: ReadyRun, consumer: Consumer, { room, bytes, bytesMax, isKept }: Fitting): number {
+  const { byteRoom, window } = consumer;
+  const start = frameStart(run.frames, 0);
+  if (frameEnd(run.frames, 0) - start > Math.min(bytes, byteRoom)) return 0;
+  const bytesFitting = Math.min(bytes, bytesMax, byteRoom, window.bytes);
+  const most = Math.min(room, recordsIn(run));
+  let count = 1;
+  while (count < most && frameEnd(run.frames, count) - start <= bytesFitting && isKept(run, count)) count += 1;
+  return count;
+}
+
+/** The frames of runs; those that stand side by side are one. */
+function runsOf(taken: readonly ReadyRun[]): Uint8Array[] {
   const runs: Uint8Array[] = [];
   let page: Uint8Array | undefined;
   let start = 0;
   let end = 0;
-  for (const record of taken) {
-    if (record.page === page && record.start === end) {
-      end = record.end;
+  for (const run of taken) {
+    const { frames } = run;
+    const first = frameStart(frames, 0);
+    const last = frameEnd(frames, recordsIn(run) - 1);
+    if (frames.page === page && first === end) {
+      end = last;
       continue;
     }
     if (page !== undefined) runs.push(page.subarray(start, end));
-    ({ page, start, end } = record);
+    page = frames.page;
+    start = first;
+    end = last;
   }
   if (page !== undefined) runs.push(page.subarray(start, end));
   return runs;

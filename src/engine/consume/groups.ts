@@ -95,7 +95,7 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
   function consumerOf(opening: ConsumeOpening, peer: string): Consumer {
     lastConsumerId += 1;
     const name = opening.consumer === "" ? peer : opening.consumer;
-    return new Consumer({ id: lastConsumerId, name, peer, node }, opening.window);
+    return new Consumer({ id: lastConsumerId, name, peer, node }, opening.window, parts);
   }
 
   async function open(name: string, subscriptionId: number): Promise<{ held: SubscriptionGroup; cursor: number }> {

@@ -29,7 +29,7 @@ const patienceMs = 5000;
 const retriesMost = 1_000_000;
 
 export interface SubscriptionGroupParts
-  extends Omit<GroupParts, "topic" | "sharing" | "policy" | "ledger" | "mayPark"> {
+  extends Omit<GroupParts, "topic" | "sharing" | "policy" | "ledger" | "mayPark" | "onPark"> {
   readonly lanes: DatabaseLanes;
   readonly lease: TopicLease;
   readonly session: NodeSession;
@@ -65,10 +65,9 @@ export class SubscriptionGroup {
       sharing: subscription.sharing,
       policy: subscription.policy,
       ledger: this.#ledger(),
-      mayPark: (records) => {
-        if (this.#parked + records > parts.limits.parkedRecords) return false;
+      mayPark: (records) => this.#parked + records <= parts.limits.parkedRecords,
+      onPark: (records) => {
         this.#parked += records;
-        return true;
       },
     });
     this.group.isPaused = subscription.isPaused;
