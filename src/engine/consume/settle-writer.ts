@@ -239,7 +239,7 @@ export class SettleWriter {
 
   #settle(batch: Batch, outcome: SettleOutcome): void {
     const lost = new Set(outcome.lostClaims);
-    const elsewhere = new Set(outcome.settledElsewhere);
+    const elsewhere = new RangeSet(outcome.settledElsewhere);
     const isLost = (claim: Claim): boolean => claim.isLost || lost.has(claim.claimId);
     for (const [claim, ranges] of batch.settled) {
       if (isLost(claim)) this.#parts.onLost(claim);
@@ -311,10 +311,11 @@ function isWorthWriting(batch: Batch): boolean {
 function writeOf(batch: Batch): Omit<SettleWrite, "subscriptionId" | "session"> {
   return {
     settled: [...batch.settled].map(([claim, ranges]) => ({ claimId: claim.claimId, ranges: [...ranges] })),
-    settledRetries: batch.settledRetries,
+    settledRetries: batch.settledRetries.map((offset) => ({ firstOffset: offset, nextOffset: offset + 1 })),
     retries: batch.retries.map(({ record, delayMs, reason }) => ({
       claimId: record.claim.claimId,
-      offset: record.offset,
+      firstOffset: record.offset,
+      nextOffset: record.offset + 1,
       deliveries: record.deliveries,
       failures: record.failures,
       lane: record.lane,
