@@ -104,8 +104,8 @@ export interface Retry {
   readonly lane: number | undefined;
 }
 
-/** What is noted of a record that is to be handed out again. */
-export interface RetryWrite extends Omit<Retry, "retryAtMicros"> {
+/** Neighbouring records that are to be handed out again, and what is noted of each of them. */
+export interface RetryWrite extends OffsetRange, Omit<Retry, "offset" | "retryAtMicros"> {
   /** From the statement's time on. */
   readonly delayMs: number;
   /** Added to its reasons. Undefined: it did not fail. */
@@ -130,8 +130,9 @@ export interface SettleWrite {
   readonly session: number;
   /** Taken out of `todo`. */
   readonly settled: readonly { readonly claimId: number; readonly ranges: readonly OffsetRange[] }[];
-  /** Settled offsets that have a row in `retries`: it goes. */
-  readonly settledRetries: readonly number[];
+  /** Settled offsets that have a row in `retries`, which is deleted. */
+  readonly settledRetries: readonly OffsetRange[];
+  /** Each offset once. */
   readonly retries: readonly RetryWrite[];
   readonly parked: readonly ParkWrite[];
 }
@@ -139,8 +140,8 @@ export interface SettleWrite {
 export interface SettleOutcome {
   /** Not this session's any more: nothing of what was to be written of these was. */
   readonly lostClaims: readonly number[];
-  /** Of `retries` and `parked`: not in their claim's `todo` any more; somebody else settled them. */
-  readonly settledElsewhere: readonly number[];
+  /** Of `retries` and `parked`: not in their claim's `todo` any more; somebody else settled them. Ascending and apart. */
+  readonly settledElsewhere: readonly OffsetRange[];
   /** Of `parked`: neither the topic nor a redrive has the record any more. They are taken out of `todo`. */
   readonly gone: readonly number[];
 }
@@ -287,7 +288,7 @@ export interface SubscriptionStore {
   /** Gives claims back as they are. */
   releaseClaims(subscriptionId: number, session: number, claimIds: readonly number[]): Promise<void>;
 
-  /** The hot path: with `settled` alone it is one statement. A claim whose `todo` is empty goes. */
+  /** The hot path: one statement, but where something is parked. A claim whose `todo` is empty is deleted. */
   settle(write: SettleWrite): Promise<SettleOutcome>;
   /** What waits in these claims, by time; at most `count`. */
   readRetries(subscriptionId: number, claimIds: readonly number[], count: number): Promise<readonly Retry[]>;

@@ -178,7 +178,7 @@ describe.each(databaseKinds)("Commit on %s", (kind) => {
     const { subscription, session, claimId, commit } = await hold();
     const { subscriptionId } = subscription;
     const nothing = { settled: [], settledRetries: [], parked: [] };
-    const retry = { claimId, offset: 1, deliveries: 1, failures: 1, delayMs: 0, reason: "no", lane: undefined };
+    const retry = { claimId, ...offsets(1), deliveries: 1, failures: 1, delayMs: 0, reason: "no", lane: undefined };
     await store.settle({ subscriptionId, session, ...nothing, retries: [retry] });
     for (const attempt of [1, 3]) {
       const acknowledge = [{ range: offsets(1), attempt }];

@@ -213,7 +213,18 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
       session,
       settled: [{ claimId, ranges: [{ firstOffset: 1, nextOffset: 2 }] }],
       settledRetries: [],
-      retries: [{ claimId, offset: 2, deliveries: 1, failures: 1, delayMs: 60_000, reason: "no", lane: undefined }],
+      retries: [
+        {
+          claimId,
+          firstOffset: 2,
+          nextOffset: 3,
+          deliveries: 1,
+          failures: 1,
+          delayMs: 60_000,
+          reason: "no",
+          lane: undefined,
+        },
+      ],
       parked: [{ claimId, offset: 3, deliveries: 1, slot: 0, lane: undefined, reason: "bad" }],
     });
     plane.facts.push({ ...facts, node: "here", outstandingRecords: 3 });

@@ -73,7 +73,7 @@ describe.each(databaseKinds)("Store.commit() on %s", (kind) => {
     const other = await openedSession(store);
     await cutBlock(store, subscription, other, 10);
     const retry = { claimId, deliveries: 2, failures: 1, delayMs: 0, lane: undefined, reason: "bad" };
-    await settleOn(store, subscriptionId, session, { retries: [{ ...retry, offset: 3 }] });
+    await settleOn(store, subscriptionId, session, { retries: [{ ...retry, ...range(3) }] });
     const commit = (records: ReturnType<typeof first>) =>
       store.commit({ subscriptionId, session, records }, [writes(out, "done")]);
     expect(await commit(first(0, 15, 50))).toEqual({ kind: "stale", offsets: [15, 50] });

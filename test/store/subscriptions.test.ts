@@ -124,7 +124,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
     const failed = { deliveries: 1, failures: 1, lane: undefined, reason: "bad" };
     await settleOn(store, subscriptionId, session, {
       settled: [{ claimId: claim.claimId, ranges: [range(0, 5)] }],
-      retries: [{ claimId: claim.claimId, offset: 6, delayMs: 0, ...failed }],
+      retries: [{ claimId: claim.claimId, ...range(6), delayMs: 0, ...failed }],
       parked: [{ claimId: claim.claimId, offset: 7, slot: 0, deliveries: 1, lane: undefined, reason: "bad" }],
     });
     const after = await store.seekSubscription(subscriptionId, 7, 3);
@@ -153,7 +153,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
       const [claim] = (await takeAll(store, subscription, session)) as [StoredClaim];
       const { claimId } = claim;
       await settleOn(store, subscriptionId, session, {
-        retries: [{ claimId, offset: 6, deliveries: 1, failures: 0, delayMs: 0, lane: 0, reason: undefined }],
+        retries: [{ claimId, ...range(6), deliveries: 1, failures: 0, delayMs: 0, lane: 0, reason: undefined }],
         parked: [{ claimId, offset: 7, slot: 0, deliveries: 1, lane: 0, reason: "bad" }],
       });
       if (way === "topic") expect(await store.deleteTopic(topicId)).toBe(true);
@@ -252,7 +252,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
     await settleOn(store, subscriptionId, session, {
       settled: [{ claimId: one.claimId, ranges: [range(2, 4), range(5)] }],
       retries: [
-        { claimId: one.claimId, offset: 4, deliveries: 1, failures: 0, delayMs: 0, lane: 1, reason: undefined },
+        { claimId: one.claimId, ...range(4), deliveries: 1, failures: 0, delayMs: 0, lane: 1, reason: undefined },
       ],
       parked: [{ claimId: one.claimId, offset: 6, slot: 0, deliveries: 1, lane: 1, reason: "bad" }],
     });

@@ -6,7 +6,7 @@ import type { Database, Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { runAppend } from "../statements/append-records.js";
 import { readHeads } from "../statements/read-heads.js";
-import { decodeRanges, encodeRanges, encodeRangesArray } from "./offset-ranges.js";
+import { decodeRanges, encodeRanges, encodeRangesArray, rangesOf } from "./offset-ranges.js";
 import { settleClaims } from "./settle-claims.js";
 
 interface HeldRow {
@@ -88,8 +88,8 @@ async function commitIn(session: Session, claim: CommitClaim, topics: readonly C
     }
   }
 
-  const settled = new Map([...held].map(([claimId, { present }]) => [claimId, present]));
-  await settleClaims(session, { subscriptionId, session: claim.session }, settled, [...deliveries.keys()]);
+  const settled = new Map([...held].map(([claimId, { present }]) => [claimId, { settled: present, retries: [] }]));
+  await settleClaims(session, { subscriptionId, session: claim.session }, settled, [...rangesOf(deliveries.keys())]);
   for (const write of writes) {
     if ((await runAppend(session, write)) === "moved") {
       throw new MillraceError(
