@@ -2,6 +2,16 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { findFaults, readRooms } from "./support/house-rules.js";
 import { readLinks, readSources, type SourceFile } from "./support/imports.js";
+import { findProcessClocks } from "./support/process-clock.js";
+
+/** Files that may look at the process's clock. Each is to be converted: the list gets no longer. */
+const unclocked = [
+  "src/client/subscriptions/consume-session.ts",
+  "src/engine/consume/consumer.ts",
+  "src/engine/consume/group.ts",
+  "src/engine/consume/settle-writer.ts",
+  "src/engine/consume/verdicts.ts",
+];
 
 const rooms = readRooms(readFileSync("docs/architecture.md", "utf8"));
 
@@ -15,6 +25,37 @@ describe("src/", () => {
 
   test("keeps to the rooms and arrows of docs/architecture.md", () => {
     expect(findFaults(sources, rooms)).toEqual([]);
+  });
+
+  test("takes time in engine, client and rpc from the clock that it is given", () => {
+    const faulty = findProcessClocks(sources);
+    expect(faulty.filter((fault) => !unclocked.some((file) => fault.startsWith(`${file} `)))).toEqual([]);
+    // What is converted leaves the list.
+    expect(unclocked.filter((file) => !faulty.some((fault) => fault.startsWith(`${file} `)))).toEqual([]);
+  });
+});
+
+describe("findProcessClocks()", () => {
+  const usesOf = (text: string, path = "src/engine/x.ts"): string[] => findProcessClocks([{ path, text }]);
+
+  const uses: Record<string, string> = {
+    "Date.now": "export const x = Date.now();",
+    "performance.now": "export class X { readonly #x = performance.now(); }",
+    "new Date()": "export const x = new Date();",
+    "AbortSignal.timeout": "export const x = (ms: number) => AbortSignal.timeout(ms);",
+    setTimeout: "export const x = () => setTimeout(() => {}, 1);",
+    setInterval: "export const x = { every: setInterval };",
+    "node:timers/promises": 'import { setTimeout as sleep } from "node:timers/promises";',
+  };
+  for (const [use, text] of Object.entries(uses)) {
+    test(`sees ${use}`, () => {
+      expect(usesOf(text)).toContain(`src/engine/x.ts uses ${use}: it takes the clock that it is given`);
+    });
+  }
+
+  test("lets pass what is no clock, and other rooms", () => {
+    expect(usesOf("// Date.now()\nsetImmediate(() => new Date(0)); export const x = 'setTimeout';")).toEqual([]);
+    expect(usesOf("export const x = Date.now();", "src/telemetry/clock.ts")).toEqual([]);
   });
 });
 

@@ -45,12 +45,13 @@ export async function appendBatch(
   const request = encodeRequest(topic, records, options);
   const isRepeatable = options.producer !== undefined || options.expectedOffset !== undefined;
   const timeoutMs = options.timeoutMs ?? connection.timeoutMs;
-  const deadline = performance.now() + timeoutMs;
+  const { timers } = connection;
+  const deadlineMs = timers.monotonicMs() + timeoutMs;
   const waits = backoff();
   let lost: unknown;
   for (;;) {
     try {
-      const left = { timeoutMs: Math.max(1, deadline - performance.now()), signal: options.signal };
+      const left = { timeoutMs: Math.max(1, deadlineMs - timers.monotonicMs()), signal: options.signal };
       return appendedOf(await connection.unary(appendShape, request, left));
     } catch (error) {
       if (lost !== undefined && error instanceof ConflictError && options.producer === undefined) {
@@ -59,9 +60,9 @@ export async function appendBatch(
       }
       if (!isRepeatable || !isTransient(error)) throw error;
       const delayMs = Math.max(waits.next(), error.retryDelayMs ?? 0);
-      if (performance.now() + delayMs >= deadline) throw error;
+      if (timers.monotonicMs() + delayMs >= deadlineMs) throw error;
       lost = error;
-      await sleep(delayMs, options.signal);
+      await sleep(delayMs, timers, options.signal);
     }
   }
 }

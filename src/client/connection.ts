@@ -1,12 +1,12 @@
 import {
-  type CallOptions,
   type ChannelCredentials,
   type ChannelOptions,
   Client,
   credentials as channelCredentials,
   Metadata,
 } from "@grpc/grpc-js";
-import { errorOfStatus, withAbortReason } from "./client-error.js";
+import { systemTimers, type Timers } from "../streams/index.js";
+import { clientError, errorOfStatus, withAbortReason } from "./client-error.js";
 import { openCall, type StreamingCall } from "./streaming-call.js";
 
 /** Where the server is, and how to talk to it. */
@@ -39,21 +39,31 @@ export interface MethodShape<Request, Response> {
   readonly responseDeserialize: (bytes: Buffer) => Response;
 }
 
+/** The longest delay of a timer, and the most milliseconds that the header takes, of eight digits. */
+const timerMsMax = 2 ** 31 - 1;
+const headerMsMax = 99_999_999;
+
 /** One channel to one server; all calls of a client share it. */
 export class Connection {
   readonly address: string;
   readonly #client: Client;
   /** Time limit of unary calls, in milliseconds. */
   readonly timeoutMs: number;
+  /** What every wait of the client is measured by. */
+  readonly timers: Timers;
 
-  constructor(options: ConnectionOptions = {}) {
+  constructor(options: ConnectionOptions = {}, timers: Timers = systemTimers) {
+    this.timers = timers;
     this.address = options.address ?? "127.0.0.1:50051";
     this.timeoutMs = options.timeoutMs ?? 30_000;
     const credentials = options.credentials ?? channelCredentials.createInsecure();
     this.#client = new Client(this.address, credentials, channelOptions(options));
   }
 
-  /** Makes a unary call. Throws a ClientError, or the signal's reason. */
+  /**
+   * Makes a unary call. Throws a ClientError, or the signal's reason. The time limit is kept here, and told to the server as
+   * the duration that it is: grpc-js takes deadlines as moments of the wall clock, which jumps when it is set.
+   */
   unary<Request, Response>(
     method: MethodShape<Request, Response>,
     request: Request,
@@ -61,22 +71,26 @@ export class Connection {
   ): Promise<Response> {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
-      const options: CallOptions = { deadline: Date.now() + timeoutMs };
       const { path, requestSerialize, responseDeserialize } = method;
       const cancel = () => call.cancel();
+      const limitMs = Math.max(0, Math.min(Math.ceil(timeoutMs), timerMsMax));
       const call = this.#client.makeUnaryRequest(
         path,
         requestSerialize,
         responseDeserialize,
         request,
-        new Metadata(),
-        options,
+        limitedTo(limitMs),
         (error, response) => {
+          cancelTimer();
           signal?.removeEventListener("abort", cancel);
           if (error !== null) reject(withAbortReason(errorOfStatus(error), signal));
           else resolve(response as Response);
         },
       );
+      const cancelTimer = this.timers.startTimer(limitMs, () => {
+        reject(clientError("DEADLINE_EXCEEDED", `The server did not answer within ${timeoutMs / 1000} s`));
+        cancel();
+      });
       signal?.addEventListener("abort", cancel, { once: true });
     });
   }
@@ -104,6 +118,12 @@ export class Connection {
   close(): void {
     this.#client.close();
   }
+}
+
+function limitedTo(ms: number): Metadata {
+  const metadata = new Metadata();
+  if (ms <= headerMsMax) metadata.set("grpc-timeout", `${ms}m`);
+  return metadata;
 }
 
 function channelOptions(options: ConnectionOptions): ChannelOptions {

@@ -1,3 +1,4 @@
+import { systemTimers, type Timers } from "../streams/index.js";
 import type { RecordInput } from "../wire/index.js";
 import { type AppendOptions, type Appended, appendBatch } from "./append.js";
 import { Connection, type ConnectionOptions, type UnaryOptions } from "./connection.js";
@@ -48,9 +49,12 @@ export interface MillraceClient {
   close(): void;
 }
 
-/** Makes a client. It does not wait for the server: the first call does, and fails if there is none. */
-export function createClient(options: ConnectionOptions = {}): MillraceClient {
-  const connection = new Connection(options);
+/**
+ * Makes a client. It does not wait for the server: the first call does, and fails if there is none. `timers` is what its
+ * waits are measured by, for tests; the default is the process's clock.
+ */
+export function createClient(options: ConnectionOptions = {}, timers: Timers = systemTimers): MillraceClient {
+  const connection = new Connection(options, timers);
   return {
     address: connection.address,
     topics: topicsOf(connection),

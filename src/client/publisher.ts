@@ -62,7 +62,8 @@ export class Publisher {
   readonly #running: Promise<void>;
   #epoch: number;
   #attempt = 0;
-  #linger: NodeJS.Timeout | undefined;
+  /** Ends the wait of the batch that is being filled. */
+  #cancelLinger: (() => void) | undefined;
   /** How many records wait for room, and the end of the last one's wait. */
   #waiting = 0;
   #turns: Promise<unknown> = Promise.resolve();
@@ -248,13 +249,13 @@ export class Publisher {
     if (!this.#builder.fits(encoded.weight)) this.#seal();
     this.#builder.add(encoded, outcome, permit);
     if (this.#builder.isComplete) this.#seal();
-    else this.#linger ??= setTimeout(() => this.#seal(), this.#lingerMs);
+    else this.#cancelLinger ??= this.#connection.timers.startTimer(this.#lingerMs, () => this.#seal());
   }
 
   /** Closes the batch that is being filled, if it has records. */
   #seal(): void {
-    clearTimeout(this.#linger);
-    this.#linger = undefined;
+    this.#cancelLinger?.();
+    this.#cancelLinger = undefined;
     if (!this.#builder.isEmpty) this.#outbox.push(this.#builder.take());
   }
 
@@ -274,7 +275,7 @@ export class Publisher {
           this.#attempt += 1;
           const delayMs = Math.max(this.#waits.next(), error.retryDelayMs ?? 0);
           this.#options.onEvent?.({ type: "reconnecting", attempt: this.#attempt, delayMs, reason: error });
-          await sleep(delayMs, signal);
+          await sleep(delayMs, this.#connection.timers, signal);
         }
       }
     } catch (error) {

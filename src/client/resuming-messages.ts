@@ -7,6 +7,7 @@ import {
   type Source,
   type Stream,
   TimeoutError,
+  type Timers,
 } from "../streams/index.js";
 import { clientError, type ClientError, isTransient } from "./client-error.js";
 import type { StreamingCall } from "./streaming-call.js";
@@ -36,6 +37,8 @@ export interface ResumingOptions<Message> extends ResumeOptions {
   readonly onReconnecting: (event: Reconnecting) => void;
   /** A call that is asked for a message and gives none for so long is taken for dead, in milliseconds. */
   readonly silenceMs: number | undefined;
+  /** The connection's. Default: the process's clock. */
+  readonly timers?: Timers | undefined;
   /** Ends the stream with its reason. */
   readonly signal: AbortSignal | undefined;
 }
@@ -48,10 +51,11 @@ export function resumingMessages<Message>(options: ResumingOptions<Message>): St
   return reconnecting<Message>(
     async ({ signal }) => {
       const call = await options.open(signal);
-      return call === undefined ? [] : messagesOf(call, options.silenceMs);
+      return call === undefined ? [] : messagesOf(call, options);
     },
     {
       ...options.backoff,
+      timers: options.timers,
       whenEnded: "end",
       isRetryable: isTransient,
       delayOf: (error) => (isTransient(error) ? error.retryDelayMs : undefined),
@@ -68,7 +72,10 @@ export function resumingMessages<Message>(options: ResumingOptions<Message>): St
   );
 }
 
-function messagesOf<Message>(call: StreamingCall<never, Message>, silenceMs: number | undefined): Source<Message> {
+function messagesOf<Message>(
+  call: StreamingCall<never, Message>,
+  { silenceMs, timers }: Pick<ResumingOptions<Message>, "silenceMs" | "timers">,
+): Source<Message> {
   const messages = fromPull<Message>({
     async pull(signal) {
       const message = await call.receive(signal);
@@ -77,7 +84,7 @@ function messagesOf<Message>(call: StreamingCall<never, Message>, silenceMs: num
     close: () => call.cancel(),
   });
   if (silenceMs === undefined) return messages;
-  return mapError(idleTimeout(messages, silenceMs), (error) =>
+  return mapError(idleTimeout(messages, silenceMs, { timers }), (error) =>
     error instanceof TimeoutError
       ? clientError("UNAVAILABLE", `The server has sent nothing for ${silenceMs / 1000} s, not even a heartbeat`)
       : error,

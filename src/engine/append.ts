@@ -2,6 +2,7 @@
 
 import { type Limits, MillraceError } from "../core/index.js";
 import { abortable } from "../streams/index.js";
+import type { Clock } from "../telemetry/index.js";
 import { checkBatch } from "../wire/index.js";
 import type { QueuedBatch } from "./appender.js";
 import type { BatchOrder } from "./commit-plan.js";
@@ -13,6 +14,7 @@ import type { TopicCache, TopicLease } from "./topic-cache.js";
 export interface AppendParts {
   readonly cache: TopicCache;
   readonly limits: Limits;
+  readonly clock: Clock;
 }
 
 /** A topic that this node knows may be another by now: then, and only then, its name is looked up again, once. */
@@ -68,7 +70,7 @@ async function appendTo(
     session,
   };
   try {
-    const queued = lease.appender.tryEnqueue(order) ?? (await enqueueInTime(lease, order, parts.limits, signal));
+    const queued = lease.appender.tryEnqueue(order) ?? (await enqueueInTime(lease, order, parts, signal));
     return await abortable(queued.acknowledged, signal);
   } catch (error) {
     lease.appender.withdraw(session);
@@ -80,14 +82,19 @@ async function appendTo(
 async function enqueueInTime(
   lease: TopicLease,
   order: BatchOrder,
-  limits: Limits,
+  { limits, clock }: AppendParts,
   signal?: AbortSignal,
 ): Promise<QueuedBatch> {
-  const patience = AbortSignal.timeout(limits.appendWaitMs);
+  const patience = new AbortController();
+  const outOfPatience = new Error(`The batch has waited ${limits.appendWaitMs} ms for room`);
+  const cancelTimer = clock.startTimer(limits.appendWaitMs, () => patience.abort(outOfPatience));
   try {
-    return await lease.appender.enqueue(order, signal === undefined ? patience : AbortSignal.any([signal, patience]));
+    const until = signal === undefined ? patience.signal : AbortSignal.any([signal, patience.signal]);
+    return await lease.appender.enqueue(order, until);
   } catch (error) {
-    if (error === patience.reason) throw budgetExceeded(error);
+    if (error === outOfPatience) throw budgetExceeded(error);
     throw error;
+  } finally {
+    cancelTimer();
   }
 }

@@ -60,9 +60,9 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
   const background = trackTasks((error) => logger.error({ err: error }, "background work failed"));
   const cache = createTopicCache({ lanes, limits, autoCreate: parts.autoCreate, open, track: background.track });
   const pages = createPageReader(lanes, limits, metrics);
-  const housekeeping = createHousekeeping({ lanes, limits, stampClock, logger });
+  const housekeeping = createHousekeeping({ lanes, limits, stampClock, clock, logger });
   const retention = createRetention({ lanes, cache, limits, stampClock, clock, logger, track: background.track });
-  const stateBuilder = createStateBuilder({ kind: store.kind, lanes, limits, logger });
+  const stateBuilder = createStateBuilder({ kind: store.kind, lanes, limits, clock, logger });
   const topics = createTopics({
     lanes,
     cache,
@@ -101,7 +101,7 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
   }
 
   stampClock.anchor(await lanes.run("live", (db) => db.now()));
-  background.track(pollHeads({ lanes, cache, limits, logger }, ending.signal));
+  background.track(pollHeads({ lanes, cache, limits, clock, logger }, ending.signal));
   background.track(housekeeping.run(ending.signal));
   background.track(stateBuilder.run(ending.signal));
   background.track(retention.run(ending.signal));
@@ -126,13 +126,13 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
   metrics.gauge("outstanding_records", "Records of consumers: outstanding, or waiting for redelivery", () => budget.records);
   metrics.gauge("consume_ahead_bytes", "Records that are read and wait for consumers", () => ahead.bytes);
 
-  const stateParts = { cache, lanes, pageBudget, limits, stampClock, random };
+  const stateParts = { cache, lanes, pageBudget, limits, clock, stampClock, random };
 
   return {
     topics,
     append: async (command, signal) => {
       checkTopicName(command.topic);
-      return appendBatch({ cache, limits }, command, signal);
+      return appendBatch({ cache, limits, clock }, command, signal);
     },
     publish: (opening, batches, stream, signal) => {
       checkTopicName(opening.topic);

@@ -362,15 +362,19 @@ class Follower {
   /** Waits for the head to move. True when a heartbeat is due instead. */
   async #isQuiet(version: number): Promise<boolean> {
     this.#stream.waitFor("new-records");
-    const outcome = await this.#topic.tip.changed(version, { signal: this.#signal, timeoutMs: this.#heartbeatMs() });
+    const outcome = await this.#topic.tip.changed(version, {
+      signal: this.#signal,
+      timeoutMs: this.#heartbeatMs(),
+      timers: this.#parts.clock,
+    });
     this.#stream.waitFor("nothing");
     return outcome === "timed-out";
   }
 
   async #settlesInTime(read: Promise<unknown>): Promise<boolean> {
-    let timer: NodeJS.Timeout | undefined;
+    let cancelTimer = (): void => {};
     const due = new Promise<boolean>((resolve) => {
-      timer = setTimeout(resolve, this.#heartbeatMs(), false);
+      cancelTimer = this.#parts.clock.startTimer(this.#heartbeatMs(), () => resolve(false));
     });
     const settled = read.then(
       () => true,
@@ -379,7 +383,7 @@ class Follower {
     try {
       return await abortable(Promise.race([settled, due]), this.#signal);
     } finally {
-      clearTimeout(timer);
+      cancelTimer();
     }
   }
 

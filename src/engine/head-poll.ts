@@ -5,7 +5,7 @@
 
 import type { Limits } from "../core/index.js";
 import { sleep } from "../streams/index.js";
-import type { Logger } from "../telemetry/index.js";
+import type { Clock, Logger } from "../telemetry/index.js";
 import type { DatabaseLanes } from "./database-lanes.js";
 import type { TopicCache } from "./topic-cache.js";
 
@@ -16,6 +16,7 @@ export interface HeadPollParts {
   readonly lanes: DatabaseLanes;
   readonly cache: TopicCache;
   readonly limits: Pick<Limits, "headPollMs">;
+  readonly clock: Clock;
   readonly logger: Logger;
 }
 
@@ -23,7 +24,7 @@ export interface HeadPollParts {
 export async function pollHeads(parts: HeadPollParts, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     try {
-      await sleep(parts.limits.headPollMs, signal);
+      await sleep(parts.limits.headPollMs, parts.clock, signal);
       await readHeadsOnce(parts, signal);
     } catch (error) {
       if (!signal.aborted) parts.logger.debug({ err: error }, "heads could not be read; trying again");
@@ -32,7 +33,10 @@ export async function pollHeads(parts: HeadPollParts, signal: AbortSignal): Prom
 }
 
 /** Moves every followed topic to what the database says now. */
-export async function readHeadsOnce({ lanes, cache }: HeadPollParts, signal: AbortSignal): Promise<void> {
+export async function readHeadsOnce(
+  { lanes, cache }: Pick<HeadPollParts, "lanes" | "cache">,
+  signal: AbortSignal,
+): Promise<void> {
   const topics = cache.followed().map((entry) => entry.topic);
   for (let start = 0; start < topics.length; start += topicsPerRead) {
     const asked = topics.slice(start, start + topicsPerRead);

@@ -5,7 +5,7 @@
 
 import type { Limits } from "../core/index.js";
 import { Watch } from "../streams/index.js";
-import type { Logger } from "../telemetry/index.js";
+import type { Clock, Logger } from "../telemetry/index.js";
 import type { DatabaseLanes } from "./database-lanes.js";
 import type { StampClock } from "./stamp-clock.js";
 
@@ -20,6 +20,7 @@ export interface HousekeepingParts {
   readonly lanes: DatabaseLanes;
   readonly limits: Limits;
   readonly stampClock: StampClock;
+  readonly clock: Clock;
   readonly logger: Logger;
 }
 
@@ -76,7 +77,7 @@ export function createHousekeeping(parts: HousekeepingParts): Housekeeping {
         } catch (error) {
           if (!signal.aborted) parts.logger.warn({ err: error }, "housekeeping failed; trying again");
         }
-        await woken.changed(version, { signal, timeoutMs: roundMs }).catch(() => undefined);
+        await woken.changed(version, { signal, timeoutMs: roundMs, timers: parts.clock }).catch(() => undefined);
       }
     },
   };

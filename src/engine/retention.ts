@@ -210,16 +210,16 @@ export function createRetention(parts: RetentionParts): RetentionKeeper {
     const { version } = woken;
     await trimOver(signal);
     if (await sweep(signal)) return;
-    if (over.size > 0) return sleep(pauseMs, signal);
+    if (over.size > 0) return sleep(pauseMs, clock, signal);
     const timeoutMs = swept.size > 0 ? sweepPauseMs : roundMs;
-    await woken.changed(version, { signal, timeoutMs });
+    await woken.changed(version, { signal, timeoutMs, timers: clock });
   }
 
   /** What can wait: everything else that there is. */
   async function lookAround(signal: AbortSignal): Promise<void> {
     const { version } = lookNow;
     await round(signal);
-    await lookNow.changed(version, { signal, timeoutMs: roundMs });
+    await lookNow.changed(version, { signal, timeoutMs: roundMs, timers: clock });
   }
 
   async function repeat(step: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
@@ -229,7 +229,7 @@ export function createRetention(parts: RetentionParts): RetentionKeeper {
       } catch (error) {
         if (signal.aborted) return;
         logger.warn({ err: error }, "retention failed; trying again");
-        await sleep(retryMs, signal).catch(() => undefined);
+        await sleep(retryMs, clock, signal).catch(() => undefined);
       }
     }
   }
@@ -244,6 +244,7 @@ export function createRetention(parts: RetentionParts): RetentionKeeper {
       if (!topic.isFarOverRetention) return undefined;
       const waiting = trimmed.changed(trimmed.version, {
         timeoutMs: trimWaitMs,
+        timers: clock,
         ...(stopping && { signal: stopping }),
       });
       return waiting.then(

@@ -10,7 +10,7 @@
 import type { Limits } from "../core/index.js";
 import type { BuildChange, Store } from "../store/index.js";
 import { Watch } from "../streams/index.js";
-import type { Logger } from "../telemetry/index.js";
+import type { Clock, Logger } from "../telemetry/index.js";
 import { frameEnds, readStamp, stateOf } from "../wire/index.js";
 import type { DatabaseLanes } from "./database-lanes.js";
 
@@ -29,6 +29,7 @@ export interface StateBuilderParts {
   readonly kind: Store["kind"];
   readonly lanes: DatabaseLanes;
   readonly limits: Limits;
+  readonly clock: Clock;
   readonly logger: Logger;
 }
 
@@ -39,7 +40,7 @@ export interface StateBuilder {
   run(signal: AbortSignal): Promise<void>;
 }
 
-export function createStateBuilder({ kind, lanes, limits, logger }: StateBuilderParts): StateBuilder {
+export function createStateBuilder({ kind, lanes, limits, clock, logger }: StateBuilderParts): StateBuilder {
   const woken = new Watch(0);
 
   /** Gives what is left to do: whether topics are being built elsewhere. */
@@ -74,7 +75,7 @@ export function createStateBuilder({ kind, lanes, limits, logger }: StateBuilder
           timeoutMs = lookAgainMs;
           if (!signal.aborted) logger.warn({ err: error }, "building a state failed; trying again");
         }
-        await woken.changed(version, { signal, timeoutMs }).catch(() => undefined);
+        await woken.changed(version, { signal, timeoutMs, timers: clock }).catch(() => undefined);
       }
     },
   };

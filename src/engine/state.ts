@@ -2,6 +2,7 @@
 
 import { type Limits, stateBuilding, topicNotFound, topicNotKeyed } from "../core/index.js";
 import type { Head, StoredTopic } from "../store/index.js";
+import type { Clock } from "../telemetry/index.js";
 import { encodePageMessage } from "../wire/index.js";
 import { overError } from "./appender.js";
 import type { DatabaseLanes } from "./database-lanes.js";
@@ -16,6 +17,7 @@ export interface StateParts {
   readonly lanes: DatabaseLanes;
   readonly pageBudget: PageBudget;
   readonly limits: Limits;
+  readonly clock: Clock;
   /** Says what has expired. */
   readonly stampClock: StampClock;
   /** In [0, 1): spreads heartbeats. */

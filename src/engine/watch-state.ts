@@ -275,7 +275,11 @@ class Watcher {
     const { heartbeatMinMs, heartbeatMaxMs } = this.#parts.limits;
     const timeoutMs = heartbeatMinMs + this.#parts.random() * (heartbeatMaxMs - heartbeatMinMs);
     this.#stream.waitFor("new-records");
-    const outcome = await this.#topic.tip.changed(version, { signal: this.#signal, timeoutMs });
+    const outcome = await this.#topic.tip.changed(version, {
+      signal: this.#signal,
+      timeoutMs,
+      timers: this.#parts.clock,
+    });
     this.#stream.waitFor("nothing");
     return outcome === "timed-out";
   }

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type Metadata, type ServerUnaryCall, status } from "@grpc/grpc-js";
 import { MillraceError, type Position } from "../core/index.js";
-import type { LiveStream, LiveStreams, Logger, Metrics } from "../telemetry/index.js";
+import type { Clock, LiveStream, LiveStreams, Logger, Metrics } from "../telemetry/index.js";
 import type { CallContext } from "./method.js";
 import { type CallStatus, internalStatus, plainStatus, StatusError, statusOfError } from "./status.js";
 
@@ -18,12 +18,15 @@ export interface CallEnvironment {
   readonly streams: LiveStreams;
   readonly metrics: Metrics;
   readonly logger: Logger;
+  readonly clock: Clock;
   /** Runs once, when the call has ended. */
   onEnd(call: Call): void;
 }
 
 /** A timer takes no more; deadlines of grpc-js wrap below that anyway (grpc-js.md #17). */
 const timerMsMax = 2 ** 31 - 1;
+/** The deadline is in whole milliseconds, and grpc-js's timer for it may fire a little early. */
+const deadlineSlackMs = 5;
 
 /**
  * One call of any kind, from its first byte to its status.
@@ -45,9 +48,10 @@ export class Call implements CallContext {
   readonly #lost = new AbortController();
   readonly #transport: Transport;
   readonly #environment: CallEnvironment;
-  readonly #startedAtMs = performance.now();
-  readonly #deadlineMs: number;
-  readonly #deadlineTimer: NodeJS.Timeout | undefined;
+  readonly #startedAtMs: number;
+  /** By the monotonic clock; Infinity: none. */
+  readonly #deadlineAtMs: number;
+  readonly #cancelDeadline: (() => void) | undefined;
   #bytesReceived = 0;
   #goneCode: status = status.CANCELLED;
   #ended: CallStatus | undefined;
@@ -61,11 +65,14 @@ export class Call implements CallContext {
     this.stream = environment.streams.open(transport.getPeer(), environment.path);
     environment.metrics.callsStarted.inc({ method: environment.path });
     transport.on("cancelled", this.#onCancelled);
-    this.#deadlineMs = Number(transport.getDeadline());
+    const { clock } = environment;
+    this.#startedAtMs = clock.monotonicMs();
+    // grpc-js makes a moment of the wall clock of it: turned back into a duration at once, since that clock may be set.
+    const leftMs = Number(transport.getDeadline()) - clock.wallMicros() / 1000;
+    this.#deadlineAtMs = this.#startedAtMs + leftMs;
     // With a stalled peer grpc-js never says that the deadline passed (grpc-js.md #22).
-    if (Number.isFinite(this.#deadlineMs)) {
-      const leftMs = Math.max(0, Math.min(this.#deadlineMs - Date.now(), timerMsMax));
-      this.#deadlineTimer = setTimeout(this.#onDeadline, leftMs);
+    if (Number.isFinite(leftMs)) {
+      this.#cancelDeadline = clock.startTimer(Math.max(0, Math.min(leftMs, timerMsMax)), this.#onDeadline);
     }
   }
 
@@ -149,7 +156,7 @@ export class Call implements CallContext {
   #end(ended: CallStatus): CallStatus {
     if (this.#ended !== undefined) return this.#ended;
     this.#ended = ended;
-    clearTimeout(this.#deadlineTimer);
+    this.#cancelDeadline?.();
     // It fires at the end of calls that went well, too (grpc-js.md #4).
     this.#transport.off("cancelled", this.#onCancelled);
     const { path, streams, metrics, onEnd } = this.#environment;
@@ -162,14 +169,14 @@ export class Call implements CallContext {
 
   /** The access log: one line a call, at its end. */
   #log(ended: CallStatus): void {
-    const { path, isQuiet, logger } = this.#environment;
+    const { path, isQuiet, logger, clock } = this.#environment;
     const { peer, topic, messagesSent, bytesSent } = this.stream;
     const fields = {
       method: path,
       peer,
       topic,
       status: status[ended.code],
-      durationMs: Math.round((performance.now() - this.#startedAtMs) * 10) / 10,
+      durationMs: Math.round((clock.monotonicMs() - this.#startedAtMs) * 10) / 10,
       messagesSent,
       bytesSent,
       bytesReceived: this.#bytesReceived,
@@ -188,7 +195,8 @@ export class Call implements CallContext {
 
   readonly #onCancelled = (): void => {
     // grpc-js's own deadline timer answers first where the peer takes the answer, and that ends in "cancelled" too.
-    if (Date.now() >= this.#deadlineMs) this.#onDeadline();
+    const isDeadline = this.#environment.clock.monotonicMs() >= this.#deadlineAtMs - deadlineSlackMs;
+    if (isDeadline) this.#onDeadline();
     else this.#leave(status.CANCELLED, "The client cancelled the call");
   };
 

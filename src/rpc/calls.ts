@@ -1,6 +1,6 @@
 import { MillraceError } from "../core/index.js";
 import { type TaskTracker, trackTasks } from "../streams/index.js";
-import { createLiveStreams, type LiveStreams, type Logger, type Metrics } from "../telemetry/index.js";
+import { type Clock, createLiveStreams, type LiveStreams, type Logger, type Metrics } from "../telemetry/index.js";
 import { Call, type Transport } from "./call.js";
 import type { MethodOptions } from "./method.js";
 
@@ -11,6 +11,7 @@ export interface CallsOptions {
   readonly liveStreams: LiveStreams;
   readonly metrics: Metrics;
   readonly logger: Logger;
+  readonly clock: Clock;
 }
 
 /** The node's calls: what adapters open them with, and what drains them. */
@@ -23,9 +24,9 @@ export interface Calls {
   drain(): void;
 }
 
-export function createCalls({ liveStreams, metrics, logger }: CallsOptions): Calls {
+export function createCalls({ liveStreams, metrics, logger, clock }: CallsOptions): Calls {
   // Unary calls are over before anybody looks, and a listing would list itself.
-  const unlisted = createLiveStreams();
+  const unlisted = createLiveStreams(clock);
   const streams = new Set<Call>();
   const onEnd = (call: Call) => void streams.delete(call);
   let drainReason: MillraceError | undefined;
@@ -33,7 +34,7 @@ export function createCalls({ liveStreams, metrics, logger }: CallsOptions): Cal
     tasks: trackTasks((error) => logger.error({ err: error }, "A call's handler failed")),
     open(transport, path, kind, { isQuiet = false, servesWhileDraining = false } = {}) {
       const registry = kind === "stream" ? liveStreams : unlisted;
-      const call = new Call(transport, { path, isQuiet, streams: registry, metrics, logger, onEnd });
+      const call = new Call(transport, { path, isQuiet, streams: registry, metrics, logger, clock, onEnd });
       if (kind === "stream") streams.add(call);
       if (drainReason !== undefined && !servesWhileDraining) call.drain(drainReason);
       return call;

@@ -3,7 +3,7 @@ import type { Limits } from "../core/index.js";
 import type { Engine } from "../engine/index.js";
 import { fileDescriptorSet } from "../gen/descriptor-set.js";
 import { yieldToEventLoop } from "../streams/index.js";
-import type { LiveStreams, Logger, Metrics } from "../telemetry/index.js";
+import { type Clock, type LiveStreams, type Logger, type Metrics, systemClock } from "../telemetry/index.js";
 import { type Calls, createCalls } from "./calls.js";
 import { createHealth } from "./health.js";
 import { inspectService } from "./inspect-service.js";
@@ -44,6 +44,8 @@ export interface GrpcServerParts {
   readonly liveStreams: LiveStreams;
   readonly metrics: Metrics;
   readonly logger: Logger;
+  /** Default: the system's. */
+  readonly clock?: Clock;
   readonly options?: Partial<GrpcServerOptions>;
   readonly routeGuide?: RouteGuideTopics;
 }
@@ -72,15 +74,15 @@ const borrowedServices = [
 ];
 
 export function createGrpcServer(parts: GrpcServerParts): GrpcServer {
-  const { engine, limits, liveStreams } = parts;
-  const calls = createCalls(parts);
+  const { engine, limits, liveStreams, clock = systemClock } = parts;
+  const calls = createCalls({ ...parts, clock });
   const methods = [
     ...topicService(calls, engine, limits),
     ...recordService(calls, engine, limits),
     ...subscriptionService(calls, engine, limits),
     ...stateService(calls, engine),
     ...inspectService(calls, engine, liveStreams),
-    ...routeGuideService(calls, engine, limits, parts.routeGuide ?? defaultRouteGuideTopics),
+    ...routeGuideService(calls, engine, limits, clock, parts.routeGuide ?? defaultRouteGuideTopics),
   ];
   // "/package.Service/Method"
   const ours = [...new Set(methods.map(({ path }) => path.slice(1, path.lastIndexOf("/"))))];
@@ -100,9 +102,9 @@ export function createGrpcServer(parts: GrpcServerParts): GrpcServer {
     // Watchers of the health get to hear it before their streams end, too.
     await yieldToEventLoop();
     calls.drain();
-    const wasForced = await shutDown(server, graceMs);
+    const wasForced = await shutDown(server, clock, graceMs);
     // What was cut releases what it holds before the engine is closed under it.
-    await released(calls, parts.logger);
+    await released(calls, clock, parts.logger);
     return { wasForced };
   };
   return {
@@ -133,28 +135,28 @@ function listen(server: Server, address: string): Promise<string> {
 }
 
 /** Waits for the handlers, whose calls have all ended, and no longer than a second: one that hangs is a fault of ours. */
-async function released(calls: Calls, logger: Logger): Promise<void> {
+async function released(calls: Calls, clock: Clock, logger: Logger): Promise<void> {
   const late = new AbortController();
-  const timer = setTimeout(() => late.abort(), 1000);
+  const cancelTimer = clock.startTimer(1000, () => late.abort());
   try {
     await calls.tasks.settled(late.signal);
   } catch {
     logger.error({ handlers: calls.tasks.size }, "Calls have ended, but their handlers have not");
   } finally {
-    clearTimeout(timer);
+    cancelTimer();
   }
 }
 
 /** Waits until every call has ended, or cuts the rest after `graceMs`. Resolves with whether it had to. */
-function shutDown(server: Server, graceMs: number): Promise<boolean> {
+function shutDown(server: Server, clock: Clock, graceMs: number): Promise<boolean> {
   return new Promise((resolve) => {
     let wasForced = false;
-    const timer = setTimeout(() => {
+    const cancelTimer = clock.startTimer(graceMs, () => {
       wasForced = true;
       server.forceShutdown();
-    }, graceMs);
+    });
     server.tryShutdown(() => {
-      clearTimeout(timer);
+      cancelTimer();
       resolve(wasForced);
     });
   });

@@ -60,7 +60,8 @@ function createEdge(engine: Engine, settings: Settings, metrics: Metrics, logger
     engine,
     limits: settings.limits,
     routeGuide: settings.routeGuide,
-    liveStreams: createLiveStreams(),
+    liveStreams: createLiveStreams(systemClock),
+    clock: systemClock,
     metrics,
     logger,
     options: {

@@ -15,6 +15,7 @@
  */
 export { abortable, sleep } from "./waits/abort.js";
 export { AbortRace } from "./waits/abort-race.js";
+export { systemTimers } from "./waits/timers.js";
 export { createYielder, yieldToEventLoop } from "./waits/turn.js";
 export { pipe } from "./pipe.js";
 export { Stage } from "./stage.js";
@@ -134,10 +135,12 @@ export type { Operator } from "./pipe.js";
 export type { Source } from "./sources/from.js";
 export type { Produced } from "./stage.js";
 export type { End, Pending, Polled, Pulled } from "./stream.js";
+export type { Timers } from "./waits/timers.js";
 export type { Waker } from "./waits/waiter.js";
 export type { EventSourceTarget, FromEventsOptions } from "./sources/from-events.js";
 export type { LinesOptions } from "./sources/lines.js";
 export type { FileLine } from "./sources/lines-of-files.js";
+export type { IdleTimeoutOptions } from "./operators/idle-timeout.js";
 export type { BatchOptions } from "./operators/batch.js";
 export type { ThrottleOptions } from "./operators/throttle.js";
 export type { TimeWindow, TimeWindowsOptions } from "./operators/time-windows.js";

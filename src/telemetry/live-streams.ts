@@ -1,3 +1,5 @@
+import { type Clock, systemClock } from "./clock.js";
+
 /** What a stream waits for, as InspectService tells it. */
 export type Waiting = "nothing" | "client-window" | "database" | "new-records" | "client-message" | "publish-budget";
 
@@ -17,6 +19,7 @@ export interface LiveStream {
   bytesSent: number;
   messagesSent: number;
   readonly waiting: Waiting;
+  /** By the wall clock as it is now: a clock that was set meanwhile makes no wait longer or shorter. */
   readonly waitingSinceMs: number;
   /** Says how to tell the lag from now on. */
   measureLag(measure: () => number): void;
@@ -43,15 +46,22 @@ class Entry implements LiveStream {
   bytesSent = 0;
   messagesSent = 0;
   waiting: Waiting = "nothing";
-  waitingSinceMs: number;
+  readonly #clock: Clock;
+  #waitingSinceMonotonicMs: number;
   #measureLag: (() => number) | undefined;
 
-  constructor(id: number, peer: string, method: string, nowMs: number) {
+  constructor(id: number, peer: string, method: string, clock: Clock) {
     this.id = id;
     this.peer = peer;
     this.method = method;
-    this.startTimeMs = nowMs;
-    this.waitingSinceMs = nowMs;
+    this.startTimeMs = Math.floor(clock.wallMicros() / 1000);
+    this.#clock = clock;
+    this.#waitingSinceMonotonicMs = clock.monotonicMs();
+  }
+
+  get waitingSinceMs(): number {
+    const waitedMs = this.#clock.monotonicMs() - this.#waitingSinceMonotonicMs;
+    return Math.round(this.#clock.wallMicros() / 1000 - waitedMs);
   }
 
   get lag(): number {
@@ -65,17 +75,17 @@ class Entry implements LiveStream {
   waitFor(what: Waiting): void {
     if (what === this.waiting) return;
     this.waiting = what;
-    this.waitingSinceMs = Date.now();
+    this.#waitingSinceMonotonicMs = this.#clock.monotonicMs();
   }
 }
 
-export function createLiveStreams(): LiveStreams {
+export function createLiveStreams(clock: Clock = systemClock): LiveStreams {
   // A Map keeps insertion order, which is the order of ids.
   const entries = new Map<number, LiveStream>();
   let lastId = 0;
   return {
     open(peer, method) {
-      const entry = new Entry(++lastId, peer, method, Date.now());
+      const entry = new Entry(++lastId, peer, method, clock);
       entries.set(entry.id, entry);
       return entry;
     },

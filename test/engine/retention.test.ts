@@ -22,6 +22,10 @@ class MovingClock implements Clock {
     return systemClock.monotonicMs() + this.#shiftMs;
   }
 
+  bootMs(): number {
+    return systemClock.bootMs() + this.#shiftMs;
+  }
+
   readonly startTimer = systemClock.startTimer;
 
   move(seconds: number): void {

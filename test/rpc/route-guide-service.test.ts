@@ -12,6 +12,7 @@ import {
 import { routeGuideService } from "../../src/rpc/route-guide/route-guide-service.js";
 import { keyOfPoint, pointOfKey } from "../../src/rpc/route-guide/route-point.js";
 import { distanceBetween } from "../../src/rpc/route-guide/route-summary.js";
+import { systemClock } from "../../src/telemetry/index.js";
 import { splitRequest } from "../../src/wire/index.js";
 import { createTestDatabase, type TestDatabase } from "../support/database.js";
 import { openTestEngine } from "../support/open-engine.js";
@@ -34,7 +35,7 @@ beforeEach(async () => {
   topics += 1;
   const names = { features: `features/${topics}`, notes: `notes/${topics}` };
   const limits = { ...defaultLimits, routeGuideHistory: 4, routeGuidePlaces: 3 };
-  server = await startMethods((calls) => routeGuideService(calls, engine, limits, names));
+  server = await startMethods((calls) => routeGuideService(calls, engine, limits, systemClock, names));
 });
 afterEach(closeAll);
 afterAll(async () => {

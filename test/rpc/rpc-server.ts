@@ -18,11 +18,13 @@ import { createGrpcServer, type GrpcServer, type GrpcServerOptions } from "../..
 import type { Method } from "../../src/rpc/method.js";
 import { pullRequests } from "../../src/rpc/pulled-requests.js";
 import {
+  type Clock,
   createLiveStreams,
   createMetrics,
   type LiveStreams,
   type Logger,
   type Metrics,
+  systemClock,
 } from "../../src/telemetry/index.js";
 
 export interface LogLine {
@@ -99,9 +101,12 @@ export interface MethodServer extends Observed {
 }
 
 /** A server of a few methods, to look at the adapters alone. */
-export async function startMethods(methods: (calls: Calls) => readonly Method[]): Promise<MethodServer> {
+export async function startMethods(
+  methods: (calls: Calls) => readonly Method[],
+  clock: Clock = systemClock,
+): Promise<MethodServer> {
   const observed = observe();
-  const calls = createCalls(observed);
+  const calls = createCalls({ ...observed, clock });
   const server = new Server({ interceptors: [pullRequests] });
   for (const method of methods(calls)) method.register(server);
   const port = await new Promise<number>((resolve, reject) => {

@@ -1,7 +1,8 @@
 /**
- * The node's hold on what it claimed: a row that it renews. Whether the hold is certain is told by this node's own clock,
+ * The node's hold on what it claimed: a row that it renews. Whether the hold is certain is told by this node's own clocks,
  * from when a renewal was *sent*: so it is over here before it can be over in the database, also for a process that was
- * stopped and does not know yet.
+ * stopped and does not know yet. The monotonic clock is exact; the one since boot goes on while the machine sleeps. The wall
+ * clock is not asked: it jumps when it is set, and that must not end a hold.
  */
 
 import { randomBytes } from "node:crypto";
@@ -39,24 +40,28 @@ export function createNodeSession(parts: NodeSessionParts): NodeSession {
   const { lanes, limits, clock, logger } = parts;
   const leaseMs = limits.sessionLeaseMs;
   let session = 0;
-  let heldUntil = { monotonicMs: 0, wallMs: 0 };
+  let heldUntil = { monotonicMs: 0, bootMs: 0 };
   let renewing: { readonly end: AbortController; readonly done: Promise<void> } | undefined;
   /** Opening and closing come one after the other. */
   let turn: Promise<void> = Promise.resolve();
 
-  function holdFrom(monotonicMs: number, wallMs: number): void {
-    heldUntil = { monotonicMs: monotonicMs + leaseMs, wallMs: wallMs + leaseMs };
+  /** What the clocks say when a renewal is sent. */
+  function now(): typeof heldUntil {
+    return { monotonicMs: clock.monotonicMs(), bootMs: clock.bootMs() };
+  }
+
+  function holdFrom(sent: typeof heldUntil): void {
+    heldUntil = { monotonicMs: sent.monotonicMs + leaseMs, bootMs: sent.bootMs + leaseMs };
   }
 
   async function open(): Promise<void> {
     if (session !== 0) return;
     const opened = randomBytes(6).readUIntBE(0, 6) || 1;
-    const sentMs = clock.monotonicMs();
-    const wallMs = clock.wallMicros() / 1000;
+    const sent = now();
     await lanes.run("append", (store) => store.openSession(opened, parts.node, leaseMs));
     // What a node that died has held is free at once where its lease is over.
     await lanes.run("live", (store) => store.endExpiredSessions());
-    holdFrom(sentMs, wallMs);
+    holdFrom(sent);
     session = opened;
     const end = new AbortController();
     renewing = { end, done: renew(opened, end.signal) };
@@ -65,10 +70,9 @@ export function createNodeSession(parts: NodeSessionParts): NodeSession {
   /** Never throws. */
   async function renew(own: number, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await sleep(leaseMs / renewals, signal).catch(() => undefined);
+      await sleep(leaseMs / renewals, clock, signal).catch(() => undefined);
       if (signal.aborted) return;
-      const sentMs = clock.monotonicMs();
-      const wallMs = clock.wallMicros() / 1000;
+      const sent = now();
       try {
         const isAlive = await lanes.run("append", (store) => store.renewSession(own, leaseMs));
         if (!isAlive) {
@@ -80,7 +84,7 @@ export function createNodeSession(parts: NodeSessionParts): NodeSession {
           parts.onLost();
           return;
         }
-        holdFrom(sentMs, wallMs);
+        holdFrom(sent);
         await lanes.run("live", (store) => store.endExpiredSessions(), signal);
       } catch (error) {
         if (!signal.aborted) logger.warn({ err: error }, "cannot renew the hold on subscriptions; trying again");
@@ -112,10 +116,7 @@ export function createNodeSession(parts: NodeSessionParts): NodeSession {
       return session;
     },
     get isHeld() {
-      // The wall clock too: the other one stands still while a machine sleeps.
-      return (
-        session !== 0 && clock.monotonicMs() < heldUntil.monotonicMs && clock.wallMicros() / 1000 < heldUntil.wallMs
-      );
+      return session !== 0 && clock.monotonicMs() < heldUntil.monotonicMs && clock.bootMs() < heldUntil.bootMs;
     },
     open: () => inTurn(open),
     close: () => inTurn(close),

@@ -100,18 +100,27 @@ export class SubscriptionGroup {
   async close(): Promise<void> {
     this.#end.abort();
     await this.#syncing;
-    const patience = AbortSignal.timeout(patienceMs);
-    await this.group.close(patience);
-    const { lanes, lease, logger } = this.#parts;
+    const { lanes, lease, logger, clock } = this.#parts;
+    const patience = new AbortController();
+    const cancelTimer = clock.startTimer(patienceMs, () =>
+      patience.abort(new Error(`The group was not closed within ${patienceMs} ms`)),
+    );
+    await this.group.close(patience.signal);
     const { subscriptionId } = this.subscription;
     const claimIds = [...this.group.claims.keys()];
     try {
       if (claimIds.length > 0) {
-        await lanes.run("append", (store) => store.releaseClaims(subscriptionId, this.session, claimIds), patience);
+        await lanes.run(
+          "append",
+          (store) => store.releaseClaims(subscriptionId, this.session, claimIds),
+          patience.signal,
+        );
       }
-      await lanes.run("append", (store) => store.leaveSubscription(subscriptionId, this.session), patience);
+      await lanes.run("append", (store) => store.leaveSubscription(subscriptionId, this.session), patience.signal);
     } catch (error) {
       logger.warn({ err: error }, "cannot give a subscription's claims back; they go with this node's session");
+    } finally {
+      cancelTimer();
     }
     lease.topic.followers -= 1;
     lease.release();
@@ -153,7 +162,7 @@ export class SubscriptionGroup {
       }
       const isLeaving = [...this.group.claims.values()].some((claim) => claim.isLeaving);
       const timeoutMs = isLeaving ? Math.min(50, this.#parts.limits.headPollMs) : this.#parts.limits.headPollMs;
-      await this.#nudged.changed(version, { signal, timeoutMs }).catch(() => undefined);
+      await this.#nudged.changed(version, { signal, timeoutMs, timers: this.#parts.clock }).catch(() => undefined);
     }
   }
 

@@ -42,7 +42,7 @@ export async function* describeSubscription(
     if (count === limit) return;
     const nowMs = clock.monotonicMs();
     dueMs = Math.max(nowMs, dueMs + intervalMs);
-    await sleep(dueMs - nowMs, signal);
+    await sleep(dueMs - nowMs, clock, signal);
   }
 }
 

@@ -3,6 +3,7 @@
 import type { Limits } from "../../core/index.js";
 import type { Engine } from "../../engine/index.js";
 import { RouteGuideService as Shapes } from "../../gen/routeguide/route_guide.js";
+import type { Clock } from "../../telemetry/index.js";
 import { bidiStreaming } from "../bidi-streaming.js";
 import type { Calls } from "../calls.js";
 import { clientStreaming } from "../client-streaming.js";
@@ -32,6 +33,7 @@ export function routeGuideService(
   calls: Calls,
   engine: Engine,
   limits: Limits,
+  clock: Clock,
   topics: RouteGuideTopics,
 ): readonly Method[] {
   const features = routeFeatures(engine, topics.features);
@@ -58,7 +60,7 @@ export function routeGuideService(
     ),
     clientStreaming(calls, Shapes.recordRoute, (points, context) => {
       context.stream.topic = topics.features;
-      return summarizeRoute(points, features, context.signal);
+      return summarizeRoute(points, features, clock, context.signal);
     }),
     bidiStreaming(
       calls,

@@ -1,6 +1,7 @@
 /** A route summed up while its points come in. */
 
 import type { Point, RouteSummary } from "../../gen/routeguide/route_guide.js";
+import type { Clock } from "../../telemetry/index.js";
 import type { RouteFeatures } from "./route-features.js";
 import { checkPoint, keyOfPoint, locationOfPoint } from "./route-point.js";
 
@@ -16,9 +17,10 @@ const int32Max = 2 ** 31 - 1;
 export async function summarizeRoute(
   points: AsyncIterable<Point>,
   features: RouteFeatures,
+  clock: Pick<Clock, "monotonicMs">,
   signal: AbortSignal,
 ): Promise<RouteSummary> {
-  const startedAtMs = performance.now();
+  const startedAtMs = clock.monotonicMs();
   let pointCount = 0;
   let featureCount = 0;
   let distance = 0;
@@ -43,7 +45,7 @@ export async function summarizeRoute(
     pointCount: toInt32(pointCount),
     featureCount: toInt32(featureCount),
     distance: toInt32(distance),
-    elapsedTime: toInt32((performance.now() - startedAtMs) / 1000),
+    elapsedTime: toInt32((clock.monotonicMs() - startedAtMs) / 1000),
   };
 }
 

@@ -1,5 +1,6 @@
 import { END, PENDING, type Polled, Stream } from "../stream.js";
 import { checkDelay } from "../waits/abort.js";
+import { systemTimers, type Timers } from "../waits/timers.js";
 import type { Waker } from "../waits/waiter.js";
 
 /** Why a wait for a change ended. */
@@ -9,6 +10,8 @@ export interface ChangedOptions {
   readonly signal?: AbortSignal;
   /** In milliseconds, at most 2³¹ - 1. Unset: as long as it takes, without a timer. */
   readonly timeoutMs?: number;
+  /** What `timeoutMs` is measured by. Default: the process's clock. */
+  readonly timers?: Timers;
 }
 
 type Settle = (outcome: WatchOutcome) => void;
@@ -75,7 +78,7 @@ export class Watch<T> {
    * and timer are gone once it settles.
    */
   changed(sinceVersion: number, options: ChangedOptions = {}): Promise<WatchOutcome> {
-    const { signal, timeoutMs } = options;
+    const { signal, timeoutMs, timers = systemTimers } = options;
     return new Promise<WatchOutcome>((resolve, reject) => {
       if (timeoutMs !== undefined) checkDelay(timeoutMs);
       if (signal?.aborted) return reject(signal.reason);
@@ -84,7 +87,7 @@ export class Watch<T> {
 
       const leave = () => {
         this.#waiting.delete(settle);
-        clearTimeout(timer);
+        cancelTimer?.();
         signal?.removeEventListener("abort", onAbort);
       };
       const settle: Settle = (outcome) => {
@@ -95,7 +98,7 @@ export class Watch<T> {
         leave();
         reject(signal?.reason);
       };
-      const timer = timeoutMs === undefined ? undefined : setTimeout(settle, timeoutMs, "timed-out");
+      const cancelTimer = timeoutMs === undefined ? undefined : timers.startTimer(timeoutMs, () => settle("timed-out"));
       this.#waiting.add(settle);
       signal?.addEventListener("abort", onAbort, { once: true });
     });

@@ -6,7 +6,13 @@ import { type Produced, Stage } from "../stage.js";
 import { PENDING, type Stream } from "../stream.js";
 import { checkDelay } from "../waits/abort.js";
 import { WakeTimer } from "../waits/wake-timer.js";
+import { systemTimers, type Timers } from "../waits/timers.js";
 import type { Waker } from "../waits/waiter.js";
+
+export interface IdleTimeoutOptions {
+  /** What the time is measured by. Default: the process's clock. */
+  readonly timers?: Timers | undefined;
+}
 
 /**
  * All items, in order, as long as none takes longer than `ms`: otherwise it fails with `TimeoutError`, and the source is
@@ -24,28 +30,35 @@ import type { Waker } from "../waits/waiter.js";
  *   console.log(error instanceof TimeoutError); // true
  * }
  */
-export function idleTimeout<T>(ms: number): Operator<T, T>;
-export function idleTimeout<T>(source: Source<T>, ms: number): Stream<T>;
+export function idleTimeout<T>(ms: number, options?: IdleTimeoutOptions): Operator<T, T>;
+export function idleTimeout<T>(source: Source<T>, ms: number, options?: IdleTimeoutOptions): Stream<T>;
 export function idleTimeout(...args: readonly unknown[]): unknown {
   return inBothStyles(limitIdleness, args);
 }
 
-function limitIdleness<T>(source: Source<T>, ms: number): Stream<T> {
+function limitIdleness<T>(
+  source: Source<T>,
+  ms: number,
+  { timers = systemTimers }: IdleTimeoutOptions = {},
+): Stream<T> {
   checkDelay(ms);
-  return new IdleTimeout(from(source), ms);
+  return new IdleTimeout(from(source), ms, timers);
 }
 
 class IdleTimeout<T> extends Stage<T> {
   readonly #source: Stream<T>;
   readonly #ms: number;
   /** Runs on from one wait to the next: whoever it wakes too early sets it again, instead of each item. */
-  readonly #timer = new WakeTimer();
+  readonly #timer: WakeTimer;
+  readonly #timers: Timers;
   #waitsSince: number | undefined;
 
-  constructor(source: Stream<T>, ms: number) {
+  constructor(source: Stream<T>, ms: number, timers: Timers) {
     super();
     this.#source = source;
     this.#ms = ms;
+    this.#timers = timers;
+    this.#timer = new WakeTimer(timers);
   }
 
   protected override produce(waker: Waker): Produced<T> {
@@ -65,7 +78,7 @@ class IdleTimeout<T> extends Stage<T> {
       this.#timer.wakeInstead(waker);
       return;
     }
-    const now = performance.now();
+    const now = this.#timers.monotonicMs();
     this.#waitsSince ??= now;
     const leftMs = this.#waitsSince + this.#ms - now;
     if (leftMs <= 0) throw new TimeoutError("the next item", this.#ms);

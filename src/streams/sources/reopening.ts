@@ -2,6 +2,7 @@ import { type Produced, Stage } from "../stage.js";
 import { END, type End, PENDING, type Pending, type Stream } from "../stream.js";
 import { sleep } from "../waits/abort.js";
 import { type Backoff, backoff, type BackoffOptions } from "../waits/backoff.js";
+import { systemTimers, type Timers } from "../waits/timers.js";
 import type { Waker } from "../waits/waiter.js";
 import { from, isPromiseLike, type Source } from "./from.js";
 
@@ -35,6 +36,8 @@ export interface ReopeningOptions<T> extends BackoffOptions {
   readonly isProgress?: ((item: T) => boolean) | undefined;
   /** Gives up when a wait would end later than so many milliseconds after the first loss since the last progress. */
   readonly giveUpAfterMs?: number | undefined;
+  /** What waits and `giveUpAfterMs` are measured by. Default: the process's clock. */
+  readonly timers?: Timers | undefined;
 }
 
 export interface ReopeningPolicy<T> extends ReopeningOptions<T> {
@@ -48,6 +51,7 @@ export class Reopening<T> extends Stage<T> {
   readonly #open: Open<T>;
   readonly #policy: ReopeningPolicy<T>;
   readonly #waits: Backoff;
+  readonly #timers: Timers;
   #source: Stream<T> | undefined;
   /** Ends the wait before a source, its opening, and whatever it does with its signal. */
   #controller = new AbortController();
@@ -60,6 +64,7 @@ export class Reopening<T> extends Stage<T> {
     this.#open = open;
     this.#policy = policy;
     this.#waits = backoff(policy);
+    this.#timers = policy.timers ?? systemTimers;
   }
 
   protected override produce(waker: Waker): Produced<T> {
@@ -123,7 +128,7 @@ export class Reopening<T> extends Stage<T> {
     // Told outside of the poll, so that whoever hears of it may close the stream.
     await Promise.resolve();
     if (!this.isOver) this.#policy.onReopening?.({ ...loss, attempt: this.#attempt, delayMs });
-    if (!this.isOver) await sleep(delayMs, this.#controller.signal);
+    if (!this.isOver) await sleep(delayMs, this.#timers, this.#controller.signal);
     return PENDING;
   }
 
@@ -132,7 +137,7 @@ export class Reopening<T> extends Stage<T> {
     const { maxRetries, giveUpAfterMs = Infinity, isRetryable, delayOf } = this.#policy;
     if (loss.after === "error" && isRetryable?.(loss.error) === false) return undefined;
     if (this.#attempt >= maxRetries) return undefined;
-    const now = performance.now();
+    const now = this.#timers.monotonicMs();
     this.#failingSince ??= now;
     const leastMs = loss.after === "error" ? (delayOf?.(loss.error) ?? 0) : 0;
     const delayMs = Math.min(Math.max(this.#waits.next(), leastMs), delayMsMax);

@@ -1,3 +1,5 @@
+import { systemTimers, type Timers } from "./timers.js";
+
 /** The longest delay that a Node timer keeps; a longer one would fire after 1 ms. */
 const timerMsMax = 2 ** 31 - 1;
 
@@ -31,8 +33,8 @@ export function abortable<T>(promise: PromiseLike<T>, signal?: AbortSignal): Pro
 }
 
 /**
- * Resolves after `ms` milliseconds, at most 2³¹ - 1. Rejects with the signal's reason when it aborts first. Timer and
- * listener are gone once it settles.
+ * Resolves after `ms` milliseconds, at most 2³¹ - 1, by the process's clock or by `timers`. Rejects with the signal's
+ * reason when it aborts first. Timer and listener are gone once it settles.
  *
  * @example
  * const stop = new AbortController();
@@ -40,7 +42,14 @@ export function abortable<T>(promise: PromiseLike<T>, signal?: AbortSignal): Pro
  * stop.abort(new Error("enough"));
  * console.log(await slept.catch((error: Error) => error.message)); // enough
  */
-export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+export function sleep(ms: number, signal?: AbortSignal): Promise<void>;
+export function sleep(ms: number, timers: Timers, signal?: AbortSignal): Promise<void>;
+export function sleep(ms: number, first?: AbortSignal | Timers, second?: AbortSignal): Promise<void> {
+  if (first !== undefined && "startTimer" in first) return wait(ms, first, second);
+  return wait(ms, systemTimers, first);
+}
+
+function wait(ms: number, timers: Timers, signal: AbortSignal | undefined): Promise<void> {
   return new Promise<void>((resolve, reject) => {
     checkDelay(ms);
     if (signal?.aborted) {
@@ -48,13 +57,13 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
       return;
     }
     const onAbort = () => {
-      clearTimeout(timer);
+      cancel();
       reject(signal?.reason);
     };
-    const timer = setTimeout(() => {
+    const cancel = timers.startTimer(ms, () => {
       signal?.removeEventListener("abort", onAbort);
       resolve();
-    }, ms);
+    });
     signal?.addEventListener("abort", onAbort, { once: true });
   });
 }

@@ -1,3 +1,4 @@
+import { systemTimers, type Timers } from "./timers.js";
 import type { Waker } from "./waiter.js";
 
 /**
@@ -5,17 +6,23 @@ import type { Waker } from "./waiter.js";
  * the turn of the event loop had lasted when they were set, so whoever is woken looks at the clock, and sets it again.
  */
 export class WakeTimer {
-  #timer: NodeJS.Timeout | undefined;
+  readonly #timers: Timers;
+  /** Cancels the timer that runs. */
+  #cancel: (() => void) | undefined;
   #waker: Waker | undefined;
 
+  constructor(timers: Timers = systemTimers) {
+    this.#timers = timers;
+  }
+
   get isSet(): boolean {
-    return this.#timer !== undefined;
+    return this.#cancel !== undefined;
   }
 
   /** Wakes `waker` in `ms`; if the timer runs already it keeps its time, and wakes this waker. */
   wakeIn(ms: number, waker: Waker): void {
     this.#waker = waker;
-    this.#timer ??= setTimeout(this.#ring, Math.max(1, Math.ceil(ms)));
+    this.#cancel ??= this.#timers.startTimer(Math.max(1, Math.ceil(ms)), this.#ring);
   }
 
   /** Another waker for the timer that runs. */
@@ -24,8 +31,8 @@ export class WakeTimer {
   }
 
   clear(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#cancel?.();
+    this.#cancel = undefined;
     this.#waker = undefined;
   }
 
@@ -38,7 +45,7 @@ export class WakeTimer {
 
   readonly #ring = (): void => {
     const waker = this.#waker;
-    this.#timer = undefined;
+    this.#cancel = undefined;
     this.#waker = undefined;
     waker?.resume();
   };
