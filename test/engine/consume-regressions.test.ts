@@ -42,8 +42,8 @@ describe("consume, what once went wrong", () => {
     await node.engine.topics.create({ name, labels: new Map(), limits, retention, keyed: false });
     const batch = recordsOf(range(0, count).map((number) => ({ key: `k${number % 10}`, text: "x" })));
     await node.engine.append({ topic: name, batch, expectedOffset: undefined, producer: undefined, epoch: 0 });
-    const from = { at: "earliest" } as const;
-    await node.engine.subscriptions.create({ name, topic: name, from, sharing, policy, labels: new Map() });
+    const start = { at: "earliest" } as const;
+    await node.engine.subscriptions.create({ name, topic: name, start, sharing, policy, labels: new Map() });
     return name;
   }
 

@@ -36,8 +36,8 @@ describe.each(databaseKinds)("consume on %s", (kind) => {
       keyed: false,
     });
     await publish(name, range(0, count));
-    const from = { at: "earliest" } as const;
-    await node.engine.subscriptions.create({ name, topic: name, from, sharing, policy, labels: new Map() });
+    const start = { at: "earliest" } as const;
+    await node.engine.subscriptions.create({ name, topic: name, start, sharing, policy, labels: new Map() });
     return name;
   }
 
@@ -229,8 +229,8 @@ describe.each(databaseKinds)("consume on %s", (kind) => {
     await node.engine.topics.trim(name, 5, 0);
     const consumer = await open(name);
     expect(await consumer.until(({ event }) => (event?.kind === "skipped" ? event : undefined))).toMatchObject({
-      fromOffset: 0,
-      toOffset: 5,
+      firstOffset: 0,
+      nextOffset: 5,
     });
     while (consumer.delivered.length < 15) {
       consumer.acknowledge(...consumer.delivered.map(({ offset }) => offset));
@@ -334,7 +334,7 @@ describe.each(databaseKinds)("consume on %s", (kind) => {
     const consumer = openConsumer(node.engine, {
       kind: "ephemeral",
       topic: name,
-      from: { at: "offset", offset: 5 },
+      start: { at: "offset", offset: 5 },
       consumer: "",
       window: { ...wide, records: 3 },
     });

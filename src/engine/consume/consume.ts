@@ -255,6 +255,7 @@ const streamWaiting = {
   database: "database",
   "retry-delay": "new-records",
   "transport-blocked": "client-window",
+  "node-budget": "client-message",
 } as const satisfies Record<ConsumerWaiting, LiveStream["waiting"]>;
 
 function messageOf(event: NonNullable<ConsumeMessage["event"]>): ConsumeMessage {

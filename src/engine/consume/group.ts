@@ -121,7 +121,7 @@ export class Group {
       claimCount: () => this.#wanted,
       onRead: () => this.#onReady(),
       onSkipped: (first, next) => {
-        for (const consumer of this.consumers) consumer.tell({ kind: "skipped", fromOffset: first, toOffset: next });
+        for (const consumer of this.consumers) consumer.tell({ kind: "skipped", firstOffset: first, nextOffset: next });
       },
       onFault: (error) => this.failAll(error),
     });
