@@ -26,7 +26,7 @@ export interface Limits {
   readonly tailTopicBytes: number;
   /** Newest pages of all topics kept in memory; the least recently used tail leaves first. */
   readonly tailNodeBytes: number;
-  /** Topics that publishing may create; beyond it only `TopicService.Create` does. */
+  /** Topics that publishing may create; beyond it only `TopicService.CreateTopic` does. */
   readonly autoCreatedTopics: number;
   /** Topics that a node remembers while nobody uses them. */
   readonly idleTopics: number;

@@ -123,7 +123,11 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
     node,
   });
   const subscriptions = createSubscriptions({ cache, lanes, groups, clock, node });
-  metrics.gauge("outstanding_records", "Records of consumers: outstanding, or waiting for redelivery", () => budget.records);
+  metrics.gauge(
+    "outstanding_records",
+    "Records of consumers: outstanding, or waiting for redelivery",
+    () => budget.records,
+  );
   metrics.gauge("consume_ahead_bytes", "Records that are read and wait for consumers", () => ahead.bytes);
 
   const stateParts = { cache, lanes, pageBudget, limits, clock, stampClock, random };

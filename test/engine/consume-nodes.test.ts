@@ -37,8 +37,8 @@ describe("consume on several nodes", () => {
     await engine.topics.create({ name, labels: new Map(), limits, retention: noRetention, keyed: false });
     const batch = recordsOf(range(0, count).map((number) => ({ key: `k${number % 50}`, text: "x" })));
     await engine.append({ topic: name, batch, expectedOffset: undefined, producer: undefined, epoch: 0 });
-    const from = { at: "earliest" } as const;
-    await engine.subscriptions.create({ name, topic: name, from, sharing, policy: {}, labels: new Map() });
+    const start = { at: "earliest" } as const;
+    await engine.subscriptions.create({ name, topic: name, start, sharing, policy: {}, labels: new Map() });
     return name;
   }
 

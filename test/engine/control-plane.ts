@@ -50,7 +50,7 @@ export interface ControlPlane {
 export const subscriptionOf = (name: string, topic: string, change: Partial<CreateSubscriptionCommand> = {}) => ({
   name,
   topic,
-  from: { at: "earliest" } as const,
+  start: { at: "earliest" } as const,
   sharing: "shared" as const,
   policy: {},
   labels: new Map<string, string>(),
@@ -149,7 +149,7 @@ export function openControlPlane(store: Store): ControlPlane {
           stampClock: { ...stampClock, anchor: () => undefined },
           random: Math.random,
         },
-        { topic, from: { at: "earliest" }, whenBehind: "catch-up", whenTrimmed: "fail", filter: undefined },
+        { topic, start: { at: "earliest" }, whenBehind: "catch-up", whenTrimmed: "fail", filter: undefined },
         createLiveStreams().open("test", "follow"),
         new AbortController().signal,
       ),

@@ -279,8 +279,8 @@ const streamWaiting = {
   "other-consumers": "new-records",
   database: "database",
   "retry-delay": "new-records",
-  "node-budget": "client-message",
   "transport-blocked": "client-window",
+  "node-budget": "client-message",
 } as const satisfies Record<ConsumerWaiting, LiveStream["waiting"]>;
 
 function messageOf(event: NonNullable<ConsumeMessage["event"]>): ConsumeMessage {

@@ -530,8 +530,8 @@ export class Group {
     ahead.hold(this, this.#ready.bytes + this.#recent.bytes + this.#redelivery.frameBytes);
   }
 
-  #tellSkipped(fromOffset: number, toOffset: number): void {
-    for (const consumer of this.consumers) consumer.tell({ kind: "skipped", fromOffset, toOffset });
+  #tellSkipped(firstOffset: number, nextOffset: number): void {
+    for (const consumer of this.consumers) consumer.tell({ kind: "skipped", firstOffset, nextOffset });
   }
 
   #onReady(): void {

@@ -206,7 +206,7 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
     const { lease, stored } = await cache.acquireFresh(opening.topic, signal);
     try {
       const { topic } = lease;
-      const from = await resolveStart(opening.from ?? { at: "latest" }, topic, stored.head, lanes, signal);
+      const from = await resolveStart(opening.start ?? { at: "latest" }, topic, stored.head, lanes, signal);
       topic.followers += 1;
       const group = createEphemeralGroup(parts, lease, from);
       group.join(consumer);
@@ -232,7 +232,8 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
     nudge: (subscriptionId) => entries.get(subscriptionId)?.group?.nudge(),
     settledByCommit(subscriptionId, ownSession, offsets) {
       const held = entries.get(subscriptionId)?.group;
-      if (held?.session === ownSession) held.group.settled(offsets);
+      if (held?.session === ownSession)
+        held.group.settled(offsets.map((offset) => ({ firstOffset: offset, nextOffset: offset + 1 })));
     },
     async join(opening, peer, signal) {
       const consumer = consumerOf(opening, peer);

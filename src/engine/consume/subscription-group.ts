@@ -132,6 +132,8 @@ export class SubscriptionGroup {
     const { subscriptionId } = this.subscription;
     return {
       session: own,
+      attemptsBefore: 0,
+      findSettled: () => Promise.resolve([]),
       get isHeld() {
         return session.session === own && session.isHeld;
       },
