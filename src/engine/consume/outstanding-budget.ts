@@ -10,13 +10,22 @@
  * still have a few records, so that none stands still because of others.
  */
 
-import type { Limits } from "../../core/index.js";
-import type { Consumer } from "./consumer.js";
+import type { Limits, Window } from "../../core/index.js";
 
 /** What a consumer may have whatever others have: less than its call takes in memory. */
 const guaranteedRecords = 16;
 const shortAbove = 0.5;
 const plentyBelow = 0.25;
+
+/** A consumer, as far as its window is concerned. */
+export interface WindowHolder {
+  readonly askedWindow: Window;
+  /** What of it is granted. */
+  window: Window;
+  readonly held: { readonly records: number };
+  /** Changes what is granted, and tells it. */
+  grant(records: number): void;
+}
 
 export interface OutstandingBudget {
   /** How many records it keeps track of. */
@@ -24,25 +33,25 @@ export interface OutstandingBudget {
   /** There are so many more, or fewer. */
   count(records: number): void;
   /** How many more records a consumer may be handed, as far as the node is concerned. */
-  roomFor(consumer: Consumer): number;
+  roomFor(consumer: WindowHolder): number;
   /** Takes a consumer in, and grants it a window. */
-  join(consumer: Consumer): void;
+  join(consumer: WindowHolder): void;
   /** A consumer asks for another window. */
-  ask(consumer: Consumer): void;
-  leave(consumer: Consumer): void;
+  ask(consumer: WindowHolder): void;
+  leave(consumer: WindowHolder): void;
 }
 
 export function createOutstandingBudget({
   outstandingNodeRecords: recordsMax,
 }: Pick<Limits, "outstandingNodeRecords">): OutstandingBudget {
-  const consumers = new Set<Consumer>();
+  const consumers = new Set<WindowHolder>();
   let records = 0;
   let state: "plenty" | "short" = "plenty";
   /** What a window may have. */
   let level = Number.POSITIVE_INFINITY;
   let isLevelling = false;
 
-  const grantOf = ({ askedWindow }: Consumer): number => Math.min(askedWindow.records, level);
+  const grantOf = ({ askedWindow }: WindowHolder): number => Math.min(askedWindow.records, level);
 
   function grantAll(): void {
     level = state === "plenty" ? Number.POSITIVE_INFINITY : levelOf(consumers, recordsMax);
@@ -86,7 +95,7 @@ export function createOutstandingBudget({
 }
 
 /** The largest level to which windows may go so that all of them fit. */
-function levelOf(consumers: ReadonlySet<Consumer>, recordsMax: number): number {
+function levelOf(consumers: ReadonlySet<WindowHolder>, recordsMax: number): number {
   const asked = [...consumers].map(({ askedWindow }) => askedWindow.records).sort((one, other) => one - other);
   let left = recordsMax;
   for (const [index, records] of asked.entries()) {
