@@ -43,7 +43,6 @@ export type ConsumerWaiting =
   | "other-consumers"
   | "database"
   | "retry-delay"
-  | "node-budget"
   /** Never in a heartbeat. */
   | "transport-blocked"
   | "node-budget";

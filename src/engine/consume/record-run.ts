@@ -71,7 +71,7 @@ export function heldRunOf({ claim, firstOffset, nextOffset, keyQueue, state, fra
     const size = frameEnd(frames, index) - frameStart(frames, index);
     if (typeof sizes === "number") {
       if (size === sizes) continue;
-      sizes = new Array<number>(index).fill(sizes);
+      sizes = Array.from({ length: index }, () => first);
     }
     sizes.push(size);
   }

@@ -202,8 +202,14 @@ export class Verdicts {
       case "parking":
         this.#park(run, state.reason, told);
         return undefined;
+      case "unread":
+      case "ready":
+      case "waiting":
+      case "fetching":
+      case "gone":
+        throw new Error(`Cannot take a verdict on a record that is ${state.phase}`);
       default:
-        return undefined;
+        return state satisfies never;
     }
   }
 
