@@ -34,6 +34,11 @@ export interface StoredSubscription {
   readonly generation: number;
   /** The newest consumer of an EXCLUSIVE subscription: only who has this ticket may hold its claim. */
   readonly ticket: number;
+  /**
+   * Added to every attempt: a record's is `attemptsBefore + deliveries + 1`. Raised by every seek, so that no attempt of
+   * before it is used again, and what is said with one is stale.
+   */
+  readonly attemptsBefore: number;
   readonly createTimeMicros: number;
 }
 
@@ -94,7 +99,7 @@ export interface ClaimHolder {
 export interface Retry {
   readonly claimId: number;
   readonly offset: number;
-  /** How often it was handed out. */
+  /** How many attempts are over; 0: it was given back before it counted as one. */
   readonly deliveries: number;
   /** How many of those count as failures. */
   readonly failures: number;
@@ -218,8 +223,8 @@ export interface RedriveWrite {
 export interface CommitClaim {
   readonly subscriptionId: number;
   readonly session: number;
-  /** Each offset with the slot of its key (0 but in KEYED ones) and how often it was handed out before this delivery. */
-  readonly records: readonly { readonly offset: number; readonly slot: number; readonly deliveriesBefore: number }[];
+  /** Each offset with the slot of its key (0 but in KEYED ones) and its attempt, as the consumer was told. */
+  readonly records: readonly { readonly offset: number; readonly slot: number; readonly attempt: number }[];
 }
 
 /** A topic that a Commit appends to. */
@@ -244,7 +249,10 @@ export interface SubscriptionStore {
   updateSubscription(subscriptionId: number, change: SubscriptionChange): Promise<StoredSubscription | undefined>;
   /** With its claims, retries and parked records. False: it was gone. */
   deleteSubscription(subscriptionId: number): Promise<boolean>;
-  /** Replaces all claims by new, free ones from `offset` on; forgets retries; raises `generation`. Takes over the epoch. */
+  /**
+   * Replaces all claims by new, free ones from `offset` on; forgets retries; raises `generation` and `attemptsBefore`. Takes
+   * over the epoch.
+   */
   seekSubscription(subscriptionId: number, epoch: number, offset: number): Promise<StoredSubscription | undefined>;
   /** Raises `ticket`, and gives it. */
   takeTicket(subscriptionId: number): Promise<number | undefined>;

@@ -57,6 +57,7 @@ const stored: StoredSubscription = {
   isPaused: true,
   generation: 1,
   ticket: 0,
+  attemptsBefore: 0,
   createTimeMicros: 1_500_000,
 };
 const described = {

@@ -142,7 +142,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     const parked = [{ ...facts, offset: 2, slot: 0 }];
     expect(await settleOn(store, subscriptionId, late, { parked })).toEqual(lost);
     await store.releaseClaims(subscriptionId, late, [claimId]);
-    const records = [{ offset: 1, slot: 0, deliveriesBefore: 0 }];
+    const records = [{ offset: 1, slot: 0, attempt: 1 }];
     expect(await store.commit({ subscriptionId, session: late, records }, [])).toEqual({ kind: "stale", offsets: [1] });
     expect(await store.readProgress(subscriptionId)).toMatchObject({
       cursor: 0,

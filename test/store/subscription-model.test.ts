@@ -95,7 +95,7 @@ const actions = {
   async commit({ store, subscription, session, claims, offset, waiting }: Turn) {
     const { subscriptionId } = subscription;
     const holding = claims.find((claim) => claim.holder === session && claim.todo.has(offset));
-    const delivered = [{ offset, slot: 0, deliveriesBefore: waiting.get(offset) ?? 0 }];
+    const delivered = [{ offset, slot: 0, attempt: (waiting.get(offset) ?? 0) + 1 }];
     const outcome = await store.commit({ subscriptionId, session, records: delivered }, []);
     expect(outcome).toEqual(holding ? { kind: "committed" } : { kind: "stale", offsets: [offset] });
     if (holding === undefined) return;

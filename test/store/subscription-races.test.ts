@@ -167,7 +167,7 @@ describe("Subscriptions at several nodes on one Postgres", () => {
     const [claim] = await takeAll(stores[0], subscription, session);
     const claimId = claim?.claimId ?? 0;
     const commit = (offset: number) => () =>
-      stores[1].commit({ subscriptionId, session, records: [{ offset, slot: 0, deliveriesBefore: 0 }] }, []);
+      stores[1].commit({ subscriptionId, session, records: [{ offset, slot: 0, attempt: 1 }] }, []);
     const note = (offset: number) => () =>
       settleOn(stores[0], subscriptionId, session, {
         retries: [
@@ -198,7 +198,7 @@ describe("Subscriptions at several nodes on one Postgres", () => {
     const retry = { ...facts, ...range(8), deliveries: 3 };
     await settleOn(stores[0], subscriptionId, session, { retries: [{ ...retry, ...range(2) }, retry] });
     const commit = (offset: number, attempt: number) => () =>
-      stores[1].commit({ subscriptionId, session, records: [{ offset, slot: 0, deliveriesBefore: attempt - 1 }] }, []);
+      stores[1].commit({ subscriptionId, session, records: [{ offset, slot: 0, attempt }] }, []);
     // The commit deletes rows that the snapshot of the settle still shows.
     const outcomes = await whileLocked(subscription, [commit(8, 4), commit(2, 4), note(4)]);
     const done = { kind: "committed" };
@@ -214,6 +214,23 @@ describe("Subscriptions at several nodes on one Postgres", () => {
     expect(sought?.generation).toBe(subscription.generation + 1);
     expect(lost).toEqual({ ...allWritten, lostClaims: [claimId] });
     expect(await stores[0].readProgress(subscriptionId)).toMatchObject({ cursor: 3, retries: 0 });
+  });
+
+  test("a commit that waits for a seek, is stale, though its session takes the new claims at once", async () => {
+    const { subscription, subscriptionId } = await subscribed("exclusive");
+    const session = await openedSession(stores[0]);
+    await takeAll(stores[0], subscription, session);
+    const commit = (attempt: number) => () =>
+      stores[1].commit({ subscriptionId, session, records: [{ offset: 3, slot: 0, attempt }] }, []);
+    const seek = () => stores[0].seekSubscription(subscriptionId, 7, 0);
+    const stale = { kind: "stale", offsets: [3] };
+    const [sought, waited] = await whileLocked(subscription, [seek, commit(1)]);
+    expect(waited).toEqual(stale);
+    await takeAll(stores[0], sought ?? subscription, session);
+    expect(await commit(1)()).toEqual(stale);
+    // One that has the lock before a seek is from before it.
+    const [committed] = await whileLocked(subscription, [commit((sought?.attemptsBefore ?? 0) + 1), seek]);
+    expect(committed).toEqual({ kind: "committed" });
   });
 
   test("of two writes of one retry at once, both are noted, whichever inserts the row", async () => {
@@ -272,7 +289,7 @@ describe("Subscriptions at several nodes on one Postgres", () => {
           { topicId: out, ...decide },
           { topicId, ...decide },
         ];
-        const records = ordered.slice(0, 8).map(({ slot }) => ({ offset, slot, deliveriesBefore: 0 }));
+        const records = ordered.slice(0, 8).map(({ slot }) => ({ offset, slot, attempt: 1 }));
         const outcome = await store.commit(
           { subscriptionId, session, records },
           offset % 2 === 0 ? topics : topics.toReversed(),
