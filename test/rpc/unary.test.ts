@@ -1,7 +1,8 @@
-import { type ServiceError, status } from "@grpc/grpc-js";
+import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { CallContext } from "../../src/rpc/method.js";
 import { unary } from "../../src/rpc/unary.js";
+import { systemClock } from "../../src/telemetry/index.js";
 import { callUnary, closeAll, type MethodServer, rawMethod, startMethods, textShape } from "./rpc-server.js";
 
 afterEach(closeAll);
@@ -73,6 +74,29 @@ describe("unary()", () => {
     // The client's deadline may pass first, and its cancellation be here before the server's own.
     const ended = { status: expect.stringMatching(/^(DEADLINE_EXCEEDED|CANCELLED)$/) as string };
     await vi.waitFor(() => expect(server.logger.lines).toMatchObject([{ fields: ended }]));
+  });
+
+  test("keeps a deadline as the duration that it was, when the wall clock is set", async () => {
+    let aheadMs = 0;
+    const clock = { ...systemClock, wallMicros: () => systemClock.wallMicros() + aheadMs * 1000 };
+    let seen: AbortSignal | undefined;
+    const server = await startMethods(
+      (calls) => [unary(calls, { path, ...textShape }, (_, { signal }) => untilAborted((seen = signal)))],
+      clock,
+    );
+    const call = server.client.makeUnaryRequest(
+      path,
+      (text: Buffer) => text,
+      String,
+      Buffer.from("x"),
+      new Metadata(),
+      { deadline: Date.now() + 600_000 },
+      () => undefined,
+    );
+    await vi.waitFor(() => expect(seen).toBeDefined());
+    aheadMs = 3_600_000;
+    call.cancel();
+    await vi.waitFor(() => expect(server.logger.lines).toMatchObject([{ fields: { status: "CANCELLED" } }]));
   });
 
   test("survives a method that throws at once", async () => {
