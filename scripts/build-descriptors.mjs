@@ -15,7 +15,7 @@ const channelz = "node_modules/@grpc/grpc-js/proto";
 
 /** One input of `buf build` each, with what narrows it. */
 const inputs = [
-  ["proto"],
+  ["."],
   ["node_modules/grpc-health-check/proto"],
   // The folder holds xDS protos as well, which no service of ours speaks.
   [channelz, "--path", `${channelz}/channelz.proto`],
