@@ -68,7 +68,7 @@ describe("a refusal reaches the client", () => {
   test("with the fields that are wrong", async () => {
     const { error } = await received(invalidArgument("records[3].key", "is too long"));
     expect(detail(error, "BadRequest", BadRequest.decode)).toEqual({
-      fieldViolations: [{ field: "records[3].key", description: "is too long" }],
+      fieldViolations: [{ field: "records[3].key", description: "is too long", reason: "" }],
     });
   });
 
