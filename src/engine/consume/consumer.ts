@@ -207,7 +207,7 @@ export class Consumer {
 
   /** Waits until it was woken since `version`, but no longer than `timeoutMs`. */
   async changed(version: number, timeoutMs: number, signal: AbortSignal): Promise<void> {
-    await this.#woken.changed(version, { timeoutMs, signal });
+    await this.#woken.changed(version, { timeoutMs, signal, timers: this.#clock });
   }
 
   facts(): ConsumerFacts {

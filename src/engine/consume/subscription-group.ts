@@ -45,6 +45,8 @@ export class SubscriptionGroup {
   readonly #end = new AbortController();
   readonly #syncing: Promise<void>;
   #generation: number;
+  /** Of this generation. */
+  #attemptsBefore: number;
   /** EXCLUSIVE: the ticket of this node's newest consumer. */
   #ticket = 0;
   #parked: number;
@@ -57,6 +59,7 @@ export class SubscriptionGroup {
     this.subscription = subscription;
     this.session = session.session;
     this.#generation = subscription.generation;
+    this.#attemptsBefore = subscription.attemptsBefore;
     this.#parked = parked;
     lease.topic.followers += 1;
     this.group = new Group({
@@ -130,9 +133,12 @@ export class SubscriptionGroup {
     const { lanes, session, lease } = this.#parts;
     const own = session.session;
     const { subscriptionId } = this.subscription;
+    const attemptsBefore = (): number => this.#attemptsBefore;
     return {
       session: own,
-      attemptsBefore: 0,
+      get attemptsBefore() {
+        return attemptsBefore();
+      },
       findSettled: () => Promise.resolve([]),
       get isHeld() {
         return session.session === own && session.isHeld;
@@ -187,6 +193,7 @@ export class SubscriptionGroup {
     }
     if (subscription.generation !== this.#generation) {
       this.#generation = subscription.generation;
+      this.#attemptsBefore = subscription.attemptsBefore;
       for (const claim of group.claims.values()) group.drop(claim);
     }
     if (subscription.ticket > this.#ticket) this.#fence();
