@@ -91,8 +91,13 @@ export class Consumer {
     return this.held.records === 0 ? Number.POSITIVE_INFINITY : this.window.bytes - this.held.bytes;
   }
 
+  /** It is handed a run, which the next message carries. */
+  hand(run: HeldRun): void {
+    this.held.add(run);
+  }
+
   /** What the next message carries. */
-  carry(runs: readonly HeldRun[]): void {
+  carry(runs: readonly OffsetRange[]): void {
     this.#onTheWay = runs.map(({ firstOffset, nextOffset }) => ({ firstOffset, nextOffset }));
   }
 

@@ -23,7 +23,6 @@ import {
 import type { Retry, StoredClaim } from "../../store/index.js";
 import type { Clock, Logger, Metrics } from "../../telemetry/index.js";
 import { overError } from "../appender.js";
-import { chooseFrames } from "../frame-choice.js";
 import type { PageReader } from "../page-reader.js";
 import type { StampClock } from "../stamp-clock.js";
 import type { ConsumerRequest, ConsumerWaiting } from "../subscription-engine.js";
@@ -31,22 +30,14 @@ import type { Topic } from "../topic.js";
 import { Claim } from "./claim.js";
 import { ClaimReader } from "./claim-reader.js";
 import type { Consumer } from "./consumer.js";
+import { framesOf, handOut } from "./hand-out.js";
 import { KeyedRecords } from "./keyed-records.js";
 import type { Ledger } from "./ledger.js";
 import type { OutstandingBudget } from "./outstanding-budget.js";
 import type { ReadAhead } from "./read-ahead.js";
 import type { ReadyRecords } from "./ready-records.js";
 import { RecentFrames } from "./recent-frames.js";
-import { step } from "./record-life.js";
-import {
-  frameEnd,
-  frameStart,
-  type HeldRun,
-  heldRunOf,
-  type ReadyRun,
-  recordsIn,
-  type RecordRun,
-} from "./record-run.js";
+import { attemptOf, frameEnd, frameStart, type HeldRun, recordsIn, type RecordRun } from "./record-run.js";
 import { Redelivery } from "./redelivery.js";
 import { SettleWriter } from "./settle-writer.js";
 import { SpreadRecords } from "./spread-records.js";
@@ -87,9 +78,6 @@ export interface Handed {
   readonly attempt: number;
 }
 
-/** Whether a record of a run may be handed out. */
-type IsKept = (run: ReadyRun, index: number) => boolean;
-
 export class Group {
   readonly consumers = new Set<Consumer>();
   readonly claims = new Map<number, Claim>();
@@ -108,8 +96,8 @@ export class Group {
   #handed = { atMs: 0, now: 0, before: 0 };
   #cancelTimer: (() => void) | undefined;
   #waking: NodeJS.Immediate | undefined;
-  /** Consumers that keys were spread over last. */
-  #livelyCount = 0;
+  /** Consumers that keys were spread over last, but for those that do not read or say nothing. */
+  #lively: readonly Consumer[] = [];
   /** When the timer fires, by the monotonic clock. */
   #sweepMs = Number.POSITIVE_INFINITY;
   readonly #watching: Promise<void>;
@@ -232,46 +220,24 @@ export class Group {
   /** Records for a consumer's next message, of up to `bytesMax` but at least one; undefined: none now. */
   take(consumer: Consumer, bytesMax: number): Handed | undefined {
     if (!this.#mayHand(consumer)) return undefined;
-    const redeliveriesOnly = this.#redeliveriesOnly;
     const { budget, clock, metrics } = this.#parts;
-    const event = { type: "handed", deadlineMs: clock.monotonicMs() + this.policy.ackDeadlineMs } as const;
-    const isKept = this.#keptNow();
-    let room = Math.min(consumer.room, this.#shareOf(consumer), budget.roomFor(consumer));
-    let bytes = 0;
-    const taken: ReadyRun[] = [];
-    const held: HeldRun[] = [];
-    while (room > 0) {
-      const next = this.#ready.peek(consumer, redeliveriesOnly);
-      if (next === undefined) break;
-      if (this.#passUnkept(consumer, next, isKept)) continue;
-      const [first] = taken;
-      if (first !== undefined && next.state.deliveries !== first.state.deliveries) break;
-      const bytesLeft = first === undefined ? Number.POSITIVE_INFINITY : bytesMax - bytes;
-      const count = fittingRecords(next, consumer, { room, bytes: bytesLeft, bytesMax, isKept });
-      if (count === 0) break;
-      const run = this.#ready.take(consumer, next, count);
-      run.state = step(run.state, event);
-      const outstanding = heldRunOf(run);
-      consumer.held.add(outstanding);
-      taken.push(run);
-      held.push(outstanding);
-      bytes += frameEnd(run.frames, count - 1) - frameStart(run.frames, 0);
-      room -= count;
-    }
+    const taken = handOut({ ...this.#parts, ready: this.#ready }, consumer, {
+      room: Math.min(consumer.room, this.#shareOf(consumer), budget.roomFor(consumer)),
+      bytesMax,
+      redeliveriesOnly: this.#redeliveriesOnly,
+      deadlineMs: clock.monotonicMs() + this.policy.ackDeadlineMs,
+      onUnkept: (run) => this.#passOver(run),
+    });
+    this.#holdAhead();
     const [first] = taken;
-    if (first === undefined) {
-      this.#holdAhead();
-      return undefined;
-    }
-    consumer.carry(held);
+    if (first === undefined) return undefined;
     const records = taken.reduce((sum, run) => sum + recordsIn(run), 0);
     const { deliveries } = first.state;
     this.#handed.now += records;
     metrics.recordsDelivered.inc({ attempt: deliveries === 0 ? "first" : "again" }, records);
-    this.#holdAhead();
     if (deliveries > 0) this.#redeliver(clock.monotonicMs());
     this.read();
-    return { runs: runsOf(taken), records, attempt: first.claim.attemptsBefore + deliveries + 1 };
+    return { runs: framesOf(taken), records, attempt: attemptOf(first) };
   }
 
   /** Why there is nothing for a consumer. */
@@ -336,6 +302,8 @@ export class Group {
   settled(ranges: Iterable<OffsetRange>): void {
     for (const range of ranges) {
       for (const consumer of this.consumers) consumer.held.take(range, (run) => this.#settledFor(consumer, run));
+      // One that was released by whom committed it is not handed out any more.
+      for (const { todo } of this.claims.values()) todo.delete(range.firstOffset, range.nextOffset);
     }
     for (const consumer of this.consumers) consumer.wake();
     this.read();
@@ -439,39 +407,12 @@ export class Group {
   /** Whether a consumer that lets deadlines pass without a word stands back for one that does not. */
   #isOutdone(consumer: Consumer): boolean {
     if (this.#parts.sharing === "keyed" || !consumer.isSilent) return false;
-    for (const each of this.consumers) if (each.room > 0 && !each.isSilent && !each.isStalled) return true;
+    for (const each of this.consumers) if (each.room > 0 && isLively(each)) return true;
     return false;
   }
 
   get #redeliveriesOnly(): boolean {
     return this.#redelivery.backlog >= this.policy.retryBacklog || this.#redelivery.isExpecting;
-  }
-
-  /** Tells which records may be handed out now: time has passed since they were read.*/
-  #keptNow(): IsKept {
-    const { topic, stampClock } = this.#parts;
-    const { earliestOffset } = topic.tip.value;
-    const keep = chooseFrames(undefined, topic, stampClock);
-    return (run, index) => {
-      // What was redriven was asked for, whatever the topic keeps.
-      if (run.claim.kind === "redriven") return true;
-      if (run.firstOffset + index < earliestOffset) return false;
-      if (keep === undefined) return true;
-      const { page } = run.frames;
-      const bytes = Buffer.from(page.buffer, page.byteOffset, page.length);
-      return keep(bytes, frameStart(run.frames, index), frameEnd(run.frames, index));
-    };
-  }
-
-  /** Passes over what expired or was trimmed since it was read, at the front of a run. True: there was some. */
-  #passUnkept(consumer: Consumer, run: ReadyRun, isKept: IsKept): boolean {
-    let count = 0;
-    while (count < recordsIn(run) && !isKept(run, count)) count += 1;
-    if (count === 0) return false;
-    const unkept = this.#ready.take(consumer, run, count);
-    this.#ready.settled(unkept);
-    this.#passOver({ ...unkept, state: step(unkept.state, { type: "unkept" }) });
-    return true;
   }
 
   /** Settles records that no consumer gets any more, and says so where the topic was trimmed. */
@@ -518,9 +459,8 @@ export class Group {
   /** Keys are spread over those who take any: one that paused would hold up all others, once what is its is read ahead. */
   #share(): void {
     const open = [...this.consumers].filter((consumer) => consumer.isOpen);
-    const lively = open.filter((consumer) => !consumer.isSilent && !consumer.isStalled);
-    this.#ready.share(lively.length > 0 ? lively : open);
-    this.#livelyCount = lively.length;
+    this.#lively = open.filter(isLively);
+    this.#ready.share(this.#lively.length > 0 ? this.#lively : open);
   }
 
   #holdAhead(): void {
@@ -590,9 +530,8 @@ export class Group {
   /** Keys leave who does not read or says nothing, and return. */
   #shareAgain(): void {
     if (this.#parts.sharing !== "keyed") return;
-    let lively = 0;
-    for (const each of this.consumers) if (each.isOpen && !each.isSilent && !each.isStalled) lively += 1;
-    if (lively === this.#livelyCount) return;
+    const lively = [...this.consumers].filter((consumer) => consumer.isOpen && isLively(consumer));
+    if (lively.length === this.#lively.length && lively.every((each, index) => each === this.#lively[index])) return;
     this.#share();
     this.#wakeSoon();
   }
@@ -617,46 +556,6 @@ export class Group {
   }
 }
 
-/** What a message may still take. */
-interface Fitting {
-  readonly room: number;
-  /** Infinity: it has no record yet. */
-  readonly bytes: number;
-  readonly bytesMax: number;
-  readonly isKept: IsKept;
-}
-
-/** How many records at the front of a run fit. A first one always fits a message, and an empty window. */
-function fittingRecords(run: ReadyRun, consumer: Consumer, { room, bytes, bytesMax, isKept }: Fitting): number {
-  const { byteRoom, window } = consumer;
-  const start = frameStart(run.frames, 0);
-  if (frameEnd(run.frames, 0) - start > Math.min(bytes, byteRoom)) return 0;
-  const bytesFitting = Math.min(bytes, bytesMax, byteRoom, window.bytes);
-  const most = Math.min(room, recordsIn(run));
-  let count = 1;
-  while (count < most && frameEnd(run.frames, count) - start <= bytesFitting && isKept(run, count)) count += 1;
-  return count;
-}
-
-/** The frames of runs; those that stand side by side are one. */
-function runsOf(taken: readonly ReadyRun[]): Uint8Array[] {
-  const runs: Uint8Array[] = [];
-  let page: Uint8Array | undefined;
-  let start = 0;
-  let end = 0;
-  for (const run of taken) {
-    const { frames } = run;
-    const first = frameStart(frames, 0);
-    const last = frameEnd(frames, recordsIn(run) - 1);
-    if (frames.page === page && first === end) {
-      end = last;
-      continue;
-    }
-    if (page !== undefined) runs.push(page.subarray(start, end));
-    page = frames.page;
-    start = first;
-    end = last;
-  }
-  if (page !== undefined) runs.push(page.subarray(start, end));
-  return runs;
+function isLively(consumer: Consumer): boolean {
+  return !consumer.isSilent && !consumer.isStalled;
 }

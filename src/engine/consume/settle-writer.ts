@@ -6,40 +6,26 @@
 
 import { MillraceError, type OffsetRange, RangeSet } from "../../core/index.js";
 import { type SettleOutcome, type SettleWrite, StoreUnavailableError } from "../../store/index.js";
-import { backoff, yieldToEventLoop } from "../../streams/index.js";
+import { backoff, sleep, yieldToEventLoop } from "../../streams/index.js";
 import type { Clock } from "../../telemetry/index.js";
 import type { Claim } from "./claim.js";
-import type { Consumer, Verdict } from "./consumer.js";
+import type { Consumer } from "./consumer.js";
 import type { OutstandingBudget } from "./outstanding-budget.js";
-import type { RecordState } from "./record-life.js";
 import { type RecordRun, recordsIn } from "./record-run.js";
+import {
+  emptyBatch,
+  isWorthWriting,
+  rangesOf,
+  type RetryNote,
+  rowsIn,
+  type SettleBatch,
+  splitBatch,
+  type Told,
+  writeOf,
+} from "./settle-batch.js";
 
 /** So many acknowledged records do not wait for more. */
 const manyRecords = 5000;
-/** Each record that is redelivered or parked is a row: no statement writes more of them. */
-const writtenRowsMax = 5000;
-
-/** Who is told what became of its records. */
-interface Told {
-  readonly consumer: Consumer;
-  readonly verdict: Verdict;
-}
-
-/** A run that is to be redelivered. */
-interface RetryNote {
-  readonly run: RecordRun;
-  readonly state: Extract<RecordState, { readonly phase: "noting" }>;
-  readonly told: Told | undefined;
-}
-
-/** A record to set aside. */
-interface ParkNote {
-  readonly run: RecordRun;
-  readonly slot: number;
-  readonly reason: string;
-  readonly told: Told | undefined;
-}
-
 export interface SettleWriterParts {
   readonly clock: Clock;
   readonly budget: OutstandingBudget;
@@ -62,25 +48,10 @@ export interface SettleWriterParts {
   readonly onFault: (error: unknown) => void;
 }
 
-interface Confirmation extends OffsetRange, Told {
-  readonly claim: Claim;
-}
-
-interface Batch {
-  readonly settled: Map<Claim, RangeSet>;
-  readonly settledRetries: RangeSet;
-  notes: RetryNote[];
-  parked: ParkNote[];
-  readonly confirmations: Confirmation[];
-  records: number;
-  /** Who waits until it is written, or was given up. */
-  readonly waiting: (() => void)[];
-}
-
 export class SettleWriter {
   readonly #parts: SettleWriterParts;
   #pending = emptyBatch();
-  #writing: Batch | undefined;
+  #writing: SettleBatch | undefined;
   #flushing: Promise<void> | undefined;
   /** Something was said that somebody waits for. */
   #isUrgent = false;
@@ -170,7 +141,7 @@ export class SettleWriter {
   }
 
   /** Rows of what is redelivered count in the node's budget until they are written. */
-  #count(batch: Batch, records: number): void {
+  #count(batch: SettleBatch, records: number): void {
     batch.records += records;
     this.#parts.budget.count(records);
     this.#flush(batch.records >= manyRecords);
@@ -201,7 +172,12 @@ export class SettleWriter {
       this.#isUrgent = false;
       this.#isPressing = false;
       if (!isWorthWriting(this.#pending)) continue;
-      const batch = this.#takeBatch();
+      const { write: batch, rest } = splitBatch(this.#pending);
+      this.#pending = rest;
+      if (rest.records > 0) {
+        this.#isUrgent = true;
+        this.#isPressing = true;
+      }
       this.#writing = batch;
       try {
         const outcome = await this.#write(batch);
@@ -214,32 +190,6 @@ export class SettleWriter {
       }
       this.#parts.onProgress();
     }
-  }
-
-  /** What one statement may write. The rest stays pending, with who waits for all of it. */
-  #takeBatch(): Batch {
-    const batch = this.#pending;
-    this.#pending = emptyBatch();
-    const rest = this.#pending;
-    let left = writtenRowsMax;
-    const notes: RetryNote[] = [];
-    for (const note of batch.notes) {
-      const { firstOffset, nextOffset } = note.run;
-      const split = Math.min(nextOffset, firstOffset + left);
-      if (split > firstOffset) notes.push({ ...note, run: { ...note.run, nextOffset: split } });
-      if (split < nextOffset) rest.notes.push({ ...note, run: { ...note.run, firstOffset: split } });
-      left -= split - firstOffset;
-    }
-    rest.parked = batch.parked.splice(left);
-    batch.notes = notes;
-    rest.records = rowsIn(rest);
-    if (rest.records > 0) {
-      batch.records -= rest.records;
-      rest.waiting.push(...batch.waiting.splice(0));
-      this.#isUrgent = true;
-      this.#isPressing = true;
-    }
-    return batch;
   }
 
   /**
@@ -269,7 +219,7 @@ export class SettleWriter {
   }
 
   /** Undefined: given up. */
-  async #write(batch: Batch): Promise<SettleOutcome | undefined> {
+  async #write(batch: SettleBatch): Promise<SettleOutcome | undefined> {
     const write = writeOf(batch);
     const waits = backoff({ minMs: 50, maxMs: 2000 });
     for (;;) {
@@ -282,13 +232,12 @@ export class SettleWriter {
         this.isStuck = true;
         this.#parts.onProgress();
         if (this.#given.signal.aborted) return undefined;
-        await this.#pause(waits.next());
-        if (this.#given.signal.aborted) return undefined;
+        await sleep(waits.next(), this.#parts.clock, this.#given.signal).catch(() => undefined);
       }
     }
   }
 
-  #settle(batch: Batch, outcome: SettleOutcome): void {
+  #settle(batch: SettleBatch, outcome: SettleOutcome): void {
     const lost = new Set(outcome.lostClaims);
     const elsewhere = new RangeSet(outcome.settledElsewhere);
     const isLost = (claim: Claim): boolean => claim.isLost || lost.has(claim.claimId);
@@ -341,18 +290,6 @@ export function isTransient(error: unknown): boolean {
   return error instanceof StoreUnavailableError || (error instanceof MillraceError && error.code === "lane-full");
 }
 
-function emptyBatch(): Batch {
-  return {
-    settled: new Map(),
-    settledRetries: new RangeSet(),
-    notes: [],
-    parked: [],
-    confirmations: [],
-    records: 0,
-    waiting: [],
-  };
-}
-
 /** A run without what else its holder kept of it. */
 function runOf({ claim, firstOffset, nextOffset, keyQueue, state }: RecordRun): RecordRun {
   return { claim, firstOffset, nextOffset, keyQueue, state };
@@ -360,10 +297,6 @@ function runOf({ claim, firstOffset, nextOffset, keyQueue, state }: RecordRun): 
 
 function isDone({ verdict }: Told): boolean {
   return verdict === "acknowledged";
-}
-
-function rowsIn({ notes, parked }: Batch): number {
-  return notes.reduce((sum, { run }) => sum + recordsIn(run), parked.length);
 }
 
 /** The parts of a run that are in a set, and those that are not. */
@@ -388,41 +321,6 @@ function tell(told: Told | undefined, { firstOffset, nextOffset }: OffsetRange, 
   told?.consumer.confirm(isStale ? "stale" : told.verdict, firstOffset, nextOffset);
 }
 
-function tellAll(batch: Batch): void {
+function tellAll(batch: SettleBatch): void {
   for (const tellOne of batch.waiting.splice(0)) tellOne();
-}
-
-function rangesOf(batch: Batch, claim: Claim): RangeSet {
-  let ranges = batch.settled.get(claim);
-  if (ranges === undefined) batch.settled.set(claim, (ranges = new RangeSet()));
-  return ranges;
-}
-
-function isWorthWriting(batch: Batch): boolean {
-  return batch.settled.size > 0 || batch.notes.length > 0 || batch.parked.length > 0;
-}
-
-function writeOf(batch: Batch): Omit<SettleWrite, "subscriptionId" | "session"> {
-  return {
-    settled: [...batch.settled].map(([claim, ranges]) => ({ claimId: claim.claimId, ranges: [...ranges] })),
-    settledRetries: [...batch.settledRetries],
-    retries: batch.notes.map(({ run, state: { deliveries, failures, delayMs, reason } }) => ({
-      claimId: run.claim.claimId,
-      firstOffset: run.firstOffset,
-      nextOffset: run.nextOffset,
-      deliveries,
-      failures,
-      lane: run.keyQueue,
-      delayMs,
-      reason,
-    })),
-    parked: batch.parked.map(({ run, slot, reason }) => ({
-      claimId: run.claim.claimId,
-      offset: run.firstOffset,
-      deliveries: run.state.deliveries,
-      slot,
-      lane: run.keyQueue,
-      reason,
-    })),
-  };
 }
