@@ -107,7 +107,19 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
 
   const ahead = createReadAhead(limits);
   const node = `${hostname()}:${process.pid}`;
-  const groups = createConsumerGroups({ lanes, cache, pages, ahead, limits, clock, stampClock, metrics, logger, node });
+  const groups = createConsumerGroups({
+    lanes,
+    store,
+    cache,
+    pages,
+    ahead,
+    limits,
+    clock,
+    stampClock,
+    metrics,
+    logger,
+    node,
+  });
   const subscriptions = createSubscriptions({ cache, lanes, groups, clock, node });
   metrics.gauge("consume_ahead_bytes", "Records that are read and wait for consumers", () => ahead.bytes);
 
@@ -145,7 +157,7 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
       consume({ groups, pageBudget, limits, clock, random }, opening, requests, stream, signal),
     commit: (command, signal) =>
       commitDelivered(
-        { cache, lanes, limits, stampClock, metrics, groups, onAppended: retention.appended },
+        { cache, lanes, limits, stampClock, metrics, logger, groups, onAppended: retention.appended },
         command,
         signal,
       ),
