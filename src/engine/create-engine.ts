@@ -111,6 +111,7 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
   const node = `${hostname()}:${process.pid}`;
   const groups = createConsumerGroups({
     lanes,
+    store,
     cache,
     pages,
     ahead,
@@ -164,7 +165,7 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
       consume({ groups, pageBudget, limits, clock, random }, opening, requests, stream, signal),
     commit: (command, signal) =>
       commitDelivered(
-        { cache, lanes, limits, stampClock, metrics, groups, onAppended: retention.appended },
+        { cache, lanes, limits, stampClock, metrics, logger, groups, onAppended: retention.appended },
         command,
         signal,
       ),

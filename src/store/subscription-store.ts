@@ -134,12 +134,18 @@ export interface SettleWrite {
   readonly subscriptionId: number;
   readonly session: number;
   /** Taken out of `todo`. */
-  readonly settled: readonly { readonly claimId: number; readonly ranges: readonly OffsetRange[] }[];
+  readonly settled: readonly ClaimRanges[];
   /** Settled offsets that have a row in `retries`, which is deleted. */
   readonly settledRetries: readonly OffsetRange[];
   /** Each offset once. */
   readonly retries: readonly RetryWrite[];
   readonly parked: readonly ParkWrite[];
+}
+
+/** Offsets of a claim. */
+export interface ClaimRanges {
+  readonly claimId: number;
+  readonly ranges: readonly OffsetRange[];
 }
 
 export interface SettleOutcome {
@@ -225,6 +231,26 @@ export interface CommitClaim {
   readonly session: number;
   /** Each offset with the slot of its key (0 but in KEYED ones) and its attempt, as the consumer was told. */
   readonly records: readonly { readonly offset: number; readonly slot: number; readonly attempt: number }[];
+}
+
+/** Neighbouring records at the same attempt. */
+export interface SettledRange extends OffsetRange {
+  readonly attempt: number;
+}
+
+/** What a Commit settled, for the node that delivered it. */
+export interface SettledNotice {
+  readonly subscriptionId: number;
+  /** By which it was delivered. */
+  readonly session: number;
+  /** Undefined: too many to tell. `findSettled` finds them. */
+  readonly records: readonly SettledRange[] | undefined;
+}
+
+export interface ListenSettledHandlers {
+  readonly onNotice: (notice: SettledNotice) => void;
+  /** After each connect, the first one too: notices of before were missed. */
+  readonly onGap: () => void;
 }
 
 /** A topic that a Commit appends to. */
@@ -315,4 +341,13 @@ export interface SubscriptionStore {
 
   /** Settles records of one subscription and appends to topics, in one transaction. */
   commit(claim: CommitClaim, topics: readonly CommitTopic[]): Promise<CommitOutcome>;
+  /** Tells all nodes that listen what a Commit settled. It may get lost. */
+  announceSettled(notice: SettledNotice): Promise<void>;
+  /**
+   * Hears what other nodes announce, on a connection of its own that is connected again whenever it is lost. Resolves when
+   * `signal` aborts or the store is closed; an embedded database, which has one node, resolves at once. Never throws.
+   */
+  listenSettled(handlers: ListenSettledHandlers, signal: AbortSignal): Promise<void>;
+  /** Of each asked claim the ranges that are not in it any more, or all if it is not this session's; none are left out. */
+  findSettled(subscriptionId: number, session: number, asked: readonly ClaimRanges[]): Promise<readonly ClaimRanges[]>;
 }

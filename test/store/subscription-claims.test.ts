@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { OffsetRange } from "../../src/core/index.js";
 import type { ParkWrite, RetryWrite, SettleWrite, Store, StoredClaim } from "../../src/store/index.js";
 import { createTestDatabase, databaseKinds, runOn, type TestDatabase } from "../support/database.js";
 import {
@@ -307,6 +308,26 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     expect(await progress()).toMatchObject({ cursor: 2, retries: 0, parked: 1 });
     expect(await store.readRetryFrames(subscriptionId, topicId, [3])).toEqual([]);
     expect(await settle({ settled: [{ claimId, ranges: [range(0, 10)] }] })).toEqual(allWritten);
+  });
+
+  test("findSettled(), tells which offsets a session's claims have lost", async () => {
+    const { settle, retry, claimId, subscriptionId, session } = await heldSlot(100);
+    const { claimId: block } = await cutBlock(store, await shared(), session, 5);
+    await settle({ settled: [{ claimId, ranges: [range(3, 6), range(8)] }], retries: [retry(7)] });
+    const find = (ranges: OffsetRange[], holder = session, id = claimId) =>
+      store.findSettled(subscriptionId, holder, [{ claimId: id, ranges }]);
+    expect(await find([range(0, 3), range(7), range(9, 50)])).toEqual([]);
+    expect(await find([range(0, 5), range(7, 10)])).toEqual([{ claimId, ranges: [range(3, 5), range(8)] }]);
+    // A claim that it does not hold, or that is gone, has none of them.
+    const all = [range(0, 2), range(6)];
+    expect(await find(all, session + 1000)).toEqual([{ claimId, ranges: all }]);
+    expect(await find(all, session, block)).toEqual([{ claimId: block, ranges: all }]);
+    const both = [
+      { claimId, ranges: [range(4)] },
+      { claimId: 999_999, ranges: [range(1)] },
+    ];
+    expect(await store.findSettled(subscriptionId, session, both)).toEqual(both);
+    expect(await store.findSettled(subscriptionId, session, [])).toEqual([]);
   });
 
   test("listParked(), pages by offset within its bounds; discardParked(), forgets", async () => {

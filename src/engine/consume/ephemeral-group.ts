@@ -24,7 +24,6 @@ export function createEphemeralGroup(parts: EphemeralGroupParts, lease: TopicLea
       settle: () => Promise.resolve({ lostClaims: [], settledElsewhere: [], gone: [] }),
       readRetryFrames: (offsets) => parts.lanes.run("live", (store) => readFrames(store, topicId, offsets)),
       claimMore: () => Promise.resolve(undefined),
-      findSettled: () => Promise.resolve([]),
     },
     mayPark: () => true,
     onPark() {},

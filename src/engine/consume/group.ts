@@ -16,7 +16,6 @@ import {
   type Limits,
   MillraceError,
   type OffsetRange,
-  RangeSet,
   type Sharing,
   type Window,
 } from "../../core/index.js";
@@ -31,6 +30,7 @@ import { Claim } from "./claim.js";
 import { ClaimReader } from "./claim-reader.js";
 import type { Consumer } from "./consumer.js";
 import { framesOf, handOut } from "./hand-out.js";
+import type { AskedRange } from "./held-runs.js";
 import { KeyedRecords } from "./keyed-records.js";
 import type { Ledger } from "./ledger.js";
 import type { OutstandingBudget } from "./outstanding-budget.js";
@@ -51,6 +51,10 @@ const redeliveriesMax = 500;
 const claimRecordsMin = 16;
 /** How often deadlines are looked at: a part of theirs, between these. */
 const sweepMs = { part: 20, min: 20, max: 500 };
+
+/** Whether others settled what a consumer has is asked after a while, and of so many runs at once. */
+const askedAfterMs = 1000;
+const askedRangesMax = 10_000;
 
 export interface GroupParts {
   readonly topic: Topic;
@@ -298,28 +302,44 @@ export class Group {
     this.#forget(claim);
   }
 
-  /** Somebody else settled these, as a Commit: whoever has them has them no more. */
-  settled(ranges: Iterable<OffsetRange>): void {
-    for (const range of ranges) {
-      for (const consumer of this.consumers) consumer.held.take(range, (run) => this.#settledFor(consumer, run));
-      // One that was released by whom committed it is not handed out any more.
-      for (const { todo } of this.claims.values()) todo.delete(range.firstOffset, range.nextOffset);
-    }
-    for (const consumer of this.consumers) consumer.wake();
-    this.read();
-  }
-
-  /** What consumers have, by its claim: for who asks whether others settled some of it. */
-  outstanding(): ReadonlyMap<number, RangeSet> {
-    const found = new Map<number, RangeSet>();
+  /** A Commit settled these: whoever has them at these attempts has them no more. */
+  settled(ranges: readonly AskedRange[]): void {
     for (const consumer of this.consumers) {
-      for (const { claim, firstOffset, nextOffset } of consumer.held) {
-        let ranges = found.get(claim.claimId);
-        if (ranges === undefined) found.set(claim.claimId, (ranges = new RangeSet()));
-        ranges.add(firstOffset, nextOffset);
+      for (const range of ranges) this.#takeSettled(consumer, range, () => true);
+    }
+    for (const claim of this.claims.values()) {
+      for (const { firstOffset, nextOffset, attempt } of ranges) {
+        // One that its consumer released before is not handed out any more. A replay after a Seek is another matter.
+        if (attempt > claim.attemptsBefore) claim.todo.delete(firstOffset, nextOffset);
       }
     }
-    return found;
+    this.wakeAll();
+  }
+
+  /** These are in a claim no more: somebody else settled them. */
+  settledOf(claimId: number, ranges: readonly OffsetRange[]): void {
+    for (const consumer of this.consumers) {
+      for (const range of ranges) {
+        this.#takeSettled(consumer, { ...range, attempt: 0 }, ({ claim }) => claim.claimId === claimId);
+      }
+    }
+    this.wakeAll();
+  }
+
+  /** What consumers have had for a while, by claim, as far as it fits one question to the database. */
+  outstanding(): readonly { readonly claimId: number; readonly ranges: readonly OffsetRange[] }[] {
+    const found = new Map<number, OffsetRange[]>();
+    const sinceMs = this.#parts.clock.monotonicMs() + this.policy.ackDeadlineMs - askedAfterMs;
+    let left = askedRangesMax;
+    for (const consumer of this.consumers) {
+      for (const { claim, firstOffset, nextOffset, state } of consumer.held) {
+        if (state.phase !== "outstanding" || state.deadlineMs > sinceMs || left-- <= 0) continue;
+        const ranges = found.get(claim.claimId);
+        if (ranges === undefined) found.set(claim.claimId, [{ firstOffset, nextOffset }]);
+        else ranges.push({ firstOffset, nextOffset });
+      }
+    }
+    return [...found].map(([claimId, ranges]) => ({ claimId, ranges }));
   }
 
   /** Ends all consumers at once: what they had is taken off them before anybody else gets anything. */
@@ -383,6 +403,18 @@ export class Group {
     consumer.askedWindow = window;
     this.#parts.budget.ask(consumer);
     if (consumer.isOpen !== wasOpen) this.#share();
+  }
+
+  #takeSettled(consumer: Consumer, range: AskedRange, isMeant: (run: HeldRun) => boolean): void {
+    consumer.held.use(
+      [range],
+      (run) => {
+        if (!isMeant(run)) return run;
+        this.#settledFor(consumer, run);
+        return undefined;
+      },
+      () => undefined,
+    );
   }
 
   #settledFor(consumer: Consumer, run: HeldRun): void {

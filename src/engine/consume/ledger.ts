@@ -1,6 +1,5 @@
 /** Where a group's claims are kept: the database, or nowhere. */
 
-import type { OffsetRange } from "../../core/index.js";
 import type { CutBlock, RetryFrame, SettleOutcome, SettleWrite } from "../../store/index.js";
 
 export interface Ledger {
@@ -15,8 +14,4 @@ export interface Ledger {
   readRetryFrames(offsets: readonly number[]): Promise<readonly RetryFrame[]>;
   /** Claims up to `count` more offsets between these. Undefined: there is nothing. */
   claimMore(count: number, fromOffset: number, untilOffset: number): Promise<CutBlock | undefined>;
-  /** Of these ranges of claims, what others settled. */
-  findSettled(
-    asked: readonly { readonly claimId: number; readonly ranges: readonly OffsetRange[] }[],
-  ): Promise<readonly OffsetRange[]>;
 }

@@ -15,6 +15,7 @@ import type { Consumer } from "./consumer.js";
 import { Group, type GroupParts } from "./group.js";
 import type { Ledger } from "./ledger.js";
 import type { NodeSession } from "./node-session.js";
+import { takeSettled } from "./settled-notices.js";
 import { slotShare } from "./slot-share.js";
 
 /** Free claims that are taken in one step. */
@@ -139,7 +140,6 @@ export class SubscriptionGroup {
       get attemptsBefore() {
         return attemptsBefore();
       },
-      findSettled: () => Promise.resolve([]),
       get isHeld() {
         return session.session === own && session.isHeld;
       },
@@ -199,6 +199,7 @@ export class SubscriptionGroup {
     if (subscription.ticket > this.#ticket) this.#fence();
     await this.#giveUp(sync);
     await this.#takeFree(sync);
+    await takeSettled(lanes, group, { subscriptionId, session }, this.#end.signal);
     await this.#releaseStrays(sync);
     await this.#endWithTopic();
     group.lookAgain();
