@@ -1,5 +1,5 @@
 import { fromBinary } from "@bufbuild/protobuf";
-import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { type DescriptorProto, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { describe, expect, test } from "vitest";
 import { fileDescriptorSet } from "../../src/gen/descriptor-set.js";
 
@@ -20,6 +20,11 @@ const options = {
   swiftPrefix: "MillraceV1",
 };
 
+const pythonKeywords = new Set(
+  `and as assert async await break class continue def del elif else except finally for from global if import in is lambda
+  nonlocal not or pass raise return try while with yield`.split(/\s+/),
+);
+
 test("there is a file a service, and one of what they share", () => {
   expect(files).toHaveLength(6);
 });
@@ -33,6 +38,14 @@ describe.each(files.map((file) => ({ name: file.name, file })))("$name", ({ name
     const [, base = ""] = /(\w+)\.proto$/.exec(name) ?? [];
     const words = base.split("_").map((word) => word.charAt(0).toUpperCase() + word.slice(1));
     expect(file.options?.javaOuterClassname).toBe(`${words.join("")}Proto`);
+  });
+
+  test("names no field as Python has a keyword: it could not be set by name", () => {
+    const names = (message: DescriptorProto): string[] => [
+      ...message.field.map((field) => field.name),
+      ...message.nestedType.flatMap(names),
+    ];
+    expect(file.messageType.flatMap(names).filter((field) => pythonKeywords.has(field))).toEqual([]);
   });
 
   test("imports the API and google/protobuf alone", () => {
