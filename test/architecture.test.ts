@@ -6,7 +6,6 @@ import { findProcessClocks } from "./support/process-clock.js";
 
 /** Files that may look at the process's clock. Each is to be converted: the list gets no longer. */
 const unclocked = [
-  "src/client/subscriptions/consume-session.ts",
   "src/engine/consume/consumer.ts",
   "src/engine/consume/group.ts",
   "src/engine/consume/settle-writer.ts",
