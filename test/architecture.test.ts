@@ -4,9 +4,6 @@ import { findFaults, readRooms } from "./support/house-rules.js";
 import { readLinks, readSources, type SourceFile } from "./support/imports.js";
 import { findProcessClocks } from "./support/process-clock.js";
 
-/** Files that may look at the process's clock. Each is to be converted: the list gets no longer. */
-const unclocked = ["src/client/subscriptions/consume-session.ts"];
-
 const rooms = readRooms(readFileSync("docs/architecture.md", "utf8"));
 
 describe("src/", () => {
@@ -22,10 +19,7 @@ describe("src/", () => {
   });
 
   test("takes time in engine, client and rpc from the clock that it is given", () => {
-    const faulty = findProcessClocks(sources);
-    expect(faulty.filter((fault) => !unclocked.some((file) => fault.startsWith(`${file} `)))).toEqual([]);
-    // What is converted leaves the list.
-    expect(unclocked.filter((file) => !faulty.some((fault) => fault.startsWith(`${file} `)))).toEqual([]);
+    expect(findProcessClocks(sources)).toEqual([]);
   });
 });
 

@@ -13,11 +13,11 @@ export interface StreamingCall<Request, Response> {
   send(request: Request): Promise<void>;
   /** No more messages from this side. */
   halfClose(): void;
-  /** Ends the call; `receive` then rejects with CANCELLED, unless it had ended already. */
+  /** Ends the call, also at the server; `receive` then rejects with CANCELLED, unless it had ended already. */
   cancel(): void;
 }
 
-/** What grpc-js's four kinds of client calls have in common, and what only those have that write. */
+/** What grpc-js's client calls have in common, and what only those have that write. */
 interface ClientCall {
   on(event: "data" | "error", listener: (value: unknown) => void): unknown;
   cancel(): void;
@@ -27,7 +27,7 @@ interface ClientCall {
 
 interface Held<Response> {
   readonly message: Response;
-  /** Hands it on to grpc-js's stream, which then asks the transport for another. */
+  /** Passes it to grpc-js's stream, which then asks the transport for another. */
   readonly release: () => void;
 }
 
@@ -54,7 +54,7 @@ export function openCall<Request, Response>(
   const gate: Listener = {
     onReceiveMessage(message: Response, next) {
       const release = () => next(message);
-      // Whoever cancelled wants nothing more, and grpc-js keeps the end back until the message is handed on.
+      // After a cancel nobody wants it, and grpc-js keeps the end back until the message is passed on.
       if (isCancelled) release();
       else held = { message, release };
       wake();
@@ -68,9 +68,9 @@ export function openCall<Request, Response>(
     },
   };
   const call = open({ interceptors: [(options, nextCall) => gatedCall(gate, nextCall(options))] });
-  // Flowing, so that each message that is handed on makes it ask for the next; the gate has told the message already.
+  // Flowing, so that each message that is passed on makes it ask for the next; the gate has the message already.
   call.on("data", () => {});
-  // The gate tells the end.
+  // The gate has the end.
   call.on("error", () => {});
 
   return {
@@ -106,7 +106,8 @@ export function openCall<Request, Response>(
     },
     cancel() {
       isCancelled = true;
-      call.cancel();
+      // A cancel in the turn in which the call was opened or written to never reaches the server (grpc-js.md #27).
+      setImmediate(() => call.cancel());
       held?.release();
       held = undefined;
       wake();

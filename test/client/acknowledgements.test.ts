@@ -1,42 +1,57 @@
 import { describe, expect, test } from "vitest";
-import { Acknowledgements } from "../../src/client/subscriptions/acknowledgements.js";
+import { Acknowledgements, emptyRequest } from "../../src/client/subscriptions/acknowledgements.js";
 import { ConsumeRequest } from "../../src/gen/millrace/v1/subscription_service.js";
+
+const at = (firstOffset: number, nextOffset = firstOffset + 1) => ({ firstOffset, nextOffset });
 
 describe("Acknowledgements", () => {
   test("merges neighbours, and keeps verdicts apart that differ", () => {
     const outbox = new Acknowledgements();
-    for (const offset of [3, 1, 2, 9]) outbox.add({ kind: "acknowledge" }, offset, offset + 1);
-    for (const offset of [20, 21]) outbox.add({ kind: "reject", delayMs: undefined, reason: "x" }, offset, offset + 1);
-    outbox.add({ kind: "reject", delayMs: 1500, reason: "x" }, 22, 23);
-    outbox.add({ kind: "park", reason: "y" }, 30, 31);
-    outbox.add({ kind: "release" }, 40, 50);
-    outbox.extend(60, 61, undefined);
-    outbox.extend(61, 62, 5000);
+    for (const offset of [3, 1, 2, 9]) outbox.add({ kind: "acknowledge" }, at(offset), 1);
+    outbox.add({ kind: "acknowledge" }, at(4), 2);
+    for (const offset of [20, 21]) outbox.add({ kind: "reject", delayMs: undefined, reason: "x" }, at(offset), 1);
+    outbox.add({ kind: "reject", delayMs: undefined, reason: "x" }, at(22), 3);
+    outbox.add({ kind: "reject", delayMs: 1500, reason: "x" }, at(23), 3);
+    outbox.add({ kind: "park", reason: "y" }, at(30), 5);
+    outbox.add({ kind: "release" }, at(40, 50), 2);
+    outbox.extend(at(60), 1, undefined);
+    outbox.extend(at(61), 1, 5000);
+    outbox.extend(at(62), 4, 5000);
     outbox.window = { records: 1, bytes: 1 };
     outbox.window = { records: 2, bytes: 3 };
-    expect(outbox.take()).toMatchObject({
+    expect([9, 22, 30, 45, 60].map((offset) => outbox.mentions(offset))).not.toContain(false);
+    expect([0, 5, 24, 50, 63].map((offset) => outbox.mentions(offset))).not.toContain(true);
+    expect(outbox.take()).toEqual({
+      ...emptyRequest,
       window: { records: 2, bytes: 3 },
-      acknowledge: [{ offsets: { firstOffset: 1, nextOffset: 4 } }, { offsets: { firstOffset: 9, nextOffset: 10 } }],
-      reject: [
-        { offsets: { firstOffset: 20, nextOffset: 22 }, delay: undefined, reason: "x" },
-        { offsets: { firstOffset: 22, nextOffset: 23 }, delay: { seconds: 1, nanos: 500_000_000 } },
+      acknowledge: [
+        { offsets: at(1, 4), attempt: 1 },
+        { offsets: at(9), attempt: 1 },
+        { offsets: at(4), attempt: 2 },
       ],
-      park: [{ offsets: { firstOffset: 30, nextOffset: 31 }, reason: "y" }],
-      release: [{ offsets: { firstOffset: 40, nextOffset: 50 } }],
+      reject: [
+        { offsets: at(20, 22), attempt: 1, delay: undefined, reason: "x" },
+        { offsets: at(22), attempt: 3, delay: undefined, reason: "x" },
+        { offsets: at(23), attempt: 3, delay: { seconds: 1, nanos: 500_000_000 }, reason: "x" },
+      ],
+      park: [{ offsets: at(30), attempt: 5, reason: "y" }],
+      release: [{ offsets: at(40, 50), attempt: 2 }],
       extend: [
-        { offsets: { firstOffset: 60, nextOffset: 61 }, by: undefined },
-        { offsets: { firstOffset: 61, nextOffset: 62 }, by: { seconds: 5 } },
+        { offsets: at(60), attempt: 1, by: undefined },
+        { offsets: at(61), attempt: 1, by: { seconds: 5, nanos: 0 } },
+        { offsets: at(62), attempt: 4, by: { seconds: 5, nanos: 0 } },
       ],
     });
     expect(outbox.isEmpty).toBe(true);
+    expect(outbox.mentions(1)).toBe(false);
   });
 
   test("splits what one message cannot say: 10,000 ranges, or many reasons", () => {
     const outbox = new Acknowledgements();
     const reason = "ß".repeat(512);
-    for (let offset = 0; offset < 24_000; offset += 2) outbox.add({ kind: "acknowledge" }, offset, offset + 1);
+    for (let offset = 0; offset < 24_000; offset += 2) outbox.add({ kind: "acknowledge" }, at(offset), 1);
     for (let offset = 0; offset < 3000; offset++) {
-      outbox.add({ kind: "reject", delayMs: offset % 2, reason }, 50_000 + offset, 50_001 + offset);
+      outbox.add({ kind: "reject", delayMs: offset % 2, reason }, at(50_000 + offset), 1 + (offset % 3));
     }
     const acknowledged = new Set<number>();
     const rejected = new Set<number>();

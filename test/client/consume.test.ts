@@ -9,7 +9,18 @@ import {
   type DeliveryBatch,
   type MillraceClient,
 } from "../../src/client/index.js";
-import { eventMessage, recordsAt, type ScriptedGroup, scriptedGroup, startedAt, upTo } from "./scripted-group.js";
+import { manualTimers } from "./manual-timers.js";
+import {
+  confirmedMessage,
+  eventMessage,
+  recordsAt,
+  type ScriptedGroup,
+  scriptedGroup,
+  startedAt,
+  upTo,
+  windowChanged,
+} from "./scripted-group.js";
+import type { Timers } from "../../src/streams/index.js";
 import type { CommitRequest } from "../../src/gen/millrace/v1/subscription_service.js";
 import {
   type ConsumeCall,
@@ -29,9 +40,9 @@ afterEach(() => {
   }
 });
 
-async function open(script: Script) {
+async function open(script: Script, timers?: Timers) {
   const server = await startScriptedServer(script);
-  const client = createClient({ address: server.address });
+  const client = createClient({ address: server.address }, timers);
   opened.push({ server, client });
   const consume = (options: ConsumeOptions = {}, target: ConsumeTarget = "s") =>
     client.consume(target, { backoff: { minMs: 1, maxMs: 10 }, ...options });
@@ -44,19 +55,23 @@ async function openGroup(
   script: Script = {},
   ackDeadlineMs = 30_000,
   sharing: "shared" | "exclusive" = "shared",
+  timers?: Timers,
 ) {
   const group = scriptedGroup();
   let call: ConsumeCall | undefined;
-  const opening = await open({
-    consume(stream) {
-      call = stream;
-      group.serve(stream, () => {
-        stream.write(startedAt(0, { ackDeadlineMs, sharing }));
-        for (const offsets of messages) stream.write(recordsAt(offsets));
-      });
+  const opening = await open(
+    {
+      consume(stream) {
+        call = stream;
+        group.serve(stream, () => {
+          stream.write(startedAt(0, { ackDeadlineMs, sharing }));
+          for (const offsets of messages) stream.write(recordsAt(offsets));
+        });
+      },
+      ...script,
     },
-    ...script,
-  });
+    timers,
+  );
   return { ...opening, group, call: () => call as ConsumeCall };
 }
 
@@ -126,6 +141,72 @@ describe("for await (… of consume())", () => {
     expect(group.said.flatMap(({ park }) => park)).toMatchObject([{ offsets: { firstOffset: 3 }, reason: "never" }]);
   });
 
+  test("names the attempt that each record was delivered with", async () => {
+    const { consume, group, call } = await openGroup([[0, 1]]);
+    const consumption = consume();
+    const verdicts: Record<number, (delivery: Delivery) => unknown> = {
+      0: (delivery) => delivery.release(),
+      1: () => call().write(recordsAt([2, 3], 2)),
+      2: (delivery) => delivery.reject({ delayMs: 0 }),
+      3: () => call().write(recordsAt([4], 7)),
+      4: (delivery) => {
+        delivery.extend();
+        void delivery.park();
+        void consumption.stop();
+      },
+    };
+    for await (const delivery of consumption) verdicts[delivery.offset]?.(delivery);
+    const said = (kind: "acknowledge" | "reject" | "extend" | "park" | "release") =>
+      group.said.flatMap((request) => request[kind]).map(({ offsets, attempt }) => [offsets?.firstOffset, attempt]);
+    expect(said("release")).toEqual([[0, 1]]);
+    expect(said("acknowledge")).toEqual([
+      [1, 1],
+      [3, 2],
+    ]);
+    expect(said("reject")).toEqual([[2, 2]]);
+    expect(said("extend")).toEqual([[4, 7]]);
+    expect(said("park")).toEqual([[4, 7]]);
+  });
+
+  test("keeps the deliveries of a record apart: what is answered late is about the earlier one", async () => {
+    const group = scriptedGroup();
+    group.isSilent = true;
+    let call: ConsumeCall | undefined;
+    const { consume } = await open({
+      consume(stream) {
+        call = stream;
+        group.serve(stream, () => {
+          stream.write(startedAt(0));
+          stream.write(recordsAt([0, 1]));
+        });
+      },
+    });
+    const consumption = consume();
+    const loop = consumption[Symbol.asyncIterator]();
+    const first = (await loop.next()).value as Delivery;
+    const answer = first.acknowledge();
+    await expect.poll(() => group.acknowledged).toEqual([0]);
+    // Its deadline had passed before that was heard.
+    call?.write(recordsAt([0], 2));
+    expect(await answer).toBe("stale");
+    expect((await loop.next()).value?.offset).toBe(1);
+    const second = loop.next();
+    await expect.poll(() => consumption.outstanding).toBe(1);
+    let isHanded = false;
+    void second.then(() => (isHanded = true));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(isHanded).toBe(false);
+    call?.write(confirmedMessage({ stale: [0] }));
+    const delivery = (await second).value as Delivery;
+    expect([delivery.offset, delivery.attempt, delivery.signal.aborted]).toEqual([0, 2, false]);
+    const confirmed = delivery.acknowledge();
+    await expect.poll(() => group.acknowledged).toEqual([0, 1, 0]);
+    call?.write(confirmedMessage({ acknowledged: [0, 1] }));
+    expect(await confirmed).toBe("acknowledged");
+    group.isSilent = false;
+    await loop.return?.();
+  });
+
   test("says all of one turn in one message, with neighbours as one range", async () => {
     const { consume, group } = await openGroup([upTo(600), [2000], upTo(400, 600)]);
     const consumption = consume();
@@ -137,8 +218,8 @@ describe("for await (… of consume())", () => {
     await deliveries.at(-1)?.acknowledge();
     expect(group.said.map(({ acknowledge }) => acknowledge)).toEqual([
       [
-        { offsets: { firstOffset: 0, nextOffset: 1000 }, attempt: 0 },
-        { offsets: { firstOffset: 2000, nextOffset: 2001 }, attempt: 0 },
+        { offsets: { firstOffset: 0, nextOffset: 1000 }, attempt: 1 },
+        { offsets: { firstOffset: 2000, nextOffset: 2001 }, attempt: 1 },
       ],
     ]);
     await loop.return?.();
@@ -350,6 +431,33 @@ describe("Consumption.forEach()", () => {
     expect(consumption.outstanding).toBe(0);
   });
 
+  test("stop() releases what was on its way, before it ends its side", async () => {
+    const group = scriptedGroup();
+    group.isSilent = true;
+    let call: ConsumeCall | undefined;
+    let isHalfClosed = false;
+    const { consume } = await open({
+      consume(stream) {
+        call = stream;
+        stream.on("end", () => (isHalfClosed = true));
+        group.serve(stream, () => {
+          stream.write(startedAt(0));
+          stream.write(recordsAt([0]));
+        });
+      },
+    });
+    const consumption = consume();
+    const working = consumption.forEach(() => void consumption.stop());
+    await expect.poll(() => group.said.at(-1)?.window?.records).toBe(0);
+    await expect.poll(() => group.acknowledged).toEqual([0]);
+    expect(isHalfClosed).toBe(false);
+    call?.write(recordsAt([1, 2], 3));
+    call?.write(windowChanged(0));
+    await working;
+    expect(group.said.at(-1)?.release).toEqual([{ offsets: { firstOffset: 1, nextOffset: 3 }, attempt: 3 }]);
+    expect(isHalfClosed).toBe(true);
+  });
+
   test("stop() ends the wait for a server that is away", async () => {
     const { consume } = await open({ consume: (stream) => endWith(stream, status.UNAVAILABLE) });
     let lost = 0;
@@ -383,18 +491,29 @@ describe("Consumption.batches()", () => {
     expect(group.said.map(({ acknowledge }) => acknowledge.length).filter((ranges) => ranges > 0)).toEqual([1, 2, 1]);
   });
 
-  test("acknowledges nothing by itself, and releases what is in hand when it is left", async () => {
-    const { consume, group } = await openGroup([[0, 1], [2, 3], [4]]);
-    const taken: DeliveryBatch[] = [];
-    const consumption = consume();
-    for await (const batch of consumption.batches()) {
-      taken.push(batch);
-      await expect.poll(() => consumption.outstanding).toBe(5);
-      if (taken.length === 2) break;
+  test("acknowledges nothing by itself, and rejects what is in hand when it is left", async () => {
+    for (const leave of ["break", "throw"] as const) {
+      const { consume, group } = await openGroup([[0, 1], [2, 3], [4, 5], [6]]);
+      const taken: DeliveryBatch[] = [];
+      const consumption = consume();
+      const looping = async () => {
+        for await (const batch of consumption.batches()) {
+          taken.push(batch);
+          if (taken.length === 1) await batch.acknowledge();
+          if (taken.length < 3) continue;
+          await expect.poll(() => consumption.outstanding).toBe(5);
+          if (leave === "break") break;
+          throw new Error("no more");
+        }
+      };
+      if (leave === "break") await looping();
+      else await expect(looping()).rejects.toThrow("no more");
+      expect(group.acknowledged).toEqual([0, 1]);
+      const reason = "the loop ended at this record";
+      expect(group.rejected).toEqual([2, 3, 4, 5].map((offset) => ({ offset, reason, delayMs: undefined })));
+      expect(group.released).toEqual([6]);
+      expect(await taken[1]?.acknowledge()).toBe("stale");
     }
-    expect(group.acknowledged).toEqual([]);
-    expect(sorted(group.released)).toEqual(upTo(5));
-    expect(await taken[0]?.acknowledge()).toBe("stale");
   });
 });
 
@@ -425,13 +544,33 @@ describe("setWindow()", () => {
       { records: 5, bytes: 4_194_304 },
     ]);
   });
+
+  test("stays what the user asked for where the server grants less", async () => {
+    const { consume, group, call } = await openGroup([[0, 1, 2]]);
+    const granted: (number | string)[] = [];
+    const consumption = consume({
+      window: { records: 100 },
+      onEvent: (event) => granted.push(event.type === "window-changed" ? event.window.records : event.type),
+    });
+    for await (const { offset } of consumption) {
+      if (offset === 0) call().write(windowChanged(2));
+      // As a node without any room.
+      if (offset === 1) call().write(windowChanged(0));
+      await expect.poll(() => granted.length).toBe(Math.min(offset, 1) + 2);
+      expect(consumption.window.records).toBe(100);
+      if (offset === 2) void consumption.stop();
+    }
+    expect(sorted(group.acknowledged)).toEqual([0, 1, 2]);
+    expect(group.released).toEqual([]);
+    expect(granted).toEqual(["started", 2, 0, 0]);
+  });
 });
 
 describe("deadlines", () => {
   const isExtended = (group: ScriptedGroup, offset: number, times: number) =>
     expect.poll(() => group.extended.filter((each) => each === offset).length).toBeGreaterThanOrEqual(times);
 
-  test("of what is in hand are extended, again and again; what nobody took is given back", async () => {
+  test("of what is in hand are extended, again and again; what nobody began in time is released", async () => {
     const { consume, group } = await openGroup([upTo(3)], {}, 80);
     const consumption = consume();
     await consumption.forEach(async ({ offset, signal }) => {
@@ -443,6 +582,25 @@ describe("deadlines", () => {
     expect(group.acknowledged).toEqual([0]);
     expect(group.released).toEqual([1, 2]);
     expect(new Set(group.extended)).toEqual(new Set([0]));
+  });
+
+  test("follow the clock that the client was given", async () => {
+    const timers = manualTimers();
+    const { consume, group } = await openGroup([upTo(3)], {}, 8000, "shared", timers);
+    const consumption = consume({ silenceMs: 60_000 });
+    const loop = consumption[Symbol.asyncIterator]();
+    await loop.next();
+    timers.pass(3999);
+    timers.pass(1);
+    await expect.poll(() => group.said.length).toBe(1);
+    expect(group.said[0]).toMatchObject({
+      extend: [{ offsets: { firstOffset: 0, nextOffset: 1 }, attempt: 1, by: undefined }],
+      release: [{ offsets: { firstOffset: 1, nextOffset: 3 }, attempt: 1 }],
+      window: { records: 1 },
+    });
+    expect(consumption.window.records).toBe(1000);
+    await loop.return?.();
+    expect(timers.running).toBe(0);
   });
 
   test("of what nobody took are extended where nobody else can get it", async () => {

@@ -1,4 +1,4 @@
-/** A subscription as a script plays it: hands out records, confirms what it is told, and notes every message. */
+/** A subscription as a script plays it: delivers records, confirms verdicts and windows, and notes every message. */
 
 import { type OffsetRange, RangeSet } from "../../src/core/index.js";
 import { Record as RecordMessage } from "../../src/gen/millrace/v1/record.js";
@@ -43,22 +43,48 @@ export const recordsAt = (offsets: readonly number[], attempt = 1): ConsumeRespo
 
 export const upTo = (count: number, from = 0) => Array.from({ length: count }, (_, index) => from + index);
 
-/** Every offset of some ranges, short or long. */
+/** Every offset of some ranges, abbreviated or not. */
 export const offsetsOf = (ranges: readonly (OffsetRange | undefined)[]): number[] =>
   ranges.flatMap((range) =>
     range === undefined ? [] : upTo(Math.max(1, range.nextOffset - range.firstOffset), range.firstOffset),
   );
 
+/** The answer to a message that asked for this window. */
+export const windowChanged = (records: number, bytes = 4_194_304): ConsumeResponse =>
+  eventMessage({ $case: "windowChanged", value: { records, bytes } });
+
+/** Answers to verdicts on these offsets. */
+export const confirmedMessage = (answers: {
+  readonly acknowledged?: readonly number[];
+  readonly stale?: readonly number[];
+}): ConsumeResponse => {
+  const ranges = (offsets: readonly number[] = []) =>
+    offsets.map((offset) => ({ firstOffset: offset, nextOffset: offset + 1 }));
+  return {
+    ...nothing,
+    confirmed: {
+      acknowledged: ranges(answers.acknowledged),
+      rejected: [],
+      parked: [],
+      extended: [],
+      released: [],
+      stale: ranges(answers.stale),
+    },
+  };
+};
+
 export interface ScriptedGroup {
-  /** What consumers said, after their openings. */
+  /** What consumers sent after their openings. */
   readonly said: ConsumeRequest[];
   readonly openings: ConsumeRequest[];
   readonly acknowledged: number[];
   readonly released: number[];
   readonly rejected: { offset: number; reason: string; delayMs: number | undefined }[];
   readonly extended: number[];
-  /** Serves a call: `start` is run at its opening, and everything said is confirmed unless it is to be stale. */
+  /** Serves a call: `start` is run at its opening, and every verdict and window is confirmed, unless it is to be stale. */
   serve(stream: ConsumeCall, start: () => void): void;
+  /** Whether it answers nothing: the test does. Default false. */
+  isSilent: boolean;
   /** Offsets whose verdicts are answered STALE. */
   readonly stale: Set<number>;
 }
@@ -72,6 +98,7 @@ export function scriptedGroup(): ScriptedGroup {
     rejected: [],
     extended: [],
     stale: new Set(),
+    isSilent: false,
     serve(stream, start) {
       let isOpen = false;
       stream.on("data", (request: ConsumeRequest) => {
@@ -83,7 +110,10 @@ export function scriptedGroup(): ScriptedGroup {
         }
         group.said.push(request);
         note(group, request);
+        if (group.isSilent) return;
         confirm(group, stream, request);
+        const { window } = request;
+        if (window !== undefined) stream.write(windowChanged(window.records ?? 0, window.bytes ?? 0));
       });
       stream.on("end", () => stream.end());
     },

@@ -1,13 +1,19 @@
 import { deliveryBounds, type OffsetRange, RangeSet, type Window } from "../../core/index.js";
 import type { ConsumeRequest } from "../../gen/millrace/v1/subscription_service.js";
 import { durationOfMs } from "../../wire/index.js";
-import type { Verdict } from "./held.js";
+import type { Verdict } from "./delivery-life.js";
 
-/** What is said of some records besides that it is said. */
+/** Records of which the same is said. */
 interface Group {
+  readonly attempt: number;
   readonly ms: number | undefined;
   readonly reason: string;
-  readonly ranges: RangeSet;
+  readonly offsets: RangeSet;
+}
+
+/** A range of a group, as a message has it. */
+interface Part extends Omit<Group, "offsets"> {
+  readonly offsets: OffsetRange;
 }
 
 /** What one message may still take. */
@@ -17,82 +23,84 @@ interface Room {
 }
 
 /** Reasons make messages large, and the server takes 4 MiB. */
-const messageBytes = 1_048_576;
+const messageBytesMax = 1_048_576;
 
 /** More than a range takes with its numbers. */
-const rangeBytes = 48;
+const rangeBytes = 56;
 
-/** What is to be said to the server, until the next message takes it: each verdict a set of offsets, where runs are one. */
+/**
+ * What the next message to the server says: verdicts on ranges of offsets with the attempt that they were delivered with,
+ * and a window.
+ */
 export class Acknowledgements {
-  readonly #acknowledged = new RangeSet();
-  readonly #released = new RangeSet();
-  readonly #rejected = new Map<string, Group>();
-  readonly #parked = new Map<string, Group>();
-  readonly #extended = new Map<string, Group>();
+  readonly #acknowledged = new Groups();
+  readonly #released = new Groups();
+  readonly #rejected = new Groups();
+  readonly #parked = new Groups();
+  readonly #extended = new Groups();
   #window: Window | undefined;
 
   get isEmpty(): boolean {
-    return (
-      this.#window === undefined &&
-      this.#acknowledged.isEmpty &&
-      this.#released.isEmpty &&
-      this.#rejected.size + this.#parked.size + this.#extended.size === 0
-    );
+    return this.#window === undefined && this.#all.every(({ isEmpty }) => isEmpty);
   }
 
-  /** The window from here on. Only the last one counts. */
+  /** Asks for another window. Only the last one counts. */
   set window(window: Window) {
     this.#window = window;
   }
 
-  add(verdict: Verdict, firstOffset: number, nextOffset: number): void {
+  add(verdict: Verdict, { firstOffset, nextOffset }: OffsetRange, attempt: number): void {
     switch (verdict.kind) {
       case "acknowledge":
-        this.#acknowledged.add(firstOffset, nextOffset);
+        this.#acknowledged.of(attempt).add(firstOffset, nextOffset);
         return;
       case "release":
-        this.#released.add(firstOffset, nextOffset);
+        this.#released.of(attempt).add(firstOffset, nextOffset);
         return;
       case "reject":
-        groupOf(this.#rejected, verdict.delayMs, verdict.reason).add(firstOffset, nextOffset);
+        this.#rejected.of(attempt, verdict.delayMs, verdict.reason).add(firstOffset, nextOffset);
         return;
       case "park":
-        groupOf(this.#parked, undefined, verdict.reason).add(firstOffset, nextOffset);
+        this.#parked.of(attempt, undefined, verdict.reason).add(firstOffset, nextOffset);
         return;
       default:
         throw verdict satisfies never;
     }
   }
 
-  /** `ms` undefined: as long as at first. */
-  extend(firstOffset: number, nextOffset: number, ms: number | undefined): void {
-    groupOf(this.#extended, ms, "").add(firstOffset, nextOffset);
+  /** `ms` undefined: the subscription's deadline. */
+  extend({ firstOffset, nextOffset }: OffsetRange, attempt: number, ms: number | undefined): void {
+    this.#extended.of(attempt, ms).add(firstOffset, nextOffset);
   }
 
-  /** Takes the next message out: all there is, or as much as one message may say. */
+  /** Whether a message that was not taken yet says something of this record. */
+  mentions(offset: number): boolean {
+    return this.#all.some((groups) => groups.has(offset));
+  }
+
+  /** Takes out the next message: all there is, or as much as fits one. */
   take(): ConsumeRequest {
-    const room: Room = { ranges: deliveryBounds.rangesInMessage, bytes: messageBytes };
+    const room: Room = { ranges: deliveryBounds.rangesInMessage, bytes: messageBytesMax };
     const window = this.#window;
     this.#window = undefined;
     return {
       ...emptyRequest,
       window,
-      // More time first: it runs out.
-      extend: takeGroups(this.#extended, room).map(({ offsets, ms }) => ({
-        offsets,
-        attempt: 0,
-        by: optionalDuration(ms),
-      })),
-      acknowledge: takeRanges(this.#acknowledged, room).map((offsets) => ({ offsets, attempt: 0 })),
-      release: takeRanges(this.#released, room).map((offsets) => ({ offsets, attempt: 0 })),
-      reject: takeGroups(this.#rejected, room).map(({ offsets, ms, reason }) => ({
-        offsets,
-        attempt: 0,
-        delay: optionalDuration(ms),
-        reason,
-      })),
-      park: takeGroups(this.#parked, room).map(({ offsets, reason }) => ({ offsets, attempt: 0, reason })),
+      // Extensions first: time runs out.
+      extend: this.#extended
+        .take(room)
+        .map(({ offsets, attempt, ms }) => ({ offsets, attempt, by: optionalDuration(ms) })),
+      acknowledge: this.#acknowledged.take(room).map(({ offsets, attempt }) => ({ offsets, attempt })),
+      release: this.#released.take(room).map(({ offsets, attempt }) => ({ offsets, attempt })),
+      reject: this.#rejected
+        .take(room)
+        .map(({ offsets, attempt, ms, reason }) => ({ offsets, attempt, delay: optionalDuration(ms), reason })),
+      park: this.#parked.take(room).map(({ offsets, attempt, reason }) => ({ offsets, attempt, reason })),
     };
+  }
+
+  get #all(): readonly Groups[] {
+    return [this.#acknowledged, this.#released, this.#rejected, this.#parked, this.#extended];
   }
 }
 
@@ -110,21 +118,41 @@ export const emptyRequest: ConsumeRequest = {
   release: [],
 };
 
-function groupOf(groups: Map<string, Group>, ms: number | undefined, reason: string): RangeSet {
-  const name = `${ms ?? ""} ${reason}`;
-  let group = groups.get(name);
-  if (group === undefined) groups.set(name, (group = { ms, reason, ranges: new RangeSet() }));
-  return group.ranges;
-}
+/** Verdicts of one kind. */
+class Groups {
+  readonly #groups = new Map<string, Group>();
+  /** Most verdicts are on the same attempt as the one before, and name nothing else. */
+  #plain: Group | undefined;
 
-function takeGroups(groups: Map<string, Group>, room: Room): (Omit<Group, "ranges"> & { offsets: OffsetRange })[] {
-  const taken: (Omit<Group, "ranges"> & { offsets: OffsetRange })[] = [];
-  for (const [name, { ms, reason, ranges }] of groups) {
-    for (const offsets of takeRanges(ranges, room, reason.length * 3)) taken.push({ ms, reason, offsets });
-    if (!ranges.isEmpty) break;
-    groups.delete(name);
+  get isEmpty(): boolean {
+    return this.#groups.size === 0;
   }
-  return taken;
+
+  of(attempt: number, ms?: number, reason = ""): RangeSet {
+    const isPlain = ms === undefined && reason === "";
+    if (isPlain && this.#plain?.attempt === attempt) return this.#plain.offsets;
+    const name = `${attempt} ${ms ?? ""} ${reason}`;
+    let group = this.#groups.get(name);
+    if (group === undefined) this.#groups.set(name, (group = { attempt, ms, reason, offsets: new RangeSet() }));
+    if (isPlain) this.#plain = group;
+    return group.offsets;
+  }
+
+  has(offset: number): boolean {
+    for (const { offsets } of this.#groups.values()) if (offsets.has(offset)) return true;
+    return false;
+  }
+
+  take(room: Room): Part[] {
+    const taken: Part[] = [];
+    for (const [name, { offsets, ...of }] of this.#groups) {
+      for (const range of takeRanges(offsets, room, of.reason.length * 3)) taken.push({ ...of, offsets: range });
+      if (!offsets.isEmpty) break;
+      this.#groups.delete(name);
+      if (this.#plain?.offsets === offsets) this.#plain = undefined;
+    }
+    return taken;
+  }
 }
 
 function takeRanges(from: RangeSet, room: Room, extraBytes = 0): OffsetRange[] {

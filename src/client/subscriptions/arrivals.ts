@@ -1,19 +1,18 @@
 import type { RangeSet } from "../../core/index.js";
 import type { ReceivedRecord } from "../../wire/index.js";
 
-/** A message of records, as far as nobody has taken them. */
+/** The records of a message that nobody has begun to work on: `arrived`, as delivery-life.ts has it. */
 export interface Arrival {
-  records: readonly ReceivedRecord[];
+  readonly records: readonly ReceivedRecord[];
   /** The first that was not taken. */
   at: number;
   readonly attempt: number;
-  /** When it came, or its deadline was extended last. */
-  heldSince: number;
-  readonly lowest: number;
+  /** When it arrived, or its deadline was extended last. */
+  heldSinceMs: number;
   readonly highest: number;
 }
 
-/** Records that came and that nobody has taken yet, in the order of their arrival. The consumer's window bounds them. */
+/** Records that nobody has begun to work on, in the order of their arrival. The consumer's window bounds them. */
 export class Arrivals implements Iterable<Arrival> {
   #waiting: (Arrival | undefined)[] = [];
   /** The first of `waiting` that is not empty: the array is shortened now and then, and not at every message. */
@@ -30,14 +29,10 @@ export class Arrivals implements Iterable<Arrival> {
     return this.#waiting[this.#head];
   }
 
-  push(records: readonly ReceivedRecord[], attempt: number, heldSince: number): void {
-    let lowest = Infinity;
+  push(records: readonly ReceivedRecord[], attempt: number, heldSinceMs: number): void {
     let highest = -1;
-    for (const { offset } of records) {
-      if (offset < lowest) lowest = offset;
-      if (offset > highest) highest = offset;
-    }
-    this.#waiting.push({ records, at: 0, attempt, heldSince, lowest, highest });
+    for (const { offset } of records) if (offset > highest) highest = offset;
+    this.#waiting.push({ records, at: 0, attempt, heldSinceMs, highest });
     this.#count += records.length;
   }
 
@@ -61,16 +56,19 @@ export class Arrivals implements Iterable<Arrival> {
     return from.at === 0 ? from : { ...from, records: from.records.slice(from.at), at: 0 };
   }
 
-  /** Drops the records with these offsets, from `lowest` to `highest`: they came again. */
-  forget(offsets: RangeSet, lowest: number, highest: number): void {
-    const isApart = (arrival: Arrival | undefined) =>
-      arrival === undefined || arrival.highest < lowest || arrival.lowest > highest;
+  /** Drops the records with these offsets: they are not this consumer's any more, or were redelivered. */
+  drop(offsets: RangeSet): void {
+    const lowest = offsets.first;
+    if (lowest === undefined) return;
+    const isApart = (arrival: Arrival | undefined) => arrival === undefined || arrival.highest < lowest;
     if (this.#waiting.every(isApart)) return;
     const left: Arrival[] = [];
     for (let index = this.#head; index < this.#waiting.length; index++) {
       const arrival = this.#waiting[index] as Arrival;
       const { records, at } = arrival;
-      const kept = records.filter(({ offset }, place) => place >= at && !offsets.has(offset));
+      const kept = isApart(arrival)
+        ? records.slice(at)
+        : records.filter(({ offset }, place) => place >= at && !offsets.has(offset));
       this.#count -= records.length - at - kept.length;
       if (kept.length > 0) left.push({ ...arrival, records: kept, at: 0 });
     }

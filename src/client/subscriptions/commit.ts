@@ -15,11 +15,11 @@ import type { Delivery, DeliveryBatch } from "./delivery.js";
 import { Held } from "./held.js";
 import type { CommittedOutput, Output } from "./output.js";
 
-/** What is done, and what is written for it. */
+/** What to acknowledge, and what to append for it. */
 export interface Commitment {
-  /** As one consumption gave them: at least one, at most 10,000 records together, and not settled yet. */
+  /** As one consumption gave them: at least one, up to 10,000 records together, and not settled yet. */
   readonly deliveries: readonly (Delivery | DeliveryBatch)[];
-  /** At most 100, and 1000 records and 1 MiB together. */
+  /** Up to 100, and 1000 records and 1 MiB together. */
   readonly append: readonly Output[];
 }
 
@@ -34,7 +34,7 @@ const commitShape: MethodShape<Buffer, CommitResponse> = {
 
 /**
  * Acknowledges deliveries and appends records to any topics, in one transaction: all of it is done, or nothing. It is not
- * tried again: when its outcome is unknown, what was committed is not delivered again, and what was not, is.
+ * retried: when its outcome is unknown, what was committed is not redelivered, and what was not, is.
  */
 export async function commitDeliveries(
   connection: Connection,

@@ -1,22 +1,23 @@
 import { type OffsetRange, RangeSet } from "../../core/index.js";
 import type { ConsumeResponse_Confirmed as Confirmed } from "../../gen/millrace/v1/subscription_service.js";
 import type { Held } from "./held.js";
+import { toRange } from "./offset-range.js";
 
-/** Whoever waits to hear what was taken of one record's verdict. */
+/** Waits for the answer to the verdict on one record. */
 interface Waiting {
   readonly taken: () => void;
   readonly stale: () => void;
 }
 
-/** Whoever waits for several records. */
+/** Waits for the answers to the verdict on several records. */
 interface WaitingForMany extends Waiting {
   readonly left: RangeSet;
   isStale: boolean;
 }
 
 /**
- * Promises of verdicts, until the server has confirmed them. Verdicts that nobody asked about are not in here, and those
- * of whole messages are ranges: a bulk reader pays nothing a record.
+ * The promises of verdicts that the server has not answered yet. A loop's own verdicts have no promise and are not in
+ * here; a verdict on a whole message is kept as ranges, so that a bulk reader pays nothing for each record.
  */
 export class Confirmations {
   readonly #single = new Map<number, Waiting>();
@@ -34,8 +35,6 @@ export class Confirmations {
         return;
       }
       held.eachRun((offset) => {
-        // Of a delivery before this one.
-        this.#single.get(offset)?.stale();
         this.#single.set(offset, { taken, stale });
       });
     });
@@ -47,6 +46,12 @@ export class Confirmations {
       for (const range of ranges) this.#settle(toRange(range), false);
     }
     for (const range of stale) this.#settle(toRange(range), true);
+  }
+
+  /** These records were redelivered: the verdicts on the delivery before came too late. */
+  supersede(redelivered: RangeSet): void {
+    if (this.#single.size + this.#many.size === 0) return;
+    for (const range of redelivered) this.#settle(range, true);
   }
 
   /** Nothing more will be confirmed. */
@@ -88,9 +93,4 @@ export class Confirmations {
     if (waiting.isStale) waiting.stale();
     else waiting.taken();
   }
-}
-
-/** A range on the wire may be one offset, told short. */
-export function toRange({ firstOffset, nextOffset }: OffsetRange): OffsetRange {
-  return { firstOffset, nextOffset: nextOffset === 0 ? firstOffset + 1 : nextOffset };
 }

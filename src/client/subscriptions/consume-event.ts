@@ -9,7 +9,7 @@ import { windowOfMessage } from "./window.js";
 
 /** What happens to a consumption besides records. */
 export type ConsumeEvent =
-  /** A call has begun; again after each reconnection. */
+  /** A call has begun: the first, or one after a reconnection. */
   | {
       readonly type: "started";
       /** Names the server's hold on the subscription; 0 of an ephemeral consumer. */
@@ -20,9 +20,12 @@ export type ConsumeEvent =
       readonly ackDeadlineMs: number;
       readonly sharing: Sharing;
     }
-  /** The window that holds from here on. */
+  /**
+   * The window that holds from here on. It is smaller than what was asked for while the consumer does not begin what it was
+   * delivered within half of its deadline, and while the node has to divide its memory among many consumers.
+   */
   | { readonly type: "window-changed"; readonly window: Window }
-  /** Nothing else comes, and why. */
+  /** Nothing else was sent for a while, and why. */
   | {
       readonly type: "heartbeat";
       readonly waiting: ConsumerWaiting;
@@ -40,7 +43,7 @@ export type ConsumeEvent =
   | { readonly type: "closed" }
   | Reconnecting;
 
-/** What a message tells besides records. */
+/** The event in a message, if it has one. */
 export function eventOf(event: ConsumeResponse["event"]): ConsumeEvent | undefined {
   switch (event?.$case) {
     case undefined:

@@ -1,91 +1,102 @@
-import { RangeSet, type Window } from "../../core/index.js";
+import type { Window } from "../../core/index.js";
 import type {
   ConsumeRequest,
   ConsumeResponse_Confirmed as Confirmed,
 } from "../../gen/millrace/v1/subscription_service.js";
+import type { Timers } from "../../streams/index.js";
 import type { ReceivedRecord } from "../../wire/index.js";
 import { clientError } from "../client-error.js";
 import type { StreamingCall } from "../streaming-call.js";
 import { Acknowledgements } from "./acknowledgements.js";
-import { Arrivals } from "./arrivals.js";
-import { Confirmations, toRange } from "./confirmations.js";
+import type { Arrival } from "./arrivals.js";
+import { Confirmations } from "./confirmations.js";
 import type { ConsumeEvent } from "./consume-event.js";
 import { eventOf } from "./consume-event.js";
 import type { ConsumeMessage } from "./consume-message.js";
-import { eachRun, HeldBatch, HeldRecord } from "./delivery.js";
+import { eachRun, HeldBatch, type HeldRecord } from "./delivery.js";
+import { release, type Verdict } from "./delivery-life.js";
 import type { EphemeralPlace } from "./ephemeral-place.js";
-import type { DeliveryCall, Held, Verdict } from "./held.js";
+import type { DeliveryCall, Held } from "./held.js";
+import { toRange } from "./offset-range.js";
 import type { CommittedOutput, Output } from "./output.js";
+import { RequestSender } from "./request-sender.js";
+import { mayEnd, maySay, opening, type SessionEvent, type SessionState, step, termsOf } from "./session-life.js";
+import { SessionRecords } from "./session-records.js";
+import { Unanswered } from "./unanswered.js";
+import { releaseShare, type WorkingWindow } from "./working-window.js";
 
 export interface ConsumeSessionOptions {
   /** Empty: an ephemeral consumer's. */
   readonly subscription: string;
   readonly opening: ConsumeRequest;
-  /** Whether what is in hand, and takes long, is given more time. */
+  /** Whether the deadlines of what is in hand are extended. */
   readonly extend: boolean;
+  readonly window: WorkingWindow;
   /** Of an ephemeral consumer. */
   readonly place: EphemeralPlace | undefined;
+  readonly timers: Timers;
   readonly commit: (held: Held, append: readonly Output[]) => Promise<readonly CommittedOutput[]>;
+  /** There may be something to take. */
   readonly onRecords: () => void;
   readonly onEvent: (event: ConsumeEvent) => void;
 }
 
-const released: Verdict = { kind: "release" };
+const closedWindow: Window = { records: 0, bytes: 0 };
+
+/** Deadlines are looked at so often, in parts of a deadline. */
+const tickShare = 1 / 8;
 
 /**
- * One Consume call: what it has brought, who has it in hand, and what is to be said of it.
+ * One Consume call (its life: session-life.ts): the records that it delivered (theirs: delivery-life.ts), and what is to
+ * be said of them.
  *
- * Deadlines run here as they do at the server, a little later. Of what is in hand they are extended when half of the time
- * is over; what nobody has taken by then is given back, for somebody else to work on, unless nobody else there can be: then
- * it is extended too, and stays in order. One timer does it for all.
+ * Deadlines run here as they do at the server, and a little later. After half of its time, what is in hand is extended,
+ * and what nobody has begun to work on is released for other consumers; where there can be no other, it is extended, too,
+ * and stays in order.
  */
 export class ConsumeSession implements DeliveryCall {
   readonly subscription: string;
   readonly #call: StreamingCall<ConsumeRequest, ConsumeMessage>;
   readonly #options: ConsumeSessionOptions;
-  readonly #arrivals = new Arrivals();
-  readonly #inHand = new Set<Held>();
+  readonly #records = new SessionRecords(this);
   readonly #outbox = new Acknowledgements();
+  readonly #unanswered = new Unanswered();
   readonly #confirmations = new Confirmations();
-  #session = 0;
-  #ackDeadlineMs = Infinity;
-  /** Nobody else can get what this one has. */
-  #isAlone = false;
-  /** The highest offset that came: what is above it comes for the first time. */
-  #highest = -1;
-  #inHandRecords = 0;
-  #isSending = true;
-  /** Finishes what is in hand, and wants no more. */
-  #isStopping = false;
-  /** Everything is said. */
-  #isFinished = false;
-  #isClosed = false;
-  #isOver = false;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #sender: RequestSender;
+  readonly #nowMs: () => number;
+  #state: SessionState = opening;
+  #cancelTick: (() => void) | undefined;
 
   constructor(call: StreamingCall<ConsumeRequest, ConsumeMessage>, options: ConsumeSessionOptions) {
     this.subscription = options.subscription;
     this.#call = call;
     this.#options = options;
-    void this.#send(options.opening);
+    this.#nowMs = () => options.timers.monotonicMs();
+    this.#sender = new RequestSender(options.opening, {
+      send: (request) => call.send(request),
+      take: () => this.#takeRequest(),
+      onIdle: () => {
+        if (this.#records.inHand.size === 0) this.#become({ type: "all-said" });
+      },
+    });
   }
 
   get session(): number {
-    return this.#session;
+    return termsOf(this.#state).session;
   }
 
-  /** Records that came and that are not settled. */
+  /** Records that arrived and that are not settled. */
   get outstanding(): number {
-    return this.#arrivals.count + this.#inHandRecords;
+    return this.#records.outstanding;
   }
 
-  /** What the call gives; its end is an error unless it was to be expected. */
+  /** The messages of the call; an end that was not to be expected is an error. */
   get messages(): StreamingCall<never, ConsumeMessage> {
     const call = this.#call;
     return {
       receive: async (signal) => {
         const message = await call.receive(signal);
-        if (message !== undefined || this.#isClosed || this.#isFinished) return message;
+        if (message !== undefined || mayEnd[this.#state.phase]) return message;
         throw clientError("UNAVAILABLE", "The server ended the Consume call before it was asked to");
       },
       send: () => Promise.resolve(),
@@ -106,127 +117,136 @@ export class ConsumeSession implements DeliveryCall {
 
   /** Hands out the next record. */
   takeRecord(): HeldRecord | undefined {
-    const from = this.#arrivals.oldest;
-    const record = this.#arrivals.takeOne();
-    if (record === undefined || from === undefined) return undefined;
-    return this.#hand(new HeldRecord(this, record, from.attempt, from.heldSince + this.#ackDeadlineMs));
+    return this.#handed(this.#records.takeRecord(this.#ackDeadlineMs));
   }
 
   /** Hands out the next message. */
   takeBatch(): HeldBatch | undefined {
-    const from = this.#arrivals.takeMessage();
-    if (from === undefined) return undefined;
-    return this.#hand(new HeldBatch(this, from.records, from.attempt, from.heldSince + this.#ackDeadlineMs));
+    return this.#handed(this.#records.takeBatch(this.#ackDeadlineMs));
   }
 
-  setWindow(window: Window): void {
-    if (this.#isStopping) return;
-    this.#outbox.window = window;
-    this.#flushSoon();
+  /** The window to ask for has changed. */
+  askForWindow(): void {
+    const { phase } = this.#state;
+    if (phase !== "opening" && phase !== "running") return;
+    this.#outbox.window = this.#options.window.window;
+    this.#say();
   }
 
-  /** Gives back what nobody has taken, and wants no more; when everything in hand is settled, the call ends. */
+  /** Releases what nobody has begun, and wants no more; when everything in hand is settled, the call ends. */
   stop(): void {
-    if (this.#isStopping || this.#isOver) return;
-    this.#outbox.window = { records: 0, bytes: 0 };
-    this.#isStopping = true;
-    this.#releaseArrivals();
-    this.#flushSoon();
+    this.#become({ type: "stop" });
   }
 
-  /** Gives back what is in hand. */
-  releaseInHand(): void {
-    for (const held of this.#inHand) held.giveBack();
+  /** Rejects what is in hand. */
+  failInHand(reason: string): void {
+    for (const held of this.#records.inHand) held.fail(reason);
   }
 
-  /** The call is lost, or has ended: nothing of it is anybody's any more. */
+  /** The call is lost, or has ended. */
   close(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    clearInterval(this.#timer);
-    this.#arrivals.clear();
-    for (const held of this.#inHand) this.#lose(held);
-    this.#confirmations.close();
+    this.#become({ type: "ended" });
   }
 
-  settle(held: Held, verdict: Verdict): void {
-    this.forget(held);
-    held.eachRun((first, next) => this.#outbox.add(verdict, first, next));
-    this.#flushSoon();
+  leave(held: Held, verdict: Verdict | undefined): void {
+    if (!this.#records.leave(held)) return;
+    if (verdict !== undefined) {
+      const { attempt } = held;
+      held.eachRun((firstOffset, nextOffset) => this.#outbox.add(verdict, { firstOffset, nextOffset }, attempt));
+    }
+    // With the last one in hand, there may be nothing left to say.
+    this.#say();
   }
 
-  settleAndTell<Word extends string>(held: Held, verdict: Verdict, word: Word): Promise<Word | "stale"> {
-    if (this.#isOver) return Promise.resolve("stale");
-    const told = this.#confirmations.expect(held, word);
-    this.settle(held, verdict);
-    return told;
+  confirmation<Word extends string>(held: Held, word: Word): Promise<Word | "stale"> {
+    return this.#state.phase === "over" ? Promise.resolve("stale") : this.#confirmations.expect(held, word);
   }
 
   extend(held: Held, ms: number | undefined): void {
-    held.deadlineAt = performance.now() + (ms ?? this.#ackDeadlineMs);
-    held.eachRun((first, next) => this.#outbox.extend(first, next, ms));
-    this.#flushSoon();
-  }
-
-  forget(held: Held): void {
-    if (!this.#inHand.delete(held)) return;
-    this.#inHandRecords -= held.count;
-    if (this.#isStopping) this.#flushSoon();
+    held.deadlineMs = this.#nowMs() + (ms ?? this.#ackDeadlineMs);
+    const { attempt } = held;
+    held.eachRun((firstOffset, nextOffset) => this.#outbox.extend({ firstOffset, nextOffset }, attempt, ms));
+    this.#say();
   }
 
   commit(held: Held, append: readonly Output[]): Promise<readonly CommittedOutput[]> {
     return this.#options.commit(held, append);
   }
 
-  #hand<Item extends Held>(held: Item): Item {
-    this.#inHand.add(held);
-    this.#inHandRecords += held.count;
+  get #ackDeadlineMs(): number {
+    return termsOf(this.#state).ackDeadlineMs;
+  }
+
+  /** The one writer of the call's state, with what follows. */
+  #become(event: SessionEvent): void {
+    const before = this.#state;
+    this.#state = step(before, event);
+    if (this.#state.phase === before.phase) return;
+    switch (this.#state.phase) {
+      case "stopping":
+        this.#outbox.window = closedWindow;
+        while (this.#records.arrivals.count > 0) this.#releaseOldest();
+        this.#say();
+        return;
+      case "finishing":
+        this.#say();
+        return;
+      case "half-closed":
+        this.#call.halfClose();
+        return;
+      case "over":
+        this.#cancelTick?.();
+        this.#sender.close();
+        this.#records.loseAll();
+        this.#confirmations.close();
+        return;
+      case "opening":
+      case "running":
+      case "complete":
+        return;
+      default:
+        throw this.#state satisfies never;
+    }
+  }
+
+  /** Measures how fast records are begun: `undefined` says that whoever asked has to wait for more. */
+  #handed<Item extends Held>(held: Item | undefined): Item | undefined {
+    const { window } = this.#options;
+    const hasGrown =
+      held === undefined ? window.starved(this.outstanding, this.#nowMs) : window.begun(held.count, this.#nowMs);
+    if (hasGrown) this.askForWindow();
     return held;
   }
 
-  #lose(held: Held): void {
-    held.lose();
-    this.forget(held);
-  }
-
   #receive({ records, attempt }: ConsumeMessage): void {
-    this.#forgetEarlier(records);
-    if (this.#isStopping) {
-      eachRun(records, (first, next) => this.#outbox.add(released, first, next));
-      this.#flushSoon();
+    const redelivered = this.#records.takeBack(
+      records,
+      (offset) => this.#unanswered.has(offset) || this.#outbox.mentions(offset),
+    );
+    if (redelivered !== undefined) this.#confirmations.supersede(redelivered);
+    const { phase } = this.#state;
+    if (phase !== "opening" && phase !== "running") {
+      this.#release(records, attempt);
       return;
     }
-    this.#arrivals.push(records, Math.max(1, attempt), performance.now());
+    const nowMs = this.#nowMs();
+    this.#options.window.fed(nowMs);
+    this.#records.arrivals.push(records, attempt, nowMs);
     this.#options.onRecords();
   }
 
-  /** What comes again was taken off whoever had it: the server had waited for longer than this side thought. */
-  #forgetEarlier(records: readonly ReceivedRecord[]): void {
-    const before = this.#highest;
-    let lowest = Infinity;
-    let again: RangeSet | undefined;
-    for (const { offset } of records) {
-      if (offset > this.#highest) this.#highest = offset;
-      if (offset > before) continue;
-      (again ??= new RangeSet()).add(offset, offset + 1);
-      if (offset < lowest) lowest = offset;
-    }
-    if (again === undefined || this.outstanding === 0) return;
-    for (const held of this.#inHand) if (isAmong(held, again)) this.#lose(held);
-    this.#arrivals.forget(again, lowest, before);
-  }
-
   #note(event: ConsumeEvent): void {
-    const { place } = this.#options;
+    const { place, window } = this.#options;
     switch (event.type) {
-      case "started":
-        this.#session = event.session;
-        this.#ackDeadlineMs = event.ackDeadlineMs || Infinity;
-        this.#isAlone = event.sharing === "exclusive" || event.session === 0;
+      case "started": {
+        const ackDeadlineMs = event.ackDeadlineMs || Infinity;
+        const isAlone = event.sharing === "exclusive" || event.session === 0;
+        this.#become({ type: "started", terms: { session: event.session, ackDeadlineMs, isAlone } });
+        window.deadlineMs = ackDeadlineMs;
         place?.begin(event.cursor);
-        clearInterval(this.#timer);
-        if (event.ackDeadlineMs > 0) this.#timer = setInterval(this.#keepAlive, event.ackDeadlineMs / 4);
+        this.#tickSoon();
         return;
+      }
       case "heartbeat":
         place?.reach(event.cursor);
         return;
@@ -234,9 +254,12 @@ export class ConsumeSession implements DeliveryCall {
         place?.done({ firstOffset: event.firstOffset, nextOffset: event.nextOffset });
         return;
       case "closed":
-        this.#isClosed = true;
+        this.#become({ type: "closed" });
         return;
       case "window-changed":
+        // Confirmed in the order of the messages: what was sent before has arrived.
+        if (event.window.records === 0) this.#become({ type: "no-more" });
+        return;
       case "reconnecting":
         return;
       default:
@@ -245,96 +268,87 @@ export class ConsumeSession implements DeliveryCall {
   }
 
   #confirm(confirmed: Confirmed): void {
+    this.#unanswered.answered(confirmed);
     this.#confirmations.confirm(confirmed);
     const { place } = this.#options;
     if (place !== undefined) {
       for (const range of [...confirmed.acknowledged, ...confirmed.parked]) place.done(toRange(range));
     }
-    if (confirmed.stale.length === 0) return;
-    const stale = new RangeSet(confirmed.stale.map(toRange));
-    for (const held of this.#inHand) if (isAmong(held, stale)) this.#lose(held);
+    if (this.#records.answered(confirmed)) this.#options.onRecords();
   }
 
-  #keepAlive = (): void => {
-    const now = performance.now();
-    const { extend } = this.#options;
-    for (const held of this.#inHand) {
-      const leftMs = held.deadlineAt - now;
-      if (leftMs <= 0) this.#lose(held);
-      // Nobody tells that work on a batch is going on: once nothing more is wanted, it has the time that it has.
-      else if (extend && leftMs <= this.#ackDeadlineMs / 2 && !(this.#isStopping && held instanceof HeldBatch)) {
+  #tickSoon(): void {
+    const ms = this.#ackDeadlineMs * tickShare;
+    this.#cancelTick?.();
+    if (ms === Infinity) return;
+    this.#cancelTick = this.#options.timers.startTimer(Math.ceil(ms), () => {
+      this.#tick();
+      if (this.#state.phase !== "over") this.#tickSoon();
+    });
+  }
+
+  #tick(): void {
+    const nowMs = this.#nowMs();
+    const { phase } = this.#state;
+    for (const held of this.#records.inHand) {
+      const leftMs = held.deadlineMs - nowMs;
+      if (leftMs <= 0) held.lose();
+      // Nobody tells that work on a batch continues: when nothing more is wanted, it is not extended any more.
+      else if (this.#isDue(leftMs) && this.#options.extend && (phase === "running" || !(held instanceof HeldBatch))) {
         this.extend(held, undefined);
       }
     }
-    if (extend && this.#isAlone) this.#extendArrivals(now);
-    else this.#releaseOlder(now - (extend ? this.#ackDeadlineMs / 2 : this.#ackDeadlineMs));
-  };
+    this.#options.window.passed(nowMs);
+    if (termsOf(this.#state).isAlone) this.#extendArrivals(nowMs);
+    else this.#releaseArrivals(nowMs);
+  }
 
-  #extendArrivals(now: number): void {
-    for (const arrival of this.#arrivals) {
-      if (now - arrival.heldSince < this.#ackDeadlineMs / 2) continue;
-      arrival.heldSince = now;
-      eachRun(arrival.records.slice(arrival.at), (first, next) => this.#outbox.extend(first, next, undefined));
-      this.#flushSoon();
+  /** Whether half of the time is over. */
+  #isDue(leftMs: number): boolean {
+    return leftMs <= this.#ackDeadlineMs * (1 - releaseShare);
+  }
+
+  #extendArrivals(nowMs: number): void {
+    for (const arrival of this.#records.arrivals) {
+      if (!this.#isDue(arrival.heldSinceMs + this.#ackDeadlineMs - nowMs)) continue;
+      arrival.heldSinceMs = nowMs;
+      const { records, at, attempt } = arrival;
+      eachRun(records.slice(at), (firstOffset, nextOffset) =>
+        this.#outbox.extend({ firstOffset, nextOffset }, attempt, undefined),
+      );
+      this.#say();
     }
   }
 
-  /** Gives back what came before, or at, this time. */
-  #releaseOlder(time: number): void {
-    for (
-      let { oldest } = this.#arrivals;
-      oldest !== undefined && oldest.heldSince <= time;
-      { oldest } = this.#arrivals
-    ) {
-      this.#releaseOldest();
-    }
-  }
-
-  #releaseArrivals(): void {
-    while (this.#arrivals.count > 0) this.#releaseOldest();
+  /** Releases what nobody has begun in time, and asks for no more than will be begun. */
+  #releaseArrivals(nowMs: number): void {
+    const { arrivals } = this.#records;
+    const before = arrivals.count;
+    const isLate = ({ heldSinceMs }: Arrival): boolean => this.#isDue(heldSinceMs + this.#ackDeadlineMs - nowMs);
+    while (arrivals.oldest !== undefined && isLate(arrivals.oldest)) this.#releaseOldest();
+    if (arrivals.count === before) return;
+    this.#options.window.released(nowMs);
+    this.askForWindow();
   }
 
   #releaseOldest(): void {
-    const arrival = this.#arrivals.takeMessage();
-    if (arrival === undefined) return;
-    eachRun(arrival.records, (first, next) => this.#outbox.add(released, first, next));
-    this.#flushSoon();
+    const arrival = this.#records.arrivals.takeMessage();
+    if (arrival !== undefined) this.#release(arrival.records, arrival.attempt);
   }
 
-  /**
-   * What is said in this turn of the event loop is one message. Not a microtask: a loop that never waits goes from record
-   * to record by microtasks, and each would be a message.
-   */
-  #flushSoon(): void {
-    // What comes after the end of this side is given back by the server.
-    if (this.#isSending || this.#isFinished || this.#isOver) return;
-    this.#isSending = true;
-    setImmediate(this.#flush);
+  #release(records: readonly ReceivedRecord[], attempt: number): void {
+    eachRun(records, (firstOffset, nextOffset) => this.#outbox.add(release, { firstOffset, nextOffset }, attempt));
+    this.#say();
   }
 
-  readonly #flush = (): void => {
-    if (this.#isOver) return;
-    if (!this.#outbox.isEmpty) {
-      void this.#send(this.#outbox.take());
-      return;
-    }
-    this.#isSending = false;
-    if (!this.#isStopping || this.#inHand.size > 0) return;
-    this.#isFinished = true;
-    this.#call.halfClose();
-  };
-
-  /** One message at a time: while the transport has not taken it, what is said gathers. */
-  async #send(request: ConsumeRequest): Promise<void> {
-    await this.#call.send(request);
-    this.#flush();
+  #say(): void {
+    if (maySay[this.#state.phase]) this.#sender.wake();
   }
-}
 
-function isAmong(held: Held, offsets: RangeSet): boolean {
-  let isIn = false;
-  held.eachRun((first, next) => {
-    for (let offset = first; offset < next && !isIn; offset++) isIn = offsets.has(offset);
-  });
-  return isIn;
+  #takeRequest(): ConsumeRequest | undefined {
+    if (!maySay[this.#state.phase] || this.#outbox.isEmpty) return undefined;
+    const request = this.#outbox.take();
+    this.#unanswered.sent(request);
+    return request;
+  }
 }

@@ -15,8 +15,9 @@ import { DeliveryLoop } from "./delivery-loop.js";
 import { EphemeralPlace } from "./ephemeral-place.js";
 import { forEachDelivery } from "./for-each-delivery.js";
 import { type WindowOptions, windowOf } from "./window.js";
+import { firstRecords, WorkingWindow } from "./working-window.js";
 
-/** What is consumed: a subscription by its name, or a topic by an ephemeral consumer, of which nothing is kept. */
+/** What is consumed: a subscription by its name, or a topic by an ephemeral consumer, of which the server keeps nothing. */
 export type ConsumeTarget =
   | string
   | {
@@ -26,21 +27,24 @@ export type ConsumeTarget =
     };
 
 export interface ConsumeOptions extends ResumeOptions {
-  /** What may be outstanding. Default 1000 records and 4 MiB. */
+  /**
+   * What may be outstanding: a consumer that is too slow for it asks for less (docs/subscriptions.md, "Windows"). Default
+   * 1000 records and 4 MiB; without `records`, it begins with 16 and doubles them while they are worked off.
+   */
   readonly window?: WindowOptions | undefined;
   /** What DescribeSubscription calls it, at most 128 bytes. Default: its address. */
   readonly consumer?: string | undefined;
-  /** Told what happens besides records. What it throws ends the consumption. */
+  /** Receives what happens besides records. What it throws ends the consumption. */
   readonly onEvent?: ((event: ConsumeEvent) => void) | undefined;
   /**
-   * Keep-alive: what is in hand for half of its time is given more, again and again, and what nobody has taken by then is
-   * given back, for others to work on (where there can be others: else it is given more as well). Default true. Without
-   * it, deadlines pass as they are.
+   * Whether the deadline of what is in hand is extended when half of the time is over, for as long as it is in hand.
+   * Default true. What nobody has begun to work on by then is released for other consumers in any case; where there can be
+   * no other, it is extended.
    */
   readonly extend?: boolean | undefined;
-  /** A server that sends nothing for so long, heartbeats neither, is taken for dead, in milliseconds. Default 45 000. */
+  /** A server that sends nothing for this long, not even a heartbeat, is taken for dead, in milliseconds. Default 45 000. */
   readonly silenceMs?: number | undefined;
-  /** Ends it at once, with its reason: what is in hand is lost. See `stop`. */
+  /** Ends it at once, with its reason. What it was delivered and has not settled counts as failed. See `stop`. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -50,34 +54,35 @@ export interface ForEachOptions {
 }
 
 /**
- * Records of a subscription, as they are to be worked on. Used once: as a loop, by `forEach`, or by `batches`; nothing is
- * asked of the server before. When the way to the server is lost, it comes back. What was in hand is then somebody else's
- * (`Delivery.signal`), and what was not confirmed may come again.
+ * The records of a subscription, for work on them. Used once: as a loop, by `forEach`, or by `batches`; nothing is asked
+ * of the server before. When the connection is lost, it reconnects. What was in hand is then lost (`Delivery.signal`), which
+ * counts as a failure, and what was not confirmed may be redelivered.
  *
- * `for await` gives one record at a time. Asking for the next acknowledges the last, unless something was said of it. To
- * leave the loop rejects the record that it is at, since a loop cannot tell `break` from `throw`: acknowledge it before
- * you break. Then it stops as `stop` does.
+ * `for await` gives one record at a time. Asking for the next acknowledges the last, unless there was a verdict. Leaving
+ * the loop rejects the record that it is at, since a loop cannot tell `break` from `throw`: acknowledge it before you
+ * break. Then it stops as `stop` does.
  */
 export interface Consumption extends AsyncIterable<Delivery, undefined> {
   /**
    * Works on up to `concurrency` records at once. Each is acknowledged when its handler is done, and rejected when that
-   * throws, with the error's text as the reason; the rest goes on. Resolves after `stop`, or when the topic is closed and
-   * all is done.
+   * throws, with the error's text as the reason; the others are not affected. Resolves after `stop`, or when the topic is
+   * closed and everything is settled.
    */
   forEach(handler: (delivery: Delivery) => Promise<void> | void, options?: ForEachOptions): Promise<void>;
   /**
-   * Whole messages, for bulk work. Nothing is acknowledged by itself, and what is not settled is kept alive for as long as
-   * this goes on. To leave the loop releases what is in hand.
+   * Whole messages, for bulk work. Nothing is acknowledged by itself, and what is not settled is extended until the
+   * consumption ends. Leaving the loop, by `break` or `throw`, rejects everything that is in hand: settle it before you
+   * break.
    */
   batches(): AsyncIterable<DeliveryBatch, undefined>;
   /** Changes what may be outstanding, from now on. What is unset stays as it is. */
   setWindow(window: WindowOptions): void;
-  /** As it was asked for. */
+  /** What you asked for. What holds is in the `window-changed` events: it is less where the consumer or the node is busy. */
   readonly window: Window;
-  /** Records that came and that nobody has settled. */
+  /** Records that arrived and that are not settled. */
   readonly outstanding: number;
   /**
-   * Finishes what is in hand, gives back the rest, and waits for the confirmations; then loops end. Never rejects. Inside
+   * Finishes what is in hand, releases the rest, and waits for the confirmations; then loops end. Never rejects. Inside
    * of a handler or a loop, settle the record before you wait for this.
    */
   stop(): Promise<void>;
@@ -88,30 +93,30 @@ const consumeShape: MethodShape<ConsumeRequest, ConsumeMessage> = {
   responseDeserialize: decodeConsumeMessage,
 };
 
-/** How a consumption has ended. */
-interface End {
-  /** Thrown by the loops. */
-  readonly failure: { readonly error: unknown } | undefined;
-}
+/** Why a record is rejected whose loop was left. */
+const leftReason = "the loop ended at this record";
 
 /**
  *   new ──a loop begins──▶ running ──stop──▶ stopping ──the call ended──▶ over
- *                          running ──a failure, closed──▶ over
+ *    │                        └──a failure, the topic is closed───────────▶│
+ *    └──stop──────────────────────────────────────────────────────────────▶┘
  */
-type Phase = "new" | "running" | "stopping" | "over";
+type ConsumerState =
+  | { readonly phase: "new" | "running" | "stopping" }
+  /** `failure` is thrown by the loops. */
+  | { readonly phase: "over"; readonly failure: { readonly error: unknown } | undefined };
 
 export class Consumer implements Consumption {
   readonly #connection: Connection;
   readonly #target: ConsumeTarget;
   readonly #options: ConsumeOptions;
+  readonly #window: WorkingWindow;
   /** Of an ephemeral consumer. */
   readonly #place: EphemeralPlace | undefined;
-  /** Ends whatever goes on. */
+  /** Ends whatever is under way. */
   readonly #ended = new AbortController();
-  #window: Window;
-  #phase: Phase = "new";
+  #state: ConsumerState = { phase: "new" };
   #session: ConsumeSession | undefined;
-  #end: End | undefined;
   #running: Promise<void> = Promise.resolve();
   #working: Promise<unknown> = Promise.resolve();
   #wake: () => void = () => {};
@@ -121,11 +126,14 @@ export class Consumer implements Consumption {
     this.#target = target;
     this.#options = options;
     this.#place = typeof target === "string" ? undefined : new EphemeralPlace();
-    this.#window = windowOf(options.window ?? {});
+    this.#window = new WorkingWindow({
+      asked: windowOf(options.window ?? {}),
+      firstRecords: options.window?.records === undefined ? firstRecords : undefined,
+    });
   }
 
   get window(): Window {
-    return this.#window;
+    return this.#window.asked;
   }
 
   get outstanding(): number {
@@ -139,7 +147,7 @@ export class Consumer implements Consumption {
       end: () => this.#end,
       stop: () => this.stop(),
       onNext: (delivery) => delivery.finish(),
-      onLeft: (delivery) => delivery?.fail("the loop ended at this record"),
+      onLeft: (delivery) => delivery?.fail(leftReason),
     });
   }
 
@@ -147,11 +155,11 @@ export class Consumer implements Consumption {
     const loop = () =>
       new DeliveryLoop<HeldBatch>({
         begin: (wake) => this.#begin(wake),
-        take: () => (this.#phase === "running" ? this.#session?.takeBatch() : undefined),
+        take: () => (this.#state.phase === "running" ? this.#session?.takeBatch() : undefined),
         end: () => this.#end,
         stop: () => this.stop(),
         onNext() {},
-        onLeft: () => this.#session?.releaseInHand(),
+        onLeft: () => this.#session?.failInHand(leftReason),
       });
     return { [Symbol.asyncIterator]: loop };
   }
@@ -162,7 +170,7 @@ export class Consumer implements Consumption {
   ): Promise<void> {
     const working = forEachDelivery(
       {
-        begin: (wake) => this.#begin(wake),
+        begin: (wake) => this.#begin(wake, concurrency),
         take: () => this.#takeRecord(),
         end: () => this.#end,
       },
@@ -174,16 +182,14 @@ export class Consumer implements Consumption {
   }
 
   setWindow(window: WindowOptions): void {
-    this.#window = windowOf(window, this.#window);
-    this.#session?.setWindow(this.#window);
+    this.#window.asked = windowOf(window, this.#window.asked);
+    this.#session?.askForWindow();
   }
 
   async stop(): Promise<void> {
-    if (this.#phase === "new") {
-      this.#phase = "over";
-      this.#end = { failure: undefined };
-    } else if (this.#phase === "running") {
-      this.#phase = "stopping";
+    if (this.#state.phase === "new") this.#state = { phase: "over", failure: undefined };
+    else if (this.#state.phase === "running") {
+      this.#state = { phase: "stopping" };
       if (this.#session === undefined) this.#ended.abort();
       else this.#session.stop();
     }
@@ -191,16 +197,23 @@ export class Consumer implements Consumption {
     await this.#working;
   }
 
-  #takeRecord(): HeldRecord | undefined {
-    return this.#phase === "running" ? this.#session?.takeRecord() : undefined;
+  get #end(): Extract<ConsumerState, { readonly phase: "over" }> | undefined {
+    return this.#state.phase === "over" ? this.#state : undefined;
   }
 
-  /** A loop begins; `wake` is told when there may be something to take, and at the end. */
-  #begin(wake: () => void): void {
-    if (this.#phase === "over") return;
-    if (this.#phase !== "new") throw new Error("Cannot use a consumption again: it is iterated once, in one way");
-    this.#phase = "running";
+  #takeRecord(): HeldRecord | undefined {
+    return this.#state.phase === "running" ? this.#session?.takeRecord() : undefined;
+  }
+
+  /** A loop begins; `wake` is called when there may be something to take, and at the end. */
+  #begin(wake: () => void, concurrency = 1): void {
+    if (this.#state.phase === "over") return;
+    if (this.#state.phase !== "new") {
+      throw new Error("Cannot use a consumption again: it is iterated once, in one way");
+    }
+    this.#state = { phase: "running" };
     this.#wake = wake;
+    this.#window.concurrency = concurrency;
     this.#running = this.#run();
   }
 
@@ -208,12 +221,12 @@ export class Consumer implements Consumption {
     const { signal } = this.#options;
     const abort = () => {
       this.#ended.abort(signal?.reason);
-      // At once: what waits to be taken is somebody else's soon.
+      // At once: what has arrived is another consumer's soon.
       this.#closeSession();
     };
     signal?.addEventListener("abort", abort, { once: true });
     if (signal?.aborted === true) abort();
-    let failure: End["failure"];
+    let failure: { readonly error: unknown } | undefined;
     try {
       for await (const message of this.#messages()) this.#session?.take(message);
     } catch (error) {
@@ -222,14 +235,13 @@ export class Consumer implements Consumption {
       signal?.removeEventListener("abort", abort);
     }
     this.#closeSession();
-    this.#phase = "over";
-    this.#end = { failure };
+    this.#state = { phase: "over", failure };
     this.#wake();
   }
 
-  /** Whoever stops wants no more: a way that is lost by then is no failure. */
+  /** While it stops, nothing more is wanted: a connection that is lost then is no failure. */
   #isEndOfStop(error: unknown): boolean {
-    if (this.#phase !== "stopping" || this.#options.signal?.aborted === true) return false;
+    if (this.#state.phase !== "stopping" || this.#options.signal?.aborted === true) return false;
     return this.#ended.signal.aborted || isTransient(error);
   }
 
@@ -238,13 +250,14 @@ export class Consumer implements Consumption {
     return resumingMessages<ConsumeMessage>({
       open: async () => {
         this.#closeSession();
-        if (this.#phase !== "running") return undefined;
+        if (this.#state.phase !== "running") return undefined;
         this.#session = this.#openSession();
         return this.#session.messages;
       },
-      // A server that says hello and breaks off again must not be called every 100 ms.
+      // A server that starts calls and breaks off must not be called every 100 ms.
       isProgress: ({ records, event }) => records.length > 0 || event?.$case === "heartbeat",
       onReconnecting: (event) => this.#onReconnecting(event),
+      timers: this.#connection.timers,
       silenceMs,
       backoff,
       giveUpAfterMs,
@@ -254,14 +267,14 @@ export class Consumer implements Consumption {
 
   #onReconnecting(event: Reconnecting): void {
     this.#closeSession();
-    if (this.#phase === "stopping") this.#ended.abort();
+    if (this.#state.phase === "stopping") this.#ended.abort();
     else this.#options.onEvent?.(event);
   }
 
   #openSession(): ConsumeSession {
     const target = this.#target;
     const { consumer = "", extend = true, onEvent } = this.#options;
-    const opening = { ...emptyRequest, consumer, window: this.#window };
+    const opening = { ...emptyRequest, consumer, window: this.#window.window };
     const subscription = typeof target === "string" ? target : "";
     if (typeof target === "string") opening.subscription = target;
     else {
@@ -273,6 +286,8 @@ export class Consumer implements Consumption {
       subscription,
       opening,
       extend,
+      window: this.#window,
+      timers: this.#connection.timers,
       place: this.#place,
       commit: (held, append) => commitHeld(this.#connection, subscription, { held: [held], append }),
       onRecords: () => this.#wake(),

@@ -1,10 +1,10 @@
-/** What a loop takes its items from. */
+/** Where a loop takes its items from. */
 export interface LoopSource<Item> {
-  /** Begins; `wake` is told when there may be something to take, and at the end. Throws when it was begun before. */
+  /** Begins; `wake` is called when there may be something to take, and at the end. Throws when it was begun before. */
   begin(wake: () => void): void;
   /** The next item, if there is one now. */
   take(): Item | undefined;
-  /** How it has ended. */
+  /** Whether, and how, it has ended. */
   end(): { readonly failure: { readonly error: unknown } | undefined } | undefined;
   /** Finishes what is in hand; resolves at the end. */
   stop(): Promise<void>;

@@ -3,9 +3,9 @@ import { type DeliveryCall, Held, type RejectOptions } from "./held.js";
 import type { CommittedOutput, Output } from "./output.js";
 
 /**
- * A record to work on. The first verdict counts. What is said in one turn of the event loop travels in one message, and
- * its promises resolve when the server has confirmed it; nobody has to wait for them, and they never reject. "stale" says
- * that the record was not this consumer's any more: it comes again, to somebody, unless it had been settled.
+ * A record to work on. The first verdict counts. All verdicts of one turn of the event loop are sent in one message, and
+ * their promises resolve when the server has confirmed them; nobody has to wait for them, and they never reject. "stale"
+ * means that the record was not this consumer's any more: it is redelivered to some consumer, unless it was settled.
  */
 export interface Delivery {
   readonly record: ReceivedRecord;
@@ -15,25 +15,25 @@ export interface Delivery {
   readonly attempt: number;
   /** Aborts when the hold is over before a verdict: the deadline has passed, the call was lost, or somebody took over. */
   readonly signal: AbortSignal;
-  /** It is done, and never comes again. */
+  /** It is done, and is never redelivered. */
   acknowledge(): Promise<"acknowledged" | "stale">;
-  /** It failed: it comes again later, or is parked after the last attempt. */
+  /** It failed: it is redelivered later, or parked after the last attempt. */
   reject(options?: RejectOptions): Promise<"rejected" | "stale">;
   /** It is set aside with this reason, without another attempt. */
   park(reason?: string): Promise<"parked" | "stale">;
-  /** It was not worked on: it goes to somebody else at once, and that is no failure. */
+  /** It was not worked on: another consumer gets it at once, with the same attempt. */
   release(): Promise<"released" | "stale">;
-  /** It takes longer: so many milliseconds from now, a second to twelve hours. Default: the subscription's deadline. */
+  /** It takes longer: `ms` milliseconds from now, a second to twelve hours. Default: the subscription's deadline. */
   extend(ms?: number): void;
   /**
    * Acknowledges it and appends, in one transaction. Throws a FailedPreconditionError (STALE_DELIVERY) when it is not this
-   * consumer's any more. When the outcome is unknown (UnavailableError), throw that on: what was committed does not come
-   * again, and what was not, does.
+   * consumer's any more. When the outcome is unknown (UnavailableError), throw that error on: what was committed is not
+   * redelivered, and what was not, is. After it succeeded there is nothing more to say.
    */
   commit(append: readonly Output[]): Promise<readonly CommittedOutput[]>;
 }
 
-/** The records of one message, in hand together: what is said is said of all of them. See Delivery. */
+/** The records of one message, in hand together: a verdict is on all of them. See Delivery. */
 export interface DeliveryBatch {
   /** At least one. */
   readonly records: readonly ReceivedRecord[];
@@ -51,8 +51,8 @@ export interface DeliveryBatch {
 export class HeldRecord extends Held implements Delivery {
   readonly record: ReceivedRecord;
 
-  constructor(call: DeliveryCall, record: ReceivedRecord, attempt: number, deadlineAt: number) {
-    super(call, attempt, deadlineAt);
+  constructor(call: DeliveryCall, record: ReceivedRecord, attempt: number, deadlineMs: number) {
+    super(call, attempt, deadlineMs);
     this.record = record;
   }
 
@@ -73,8 +73,8 @@ export class HeldRecord extends Held implements Delivery {
 export class HeldBatch extends Held implements DeliveryBatch {
   readonly records: readonly ReceivedRecord[];
 
-  constructor(call: DeliveryCall, records: readonly ReceivedRecord[], attempt: number, deadlineAt: number) {
-    super(call, attempt, deadlineAt);
+  constructor(call: DeliveryCall, records: readonly ReceivedRecord[], attempt: number, deadlineMs: number) {
+    super(call, attempt, deadlineMs);
     this.records = records;
   }
 

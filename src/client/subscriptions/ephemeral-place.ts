@@ -1,8 +1,8 @@
 import { type OffsetRange, type Position, RangeSet } from "../../core/index.js";
 
 /**
- * Where an ephemeral consumer goes on after a lost call: the server keeps nothing of it. All below is done, as far as the
- * server has confirmed it or told.
+ * Where an ephemeral consumer continues after a lost call: the server keeps nothing of it. The server has confirmed, or
+ * stated, that everything below is done.
  */
 export class EphemeralPlace {
   #position: Position | undefined;
@@ -14,13 +14,13 @@ export class EphemeralPlace {
     return this.#position;
   }
 
-  /** A call has begun here: what was done above comes again. */
+  /** A call has begun here: everything above is delivered, also what was done before. */
   begin(position: Position): void {
     this.#position = position;
     this.#done.clear();
   }
 
-  /** The server says that all below is done. */
+  /** The server states that everything below is done. */
   reach({ epoch, offset }: Position): void {
     const before = this.#position?.offset ?? 0;
     if (offset < before || epoch === 0) return;
@@ -29,7 +29,7 @@ export class EphemeralPlace {
     this.#advance();
   }
 
-  /** These are done, or passed over. */
+  /** These are done, or were skipped. */
   done({ firstOffset, nextOffset }: OffsetRange): void {
     this.#done.add(Math.max(firstOffset, this.#position?.offset ?? 0), nextOffset);
     this.#advance();

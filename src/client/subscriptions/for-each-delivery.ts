@@ -3,8 +3,8 @@ import type { Delivery, HeldRecord } from "./delivery.js";
 import type { LoopSource } from "./delivery-loop.js";
 
 /**
- * Works on up to `concurrency` deliveries at once. Resolves at the end, or rejects with its failure, in both cases when
- * no handler is at work any more.
+ * Works on up to `concurrency` deliveries at once. Resolves at the end, or rejects with its failure, in both cases after
+ * the last handler has finished.
  */
 export function forEachDelivery(
   source: Pick<LoopSource<HeldRecord>, "begin" | "take" | "end">,
@@ -13,7 +13,7 @@ export function forEachDelivery(
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     if (wholeNumber(concurrency, "concurrency") === 0) throw new RangeError("Cannot work on 0 records at once");
-    let atWork = 0;
+    let running = 0;
     let isTaking = false;
 
     const start = (delivery: HeldRecord) => {
@@ -23,15 +23,15 @@ export function forEachDelivery(
           delivery.finish();
           return;
         }
-        atWork += 1;
+        running += 1;
         work.then(
           () => {
-            atWork -= 1;
+            running -= 1;
             delivery.finish();
             goOn();
           },
           (error: unknown) => {
-            atWork -= 1;
+            running -= 1;
             delivery.fail(error);
             goOn();
           },
@@ -41,17 +41,17 @@ export function forEachDelivery(
       }
     };
     const goOn = () => {
-      // A handler that does not wait may get here from inside of it.
+      // A handler that does not wait may lead here from inside the loop below.
       if (isTaking) return;
       isTaking = true;
-      while (atWork < concurrency) {
+      while (running < concurrency) {
         const delivery = source.take();
         if (delivery === undefined) break;
         start(delivery);
       }
       isTaking = false;
       const end = source.end();
-      if (end === undefined || atWork > 0) return;
+      if (end === undefined || running > 0) return;
       if (end.failure === undefined) resolve();
       else reject(end.failure.error);
     };

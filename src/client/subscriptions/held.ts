@@ -1,70 +1,57 @@
 import { clientError, type ClientError } from "../client-error.js";
+import {
+  arrived,
+  type DeliveryEvent,
+  type DeliveryState,
+  release,
+  step,
+  type Verdict,
+  acknowledge,
+} from "./delivery-life.js";
 import type { CommittedOutput, Output } from "./output.js";
 import { reasonOf } from "./reason.js";
-
-/** What is to become of records. */
-export type Verdict =
-  | { readonly kind: "acknowledge" }
-  | { readonly kind: "reject"; readonly delayMs: number | undefined; readonly reason: string }
-  | { readonly kind: "park"; readonly reason: string }
-  | { readonly kind: "release" };
 
 /** How to reject. */
 export interface RejectOptions {
   /** When to try again, from now, in milliseconds. Default: as the subscription backs off. */
   readonly delayMs?: number | undefined;
-  /** Why, for whoever finds it parked. What is beyond 1024 bytes is cut off. */
+  /** Why, for whoever finds it parked. It is cut after 1024 bytes. */
   readonly reason?: string | undefined;
 }
 
-/** The call that brought records, as far as they need it. */
+/** The call that delivered records, as far as they need it. */
 export interface DeliveryCall {
   /** Empty: an ephemeral consumer's. */
   readonly subscription: string;
   /** What Commit takes. */
   readonly session: number;
-  /** Says a verdict. They are not held any more. */
-  settle(held: Held, verdict: Verdict): void;
-  /** The same, and tells what the server confirmed. */
-  settleAndTell<Word extends string>(held: Held, verdict: Verdict, word: Word): Promise<Word | "stale">;
-  /** Asks for more time. `ms` undefined: as long as at first. */
+  /** They are not in hand any more. `verdict` is to be sent; undefined: there is nothing to send. */
+  leave(held: Held, verdict: Verdict | undefined): void;
+  /** Waits for the confirmation of the verdict that they left with. */
+  confirmation<Word extends string>(held: Held, word: Word): Promise<Word | "stale">;
+  /** Asks for more time. `ms` undefined: the subscription's deadline. */
   extend(held: Held, ms: number | undefined): void;
-  /** A Commit has settled them. */
-  forget(held: Held): void;
   commit(held: Held, append: readonly Output[]): Promise<readonly CommittedOutput[]>;
 }
 
-const acknowledged: Verdict = { kind: "acknowledge" };
-const released: Verdict = { kind: "release" };
+const handed = step(arrived, { type: "handed" });
+const finished: DeliveryEvent = { type: "finished" };
+const lost: DeliveryEvent = { type: "lost" };
 
-/**
- * Records in somebody's hands.
- *
- *   held ──a verdict──▶ settled
- *   held ──commit──▶ committing ──done──▶ settled
- *                    committing ──failed──▶ held
- *   held, committing ──deadline, lost call, delivered again──▶ lost
- */
-type HeldState = "held" | "committing" | "settled" | "lost";
-
-/** One record or one message of records that a consumer was handed, until it says what became of it. */
+/** One record, or the records of one message, that a consumer was handed. See delivery-life.ts. */
 export abstract class Held {
   /** Which attempt at it this is, from 1. */
   readonly attempt: number;
   readonly #call: DeliveryCall;
-  #state: HeldState = "held";
-  /** By the clock of `performance.now()`. */
-  deadlineAt: number;
-  /** Why a commit failed: such records are never acknowledged by themselves, as what they led to was not written. */
-  #commitFailure: { readonly error: unknown } | undefined;
-  /** Whoever worked on it has left while it is being committed. */
-  #isLeft = false;
+  #state: DeliveryState = handed;
+  /** By the clock of the connection. */
+  deadlineMs: number;
   #controller: AbortController | undefined;
 
-  constructor(call: DeliveryCall, attempt: number, deadlineAt: number) {
+  constructor(call: DeliveryCall, attempt: number, deadlineMs: number) {
     this.#call = call;
     this.attempt = attempt;
-    this.deadlineAt = deadlineAt;
+    this.deadlineMs = deadlineMs;
   }
 
   /** How many records. */
@@ -76,15 +63,15 @@ export abstract class Held {
     return this.#call;
   }
 
-  /** Aborts when its hold is over before it was settled: its deadline has passed, or its call was lost. */
+  /** Aborts when it is lost before it was settled. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
-    if (this.#state === "lost") this.#controller.abort(staleDelivery());
+    if (this.#state.phase === "lost") this.#controller.abort(staleDelivery());
     return this.#controller.signal;
   }
 
   acknowledge(): Promise<"acknowledged" | "stale"> {
-    return this.#say(acknowledged, "acknowledged");
+    return this.#say(acknowledge, "acknowledged");
   }
 
   reject({ delayMs, reason = "" }: RejectOptions = {}): Promise<"rejected" | "stale"> {
@@ -96,83 +83,88 @@ export abstract class Held {
   }
 
   release(): Promise<"released" | "stale"> {
-    return this.#say(released, "released");
+    return this.#say(release, "released");
   }
 
   extend(ms?: number): void {
-    if (this.#state === "held" || this.#state === "committing") this.#call.extend(this, ms);
+    if (this.#isHeld) this.#call.extend(this, ms);
   }
 
   async commit(append: readonly Output[]): Promise<readonly CommittedOutput[]> {
     return this.#call.commit(this, append);
   }
 
-  /** A loop is done with it: it is acknowledged, if nothing was said. */
+  /** A loop or a handler is done with it: it is acknowledged, unless there was a verdict. */
   finish(): void {
-    if (this.#leave()) this.#settle(this.#commitFailure === undefined ? acknowledged : this.#failedCommit());
+    this.#become(finished);
   }
 
-  /** The work on it has failed: it is rejected, if nothing was said. */
+  /** The work on it has failed: it is rejected, unless there was a verdict. */
   fail(error: unknown): void {
-    if (this.#leave()) this.#settle({ kind: "reject", delayMs: undefined, reason: reasonOf(error) });
+    this.#become({ type: "failed", error });
   }
 
-  /** Nobody works on it: it is given back, if nothing was said. */
-  giveBack(): void {
-    if (this.#leave()) this.#settle(released);
-  }
-
-  /** It is somebody else's from here on. */
   lose(): void {
-    if (this.#state === "settled") return;
-    this.#state = "lost";
-    this.#controller?.abort(staleDelivery());
+    this.#become(lost);
   }
 
   /** Throws when it cannot be committed. */
   checkCommit(): void {
-    if (this.#state === "lost") throw staleDelivery();
-    if (this.#state !== "held") throw new Error(`Cannot commit a delivery that is ${this.#state} already`);
+    const { phase } = this.#state;
+    if (phase === "lost") throw staleDelivery();
+    if (phase === "in-hand" || phase === "uncommitted") return;
+    const what = phase === "settled" || phase === "committed" ? "settled" : "committing";
+    throw new Error(`Cannot commit a delivery that is ${what} already`);
   }
 
   beginCommit(): void {
     this.checkCommit();
-    this.#state = "committing";
+    this.#become({ type: "commit" });
   }
 
   /** Undefined: it was committed. */
   endCommit(failure: { readonly error: unknown } | undefined): void {
-    if (this.#state !== "committing") return;
-    if (failure === undefined) {
-      this.#state = "settled";
-      this.#call.forget(this);
-      return;
+    this.#become(failure === undefined ? { type: "committed" } : { type: "commit-failed", error: failure.error });
+  }
+
+  get #isHeld(): boolean {
+    const { phase } = this.#state;
+    return phase !== "settled" && phase !== "committed" && phase !== "lost";
+  }
+
+  /** The one writer of its state, with what follows. */
+  #become(event: DeliveryEvent): void {
+    const before = this.#state;
+    const state = step(before, event);
+    if (state === before) return;
+    this.#state = state;
+    switch (state.phase) {
+      case "settled":
+        this.#call.leave(this, state.verdict);
+        return;
+      case "committed":
+        this.#call.leave(this, undefined);
+        return;
+      case "lost":
+        this.#call.leave(this, undefined);
+        this.#controller?.abort(staleDelivery());
+        return;
+      case "arrived":
+      case "in-hand":
+      case "uncommitted":
+      case "committing":
+      case "left":
+        return;
+      default:
+        throw state satisfies never;
     }
-    this.#state = "held";
-    this.#commitFailure = failure;
-    if (this.#isLeft) this.#settle(this.#failedCommit());
   }
 
-  /** Whether there is anything left to say. */
-  #leave(): boolean {
-    this.#isLeft = true;
-    return this.#state === "held";
-  }
-
-  #failedCommit(): Verdict {
-    return { kind: "reject", delayMs: undefined, reason: reasonOf(this.#commitFailure?.error) };
-  }
-
-  #settle(verdict: Verdict): void {
-    this.#state = "settled";
-    this.#call.settle(this, verdict);
-  }
-
-  /** The first verdict counts; what comes later is answered as the server would. */
+  /** The first verdict counts; a later one is answered as the server would. */
   #say<Word extends string>(verdict: Verdict, word: Word): Promise<Word | "stale"> {
-    if (this.#state !== "held") return Promise.resolve("stale");
-    this.#state = "settled";
-    return this.#call.settleAndTell(this, verdict, word);
+    const before = this.#state;
+    this.#become({ type: "said", verdict });
+    return this.#state === before ? Promise.resolve("stale") : this.#call.confirmation(this, word);
   }
 }
 

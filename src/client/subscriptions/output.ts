@@ -12,7 +12,7 @@ export interface Output {
   readonly epoch?: number | undefined;
 }
 
-/** Where a batch of a Commit went. */
+/** Where a batch of a Commit was appended. */
 export interface CommittedOutput {
   readonly topic: string;
   readonly epoch: number;

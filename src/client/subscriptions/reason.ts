@@ -1,16 +1,16 @@
 import { inspect } from "node:util";
 import { deliveryBounds } from "../../core/index.js";
 
-/** Why something failed, as the service keeps it: an error's text, of so many bytes as it takes. */
+/** Why something failed, as the service keeps it: an error's text, cut to the bytes that it takes. */
 export function reasonOf(error: unknown): string {
   const text = textOf(error).toWellFormed();
-  // No database text holds it.
+  // The database cannot store it in a text.
   const plain = text.includes("\u0000") ? text.replaceAll("\u0000", "\ufffd") : text;
-  const most = deliveryBounds.reasonBytes;
-  if (plain.length * 3 <= most) return plain;
+  const bytesMax = deliveryBounds.reasonBytes;
+  if (plain.length * 3 <= bytesMax) return plain;
   const bytes = Buffer.from(plain);
-  if (bytes.length <= most) return plain;
-  let end: number = most;
+  if (bytes.length <= bytesMax) return plain;
+  let end: number = bytesMax;
   while (((bytes[end] as number) & 0xc0) === 0x80) end -= 1;
   return bytes.toString("utf8", 0, end);
 }

@@ -5,9 +5,9 @@ import { wholeNumber } from "../start.js";
 
 /** What may be outstanding. What is unset stays as it is. */
 export interface WindowOptions {
-  /** 0 to 100,000; 0 pauses. At first 1000. */
+  /** 0 to 100,000; 0 pauses. Default 1000. */
   readonly records?: number | undefined;
-  /** 0 to 64 MiB, of encoded records; 0 pauses. At first 4 MiB. A larger record comes alone. */
+  /** 0 to 64 MiB, of encoded records; 0 pauses. Default 4 MiB. A larger record is delivered alone. */
   readonly bytes?: number | undefined;
 }
 

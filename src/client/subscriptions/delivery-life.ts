@@ -1,0 +1,124 @@
+/**
+ * The life of a delivered record, or of the records of one message, at the client:
+ *
+ *   arrived ──handed──▶ in-hand ──commit──▶ committing ──committed──▶ committed
+ *      │                   │                   │    ▲ │                    ▲
+ *      │                   │        commit-failed  commit └─finished, failed─▶ left
+ *      │                   │                   ▼    │                        │
+ *      │                   │                 uncommitted               commit-failed
+ *      │                   │                   │                             │
+ *      └───────said────────┴── said, finished, failed ──▶ settled ◀──────────┘
+ *
+ *   every phase before `settled` and `committed` ──lost──▶ lost
+ *
+ * - `arrived`: in memory, and nobody has begun to work on it.
+ * - `in-hand`: a handler or a loop has it.
+ * - `committing`: a Commit is under way. `left`: and whoever worked on it is done with it.
+ * - `uncommitted`: in hand after a Commit that failed. It is not acknowledged by itself: what it led to was not written.
+ * - `settled`: the first verdict, which counts. `committed`: the Commit settled it, and there is nothing more to say.
+ * - `lost`: its deadline has passed, its call was lost, or it was redelivered.
+ *
+ * The functions here are pure, and `step` is total: a phase or an event without its cell does not compile.
+ */
+
+import { reasonOf } from "./reason.js";
+
+/** What is to become of a record. */
+export type Verdict =
+  | { readonly kind: "acknowledge" }
+  | { readonly kind: "reject"; readonly delayMs: number | undefined; readonly reason: string }
+  | { readonly kind: "park"; readonly reason: string }
+  | { readonly kind: "release" };
+
+export type DeliveryState =
+  | { readonly phase: "arrived" }
+  | { readonly phase: "in-hand" }
+  | { readonly phase: "uncommitted"; readonly error: unknown }
+  | { readonly phase: "committing" }
+  | { readonly phase: "left" }
+  | { readonly phase: "settled"; readonly verdict: Verdict }
+  | { readonly phase: "committed" }
+  | { readonly phase: "lost" };
+
+export type DeliveryEvent =
+  | { readonly type: "handed" }
+  /** Its consumer says what is to become of it. */
+  | { readonly type: "said"; readonly verdict: Verdict }
+  /** Whoever worked on it is done, without an error. */
+  | { readonly type: "finished" }
+  /** Whoever worked on it threw. */
+  | { readonly type: "failed"; readonly error: unknown }
+  | { readonly type: "commit" }
+  | { readonly type: "committed" }
+  | { readonly type: "commit-failed"; readonly error: unknown }
+  | { readonly type: "lost" };
+
+type Phase = DeliveryState["phase"];
+type EventType = DeliveryEvent["type"];
+type In<Name extends Phase> = Extract<DeliveryState, { readonly phase: Name }>;
+type On<Name extends EventType> = Extract<DeliveryEvent, { readonly type: Name }>;
+type Cell<From extends Phase, Name extends EventType> = (state: In<From>, event: On<Name>) => DeliveryState;
+type Table = { readonly [From in Phase]: { readonly [Name in EventType]: Cell<From, Name> } };
+
+export const arrived: DeliveryState = { phase: "arrived" };
+export const acknowledge: Verdict = { kind: "acknowledge" };
+export const release: Verdict = { kind: "release" };
+
+const inHand: DeliveryState = { phase: "in-hand" };
+const committing: DeliveryState = { phase: "committing" };
+const left: DeliveryState = { phase: "left" };
+const acknowledged: DeliveryState = { phase: "settled", verdict: acknowledge };
+const committed: DeliveryState = { phase: "committed" };
+const lost: DeliveryState = { phase: "lost" };
+
+const stays = (state: DeliveryState): DeliveryState => state;
+const toLost = (): DeliveryState => lost;
+const said = (_state: DeliveryState, { verdict }: On<"said">): DeliveryState => ({ phase: "settled", verdict });
+const failed = (_state: DeliveryState, { error }: { readonly error: unknown }): DeliveryState => ({
+  phase: "settled",
+  verdict: { kind: "reject", delayMs: undefined, reason: reasonOf(error) },
+});
+
+/** Of no phase: what comes too late, or has nothing to do with it. */
+const ignored = {
+  handed: stays,
+  said: stays,
+  finished: stays,
+  failed: stays,
+  commit: stays,
+  committed: stays,
+  "commit-failed": stays,
+  lost: stays,
+} as const satisfies Record<EventType, typeof stays>;
+
+const table = {
+  arrived: { ...ignored, handed: () => inHand, said, lost: toLost },
+  "in-hand": { ...ignored, said, finished: () => acknowledged, failed, commit: () => committing, lost: toLost },
+  uncommitted: {
+    ...ignored,
+    said,
+    finished: (state) => failed(state, state),
+    failed,
+    commit: () => committing,
+    lost: toLost,
+  },
+  committing: {
+    ...ignored,
+    finished: () => left,
+    failed: () => left,
+    committed: () => committed,
+    "commit-failed": (_state, { error }) => ({ phase: "uncommitted", error }),
+    lost: toLost,
+  },
+  left: { ...ignored, committed: () => committed, "commit-failed": failed, lost: toLost },
+  settled: ignored,
+  committed: ignored,
+  lost: ignored,
+} satisfies Table;
+
+/** What becomes of a delivery. */
+export function step(state: DeliveryState, event: DeliveryEvent): DeliveryState {
+  // The table has a cell for each pair; that the pair is of this cell is what the compiler cannot see.
+  const cell = table[state.phase][event.type] as (state: DeliveryState, event: DeliveryEvent) => DeliveryState;
+  return cell(state, event);
+}

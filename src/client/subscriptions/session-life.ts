@@ -1,0 +1,150 @@
+/**
+ * The life of one Consume call at its client:
+ *
+ *   opening ──started──▶ running ──stop──▶ stopping ──no-more──▶ finishing ──all-said──▶ half-closed
+ *      │                    │                  │                     │                       │
+ *      └────────stop────────┼─────────────────▶┘                     │                       │
+ *                           └──────────────── closed ────────────────┴──────▶ complete ◀─────┘
+ *
+ *   every phase ──ended──▶ over
+ *
+ * - `opening`: the server has not confirmed the call.
+ * - `running`: records arrive, and are worked on.
+ * - `stopping`: the server was asked for a window of 0. Records may still be on their way; they are released.
+ * - `finishing`: the server has confirmed that window, so nothing more arrives. What is in hand is being finished.
+ * - `half-closed`: everything is said. The server confirms what is left to confirm, and ends the call.
+ * - `complete`: the topic is closed, and everything is settled. The server ends the call.
+ * - `over`: the call has ended, or was lost. Nothing of it is this consumer's any more.
+ *
+ * The functions here are pure, and `step` is total: a phase or an event without its cell does not compile.
+ */
+
+/** What the server states at the start of a call. */
+export interface Terms {
+  /** Names the server's hold on the subscription, for Commit; 0 of an ephemeral consumer. */
+  readonly session: number;
+  /** Infinity: none. */
+  readonly ackDeadlineMs: number;
+  /** Whether no other consumer can be given what this one has. */
+  readonly isAlone: boolean;
+}
+
+export type SessionState =
+  | { readonly phase: "opening" }
+  | { readonly phase: "running"; readonly terms: Terms }
+  | { readonly phase: "stopping"; readonly terms: Terms }
+  | { readonly phase: "finishing"; readonly terms: Terms }
+  | { readonly phase: "half-closed"; readonly terms: Terms }
+  | { readonly phase: "complete"; readonly terms: Terms }
+  | { readonly phase: "over" };
+
+export type SessionEvent =
+  | { readonly type: "started"; readonly terms: Terms }
+  /** Nothing more is wanted. */
+  | { readonly type: "stop" }
+  /** The server confirmed a window of 0. */
+  | { readonly type: "no-more" }
+  /** Nothing is in hand, and the transport took all that there was to say. */
+  | { readonly type: "all-said" }
+  /** The server told that the topic is closed and everything is settled. */
+  | { readonly type: "closed" }
+  | { readonly type: "ended" };
+
+type Phase = SessionState["phase"];
+type EventType = SessionEvent["type"];
+type In<Name extends Phase> = Extract<SessionState, { readonly phase: Name }>;
+type On<Name extends EventType> = Extract<SessionEvent, { readonly type: Name }>;
+type Table = {
+  readonly [From in Phase]: {
+    readonly [Name in EventType]: (state: In<From>, event: On<Name>) => SessionState;
+  };
+};
+
+/** Before the server has stated any. */
+const unknownTerms: Terms = { session: 0, ackDeadlineMs: Infinity, isAlone: false };
+
+const stays = (state: SessionState): SessionState => state;
+const over = (): SessionState => ({ phase: "over" });
+const complete = ({ terms }: { readonly terms: Terms }): SessionState => ({ phase: "complete", terms });
+
+const table = {
+  opening: {
+    started: (_state, { terms }) => ({ phase: "running", terms }),
+    stop: () => ({ phase: "stopping", terms: unknownTerms }),
+    "no-more": stays,
+    "all-said": stays,
+    closed: () => ({ phase: "complete", terms: unknownTerms }),
+    ended: over,
+  },
+  running: {
+    started: (_state, { terms }) => ({ phase: "running", terms }),
+    stop: ({ terms }) => ({ phase: "stopping", terms }),
+    // The user paused it, or the server has nothing left to grant.
+    "no-more": stays,
+    "all-said": stays,
+    closed: complete,
+    ended: over,
+  },
+  stopping: {
+    started: (_state, { terms }) => ({ phase: "stopping", terms }),
+    stop: stays,
+    "no-more": ({ terms }) => ({ phase: "finishing", terms }),
+    "all-said": stays,
+    closed: complete,
+    ended: over,
+  },
+  finishing: {
+    started: stays,
+    stop: stays,
+    "no-more": stays,
+    "all-said": ({ terms }) => ({ phase: "half-closed", terms }),
+    closed: complete,
+    ended: over,
+  },
+  "half-closed": {
+    started: stays,
+    stop: stays,
+    "no-more": stays,
+    "all-said": stays,
+    closed: complete,
+    ended: over,
+  },
+  complete: { started: stays, stop: stays, "no-more": stays, "all-said": stays, closed: stays, ended: over },
+  over: { started: stays, stop: stays, "no-more": stays, "all-said": stays, closed: stays, ended: stays },
+} satisfies Table;
+
+/** What becomes of a call. */
+export function step(state: SessionState, event: SessionEvent): SessionState {
+  // The table has a cell for each pair; that the pair is of this cell is what the compiler cannot see.
+  const cell = table[state.phase][event.type] as (state: SessionState, event: SessionEvent) => SessionState;
+  return cell(state, event);
+}
+
+export const opening: SessionState = { phase: "opening" };
+
+export function termsOf(state: SessionState): Terms {
+  return state.phase === "opening" || state.phase === "over" ? unknownTerms : state.terms;
+}
+
+/** Whether the server may end the call with OK: elsewhere, such an end is a lost call. */
+export const mayEnd = {
+  opening: false,
+  running: false,
+  stopping: false,
+  finishing: false,
+  "half-closed": true,
+  complete: true,
+  over: true,
+} as const satisfies Record<Phase, boolean>;
+
+/** Whether the client may still say something. */
+export const maySay = {
+  opening: true,
+  running: true,
+  stopping: true,
+  finishing: true,
+  // The server gives back what it delivered after the client's side ended.
+  "half-closed": false,
+  complete: true,
+  over: false,
+} as const satisfies Record<Phase, boolean>;
