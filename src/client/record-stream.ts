@@ -15,7 +15,7 @@ export interface RecordStream extends AsyncIterable<ReceivedRecord, undefined> {
   /** Whole pages instead of single records: for bulk work, which has no time for a promise a record. */
   pages(): Stream<RecordPage>;
   /**
-   * Where to resume after what was delivered: give it to `from: { position }`. Undefined until the server has said
+   * Where to resume after what was delivered: give it to `start: { position }`. Undefined until the server has said
    * where this stream starts. Never ahead of what the loop has got.
    */
   readonly position: Position | undefined;
