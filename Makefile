@@ -13,8 +13,10 @@ bench_installed := bench/node_modules/.installed
 built := dist/.built
 examples_built := examples/.build/.built
 generated := node_modules/.cache/generated
-# The API as it was last released: `buf breaking` holds the protos against it.
+# The API as it was last released: `buf breaking` holds the API's protos against it, not those of others.
 api_baseline := buf.baseline.binpb
+# Other people's files stay as they are published.
+published_protos := --exclude-path proto/spoken/google --exclude-path proto/spoken/grpc
 
 protos := $(shell find proto -name '*.proto')
 sources := $(shell find src -name '*.ts')
@@ -40,7 +42,7 @@ lint: lint-proto lint-generated lint-format lint-types lint-code lint-dead lint-
 
 lint-proto: $(installed)
 	$(bin)/buf lint
-	$(bin)/buf format --diff --exit-code
+	$(bin)/buf format --diff --exit-code $(published_protos)
 	$(bin)/buf breaking --against $(api_baseline)
 
 # src/gen is committed: what the protos generate now must be what is there.
@@ -67,15 +69,15 @@ lint-package: $(built)
 	$(bin)/publint --strict
 
 format: $(installed) ## protos and code
-	$(bin)/buf format --write
+	$(bin)/buf format --write $(published_protos)
 	$(bin)/biome format --write
 
 proto: $(installed) ## generate src/gen from the protos
-	$(bin)/buf format --write
+	$(bin)/buf format --write $(published_protos)
 	$(replace_generated)
 
 baseline: $(installed) ## renew the API baseline: at a release, or when a break is meant
-	$(bin)/buf build --exclude-source-info --output $(api_baseline)
+	$(bin)/buf build --path proto/millrace --exclude-source-info --output $(api_baseline)
 
 build: $(built) ## install, generate, compile to dist/
 
@@ -99,6 +101,7 @@ $(installed): package-lock.json
 $(built): $(installed) src/gen/descriptor-set.ts $(sources) tsconfig.json tsconfig.build.json
 	rm -rf dist
 	$(bin)/tsc -p tsconfig.build.json
+	@cp -R proto/spoken dist/spoken
 	@chmod +x dist/cli/main.js
 	@ln -sf ../../dist/cli/main.js $(bin)/millrace
 	@touch $@

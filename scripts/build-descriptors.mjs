@@ -2,29 +2,41 @@
  * Writes src/gen/descriptor-set.ts: what reflection serves. Usage: node scripts/build-descriptors.mjs OUT_FILE
  *
  * It holds our own protos, and those of health and channelz as their packages ship them, since every service that
- * reflection lists must be in the set, with all imports (grpc-js.md #18). A TypeScript module rather than a .binpb file,
- * so that tsc carries it into dist/.
+ * reflection lists must be in the set, with all imports (grpc-js.md #18). Of ours it has the comments, which are the API's
+ * reference. A TypeScript module rather than a .binpb file, so that tsc carries it into dist/.
  */
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { argv } from "node:process";
 import { create, equals, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { FileDescriptorProtoSchema, FileDescriptorSetSchema, SourceCodeInfoSchema } from "@bufbuild/protobuf/wkt";
 
 const channelz = "node_modules/@grpc/grpc-js/proto";
 
 /** One input of `buf build` each, with what narrows it. */
 const inputs = [
-  ["proto"],
+  ["."],
   ["node_modules/grpc-health-check/proto"],
   // The folder holds xDS protos as well, which no service of ours speaks.
   [channelz, "--path", `${channelz}/channelz.proto`],
 ];
 
+/** Whose comments are served. */
+const commented = /^(millrace|routeguide)\//;
+
 function build(input) {
-  const options = ["--as-file-descriptor-set", "--exclude-source-info", "-o", "-#format=binpb"];
+  const options = ["--as-file-descriptor-set", "-o", "-#format=binpb"];
   const bytes = execFileSync("node_modules/.bin/buf", ["build", ...input, ...options], { maxBuffer: 64 * 1024 * 1024 });
-  return fromBinary(FileDescriptorSetSchema, bytes).file;
+  return fromBinary(FileDescriptorSetSchema, bytes).file.map(withoutPlaces);
+}
+
+/** Where each word stands is of no use to callers, and would make the set nearly twice as large. */
+function withoutPlaces(file) {
+  const locations = commented.test(file.name) ? (file.sourceCodeInfo?.location ?? []) : [];
+  file.sourceCodeInfo = undefined;
+  const location = locations.filter((each) => each.leadingComments || each.trailingComments);
+  if (location.length > 0) file.sourceCodeInfo = create(SourceCodeInfoSchema, { location });
+  return file;
 }
 
 /** Each input is whole and ordered, imports first, so taking the first of each name keeps the order. */
@@ -51,7 +63,7 @@ function moduleText(bytes, names) {
     ...lines,
     "`;",
     "",
-    "/** A serialized google.protobuf.FileDescriptorSet: imports before the files that import them, without comments. */",
+    "/** A serialized google.protobuf.FileDescriptorSet: imports before the files that import them; ours with comments. */",
     "export function fileDescriptorSet(): Uint8Array {",
     '  return new Uint8Array(Buffer.from(base64, "base64"));',
     "}",

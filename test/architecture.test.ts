@@ -5,13 +5,7 @@ import { readLinks, readSources, type SourceFile } from "./support/imports.js";
 import { findProcessClocks } from "./support/process-clock.js";
 
 /** Files that may look at the process's clock. Each is to be converted: the list gets no longer. */
-const unclocked = [
-  "src/client/subscriptions/consume-session.ts",
-  "src/engine/consume/consumer.ts",
-  "src/engine/consume/group.ts",
-  "src/engine/consume/settle-writer.ts",
-  "src/engine/consume/verdicts.ts",
-];
+const unclocked = ["src/client/subscriptions/consume-session.ts"];
 
 const rooms = readRooms(readFileSync("docs/architecture.md", "utf8"));
 

@@ -116,7 +116,7 @@ async function measureLive(bench: Bench, databaseUrl: string, growth: Growth): P
 
 function followFrom(offset: number): Uint8Array {
   return FollowRequest.encode(
-    FollowRequest.fromPartial({ topic, from: { start: { $case: "offset", value: offset } } }),
+    FollowRequest.fromPartial({ topic, start: { at: { $case: "offset", value: offset } } }),
   ).finish();
 }
 

@@ -63,7 +63,7 @@ export async function open(config: ConsumeMillraceConfig): Promise<Subject<Consu
     async round(round) {
       const subscription = `consume-${rounds++}`;
       const topic = consumeTopicOf(round.records);
-      await client.subscriptions.create(subscription, { topic, from: "earliest", sharing: "shared" });
+      await client.subscriptions.create(subscription, { topic, start: "earliest", sharing: "shared" });
       const sample = await timed(() => consume(subscription, round));
       for await (const { lagRecords } of client.subscriptions.describe(subscription, { limit: 1 })) {
         if (lagRecords > 0) throw new Error(`${lagRecords} records were not acknowledged`);

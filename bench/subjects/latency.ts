@@ -36,7 +36,7 @@ export async function open(config: LatencyConfig): Promise<Subject<{ readonly sa
   await client.append(topic, [record]);
   const publisher = client.publisher(topic, { lingerMs: 0 });
   const stop = new AbortController();
-  const pages = client.follow(topic, { from: "earliest", signal: stop.signal }).pages();
+  const pages = client.follow(topic, { start: "earliest", signal: stop.signal }).pages();
   await pages.next();
 
   async function measure(work: () => Promise<unknown>): Promise<number> {

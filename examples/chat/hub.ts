@@ -39,7 +39,7 @@ export function createHub(millrace: MillraceClient, prefix: string, { store, mem
       return messages;
     },
     open(room) {
-      const records = millrace.follow(`${prefix}/${room}`, { from: "earliest" });
+      const records = millrace.follow(`${prefix}/${room}`, { start: "earliest" });
       const added = rooms.add(
         pipe(
           records,

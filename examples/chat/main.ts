@@ -4,7 +4,7 @@
  * InspectService shows as the lag of their follows, and the memory of the hub stays as it was.
  *
  * Pieces: merge with add and remove, broadcast, filterMap, forEach, fold, range, scope.
- * RPCs: TopicService.Create and Delete; RecordService.Publish and Follow; InspectService.
+ * RPCs: TopicService.CreateTopic and DeleteTopic; RecordService.Publish and Follow; InspectService.
  *
  *     make run                                                   # in another terminal
  *     make example NAME=chat ARGS="--messages 6000 --store-ms 1"

@@ -4,7 +4,7 @@
  * that lost its connection comes back where it was, by the header Last-Event-ID.
  *
  * Pieces: broadcast with recover, select, interval, filterMap, map, forEach, toWritable.
- * RPCs: RecordService.Follow and Read; TopicService.Get and Create.
+ * RPCs: RecordService.Follow and Read; TopicService.GetTopic and CreateTopic.
  *
  *     make run                                                   # in another terminal
  *     make example NAME=dashboard ARGS="--port 8090"

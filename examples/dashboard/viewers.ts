@@ -24,7 +24,7 @@ export async function createViewers(millrace: MillraceClient, topic: string, rin
   const ring = broadcast<DashboardEvent>({ capacity: ringEvents, start: nextOffset });
 
   const readAgain = (from: number, to: number, signal: AbortSignal): Source<DashboardEvent> =>
-    map(millrace.read(topic, { from: { offset: from }, until: { offset: to }, signal }), eventOf);
+    map(millrace.read(topic, { start: { offset: from }, until: { offset: to }, signal }), eventOf);
 
   return {
     get count() {
@@ -34,7 +34,7 @@ export async function createViewers(millrace: MillraceClient, topic: string, rin
     resume: (offset) => ring.subscribe({ from: offset, recover: readAgain }),
     async run(signal) {
       await pipe(
-        millrace.follow(topic, { from: { offset: nextOffset }, signal }),
+        millrace.follow(topic, { start: { offset: nextOffset }, signal }),
         forEach((record) => void ring.send(eventOf(record))),
       );
     },

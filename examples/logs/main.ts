@@ -4,7 +4,7 @@
  * purpose: it is disconnected when its two places are taken, and the others go on.
  *
  * Pieces: interval, take, merge, filterMap, filter, map, batch, fanOut, forEach, toWritable, join.
- * RPCs: TopicService.Create, Close and Delete; RecordService.Publish, Follow and Append.
+ * RPCs: TopicService.CreateTopic, CloseTopic and DeleteTopic; RecordService.Publish, Follow and Append.
  *
  *     make run                                                   # in another terminal
  *     make example NAME=logs ARGS="--seconds 3 --file warnings.ndjson"
@@ -60,7 +60,7 @@ async function publishAll(millrace: MillraceClient, stopped: AbortSignal): Promi
 /** Warnings and worse of all topics, tagged, in batches; ends when all topics are closed, with what is left. */
 function collectWarnings(millrace: MillraceClient) {
   return pipe(
-    merge(sources.map(({ topic }) => millrace.follow(topic, { from: "earliest" }))),
+    merge(sources.map(({ topic }) => millrace.follow(topic, { start: "earliest" }))),
     filterMap((record) => entryOf(record.json)),
     filter((entry) => isAtLeast("WARNING", entry)),
     map((entry): LogEntry => ({ ...entry, metadata: { ...entry.metadata, environment: values.environment } })),

@@ -3,7 +3,7 @@
  * acknowledgement and its customer's new total in one transaction. They are killed at work, again and again, and the sums
  * agree all the same.
  *
- * RPCs: TopicService.Create and Delete; SubscriptionService.Create, Consume, Commit and Describe; StateService.Get and
+ * RPCs: TopicService.CreateTopic and DeleteTopic; SubscriptionService.CreateSubscription, Consume, Commit and DescribeSubscription; StateService.Get and
  * List; RecordService.Publish.
  *
  *     make run                                                   # in another terminal
@@ -47,7 +47,7 @@ async function prepare(millrace: MillraceClient): Promise<void> {
   await millrace.topics.create(names.totals, { keyed: true });
   await millrace.subscriptions.create(names.subscription, {
     topic: names.orders,
-    from: "earliest",
+    start: "earliest",
     sharing: "keyed",
     // A worker that is killed has failed at what it had. That is not the orders' fault.
     attemptsMax: 1000,
@@ -60,7 +60,7 @@ async function prepare(millrace: MillraceClient): Promise<void> {
 
 /** Kills a worker whenever another part of the totals is there, and resolves when all orders are acknowledged. */
 async function harm(millrace: MillraceClient, workers: Workers): Promise<void> {
-  const totals = millrace.follow(names.totals, { from: "earliest" });
+  const totals = millrace.follow(names.totals, { start: "earliest" });
   let killed = 0;
   for await (const { offset } of totals) {
     if (killed === kills) break;

@@ -5,7 +5,7 @@
  * `millrace streams` shows, and nothing else: it gets fewer changes, and ends with the same features.
  *
  * Pieces: Stage, toWritable, oneshot, sleep.
- * RPCs: StateService.Watch; RecordService.Publish; TopicService.Create, Close and Delete; InspectService.
+ * RPCs: StateService.Watch; RecordService.Publish; TopicService.CreateTopic, CloseTopic and DeleteTopic; InspectService.
  *
  *     make run                                                   # in another terminal
  *     make example NAME=relay ARGS="--features 20000 --changes 20000"

@@ -4,7 +4,7 @@
  * what is in it already is not published again, so that the program may run any number of times.
  *
  * Pieces: chunks, forEach.
- * RPCs: TopicService.Get and Create; StateService.Get; RecordService.Append.
+ * RPCs: TopicService.GetTopic and CreateTopic; StateService.Get; RecordService.Append.
  *
  *     make run                                                   # in another terminal
  *     make example NAME=routeguide

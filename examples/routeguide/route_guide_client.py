@@ -37,7 +37,7 @@ import sys
 
 import grpc
 
-PROTO_FOLDER = pathlib.Path(__file__).resolve().parents[2] / "proto"
+PROTO_FOLDER = pathlib.Path(__file__).resolve().parents[2] / "proto" / "spoken"
 sys.path.insert(0, str(PROTO_FOLDER))
 pb2, pb2_grpc = grpc.protos_and_services("routeguide/route_guide.proto")
 

@@ -5,7 +5,7 @@ import type { RecordCommand } from "./record-command.js";
 
 export interface ConsumeCommandOptions {
   readonly topic?: string;
-  readonly from?: Start;
+  readonly start?: Start;
   /** A command line; true: the command stands behind `--`. */
   readonly exec?: string | true;
   readonly concurrency?: number;
@@ -17,7 +17,7 @@ export interface ConsumeCommandOptions {
 
 /** What is consumed, and how. */
 export interface ConsumeTask {
-  readonly target: string | { readonly topic: string; readonly from: Start | undefined };
+  readonly target: string | { readonly topic: string; readonly start: Start | undefined };
   /** Undefined: records are printed. */
   readonly run: RecordCommand | undefined;
   readonly window: { readonly records: number | undefined; readonly bytes: number | undefined };
@@ -25,12 +25,12 @@ export interface ConsumeTask {
 
 /** Holds the words behind `consume` and its options against each other. Throws a CommandError (2) for what does not fit. */
 export function readConsumeTask(words: readonly string[], options: ConsumeCommandOptions): ConsumeTask {
-  const { topic, from, exec, limit = Infinity, concurrency, window, windowBytes: bytes } = options;
+  const { topic, start, exec, limit = Infinity, concurrency, window, windowBytes: bytes } = options;
   const subscription = topic === undefined ? words[0] : undefined;
   const rest = topic === undefined ? words.slice(1) : words;
   if (topic === undefined && subscription === undefined) throw refused("say a subscription, or --topic");
-  if (topic === undefined && from !== undefined) {
-    throw refused("--from is for --topic; `subscription seek` moves a subscription");
+  if (topic === undefined && start !== undefined) {
+    throw refused("--start is for --topic; `subscription seek` moves a subscription");
   }
   if (exec === undefined && concurrency !== undefined) throw refused("--concurrency is for --exec");
   if (exec !== true && rest.length > 0) {
@@ -39,7 +39,7 @@ export function readConsumeTask(words: readonly string[], options: ConsumeComman
   // No more than is wanted: what is beyond the limit would only be taken from others, and given back.
   const records = limit < (window ?? defaultWindow) ? limit : window;
   return {
-    target: subscription ?? { topic: topic ?? "", from },
+    target: subscription ?? { topic: topic ?? "", start },
     run: exec === undefined ? undefined : commandOf(exec === true ? rest : splitCommandLine(exec)),
     window: { records, bytes },
   };

@@ -16,7 +16,7 @@ export function consumeCommand(context: CommandContext): Command {
     .argument("[command...]", "behind --exec --: the command and its arguments")
     .description("print records of a subscription and acknowledge them, or run a command for each, until interrupted")
     .option("--topic <topic>", "consume this topic instead, and keep nothing of it")
-    .option("--from <start>", `with --topic: ${startForms} (default: latest)`, parseStart)
+    .option("--start <start>", `with --topic: ${startForms} (default: latest)`, parseStart)
     .option(
       "--exec [command line]",
       "run this for each record, its JSON on standard input; MILLRACE_OFFSET, MILLRACE_KEY and MILLRACE_ATTEMPT are set. " +

@@ -11,14 +11,14 @@ export interface ExportOptions {
   readonly prefix?: string;
   readonly box?: Rectangle;
   readonly filter?: string;
-  readonly from?: Start;
+  readonly start?: Start;
   readonly until?: Until;
   readonly limit?: number;
 }
 
 /** Options that only one of the two ways to read a topic has. */
 const stateAlone = ["state", "prefix", "box"] as const;
-const logAlone = ["log", "from", "until"] as const;
+const logAlone = ["log", "start", "until"] as const;
 
 /** The format to write. Throws a CommandError when the options do not go together. */
 export function checkExportOptions(file: string, options: ExportOptions): FileFormat {

@@ -31,7 +31,7 @@ export function exportCommand(context: CommandContext): Command {
     .option("--prefix <text>", "state: only keys that begin with this")
     .addOption(boxOption())
     .addOption(filterOption())
-    .option("--from <start>", `log: ${startForms} (default: earliest)`, parseStart)
+    .option("--start <start>", `log: ${startForms} (default: earliest)`, parseStart)
     .option("--until <place>", "log: stop before this OFFSET or time (default: the end)", parseUntil)
     .option("--limit <n>", "stop after so many records", wholeNumberOption("--limit", 1))
     .action((topic: string, file = "-", options: ExportOptions, command: Command) => {
@@ -68,7 +68,7 @@ function recordsOf(
   options: ExportOptions,
   { output, signal }: CommandContext,
 ): AsyncIterable<ReceivedRecord> {
-  const { prefix: keyPrefix, box: rectangle, filter, from, until, limit } = options;
+  const { prefix: keyPrefix, box: rectangle, filter, start, until, limit } = options;
   if (isOfState(topic, options)) {
     return client.state.list(topic.name, {
       keyPrefix,
@@ -79,13 +79,13 @@ function recordsOf(
       signal,
     });
   }
-  return client.read(topic.name, { from, until, filter, limit, onEvent: (event) => tellEvent(output, event), signal });
+  return client.read(topic.name, { start, until, filter, limit, onEvent: (event) => tellEvent(output, event), signal });
 }
 
 /** How many records there will be, where that is known. */
 function totalOf(topic: Topic, options: ExportOptions): number | undefined {
   if (options.limit !== undefined) return options.limit;
-  const isWhole = options.filter === undefined && options.from === undefined && options.until === undefined;
+  const isWhole = options.filter === undefined && options.start === undefined && options.until === undefined;
   return isWhole && !isOfState(topic, options) ? topic.nextOffset - topic.earliestOffset : undefined;
 }
 

@@ -7,7 +7,7 @@ import { parseStart, startForms } from "./start-option.js";
 import { tellEvent } from "./stream-events.js";
 
 interface Options {
-  readonly from?: Start;
+  readonly start?: Start;
   readonly filter?: string;
   readonly limit?: number;
   readonly whenBehind?: WhenBehind;
@@ -21,7 +21,7 @@ export function followCommand(context: CommandContext): Command {
   return new Command("follow")
     .argument("<topic>")
     .description("print every new record of a topic, across lost connections, until interrupted")
-    .option("--from <start>", `${startForms} (default: latest)`, parseStart)
+    .option("--start <start>", `${startForms} (default: latest)`, parseStart)
     .addOption(filterOption())
     .option("--limit <n>", "end after so many records", wholeNumberOption("--limit", 1))
     .addOption(
@@ -37,12 +37,12 @@ export function followCommand(context: CommandContext): Command {
         "skip",
       ]),
     )
-    .option("--position", "say at the end, on standard error, where to resume (for --from)")
+    .option("--position", "say at the end, on standard error, where to resume (for --start)")
     .action((topic: string, options: Options, command: Command) =>
       withClient(command, async (client) => {
         await client.topics.get(topic, { signal });
         const records = client.follow(topic, {
-          from: options.from,
+          start: options.start,
           whenBehind: options.whenBehind,
           whenTrimmed: options.whenTrimmed,
           filter: options.filter,

@@ -12,8 +12,9 @@ import { CommandError } from "./output.js";
 
 export type DynamicMethod = MethodDefinition<object, object>;
 
-/** Our own protos, as they lie in the package. */
-const protoFolder = fileURLToPath(new URL("../../proto", import.meta.url));
+/** The API, as it lies in the package, and what a server speaks besides, which the build copies to dist/. */
+const apiFolder = fileURLToPath(new URL("../../proto", import.meta.url));
+const spokenFolder = fileURLToPath(new URL("../spoken", import.meta.url));
 const ownFiles = [
   "millrace/v1/topic_service.proto",
   "millrace/v1/record_service.proto",
@@ -32,7 +33,12 @@ export async function loadDefinitions(file: string | undefined): Promise<Package
   const require = createRequire(import.meta.url);
   const health = path.join(path.dirname(require.resolve("grpc-health-check/package.json")), "proto");
   const files = file === undefined ? [...ownFiles, "health/v1/health.proto"] : [path.resolve(file)];
-  const includeDirs = [...(file === undefined ? [] : [path.dirname(path.resolve(file))]), protoFolder, health];
+  const includeDirs = [
+    ...(file === undefined ? [] : [path.dirname(path.resolve(file))]),
+    apiFolder,
+    spokenFolder,
+    health,
+  ];
   try {
     // The forms that proto3 JSON has; `json-message.ts` does the rest.
     return await load(files, { includeDirs, longs: String, enums: String, bytes: String });

@@ -7,7 +7,7 @@ import { parseStart, parseUntil, startForms } from "./start-option.js";
 import { tellEvent } from "./stream-events.js";
 
 interface Options {
-  readonly from?: Start;
+  readonly start?: Start;
   readonly until?: Until;
   readonly filter?: string;
   readonly limit?: number;
@@ -22,7 +22,7 @@ export function readCommand(context: CommandContext): Command {
   return new Command("read")
     .argument("<topic>")
     .description("print what a topic holds, to its end as it stands")
-    .option("--from <start>", `${startForms} (default: earliest; latest with --backward)`, parseStart)
+    .option("--start <start>", `${startForms} (default: earliest; latest with --backward)`, parseStart)
     .option("--until <place>", "stop before this OFFSET or time (default: the end)", parseUntil)
     .addOption(filterOption())
     .option("--limit <n>", "stop after so many records", wholeNumberOption("--limit", 1))
@@ -33,11 +33,11 @@ export function readCommand(context: CommandContext): Command {
         "skip",
       ]),
     )
-    .option("--position", "say at the end, on standard error, where to resume (for --from)")
+    .option("--position", "say at the end, on standard error, where to resume (for --start)")
     .action((topic: string, options: Options, command: Command) =>
       withClient(command, async (client) => {
         const readOptions: ReadOptions = {
-          from: options.from,
+          start: options.start,
           until: options.until,
           limit: options.limit,
           direction: options.backward === true ? "backward" : "forward",
@@ -77,5 +77,5 @@ export async function printRecords(
 }
 
 export function tellPosition({ output }: CommandContext, { position }: RecordStream): void {
-  if (position !== undefined) output.tell(`Resume with --from ${position.epoch}:${position.offset}`);
+  if (position !== undefined) output.tell(`Resume with --start ${position.epoch}:${position.offset}`);
 }

@@ -5,38 +5,29 @@ import { CommandError } from "./output.js";
 export const startForms =
   "earliest, latest, OFFSET, EPOCH:OFFSET (a position), last:N, or a time such as 2026-05-01T12:00:00Z";
 
-/** Reads `--from`. */
+/** Reads `--start`. */
 export function parseStart(text: string): Start {
-  return readStart(text, "--from");
-}
-
-/** Reads `--to`, of a seek. */
-export function parseTarget(text: string): Start {
-  return readStart(text, "--to");
-}
-
-function readStart(text: string, name: string): Start {
   if (text === "earliest" || text === "latest") return text;
   const last = /^last:(\d+)$/.exec(text)?.[1];
-  if (last !== undefined) return { last: safe(last, name) };
-  const position = readPosition(text, name);
+  if (last !== undefined) return { last: safe(last, "--start") };
+  const position = readPosition(text);
   if (position !== undefined) return { position };
-  const place = parsePlace(text, name);
+  const place = parsePlace(text, "--start");
   if (place !== undefined) return place;
-  throw new CommandError(`${name}: must be ${startForms}; got ${JSON.stringify(text)}`, 2);
+  throw new CommandError(`--start: must be ${startForms}; got ${JSON.stringify(text)}`, 2);
 }
 
-/** Reads a `--from` that only takes a position. */
+/** Reads a `--start` that only takes a position. */
 export function parsePosition(text: string): Position {
-  const position = readPosition(text, "--from");
+  const position = readPosition(text);
   if (position !== undefined) return position;
-  throw new CommandError(`--from: must be EPOCH:OFFSET (a position); got ${JSON.stringify(text)}`, 2);
+  throw new CommandError(`--start: must be EPOCH:OFFSET (a position); got ${JSON.stringify(text)}`, 2);
 }
 
-function readPosition(text: string, name: string): Position | undefined {
+function readPosition(text: string): Position | undefined {
   const [, epoch, offset] = /^(\d+):(\d+)$/.exec(text) ?? [];
   if (epoch === undefined || offset === undefined) return undefined;
-  return { epoch: safe(epoch, name), offset: safe(offset, name) };
+  return { epoch: safe(epoch, "--start"), offset: safe(offset, "--start") };
 }
 
 /** Reads `--until`. */

@@ -68,7 +68,7 @@ interface SelectionOptions {
 interface WatchOptions extends SelectionOptions {
   readonly changesOnly?: true;
   readonly tombstones?: boolean;
-  readonly from?: Position;
+  readonly start?: Position;
   readonly limit?: number;
   readonly position?: true;
 }
@@ -84,9 +84,9 @@ export function watchCommand(context: CommandContext): Command {
     .addOption(filterOption())
     .option("--changes-only", "without the state as it stands")
     .option("--no-tombstones", "without what is removed, and what is not wanted any more")
-    .addOption(new Option("--from <position>", "EPOCH:OFFSET, where an earlier watch stood").argParser(parsePosition))
+    .addOption(new Option("--start <position>", "EPOCH:OFFSET, where an earlier watch stood").argParser(parsePosition))
     .option("--limit <n>", "end after so many records", wholeNumberOption("--limit", 1))
-    .option("--position", "say at the end, on standard error, where to watch on (for --from)")
+    .option("--position", "say at the end, on standard error, where to watch on (for --start)")
     .action((topic: string, keyPrefix: string, options: WatchOptions, command: Command) =>
       withClient(command, async (client) => {
         const records = client.state.watch(topic, {
@@ -95,7 +95,7 @@ export function watchCommand(context: CommandContext): Command {
           filter: options.filter,
           changesOnly: options.changesOnly,
           withoutTombstones: options.tombstones === false,
-          from: options.from,
+          start: options.start,
           onEvent: (event) => tellEvent(output, event),
           signal,
         });

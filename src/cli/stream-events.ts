@@ -13,7 +13,7 @@ function eventText(event: TellableEvent): string | undefined {
   switch (event.type) {
     case "skipped": {
       const why = event.reason === "trimmed" ? "they are no longer kept" : "they came too fast";
-      return `Skipped offsets ${event.fromOffset} to ${event.toOffset - 1}: ${why}`;
+      return `Skipped offsets ${event.firstOffset} to ${event.nextOffset - 1}: ${why}`;
     }
     case "fell-behind":
       return `Fell behind by ${event.lag} records; catching up from the database`;

@@ -5,7 +5,7 @@ import { type CommandContext, wantsJson, wholeNumberOption, withClient } from ".
 import { labelOption } from "./label-option.js";
 import { CommandError } from "./output.js";
 import { visible } from "./record-line.js";
-import { parseStart, parseTarget, startForms } from "./start-option.js";
+import { parseStart, startForms } from "./start-option.js";
 import { printReports } from "./subscription-report.js";
 
 interface SettingOptions {
@@ -19,7 +19,7 @@ interface SettingOptions {
 
 interface CreateOptions extends SettingOptions {
   readonly topic: string;
-  readonly from?: Start;
+  readonly start?: Start;
   readonly sharing?: Subscription["sharing"];
 }
 
@@ -36,7 +36,7 @@ export function subscriptionCommand(context: CommandContext): Command {
   subscription.addCommand(
     withSettings(new Command("create").argument("<subscription>"), "subscription")
       .requiredOption("--topic <topic>", "the topic that it consumes")
-      .option("--from <start>", `${startForms} (default: latest)`, parseStart)
+      .option("--start <start>", `${startForms} (default: latest)`, parseStart)
       .addOption(
         new Option("--sharing <way>", "how consumers share the records (default: shared)").choices([
           "shared",
@@ -47,8 +47,8 @@ export function subscriptionCommand(context: CommandContext): Command {
       .description("create a subscription of a topic")
       .action((name: string, options: CreateOptions, command: Command) =>
         withClient(command, async (client) => {
-          const { topic, from, sharing } = options;
-          const settings = { topic, from, sharing, ...settingsOf(options), signal };
+          const { topic, start, sharing } = options;
+          const settings = { topic, start, sharing, ...settingsOf(options), signal };
           await show(context, command, await client.subscriptions.create(name, settings));
         }),
       ),
@@ -120,11 +120,11 @@ export function subscriptionCommand(context: CommandContext): Command {
   subscription.addCommand(
     new Command("seek")
       .argument("<subscription>")
-      .requiredOption("--to <start>", startForms, parseTarget)
+      .requiredOption("--start <start>", startForms, parseStart)
       .description("move the cursor: what was acknowledged above it is delivered again; parked records stay")
-      .action((name: string, { to }: { readonly to: Start }, command: Command) =>
+      .action((name: string, { start }: { readonly start: Start }, command: Command) =>
         withClient(command, async (client) => {
-          const sought = await client.subscriptions.seek(name, to, { signal });
+          const sought = await client.subscriptions.seek(name, start, { signal });
           const { epoch, offset } = sought.cursor;
           await show(context, command, sought.subscription, {
             json: { cursor: { epoch: String(epoch), offset: String(offset) } },

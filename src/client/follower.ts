@@ -36,7 +36,7 @@ export type FollowEvent =
 
 export interface FollowOptions extends ResumeOptions {
   /** Default: only new records. */
-  readonly from?: Start | undefined;
+  readonly start?: Start | undefined;
   /** What to do when this stream is read so slowly that its next record left the node's memory. Default catch-up. */
   readonly whenBehind?: WhenBehind | undefined;
   /** What to do when the next record is no longer kept at all. Default fail: an OutOfRangeError. */
@@ -71,12 +71,12 @@ const followShape = { ...RecordServiceService.follow, responseDeserialize: decod
  */
 export function followTopic(connection: Connection, topic: string, options: FollowOptions): RecordStream {
   const place: Place = { position: undefined };
-  let from: Start = options.from ?? "latest";
+  let start: Start = options.start ?? "latest";
   const messages = resumingMessages<RecordsMessage>({
     open: async () =>
       connection.serverStream(followShape, {
         topic,
-        from: startMessage(from),
+        start: startMessage(start),
         whenBehind: behindPolicies[options.whenBehind ?? "catch-up"],
         whenTrimmed: trimmedPolicies[options.whenTrimmed ?? "fail"],
         filter: options.filter ?? "",
@@ -92,7 +92,7 @@ export function followTopic(connection: Connection, topic: string, options: Foll
   });
   const pages = filterMap(messages, (message): RecordPage | undefined => {
     const { records, next } = message;
-    if (next !== undefined) from = { position: next };
+    if (next !== undefined) start = { position: next };
     const event = eventOf(message);
     // Everything before this message has been delivered, or it would not have been pulled.
     if (records.length === 0 && next !== undefined) place.position = next;

@@ -31,7 +31,7 @@ export interface MillraceClient {
   publisher(topic: string, options?: PublisherOptions): Publisher;
   /** Reads what a topic holds, and ends. Nothing is asked of the server before it is iterated. */
   read(topic: string, options?: ReadOptions): RecordStream;
-  /** Follows a topic: history from `from` on, then every new record, across lost connections. */
+  /** Follows a topic: history from `start` on, then every new record, across lost connections. */
   follow(topic: string, options?: FollowOptions): RecordStream;
   /** Durable, named consumers of topics: create, describe, move, and what they have set aside. */
   readonly subscriptions: Subscriptions;

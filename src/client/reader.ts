@@ -19,7 +19,7 @@ export type ReadEvent = Skipped | Reconnecting;
 
 export interface ReadOptions extends ResumeOptions {
   /** Forward the default is the earliest record, backward the latest; a position or offset there is exclusive. */
-  readonly from?: Start | undefined;
+  readonly start?: Start | undefined;
   /** Default forward. */
   readonly direction?: Direction | undefined;
   /** Forward: before this place. Backward: after it. Default: the end as it stood when reading began. */
@@ -49,7 +49,7 @@ export function readTopic(connection: Connection, topic: string, options: ReadOp
   const place: Place = { position: undefined };
   const isBackward = options.direction === "backward";
   const limit = wholeNumber(options.limit ?? 0, "limit");
-  let from: Start = options.from ?? (isBackward ? "latest" : "earliest");
+  let start: Start = options.start ?? (isBackward ? "latest" : "earliest");
   let until: ReadRequest_Until | undefined = untilMessage(options.until);
   let delivered = 0;
 
@@ -57,12 +57,12 @@ export function readTopic(connection: Connection, topic: string, options: ReadOp
     // A call that broke off after its last record must not be opened again without a limit.
     if (limit !== 0 && delivered >= limit) return undefined;
     if (until === undefined && !isBackward) {
-      const { topic: found } = await connection.unary(TopicServiceService.get, { topic }, { signal });
+      const { topic: found } = await connection.unary(TopicServiceService.getTopic, { topic }, { signal });
       until = untilMessage({ offset: found?.nextOffset ?? 0 });
     }
     return connection.serverStream(readShape, {
       topic,
-      from: startMessage(from),
+      start: startMessage(start),
       direction: isBackward ? ReadRequest_Direction.BACKWARD : ReadRequest_Direction.FORWARD,
       until,
       limit: limit === 0 ? 0 : limit - delivered,
@@ -82,7 +82,7 @@ export function readTopic(connection: Connection, topic: string, options: ReadOp
   });
   const pages = filterMap(messages, ({ records, next, rest }): RecordPage | undefined => {
     delivered += records.length;
-    if (next !== undefined) from = { position: next };
+    if (next !== undefined) start = { position: next };
     const skipped = rest === undefined ? undefined : ReadResponse.decode(rest).skipped;
     if (skipped !== undefined) options.onEvent?.(skippedOf(skipped));
     if (records.length > 0 && next !== undefined) return { records, next };
@@ -99,6 +99,6 @@ function positionAfter(isBackward: boolean): (record: { readonly offset: number 
 
 function untilMessage(until: Until | undefined): ReadRequest_Until | undefined {
   if (until === undefined) return undefined;
-  if ("offset" in until) return { until: { $case: "offset", value: wholeNumber(until.offset, "until.offset") } };
-  return { until: { $case: "time", value: exactTime(until.time) } };
+  if ("offset" in until) return { at: { $case: "offset", value: wholeNumber(until.offset, "until.offset") } };
+  return { at: { $case: "time", value: exactTime(until.time) } };
 }

@@ -4,13 +4,13 @@ import { type Skipped as SkippedMessage, Skipped_Reason } from "../gen/millrace/
 export interface Skipped {
   readonly type: "skipped";
   /** The first offset that was passed over. */
-  readonly fromOffset: number;
+  readonly firstOffset: number;
   /** The offset after the last one that was passed over. */
-  readonly toOffset: number;
+  readonly nextOffset: number;
   /** A trim took them; or the follower was too slow. */
   readonly reason: "trimmed" | "behind";
 }
 
-export function skippedOf({ fromOffset, toOffset, reason }: SkippedMessage): Skipped {
-  return { type: "skipped", fromOffset, toOffset, reason: reason === Skipped_Reason.BEHIND ? "behind" : "trimmed" };
+export function skippedOf({ firstOffset, nextOffset, reason }: SkippedMessage): Skipped {
+  return { type: "skipped", firstOffset, nextOffset, reason: reason === Skipped_Reason.BEHIND ? "behind" : "trimmed" };
 }

@@ -21,15 +21,15 @@ export type Start =
 export type Until = { readonly offset: number } | { readonly time: Date | Timestamp };
 
 export function startMessage(start: Start): StartMessage {
-  return { start: startCase(start) };
+  return { at: startCase(start) };
 }
 
-function startCase(start: Start): StartMessage["start"] {
+function startCase(start: Start): StartMessage["at"] {
   if (start === "earliest" || start === "latest") return { $case: start, value: {} };
   if ("position" in start) return { $case: "position", value: positionMessage(start.position) };
-  if ("offset" in start) return { $case: "offset", value: wholeNumber(start.offset, "from.offset") };
+  if ("offset" in start) return { $case: "offset", value: wholeNumber(start.offset, "start.offset") };
   if ("time" in start) return { $case: "time", value: exactTime(start.time) };
-  return { $case: "last", value: wholeNumber(start.last, "from.last") };
+  return { $case: "last", value: wholeNumber(start.last, "start.last") };
 }
 
 /** Refuses what a uint64 of ours cannot hold, before the encoder chokes on it. */
@@ -39,7 +39,7 @@ export function wholeNumber(value: number, field: string): number {
 }
 
 function positionMessage({ epoch, offset }: Position): Position {
-  return { epoch: wholeNumber(epoch, "from.position.epoch"), offset: wholeNumber(offset, "from.position.offset") };
+  return { epoch: wholeNumber(epoch, "start.position.epoch"), offset: wholeNumber(offset, "start.position.offset") };
 }
 
 export function exactTime(time: Date | Timestamp): Timestamp {

@@ -53,7 +53,7 @@ export type WatchEvent =
   | { readonly type: "snapshot-end"; readonly position: Position }
   /** These keys have changed, and are not (any more) among those asked for: forget what you have of them. */
   | { readonly type: "left"; readonly keys: readonly string[] }
-  /** What was removed since `from` is not known any more: forget everything; the whole state follows. */
+  /** What was removed since `start` is not known any more: forget everything; the whole state follows. */
   | { readonly type: "reset" }
   /** Nothing has come for a while. */
   | { readonly type: "heartbeat" }
@@ -63,8 +63,8 @@ export type WatchEvent =
 
 export interface WatchStateOptions extends StateSelection, ResumeOptions {
   /** Where an earlier watch stood. Default: the whole state comes first. */
-  readonly from?: Position | undefined;
-  /** Leave out the state as it stands: only what changes from now on. Not with `from`. Default false. */
+  readonly start?: Position | undefined;
+  /** Leave out the state as it stands: only what changes from now on. Not with `start`. Default false. */
   readonly changesOnly?: boolean | undefined;
   /** Leave out tombstones and `left`: for those who only collect. Default false. */
   readonly withoutTombstones?: boolean | undefined;
@@ -131,15 +131,15 @@ function listState(connection: Connection, topic: string, options: ListStateOpti
 
 function watchState(connection: Connection, topic: string, options: WatchStateOptions): RecordStream {
   const place: Place = { position: undefined };
-  let { from } = options;
+  let { start } = options;
   const messages = resumingMessages<RecordsMessage>({
     open: async () =>
       connection.serverStream(watchShape, {
         topic,
         ...selectionOf(options),
-        from,
+        start,
         // Resumed, the position says where it began.
-        changesOnly: from === undefined && options.changesOnly === true,
+        changesOnly: start === undefined && options.changesOnly === true,
         withoutTombstones: options.withoutTombstones === true,
       }),
     isProgress: (message) => message.records.length > 0 || eventsOf(message).some(({ type }) => type === "heartbeat"),
@@ -153,7 +153,7 @@ function watchState(connection: Connection, topic: string, options: WatchStateOp
   const pages = filterMap(messages, (message): RecordPage | undefined => {
     const { records, next } = message;
     if (next === undefined) throw clientError("INTERNAL", "The server sent a change without a position");
-    from = next;
+    start = next;
     // Everything before this message has been delivered, or it would not have been pulled.
     if (records.length === 0) place.position = next;
     for (const event of eventsOf(message)) options.onEvent?.(event);

@@ -76,15 +76,15 @@ export function topicsOf(connection: Connection): Topics {
         keyed,
         retention: retentionOf(settings.retention),
       };
-      return described(await connection.unary(Service.create, request, settings));
+      return described(await connection.unary(Service.createTopic, request, settings));
     },
     async get(topic, options) {
-      return described(await connection.unary(Service.get, { topic }, options));
+      return described(await connection.unary(Service.getTopic, { topic }, options));
     },
     async *list({ prefix = "", pageSize = 0, ...options } = {}) {
       let pageToken = "";
       do {
-        const page = await connection.unary(Service.list, { prefix, pageSize, pageToken }, options);
+        const page = await connection.unary(Service.listTopics, { prefix, pageSize, pageToken }, options);
         for (const topic of page.topics) yield new Topic(topic);
         pageToken = page.nextPageToken;
       } while (pageToken !== "");
@@ -98,7 +98,7 @@ export function topicsOf(connection: Connection): Topics {
         retention: retentionOf(settings.retention),
         updateMask: [...maskOf(settings)],
       };
-      return described(await connection.unary(Service.update, request, settings));
+      return described(await connection.unary(Service.updateTopic, request, settings));
     },
     async trim(topic, beforeOffset, options = {}) {
       const request = {
@@ -106,13 +106,13 @@ export function topicsOf(connection: Connection): Topics {
         beforeOffset: wholeNumber(beforeOffset, "before_offset"),
         epoch: wholeNumber(options.epoch ?? 0, "epoch"),
       };
-      return described(await connection.unary(Service.trim, request, options));
+      return described(await connection.unary(Service.trimTopic, request, options));
     },
     async close(topic, options) {
-      return described(await connection.unary(Service.close, { topic }, options));
+      return described(await connection.unary(Service.closeTopic, { topic }, options));
     },
     async delete(topic, options = {}) {
-      await connection.unary(Service.delete, { topic, epoch: wholeNumber(options.epoch ?? 0, "epoch") }, options);
+      await connection.unary(Service.deleteTopic, { topic, epoch: wholeNumber(options.epoch ?? 0, "epoch") }, options);
     },
   };
 }

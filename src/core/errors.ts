@@ -98,7 +98,7 @@ export function topicClosed(topic: string, nextOffset: number): MillraceError {
 export function topicNotKeyed(topic: string): MillraceError {
   return new MillraceError(
     "topic-not-keyed",
-    `Topic "${topic}" keeps no state: it is not \`keyed\`. TopicService.Update turns it so`,
+    `Topic "${topic}" keeps no state: it is not \`keyed\`. TopicService.UpdateTopic turns it so`,
     {
       metadata: { topic },
     },

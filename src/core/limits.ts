@@ -26,7 +26,7 @@ export interface Limits {
   readonly tailTopicBytes: number;
   /** Newest pages of all topics kept in memory; the least recently used tail leaves first. */
   readonly tailNodeBytes: number;
-  /** Topics that publishing may create; beyond it only `TopicService.Create` does. */
+  /** Topics that publishing may create; beyond it only `TopicService.CreateTopic` does. */
   readonly autoCreatedTopics: number;
   /** Topics that a node remembers while nobody uses them. */
   readonly idleTopics: number;
@@ -58,6 +58,11 @@ export interface Limits {
   readonly sessionLeaseMs: number;
   /** Consume calls that one subscription may have on a node. */
   readonly consumersPerSubscription: number;
+  /**
+   * Records that a node keeps track of for consumers: outstanding ones, and those that wait for redelivery. Each takes 30
+   * to 400 bytes of memory. When half of it is used, large windows are granted less than they ask for.
+   */
+  readonly outstandingNodeRecords: number;
   /** Records that a node reads ahead for one subscription's consumers, in bytes. */
   readonly consumeAheadBytes: number;
   /** Records that a node reads ahead for all of them, in bytes; beyond it each still reads a page at a time. */
@@ -106,6 +111,7 @@ export const defaultLimits: Limits = {
   retentionBytes: 0,
   sessionLeaseMs: 10_000,
   consumersPerSubscription: 1000,
+  outstandingNodeRecords: 500_000,
   consumeAheadBytes: 4 * MiB,
   consumeAheadNodeBytes: 128 * MiB,
   claimRecords: 4000,

@@ -10,6 +10,7 @@ import { createAppender } from "./appender.js";
 import { commitDelivered } from "./subscriptions/commit.js";
 import { consume } from "./consume/consume.js";
 import { createConsumerGroups } from "./consume/groups.js";
+import { createOutstandingBudget } from "./consume/outstanding-budget.js";
 import { createReadAhead } from "./consume/read-ahead.js";
 import { createSubscriptions } from "./subscriptions/subscriptions.js";
 import { createDatabaseLanes } from "./database-lanes.js";
@@ -106,9 +107,28 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
   background.track(retention.run(ending.signal));
 
   const ahead = createReadAhead(limits);
+  const budget = createOutstandingBudget(limits);
   const node = `${hostname()}:${process.pid}`;
-  const groups = createConsumerGroups({ lanes, cache, pages, ahead, limits, clock, stampClock, metrics, logger, node });
+  const groups = createConsumerGroups({
+    lanes,
+    store,
+    cache,
+    pages,
+    ahead,
+    budget,
+    limits,
+    clock,
+    stampClock,
+    metrics,
+    logger,
+    node,
+  });
   const subscriptions = createSubscriptions({ cache, lanes, groups, clock, node });
+  metrics.gauge(
+    "outstanding_records",
+    "Records of consumers: outstanding, or waiting for redelivery",
+    () => budget.records,
+  );
   metrics.gauge("consume_ahead_bytes", "Records that are read and wait for consumers", () => ahead.bytes);
 
   const stateParts = { cache, lanes, pageBudget, limits, clock, stampClock, random };
@@ -145,7 +165,7 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
       consume({ groups, pageBudget, limits, clock, random }, opening, requests, stream, signal),
     commit: (command, signal) =>
       commitDelivered(
-        { cache, lanes, limits, stampClock, metrics, groups, onAppended: retention.appended },
+        { cache, lanes, limits, stampClock, metrics, logger, groups, onAppended: retention.appended },
         command,
         signal,
       ),

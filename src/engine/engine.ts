@@ -94,7 +94,7 @@ export interface PublishBatch {
 export interface ReadCommand {
   readonly topic: string;
   /** Undefined: `earliest` forward, `latest` backward. */
-  readonly from: Start | undefined;
+  readonly start: Start | undefined;
   readonly direction: Direction;
   readonly until: Until;
   /** 0: no limit. With a filter it counts those that match. */
@@ -107,7 +107,7 @@ export interface ReadCommand {
 export interface FollowCommand {
   readonly topic: string;
   /** Undefined: `latest`. */
-  readonly from: Start | undefined;
+  readonly start: Start | undefined;
   readonly whenBehind: WhenBehind;
   readonly whenTrimmed: WhenTrimmed;
   /** Only records that match. */
@@ -126,8 +126,8 @@ export interface PageMessage {
 export interface SkippedMessage {
   readonly kind: "skipped";
   readonly reason: "trimmed" | "behind";
-  readonly fromOffset: number;
-  readonly toOffset: number;
+  readonly firstOffset: number;
+  readonly nextOffset: number;
   readonly next: Position;
 }
 
@@ -180,8 +180,8 @@ export interface WatchStateCommand {
   /** Only records that match. */
   readonly filter: Filter | undefined;
   /** Undefined: the whole state first. */
-  readonly from: Position | undefined;
-  /** Without the state as it stands. Never with `from`. */
+  readonly start: Position | undefined;
+  /** Without the state as it stands. Never with `start`. */
   readonly changesOnly: boolean;
   /** Without what was removed, and what is not wanted any more. */
   readonly withoutTombstones: boolean;

@@ -58,7 +58,13 @@ export async function* followTopic(
   lease.topic.followers += 1;
   const follower = new Follower(parts, command, lease.topic, stream, signal);
   try {
-    follower.next = await resolveStart(command.from ?? { at: "latest" }, lease.topic, stored.head, parts.lanes, signal);
+    follower.next = await resolveStart(
+      command.start ?? { at: "latest" },
+      lease.topic,
+      stored.head,
+      parts.lanes,
+      signal,
+    );
     await follower.passOver(stored.head);
     yield follower.started(stored.head);
     while (!follower.isDone) {
@@ -210,7 +216,7 @@ class Follower {
         return { kind: "fell-behind", lag: nextOffset - from, next: this.#position() };
       case "skip":
         this.next = nextOffset;
-        return { kind: "skipped", reason: "behind", fromOffset: from, toOffset: nextOffset, next: this.#position() };
+        return { kind: "skipped", reason: "behind", firstOffset: from, nextOffset, next: this.#position() };
       case "fail":
         throw new MillraceError(
           "fell-behind",
@@ -275,7 +281,7 @@ class Follower {
         const from = this.next;
         this.next = resumeAfter(outcome, this.#command, this.#topic, from);
         this.#nextBytes = undefined;
-        return { kind: "skipped", reason: "trimmed", fromOffset: from, toOffset: this.next, next: this.#position() };
+        return { kind: "skipped", reason: "trimmed", firstOffset: from, nextOffset: this.next, next: this.#position() };
       }
       default:
         return outcome satisfies never;

@@ -81,7 +81,7 @@ async function resolveBounds(
   signal: AbortSignal,
 ): Promise<ReadBounds> {
   const isForward = command.direction === "forward";
-  const start = command.from ?? { at: isForward ? "earliest" : "latest" };
+  const start = command.start ?? { at: isForward ? "earliest" : "latest" };
   const limit = command.limit === 0 ? Number.POSITIVE_INFINITY : command.limit;
   const until = await endOf(command.until, isForward, topic, head, lanes, signal);
   const bounds: ReadBounds =
@@ -155,7 +155,7 @@ class Reader {
     this.#end = bounds.end;
     this.#search = searchFor(command.filter, topic, parts.lanes);
     this.#remaining = bounds.records;
-    this.#isAtEarliest = command.direction === "forward" && (command.from ?? { at: "earliest" }).at === "earliest";
+    this.#isAtEarliest = command.direction === "forward" && (command.start ?? { at: "earliest" }).at === "earliest";
     this.#stream = stream;
     stream.measureLag(() => Math.abs(bounds.end - stream.nextOffset));
     this.#signal = signal;
@@ -202,7 +202,7 @@ class Reader {
         const to = resumeAfter(outcome, this.#command, this.#topic, from);
         this.#moveTo(to, undefined);
         const next = { epoch: this.#topic.epoch, offset: to };
-        return { kind: "skipped", reason: "trimmed", fromOffset: from, toOffset: to, next };
+        return { kind: "skipped", reason: "trimmed", firstOffset: from, nextOffset: to, next };
       }
       default:
         return outcome satisfies never;

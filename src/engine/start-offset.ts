@@ -23,7 +23,7 @@ export async function resolveStart(
     case "latest":
       return head.nextOffset;
     case "position":
-      checkEpoch(start.position.epoch, topic, "from.position.epoch");
+      checkEpoch(start.position.epoch, topic, "start.position.epoch");
       return checkReached(start.position.offset, topic, head);
     case "offset":
       return checkReached(start.offset, topic, head);

@@ -10,7 +10,7 @@ export interface CreateSubscriptionCommand {
   readonly name: string;
   readonly topic: string;
   /** Undefined: `latest`. */
-  readonly from: Start | undefined;
+  readonly start: Start | undefined;
   readonly sharing: Sharing;
   /** What is absent is the default. Held against `deliveryBounds` here. */
   readonly policy: Partial<DeliveryPolicy>;
@@ -44,9 +44,10 @@ export type ConsumerWaiting =
   | "database"
   | "retry-delay"
   /** Never in a heartbeat. */
-  | "transport-blocked";
+  | "transport-blocked"
+  | "node-budget";
 
-/** One Consume call, as Describe tells it, also to other nodes: all of it goes through JSON. */
+/** One Consume call, as DescribeSubscription tells it, also to other nodes: all of it goes through JSON. */
 export interface ConsumerFacts {
   readonly name: string;
   readonly peer: string;
@@ -91,7 +92,7 @@ export interface Subscriptions {
   delete(name: string): Promise<void>;
   setPaused(name: string, isPaused: boolean): Promise<StoredSubscription>;
   /** Errors: `epoch-mismatch`; `offset-out-of-range` above the next offset. */
-  seek(name: string, to: Start): Promise<{ readonly subscription: StoredSubscription; readonly cursor: Position }>;
+  seek(name: string, start: Start): Promise<{ readonly subscription: StoredSubscription; readonly cursor: Position }>;
   /** A report at once, and then one every `intervalMs`; `limit` 0: for ever. */
   describe(
     command: { readonly name: string; readonly intervalMs: number; readonly limit: number },
@@ -115,8 +116,8 @@ export interface Subscriptions {
 /** What opens a Consume call. */
 export type ConsumeOpening = { readonly consumer: string; readonly window: Window } & (
   | { readonly kind: "subscription"; readonly subscription: string }
-  /** Keeps nothing. `from` undefined: `latest`. */
-  | { readonly kind: "ephemeral"; readonly topic: string; readonly from: Start | undefined }
+  /** Keeps nothing. `start` undefined: `latest`. */
+  | { readonly kind: "ephemeral"; readonly topic: string; readonly start: Start | undefined }
 );
 
 /** A run of records as they were delivered. */
@@ -172,7 +173,7 @@ export type ConsumeEvent =
       readonly nextOffset: number;
       readonly retryRecords: number;
     }
-  | { readonly kind: "skipped"; readonly fromOffset: number; readonly toOffset: number }
+  | { readonly kind: "skipped"; readonly firstOffset: number; readonly nextOffset: number }
   | { readonly kind: "closed" };
 
 /** One message to a consumer. The generator is resumed when the transport took it: then the deadlines begin. */

@@ -196,7 +196,7 @@ export function createTopicCache(parts: TopicCacheParts): TopicCache {
     if (created === "too-many") {
       throw new MillraceError(
         "topic-limit",
-        `Cannot create topic "${name}" by publishing: ${limits.autoCreatedTopics} were created that way (MILLRACE_AUTO_CREATED_TOPICS). Create it with TopicService.Create`,
+        `Cannot create topic "${name}" by publishing: ${limits.autoCreatedTopics} were created that way (MILLRACE_AUTO_CREATED_TOPICS). Create it with TopicService.CreateTopic`,
         { metadata: { topic: name, limit: String(limits.autoCreatedTopics) } },
       );
     }

@@ -87,11 +87,11 @@ class Watcher {
     stream: LiveStream,
     signal: AbortSignal,
   ) {
-    const { from } = command;
-    if (from !== undefined && from.epoch !== 0 && from.epoch !== topic.epoch) {
-      throw epochMismatch(topic.name, from.epoch, topic.epoch);
+    const { start } = command;
+    if (start !== undefined && start.epoch !== 0 && start.epoch !== topic.epoch) {
+      throw epochMismatch(topic.name, start.epoch, topic.epoch);
     }
-    if (from !== undefined && from.offset > head.nextOffset) throw offsetOutOfRange(topic.name, from.offset, head);
+    if (start !== undefined && start.offset > head.nextOffset) throw offsetOutOfRange(topic.name, start.offset, head);
     this.#parts = parts;
     this.#topic = topic;
     this.#stream = stream;
@@ -102,10 +102,10 @@ class Watcher {
     this.#reach = createSearchReach(topic.meanFrameBytes, parts.lanes.kind);
     this.#withoutTombstones = command.withoutTombstones;
     this.#snapshotUntil = head.nextOffset;
-    this.#phase = from === undefined && !command.changesOnly ? "snapshot" : "changes";
-    this.#cursor = from?.offset ?? (command.changesOnly ? head.nextOffset : 0);
+    this.#phase = start === undefined && !command.changesOnly ? "snapshot" : "changes";
+    this.#cursor = start?.offset ?? (command.changesOnly ? head.nextOffset : 0);
     this.#cursorAfter = this.#cursor;
-    const needsTombstonesFrom = from === undefined ? head.nextOffset : 0;
+    const needsTombstonesFrom = start === undefined ? head.nextOffset : 0;
     this.#tombstonesFrom = command.withoutTombstones ? Number.MAX_SAFE_INTEGER : needsTombstonesFrom;
   }
 

@@ -90,7 +90,7 @@ export async function readRecord(
   position: { readonly epoch: number; readonly offset: number },
 ): Promise<RecordInput | undefined> {
   const { epoch, offset } = position;
-  const options = { from: { position }, until: { offset: offset + 1 }, limit: 1, whenTrimmed: "skip" } as const;
+  const options = { start: { position }, until: { offset: offset + 1 }, limit: 1, whenTrimmed: "skip" } as const;
   const record = await first(client.read(topic, options));
   return record?.offset === offset && epoch !== 0 ? record : undefined;
 }

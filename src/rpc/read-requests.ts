@@ -39,7 +39,7 @@ const behindPolicies = new Map<number, WhenBehind>([
 export function decodeRead(request: ReadRequest, topic: string): ReadCommand {
   return {
     topic,
-    from: decodeStart(request.from, "from"),
+    start: decodeStart(request.start),
     direction: enumMeaning(directions, request.direction, "direction"),
     until: decodeUntil(request.until),
     limit: request.limit,
@@ -51,16 +51,16 @@ export function decodeRead(request: ReadRequest, topic: string): ReadCommand {
 export function decodeFollow(request: FollowRequest, topic: string): FollowCommand {
   return {
     topic,
-    from: decodeStart(request.from, "from"),
+    start: decodeStart(request.start),
     whenBehind: enumMeaning(behindPolicies, request.whenBehind, "when_behind"),
     whenTrimmed: enumMeaning(trimmedPolicies, request.whenTrimmed, "when_trimmed"),
     filter: optionalFilter(request.filter),
   };
 }
 
-/** `field` is its path as written in proto. */
-export function decodeStart(from: StartMessage | undefined, field: string): Start | undefined {
-  const start = from?.start;
+/** The field is called `start` in every request. */
+export function decodeStart(message: StartMessage | undefined): Start | undefined {
+  const start = message?.at;
   if (start === undefined) return undefined;
   switch (start.$case) {
     case "earliest":
@@ -71,9 +71,9 @@ export function decodeStart(from: StartMessage | undefined, field: string): Star
     case "offset":
       return { at: "offset", offset: start.value };
     case "time":
-      return { at: "time", timeMicros: timeMicros(start.value, `${field}.time`) };
+      return { at: "time", timeMicros: timeMicros(start.value, "start.time") };
     case "last":
-      if (start.value === 0) throw invalidArgument(`${field}.last`, "must be at least 1");
+      if (start.value === 0) throw invalidArgument("start.last", "must be at least 1");
       return { at: "last", count: start.value };
     default:
       throw start satisfies never;
@@ -81,7 +81,7 @@ export function decodeStart(from: StartMessage | undefined, field: string): Star
 }
 
 function decodeUntil(message: ReadRequest_Until | undefined): Until {
-  const until = message?.until;
+  const until = message?.at;
   if (until === undefined) return { at: "end" };
   switch (until.$case) {
     case "offset":

@@ -50,8 +50,8 @@ function eventOf(message: Exclude<FollowMessage, { kind: "page" }>): NonNullable
   }
 }
 
-function skippedOf({ fromOffset, toOffset, reason }: SkippedMessage): Skipped {
-  return { fromOffset, toOffset, reason: reasonOf[reason] };
+function skippedOf({ firstOffset, nextOffset, reason }: SkippedMessage): Skipped {
+  return { firstOffset, nextOffset, reason: reasonOf[reason] };
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -65,7 +65,7 @@ function topicOf(request: { readonly topic: string }, context: CallContext): str
 }
 
 /** Where a reader resumes that was drained before its first message, if it named a place. */
-function openingPosition({ from }: { readonly from: ReturnType<typeof decodeRead>["from"] }) {
-  if (from?.at === "position") return from.position;
-  return from?.at === "offset" ? { epoch: 0, offset: from.offset } : undefined;
+function openingPosition({ start }: { readonly start: ReturnType<typeof decodeRead>["start"] }) {
+  if (start?.at === "position") return start.position;
+  return start?.at === "offset" ? { epoch: 0, offset: start.offset } : undefined;
 }

@@ -56,12 +56,12 @@ export function stateService(calls: Calls, engine: Engine): readonly Method[] {
         positionAfter: (message) => message.next,
       },
       (request, context) => {
-        const from = positionOf(request.from);
+        const start = positionOf(request.start);
         const { changesOnly, withoutTombstones } = request;
-        if (changesOnly && from !== undefined) {
+        if (changesOnly && start !== undefined) {
           throw invalidArgument(
             "changes_only",
-            "must not be set with from, which says already where the changes begin",
+            "must not be set with start, which says already where the changes begin",
           );
         }
         const command = {
@@ -69,11 +69,11 @@ export function stateService(calls: Calls, engine: Engine): readonly Method[] {
           keyPrefix: checkKeyPart("key_prefix", request.keyPrefix),
           rectangle: request.rectangle && checkRectangle(request.rectangle),
           filter: optionalFilter(request.filter),
-          from,
+          start,
           changesOnly,
           withoutTombstones,
         };
-        context.position = from;
+        context.position = start;
         return engine.watchState(command, context.stream, context.signal);
       },
     ),
@@ -86,9 +86,9 @@ function topicOf(request: { readonly topic: string }, context: CallContext): str
 }
 
 function positionOf(
-  from: { readonly epoch: number; readonly offset?: number | undefined } | undefined,
+  start: { readonly epoch: number; readonly offset?: number | undefined } | undefined,
 ): Position | undefined {
-  return from && { epoch: from.epoch, offset: from.offset ?? 0 };
+  return start && { epoch: start.epoch, offset: start.offset ?? 0 };
 }
 
 function checkKeys(keys: readonly string[]): readonly string[] {

@@ -109,6 +109,7 @@ function detailsOf(error: MillraceError, facts: Readonly<Record<string, string>>
     const fieldViolations = error.violations.slice(0, violationsMax).map(({ field, description }) => ({
       field: clip(field, violationBytesMax),
       description: clip(description, violationBytesMax),
+      reason: "",
     }));
     details.push(pack("google.rpc.BadRequest", BadRequest.encode({ fieldViolations }).finish()));
   }

@@ -3,9 +3,9 @@ import type { Engine, TopicDescription } from "../engine/index.js";
 import {
   type Topic,
   type TopicLimits,
-  type TopicServiceListRequest,
+  type ListTopicsRequest,
   TopicServiceService as Shapes,
-  type TopicServiceUpdateRequest,
+  type UpdateTopicRequest,
 } from "../gen/millrace/v1/topic_service.js";
 import type { Calls } from "./calls.js";
 import type { CallContext, Method } from "./method.js";
@@ -21,7 +21,7 @@ const noLimits: TopicLimits = { recordBytes: 0, batchRecords: 0, batchBytes: 0 }
 
 export function topicService(calls: Calls, { topics }: Pick<Engine, "topics">, limits: Limits): readonly Method[] {
   return [
-    unary(calls, Shapes.create, async (request, context) => {
+    unary(calls, Shapes.createTopic, async (request, context) => {
       const name = topicOf(request, context);
       const labels = checkLabels(request.labels);
       const asked = checkLimits(request.limits, limits);
@@ -29,10 +29,10 @@ export function topicService(calls: Calls, { topics }: Pick<Engine, "topics">, l
       const created = await topics.create({ name, labels, limits: asked, retention, keyed: request.keyed });
       return { topic: encodeTopic(created) };
     }),
-    unary(calls, Shapes.get, async (request, context) => ({
+    unary(calls, Shapes.getTopic, async (request, context) => ({
       topic: encodeTopic(await topics.get(topicOf(request, context))),
     })),
-    unary(calls, Shapes.list, async (request) => {
+    unary(calls, Shapes.listTopics, async (request) => {
       const { topics: found, hasMore } = await topics.list(decodeList(request));
       const last = found.at(-1);
       return {
@@ -40,16 +40,16 @@ export function topicService(calls: Calls, { topics }: Pick<Engine, "topics">, l
         nextPageToken: hasMore && last !== undefined ? encodePageToken("topics", last.name) : "",
       };
     }),
-    unary(calls, Shapes.update, async (request, context) => ({
+    unary(calls, Shapes.updateTopic, async (request, context) => ({
       topic: encodeTopic(await topics.update(topicOf(request, context), decodeChange(request, limits))),
     })),
-    unary(calls, Shapes.trim, async (request, context) => ({
+    unary(calls, Shapes.trimTopic, async (request, context) => ({
       topic: encodeTopic(await topics.trim(topicOf(request, context), request.beforeOffset, request.epoch)),
     })),
-    unary(calls, Shapes.close, async (request, context) => ({
+    unary(calls, Shapes.closeTopic, async (request, context) => ({
       topic: encodeTopic(await topics.close(topicOf(request, context))),
     })),
-    unary(calls, Shapes.delete, async (request, context) => {
+    unary(calls, Shapes.deleteTopic, async (request, context) => {
       await topics.delete(topicOf(request, context), request.epoch);
       return {};
     }),
@@ -61,7 +61,7 @@ function topicOf(request: { readonly topic: string }, context: CallContext): str
   return request.topic;
 }
 
-function decodeList(request: TopicServiceListRequest) {
+function decodeList(request: ListTopicsRequest) {
   if (!/^[a-z0-9._/-]{0,200}$/.test(request.prefix)) {
     throw invalidArgument("prefix", "must be the beginning of a topic's name: [a-z0-9._/-]{0,200}");
   }
@@ -70,7 +70,7 @@ function decodeList(request: TopicServiceListRequest) {
 }
 
 /** What the mask names; without one, what the request sets (AIP-134). */
-function decodeChange(request: TopicServiceUpdateRequest, most: Limits): TopicChange {
+function decodeChange(request: UpdateTopicRequest, most: Limits): TopicChange {
   const paths = request.updateMask ?? [];
   const asked = checkLimits(request.limits, most);
   const retention = checkRetention(request.retention);

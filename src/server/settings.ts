@@ -82,6 +82,12 @@ const limitRows: {
     "Consume calls that one subscription may have on a node",
   ],
   consumeAheadBytes: ["consume-ahead-bytes", 1024, 2 ** 40, "Read ahead for one subscription's consumers"],
+  outstandingNodeRecords: [
+    "outstanding-node-records",
+    1000,
+    100_000_000,
+    "Records that consumers of this node may have outstanding, or waiting for redelivery",
+  ],
   consumeAheadNodeBytes: ["consume-ahead-node-bytes", 1024, 2 ** 40, "Read ahead for all consumers together"],
   claimRecords: ["claim-records", 1, 1_000_000, "Records that a node takes off a SHARED subscription at once"],
   settleIntervalMs: [

@@ -34,6 +34,11 @@ export interface StoredSubscription {
   readonly generation: number;
   /** The newest consumer of an EXCLUSIVE subscription: only who has this ticket may hold its claim. */
   readonly ticket: number;
+  /**
+   * Added to every attempt: a record's is `attemptsBefore + deliveries + 1`. Raised by every seek, so that no attempt of
+   * before it is used again, and what is said with one is stale.
+   */
+  readonly attemptsBefore: number;
   readonly createTimeMicros: number;
 }
 
@@ -94,7 +99,7 @@ export interface ClaimHolder {
 export interface Retry {
   readonly claimId: number;
   readonly offset: number;
-  /** How often it was handed out. */
+  /** How many attempts are over; 0: it was given back before it counted as one. */
   readonly deliveries: number;
   /** How many of those count as failures. */
   readonly failures: number;
@@ -104,8 +109,8 @@ export interface Retry {
   readonly lane: number | undefined;
 }
 
-/** What is noted of a record that is to be handed out again. */
-export interface RetryWrite extends Omit<Retry, "retryAtMicros"> {
+/** Neighbouring records that are to be handed out again, and what is noted of each of them. */
+export interface RetryWrite extends OffsetRange, Omit<Retry, "offset" | "retryAtMicros"> {
   /** From the statement's time on. */
   readonly delayMs: number;
   /** Added to its reasons. Undefined: it did not fail. */
@@ -129,18 +134,25 @@ export interface SettleWrite {
   readonly subscriptionId: number;
   readonly session: number;
   /** Taken out of `todo`. */
-  readonly settled: readonly { readonly claimId: number; readonly ranges: readonly OffsetRange[] }[];
-  /** Settled offsets that have a row in `retries`: it goes. */
-  readonly settledRetries: readonly number[];
+  readonly settled: readonly ClaimRanges[];
+  /** Settled offsets that have a row in `retries`, which is deleted. */
+  readonly settledRetries: readonly OffsetRange[];
+  /** Each offset once. */
   readonly retries: readonly RetryWrite[];
   readonly parked: readonly ParkWrite[];
+}
+
+/** Offsets of a claim. */
+export interface ClaimRanges {
+  readonly claimId: number;
+  readonly ranges: readonly OffsetRange[];
 }
 
 export interface SettleOutcome {
   /** Not this session's any more: nothing of what was to be written of these was. */
   readonly lostClaims: readonly number[];
-  /** Of `retries` and `parked`: not in their claim's `todo` any more; somebody else settled them. */
-  readonly settledElsewhere: readonly number[];
+  /** Of `retries` and `parked`: not in their claim's `todo` any more; somebody else settled them. Ascending and apart. */
+  readonly settledElsewhere: readonly OffsetRange[];
   /** Of `parked`: neither the topic nor a redrive has the record any more. They are taken out of `todo`. */
   readonly gone: readonly number[];
 }
@@ -217,8 +229,28 @@ export interface RedriveWrite {
 export interface CommitClaim {
   readonly subscriptionId: number;
   readonly session: number;
-  /** Each offset with the slot of its key (0 but in KEYED ones) and how often it was handed out before this delivery. */
-  readonly records: readonly { readonly offset: number; readonly slot: number; readonly deliveriesBefore: number }[];
+  /** Each offset with the slot of its key (0 but in KEYED ones) and its attempt, as the consumer was told. */
+  readonly records: readonly { readonly offset: number; readonly slot: number; readonly attempt: number }[];
+}
+
+/** Neighbouring records at the same attempt. */
+export interface SettledRange extends OffsetRange {
+  readonly attempt: number;
+}
+
+/** What a Commit settled, for the node that delivered it. */
+export interface SettledNotice {
+  readonly subscriptionId: number;
+  /** By which it was delivered. */
+  readonly session: number;
+  /** Undefined: too many to tell. `findSettled` finds them. */
+  readonly records: readonly SettledRange[] | undefined;
+}
+
+export interface ListenSettledHandlers {
+  readonly onNotice: (notice: SettledNotice) => void;
+  /** After each connect, the first one too: notices of before were missed. */
+  readonly onGap: () => void;
 }
 
 /** A topic that a Commit appends to. */
@@ -243,7 +275,10 @@ export interface SubscriptionStore {
   updateSubscription(subscriptionId: number, change: SubscriptionChange): Promise<StoredSubscription | undefined>;
   /** With its claims, retries and parked records. False: it was gone. */
   deleteSubscription(subscriptionId: number): Promise<boolean>;
-  /** Replaces all claims by new, free ones from `offset` on; forgets retries; raises `generation`. Takes over the epoch. */
+  /**
+   * Replaces all claims by new, free ones from `offset` on; forgets retries; raises `generation` and `attemptsBefore`. Takes
+   * over the epoch.
+   */
   seekSubscription(subscriptionId: number, epoch: number, offset: number): Promise<StoredSubscription | undefined>;
   /** Raises `ticket`, and gives it. */
   takeTicket(subscriptionId: number): Promise<number | undefined>;
@@ -287,7 +322,7 @@ export interface SubscriptionStore {
   /** Gives claims back as they are. */
   releaseClaims(subscriptionId: number, session: number, claimIds: readonly number[]): Promise<void>;
 
-  /** The hot path: with `settled` alone it is one statement. A claim whose `todo` is empty goes. */
+  /** The hot path: one statement, but where something is parked. A claim whose `todo` is empty is deleted. */
   settle(write: SettleWrite): Promise<SettleOutcome>;
   /** What waits in these claims, by time; at most `count`. */
   readRetries(subscriptionId: number, claimIds: readonly number[], count: number): Promise<readonly Retry[]>;
@@ -306,4 +341,13 @@ export interface SubscriptionStore {
 
   /** Settles records of one subscription and appends to topics, in one transaction. */
   commit(claim: CommitClaim, topics: readonly CommitTopic[]): Promise<CommitOutcome>;
+  /** Tells all nodes that listen what a Commit settled. It may get lost. */
+  announceSettled(notice: SettledNotice): Promise<void>;
+  /**
+   * Hears what other nodes announce, on a connection of its own that is connected again whenever it is lost. Resolves when
+   * `signal` aborts or the store is closed; an embedded database, which has one node, resolves at once. Never throws.
+   */
+  listenSettled(handlers: ListenSettledHandlers, signal: AbortSignal): Promise<void>;
+  /** Of each asked claim the ranges that are not in it any more, or all if it is not this session's; none are left out. */
+  findSettled(subscriptionId: number, session: number, asked: readonly ClaimRanges[]): Promise<readonly ClaimRanges[]>;
 }

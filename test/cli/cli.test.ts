@@ -50,13 +50,13 @@ describe("millrace", () => {
     const texts = async (...args: string[]) =>
       (await cli(["read", "part", ...args])).lines.map((line) => JSON.parse(line).text).join("");
     expect(await texts()).toBe("abcde");
-    expect(await texts("--from", "1", "--until", "4")).toBe("bcd");
-    expect(await texts("--from", "last:2")).toBe("de");
+    expect(await texts("--start", "1", "--until", "4")).toBe("bcd");
+    expect(await texts("--start", "last:2")).toBe("de");
     expect(await texts("--backward", "--limit", "2")).toBe("ed");
-    expect(await texts("--from", "2000-01-01", "--limit", "1")).toBe("a");
+    expect(await texts("--start", "2000-01-01", "--limit", "1")).toBe("a");
     const { stderr } = await cli(["read", "part", "--limit", "2", "--position"]);
-    const position = /--from (\d+:2)$/m.exec(stderr)?.[1];
-    expect(await texts("--from", position ?? "none")).toBe("cde");
+    const position = /--start (\d+:2)$/m.exec(stderr)?.[1];
+    expect(await texts("--start", position ?? "none")).toBe("cde");
   });
 
   test("names file and line of what cannot be published, after publishing what came before", async () => {
@@ -84,13 +84,13 @@ describe("millrace", () => {
   });
 
   test("follows until it is interrupted, and says where to resume", async () => {
-    const following = await cli(["follow", "cities", "--from", "last:3", "--position"], {
+    const following = await cli(["follow", "cities", "--start", "last:3", "--position"], {
       onOutput: (stdout, kill) => {
         if (stdout.split("\n").length > 3) kill("SIGINT");
       },
     });
     expect(following.lines.map((line) => JSON.parse(line).offset)).toEqual(["19997", "19998", "19999"]);
-    expect(following.stderr).toMatch(/^Resume with --from \d+:20000\n$/);
+    expect(following.stderr).toMatch(/^Resume with --start \d+:20000\n$/);
     expect(following.code).toBe(130);
   });
 
@@ -126,11 +126,11 @@ describe("millrace", () => {
     expect(JSON.parse((await cli(["topic", "trim", "life", "--before", "1"])).stdout)).toMatchObject({
       earliestOffset: "1",
     });
-    const below = await cli(["read", "life", "--from", "0"]);
+    const below = await cli(["read", "life", "--start", "0"]);
     expect([below.code, below.stderr]).toEqual([1, expect.stringContaining("OUT_OF_RANGE")]);
     expect(JSON.parse((await cli(["topic", "close", "life"])).stdout)).toMatchObject({ closed: true });
     expect((await cli(["publish", "life"], { input: "{}" })).stderr).toContain("FAILED_PRECONDITION");
-    expect((await cli(["follow", "life", "--from", "earliest"])).code).toBe(0);
+    expect((await cli(["follow", "life", "--start", "earliest"])).code).toBe(0);
     expect((await cli(["topic", "list", "lif"])).lines).toHaveLength(1);
     expect((await cli(["topic", "delete", "life"])).code).toBe(0);
     expect((await cli(["topic", "get", "life"])).code).toBe(1);
@@ -164,19 +164,19 @@ describe("millrace", () => {
     expect((await cli(["call", "Health/Check"])).stdout).toBe('{"status":"SERVING"}\n');
     const masked = await cli([
       "call",
-      "TopicService/Update",
+      "TopicService/UpdateTopic",
       '{"topic":"called","labels":{"a":"b"},"updateMask":"labels"}',
     ]);
     expect(JSON.parse(masked.stdout).topic.labels).toEqual({ a: "b" });
-    const refused = await cli(["call", "TopicService/Get", '{"topic":"NO"}']);
+    const refused = await cli(["call", "TopicService/GetTopic", '{"topic":"NO"}']);
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/^millrace: INVALID_ARGUMENT: topic/)]);
-    const unknown = await cli(["call", "TopicService/Get", '{"topik":"x"}']);
+    const unknown = await cli(["call", "TopicService/GetTopic", '{"topik":"x"}']);
     expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringContaining("topik: is no field")]);
   });
 
   test("lists live streams", async () => {
     const listed: string[] = [];
-    await cli(["follow", "cities", "--from", "last:1"], {
+    await cli(["follow", "cities", "--start", "last:1"], {
       onOutput: (_stdout, kill) => {
         void cli(["streams", "cities"]).then(({ lines }) => {
           listed.push(...lines);
@@ -194,7 +194,7 @@ describe("millrace", () => {
     const wrong: [args: string[], text: string][] = [
       [["reed"], "unknown command"],
       [["read"], "missing required argument"],
-      [["read", "cities", "--from", "yesterday"], "--from: must be earliest, latest"],
+      [["read", "cities", "--start", "yesterday"], "--start: must be earliest, latest"],
       [["read", "cities", "--limit", "-1"], "--limit"],
       [["call", "Nope/Nope"], "There is no method"],
       [["topic", "update", "cities"], "say what to change"],

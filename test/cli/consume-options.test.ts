@@ -35,8 +35,8 @@ describe("readConsumeTask()", () => {
 
   test("prints a subscription's records, or an ephemeral consumer's", () => {
     expect(readConsumeTask(["work"], {})).toEqual({ target: "work", run: undefined, window });
-    expect(readConsumeTask([], { topic: "orders", from: "earliest" })).toEqual({
-      target: { topic: "orders", from: "earliest" },
+    expect(readConsumeTask([], { topic: "orders", start: "earliest" })).toEqual({
+      target: { topic: "orders", start: "earliest" },
       run: undefined,
       window,
     });
@@ -58,7 +58,7 @@ describe("readConsumeTask()", () => {
 
   const faults: [words: readonly string[], options: ConsumeCommandOptions, text: string][] = [
     [[], {}, "say a subscription, or --topic"],
-    [["work"], { from: "earliest" }, "--from is for --topic"],
+    [["work"], { start: "earliest" }, "--start is for --topic"],
     [["work"], { concurrency: 2 }, "--concurrency is for --exec"],
     [["work", "other"], {}, '"other" is too many'],
     [["work"], { topic: "orders" }, '"work" is too many'],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { parseStart, parseTarget, parseUntil } from "../../src/cli/start-option.js";
+import { parseStart, parseUntil } from "../../src/cli/start-option.js";
 
 describe("parseStart()", () => {
   const known: Record<string, unknown> = {
@@ -31,17 +31,9 @@ describe("parseStart()", () => {
     "EARLIEST",
   ]) {
     test(`refuses ${JSON.stringify(text)}`, () => {
-      expect(() => parseStart(text)).toThrow("--from: ");
+      expect(() => parseStart(text)).toThrow("--start: ");
     });
   }
-});
-
-describe("parseTarget()", () => {
-  test("reads what parseStart() does, under its own name", () => {
-    expect(parseTarget("last:2")).toEqual({ last: 2 });
-    expect(() => parseTarget("x")).toThrow("--to: must be earliest");
-    expect(() => parseTarget("9007199254740993")).toThrow("--to: ");
-  });
 });
 
 describe("parseUntil()", () => {

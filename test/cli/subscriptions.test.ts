@@ -38,7 +38,7 @@ async function prepare(
     name,
     texts.map((text) => ({ text })),
   );
-  await millrace.subscriptions.create(name, { topic: name, from: "earliest", ...settings });
+  await millrace.subscriptions.create(name, { topic: name, start: "earliest", ...settings });
 }
 
 async function lagOf(name: string): Promise<number> {
@@ -59,7 +59,7 @@ test("subscription, creates, changes, pauses, moves and describes", async () => 
   const changed = await json("subscription", "update", "life", "--attempts", "3");
   expect(changed).toMatchObject({ ackDeadline: "10s", attemptsMax: 3, labels: { team: "a" } });
   expect(await json("subscription", "pause", "life")).toMatchObject({ paused: true });
-  expect(await json("subscription", "seek", "life", "--to", "last:1")).toMatchObject({ cursor: { offset: "1" } });
+  expect(await json("subscription", "seek", "life", "--start", "last:1")).toMatchObject({ cursor: { offset: "1" } });
   expect(await json("subscription", "describe", "life", "--once")).toMatchObject({
     subscription: { name: "life" },
     cursor: { offset: "1" },
@@ -75,7 +75,7 @@ test("consume, prints what follow would, acknowledges what was printed, and no m
   const rest = await cli(["consume", "printed"], { onOutput: (_stdout, kill) => kill("SIGINT") });
   expect([rest.code, rest.lines.map((line) => JSON.parse(line).offset)]).toEqual([130, ["3"]]);
   expect(await lagOf("printed")).toBe(0);
-  const ephemeral = await cli(["consume", "--topic", "printed", "--from", "1", "--limit", "2"]);
+  const ephemeral = await cli(["consume", "--topic", "printed", "--start", "1", "--limit", "2"]);
   expect(ephemeral.lines.map((line) => JSON.parse(line).text)).toEqual(["b", "c"]);
 });
 

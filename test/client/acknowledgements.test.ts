@@ -16,16 +16,13 @@ describe("Acknowledgements", () => {
     outbox.window = { records: 2, bytes: 3 };
     expect(outbox.take()).toMatchObject({
       window: { records: 2, bytes: 3 },
-      acknowledge: [
-        { firstOffset: 1, nextOffset: 4 },
-        { firstOffset: 9, nextOffset: 10 },
-      ],
+      acknowledge: [{ offsets: { firstOffset: 1, nextOffset: 4 } }, { offsets: { firstOffset: 9, nextOffset: 10 } }],
       reject: [
         { offsets: { firstOffset: 20, nextOffset: 22 }, delay: undefined, reason: "x" },
         { offsets: { firstOffset: 22, nextOffset: 23 }, delay: { seconds: 1, nanos: 500_000_000 } },
       ],
       park: [{ offsets: { firstOffset: 30, nextOffset: 31 }, reason: "y" }],
-      release: [{ firstOffset: 40, nextOffset: 50 }],
+      release: [{ offsets: { firstOffset: 40, nextOffset: 50 } }],
       extend: [
         { offsets: { firstOffset: 60, nextOffset: 61 }, by: undefined },
         { offsets: { firstOffset: 61, nextOffset: 62 }, by: { seconds: 5 } },
@@ -50,7 +47,7 @@ describe("Acknowledgements", () => {
       const { acknowledge, reject } = request;
       expect(acknowledge.length + reject.length).toBeLessThanOrEqual(10_000);
       expect(ConsumeRequest.encode(request).finish().length).toBeLessThan(2_000_000);
-      for (const { firstOffset } of acknowledge) acknowledged.add(firstOffset);
+      for (const { offsets } of acknowledge) acknowledged.add(offsets?.firstOffset ?? -1);
       for (const { offsets } of reject) rejected.add(offsets?.firstOffset ?? -1);
     }
     expect(acknowledged.size).toBe(12_000);

@@ -76,7 +76,7 @@ describe("for await (… of consume())", () => {
     expect(seen).toEqual(upTo(14));
     expect(sorted(group.acknowledged)).toEqual(upTo(14));
     expect(group.released).toEqual([14]);
-    expect(group.said.at(-1)).toMatchObject({ acknowledge: [expect.objectContaining({ nextOffset: 14 })] });
+    expect(group.said.at(-1)).toMatchObject({ acknowledge: [{ offsets: { nextOffset: 14 } }] });
   });
 
   test("rejects the record at which it is left, and gives back the rest", async () => {
@@ -137,8 +137,8 @@ describe("for await (… of consume())", () => {
     await deliveries.at(-1)?.acknowledge();
     expect(group.said.map(({ acknowledge }) => acknowledge)).toEqual([
       [
-        { firstOffset: 0, nextOffset: 1000 },
-        { firstOffset: 2000, nextOffset: 2001 },
+        { offsets: { firstOffset: 0, nextOffset: 1000 }, attempt: 0 },
+        { offsets: { firstOffset: 2000, nextOffset: 2001 }, attempt: 0 },
       ],
     ]);
     await loop.return?.();
@@ -524,7 +524,7 @@ describe("an ephemeral consumer", () => {
       },
     });
     const seen: string[] = [];
-    for await (const delivery of consume({}, { topic: "t", from: { offset: 40 } })) {
+    for await (const delivery of consume({}, { topic: "t", start: { offset: 40 } })) {
       seen.push(`${delivery.offset}`);
       if (seen.length === 3) {
         // 40 and 41 are done; 43 is done too, but 42 is not.
@@ -533,11 +533,11 @@ describe("an ephemeral consumer", () => {
       if (seen.length === 5) break;
     }
     expect(seen).toEqual(["40", "41", "42", "42", "43"]);
-    expect(group.openings.map(({ topic, subscription, from }) => [topic, subscription, from?.start?.$case])).toEqual([
+    expect(group.openings.map(({ topic, subscription, start }) => [topic, subscription, start?.at?.$case])).toEqual([
       ["t", "", "offset"],
       ["t", "", "position"],
     ]);
-    expect(group.openings[1]?.from?.start).toMatchObject({ value: { epoch: 7, offset: 42 } });
+    expect(group.openings[1]?.start?.at).toMatchObject({ value: { epoch: 7, offset: 42 } });
   });
 });
 

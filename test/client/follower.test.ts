@@ -51,9 +51,9 @@ const eventAt = (offset: number, event: FollowResponse["event"]): FollowResponse
 const started = (offset: number) =>
   eventAt(offset, { $case: "started", value: { earliestOffset: 0, nextOffset: 100 } });
 
-function startOf({ from }: FollowRequest | ReadRequest): number {
-  if (from?.start?.$case === "position") return from.start.value.offset ?? 0;
-  return from?.start?.$case === "offset" ? from.start.value : 0;
+function startOf({ start }: FollowRequest | ReadRequest): number {
+  if (start?.at?.$case === "position") return start.at.value.offset ?? 0;
+  return start?.at?.$case === "offset" ? start.at.value : 0;
 }
 
 async function take(records: AsyncIterable<ReceivedRecord>, count: number): Promise<number[]> {
@@ -85,7 +85,7 @@ describe("follow()", () => {
         stream.write(page(first + 3, first + 5), () => ends[call % ends.length]?.(stream));
       },
     });
-    const records = follow({ from: { offset: 0 }, onEvent: (event) => events.push(event) });
+    const records = follow({ start: { offset: 0 }, onEvent: (event) => events.push(event) });
     expect(await take(records, 60)).toEqual(upTo(60));
     expect(records.position).toEqual({ epoch, offset: 60 });
     const attempts = events.flatMap((event) => (event.type === "reconnecting" ? [event.attempt] : []));
@@ -96,8 +96,8 @@ describe("follow()", () => {
     const starts: string[] = [];
     const { follow } = await open({
       follow(stream, call) {
-        const { start } = stream.request.from ?? {};
-        starts.push(start?.$case === "position" ? `position ${start.value.offset}` : String(start?.$case));
+        const { at } = stream.request.start ?? {};
+        starts.push(at?.$case === "position" ? `position ${at.value.offset}` : String(at?.$case));
         if (call < 2) endWith(stream, status.UNAVAILABLE);
         else if (call === 2) {
           stream.write(started(40));
@@ -117,7 +117,7 @@ describe("follow()", () => {
         stream.write(page(0, 2));
         stream.write(eventAt(2, { $case: "caughtUp", value: {} }));
         stream.write(eventAt(2, { $case: "fellBehind", value: { lag: 3 } }));
-        stream.write(eventAt(4, { $case: "skipped", value: { fromOffset: 2, toOffset: 4, reason: 2 } }));
+        stream.write(eventAt(4, { $case: "skipped", value: { firstOffset: 2, nextOffset: 4, reason: 2 } }));
         stream.write(page(4, 5));
         stream.write(eventAt(5, { $case: "heartbeat", value: { nextOffset: 5, waiting: 1 } }));
         stream.write(eventAt(5, { $case: "closed", value: {} }));
@@ -163,7 +163,7 @@ describe("follow()", () => {
         stream.write(page(first, first + 1));
       },
     });
-    const records = follow({ from: { offset: 0 }, silenceMs: 50, onEvent: (event) => events.push(event) });
+    const records = follow({ start: { offset: 0 }, silenceMs: 50, onEvent: (event) => events.push(event) });
     expect(await take(records, 3)).toEqual([0, 1, 2]);
     // On a busy machine a first message may come too late as well.
     expect(events.length).toBeGreaterThanOrEqual(2);
@@ -251,9 +251,9 @@ describe("read()", () => {
       nextOffset: () => nextOffset,
       read(stream, call) {
         nextOffset += 5;
-        untils.push(stream.request.until?.until);
+        untils.push(stream.request.until?.at);
         const first = startOf(stream.request);
-        const end = stream.request.until?.until?.value as number;
+        const end = stream.request.until?.at?.value as number;
         stream.write({ ...page(first, Math.min(end, first + 6)), skipped: undefined });
         if (first + 6 >= end) stream.end();
         else endWith(stream, call % 2 === 0 ? status.UNAVAILABLE : status.CANCELLED);

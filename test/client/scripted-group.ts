@@ -92,13 +92,17 @@ export function scriptedGroup(): ScriptedGroup {
 }
 
 function note(group: ScriptedGroup, request: ConsumeRequest): void {
-  group.acknowledged.push(...offsetsOf(request.acknowledge));
-  group.released.push(...offsetsOf(request.release));
-  group.extended.push(...offsetsOf(request.extend.map(({ offsets }) => offsets)));
+  group.acknowledged.push(...offsetsOf(rangesOf(request.acknowledge)));
+  group.released.push(...offsetsOf(rangesOf(request.release)));
+  group.extended.push(...offsetsOf(rangesOf(request.extend)));
   for (const { offsets, reason, delay } of request.reject) {
     const delayMs = delay && delay.seconds * 1000 + delay.nanos / 1_000_000;
     for (const offset of offsetsOf([offsets])) group.rejected.push({ offset, reason, delayMs });
   }
+}
+
+function rangesOf(verdicts: readonly { offsets: OffsetRange | undefined }[]) {
+  return verdicts.map(({ offsets }) => offsets);
 }
 
 function confirm({ stale }: ScriptedGroup, stream: ConsumeCall, request: ConsumeRequest): void {
@@ -108,13 +112,12 @@ function confirm({ stale }: ScriptedGroup, stream: ConsumeCall, request: Consume
     for (const offset of offsetsOf(ranges)) (stale.has(offset) ? refused : left).add(offset, offset + 1);
     return [...left];
   };
-  const rangesOf = (list: readonly { offsets: OffsetRange | undefined }[]) => list.map(({ offsets }) => offsets);
   const confirmed = {
-    acknowledged: taken(request.acknowledge),
+    acknowledged: taken(rangesOf(request.acknowledge)),
     rejected: taken(rangesOf(request.reject)),
     parked: taken(rangesOf(request.park)),
     extended: taken(rangesOf(request.extend)),
-    released: taken(request.release),
+    released: taken(rangesOf(request.release)),
     stale: [...refused],
   };
   if (Object.values(confirmed).some((ranges) => ranges.length > 0)) stream.write({ ...nothing, confirmed });

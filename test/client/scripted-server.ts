@@ -36,8 +36,8 @@ import {
   SubscriptionServiceService,
 } from "../../src/gen/millrace/v1/subscription_service.js";
 import {
-  type TopicServiceGetRequest,
-  type TopicServiceGetResponse,
+  type GetTopicRequest,
+  type GetTopicResponse,
   TopicServiceService,
 } from "../../src/gen/millrace/v1/topic_service.js";
 
@@ -89,10 +89,7 @@ export async function startScriptedServer(script: Script): Promise<ScriptedServe
     throw new Error("not scripted");
   };
   server.addService(TopicServiceService, {
-    get(
-      call: ServerUnaryCall<TopicServiceGetRequest, TopicServiceGetResponse>,
-      answer: sendUnaryData<TopicServiceGetResponse>,
-    ) {
+    getTopic(call: ServerUnaryCall<GetTopicRequest, GetTopicResponse>, answer: sendUnaryData<GetTopicResponse>) {
       const topic = { name: call.request.topic, epoch: 1, labels: new Map<string, string>(), limits: undefined };
       const none = { stateBuild: undefined, retention: undefined };
       const times = { firstTime: undefined, lastTime: undefined, createTime: undefined };
@@ -108,12 +105,12 @@ export async function startScriptedServer(script: Script): Promise<ScriptedServe
         },
       });
     },
-    create: unused,
-    list: unused,
-    update: unused,
-    trim: unused,
-    close: unused,
-    delete: unused,
+    createTopic: unused,
+    listTopics: unused,
+    updateTopic: unused,
+    trimTopic: unused,
+    closeTopic: unused,
+    deleteTopic: unused,
   });
   server.addService(SubscriptionServiceService, {
     consume(stream: ConsumeCall) {
@@ -125,19 +122,19 @@ export async function startScriptedServer(script: Script): Promise<ScriptedServe
       if ("code" in given) answer(given as StatusObject);
       else answer(null, given as CommitResponse);
     },
-    create: unused,
-    get: unused,
-    list: unused,
-    update: unused,
-    delete: unused,
-    pause: unused,
-    resume: unused,
-    seek: unused,
-    describe: unused,
-    listParked: unused,
-    getParked: unused,
-    redriveParked: unused,
-    discardParked: unused,
+    createSubscription: unused,
+    getSubscription: unused,
+    listSubscriptions: unused,
+    updateSubscription: unused,
+    deleteSubscription: unused,
+    pauseSubscription: unused,
+    resumeSubscription: unused,
+    seekSubscription: unused,
+    describeSubscription: unused,
+    listParkedRecords: unused,
+    getParkedRecord: unused,
+    redriveParkedRecords: unused,
+    discardParkedRecords: unused,
   });
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) => {

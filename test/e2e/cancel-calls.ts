@@ -180,8 +180,8 @@ function beginRead(client: Client, { random, end }: Beginning): Cancellable {
 function beginFollow(client: Client, { random, end }: Beginning): Cancellable {
   const { path, requestSerialize, responseDeserialize } = RecordServiceService.follow;
   const topic = oneOf(random, [topics.history, topics.live]);
-  const start = oneOf(random, [{ $case: "earliest" as const, value: {} }, undefined]);
-  const request = FollowRequest.fromPartial({ topic, from: { start } });
+  const at = oneOf(random, [{ $case: "earliest" as const, value: {} }, undefined]);
+  const request = FollowRequest.fromPartial({ topic, start: { at } });
   const options = anyDeadline(random);
   const stream = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request, options);
   return reading(stream, random, end);

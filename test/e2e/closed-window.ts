@@ -83,7 +83,7 @@ async function publishWhileFollowing(
   let most = 0;
   const following = (async () => {
     let expected = 0;
-    for await (const record of client.follow(name, { from: "earliest" })) {
+    for await (const record of client.follow(name, { start: "earliest" })) {
       if (record.offset !== expected || record.text !== textAt(expected)) {
         throw new Error(`A follower at offset ${expected} was given ${record.offset}: ${record.text?.slice(0, 20)}`);
       }

@@ -27,12 +27,12 @@ test("a keyed subscription whose keys all wait for a retry, with more behind the
     address: server.address,
     opening: { subscription: names.subscription },
     onMessage({ records: handed, attempt }) {
-      const ranges = handed.map(({ offset = 0 }) => ({ firstOffset: offset }));
+      const ranges = handed.map(({ offset = 0 }) => ({ offsets: { firstOffset: offset } }));
       // Nothing works at once.
-      if (attempt === 1) call.send({ reject: ranges.map((offsets) => ({ offsets, reason: "not at once" })) });
+      if (attempt === 1) call.send({ reject: ranges.map((range) => ({ ...range, reason: "not at once" })) });
       else {
         call.send({ acknowledge: ranges });
-        for (const { firstOffset } of ranges) settled.add(firstOffset);
+        for (const { offsets } of ranges) settled.add(offsets.firstOffset);
         if (settled.size === records) call.finish();
       }
     },

@@ -56,7 +56,7 @@ export async function parkPoison(kind: DatabaseKind, { sharing, records, poison 
         expect(done.has(offset)).toBe(false);
         done.add(offset);
         if (failed < poison * attemptsMax) healthyBeforeParked += 1;
-        call.send({ acknowledge: [{ firstOffset: offset }] });
+        call.send({ acknowledge: [{ offsets: { firstOffset: offset } }] });
         continue;
       }
       expect(attempt).toBe((attempts.get(offset) ?? 0) + 1);
@@ -113,7 +113,7 @@ export async function parkPoison(kind: DatabaseKind, { sharing, records, poison 
     receive = ({ records: handed }) => {
       for (const { offset = 0 } of handed) {
         arrivals.push({ offset, afterMs: performance.now() - startedMs });
-        call.send({ acknowledge: [{ firstOffset: offset }] });
+        call.send({ acknowledge: [{ offsets: { firstOffset: offset } }] });
       }
     };
     startedMs = performance.now();

@@ -273,7 +273,7 @@ export async function changeWindows(kind: DatabaseKind, run: WindowRun): Promise
           if (offsets.length === 0) return;
           // Most go back, so that there is always more to come.
           const isBack = random() < 0.7;
-          const ranges = offsets.map((firstOffset) => ({ firstOffset }));
+          const ranges = offsets.map((firstOffset) => ({ offsets: { firstOffset } }));
           consumer.send(isBack ? { release: ranges } : { acknowledge: ranges });
         };
         // Some are answered before the next one, some while it is on its way.
@@ -289,7 +289,7 @@ export async function changeWindows(kind: DatabaseKind, run: WindowRun): Promise
       // Nothing comes through a closed window, for as long as the server has time to say so.
       consumer.send({ window: { records: 0, bytes: 100_000 } });
       await consumer.until(() => consumer.window.records === 0);
-      consumer.send({ acknowledge: consumer.settleAll().map((firstOffset) => ({ firstOffset })) });
+      consumer.send({ acknowledge: consumer.settleAll().map((firstOffset) => ({ offsets: { firstOffset } })) });
       consumer.outstandingSaid = -1;
       const { received } = consumer;
       await consumer.until(() => consumer.outstandingSaid === 0);
@@ -318,14 +318,14 @@ export async function loseNoPermits(kind: DatabaseKind, run: WindowRun): Promise
     while (counts.acknowledged + counts.rejected + counts.timedOut < run.verdicts) {
       await consumer.until(() => consumer.held.size > 0);
       const offsets = consumer.settle(wholeNumberBetween(random, 1, consumer.held.size));
-      const ranges = offsets.map((firstOffset) => ({ firstOffset }));
+      const ranges = offsets.map((firstOffset) => ({ offsets: { firstOffset } }));
       const what = random();
       if (what < 0.7) {
         consumer.send({ acknowledge: ranges });
         counts.acknowledged += offsets.length;
       } else if (what < 0.95) {
         const delay = { seconds: 0, nanos: wholeNumberBetween(random, 0, 30) * 1_000_000 };
-        consumer.send({ reject: ranges.map((range) => ({ offsets: range, delay, reason: "not now" })) });
+        consumer.send({ reject: ranges.map((range) => ({ ...range, delay, reason: "not now" })) });
         counts.rejected += offsets.length;
       } else {
         // Said by nobody: they come again when their deadline passed. Until then they count.
@@ -334,13 +334,13 @@ export async function loseNoPermits(kind: DatabaseKind, run: WindowRun): Promise
     }
     // From here on nothing times out any more, but for what was forgotten before.
     consumer.isKeeping = true;
-    consumer.send({ acknowledge: consumer.settleAll().map((firstOffset) => ({ firstOffset })) });
+    consumer.send({ acknowledge: consumer.settleAll().map((firstOffset) => ({ offsets: { firstOffset } })) });
     await consumer.until(() => consumer.held.size === window.records);
     // It says so itself, and stays there: by heartbeats, whose count is the server's own.
     consumer.outstandingSaid = -1;
     await consumer.until(() => consumer.outstandingSaid === window.records);
     consumer.send({
-      acknowledge: consumer.settleAll().map((firstOffset) => ({ firstOffset })),
+      acknowledge: consumer.settleAll().map((firstOffset) => ({ offsets: { firstOffset } })),
       window: { records: 0 },
     });
     console.log(`${run.sharing} on ${kind}, seed ${run.seed}: no permit is lost after`, counts);

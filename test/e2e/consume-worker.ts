@@ -202,14 +202,14 @@ class Life {
     // Half of what they may have, as the history counts it.
     for (const offset of of.extend) this.#take({ kind: "extend", call, offset, byMs: 1000 });
     const request: DeepPartial<ConsumeRequest> = {
-      acknowledge: rangesOf(of.acknowledge),
-      reject: rangesOf(of.reject).map((range) => ({
-        offsets: range,
+      acknowledge: rangesOf(of.acknowledge).map((offsets) => ({ offsets })),
+      reject: rangesOf(of.reject).map((offsets) => ({
+        offsets,
         delay: { seconds: 0, nanos: wholeNumberBetween(random, 0, 50) * 1_000_000 },
         reason: `not liked by ${call}`,
       })),
-      release: rangesOf(of.release),
-      extend: rangesOf(of.extend).map((range) => ({ offsets: range, by: { seconds: 2, nanos: 0 } })),
+      release: rangesOf(of.release).map((offsets) => ({ offsets })),
+      extend: rangesOf(of.extend).map((offsets) => ({ offsets, by: { seconds: 2, nanos: 0 } })),
     };
     if (of.forget.length < offsets.length) this.#wire.send(request);
     if (of.extend.length > 0) setTimeout(() => this.#settle(of.extend), random() * habits.workMs);

@@ -106,7 +106,7 @@ export async function drainWithFollows(kind: DatabaseKind, follows: number, rand
 function follow(client: MillraceClient, signal: AbortSignal) {
   const transcript = new Transcript();
   const end = (async () => {
-    const stream = client.follow(topic, { from: "earliest", backoff: quickBackoff, signal });
+    const stream = client.follow(topic, { start: "earliest", backoff: quickBackoff, signal });
     for await (const record of stream) transcript.take(record);
   })();
   // It ends with its signal; a failure before that is told where it is waited for.
@@ -117,7 +117,7 @@ function follow(client: MillraceClient, signal: AbortSignal) {
 /** One of our client's, which has read a little and is not iterated until `readOn`. */
 async function holdFollow(client: MillraceClient, signal: AbortSignal) {
   const transcript = new Transcript();
-  const stream = client.follow(topic, { from: "earliest", backoff: quickBackoff, signal })[Symbol.asyncIterator]();
+  const stream = client.follow(topic, { start: "earliest", backoff: quickBackoff, signal })[Symbol.asyncIterator]();
   const readOn = async (nextOffset: number) => {
     while (transcript.nextOffset < nextOffset) {
       const result = await stream.next();
@@ -135,7 +135,7 @@ function stallFollow(address: string): void {
   rawCall(address, RecordServiceService.follow.path, request).stream.end();
 }
 
-const fromEarliest = { topic, from: { start: { $case: "earliest" as const, value: {} } } };
+const fromEarliest = { topic, start: { at: { $case: "earliest" as const, value: {} } } };
 
 /**
  * Follows by grpc-js alone, which show what a client in any language gets. Some in history, most of them near the end.
@@ -145,7 +145,7 @@ function openPlainFollows(address: string, count: number, random: Random): Promi
   const clients: Client[] = Array.from({ length: Math.ceil(count / 100) }, () => openClient(address));
   return Array.from({ length: count }, (_, index) => {
     const client = clients[index % clients.length]!;
-    const last = { topic, from: { start: { $case: "last" as const, value: wholeNumberBetween(random, 1, 100) } } };
+    const last = { topic, start: { at: { $case: "last" as const, value: wholeNumberBetween(random, 1, 100) } } };
     const { path, requestSerialize } = RecordServiceService.follow;
     const request = FollowRequest.fromPartial(index % 10 === 0 ? fromEarliest : last);
     const end = endOfPlainFollow(client.makeServerStreamRequest(path, requestSerialize, decodeRecordsMessage, request));
@@ -189,7 +189,7 @@ async function resumeSome(
   for (const position of positions.slice(0, 5)) {
     expect(position.offset).toBeGreaterThan(0);
     const transcript = new Transcript(position.offset);
-    for await (const record of client.follow(topic, { from: { position } })) {
+    for await (const record of client.follow(topic, { start: { position } })) {
       transcript.take(record);
       if (transcript.nextOffset === nextOffset) break;
     }

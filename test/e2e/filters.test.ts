@@ -69,7 +69,7 @@ describe.each(onPostgres)("Filters on %s", (kind) => {
 
   test("a follow that nothing matches, is told how far it is", async () => {
     await millrace.topics.create("quiet");
-    const follow = millrace.follow("quiet", { from: "earliest", filter: 'key == "never"' });
+    const follow = millrace.follow("quiet", { start: "earliest", filter: 'key == "never"' });
     const pages = follow.pages();
     const first = pages.next();
     await millrace.append("quiet", [{ key: "a" }, { key: "b" }]);

@@ -108,7 +108,7 @@ describe.each(databaseKinds)("a server that was just started on %s", (kind) => {
       { records, next },
     ]);
 
-    const follow = ["-d", '{"topic":"orders","from":{"earliest":{}}}', call("millrace.v1.RecordService/Follow")];
+    const follow = ["-d", '{"topic":"orders","start":{"earliest":{}}}', call("millrace.v1.RecordService/Follow")];
     expect(await curl(follow, (output) => /"caughtUp": \{\}\n\}\n/.test(output))).toEqual([
       { next: { epoch, offset: "0" }, started: { earliestOffset: "0", nextOffset: "2" } },
       { records, next },
@@ -117,7 +117,7 @@ describe.each(databaseKinds)("a server that was just started on %s", (kind) => {
 
     // A consumer at the terminal: one record, then one more, said as JSON on standard input.
     const says = [
-      { after: "", text: '{"topic":"orders","from":{"earliest":{}},"window":{"records":1}}' },
+      { after: "", text: '{"topic":"orders","start":{"earliest":{}},"window":{"records":1}}' },
       { after: '"total": 12', text: '{"acknowledgeThrough":"0"}' },
       { after: '"plain"', text: undefined },
     ];

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import {
-  Client,
+  type Client,
   type ClientDuplexStream,
   credentials,
   loadPackageDefinition,
@@ -87,15 +87,14 @@ describe.each(onPostgres)("on %s", (kind) => {
   });
 
   afterEach(async () => {
-    // TopicService has a method of the name close, which stands before the client's own.
-    for (const client of clients.values()) Client.prototype.close.call(client);
+    for (const client of clients.values()) client.close();
     await server.stop();
     await database.drop();
   });
 
   test("a client with another codec gets the same answers from every method", async () => {
     const limits = { recordBytes: 0, batchRecords: 10, batchBytes: 0 };
-    const created = await unary("TopicService/Create", { topic: "foreign", labels: { team: "a" }, limits });
+    const created = await unary("TopicService/CreateTopic", { topic: "foreign", labels: { team: "a" }, limits });
     const topic = { name: "foreign", labels: { team: "a" }, limits, closed: false, earliestOffset: 0 };
     expect(created).toMatchObject({ topic: { ...topic, nextOffset: 0, bytes: 0, firstTime: null, lastTime: null } });
     const { epoch } = created["topic"] as { epoch: number };
@@ -140,13 +139,13 @@ describe.each(onPostgres)("on %s", (kind) => {
       ...stamped(offset),
     }));
     expect(await readAll({ topic: "foreign" })).toEqual(all);
-    expect(await readAll({ topic: "foreign", from: { last: 2 } })).toEqual(all.slice(6));
-    expect(await readAll({ topic: "foreign", from: { position: { epoch, offset: 1 } }, until: { offset: 3 } })).toEqual(
-      all.slice(1, 3),
-    );
+    expect(await readAll({ topic: "foreign", start: { last: 2 } })).toEqual(all.slice(6));
+    expect(
+      await readAll({ topic: "foreign", start: { position: { epoch, offset: 1 } }, until: { offset: 3 } }),
+    ).toEqual(all.slice(1, 3));
     expect(await readAll({ topic: "foreign", direction: 2, limit: 3 })).toEqual(all.slice(5).reverse());
 
-    const follow = stream("RecordService/Follow", { topic: "foreign", from: { offset: 6 } });
+    const follow = stream("RecordService/Follow", { topic: "foreign", start: { offset: 6 } });
     const messages = [];
     for await (const message of follow) {
       messages.push(message);
@@ -179,30 +178,30 @@ describe.each(onPostgres)("on %s", (kind) => {
     );
     cancel(held);
 
-    expect(await unary("TopicService/Get", { topic: "foreign" })).toMatchObject({
+    expect(await unary("TopicService/GetTopic", { topic: "foreign" })).toMatchObject({
       topic: { ...topic, epoch, nextOffset: 8, firstTime: stamped(0).time, lastTime: stamped(0).time },
     });
-    expect(await unary("TopicService/List", { prefix: "f", pageSize: 1 })).toMatchObject({
+    expect(await unary("TopicService/ListTopics", { prefix: "f", pageSize: 1 })).toMatchObject({
       topics: [{ name: "foreign", epoch }],
       nextPageToken: "",
     });
     expect(
-      await unary("TopicService/Update", {
+      await unary("TopicService/UpdateTopic", {
         topic: "foreign",
         labels: { team: "b" },
         updateMask: { paths: ["labels"] },
       }),
     ).toMatchObject({ topic: { labels: { team: "b" }, limits } });
-    expect(await unary("TopicService/Trim", { topic: "foreign", beforeOffset: 2, epoch })).toMatchObject({
+    expect(await unary("TopicService/TrimTopic", { topic: "foreign", beforeOffset: 2, epoch })).toMatchObject({
       topic: { earliestOffset: 2, nextOffset: 8 },
     });
-    expect(await readAll({ topic: "foreign", from: { offset: 0 }, whenTrimmed: 2 })).toEqual(all.slice(2));
-    expect(await unary("TopicService/Close", { topic: "foreign" })).toMatchObject({ topic: { closed: true } });
-    expect(await unary("TopicService/Delete", { topic: "foreign" })).toEqual({});
-    await expect(unary("TopicService/Get", { topic: "foreign" })).rejects.toThrow("NOT_FOUND");
+    expect(await readAll({ topic: "foreign", start: { offset: 0 }, whenTrimmed: 2 })).toEqual(all.slice(2));
+    expect(await unary("TopicService/CloseTopic", { topic: "foreign" })).toMatchObject({ topic: { closed: true } });
+    expect(await unary("TopicService/DeleteTopic", { topic: "foreign" })).toEqual({});
+    await expect(unary("TopicService/GetTopic", { topic: "foreign" })).rejects.toThrow("NOT_FOUND");
 
     // The state of a keyed topic: got, listed and watched.
-    expect(await unary("TopicService/Create", { topic: "keyed", keyed: true })).toMatchObject({
+    expect(await unary("TopicService/CreateTopic", { topic: "keyed", keyed: true })).toMatchObject({
       topic: { keyed: true },
     });
     const changes = [record({ text: "old" }, { key: "a" }), record({ text: "b" }, { key: "b" })];
@@ -255,7 +254,13 @@ describe.each(onPostgres)("on %s", (kind) => {
 async function consumes(): Promise<void> {
   const records = ["zero", "one", "two", "three"].map((text) => record({ text }));
   const { epoch } = await unary("RecordService/Append", { topic: "work", records });
-  const created = { subscription: "s", topic: "work", from: { earliest: {} }, sharing: 2, ackDeadline: { seconds: 5 } };
+  const created = {
+    subscription: "s",
+    topic: "work",
+    start: { earliest: {} },
+    sharing: 2,
+    ackDeadline: { seconds: 5 },
+  };
   const subscription = {
     name: "s",
     topic: "work",
@@ -270,14 +275,14 @@ async function consumes(): Promise<void> {
     paused: false,
     createTime: { seconds: expect.any(Number), nanos: expect.any(Number) },
   };
-  expect(await unary("SubscriptionService/Create", created)).toEqual({ subscription });
-  expect(await unary("SubscriptionService/Get", { subscription: "s" })).toEqual({ subscription });
-  expect(await unary("SubscriptionService/List", { topic: "work" })).toEqual({
+  expect(await unary("SubscriptionService/CreateSubscription", created)).toEqual({ subscription });
+  expect(await unary("SubscriptionService/GetSubscription", { subscription: "s" })).toEqual({ subscription });
+  expect(await unary("SubscriptionService/ListSubscriptions", { topic: "work" })).toEqual({
     subscriptions: [subscription],
     nextPageToken: "",
   });
   const update = { subscription: "s", labels: { team: "a" }, attemptsMax: 3, updateMask: { paths: ["attempts_max"] } };
-  expect(await unary("SubscriptionService/Update", update)).toMatchObject({
+  expect(await unary("SubscriptionService/UpdateSubscription", update)).toMatchObject({
     subscription: { attemptsMax: 3, labels: {} },
   });
 
@@ -302,7 +307,7 @@ async function consumes(): Promise<void> {
     records: [stands(0), stands(1)],
     attempts: [1, 1],
   });
-  for await (const report of stream("SubscriptionService/Describe", { subscription: "s", limit: 1 })) {
+  for await (const report of stream("SubscriptionService/DescribeSubscription", { subscription: "s", limit: 1 })) {
     expect(report).toMatchObject({
       cursor,
       lagRecords: 4,
@@ -311,7 +316,10 @@ async function consumes(): Promise<void> {
     });
   }
   const range = (firstOffset: number) => ({ firstOffset, nextOffset: firstOffset + 1 });
-  consume.write({ acknowledge: [{ firstOffset: 0 }], park: [{ offsets: { firstOffset: 1 }, reason: "odd" }] });
+  consume.write({
+    acknowledge: [{ offsets: { firstOffset: 0 }, attempt: 1 }],
+    park: [{ offsets: { firstOffset: 1 }, reason: "odd" }],
+  });
   const isSettled = ({ confirmed }: Consumed) => confirmed.acknowledged.length + confirmed.parked.length === 2;
   expect(await until(messages, (got) => isSettled(got) && got.records.length === 2)).toMatchObject({
     records: [stands(2), stands(3)],
@@ -331,25 +339,29 @@ async function consumes(): Promise<void> {
   expect((await until(messages, () => false)).records).toEqual([]);
 
   const parked = { record: stands(1), parkTime: stamped(0).time, attempts: 1, reasons: ["odd"] };
-  expect(await unary("SubscriptionService/ListParked", { subscription: "s", filter: 'text == "one"' })).toEqual({
+  expect(await unary("SubscriptionService/ListParkedRecords", { subscription: "s", filter: 'text == "one"' })).toEqual({
     records: [parked],
     nextPageToken: "",
   });
-  expect(await unary("SubscriptionService/GetParked", { subscription: "s", offset: 1 })).toEqual({ record: parked });
-  expect(await unary("SubscriptionService/DiscardParked", { subscription: "s", offsets: [range(0)] })).toEqual({
+  expect(await unary("SubscriptionService/GetParkedRecord", { subscription: "s", offset: 1 })).toEqual({
+    record: parked,
+  });
+  expect(await unary("SubscriptionService/DiscardParkedRecords", { subscription: "s", offsets: [range(0)] })).toEqual({
     records: 0,
   });
-  expect(await unary("SubscriptionService/RedriveParked", { subscription: "s", rate: 100 })).toEqual({ records: 1 });
-  expect(await unary("SubscriptionService/Pause", { subscription: "s" })).toMatchObject({
+  expect(await unary("SubscriptionService/RedriveParkedRecords", { subscription: "s", rate: 100 })).toEqual({
+    records: 1,
+  });
+  expect(await unary("SubscriptionService/PauseSubscription", { subscription: "s" })).toMatchObject({
     subscription: { paused: true },
   });
-  expect(await unary("SubscriptionService/Resume", { subscription: "s" })).toMatchObject({
+  expect(await unary("SubscriptionService/ResumeSubscription", { subscription: "s" })).toMatchObject({
     subscription: { paused: false },
   });
-  expect(await unary("SubscriptionService/Seek", { subscription: "s", to: { last: 1 } })).toMatchObject({
+  expect(await unary("SubscriptionService/SeekSubscription", { subscription: "s", start: { last: 1 } })).toMatchObject({
     cursor: { epoch, offset: 3 },
   });
-  expect(await unary("SubscriptionService/Delete", { subscription: "s" })).toEqual({});
+  expect(await unary("SubscriptionService/DeleteSubscription", { subscription: "s" })).toEqual({});
 }
 
 interface Consumed {

@@ -14,7 +14,7 @@ import { fileDescriptorSet } from "../../src/gen/descriptor-set.js";
 import { AppendRequest, RecordServiceService } from "../../src/gen/millrace/v1/record_service.js";
 import {
   Subscription_Sharing,
-  SubscriptionServiceCreateRequest,
+  CreateSubscriptionRequest,
   SubscriptionServiceService,
 } from "../../src/gen/millrace/v1/subscription_service.js";
 import { createClient } from "../../src/index.js";
@@ -141,6 +141,7 @@ const offsets = fc
   .tuple(fc.nat(40), fc.nat(20))
   .map(([firstOffset, more]) => ({ firstOffset, nextOffset: more === 0 ? 0 : firstOffset + more }));
 const delay = fc.option(fc.record({ seconds: fc.constantFrom(0, 1), nanos: fc.nat(999_999_999) }));
+const attempt = fc.nat(3);
 const reason = fc.string({ maxLength: 20 });
 
 /** What a consumer may say that has lost its mind: of records that it has, had, or never had, and all at once. */
@@ -148,12 +149,12 @@ const verdicts: fc.Arbitrary<Uint8Array> = fc
   .record(
     {
       window: fc.record({ records: fc.nat(5), bytes: fc.nat(10_000) }, { requiredKeys: [] }),
-      acknowledge: fc.array(offsets, { maxLength: 2 }),
+      acknowledge: fc.array(fc.record({ offsets, attempt }), { maxLength: 2 }),
       acknowledgeThrough: fc.nat(60),
-      reject: fc.array(fc.record({ offsets, delay, reason }), { maxLength: 2 }),
-      extend: fc.array(fc.record({ offsets }), { maxLength: 2 }),
-      park: fc.array(fc.record({ offsets, reason }), { maxLength: 2 }),
-      release: fc.array(offsets, { maxLength: 2 }),
+      reject: fc.array(fc.record({ offsets, attempt, delay, reason }), { maxLength: 2 }),
+      extend: fc.array(fc.record({ offsets, attempt }), { maxLength: 2 }),
+      park: fc.array(fc.record({ offsets, attempt, reason }), { maxLength: 2 }),
+      release: fc.array(fc.record({ offsets, attempt }), { maxLength: 2 }),
     },
     { requiredKeys: [] },
   )
@@ -206,13 +207,13 @@ async function subscribe(client: Client): Promise<void> {
   const first = AppendRequest.fromPartial({ topic: "hostile/kept", records });
   expect(await callUnary(client, RecordServiceService.append, first)).not.toBeInstanceOf(Error);
   for (const subscription of [...subscriptions, ...keptSubscriptions]) {
-    const request = SubscriptionServiceCreateRequest.fromPartial({
+    const request = CreateSubscriptionRequest.fromPartial({
       subscription,
       topic: "hostile/kept",
-      from: { start: { $case: "earliest", value: {} } },
+      start: { at: { $case: "earliest", value: {} } },
       ...(subscription in sharings && { sharing: sharings[subscription as keyof typeof sharings] }),
     });
-    expect(await callUnary(client, SubscriptionServiceService.create, request)).not.toBeInstanceOf(Error);
+    expect(await callUnary(client, SubscriptionServiceService.createSubscription, request)).not.toBeInstanceOf(Error);
   }
 }
 

@@ -39,7 +39,7 @@ describe.each(databaseKinds)("on %s", (kind) => {
     // A normal call works, and nobody is left.
     const { firstOffset, epoch } = await client.append("normal", [{ text: "normal" }]);
     const records = [];
-    for await (const record of client.read("normal", { from: { position: { epoch, offset: firstOffset } } })) {
+    for await (const record of client.read("normal", { start: { position: { epoch, offset: firstOffset } } })) {
       records.push(record.text);
     }
     expect(records).toEqual(["normal"]);
@@ -154,7 +154,7 @@ describe.each(databaseKinds)("on %s", (kind) => {
       JSON.stringify(json),
     ]);
     const content = (record: ReceivedRecord) => [record.key, [...record.attributes], JSON.stringify(record.json)];
-    for (const stream of [client.read("names"), client.follow("names", { from: "earliest" })]) {
+    for (const stream of [client.read("names"), client.follow("names", { start: "earliest" })]) {
       const got: unknown[] = [];
       for await (const record of stream) {
         if (record.text !== undefined) {

@@ -103,7 +103,7 @@ describe("importFile()", () => {
 
 describe("importTable()", () => {
   const record = async (topic: string, offset: number) =>
-    (await collect(millrace.read(topic, { from: { offset }, limit: 1 }), { limit: 1 }))[0]?.toJSON();
+    (await collect(millrace.read(topic, { start: { offset }, limit: 1 }), { limit: 1 }))[0]?.toJSON();
 
   test("makes json of every type, without rounding", async () => {
     await sql(`
@@ -266,7 +266,7 @@ describe("millrace import and export", () => {
     const [piped, alps, log] = await Promise.all([
       cli(["export", "places-on-earth", "--format", "geojson"]),
       cli(["export", "places-on-earth", "--format", "csv", "--box", "6,45,11,48", "--columns", "key,n"]),
-      cli(["export", "places-on-earth", "-", "--log", "--format", "ndjson", "--from", "last:2"]),
+      cli(["export", "places-on-earth", "-", "--log", "--format", "ndjson", "--start", "last:2"]),
     ]);
     expect(piped.stdout).toBe(await readFile(file, "utf8"));
     expect(alps.lines).toEqual(["key,n", "chamonix,1", "zermatt,1"]);

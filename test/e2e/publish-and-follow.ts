@@ -26,7 +26,7 @@ export async function publishAndFollow(kind: DatabaseKind, records: number, rand
     await publishing.topics.create(topic);
     const log = new AcknowledgedLog();
     const run = new FollowerRun(following, records);
-    await run.start({ from: "earliest" });
+    await run.start({ start: "earliest" });
     const publishers = batchSizes.map((batchRecords, index) =>
       publishBatches(publishing, {
         topic,
@@ -39,9 +39,9 @@ export async function publishAndFollow(kind: DatabaseKind, records: number, rand
     // What started below is awaited below; until then nothing that fails may go unhandled.
     for (const each of publishers) each.catch(() => undefined);
     await log.reaches(records * (0.1 + 0.2 * random()), publishers);
-    await run.start({ from: { offset: 0 } });
+    await run.start({ start: { offset: 0 } });
     await log.reaches(records * (0.4 + 0.2 * random()), publishers);
-    await run.start({ from: { last: records } });
+    await run.start({ start: { last: records } });
     expect(log.size).toBeLessThan(records);
     await Promise.all(publishers);
     expect(log.size).toBe(records);
@@ -80,7 +80,7 @@ class FollowerRun {
     this.#transcripts.push(transcript);
     await new Promise<void>((resolve, reject) => {
       const end = this.#follow(client, transcript, {
-        from: "earliest",
+        start: "earliest",
         ...options,
         onEvent: ({ type }) => {
           if (type === "started") resolve();

@@ -37,7 +37,7 @@ export async function publishThrough({ address, stretches, disrupt }: Publishing
     await publishing.topics.create(topic);
     const follower = (async () => {
       const stream = following.follow(topic, {
-        from: "earliest",
+        start: "earliest",
         backoff: quickBackoff,
         signal: over.signal,
         onEvent: ({ type }) => {

@@ -50,7 +50,7 @@ describe("The command line", () => {
     expect((await millrace.topics.get("kept")).retention).toEqual({ ageMs: 90_000, records: 5, bytes: 0 });
     // An expired record is passed over by a follower that is told of its position, too.
     const offsets: number[] = [];
-    for await (const { offset, lifetimeMs } of millrace.follow("kept", { from: "earliest" })) {
+    for await (const { offset, lifetimeMs } of millrace.follow("kept", { start: "earliest" })) {
       offsets.push(offset);
       expect(lifetimeMs).toBe(offset === 0 ? 3_600_000 : undefined);
       if (offsets.length === 2) break;

@@ -82,7 +82,7 @@ async function publishFor(
   const followed = following.map(() => 0);
   const running = following.map(async (client, index) => {
     let next = 0;
-    for await (const { records } of client.follow(topic, { from: "earliest", signal: over.signal }).pages()) {
+    for await (const { records } of client.follow(topic, { start: "earliest", signal: over.signal }).pages()) {
       for (const record of records) {
         if (record.offset !== next) throw new Error(`A follower at ${next} was given ${record.offset}`);
         next += 1;

@@ -55,7 +55,7 @@ const features = JSON.parse(
 ) as readonly Feature[];
 const named = features.filter(({ name }) => name !== "");
 
-const definition = loadSync("routeguide/route_guide.proto", { includeDirs: [`${folder}proto`], defaults: true });
+const definition = loadSync("routeguide/route_guide.proto", { includeDirs: [`${folder}proto/spoken`], defaults: true });
 const { RouteGuide } = (
   loadPackageDefinition(definition) as unknown as { routeguide: { RouteGuide: ServiceClientConstructor } }
 ).routeguide;

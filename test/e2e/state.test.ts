@@ -48,10 +48,10 @@ describe.each(onPostgres)("The state of a keyed topic on %s", (kind) => {
       { key: "c", json: { n: 2 }, offset: "4" },
     ]);
     expect((await cli("list", "prices", "c")).lines).toHaveLength(1);
-    const [, epoch, offset] = /--from (\d+):(\d+)/.exec(watched.stderr) ?? [];
+    const [, epoch, offset] = /--start (\d+):(\d+)/.exec(watched.stderr) ?? [];
     const again = createClient({ address: server.address });
     // From where the watch stood there is nothing new; from the beginning, a removal too.
-    const changes = again.state.watch("prices", { from: { epoch: Number(epoch), offset: 3 } });
+    const changes = again.state.watch("prices", { start: { epoch: Number(epoch), offset: 3 } });
     const records: [string, boolean][] = [];
     for await (const record of changes) {
       records.push([record.key, record.body === undefined]);
@@ -88,11 +88,11 @@ async function refusals(millrace: MillraceClient): Promise<void> {
     [() => millrace.state.get("keyed", "a".repeat(1025)), "INVALID_ARGUMENT", "at most 1024 bytes, got 1025"],
     [() => drain(millrace.state.list("keyed", { keyPrefix: "\0" })), "INVALID_ARGUMENT", "key_prefix"],
     [
-      () => drain(millrace.state.watch("keyed", { from: { epoch, offset: 1 } })),
+      () => drain(millrace.state.watch("keyed", { start: { epoch, offset: 1 } })),
       "OUT_OF_RANGE",
       "its next offset is 0",
     ],
-    [() => drain(millrace.state.watch("keyed", { from: { epoch: 1, offset: 0 } })), "FAILED_PRECONDITION", "epoch"],
+    [() => drain(millrace.state.watch("keyed", { start: { epoch: 1, offset: 0 } })), "FAILED_PRECONDITION", "epoch"],
   ];
   for (const [ask, code, message] of cases) {
     const error = await ask().catch((thrown: unknown) => thrown);

@@ -66,16 +66,16 @@ async function watchInPieces(
   random: Random,
 ): Promise<State> {
   const state: State = new Map();
-  let from: Position | undefined;
+  let start: Position | undefined;
   for (let left = resumptions; left >= 0; left -= 1) {
-    const stream = millrace.state.watch(topic, { from });
+    const stream = millrace.state.watch(topic, { start });
     let records = 1 + Math.floor(random() * 20);
     for await (const record of stream) {
       apply(state, record);
       records -= 1;
       if (records === 0 && left > 0) break;
     }
-    from = stream.position;
+    start = stream.position;
   }
   return state;
 }

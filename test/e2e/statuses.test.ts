@@ -11,18 +11,18 @@ import {
 import {
   CommitRequest,
   type DeepPartial,
-  SeekRequest,
+  SeekSubscriptionRequest,
   Subscription_Sharing,
-  SubscriptionServiceCreateRequest,
+  CreateSubscriptionRequest,
   SubscriptionServiceService,
-  SubscriptionServiceUpdateRequest,
+  UpdateSubscriptionRequest,
 } from "../../src/gen/millrace/v1/subscription_service.js";
 import {
-  TopicServiceCreateRequest,
-  TopicServiceListRequest,
+  CreateTopicRequest,
+  ListTopicsRequest,
   TopicServiceService,
-  TopicServiceTrimRequest,
-  TopicServiceUpdateRequest,
+  TrimTopicRequest,
+  UpdateTopicRequest,
 } from "../../src/gen/millrace/v1/topic_service.js";
 import { closeAll } from "../rpc/rpc-server.js";
 import { createTestDatabase, onPostgres, runOn, type TestDatabase } from "../support/database.js";
@@ -45,10 +45,10 @@ const one = [text("x")];
 const unknown: number = 9;
 const producer = (generation: number, sequence: number) => ({ id: "p", generation, sequence });
 
-const subscribe = (caller: Caller, request: DeepPartial<SubscriptionServiceCreateRequest>) =>
+const subscribe = (caller: Caller, request: DeepPartial<CreateSubscriptionRequest>) =>
   caller.unary(
-    SubscriptionServiceService.create,
-    SubscriptionServiceCreateRequest.fromPartial({ subscription: "s", topic: "t", ...request }),
+    SubscriptionServiceService.createSubscription,
+    CreateSubscriptionRequest.fromPartial({ subscription: "s", topic: "t", ...request }),
   );
 
 /**
@@ -73,12 +73,12 @@ const rows: [what: string, call: (caller: Caller, epoch: number) => Promise<unkn
   ],
   [
     "a negative count",
-    (caller) => caller.unary(TopicServiceService.list, TopicServiceListRequest.fromPartial({ pageSize: -1 })),
+    (caller) => caller.unary(TopicServiceService.listTopics, ListTopicsRequest.fromPartial({ pageSize: -1 })),
     { code: "INVALID_ARGUMENT", fields: ["page_size"] },
   ],
   [
     "a page token of somebody else",
-    (caller) => caller.unary(TopicServiceService.list, TopicServiceListRequest.fromPartial({ pageToken: "?" })),
+    (caller) => caller.unary(TopicServiceService.listTopics, ListTopicsRequest.fromPartial({ pageToken: "?" })),
     { code: "INVALID_ARGUMENT", fields: ["page_token"] },
   ],
   [
@@ -98,8 +98,8 @@ const rows: [what: string, call: (caller: Caller, epoch: number) => Promise<unkn
   ],
   [
     "the newest none",
-    (caller) => caller.read({ from: { start: { $case: "last", value: 0 } } }),
-    { code: "INVALID_ARGUMENT", fields: ["from.last"] },
+    (caller) => caller.read({ start: { at: { $case: "last", value: 0 } } }),
+    { code: "INVALID_ARGUMENT", fields: ["start.last"] },
   ],
   ["no records", (caller) => caller.append({}), { code: "INVALID_ARGUMENT", fields: ["records"] }],
   [
@@ -126,8 +126,8 @@ const rows: [what: string, call: (caller: Caller, epoch: number) => Promise<unkn
     "a mask that names what cannot be changed",
     (caller) =>
       caller.unary(
-        TopicServiceService.update,
-        TopicServiceUpdateRequest.fromPartial({ topic: "t", updateMask: ["name"] }),
+        TopicServiceService.updateTopic,
+        UpdateTopicRequest.fromPartial({ topic: "t", updateMask: ["name"] }),
       ),
     { code: "INVALID_ARGUMENT", fields: ["update_mask"] },
   ],
@@ -144,12 +144,12 @@ const rows: [what: string, call: (caller: Caller, epoch: number) => Promise<unkn
   ],
   [
     "describing a topic that is not there",
-    (caller) => caller.unary(TopicServiceService.get, { topic: "none" }),
+    (caller) => caller.unary(TopicServiceService.getTopic, { topic: "none" }),
     { code: "NOT_FOUND", reason: "TOPIC_NOT_FOUND", resource: "millrace.v1.Topic none" },
   ],
   [
     "creating a topic that is there",
-    (caller) => caller.unary(TopicServiceService.create, TopicServiceCreateRequest.fromPartial({ topic: "t" })),
+    (caller) => caller.unary(TopicServiceService.createTopic, CreateTopicRequest.fromPartial({ topic: "t" })),
     { code: "ALREADY_EXISTS", reason: "TOPIC_EXISTS", facts: { topic: "t" }, resource: "millrace.v1.Topic t" },
   ],
   [
@@ -183,7 +183,7 @@ const rows: [what: string, call: (caller: Caller, epoch: number) => Promise<unkn
   ],
   [
     "reading from a position of another incarnation",
-    (caller, epoch) => caller.read({ from: { start: { $case: "position", value: { epoch: epoch + 1, offset: 2 } } } }),
+    (caller, epoch) => caller.read({ start: { at: { $case: "position", value: { epoch: epoch + 1, offset: 2 } } } }),
     {
       code: "FAILED_PRECONDITION",
       reason: "EPOCH_MISMATCH",
@@ -202,7 +202,7 @@ const rows: [what: string, call: (caller: Caller, epoch: number) => Promise<unkn
   ],
   [
     "reading what is no longer kept",
-    (caller) => caller.read({ from: { start: { $case: "offset", value: 1 } } }),
+    (caller) => caller.read({ start: { at: { $case: "offset", value: 1 } } }),
     {
       code: "OUT_OF_RANGE",
       reason: "OFFSET_OUT_OF_RANGE",
@@ -212,7 +212,7 @@ const rows: [what: string, call: (caller: Caller, epoch: number) => Promise<unkn
   ],
   [
     "following from above the end",
-    (caller, epoch) => caller.follow({ from: { start: { $case: "position", value: { epoch, offset: 6 } } } }),
+    (caller, epoch) => caller.follow({ start: { at: { $case: "position", value: { epoch, offset: 6 } } } }),
     {
       code: "OUT_OF_RANGE",
       reason: "OFFSET_OUT_OF_RANGE",
@@ -223,7 +223,7 @@ const rows: [what: string, call: (caller: Caller, epoch: number) => Promise<unkn
   [
     "trimming above the end",
     (caller) =>
-      caller.unary(TopicServiceService.trim, TopicServiceTrimRequest.fromPartial({ topic: "t", beforeOffset: 6 })),
+      caller.unary(TopicServiceService.trimTopic, TrimTopicRequest.fromPartial({ topic: "t", beforeOffset: 6 })),
     { code: "OUT_OF_RANGE", reason: "OFFSET_OUT_OF_RANGE", facts: { next_offset: "5" } },
   ],
   [
@@ -245,8 +245,8 @@ const rows: [what: string, call: (caller: Caller, epoch: number) => Promise<unkn
     "a mask that names what a subscription cannot change",
     (caller) =>
       caller.unary(
-        SubscriptionServiceService.update,
-        SubscriptionServiceUpdateRequest.fromPartial({ subscription: "s", updateMask: ["sharing"] }),
+        SubscriptionServiceService.updateSubscription,
+        UpdateSubscriptionRequest.fromPartial({ subscription: "s", updateMask: ["sharing"] }),
       ),
     { code: "INVALID_ARGUMENT", fields: ["update_mask"] },
   ],
@@ -267,24 +267,24 @@ const rows: [what: string, call: (caller: Caller, epoch: number) => Promise<unkn
   ],
   [
     "a subscription that would begin above the end",
-    (caller) => subscribe(caller, { subscription: "new", from: { start: { $case: "offset", value: 6 } } }),
+    (caller) => subscribe(caller, { subscription: "new", start: { at: { $case: "offset", value: 6 } } }),
     { code: "OUT_OF_RANGE", reason: "OFFSET_OUT_OF_RANGE", facts: { next_offset: "5" } },
   ],
   [
     "moving a cursor to another incarnation",
     (caller, epoch) =>
       caller.unary(
-        SubscriptionServiceService.seek,
-        SeekRequest.fromPartial({
+        SubscriptionServiceService.seekSubscription,
+        SeekSubscriptionRequest.fromPartial({
           subscription: "s",
-          to: { start: { $case: "position", value: { epoch: epoch + 1, offset: 2 } } },
+          start: { at: { $case: "position", value: { epoch: epoch + 1, offset: 2 } } },
         }),
       ),
     { code: "FAILED_PRECONDITION", reason: "EPOCH_MISMATCH", facts: { epoch: "E", requested_epoch: "E+1" } },
   ],
   [
     "describing a subscription that is not there",
-    (caller) => caller.unary(SubscriptionServiceService.get, { subscription: "none" }),
+    (caller) => caller.unary(SubscriptionServiceService.getSubscription, { subscription: "none" }),
     {
       code: "NOT_FOUND",
       reason: "SUBSCRIPTION_NOT_FOUND",
@@ -295,7 +295,7 @@ const rows: [what: string, call: (caller: Caller, epoch: number) => Promise<unkn
   ],
   [
     "a record that is not parked",
-    (caller) => caller.unary(SubscriptionServiceService.getParked, { subscription: "s", offset: 3 }),
+    (caller) => caller.unary(SubscriptionServiceService.getParkedRecord, { subscription: "s", offset: 3 }),
     { code: "NOT_FOUND", reason: "PARKED_NOT_FOUND", facts: { subscription: "s", offset: "3" } },
   ],
   [
@@ -328,7 +328,7 @@ const rows: [what: string, call: (caller: Caller, epoch: number) => Promise<unkn
   ],
   [
     "an ephemeral consumer that would begin above the end",
-    (caller) => caller.consume({ topic: "t", from: { start: { $case: "offset", value: 6 } } }).end,
+    (caller) => caller.consume({ topic: "t", start: { at: { $case: "offset", value: 6 } } }).end,
     { code: "OUT_OF_RANGE", reason: "OFFSET_OUT_OF_RANGE", facts: { topic: "t", next_offset: "5" } },
   ],
   [
@@ -338,8 +338,9 @@ const rows: [what: string, call: (caller: Caller, epoch: number) => Promise<unkn
   ],
   [
     "an acknowledgement of no records",
-    (caller) => caller.consume({ subscription: "s" }, { acknowledge: [{ firstOffset: 3, nextOffset: 3 }] }).end,
-    { code: "INVALID_ARGUMENT", fields: ["acknowledge[0].next_offset"] },
+    (caller) =>
+      caller.consume({ subscription: "s" }, { acknowledge: [{ offsets: { firstOffset: 3, nextOffset: 3 } }] }).end,
+    { code: "INVALID_ARGUMENT", fields: ["acknowledge[0].offsets.next_offset"] },
   ],
   [
     "an older consumer of an EXCLUSIVE subscription",
@@ -371,7 +372,7 @@ const rows: [what: string, call: (caller: Caller, epoch: number) => Promise<unkn
       await subscribe(caller, { subscription: "deleted" });
       const { stream, end } = caller.consume({ subscription: "deleted" });
       await once(stream, "data");
-      await caller.unary(SubscriptionServiceService.delete, { subscription: "deleted" });
+      await caller.unary(SubscriptionServiceService.deleteSubscription, { subscription: "deleted" });
       await end;
     },
     { code: "NOT_FOUND", reason: "SUBSCRIPTION_NOT_FOUND", facts: { subscription: "deleted" } },
@@ -417,14 +418,14 @@ describe.each(onPostgres)("on %s", (kind) => {
 
   test("each refusal has its status, and details that a program can act on", async () => {
     for (const topic of ["t", "closed"]) {
-      await caller.unary(TopicServiceService.create, TopicServiceCreateRequest.fromPartial({ topic }));
+      await caller.unary(TopicServiceService.createTopic, CreateTopicRequest.fromPartial({ topic }));
     }
     const { epoch } = await caller.append({ records: [text("0"), text("1"), text("2"), text("3")] });
     await caller.append({ records: one, producer: producer(2, 0) });
     await caller.append({ topic: "closed", records: one });
-    await caller.unary(TopicServiceService.trim, { topic: "t", beforeOffset: 2, epoch });
-    await caller.unary(TopicServiceService.close, { topic: "closed" });
-    await subscribe(caller, { from: { start: { $case: "earliest", value: {} } } });
+    await caller.unary(TopicServiceService.trimTopic, { topic: "t", beforeOffset: 2, epoch });
+    await caller.unary(TopicServiceService.closeTopic, { topic: "closed" });
+    await subscribe(caller, { start: { at: { $case: "earliest", value: {} } } });
     await subscribe(caller, { subscription: "x", sharing: Subscription_Sharing.EXCLUSIVE });
     const known = new Map([
       [String(epoch), "E"],
@@ -436,7 +437,7 @@ describe.each(onPostgres)("on %s", (kind) => {
       expect({ ...refusal, facts: Object.fromEntries(facts) }, what).toMatchObject(expected);
     }
     // None of it was written.
-    expect(await caller.unary(TopicServiceService.get, { topic: "t" })).toMatchObject({
+    expect(await caller.unary(TopicServiceService.getTopic, { topic: "t" })).toMatchObject({
       topic: { earliestOffset: 2, nextOffset: 5 },
     });
   });
@@ -444,13 +445,13 @@ describe.each(onPostgres)("on %s", (kind) => {
   test("a topic that is deleted, and one that the node drains from, tell their followers where they were, and their consumers", async () => {
     const follows = await Promise.all(
       ["gone", "kept"].map(async (topic) => {
-        await caller.unary(TopicServiceService.create, TopicServiceCreateRequest.fromPartial({ topic }));
+        await caller.unary(TopicServiceService.createTopic, CreateTopicRequest.fromPartial({ topic }));
         const { epoch } = await caller.append({ topic, records: one });
         return { epoch, ...(await openFollow(caller, topic)) };
       }),
     );
     const [gone, kept] = follows;
-    await caller.unary(TopicServiceService.delete, { topic: "gone", epoch: 0 });
+    await caller.unary(TopicServiceService.deleteTopic, { topic: "gone", epoch: 0 });
     expect(await refused(gone?.end ?? Promise.resolve())).toMatchObject({
       code: "NOT_FOUND",
       reason: "TOPIC_DELETED",
@@ -491,7 +492,7 @@ test("what does not fit is refused: a batch that would wait, with when to come a
     });
   }
   // What was not refused is there, and nothing else.
-  expect(await caller.unary(TopicServiceService.get, { topic: "t" })).toMatchObject({
+  expect(await caller.unary(TopicServiceService.getTopic, { topic: "t" })).toMatchObject({
     topic: { nextOffset: 100 - refusals.length },
   });
 
@@ -521,7 +522,7 @@ test("a database that is away is UNAVAILABLE, with when to come again, and wheth
     });
     expect(await refused(caller.read({}))).toMatchObject(expected);
     expect(await refused(caller.follow({}))).toMatchObject(expected);
-    expect(await refused(caller.unary(TopicServiceService.get, { topic: "t" }))).toMatchObject(expected);
+    expect(await refused(caller.unary(TopicServiceService.getTopic, { topic: "t" }))).toMatchObject(expected);
     await postgres.start();
     // As the answer says: not at once, since new connections are tried with a backoff.
     const readAgain = () =>

@@ -5,10 +5,10 @@ import {
   type CommitRequest,
   type CommitResponse,
   type DeepPartial,
-  DescribeRequest,
-  type DescribeResponse,
+  DescribeSubscriptionRequest,
+  type DescribeSubscriptionResponse,
   type ParkedRecord,
-  SubscriptionServiceCreateRequest,
+  CreateSubscriptionRequest,
   SubscriptionServiceService,
 } from "../../src/gen/millrace/v1/subscription_service.js";
 
@@ -30,16 +30,16 @@ export class SubscriptionControl {
     this.#client.close();
   }
 
-  async create(request: DeepPartial<SubscriptionServiceCreateRequest>): Promise<void> {
-    const from = { start: { $case: "earliest" as const, value: {} } };
-    const whole = SubscriptionServiceCreateRequest.fromPartial({ from, ...request } as typeof request);
-    await this.#unary(SubscriptionServiceService.create, whole);
+  async create(request: DeepPartial<CreateSubscriptionRequest>): Promise<void> {
+    const start = { at: { $case: "earliest" as const, value: {} } };
+    const whole = CreateSubscriptionRequest.fromPartial({ start, ...request } as typeof request);
+    await this.#unary(SubscriptionServiceService.createSubscription, whole);
   }
 
   /** How far it is now. */
-  async describe(subscription: string): Promise<DescribeResponse> {
-    const { path, requestSerialize, responseDeserialize } = SubscriptionServiceService.describe;
-    const request = DescribeRequest.fromPartial({ subscription, limit: 1 });
+  async describe(subscription: string): Promise<DescribeSubscriptionResponse> {
+    const { path, requestSerialize, responseDeserialize } = SubscriptionServiceService.describeSubscription;
+    const request = DescribeSubscriptionRequest.fromPartial({ subscription, limit: 1 });
     return this.#patiently(
       (deadline) =>
         new Promise((resolve, reject) => {
@@ -64,7 +64,7 @@ export class SubscriptionControl {
     let pageToken = "";
     do {
       const request = { subscription, filter: "", pageSize: 1000, pageToken };
-      const page = await this.#unary(SubscriptionServiceService.listParked, request);
+      const page = await this.#unary(SubscriptionServiceService.listParkedRecords, request);
       records.push(...page.records);
       pageToken = page.nextPageToken;
     } while (pageToken !== "");
@@ -74,7 +74,7 @@ export class SubscriptionControl {
   /** Gives how many. */
   async redrive(subscription: string, rate: number): Promise<number> {
     const request = { subscription, offsets: [], filter: "", rate };
-    return (await this.#unary(SubscriptionServiceService.redriveParked, request)).records;
+    return (await this.#unary(SubscriptionServiceService.redriveParkedRecords, request)).records;
   }
 
   /** Once: whether a commit came through that was not answered is for its caller to find out. */

@@ -51,7 +51,7 @@ describe.each(places.filter((place) => place !== "postgres"))("topics changed on
     await rest;
     const skipped = skipping.events.filter(({ type }) => type === "skipped");
     expect(skipped).toEqual([
-      { type: "skipped", fromOffset: expect.any(Number), toOffset: history - 10, reason: "trimmed" },
+      { type: "skipped", firstOffset: expect.any(Number), nextOffset: history - 10, reason: "trimmed" },
     ]);
     expect(skipping.seen).toBeGreaterThanOrEqual(nextOffset + 10);
     expect(skipping.nextOffset).toBe(history);

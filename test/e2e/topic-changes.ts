@@ -87,7 +87,7 @@ export class Followed {
   constructor(client: MillraceClient, topic: string, options: FollowOptions = {}) {
     this.#stream = client
       .follow(topic, {
-        from: "earliest",
+        start: "earliest",
         backoff: quickBackoff,
         ...options,
         onEvent: (event) => this.#hear(event),
@@ -160,8 +160,8 @@ export class Followed {
       expect(event.position).toEqual({ epoch: this.epoch, offset: this.nextOffset });
     }
     if (event.type === "skipped") {
-      expect(event.fromOffset).toBe(this.nextOffset);
-      this.nextOffset = event.toOffset;
+      expect(event.firstOffset).toBe(this.nextOffset);
+      this.nextOffset = event.nextOffset;
     }
   }
 

@@ -99,7 +99,7 @@ async function startsOver(client: MillraceClient, listed: State): Promise<void> 
       events.push(type);
       if (type === "reset") state.clear();
     };
-    await stateOf(client.state.watch(topic, { from: { epoch, offset: 1 }, onEvent }), state);
+    await stateOf(client.state.watch(topic, { start: { epoch, offset: 1 }, onEvent }), state);
     expect(state).toEqual(listed);
     return events;
   };

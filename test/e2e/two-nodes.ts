@@ -36,7 +36,7 @@ export async function publishOverTwoNodes({ records, random, isOneKilled }: TwoN
     const log = new AcknowledgedLog();
     const transcripts = [new Transcript(), new Transcript()];
     const followers = transcripts.map(async (transcript, index) => {
-      const options = { from: "earliest", backoff: quickBackoff, signal: over.signal } as const;
+      const options = { start: "earliest", backoff: quickBackoff, signal: over.signal } as const;
       for await (const record of clients[index]!.follow(topic, options)) transcript.take(record);
     });
     const publishers = batchSizes.map((batchRecords, index) => {

@@ -18,13 +18,13 @@ const onEvent = (event) => {
   if (event.type === "reset") texts.clear();
 };
 const client = createClient({ address });
-const options = { rectangle: JSON.parse(rectangle), from: kept.from, onEvent };
+const options = { rectangle: JSON.parse(rectangle), start: kept.start, onEvent };
 for await (const { records, next } of client.state.watch(topic, options).pages()) {
   for (const { key, text } of records) {
     if (text === undefined) texts.delete(key);
     else texts.set(key, text);
   }
-  writeFileSync(file + ".new", JSON.stringify({ from: next, texts: [...texts] }));
+  writeFileSync(file + ".new", JSON.stringify({ start: next, texts: [...texts] }));
   renameSync(file + ".new", file);
   writeSync(1, "page\\n");
 }
@@ -36,7 +36,7 @@ const door = new URL("../../dist/index.js", import.meta.url).href;
 /** What the file says. */
 export interface KeptState {
   /** Unset: nothing was kept yet, or the topic has ended. */
-  readonly from?: Position;
+  readonly start?: Position;
   readonly texts: readonly (readonly [key: string, text: string])[];
 }
 

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { keySlots, noRetention, type Sharing } from "../../src/core/index.js";
 import type { Store } from "../../src/store/index.js";
 import { type Clock, systemClock } from "../../src/telemetry/index.js";
-import { createTestDatabase, type TestDatabase } from "../support/database.js";
+import { createTestDatabase, runOn, type TestDatabase } from "../support/database.js";
 import { openTestEngine, range, type TestEngine } from "../support/open-engine.js";
 import { recordsOf } from "./control-plane.js";
 import { openConsumer, type TestConsumer } from "./test-consumer.js";
@@ -31,14 +31,14 @@ describe("consume on several nodes", () => {
     return node;
   }
 
-  async function subscribe({ engine }: TestEngine, count: number, sharing: Sharing): Promise<string> {
+  async function subscribe({ engine }: TestEngine, count: number, sharing: Sharing, keys = 50): Promise<string> {
     const name = `n-${++names}`;
     const limits = { recordBytes: 0, batchRecords: 0, batchBytes: 0 };
     await engine.topics.create({ name, labels: new Map(), limits, retention: noRetention, keyed: false });
-    const batch = recordsOf(range(0, count).map((number) => ({ key: `k${number % 50}`, text: "x" })));
+    const batch = recordsOf(range(0, count).map((number) => ({ key: `k${number % keys}`, text: "x" })));
     await engine.append({ topic: name, batch, expectedOffset: undefined, producer: undefined, epoch: 0 });
-    const from = { at: "earliest" } as const;
-    await engine.subscriptions.create({ name, topic: name, from, sharing, policy: {}, labels: new Map() });
+    const start = { at: "earliest" } as const;
+    await engine.subscriptions.create({ name, topic: name, start, sharing, policy: {}, labels: new Map() });
     return name;
   }
 
@@ -143,6 +143,58 @@ describe("consume on several nodes", () => {
     await newer.take(27);
     expect(newer.delivered.map(({ offset }) => offset)).toEqual(range(3, 30));
     await newer.halfClose();
+  });
+
+  /** Keeps everything that a consumer gets committing through another node, until so many have come. */
+  async function commitThrough(
+    { engine }: TestEngine,
+    consumer: TestConsumer,
+    subscription: string,
+    count: number,
+    onCommitted: (committed: number) => Promise<void> | undefined = () => undefined,
+  ): Promise<void> {
+    const { session } = await consumer.until(({ event }) => (event?.kind === "started" ? event : undefined));
+    let committed = 0;
+    while (committed < count) {
+      const [record] = consumer.delivered.slice(committed);
+      if (record === undefined) {
+        await consumer.next();
+        continue;
+      }
+      const { offset, attempt } = record;
+      const acknowledge = [{ range: { firstOffset: offset, nextOffset: offset + 1 }, attempt }];
+      await engine.commit({ subscription, session, acknowledge, append: [] });
+      committed += 1;
+      await onCommitted(committed);
+    }
+  }
+
+  test("KEYED, what is committed through another node frees its key at once, not at its deadline", async () => {
+    const [one, two] = [await openNode(0), await openNode(1)];
+    const name = await subscribe(one, 100, "keyed", 4);
+    // The deadline is as long as the test may take.
+    const consumer = open(one, name, 10);
+    await commitThrough(two, consumer, name, 100);
+    expect(consumer.delivered.map(({ offset }) => offset).toSorted((a, b) => a - b)).toEqual(range(0, 100));
+    expect(new Set(consumer.delivered.map(({ attempt }) => attempt))).toEqual(new Set([1]));
+    await consumer.halfClose();
+  });
+
+  test("KEYED, goes on when the connection that hears of other nodes is killed, and what was said meanwhile is found", async () => {
+    const [one, two] = [await openNode(0), await openNode(1)];
+    const name = await subscribe(one, 100, "keyed", 4);
+    const consumer = open(one, name, 10);
+    const { connection } = database;
+    if (connection.kind !== "postgres") throw new Error("It has no URL");
+    const kill = `select pg_terminate_backend(pid, 5000) from pg_stat_activity
+      where datname = current_database() and query like 'listen millrace_settled%'`;
+    let killed = 0;
+    await commitThrough(two, consumer, name, 100, async (committed) => {
+      if (committed % 20 === 0) killed += (await runOn(connection.url, kill)).rows.length;
+    });
+    expect(killed).toBeGreaterThan(2);
+    expect(consumer.delivered.map(({ offset }) => offset).toSorted((a, b) => a - b)).toEqual(range(0, 100));
+    await consumer.halfClose();
   });
 
   test("a node whose lease is over, hands out nothing; another takes its records, and its verdicts are void", async () => {

@@ -36,8 +36,8 @@ describe.each(databaseKinds)("consume on %s", (kind) => {
       keyed: false,
     });
     await publish(name, range(0, count));
-    const from = { at: "earliest" } as const;
-    await node.engine.subscriptions.create({ name, topic: name, from, sharing, policy, labels: new Map() });
+    const start = { at: "earliest" } as const;
+    await node.engine.subscriptions.create({ name, topic: name, start, sharing, policy, labels: new Map() });
     return name;
   }
 
@@ -149,8 +149,9 @@ describe.each(databaseKinds)("consume on %s", (kind) => {
       acknowledged: [{ firstOffset: 2, nextOffset: 4 }],
       stale: [{ firstOffset: 4, nextOffset: 9 }],
     });
-    if (!consumer.delivered.some(({ attempt }) => attempt === 2)) await consumer.take(1);
-    expect(consumer.delivered.at(-1)).toEqual({ offset: 0, attempt: 2 });
+    // To release is no attempt: nothing was begun.
+    if (consumer.delivered.filter(({ offset }) => offset === 0).length === 1) await consumer.take(1);
+    expect(consumer.delivered.at(-1)).toEqual({ offset: 0, attempt: 1 });
     await consumer.lose();
     expect(await node.engine.subscriptions.getParked(name, 1)).toMatchObject({ reasons: ["bad"] });
   });
@@ -229,8 +230,8 @@ describe.each(databaseKinds)("consume on %s", (kind) => {
     await node.engine.topics.trim(name, 5, 0);
     const consumer = await open(name);
     expect(await consumer.until(({ event }) => (event?.kind === "skipped" ? event : undefined))).toMatchObject({
-      fromOffset: 0,
-      toOffset: 5,
+      firstOffset: 0,
+      nextOffset: 5,
     });
     while (consumer.delivered.length < 15) {
       consumer.acknowledge(...consumer.delivered.map(({ offset }) => offset));
@@ -334,7 +335,7 @@ describe.each(databaseKinds)("consume on %s", (kind) => {
     const consumer = openConsumer(node.engine, {
       kind: "ephemeral",
       topic: name,
-      from: { at: "offset", offset: 5 },
+      start: { at: "offset", offset: 5 },
       consumer: "",
       window: { ...wide, records: 3 },
     });

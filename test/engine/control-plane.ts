@@ -23,7 +23,7 @@ import { Topic } from "../../src/engine/topic.js";
 import { createTopicCache, type TopicCache } from "../../src/engine/topic-cache.js";
 import { AppendRequest } from "../../src/gen/millrace/v1/record_service.js";
 import type { Store, StoredSubscription } from "../../src/store/index.js";
-import { createLiveStreams, createMetrics, systemClock } from "../../src/telemetry/index.js";
+import { createLiveStreams, createMetrics, silentLogger, systemClock } from "../../src/telemetry/index.js";
 import { type RecordBatch, splitRequest } from "../../src/wire/index.js";
 import { createdTopic } from "../store/topic-writes.js";
 
@@ -50,7 +50,7 @@ export interface ControlPlane {
 export const subscriptionOf = (name: string, topic: string, change: Partial<CreateSubscriptionCommand> = {}) => ({
   name,
   topic,
-  from: { at: "earliest" } as const,
+  start: { at: "earliest" } as const,
   sharing: "shared" as const,
   policy: {},
   labels: new Map<string, string>(),
@@ -114,8 +114,13 @@ export function openControlPlane(store: Store): ControlPlane {
   const groups: ConsumerGroups = {
     factsOf: () => facts,
     nudge: (subscriptionId) => told.push(`nudged ${subscriptionId}`),
-    settledByCommit: (subscriptionId, session, offsets) =>
-      told.push(`settled ${subscriptionId} ${session}: ${offsets.join(" ")}`),
+    settledByCommit(subscriptionId, session, records) {
+      const ranges = records.map(
+        ({ firstOffset, nextOffset, attempt }) => `${firstOffset}-${nextOffset - 1}@${attempt}`,
+      );
+      told.push(`settled ${subscriptionId} ${session}: ${ranges.join(" ")}`);
+      return true;
+    },
   };
   return {
     subscriptions: createSubscriptions({ cache, lanes, groups, clock, node: "here" }),
@@ -124,7 +129,7 @@ export function openControlPlane(store: Store): ControlPlane {
     facts,
     commit: (command) =>
       commitDelivered(
-        { cache, lanes, limits, stampClock, metrics, groups, onAppended },
+        { cache, lanes, limits, stampClock, metrics, logger: silentLogger, groups, onAppended },
         { subscription: "s", acknowledge: [], append: [], ...command },
       ),
     async append(name, records) {
@@ -149,7 +154,7 @@ export function openControlPlane(store: Store): ControlPlane {
           stampClock: { ...stampClock, anchor: () => undefined },
           random: Math.random,
         },
-        { topic, from: { at: "earliest" }, whenBehind: "catch-up", whenTrimmed: "fail", filter: undefined },
+        { topic, start: { at: "earliest" }, whenBehind: "catch-up", whenTrimmed: "fail", filter: undefined },
         createLiveStreams().open("test", "follow"),
         new AbortController().signal,
       ),

@@ -59,7 +59,7 @@ async function compareTopic(
     retention: { ageMs: 0, records: 0, bytes: 0 },
   });
   const parsed = filters.map(({ text }) => parseFilter(text));
-  const live = parsed.map((filter) => engine.follow(topic, { from: { at: "latest" }, filter }));
+  const live = parsed.map((filter) => engine.follow(topic, { start: { at: "latest" }, filter }));
   for (const follower of live) await follower.until("caught-up");
   for (const batch of batches) {
     const order = { topic, batch: batchOfRecords(batch), expectedOffset: undefined, producer: undefined, epoch: 0 };
@@ -96,10 +96,10 @@ async function compareTopic(
       heard: expected,
     });
     // A limited read says where to go on: nothing of the rest is lost.
-    const rest = await engine.read(topic, { filter, from: { at: "offset", offset: limited.next } });
+    const rest = await engine.read(topic, { filter, start: { at: "offset", offset: limited.next } });
     expect({ text, rest: rest.offsets }).toEqual({ text, rest: expected.slice(2) });
     for (const direction of ["forward", "backward"] as const) {
-      const { offsets } = await engine.read(topic, { filter, direction, from: { at: "last", count: 5 } });
+      const { offsets } = await engine.read(topic, { filter, direction, start: { at: "last", count: 5 } });
       const newest = expected.filter((offset) => offset >= records.length - 5);
       expect({ text, direction, offsets }).toEqual({
         text,

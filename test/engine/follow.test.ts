@@ -24,7 +24,7 @@ describe.each(databaseKinds)("Engine.follow() on %s", (kind) => {
 
   it("starts at the end by default, and says where", async () => {
     await node.append("default", [1, 1]);
-    const follower = node.follow("default", { from: undefined });
+    const follower = node.follow("default", { start: undefined });
     expect(await follower.next()).toMatchObject({
       kind: "started",
       earliestOffset: 0,
@@ -74,8 +74,8 @@ describe.each(databaseKinds)("Engine.follow() on %s", (kind) => {
     expect(await follower.next()).toMatchObject({
       kind: "skipped",
       reason: "behind",
-      fromOffset: 1,
-      toOffset: 21,
+      firstOffset: 1,
+      nextOffset: 21,
       next: { offset: 21 },
     });
     await node.append("skipping", [1]);
@@ -96,7 +96,7 @@ describe.each(databaseKinds)("Engine.follow() on %s", (kind) => {
 
   it("says why nothing comes", async () => {
     await node.append("quiet", [1]);
-    const follower = node.follow("quiet", { from: { at: "latest" } });
+    const follower = node.follow("quiet", { start: { at: "latest" } });
     await follower.until("caught-up");
     expect(await follower.next()).toMatchObject({
       kind: "heartbeat",
@@ -126,7 +126,7 @@ describe.each(databaseKinds)("Engine.follow() on %s", (kind) => {
       "deleted",
       range(0, 40).map(() => 100),
     );
-    const live = node.follow("deleted", { from: { at: "latest" } });
+    const live = node.follow("deleted", { start: { at: "latest" } });
     await live.until("caught-up");
     const history = node.follow("deleted");
     await history.until("page");
@@ -135,7 +135,7 @@ describe.each(databaseKinds)("Engine.follow() on %s", (kind) => {
     await expect(live.next()).rejects.toMatchObject({ code: "topic-deleted", metadata: { epoch: String(epoch) } });
     await expect(history.next()).rejects.toMatchObject({ code: "topic-deleted" });
     const position = { epoch, offset: 5 };
-    await expect(node.follow("deleted", { from: { at: "position", position } }).next()).rejects.toMatchObject({
+    await expect(node.follow("deleted", { start: { at: "position", position } }).next()).rejects.toMatchObject({
       code: "epoch-mismatch",
     });
   });
@@ -155,7 +155,7 @@ describe.each(databaseKinds)("Engine.follow() on %s", (kind) => {
       metadata: { earliest_offset: "20" },
     });
     const after = await skipping.until("caught-up");
-    expect(after[0]).toMatchObject({ kind: "skipped", reason: "trimmed", fromOffset: before.length, toOffset: 20 });
+    expect(after[0]).toMatchObject({ kind: "skipped", reason: "trimmed", firstOffset: before.length, nextOffset: 20 });
     expect(offsetsOf(after)).toEqual(range(20, 30));
     await skipping.cancel();
   });

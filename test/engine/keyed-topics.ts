@@ -71,7 +71,7 @@ function keyedRecordsOf({ records }: { readonly records: readonly RecordMessage[
 export async function stateFromLog(engine: Engine, topic: string): Promise<State> {
   const command = {
     topic,
-    from: undefined,
+    start: undefined,
     direction: "forward",
     until: { at: "end" },
     limit: 0,
@@ -139,7 +139,7 @@ export class TestWatcher {
   async resume(): Promise<void> {
     await this.leave();
     this.#abort = new AbortController();
-    this.#messages = this.#open({ from: this.#next });
+    this.#messages = this.#open({ start: this.#next });
   }
 
   async leave(): Promise<void> {
@@ -153,7 +153,7 @@ export class TestWatcher {
       keyPrefix: "",
       rectangle: undefined,
       filter: undefined,
-      from: undefined,
+      start: undefined,
       changesOnly: false,
       withoutTombstones: false,
       ...more,

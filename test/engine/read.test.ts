@@ -24,25 +24,25 @@ describe.each(databaseKinds)("Engine.read() on %s", (kind) => {
 
   it.each([
     ["everything by default", {}, range(0, 100), 100],
-    ["from an offset", { from: { at: "offset", offset: 42 } }, range(42, 100), 100],
-    ["from a position", { from: { at: "position", position: { epoch: 0, offset: 97 } } }, range(97, 100), 100],
-    ["the newest", { from: { at: "last", count: 3 } }, range(97, 100), 100],
+    ["from an offset", { start: { at: "offset", offset: 42 } }, range(42, 100), 100],
+    ["from a position", { start: { at: "position", position: { epoch: 0, offset: 97 } } }, range(97, 100), 100],
+    ["the newest", { start: { at: "last", count: 3 } }, range(97, 100), 100],
     ["at most a limit", { limit: 5 }, range(0, 5), 5],
     ["until an offset", { until: { at: "offset", offset: 10 } }, range(0, 10), 10],
-    ["nothing from the end", { from: { at: "latest" } }, [], 100],
+    ["nothing from the end", { start: { at: "latest" } }, [], 100],
     ["backward from the end", { direction: "backward" }, range(0, 100).toReversed(), 0],
-    ["backward from an offset, exclusive", { direction: "backward", from: { at: "offset", offset: 3 } }, [2, 1, 0], 0],
+    ["backward from an offset, exclusive", { direction: "backward", start: { at: "offset", offset: 3 } }, [2, 1, 0], 0],
     [
       "backward until an offset, inclusive",
       { direction: "backward", until: { at: "offset", offset: 98 } },
       [99, 98],
       98,
     ],
-    ["the newest, backward", { direction: "backward", from: { at: "last", count: 2 } }, [99, 98], 98],
+    ["the newest, backward", { direction: "backward", start: { at: "last", count: 2 } }, [99, 98], 98],
     ["backward at most a limit", { direction: "backward", limit: 70 }, range(30, 100).toReversed(), 30],
     ["nothing before any time", { until: { at: "time", timeMicros: 1 } }, [], 0],
-    ["from a time before all", { from: { at: "time", timeMicros: 1 } }, range(0, 100), 100],
-    ["nothing from a time after all", { from: { at: "time", timeMicros: 9e15 } }, [], 100],
+    ["from a time before all", { start: { at: "time", timeMicros: 1 } }, range(0, 100), 100],
+    ["nothing from a time after all", { start: { at: "time", timeMicros: 9e15 } }, [], 100],
   ] as const)("reads %s", async (_name, command, offsets, next) => {
     const result = await node.read("hundred", command);
     expect(result.offsets).toEqual(offsets);
@@ -55,7 +55,8 @@ describe.each(databaseKinds)("Engine.read() on %s", (kind) => {
     await expect.poll(() => Date.now() * 1000, { interval: 1 }).toBeGreaterThan(early + 2000);
     await node.append("timed", [1, 1, 1]);
     const late = (await node.engine.topics.get("timed")).head.lastTimeMicros;
-    const from = async (timeMicros: number) => (await node.read("timed", { from: { at: "time", timeMicros } })).offsets;
+    const from = async (timeMicros: number) =>
+      (await node.read("timed", { start: { at: "time", timeMicros } })).offsets;
     expect(await from(early)).toEqual([0, 1, 2, 3, 4]);
     expect(await from(early + 1)).toEqual([2, 3, 4]);
     expect(await from(late)).toEqual([2, 3, 4]);
@@ -77,10 +78,10 @@ describe.each(databaseKinds)("Engine.read() on %s", (kind) => {
 
   it("refuses a position of another epoch, and one above the end", async () => {
     const position = { epoch: epoch + 1, offset: 1 };
-    await expect(node.read("hundred", { from: { at: "position", position } })).rejects.toMatchObject({
+    await expect(node.read("hundred", { start: { at: "position", position } })).rejects.toMatchObject({
       code: "epoch-mismatch",
     });
-    await expect(node.read("hundred", { from: { at: "offset", offset: 101 } })).rejects.toMatchObject({
+    await expect(node.read("hundred", { start: { at: "offset", offset: 101 } })).rejects.toMatchObject({
       code: "offset-out-of-range",
       metadata: { offset: "101", earliest_offset: "0", next_offset: "100" },
     });
@@ -89,11 +90,11 @@ describe.each(databaseKinds)("Engine.read() on %s", (kind) => {
   it("refuses what was trimmed, or skips it and says so", async () => {
     await node.append("trimmed", range(0, 10));
     await node.engine.topics.trim("trimmed", 6, 0);
-    await expect(node.read("trimmed", { from: { at: "offset", offset: 2 } })).rejects.toMatchObject({
+    await expect(node.read("trimmed", { start: { at: "offset", offset: 2 } })).rejects.toMatchObject({
       code: "offset-out-of-range",
       metadata: { earliest_offset: "6" },
     });
-    const skipped = await node.read("trimmed", { from: { at: "offset", offset: 2 }, whenTrimmed: "skip" });
+    const skipped = await node.read("trimmed", { start: { at: "offset", offset: 2 }, whenTrimmed: "skip" });
     expect(skipped).toEqual({ offsets: [6, 7, 8, 9], kinds: ["skipped", "page"], next: 10 });
     expect((await node.read("trimmed", { direction: "backward" })).offsets).toEqual([9, 8, 7, 6]);
   });

@@ -56,7 +56,7 @@ class Followed {
       const message = await this.#follower.next();
       expect(message.next.offset).toBeGreaterThanOrEqual(this.#next);
       if (message.kind === "page") this.offsets.push(...offsetsIn(message.encoded));
-      if (message.kind === "skipped") this.missed.push(...range(message.fromOffset, message.toOffset));
+      if (message.kind === "skipped") this.missed.push(...range(message.firstOffset, message.nextOffset));
       this.#next = message.next.offset;
     }
   }
@@ -182,11 +182,11 @@ describe.each(databaseKinds)("Retention and lifetimes on %s", (kind) => {
           expect(await node.read(topic)).toMatchObject({ next: model.length });
           expect((await node.read(topic, { direction: "backward" })).offsets).toEqual(visible.toReversed());
           expect((await node.read(topic, { limit: 3 })).offsets).toEqual(visible.slice(0, 3));
-          const late = node.follow(topic, { from: { at: "offset", offset: 0 }, whenTrimmed: "skip" });
+          const late = node.follow(topic, { start: { at: "offset", offset: 0 }, whenTrimmed: "skip" });
           const seen = await late.until("caught-up");
           expect(seen.flatMap((each) => (each.kind === "page" ? offsetsIn(each.encoded) : []))).toEqual(visible);
           const skipped = seen.find((each) => each.kind === "skipped");
-          if (earliest > 0) expect(skipped).toMatchObject({ reason: "trimmed", fromOffset: 0, toOffset: earliest });
+          if (earliest > 0) expect(skipped).toMatchObject({ reason: "trimmed", firstOffset: 0, nextOffset: earliest });
           await late.cancel();
         }
         // Who was there when they came got them all, each with a lifetime ahead of it, or was told what left before.
@@ -202,10 +202,10 @@ describe.each(databaseKinds)("Retention and lifetimes on %s", (kind) => {
     const topic = await createTopic();
     await append(topic, range(0, 50));
     await enforced(topic, { ...noRetention, records: 10 }, 40);
-    const from = { at: "offset", offset: 7 } as const;
+    const start = { at: "offset", offset: 7 } as const;
     const metadata = { earliest_offset: "40", next_offset: "50" };
-    await expect(node.read(topic, { from })).rejects.toMatchObject({ code: "offset-out-of-range", metadata });
-    const skipped = await node.read(topic, { from, whenTrimmed: "skip" });
+    await expect(node.read(topic, { start })).rejects.toMatchObject({ code: "offset-out-of-range", metadata });
+    const skipped = await node.read(topic, { start, whenTrimmed: "skip" });
     expect(skipped).toMatchObject({ kinds: ["skipped", "page"], offsets: range(40, 50), next: 50 });
     // The rows go, too, and the topic takes more.
     await expect.poll(async () => store.readFrame((await head(topic)).topicId, 39), { interval: 5 }).toBeUndefined();

@@ -36,7 +36,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
 
   it("creates with defaults, at the end of the topic, and gets it again", async () => {
     const created = await plane.subscriptions.create(
-      subscriptionOf("defaults", "five", { from: undefined, labels: new Map([["team", "a"]]) }),
+      subscriptionOf("defaults", "five", { start: undefined, labels: new Map([["team", "a"]]) }),
     );
     expect(created).toMatchObject({
       name: "defaults",
@@ -58,11 +58,11 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
       [subscriptionOf("once", "five"), { code: "subscription-exists" }],
       [subscriptionOf("other", "none"), { code: "topic-not-found" }],
       [
-        { ...subscriptionOf("other", "five"), from: { at: "position", position: { epoch: 8, offset: 1 } } as never },
+        { ...subscriptionOf("other", "five"), start: { at: "position", position: { epoch: 8, offset: 1 } } as never },
         { code: "epoch-mismatch" },
       ],
       [
-        { ...subscriptionOf("other", "five"), from: { at: "offset", offset: 6 } as never },
+        { ...subscriptionOf("other", "five"), start: { at: "offset", offset: 6 } as never },
         { code: "offset-out-of-range", metadata: { next_offset: "5" } },
       ],
       [subscriptionOf("", "five"), { code: "invalid-argument", violations: [{ field: "subscription" }] }],
@@ -92,9 +92,9 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
       [{ at: "time", timeMicros: 0 }, 1],
       [{ at: "time", timeMicros: (await timeOf(4)) + 1 }, 5],
     ];
-    for (const [to, offset] of starts) {
-      const { cursor, subscription } = await plane.subscriptions.seek("sought", to);
-      expect(cursor, JSON.stringify(to)).toEqual({ epoch: 7, offset });
+    for (const [start, offset] of starts) {
+      const { cursor, subscription } = await plane.subscriptions.seek("sought", start);
+      expect(cursor, JSON.stringify(start)).toEqual({ epoch: 7, offset });
       expect(plane.told.at(-1)).toBe(`nudged ${subscription.subscriptionId}`);
       expect(await cursorOf("sought")).toBe(offset);
     }
@@ -102,16 +102,16 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
       [{ at: "last", count: 2 }, 3],
       [{ at: "offset", offset: 0 }, 1],
     ];
-    for (const [from, offset] of begins) {
-      await plane.subscriptions.create(subscriptionOf(`from-${from.at}`, "five", { from }));
-      expect(await cursorOf(`from-${from.at}`), JSON.stringify(from)).toBe(offset);
+    for (const [start, offset] of begins) {
+      await plane.subscriptions.create(subscriptionOf(`from-${start.at}`, "five", { start }));
+      expect(await cursorOf(`from-${start.at}`), JSON.stringify(start)).toBe(offset);
     }
     await expect(
       plane.subscriptions.seek("sought", { at: "position", position: { epoch: 8, offset: 1 } }),
     ).rejects.toMatchObject({ code: "epoch-mismatch" });
     await expect(
       plane.subscriptions.seek("sought", { at: "position", position: { epoch: 2 ** 60, offset: 1 } }),
-    ).rejects.toMatchObject({ violations: [{ field: "to.position.epoch" }] });
+    ).rejects.toMatchObject({ violations: [{ field: "start.position.epoch" }] });
     await expect(plane.subscriptions.seek("sought", { at: "offset", offset: 6 })).rejects.toMatchObject({
       code: "offset-out-of-range",
     });
@@ -213,7 +213,18 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
       session,
       settled: [{ claimId, ranges: [{ firstOffset: 1, nextOffset: 2 }] }],
       settledRetries: [],
-      retries: [{ claimId, offset: 2, deliveries: 1, failures: 1, delayMs: 60_000, reason: "no", lane: undefined }],
+      retries: [
+        {
+          claimId,
+          firstOffset: 2,
+          nextOffset: 3,
+          deliveries: 1,
+          failures: 1,
+          delayMs: 60_000,
+          reason: "no",
+          lane: undefined,
+        },
+      ],
       parked: [{ claimId, offset: 3, deliveries: 1, slot: 0, lane: undefined, reason: "bad" }],
     });
     plane.facts.push({ ...facts, node: "here", outstandingRecords: 3 });

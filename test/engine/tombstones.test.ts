@@ -82,7 +82,7 @@ describe.each(databaseKinds)("Tombstones on %s", (kind) => {
     const topic = await newTopic();
     await appendKeyed(engine, topic, [set("a"), remove("a"), set("b")]);
     await purge(topic);
-    const watcher = new TestWatcher(engine, topic, { from: { epoch: 0, offset: 1 } });
+    const watcher = new TestWatcher(engine, topic, { start: { epoch: 0, offset: 1 } });
     await watcher.pull();
     await watcher.resume();
     await watcher.pull();
@@ -143,7 +143,7 @@ describe.each(databaseKinds)("Tombstones on %s", (kind) => {
     await appendKeyed(engine, topic, [...letters.map((key) => set(key)), remove("a")]);
     const live = new TestWatcher(engine, topic);
     await live.until("snapshot-end");
-    const collecting = new TestWatcher(engine, topic, { from: { epoch: 0, offset: 0 }, withoutTombstones: true });
+    const collecting = new TestWatcher(engine, topic, { start: { epoch: 0, offset: 0 }, withoutTombstones: true });
     await appendKeyed(engine, topic, [remove("b")]);
     await live.until("page");
     expect(await purge(topic)).toBe(2);

@@ -48,8 +48,8 @@ describe("a wall clock that jumps", () => {
     });
     await node.append(name, [1, 1, 1]);
     const policy = { ackDeadlineMs: 1000, retryMinMs: 0, retryMaxMs: 0 };
-    const from = { at: "earliest" } as const;
-    await node.engine.subscriptions.create({ name, topic: name, from, sharing: "shared", policy, labels: new Map() });
+    const start = { at: "earliest" } as const;
+    await node.engine.subscriptions.create({ name, topic: name, start, sharing: "shared", policy, labels: new Map() });
     const window = { records: 2, bytes: 1000 };
     const consumer = openConsumer(node.engine, { kind: "subscription", subscription: name, consumer: "", window });
     await consumer.take(2);

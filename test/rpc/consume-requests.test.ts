@@ -11,7 +11,7 @@ const open = (message: Message) => decodeOpening(ConsumeRequest.fromPartial(mess
 
 const caller = { consumer: peer, window: { records: 1, bytes: 1 } };
 const subscribed: ConsumeOpening = { kind: "subscription", subscription: "s", ...caller };
-const ephemeral: ConsumeOpening = { kind: "ephemeral", topic: "t", from: undefined, ...caller };
+const ephemeral: ConsumeOpening = { kind: "ephemeral", topic: "t", start: undefined, ...caller };
 const later = (message: Message, opening: ConsumeOpening = subscribed) =>
   decodeRequest(ConsumeRequest.fromPartial(message), opening);
 
@@ -42,12 +42,12 @@ describe("decodeOpening()", () => {
     [
       "a topic alone",
       { topic: "t" },
-      { kind: "ephemeral", topic: "t", from: undefined, consumer: peer, window: wholeWindow },
+      { kind: "ephemeral", topic: "t", start: undefined, consumer: peer, window: wholeWindow },
     ],
     [
       "a topic and where to start",
-      { topic: "t", from: { start: { $case: "offset", value: 3 } }, consumer: "Ω" },
-      { kind: "ephemeral", topic: "t", from: { at: "offset", offset: 3 }, consumer: "Ω", window: wholeWindow },
+      { topic: "t", start: { at: { $case: "offset", value: 3 } }, consumer: "Ω" },
+      { kind: "ephemeral", topic: "t", start: { at: "offset", offset: 3 }, consumer: "Ω", window: wholeWindow },
     ],
     [
       "a window of records alone",
@@ -79,18 +79,18 @@ describe("decodeOpening()", () => {
     ["subscription", { subscription: "No Name" }],
     ["topic", { topic: "No Name" }],
     ["topic", { topic: "t", subscription: "s" }],
-    ["from", { subscription: "s", from: { start: { $case: "earliest", value: {} } } }],
-    ["from.last", { topic: "t", from: { start: { $case: "last", value: 0 } } }],
+    ["start", { subscription: "s", start: { at: { $case: "earliest", value: {} } } }],
+    ["start.last", { topic: "t", start: { at: { $case: "last", value: 0 } } }],
     ["consumer", { topic: "t", consumer: "c".repeat(129) }],
     ["consumer", { topic: "t", consumer: "a\0" }],
     ["window.records", { topic: "t", window: { records: 100_001 } }],
     ["window.bytes", { topic: "t", window: { bytes: 67_108_865 } }],
-    ["acknowledge", { subscription: "s", acknowledge: [one] }],
+    ["acknowledge", { subscription: "s", acknowledge: [{ offsets: one }] }],
     ["acknowledge_through", { subscription: "s", acknowledgeThrough: 0 }],
     ["reject", { subscription: "s", reject: [{ offsets: one }] }],
     ["extend", { subscription: "s", extend: [{ offsets: one }] }],
     ["park", { subscription: "s", park: [{ offsets: one }] }],
-    ["release", { subscription: "s", release: [one] }],
+    ["release", { subscription: "s", release: [{ offsets: one }] }],
   ];
   for (const [field, message] of refused) {
     test(`refuses ${field}: ${JSON.stringify(message).slice(0, 60)}`, () =>
@@ -114,31 +114,34 @@ describe("decodeRequest()", () => {
   test("takes everything at once", () => {
     const message: Message = {
       window: { records: 5 },
-      acknowledge: [one, { firstOffset: 0, nextOffset: 5 }],
+      acknowledge: [{ offsets: one }, { offsets: { firstOffset: 0, nextOffset: 5 }, attempt: 3 }],
       acknowledgeThrough: 0,
-      reject: [{ offsets: one }, { offsets: one, delay: { seconds: 0, nanos: 1 }, reason: long }],
-      extend: [{ offsets: one }, { offsets: one, by: { seconds: secondsOf12h } }],
-      park: [{ offsets: one, reason: "\uFFFD" }],
-      release: [one],
+      reject: [{ offsets: one }, { offsets: one, attempt: 4, delay: { seconds: 0, nanos: 1 }, reason: long }],
+      extend: [{ offsets: one }, { offsets: one, attempt: 5, by: { seconds: secondsOf12h } }],
+      park: [{ offsets: one, attempt: 6, reason: "\uFFFD" }],
+      release: [{ offsets: one }, { offsets: one, attempt: 4_294_967_295 }],
     };
     expect(later(message)).toEqual({
       window: { records: 5, bytes: 4 * 1024 * 1024 },
       acknowledge: [
         { range, attempt: 0 },
-        { range: { firstOffset: 0, nextOffset: 5 }, attempt: 0 },
+        { range: { firstOffset: 0, nextOffset: 5 }, attempt: 3 },
       ],
       acknowledgeThrough: 0,
       reject: [
         { range, attempt: 0, delayMs: undefined, reason: "" },
         // Up to the next millisecond: not earlier than asked for.
-        { range, attempt: 0, delayMs: 1, reason: long },
+        { range, attempt: 4, delayMs: 1, reason: long },
       ],
       extend: [
         { range, attempt: 0, byMs: undefined },
-        { range, attempt: 0, byMs: secondsOf12h * 1000 },
+        { range, attempt: 5, byMs: secondsOf12h * 1000 },
       ],
-      park: [{ range, attempt: 0, reason: "\uFFFD" }],
-      release: [{ range, attempt: 0 }],
+      park: [{ range, attempt: 6, reason: "\uFFFD" }],
+      release: [
+        { range, attempt: 0 },
+        { range, attempt: 4_294_967_295 },
+      ],
     });
   });
 
@@ -153,13 +156,17 @@ describe("decodeRequest()", () => {
     ["subscription", { subscription: "s" }, ephemeral],
     ["topic", { topic: "t" }],
     ["topic", { topic: "other" }, ephemeral],
-    ["from", { from: {} }],
+    ["start", { start: {} }],
     ["consumer", { consumer: "c" }],
     ["window.records", { window: { records: 100_001 } }],
     ["window.bytes", { window: { bytes: 67_108_865 } }],
-    ["acknowledge[1].next_offset", { acknowledge: [one, { firstOffset: 7, nextOffset: 7 }] }],
-    ["acknowledge[0].next_offset", { acknowledge: [{ firstOffset: 7, nextOffset: 6 }] }],
-    ["acknowledge[0].first_offset", { acknowledge: [{ firstOffset: Number.MAX_SAFE_INTEGER }] }],
+    [
+      "acknowledge[1].offsets.next_offset",
+      { acknowledge: [{ offsets: one }, { offsets: { firstOffset: 7, nextOffset: 7 } }] },
+    ],
+    ["acknowledge[0].offsets", { acknowledge: [{ attempt: 1 }] }],
+    ["acknowledge[0].offsets.next_offset", { acknowledge: [{ offsets: { firstOffset: 7, nextOffset: 6 } }] }],
+    ["acknowledge[0].offsets.first_offset", { acknowledge: [{ offsets: { firstOffset: Number.MAX_SAFE_INTEGER } }] }],
     ["reject[0].offsets", { reject: [{}] }],
     ["reject[1].delay", { reject: [{ offsets: one }, { offsets: one, delay: { seconds: secondsOf12h, nanos: 1 } }] }],
     ["reject[0].delay", { reject: [{ offsets: one, delay: { nanos: -1 } }] }],
@@ -173,7 +180,7 @@ describe("decodeRequest()", () => {
     ["extend[0].by", { extend: [{ offsets: one, by: { seconds: secondsOf12h, nanos: 1 } }] }],
     ["park[0].offsets", { park: [{}] }],
     ["park[0].reason", { park: [{ offsets: one, reason: `${long}r` }] }],
-    ["release[0].next_offset", { release: [{ firstOffset: 2, nextOffset: 1 }] }],
+    ["release[0].offsets.next_offset", { release: [{ offsets: { firstOffset: 2, nextOffset: 1 } }] }],
   ];
   for (const [field, message, opening] of refused) {
     test(`refuses ${field}: ${JSON.stringify(message).slice(0, 60)}`, () =>
@@ -181,9 +188,9 @@ describe("decodeRequest()", () => {
   }
 
   test("takes ten thousand ranges together, and no more", () => {
-    const acknowledge = Array.from({ length: 9999 }, (_, index) => ({ firstOffset: 2 * index }));
-    expect(later({ acknowledge, release: [one] }).acknowledge).toHaveLength(9999);
-    expect(fieldsOf(() => later({ acknowledge, release: [one], reject: [{ offsets: one }] }))).toEqual([
+    const acknowledge = Array.from({ length: 9999 }, (_, index) => ({ offsets: { firstOffset: 2 * index } }));
+    expect(later({ acknowledge, release: [{ offsets: one }] }).acknowledge).toHaveLength(9999);
+    expect(fieldsOf(() => later({ acknowledge, release: [{ offsets: one }], reject: [{ offsets: one }] }))).toEqual([
       "acknowledge, reject, extend, park, release",
     ]);
   });

@@ -65,7 +65,7 @@ function* largePages(): Generator<FollowMessage> {
 
 function follow({ client }: TestServer) {
   const { path, requestSerialize, responseDeserialize } = RecordServiceService.follow;
-  const request = { topic: "orders", from: undefined, whenBehind: 0, whenTrimmed: 0, filter: "" };
+  const request = { topic: "orders", start: undefined, whenBehind: 0, whenTrimmed: 0, filter: "" };
   return client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request);
 }
 
@@ -101,7 +101,7 @@ describe("requests that are none", () => {
     const server = await startServer({});
     // before_offset = 2, a varint of 2^64-1.
     const bytes = Buffer.from([0x10, ...Array.from({ length: 9 }, () => 0xff), 0x01]);
-    expect(await send(server, TopicServiceService.trim, bytes)).toMatchObject({
+    expect(await send(server, TopicServiceService.trimTopic, bytes)).toMatchObject({
       code: status.INVALID_ARGUMENT,
       details: "request: has a number above 2^53-1, which is not supported",
     });
@@ -113,7 +113,7 @@ describe("requests that are none", () => {
       const error = await send(server, method, Buffer.alloc(4 * 1024 * 1024 + 1));
       expect(error?.code).toBe(status.RESOURCE_EXHAUSTED);
     }
-    expect(await send(server, TopicServiceService.get, Buffer.alloc(0))).toMatchObject({
+    expect(await send(server, TopicServiceService.getTopic, Buffer.alloc(0))).toMatchObject({
       code: status.INVALID_ARGUMENT,
     });
   });
@@ -160,7 +160,7 @@ describe("drain()", () => {
     });
     const request = RecordServiceService.follow.requestSerialize({
       topic: "orders",
-      from: undefined,
+      start: undefined,
       whenBehind: 0,
       whenTrimmed: 0,
       filter: "",
@@ -191,7 +191,7 @@ test("buf curl lists the services and makes a call by reflection", async () => {
   const { address } = await startServer({
     read: async function* () {
       const next = { epoch: 3, offset: 2 };
-      yield { kind: "skipped", reason: "trimmed", fromOffset: 0, toOffset: 2, next };
+      yield { kind: "skipped", reason: "trimmed", firstOffset: 0, nextOffset: 2, next };
     },
   });
   const curl = async (...args: string[]) => {
@@ -204,6 +204,6 @@ test("buf curl lists the services and makes a call by reflection", async () => {
   const answer = await curl("-d", '{"topic":"orders"}', `http://${address}/millrace.v1.RecordService/Read`);
   expect(JSON.parse(answer)).toEqual({
     next: { epoch: "3", offset: "2" },
-    skipped: { toOffset: "2", reason: "TRIMMED" },
+    skipped: { nextOffset: "2", reason: "TRIMMED" },
   });
 });

@@ -166,7 +166,7 @@ describe("Read", () => {
     const encoded = encodePageMessage([framesOf([3, 4], 10).bytes], next);
     const before = Buffer.from(encoded);
     const messages: ReadMessage[] = [
-      { kind: "skipped", reason: "trimmed", fromOffset: 0, toOffset: 10, next: { epoch: 5, offset: 10 } },
+      { kind: "skipped", reason: "trimmed", firstOffset: 0, nextOffset: 10, next: { epoch: 5, offset: 10 } },
       { kind: "page", encoded, records: 2, next },
     ];
     const server = await startServer({
@@ -178,7 +178,7 @@ describe("Read", () => {
     expect(got.messages[0]).toEqual({
       records: [],
       next: { epoch: 5, offset: 10 },
-      skipped: { fromOffset: 0, toOffset: 10, reason: 1 },
+      skipped: { firstOffset: 0, nextOffset: 10, reason: 1 },
     });
     expect(got.messages[1]).toMatchObject({ records: [{ offset: 10 }, { offset: 11 }], next });
     expect(encoded).toEqual(before);
@@ -189,40 +189,40 @@ describe("Read", () => {
     [
       "its defaults",
       {},
-      { from: undefined, direction: "forward", until: { at: "end" }, limit: 0, whenTrimmed: "fail" },
+      { start: undefined, direction: "forward", until: { at: "end" }, limit: 0, whenTrimmed: "fail" },
     ],
-    ["an empty start", { from: {} }, { from: undefined }],
-    ["earliest", { from: { start: { $case: "earliest", value: {} } } }, { from: { at: "earliest" } }],
+    ["an empty start", { start: {} }, { start: undefined }],
+    ["earliest", { start: { at: { $case: "earliest", value: {} } } }, { start: { at: "earliest" } }],
     [
       "latest",
-      { from: { start: { $case: "latest", value: {} } }, direction: 2 },
-      { from: { at: "latest" }, direction: "backward" },
+      { start: { at: { $case: "latest", value: {} } }, direction: 2 },
+      { start: { at: "latest" }, direction: "backward" },
     ],
     [
       "a position",
-      { from: { start: { $case: "position", value: { epoch: 5 } } } },
-      { from: { at: "position", position: { epoch: 5, offset: 0 } } },
+      { start: { at: { $case: "position", value: { epoch: 5 } } } },
+      { start: { at: "position", position: { epoch: 5, offset: 0 } } },
     ],
-    ["an offset", { from: { start: { $case: "offset", value: 9 } } }, { from: { at: "offset", offset: 9 } }],
+    ["an offset", { start: { at: { $case: "offset", value: 9 } } }, { start: { at: "offset", offset: 9 } }],
     [
       "a time, rounded up",
-      { from: { start: { $case: "time", value: { seconds: 1, nanos: 1 } } } },
-      { from: { at: "time", timeMicros: 1_000_001 } },
+      { start: { at: { $case: "time", value: { seconds: 1, nanos: 1 } } } },
+      { start: { at: "time", timeMicros: 1_000_001 } },
     ],
     [
       "a time beyond all records",
-      { from: { start: { $case: "time", value: { seconds: 253_402_300_799, nanos: 0 } } } },
-      { from: { at: "time", timeMicros: Number.MAX_SAFE_INTEGER } },
+      { start: { at: { $case: "time", value: { seconds: 253_402_300_799, nanos: 0 } } } },
+      { start: { at: "time", timeMicros: Number.MAX_SAFE_INTEGER } },
     ],
     [
       "the last",
-      { from: { start: { $case: "last", value: 3 } }, limit: 2 },
-      { from: { at: "last", count: 3 }, limit: 2 },
+      { start: { at: { $case: "last", value: 3 } }, limit: 2 },
+      { start: { at: "last", count: 3 }, limit: 2 },
     ],
-    ["until an offset", { until: { until: { $case: "offset", value: 4 } } }, { until: { at: "offset", offset: 4 } }],
+    ["until an offset", { until: { at: { $case: "offset", value: 4 } } }, { until: { at: "offset", offset: 4 } }],
     [
       "until a time",
-      { until: { until: { $case: "time", value: { seconds: -1, nanos: 0 } } } },
+      { until: { at: { $case: "time", value: { seconds: -1, nanos: 0 } } } },
       { until: { at: "time", timeMicros: -1_000_000 } },
     ],
     ["skipping", { whenTrimmed: 2 }, { whenTrimmed: "skip" }],
@@ -244,10 +244,10 @@ describe("Read", () => {
     ["topic", { topic: "" }],
     ["direction", { direction: Number(7) }],
     ["when_trimmed", { whenTrimmed: Number(3) }],
-    ["from.last", { from: { start: { $case: "last", value: 0 } } }],
-    ["from.time.nanos", { from: { start: { $case: "time", value: { seconds: 0, nanos: -1 } } } }],
-    ["from.time.seconds", { from: { start: { $case: "time", value: { seconds: 253_402_300_800, nanos: 0 } } } }],
-    ["until.time.nanos", { until: { until: { $case: "time", value: { seconds: 0, nanos: 1_000_000_000 } } } }],
+    ["start.last", { start: { at: { $case: "last", value: 0 } } }],
+    ["start.time.nanos", { start: { at: { $case: "time", value: { seconds: 0, nanos: -1 } } } }],
+    ["start.time.seconds", { start: { at: { $case: "time", value: { seconds: 253_402_300_800, nanos: 0 } } } }],
+    ["until.time.nanos", { until: { at: { $case: "time", value: { seconds: 0, nanos: 1_000_000_000 } } } }],
   ];
   for (const [field, request] of refused) {
     test(`refuses ${field}: ${JSON.stringify(request)}`, async () => {
@@ -265,7 +265,7 @@ describe("Follow", () => {
       { kind: "started", earliestOffset: 0, nextOffset: 7, next },
       { kind: "caught-up", next },
       { kind: "fell-behind", lag: 9, next },
-      { kind: "skipped", reason: "behind", fromOffset: 1, toOffset: 2, next },
+      { kind: "skipped", reason: "behind", firstOffset: 1, nextOffset: 2, next },
       { kind: "heartbeat", nextOffset: 7, waiting: "new-records", next },
       { kind: "heartbeat", nextOffset: 7, waiting: "database", next },
       { kind: "page", encoded: encodePageMessage([framesOf([1], 0).bytes], next), records: 1, next },
@@ -283,7 +283,7 @@ describe("Follow", () => {
       { $case: "started", value: { earliestOffset: 0, nextOffset: 7 } },
       { $case: "caughtUp", value: {} },
       { $case: "fellBehind", value: { lag: 9 } },
-      { $case: "skipped", value: { fromOffset: 1, toOffset: 2, reason: 2 } },
+      { $case: "skipped", value: { firstOffset: 1, nextOffset: 2, reason: 2 } },
       { $case: "heartbeat", value: { nextOffset: 7, waiting: 1 } },
       { $case: "heartbeat", value: { nextOffset: 7, waiting: 2 } },
       undefined,
@@ -300,7 +300,7 @@ describe("Follow", () => {
       },
     });
     await drainStream(follow(server, { topic: "t", whenBehind: 3, whenTrimmed: 2 }));
-    expect(asked).toEqual({ topic: "t", from: undefined, whenBehind: "fail", whenTrimmed: "skip" });
+    expect(asked).toEqual({ topic: "t", start: undefined, whenBehind: "fail", whenTrimmed: "skip" });
     const { error } = await drainStream(follow(server, { topic: "t", whenBehind: Number(9) }));
     expect(error?.details).toBe("when_behind: has no value 9, the known ones are 0, 1, 2, 3");
   });

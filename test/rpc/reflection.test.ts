@@ -101,6 +101,26 @@ describe("reflection", () => {
     expect(names).toContain("google/protobuf/struct.proto");
   });
 
+  test("gives the comments of our files, and no places of others'", async () => {
+    const commented = async (name: string) => {
+      const answer = await askOne({ $case: "fileContainingSymbol", value: name });
+      if (answer.$case !== "fileDescriptorResponse") throw new Error(JSON.stringify(answer));
+      const [file] = answer.value.fileDescriptorProto.map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes));
+      if (file === undefined) throw new Error(`There is no file of ${name}`);
+      return { file, locations: file.sourceCodeInfo?.location ?? [] };
+    };
+    const { file, locations } = await commented("millrace.v1.TopicService");
+    // The fields `service` and `method` by their numbers: how a location names what it is of.
+    for (const [index, { name }] of (file.service[0]?.method ?? []).entries()) {
+      const comment = locations.find(({ path }) => path.join() === `6,0,2,${index}`)?.leadingComments;
+      expect(comment, name).toMatch(/ Errors: INVALID_ARGUMENT/);
+    }
+    expect(file.service[0]?.method.map(({ name }) => name)).toContain("TrimTopic");
+    for (const other of ["grpc.health.v1.Health", "grpc.channelz.v1.Channelz", "grpc.reflection.v1.ServerReflection"]) {
+      expect((await commented(other)).locations, other).toEqual([]);
+    }
+  });
+
   test("says what is not there, and goes on", async () => {
     const notThere: Question[] = [
       { $case: "fileByFilename", value: "no.proto" },

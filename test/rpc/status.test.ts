@@ -12,7 +12,7 @@ afterEach(closeAll);
 /** What a client gets when the engine throws this. */
 async function received(error: unknown) {
   const { client, logger } = await startServer({ topics: { get: () => Promise.reject(error) } });
-  const got = await callUnary(client, TopicServiceService.get, { topic: "t" });
+  const got = await callUnary(client, TopicServiceService.getTopic, { topic: "t" });
   if (!(got instanceof Error)) throw new Error("The call went well");
   return { error: got as ServiceError, logger };
 }
@@ -68,7 +68,7 @@ describe("a refusal reaches the client", () => {
   test("with the fields that are wrong", async () => {
     const { error } = await received(invalidArgument("records[3].key", "is too long"));
     expect(detail(error, "BadRequest", BadRequest.decode)).toEqual({
-      fieldViolations: [{ field: "records[3].key", description: "is too long" }],
+      fieldViolations: [{ field: "records[3].key", description: "is too long", reason: "" }],
     });
   });
 
@@ -113,7 +113,7 @@ describe("a fault of ours reaches the client", () => {
       expect(error.details).toContain(id);
       expect(logger.lines).toContainEqual({
         level: "error",
-        fields: { id, method: "/millrace.v1.TopicService/Get", err: fault },
+        fields: { id, method: "/millrace.v1.TopicService/GetTopic", err: fault },
         text: "A call failed",
       });
     });

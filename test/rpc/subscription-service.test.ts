@@ -17,17 +17,17 @@ import {
   type ConsumeResponse,
   ConsumeResponse_Heartbeat_Waiting as Waiting,
   type DeepPartial,
-  DescribeRequest,
-  type DescribeResponse,
-  DiscardParkedRequest,
-  ListParkedRequest,
-  RedriveParkedRequest,
-  SeekRequest,
+  DescribeSubscriptionRequest,
+  type DescribeSubscriptionResponse,
+  DiscardParkedRecordsRequest,
+  ListParkedRecordsRequest,
+  RedriveParkedRecordsRequest,
+  SeekSubscriptionRequest,
   Subscription_Sharing as Sharing,
-  SubscriptionServiceCreateRequest as CreateRequest,
-  SubscriptionServiceListRequest as ListRequest,
+  CreateSubscriptionRequest as CreateRequest,
+  ListSubscriptionsRequest as ListRequest,
   SubscriptionServiceService as Shapes,
-  SubscriptionServiceUpdateRequest as UpdateRequest,
+  UpdateSubscriptionRequest as UpdateRequest,
 } from "../../src/gen/millrace/v1/subscription_service.js";
 import { framesOf } from "../support/frames.js";
 import {
@@ -57,6 +57,7 @@ const stored: StoredSubscription = {
   isPaused: true,
   generation: 1,
   ticket: 0,
+  attemptsBefore: 0,
   createTimeMicros: 1_500_000,
 };
 const described = {
@@ -102,24 +103,24 @@ function fieldsOf(error: unknown): string[] {
   return BadRequest.decode(found?.value ?? new Uint8Array()).fieldViolations.map(({ field }) => field);
 }
 
-describe("Create", () => {
+describe("CreateSubscription", () => {
   test("asks for what is set, and tells the whole", async () => {
     const request = CreateRequest.fromPartial({
       subscription: "s",
       topic: "t",
-      from: { start: { $case: "time", value: { seconds: 1 } } },
+      start: { at: { $case: "time", value: { seconds: 1 } } },
       sharing: Sharing.EXCLUSIVE,
       ackDeadline: { seconds: 0, nanos: 1500 },
       retryMin: {},
       labels: new Map([["team", "a"]]),
     });
-    const { answer, asked } = await ask("create", Shapes.create, request);
+    const { answer, asked } = await ask("create", Shapes.createSubscription, request);
     expect(answer).toEqual({ subscription: described });
     expect(asked).toEqual([
       {
         name: "s",
         topic: "t",
-        from: { at: "time", timeMicros: 1_000_000 },
+        start: { at: "time", timeMicros: 1_000_000 },
         sharing: "exclusive",
         policy: { ackDeadlineMs: 0.0015, retryMinMs: 0 },
         labels: new Map([["team", "a"]]),
@@ -128,15 +129,19 @@ describe("Create", () => {
   });
 
   test("is SHARED, from the next record on, and as by default, unless told otherwise", async () => {
-    const { asked } = await ask("create", Shapes.create, CreateRequest.fromPartial({ subscription: "s", topic: "t" }));
-    expect(asked).toMatchObject([{ from: undefined, sharing: "shared", policy: {}, labels: new Map() }]);
+    const { asked } = await ask(
+      "create",
+      Shapes.createSubscription,
+      CreateRequest.fromPartial({ subscription: "s", topic: "t" }),
+    );
+    expect(asked).toMatchObject([{ start: undefined, sharing: "shared", policy: {}, labels: new Map() }]);
   });
 
   const unknown: number = 4;
   const refused: [string, DeepPartial<CreateRequest>][] = [
     ["topic", { topic: "" }],
     ["sharing", { sharing: unknown }],
-    ["from.last", { from: { start: { $case: "last", value: 0 } } }],
+    ["start.last", { start: { at: { $case: "last", value: 0 } } }],
     ["ack_deadline", { ackDeadline: { seconds: 1, nanos: -1 } }],
     ["retry_max", { retryMax: { seconds: 1, nanos: 1e9 } }],
     ["labels", { labels: new Map([["", "x"]]) }],
@@ -144,14 +149,14 @@ describe("Create", () => {
   for (const [field, request] of refused) {
     test(`refuses ${field}: ${JSON.stringify(request)}`, async () => {
       const whole = CreateRequest.fromPartial({ subscription: "s", topic: "t", ...request });
-      expect(fieldsOf(await call({}, Shapes.create, whole))).toEqual([field]);
+      expect(fieldsOf(await call({}, Shapes.createSubscription, whole))).toEqual([field]);
     });
   }
 
   test("names the subscription that is there in ResourceInfo", async () => {
     const error = await call(
       { subscriptions: { create: () => Promise.reject(subscriptionExists("s")) } },
-      Shapes.create,
+      Shapes.createSubscription,
       CreateRequest.fromPartial({ subscription: "s", topic: "t" }),
     );
     const { code, details } = richStatus(error as ServiceError);
@@ -164,15 +169,15 @@ describe("Create", () => {
   });
 });
 
-describe("Get, Pause, Resume and Delete", () => {
+describe("GetSubscription, PauseSubscription, ResumeSubscription and DeleteSubscription", () => {
   test("ask by name", async () => {
-    expect(await ask("get", Shapes.get, { subscription: "s" })).toEqual({
+    expect(await ask("get", Shapes.getSubscription, { subscription: "s" })).toEqual({
       answer: { subscription: described },
       asked: ["s"],
     });
     for (const [shape, isPaused] of [
-      [Shapes.pause, true],
-      [Shapes.resume, false],
+      [Shapes.pauseSubscription, true],
+      [Shapes.resumeSubscription, false],
     ] as const) {
       expect(await ask("setPaused", shape, { subscription: "s" })).toEqual({
         answer: { subscription: described },
@@ -181,21 +186,30 @@ describe("Get, Pause, Resume and Delete", () => {
     }
     const deleted: string[] = [];
     const remove = async (name: string) => void deleted.push(name);
-    expect(await call({ subscriptions: { delete: remove } }, Shapes.delete, { subscription: "s" })).toEqual({});
+    expect(await call({ subscriptions: { delete: remove } }, Shapes.deleteSubscription, { subscription: "s" })).toEqual(
+      {},
+    );
     expect(deleted).toEqual(["s"]);
   });
 });
 
-describe("List", () => {
+describe("ListSubscriptions", () => {
   test("goes on where the page before ended", async () => {
     const list = vi.fn<Subscriptions["list"]>(async () => ({ subscriptions: [stored], hasMore: true }));
     const { client } = await startServer({ subscriptions: { list } });
-    const first = await callUnary(client, Shapes.list, ListRequest.fromPartial({ prefix: "p", topic: "t" }));
+    const first = await callUnary(
+      client,
+      Shapes.listSubscriptions,
+      ListRequest.fromPartial({ prefix: "p", topic: "t" }),
+    );
     expect(first).toEqual({ subscriptions: [described], nextPageToken: expect.stringMatching(/./) });
     if (first instanceof Error) throw first;
     const request = ListRequest.fromPartial({ pageSize: 7, pageToken: first.nextPageToken });
     list.mockResolvedValue({ subscriptions: [], hasMore: false });
-    expect(await callUnary(client, Shapes.list, request)).toEqual({ subscriptions: [], nextPageToken: "" });
+    expect(await callUnary(client, Shapes.listSubscriptions, request)).toEqual({
+      subscriptions: [],
+      nextPageToken: "",
+    });
     expect(list.mock.calls).toEqual([
       [{ prefix: "p", topic: "t", after: "", count: 100 }],
       [{ prefix: "", topic: "", after: "s", count: 7 }],
@@ -204,13 +218,13 @@ describe("List", () => {
 
   for (const request of [{ pageSize: 1001 }, { pageToken: Buffer.from("topics1:t").toString("base64url") }]) {
     test(`refuses ${JSON.stringify(request)}`, async () => {
-      const [field] = fieldsOf(await call({}, Shapes.list, ListRequest.fromPartial(request)));
+      const [field] = fieldsOf(await call({}, Shapes.listSubscriptions, ListRequest.fromPartial(request)));
       expect(field).toBe("pageSize" in request ? "page_size" : "page_token");
     });
   }
 });
 
-describe("Update", () => {
+describe("UpdateSubscription", () => {
   const changes: [string, DeepPartial<UpdateRequest>, unknown][] = [
     ["nothing", {}, {}],
     ["what is set", { attemptsMax: 9, retryMax: {} }, { policy: { attemptsMax: 9, retryMaxMs: 0 } }],
@@ -229,7 +243,7 @@ describe("Update", () => {
   for (const [what, request, change] of changes) {
     test(`changes ${what}`, async () => {
       const whole = UpdateRequest.fromPartial({ subscription: "s", ...request });
-      expect(await ask("update", Shapes.update, whole)).toEqual({
+      expect(await ask("update", Shapes.updateSubscription, whole)).toEqual({
         answer: { subscription: described },
         asked: ["s", change],
       });
@@ -239,16 +253,19 @@ describe("Update", () => {
   test("refuses what cannot be changed", async () => {
     for (const path of ["sharing", "topic", "constructor"]) {
       const request = UpdateRequest.fromPartial({ subscription: "s", updateMask: ["labels", path] });
-      expect(fieldsOf(await call({}, Shapes.update, request))).toEqual(["update_mask"]);
+      expect(fieldsOf(await call({}, Shapes.updateSubscription, request))).toEqual(["update_mask"]);
     }
   });
 });
 
-describe("Seek", () => {
+describe("SeekSubscription", () => {
   test("moves to a start", async () => {
     const seek = vi.fn<Subscriptions["seek"]>(async () => ({ subscription: stored, cursor: { epoch: 9, offset: 5 } }));
-    const request = SeekRequest.fromPartial({ subscription: "s", to: { start: { $case: "offset", value: 5 } } });
-    expect(await call({ subscriptions: { seek } }, Shapes.seek, request)).toEqual({
+    const request = SeekSubscriptionRequest.fromPartial({
+      subscription: "s",
+      start: { at: { $case: "offset", value: 5 } },
+    });
+    expect(await call({ subscriptions: { seek } }, Shapes.seekSubscription, request)).toEqual({
       subscription: described,
       cursor: { epoch: 9, offset: 5 },
     });
@@ -256,18 +273,18 @@ describe("Seek", () => {
   });
 
   test("refuses no start, and one that is none", async () => {
-    for (const [field, to] of [
-      ["to", undefined],
-      ["to", {}],
-      ["to.time.nanos", { start: { $case: "time" as const, value: { nanos: -1 } } }],
+    for (const [field, start] of [
+      ["start", undefined],
+      ["start", {}],
+      ["start.time.nanos", { at: { $case: "time" as const, value: { nanos: -1 } } }],
     ] as const) {
-      const request = SeekRequest.fromPartial({ subscription: "s", ...(to && { to }) });
-      expect(fieldsOf(await call({}, Shapes.seek, request))).toEqual([field]);
+      const request = SeekSubscriptionRequest.fromPartial({ subscription: "s", ...(start && { start }) });
+      expect(fieldsOf(await call({}, Shapes.seekSubscription, request))).toEqual([field]);
     }
   });
 });
 
-describe("Describe", () => {
+describe("DescribeSubscription", () => {
   const consumer: ConsumerFacts = {
     name: "worker",
     peer: "127.0.0.1:1",
@@ -291,10 +308,10 @@ describe("Describe", () => {
     consumers: [consumer, { ...consumer, lastAcknowledgementMs: 0, waiting: "nothing" }],
   };
 
-  function describing(request: DeepPartial<DescribeRequest>, { client }: TestServer) {
-    const { path, requestSerialize, responseDeserialize } = Shapes.describe;
-    const whole = DescribeRequest.fromPartial({ subscription: "s", ...request });
-    return drainStream<DescribeResponse>(
+  function describing(request: DeepPartial<DescribeSubscriptionRequest>, { client }: TestServer) {
+    const { path, requestSerialize, responseDeserialize } = Shapes.describeSubscription;
+    const whole = DescribeSubscriptionRequest.fromPartial({ subscription: "s", ...request });
+    return drainStream<DescribeSubscriptionResponse>(
       client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, whole),
     );
   }
@@ -385,7 +402,7 @@ describe("Consume", () => {
     const peer = expect.stringMatching(/^127\.0\.0\.1:\d+$/) as unknown;
     const initial = { records: 1000, bytes: 4_194_304 };
     expect(openings).toEqual([
-      { kind: "ephemeral", topic: "t", from: undefined, consumer: peer, window: initial, peer },
+      { kind: "ephemeral", topic: "t", start: undefined, consumer: peer, window: initial, peer },
     ]);
     expect(requests).toMatchObject([
       { acknowledgeThrough: 3, window: undefined },
@@ -420,7 +437,7 @@ describe("Consume", () => {
         yield { ...quiet, event: started };
         yield { ...quiet, runs, records: 2, attempt: 3, confirmed };
         yield { ...quiet, event: { kind: "window-changed", window } };
-        yield { ...quiet, event: { kind: "skipped", fromOffset: 1, toOffset: 4 } };
+        yield { ...quiet, event: { kind: "skipped", firstOffset: 1, nextOffset: 4 } };
         yield {
           ...quiet,
           event: {
@@ -448,7 +465,7 @@ describe("Consume", () => {
       },
       { ...nothing, records: [{ offset: 70 }, { offset: 72 }], attempt: 3, confirmed },
       { ...nothing, event: { $case: "windowChanged", value: window } },
-      { ...nothing, event: { $case: "skipped", value: { fromOffset: 1, toOffset: 4, reason: 1 } } },
+      { ...nothing, event: { $case: "skipped", value: { firstOffset: 1, nextOffset: 4, reason: 1 } } },
       {
         ...nothing,
         event: {
@@ -475,7 +492,11 @@ describe("Consume", () => {
     ["subscription"],
     ["subscription", {}],
     ["window.bytes", { subscription: "s", window: { bytes: 4_294_967_295 } }],
-    ["acknowledge[1].next_offset", { subscription: "s" }, { acknowledge: [{}, { firstOffset: 5, nextOffset: 5 }] }],
+    [
+      "acknowledge[1].offsets.next_offset",
+      { subscription: "s" },
+      { acknowledge: [{ offsets: {} }, { offsets: { firstOffset: 5, nextOffset: 5 } }] },
+    ],
     ["subscription", { subscription: "s" }, { subscription: "other" }],
   ];
   for (const [field, ...messages] of refused) {
@@ -655,16 +676,20 @@ describe("parked records", () => {
       next: 2 ** 50,
     }));
     const { client } = await startServer({ subscriptions: { listParked } });
-    const request = ListParkedRequest.fromPartial({ subscription: "s", filter: "size > 1" });
-    const first = await callUnary(client, Shapes.listParked, request);
+    const request = ListParkedRecordsRequest.fromPartial({ subscription: "s", filter: "size > 1" });
+    const first = await callUnary(client, Shapes.listParkedRecords, request);
     expect(first).toEqual({
       records: [encodedOf(2 ** 40, 3), encodedOf(2 ** 40 + 1, 200)],
       nextPageToken: expect.stringMatching(/./),
     });
     if (first instanceof Error) throw first;
     listParked.mockResolvedValue({ records: [], next: undefined });
-    const second = ListParkedRequest.fromPartial({ subscription: "s", pageToken: first.nextPageToken, pageSize: 3 });
-    expect(await callUnary(client, Shapes.listParked, second)).toEqual({ records: [], nextPageToken: "" });
+    const second = ListParkedRecordsRequest.fromPartial({
+      subscription: "s",
+      pageToken: first.nextPageToken,
+      pageSize: 3,
+    });
+    expect(await callUnary(client, Shapes.listParkedRecords, second)).toEqual({ records: [], nextPageToken: "" });
     expect(listParked.mock.calls).toMatchObject([
       [{ subscription: "s", filter: { text: "size > 1" }, from: 0, count: 100 }],
       [{ subscription: "s", filter: undefined, from: 2 ** 50, count: 3 }],
@@ -674,12 +699,14 @@ describe("parked records", () => {
   test("are got one by one", async () => {
     const getParked = vi.fn<Subscriptions["getParked"]>(async () => larger);
     const request = { subscription: "s", offset: 2 ** 40 + 1 };
-    expect(await call({ subscriptions: { getParked } }, Shapes.getParked, request)).toEqual({
+    expect(await call({ subscriptions: { getParked } }, Shapes.getParkedRecord, request)).toEqual({
       record: encodedOf(2 ** 40 + 1, 200),
     });
     expect(getParked.mock.calls).toEqual([["s", 2 ** 40 + 1]]);
     const gone = { getParked: () => Promise.reject(parkedNotFound("s", 3)) };
-    expect(await call({ subscriptions: gone }, Shapes.getParked, request)).toMatchObject({ code: status.NOT_FOUND });
+    expect(await call({ subscriptions: gone }, Shapes.getParkedRecord, request)).toMatchObject({
+      code: status.NOT_FOUND,
+    });
   });
 
   const offsets = [{ firstOffset: 3 }, { firstOffset: 5, nextOffset: 8 }];
@@ -696,16 +723,21 @@ describe("parked records", () => {
     const redriveParked = vi.fn<Subscriptions["redriveParked"]>(async () => 4);
     const discardParked = vi.fn<Subscriptions["discardParked"]>(async () => 2);
     const { client } = await startServer({ subscriptions: { redriveParked, discardParked } });
-    const redrive = RedriveParkedRequest.fromPartial({ subscription: "s", offsets, filter: "size > 1", rate: 0.001 });
-    expect(await callUnary(client, Shapes.redriveParked, redrive)).toEqual({ records: 4 });
-    const discard = DiscardParkedRequest.fromPartial({ subscription: "s", offsets, filter: "size > 1" });
-    expect(await callUnary(client, Shapes.discardParked, discard)).toEqual({ records: 2 });
+    const redrive = RedriveParkedRecordsRequest.fromPartial({
+      subscription: "s",
+      offsets,
+      filter: "size > 1",
+      rate: 0.001,
+    });
+    expect(await callUnary(client, Shapes.redriveParkedRecords, redrive)).toEqual({ records: 4 });
+    const discard = DiscardParkedRecordsRequest.fromPartial({ subscription: "s", offsets, filter: "size > 1" });
+    expect(await callUnary(client, Shapes.discardParkedRecords, discard)).toEqual({ records: 2 });
     expect(redriveParked.mock.calls).toMatchObject([[selection, 0.001, {}]]);
     expect(discardParked.mock.calls).toMatchObject([[selection, {}]]);
   });
 
   const tooMany = Array.from({ length: 10_001 }, (_, firstOffset) => ({ firstOffset }));
-  const refused: [string, DeepPartial<RedriveParkedRequest>][] = [
+  const refused: [string, DeepPartial<RedriveParkedRecordsRequest>][] = [
     ["offsets[1].next_offset", { offsets: [{}, { firstOffset: 3, nextOffset: 3 }] }],
     ["offsets", { offsets: tooMany }],
     ["filter", { filter: "no such thing(" }],
@@ -717,8 +749,8 @@ describe("parked records", () => {
   ];
   for (const [field, request] of refused) {
     test(`refuses ${field}: ${JSON.stringify(request).slice(0, 60)}`, async () => {
-      const whole = RedriveParkedRequest.fromPartial({ subscription: "s", ...request });
-      expect(fieldsOf(await call({}, Shapes.redriveParked, whole))).toEqual([field]);
+      const whole = RedriveParkedRecordsRequest.fromPartial({ subscription: "s", ...request });
+      expect(fieldsOf(await call({}, Shapes.redriveParkedRecords, whole))).toEqual([field]);
     });
   }
 
@@ -728,15 +760,15 @@ describe("parked records", () => {
     Buffer.from("parked1:1e3").toString("base64url"),
   ]) {
     test(`refuses the page token ${token}`, async () => {
-      const request = ListParkedRequest.fromPartial({ subscription: "s", pageToken: token });
-      expect(fieldsOf(await call({}, Shapes.listParked, request))).toEqual(["page_token"]);
+      const request = ListParkedRecordsRequest.fromPartial({ subscription: "s", pageToken: token });
+      expect(fieldsOf(await call({}, Shapes.listParkedRecords, request))).toEqual(["page_token"]);
     });
   }
 
   test("of no subscription", async () => {
     const none = () => Promise.reject(subscriptionNotFound("s"));
-    const request = ListParkedRequest.fromPartial({ subscription: "s" });
-    expect(await call({ subscriptions: { listParked: none } }, Shapes.listParked, request)).toMatchObject({
+    const request = ListParkedRecordsRequest.fromPartial({ subscription: "s" });
+    expect(await call({ subscriptions: { listParked: none } }, Shapes.listParkedRecords, request)).toMatchObject({
       code: status.NOT_FOUND,
     });
   });

@@ -2,7 +2,7 @@ import { type ServiceError, status } from "@grpc/grpc-js";
 import { afterEach, describe, expect, test } from "vitest";
 import { defaultLimits, labelBounds, noRetention } from "../../src/core/index.js";
 import type { TopicDescription, Topics } from "../../src/engine/index.js";
-import { TopicServiceService as Shapes, TopicServiceUpdateRequest } from "../../src/gen/millrace/v1/topic_service.js";
+import { TopicServiceService as Shapes, UpdateTopicRequest } from "../../src/gen/millrace/v1/topic_service.js";
 import { callUnary, closeAll, startServer } from "./rpc-server.js";
 
 afterEach(closeAll);
@@ -60,7 +60,7 @@ const create = { topic: "t", labels: new Map<string, string>(), limits: undefine
 describe("TopicService", () => {
   test("describes a topic", async () => {
     const { client } = await start();
-    expect(await callUnary(client, Shapes.get, { topic: "t" })).toEqual({
+    expect(await callUnary(client, Shapes.getTopic, { topic: "t" })).toEqual({
       topic: {
         name: "t",
         epoch: 5,
@@ -83,10 +83,10 @@ describe("TopicService", () => {
   test("passes on what each method is asked", async () => {
     const { client, asked } = await start();
     const labels = new Map([["team", "a"]]);
-    await callUnary(client, Shapes.create, { ...create, labels });
-    await callUnary(client, Shapes.trim, { topic: "t", beforeOffset: 7, epoch: 5 });
-    await callUnary(client, Shapes.close, { topic: "t" });
-    expect(await callUnary(client, Shapes.delete, { topic: "t", epoch: 5 })).toEqual({});
+    await callUnary(client, Shapes.createTopic, { ...create, labels });
+    await callUnary(client, Shapes.trimTopic, { topic: "t", beforeOffset: 7, epoch: 5 });
+    await callUnary(client, Shapes.closeTopic, { topic: "t" });
+    expect(await callUnary(client, Shapes.deleteTopic, { topic: "t", epoch: 5 })).toEqual({});
     expect(asked).toEqual([
       [{ name: "t", labels, limits: noLimits, keyed: false, retention: noRetention }],
       ["t", 7, 5],
@@ -98,16 +98,16 @@ describe("TopicService", () => {
   test("lists in pages, by tokens that it gave", async () => {
     const { client, asked } = await start();
     const list = { prefix: "", pageSize: 0, pageToken: "" };
-    const first = await callUnary(client, Shapes.list, list);
+    const first = await callUnary(client, Shapes.listTopics, list);
     if (first instanceof Error) throw first;
-    await callUnary(client, Shapes.list, { prefix: "a/", pageSize: 1000, pageToken: first.nextPageToken });
+    await callUnary(client, Shapes.listTopics, { prefix: "a/", pageSize: 1000, pageToken: first.nextPageToken });
     expect(asked).toEqual([[{ prefix: "", after: "", count: 100 }], [{ prefix: "a/", after: "b", count: 1000 }]]);
   });
 
   const limits = { recordBytes: 10, batchRecords: 0, batchBytes: 30 };
   const retention = { age: { seconds: 2, nanos: 0 }, records: 7, bytes: 0 };
   const labels = new Map([["a", "b"]]);
-  const changes: Record<string, [Partial<TopicServiceUpdateRequest>, unknown]> = {
+  const changes: Record<string, [Partial<UpdateTopicRequest>, unknown]> = {
     "what is set, without a mask": [
       { labels, limits },
       { labels, limits: { recordBytes: 10, batchBytes: 30 } },
@@ -138,42 +138,46 @@ describe("TopicService", () => {
   for (const [what, [request, change]] of Object.entries(changes)) {
     test(`updates ${what}`, async () => {
       const { client, asked } = await start();
-      await callUnary(client, Shapes.update, TopicServiceUpdateRequest.fromPartial({ topic: "t", ...request }));
+      await callUnary(client, Shapes.updateTopic, UpdateTopicRequest.fromPartial({ topic: "t", ...request }));
       expect(asked).toEqual([["t", change]]);
     });
   }
 
   const aged = (seconds: number, nanos: number) => ({ age: { seconds, nanos }, records: 0, bytes: 0 });
   const list = { prefix: "", pageSize: 0, pageToken: "" };
-  const update = TopicServiceUpdateRequest.fromPartial({ topic: "t" });
+  const update = UpdateTopicRequest.fromPartial({ topic: "t" });
   const manyLabels = new Map(Array.from({ length: labelBounds.count + 1 }, (_, index) => [`l${index}`, ""]));
   const refused: [string, () => Parameters<typeof callUnary<never, object>>[1], object][] = [
-    ["topic", () => Shapes.get, { topic: "" }],
-    ["topic", () => Shapes.get, { topic: "No" }],
-    ["page_size", () => Shapes.list, { ...list, pageSize: -1 }],
-    ["page_size", () => Shapes.list, { ...list, pageSize: 1001 }],
-    ["page_token", () => Shapes.list, { ...list, pageToken: "garbage" }],
-    ["page_token", () => Shapes.list, { ...list, pageToken: Buffer.from("streams1:5").toString("base64url") }],
-    ["page_token", () => Shapes.list, { ...list, pageToken: `${Buffer.from("topics1:a").toString("base64url")}=` }],
-    ["prefix", () => Shapes.list, { ...list, prefix: "\0" }],
-    ["labels", () => Shapes.create, { ...create, labels: manyLabels }],
-    ["labels", () => Shapes.create, { ...create, labels: new Map([["", "x"]]) }],
-    ["labels", () => Shapes.create, { ...create, labels: new Map([["ü".repeat(32), "x"]]) }],
-    ["labels", () => Shapes.create, { ...create, labels: new Map([["a", "x".repeat(257)]]) }],
-    ["labels", () => Shapes.create, { ...create, labels: new Map([["a", "\0"]]) }],
+    ["topic", () => Shapes.getTopic, { topic: "" }],
+    ["topic", () => Shapes.getTopic, { topic: "No" }],
+    ["page_size", () => Shapes.listTopics, { ...list, pageSize: -1 }],
+    ["page_size", () => Shapes.listTopics, { ...list, pageSize: 1001 }],
+    ["page_token", () => Shapes.listTopics, { ...list, pageToken: "garbage" }],
+    ["page_token", () => Shapes.listTopics, { ...list, pageToken: Buffer.from("streams1:5").toString("base64url") }],
+    [
+      "page_token",
+      () => Shapes.listTopics,
+      { ...list, pageToken: `${Buffer.from("topics1:a").toString("base64url")}=` },
+    ],
+    ["prefix", () => Shapes.listTopics, { ...list, prefix: "\0" }],
+    ["labels", () => Shapes.createTopic, { ...create, labels: manyLabels }],
+    ["labels", () => Shapes.createTopic, { ...create, labels: new Map([["", "x"]]) }],
+    ["labels", () => Shapes.createTopic, { ...create, labels: new Map([["ü".repeat(32), "x"]]) }],
+    ["labels", () => Shapes.createTopic, { ...create, labels: new Map([["a", "x".repeat(257)]]) }],
+    ["labels", () => Shapes.createTopic, { ...create, labels: new Map([["a", "\0"]]) }],
     [
       "limits.record_bytes",
-      () => Shapes.create,
+      () => Shapes.createTopic,
       { ...create, limits: { ...noLimits, recordBytes: defaultLimits.recordBytes + 1 } },
     ],
-    ["limits.batch_records", () => Shapes.update, { ...update, limits: { ...noLimits, batchRecords: 1001 } }],
-    ["update_mask", () => Shapes.update, { ...update, updateMask: ["name"] }],
-    ["retention.age", () => Shapes.create, { ...create, retention: aged(0, 999_000_000) }],
-    ["retention.age", () => Shapes.create, { ...create, retention: aged(1, 1) }],
-    ["retention.age", () => Shapes.create, { ...create, retention: aged(-1, 0) }],
-    ["retention.age", () => Shapes.create, { ...create, retention: aged(2, -1_000_000) }],
-    ["retention.age", () => Shapes.create, { ...create, retention: aged(1, 1_000_000_000) }],
-    ["retention.age", () => Shapes.update, { ...update, retention: aged(3_155_760_001, 0) }],
+    ["limits.batch_records", () => Shapes.updateTopic, { ...update, limits: { ...noLimits, batchRecords: 1001 } }],
+    ["update_mask", () => Shapes.updateTopic, { ...update, updateMask: ["name"] }],
+    ["retention.age", () => Shapes.createTopic, { ...create, retention: aged(0, 999_000_000) }],
+    ["retention.age", () => Shapes.createTopic, { ...create, retention: aged(1, 1) }],
+    ["retention.age", () => Shapes.createTopic, { ...create, retention: aged(-1, 0) }],
+    ["retention.age", () => Shapes.createTopic, { ...create, retention: aged(2, -1_000_000) }],
+    ["retention.age", () => Shapes.createTopic, { ...create, retention: aged(1, 1_000_000_000) }],
+    ["retention.age", () => Shapes.updateTopic, { ...update, retention: aged(3_155_760_001, 0) }],
   ];
   for (const [field, method, request] of refused) {
     test(`refuses ${field}: ${JSON.stringify(request).slice(0, 60)}`, async () => {

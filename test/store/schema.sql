@@ -127,7 +127,8 @@ create table millrace.subscriptions (
   "paused" boolean not null default false,
   "generation" bigint not null default 1,
   "ticket" bigint not null default 0,
-  "created_at" timestamp with time zone not null default clock_timestamp()
+  "created_at" timestamp with time zone not null default clock_timestamp(),
+  "attempts_before" integer not null default 0
 );
 CREATE UNIQUE INDEX subscriptions_name_key ON millrace.subscriptions USING btree (name);
 CREATE UNIQUE INDEX subscriptions_pkey ON millrace.subscriptions USING btree (subscription_id);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { OffsetRange } from "../../src/core/index.js";
 import type { ParkWrite, RetryWrite, SettleWrite, Store, StoredClaim } from "../../src/store/index.js";
 import { createTestDatabase, databaseKinds, runOn, type TestDatabase } from "../support/database.js";
 import {
@@ -51,7 +52,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
       settle: (write: Partial<SettleWrite>) => settleOn(store, subscriptionId, session, write),
       retry: (offset: number, change: Partial<RetryWrite> = {}): RetryWrite => ({
         claimId,
-        offset,
+        ...range(offset),
         deliveries: 1,
         failures: 1,
         delayMs: 0,
@@ -137,12 +138,12 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     const settled = [{ claimId, ranges: [range(0, 10)] }];
     expect(await settleOn(store, subscriptionId, late, { settled })).toEqual(lost);
     const facts = { claimId, deliveries: 1, lane: 3, reason: "bad" };
-    const retries = [{ ...facts, offset: 1, failures: 1, delayMs: 0 }];
+    const retries = [{ ...facts, ...range(1), failures: 1, delayMs: 0 }];
     expect(await settleOn(store, subscriptionId, late, { settled, retries })).toEqual(lost);
     const parked = [{ ...facts, offset: 2, slot: 0 }];
     expect(await settleOn(store, subscriptionId, late, { parked })).toEqual(lost);
     await store.releaseClaims(subscriptionId, late, [claimId]);
-    const records = [{ offset: 1, slot: 0, deliveriesBefore: 0 }];
+    const records = [{ offset: 1, slot: 0, attempt: 1 }];
     expect(await store.commit({ subscriptionId, session: late, records }, [])).toEqual({ kind: "stale", offsets: [1] });
     expect(await store.readProgress(subscriptionId)).toMatchObject({
       cursor: 0,
@@ -154,9 +155,9 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     await settleOn(store, subscriptionId, heir, { retries });
     // What nobody took is still its own, and is settled; of the other one nothing is.
     const both = [...settled, { claimId: kept.claimId, ranges: [range(0, 12)] }];
-    expect(await settleOn(store, subscriptionId, late, { settled: both, settledRetries: [1] })).toEqual(lost);
+    expect(await settleOn(store, subscriptionId, late, { settled: both, settledRetries: [range(1)] })).toEqual(lost);
     expect(await store.readRetries(subscriptionId, [claimId], 10)).toHaveLength(1);
-    expect(await settleOn(store, subscriptionId, heir, { settled, settledRetries: [1] })).toEqual(allWritten);
+    expect(await settleOn(store, subscriptionId, heir, { settled, settledRetries: [range(1)] })).toEqual(allWritten);
     expect(await store.readProgress(subscriptionId)).toMatchObject({ cursor: 12, retries: 0 });
   });
 
@@ -196,7 +197,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
         retry(99, { claimId: 999_999 }),
       ],
     });
-    expect(outcome).toEqual({ lostClaims: [999_999], settledElsewhere: [1], gone: [] });
+    expect(outcome).toEqual({ lostClaims: [999_999], settledElsewhere: [range(1)], gone: [] });
     const [soon, later, ...more] = await store.readRetries(subscriptionId, [claimId, 999_999], 10);
     expect(more).toEqual([]);
     expect(soon).toMatchObject({ claimId, offset: 3, deliveries: 1, failures: 0, lane: undefined });
@@ -215,8 +216,55 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     expect(record).toMatchObject({ offset: 2, deliveries: 106, frame: frameAt(2) });
     expect(record?.reasons).toEqual(["first", "second", "nul \ufffd and half \ufffd"]);
     expect(await progress()).toMatchObject({ cursor: 3, retries: 1, parked: 1 });
-    expect(await settle({ settled: [{ claimId, ranges: [range(3)] }], settledRetries: [3] })).toEqual(allWritten);
+    expect(await settle({ settled: [{ claimId, ranges: [range(3)] }], settledRetries: [range(3)] })).toEqual(
+      allWritten,
+    );
     expect(await progress()).toMatchObject({ cursor: 4, retries: 0 });
+  });
+
+  test("settle(), notes of a run what its claim still has, and forgets retries by ranges", async () => {
+    const { settle, retry, claimId, subscriptionId, progress } = await heldSlot(100);
+    const noted = async () =>
+      (await store.readRetries(subscriptionId, [claimId], 100)).map(({ offset, deliveries, failures }) => [
+        offset,
+        deliveries,
+        failures,
+      ]);
+    await settle({ settled: [{ claimId, ranges: [range(0, 3), range(5)] }] });
+    // What the same write settles is not noted.
+    const outcome = await settle({
+      settled: [{ claimId, ranges: [range(8)] }],
+      retries: [
+        retry(0, { ...range(2, 10), deliveries: 0, failures: 0, reason: undefined }),
+        retry(0, { ...range(20, 23), deliveries: 4, failures: 3 }),
+      ],
+    });
+    expect(outcome).toEqual({ ...allWritten, settledElsewhere: [range(2), range(5), range(8)] });
+    const untouched = [3, 4, 6, 7, 9].map((offset) => [offset, 0, 0]);
+    expect(await noted()).toEqual([...untouched, ...[20, 21, 22].map((offset) => [offset, 4, 3])]);
+    // Only those of settled offsets are deleted.
+    await settle({ settled: [{ claimId, ranges: [range(4, 22)] }], settledRetries: [range(0, 7), range(20, 30)] });
+    expect(await noted()).toEqual([
+      [3, 0, 0],
+      [7, 0, 0],
+      [9, 0, 0],
+      [22, 4, 3],
+    ]);
+    expect(await progress()).toMatchObject({ cursor: 3, unsettled: 79 });
+  });
+
+  test("settle(), a write that arrives late, does not lower the number of deliveries", async () => {
+    const { settle, retry, claimId, subscriptionId } = await heldSlot(10);
+    const early = { retries: [retry(2)] };
+    await settle(early);
+    await settle({ retries: [retry(2, { deliveries: 2, failures: 2 })] });
+    expect(await settle(early)).toEqual(allWritten);
+    const deliveries = async () =>
+      (await store.readRetries(subscriptionId, [claimId], 10)).map((waiting) => waiting.deliveries);
+    expect(await deliveries()).toEqual([2]);
+    // A release counts no delivery.
+    await settle({ retries: [retry(2, { deliveries: 2, failures: 2, delayMs: 1000, reason: undefined })] });
+    expect(await deliveries()).toEqual([2]);
   });
 
   // It writes past the store, which only Postgres allows.
@@ -248,7 +296,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     });
     expect(await settle({ parked: [park(5)], retries: [retry(5)] })).toEqual({
       ...allWritten,
-      settledElsewhere: [5, 5],
+      settledElsewhere: [range(5)],
     });
     await store.trimTopic(topicId, 10);
     await store.deleteTrimmed(topicId, 100);
@@ -260,6 +308,26 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     expect(await progress()).toMatchObject({ cursor: 2, retries: 0, parked: 1 });
     expect(await store.readRetryFrames(subscriptionId, topicId, [3])).toEqual([]);
     expect(await settle({ settled: [{ claimId, ranges: [range(0, 10)] }] })).toEqual(allWritten);
+  });
+
+  test("findSettled(), tells which offsets a session's claims have lost", async () => {
+    const { settle, retry, claimId, subscriptionId, session } = await heldSlot(100);
+    const { claimId: block } = await cutBlock(store, await shared(), session, 5);
+    await settle({ settled: [{ claimId, ranges: [range(3, 6), range(8)] }], retries: [retry(7)] });
+    const find = (ranges: OffsetRange[], holder = session, id = claimId) =>
+      store.findSettled(subscriptionId, holder, [{ claimId: id, ranges }]);
+    expect(await find([range(0, 3), range(7), range(9, 50)])).toEqual([]);
+    expect(await find([range(0, 5), range(7, 10)])).toEqual([{ claimId, ranges: [range(3, 5), range(8)] }]);
+    // A claim that it does not hold, or that is gone, has none of them.
+    const all = [range(0, 2), range(6)];
+    expect(await find(all, session + 1000)).toEqual([{ claimId, ranges: all }]);
+    expect(await find(all, session, block)).toEqual([{ claimId: block, ranges: all }]);
+    const both = [
+      { claimId, ranges: [range(4)] },
+      { claimId: 999_999, ranges: [range(1)] },
+    ];
+    expect(await store.findSettled(subscriptionId, session, both)).toEqual(both);
+    expect(await store.findSettled(subscriptionId, session, [])).toEqual([]);
   });
 
   test("listParked(), pages by offset within its bounds; discardParked(), forgets", async () => {
@@ -315,7 +383,9 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     expect(await settle({ parked: [park(4, { claimId, deliveries: 7 })] })).toEqual(allWritten);
     const again = { offset: 4, frame: frameAt(4), deliveries: 7, reasons: ["again", "worse"] };
     expect((await parked())[0]).toMatchObject(again);
-    expect(await settle({ settled: [{ claimId, ranges: [range(2)] }], settledRetries: [2] })).toEqual(allWritten);
+    expect(await settle({ settled: [{ claimId, ranges: [range(2)] }], settledRetries: [range(2)] })).toEqual(
+      allWritten,
+    );
     const left = await store.syncSubscription(subscriptionId, { session, consumers: 1, facts: "" });
     expect(left?.claims.map(({ kind: claimKind }) => claimKind).toSorted()).toEqual(["redriven", "slot"]);
   });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { CommitTopic, Head, Store, StoredClaim } from "../../src/store/index.js";
-import { createTestDatabase, databaseKinds, type TestDatabase } from "../support/database.js";
+import { createTestDatabase, databaseKinds, runOn, type TestDatabase } from "../support/database.js";
 import {
   createdSubscription,
   cutBlock,
@@ -24,7 +24,7 @@ describe.each(databaseKinds)("Store.commit() on %s", (kind) => {
   afterAll(() => database?.drop());
 
   /** Records as they are delivered for the first time. */
-  const first = (...offsets: number[]) => offsets.map((offset) => ({ offset, slot: 0, deliveriesBefore: 0 }));
+  const first = (...offsets: number[]) => offsets.map((offset) => ({ offset, slot: 0, attempt: 1 }));
 
   const output = async (name: string): Promise<Head> => (await createdTopic(store, `${name}-${names}`)).head;
 
@@ -66,28 +66,69 @@ describe.each(databaseKinds)("Store.commit() on %s", (kind) => {
     expect(await textsIn(one)).toEqual(["to one"]);
   });
 
-  test("refuses what another session has, and what was handed out another number of times", async () => {
+  test("refuses what another session has, and what is at another attempt", async () => {
     const { subscription, subscriptionId, session, progress } = await shared();
     const out = await output("out");
     const { claimId } = await cutBlock(store, subscription, session, 10);
     const other = await openedSession(store);
     await cutBlock(store, subscription, other, 10);
     const retry = { claimId, deliveries: 2, failures: 1, delayMs: 0, lane: undefined, reason: "bad" };
-    await settleOn(store, subscriptionId, session, { retries: [{ ...retry, offset: 3 }] });
+    await settleOn(store, subscriptionId, session, { retries: [{ ...retry, ...range(3) }] });
     const commit = (records: ReturnType<typeof first>) =>
       store.commit({ subscriptionId, session, records }, [writes(out, "done")]);
     expect(await commit(first(0, 15, 50))).toEqual({ kind: "stale", offsets: [15, 50] });
-    for (const deliveriesBefore of [0, 1, 3]) {
-      const records = [...first(1), { offset: 3, slot: 0, deliveriesBefore }];
+    for (const attempt of [1, 2, 4]) {
+      const records = [...first(1), { offset: 3, slot: 0, attempt }];
       expect(await commit(records)).toEqual({ kind: "stale", offsets: [3] });
     }
-    expect(await commit([{ offset: 1, slot: 0, deliveriesBefore: 1 }])).toEqual({ kind: "stale", offsets: [1] });
+    expect(await commit([{ offset: 1, slot: 0, attempt: 2 }])).toEqual({ kind: "stale", offsets: [1] });
     expect(await textsIn(out)).toEqual([]);
-    expect(await commit([...first(0, 1, 2), { offset: 3, slot: 0, deliveriesBefore: 2 }])).toEqual({
+    expect(await commit([...first(0, 1, 2), { offset: 3, slot: 0, attempt: 3 }])).toEqual({
       kind: "committed",
     });
     expect(await progress()).toMatchObject({ cursor: 4, retries: 0 });
     expect(await textsIn(out)).toEqual(["done"]);
+  });
+
+  test("refuses every attempt of before a seek, and takes those after it, which count on", async () => {
+    const { subscription, subscriptionId, session } = await shared();
+    const { claimId } = await cutBlock(store, subscription, session, 10);
+    const retry = { claimId, failures: 1, delayMs: 0, lane: undefined, reason: "bad" };
+    await settleOn(store, subscriptionId, session, {
+      settled: [{ claimId, ranges: [range(0)] }],
+      retries: [
+        { ...retry, ...range(3), deliveries: 40 },
+        { ...retry, ...range(4), deliveries: 0 },
+      ],
+    });
+    const commit = (offset: number, attempt: number) =>
+      store.commit({ subscriptionId, session, records: [{ offset, slot: 0, attempt }] }, []);
+    expect(await commit(4, 2)).toEqual({ kind: "stale", offsets: [4] });
+    expect(await commit(4, 1)).toEqual({ kind: "committed" });
+    const sought = await store.seekSubscription(subscriptionId, 7, 0);
+    expect(sought?.attemptsBefore).toBe(41);
+    await cutBlock(store, sought ?? subscription, session, 10);
+    for (const attempt of [1, 2, 41, 43]) {
+      expect(await commit(3, attempt)).toEqual({ kind: "stale", offsets: [3] });
+      expect(await commit(0, attempt)).toEqual({ kind: "stale", offsets: [0] });
+    }
+    expect(await commit(3, 42)).toEqual({ kind: "committed" });
+    expect(await commit(0, 42)).toEqual({ kind: "committed" });
+    expect((await store.seekSubscription(subscriptionId, 7, 0))?.attemptsBefore).toBe(
+      41 + 1 + subscription.policy.attemptsMax,
+    );
+  });
+
+  // It writes past the store, which only Postgres allows.
+  const onServer = kind === "postgres" ? test : () => undefined;
+  onServer("attempts stay in 32 bits, however often a subscription is sought", async () => {
+    const { subscriptionId } = await shared();
+    if (database.connection.kind !== "postgres") throw new Error("It has no URL");
+    const set = `update millrace.subscriptions set attempts_before = 1999999999 where subscription_id = ${subscriptionId}`;
+    await runOn(database.connection.url, set);
+    for (let seeks = 0; seeks < 2; seeks += 1) {
+      expect((await store.seekSubscription(subscriptionId, 7, 0))?.attemptsBefore).toBe(2_000_000_000);
+    }
   });
 
   test("settles in the slot of the key, and in no other", async () => {
@@ -100,10 +141,7 @@ describe.each(databaseKinds)("Store.commit() on %s", (kind) => {
     const inSlot = (slot: number) => claims.find((claim) => claim.slot === slot) as StoredClaim;
     await store.releaseClaims(subscriptionId, session, [inSlot(31).claimId]);
     const commit = (slot: number, ...offsets: number[]) =>
-      store.commit(
-        { subscriptionId, session, records: offsets.map((offset) => ({ offset, slot, deliveriesBefore: 0 })) },
-        [],
-      );
+      store.commit({ subscriptionId, session, records: offsets.map((offset) => ({ offset, slot, attempt: 1 })) }, []);
     expect(await commit(31, 4)).toEqual({ kind: "stale", offsets: [4] });
     expect(await commit(5, 4, 0)).toEqual({ kind: "committed" });
     expect(await commit(5, 4)).toEqual({ kind: "stale", offsets: [4] });

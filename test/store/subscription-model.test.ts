@@ -66,17 +66,18 @@ const actions = {
 
   async settle({ store, subscription, session, claim, offset, count, isHeld, outcome, waiting }: Turn) {
     const settled = [{ claimId: claim.claimId, ranges: [range(offset, offset + count)] }];
-    const settledRetries = [...waiting.keys()].filter((at) => at >= offset && at < offset + count);
+    const forgotten = [...waiting.keys()].filter((at) => at >= offset && at < offset + count);
+    const settledRetries = forgotten.map((at) => range(at));
     const written = await settleOn(store, subscription.subscriptionId, session, { settled, settledRetries });
     expect(written.lostClaims).toEqual(outcome.lostClaims);
     if (!isHeld) return;
-    for (const at of settledRetries) if (claim.todo.has(at)) waiting.delete(at);
+    for (const at of forgotten) if (claim.todo.has(at)) waiting.delete(at);
     claim.todo.delete(offset, offset + count);
   },
 
   async retry({ store, subscription, session, claim, offset, outcome, isHeld, waiting }: Turn) {
     const deliveries = (waiting.get(offset) ?? 0) + 1;
-    const facts = { claimId: claim.claimId, offset, deliveries, failures: 1, delayMs: 0, lane: undefined };
+    const facts = { claimId: claim.claimId, ...range(offset), deliveries, failures: 1, delayMs: 0, lane: undefined };
     const retries = [{ ...facts, reason: "bad" }];
     expect(await settleOn(store, subscription.subscriptionId, session, { retries })).toEqual(outcome);
     if (isHeld && claim.todo.has(offset)) waiting.set(offset, deliveries);
@@ -94,7 +95,7 @@ const actions = {
   async commit({ store, subscription, session, claims, offset, waiting }: Turn) {
     const { subscriptionId } = subscription;
     const holding = claims.find((claim) => claim.holder === session && claim.todo.has(offset));
-    const delivered = [{ offset, slot: 0, deliveriesBefore: waiting.get(offset) ?? 0 }];
+    const delivered = [{ offset, slot: 0, attempt: (waiting.get(offset) ?? 0) + 1 }];
     const outcome = await store.commit({ subscriptionId, session, records: delivered }, []);
     expect(outcome).toEqual(holding ? { kind: "committed" } : { kind: "stale", offsets: [offset] });
     if (holding === undefined) return;
@@ -155,7 +156,7 @@ function turnOf(model: Model, { node, claim: index, at, count }: Step): Turn {
   const claim = model.claims[index % Math.max(1, model.claims.length)] ?? nobody;
   const offset = claim.first + at;
   const isHeld = claim.holder === session && !claim.todo.isEmpty;
-  const elsewhere = isHeld && !claim.todo.has(offset) ? [offset] : [];
+  const elsewhere = isHeld && !claim.todo.has(offset) ? [range(offset)] : [];
   const outcome = { ...allWritten, lostClaims: isHeld ? [] : [claim.claimId], settledElsewhere: elsewhere };
   return { ...model, session, claim, offset, count, isHeld, outcome };
 }

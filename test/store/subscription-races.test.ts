@@ -167,18 +167,98 @@ describe("Subscriptions at several nodes on one Postgres", () => {
     const [claim] = await takeAll(stores[0], subscription, session);
     const claimId = claim?.claimId ?? 0;
     const commit = (offset: number) => () =>
-      stores[1].commit({ subscriptionId, session, records: [{ offset, slot: 0, deliveriesBefore: 0 }] }, []);
+      stores[1].commit({ subscriptionId, session, records: [{ offset, slot: 0, attempt: 1 }] }, []);
     const note = (offset: number) => () =>
       settleOn(stores[0], subscriptionId, session, {
-        retries: [{ claimId, offset, deliveries: 1, failures: 1, delayMs: 0, lane: undefined, reason: "bad" }],
+        retries: [
+          { claimId, ...range(offset), deliveries: 1, failures: 1, delayMs: 0, lane: undefined, reason: "bad" },
+        ],
       });
     const [committed, noted] = await whileLocked(subscription, [commit(3), note(3)]);
     expect(committed).toEqual({ kind: "committed" });
-    expect(noted).toEqual({ ...allWritten, settledElsewhere: [3] });
+    expect(noted).toEqual({ ...allWritten, settledElsewhere: [range(3)] });
     const [notedFirst, stale] = await whileLocked(subscription, [note(4), commit(4)]);
     expect(notedFirst).toEqual(allWritten);
     expect(stale).toEqual({ kind: "stale", offsets: [4] });
     expect(await stores[0].readProgress(subscriptionId)).toMatchObject({ retries: 1 });
+  });
+
+  test("a run that is noted while a commit settles one of its records, and one while a seek deletes its claim", async () => {
+    const { subscription, subscriptionId } = await subscribed("exclusive");
+    const session = await openedSession(stores[0]);
+    const [claim] = await takeAll(stores[0], subscription, session);
+    const claimId = claim?.claimId ?? 0;
+    const facts = { claimId, failures: 1, delayMs: 0, lane: undefined, reason: "bad" };
+    const note = (deliveries: number) => () =>
+      settleOn(stores[0], subscriptionId, session, {
+        settled: [{ claimId, ranges: [range(0, 5)] }],
+        settledRetries: [range(2)],
+        retries: [{ ...facts, ...range(5, 15), deliveries }],
+      });
+    const retry = { ...facts, ...range(8), deliveries: 3 };
+    await settleOn(stores[0], subscriptionId, session, { retries: [{ ...retry, ...range(2) }, retry] });
+    // It deletes rows that the snapshot of the settle still shows.
+    const commit = () => {
+      const records = [2, 8].map((offset) => ({ offset, slot: 0, attempt: 4 }));
+      return stores[1].commit({ subscriptionId, session, records }, []);
+    };
+    const outcomes = await whileLocked(subscription, [commit, note(4)]);
+    expect(outcomes).toEqual([{ kind: "committed" }, { ...allWritten, settledElsewhere: [range(8)] }]);
+    const offsets = [5, 6, 7, 9, 10, 11, 12, 13, 14];
+    expect((await stores[0].readRetries(subscriptionId, [claimId], 100)).map(({ offset }) => offset)).toEqual(offsets);
+    expect(await stores[0].readProgress(subscriptionId)).toMatchObject({ cursor: 5, unsettled: 44, retries: 9 });
+
+    const [sought, lost] = await whileLocked(subscription, [
+      () => stores[1].seekSubscription(subscriptionId, 7, 3),
+      note(5),
+    ]);
+    expect(sought?.generation).toBe(subscription.generation + 1);
+    expect(lost).toEqual({ ...allWritten, lostClaims: [claimId] });
+    expect(await stores[0].readProgress(subscriptionId)).toMatchObject({ cursor: 3, retries: 0 });
+  });
+
+  test("a commit that waits for a seek, is stale, though its session takes the new claims at once", async () => {
+    const { subscription, subscriptionId } = await subscribed("exclusive");
+    const session = await openedSession(stores[0]);
+    await takeAll(stores[0], subscription, session);
+    const commit = (attempt: number) => () =>
+      stores[1].commit({ subscriptionId, session, records: [{ offset: 3, slot: 0, attempt }] }, []);
+    const seek = () => stores[0].seekSubscription(subscriptionId, 7, 0);
+    const stale = { kind: "stale", offsets: [3] };
+    const [sought, waited] = await whileLocked(subscription, [seek, commit(1)]);
+    expect(waited).toEqual(stale);
+    await takeAll(stores[0], sought ?? subscription, session);
+    expect(await commit(1)()).toEqual(stale);
+    // One that has the lock before a seek is from before it.
+    const [committed] = await whileLocked(subscription, [commit((sought?.attemptsBefore ?? 0) + 1), seek]);
+    expect(committed).toEqual({ kind: "committed" });
+  });
+
+  test("of two writes of one retry at once, both are noted, whichever inserts the row", async () => {
+    const { subscription, subscriptionId } = await subscribed("exclusive");
+    const session = await openedSession(stores[0]);
+    const [claim] = await takeAll(stores[0], subscription, session);
+    const claimId = claim?.claimId ?? 0;
+    const note = (node: 0 | 1, deliveries: number) => () =>
+      settleOn(stores[node], subscriptionId, session, {
+        retries: [
+          {
+            claimId,
+            ...range(1),
+            deliveries,
+            failures: deliveries,
+            delayMs: 0,
+            lane: undefined,
+            reason: `${deliveries}`,
+          },
+        ],
+      });
+    // The second one's snapshot does not show the row that the first inserts.
+    expect(await whileLocked(subscription, [note(0, 1), note(1, 2)])).toEqual([allWritten, allWritten]);
+    const parked = [{ claimId, offset: 1, deliveries: 3, slot: 0, lane: undefined, reason: "3" }];
+    await settleOn(stores[0], subscriptionId, session, { parked });
+    const request = { subscriptionId, from: 0, until: Infinity, count: 10, bytes: 1000 };
+    expect(await stores[0].listParked(request)).toMatchObject([{ deliveries: 3, reasons: ["1", "2", "3"] }]);
   });
 
   test("settles, commits and appends in any order, never wait for each other in a circle", async () => {
@@ -198,7 +278,7 @@ describe("Subscriptions at several nodes on one Postgres", () => {
         const settled = ordered.map(({ claimId }) => ({ claimId, ranges: [range(offset + 100)] }));
         const retries = ordered.map(({ claimId }, index) => ({
           claimId,
-          offset: 150 + index,
+          ...range(150 + index),
           deliveries: 1,
           failures: 1,
           delayMs: 0,
@@ -210,7 +290,7 @@ describe("Subscriptions at several nodes on one Postgres", () => {
           { topicId: out, ...decide },
           { topicId, ...decide },
         ];
-        const records = ordered.slice(0, 8).map(({ slot }) => ({ offset, slot, deliveriesBefore: 0 }));
+        const records = ordered.slice(0, 8).map(({ slot }) => ({ offset, slot, attempt: 1 }));
         const outcome = await store.commit(
           { subscriptionId, session, records },
           offset % 2 === 0 ? topics : topics.toReversed(),

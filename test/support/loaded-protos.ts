@@ -2,7 +2,7 @@
 
 import { loadSync, type MessageTypeDefinition } from "@grpc/proto-loader";
 
-const folder = new URL("../../proto", import.meta.url).pathname;
+const folders = ["../../proto", "../../proto/spoken"].map((folder) => new URL(folder, import.meta.url).pathname);
 
 /** Numbers as such, enums by number, every field there but the members of oneofs that are not set. */
 export const loadedProtos = loadSync(
@@ -12,7 +12,7 @@ export const loadedProtos = loadSync(
     ),
     "routeguide/route_guide.proto",
   ],
-  { includeDirs: [folder], longs: Number, enums: Number, defaults: true, arrays: true, objects: true },
+  { includeDirs: folders, longs: Number, enums: Number, defaults: true, arrays: true, objects: true },
 );
 
 type LoadedMessage = MessageTypeDefinition<object, object>;

@@ -82,7 +82,7 @@ export async function openTestEngine(
     async read(topic, more = {}) {
       const command: ReadCommand = {
         topic,
-        from: undefined,
+        start: undefined,
         direction: "forward",
         until: { at: "end" },
         limit: 0,
@@ -103,7 +103,7 @@ export async function openTestEngine(
       const abort = new AbortController();
       const command: FollowCommand = {
         topic,
-        from: { at: "earliest" },
+        start: { at: "earliest" },
         whenBehind: "catch-up",
         whenTrimmed: "fail",
         filter: undefined,

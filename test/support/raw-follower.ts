@@ -30,7 +30,7 @@ export class RawFollower {
     this.#stream.on("error", () => undefined);
     const message = follow.requestSerialize({
       topic,
-      from: { start: { $case: "earliest", value: {} } },
+      start: { at: { $case: "earliest", value: {} } },
       whenBehind: 0,
       whenTrimmed: 0,
       filter: "",

@@ -1,6 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { Record as RecordMessage } from "../../src/gen/millrace/v1/record.js";
-import { GetParkedResponse, ListParkedResponse, ParkedRecord } from "../../src/gen/millrace/v1/subscription_service.js";
+import {
+  GetParkedRecordResponse,
+  ListParkedRecordsResponse,
+  ParkedRecord,
+} from "../../src/gen/millrace/v1/subscription_service.js";
 import { decodeParkedMessage } from "../../src/wire/index.js";
 
 const parked = (offset: number) =>
@@ -14,7 +18,7 @@ const parked = (offset: number) =>
 describe("decodeParkedMessage()", () => {
   test("finds the records, and leaves the rest to the generated decoder", () => {
     const records = [parked(7), parked(2 ** 40)];
-    const bytes = Buffer.from(ListParkedResponse.encode({ records, nextPageToken: "more" }).finish());
+    const bytes = Buffer.from(ListParkedRecordsResponse.encode({ records, nextPageToken: "more" }).finish());
     const message = decodeParkedMessage(bytes);
     expect(message.records.map(({ record }) => [record.offset, record.key, record.text?.length])).toEqual([
       [7, "k7", 200],
@@ -23,16 +27,16 @@ describe("decodeParkedMessage()", () => {
     expect(message.records.map(({ rest }) => ParkedRecord.decode(rest))).toEqual(
       records.map((record) => ({ ...record, record: undefined })),
     );
-    expect(ListParkedResponse.decode(message.rest)).toEqual({ records: [], nextPageToken: "more" });
-    const one = Buffer.from(GetParkedResponse.encode({ record: parked(9) }).finish());
+    expect(ListParkedRecordsResponse.decode(message.rest)).toEqual({ records: [], nextPageToken: "more" });
+    const one = Buffer.from(GetParkedRecordResponse.encode({ record: parked(9) }).finish());
     expect(decodeParkedMessage(one).records.map(({ record }) => record.offset)).toEqual([9]);
   });
 
   test("refuses what is broken", () => {
-    const bytes = Buffer.from(GetParkedResponse.encode({ record: parked(9) }).finish());
+    const bytes = Buffer.from(GetParkedRecordResponse.encode({ record: parked(9) }).finish());
     expect(() => decodeParkedMessage(bytes.subarray(0, 30))).toThrow(RangeError);
     const empty = Buffer.from(
-      ListParkedResponse.encode({ records: [ParkedRecord.fromPartial({})], nextPageToken: "" }).finish(),
+      ListParkedRecordsResponse.encode({ records: [ParkedRecord.fromPartial({})], nextPageToken: "" }).finish(),
     );
     expect(() => decodeParkedMessage(empty)).toThrow("it has no record");
   });

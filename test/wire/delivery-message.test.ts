@@ -7,7 +7,7 @@ const rest = ConsumeResponse.encode({
   records: [],
   attempt: 3,
   confirmed: undefined,
-  event: { $case: "skipped", value: { fromOffset: 1, toOffset: 4, reason: 1 } },
+  event: { $case: "skipped", value: { firstOffset: 1, nextOffset: 4, reason: 1 } },
 }).finish();
 
 describe("encodeDeliveryMessage()", () => {
@@ -19,7 +19,7 @@ describe("encodeDeliveryMessage()", () => {
     const runs = [bytes.subarray(0, first), bytes.subarray(second)];
     const message = ConsumeResponse.decode(encodeDeliveryMessage(runs, rest));
     expect(message.records.map(({ offset }) => offset)).toEqual([2 ** 40, 2 ** 40 + 2, 2 ** 40 + 3]);
-    expect(message).toMatchObject({ attempt: 3, event: { value: { fromOffset: 1, toOffset: 4 } } });
+    expect(message).toMatchObject({ attempt: 3, event: { value: { firstOffset: 1, nextOffset: 4 } } });
   });
 
   test("may have no records", () => {

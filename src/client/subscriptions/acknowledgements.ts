@@ -78,15 +78,20 @@ export class Acknowledgements {
       ...emptyRequest,
       window,
       // More time first: it runs out.
-      extend: takeGroups(this.#extended, room).map(({ offsets, ms }) => ({ offsets, by: optionalDuration(ms) })),
-      acknowledge: takeRanges(this.#acknowledged, room),
-      release: takeRanges(this.#released, room),
+      extend: takeGroups(this.#extended, room).map(({ offsets, ms }) => ({
+        offsets,
+        attempt: 0,
+        by: optionalDuration(ms),
+      })),
+      acknowledge: takeRanges(this.#acknowledged, room).map((offsets) => ({ offsets, attempt: 0 })),
+      release: takeRanges(this.#released, room).map((offsets) => ({ offsets, attempt: 0 })),
       reject: takeGroups(this.#rejected, room).map(({ offsets, ms, reason }) => ({
         offsets,
+        attempt: 0,
         delay: optionalDuration(ms),
         reason,
       })),
-      park: takeGroups(this.#parked, room).map(({ offsets, reason }) => ({ offsets, reason })),
+      park: takeGroups(this.#parked, room).map(({ offsets, reason }) => ({ offsets, attempt: 0, reason })),
     };
   }
 }
@@ -95,7 +100,7 @@ export class Acknowledgements {
 export const emptyRequest: ConsumeRequest = {
   subscription: "",
   topic: "",
-  from: undefined,
+  start: undefined,
   consumer: "",
   window: undefined,
   acknowledge: [],

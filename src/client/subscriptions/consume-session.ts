@@ -231,7 +231,7 @@ export class ConsumeSession implements DeliveryCall {
         place?.reach(event.cursor);
         return;
       case "skipped":
-        place?.done({ firstOffset: event.fromOffset, nextOffset: event.toOffset });
+        place?.done({ firstOffset: event.firstOffset, nextOffset: event.nextOffset });
         return;
       case "closed":
         this.#isClosed = true;

@@ -12,7 +12,8 @@ export type ConsumerWaiting =
   | "other-consumers"
   | "database"
   | "retry-delay"
-  | "transport-blocked";
+  | "transport-blocked"
+  | "node-budget";
 
 const waitingNames = new Map<Waiting, ConsumerWaiting>([
   [Waiting.CAUGHT_UP, "caught-up"],
@@ -25,6 +26,7 @@ const waitingNames = new Map<Waiting, ConsumerWaiting>([
   [Waiting.DATABASE, "database"],
   [Waiting.RETRY_DELAY, "retry-delay"],
   [Waiting.TRANSPORT_BLOCKED, "transport-blocked"],
+  [Waiting.NODE_BUDGET, "node-budget"],
 ]);
 
 export function waitingOf(waiting: Waiting): ConsumerWaiting {

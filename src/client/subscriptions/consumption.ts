@@ -22,13 +22,13 @@ export type ConsumeTarget =
   | {
       readonly topic: string;
       /** Default: only new records. */
-      readonly from?: Start | undefined;
+      readonly start?: Start | undefined;
     };
 
 export interface ConsumeOptions extends ResumeOptions {
   /** What may be outstanding. Default 1000 records and 4 MiB. */
   readonly window?: WindowOptions | undefined;
-  /** What Describe calls it, at most 128 bytes. Default: its address. */
+  /** What DescribeSubscription calls it, at most 128 bytes. Default: its address. */
   readonly consumer?: string | undefined;
   /** Told what happens besides records. What it throws ends the consumption. */
   readonly onEvent?: ((event: ConsumeEvent) => void) | undefined;
@@ -267,7 +267,7 @@ export class Consumer implements Consumption {
     else {
       const position = this.#place?.position;
       opening.topic = target.topic;
-      opening.from = startMessage(position === undefined ? (target.from ?? "latest") : { position });
+      opening.start = startMessage(position === undefined ? (target.start ?? "latest") : { position });
     }
     return new ConsumeSession(this.#connection.bidiStream(consumeShape), {
       subscription,

@@ -1,6 +1,6 @@
 import type { OffsetRange } from "../../core/index.js";
 import {
-  ListParkedResponse,
+  ListParkedRecordsResponse,
   ParkedRecord as ParkedRecordFields,
   SubscriptionServiceService as Service,
 } from "../../gen/millrace/v1/subscription_service.js";
@@ -60,8 +60,8 @@ export interface Parked {
   discard(subscription: string, options?: ParkedSelection): Promise<number>;
 }
 
-const listShape = { ...Service.listParked, responseDeserialize: decodeParkedMessage };
-const getShape = { ...Service.getParked, responseDeserialize: decodeParkedMessage };
+const listShape = { ...Service.listParkedRecords, responseDeserialize: decodeParkedMessage };
+const getShape = { ...Service.getParkedRecord, responseDeserialize: decodeParkedMessage };
 
 export function parkedOf(connection: Connection): Parked {
   return {
@@ -71,7 +71,7 @@ export function parkedOf(connection: Connection): Parked {
         const request = { subscription, filter, pageSize, pageToken };
         const { records, rest } = await connection.unary(listShape, request, options);
         yield* records.map(parkedRecordOf);
-        pageToken = ListParkedResponse.decode(rest).nextPageToken;
+        pageToken = ListParkedRecordsResponse.decode(rest).nextPageToken;
       } while (pageToken !== "");
     },
     async get(subscription, offset, options) {
@@ -82,11 +82,11 @@ export function parkedOf(connection: Connection): Parked {
     },
     async redrive(subscription, { offsets = [], filter = "", rate = 0, ...options } = {}) {
       const request = { subscription, offsets: offsets.map(checkRange), filter, rate };
-      return (await connection.unary(Service.redriveParked, request, options)).records;
+      return (await connection.unary(Service.redriveParkedRecords, request, options)).records;
     },
     async discard(subscription, { offsets = [], filter = "", ...options } = {}) {
       const request = { subscription, offsets: offsets.map(checkRange), filter };
-      return (await connection.unary(Service.discardParked, request, options)).records;
+      return (await connection.unary(Service.discardParkedRecords, request, options)).records;
     },
   };
 }

@@ -1,8 +1,8 @@
 import type { Position, Window } from "../../core/index.js";
 import {
   consumeResponse_Heartbeat_WaitingToJSON,
-  type DescribeResponse,
-  type DescribeResponse_Consumer as ConsumerMessage,
+  type DescribeSubscriptionResponse,
+  type DescribeSubscriptionResponse_Consumer as ConsumerMessage,
   SubscriptionServiceService,
 } from "../../gen/millrace/v1/subscription_service.js";
 import {
@@ -75,7 +75,7 @@ export async function* describeSubscription(
   { intervalMs, limit = 0, signal }: DescribeOptions,
 ): AsyncGenerator<SubscriptionReport, void> {
   signal?.throwIfAborted();
-  const call = connection.serverStream(SubscriptionServiceService.describe, {
+  const call = connection.serverStream(SubscriptionServiceService.describeSubscription, {
     subscription,
     interval: intervalMs === undefined ? undefined : durationOfMs(wholeNumber(intervalMs, "interval")),
     limit: wholeNumber(limit, "limit"),
@@ -91,7 +91,7 @@ export async function* describeSubscription(
   }
 }
 
-function reportOf(message: DescribeResponse): SubscriptionReport {
+function reportOf(message: DescribeSubscriptionResponse): SubscriptionReport {
   if (message.subscription === undefined) throw clientError("INTERNAL", "The server answered without a subscription");
   const subscription = new Subscription(message.subscription);
   const { lagRecords, lagBytes, lagAge, outstandingRecords, retryRecords, parkedRecords } = message;

@@ -32,7 +32,7 @@ export interface SubscriptionSettings {
 export interface CreateSubscriptionOptions extends SubscriptionSettings, UnaryOptions {
   readonly topic: string;
   /** Where it begins. Default: with the next record that is published. */
-  readonly from?: Start | undefined;
+  readonly start?: Start | undefined;
   /** How its consumers share the records. Default shared. It cannot be changed. */
   readonly sharing?: Sharing | undefined;
 }
@@ -67,7 +67,7 @@ export interface Subscriptions {
   pause(name: string, options?: UnaryOptions): Promise<Subscription>;
   resume(name: string, options?: UnaryOptions): Promise<Subscription>;
   /** Moves the cursor. What consumers still have is stale from here on. */
-  seek(name: string, to: Start, options?: UnaryOptions): Promise<Sought>;
+  seek(name: string, start: Start, options?: UnaryOptions): Promise<Sought>;
   /** How far it is, and who consumes it: at once, and then again and again. */
   describe(name: string, options?: DescribeOptions): AsyncGenerator<SubscriptionReport, void>;
   /** The records that were set aside. */
@@ -81,38 +81,42 @@ export function subscriptionsOf(connection: Connection): Subscriptions {
       const request = {
         subscription,
         topic: options.topic,
-        from: options.from === undefined ? undefined : startMessage(options.from),
+        start: options.start === undefined ? undefined : startMessage(options.start),
         sharing: sharingMessages[options.sharing ?? "shared"],
         ...settingsMessage(options),
       };
-      return described(await connection.unary(Service.create, request, options));
+      return described(await connection.unary(Service.createSubscription, request, options));
     },
     async get(subscription, options) {
-      return described(await connection.unary(Service.get, { subscription }, options));
+      return described(await connection.unary(Service.getSubscription, { subscription }, options));
     },
     async *list({ prefix = "", topic = "", pageSize = 0, ...options } = {}) {
       let pageToken = "";
       do {
-        const page = await connection.unary(Service.list, { prefix, topic, pageSize, pageToken }, options);
+        const page = await connection.unary(Service.listSubscriptions, { prefix, topic, pageSize, pageToken }, options);
         for (const subscription of page.subscriptions) yield new Subscription(subscription);
         pageToken = page.nextPageToken;
       } while (pageToken !== "");
     },
     async update(subscription, settings) {
       const request = { subscription, updateMask: [...maskOf(settings)], ...settingsMessage(settings) };
-      return described(await connection.unary(Service.update, request, settings));
+      return described(await connection.unary(Service.updateSubscription, request, settings));
     },
     async delete(subscription, options) {
-      await connection.unary(Service.delete, { subscription }, options);
+      await connection.unary(Service.deleteSubscription, { subscription }, options);
     },
     async pause(subscription, options) {
-      return described(await connection.unary(Service.pause, { subscription }, options));
+      return described(await connection.unary(Service.pauseSubscription, { subscription }, options));
     },
     async resume(subscription, options) {
-      return described(await connection.unary(Service.resume, { subscription }, options));
+      return described(await connection.unary(Service.resumeSubscription, { subscription }, options));
     },
-    async seek(name, to, options) {
-      const answer = await connection.unary(Service.seek, { subscription: name, to: startMessage(to) }, options);
+    async seek(name, start, options) {
+      const answer = await connection.unary(
+        Service.seekSubscription,
+        { subscription: name, start: startMessage(start) },
+        options,
+      );
       return { subscription: described(answer), cursor: positionOf(answer.cursor) };
     },
     describe: (name, options = {}) => describeSubscription(connection, name, options),

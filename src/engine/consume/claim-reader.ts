@@ -12,6 +12,9 @@ import type { Topic } from "../topic.js";
 import { Claim } from "./claim.js";
 import type { Ledger } from "./ledger.js";
 import type { ReadyRecords } from "./ready-records.js";
+import type { RecentFrames } from "./recent-frames.js";
+import { step, unread } from "./record-life.js";
+import type { ReadyRun } from "./record-run.js";
 import { isTransient, type SettleWriter } from "./settle-writer.js";
 
 export interface ClaimReaderParts {
@@ -20,6 +23,7 @@ export interface ClaimReaderParts {
   readonly claims: Map<number, Claim>;
   readonly ledger: Ledger;
   readonly ready: ReadyRecords;
+  readonly recent: RecentFrames;
   readonly writer: SettleWriter;
   readonly pages: PageReader;
   readonly limits: Limits;
@@ -34,6 +38,9 @@ export interface ClaimReaderParts {
   readonly onSkipped: (first: number, next: number) => void;
   readonly onFault: (error: Error) => void;
 }
+
+/** Of every record that was just read. */
+const fresh = step(unread, { type: "read" });
 
 export class ClaimReader {
   readonly #parts: ClaimReaderParts;
@@ -107,7 +114,7 @@ export class ClaimReader {
       this.#exhaustedAt = tip.nextOffset;
       return false;
     }
-    const claim = new Claim(claimed);
+    const claim = new Claim(claimed, ledger.attemptsBefore);
     claims.set(claimed.claimId, claim);
     const { skippedFrom } = claimed;
     if (skippedFrom !== undefined) this.#parts.onSkipped(skippedFrom, claim.todo.first ?? skippedFrom);
@@ -160,26 +167,42 @@ export class ClaimReader {
 
   /** Takes a page in: `records` frames from offset `first` on. */
   #take(page: Uint8Array, first: number, records: number): void {
-    const { topic, stampClock, claims, writer, ready, onRead } = this.#parts;
+    const { topic, stampClock, claims, writer, ready, recent, onRead } = this.#parts;
     const buffer = Buffer.from(page.buffer, page.byteOffset, page.length);
     const keep = chooseFrames(undefined, topic, stampClock);
     const ends = frameEnds(page, records);
     const slots = this.#slots();
     let claim: Claim | undefined;
+    let run: ReadyRun | undefined;
+    const endRun = (): void => {
+      if (run !== undefined) ready.add(run);
+      run = undefined;
+    };
     for (let index = 0; index < records; index++) {
       const offset = first + index;
       const start = index === 0 ? 0 : (ends[index - 1] as number);
       const end = ends[index] as number;
-      const lane = slots === undefined ? undefined : laneOf(buffer, start, end);
-      if (slots !== undefined) claim = this.#claimOfSlot(slots, slotOf(lane, offset), first, offset);
+      const keyQueue = slots === undefined ? undefined : laneOf(buffer, start, end);
+      if (slots !== undefined) claim = this.#claimOfSlot(slots, slotOf(keyQueue, offset), first, offset);
       else if (claim?.unread.has(offset) !== true) claim = this.#claimOf(offset);
       if (claim?.unread.has(offset) !== true) continue;
-      if (keep !== undefined && !keep(buffer, start, end)) writer.pass(claim, offset, offset + 1);
-      else ready.add({ claim, offset, lane, deliveries: 0, failures: 0, page, start, end });
+      if (keep !== undefined && !keep(buffer, start, end)) {
+        writer.pass(claim, offset, offset + 1);
+        continue;
+      }
+      if (run?.claim === claim && run.nextOffset === offset && keyQueue === undefined && run.keyQueue === undefined) {
+        run.nextOffset = offset + 1;
+        continue;
+      }
+      endRun();
+      const frames = { page, ends, at: index };
+      run = { claim, firstOffset: offset, nextOffset: offset + 1, keyQueue, state: fresh, frames };
     }
+    endRun();
     const next = first + records;
     for (const slot of slots?.values() ?? []) writer.pass(slot.claim, slot.passedTo ?? first, next);
-    for (const { unread } of claims.values()) unread.delete(first, next);
+    for (const { unread: offsets } of claims.values()) offsets.delete(first, next);
+    recent.add(first, page, ends);
     onRead();
   }
 

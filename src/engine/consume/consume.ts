@@ -13,6 +13,11 @@ import type { JoinableGroups, Membership } from "./groups.js";
 
 /** A heartbeat comes so soon after the reason for the silence changed, in milliseconds. */
 const reasonMs = 500;
+/**
+ * A cancel by a client on Node reaches the server as a half-close, with the reset in a packet behind it (grpc-js.md #26).
+ * So a consumer that half-closes while it has records is heard for this long before they are given back without blame.
+ */
+const resetMs = 100;
 /** What a consumer is to be told: beyond so many ranges nothing more is heard of it until it has read them. */
 const newsMost = 10_000;
 
@@ -93,7 +98,11 @@ class ConsumeCall {
     this.#heartbeatMs = this.#nextHeartbeatMs();
     const { topic } = call.membership;
     call.stream.topic = topic.name;
-    call.stream.measureLag(() => Math.max(0, topic.tip.value.nextOffset - call.membership.group.cursor));
+    call.stream.measureLag(() => {
+      const { earliestOffset, nextOffset } = topic.tip.value;
+      // What was trimmed is not delivered.
+      return Math.max(0, nextOffset - Math.max(earliestOffset, call.membership.group.cursor));
+    });
   }
 
   started(): ConsumeMessage {
@@ -172,7 +181,7 @@ class ConsumeCall {
   /** The transport took the last message. */
   delivered(): void {
     const { membership, consumer } = this.#call;
-    consumer.delivered(this.#parts.clock.monotonicMs(), membership.group.policy.ackDeadlineMs);
+    consumer.delivered(membership.group.policy.ackDeadlineMs);
     this.#allowance.delivered(this.#messageBytes);
     this.#releaseGrant();
   }
@@ -188,12 +197,28 @@ class ConsumeCall {
 
   /** The last message: what it had goes to others, and what it said is written and told. */
   async #farewell(): Promise<ConsumeMessage | undefined> {
-    const { membership, consumer } = this.#call;
+    const { membership, consumer, signal } = this.#call;
+    if (consumer.held.records > 0 && !signal.aborted) await this.#untilNotReset();
     membership.group.leave(consumer, false);
     await abortable(membership.group.writer.flush(), this.#gone);
     this.#isLast = true;
     const confirmed = consumer.takeConfirmed();
     return confirmed && { runs: [], records: 0, attempt: 0, confirmed, event: undefined };
+  }
+
+  /** Throws when the half-close was the beginning of a cancel. */
+  #untilNotReset(): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      const onReset = (): void => {
+        cancelTimer();
+        reject(this.#gone.reason as Error);
+      };
+      const cancelTimer = this.#parts.clock.startTimer(resetMs, () => {
+        this.#gone.removeEventListener("abort", onReset);
+        resolve();
+      });
+      this.#gone.addEventListener("abort", onReset, { once: true });
+    });
   }
 
   /** Nothing will come any more. */
@@ -222,8 +247,8 @@ class ConsumeCall {
     return messageOf({
       kind: "heartbeat",
       waiting: this.#told,
-      outstandingRecords: consumer.outstanding.size,
-      outstandingBytes: consumer.outstandingBytes,
+      outstandingRecords: consumer.held.records,
+      outstandingBytes: consumer.held.bytes,
       window: consumer.window,
       cursor: { epoch: topic.epoch, offset: group.cursor },
       nextOffset: topic.tip.value.nextOffset,
@@ -255,6 +280,7 @@ const streamWaiting = {
   database: "database",
   "retry-delay": "new-records",
   "transport-blocked": "client-window",
+  "node-budget": "client-message",
 } as const satisfies Record<ConsumerWaiting, LiveStream["waiting"]>;
 
 function messageOf(event: NonNullable<ConsumeMessage["event"]>): ConsumeMessage {

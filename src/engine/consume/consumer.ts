@@ -5,19 +5,18 @@
 
 import { type OffsetRange, RangeSet, type Window } from "../../core/index.js";
 import { Watch } from "../../streams/index.js";
+import type { Clock } from "../../telemetry/index.js";
 import type { Confirmed, ConsumeEvent, ConsumerFacts, ConsumerWaiting } from "../subscription-engine.js";
-import type { RecordState } from "./held-record.js";
+import { HeldRuns } from "./held-runs.js";
+import type { OutstandingBudget } from "./outstanding-budget.js";
+import type { HeldRun } from "./record-run.js";
 
 /** A transport that has not taken a message for so long is blocked. */
 const blockedMs = 500;
-
-/** A record that a consumer has. */
-export interface Outstanding {
-  readonly record: RecordState;
-  readonly bytes: number;
-  /** By the monotonic clock; Infinity until the transport took it: only then the clock runs. */
-  deadlineMs: number;
-}
+/** And after this time its keys go to others, as far as nobody works on them. */
+const stalledMs = 1000;
+/** Events that wait for a consumer that does not read; the oldest are left out beyond that. */
+const eventsMax = 1000;
 
 /** What can be said of records to whom they were handed. */
 export type Verdict = keyof Confirmed;
@@ -30,36 +29,49 @@ export interface ConsumerIdentity {
   readonly node: string;
 }
 
+export interface ConsumerParts {
+  readonly clock: Clock;
+  readonly budget: OutstandingBudget;
+}
+
 export class Consumer {
   /** Spreads keys. */
   readonly id: number;
   readonly name: string;
-  readonly outstanding = new Map<number, Outstanding>();
-  outstandingBytes = 0;
+  readonly held: HeldRuns;
   /** Why nothing comes, as it was looked at last. */
   waiting: ConsumerWaiting = "nothing";
+  /** What it asked for, and what of that the node grants. */
+  askedWindow: Window;
   window: Window;
   /** Set: how its call has to end. */
   failure: Error | undefined;
   /** The topic is closed and everything is settled. */
   isAtEnd = false;
-  /** Milliseconds since 1970; 0: never. */
-  lastAcknowledgementMs = 0;
   readonly #identity: ConsumerIdentity;
-  readonly #startTimeMs = Date.now();
+  readonly #clock: Clock;
+  readonly #startTimeMs: number;
+  /** Milliseconds since 1970; 0: never. */
+  #lastAcknowledgementMs = 0;
   readonly #woken = new Watch(0);
   readonly #told = new Watch(0);
-  readonly #events: ConsumeEvent[] = [];
+  #events: ConsumeEvent[] = [];
   #confirmed: { readonly [Name in Verdict]?: RangeSet } = {};
-  #onTheWay: readonly Outstanding[] = [];
-  /** When the message under way was handed to the transport; undefined: none is. */
+  #onTheWay: readonly OffsetRange[] = [];
+  /** When the message under way was handed to the transport, by the monotonic clock; undefined: none is. */
   #sentAtMs: number | undefined;
+  /** It let a deadline pass and has said nothing since; forgotten then, by the monotonic clock. */
+  #silentUntilMs = Number.NEGATIVE_INFINITY;
 
-  constructor(identity: ConsumerIdentity, window: Window) {
+  constructor(identity: ConsumerIdentity, window: Window, { clock, budget }: ConsumerParts) {
     this.#identity = identity;
+    this.#clock = clock;
+    this.#startTimeMs = wallMsOf(clock);
     this.id = identity.id;
     this.name = identity.name;
+    this.askedWindow = window;
     this.window = window;
+    this.held = new HeldRuns((records) => budget.count(records));
   }
 
   /** Whether its window lets anything through at all. */
@@ -70,34 +82,23 @@ export class Consumer {
   /** How many more records its window lets through, if their bytes do. */
   get room(): number {
     if (this.window.bytes === 0 || this.failure !== undefined) return 0;
-    return Math.max(0, this.window.records - this.outstanding.size);
+    return Math.max(0, this.window.records - this.held.records);
   }
 
   /** How many bytes its window has left; a single record is let through whatever its size. */
   get byteRoom(): number {
     if (this.window.bytes === 0) return 0;
-    return this.outstanding.size === 0 ? Number.POSITIVE_INFINITY : this.window.bytes - this.outstandingBytes;
+    return this.held.records === 0 ? Number.POSITIVE_INFINITY : this.window.bytes - this.held.bytes;
   }
 
-  hand(outstanding: Outstanding): void {
-    this.outstanding.set(outstanding.record.offset, outstanding);
-    this.outstandingBytes += outstanding.bytes;
-    outstanding.record.claim.outstanding += 1;
-  }
-
-  /** Takes a record off it. Undefined: it does not have it. */
-  takeBack(offset: number): Outstanding | undefined {
-    const outstanding = this.outstanding.get(offset);
-    if (outstanding === undefined) return undefined;
-    this.outstanding.delete(offset);
-    this.outstandingBytes -= outstanding.bytes;
-    outstanding.record.claim.outstanding -= 1;
-    return outstanding;
+  /** It is handed a run, which the next message carries. */
+  hand(run: HeldRun): void {
+    this.held.add(run);
   }
 
   /** What the next message carries. */
-  carry(records: readonly Outstanding[]): void {
-    this.#onTheWay = records;
+  carry(runs: readonly OffsetRange[]): void {
+    this.#onTheWay = runs.map(({ firstOffset, nextOffset }) => ({ firstOffset, nextOffset }));
   }
 
   /** Whether a message is with the transport. */
@@ -105,19 +106,48 @@ export class Consumer {
     return this.#sentAtMs !== undefined;
   }
 
+  /** Whether the other side does not read, as far as can be told. */
+  get isStalled(): boolean {
+    return this.#sentAtMs !== undefined && this.#clock.monotonicMs() - this.#sentAtMs > stalledMs;
+  }
+
+  /** Whether it lets deadlines pass without a word. */
+  get isSilent(): boolean {
+    return this.#clock.monotonicMs() < this.#silentUntilMs;
+  }
+
+  /** A deadline of its records has passed. */
+  wasLate(ackDeadlineMs: number): void {
+    this.#silentUntilMs = this.#clock.monotonicMs() + ackDeadlineMs;
+  }
+
+  /** It says something. */
+  speaks(): void {
+    this.#silentUntilMs = Number.NEGATIVE_INFINITY;
+  }
+
+  acknowledges(): void {
+    this.#lastAcknowledgementMs = wallMsOf(this.#clock);
+  }
+
   /** A message goes to the transport. */
   sending(): void {
-    this.#sentAtMs = Date.now();
+    this.#sentAtMs = this.#clock.monotonicMs();
   }
 
   /** The transport took the message: the deadlines of its records begin. */
-  delivered(nowMs: number, ackDeadlineMs: number): void {
-    for (const outstanding of this.#onTheWay) {
-      // One that asked for more time before its write was confirmed keeps that.
-      if (outstanding.deadlineMs === Number.POSITIVE_INFINITY) outstanding.deadlineMs = nowMs + ackDeadlineMs;
-    }
+  delivered(ackDeadlineMs: number): void {
+    const deadlineMs = this.#clock.monotonicMs() + ackDeadlineMs;
+    for (const range of this.#onTheWay) this.held.delivered(range, deadlineMs);
     this.#onTheWay = [];
     this.#sentAtMs = undefined;
+  }
+
+  /** What it gets of the window that it asked for. */
+  grant(records: number): void {
+    if (records === this.window.records && this.askedWindow.bytes === this.window.bytes) return;
+    this.window = { records, bytes: this.askedWindow.bytes };
+    this.tell({ kind: "window-changed", window: this.window });
   }
 
   /** Something is settled; told with the next message. */
@@ -156,9 +186,10 @@ export class Consumer {
   }
 
   tell(event: ConsumeEvent): void {
-    // Of windows only the last one holds.
-    if (event.kind === "window-changed" && this.#events.at(-1)?.kind === event.kind) this.#events.pop();
+    // Only the last window counts.
+    if (event.kind === "window-changed") this.#events = this.#events.filter(({ kind }) => kind !== event.kind);
     this.#events.push(event);
+    if (this.#events.length > eventsMax) this.#events.shift();
     this.wake();
   }
 
@@ -181,21 +212,27 @@ export class Consumer {
 
   /** Waits until it was woken since `version`, but no longer than `timeoutMs`. */
   async changed(version: number, timeoutMs: number, signal: AbortSignal): Promise<void> {
-    await this.#woken.changed(version, { timeoutMs, signal });
+    await this.#woken.changed(version, { timeoutMs, signal, timers: this.#clock });
   }
 
   facts(): ConsumerFacts {
     const { name, peer, node } = this.#identity;
+    const isBlocked = this.#sentAtMs !== undefined && this.#clock.monotonicMs() - this.#sentAtMs > blockedMs;
     return {
       name,
       peer,
       node,
       window: this.window,
-      outstandingRecords: this.outstanding.size,
-      outstandingBytes: this.outstandingBytes,
+      outstandingRecords: this.held.records,
+      outstandingBytes: this.held.bytes,
       startTimeMs: this.#startTimeMs,
-      lastAcknowledgementMs: this.lastAcknowledgementMs,
-      waiting: Date.now() - (this.#sentAtMs ?? Infinity) > blockedMs ? "transport-blocked" : this.waiting,
+      lastAcknowledgementMs: this.#lastAcknowledgementMs,
+      waiting: isBlocked ? "transport-blocked" : this.waiting,
     };
   }
+}
+
+/** A time that is told, and nothing is decided by. */
+function wallMsOf(clock: Clock): number {
+  return Math.floor(clock.wallMicros() / 1000);
 }

@@ -6,7 +6,7 @@ import type { DatabaseLanes } from "../database-lanes.js";
 import type { TopicLease } from "../topic-cache.js";
 import { Group, type GroupParts } from "./group.js";
 
-export type EphemeralGroupParts = Omit<GroupParts, "topic" | "sharing" | "policy" | "ledger" | "mayPark"> & {
+export type EphemeralGroupParts = Omit<GroupParts, "topic" | "sharing" | "policy" | "ledger" | "mayPark" | "onPark"> & {
   readonly lanes: DatabaseLanes;
 };
 
@@ -20,11 +20,13 @@ export function createEphemeralGroup(parts: EphemeralGroupParts, lease: TopicLea
     ledger: {
       session: 0,
       isHeld: true,
+      attemptsBefore: 0,
       settle: () => Promise.resolve({ lostClaims: [], settledElsewhere: [], gone: [] }),
       readRetryFrames: (offsets) => parts.lanes.run("live", (store) => readFrames(store, topicId, offsets)),
       claimMore: () => Promise.resolve(undefined),
     },
     mayPark: () => true,
+    onPark() {},
   });
   const todo = [{ firstOffset: fromOffset, nextOffset: Number.POSITIVE_INFINITY }];
   group.add({ claimId: 0, kind: "slot", slot: 0, todo }, []);

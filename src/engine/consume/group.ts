@@ -1,16 +1,24 @@
 /**
  * The consumers that share a subscription on this node, and what they share: records of the claims that the node holds.
+ * `record-life.ts` has the phases of a record; here they are brought together:
  *
- *   claims ──read──▶ ready ──handed out, as windows let through──▶ outstanding ──acknowledged, parked──▶ settled
- *                      ▲                                             │ failed, released
- *                      └────────── its time has come ◀── waiting ◀───┘
+ *   claim-reader ──▶ ready ──take, as windows let through──▶ a consumer's held runs ──verdicts──▶ settle-writer ──▶ database
+ *                      ▲                                                                          │ noted
+ *                      └──────────────────── redelivery, when its time has come ◀─────────────────┘
  *
  * Everything happens in one turn of the event loop but reading, writing and waiting, which go on beside it, one of each
  * kind at a time. A consumer's call asks for its next message when the transport took the last one, so both gates are open
  * then: the window's and the transport's.
  */
 
-import { type DeliveryPolicy, type Limits, MillraceError, type Sharing } from "../../core/index.js";
+import {
+  type DeliveryPolicy,
+  type Limits,
+  MillraceError,
+  type OffsetRange,
+  type Sharing,
+  type Window,
+} from "../../core/index.js";
 import type { Retry, StoredClaim } from "../../store/index.js";
 import type { Clock, Logger, Metrics } from "../../telemetry/index.js";
 import { overError } from "../appender.js";
@@ -20,25 +28,33 @@ import type { ConsumerRequest, ConsumerWaiting } from "../subscription-engine.js
 import type { Topic } from "../topic.js";
 import { Claim } from "./claim.js";
 import { ClaimReader } from "./claim-reader.js";
-import type { Consumer, Outstanding } from "./consumer.js";
-import { type HeldRecord, stateOf } from "./held-record.js";
+import type { Consumer } from "./consumer.js";
+import { framesOf, handOut } from "./hand-out.js";
+import type { AskedRange } from "./held-runs.js";
 import { KeyedRecords } from "./keyed-records.js";
 import type { Ledger } from "./ledger.js";
+import type { OutstandingBudget } from "./outstanding-budget.js";
 import type { ReadAhead } from "./read-ahead.js";
 import type { ReadyRecords } from "./ready-records.js";
+import { RecentFrames } from "./recent-frames.js";
+import { attemptOf, frameEnd, frameStart, type HeldRun, recordsIn, type RecordRun } from "./record-run.js";
 import { Redelivery } from "./redelivery.js";
 import { SettleWriter } from "./settle-writer.js";
 import { SpreadRecords } from "./spread-records.js";
 import { Verdicts } from "./verdicts.js";
 
 /** Acknowledged records that wait for the database: beyond so many nothing is handed out. */
-const unwrittenMost = 100_000;
-/** Records in memory that come again, at most. */
-const againMost = 500;
-/** The least that is claimed of a SHARED subscription at once. */
-const claimLeast = 16;
+const unwrittenRecordsMax = 100_000;
+/** Records in memory that are redelivered. */
+const redeliveriesMax = 500;
+/** What is claimed of a SHARED subscription at once, at least. */
+const claimRecordsMin = 16;
 /** How often deadlines are looked at: a part of theirs, between these. */
-const sweepMs = { part: 20, least: 20, most: 500 };
+const sweepMs = { part: 20, min: 20, max: 500 };
+
+/** Whether others settled what a consumer has is asked after a while, and of so many runs at once. */
+const askedAfterMs = 1000;
+const askedRangesMax = 10_000;
 
 export interface GroupParts {
   readonly topic: Topic;
@@ -46,6 +62,7 @@ export interface GroupParts {
   readonly policy: DeliveryPolicy;
   readonly ledger: Ledger;
   readonly ahead: ReadAhead;
+  readonly budget: OutstandingBudget;
   readonly pages: PageReader;
   readonly limits: Limits;
   readonly clock: Clock;
@@ -54,6 +71,8 @@ export interface GroupParts {
   readonly logger: Logger;
   /** Whether so many more may be parked. */
   readonly mayPark: (records: number) => boolean;
+  /** So many more are. */
+  readonly onPark: (records: number) => void;
 }
 
 /** Records for one message. */
@@ -72,15 +91,18 @@ export class Group {
   isOver = false;
   readonly #parts: GroupParts;
   readonly #ready: ReadyRecords;
+  readonly #recent: RecentFrames;
   readonly #redelivery: Redelivery;
   readonly #verdicts: Verdicts;
   readonly #reader: ClaimReader;
   readonly #end = new AbortController();
   /** Records that were handed out since the last second began, and in the one before. */
   #handed = { atMs: 0, now: 0, before: 0 };
-  #timer: NodeJS.Timeout | undefined;
+  #cancelTimer: (() => void) | undefined;
   #waking: NodeJS.Immediate | undefined;
-  /** When it fires, by the monotonic clock. */
+  /** Consumers that keys were spread over last, but for those that do not read or say nothing. */
+  #lively: readonly Consumer[] = [];
+  /** When the timer fires, by the monotonic clock. */
   #sweepMs = Number.POSITIVE_INFINITY;
   readonly #watching: Promise<void>;
 
@@ -88,30 +110,36 @@ export class Group {
     this.#parts = parts;
     this.policy = parts.policy;
     this.#ready = parts.sharing === "keyed" ? new KeyedRecords() : new SpreadRecords();
+    this.#recent = new RecentFrames(Math.floor(parts.limits.consumeAheadBytes / 4));
     this.writer = new SettleWriter({
       clock: parts.clock,
+      budget: parts.budget,
       intervalMs: parts.limits.settleIntervalMs,
       settle: (write) => parts.ledger.settle(write),
-      onRetry: (record, delayMs) => this.#redelivery.wait(record, delayMs),
-      onElsewhere: (record) => this.#redelivery.forget(record),
-      onParked: (record) => {
-        parts.metrics.recordsParked.inc();
-        this.#ready.settled(record);
+      onNoted: (run) => this.#redelivery.wait(run),
+      onElsewhere: (run) => this.#redelivery.forget(run),
+      onParked: (run) => {
+        parts.metrics.recordsParked.inc(recordsIn(run));
+        this.#ready.settled(run);
       },
       onLost: (claim) => this.drop(claim),
       onDone: (claim) => this.#forget(claim),
-      onProgress: () => this.#wakeSoon(),
+      onProgress: () => {
+        this.#verdicts.departSome();
+        this.#wakeSoon();
+      },
       onFault: (error) => {
         parts.logger.error({ err: error }, "a subscription cannot write what became of its records");
         this.failAll(new MillraceError("internal", "What became of records cannot be written", { cause: error }));
       },
     });
-    const shared = { ...parts, ready: this.#ready, writer: this.writer };
+    const shared = { ...parts, ready: this.#ready, writer: this.writer, recent: this.#recent };
     this.#redelivery = new Redelivery({
       ...shared,
       keepsOrder: parts.sharing === "exclusive",
       onWaiting: () => this.#schedule(),
       onReady: () => this.#onReady(),
+      onUnkept: (run) => this.#passOver(run),
     });
     this.#verdicts = new Verdicts({ ...shared, redelivery: this.#redelivery, policy: () => this.policy });
     this.#reader = new ClaimReader({
@@ -120,15 +148,13 @@ export class Group {
       isWanted: () => this.#wantsMore,
       claimCount: () => this.#wanted,
       onRead: () => this.#onReady(),
-      onSkipped: (first, next) => {
-        for (const consumer of this.consumers) consumer.tell({ kind: "skipped", fromOffset: first, toOffset: next });
-      },
+      onSkipped: (first, next) => this.#tellSkipped(first, next),
       onFault: (error) => this.failAll(error),
     });
     this.#watching = this.#watchTopic();
   }
 
-  /** Records that wait for their retry. */
+  /** Records that wait for redelivery. */
   get retryCount(): number {
     return this.#redelivery.count;
   }
@@ -142,8 +168,8 @@ export class Group {
   }
 
   get #has(): boolean {
-    for (const consumer of this.consumers) if (consumer.outstanding.size > 0) return true;
-    return false;
+    for (const consumer of this.consumers) if (consumer.held.records > 0) return true;
+    return this.#verdicts.isDeparting;
   }
 
   get #tip(): number {
@@ -161,6 +187,7 @@ export class Group {
 
   join(consumer: Consumer): void {
     this.consumers.add(consumer);
+    this.#parts.budget.join(consumer);
     this.#share();
     this.#schedule();
     this.read();
@@ -172,6 +199,11 @@ export class Group {
    */
   leave(consumer: Consumer, wasLost: boolean): void {
     if (!this.consumers.delete(consumer)) return;
+    this.#parts.budget.leave(consumer);
+    if (this.#end.signal.aborted) {
+      consumer.held.takeAll();
+      return;
+    }
     this.#verdicts.takeAll(consumer, wasLost);
     this.#share();
     this.#schedule();
@@ -180,51 +212,36 @@ export class Group {
 
   /** What a consumer says of its window and of its records. */
   hear(consumer: Consumer, request: ConsumerRequest): void {
-    if (request.window !== undefined) {
-      const wasOpen = consumer.isOpen;
-      consumer.window = request.window;
-      if (consumer.isOpen !== wasOpen) this.#share();
-      consumer.tell({ kind: "window-changed", window: request.window });
-    }
+    const wasSilent = consumer.isSilent;
+    consumer.speaks();
+    if (request.window !== undefined) this.#changeWindow(consumer, request.window);
+    if (wasSilent) this.#share();
     this.#verdicts.hear(consumer, request);
     this.read();
     consumer.wake();
   }
 
-  /** Records for a consumer's next message, of at most so many bytes but at least one; undefined: none now. */
+  /** Records for a consumer's next message, of up to `bytesMax` but at least one; undefined: none now. */
   take(consumer: Consumer, bytesMax: number): Handed | undefined {
     if (!this.#mayHand(consumer)) return undefined;
-    const againOnly = this.#againOnly;
-    let room = Math.min(consumer.room, this.#shareOf(consumer));
-    let byteRoom = consumer.byteRoom;
-    let bytes = 0;
-    let attempt = 0;
-    const taken: HeldRecord[] = [];
-    const handed: Outstanding[] = [];
-    for (; room > 0; room--) {
-      const record = this.#ready.peek(consumer, againOnly);
-      if (record === undefined) break;
-      const size = record.end - record.start;
-      if (taken.length > 0 && (record.deliveries + 1 !== attempt || bytes + size > bytesMax)) break;
-      if (size > byteRoom) break;
-      this.#ready.take(consumer, record);
-      // Without its frame: one record that is not acknowledged would hold its whole page.
-      const outstanding = { record: stateOf(record), bytes: size, deadlineMs: Number.POSITIVE_INFINITY };
-      consumer.hand(outstanding);
-      taken.push(record);
-      handed.push(outstanding);
-      attempt = record.deliveries + 1;
-      bytes += size;
-      byteRoom = consumer.byteRoom;
-    }
-    if (taken.length === 0) return undefined;
-    consumer.carry(handed);
-    this.#handed.now += taken.length;
-    this.#parts.metrics.recordsDelivered.inc({ attempt: attempt === 1 ? "first" : "again" }, taken.length);
+    const { budget, clock, metrics } = this.#parts;
+    const taken = handOut({ ...this.#parts, ready: this.#ready }, consumer, {
+      room: Math.min(consumer.room, this.#shareOf(consumer), budget.roomFor(consumer)),
+      bytesMax,
+      redeliveriesOnly: this.#redeliveriesOnly,
+      deadlineMs: clock.monotonicMs() + this.policy.ackDeadlineMs,
+      onUnkept: (run) => this.#passOver(run),
+    });
     this.#holdAhead();
-    if (attempt > 1) this.#redeliver(this.#parts.clock.monotonicMs());
+    const [first] = taken;
+    if (first === undefined) return undefined;
+    const records = taken.reduce((sum, run) => sum + recordsIn(run), 0);
+    const { deliveries } = first.state;
+    this.#handed.now += records;
+    metrics.recordsDelivered.inc({ attempt: deliveries === 0 ? "first" : "again" }, records);
+    if (deliveries > 0) this.#redeliver(clock.monotonicMs());
     this.read();
-    return { runs: runsOf(taken), records: taken.length, attempt };
+    return { runs: framesOf(taken), records, attempt: attemptOf(first) };
   }
 
   /** Why there is nothing for a consumer. */
@@ -232,9 +249,16 @@ export class Group {
     if (this.isPaused) return "paused";
     if (consumer.window.bytes === 0) return "window-full-bytes";
     if (consumer.room === 0) return "window-full-records";
-    if (!this.#parts.ledger.isHeld || this.writer.isStuck || this.writer.backlog >= unwrittenMost) return "database";
-    const next = this.#ready.peek(consumer, this.#againOnly);
-    if (next !== undefined) return next.end - next.start > consumer.byteRoom ? "window-full-bytes" : "nothing";
+    if (!this.#parts.ledger.isHeld || this.writer.isStuck || this.writer.backlog >= unwrittenRecordsMax) {
+      return "database";
+    }
+    if (this.#parts.budget.roomFor(consumer) === 0) return "node-budget";
+    if (this.#isOutdone(consumer)) return "other-consumers";
+    const next = this.#ready.peek(consumer, this.#redeliveriesOnly);
+    if (next !== undefined) {
+      const size = frameEnd(next.frames, 0) - frameStart(next.frames, 0);
+      return size > consumer.byteRoom ? "window-full-bytes" : "nothing";
+    }
     if (this.#redelivery.backlog >= this.policy.retryBacklog) return "retry-backlog-full";
     if (this.#ready.count > 0) return "keys-busy";
     if (this.claims.size === 0 && this.#parts.sharing !== "shared") return "other-consumers";
@@ -245,9 +269,9 @@ export class Group {
 
   /** Takes a claim in, with what waits in it for a retry. */
   add(stored: StoredClaim, retries: readonly Retry[]): void {
-    const claim = new Claim(stored);
+    const claim = new Claim(stored, this.#parts.ledger.attemptsBefore);
     this.claims.set(claim.claimId, claim);
-    this.#redelivery.take(claim, retries);
+    this.#redelivery.restore(claim, retries);
     this.#reader.lookAgain();
   }
 
@@ -256,12 +280,11 @@ export class Group {
     if (claim.isLost) return;
     claim.isLost = true;
     for (const consumer of this.consumers) {
-      for (const [offset, { record }] of consumer.outstanding) {
-        if (record.claim !== claim) continue;
-        consumer.takeBack(offset);
-        // A redriven claim may go without its slot: the key is worked on no more.
-        this.#ready.settled(record);
-      }
+      // A redriven claim may go without its slot: its keys are worked on no more.
+      consumer.held.takeWhere(
+        (run) => run.claim === claim,
+        (run) => this.#ready.settled(run),
+      );
     }
     this.#forget(claim);
   }
@@ -279,21 +302,44 @@ export class Group {
     this.#forget(claim);
   }
 
-  /** A Commit settled these. */
-  settled(offsets: readonly number[]): void {
+  /** A Commit settled these: whoever has them at these attempts has them no more. */
+  settled(ranges: readonly AskedRange[]): void {
     for (const consumer of this.consumers) {
-      for (const offset of offsets) {
-        const outstanding = consumer.takeBack(offset);
-        if (outstanding === undefined) continue;
-        const { record } = outstanding;
-        record.claim.todo.delete(offset, offset + 1);
-        this.#ready.settled(record);
-        consumer.lastAcknowledgementMs = Date.now();
-        if (record.claim.todo.isEmpty) this.#forget(record.claim);
-      }
-      consumer.wake();
+      for (const range of ranges) this.#takeSettled(consumer, range, () => true);
     }
-    this.read();
+    for (const claim of this.claims.values()) {
+      for (const { firstOffset, nextOffset, attempt } of ranges) {
+        // One that its consumer released before is not handed out any more. A replay after a Seek is another matter.
+        if (attempt > claim.attemptsBefore) claim.todo.delete(firstOffset, nextOffset);
+      }
+    }
+    this.wakeAll();
+  }
+
+  /** These are in a claim no more: somebody else settled them. */
+  settledOf(claimId: number, ranges: readonly OffsetRange[]): void {
+    for (const consumer of this.consumers) {
+      for (const range of ranges) {
+        this.#takeSettled(consumer, { ...range, attempt: 0 }, ({ claim }) => claim.claimId === claimId);
+      }
+    }
+    this.wakeAll();
+  }
+
+  /** What consumers have had for a while, by claim, as far as it fits one question to the database. */
+  outstanding(): readonly { readonly claimId: number; readonly ranges: readonly OffsetRange[] }[] {
+    const found = new Map<number, OffsetRange[]>();
+    const sinceMs = this.#parts.clock.monotonicMs() + this.policy.ackDeadlineMs - askedAfterMs;
+    let left = askedRangesMax;
+    for (const consumer of this.consumers) {
+      for (const { claim, firstOffset, nextOffset, state } of consumer.held) {
+        if (state.phase !== "outstanding" || state.deadlineMs > sinceMs || left-- <= 0) continue;
+        const ranges = found.get(claim.claimId);
+        if (ranges === undefined) found.set(claim.claimId, [{ firstOffset, nextOffset }]);
+        else ranges.push({ firstOffset, nextOffset });
+      }
+    }
+    return [...found].map(([claimId, ranges]) => ({ claimId, ranges }));
   }
 
   /** Ends all consumers at once: what they had is taken off them before anybody else gets anything. */
@@ -339,14 +385,44 @@ export class Group {
     const giveUp = () => this.writer.giveUp();
     patience.addEventListener("abort", giveUp, { once: true });
     if (patience.aborted) giveUp();
+    this.#verdicts.departAll();
     await this.writer.flush();
     patience.removeEventListener("abort", giveUp);
     this.#end.abort();
-    clearTimeout(this.#timer);
+    this.#cancelTimer?.();
     clearImmediate(this.#waking);
     this.writer.giveUp();
     await Promise.allSettled([this.#reader.close(), this.#redelivery.settled(), this.#watching]);
+    this.writer.clear();
+    this.#redelivery.clear();
     this.#parts.ahead.leave(this);
+  }
+
+  #changeWindow(consumer: Consumer, window: Window): void {
+    const wasOpen = consumer.isOpen;
+    consumer.askedWindow = window;
+    this.#parts.budget.ask(consumer);
+    if (consumer.isOpen !== wasOpen) this.#share();
+  }
+
+  #takeSettled(consumer: Consumer, range: AskedRange, isMeant: (run: HeldRun) => boolean): void {
+    consumer.held.use(
+      [range],
+      (run) => {
+        if (!isMeant(run)) return run;
+        this.#settledFor(consumer, run);
+        return undefined;
+      },
+      () => undefined,
+    );
+  }
+
+  #settledFor(consumer: Consumer, run: HeldRun): void {
+    const { claim, firstOffset, nextOffset } = run;
+    claim.todo.delete(firstOffset, nextOffset);
+    this.#ready.settled(run);
+    consumer.acknowledges();
+    if (claim.todo.isEmpty) this.#forget(claim);
   }
 
   #mayHand(consumer: Consumer): boolean {
@@ -355,28 +431,45 @@ export class Group {
       consumer.failure === undefined &&
       this.#parts.ledger.isHeld &&
       !this.writer.isStuck &&
-      this.writer.backlog < unwrittenMost
+      this.writer.backlog < unwrittenRecordsMax &&
+      !this.#isOutdone(consumer)
     );
   }
 
-  get #againOnly(): boolean {
-    return this.#redelivery.backlog >= this.policy.retryBacklog || this.#redelivery.isReturning;
+  /** Whether a consumer that lets deadlines pass without a word stands back for one that does not. */
+  #isOutdone(consumer: Consumer): boolean {
+    if (this.#parts.sharing === "keyed" || !consumer.isSilent) return false;
+    for (const each of this.consumers) if (each.room > 0 && isLively(each)) return true;
+    return false;
   }
 
-  /** Fetches what comes again, whatever is read ahead: in KEYED groups all of that may wait for these. */
+  get #redeliveriesOnly(): boolean {
+    return this.#redelivery.backlog >= this.policy.retryBacklog || this.#redelivery.isExpecting;
+  }
+
+  /** Settles records that no consumer gets any more, and says so where the topic was trimmed. */
+  #passOver(run: RecordRun): void {
+    const { claim, firstOffset, nextOffset, state } = run;
+    if (state.deliveries > 0) this.writer.forgetRetries(run);
+    this.writer.pass(claim, firstOffset, nextOffset);
+    const trimmedTo = Math.min(nextOffset, this.#parts.topic.tip.value.earliestOffset);
+    if (claim.kind !== "redriven" && firstOffset < trimmedTo) this.#tellSkipped(firstOffset, trimmedTo);
+  }
+
+  /** Brings what is redelivered, whatever is read ahead: in KEYED groups all of that may wait for these. */
   #redeliver(nowMs: number): void {
-    if (this.#mayRedeliver) this.#redelivery.redeliver(nowMs, this.#againRoom);
+    if (this.#mayRedeliver) this.#redelivery.redeliver(nowMs, this.#redeliveryRoom);
   }
 
   get #mayRedeliver(): boolean {
-    return this.#parts.ledger.isHeld && !this.isPaused && !this.#redelivery.isFetching && this.#againRoom > 0;
+    return this.#parts.ledger.isHeld && !this.isPaused && !this.#redelivery.isFetching && this.#redeliveryRoom > 0;
   }
 
-  /** How many more records that come again may be in memory: few where they are large. */
-  get #againRoom(): number {
+  /** How many more records that are redelivered may be in memory: few where they are large. */
+  get #redeliveryRoom(): number {
     const { limits, topic } = this.#parts;
-    const most = Math.min(againMost, Math.max(1, Math.floor(limits.consumeAheadBytes / topic.meanFrameBytes)));
-    return most - this.#ready.againCount;
+    const fitting = Math.max(1, Math.floor(limits.consumeAheadBytes / topic.meanFrameBytes));
+    return Math.min(redeliveriesMax, fitting) - this.#ready.redeliveryCount;
   }
 
   /** How much of what is ready one consumer may take, so that others with room get theirs: by their free windows. */
@@ -397,11 +490,20 @@ export class Group {
 
   /** Keys are spread over those who take any: one that paused would hold up all others, once what is its is read ahead. */
   #share(): void {
-    this.#ready.share(new Set([...this.consumers].filter((consumer) => consumer.isOpen)));
+    const open = [...this.consumers].filter((consumer) => consumer.isOpen);
+    this.#lively = open.filter(isLively);
+    this.#ready.share(this.#lively.length > 0 ? this.#lively : open);
   }
 
   #holdAhead(): void {
-    this.#parts.ahead.hold(this, this.#ready.bytes);
+    const { ahead } = this.#parts;
+    // Kept frames are a convenience: they yield to what is read ahead.
+    if (!ahead.hasPlenty) this.#recent.clear();
+    ahead.hold(this, this.#ready.bytes + this.#recent.bytes + this.#redelivery.frameBytes);
+  }
+
+  #tellSkipped(firstOffset: number, nextOffset: number): void {
+    for (const consumer of this.consumers) consumer.tell({ kind: "skipped", firstOffset, nextOffset });
   }
 
   #onReady(): void {
@@ -412,7 +514,8 @@ export class Group {
 
   get #wantsMore(): boolean {
     if (this.isPaused || this.#end.signal.aborted || !this.#parts.ledger.isHeld || this.writer.isStuck) return false;
-    if (this.#redelivery.backlog >= this.policy.retryBacklog || this.writer.backlog >= unwrittenMost) return false;
+    if (this.#redelivery.backlog >= this.policy.retryBacklog || this.writer.backlog >= unwrittenRecordsMax)
+      return false;
     if (!this.#parts.ahead.mayRead(this, this.#ready.bytes)) return false;
     if (this.#parts.sharing !== "keyed" && this.#ready.count >= this.#wanted) return false;
     for (const consumer of this.consumers) if (consumer.room > 0) return true;
@@ -424,36 +527,46 @@ export class Group {
     let windows = 0;
     for (const { window } of this.consumers) windows += window.records;
     const rate = Math.max(this.#handed.before, this.#handed.now) / 2;
-    return Math.min(this.#parts.limits.claimRecords, Math.max(claimLeast, windows, Math.ceil(rate)));
+    return Math.min(this.#parts.limits.claimRecords, Math.max(claimRecordsMin, windows, Math.ceil(rate)));
   }
 
-  /** One timer for deadlines, retries, and another try where the database was away. */
+  /** One timer for deadlines, redeliveries, and another try where the database was away. */
   #schedule(): void {
     if (this.#end.signal.aborted || this.consumers.size === 0) {
-      clearTimeout(this.#timer);
-      this.#timer = undefined;
+      this.#cancelTimer?.();
+      this.#cancelTimer = undefined;
       return;
     }
-    const everyMs = Math.min(sweepMs.most, Math.max(sweepMs.least, this.policy.ackDeadlineMs / sweepMs.part));
+    const everyMs = Math.min(sweepMs.max, Math.max(sweepMs.min, this.policy.ackDeadlineMs / sweepMs.part));
     const nowMs = this.#parts.clock.monotonicMs();
     const dueMs = this.#mayRedeliver ? this.#redelivery.nextMs - nowMs : Number.POSITIVE_INFINITY;
     const waitMs = Math.min(everyMs, Math.max(1, dueMs));
     // It is only ever moved forward: consumers that are busy would put it off for ever.
-    if (this.#timer !== undefined && this.#sweepMs <= nowMs + waitMs) return;
-    clearTimeout(this.#timer);
+    if (this.#cancelTimer !== undefined && this.#sweepMs <= nowMs + waitMs) return;
+    this.#cancelTimer?.();
     this.#sweepMs = nowMs + waitMs;
-    this.#timer = setTimeout(this.#sweep, waitMs);
+    this.#cancelTimer = this.#parts.clock.startTimer(waitMs, this.#sweep);
   }
 
   readonly #sweep = (): void => {
-    this.#timer = undefined;
+    this.#cancelTimer = undefined;
     const nowMs = this.#parts.clock.monotonicMs();
     if (nowMs - this.#handed.atMs >= 1000) this.#handed = { atMs: nowMs, now: 0, before: this.#handed.now };
     for (const consumer of this.consumers) this.#verdicts.expire(consumer, nowMs);
+    this.#shareAgain();
     this.#redeliver(nowMs);
     this.read();
     this.#schedule();
   };
+
+  /** Keys leave who does not read or says nothing, and return. */
+  #shareAgain(): void {
+    if (this.#parts.sharing !== "keyed") return;
+    const lively = [...this.consumers].filter((consumer) => consumer.isOpen && isLively(consumer));
+    if (lively.length === this.#lively.length && lively.every((each, index) => each === this.#lively[index])) return;
+    this.#share();
+    this.#wakeSoon();
+  }
 
   /** Reads on when the topic grows, and ends consumers with it. */
   async #watchTopic(): Promise<void> {
@@ -475,20 +588,6 @@ export class Group {
   }
 }
 
-/** The frames of records; those that stand side by side are one run. */
-function runsOf(taken: readonly HeldRecord[]): Uint8Array[] {
-  const runs: Uint8Array[] = [];
-  let page: Uint8Array | undefined;
-  let start = 0;
-  let end = 0;
-  for (const record of taken) {
-    if (record.page === page && record.start === end) {
-      end = record.end;
-      continue;
-    }
-    if (page !== undefined) runs.push(page.subarray(start, end));
-    ({ page, start, end } = record);
-  }
-  if (page !== undefined) runs.push(page.subarray(start, end));
-  return runs;
+function isLively(consumer: Consumer): boolean {
+  return !consumer.isSilent && !consumer.isStalled;
 }

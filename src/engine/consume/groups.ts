@@ -8,6 +8,7 @@ import {
   type Sharing,
   subscriptionNotFound,
 } from "../../core/index.js";
+import type { SettledRange, Store } from "../../store/index.js";
 import { trackTasks } from "../../streams/index.js";
 import type { Logger } from "../../telemetry/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
@@ -20,6 +21,7 @@ import { createEphemeralGroup, type EphemeralGroupParts } from "./ephemeral-grou
 import { findSubscription } from "./find-subscription.js";
 import type { Group } from "./group.js";
 import { createNodeSession } from "./node-session.js";
+import { createSettledNotices, takeSettled } from "./settled-notices.js";
 import { SubscriptionGroup } from "./subscription-group.js";
 
 /** What the rest of the engine may ask of groups. */
@@ -28,8 +30,11 @@ export interface ConsumerGroups {
   factsOf(subscriptionId: number): readonly ConsumerFacts[];
   /** Something of a subscription was changed here (paused, sought, redriven, deleted, …): its group looks at once. */
   nudge(subscriptionId: number): void;
-  /** A Commit settled these records: whoever had them has them no more. */
-  settledByCommit(subscriptionId: number, session: number, offsets: readonly number[]): void;
+  /**
+   * A Commit settled these records, which a session delivered: whoever had them has them no more. False: it is another
+   * node's session, which has to be told.
+   */
+  settledByCommit(subscriptionId: number, session: number, records: readonly SettledRange[]): boolean;
 }
 
 /** A consumer's place in its group. */
@@ -58,6 +63,7 @@ export interface JoinableGroups extends ConsumerGroups {
 export interface ConsumerGroupsParts extends EphemeralGroupParts {
   readonly cache: TopicCache;
   readonly lanes: DatabaseLanes;
+  readonly store: Pick<Store, "listenSettled">;
   readonly limits: Limits;
   readonly logger: Logger;
   /** As Describe names this node. */
@@ -80,6 +86,43 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
   let lastConsumerId = 0;
   let isClosed = false;
   const session = createNodeSession({ ...parts, onLost: loseAll });
+  const looking = trackTasks((error) => logger.warn({ err: error }, "cannot look for what other nodes settled"));
+  /** True: to be looked at once more. */
+  const looks = new Map<SubscriptionGroup, boolean>();
+  const notices = createSettledNotices({
+    ...parts,
+    handlers: {
+      onNotice({ subscriptionId, session: holder, records }) {
+        if (records !== undefined) settledByCommit(subscriptionId, holder, records);
+        else if (holder === session.session) look(entries.get(subscriptionId)?.group);
+      },
+      onGap() {
+        for (const { group } of entries.values()) look(group);
+      },
+    },
+  });
+
+  function settledByCommit(subscriptionId: number, holder: number, records: readonly SettledRange[]): boolean {
+    const held = entries.get(subscriptionId)?.group;
+    if (held?.session === holder) held.group.settled(records);
+    return holder === session.session;
+  }
+
+  /** One look at a group at a time, and one more if there was reason to meanwhile. */
+  function look(held: SubscriptionGroup | undefined): void {
+    if (held === undefined) return;
+    const isLooking = looks.has(held);
+    looks.set(held, isLooking);
+    if (isLooking) return;
+    const holder = { subscriptionId: held.subscription.subscriptionId, session: held.session };
+    looking.track(
+      takeSettled(lanes, held.group, holder).finally(() => {
+        const isAgain = looks.get(held) === true;
+        looks.delete(held);
+        if (isAgain) look(held);
+      }),
+    );
+  }
 
   function loseAll(): void {
     const error = new MillraceError(
@@ -95,11 +138,12 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
   function consumerOf(opening: ConsumeOpening, peer: string): Consumer {
     lastConsumerId += 1;
     const name = opening.consumer === "" ? peer : opening.consumer;
-    return new Consumer({ id: lastConsumerId, name, peer, node }, opening.window);
+    return new Consumer({ id: lastConsumerId, name, peer, node }, opening.window, parts);
   }
 
   async function open(name: string, subscriptionId: number): Promise<{ held: SubscriptionGroup; cursor: number }> {
     await session.open();
+    notices.open();
     const progress = await lanes.run("live", (store) => store.readProgress(subscriptionId));
     if (progress === undefined) throw subscriptionNotFound(name);
     const { subscription } = progress;
@@ -163,7 +207,10 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
       .then(() => {
         entries.delete(subscriptionId);
       })
-      .then(() => (entries.size === 0 ? session.close() : undefined));
+      .then(async () => {
+        if (entries.size > 0) return;
+        await Promise.all([notices.close(), session.close()]);
+      });
   }
 
   function tooMany(name: string): MillraceError {
@@ -206,7 +253,7 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
     const { lease, stored } = await cache.acquireFresh(opening.topic, signal);
     try {
       const { topic } = lease;
-      const from = await resolveStart(opening.from ?? { at: "latest" }, topic, stored.head, lanes, signal);
+      const from = await resolveStart(opening.start ?? { at: "latest" }, topic, stored.head, lanes, signal);
       topic.followers += 1;
       const group = createEphemeralGroup(parts, lease, from);
       group.join(consumer);
@@ -230,10 +277,7 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
     factsOf: (subscriptionId) =>
       [...(entries.get(subscriptionId)?.group?.group.consumers ?? [])].map((consumer) => consumer.facts()),
     nudge: (subscriptionId) => entries.get(subscriptionId)?.group?.nudge(),
-    settledByCommit(subscriptionId, ownSession, offsets) {
-      const held = entries.get(subscriptionId)?.group;
-      if (held?.session === ownSession) held.group.settled(offsets);
-    },
+    settledByCommit,
     async join(opening, peer, signal) {
       const consumer = consumerOf(opening, peer);
       const membership =
@@ -247,9 +291,15 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
       for (const [subscriptionId, entry] of entries) close(subscriptionId, entry);
       for (const { closing } of entries.values()) await closing;
       await closings.settled();
-      await session.close();
+      await Promise.all([notices.close(), looking.settled(), session.close()]);
     },
   };
+}
+
+function* offsetsOf(ranges: readonly SettledRange[]): Generator<number, void> {
+  for (const { firstOffset, nextOffset } of ranges) {
+    for (let offset = firstOffset; offset < nextOffset; offset++) yield offset;
+  }
 }
 
 function once(work: (wasLost: boolean) => void): (wasLost: boolean) => void {

@@ -1,250 +1,285 @@
 /**
- * KEYED: the records of a lane (a key) are worked on one after the other, by one consumer while it lives.
+ * KEYED: the records of a key are worked on one after the other, by one consumer while it lives.
  *
- *   a lane:  resting ──something may be handed out──▶ offered ──it is taken──▶ working ──settled or failed──▶ resting
+ *   a key queue:  resting ──something may be handed out──▶ offered ──it is taken──▶ working ──settled or failed──▶ resting
  *
- * A record that failed holds its lane: what comes after it waits until it came again and was settled. Redriven records
- * hold nothing, their turn was long ago; but they too wait while their lane is at work. Lanes are spread over consumers by
- * buckets, so that one who comes or goes moves as few as can be; a lane at work moves once its record is settled, so that
- * no two consumers are at work on one key.
+ * A record that failed holds its key queue: what is behind it waits until it was redelivered and settled. Redriven
+ * records hold nothing, since their turn was long ago; but they too wait while their key is worked on. Key queues are
+ * spread over consumers by buckets, so that one who comes or goes moves as few as can be. A key that is worked on moves
+ * once its record is settled, so that no two consumers work on one key. One whose record's deadline passed leaves the
+ * consumer that had it, where there is another.
  */
 
 import { keySlots } from "../../core/index.js";
 import { Queue } from "../../streams/index.js";
 import type { Claim } from "./claim.js";
 import type { Consumer } from "./consumer.js";
-import type { HeldRecord, RecordState } from "./held-record.js";
 import type { ReadyRecords } from "./ready-records.js";
+import { bytesOfFrames, copiedFrames, type ReadyRun, recordsIn, type RecordRun } from "./record-run.js";
 import { SpreadRecords } from "./spread-records.js";
 
 const buckets = 256;
+/** What a record takes in memory beside its frame, in bytes, measured. */
+const recordOverheadBytes = 400;
 
-interface Lane {
-  readonly lane: number;
+interface KeyQueue {
+  readonly number: number;
   state: "resting" | "offered" | "working";
-  /** Records that come again: before those that wait. */
-  readonly again: Queue<HeldRecord>;
-  readonly waiting: Queue<HeldRecord>;
-  /** How many of its records wait for their retry. */
+  /** Before those that wait. Here and there: undefined while there are none, since most keys have one record at a time. */
+  redeliveries: Queue<ReadyRun> | undefined;
+  waiting: Queue<ReadyRun> | undefined;
+  /** How many of its records wait for redelivery. */
   held: number;
+  /** Who let a deadline pass. */
+  late: Consumer | undefined;
 }
 
 export class KeyedRecords implements ReadyRecords {
-  readonly #lanes = new Map<number, Lane>();
+  readonly #queues = new Map<number, KeyQueue>();
   /** Records without a key. */
   readonly #free = new SpreadRecords();
-  /** The lanes that are offered to each consumer. */
-  #offers = new Map<Consumer, Queue<Lane>>();
+  /** The key queues that are offered to each consumer. */
+  #offers = new Map<Consumer, Queue<KeyQueue>>();
   /** Offered while nobody is there to take them. */
-  #unclaimed: Lane[] = [];
+  #unclaimed: KeyQueue[] = [];
+  #consumers: readonly Consumer[] = [];
   #owners: readonly Consumer[] = [];
   #count = 0;
-  #againCount = 0;
+  #redeliveryCount = 0;
   #bytes = 0;
 
   get count(): number {
     return this.#count + this.#free.count;
   }
 
-  get againCount(): number {
-    return this.#againCount + this.#free.againCount;
+  get redeliveryCount(): number {
+    return this.#redeliveryCount + this.#free.redeliveryCount;
   }
 
   get bytes(): number {
     return this.#bytes + this.#free.bytes;
   }
 
-  add(record: HeldRecord): void {
-    if (record.lane === undefined) return this.#free.add(record);
-    const lane = this.#laneOf(record.lane);
-    lane.waiting.push(copied(record));
-    this.#grow(record);
-    this.#settle(lane);
+  add(run: ReadyRun): void {
+    if (run.keyQueue === undefined) return this.#free.add(run);
+    const queue = this.#queueOf(run.keyQueue);
+    // It may wait long here: by itself it does not hold its whole page in memory.
+    const copied = { ...run, frames: copiedFrames(run.frames, 1) };
+    (queue.waiting ??= new Queue()).push(copied);
+    this.#grow(copied);
+    this.#rearrange(queue);
   }
 
-  addAgain(record: HeldRecord): void {
-    if (record.lane === undefined) return this.#free.addAgain(record);
-    const lane = this.#laneOf(record.lane);
-    if (holds(record)) lane.held -= 1;
-    lane.again.push(record);
-    this.#againCount += 1;
-    this.#grow(record);
-    this.#settle(lane);
+  addRedelivery(run: ReadyRun): void {
+    if (run.keyQueue === undefined) return this.#free.addRedelivery(run);
+    const queue = this.#queueOf(run.keyQueue);
+    if (holds(run)) queue.held -= 1;
+    (queue.redeliveries ??= new Queue()).push(run);
+    this.#redeliveryCount += 1;
+    this.#grow(run);
+    this.#rearrange(queue);
   }
 
-  peek(consumer: Consumer, againOnly: boolean): HeldRecord | undefined {
+  peek(consumer: Consumer, redeliveriesOnly: boolean): ReadyRun | undefined {
     const offers = this.#offers.get(consumer);
-    const free = this.#free.peek(consumer, againOnly);
-    if (againOnly) this.#turnToAgain(offers);
-    for (let lane = offers?.at(0); lane !== undefined; lane = offers?.at(0)) {
-      const record = nextOf(lane);
+    const free = this.#free.peek(consumer, redeliveriesOnly);
+    if (redeliveriesOnly) this.#turnToRedeliveries(offers);
+    for (let queue = offers?.at(0); queue !== undefined; queue = offers?.at(0)) {
+      const run = nextOf(queue);
       // Whichever is older: neither may wait until there is none of the other.
-      if (record !== undefined && (lane.again.length > 0 || !againOnly)) {
-        return free !== undefined && free.offset < record.offset ? free : record;
+      if (run !== undefined && (queue.redeliveries !== undefined || !redeliveriesOnly)) {
+        return free !== undefined && free.firstOffset < run.firstOffset ? free : run;
       }
-      if (record !== undefined) break;
+      if (run !== undefined) break;
       // What it was offered for was dropped.
       offers?.shift();
-      lane.state = "resting";
-      this.#settle(lane);
+      queue.state = "resting";
+      this.#rearrange(queue);
     }
     return free;
   }
 
-  take(consumer: Consumer, record: HeldRecord): void {
-    if (record.lane === undefined) return this.#free.take(consumer, record);
-    const lane = this.#offers.get(consumer)?.shift();
-    if (lane === undefined) return;
-    if (lane.again.at(0) === record) {
-      lane.again.shift();
-      this.#againCount -= 1;
-    } else lane.waiting.shift();
-    this.#shrink(record);
-    lane.state = "working";
+  take(consumer: Consumer, run: ReadyRun, count: number): ReadyRun {
+    if (run.keyQueue === undefined) return this.#free.take(consumer, run, count);
+    const queue = this.#offers.get(consumer)?.shift();
+    if (queue === undefined) return run;
+    if (queue.redeliveries?.at(0) === run) {
+      queue.redeliveries = shifted(queue.redeliveries);
+      this.#redeliveryCount -= 1;
+    } else queue.waiting = shifted(queue.waiting);
+    this.#shrink(run);
+    queue.state = "working";
+    return run;
   }
 
-  settled(record: RecordState): void {
-    this.#rest(record.lane);
+  settled(run: RecordRun): void {
+    this.#rest(run.keyQueue);
   }
 
-  failed(record: RecordState): void {
-    this.hold(record);
-    this.#rest(record.lane);
+  failed(run: RecordRun, late: Consumer | undefined): void {
+    this.hold(run);
+    const queue = run.keyQueue === undefined ? undefined : this.#queues.get(run.keyQueue);
+    if (queue !== undefined && late !== undefined) queue.late = late;
+    this.#rest(run.keyQueue);
   }
 
-  hold(record: RecordState): void {
-    if (record.lane !== undefined && holds(record)) this.#laneOf(record.lane).held += 1;
+  hold(run: RecordRun): void {
+    if (run.keyQueue !== undefined && holds(run)) this.#queueOf(run.keyQueue).held += 1;
   }
 
-  release(record: RecordState): void {
-    const lane = record.lane === undefined ? undefined : this.#lanes.get(record.lane);
-    if (lane === undefined) return;
-    if (holds(record)) lane.held -= 1;
-    this.#settle(lane);
+  release(run: RecordRun): void {
+    const queue = run.keyQueue === undefined ? undefined : this.#queues.get(run.keyQueue);
+    if (queue === undefined) return;
+    if (holds(run)) queue.held -= 1;
+    this.#rearrange(queue);
   }
 
   drop(claim: Claim): void {
     this.#free.drop(claim);
-    for (const lane of this.#lanes.values()) {
-      for (const queue of [lane.again, lane.waiting]) {
-        for (let left = queue.length; left > 0; left--) {
-          const record = queue.shift() as HeldRecord;
-          if (record.claim !== claim) queue.push(record);
-          else {
-            this.#shrink(record);
-            if (queue === lane.again) this.#againCount -= 1;
-          }
-        }
+    for (const queue of this.#queues.values()) {
+      queue.redeliveries = this.#without(claim, queue.redeliveries, (run) => (this.#redeliveryCount -= recordsIn(run)));
+      queue.waiting = this.#without(claim, queue.waiting, () => undefined);
+      // With its slot goes all that was known of a key.
+      if (claim.kind === "slot" && queue.number % keySlots === claim.slot) {
+        queue.held = 0;
+        if (queue.state === "working") queue.state = "resting";
       }
-      // With its slot goes all that was known of a lane.
-      if (claim.kind === "slot" && lane.lane % keySlots === claim.slot) {
-        lane.held = 0;
-        if (lane.state === "working") lane.state = "resting";
-      }
-      this.#settle(lane);
+      this.#rearrange(queue);
     }
   }
 
-  share(consumers: ReadonlySet<Consumer>): void {
-    this.#owners = ownersOf([...consumers]);
+  share(consumers: readonly Consumer[]): void {
+    this.#consumers = consumers;
+    this.#owners = ownersOf(consumers);
     const offered = this.#unclaimed;
-    for (const lanes of this.#offers.values()) {
-      for (let lane = lanes.shift(); lane !== undefined; lane = lanes.shift()) offered.push(lane);
+    for (const queues of this.#offers.values()) {
+      for (let queue = queues.shift(); queue !== undefined; queue = queues.shift()) offered.push(queue);
     }
-    this.#offers = new Map([...consumers].map((consumer) => [consumer, new Queue<Lane>()]));
+    this.#offers = new Map(consumers.map((consumer) => [consumer, new Queue<KeyQueue>()]));
     this.#unclaimed = [];
-    for (const lane of offered) this.#offer(lane);
+    for (const queue of offered) this.#offer(queue);
   }
 
   clear(): void {
-    this.#lanes.clear();
+    this.#queues.clear();
     this.#free.clear();
-    for (const lanes of this.#offers.values()) lanes.clear();
+    for (const queues of this.#offers.values()) queues.clear();
     this.#unclaimed = [];
     this.#count = 0;
-    this.#againCount = 0;
+    this.#redeliveryCount = 0;
     this.#bytes = 0;
   }
 
-  /** Brings a lane to the front of which something comes again, if there is one: others would hide it. */
-  #turnToAgain(offers: Queue<Lane> | undefined): void {
-    if (offers === undefined || this.#againCount === 0) return;
-    for (let left = offers.length; left > 0 && offers.at(0)?.again.length === 0; left--) {
-      offers.push(offers.shift() as Lane);
+  /** Brings a key queue to the front of which something is redelivered, if there is one: others would hide it. */
+  #turnToRedeliveries(offers: Queue<KeyQueue> | undefined): void {
+    if (offers === undefined || this.#redeliveryCount === 0) return;
+    for (let left = offers.length; left > 0 && offers.at(0)?.redeliveries === undefined; left--) {
+      offers.push(offers.shift() as KeyQueue);
     }
   }
 
-  #laneOf(number: number): Lane {
-    let lane = this.#lanes.get(number);
-    if (lane === undefined) {
-      lane = { lane: number, state: "resting", again: new Queue(), waiting: new Queue(), held: 0 };
-      this.#lanes.set(number, lane);
+  #queueOf(number: number): KeyQueue {
+    let queue = this.#queues.get(number);
+    if (queue === undefined) {
+      queue = { number, state: "resting", redeliveries: undefined, waiting: undefined, held: 0, late: undefined };
+      this.#queues.set(number, queue);
     }
-    return lane;
+    return queue;
   }
 
-  /** The record of a lane is no longer worked on. */
-  #rest(laneNumber: number | undefined): void {
-    const lane = laneNumber === undefined ? undefined : this.#lanes.get(laneNumber);
-    if (lane?.state !== "working") return;
-    lane.state = "resting";
-    this.#settle(lane);
+  /** The record of a key is no longer worked on. */
+  #rest(number: number | undefined): void {
+    const queue = number === undefined ? undefined : this.#queues.get(number);
+    if (queue?.state !== "working") return;
+    queue.state = "resting";
+    this.#rearrange(queue);
   }
 
-  /** Offers a resting lane that has something to hand out, and forgets one of which nothing is left. */
-  #settle(lane: Lane): void {
-    if (lane.state !== "resting") return;
-    if (nextOf(lane) !== undefined) this.#offer(lane);
-    else if (lane.held <= 0 && lane.waiting.length === 0) this.#lanes.delete(lane.lane);
+  /** Offers a resting key queue that has something to hand out, and forgets one of which nothing is left. */
+  #rearrange(queue: KeyQueue): void {
+    if (queue.state !== "resting") return;
+    if (nextOf(queue) !== undefined) this.#offer(queue);
+    else if (queue.held <= 0 && queue.waiting === undefined) this.#queues.delete(queue.number);
   }
 
-  #offer(lane: Lane): void {
-    lane.state = "offered";
-    const owner = this.#owners[Math.floor(lane.lane / keySlots) % buckets];
-    if (owner === undefined) this.#unclaimed.push(lane);
-    else this.#offers.get(owner)?.push(lane);
+  #offer(queue: KeyQueue): void {
+    queue.state = "offered";
+    const owner = this.#ownerOf(queue);
+    if (owner === undefined) this.#unclaimed.push(queue);
+    else this.#offers.get(owner)?.push(queue);
   }
 
-  #grow(record: HeldRecord): void {
-    this.#count += 1;
-    this.#bytes += record.end - record.start;
+  #ownerOf({ number, late }: KeyQueue): Consumer | undefined {
+    const bucket = Math.floor(number / keySlots) % buckets;
+    const owner = this.#owners[bucket];
+    if (owner === undefined || owner !== late || this.#consumers.length === 1) return owner;
+    return bestOf(
+      this.#consumers.filter((consumer) => consumer !== late),
+      bucket,
+    );
   }
 
-  #shrink(record: HeldRecord): void {
-    this.#count -= 1;
-    this.#bytes -= record.end - record.start;
+  /** A queue without the runs of a claim. */
+  #without(
+    claim: Claim,
+    runs: Queue<ReadyRun> | undefined,
+    onDropped: (run: ReadyRun) => void,
+  ): Queue<ReadyRun> | undefined {
+    if (runs === undefined) return undefined;
+    for (let left = runs.length; left > 0; left--) {
+      const run = runs.shift() as ReadyRun;
+      if (run.claim !== claim) {
+        runs.push(run);
+        continue;
+      }
+      this.#shrink(run);
+      onDropped(run);
+    }
+    return runs.length === 0 ? undefined : runs;
+  }
+
+  #grow(run: ReadyRun): void {
+    this.#count += recordsIn(run);
+    this.#bytes += bytesOfFrames(run) + recordOverheadBytes;
+  }
+
+  #shrink(run: ReadyRun): void {
+    this.#count -= recordsIn(run);
+    this.#bytes -= bytesOfFrames(run) + recordOverheadBytes;
   }
 }
 
-function nextOf(lane: Lane): HeldRecord | undefined {
-  return lane.again.at(0) ?? (lane.held > 0 ? undefined : lane.waiting.at(0));
+function nextOf(queue: KeyQueue): ReadyRun | undefined {
+  return queue.redeliveries?.at(0) ?? (queue.held > 0 ? undefined : queue.waiting?.at(0));
 }
 
-function holds({ claim }: RecordState): boolean {
+function shifted(runs: Queue<ReadyRun> | undefined): Queue<ReadyRun> | undefined {
+  runs?.shift();
+  return runs?.length === 0 ? undefined : runs;
+}
+
+function holds({ claim }: RecordRun): boolean {
   return claim.kind !== "redriven";
 }
 
-/** A record may wait long here: by itself it does not hold its whole page in memory. */
-function copied(record: HeldRecord): HeldRecord {
-  const page = Uint8Array.prototype.slice.call(record.page, record.start, record.end);
-  return { ...record, page, start: 0, end: page.length };
-}
-
-/** Who has each bucket: of all consumers the one with the highest score there (rendezvous hashing). */
+/** Who has each bucket. */
 function ownersOf(consumers: readonly Consumer[]): readonly Consumer[] {
   if (consumers.length === 0) return [];
-  return Array.from({ length: buckets }, (_, bucket) => {
-    let owner = consumers[0] as Consumer;
-    let best = -1;
-    for (const consumer of consumers) {
-      const score = scoreOf(consumer.id, bucket);
-      if (score > best) {
-        best = score;
-        owner = consumer;
-      }
+  return Array.from({ length: buckets }, (_, bucket) => bestOf(consumers, bucket) as Consumer);
+}
+
+/** Of all consumers the one with the highest score in a bucket (rendezvous hashing). */
+function bestOf(consumers: readonly Consumer[], bucket: number): Consumer | undefined {
+  let owner = consumers[0];
+  let best = -1;
+  for (const consumer of consumers) {
+    const score = scoreOf(consumer.id, bucket);
+    if (score > best) {
+      best = score;
+      owner = consumer;
     }
-    return owner;
-  });
+  }
+  return owner;
 }
 
 function scoreOf(id: number, bucket: number): number {

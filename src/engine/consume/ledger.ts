@@ -7,9 +7,11 @@ export interface Ledger {
   readonly session: number;
   /** Whether what it claimed is its own for certain, at this moment. */
   readonly isHeld: boolean;
+  /** Attempts count from above this. */
+  readonly attemptsBefore: number;
   settle(write: Omit<SettleWrite, "subscriptionId" | "session">): Promise<SettleOutcome>;
-  /** Records to be handed out again; those that are gone are missing. */
+  /** Records to be redelivered; those that are gone are missing. */
   readRetryFrames(offsets: readonly number[]): Promise<readonly RetryFrame[]>;
-  /** Claims at most so many more offsets between these. Undefined: there is nothing. */
+  /** Claims up to `count` more offsets between these. Undefined: there is nothing. */
   claimMore(count: number, fromOffset: number, untilOffset: number): Promise<CutBlock | undefined>;
 }

@@ -3,6 +3,8 @@ import type { Limits } from "../../core/index.js";
 /** What groups hold of records that are ready: each has a bound, and all of a node share one. */
 export interface ReadAhead {
   readonly bytes: number;
+  /** Whether less than half of what the node may read ahead is used. */
+  readonly hasPlenty: boolean;
   /** Says what a group holds now. */
   hold(group: object, bytes: number): void;
   /** Whether a group may read another page. One that has nothing always may. */
@@ -20,6 +22,9 @@ export function createReadAhead(limits: Pick<Limits, "consumeAheadBytes" | "cons
   return {
     get bytes() {
       return total;
+    },
+    get hasPlenty() {
+      return total < limits.consumeAheadNodeBytes / 2;
     },
     hold,
     mayRead: (_group, bytes) =>

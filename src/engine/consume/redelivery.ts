@@ -1,23 +1,31 @@
-/** Records that failed or were given back: they wait until their time has come, are fetched again, and are ready. */
+/** Records that are to be redelivered: they wait until their time has come, their frames are found, and they are ready. */
 
+import { RangeSet } from "../../core/index.js";
 import type { Retry } from "../../store/index.js";
 import type { Clock, Logger } from "../../telemetry/index.js";
 import type { StampClock } from "../stamp-clock.js";
 import type { Claim } from "./claim.js";
-import type { RecordState, WaitingRecord } from "./held-record.js";
 import type { Ledger } from "./ledger.js";
+import type { OutstandingBudget } from "./outstanding-budget.js";
 import type { ReadyRecords } from "./ready-records.js";
-import { RetryQueue } from "./retry-queue.js";
+import { type RecordState, step, unread } from "./record-life.js";
+import { loneFrame, type RecordRun, recordsIn, type RunFrames } from "./record-run.js";
+import type { RecentFrames } from "./recent-frames.js";
 import type { SettleWriter } from "./settle-writer.js";
+import { type WaitingRun, WaitingRuns } from "./waiting-runs.js";
 
 /** How long what could not be fetched waits. */
-const againMs = 100;
+const unfetchedMs = 100;
+/** The frames of what is redelivered sooner are kept, as far as they are at hand. */
+const keptMs = 5000;
 
 export interface RedeliveryParts {
   readonly ledger: Ledger;
   readonly ready: ReadyRecords;
   readonly writer: SettleWriter;
-  /** Whether what comes again at once has to come before anything new. */
+  readonly recent: RecentFrames;
+  readonly budget: OutstandingBudget;
+  /** Whether what is redelivered at once has to come before anything new. */
   readonly keepsOrder: boolean;
   readonly clock: Clock;
   readonly stampClock: StampClock;
@@ -26,32 +34,40 @@ export interface RedeliveryParts {
   readonly onWaiting: () => void;
   /** Something is ready. */
   readonly onReady: () => void;
+  /** The topic does not keep these any more. */
+  readonly onUnkept: (run: RecordRun) => void;
 }
 
 export class Redelivery {
   readonly #parts: RedeliveryParts;
-  readonly #retries = new RetryQueue();
-  /** What comes again at once, where the order has to hold. */
-  readonly #returning = new Set<number>();
+  readonly #waiting: WaitingRuns;
+  /** What is redelivered at once, where the order has to hold. */
+  readonly #expected = new RangeSet();
   #fetching: Promise<void> | undefined;
 
   constructor(parts: RedeliveryParts) {
     this.#parts = parts;
+    this.#waiting = new WaitingRuns((records) => parts.budget.count(records));
   }
 
-  /** How many wait. */
+  /** How many records wait. */
   get count(): number {
-    return this.#retries.count;
+    return this.#waiting.records;
   }
 
   /** How many of those failed: what was redriven waits for its turn, and says nothing of new records. */
   get backlog(): number {
-    return this.#retries.count - this.#retries.redrivenCount;
+    return this.#waiting.records - this.#waiting.redrivenRecords;
   }
 
   /** When the next one is due, by the monotonic clock; Infinity: none waits. */
   get nextMs(): number {
-    return this.#retries.nextMs ?? Number.POSITIVE_INFINITY;
+    return this.#waiting.nextMs ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Bytes of the frames that are kept. */
+  get frameBytes(): number {
+    return this.#waiting.frameBytes;
   }
 
   get isFetching(): boolean {
@@ -59,51 +75,72 @@ export class Redelivery {
   }
 
   /** Whether something is on its way that has to be handed out before anything new. */
-  get isReturning(): boolean {
-    return this.#returning.size > 0;
+  get isExpecting(): boolean {
+    return !this.#expected.isEmpty;
   }
 
-  /** A record failed, and is about to be noted. */
-  expect(record: RecordState, delayMs: number): void {
-    if (delayMs === 0 && this.#parts.keepsOrder) this.#returning.add(record.offset);
+  /** A run is about to be noted. */
+  expect({ firstOffset, nextOffset, state }: RecordRun): void {
+    if (!this.#parts.keepsOrder || (state.phase === "noting" && state.delayMs > 0)) return;
+    this.#expected.add(firstOffset, nextOffset);
   }
 
-  /** It is noted: it comes again after the delay. */
-  wait(record: RecordState, delayMs: number): void {
-    if (record.claim.isLost || record.claim.isLeaving) return;
-    this.#retries.push({ ...record, dueMs: this.#parts.clock.monotonicMs() + delayMs });
-    this.#parts.onWaiting();
+  /** It is not redelivered at once after all. */
+  unexpect({ firstOffset, nextOffset }: RecordRun): void {
+    this.#expected.delete(firstOffset, nextOffset);
   }
 
-  /** It does not come again: somebody else settled it. */
-  forget(record: RecordState): void {
-    this.#returning.delete(record.offset);
-    this.#parts.ready.release(record);
+  /** It is noted: it is redelivered after its delay. */
+  wait(run: RecordRun): void {
+    const nowMs = this.#parts.clock.monotonicMs();
+    const state = step(run.state, { type: "noted", nowMs });
+    if (state.phase !== "waiting" || run.claim.isLost || run.claim.isLeaving) return this.unexpect(run);
+    const isKept = state.dueMs - nowMs <= keptMs && this.#waiting.frameBytes < this.#parts.recent.bytesMax;
+    this.#push({ ...run, state, frames: isKept ? this.#parts.recent.find(run) : undefined });
+  }
+
+  /** It is not redelivered: somebody else settled it. */
+  forget(run: RecordRun): void {
+    this.unexpect(run);
+    this.#parts.ready.release(run);
   }
 
   /** What waits in a claim that was just taken. */
-  take(claim: Claim, retries: readonly Retry[]): void {
+  restore(claim: Claim, retries: readonly Retry[]): void {
+    const nowMs = this.#parts.clock.monotonicMs();
     const nowMicros = this.#parts.stampClock.now();
     for (const { offset, lane, deliveries, failures, retryAtMicros } of retries) {
       if (!claim.todo.has(offset)) continue;
       claim.unread.delete(offset, offset + 1);
-      const record = { claim, offset, lane, deliveries, failures };
-      const delayMs = Math.max(0, (retryAtMicros - nowMicros) / 1000);
-      this.#parts.ready.hold(record);
-      this.expect(record, delayMs);
-      this.wait(record, delayMs);
+      const dueMs = nowMs + Math.max(0, (retryAtMicros - nowMicros) / 1000);
+      const state = step(unread, { type: "restored", deliveries, failures, dueMs });
+      const run = { claim, firstOffset: offset, nextOffset: offset + 1, keyQueue: lane, state };
+      this.#parts.ready.hold(run);
+      if (dueMs <= nowMs) this.expect(run);
+      if (state.phase === "waiting") this.#push({ ...run, state, frames: undefined });
     }
   }
 
   drop(claim: Claim): void {
-    this.#retries.drop(claim);
-    if (this.#retries.count === 0 && claim.isLost) this.#returning.clear();
+    this.#waiting.drop(claim);
+    if (this.#waiting.records === 0 && claim.isLost) this.#expected.clear();
   }
 
-  /** Fetches at most so many of those that are due. One fetch at a time. */
-  redeliver(nowMs: number, most: number): void {
-    if (this.#fetching !== undefined || this.nextMs > nowMs || most <= 0) return;
-    this.#fetching = this.#fetch(this.#retries.takeDue(nowMs, most)).finally(() => {
+  /** The group is closed. */
+  clear(): void {
+    this.#waiting.clear();
+  }
+
+  /** Brings up to `records` of those that are due. One fetch at a time. */
+  redeliver(nowMs: number, records: number): void {
+    if (this.#fetching !== undefined || this.nextMs > nowMs || records <= 0) return;
+    const missing: WaitingRun[] = [];
+    for (const run of this.#waiting.takeDue(nowMs, records)) {
+      if (run.frames === undefined) missing.push(run);
+      else this.#bring({ ...run, state: step(run.state, { type: "due" }) }, run.frames);
+    }
+    if (missing.length === 0) return this.#parts.onReady();
+    this.#fetching = this.#fetch(missing).finally(() => {
       this.#fetching = undefined;
       this.#parts.onReady();
     });
@@ -113,30 +150,53 @@ export class Redelivery {
     await this.#fetching;
   }
 
+  #push(run: WaitingRun): void {
+    this.#waiting.push(run);
+    this.#parts.onWaiting();
+  }
+
   /** Never throws. */
-  async #fetch(due: readonly WaitingRecord[]): Promise<void> {
-    const { ledger, ready, writer, logger } = this.#parts;
+  async #fetch(due: readonly WaitingRun[]): Promise<void> {
+    const { ledger, logger, clock } = this.#parts;
     let frames: Map<number, Uint8Array>;
     try {
-      const found = await ledger.readRetryFrames(due.map(({ offset }) => offset));
+      const found = await ledger.readRetryFrames(due.flatMap(offsetsOf));
       frames = new Map(found.map(({ offset, frame }) => [offset, frame]));
     } catch (error) {
-      logger.warn({ err: error }, "cannot read records that failed; trying again");
-      for (const { dueMs: _, ...record } of due) this.wait(record, againMs);
+      logger.warn({ err: error }, "cannot read records that are to be redelivered; trying again");
+      const dueMs = clock.monotonicMs() + unfetchedMs;
+      for (const run of due) this.#push({ ...run, state: { ...run.state, dueMs } });
       return;
     }
-    for (const { dueMs: _, ...record } of due) {
-      const { claim, offset } = record;
-      this.#returning.delete(offset);
-      if (claim.isLost || claim.isLeaving) continue;
-      const page = frames.get(offset);
-      if (page !== undefined) ready.addAgain({ ...record, page, start: 0, end: page.length });
-      else {
-        // Its topic does not keep it any more.
-        ready.release(record);
-        writer.forgetRetry(offset);
-        writer.pass(claim, offset, offset + 1);
+    for (const run of due) {
+      const state: RecordState = step(run.state, { type: "due" });
+      for (const offset of offsetsOf(run)) {
+        const frame = frames.get(offset);
+        const record = { ...run, firstOffset: offset, nextOffset: offset + 1, state };
+        if (frame !== undefined) this.#bring(record, loneFrame(frame));
+        else this.#pass(record);
       }
     }
   }
+
+  #bring(run: RecordRun, frames: RunFrames): void {
+    this.unexpect(run);
+    const { claim } = run;
+    if (claim.isLost || claim.isLeaving) return;
+    const { firstOffset, nextOffset, keyQueue } = run;
+    const state = step(run.state, { type: "fetched" });
+    this.#parts.ready.addRedelivery({ claim, firstOffset, nextOffset, keyQueue, state, frames });
+  }
+
+  /** Its topic does not keep it any more. */
+  #pass(run: RecordRun): void {
+    this.unexpect(run);
+    if (run.claim.isLost || run.claim.isLeaving) return;
+    this.#parts.ready.release(run);
+    this.#parts.onUnkept({ ...run, state: step(run.state, { type: "unkept" }) });
+  }
+}
+
+function offsetsOf(run: RecordRun): number[] {
+  return Array.from({ length: recordsIn(run) }, (_, index) => run.firstOffset + index);
 }

@@ -4,48 +4,41 @@
  * so that one whose outcome was unknown may simply be repeated.
  */
 
-import { MillraceError, RangeSet } from "../../core/index.js";
+import { MillraceError, type OffsetRange, RangeSet } from "../../core/index.js";
 import { type SettleOutcome, type SettleWrite, StoreUnavailableError } from "../../store/index.js";
 import { backoff, sleep, yieldToEventLoop } from "../../streams/index.js";
 import type { Clock } from "../../telemetry/index.js";
 import type { Claim } from "./claim.js";
-import type { Consumer, Verdict } from "./consumer.js";
-import type { RecordState } from "./held-record.js";
+import type { Consumer } from "./consumer.js";
+import type { OutstandingBudget } from "./outstanding-budget.js";
+import { type RecordRun, recordsIn } from "./record-run.js";
+import {
+  emptyBatch,
+  isWorthWriting,
+  rangesOf,
+  type RetryNote,
+  rowsIn,
+  type SettleBatch,
+  splitBatch,
+  type Told,
+  writeOf,
+} from "./settle-batch.js";
 
 /** So many acknowledged records do not wait for more. */
 const manyRecords = 5000;
-
-/** A record that is to be handed out again. */
-export interface RetryNote {
-  /** As it is from now on: with this delivery, and its failure. */
-  readonly record: RecordState;
-  readonly delayMs: number;
-  /** Undefined: it did not fail. */
-  readonly reason: string | undefined;
-  /** Who is to be told, and what. */
-  readonly told: { readonly consumer: Consumer; readonly verdict: "rejected" | "released" } | undefined;
-}
-
-/** A record to set aside. */
-export interface ParkNote {
-  readonly record: RecordState;
-  readonly slot: number;
-  readonly reason: string;
-  readonly told: { readonly consumer: Consumer; readonly verdict: "rejected" | "parked" } | undefined;
-}
-
 export interface SettleWriterParts {
   readonly clock: Clock;
+  readonly budget: OutstandingBudget;
   /** Between the beginnings of two commits of acknowledgements. */
   readonly intervalMs: number;
   /** Where it is written. */
   readonly settle: (write: Omit<SettleWrite, "subscriptionId" | "session">) => Promise<SettleOutcome>;
-  /** It is noted: it may be handed out again once the delay is over. */
-  readonly onRetry: (record: RecordState, delayMs: number) => void;
-  /** It was to be handed out again, but somebody else settled it. */
-  readonly onElsewhere: (record: RecordState) => void;
+  /** It is noted: it may be redelivered once its delay is over. */
+  readonly onNoted: (run: RecordRun) => void;
+  /** It was to be redelivered, but somebody else settled it. */
+  readonly onElsewhere: (run: RecordRun) => void;
   /** It is parked, or gone. */
-  readonly onParked: (record: RecordState) => void;
+  readonly onParked: (run: RecordRun) => void;
   readonly onLost: (claim: Claim) => void;
   /** Of this claim nothing is left. */
   readonly onDone: (claim: Claim) => void;
@@ -55,29 +48,10 @@ export interface SettleWriterParts {
   readonly onFault: (error: unknown) => void;
 }
 
-interface Confirmation {
-  readonly claim: Claim;
-  readonly consumer: Consumer;
-  readonly verdict: Verdict;
-  readonly first: number;
-  readonly next: number;
-}
-
-interface Batch {
-  readonly settled: Map<Claim, RangeSet>;
-  settledRetries: number[];
-  readonly retries: RetryNote[];
-  readonly parked: ParkNote[];
-  readonly confirmations: Confirmation[];
-  records: number;
-  /** Who waits until it is written, or was given up. */
-  readonly waiting: (() => void)[];
-}
-
 export class SettleWriter {
   readonly #parts: SettleWriterParts;
   #pending = emptyBatch();
-  #writing: Batch | undefined;
+  #writing: SettleBatch | undefined;
   #flushing: Promise<void> | undefined;
   /** Something was said that somebody waits for. */
   #isUrgent = false;
@@ -100,12 +74,15 @@ export class SettleWriter {
     return this.#pending.records + (this.#writing?.records ?? 0);
   }
 
-  /** These are settled, and their consumer is told so. */
-  acknowledge(claim: Claim, first: number, next: number, consumer: Consumer): void {
+  /** A run is done, and its consumer is told so after the commit. */
+  acknowledge({ claim, firstOffset, nextOffset }: RecordRun, consumer: Consumer): void {
     const batch = this.#pending;
-    rangesOf(batch, claim).add(first, next);
-    batch.confirmations.push({ claim, consumer, verdict: "acknowledged", first, next });
-    batch.records += next - first;
+    rangesOf(batch, claim).add(firstOffset, nextOffset);
+    const last = batch.confirmations.at(-1);
+    if (last?.claim === claim && last.consumer === consumer && last.nextOffset === firstOffset && isDone(last)) {
+      batch.confirmations[batch.confirmations.length - 1] = { ...last, nextOffset };
+    } else batch.confirmations.push({ claim, consumer, verdict: "acknowledged", firstOffset, nextOffset });
+    batch.records += nextOffset - firstOffset;
     this.#flush(batch.records >= manyRecords);
   }
 
@@ -114,21 +91,21 @@ export class SettleWriter {
     rangesOf(this.#pending, claim).add(first, next);
   }
 
-  /** A settled record that was handed out before: what was noted of it goes. */
-  forgetRetry(offset: number): void {
-    this.#pending.settledRetries.push(offset);
+  /** A settled run that was handed out before: what was noted of it is deleted. */
+  forgetRetries({ firstOffset, nextOffset }: OffsetRange): void {
+    this.#pending.settledRetries.add(firstOffset, nextOffset);
   }
 
-  retry(note: RetryNote): void {
-    this.#pending.retries.push(note);
-    this.#pending.records += 1;
-    this.#flush(this.#pending.records >= manyRecords);
+  /** A run is to be redelivered. */
+  note(run: RecordRun, state: RetryNote["state"], told: Told | undefined): void {
+    this.#pending.notes.push({ run: runOf(run), state, told });
+    this.#count(this.#pending, recordsIn(run));
   }
 
-  park(note: ParkNote): void {
-    this.#pending.parked.push(note);
-    this.#pending.records += 1;
-    this.#flush(this.#pending.records >= manyRecords);
+  /** A record is to be set aside. */
+  park(run: RecordRun, slot: number, reason: string, told: Told | undefined): void {
+    this.#pending.parked.push({ run: runOf(run), slot, reason, told });
+    this.#count(this.#pending, 1);
   }
 
   /** Writes also what could wait. Resolves when all that is pending now is written, or was given up. */
@@ -143,19 +120,31 @@ export class SettleWriter {
 
   /** Whether something of a claim is pending. */
   has(claim: Claim): boolean {
+    const isOfClaim = ({ run }: { readonly run: RecordRun }): boolean => run.claim === claim;
     return [this.#pending, this.#writing].some(
       (batch) =>
         batch !== undefined &&
-        (batch.settled.has(claim) ||
-          batch.retries.some(({ record }) => record.claim === claim) ||
-          batch.parked.some(({ record }) => record.claim === claim)),
+        (batch.settled.has(claim) || batch.notes.some(isOfClaim) || batch.parked.some(isOfClaim)),
     );
   }
 
   /** Tries no longer than the write under way. */
   giveUp(): void {
-    this.#hurry?.();
     this.#given.abort(new MillraceError("draining", "The group is closed"));
+    this.#hurry?.();
+  }
+
+  /** Forgets what is pending: the group is closed. */
+  clear(): void {
+    this.#parts.budget.count(-rowsIn(this.#pending));
+    this.#pending = emptyBatch();
+  }
+
+  /** Rows of what is redelivered count in the node's budget until they are written. */
+  #count(batch: SettleBatch, records: number): void {
+    batch.records += records;
+    this.#parts.budget.count(records);
+    this.#flush(batch.records >= manyRecords);
   }
 
   #flush(isPressing: boolean): void {
@@ -176,15 +165,19 @@ export class SettleWriter {
   }
 
   async #run(): Promise<void> {
-    // What came in the same turn goes along.
+    // What came in the same turn is written along.
     await yieldToEventLoop();
     while (this.#isUrgent && !this.#given.signal.aborted) {
       await this.#gather();
       this.#isUrgent = false;
       this.#isPressing = false;
       if (!isWorthWriting(this.#pending)) continue;
-      const batch = this.#pending;
-      this.#pending = emptyBatch();
+      const { write: batch, rest } = splitBatch(this.#pending);
+      this.#pending = rest;
+      if (rest.records > 0) {
+        this.#isUrgent = true;
+        this.#isPressing = true;
+      }
       this.#writing = batch;
       try {
         const outcome = await this.#write(batch);
@@ -192,6 +185,7 @@ export class SettleWriter {
         if (outcome !== undefined) this.#settle(batch, outcome);
       } finally {
         this.#writing = undefined;
+        this.#parts.budget.count(-rowsIn(batch));
         tellAll(batch);
       }
       this.#parts.onProgress();
@@ -200,26 +194,32 @@ export class SettleWriter {
 
   /**
    * What is said one after the other shares a commit: the next one begins `settleIntervalMs` after the last began. It delays
-   * confirmations, and what comes again at once: a window has its room back as soon as a verdict is heard.
+   * confirmations, and what is redelivered at once: a window has its room back as soon as a verdict is heard.
    */
   async #gather(): Promise<void> {
-    const nowMs = this.#parts.clock.monotonicMs();
-    const waitMs = this.#lastWriteMs + this.#parts.intervalMs - nowMs;
+    const { clock, intervalMs } = this.#parts;
+    const nowMs = clock.monotonicMs();
+    const waitMs = this.#lastWriteMs + intervalMs - nowMs;
     this.#lastWriteMs = nowMs;
     if (waitMs <= 0 || this.#isPressing || this.#given.signal.aborted) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, waitMs);
+    await this.#pause(waitMs);
+    this.#lastWriteMs = clock.monotonicMs();
+  }
+
+  /** Waits; `#hurry` ends it. */
+  #pause(waitMs: number): Promise<void> {
+    return new Promise<void>((resolve) => {
+      const cancel = this.#parts.clock.startTimer(waitMs, () => this.#hurry?.());
       this.#hurry = () => {
-        clearTimeout(timer);
+        cancel();
+        this.#hurry = undefined;
         resolve();
       };
     });
-    this.#hurry = undefined;
-    this.#lastWriteMs = this.#parts.clock.monotonicMs();
   }
 
   /** Undefined: given up. */
-  async #write(batch: Batch): Promise<SettleOutcome | undefined> {
+  async #write(batch: SettleBatch): Promise<SettleOutcome | undefined> {
     const write = writeOf(batch);
     const waits = backoff({ minMs: 50, maxMs: 2000 });
     for (;;) {
@@ -232,48 +232,56 @@ export class SettleWriter {
         this.isStuck = true;
         this.#parts.onProgress();
         if (this.#given.signal.aborted) return undefined;
-        await sleep(waits.next(), this.#given.signal).catch(() => undefined);
+        await sleep(waits.next(), this.#parts.clock, this.#given.signal).catch(() => undefined);
       }
     }
   }
 
-  #settle(batch: Batch, outcome: SettleOutcome): void {
+  #settle(batch: SettleBatch, outcome: SettleOutcome): void {
     const lost = new Set(outcome.lostClaims);
-    const elsewhere = new Set(outcome.settledElsewhere);
+    const elsewhere = new RangeSet(outcome.settledElsewhere);
     const isLost = (claim: Claim): boolean => claim.isLost || lost.has(claim.claimId);
     for (const [claim, ranges] of batch.settled) {
       if (isLost(claim)) this.#parts.onLost(claim);
       else for (const { firstOffset, nextOffset } of ranges) claim.todo.delete(firstOffset, nextOffset);
     }
-    for (const { claim, consumer, verdict, first, next } of batch.confirmations) {
-      consumer.confirm(isLost(claim) ? "stale" : verdict, first, next);
+    for (const { claim, consumer, verdict, firstOffset, nextOffset } of batch.confirmations) {
+      consumer.confirm(isLost(claim) ? "stale" : verdict, firstOffset, nextOffset);
     }
-    for (const { record, delayMs, told } of batch.retries) {
-      const { claim, offset } = record;
-      if (isLost(claim)) this.#parts.onLost(claim);
-      else if (elsewhere.has(offset)) this.#leave(record, this.#parts.onElsewhere);
-      else this.#parts.onRetry(record, delayMs);
-      const isStale = isLost(claim) || elsewhere.has(offset);
-      told?.consumer.confirm(isStale ? "stale" : told.verdict, offset, offset + 1);
+    for (const { run, told } of batch.notes) {
+      if (isLost(run.claim)) this.#lose(run, told);
+      else for (const part of split(run, elsewhere)) this.#noted(part.run, part.isElsewhere, told);
     }
-    for (const { record, told } of batch.parked) {
-      const { claim, offset } = record;
-      if (isLost(claim)) this.#parts.onLost(claim);
-      else this.#leave(record, this.#parts.onParked);
-      const isStale = isLost(claim) || elsewhere.has(offset);
-      told?.consumer.confirm(isStale ? "stale" : told.verdict, offset, offset + 1);
+    for (const { run, told } of batch.parked) {
+      if (isLost(run.claim)) this.#lose(run, told);
+      else {
+        const isElsewhere = elsewhere.has(run.firstOffset);
+        this.#leave(run, this.#parts.onParked);
+        tell(told, run, isElsewhere);
+      }
     }
     const touched = new Set([
       ...batch.settled.keys(),
-      ...batch.retries.map(({ record }) => record.claim),
-      ...batch.parked.map(({ record }) => record.claim),
+      ...batch.notes.map(({ run }) => run.claim),
+      ...batch.parked.map(({ run }) => run.claim),
     ]);
     for (const claim of touched) if (!isLost(claim) && claim.todo.isEmpty) this.#parts.onDone(claim);
   }
 
-  #leave(record: RecordState, tell: (record: RecordState) => void): void {
-    record.claim.todo.delete(record.offset, record.offset + 1);
-    tell(record);
+  #lose(run: RecordRun, told: Told | undefined): void {
+    this.#parts.onLost(run.claim);
+    tell(told, run, true);
+  }
+
+  #noted(run: RecordRun, isElsewhere: boolean, told: Told | undefined): void {
+    if (isElsewhere) this.#leave(run, this.#parts.onElsewhere);
+    else this.#parts.onNoted(run);
+    tell(told, run, isElsewhere);
+  }
+
+  #leave(run: RecordRun, onLeft: (run: RecordRun) => void): void {
+    run.claim.todo.delete(run.firstOffset, run.nextOffset);
+    onLeft(run);
   }
 }
 
@@ -282,52 +290,37 @@ export function isTransient(error: unknown): boolean {
   return error instanceof StoreUnavailableError || (error instanceof MillraceError && error.code === "lane-full");
 }
 
-function emptyBatch(): Batch {
-  return {
-    settled: new Map(),
-    settledRetries: [],
-    retries: [],
-    parked: [],
-    confirmations: [],
-    records: 0,
-    waiting: [],
+/** A run without what else its holder kept of it. */
+function runOf({ claim, firstOffset, nextOffset, keyQueue, state }: RecordRun): RecordRun {
+  return { claim, firstOffset, nextOffset, keyQueue, state };
+}
+
+function isDone({ verdict }: Told): boolean {
+  return verdict === "acknowledged";
+}
+
+/** The parts of a run that are in a set, and those that are not. */
+function* split(
+  run: RecordRun,
+  offsets: RangeSet,
+): Generator<{ readonly run: RecordRun; readonly isElsewhere: boolean }> {
+  let at = run.firstOffset;
+  const part = (nextOffset: number, isElsewhere: boolean) => {
+    const found = { run: { ...run, firstOffset: at, nextOffset }, isElsewhere };
+    at = nextOffset;
+    return found;
   };
+  for (const { firstOffset, nextOffset } of offsets.missing(run.firstOffset, run.nextOffset)) {
+    if (firstOffset > at) yield part(firstOffset, true);
+    yield part(nextOffset, false);
+  }
+  if (at < run.nextOffset) yield part(run.nextOffset, true);
 }
 
-function tellAll(batch: Batch): void {
-  for (const tell of batch.waiting.splice(0)) tell();
+function tell(told: Told | undefined, { firstOffset, nextOffset }: OffsetRange, isStale: boolean): void {
+  told?.consumer.confirm(isStale ? "stale" : told.verdict, firstOffset, nextOffset);
 }
 
-function rangesOf(batch: Batch, claim: Claim): RangeSet {
-  let ranges = batch.settled.get(claim);
-  if (ranges === undefined) batch.settled.set(claim, (ranges = new RangeSet()));
-  return ranges;
-}
-
-function isWorthWriting(batch: Batch): boolean {
-  return batch.settled.size > 0 || batch.retries.length > 0 || batch.parked.length > 0;
-}
-
-function writeOf(batch: Batch): Omit<SettleWrite, "subscriptionId" | "session"> {
-  return {
-    settled: [...batch.settled].map(([claim, ranges]) => ({ claimId: claim.claimId, ranges: [...ranges] })),
-    settledRetries: batch.settledRetries,
-    retries: batch.retries.map(({ record, delayMs, reason }) => ({
-      claimId: record.claim.claimId,
-      offset: record.offset,
-      deliveries: record.deliveries,
-      failures: record.failures,
-      lane: record.lane,
-      delayMs,
-      reason,
-    })),
-    parked: batch.parked.map(({ record, slot, reason }) => ({
-      claimId: record.claim.claimId,
-      offset: record.offset,
-      deliveries: record.deliveries,
-      slot,
-      lane: record.lane,
-      reason,
-    })),
-  };
+function tellAll(batch: SettleBatch): void {
+  for (const tellOne of batch.waiting.splice(0)) tellOne();
 }

@@ -1,64 +1,74 @@
-/** SHARED and EXCLUSIVE: whoever has room gets what comes next. What is handed out again goes first. */
+/** SHARED and EXCLUSIVE: whoever has room gets what comes next. What is redelivered goes first. */
 
 import { Queue } from "../../streams/index.js";
 import type { Claim } from "./claim.js";
 import type { Consumer } from "./consumer.js";
-import type { HeldRecord } from "./held-record.js";
 import type { ReadyRecords } from "./ready-records.js";
-
-/** A slot takes eight bytes. */
-const keptSlots = 8192;
+import { bytesOfFrames, cutFront, type ReadyRun, recordsIn } from "./record-run.js";
 
 export class SpreadRecords implements ReadyRecords {
-  readonly #again = new Queue<HeldRecord>();
-  /** It is filled and emptied with every page: what it has grown to it keeps. */
-  readonly #fresh = new Queue<HeldRecord>(keptSlots);
+  readonly #redeliveries = new Queue<ReadyRun>();
+  readonly #fresh = new Queue<ReadyRun>();
+  #count = 0;
+  #redeliveryCount = 0;
   #bytes = 0;
 
   get count(): number {
-    return this.#again.length + this.#fresh.length;
+    return this.#count;
   }
 
-  get againCount(): number {
-    return this.#again.length;
+  get redeliveryCount(): number {
+    return this.#redeliveryCount;
   }
 
   get bytes(): number {
     return this.#bytes;
   }
 
-  add(record: HeldRecord): void {
-    this.#fresh.push(record);
-    this.#bytes += record.end - record.start;
+  add(run: ReadyRun): void {
+    this.#fresh.push(run);
+    this.#grow(run);
   }
 
-  addAgain(record: HeldRecord): void {
-    this.#again.push(record);
-    this.#bytes += record.end - record.start;
+  addRedelivery(run: ReadyRun): void {
+    this.#redeliveries.push(run);
+    this.#redeliveryCount += recordsIn(run);
+    this.#grow(run);
   }
 
-  peek(_consumer: Consumer, againOnly: boolean): HeldRecord | undefined {
-    return this.#again.at(0) ?? (againOnly ? undefined : this.#fresh.at(0));
+  peek(_consumer: Consumer, redeliveriesOnly: boolean): ReadyRun | undefined {
+    return this.#redeliveries.at(0) ?? (redeliveriesOnly ? undefined : this.#fresh.at(0));
   }
 
-  take(_consumer: Consumer, record: HeldRecord): void {
-    if (this.#again.at(0) === record) this.#again.shift();
+  take(_consumer: Consumer, run: ReadyRun, count: number): ReadyRun {
+    const isRedelivery = this.#redeliveries.at(0) === run;
+    let taken = run;
+    if (count < recordsIn(run)) taken = cutFront(run, count);
+    else if (isRedelivery) this.#redeliveries.shift();
     else this.#fresh.shift();
-    this.#bytes -= record.end - record.start;
+    if (isRedelivery) this.#redeliveryCount -= count;
+    this.#count -= count;
+    this.#bytes -= bytesOfFrames(taken);
+    return taken;
   }
 
-  // Nobody waits for a record here.
+  // No run waits for another here.
   settled(): void {}
   failed(): void {}
   hold(): void {}
   release(): void {}
 
   drop(claim: Claim): void {
-    for (const queue of [this.#again, this.#fresh]) {
+    for (const queue of [this.#redeliveries, this.#fresh]) {
       for (let left = queue.length; left > 0; left--) {
-        const record = queue.shift() as HeldRecord;
-        if (record.claim === claim) this.#bytes -= record.end - record.start;
-        else queue.push(record);
+        const run = queue.shift() as ReadyRun;
+        if (run.claim !== claim) {
+          queue.push(run);
+          continue;
+        }
+        if (queue === this.#redeliveries) this.#redeliveryCount -= recordsIn(run);
+        this.#count -= recordsIn(run);
+        this.#bytes -= bytesOfFrames(run);
       }
     }
   }
@@ -67,8 +77,15 @@ export class SpreadRecords implements ReadyRecords {
   share(): void {}
 
   clear(): void {
-    this.#again.clear();
+    this.#redeliveries.clear();
     this.#fresh.clear();
+    this.#count = 0;
+    this.#redeliveryCount = 0;
     this.#bytes = 0;
+  }
+
+  #grow(run: ReadyRun): void {
+    this.#count += recordsIn(run);
+    this.#bytes += bytesOfFrames(run);
   }
 }

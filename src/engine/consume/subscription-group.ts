@@ -15,6 +15,7 @@ import type { Consumer } from "./consumer.js";
 import { Group, type GroupParts } from "./group.js";
 import type { Ledger } from "./ledger.js";
 import type { NodeSession } from "./node-session.js";
+import { takeSettled } from "./settled-notices.js";
 import { slotShare } from "./slot-share.js";
 
 /** Free claims that are taken in one step. */
@@ -29,7 +30,7 @@ const patienceMs = 5000;
 const retriesMost = 1_000_000;
 
 export interface SubscriptionGroupParts
-  extends Omit<GroupParts, "topic" | "sharing" | "policy" | "ledger" | "mayPark"> {
+  extends Omit<GroupParts, "topic" | "sharing" | "policy" | "ledger" | "mayPark" | "onPark"> {
   readonly lanes: DatabaseLanes;
   readonly lease: TopicLease;
   readonly session: NodeSession;
@@ -45,6 +46,8 @@ export class SubscriptionGroup {
   readonly #end = new AbortController();
   readonly #syncing: Promise<void>;
   #generation: number;
+  /** Of this generation. */
+  #attemptsBefore: number;
   /** EXCLUSIVE: the ticket of this node's newest consumer. */
   #ticket = 0;
   #parked: number;
@@ -57,6 +60,7 @@ export class SubscriptionGroup {
     this.subscription = subscription;
     this.session = session.session;
     this.#generation = subscription.generation;
+    this.#attemptsBefore = subscription.attemptsBefore;
     this.#parked = parked;
     lease.topic.followers += 1;
     this.group = new Group({
@@ -65,10 +69,9 @@ export class SubscriptionGroup {
       sharing: subscription.sharing,
       policy: subscription.policy,
       ledger: this.#ledger(),
-      mayPark: (records) => {
-        if (this.#parked + records > parts.limits.parkedRecords) return false;
+      mayPark: (records) => this.#parked + records <= parts.limits.parkedRecords,
+      onPark: (records) => {
         this.#parked += records;
-        return true;
       },
     });
     this.group.isPaused = subscription.isPaused;
@@ -131,8 +134,12 @@ export class SubscriptionGroup {
     const { lanes, session, lease } = this.#parts;
     const own = session.session;
     const { subscriptionId } = this.subscription;
+    const attemptsBefore = (): number => this.#attemptsBefore;
     return {
       session: own,
+      get attemptsBefore() {
+        return attemptsBefore();
+      },
       get isHeld() {
         return session.session === own && session.isHeld;
       },
@@ -186,11 +193,13 @@ export class SubscriptionGroup {
     }
     if (subscription.generation !== this.#generation) {
       this.#generation = subscription.generation;
+      this.#attemptsBefore = subscription.attemptsBefore;
       for (const claim of group.claims.values()) group.drop(claim);
     }
     if (subscription.ticket > this.#ticket) this.#fence();
     await this.#giveUp(sync);
     await this.#takeFree(sync);
+    await takeSettled(lanes, group, { subscriptionId, session }, this.#end.signal);
     await this.#releaseStrays(sync);
     await this.#endWithTopic();
     group.lookAgain();

@@ -1,16 +1,25 @@
-/** What becomes of records that consumers have: what they say, and what is concluded where they say nothing. */
+/**
+ * What becomes of records that consumers have: what they say, and what is concluded where they say nothing. Each is an
+ * event of the record's life; here is decided who has to know of the state that it leads to.
+ */
 
-import { type DeliveryPolicy, type OffsetRange, RangeSet, type Sharing } from "../../core/index.js";
+import { type DeliveryPolicy, RangeSet, type Sharing } from "../../core/index.js";
 import type { Clock, Metrics } from "../../telemetry/index.js";
 import { slotOf } from "../../wire/index.js";
-import type { ConsumerRequest } from "../subscription-engine.js";
-import type { Claim } from "./claim.js";
-import type { Consumer, Outstanding } from "./consumer.js";
-import { HeldOffsets } from "./held-offsets.js";
-import type { RecordState } from "./held-record.js";
+import type { ConsumerRequest, DeliveredRange } from "../subscription-engine.js";
+import type { Consumer, Verdict } from "./consumer.js";
+import type { AskedRange } from "./held-runs.js";
+import type { OutstandingBudget } from "./outstanding-budget.js";
 import type { ReadyRecords } from "./ready-records.js";
+import { type FailureRules, type RecordEvent, step } from "./record-life.js";
+import { attemptOf, type HeldRun, recordsIn, type RecordRun } from "./record-run.js";
 import type { Redelivery } from "./redelivery.js";
 import type { SettleWriter } from "./settle-writer.js";
+
+/** Runs of consumers that have gone are worked off in such steps, so that others are served in between. */
+const departedRunsPerTurn = 1000;
+/** And they wait while the database is behind by so many records. */
+const unwrittenRecordsMax = 10_000;
 
 export interface VerdictsParts {
   readonly sharing: Sharing;
@@ -18,157 +27,225 @@ export interface VerdictsParts {
   readonly ready: ReadyRecords;
   readonly redelivery: Redelivery;
   readonly writer: SettleWriter;
+  readonly budget: OutstandingBudget;
   /** Whether so many more may be parked. */
   readonly mayPark: (records: number) => boolean;
+  /** So many more are. */
+  readonly onPark: (records: number) => void;
   readonly clock: Clock;
   readonly metrics: Metrics;
 }
 
+/** What is said of a range. */
+interface Said extends AskedRange {
+  readonly verdict: Verdict;
+  readonly event: RecordEvent;
+}
+
+/** What consumers had that have gone. */
+interface Departure {
+  readonly runs: readonly HeldRun[];
+  /** The first that was not worked off. */
+  at: number;
+  readonly event: RecordEvent;
+}
+
 export class Verdicts {
   readonly #parts: VerdictsParts;
+  #departures: Departure[] = [];
+  #departing: NodeJS.Immediate | undefined;
 
   constructor(parts: VerdictsParts) {
     this.#parts = parts;
   }
 
-  /** What a consumer says of its records. Of an offset that it names twice in one message, the first counts. */
+  /** Whether records of consumers that have gone are still to be worked off. */
+  get isDeparting(): boolean {
+    return this.#departures.length > 0;
+  }
+
+  /** What a consumer says of its records. Of an offset and attempt that it names twice in one message, the first counts. */
   hear(consumer: Consumer, request: ConsumerRequest): void {
-    const offsets = new HeldOffsets(consumer.outstanding);
-    const said = new RangeSet();
-    /** Gives what a consumer has of a range, tells it what it does not have, and looks at nothing twice. */
-    const heldOf = (range: OffsetRange): readonly number[] => {
-      const all: number[] = [];
-      for (const part of said.missing(range.firstOffset, range.nextOffset)) {
-        const { held, stale } = offsets.of(part);
-        for (const offset of held) all.push(offset);
-        for (const { firstOffset, nextOffset } of stale) consumer.confirm("stale", firstOffset, nextOffset);
+    const nowMs = this.#parts.clock.monotonicMs();
+    const heard = new Map<number, { readonly ranges: RangeSet; readonly said: Said[] }>();
+    const hear = ({ range, attempt }: DeliveredRange, verdict: Verdict, event: RecordEvent): void => {
+      let of = heard.get(attempt);
+      if (of === undefined) heard.set(attempt, (of = { ranges: new RangeSet(), said: [] }));
+      for (const part of of.ranges.missing(range.firstOffset, range.nextOffset)) {
+        of.said.push({ ...part, attempt, verdict, event });
       }
-      said.add(range.firstOffset, range.nextOffset);
-      return all;
+      of.ranges.add(range.firstOffset, range.nextOffset);
     };
-    const each = (range: OffsetRange, use: (outstanding: Outstanding) => void): void => {
-      for (const offset of heldOf(range)) use(consumer.takeBack(offset) as Outstanding);
+    const apply = (): void => {
+      for (const { said } of heard.values()) this.#apply(consumer, said.splice(0));
     };
-
-    for (const { range } of request.acknowledge) this.#acknowledge(consumer, heldOf(range));
+    for (const each of request.acknowledge) hear(each, "acknowledged", { type: "acknowledged" });
     if (request.acknowledgeThrough !== undefined) {
-      this.#acknowledge(consumer, offsets.of({ firstOffset: 0, nextOffset: request.acknowledgeThrough + 1 }).held);
+      apply();
+      const through = { firstOffset: 0, nextOffset: request.acknowledgeThrough + 1 };
+      consumer.held.take(through, (run) => this.#decide(run, { type: "acknowledged" }, consumer, "acknowledged"));
     }
-    for (const { range, delayMs, reason } of request.reject) {
-      each(range, (outstanding) => {
-        const delay = delayMs ?? this.#backoffMs(outstanding.record.failures + 1);
-        this.#fail(outstanding, reason === "" ? "rejected" : reason, delay, { consumer, verdict: "rejected" });
-      });
+    for (const { delayMs, reason, ...each } of request.reject) {
+      hear(each, "rejected", { type: "rejected", delayMs, reason });
     }
-    for (const { range, byMs } of request.extend) {
-      this.#extend(consumer, heldOf(range), byMs ?? this.#parts.policy().ackDeadlineMs);
+    for (const { byMs, ...each } of request.extend) {
+      hear(each, "extended", { type: "extended", deadlineMs: nowMs + (byMs ?? this.#parts.policy().ackDeadlineMs) });
     }
-    for (const { range, reason } of request.park) {
-      each(range, (outstanding) => this.#park(consumer, outstanding, reason));
-    }
-    for (const { range } of request.release) {
-      each(range, (outstanding) => this.#giveBack(outstanding, { consumer, verdict: "released" }));
-    }
+    for (const { reason, ...each } of request.park) hear(each, "parked", { type: "parked", reason });
+    for (const each of request.release) hear(each, "released", { type: "released" });
+    apply();
   }
 
-  /** Takes all that it has off a consumer. `wasLost`: what it was sent counts as failed. */
+  /** Takes off a consumer what it has had for too long. True: something was. */
+  expire(consumer: Consumer, nowMs: number): boolean {
+    let isLate = false;
+    consumer.held.takeLate(nowMs, (run) => {
+      isLate = true;
+      const wasDelivered = run.state.phase === "outstanding";
+      if (wasDelivered) consumer.wasLate(this.#parts.policy().ackDeadlineMs);
+      // It gets the message when it reads on, and may work on it: so it is told that this is in vain.
+      else consumer.confirm("stale", run.firstOffset, run.nextOffset);
+      const reason = `attempt ${attemptOf(run)} by "${consumer.name}" was not acknowledged in time`;
+      this.#conclude(run, { type: "deadline", reason }, consumer);
+    });
+    if (isLate) consumer.wake();
+    return isLate;
+  }
+
+  /** Takes all that it has off a consumer that goes. `wasLost`: what it was delivered counts as failed. */
   takeAll(consumer: Consumer, wasLost: boolean): void {
-    for (const offset of consumer.outstanding.keys()) {
-      const outstanding = consumer.takeBack(offset) as Outstanding;
-      const isSent = outstanding.deadlineMs !== Number.POSITIVE_INFINITY;
-      if (wasLost && isSent) this.#fail(outstanding, `the consumer "${consumer.name}" was lost`, 0, undefined);
-      else this.#giveBack(outstanding, undefined);
+    const runs = consumer.held.takeAll();
+    if (runs.length === 0) return;
+    const event: RecordEvent = wasLost
+      ? { type: "lost", reason: `the consumer "${consumer.name}" was lost` }
+      : { type: "left" };
+    for (const run of runs) {
+      // They keep their claims here until they are noted.
+      this.#track(run, 1);
+      this.#parts.redelivery.expect(run);
     }
+    this.#departures.push({ runs, at: 0, event });
+    this.departSome();
   }
 
-  /** Takes off a consumer what it has had for too long. */
-  expire(consumer: Consumer, nowMs: number): void {
-    for (const [offset, { deadlineMs }] of consumer.outstanding) {
-      if (deadlineMs > nowMs) continue;
-      const late = consumer.takeBack(offset) as Outstanding;
-      const attempt = late.record.deliveries + 1;
-      this.#fail(late, `attempt ${attempt} by "${consumer.name}" was not acknowledged in time`, 0, undefined);
-      consumer.wake();
-    }
-  }
-
-  #acknowledge(consumer: Consumer, held: readonly number[]): void {
-    let run: { claim: Claim; first: number; next: number } | undefined;
-    const end = (): void => {
-      if (run !== undefined) this.#parts.writer.acknowledge(run.claim, run.first, run.next, consumer);
-    };
-    for (const offset of held) {
-      const { record } = consumer.takeBack(offset) as Outstanding;
-      if (record.deliveries > 0) this.#parts.writer.forgetRetry(offset);
-      this.#parts.ready.settled(record);
-      if (run?.claim === record.claim && run.next === offset) run.next += 1;
-      else {
-        end();
-        run = { claim: record.claim, first: offset, next: offset + 1 };
-      }
-    }
-    end();
-    if (held.length > 0) consumer.lastAcknowledgementMs = Date.now();
-  }
-
-  #extend(consumer: Consumer, held: readonly number[], byMs: number): void {
-    const deadlineMs = this.#parts.clock.monotonicMs() + byMs;
-    const extended = new RangeSet();
-    for (const offset of held) {
-      (consumer.outstanding.get(offset) as Outstanding).deadlineMs = deadlineMs;
-      extended.add(offset, offset + 1);
-    }
-    for (const { firstOffset, nextOffset } of extended) consumer.confirm("extended", firstOffset, nextOffset);
-  }
-
-  #fail(
-    { record }: Outstanding,
-    reason: string,
-    delayMs: number,
-    told: { readonly consumer: Consumer; readonly verdict: "rejected" } | undefined,
-  ): void {
-    const failed = { ...record, deliveries: record.deliveries + 1, failures: record.failures + 1 };
-    if (failed.failures >= this.#parts.policy().attemptsMax && this.#parts.mayPark(1)) {
-      this.#parts.writer.park({ record: failed, slot: this.#slotOf(record), reason, told });
-      return;
-    }
-    this.#parts.metrics.recordsFailed.inc();
-    this.#parts.ready.failed(record);
-    this.#parts.redelivery.expect(record, delayMs);
-    this.#parts.writer.retry({ record: failed, delayMs, reason, told });
-  }
-
-  #park(consumer: Consumer, outstanding: Outstanding, reason: string): void {
-    const { record } = outstanding;
-    const why = reason === "" ? "parked by its consumer" : reason;
-    if (!this.#parts.mayPark(1)) {
-      return this.#fail(outstanding, why, this.#parts.policy().retryMaxMs, { consumer, verdict: "rejected" });
-    }
-    const parked = { ...record, deliveries: record.deliveries + 1, failures: record.failures + 1 };
-    this.#parts.writer.park({
-      record: parked,
-      slot: this.#slotOf(record),
-      reason: why,
-      told: { consumer, verdict: "parked" },
+  /** Works off some of what is left of consumers that have gone, and the rest later. */
+  departSome(): void {
+    this.#depart(departedRunsPerTurn, unwrittenRecordsMax);
+    if (!this.isDeparting || this.#departing !== undefined) return;
+    // While the database is behind, its progress leads here.
+    if (this.#parts.writer.backlog >= unwrittenRecordsMax) return;
+    this.#departing = setImmediate(() => {
+      this.#departing = undefined;
+      this.departSome();
     });
   }
 
-  #giveBack(
-    { record }: Outstanding,
-    told: { readonly consumer: Consumer; readonly verdict: "released" } | undefined,
+  /** Works off all of it: the group closes. */
+  departAll(): void {
+    clearImmediate(this.#departing);
+    this.#depart(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
+  }
+
+  #depart(runsMax: number, backlogMax: number): void {
+    const { writer } = this.#parts;
+    let runs = 0;
+    for (let departure = this.#departures[0]; departure !== undefined; departure = this.#departures[0]) {
+      for (; departure.at < departure.runs.length; departure.at++) {
+        if (runs++ >= runsMax || writer.backlog >= backlogMax) return;
+        const run = departure.runs[departure.at] as HeldRun;
+        this.#track(run, -1);
+        this.#conclude(run, run.claim.isLost ? { type: "claim-lost" } : departure.event, undefined);
+      }
+      this.#departures.shift();
+    }
+  }
+
+  #track(run: HeldRun, sign: 1 | -1): void {
+    const records = recordsIn(run) * sign;
+    run.claim.outstanding += records;
+    this.#parts.budget.count(records);
+  }
+
+  #apply(consumer: Consumer, said: Said[]): void {
+    said.sort((one, other) => one.firstOffset - other.firstOffset);
+    consumer.held.use(
+      said,
+      (run, { event, verdict }) => this.#decide(run, event, consumer, verdict),
+      (first, next) => consumer.confirm("stale", first, next),
+    );
+  }
+
+  /** A consumer's word on what it has. Gives what it keeps. */
+  #decide(run: HeldRun, event: RecordEvent, consumer: Consumer, verdict: Verdict): HeldRun | undefined {
+    const { writer, ready, redelivery } = this.#parts;
+    run.state = step(run.state, event, this.#rulesFor(run));
+    const { state } = run;
+    const told = { consumer, verdict };
+    switch (state.phase) {
+      case "sending":
+      case "outstanding":
+        consumer.confirm(verdict, run.firstOffset, run.nextOffset);
+        return run;
+      case "settling":
+        if (state.deliveries > 0) writer.forgetRetries(run);
+        ready.settled(run);
+        writer.acknowledge(run, consumer);
+        consumer.acknowledges();
+        return undefined;
+      case "noting":
+        if (state.reason !== undefined) this.#parts.metrics.recordsFailed.inc(recordsIn(run));
+        ready.failed(run, undefined);
+        redelivery.expect(run);
+        // What it asked for may not be what it gets: beyond so many parked records, what is parked fails.
+        writer.note(run, state, verdict === "parked" ? { consumer, verdict: "rejected" } : told);
+        return undefined;
+      case "parking":
+        this.#park(run, state.reason, told);
+        return undefined;
+      case "unread":
+      case "ready":
+      case "waiting":
+      case "fetching":
+      case "gone":
+        throw new Error(`Cannot take a verdict on a record that is ${state.phase}`);
+      default:
+        return state satisfies never;
+    }
+  }
+
+  /** What follows where nobody says anything. `late`: who let it come to that. */
+  #conclude(run: HeldRun, event: RecordEvent, late: Consumer | undefined): void {
+    const { writer, ready, redelivery, metrics } = this.#parts;
+    run.state = step(run.state, event, this.#rulesFor(run));
+    const { state } = run;
+    if (state.phase === "noting") {
+      if (state.reason !== undefined) metrics.recordsFailed.inc(recordsIn(run));
+      ready.failed(run, late);
+      redelivery.expect(run);
+      writer.note(run, state, undefined);
+    } else if (state.phase === "parking") this.#park(run, state.reason, undefined);
+    else {
+      redelivery.unexpect(run);
+      ready.settled(run);
+    }
+  }
+
+  #park(
+    run: RecordRun,
+    reason: string,
+    told: { readonly consumer: Consumer; readonly verdict: Verdict } | undefined,
   ): void {
-    this.#parts.ready.failed(record);
-    this.#parts.redelivery.expect(record, 0);
-    const released = { ...record, deliveries: record.deliveries + 1 };
-    this.#parts.writer.retry({ record: released, delayMs: 0, reason: undefined, told });
+    const { writer, redelivery, sharing, onPark } = this.#parts;
+    onPark(recordsIn(run));
+    redelivery.unexpect(run);
+    for (let offset = run.firstOffset; offset < run.nextOffset; offset++) {
+      const slot = sharing === "keyed" ? slotOf(run.keyQueue, offset) : 0;
+      writer.park({ ...run, firstOffset: offset, nextOffset: offset + 1 }, slot, reason, told);
+    }
   }
 
-  #slotOf({ lane, offset }: RecordState): number {
-    return this.#parts.sharing === "keyed" ? slotOf(lane, offset) : 0;
-  }
-
-  #backoffMs(failures: number): number {
-    const { retryMinMs, retryMaxMs } = this.#parts.policy();
-    return Math.min(retryMaxMs, retryMinMs * 2 ** Math.min(failures - 1, 40));
+  #rulesFor(run: RecordRun): FailureRules {
+    const { attemptsMax, retryMinMs, retryMaxMs } = this.#parts.policy();
+    return { attemptsMax, retryMinMs, retryMaxMs, canPark: this.#parts.mayPark(recordsIn(run)) };
   }
 }

@@ -24,7 +24,7 @@ export async function acknowledgedRecords(
   const records: AcknowledgedRecord[] = [];
   for (const { range, attempt } of acknowledged) {
     for (let offset = range.firstOffset; offset < range.nextOffset; offset++) {
-      records.push({ offset, slot: 0, deliveriesBefore: attempt - 1 });
+      records.push({ offset, slot: 0, attempt });
     }
   }
   if (subscription.sharing !== "keyed") return records;

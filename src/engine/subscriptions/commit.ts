@@ -16,7 +16,7 @@ import {
 } from "../../core/index.js";
 import type { AppendWrite, CommitTopic, Head, LockedView } from "../../store/index.js";
 import { StoreUnavailableError } from "../../store/index.js";
-import type { Metrics } from "../../telemetry/index.js";
+import type { Logger, Metrics } from "../../telemetry/index.js";
 import { checkBatch } from "../../wire/index.js";
 import { acquireAgain, isOutdated } from "../append.js";
 import { headAfter, prepareAppend } from "../append-write.js";
@@ -29,6 +29,7 @@ import { checkEpoch } from "../start-offset.js";
 import type { CommitCommand, CommittedOutput } from "../subscription-engine.js";
 import type { Topic } from "../topic.js";
 import type { TopicCache, TopicLease } from "../topic-cache.js";
+import { announceSettled, settledRanges } from "./announce-settled.js";
 import { acknowledgedRecords, type AcknowledgedRecord } from "./acknowledged-records.js";
 import { findSubscription } from "../consume/find-subscription.js";
 import type { ConsumerGroups } from "../consume/groups.js";
@@ -39,6 +40,7 @@ export interface CommitParts {
   readonly limits: Limits;
   readonly stampClock: Pick<StampClock, "now">;
   readonly metrics: Metrics;
+  readonly logger: Logger;
   readonly groups: Pick<ConsumerGroups, "settledByCommit">;
   /** Told of every topic that was appended to, as by its appender. What it gives is waited for before the answer. */
   readonly onAppended: (topic: Topic) => Promise<void> | undefined;
@@ -175,14 +177,19 @@ async function write(
     };
   });
   let room: readonly Promise<void>[] = [];
+  let told: Promise<void> | undefined;
   try {
     const outcome = await parts.lanes.attempt(
       "append",
       async (store) => {
         const answer = await store.commit({ subscriptionId, session, records }, plans);
         // Here, since the caller may have left by now.
-        if (answer.kind === "committed") room = applied(parts, topics, decided);
-        if (answer.kind === "committed") parts.groups.settledByCommit(subscriptionId, session, offsetsOf(records));
+        if (answer.kind !== "committed") return answer;
+        room = applied(parts, topics, decided);
+        const settled = settledRanges(records);
+        if (!parts.groups.settledByCommit(subscriptionId, session, settled)) {
+          told = announceSettled(parts, { subscriptionId, session, records: settled });
+        }
         return answer;
       },
       signal,
@@ -207,8 +214,9 @@ async function write(
     }
     throw asUnavailable(error, whenUnknown);
   }
-  // A topic that runs away from its trims slows down who appends to it.
-  await Promise.all(room);
+  // The node that delivered the records hands out the next ones of their keys as soon as it is told. And a topic that runs
+  // away from its trims slows down who appends to it.
+  await Promise.all([told, ...room]);
   return decided;
 }
 
@@ -249,10 +257,6 @@ function applied(
     metrics.bytesIn.inc(appended.frames.length);
     return onAppended(topic) ?? [];
   });
-}
-
-function offsetsOf(records: readonly AcknowledgedRecord[]): readonly number[] {
-  return records.map(({ offset }) => offset);
 }
 
 function rangesOf(offsets: readonly number[]): RangeSet {

@@ -13,7 +13,7 @@ import {
 import type { StoredSubscription, SubscriptionChange } from "../../store/index.js";
 import type { Clock } from "../../telemetry/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
-import { checkEpoch, resolveStart } from "../start-offset.js";
+import { resolveStart } from "../start-offset.js";
 import type { Subscriptions } from "../subscription-engine.js";
 import type { TopicCache } from "../topic-cache.js";
 import { checkPolicy } from "./check-policy.js";
@@ -43,11 +43,10 @@ export function createSubscriptions(parts: SubscriptionsParts): Subscriptions {
     return changed;
   }
 
-  /** Where a cursor goes: what is no longer kept is passed over. `field` is what the start is called in the request. */
-  async function startOf(start: Start, topic: string, field: string) {
+  /** Where a cursor goes: what is no longer kept is passed over. */
+  async function startOf(start: Start, topic: string) {
     const { lease, stored } = await cache.acquireFresh(topic);
     try {
-      if (start.at === "position") checkEpoch(start.position.epoch, lease.topic, `${field}.position.epoch`);
       const offset = await resolveStart(start, lease.topic, stored.head, lanes);
       return { stored, offset: Math.max(offset, stored.head.earliestOffset) };
     } finally {
@@ -56,11 +55,11 @@ export function createSubscriptions(parts: SubscriptionsParts): Subscriptions {
   }
 
   return {
-    async create({ name, topic, from, sharing, policy: asked, labels }) {
+    async create({ name, topic, start, sharing, policy: asked, labels }) {
       checkSubscriptionName(name);
       checkTopicName(topic);
       const policy = checkPolicy(asked, defaultDeliveryPolicy);
-      const { stored, offset } = await startOf(from ?? { at: "latest" }, topic, "from");
+      const { stored, offset } = await startOf(start ?? { at: "latest" }, topic);
       const { topicId, epoch } = stored.head;
       const created = await lanes.run("live", (store) =>
         store.createSubscription({ name, topicId, epoch, sharing, policy, labels, fromOffset: offset }),
@@ -93,9 +92,9 @@ export function createSubscriptions(parts: SubscriptionsParts): Subscriptions {
     async setPaused(name, isPaused) {
       return change(await findSubscription(lanes, name), { isPaused });
     },
-    async seek(name, to) {
+    async seek(name, start) {
       const { subscriptionId, topic } = await findSubscription(lanes, name);
-      const { stored, offset } = await startOf(to, topic, "to");
+      const { stored, offset } = await startOf(start, topic);
       const { epoch } = stored.head;
       const sought = await lanes.run("live", (store) => store.seekSubscription(subscriptionId, epoch, offset));
       groups.nudge(subscriptionId);

@@ -92,8 +92,8 @@ async function tryFollow(
   context: CallContext,
   signal: AbortSignal,
 ): Promise<Following | undefined> {
-  const from = { at: "latest" } as const;
-  const command = { topic, from, whenBehind: "catch-up", whenTrimmed: "skip", filter: undefined } as const;
+  const start = { at: "latest" } as const;
+  const command = { topic, start, whenBehind: "catch-up", whenTrimmed: "skip", filter: undefined } as const;
   const live = engine.follow(command, context.stream, signal);
   try {
     const started = await live.next();
@@ -183,7 +183,7 @@ class Chat {
     if (from >= until) return;
     const command = {
       topic: this.#parts.topic,
-      from: { at: "position", position: { epoch: this.#epoch, offset: from } },
+      start: { at: "position", position: { epoch: this.#epoch, offset: from } },
       direction: "forward",
       until: { at: "offset", offset: until },
       limit: 0,

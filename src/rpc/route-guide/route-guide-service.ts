@@ -1,4 +1,4 @@
-/** gRPC's tutorial service as a view of two topics: `proto/routeguide/route_guide.proto` says how they are used. */
+/** gRPC's tutorial service as a view of two topics: `proto/spoken/routeguide/route_guide.proto` says how they are used. */
 
 import type { Limits } from "../../core/index.js";
 import type { Engine } from "../../engine/index.js";

@@ -51,8 +51,8 @@ function encodeEvent(event: ConsumeEvent): NonNullable<ConsumeResponse["event"]>
       return { $case: "heartbeat", value: { ...others, waiting: encodedWaiting[waiting] } };
     }
     case "skipped": {
-      const { fromOffset, toOffset } = event;
-      return { $case: "skipped", value: { fromOffset, toOffset, reason: Skipped_Reason.TRIMMED } };
+      const { firstOffset, nextOffset } = event;
+      return { $case: "skipped", value: { firstOffset, nextOffset, reason: Skipped_Reason.TRIMMED } };
     }
     case "closed":
       return { $case: "closed", value: {} };

@@ -5,17 +5,20 @@ import {
   checkTopicName,
   deliveryBounds,
   invalidArgument,
-  type OffsetRange,
   type Window,
   windowBounds,
 } from "../../core/index.js";
 import type { ConsumeOpening, ConsumerRequest, DeliveredRange } from "../../engine/index.js";
-import type { ConsumeRequest, Window as WindowMessage } from "../../gen/millrace/v1/subscription_service.js";
+import type {
+  ConsumeRequest,
+  ConsumeRequest_Acknowledgement,
+  Window as WindowMessage,
+} from "../../gen/millrace/v1/subscription_service.js";
 import type { CallContext } from "../method.js";
 import { decodeStart } from "../read-requests.js";
 import { checkConsumerName, checkReason } from "../validate.js";
 import { boundedMs } from "./duration-ms.js";
-import { checkRangeCount, decodeRange, decodeRanges } from "./offset-ranges.js";
+import { checkRangeCount, decodeRange } from "./offset-ranges.js";
 
 /** A Consume call once its first message was read. */
 export interface OpenedConsume {
@@ -61,14 +64,17 @@ export function decodeOpening(message: ConsumeRequest, peer: string): ConsumeOpe
     return {
       kind: "ephemeral",
       topic: checkTopicName(topic),
-      from: decodeStart(message.from, "from"),
+      start: decodeStart(message.start),
       consumer,
       window,
     };
   }
   if (topic !== "") throw invalidArgument("topic", "must not be set with subscription, which has its own");
-  if (message.from !== undefined) {
-    throw invalidArgument("from", "must not be set with subscription, whose cursor is kept: Seek moves it");
+  if (message.start !== undefined) {
+    throw invalidArgument(
+      "start",
+      "must not be set with subscription, whose cursor is kept: SeekSubscription moves it",
+    );
   }
   return { kind: "subscription", subscription: checkSubscriptionName(subscription), consumer, window };
 }
@@ -93,39 +99,33 @@ export function decodeRequest(message: ConsumeRequest, opening: ConsumeOpening):
   checkRangeCount(ranges, "acknowledge, reject, extend, park, release");
   return {
     window: window && decodeWindow(window),
-    acknowledge: anyAttempt(decodeRanges(acknowledge, "acknowledge")),
+    acknowledge: acknowledge.map((each, index) => decodeDelivered(each, `acknowledge[${index}]`)),
     acknowledgeThrough,
-    reject: reject.map(({ offsets, delay, reason }, index) => {
+    reject: reject.map((each, index) => {
       const field = `reject[${index}]`;
       return {
-        range: rangeOf(offsets, field),
-        attempt: 0,
-        delayMs: delay && boundedMs(delay, `${field}.delay`, deliveryBounds.retryMs),
-        reason: checkReason(reason, `${field}.reason`),
+        ...decodeDelivered(each, field),
+        delayMs: each.delay && boundedMs(each.delay, `${field}.delay`, deliveryBounds.retryMs),
+        reason: checkReason(each.reason, `${field}.reason`),
       };
     }),
-    extend: extend.map(({ offsets, by }, index) => {
+    extend: extend.map((each, index) => {
       const field = `extend[${index}]`;
       return {
-        range: rangeOf(offsets, field),
-        attempt: 0,
-        byMs: by && boundedMs(by, `${field}.by`, deliveryBounds.ackDeadlineMs),
+        ...decodeDelivered(each, field),
+        byMs: each.by && boundedMs(each.by, `${field}.by`, deliveryBounds.ackDeadlineMs),
       };
     }),
-    park: park.map(({ offsets, reason }, index) => {
+    park: park.map((each, index) => {
       const field = `park[${index}]`;
-      return { range: rangeOf(offsets, field), attempt: 0, reason: checkReason(reason, `${field}.reason`) };
+      return { ...decodeDelivered(each, field), reason: checkReason(each.reason, `${field}.reason`) };
     }),
-    release: anyAttempt(decodeRanges(release, "release")),
+    release: release.map((each, index) => decodeDelivered(each, `release[${index}]`)),
   };
 }
 
-function anyAttempt(ranges: readonly OffsetRange[]): readonly DeliveredRange[] {
-  return ranges.map((range) => ({ range, attempt: 0 }));
-}
-
-function rangeOf(offsets: ConsumeRequest["acknowledge"][number] | undefined, field: string): OffsetRange {
-  return decodeRange(offsets, `${field}.offsets`);
+function decodeDelivered({ offsets, attempt }: ConsumeRequest_Acknowledgement, field: string): DeliveredRange {
+  return { range: decodeRange(offsets, `${field}.offsets`), attempt };
 }
 
 /** A call stays with what its first message named. */
@@ -138,7 +138,7 @@ function checkOpenedAlready(message: ConsumeRequest, opening: ConsumeOpening): v
     if (message[field] === "" || message[field] === named[field]) continue;
     throw invalidArgument(field, `must be empty or as in the call's first message, ${JSON.stringify(named[field])}`);
   }
-  if (message.from !== undefined) throw invalidArgument("from", "must be set in the call's first message alone");
+  if (message.start !== undefined) throw invalidArgument("start", "must be set in the call's first message alone");
   if (message.consumer !== "") throw invalidArgument("consumer", "must be set in the call's first message alone");
 }
 

@@ -1,7 +1,7 @@
 import type { ConsumerWaiting } from "../../engine/index.js";
 import { ConsumeResponse_Heartbeat_Waiting as Waiting } from "../../gen/millrace/v1/subscription_service.js";
 
-/** Why nothing comes, as heartbeats and Describe tell it. */
+/** Why nothing comes, as heartbeats and DescribeSubscription tell it. */
 export const encodedWaiting = {
   nothing: Waiting.WAITING_UNSPECIFIED,
   "caught-up": Waiting.CAUGHT_UP,
@@ -14,4 +14,5 @@ export const encodedWaiting = {
   database: Waiting.DATABASE,
   "retry-delay": Waiting.RETRY_DELAY,
   "transport-blocked": Waiting.TRANSPORT_BLOCKED,
+  "node-budget": Waiting.NODE_BUDGET,
 } as const satisfies Record<ConsumerWaiting, Waiting>;

@@ -1,12 +1,12 @@
 import { invalidArgument } from "../../core/index.js";
 import type { ParkedSelection, Subscriptions } from "../../engine/index.js";
 import {
-  type DiscardParkedRequest,
-  GetParkedResponse,
-  type ListParkedRequest,
-  ListParkedResponse,
+  type DiscardParkedRecordsRequest,
+  GetParkedRecordResponse,
+  type ListParkedRecordsRequest,
+  ListParkedRecordsResponse,
   ParkedRecord,
-  type RedriveParkedRequest,
+  type RedriveParkedRecordsRequest,
 } from "../../gen/millrace/v1/subscription_service.js";
 import { varintLength, writeVarint } from "../../wire/index.js";
 import { decodePageToken, encodePageToken } from "../page-token.js";
@@ -23,7 +23,7 @@ const rateBounds = { least: 0.001, most: 1_000_000 } as const;
 /** `ParkedRecord record = 1` of both responses. */
 const parkedTag = 0x0a;
 
-export function decodeListParked(request: ListParkedRequest): Parameters<Subscriptions["listParked"]>[0] {
+export function decodeListParked(request: ListParkedRecordsRequest): Parameters<Subscriptions["listParked"]>[0] {
   return {
     subscription: request.subscription,
     filter: optionalFilter(request.filter),
@@ -40,7 +40,7 @@ function decodeFrom(token: string): number {
   return Number(from);
 }
 
-export function decodeSelection(request: RedriveParkedRequest | DiscardParkedRequest): ParkedSelection {
+export function decodeSelection(request: RedriveParkedRecordsRequest | DiscardParkedRecordsRequest): ParkedSelection {
   const { subscription, offsets, filter } = request;
   checkRangeCount(offsets.length, "offsets");
   return { subscription, offsets: decodeRanges(offsets, "offsets"), filter: optionalFilter(filter) };
@@ -60,12 +60,12 @@ export function checkRate(rate: number): number {
 
 export function encodeParkedPage({ records, next }: ParkedPage): Buffer {
   const nextPageToken = next === undefined ? "" : encodePageToken("parked", String(next));
-  const rest = ListParkedResponse.encode({ records: [], nextPageToken }).finish();
+  const rest = ListParkedRecordsResponse.encode({ records: [], nextPageToken }).finish();
   return Buffer.concat([...records.flatMap(parkedField), rest]);
 }
 
 export function encodeParked(parked: StoredParked): Buffer {
-  return Buffer.concat([...parkedField(parked), GetParkedResponse.encode({ record: undefined }).finish()]);
+  return Buffer.concat([...parkedField(parked), GetParkedRecordResponse.encode({ record: undefined }).finish()]);
 }
 
 /** A frame is the field `Record record = 1` of a ParkedRecord as it stands: records are passed on as they are stored. */

@@ -8,14 +8,14 @@ import type {
 } from "../../engine/index.js";
 import type { Duration } from "../../gen/google/protobuf/duration.js";
 import type {
-  DescribeRequest,
-  DescribeResponse,
-  DescribeResponse_Consumer,
-  SeekRequest,
+  CreateSubscriptionRequest,
+  DescribeSubscriptionRequest,
+  DescribeSubscriptionResponse,
+  DescribeSubscriptionResponse_Consumer,
+  ListSubscriptionsRequest,
+  SeekSubscriptionRequest,
   Subscription,
-  SubscriptionServiceCreateRequest,
-  SubscriptionServiceListRequest,
-  SubscriptionServiceUpdateRequest,
+  UpdateSubscriptionRequest,
 } from "../../gen/millrace/v1/subscription_service.js";
 import { durationOfMs } from "../../wire/index.js";
 import { decodePageToken } from "../page-token.js";
@@ -26,21 +26,21 @@ import { encodedWaiting } from "./consumer-waiting.js";
 import { boundedMs, durationMs } from "./duration-ms.js";
 import { encodedSharing, sharings } from "./sharing.js";
 
-/** How often Describe tells. */
+/** How often DescribeSubscription tells. */
 const intervalMs = { initial: 1000, least: 100, most: 3600_000 } as const;
 
-export function decodeCreate(request: SubscriptionServiceCreateRequest): CreateSubscriptionCommand {
+export function decodeCreate(request: CreateSubscriptionRequest): CreateSubscriptionCommand {
   return {
     name: request.subscription,
     topic: request.topic,
-    from: decodeStart(request.from, "from"),
+    start: decodeStart(request.start),
     sharing: enumMeaning(sharings, request.sharing, "sharing"),
     policy: decodePolicy(request),
     labels: checkLabels(request.labels),
   };
 }
 
-export function decodeList(request: SubscriptionServiceListRequest): Parameters<Subscriptions["list"]>[0] {
+export function decodeList(request: ListSubscriptionsRequest): Parameters<Subscriptions["list"]>[0] {
   const { prefix, topic } = request;
   return {
     prefix,
@@ -51,7 +51,7 @@ export function decodeList(request: SubscriptionServiceListRequest): Parameters<
 }
 
 /** What the mask names, by its default where it is not set; without a mask, what the request sets (AIP-134). */
-export function decodeUpdate(request: SubscriptionServiceUpdateRequest): SubscriptionUpdate {
+export function decodeUpdate(request: UpdateSubscriptionRequest): SubscriptionUpdate {
   const paths = request.updateMask ?? [];
   const asked = decodePolicy(request);
   const labels = checkLabels(request.labels);
@@ -105,13 +105,13 @@ function decodePolicy(request: {
   };
 }
 
-export function decodeSeek(request: SeekRequest): Start {
-  const to = decodeStart(request.to, "to");
-  if (to === undefined) throw invalidArgument("to", "is required");
-  return to;
+export function decodeSeek(request: SeekSubscriptionRequest): Start {
+  const start = decodeStart(request.start);
+  if (start === undefined) throw invalidArgument("start", "is required");
+  return start;
 }
 
-export function decodeDescribe(request: DescribeRequest): Parameters<Subscriptions["describe"]>[0] {
+export function decodeDescribe(request: DescribeSubscriptionRequest): Parameters<Subscriptions["describe"]>[0] {
   const { interval, limit } = request;
   return {
     name: request.subscription,
@@ -138,7 +138,7 @@ export function encodeSubscription(subscription: SubscriptionReport["subscriptio
   };
 }
 
-export function encodeReport(report: SubscriptionReport): DescribeResponse {
+export function encodeReport(report: SubscriptionReport): DescribeSubscriptionResponse {
   const { cursor, lagRecords, lagBytes, lagAgeMs, outstandingRecords, retryRecords, parkedRecords } = report;
   return {
     subscription: encodeSubscription(report.subscription),
@@ -153,7 +153,7 @@ export function encodeReport(report: SubscriptionReport): DescribeResponse {
   };
 }
 
-function encodeConsumer(facts: ConsumerFacts): DescribeResponse_Consumer {
+function encodeConsumer(facts: ConsumerFacts): DescribeSubscriptionResponse_Consumer {
   const { name, peer, node, window, outstandingRecords, outstandingBytes, lastAcknowledgementMs } = facts;
   return {
     name,

@@ -27,14 +27,14 @@ type StoredSubscription = SubscriptionReport["subscription"];
 export function subscriptionService(calls: Calls, engine: SubscriptionEngine, limits: Limits): readonly Method[] {
   const { subscriptions } = engine;
   return [
-    unary(calls, Shapes.create, async (request, context) => {
+    unary(calls, Shapes.createSubscription, async (request, context) => {
       context.stream.topic = checkTopicName(request.topic);
       return answer(await subscriptions.create(decodeCreate(request)), context);
     }),
-    unary(calls, Shapes.get, async ({ subscription }, context) =>
+    unary(calls, Shapes.getSubscription, async ({ subscription }, context) =>
       answer(await subscriptions.get(subscription), context),
     ),
-    unary(calls, Shapes.list, async (request) => {
+    unary(calls, Shapes.listSubscriptions, async (request) => {
       const { subscriptions: found, hasMore } = await subscriptions.list(decodeList(request));
       const last = found.at(-1);
       return {
@@ -42,29 +42,30 @@ export function subscriptionService(calls: Calls, engine: SubscriptionEngine, li
         nextPageToken: hasMore && last !== undefined ? encodePageToken("subscriptions", last.name) : "",
       };
     }),
-    unary(calls, Shapes.update, async (request, context) =>
+    unary(calls, Shapes.updateSubscription, async (request, context) =>
       answer(await subscriptions.update(request.subscription, decodeUpdate(request)), context),
     ),
-    unary(calls, Shapes.delete, async ({ subscription }) => {
+    unary(calls, Shapes.deleteSubscription, async ({ subscription }) => {
       await subscriptions.delete(subscription);
       return {};
     }),
-    unary(calls, Shapes.pause, async ({ subscription }, context) =>
+    unary(calls, Shapes.pauseSubscription, async ({ subscription }, context) =>
       answer(await subscriptions.setPaused(subscription, true), context),
     ),
-    unary(calls, Shapes.resume, async ({ subscription }, context) =>
+    unary(calls, Shapes.resumeSubscription, async ({ subscription }, context) =>
       answer(await subscriptions.setPaused(subscription, false), context),
     ),
-    unary(calls, Shapes.seek, async (request, context) => {
+    unary(calls, Shapes.seekSubscription, async (request, context) => {
       const { subscription, cursor } = await subscriptions.seek(request.subscription, decodeSeek(request));
       return { ...answer(subscription, context), cursor };
     }),
     serverStreaming(
       calls,
       {
-        path: Shapes.describe.path,
-        requestDeserialize: Shapes.describe.requestDeserialize,
-        responseSerialize: (report: SubscriptionReport) => Shapes.describe.responseSerialize(encodeReport(report)),
+        path: Shapes.describeSubscription.path,
+        requestDeserialize: Shapes.describeSubscription.requestDeserialize,
+        responseSerialize: (report: SubscriptionReport) =>
+          Shapes.describeSubscription.responseSerialize(encodeReport(report)),
       },
       (request, { stream, signal }) => subscriptions.describe(decodeDescribe(request), stream, signal),
     ),
@@ -83,16 +84,16 @@ export function subscriptionService(calls: Calls, engine: SubscriptionEngine, li
       },
     ),
     unary(calls, commitShape(limits), (command, { signal }) => engine.commit(command, signal)),
-    unary(calls, { ...Shapes.listParked, responseSerialize: encodeParkedPage }, (request) =>
+    unary(calls, { ...Shapes.listParkedRecords, responseSerialize: encodeParkedPage }, (request) =>
       subscriptions.listParked(decodeListParked(request)),
     ),
-    unary(calls, { ...Shapes.getParked, responseSerialize: encodeParked }, ({ subscription, offset }) =>
+    unary(calls, { ...Shapes.getParkedRecord, responseSerialize: encodeParked }, ({ subscription, offset }) =>
       subscriptions.getParked(subscription, offset),
     ),
-    unary(calls, Shapes.redriveParked, async (request, { signal }) => ({
+    unary(calls, Shapes.redriveParkedRecords, async (request, { signal }) => ({
       records: await subscriptions.redriveParked(decodeSelection(request), checkRate(request.rate), signal),
     })),
-    unary(calls, Shapes.discardParked, async (request, { signal }) => ({
+    unary(calls, Shapes.discardParkedRecords, async (request, { signal }) => ({
       records: await subscriptions.discardParked(decodeSelection(request), signal),
     })),
   ];

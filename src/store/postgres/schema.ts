@@ -135,6 +135,8 @@ interface SubscriptionsTable {
   generation: Generated<number>;
   /** Raised by every newer consumer of an EXCLUSIVE one. */
   ticket: Generated<number>;
+  /** Raised by every seek above all attempts of before it. */
+  attempts_before: Generated<number>;
   created_at: Timestamp;
 }
 

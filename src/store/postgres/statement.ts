@@ -16,6 +16,7 @@ interface SqlTypes {
   "jsonb or null": string | null;
   "int[]": string;
   "bigint[]": string;
+  int8multirange: string;
   "int8multirange[]": string;
   "text[]": readonly string[];
 }

@@ -31,6 +31,7 @@ export interface BadRequest {
 export interface BadRequest_FieldViolation {
   field: string;
   description: string;
+  reason: string;
 }
 
 export interface ResourceInfo {
@@ -397,7 +398,7 @@ export const BadRequest: MessageFns<BadRequest> = {
 };
 
 function createBaseBadRequest_FieldViolation(): BadRequest_FieldViolation {
-  return { field: "", description: "" };
+  return { field: "", description: "", reason: "" };
 }
 
 export const BadRequest_FieldViolation: MessageFns<BadRequest_FieldViolation> = {
@@ -407,6 +408,9 @@ export const BadRequest_FieldViolation: MessageFns<BadRequest_FieldViolation> = 
     }
     if (message.description !== "") {
       writer.uint32(18).string(message.description);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
     }
     return writer;
   },
@@ -440,6 +444,14 @@ export const BadRequest_FieldViolation: MessageFns<BadRequest_FieldViolation> = 
             message.description = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -456,6 +468,7 @@ export const BadRequest_FieldViolation: MessageFns<BadRequest_FieldViolation> = 
     return {
       field: isSet(object.field) ? globalThis.String(object.field) : "",
       description: isSet(object.description) ? globalThis.String(object.description) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
     };
   },
 
@@ -467,6 +480,9 @@ export const BadRequest_FieldViolation: MessageFns<BadRequest_FieldViolation> = 
     if (message.description !== "") {
       obj.description = message.description;
     }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
     return obj;
   },
 
@@ -477,6 +493,7 @@ export const BadRequest_FieldViolation: MessageFns<BadRequest_FieldViolation> = 
     const message = createBaseBadRequest_FieldViolation();
     message.field = object.field ?? "";
     message.description = object.description ?? "";
+    message.reason = object.reason ?? "";
     return message;
   },
 };

@@ -51,7 +51,7 @@ export interface Position {
 }
 
 export interface Start {
-  start:
+  at:
     | { $case: "earliest"; value: Start_Earliest }
     | { $case: "latest"; value: Start_Latest }
     | { $case: "position"; value: Position }
@@ -68,8 +68,8 @@ export interface Start_Latest {
 }
 
 export interface Skipped {
-  fromOffset: number;
-  toOffset: number;
+  firstOffset: number;
+  nextOffset: number;
   reason: Skipped_Reason;
 }
 
@@ -823,29 +823,29 @@ export const Position: MessageFns<Position> = {
 };
 
 function createBaseStart(): Start {
-  return { start: undefined };
+  return { at: undefined };
 }
 
 export const Start: MessageFns<Start> = {
   encode(message: Start, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    switch (message.start?.$case) {
+    switch (message.at?.$case) {
       case "earliest":
-        Start_Earliest.encode(message.start.value, writer.uint32(10).fork()).join();
+        Start_Earliest.encode(message.at.value, writer.uint32(10).fork()).join();
         break;
       case "latest":
-        Start_Latest.encode(message.start.value, writer.uint32(18).fork()).join();
+        Start_Latest.encode(message.at.value, writer.uint32(18).fork()).join();
         break;
       case "position":
-        Position.encode(message.start.value, writer.uint32(26).fork()).join();
+        Position.encode(message.at.value, writer.uint32(26).fork()).join();
         break;
       case "offset":
-        writer.uint32(32).uint64(message.start.value);
+        writer.uint32(32).uint64(message.at.value);
         break;
       case "time":
-        Timestamp.encode(message.start.value, writer.uint32(42).fork()).join();
+        Timestamp.encode(message.at.value, writer.uint32(42).fork()).join();
         break;
       case "last":
-        writer.uint32(48).uint64(message.start.value);
+        writer.uint32(48).uint64(message.at.value);
         break;
     }
     return writer;
@@ -869,7 +869,7 @@ export const Start: MessageFns<Start> = {
               break;
             }
 
-            message.start = { $case: "earliest", value: Start_Earliest.decode(reader, reader.uint32()) };
+            message.at = { $case: "earliest", value: Start_Earliest.decode(reader, reader.uint32()) };
             continue;
           }
           case 2: {
@@ -877,7 +877,7 @@ export const Start: MessageFns<Start> = {
               break;
             }
 
-            message.start = { $case: "latest", value: Start_Latest.decode(reader, reader.uint32()) };
+            message.at = { $case: "latest", value: Start_Latest.decode(reader, reader.uint32()) };
             continue;
           }
           case 3: {
@@ -885,7 +885,7 @@ export const Start: MessageFns<Start> = {
               break;
             }
 
-            message.start = { $case: "position", value: Position.decode(reader, reader.uint32()) };
+            message.at = { $case: "position", value: Position.decode(reader, reader.uint32()) };
             continue;
           }
           case 4: {
@@ -893,7 +893,7 @@ export const Start: MessageFns<Start> = {
               break;
             }
 
-            message.start = { $case: "offset", value: longToNumber(reader.uint64()) };
+            message.at = { $case: "offset", value: longToNumber(reader.uint64()) };
             continue;
           }
           case 5: {
@@ -901,7 +901,7 @@ export const Start: MessageFns<Start> = {
               break;
             }
 
-            message.start = { $case: "time", value: Timestamp.decode(reader, reader.uint32()) };
+            message.at = { $case: "time", value: Timestamp.decode(reader, reader.uint32()) };
             continue;
           }
           case 6: {
@@ -909,7 +909,7 @@ export const Start: MessageFns<Start> = {
               break;
             }
 
-            message.start = { $case: "last", value: longToNumber(reader.uint64()) };
+            message.at = { $case: "last", value: longToNumber(reader.uint64()) };
             continue;
           }
         }
@@ -926,7 +926,7 @@ export const Start: MessageFns<Start> = {
 
   fromJSON(object: any): Start {
     return {
-      start: isSet(object.earliest)
+      at: isSet(object.earliest)
         ? { $case: "earliest", value: Start_Earliest.fromJSON(object.earliest) }
         : isSet(object.latest)
         ? { $case: "latest", value: Start_Latest.fromJSON(object.latest) }
@@ -944,18 +944,18 @@ export const Start: MessageFns<Start> = {
 
   toJSON(message: Start): unknown {
     const obj: any = {};
-    if (message.start?.$case === "earliest") {
-      obj.earliest = Start_Earliest.toJSON(message.start.value);
-    } else if (message.start?.$case === "latest") {
-      obj.latest = Start_Latest.toJSON(message.start.value);
-    } else if (message.start?.$case === "position") {
-      obj.position = Position.toJSON(message.start.value);
-    } else if (message.start?.$case === "offset") {
-      obj.offset = Math.round(message.start.value);
-    } else if (message.start?.$case === "time") {
-      obj.time = fromTimestamp(message.start.value).toISOString();
-    } else if (message.start?.$case === "last") {
-      obj.last = Math.round(message.start.value);
+    if (message.at?.$case === "earliest") {
+      obj.earliest = Start_Earliest.toJSON(message.at.value);
+    } else if (message.at?.$case === "latest") {
+      obj.latest = Start_Latest.toJSON(message.at.value);
+    } else if (message.at?.$case === "position") {
+      obj.position = Position.toJSON(message.at.value);
+    } else if (message.at?.$case === "offset") {
+      obj.offset = Math.round(message.at.value);
+    } else if (message.at?.$case === "time") {
+      obj.time = fromTimestamp(message.at.value).toISOString();
+    } else if (message.at?.$case === "last") {
+      obj.last = Math.round(message.at.value);
     }
     return obj;
   },
@@ -965,40 +965,40 @@ export const Start: MessageFns<Start> = {
   },
   fromPartial<I extends Exact<DeepPartial<Start>, I>>(object: I): Start {
     const message = createBaseStart();
-    switch (object.start?.$case) {
+    switch (object.at?.$case) {
       case "earliest": {
-        if (object.start?.value !== undefined && object.start?.value !== null) {
-          message.start = { $case: "earliest", value: Start_Earliest.fromPartial(object.start.value) };
+        if (object.at?.value !== undefined && object.at?.value !== null) {
+          message.at = { $case: "earliest", value: Start_Earliest.fromPartial(object.at.value) };
         }
         break;
       }
       case "latest": {
-        if (object.start?.value !== undefined && object.start?.value !== null) {
-          message.start = { $case: "latest", value: Start_Latest.fromPartial(object.start.value) };
+        if (object.at?.value !== undefined && object.at?.value !== null) {
+          message.at = { $case: "latest", value: Start_Latest.fromPartial(object.at.value) };
         }
         break;
       }
       case "position": {
-        if (object.start?.value !== undefined && object.start?.value !== null) {
-          message.start = { $case: "position", value: Position.fromPartial(object.start.value) };
+        if (object.at?.value !== undefined && object.at?.value !== null) {
+          message.at = { $case: "position", value: Position.fromPartial(object.at.value) };
         }
         break;
       }
       case "offset": {
-        if (object.start?.value !== undefined && object.start?.value !== null) {
-          message.start = { $case: "offset", value: object.start.value };
+        if (object.at?.value !== undefined && object.at?.value !== null) {
+          message.at = { $case: "offset", value: object.at.value };
         }
         break;
       }
       case "time": {
-        if (object.start?.value !== undefined && object.start?.value !== null) {
-          message.start = { $case: "time", value: Timestamp.fromPartial(object.start.value) };
+        if (object.at?.value !== undefined && object.at?.value !== null) {
+          message.at = { $case: "time", value: Timestamp.fromPartial(object.at.value) };
         }
         break;
       }
       case "last": {
-        if (object.start?.value !== undefined && object.start?.value !== null) {
-          message.start = { $case: "last", value: object.start.value };
+        if (object.at?.value !== undefined && object.at?.value !== null) {
+          message.at = { $case: "last", value: object.at.value };
         }
         break;
       }
@@ -1112,16 +1112,16 @@ export const Start_Latest: MessageFns<Start_Latest> = {
 };
 
 function createBaseSkipped(): Skipped {
-  return { fromOffset: 0, toOffset: 0, reason: 0 };
+  return { firstOffset: 0, nextOffset: 0, reason: 0 };
 }
 
 export const Skipped: MessageFns<Skipped> = {
   encode(message: Skipped, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.fromOffset !== 0) {
-      writer.uint32(8).uint64(message.fromOffset);
+    if (message.firstOffset !== 0) {
+      writer.uint32(8).uint64(message.firstOffset);
     }
-    if (message.toOffset !== 0) {
-      writer.uint32(16).uint64(message.toOffset);
+    if (message.nextOffset !== 0) {
+      writer.uint32(16).uint64(message.nextOffset);
     }
     if (message.reason !== 0) {
       writer.uint32(24).int32(message.reason);
@@ -1147,7 +1147,7 @@ export const Skipped: MessageFns<Skipped> = {
               break;
             }
 
-            message.fromOffset = longToNumber(reader.uint64());
+            message.firstOffset = longToNumber(reader.uint64());
             continue;
           }
           case 2: {
@@ -1155,7 +1155,7 @@ export const Skipped: MessageFns<Skipped> = {
               break;
             }
 
-            message.toOffset = longToNumber(reader.uint64());
+            message.nextOffset = longToNumber(reader.uint64());
             continue;
           }
           case 3: {
@@ -1180,15 +1180,15 @@ export const Skipped: MessageFns<Skipped> = {
 
   fromJSON(object: any): Skipped {
     return {
-      fromOffset: isSet(object.fromOffset)
-        ? globalThis.Number(object.fromOffset)
-        : isSet(object.from_offset)
-        ? globalThis.Number(object.from_offset)
+      firstOffset: isSet(object.firstOffset)
+        ? globalThis.Number(object.firstOffset)
+        : isSet(object.first_offset)
+        ? globalThis.Number(object.first_offset)
         : 0,
-      toOffset: isSet(object.toOffset)
-        ? globalThis.Number(object.toOffset)
-        : isSet(object.to_offset)
-        ? globalThis.Number(object.to_offset)
+      nextOffset: isSet(object.nextOffset)
+        ? globalThis.Number(object.nextOffset)
+        : isSet(object.next_offset)
+        ? globalThis.Number(object.next_offset)
         : 0,
       reason: isSet(object.reason) ? skipped_ReasonFromJSON(object.reason) : 0,
     };
@@ -1196,11 +1196,11 @@ export const Skipped: MessageFns<Skipped> = {
 
   toJSON(message: Skipped): unknown {
     const obj: any = {};
-    if (message.fromOffset !== 0) {
-      obj.fromOffset = Math.round(message.fromOffset);
+    if (message.firstOffset !== 0) {
+      obj.firstOffset = Math.round(message.firstOffset);
     }
-    if (message.toOffset !== 0) {
-      obj.toOffset = Math.round(message.toOffset);
+    if (message.nextOffset !== 0) {
+      obj.nextOffset = Math.round(message.nextOffset);
     }
     if (message.reason !== 0) {
       obj.reason = skipped_ReasonToJSON(message.reason);
@@ -1213,8 +1213,8 @@ export const Skipped: MessageFns<Skipped> = {
   },
   fromPartial<I extends Exact<DeepPartial<Skipped>, I>>(object: I): Skipped {
     const message = createBaseSkipped();
-    message.fromOffset = object.fromOffset ?? 0;
-    message.toOffset = object.toOffset ?? 0;
+    message.firstOffset = object.firstOffset ?? 0;
+    message.nextOffset = object.nextOffset ?? 0;
     message.reason = object.reason ?? 0;
     return message;
   },

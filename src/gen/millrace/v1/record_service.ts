@@ -62,7 +62,7 @@ export interface PublishResponse {
 
 export interface ReadRequest {
   topic: string;
-  from: Start | undefined;
+  start: Start | undefined;
   direction: ReadRequest_Direction;
   until: ReadRequest_Until | undefined;
   limit: number;
@@ -110,7 +110,7 @@ export function readRequest_DirectionToJSON(object: ReadRequest_Direction): stri
 }
 
 export interface ReadRequest_Until {
-  until: { $case: "offset"; value: number } | { $case: "time"; value: Timestamp } | undefined;
+  at: { $case: "offset"; value: number } | { $case: "time"; value: Timestamp } | undefined;
 }
 
 export interface ReadResponse {
@@ -121,7 +121,7 @@ export interface ReadResponse {
 
 export interface FollowRequest {
   topic: string;
-  from: Start | undefined;
+  start: Start | undefined;
   whenBehind: FollowRequest_WhenBehind;
   whenTrimmed: Trimmed_Policy;
   filter: string;
@@ -874,7 +874,7 @@ export const PublishResponse: MessageFns<PublishResponse> = {
 };
 
 function createBaseReadRequest(): ReadRequest {
-  return { topic: "", from: undefined, direction: 0, until: undefined, limit: 0, whenTrimmed: 0, filter: "" };
+  return { topic: "", start: undefined, direction: 0, until: undefined, limit: 0, whenTrimmed: 0, filter: "" };
 }
 
 export const ReadRequest: MessageFns<ReadRequest> = {
@@ -882,8 +882,8 @@ export const ReadRequest: MessageFns<ReadRequest> = {
     if (message.topic !== "") {
       writer.uint32(10).string(message.topic);
     }
-    if (message.from !== undefined) {
-      Start.encode(message.from, writer.uint32(18).fork()).join();
+    if (message.start !== undefined) {
+      Start.encode(message.start, writer.uint32(18).fork()).join();
     }
     if (message.direction !== 0) {
       writer.uint32(24).int32(message.direction);
@@ -929,7 +929,7 @@ export const ReadRequest: MessageFns<ReadRequest> = {
               break;
             }
 
-            message.from = Start.decode(reader, reader.uint32());
+            message.start = Start.decode(reader, reader.uint32());
             continue;
           }
           case 3: {
@@ -987,7 +987,7 @@ export const ReadRequest: MessageFns<ReadRequest> = {
   fromJSON(object: any): ReadRequest {
     return {
       topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
-      from: isSet(object.from) ? Start.fromJSON(object.from) : undefined,
+      start: isSet(object.start) ? Start.fromJSON(object.start) : undefined,
       direction: isSet(object.direction) ? readRequest_DirectionFromJSON(object.direction) : 0,
       until: isSet(object.until) ? ReadRequest_Until.fromJSON(object.until) : undefined,
       limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
@@ -1005,8 +1005,8 @@ export const ReadRequest: MessageFns<ReadRequest> = {
     if (message.topic !== "") {
       obj.topic = message.topic;
     }
-    if (message.from !== undefined) {
-      obj.from = Start.toJSON(message.from);
+    if (message.start !== undefined) {
+      obj.start = Start.toJSON(message.start);
     }
     if (message.direction !== 0) {
       obj.direction = readRequest_DirectionToJSON(message.direction);
@@ -1032,7 +1032,7 @@ export const ReadRequest: MessageFns<ReadRequest> = {
   fromPartial<I extends Exact<DeepPartial<ReadRequest>, I>>(object: I): ReadRequest {
     const message = createBaseReadRequest();
     message.topic = object.topic ?? "";
-    message.from = (object.from !== undefined && object.from !== null) ? Start.fromPartial(object.from) : undefined;
+    message.start = (object.start !== undefined && object.start !== null) ? Start.fromPartial(object.start) : undefined;
     message.direction = object.direction ?? 0;
     message.until = (object.until !== undefined && object.until !== null)
       ? ReadRequest_Until.fromPartial(object.until)
@@ -1045,17 +1045,17 @@ export const ReadRequest: MessageFns<ReadRequest> = {
 };
 
 function createBaseReadRequest_Until(): ReadRequest_Until {
-  return { until: undefined };
+  return { at: undefined };
 }
 
 export const ReadRequest_Until: MessageFns<ReadRequest_Until> = {
   encode(message: ReadRequest_Until, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    switch (message.until?.$case) {
+    switch (message.at?.$case) {
       case "offset":
-        writer.uint32(8).uint64(message.until.value);
+        writer.uint32(8).uint64(message.at.value);
         break;
       case "time":
-        Timestamp.encode(message.until.value, writer.uint32(18).fork()).join();
+        Timestamp.encode(message.at.value, writer.uint32(18).fork()).join();
         break;
     }
     return writer;
@@ -1079,7 +1079,7 @@ export const ReadRequest_Until: MessageFns<ReadRequest_Until> = {
               break;
             }
 
-            message.until = { $case: "offset", value: longToNumber(reader.uint64()) };
+            message.at = { $case: "offset", value: longToNumber(reader.uint64()) };
             continue;
           }
           case 2: {
@@ -1087,7 +1087,7 @@ export const ReadRequest_Until: MessageFns<ReadRequest_Until> = {
               break;
             }
 
-            message.until = { $case: "time", value: Timestamp.decode(reader, reader.uint32()) };
+            message.at = { $case: "time", value: Timestamp.decode(reader, reader.uint32()) };
             continue;
           }
         }
@@ -1104,7 +1104,7 @@ export const ReadRequest_Until: MessageFns<ReadRequest_Until> = {
 
   fromJSON(object: any): ReadRequest_Until {
     return {
-      until: isSet(object.offset)
+      at: isSet(object.offset)
         ? { $case: "offset", value: globalThis.Number(object.offset) }
         : isSet(object.time)
         ? { $case: "time", value: fromJsonTimestamp(object.time) }
@@ -1114,10 +1114,10 @@ export const ReadRequest_Until: MessageFns<ReadRequest_Until> = {
 
   toJSON(message: ReadRequest_Until): unknown {
     const obj: any = {};
-    if (message.until?.$case === "offset") {
-      obj.offset = Math.round(message.until.value);
-    } else if (message.until?.$case === "time") {
-      obj.time = fromTimestamp(message.until.value).toISOString();
+    if (message.at?.$case === "offset") {
+      obj.offset = Math.round(message.at.value);
+    } else if (message.at?.$case === "time") {
+      obj.time = fromTimestamp(message.at.value).toISOString();
     }
     return obj;
   },
@@ -1127,16 +1127,16 @@ export const ReadRequest_Until: MessageFns<ReadRequest_Until> = {
   },
   fromPartial<I extends Exact<DeepPartial<ReadRequest_Until>, I>>(object: I): ReadRequest_Until {
     const message = createBaseReadRequest_Until();
-    switch (object.until?.$case) {
+    switch (object.at?.$case) {
       case "offset": {
-        if (object.until?.value !== undefined && object.until?.value !== null) {
-          message.until = { $case: "offset", value: object.until.value };
+        if (object.at?.value !== undefined && object.at?.value !== null) {
+          message.at = { $case: "offset", value: object.at.value };
         }
         break;
       }
       case "time": {
-        if (object.until?.value !== undefined && object.until?.value !== null) {
-          message.until = { $case: "time", value: Timestamp.fromPartial(object.until.value) };
+        if (object.at?.value !== undefined && object.at?.value !== null) {
+          message.at = { $case: "time", value: Timestamp.fromPartial(object.at.value) };
         }
         break;
       }
@@ -1249,7 +1249,7 @@ export const ReadResponse: MessageFns<ReadResponse> = {
 };
 
 function createBaseFollowRequest(): FollowRequest {
-  return { topic: "", from: undefined, whenBehind: 0, whenTrimmed: 0, filter: "" };
+  return { topic: "", start: undefined, whenBehind: 0, whenTrimmed: 0, filter: "" };
 }
 
 export const FollowRequest: MessageFns<FollowRequest> = {
@@ -1257,8 +1257,8 @@ export const FollowRequest: MessageFns<FollowRequest> = {
     if (message.topic !== "") {
       writer.uint32(10).string(message.topic);
     }
-    if (message.from !== undefined) {
-      Start.encode(message.from, writer.uint32(18).fork()).join();
+    if (message.start !== undefined) {
+      Start.encode(message.start, writer.uint32(18).fork()).join();
     }
     if (message.whenBehind !== 0) {
       writer.uint32(24).int32(message.whenBehind);
@@ -1298,7 +1298,7 @@ export const FollowRequest: MessageFns<FollowRequest> = {
               break;
             }
 
-            message.from = Start.decode(reader, reader.uint32());
+            message.start = Start.decode(reader, reader.uint32());
             continue;
           }
           case 3: {
@@ -1340,7 +1340,7 @@ export const FollowRequest: MessageFns<FollowRequest> = {
   fromJSON(object: any): FollowRequest {
     return {
       topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
-      from: isSet(object.from) ? Start.fromJSON(object.from) : undefined,
+      start: isSet(object.start) ? Start.fromJSON(object.start) : undefined,
       whenBehind: isSet(object.whenBehind)
         ? followRequest_WhenBehindFromJSON(object.whenBehind)
         : isSet(object.when_behind)
@@ -1360,8 +1360,8 @@ export const FollowRequest: MessageFns<FollowRequest> = {
     if (message.topic !== "") {
       obj.topic = message.topic;
     }
-    if (message.from !== undefined) {
-      obj.from = Start.toJSON(message.from);
+    if (message.start !== undefined) {
+      obj.start = Start.toJSON(message.start);
     }
     if (message.whenBehind !== 0) {
       obj.whenBehind = followRequest_WhenBehindToJSON(message.whenBehind);
@@ -1381,7 +1381,7 @@ export const FollowRequest: MessageFns<FollowRequest> = {
   fromPartial<I extends Exact<DeepPartial<FollowRequest>, I>>(object: I): FollowRequest {
     const message = createBaseFollowRequest();
     message.topic = object.topic ?? "";
-    message.from = (object.from !== undefined && object.from !== null) ? Start.fromPartial(object.from) : undefined;
+    message.start = (object.start !== undefined && object.start !== null) ? Start.fromPartial(object.start) : undefined;
     message.whenBehind = object.whenBehind ?? 0;
     message.whenTrimmed = object.whenTrimmed ?? 0;
     message.filter = object.filter ?? "";

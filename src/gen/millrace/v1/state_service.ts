@@ -38,7 +38,7 @@ export interface StateServiceListResponse {
 export interface StateServiceWatchRequest {
   topic: string;
   keyPrefix: string;
-  from: Position | undefined;
+  start: Position | undefined;
   rectangle: Rectangle | undefined;
   filter: string;
   changesOnly: boolean;
@@ -507,7 +507,7 @@ function createBaseStateServiceWatchRequest(): StateServiceWatchRequest {
   return {
     topic: "",
     keyPrefix: "",
-    from: undefined,
+    start: undefined,
     rectangle: undefined,
     filter: "",
     changesOnly: false,
@@ -523,8 +523,8 @@ export const StateServiceWatchRequest: MessageFns<StateServiceWatchRequest> = {
     if (message.keyPrefix !== "") {
       writer.uint32(18).string(message.keyPrefix);
     }
-    if (message.from !== undefined) {
-      Position.encode(message.from, writer.uint32(26).fork()).join();
+    if (message.start !== undefined) {
+      Position.encode(message.start, writer.uint32(26).fork()).join();
     }
     if (message.rectangle !== undefined) {
       Rectangle.encode(message.rectangle, writer.uint32(34).fork()).join();
@@ -575,7 +575,7 @@ export const StateServiceWatchRequest: MessageFns<StateServiceWatchRequest> = {
               break;
             }
 
-            message.from = Position.decode(reader, reader.uint32());
+            message.start = Position.decode(reader, reader.uint32());
             continue;
           }
           case 4: {
@@ -630,7 +630,7 @@ export const StateServiceWatchRequest: MessageFns<StateServiceWatchRequest> = {
         : isSet(object.key_prefix)
         ? globalThis.String(object.key_prefix)
         : "",
-      from: isSet(object.from) ? Position.fromJSON(object.from) : undefined,
+      start: isSet(object.start) ? Position.fromJSON(object.start) : undefined,
       rectangle: isSet(object.rectangle) ? Rectangle.fromJSON(object.rectangle) : undefined,
       filter: isSet(object.filter) ? globalThis.String(object.filter) : "",
       changesOnly: isSet(object.changesOnly)
@@ -654,8 +654,8 @@ export const StateServiceWatchRequest: MessageFns<StateServiceWatchRequest> = {
     if (message.keyPrefix !== "") {
       obj.keyPrefix = message.keyPrefix;
     }
-    if (message.from !== undefined) {
-      obj.from = Position.toJSON(message.from);
+    if (message.start !== undefined) {
+      obj.start = Position.toJSON(message.start);
     }
     if (message.rectangle !== undefined) {
       obj.rectangle = Rectangle.toJSON(message.rectangle);
@@ -679,7 +679,9 @@ export const StateServiceWatchRequest: MessageFns<StateServiceWatchRequest> = {
     const message = createBaseStateServiceWatchRequest();
     message.topic = object.topic ?? "";
     message.keyPrefix = object.keyPrefix ?? "";
-    message.from = (object.from !== undefined && object.from !== null) ? Position.fromPartial(object.from) : undefined;
+    message.start = (object.start !== undefined && object.start !== null)
+      ? Position.fromPartial(object.start)
+      : undefined;
     message.rectangle = (object.rectangle !== undefined && object.rectangle !== null)
       ? Rectangle.fromPartial(object.rectangle)
       : undefined;

@@ -83,10 +83,10 @@ export interface Subscription_LabelsEntry {
   value: string;
 }
 
-export interface SubscriptionServiceCreateRequest {
+export interface CreateSubscriptionRequest {
   subscription: string;
   topic: string;
-  from: Start | undefined;
+  start: Start | undefined;
   sharing: Subscription_Sharing;
   ackDeadline: Duration | undefined;
   attemptsMax: number;
@@ -96,36 +96,36 @@ export interface SubscriptionServiceCreateRequest {
   labels: Map<string, string>;
 }
 
-export interface SubscriptionServiceCreateRequest_LabelsEntry {
+export interface CreateSubscriptionRequest_LabelsEntry {
   key: string;
   value: string;
 }
 
-export interface SubscriptionServiceCreateResponse {
+export interface CreateSubscriptionResponse {
   subscription: Subscription | undefined;
 }
 
-export interface SubscriptionServiceGetRequest {
+export interface GetSubscriptionRequest {
   subscription: string;
 }
 
-export interface SubscriptionServiceGetResponse {
+export interface GetSubscriptionResponse {
   subscription: Subscription | undefined;
 }
 
-export interface SubscriptionServiceListRequest {
+export interface ListSubscriptionsRequest {
   prefix: string;
   topic: string;
   pageSize: number;
   pageToken: string;
 }
 
-export interface SubscriptionServiceListResponse {
+export interface ListSubscriptionsResponse {
   subscriptions: Subscription[];
   nextPageToken: string;
 }
 
-export interface SubscriptionServiceUpdateRequest {
+export interface UpdateSubscriptionRequest {
   subscription: string;
   updateMask: string[] | undefined;
   ackDeadline: Duration | undefined;
@@ -136,55 +136,55 @@ export interface SubscriptionServiceUpdateRequest {
   labels: Map<string, string>;
 }
 
-export interface SubscriptionServiceUpdateRequest_LabelsEntry {
+export interface UpdateSubscriptionRequest_LabelsEntry {
   key: string;
   value: string;
 }
 
-export interface SubscriptionServiceUpdateResponse {
+export interface UpdateSubscriptionResponse {
   subscription: Subscription | undefined;
 }
 
-export interface SubscriptionServiceDeleteRequest {
+export interface DeleteSubscriptionRequest {
   subscription: string;
 }
 
-export interface SubscriptionServiceDeleteResponse {
+export interface DeleteSubscriptionResponse {
 }
 
-export interface PauseRequest {
+export interface PauseSubscriptionRequest {
   subscription: string;
 }
 
-export interface PauseResponse {
+export interface PauseSubscriptionResponse {
   subscription: Subscription | undefined;
 }
 
-export interface ResumeRequest {
+export interface ResumeSubscriptionRequest {
   subscription: string;
 }
 
-export interface ResumeResponse {
+export interface ResumeSubscriptionResponse {
   subscription: Subscription | undefined;
 }
 
-export interface SeekRequest {
+export interface SeekSubscriptionRequest {
   subscription: string;
-  to: Start | undefined;
+  start: Start | undefined;
 }
 
-export interface SeekResponse {
+export interface SeekSubscriptionResponse {
   subscription: Subscription | undefined;
   cursor: Position | undefined;
 }
 
-export interface DescribeRequest {
+export interface DescribeSubscriptionRequest {
   subscription: string;
   interval: Duration | undefined;
   limit: number;
 }
 
-export interface DescribeResponse {
+export interface DescribeSubscriptionResponse {
   subscription: Subscription | undefined;
   cursor: Position | undefined;
   lagRecords: number;
@@ -193,10 +193,10 @@ export interface DescribeResponse {
   outstandingRecords: number;
   retryRecords: number;
   parkedRecords: number;
-  consumers: DescribeResponse_Consumer[];
+  consumers: DescribeSubscriptionResponse_Consumer[];
 }
 
-export interface DescribeResponse_Consumer {
+export interface DescribeSubscriptionResponse_Consumer {
   name: string;
   peer: string;
   node: string;
@@ -221,31 +221,44 @@ export interface OffsetRange {
 export interface ConsumeRequest {
   subscription: string;
   topic: string;
-  from: Start | undefined;
+  start: Start | undefined;
   consumer: string;
   window: Window | undefined;
-  acknowledge: OffsetRange[];
+  acknowledge: ConsumeRequest_Acknowledgement[];
   acknowledgeThrough?: number | undefined;
   reject: ConsumeRequest_Rejection[];
   extend: ConsumeRequest_Extension[];
   park: ConsumeRequest_Parking[];
-  release: OffsetRange[];
+  release: ConsumeRequest_Release[];
+}
+
+export interface ConsumeRequest_Acknowledgement {
+  offsets: OffsetRange | undefined;
+  attempt: number;
 }
 
 export interface ConsumeRequest_Rejection {
   offsets: OffsetRange | undefined;
+  attempt: number;
   delay: Duration | undefined;
   reason: string;
 }
 
 export interface ConsumeRequest_Extension {
   offsets: OffsetRange | undefined;
+  attempt: number;
   by: Duration | undefined;
 }
 
 export interface ConsumeRequest_Parking {
   offsets: OffsetRange | undefined;
+  attempt: number;
   reason: string;
+}
+
+export interface ConsumeRequest_Release {
+  offsets: OffsetRange | undefined;
+  attempt: number;
 }
 
 export interface ConsumeResponse {
@@ -300,6 +313,7 @@ export enum ConsumeResponse_Heartbeat_Waiting {
   DATABASE = 8,
   RETRY_DELAY = 9,
   TRANSPORT_BLOCKED = 10,
+  NODE_BUDGET = 11,
   UNRECOGNIZED = -1,
 }
 
@@ -338,6 +352,9 @@ export function consumeResponse_Heartbeat_WaitingFromJSON(object: any): ConsumeR
     case 10:
     case "TRANSPORT_BLOCKED":
       return ConsumeResponse_Heartbeat_Waiting.TRANSPORT_BLOCKED;
+    case 11:
+    case "NODE_BUDGET":
+      return ConsumeResponse_Heartbeat_Waiting.NODE_BUDGET;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -369,6 +386,8 @@ export function consumeResponse_Heartbeat_WaitingToJSON(object: ConsumeResponse_
       return "RETRY_DELAY";
     case ConsumeResponse_Heartbeat_Waiting.TRANSPORT_BLOCKED:
       return "TRANSPORT_BLOCKED";
+    case ConsumeResponse_Heartbeat_Waiting.NODE_BUDGET:
+      return "NODE_BUDGET";
     case ConsumeResponse_Heartbeat_Waiting.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
@@ -415,45 +434,45 @@ export interface ParkedRecord {
   reasons: string[];
 }
 
-export interface ListParkedRequest {
+export interface ListParkedRecordsRequest {
   subscription: string;
   filter: string;
   pageSize: number;
   pageToken: string;
 }
 
-export interface ListParkedResponse {
+export interface ListParkedRecordsResponse {
   records: ParkedRecord[];
   nextPageToken: string;
 }
 
-export interface GetParkedRequest {
+export interface GetParkedRecordRequest {
   subscription: string;
   offset: number;
 }
 
-export interface GetParkedResponse {
+export interface GetParkedRecordResponse {
   record: ParkedRecord | undefined;
 }
 
-export interface RedriveParkedRequest {
+export interface RedriveParkedRecordsRequest {
   subscription: string;
   offsets: OffsetRange[];
   filter: string;
   rate: number;
 }
 
-export interface RedriveParkedResponse {
+export interface RedriveParkedRecordsResponse {
   records: number;
 }
 
-export interface DiscardParkedRequest {
+export interface DiscardParkedRecordsRequest {
   subscription: string;
   offsets: OffsetRange[];
   filter: string;
 }
 
-export interface DiscardParkedResponse {
+export interface DiscardParkedRecordsResponse {
   records: number;
 }
 
@@ -854,11 +873,11 @@ export const Subscription_LabelsEntry: MessageFns<Subscription_LabelsEntry> = {
   },
 };
 
-function createBaseSubscriptionServiceCreateRequest(): SubscriptionServiceCreateRequest {
+function createBaseCreateSubscriptionRequest(): CreateSubscriptionRequest {
   return {
     subscription: "",
     topic: "",
-    from: undefined,
+    start: undefined,
     sharing: 0,
     ackDeadline: undefined,
     attemptsMax: 0,
@@ -869,16 +888,16 @@ function createBaseSubscriptionServiceCreateRequest(): SubscriptionServiceCreate
   };
 }
 
-export const SubscriptionServiceCreateRequest: MessageFns<SubscriptionServiceCreateRequest> = {
-  encode(message: SubscriptionServiceCreateRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const CreateSubscriptionRequest: MessageFns<CreateSubscriptionRequest> = {
+  encode(message: CreateSubscriptionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.subscription !== "") {
       writer.uint32(10).string(message.subscription);
     }
     if (message.topic !== "") {
       writer.uint32(18).string(message.topic);
     }
-    if (message.from !== undefined) {
-      Start.encode(message.from, writer.uint32(26).fork()).join();
+    if (message.start !== undefined) {
+      Start.encode(message.start, writer.uint32(26).fork()).join();
     }
     if (message.sharing !== 0) {
       writer.uint32(32).int32(message.sharing);
@@ -899,12 +918,12 @@ export const SubscriptionServiceCreateRequest: MessageFns<SubscriptionServiceCre
       writer.uint32(72).uint32(message.retryBacklog);
     }
     message.labels.forEach((value, key) => {
-      SubscriptionServiceCreateRequest_LabelsEntry.encode({ key: key as any, value }, writer.uint32(82).fork()).join();
+      CreateSubscriptionRequest_LabelsEntry.encode({ key: key as any, value }, writer.uint32(82).fork()).join();
     });
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): SubscriptionServiceCreateRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateSubscriptionRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -913,7 +932,7 @@ export const SubscriptionServiceCreateRequest: MessageFns<SubscriptionServiceCre
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseSubscriptionServiceCreateRequest();
+      const message = createBaseCreateSubscriptionRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -938,7 +957,7 @@ export const SubscriptionServiceCreateRequest: MessageFns<SubscriptionServiceCre
               break;
             }
 
-            message.from = Start.decode(reader, reader.uint32());
+            message.start = Start.decode(reader, reader.uint32());
             continue;
           }
           case 4: {
@@ -994,7 +1013,7 @@ export const SubscriptionServiceCreateRequest: MessageFns<SubscriptionServiceCre
               break;
             }
 
-            const entry10 = SubscriptionServiceCreateRequest_LabelsEntry.decode(reader, reader.uint32());
+            const entry10 = CreateSubscriptionRequest_LabelsEntry.decode(reader, reader.uint32());
             if (entry10.value !== undefined) {
               message.labels.set(entry10.key, entry10.value);
             }
@@ -1012,11 +1031,11 @@ export const SubscriptionServiceCreateRequest: MessageFns<SubscriptionServiceCre
     }
   },
 
-  fromJSON(object: any): SubscriptionServiceCreateRequest {
+  fromJSON(object: any): CreateSubscriptionRequest {
     return {
       subscription: isSet(object.subscription) ? globalThis.String(object.subscription) : "",
       topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
-      from: isSet(object.from) ? Start.fromJSON(object.from) : undefined,
+      start: isSet(object.start) ? Start.fromJSON(object.start) : undefined,
       sharing: isSet(object.sharing) ? subscription_SharingFromJSON(object.sharing) : 0,
       ackDeadline: isSet(object.ackDeadline)
         ? Duration.fromJSON(object.ackDeadline)
@@ -1055,7 +1074,7 @@ export const SubscriptionServiceCreateRequest: MessageFns<SubscriptionServiceCre
     };
   },
 
-  toJSON(message: SubscriptionServiceCreateRequest): unknown {
+  toJSON(message: CreateSubscriptionRequest): unknown {
     const obj: any = {};
     if (message.subscription !== "") {
       obj.subscription = message.subscription;
@@ -1063,8 +1082,8 @@ export const SubscriptionServiceCreateRequest: MessageFns<SubscriptionServiceCre
     if (message.topic !== "") {
       obj.topic = message.topic;
     }
-    if (message.from !== undefined) {
-      obj.from = Start.toJSON(message.from);
+    if (message.start !== undefined) {
+      obj.start = Start.toJSON(message.start);
     }
     if (message.sharing !== 0) {
       obj.sharing = subscription_SharingToJSON(message.sharing);
@@ -1093,18 +1112,14 @@ export const SubscriptionServiceCreateRequest: MessageFns<SubscriptionServiceCre
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<SubscriptionServiceCreateRequest>, I>>(
-    base?: I,
-  ): SubscriptionServiceCreateRequest {
-    return SubscriptionServiceCreateRequest.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<CreateSubscriptionRequest>, I>>(base?: I): CreateSubscriptionRequest {
+    return CreateSubscriptionRequest.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<SubscriptionServiceCreateRequest>, I>>(
-    object: I,
-  ): SubscriptionServiceCreateRequest {
-    const message = createBaseSubscriptionServiceCreateRequest();
+  fromPartial<I extends Exact<DeepPartial<CreateSubscriptionRequest>, I>>(object: I): CreateSubscriptionRequest {
+    const message = createBaseCreateSubscriptionRequest();
     message.subscription = object.subscription ?? "";
     message.topic = object.topic ?? "";
-    message.from = (object.from !== undefined && object.from !== null) ? Start.fromPartial(object.from) : undefined;
+    message.start = (object.start !== undefined && object.start !== null) ? Start.fromPartial(object.start) : undefined;
     message.sharing = object.sharing ?? 0;
     message.ackDeadline = (object.ackDeadline !== undefined && object.ackDeadline !== null)
       ? Duration.fromPartial(object.ackDeadline)
@@ -1130,15 +1145,12 @@ export const SubscriptionServiceCreateRequest: MessageFns<SubscriptionServiceCre
   },
 };
 
-function createBaseSubscriptionServiceCreateRequest_LabelsEntry(): SubscriptionServiceCreateRequest_LabelsEntry {
+function createBaseCreateSubscriptionRequest_LabelsEntry(): CreateSubscriptionRequest_LabelsEntry {
   return { key: "", value: "" };
 }
 
-export const SubscriptionServiceCreateRequest_LabelsEntry: MessageFns<SubscriptionServiceCreateRequest_LabelsEntry> = {
-  encode(
-    message: SubscriptionServiceCreateRequest_LabelsEntry,
-    writer: BinaryWriter = new BinaryWriter(),
-  ): BinaryWriter {
+export const CreateSubscriptionRequest_LabelsEntry: MessageFns<CreateSubscriptionRequest_LabelsEntry> = {
+  encode(message: CreateSubscriptionRequest_LabelsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.key !== "") {
       writer.uint32(10).string(message.key);
     }
@@ -1148,7 +1160,7 @@ export const SubscriptionServiceCreateRequest_LabelsEntry: MessageFns<Subscripti
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): SubscriptionServiceCreateRequest_LabelsEntry {
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateSubscriptionRequest_LabelsEntry {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1157,7 +1169,7 @@ export const SubscriptionServiceCreateRequest_LabelsEntry: MessageFns<Subscripti
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseSubscriptionServiceCreateRequest_LabelsEntry();
+      const message = createBaseCreateSubscriptionRequest_LabelsEntry();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1189,14 +1201,14 @@ export const SubscriptionServiceCreateRequest_LabelsEntry: MessageFns<Subscripti
     }
   },
 
-  fromJSON(object: any): SubscriptionServiceCreateRequest_LabelsEntry {
+  fromJSON(object: any): CreateSubscriptionRequest_LabelsEntry {
     return {
       key: isSet(object.key) ? globalThis.String(object.key) : "",
       value: isSet(object.value) ? globalThis.String(object.value) : "",
     };
   },
 
-  toJSON(message: SubscriptionServiceCreateRequest_LabelsEntry): unknown {
+  toJSON(message: CreateSubscriptionRequest_LabelsEntry): unknown {
     const obj: any = {};
     if (message.key !== "") {
       obj.key = message.key;
@@ -1207,34 +1219,34 @@ export const SubscriptionServiceCreateRequest_LabelsEntry: MessageFns<Subscripti
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<SubscriptionServiceCreateRequest_LabelsEntry>, I>>(
+  create<I extends Exact<DeepPartial<CreateSubscriptionRequest_LabelsEntry>, I>>(
     base?: I,
-  ): SubscriptionServiceCreateRequest_LabelsEntry {
-    return SubscriptionServiceCreateRequest_LabelsEntry.fromPartial(base ?? ({} as any));
+  ): CreateSubscriptionRequest_LabelsEntry {
+    return CreateSubscriptionRequest_LabelsEntry.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<SubscriptionServiceCreateRequest_LabelsEntry>, I>>(
+  fromPartial<I extends Exact<DeepPartial<CreateSubscriptionRequest_LabelsEntry>, I>>(
     object: I,
-  ): SubscriptionServiceCreateRequest_LabelsEntry {
-    const message = createBaseSubscriptionServiceCreateRequest_LabelsEntry();
+  ): CreateSubscriptionRequest_LabelsEntry {
+    const message = createBaseCreateSubscriptionRequest_LabelsEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
     return message;
   },
 };
 
-function createBaseSubscriptionServiceCreateResponse(): SubscriptionServiceCreateResponse {
+function createBaseCreateSubscriptionResponse(): CreateSubscriptionResponse {
   return { subscription: undefined };
 }
 
-export const SubscriptionServiceCreateResponse: MessageFns<SubscriptionServiceCreateResponse> = {
-  encode(message: SubscriptionServiceCreateResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const CreateSubscriptionResponse: MessageFns<CreateSubscriptionResponse> = {
+  encode(message: CreateSubscriptionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.subscription !== undefined) {
       Subscription.encode(message.subscription, writer.uint32(10).fork()).join();
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): SubscriptionServiceCreateResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateSubscriptionResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1243,7 +1255,7 @@ export const SubscriptionServiceCreateResponse: MessageFns<SubscriptionServiceCr
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseSubscriptionServiceCreateResponse();
+      const message = createBaseCreateSubscriptionResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1267,11 +1279,11 @@ export const SubscriptionServiceCreateResponse: MessageFns<SubscriptionServiceCr
     }
   },
 
-  fromJSON(object: any): SubscriptionServiceCreateResponse {
+  fromJSON(object: any): CreateSubscriptionResponse {
     return { subscription: isSet(object.subscription) ? Subscription.fromJSON(object.subscription) : undefined };
   },
 
-  toJSON(message: SubscriptionServiceCreateResponse): unknown {
+  toJSON(message: CreateSubscriptionResponse): unknown {
     const obj: any = {};
     if (message.subscription !== undefined) {
       obj.subscription = Subscription.toJSON(message.subscription);
@@ -1279,15 +1291,11 @@ export const SubscriptionServiceCreateResponse: MessageFns<SubscriptionServiceCr
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<SubscriptionServiceCreateResponse>, I>>(
-    base?: I,
-  ): SubscriptionServiceCreateResponse {
-    return SubscriptionServiceCreateResponse.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<CreateSubscriptionResponse>, I>>(base?: I): CreateSubscriptionResponse {
+    return CreateSubscriptionResponse.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<SubscriptionServiceCreateResponse>, I>>(
-    object: I,
-  ): SubscriptionServiceCreateResponse {
-    const message = createBaseSubscriptionServiceCreateResponse();
+  fromPartial<I extends Exact<DeepPartial<CreateSubscriptionResponse>, I>>(object: I): CreateSubscriptionResponse {
+    const message = createBaseCreateSubscriptionResponse();
     message.subscription = (object.subscription !== undefined && object.subscription !== null)
       ? Subscription.fromPartial(object.subscription)
       : undefined;
@@ -1295,19 +1303,19 @@ export const SubscriptionServiceCreateResponse: MessageFns<SubscriptionServiceCr
   },
 };
 
-function createBaseSubscriptionServiceGetRequest(): SubscriptionServiceGetRequest {
+function createBaseGetSubscriptionRequest(): GetSubscriptionRequest {
   return { subscription: "" };
 }
 
-export const SubscriptionServiceGetRequest: MessageFns<SubscriptionServiceGetRequest> = {
-  encode(message: SubscriptionServiceGetRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const GetSubscriptionRequest: MessageFns<GetSubscriptionRequest> = {
+  encode(message: GetSubscriptionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.subscription !== "") {
       writer.uint32(10).string(message.subscription);
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): SubscriptionServiceGetRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): GetSubscriptionRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1316,7 +1324,7 @@ export const SubscriptionServiceGetRequest: MessageFns<SubscriptionServiceGetReq
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseSubscriptionServiceGetRequest();
+      const message = createBaseGetSubscriptionRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1340,11 +1348,11 @@ export const SubscriptionServiceGetRequest: MessageFns<SubscriptionServiceGetReq
     }
   },
 
-  fromJSON(object: any): SubscriptionServiceGetRequest {
+  fromJSON(object: any): GetSubscriptionRequest {
     return { subscription: isSet(object.subscription) ? globalThis.String(object.subscription) : "" };
   },
 
-  toJSON(message: SubscriptionServiceGetRequest): unknown {
+  toJSON(message: GetSubscriptionRequest): unknown {
     const obj: any = {};
     if (message.subscription !== "") {
       obj.subscription = message.subscription;
@@ -1352,31 +1360,29 @@ export const SubscriptionServiceGetRequest: MessageFns<SubscriptionServiceGetReq
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<SubscriptionServiceGetRequest>, I>>(base?: I): SubscriptionServiceGetRequest {
-    return SubscriptionServiceGetRequest.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<GetSubscriptionRequest>, I>>(base?: I): GetSubscriptionRequest {
+    return GetSubscriptionRequest.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<SubscriptionServiceGetRequest>, I>>(
-    object: I,
-  ): SubscriptionServiceGetRequest {
-    const message = createBaseSubscriptionServiceGetRequest();
+  fromPartial<I extends Exact<DeepPartial<GetSubscriptionRequest>, I>>(object: I): GetSubscriptionRequest {
+    const message = createBaseGetSubscriptionRequest();
     message.subscription = object.subscription ?? "";
     return message;
   },
 };
 
-function createBaseSubscriptionServiceGetResponse(): SubscriptionServiceGetResponse {
+function createBaseGetSubscriptionResponse(): GetSubscriptionResponse {
   return { subscription: undefined };
 }
 
-export const SubscriptionServiceGetResponse: MessageFns<SubscriptionServiceGetResponse> = {
-  encode(message: SubscriptionServiceGetResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const GetSubscriptionResponse: MessageFns<GetSubscriptionResponse> = {
+  encode(message: GetSubscriptionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.subscription !== undefined) {
       Subscription.encode(message.subscription, writer.uint32(10).fork()).join();
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): SubscriptionServiceGetResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): GetSubscriptionResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1385,7 +1391,7 @@ export const SubscriptionServiceGetResponse: MessageFns<SubscriptionServiceGetRe
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseSubscriptionServiceGetResponse();
+      const message = createBaseGetSubscriptionResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1409,11 +1415,11 @@ export const SubscriptionServiceGetResponse: MessageFns<SubscriptionServiceGetRe
     }
   },
 
-  fromJSON(object: any): SubscriptionServiceGetResponse {
+  fromJSON(object: any): GetSubscriptionResponse {
     return { subscription: isSet(object.subscription) ? Subscription.fromJSON(object.subscription) : undefined };
   },
 
-  toJSON(message: SubscriptionServiceGetResponse): unknown {
+  toJSON(message: GetSubscriptionResponse): unknown {
     const obj: any = {};
     if (message.subscription !== undefined) {
       obj.subscription = Subscription.toJSON(message.subscription);
@@ -1421,13 +1427,11 @@ export const SubscriptionServiceGetResponse: MessageFns<SubscriptionServiceGetRe
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<SubscriptionServiceGetResponse>, I>>(base?: I): SubscriptionServiceGetResponse {
-    return SubscriptionServiceGetResponse.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<GetSubscriptionResponse>, I>>(base?: I): GetSubscriptionResponse {
+    return GetSubscriptionResponse.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<SubscriptionServiceGetResponse>, I>>(
-    object: I,
-  ): SubscriptionServiceGetResponse {
-    const message = createBaseSubscriptionServiceGetResponse();
+  fromPartial<I extends Exact<DeepPartial<GetSubscriptionResponse>, I>>(object: I): GetSubscriptionResponse {
+    const message = createBaseGetSubscriptionResponse();
     message.subscription = (object.subscription !== undefined && object.subscription !== null)
       ? Subscription.fromPartial(object.subscription)
       : undefined;
@@ -1435,12 +1439,12 @@ export const SubscriptionServiceGetResponse: MessageFns<SubscriptionServiceGetRe
   },
 };
 
-function createBaseSubscriptionServiceListRequest(): SubscriptionServiceListRequest {
+function createBaseListSubscriptionsRequest(): ListSubscriptionsRequest {
   return { prefix: "", topic: "", pageSize: 0, pageToken: "" };
 }
 
-export const SubscriptionServiceListRequest: MessageFns<SubscriptionServiceListRequest> = {
-  encode(message: SubscriptionServiceListRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const ListSubscriptionsRequest: MessageFns<ListSubscriptionsRequest> = {
+  encode(message: ListSubscriptionsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.prefix !== "") {
       writer.uint32(10).string(message.prefix);
     }
@@ -1456,7 +1460,7 @@ export const SubscriptionServiceListRequest: MessageFns<SubscriptionServiceListR
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): SubscriptionServiceListRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSubscriptionsRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1465,7 +1469,7 @@ export const SubscriptionServiceListRequest: MessageFns<SubscriptionServiceListR
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseSubscriptionServiceListRequest();
+      const message = createBaseListSubscriptionsRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1513,7 +1517,7 @@ export const SubscriptionServiceListRequest: MessageFns<SubscriptionServiceListR
     }
   },
 
-  fromJSON(object: any): SubscriptionServiceListRequest {
+  fromJSON(object: any): ListSubscriptionsRequest {
     return {
       prefix: isSet(object.prefix) ? globalThis.String(object.prefix) : "",
       topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
@@ -1530,7 +1534,7 @@ export const SubscriptionServiceListRequest: MessageFns<SubscriptionServiceListR
     };
   },
 
-  toJSON(message: SubscriptionServiceListRequest): unknown {
+  toJSON(message: ListSubscriptionsRequest): unknown {
     const obj: any = {};
     if (message.prefix !== "") {
       obj.prefix = message.prefix;
@@ -1547,13 +1551,11 @@ export const SubscriptionServiceListRequest: MessageFns<SubscriptionServiceListR
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<SubscriptionServiceListRequest>, I>>(base?: I): SubscriptionServiceListRequest {
-    return SubscriptionServiceListRequest.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<ListSubscriptionsRequest>, I>>(base?: I): ListSubscriptionsRequest {
+    return ListSubscriptionsRequest.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<SubscriptionServiceListRequest>, I>>(
-    object: I,
-  ): SubscriptionServiceListRequest {
-    const message = createBaseSubscriptionServiceListRequest();
+  fromPartial<I extends Exact<DeepPartial<ListSubscriptionsRequest>, I>>(object: I): ListSubscriptionsRequest {
+    const message = createBaseListSubscriptionsRequest();
     message.prefix = object.prefix ?? "";
     message.topic = object.topic ?? "";
     message.pageSize = object.pageSize ?? 0;
@@ -1562,12 +1564,12 @@ export const SubscriptionServiceListRequest: MessageFns<SubscriptionServiceListR
   },
 };
 
-function createBaseSubscriptionServiceListResponse(): SubscriptionServiceListResponse {
+function createBaseListSubscriptionsResponse(): ListSubscriptionsResponse {
   return { subscriptions: [], nextPageToken: "" };
 }
 
-export const SubscriptionServiceListResponse: MessageFns<SubscriptionServiceListResponse> = {
-  encode(message: SubscriptionServiceListResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const ListSubscriptionsResponse: MessageFns<ListSubscriptionsResponse> = {
+  encode(message: ListSubscriptionsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.subscriptions) {
       Subscription.encode(v!, writer.uint32(10).fork()).join();
     }
@@ -1577,7 +1579,7 @@ export const SubscriptionServiceListResponse: MessageFns<SubscriptionServiceList
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): SubscriptionServiceListResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSubscriptionsResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1586,7 +1588,7 @@ export const SubscriptionServiceListResponse: MessageFns<SubscriptionServiceList
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseSubscriptionServiceListResponse();
+      const message = createBaseListSubscriptionsResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1618,7 +1620,7 @@ export const SubscriptionServiceListResponse: MessageFns<SubscriptionServiceList
     }
   },
 
-  fromJSON(object: any): SubscriptionServiceListResponse {
+  fromJSON(object: any): ListSubscriptionsResponse {
     return {
       subscriptions: globalThis.Array.isArray(object?.subscriptions)
         ? object.subscriptions.map((e: any) => Subscription.fromJSON(e))
@@ -1631,7 +1633,7 @@ export const SubscriptionServiceListResponse: MessageFns<SubscriptionServiceList
     };
   },
 
-  toJSON(message: SubscriptionServiceListResponse): unknown {
+  toJSON(message: ListSubscriptionsResponse): unknown {
     const obj: any = {};
     if (message.subscriptions?.length) {
       obj.subscriptions = message.subscriptions.map((e) => Subscription.toJSON(e));
@@ -1642,20 +1644,18 @@ export const SubscriptionServiceListResponse: MessageFns<SubscriptionServiceList
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<SubscriptionServiceListResponse>, I>>(base?: I): SubscriptionServiceListResponse {
-    return SubscriptionServiceListResponse.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<ListSubscriptionsResponse>, I>>(base?: I): ListSubscriptionsResponse {
+    return ListSubscriptionsResponse.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<SubscriptionServiceListResponse>, I>>(
-    object: I,
-  ): SubscriptionServiceListResponse {
-    const message = createBaseSubscriptionServiceListResponse();
+  fromPartial<I extends Exact<DeepPartial<ListSubscriptionsResponse>, I>>(object: I): ListSubscriptionsResponse {
+    const message = createBaseListSubscriptionsResponse();
     message.subscriptions = object.subscriptions?.map((e) => Subscription.fromPartial(e)) || [];
     message.nextPageToken = object.nextPageToken ?? "";
     return message;
   },
 };
 
-function createBaseSubscriptionServiceUpdateRequest(): SubscriptionServiceUpdateRequest {
+function createBaseUpdateSubscriptionRequest(): UpdateSubscriptionRequest {
   return {
     subscription: "",
     updateMask: undefined,
@@ -1668,8 +1668,8 @@ function createBaseSubscriptionServiceUpdateRequest(): SubscriptionServiceUpdate
   };
 }
 
-export const SubscriptionServiceUpdateRequest: MessageFns<SubscriptionServiceUpdateRequest> = {
-  encode(message: SubscriptionServiceUpdateRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const UpdateSubscriptionRequest: MessageFns<UpdateSubscriptionRequest> = {
+  encode(message: UpdateSubscriptionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.subscription !== "") {
       writer.uint32(10).string(message.subscription);
     }
@@ -1692,12 +1692,12 @@ export const SubscriptionServiceUpdateRequest: MessageFns<SubscriptionServiceUpd
       writer.uint32(56).uint32(message.retryBacklog);
     }
     message.labels.forEach((value, key) => {
-      SubscriptionServiceUpdateRequest_LabelsEntry.encode({ key: key as any, value }, writer.uint32(66).fork()).join();
+      UpdateSubscriptionRequest_LabelsEntry.encode({ key: key as any, value }, writer.uint32(66).fork()).join();
     });
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): SubscriptionServiceUpdateRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateSubscriptionRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1706,7 +1706,7 @@ export const SubscriptionServiceUpdateRequest: MessageFns<SubscriptionServiceUpd
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseSubscriptionServiceUpdateRequest();
+      const message = createBaseUpdateSubscriptionRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1771,7 +1771,7 @@ export const SubscriptionServiceUpdateRequest: MessageFns<SubscriptionServiceUpd
               break;
             }
 
-            const entry8 = SubscriptionServiceUpdateRequest_LabelsEntry.decode(reader, reader.uint32());
+            const entry8 = UpdateSubscriptionRequest_LabelsEntry.decode(reader, reader.uint32());
             if (entry8.value !== undefined) {
               message.labels.set(entry8.key, entry8.value);
             }
@@ -1789,7 +1789,7 @@ export const SubscriptionServiceUpdateRequest: MessageFns<SubscriptionServiceUpd
     }
   },
 
-  fromJSON(object: any): SubscriptionServiceUpdateRequest {
+  fromJSON(object: any): UpdateSubscriptionRequest {
     return {
       subscription: isSet(object.subscription) ? globalThis.String(object.subscription) : "",
       updateMask: isSet(object.updateMask)
@@ -1834,7 +1834,7 @@ export const SubscriptionServiceUpdateRequest: MessageFns<SubscriptionServiceUpd
     };
   },
 
-  toJSON(message: SubscriptionServiceUpdateRequest): unknown {
+  toJSON(message: UpdateSubscriptionRequest): unknown {
     const obj: any = {};
     if (message.subscription !== "") {
       obj.subscription = message.subscription;
@@ -1866,15 +1866,11 @@ export const SubscriptionServiceUpdateRequest: MessageFns<SubscriptionServiceUpd
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<SubscriptionServiceUpdateRequest>, I>>(
-    base?: I,
-  ): SubscriptionServiceUpdateRequest {
-    return SubscriptionServiceUpdateRequest.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<UpdateSubscriptionRequest>, I>>(base?: I): UpdateSubscriptionRequest {
+    return UpdateSubscriptionRequest.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<SubscriptionServiceUpdateRequest>, I>>(
-    object: I,
-  ): SubscriptionServiceUpdateRequest {
-    const message = createBaseSubscriptionServiceUpdateRequest();
+  fromPartial<I extends Exact<DeepPartial<UpdateSubscriptionRequest>, I>>(object: I): UpdateSubscriptionRequest {
+    const message = createBaseUpdateSubscriptionRequest();
     message.subscription = object.subscription ?? "";
     message.updateMask = object.updateMask ?? undefined;
     message.ackDeadline = (object.ackDeadline !== undefined && object.ackDeadline !== null)
@@ -1901,15 +1897,12 @@ export const SubscriptionServiceUpdateRequest: MessageFns<SubscriptionServiceUpd
   },
 };
 
-function createBaseSubscriptionServiceUpdateRequest_LabelsEntry(): SubscriptionServiceUpdateRequest_LabelsEntry {
+function createBaseUpdateSubscriptionRequest_LabelsEntry(): UpdateSubscriptionRequest_LabelsEntry {
   return { key: "", value: "" };
 }
 
-export const SubscriptionServiceUpdateRequest_LabelsEntry: MessageFns<SubscriptionServiceUpdateRequest_LabelsEntry> = {
-  encode(
-    message: SubscriptionServiceUpdateRequest_LabelsEntry,
-    writer: BinaryWriter = new BinaryWriter(),
-  ): BinaryWriter {
+export const UpdateSubscriptionRequest_LabelsEntry: MessageFns<UpdateSubscriptionRequest_LabelsEntry> = {
+  encode(message: UpdateSubscriptionRequest_LabelsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.key !== "") {
       writer.uint32(10).string(message.key);
     }
@@ -1919,7 +1912,7 @@ export const SubscriptionServiceUpdateRequest_LabelsEntry: MessageFns<Subscripti
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): SubscriptionServiceUpdateRequest_LabelsEntry {
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateSubscriptionRequest_LabelsEntry {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1928,7 +1921,7 @@ export const SubscriptionServiceUpdateRequest_LabelsEntry: MessageFns<Subscripti
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseSubscriptionServiceUpdateRequest_LabelsEntry();
+      const message = createBaseUpdateSubscriptionRequest_LabelsEntry();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1960,14 +1953,14 @@ export const SubscriptionServiceUpdateRequest_LabelsEntry: MessageFns<Subscripti
     }
   },
 
-  fromJSON(object: any): SubscriptionServiceUpdateRequest_LabelsEntry {
+  fromJSON(object: any): UpdateSubscriptionRequest_LabelsEntry {
     return {
       key: isSet(object.key) ? globalThis.String(object.key) : "",
       value: isSet(object.value) ? globalThis.String(object.value) : "",
     };
   },
 
-  toJSON(message: SubscriptionServiceUpdateRequest_LabelsEntry): unknown {
+  toJSON(message: UpdateSubscriptionRequest_LabelsEntry): unknown {
     const obj: any = {};
     if (message.key !== "") {
       obj.key = message.key;
@@ -1978,34 +1971,34 @@ export const SubscriptionServiceUpdateRequest_LabelsEntry: MessageFns<Subscripti
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<SubscriptionServiceUpdateRequest_LabelsEntry>, I>>(
+  create<I extends Exact<DeepPartial<UpdateSubscriptionRequest_LabelsEntry>, I>>(
     base?: I,
-  ): SubscriptionServiceUpdateRequest_LabelsEntry {
-    return SubscriptionServiceUpdateRequest_LabelsEntry.fromPartial(base ?? ({} as any));
+  ): UpdateSubscriptionRequest_LabelsEntry {
+    return UpdateSubscriptionRequest_LabelsEntry.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<SubscriptionServiceUpdateRequest_LabelsEntry>, I>>(
+  fromPartial<I extends Exact<DeepPartial<UpdateSubscriptionRequest_LabelsEntry>, I>>(
     object: I,
-  ): SubscriptionServiceUpdateRequest_LabelsEntry {
-    const message = createBaseSubscriptionServiceUpdateRequest_LabelsEntry();
+  ): UpdateSubscriptionRequest_LabelsEntry {
+    const message = createBaseUpdateSubscriptionRequest_LabelsEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
     return message;
   },
 };
 
-function createBaseSubscriptionServiceUpdateResponse(): SubscriptionServiceUpdateResponse {
+function createBaseUpdateSubscriptionResponse(): UpdateSubscriptionResponse {
   return { subscription: undefined };
 }
 
-export const SubscriptionServiceUpdateResponse: MessageFns<SubscriptionServiceUpdateResponse> = {
-  encode(message: SubscriptionServiceUpdateResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const UpdateSubscriptionResponse: MessageFns<UpdateSubscriptionResponse> = {
+  encode(message: UpdateSubscriptionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.subscription !== undefined) {
       Subscription.encode(message.subscription, writer.uint32(10).fork()).join();
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): SubscriptionServiceUpdateResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateSubscriptionResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -2014,7 +2007,7 @@ export const SubscriptionServiceUpdateResponse: MessageFns<SubscriptionServiceUp
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseSubscriptionServiceUpdateResponse();
+      const message = createBaseUpdateSubscriptionResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -2038,11 +2031,11 @@ export const SubscriptionServiceUpdateResponse: MessageFns<SubscriptionServiceUp
     }
   },
 
-  fromJSON(object: any): SubscriptionServiceUpdateResponse {
+  fromJSON(object: any): UpdateSubscriptionResponse {
     return { subscription: isSet(object.subscription) ? Subscription.fromJSON(object.subscription) : undefined };
   },
 
-  toJSON(message: SubscriptionServiceUpdateResponse): unknown {
+  toJSON(message: UpdateSubscriptionResponse): unknown {
     const obj: any = {};
     if (message.subscription !== undefined) {
       obj.subscription = Subscription.toJSON(message.subscription);
@@ -2050,15 +2043,11 @@ export const SubscriptionServiceUpdateResponse: MessageFns<SubscriptionServiceUp
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<SubscriptionServiceUpdateResponse>, I>>(
-    base?: I,
-  ): SubscriptionServiceUpdateResponse {
-    return SubscriptionServiceUpdateResponse.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<UpdateSubscriptionResponse>, I>>(base?: I): UpdateSubscriptionResponse {
+    return UpdateSubscriptionResponse.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<SubscriptionServiceUpdateResponse>, I>>(
-    object: I,
-  ): SubscriptionServiceUpdateResponse {
-    const message = createBaseSubscriptionServiceUpdateResponse();
+  fromPartial<I extends Exact<DeepPartial<UpdateSubscriptionResponse>, I>>(object: I): UpdateSubscriptionResponse {
+    const message = createBaseUpdateSubscriptionResponse();
     message.subscription = (object.subscription !== undefined && object.subscription !== null)
       ? Subscription.fromPartial(object.subscription)
       : undefined;
@@ -2066,19 +2055,19 @@ export const SubscriptionServiceUpdateResponse: MessageFns<SubscriptionServiceUp
   },
 };
 
-function createBaseSubscriptionServiceDeleteRequest(): SubscriptionServiceDeleteRequest {
+function createBaseDeleteSubscriptionRequest(): DeleteSubscriptionRequest {
   return { subscription: "" };
 }
 
-export const SubscriptionServiceDeleteRequest: MessageFns<SubscriptionServiceDeleteRequest> = {
-  encode(message: SubscriptionServiceDeleteRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const DeleteSubscriptionRequest: MessageFns<DeleteSubscriptionRequest> = {
+  encode(message: DeleteSubscriptionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.subscription !== "") {
       writer.uint32(10).string(message.subscription);
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): SubscriptionServiceDeleteRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): DeleteSubscriptionRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -2087,7 +2076,7 @@ export const SubscriptionServiceDeleteRequest: MessageFns<SubscriptionServiceDel
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseSubscriptionServiceDeleteRequest();
+      const message = createBaseDeleteSubscriptionRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -2111,11 +2100,11 @@ export const SubscriptionServiceDeleteRequest: MessageFns<SubscriptionServiceDel
     }
   },
 
-  fromJSON(object: any): SubscriptionServiceDeleteRequest {
+  fromJSON(object: any): DeleteSubscriptionRequest {
     return { subscription: isSet(object.subscription) ? globalThis.String(object.subscription) : "" };
   },
 
-  toJSON(message: SubscriptionServiceDeleteRequest): unknown {
+  toJSON(message: DeleteSubscriptionRequest): unknown {
     const obj: any = {};
     if (message.subscription !== "") {
       obj.subscription = message.subscription;
@@ -2123,30 +2112,26 @@ export const SubscriptionServiceDeleteRequest: MessageFns<SubscriptionServiceDel
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<SubscriptionServiceDeleteRequest>, I>>(
-    base?: I,
-  ): SubscriptionServiceDeleteRequest {
-    return SubscriptionServiceDeleteRequest.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<DeleteSubscriptionRequest>, I>>(base?: I): DeleteSubscriptionRequest {
+    return DeleteSubscriptionRequest.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<SubscriptionServiceDeleteRequest>, I>>(
-    object: I,
-  ): SubscriptionServiceDeleteRequest {
-    const message = createBaseSubscriptionServiceDeleteRequest();
+  fromPartial<I extends Exact<DeepPartial<DeleteSubscriptionRequest>, I>>(object: I): DeleteSubscriptionRequest {
+    const message = createBaseDeleteSubscriptionRequest();
     message.subscription = object.subscription ?? "";
     return message;
   },
 };
 
-function createBaseSubscriptionServiceDeleteResponse(): SubscriptionServiceDeleteResponse {
+function createBaseDeleteSubscriptionResponse(): DeleteSubscriptionResponse {
   return {};
 }
 
-export const SubscriptionServiceDeleteResponse: MessageFns<SubscriptionServiceDeleteResponse> = {
-  encode(_: SubscriptionServiceDeleteResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const DeleteSubscriptionResponse: MessageFns<DeleteSubscriptionResponse> = {
+  encode(_: DeleteSubscriptionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): SubscriptionServiceDeleteResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): DeleteSubscriptionResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -2155,7 +2140,7 @@ export const SubscriptionServiceDeleteResponse: MessageFns<SubscriptionServiceDe
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseSubscriptionServiceDeleteResponse();
+      const message = createBaseDeleteSubscriptionResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -2171,41 +2156,37 @@ export const SubscriptionServiceDeleteResponse: MessageFns<SubscriptionServiceDe
     }
   },
 
-  fromJSON(_: any): SubscriptionServiceDeleteResponse {
+  fromJSON(_: any): DeleteSubscriptionResponse {
     return {};
   },
 
-  toJSON(_: SubscriptionServiceDeleteResponse): unknown {
+  toJSON(_: DeleteSubscriptionResponse): unknown {
     const obj: any = {};
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<SubscriptionServiceDeleteResponse>, I>>(
-    base?: I,
-  ): SubscriptionServiceDeleteResponse {
-    return SubscriptionServiceDeleteResponse.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<DeleteSubscriptionResponse>, I>>(base?: I): DeleteSubscriptionResponse {
+    return DeleteSubscriptionResponse.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<SubscriptionServiceDeleteResponse>, I>>(
-    _: I,
-  ): SubscriptionServiceDeleteResponse {
-    const message = createBaseSubscriptionServiceDeleteResponse();
+  fromPartial<I extends Exact<DeepPartial<DeleteSubscriptionResponse>, I>>(_: I): DeleteSubscriptionResponse {
+    const message = createBaseDeleteSubscriptionResponse();
     return message;
   },
 };
 
-function createBasePauseRequest(): PauseRequest {
+function createBasePauseSubscriptionRequest(): PauseSubscriptionRequest {
   return { subscription: "" };
 }
 
-export const PauseRequest: MessageFns<PauseRequest> = {
-  encode(message: PauseRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const PauseSubscriptionRequest: MessageFns<PauseSubscriptionRequest> = {
+  encode(message: PauseSubscriptionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.subscription !== "") {
       writer.uint32(10).string(message.subscription);
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): PauseRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): PauseSubscriptionRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -2214,7 +2195,7 @@ export const PauseRequest: MessageFns<PauseRequest> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBasePauseRequest();
+      const message = createBasePauseSubscriptionRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -2238,11 +2219,11 @@ export const PauseRequest: MessageFns<PauseRequest> = {
     }
   },
 
-  fromJSON(object: any): PauseRequest {
+  fromJSON(object: any): PauseSubscriptionRequest {
     return { subscription: isSet(object.subscription) ? globalThis.String(object.subscription) : "" };
   },
 
-  toJSON(message: PauseRequest): unknown {
+  toJSON(message: PauseSubscriptionRequest): unknown {
     const obj: any = {};
     if (message.subscription !== "") {
       obj.subscription = message.subscription;
@@ -2250,29 +2231,29 @@ export const PauseRequest: MessageFns<PauseRequest> = {
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<PauseRequest>, I>>(base?: I): PauseRequest {
-    return PauseRequest.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<PauseSubscriptionRequest>, I>>(base?: I): PauseSubscriptionRequest {
+    return PauseSubscriptionRequest.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<PauseRequest>, I>>(object: I): PauseRequest {
-    const message = createBasePauseRequest();
+  fromPartial<I extends Exact<DeepPartial<PauseSubscriptionRequest>, I>>(object: I): PauseSubscriptionRequest {
+    const message = createBasePauseSubscriptionRequest();
     message.subscription = object.subscription ?? "";
     return message;
   },
 };
 
-function createBasePauseResponse(): PauseResponse {
+function createBasePauseSubscriptionResponse(): PauseSubscriptionResponse {
   return { subscription: undefined };
 }
 
-export const PauseResponse: MessageFns<PauseResponse> = {
-  encode(message: PauseResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const PauseSubscriptionResponse: MessageFns<PauseSubscriptionResponse> = {
+  encode(message: PauseSubscriptionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.subscription !== undefined) {
       Subscription.encode(message.subscription, writer.uint32(10).fork()).join();
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): PauseResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): PauseSubscriptionResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -2281,7 +2262,7 @@ export const PauseResponse: MessageFns<PauseResponse> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBasePauseResponse();
+      const message = createBasePauseSubscriptionResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -2305,11 +2286,11 @@ export const PauseResponse: MessageFns<PauseResponse> = {
     }
   },
 
-  fromJSON(object: any): PauseResponse {
+  fromJSON(object: any): PauseSubscriptionResponse {
     return { subscription: isSet(object.subscription) ? Subscription.fromJSON(object.subscription) : undefined };
   },
 
-  toJSON(message: PauseResponse): unknown {
+  toJSON(message: PauseSubscriptionResponse): unknown {
     const obj: any = {};
     if (message.subscription !== undefined) {
       obj.subscription = Subscription.toJSON(message.subscription);
@@ -2317,11 +2298,11 @@ export const PauseResponse: MessageFns<PauseResponse> = {
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<PauseResponse>, I>>(base?: I): PauseResponse {
-    return PauseResponse.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<PauseSubscriptionResponse>, I>>(base?: I): PauseSubscriptionResponse {
+    return PauseSubscriptionResponse.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<PauseResponse>, I>>(object: I): PauseResponse {
-    const message = createBasePauseResponse();
+  fromPartial<I extends Exact<DeepPartial<PauseSubscriptionResponse>, I>>(object: I): PauseSubscriptionResponse {
+    const message = createBasePauseSubscriptionResponse();
     message.subscription = (object.subscription !== undefined && object.subscription !== null)
       ? Subscription.fromPartial(object.subscription)
       : undefined;
@@ -2329,19 +2310,19 @@ export const PauseResponse: MessageFns<PauseResponse> = {
   },
 };
 
-function createBaseResumeRequest(): ResumeRequest {
+function createBaseResumeSubscriptionRequest(): ResumeSubscriptionRequest {
   return { subscription: "" };
 }
 
-export const ResumeRequest: MessageFns<ResumeRequest> = {
-  encode(message: ResumeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const ResumeSubscriptionRequest: MessageFns<ResumeSubscriptionRequest> = {
+  encode(message: ResumeSubscriptionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.subscription !== "") {
       writer.uint32(10).string(message.subscription);
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): ResumeRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): ResumeSubscriptionRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -2350,7 +2331,7 @@ export const ResumeRequest: MessageFns<ResumeRequest> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseResumeRequest();
+      const message = createBaseResumeSubscriptionRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -2374,11 +2355,11 @@ export const ResumeRequest: MessageFns<ResumeRequest> = {
     }
   },
 
-  fromJSON(object: any): ResumeRequest {
+  fromJSON(object: any): ResumeSubscriptionRequest {
     return { subscription: isSet(object.subscription) ? globalThis.String(object.subscription) : "" };
   },
 
-  toJSON(message: ResumeRequest): unknown {
+  toJSON(message: ResumeSubscriptionRequest): unknown {
     const obj: any = {};
     if (message.subscription !== "") {
       obj.subscription = message.subscription;
@@ -2386,29 +2367,29 @@ export const ResumeRequest: MessageFns<ResumeRequest> = {
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<ResumeRequest>, I>>(base?: I): ResumeRequest {
-    return ResumeRequest.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<ResumeSubscriptionRequest>, I>>(base?: I): ResumeSubscriptionRequest {
+    return ResumeSubscriptionRequest.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<ResumeRequest>, I>>(object: I): ResumeRequest {
-    const message = createBaseResumeRequest();
+  fromPartial<I extends Exact<DeepPartial<ResumeSubscriptionRequest>, I>>(object: I): ResumeSubscriptionRequest {
+    const message = createBaseResumeSubscriptionRequest();
     message.subscription = object.subscription ?? "";
     return message;
   },
 };
 
-function createBaseResumeResponse(): ResumeResponse {
+function createBaseResumeSubscriptionResponse(): ResumeSubscriptionResponse {
   return { subscription: undefined };
 }
 
-export const ResumeResponse: MessageFns<ResumeResponse> = {
-  encode(message: ResumeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const ResumeSubscriptionResponse: MessageFns<ResumeSubscriptionResponse> = {
+  encode(message: ResumeSubscriptionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.subscription !== undefined) {
       Subscription.encode(message.subscription, writer.uint32(10).fork()).join();
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): ResumeResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): ResumeSubscriptionResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -2417,7 +2398,7 @@ export const ResumeResponse: MessageFns<ResumeResponse> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseResumeResponse();
+      const message = createBaseResumeSubscriptionResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -2441,11 +2422,11 @@ export const ResumeResponse: MessageFns<ResumeResponse> = {
     }
   },
 
-  fromJSON(object: any): ResumeResponse {
+  fromJSON(object: any): ResumeSubscriptionResponse {
     return { subscription: isSet(object.subscription) ? Subscription.fromJSON(object.subscription) : undefined };
   },
 
-  toJSON(message: ResumeResponse): unknown {
+  toJSON(message: ResumeSubscriptionResponse): unknown {
     const obj: any = {};
     if (message.subscription !== undefined) {
       obj.subscription = Subscription.toJSON(message.subscription);
@@ -2453,11 +2434,11 @@ export const ResumeResponse: MessageFns<ResumeResponse> = {
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<ResumeResponse>, I>>(base?: I): ResumeResponse {
-    return ResumeResponse.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<ResumeSubscriptionResponse>, I>>(base?: I): ResumeSubscriptionResponse {
+    return ResumeSubscriptionResponse.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<ResumeResponse>, I>>(object: I): ResumeResponse {
-    const message = createBaseResumeResponse();
+  fromPartial<I extends Exact<DeepPartial<ResumeSubscriptionResponse>, I>>(object: I): ResumeSubscriptionResponse {
+    const message = createBaseResumeSubscriptionResponse();
     message.subscription = (object.subscription !== undefined && object.subscription !== null)
       ? Subscription.fromPartial(object.subscription)
       : undefined;
@@ -2465,22 +2446,22 @@ export const ResumeResponse: MessageFns<ResumeResponse> = {
   },
 };
 
-function createBaseSeekRequest(): SeekRequest {
-  return { subscription: "", to: undefined };
+function createBaseSeekSubscriptionRequest(): SeekSubscriptionRequest {
+  return { subscription: "", start: undefined };
 }
 
-export const SeekRequest: MessageFns<SeekRequest> = {
-  encode(message: SeekRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const SeekSubscriptionRequest: MessageFns<SeekSubscriptionRequest> = {
+  encode(message: SeekSubscriptionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.subscription !== "") {
       writer.uint32(10).string(message.subscription);
     }
-    if (message.to !== undefined) {
-      Start.encode(message.to, writer.uint32(18).fork()).join();
+    if (message.start !== undefined) {
+      Start.encode(message.start, writer.uint32(18).fork()).join();
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): SeekRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): SeekSubscriptionRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -2489,7 +2470,7 @@ export const SeekRequest: MessageFns<SeekRequest> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseSeekRequest();
+      const message = createBaseSeekSubscriptionRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -2506,7 +2487,7 @@ export const SeekRequest: MessageFns<SeekRequest> = {
               break;
             }
 
-            message.to = Start.decode(reader, reader.uint32());
+            message.start = Start.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -2521,41 +2502,41 @@ export const SeekRequest: MessageFns<SeekRequest> = {
     }
   },
 
-  fromJSON(object: any): SeekRequest {
+  fromJSON(object: any): SeekSubscriptionRequest {
     return {
       subscription: isSet(object.subscription) ? globalThis.String(object.subscription) : "",
-      to: isSet(object.to) ? Start.fromJSON(object.to) : undefined,
+      start: isSet(object.start) ? Start.fromJSON(object.start) : undefined,
     };
   },
 
-  toJSON(message: SeekRequest): unknown {
+  toJSON(message: SeekSubscriptionRequest): unknown {
     const obj: any = {};
     if (message.subscription !== "") {
       obj.subscription = message.subscription;
     }
-    if (message.to !== undefined) {
-      obj.to = Start.toJSON(message.to);
+    if (message.start !== undefined) {
+      obj.start = Start.toJSON(message.start);
     }
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<SeekRequest>, I>>(base?: I): SeekRequest {
-    return SeekRequest.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<SeekSubscriptionRequest>, I>>(base?: I): SeekSubscriptionRequest {
+    return SeekSubscriptionRequest.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<SeekRequest>, I>>(object: I): SeekRequest {
-    const message = createBaseSeekRequest();
+  fromPartial<I extends Exact<DeepPartial<SeekSubscriptionRequest>, I>>(object: I): SeekSubscriptionRequest {
+    const message = createBaseSeekSubscriptionRequest();
     message.subscription = object.subscription ?? "";
-    message.to = (object.to !== undefined && object.to !== null) ? Start.fromPartial(object.to) : undefined;
+    message.start = (object.start !== undefined && object.start !== null) ? Start.fromPartial(object.start) : undefined;
     return message;
   },
 };
 
-function createBaseSeekResponse(): SeekResponse {
+function createBaseSeekSubscriptionResponse(): SeekSubscriptionResponse {
   return { subscription: undefined, cursor: undefined };
 }
 
-export const SeekResponse: MessageFns<SeekResponse> = {
-  encode(message: SeekResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const SeekSubscriptionResponse: MessageFns<SeekSubscriptionResponse> = {
+  encode(message: SeekSubscriptionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.subscription !== undefined) {
       Subscription.encode(message.subscription, writer.uint32(10).fork()).join();
     }
@@ -2565,7 +2546,7 @@ export const SeekResponse: MessageFns<SeekResponse> = {
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): SeekResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): SeekSubscriptionResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -2574,7 +2555,7 @@ export const SeekResponse: MessageFns<SeekResponse> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseSeekResponse();
+      const message = createBaseSeekSubscriptionResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -2606,14 +2587,14 @@ export const SeekResponse: MessageFns<SeekResponse> = {
     }
   },
 
-  fromJSON(object: any): SeekResponse {
+  fromJSON(object: any): SeekSubscriptionResponse {
     return {
       subscription: isSet(object.subscription) ? Subscription.fromJSON(object.subscription) : undefined,
       cursor: isSet(object.cursor) ? Position.fromJSON(object.cursor) : undefined,
     };
   },
 
-  toJSON(message: SeekResponse): unknown {
+  toJSON(message: SeekSubscriptionResponse): unknown {
     const obj: any = {};
     if (message.subscription !== undefined) {
       obj.subscription = Subscription.toJSON(message.subscription);
@@ -2624,11 +2605,11 @@ export const SeekResponse: MessageFns<SeekResponse> = {
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<SeekResponse>, I>>(base?: I): SeekResponse {
-    return SeekResponse.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<SeekSubscriptionResponse>, I>>(base?: I): SeekSubscriptionResponse {
+    return SeekSubscriptionResponse.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<SeekResponse>, I>>(object: I): SeekResponse {
-    const message = createBaseSeekResponse();
+  fromPartial<I extends Exact<DeepPartial<SeekSubscriptionResponse>, I>>(object: I): SeekSubscriptionResponse {
+    const message = createBaseSeekSubscriptionResponse();
     message.subscription = (object.subscription !== undefined && object.subscription !== null)
       ? Subscription.fromPartial(object.subscription)
       : undefined;
@@ -2639,12 +2620,12 @@ export const SeekResponse: MessageFns<SeekResponse> = {
   },
 };
 
-function createBaseDescribeRequest(): DescribeRequest {
+function createBaseDescribeSubscriptionRequest(): DescribeSubscriptionRequest {
   return { subscription: "", interval: undefined, limit: 0 };
 }
 
-export const DescribeRequest: MessageFns<DescribeRequest> = {
-  encode(message: DescribeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const DescribeSubscriptionRequest: MessageFns<DescribeSubscriptionRequest> = {
+  encode(message: DescribeSubscriptionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.subscription !== "") {
       writer.uint32(10).string(message.subscription);
     }
@@ -2657,7 +2638,7 @@ export const DescribeRequest: MessageFns<DescribeRequest> = {
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): DescribeRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): DescribeSubscriptionRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -2666,7 +2647,7 @@ export const DescribeRequest: MessageFns<DescribeRequest> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseDescribeRequest();
+      const message = createBaseDescribeSubscriptionRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -2706,7 +2687,7 @@ export const DescribeRequest: MessageFns<DescribeRequest> = {
     }
   },
 
-  fromJSON(object: any): DescribeRequest {
+  fromJSON(object: any): DescribeSubscriptionRequest {
     return {
       subscription: isSet(object.subscription) ? globalThis.String(object.subscription) : "",
       interval: isSet(object.interval) ? Duration.fromJSON(object.interval) : undefined,
@@ -2714,7 +2695,7 @@ export const DescribeRequest: MessageFns<DescribeRequest> = {
     };
   },
 
-  toJSON(message: DescribeRequest): unknown {
+  toJSON(message: DescribeSubscriptionRequest): unknown {
     const obj: any = {};
     if (message.subscription !== "") {
       obj.subscription = message.subscription;
@@ -2728,11 +2709,11 @@ export const DescribeRequest: MessageFns<DescribeRequest> = {
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<DescribeRequest>, I>>(base?: I): DescribeRequest {
-    return DescribeRequest.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<DescribeSubscriptionRequest>, I>>(base?: I): DescribeSubscriptionRequest {
+    return DescribeSubscriptionRequest.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<DescribeRequest>, I>>(object: I): DescribeRequest {
-    const message = createBaseDescribeRequest();
+  fromPartial<I extends Exact<DeepPartial<DescribeSubscriptionRequest>, I>>(object: I): DescribeSubscriptionRequest {
+    const message = createBaseDescribeSubscriptionRequest();
     message.subscription = object.subscription ?? "";
     message.interval = (object.interval !== undefined && object.interval !== null)
       ? Duration.fromPartial(object.interval)
@@ -2742,7 +2723,7 @@ export const DescribeRequest: MessageFns<DescribeRequest> = {
   },
 };
 
-function createBaseDescribeResponse(): DescribeResponse {
+function createBaseDescribeSubscriptionResponse(): DescribeSubscriptionResponse {
   return {
     subscription: undefined,
     cursor: undefined,
@@ -2756,8 +2737,8 @@ function createBaseDescribeResponse(): DescribeResponse {
   };
 }
 
-export const DescribeResponse: MessageFns<DescribeResponse> = {
-  encode(message: DescribeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const DescribeSubscriptionResponse: MessageFns<DescribeSubscriptionResponse> = {
+  encode(message: DescribeSubscriptionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.subscription !== undefined) {
       Subscription.encode(message.subscription, writer.uint32(10).fork()).join();
     }
@@ -2783,12 +2764,12 @@ export const DescribeResponse: MessageFns<DescribeResponse> = {
       writer.uint32(64).uint64(message.parkedRecords);
     }
     for (const v of message.consumers) {
-      DescribeResponse_Consumer.encode(v!, writer.uint32(74).fork()).join();
+      DescribeSubscriptionResponse_Consumer.encode(v!, writer.uint32(74).fork()).join();
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): DescribeResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): DescribeSubscriptionResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -2797,7 +2778,7 @@ export const DescribeResponse: MessageFns<DescribeResponse> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseDescribeResponse();
+      const message = createBaseDescribeSubscriptionResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -2870,7 +2851,7 @@ export const DescribeResponse: MessageFns<DescribeResponse> = {
               break;
             }
 
-            message.consumers.push(DescribeResponse_Consumer.decode(reader, reader.uint32()));
+            message.consumers.push(DescribeSubscriptionResponse_Consumer.decode(reader, reader.uint32()));
             continue;
           }
         }
@@ -2885,7 +2866,7 @@ export const DescribeResponse: MessageFns<DescribeResponse> = {
     }
   },
 
-  fromJSON(object: any): DescribeResponse {
+  fromJSON(object: any): DescribeSubscriptionResponse {
     return {
       subscription: isSet(object.subscription) ? Subscription.fromJSON(object.subscription) : undefined,
       cursor: isSet(object.cursor) ? Position.fromJSON(object.cursor) : undefined,
@@ -2920,12 +2901,12 @@ export const DescribeResponse: MessageFns<DescribeResponse> = {
         ? globalThis.Number(object.parked_records)
         : 0,
       consumers: globalThis.Array.isArray(object?.consumers)
-        ? object.consumers.map((e: any) => DescribeResponse_Consumer.fromJSON(e))
+        ? object.consumers.map((e: any) => DescribeSubscriptionResponse_Consumer.fromJSON(e))
         : [],
     };
   },
 
-  toJSON(message: DescribeResponse): unknown {
+  toJSON(message: DescribeSubscriptionResponse): unknown {
     const obj: any = {};
     if (message.subscription !== undefined) {
       obj.subscription = Subscription.toJSON(message.subscription);
@@ -2952,16 +2933,16 @@ export const DescribeResponse: MessageFns<DescribeResponse> = {
       obj.parkedRecords = Math.round(message.parkedRecords);
     }
     if (message.consumers?.length) {
-      obj.consumers = message.consumers.map((e) => DescribeResponse_Consumer.toJSON(e));
+      obj.consumers = message.consumers.map((e) => DescribeSubscriptionResponse_Consumer.toJSON(e));
     }
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<DescribeResponse>, I>>(base?: I): DescribeResponse {
-    return DescribeResponse.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<DescribeSubscriptionResponse>, I>>(base?: I): DescribeSubscriptionResponse {
+    return DescribeSubscriptionResponse.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<DescribeResponse>, I>>(object: I): DescribeResponse {
-    const message = createBaseDescribeResponse();
+  fromPartial<I extends Exact<DeepPartial<DescribeSubscriptionResponse>, I>>(object: I): DescribeSubscriptionResponse {
+    const message = createBaseDescribeSubscriptionResponse();
     message.subscription = (object.subscription !== undefined && object.subscription !== null)
       ? Subscription.fromPartial(object.subscription)
       : undefined;
@@ -2976,12 +2957,12 @@ export const DescribeResponse: MessageFns<DescribeResponse> = {
     message.outstandingRecords = object.outstandingRecords ?? 0;
     message.retryRecords = object.retryRecords ?? 0;
     message.parkedRecords = object.parkedRecords ?? 0;
-    message.consumers = object.consumers?.map((e) => DescribeResponse_Consumer.fromPartial(e)) || [];
+    message.consumers = object.consumers?.map((e) => DescribeSubscriptionResponse_Consumer.fromPartial(e)) || [];
     return message;
   },
 };
 
-function createBaseDescribeResponse_Consumer(): DescribeResponse_Consumer {
+function createBaseDescribeSubscriptionResponse_Consumer(): DescribeSubscriptionResponse_Consumer {
   return {
     name: "",
     peer: "",
@@ -2995,8 +2976,8 @@ function createBaseDescribeResponse_Consumer(): DescribeResponse_Consumer {
   };
 }
 
-export const DescribeResponse_Consumer: MessageFns<DescribeResponse_Consumer> = {
-  encode(message: DescribeResponse_Consumer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const DescribeSubscriptionResponse_Consumer: MessageFns<DescribeSubscriptionResponse_Consumer> = {
+  encode(message: DescribeSubscriptionResponse_Consumer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.name !== "") {
       writer.uint32(10).string(message.name);
     }
@@ -3027,7 +3008,7 @@ export const DescribeResponse_Consumer: MessageFns<DescribeResponse_Consumer> = 
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): DescribeResponse_Consumer {
+  decode(input: BinaryReader | Uint8Array, length?: number): DescribeSubscriptionResponse_Consumer {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -3036,7 +3017,7 @@ export const DescribeResponse_Consumer: MessageFns<DescribeResponse_Consumer> = 
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseDescribeResponse_Consumer();
+      const message = createBaseDescribeSubscriptionResponse_Consumer();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -3124,7 +3105,7 @@ export const DescribeResponse_Consumer: MessageFns<DescribeResponse_Consumer> = 
     }
   },
 
-  fromJSON(object: any): DescribeResponse_Consumer {
+  fromJSON(object: any): DescribeSubscriptionResponse_Consumer {
     return {
       name: isSet(object.name) ? globalThis.String(object.name) : "",
       peer: isSet(object.peer) ? globalThis.String(object.peer) : "",
@@ -3154,7 +3135,7 @@ export const DescribeResponse_Consumer: MessageFns<DescribeResponse_Consumer> = 
     };
   },
 
-  toJSON(message: DescribeResponse_Consumer): unknown {
+  toJSON(message: DescribeSubscriptionResponse_Consumer): unknown {
     const obj: any = {};
     if (message.name !== "") {
       obj.name = message.name;
@@ -3186,11 +3167,15 @@ export const DescribeResponse_Consumer: MessageFns<DescribeResponse_Consumer> = 
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<DescribeResponse_Consumer>, I>>(base?: I): DescribeResponse_Consumer {
-    return DescribeResponse_Consumer.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<DescribeSubscriptionResponse_Consumer>, I>>(
+    base?: I,
+  ): DescribeSubscriptionResponse_Consumer {
+    return DescribeSubscriptionResponse_Consumer.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<DescribeResponse_Consumer>, I>>(object: I): DescribeResponse_Consumer {
-    const message = createBaseDescribeResponse_Consumer();
+  fromPartial<I extends Exact<DeepPartial<DescribeSubscriptionResponse_Consumer>, I>>(
+    object: I,
+  ): DescribeSubscriptionResponse_Consumer {
+    const message = createBaseDescribeSubscriptionResponse_Consumer();
     message.name = object.name ?? "";
     message.peer = object.peer ?? "";
     message.node = object.node ?? "";
@@ -3393,7 +3378,7 @@ function createBaseConsumeRequest(): ConsumeRequest {
   return {
     subscription: "",
     topic: "",
-    from: undefined,
+    start: undefined,
     consumer: "",
     window: undefined,
     acknowledge: [],
@@ -3413,8 +3398,8 @@ export const ConsumeRequest: MessageFns<ConsumeRequest> = {
     if (message.topic !== "") {
       writer.uint32(18).string(message.topic);
     }
-    if (message.from !== undefined) {
-      Start.encode(message.from, writer.uint32(26).fork()).join();
+    if (message.start !== undefined) {
+      Start.encode(message.start, writer.uint32(26).fork()).join();
     }
     if (message.consumer !== "") {
       writer.uint32(34).string(message.consumer);
@@ -3423,7 +3408,7 @@ export const ConsumeRequest: MessageFns<ConsumeRequest> = {
       Window.encode(message.window, writer.uint32(42).fork()).join();
     }
     for (const v of message.acknowledge) {
-      OffsetRange.encode(v!, writer.uint32(50).fork()).join();
+      ConsumeRequest_Acknowledgement.encode(v!, writer.uint32(50).fork()).join();
     }
     if (message.acknowledgeThrough !== undefined) {
       writer.uint32(56).uint64(message.acknowledgeThrough);
@@ -3438,7 +3423,7 @@ export const ConsumeRequest: MessageFns<ConsumeRequest> = {
       ConsumeRequest_Parking.encode(v!, writer.uint32(82).fork()).join();
     }
     for (const v of message.release) {
-      OffsetRange.encode(v!, writer.uint32(90).fork()).join();
+      ConsumeRequest_Release.encode(v!, writer.uint32(90).fork()).join();
     }
     return writer;
   },
@@ -3477,7 +3462,7 @@ export const ConsumeRequest: MessageFns<ConsumeRequest> = {
               break;
             }
 
-            message.from = Start.decode(reader, reader.uint32());
+            message.start = Start.decode(reader, reader.uint32());
             continue;
           }
           case 4: {
@@ -3501,7 +3486,7 @@ export const ConsumeRequest: MessageFns<ConsumeRequest> = {
               break;
             }
 
-            message.acknowledge.push(OffsetRange.decode(reader, reader.uint32()));
+            message.acknowledge.push(ConsumeRequest_Acknowledgement.decode(reader, reader.uint32()));
             continue;
           }
           case 7: {
@@ -3541,7 +3526,7 @@ export const ConsumeRequest: MessageFns<ConsumeRequest> = {
               break;
             }
 
-            message.release.push(OffsetRange.decode(reader, reader.uint32()));
+            message.release.push(ConsumeRequest_Release.decode(reader, reader.uint32()));
             continue;
           }
         }
@@ -3560,11 +3545,11 @@ export const ConsumeRequest: MessageFns<ConsumeRequest> = {
     return {
       subscription: isSet(object.subscription) ? globalThis.String(object.subscription) : "",
       topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
-      from: isSet(object.from) ? Start.fromJSON(object.from) : undefined,
+      start: isSet(object.start) ? Start.fromJSON(object.start) : undefined,
       consumer: isSet(object.consumer) ? globalThis.String(object.consumer) : "",
       window: isSet(object.window) ? Window.fromJSON(object.window) : undefined,
       acknowledge: globalThis.Array.isArray(object?.acknowledge)
-        ? object.acknowledge.map((e: any) => OffsetRange.fromJSON(e))
+        ? object.acknowledge.map((e: any) => ConsumeRequest_Acknowledgement.fromJSON(e))
         : [],
       acknowledgeThrough: isSet(object.acknowledgeThrough)
         ? globalThis.Number(object.acknowledgeThrough)
@@ -3580,7 +3565,9 @@ export const ConsumeRequest: MessageFns<ConsumeRequest> = {
       park: globalThis.Array.isArray(object?.park)
         ? object.park.map((e: any) => ConsumeRequest_Parking.fromJSON(e))
         : [],
-      release: globalThis.Array.isArray(object?.release) ? object.release.map((e: any) => OffsetRange.fromJSON(e)) : [],
+      release: globalThis.Array.isArray(object?.release)
+        ? object.release.map((e: any) => ConsumeRequest_Release.fromJSON(e))
+        : [],
     };
   },
 
@@ -3592,8 +3579,8 @@ export const ConsumeRequest: MessageFns<ConsumeRequest> = {
     if (message.topic !== "") {
       obj.topic = message.topic;
     }
-    if (message.from !== undefined) {
-      obj.from = Start.toJSON(message.from);
+    if (message.start !== undefined) {
+      obj.start = Start.toJSON(message.start);
     }
     if (message.consumer !== "") {
       obj.consumer = message.consumer;
@@ -3602,7 +3589,7 @@ export const ConsumeRequest: MessageFns<ConsumeRequest> = {
       obj.window = Window.toJSON(message.window);
     }
     if (message.acknowledge?.length) {
-      obj.acknowledge = message.acknowledge.map((e) => OffsetRange.toJSON(e));
+      obj.acknowledge = message.acknowledge.map((e) => ConsumeRequest_Acknowledgement.toJSON(e));
     }
     if (message.acknowledgeThrough !== undefined) {
       obj.acknowledgeThrough = Math.round(message.acknowledgeThrough);
@@ -3617,7 +3604,7 @@ export const ConsumeRequest: MessageFns<ConsumeRequest> = {
       obj.park = message.park.map((e) => ConsumeRequest_Parking.toJSON(e));
     }
     if (message.release?.length) {
-      obj.release = message.release.map((e) => OffsetRange.toJSON(e));
+      obj.release = message.release.map((e) => ConsumeRequest_Release.toJSON(e));
     }
     return obj;
   },
@@ -3629,23 +3616,112 @@ export const ConsumeRequest: MessageFns<ConsumeRequest> = {
     const message = createBaseConsumeRequest();
     message.subscription = object.subscription ?? "";
     message.topic = object.topic ?? "";
-    message.from = (object.from !== undefined && object.from !== null) ? Start.fromPartial(object.from) : undefined;
+    message.start = (object.start !== undefined && object.start !== null) ? Start.fromPartial(object.start) : undefined;
     message.consumer = object.consumer ?? "";
     message.window = (object.window !== undefined && object.window !== null)
       ? Window.fromPartial(object.window)
       : undefined;
-    message.acknowledge = object.acknowledge?.map((e) => OffsetRange.fromPartial(e)) || [];
+    message.acknowledge = object.acknowledge?.map((e) => ConsumeRequest_Acknowledgement.fromPartial(e)) || [];
     message.acknowledgeThrough = object.acknowledgeThrough ?? undefined;
     message.reject = object.reject?.map((e) => ConsumeRequest_Rejection.fromPartial(e)) || [];
     message.extend = object.extend?.map((e) => ConsumeRequest_Extension.fromPartial(e)) || [];
     message.park = object.park?.map((e) => ConsumeRequest_Parking.fromPartial(e)) || [];
-    message.release = object.release?.map((e) => OffsetRange.fromPartial(e)) || [];
+    message.release = object.release?.map((e) => ConsumeRequest_Release.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseConsumeRequest_Acknowledgement(): ConsumeRequest_Acknowledgement {
+  return { offsets: undefined, attempt: 0 };
+}
+
+export const ConsumeRequest_Acknowledgement: MessageFns<ConsumeRequest_Acknowledgement> = {
+  encode(message: ConsumeRequest_Acknowledgement, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.offsets !== undefined) {
+      OffsetRange.encode(message.offsets, writer.uint32(10).fork()).join();
+    }
+    if (message.attempt !== 0) {
+      writer.uint32(16).uint32(message.attempt);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ConsumeRequest_Acknowledgement {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConsumeRequest_Acknowledgement();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.offsets = OffsetRange.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.attempt = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ConsumeRequest_Acknowledgement {
+    return {
+      offsets: isSet(object.offsets) ? OffsetRange.fromJSON(object.offsets) : undefined,
+      attempt: isSet(object.attempt) ? globalThis.Number(object.attempt) : 0,
+    };
+  },
+
+  toJSON(message: ConsumeRequest_Acknowledgement): unknown {
+    const obj: any = {};
+    if (message.offsets !== undefined) {
+      obj.offsets = OffsetRange.toJSON(message.offsets);
+    }
+    if (message.attempt !== 0) {
+      obj.attempt = Math.round(message.attempt);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ConsumeRequest_Acknowledgement>, I>>(base?: I): ConsumeRequest_Acknowledgement {
+    return ConsumeRequest_Acknowledgement.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ConsumeRequest_Acknowledgement>, I>>(
+    object: I,
+  ): ConsumeRequest_Acknowledgement {
+    const message = createBaseConsumeRequest_Acknowledgement();
+    message.offsets = (object.offsets !== undefined && object.offsets !== null)
+      ? OffsetRange.fromPartial(object.offsets)
+      : undefined;
+    message.attempt = object.attempt ?? 0;
     return message;
   },
 };
 
 function createBaseConsumeRequest_Rejection(): ConsumeRequest_Rejection {
-  return { offsets: undefined, delay: undefined, reason: "" };
+  return { offsets: undefined, attempt: 0, delay: undefined, reason: "" };
 }
 
 export const ConsumeRequest_Rejection: MessageFns<ConsumeRequest_Rejection> = {
@@ -3653,11 +3729,14 @@ export const ConsumeRequest_Rejection: MessageFns<ConsumeRequest_Rejection> = {
     if (message.offsets !== undefined) {
       OffsetRange.encode(message.offsets, writer.uint32(10).fork()).join();
     }
+    if (message.attempt !== 0) {
+      writer.uint32(16).uint32(message.attempt);
+    }
     if (message.delay !== undefined) {
-      Duration.encode(message.delay, writer.uint32(18).fork()).join();
+      Duration.encode(message.delay, writer.uint32(26).fork()).join();
     }
     if (message.reason !== "") {
-      writer.uint32(26).string(message.reason);
+      writer.uint32(34).string(message.reason);
     }
     return writer;
   },
@@ -3684,15 +3763,23 @@ export const ConsumeRequest_Rejection: MessageFns<ConsumeRequest_Rejection> = {
             continue;
           }
           case 2: {
-            if (tag !== 18) {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.attempt = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
               break;
             }
 
             message.delay = Duration.decode(reader, reader.uint32());
             continue;
           }
-          case 3: {
-            if (tag !== 26) {
+          case 4: {
+            if (tag !== 34) {
               break;
             }
 
@@ -3714,6 +3801,7 @@ export const ConsumeRequest_Rejection: MessageFns<ConsumeRequest_Rejection> = {
   fromJSON(object: any): ConsumeRequest_Rejection {
     return {
       offsets: isSet(object.offsets) ? OffsetRange.fromJSON(object.offsets) : undefined,
+      attempt: isSet(object.attempt) ? globalThis.Number(object.attempt) : 0,
       delay: isSet(object.delay) ? Duration.fromJSON(object.delay) : undefined,
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
     };
@@ -3723,6 +3811,9 @@ export const ConsumeRequest_Rejection: MessageFns<ConsumeRequest_Rejection> = {
     const obj: any = {};
     if (message.offsets !== undefined) {
       obj.offsets = OffsetRange.toJSON(message.offsets);
+    }
+    if (message.attempt !== 0) {
+      obj.attempt = Math.round(message.attempt);
     }
     if (message.delay !== undefined) {
       obj.delay = Duration.toJSON(message.delay);
@@ -3741,6 +3832,7 @@ export const ConsumeRequest_Rejection: MessageFns<ConsumeRequest_Rejection> = {
     message.offsets = (object.offsets !== undefined && object.offsets !== null)
       ? OffsetRange.fromPartial(object.offsets)
       : undefined;
+    message.attempt = object.attempt ?? 0;
     message.delay = (object.delay !== undefined && object.delay !== null)
       ? Duration.fromPartial(object.delay)
       : undefined;
@@ -3750,7 +3842,7 @@ export const ConsumeRequest_Rejection: MessageFns<ConsumeRequest_Rejection> = {
 };
 
 function createBaseConsumeRequest_Extension(): ConsumeRequest_Extension {
-  return { offsets: undefined, by: undefined };
+  return { offsets: undefined, attempt: 0, by: undefined };
 }
 
 export const ConsumeRequest_Extension: MessageFns<ConsumeRequest_Extension> = {
@@ -3758,8 +3850,11 @@ export const ConsumeRequest_Extension: MessageFns<ConsumeRequest_Extension> = {
     if (message.offsets !== undefined) {
       OffsetRange.encode(message.offsets, writer.uint32(10).fork()).join();
     }
+    if (message.attempt !== 0) {
+      writer.uint32(16).uint32(message.attempt);
+    }
     if (message.by !== undefined) {
-      Duration.encode(message.by, writer.uint32(18).fork()).join();
+      Duration.encode(message.by, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -3786,7 +3881,15 @@ export const ConsumeRequest_Extension: MessageFns<ConsumeRequest_Extension> = {
             continue;
           }
           case 2: {
-            if (tag !== 18) {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.attempt = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
               break;
             }
 
@@ -3808,6 +3911,7 @@ export const ConsumeRequest_Extension: MessageFns<ConsumeRequest_Extension> = {
   fromJSON(object: any): ConsumeRequest_Extension {
     return {
       offsets: isSet(object.offsets) ? OffsetRange.fromJSON(object.offsets) : undefined,
+      attempt: isSet(object.attempt) ? globalThis.Number(object.attempt) : 0,
       by: isSet(object.by) ? Duration.fromJSON(object.by) : undefined,
     };
   },
@@ -3816,6 +3920,9 @@ export const ConsumeRequest_Extension: MessageFns<ConsumeRequest_Extension> = {
     const obj: any = {};
     if (message.offsets !== undefined) {
       obj.offsets = OffsetRange.toJSON(message.offsets);
+    }
+    if (message.attempt !== 0) {
+      obj.attempt = Math.round(message.attempt);
     }
     if (message.by !== undefined) {
       obj.by = Duration.toJSON(message.by);
@@ -3831,13 +3938,14 @@ export const ConsumeRequest_Extension: MessageFns<ConsumeRequest_Extension> = {
     message.offsets = (object.offsets !== undefined && object.offsets !== null)
       ? OffsetRange.fromPartial(object.offsets)
       : undefined;
+    message.attempt = object.attempt ?? 0;
     message.by = (object.by !== undefined && object.by !== null) ? Duration.fromPartial(object.by) : undefined;
     return message;
   },
 };
 
 function createBaseConsumeRequest_Parking(): ConsumeRequest_Parking {
-  return { offsets: undefined, reason: "" };
+  return { offsets: undefined, attempt: 0, reason: "" };
 }
 
 export const ConsumeRequest_Parking: MessageFns<ConsumeRequest_Parking> = {
@@ -3845,8 +3953,11 @@ export const ConsumeRequest_Parking: MessageFns<ConsumeRequest_Parking> = {
     if (message.offsets !== undefined) {
       OffsetRange.encode(message.offsets, writer.uint32(10).fork()).join();
     }
+    if (message.attempt !== 0) {
+      writer.uint32(16).uint32(message.attempt);
+    }
     if (message.reason !== "") {
-      writer.uint32(18).string(message.reason);
+      writer.uint32(26).string(message.reason);
     }
     return writer;
   },
@@ -3873,7 +3984,15 @@ export const ConsumeRequest_Parking: MessageFns<ConsumeRequest_Parking> = {
             continue;
           }
           case 2: {
-            if (tag !== 18) {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.attempt = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
               break;
             }
 
@@ -3895,6 +4014,7 @@ export const ConsumeRequest_Parking: MessageFns<ConsumeRequest_Parking> = {
   fromJSON(object: any): ConsumeRequest_Parking {
     return {
       offsets: isSet(object.offsets) ? OffsetRange.fromJSON(object.offsets) : undefined,
+      attempt: isSet(object.attempt) ? globalThis.Number(object.attempt) : 0,
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
     };
   },
@@ -3903,6 +4023,9 @@ export const ConsumeRequest_Parking: MessageFns<ConsumeRequest_Parking> = {
     const obj: any = {};
     if (message.offsets !== undefined) {
       obj.offsets = OffsetRange.toJSON(message.offsets);
+    }
+    if (message.attempt !== 0) {
+      obj.attempt = Math.round(message.attempt);
     }
     if (message.reason !== "") {
       obj.reason = message.reason;
@@ -3918,7 +4041,95 @@ export const ConsumeRequest_Parking: MessageFns<ConsumeRequest_Parking> = {
     message.offsets = (object.offsets !== undefined && object.offsets !== null)
       ? OffsetRange.fromPartial(object.offsets)
       : undefined;
+    message.attempt = object.attempt ?? 0;
     message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseConsumeRequest_Release(): ConsumeRequest_Release {
+  return { offsets: undefined, attempt: 0 };
+}
+
+export const ConsumeRequest_Release: MessageFns<ConsumeRequest_Release> = {
+  encode(message: ConsumeRequest_Release, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.offsets !== undefined) {
+      OffsetRange.encode(message.offsets, writer.uint32(10).fork()).join();
+    }
+    if (message.attempt !== 0) {
+      writer.uint32(16).uint32(message.attempt);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ConsumeRequest_Release {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConsumeRequest_Release();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.offsets = OffsetRange.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.attempt = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ConsumeRequest_Release {
+    return {
+      offsets: isSet(object.offsets) ? OffsetRange.fromJSON(object.offsets) : undefined,
+      attempt: isSet(object.attempt) ? globalThis.Number(object.attempt) : 0,
+    };
+  },
+
+  toJSON(message: ConsumeRequest_Release): unknown {
+    const obj: any = {};
+    if (message.offsets !== undefined) {
+      obj.offsets = OffsetRange.toJSON(message.offsets);
+    }
+    if (message.attempt !== 0) {
+      obj.attempt = Math.round(message.attempt);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ConsumeRequest_Release>, I>>(base?: I): ConsumeRequest_Release {
+    return ConsumeRequest_Release.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ConsumeRequest_Release>, I>>(object: I): ConsumeRequest_Release {
+    const message = createBaseConsumeRequest_Release();
+    message.offsets = (object.offsets !== undefined && object.offsets !== null)
+      ? OffsetRange.fromPartial(object.offsets)
+      : undefined;
+    message.attempt = object.attempt ?? 0;
     return message;
   },
 };
@@ -5334,12 +5545,12 @@ export const ParkedRecord: MessageFns<ParkedRecord> = {
   },
 };
 
-function createBaseListParkedRequest(): ListParkedRequest {
+function createBaseListParkedRecordsRequest(): ListParkedRecordsRequest {
   return { subscription: "", filter: "", pageSize: 0, pageToken: "" };
 }
 
-export const ListParkedRequest: MessageFns<ListParkedRequest> = {
-  encode(message: ListParkedRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const ListParkedRecordsRequest: MessageFns<ListParkedRecordsRequest> = {
+  encode(message: ListParkedRecordsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.subscription !== "") {
       writer.uint32(10).string(message.subscription);
     }
@@ -5355,7 +5566,7 @@ export const ListParkedRequest: MessageFns<ListParkedRequest> = {
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): ListParkedRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): ListParkedRecordsRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -5364,7 +5575,7 @@ export const ListParkedRequest: MessageFns<ListParkedRequest> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseListParkedRequest();
+      const message = createBaseListParkedRecordsRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -5412,7 +5623,7 @@ export const ListParkedRequest: MessageFns<ListParkedRequest> = {
     }
   },
 
-  fromJSON(object: any): ListParkedRequest {
+  fromJSON(object: any): ListParkedRecordsRequest {
     return {
       subscription: isSet(object.subscription) ? globalThis.String(object.subscription) : "",
       filter: isSet(object.filter) ? globalThis.String(object.filter) : "",
@@ -5429,7 +5640,7 @@ export const ListParkedRequest: MessageFns<ListParkedRequest> = {
     };
   },
 
-  toJSON(message: ListParkedRequest): unknown {
+  toJSON(message: ListParkedRecordsRequest): unknown {
     const obj: any = {};
     if (message.subscription !== "") {
       obj.subscription = message.subscription;
@@ -5446,11 +5657,11 @@ export const ListParkedRequest: MessageFns<ListParkedRequest> = {
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<ListParkedRequest>, I>>(base?: I): ListParkedRequest {
-    return ListParkedRequest.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<ListParkedRecordsRequest>, I>>(base?: I): ListParkedRecordsRequest {
+    return ListParkedRecordsRequest.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<ListParkedRequest>, I>>(object: I): ListParkedRequest {
-    const message = createBaseListParkedRequest();
+  fromPartial<I extends Exact<DeepPartial<ListParkedRecordsRequest>, I>>(object: I): ListParkedRecordsRequest {
+    const message = createBaseListParkedRecordsRequest();
     message.subscription = object.subscription ?? "";
     message.filter = object.filter ?? "";
     message.pageSize = object.pageSize ?? 0;
@@ -5459,12 +5670,12 @@ export const ListParkedRequest: MessageFns<ListParkedRequest> = {
   },
 };
 
-function createBaseListParkedResponse(): ListParkedResponse {
+function createBaseListParkedRecordsResponse(): ListParkedRecordsResponse {
   return { records: [], nextPageToken: "" };
 }
 
-export const ListParkedResponse: MessageFns<ListParkedResponse> = {
-  encode(message: ListParkedResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const ListParkedRecordsResponse: MessageFns<ListParkedRecordsResponse> = {
+  encode(message: ListParkedRecordsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.records) {
       ParkedRecord.encode(v!, writer.uint32(10).fork()).join();
     }
@@ -5474,7 +5685,7 @@ export const ListParkedResponse: MessageFns<ListParkedResponse> = {
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): ListParkedResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): ListParkedRecordsResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -5483,7 +5694,7 @@ export const ListParkedResponse: MessageFns<ListParkedResponse> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseListParkedResponse();
+      const message = createBaseListParkedRecordsResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -5515,7 +5726,7 @@ export const ListParkedResponse: MessageFns<ListParkedResponse> = {
     }
   },
 
-  fromJSON(object: any): ListParkedResponse {
+  fromJSON(object: any): ListParkedRecordsResponse {
     return {
       records: globalThis.Array.isArray(object?.records)
         ? object.records.map((e: any) => ParkedRecord.fromJSON(e))
@@ -5528,7 +5739,7 @@ export const ListParkedResponse: MessageFns<ListParkedResponse> = {
     };
   },
 
-  toJSON(message: ListParkedResponse): unknown {
+  toJSON(message: ListParkedRecordsResponse): unknown {
     const obj: any = {};
     if (message.records?.length) {
       obj.records = message.records.map((e) => ParkedRecord.toJSON(e));
@@ -5539,23 +5750,23 @@ export const ListParkedResponse: MessageFns<ListParkedResponse> = {
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<ListParkedResponse>, I>>(base?: I): ListParkedResponse {
-    return ListParkedResponse.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<ListParkedRecordsResponse>, I>>(base?: I): ListParkedRecordsResponse {
+    return ListParkedRecordsResponse.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<ListParkedResponse>, I>>(object: I): ListParkedResponse {
-    const message = createBaseListParkedResponse();
+  fromPartial<I extends Exact<DeepPartial<ListParkedRecordsResponse>, I>>(object: I): ListParkedRecordsResponse {
+    const message = createBaseListParkedRecordsResponse();
     message.records = object.records?.map((e) => ParkedRecord.fromPartial(e)) || [];
     message.nextPageToken = object.nextPageToken ?? "";
     return message;
   },
 };
 
-function createBaseGetParkedRequest(): GetParkedRequest {
+function createBaseGetParkedRecordRequest(): GetParkedRecordRequest {
   return { subscription: "", offset: 0 };
 }
 
-export const GetParkedRequest: MessageFns<GetParkedRequest> = {
-  encode(message: GetParkedRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const GetParkedRecordRequest: MessageFns<GetParkedRecordRequest> = {
+  encode(message: GetParkedRecordRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.subscription !== "") {
       writer.uint32(10).string(message.subscription);
     }
@@ -5565,7 +5776,7 @@ export const GetParkedRequest: MessageFns<GetParkedRequest> = {
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): GetParkedRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): GetParkedRecordRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -5574,7 +5785,7 @@ export const GetParkedRequest: MessageFns<GetParkedRequest> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseGetParkedRequest();
+      const message = createBaseGetParkedRecordRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -5606,14 +5817,14 @@ export const GetParkedRequest: MessageFns<GetParkedRequest> = {
     }
   },
 
-  fromJSON(object: any): GetParkedRequest {
+  fromJSON(object: any): GetParkedRecordRequest {
     return {
       subscription: isSet(object.subscription) ? globalThis.String(object.subscription) : "",
       offset: isSet(object.offset) ? globalThis.Number(object.offset) : 0,
     };
   },
 
-  toJSON(message: GetParkedRequest): unknown {
+  toJSON(message: GetParkedRecordRequest): unknown {
     const obj: any = {};
     if (message.subscription !== "") {
       obj.subscription = message.subscription;
@@ -5624,30 +5835,30 @@ export const GetParkedRequest: MessageFns<GetParkedRequest> = {
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<GetParkedRequest>, I>>(base?: I): GetParkedRequest {
-    return GetParkedRequest.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<GetParkedRecordRequest>, I>>(base?: I): GetParkedRecordRequest {
+    return GetParkedRecordRequest.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<GetParkedRequest>, I>>(object: I): GetParkedRequest {
-    const message = createBaseGetParkedRequest();
+  fromPartial<I extends Exact<DeepPartial<GetParkedRecordRequest>, I>>(object: I): GetParkedRecordRequest {
+    const message = createBaseGetParkedRecordRequest();
     message.subscription = object.subscription ?? "";
     message.offset = object.offset ?? 0;
     return message;
   },
 };
 
-function createBaseGetParkedResponse(): GetParkedResponse {
+function createBaseGetParkedRecordResponse(): GetParkedRecordResponse {
   return { record: undefined };
 }
 
-export const GetParkedResponse: MessageFns<GetParkedResponse> = {
-  encode(message: GetParkedResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const GetParkedRecordResponse: MessageFns<GetParkedRecordResponse> = {
+  encode(message: GetParkedRecordResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.record !== undefined) {
       ParkedRecord.encode(message.record, writer.uint32(10).fork()).join();
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): GetParkedResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): GetParkedRecordResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -5656,7 +5867,7 @@ export const GetParkedResponse: MessageFns<GetParkedResponse> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseGetParkedResponse();
+      const message = createBaseGetParkedRecordResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -5680,11 +5891,11 @@ export const GetParkedResponse: MessageFns<GetParkedResponse> = {
     }
   },
 
-  fromJSON(object: any): GetParkedResponse {
+  fromJSON(object: any): GetParkedRecordResponse {
     return { record: isSet(object.record) ? ParkedRecord.fromJSON(object.record) : undefined };
   },
 
-  toJSON(message: GetParkedResponse): unknown {
+  toJSON(message: GetParkedRecordResponse): unknown {
     const obj: any = {};
     if (message.record !== undefined) {
       obj.record = ParkedRecord.toJSON(message.record);
@@ -5692,11 +5903,11 @@ export const GetParkedResponse: MessageFns<GetParkedResponse> = {
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<GetParkedResponse>, I>>(base?: I): GetParkedResponse {
-    return GetParkedResponse.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<GetParkedRecordResponse>, I>>(base?: I): GetParkedRecordResponse {
+    return GetParkedRecordResponse.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<GetParkedResponse>, I>>(object: I): GetParkedResponse {
-    const message = createBaseGetParkedResponse();
+  fromPartial<I extends Exact<DeepPartial<GetParkedRecordResponse>, I>>(object: I): GetParkedRecordResponse {
+    const message = createBaseGetParkedRecordResponse();
     message.record = (object.record !== undefined && object.record !== null)
       ? ParkedRecord.fromPartial(object.record)
       : undefined;
@@ -5704,12 +5915,12 @@ export const GetParkedResponse: MessageFns<GetParkedResponse> = {
   },
 };
 
-function createBaseRedriveParkedRequest(): RedriveParkedRequest {
+function createBaseRedriveParkedRecordsRequest(): RedriveParkedRecordsRequest {
   return { subscription: "", offsets: [], filter: "", rate: 0 };
 }
 
-export const RedriveParkedRequest: MessageFns<RedriveParkedRequest> = {
-  encode(message: RedriveParkedRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const RedriveParkedRecordsRequest: MessageFns<RedriveParkedRecordsRequest> = {
+  encode(message: RedriveParkedRecordsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.subscription !== "") {
       writer.uint32(10).string(message.subscription);
     }
@@ -5725,7 +5936,7 @@ export const RedriveParkedRequest: MessageFns<RedriveParkedRequest> = {
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): RedriveParkedRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): RedriveParkedRecordsRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -5734,7 +5945,7 @@ export const RedriveParkedRequest: MessageFns<RedriveParkedRequest> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseRedriveParkedRequest();
+      const message = createBaseRedriveParkedRecordsRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -5782,7 +5993,7 @@ export const RedriveParkedRequest: MessageFns<RedriveParkedRequest> = {
     }
   },
 
-  fromJSON(object: any): RedriveParkedRequest {
+  fromJSON(object: any): RedriveParkedRecordsRequest {
     return {
       subscription: isSet(object.subscription) ? globalThis.String(object.subscription) : "",
       offsets: globalThis.Array.isArray(object?.offsets) ? object.offsets.map((e: any) => OffsetRange.fromJSON(e)) : [],
@@ -5791,7 +6002,7 @@ export const RedriveParkedRequest: MessageFns<RedriveParkedRequest> = {
     };
   },
 
-  toJSON(message: RedriveParkedRequest): unknown {
+  toJSON(message: RedriveParkedRecordsRequest): unknown {
     const obj: any = {};
     if (message.subscription !== "") {
       obj.subscription = message.subscription;
@@ -5808,11 +6019,11 @@ export const RedriveParkedRequest: MessageFns<RedriveParkedRequest> = {
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<RedriveParkedRequest>, I>>(base?: I): RedriveParkedRequest {
-    return RedriveParkedRequest.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<RedriveParkedRecordsRequest>, I>>(base?: I): RedriveParkedRecordsRequest {
+    return RedriveParkedRecordsRequest.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<RedriveParkedRequest>, I>>(object: I): RedriveParkedRequest {
-    const message = createBaseRedriveParkedRequest();
+  fromPartial<I extends Exact<DeepPartial<RedriveParkedRecordsRequest>, I>>(object: I): RedriveParkedRecordsRequest {
+    const message = createBaseRedriveParkedRecordsRequest();
     message.subscription = object.subscription ?? "";
     message.offsets = object.offsets?.map((e) => OffsetRange.fromPartial(e)) || [];
     message.filter = object.filter ?? "";
@@ -5821,19 +6032,19 @@ export const RedriveParkedRequest: MessageFns<RedriveParkedRequest> = {
   },
 };
 
-function createBaseRedriveParkedResponse(): RedriveParkedResponse {
+function createBaseRedriveParkedRecordsResponse(): RedriveParkedRecordsResponse {
   return { records: 0 };
 }
 
-export const RedriveParkedResponse: MessageFns<RedriveParkedResponse> = {
-  encode(message: RedriveParkedResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const RedriveParkedRecordsResponse: MessageFns<RedriveParkedRecordsResponse> = {
+  encode(message: RedriveParkedRecordsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.records !== 0) {
       writer.uint32(8).uint64(message.records);
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): RedriveParkedResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): RedriveParkedRecordsResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -5842,7 +6053,7 @@ export const RedriveParkedResponse: MessageFns<RedriveParkedResponse> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseRedriveParkedResponse();
+      const message = createBaseRedriveParkedRecordsResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -5866,11 +6077,11 @@ export const RedriveParkedResponse: MessageFns<RedriveParkedResponse> = {
     }
   },
 
-  fromJSON(object: any): RedriveParkedResponse {
+  fromJSON(object: any): RedriveParkedRecordsResponse {
     return { records: isSet(object.records) ? globalThis.Number(object.records) : 0 };
   },
 
-  toJSON(message: RedriveParkedResponse): unknown {
+  toJSON(message: RedriveParkedRecordsResponse): unknown {
     const obj: any = {};
     if (message.records !== 0) {
       obj.records = Math.round(message.records);
@@ -5878,22 +6089,22 @@ export const RedriveParkedResponse: MessageFns<RedriveParkedResponse> = {
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<RedriveParkedResponse>, I>>(base?: I): RedriveParkedResponse {
-    return RedriveParkedResponse.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<RedriveParkedRecordsResponse>, I>>(base?: I): RedriveParkedRecordsResponse {
+    return RedriveParkedRecordsResponse.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<RedriveParkedResponse>, I>>(object: I): RedriveParkedResponse {
-    const message = createBaseRedriveParkedResponse();
+  fromPartial<I extends Exact<DeepPartial<RedriveParkedRecordsResponse>, I>>(object: I): RedriveParkedRecordsResponse {
+    const message = createBaseRedriveParkedRecordsResponse();
     message.records = object.records ?? 0;
     return message;
   },
 };
 
-function createBaseDiscardParkedRequest(): DiscardParkedRequest {
+function createBaseDiscardParkedRecordsRequest(): DiscardParkedRecordsRequest {
   return { subscription: "", offsets: [], filter: "" };
 }
 
-export const DiscardParkedRequest: MessageFns<DiscardParkedRequest> = {
-  encode(message: DiscardParkedRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const DiscardParkedRecordsRequest: MessageFns<DiscardParkedRecordsRequest> = {
+  encode(message: DiscardParkedRecordsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.subscription !== "") {
       writer.uint32(10).string(message.subscription);
     }
@@ -5906,7 +6117,7 @@ export const DiscardParkedRequest: MessageFns<DiscardParkedRequest> = {
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): DiscardParkedRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): DiscardParkedRecordsRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -5915,7 +6126,7 @@ export const DiscardParkedRequest: MessageFns<DiscardParkedRequest> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseDiscardParkedRequest();
+      const message = createBaseDiscardParkedRecordsRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -5955,7 +6166,7 @@ export const DiscardParkedRequest: MessageFns<DiscardParkedRequest> = {
     }
   },
 
-  fromJSON(object: any): DiscardParkedRequest {
+  fromJSON(object: any): DiscardParkedRecordsRequest {
     return {
       subscription: isSet(object.subscription) ? globalThis.String(object.subscription) : "",
       offsets: globalThis.Array.isArray(object?.offsets) ? object.offsets.map((e: any) => OffsetRange.fromJSON(e)) : [],
@@ -5963,7 +6174,7 @@ export const DiscardParkedRequest: MessageFns<DiscardParkedRequest> = {
     };
   },
 
-  toJSON(message: DiscardParkedRequest): unknown {
+  toJSON(message: DiscardParkedRecordsRequest): unknown {
     const obj: any = {};
     if (message.subscription !== "") {
       obj.subscription = message.subscription;
@@ -5977,11 +6188,11 @@ export const DiscardParkedRequest: MessageFns<DiscardParkedRequest> = {
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<DiscardParkedRequest>, I>>(base?: I): DiscardParkedRequest {
-    return DiscardParkedRequest.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<DiscardParkedRecordsRequest>, I>>(base?: I): DiscardParkedRecordsRequest {
+    return DiscardParkedRecordsRequest.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<DiscardParkedRequest>, I>>(object: I): DiscardParkedRequest {
-    const message = createBaseDiscardParkedRequest();
+  fromPartial<I extends Exact<DeepPartial<DiscardParkedRecordsRequest>, I>>(object: I): DiscardParkedRecordsRequest {
+    const message = createBaseDiscardParkedRecordsRequest();
     message.subscription = object.subscription ?? "";
     message.offsets = object.offsets?.map((e) => OffsetRange.fromPartial(e)) || [];
     message.filter = object.filter ?? "";
@@ -5989,19 +6200,19 @@ export const DiscardParkedRequest: MessageFns<DiscardParkedRequest> = {
   },
 };
 
-function createBaseDiscardParkedResponse(): DiscardParkedResponse {
+function createBaseDiscardParkedRecordsResponse(): DiscardParkedRecordsResponse {
   return { records: 0 };
 }
 
-export const DiscardParkedResponse: MessageFns<DiscardParkedResponse> = {
-  encode(message: DiscardParkedResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const DiscardParkedRecordsResponse: MessageFns<DiscardParkedRecordsResponse> = {
+  encode(message: DiscardParkedRecordsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.records !== 0) {
       writer.uint32(8).uint64(message.records);
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): DiscardParkedResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): DiscardParkedRecordsResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -6010,7 +6221,7 @@ export const DiscardParkedResponse: MessageFns<DiscardParkedResponse> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseDiscardParkedResponse();
+      const message = createBaseDiscardParkedRecordsResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -6034,11 +6245,11 @@ export const DiscardParkedResponse: MessageFns<DiscardParkedResponse> = {
     }
   },
 
-  fromJSON(object: any): DiscardParkedResponse {
+  fromJSON(object: any): DiscardParkedRecordsResponse {
     return { records: isSet(object.records) ? globalThis.Number(object.records) : 0 };
   },
 
-  toJSON(message: DiscardParkedResponse): unknown {
+  toJSON(message: DiscardParkedRecordsResponse): unknown {
     const obj: any = {};
     if (message.records !== 0) {
       obj.records = Math.round(message.records);
@@ -6046,11 +6257,11 @@ export const DiscardParkedResponse: MessageFns<DiscardParkedResponse> = {
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<DiscardParkedResponse>, I>>(base?: I): DiscardParkedResponse {
-    return DiscardParkedResponse.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<DiscardParkedRecordsResponse>, I>>(base?: I): DiscardParkedRecordsResponse {
+    return DiscardParkedRecordsResponse.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<DiscardParkedResponse>, I>>(object: I): DiscardParkedResponse {
-    const message = createBaseDiscardParkedResponse();
+  fromPartial<I extends Exact<DeepPartial<DiscardParkedRecordsResponse>, I>>(object: I): DiscardParkedRecordsResponse {
+    const message = createBaseDiscardParkedRecordsResponse();
     message.records = object.records ?? 0;
     return message;
   },
@@ -6058,104 +6269,104 @@ export const DiscardParkedResponse: MessageFns<DiscardParkedResponse> = {
 
 export type SubscriptionServiceService = typeof SubscriptionServiceService;
 export const SubscriptionServiceService = {
-  create: {
-    path: "/millrace.v1.SubscriptionService/Create" as const,
+  createSubscription: {
+    path: "/millrace.v1.SubscriptionService/CreateSubscription" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: SubscriptionServiceCreateRequest): Buffer =>
-      Buffer.from(SubscriptionServiceCreateRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): SubscriptionServiceCreateRequest =>
-      SubscriptionServiceCreateRequest.decode(value),
-    responseSerialize: (value: SubscriptionServiceCreateResponse): Buffer =>
-      Buffer.from(SubscriptionServiceCreateResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): SubscriptionServiceCreateResponse =>
-      SubscriptionServiceCreateResponse.decode(value),
+    requestSerialize: (value: CreateSubscriptionRequest): Buffer =>
+      Buffer.from(CreateSubscriptionRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CreateSubscriptionRequest => CreateSubscriptionRequest.decode(value),
+    responseSerialize: (value: CreateSubscriptionResponse): Buffer =>
+      Buffer.from(CreateSubscriptionResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CreateSubscriptionResponse => CreateSubscriptionResponse.decode(value),
   },
-  get: {
-    path: "/millrace.v1.SubscriptionService/Get" as const,
+  getSubscription: {
+    path: "/millrace.v1.SubscriptionService/GetSubscription" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: SubscriptionServiceGetRequest): Buffer =>
-      Buffer.from(SubscriptionServiceGetRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): SubscriptionServiceGetRequest => SubscriptionServiceGetRequest.decode(value),
-    responseSerialize: (value: SubscriptionServiceGetResponse): Buffer =>
-      Buffer.from(SubscriptionServiceGetResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): SubscriptionServiceGetResponse =>
-      SubscriptionServiceGetResponse.decode(value),
+    requestSerialize: (value: GetSubscriptionRequest): Buffer =>
+      Buffer.from(GetSubscriptionRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetSubscriptionRequest => GetSubscriptionRequest.decode(value),
+    responseSerialize: (value: GetSubscriptionResponse): Buffer =>
+      Buffer.from(GetSubscriptionResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetSubscriptionResponse => GetSubscriptionResponse.decode(value),
   },
-  list: {
-    path: "/millrace.v1.SubscriptionService/List" as const,
+  listSubscriptions: {
+    path: "/millrace.v1.SubscriptionService/ListSubscriptions" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: SubscriptionServiceListRequest): Buffer =>
-      Buffer.from(SubscriptionServiceListRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): SubscriptionServiceListRequest => SubscriptionServiceListRequest.decode(value),
-    responseSerialize: (value: SubscriptionServiceListResponse): Buffer =>
-      Buffer.from(SubscriptionServiceListResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): SubscriptionServiceListResponse =>
-      SubscriptionServiceListResponse.decode(value),
+    requestSerialize: (value: ListSubscriptionsRequest): Buffer =>
+      Buffer.from(ListSubscriptionsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListSubscriptionsRequest => ListSubscriptionsRequest.decode(value),
+    responseSerialize: (value: ListSubscriptionsResponse): Buffer =>
+      Buffer.from(ListSubscriptionsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListSubscriptionsResponse => ListSubscriptionsResponse.decode(value),
   },
-  update: {
-    path: "/millrace.v1.SubscriptionService/Update" as const,
+  updateSubscription: {
+    path: "/millrace.v1.SubscriptionService/UpdateSubscription" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: SubscriptionServiceUpdateRequest): Buffer =>
-      Buffer.from(SubscriptionServiceUpdateRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): SubscriptionServiceUpdateRequest =>
-      SubscriptionServiceUpdateRequest.decode(value),
-    responseSerialize: (value: SubscriptionServiceUpdateResponse): Buffer =>
-      Buffer.from(SubscriptionServiceUpdateResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): SubscriptionServiceUpdateResponse =>
-      SubscriptionServiceUpdateResponse.decode(value),
+    requestSerialize: (value: UpdateSubscriptionRequest): Buffer =>
+      Buffer.from(UpdateSubscriptionRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): UpdateSubscriptionRequest => UpdateSubscriptionRequest.decode(value),
+    responseSerialize: (value: UpdateSubscriptionResponse): Buffer =>
+      Buffer.from(UpdateSubscriptionResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): UpdateSubscriptionResponse => UpdateSubscriptionResponse.decode(value),
   },
-  delete: {
-    path: "/millrace.v1.SubscriptionService/Delete" as const,
+  deleteSubscription: {
+    path: "/millrace.v1.SubscriptionService/DeleteSubscription" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: SubscriptionServiceDeleteRequest): Buffer =>
-      Buffer.from(SubscriptionServiceDeleteRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): SubscriptionServiceDeleteRequest =>
-      SubscriptionServiceDeleteRequest.decode(value),
-    responseSerialize: (value: SubscriptionServiceDeleteResponse): Buffer =>
-      Buffer.from(SubscriptionServiceDeleteResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): SubscriptionServiceDeleteResponse =>
-      SubscriptionServiceDeleteResponse.decode(value),
+    requestSerialize: (value: DeleteSubscriptionRequest): Buffer =>
+      Buffer.from(DeleteSubscriptionRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DeleteSubscriptionRequest => DeleteSubscriptionRequest.decode(value),
+    responseSerialize: (value: DeleteSubscriptionResponse): Buffer =>
+      Buffer.from(DeleteSubscriptionResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DeleteSubscriptionResponse => DeleteSubscriptionResponse.decode(value),
   },
-  pause: {
-    path: "/millrace.v1.SubscriptionService/Pause" as const,
+  pauseSubscription: {
+    path: "/millrace.v1.SubscriptionService/PauseSubscription" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: PauseRequest): Buffer => Buffer.from(PauseRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): PauseRequest => PauseRequest.decode(value),
-    responseSerialize: (value: PauseResponse): Buffer => Buffer.from(PauseResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): PauseResponse => PauseResponse.decode(value),
+    requestSerialize: (value: PauseSubscriptionRequest): Buffer =>
+      Buffer.from(PauseSubscriptionRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PauseSubscriptionRequest => PauseSubscriptionRequest.decode(value),
+    responseSerialize: (value: PauseSubscriptionResponse): Buffer =>
+      Buffer.from(PauseSubscriptionResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PauseSubscriptionResponse => PauseSubscriptionResponse.decode(value),
   },
-  resume: {
-    path: "/millrace.v1.SubscriptionService/Resume" as const,
+  resumeSubscription: {
+    path: "/millrace.v1.SubscriptionService/ResumeSubscription" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ResumeRequest): Buffer => Buffer.from(ResumeRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): ResumeRequest => ResumeRequest.decode(value),
-    responseSerialize: (value: ResumeResponse): Buffer => Buffer.from(ResumeResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): ResumeResponse => ResumeResponse.decode(value),
+    requestSerialize: (value: ResumeSubscriptionRequest): Buffer =>
+      Buffer.from(ResumeSubscriptionRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ResumeSubscriptionRequest => ResumeSubscriptionRequest.decode(value),
+    responseSerialize: (value: ResumeSubscriptionResponse): Buffer =>
+      Buffer.from(ResumeSubscriptionResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ResumeSubscriptionResponse => ResumeSubscriptionResponse.decode(value),
   },
-  seek: {
-    path: "/millrace.v1.SubscriptionService/Seek" as const,
+  seekSubscription: {
+    path: "/millrace.v1.SubscriptionService/SeekSubscription" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: SeekRequest): Buffer => Buffer.from(SeekRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): SeekRequest => SeekRequest.decode(value),
-    responseSerialize: (value: SeekResponse): Buffer => Buffer.from(SeekResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): SeekResponse => SeekResponse.decode(value),
+    requestSerialize: (value: SeekSubscriptionRequest): Buffer =>
+      Buffer.from(SeekSubscriptionRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SeekSubscriptionRequest => SeekSubscriptionRequest.decode(value),
+    responseSerialize: (value: SeekSubscriptionResponse): Buffer =>
+      Buffer.from(SeekSubscriptionResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SeekSubscriptionResponse => SeekSubscriptionResponse.decode(value),
   },
-  describe: {
-    path: "/millrace.v1.SubscriptionService/Describe" as const,
+  describeSubscription: {
+    path: "/millrace.v1.SubscriptionService/DescribeSubscription" as const,
     requestStream: false as const,
     responseStream: true as const,
-    requestSerialize: (value: DescribeRequest): Buffer => Buffer.from(DescribeRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): DescribeRequest => DescribeRequest.decode(value),
-    responseSerialize: (value: DescribeResponse): Buffer => Buffer.from(DescribeResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): DescribeResponse => DescribeResponse.decode(value),
+    requestSerialize: (value: DescribeSubscriptionRequest): Buffer =>
+      Buffer.from(DescribeSubscriptionRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DescribeSubscriptionRequest => DescribeSubscriptionRequest.decode(value),
+    responseSerialize: (value: DescribeSubscriptionResponse): Buffer =>
+      Buffer.from(DescribeSubscriptionResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DescribeSubscriptionResponse => DescribeSubscriptionResponse.decode(value),
   },
   consume: {
     path: "/millrace.v1.SubscriptionService/Consume" as const,
@@ -6175,62 +6386,68 @@ export const SubscriptionServiceService = {
     responseSerialize: (value: CommitResponse): Buffer => Buffer.from(CommitResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CommitResponse => CommitResponse.decode(value),
   },
-  listParked: {
-    path: "/millrace.v1.SubscriptionService/ListParked" as const,
+  listParkedRecords: {
+    path: "/millrace.v1.SubscriptionService/ListParkedRecords" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ListParkedRequest): Buffer => Buffer.from(ListParkedRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): ListParkedRequest => ListParkedRequest.decode(value),
-    responseSerialize: (value: ListParkedResponse): Buffer => Buffer.from(ListParkedResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): ListParkedResponse => ListParkedResponse.decode(value),
+    requestSerialize: (value: ListParkedRecordsRequest): Buffer =>
+      Buffer.from(ListParkedRecordsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListParkedRecordsRequest => ListParkedRecordsRequest.decode(value),
+    responseSerialize: (value: ListParkedRecordsResponse): Buffer =>
+      Buffer.from(ListParkedRecordsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListParkedRecordsResponse => ListParkedRecordsResponse.decode(value),
   },
-  getParked: {
-    path: "/millrace.v1.SubscriptionService/GetParked" as const,
+  getParkedRecord: {
+    path: "/millrace.v1.SubscriptionService/GetParkedRecord" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: GetParkedRequest): Buffer => Buffer.from(GetParkedRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): GetParkedRequest => GetParkedRequest.decode(value),
-    responseSerialize: (value: GetParkedResponse): Buffer => Buffer.from(GetParkedResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): GetParkedResponse => GetParkedResponse.decode(value),
+    requestSerialize: (value: GetParkedRecordRequest): Buffer =>
+      Buffer.from(GetParkedRecordRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetParkedRecordRequest => GetParkedRecordRequest.decode(value),
+    responseSerialize: (value: GetParkedRecordResponse): Buffer =>
+      Buffer.from(GetParkedRecordResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetParkedRecordResponse => GetParkedRecordResponse.decode(value),
   },
-  redriveParked: {
-    path: "/millrace.v1.SubscriptionService/RedriveParked" as const,
+  redriveParkedRecords: {
+    path: "/millrace.v1.SubscriptionService/RedriveParkedRecords" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: RedriveParkedRequest): Buffer => Buffer.from(RedriveParkedRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): RedriveParkedRequest => RedriveParkedRequest.decode(value),
-    responseSerialize: (value: RedriveParkedResponse): Buffer =>
-      Buffer.from(RedriveParkedResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): RedriveParkedResponse => RedriveParkedResponse.decode(value),
+    requestSerialize: (value: RedriveParkedRecordsRequest): Buffer =>
+      Buffer.from(RedriveParkedRecordsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RedriveParkedRecordsRequest => RedriveParkedRecordsRequest.decode(value),
+    responseSerialize: (value: RedriveParkedRecordsResponse): Buffer =>
+      Buffer.from(RedriveParkedRecordsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RedriveParkedRecordsResponse => RedriveParkedRecordsResponse.decode(value),
   },
-  discardParked: {
-    path: "/millrace.v1.SubscriptionService/DiscardParked" as const,
+  discardParkedRecords: {
+    path: "/millrace.v1.SubscriptionService/DiscardParkedRecords" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: DiscardParkedRequest): Buffer => Buffer.from(DiscardParkedRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): DiscardParkedRequest => DiscardParkedRequest.decode(value),
-    responseSerialize: (value: DiscardParkedResponse): Buffer =>
-      Buffer.from(DiscardParkedResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): DiscardParkedResponse => DiscardParkedResponse.decode(value),
+    requestSerialize: (value: DiscardParkedRecordsRequest): Buffer =>
+      Buffer.from(DiscardParkedRecordsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DiscardParkedRecordsRequest => DiscardParkedRecordsRequest.decode(value),
+    responseSerialize: (value: DiscardParkedRecordsResponse): Buffer =>
+      Buffer.from(DiscardParkedRecordsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DiscardParkedRecordsResponse => DiscardParkedRecordsResponse.decode(value),
   },
 } as const;
 
 export interface SubscriptionServiceServer extends UntypedServiceImplementation {
-  create: handleUnaryCall<SubscriptionServiceCreateRequest, SubscriptionServiceCreateResponse>;
-  get: handleUnaryCall<SubscriptionServiceGetRequest, SubscriptionServiceGetResponse>;
-  list: handleUnaryCall<SubscriptionServiceListRequest, SubscriptionServiceListResponse>;
-  update: handleUnaryCall<SubscriptionServiceUpdateRequest, SubscriptionServiceUpdateResponse>;
-  delete: handleUnaryCall<SubscriptionServiceDeleteRequest, SubscriptionServiceDeleteResponse>;
-  pause: handleUnaryCall<PauseRequest, PauseResponse>;
-  resume: handleUnaryCall<ResumeRequest, ResumeResponse>;
-  seek: handleUnaryCall<SeekRequest, SeekResponse>;
-  describe: handleServerStreamingCall<DescribeRequest, DescribeResponse>;
+  createSubscription: handleUnaryCall<CreateSubscriptionRequest, CreateSubscriptionResponse>;
+  getSubscription: handleUnaryCall<GetSubscriptionRequest, GetSubscriptionResponse>;
+  listSubscriptions: handleUnaryCall<ListSubscriptionsRequest, ListSubscriptionsResponse>;
+  updateSubscription: handleUnaryCall<UpdateSubscriptionRequest, UpdateSubscriptionResponse>;
+  deleteSubscription: handleUnaryCall<DeleteSubscriptionRequest, DeleteSubscriptionResponse>;
+  pauseSubscription: handleUnaryCall<PauseSubscriptionRequest, PauseSubscriptionResponse>;
+  resumeSubscription: handleUnaryCall<ResumeSubscriptionRequest, ResumeSubscriptionResponse>;
+  seekSubscription: handleUnaryCall<SeekSubscriptionRequest, SeekSubscriptionResponse>;
+  describeSubscription: handleServerStreamingCall<DescribeSubscriptionRequest, DescribeSubscriptionResponse>;
   consume: handleBidiStreamingCall<ConsumeRequest, ConsumeResponse>;
   commit: handleUnaryCall<CommitRequest, CommitResponse>;
-  listParked: handleUnaryCall<ListParkedRequest, ListParkedResponse>;
-  getParked: handleUnaryCall<GetParkedRequest, GetParkedResponse>;
-  redriveParked: handleUnaryCall<RedriveParkedRequest, RedriveParkedResponse>;
-  discardParked: handleUnaryCall<DiscardParkedRequest, DiscardParkedResponse>;
+  listParkedRecords: handleUnaryCall<ListParkedRecordsRequest, ListParkedRecordsResponse>;
+  getParkedRecord: handleUnaryCall<GetParkedRecordRequest, GetParkedRecordResponse>;
+  redriveParkedRecords: handleUnaryCall<RedriveParkedRecordsRequest, RedriveParkedRecordsResponse>;
+  discardParkedRecords: handleUnaryCall<DiscardParkedRecordsRequest, DiscardParkedRecordsResponse>;
 }
 
 function floatToJson(value: number | null | undefined): number | string | null | undefined {

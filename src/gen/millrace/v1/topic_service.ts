@@ -52,7 +52,7 @@ export interface TopicLimits {
   batchBytes: number;
 }
 
-export interface TopicServiceCreateRequest {
+export interface CreateTopicRequest {
   topic: string;
   labels: Map<string, string>;
   limits: TopicLimits | undefined;
@@ -60,35 +60,35 @@ export interface TopicServiceCreateRequest {
   retention: Retention | undefined;
 }
 
-export interface TopicServiceCreateRequest_LabelsEntry {
+export interface CreateTopicRequest_LabelsEntry {
   key: string;
   value: string;
 }
 
-export interface TopicServiceCreateResponse {
+export interface CreateTopicResponse {
   topic: Topic | undefined;
 }
 
-export interface TopicServiceGetRequest {
+export interface GetTopicRequest {
   topic: string;
 }
 
-export interface TopicServiceGetResponse {
+export interface GetTopicResponse {
   topic: Topic | undefined;
 }
 
-export interface TopicServiceListRequest {
+export interface ListTopicsRequest {
   prefix: string;
   pageSize: number;
   pageToken: string;
 }
 
-export interface TopicServiceListResponse {
+export interface ListTopicsResponse {
   topics: Topic[];
   nextPageToken: string;
 }
 
-export interface TopicServiceUpdateRequest {
+export interface UpdateTopicRequest {
   topic: string;
   labels: Map<string, string>;
   limits: TopicLimits | undefined;
@@ -97,39 +97,39 @@ export interface TopicServiceUpdateRequest {
   retention: Retention | undefined;
 }
 
-export interface TopicServiceUpdateRequest_LabelsEntry {
+export interface UpdateTopicRequest_LabelsEntry {
   key: string;
   value: string;
 }
 
-export interface TopicServiceUpdateResponse {
+export interface UpdateTopicResponse {
   topic: Topic | undefined;
 }
 
-export interface TopicServiceTrimRequest {
+export interface TrimTopicRequest {
   topic: string;
   beforeOffset: number;
   epoch: number;
 }
 
-export interface TopicServiceTrimResponse {
+export interface TrimTopicResponse {
   topic: Topic | undefined;
 }
 
-export interface TopicServiceCloseRequest {
+export interface CloseTopicRequest {
   topic: string;
 }
 
-export interface TopicServiceCloseResponse {
+export interface CloseTopicResponse {
   topic: Topic | undefined;
 }
 
-export interface TopicServiceDeleteRequest {
+export interface DeleteTopicRequest {
   topic: string;
   epoch: number;
 }
 
-export interface TopicServiceDeleteResponse {
+export interface DeleteTopicResponse {
 }
 
 function createBaseTopic(): Topic {
@@ -894,17 +894,17 @@ export const TopicLimits: MessageFns<TopicLimits> = {
   },
 };
 
-function createBaseTopicServiceCreateRequest(): TopicServiceCreateRequest {
+function createBaseCreateTopicRequest(): CreateTopicRequest {
   return { topic: "", labels: new Map(), limits: undefined, keyed: false, retention: undefined };
 }
 
-export const TopicServiceCreateRequest: MessageFns<TopicServiceCreateRequest> = {
-  encode(message: TopicServiceCreateRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const CreateTopicRequest: MessageFns<CreateTopicRequest> = {
+  encode(message: CreateTopicRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.topic !== "") {
       writer.uint32(10).string(message.topic);
     }
     message.labels.forEach((value, key) => {
-      TopicServiceCreateRequest_LabelsEntry.encode({ key: key as any, value }, writer.uint32(18).fork()).join();
+      CreateTopicRequest_LabelsEntry.encode({ key: key as any, value }, writer.uint32(18).fork()).join();
     });
     if (message.limits !== undefined) {
       TopicLimits.encode(message.limits, writer.uint32(26).fork()).join();
@@ -918,7 +918,7 @@ export const TopicServiceCreateRequest: MessageFns<TopicServiceCreateRequest> = 
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): TopicServiceCreateRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateTopicRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -927,7 +927,7 @@ export const TopicServiceCreateRequest: MessageFns<TopicServiceCreateRequest> = 
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseTopicServiceCreateRequest();
+      const message = createBaseCreateTopicRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -944,7 +944,7 @@ export const TopicServiceCreateRequest: MessageFns<TopicServiceCreateRequest> = 
               break;
             }
 
-            const entry2 = TopicServiceCreateRequest_LabelsEntry.decode(reader, reader.uint32());
+            const entry2 = CreateTopicRequest_LabelsEntry.decode(reader, reader.uint32());
             if (entry2.value !== undefined) {
               message.labels.set(entry2.key, entry2.value);
             }
@@ -986,7 +986,7 @@ export const TopicServiceCreateRequest: MessageFns<TopicServiceCreateRequest> = 
     }
   },
 
-  fromJSON(object: any): TopicServiceCreateRequest {
+  fromJSON(object: any): CreateTopicRequest {
     return {
       topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
       labels: isObject(object.labels)
@@ -1004,7 +1004,7 @@ export const TopicServiceCreateRequest: MessageFns<TopicServiceCreateRequest> = 
     };
   },
 
-  toJSON(message: TopicServiceCreateRequest): unknown {
+  toJSON(message: CreateTopicRequest): unknown {
     const obj: any = {};
     if (message.topic !== "") {
       obj.topic = message.topic;
@@ -1027,11 +1027,11 @@ export const TopicServiceCreateRequest: MessageFns<TopicServiceCreateRequest> = 
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<TopicServiceCreateRequest>, I>>(base?: I): TopicServiceCreateRequest {
-    return TopicServiceCreateRequest.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<CreateTopicRequest>, I>>(base?: I): CreateTopicRequest {
+    return CreateTopicRequest.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<TopicServiceCreateRequest>, I>>(object: I): TopicServiceCreateRequest {
-    const message = createBaseTopicServiceCreateRequest();
+  fromPartial<I extends Exact<DeepPartial<CreateTopicRequest>, I>>(object: I): CreateTopicRequest {
+    const message = createBaseCreateTopicRequest();
     message.topic = object.topic ?? "";
     message.labels = (() => {
       const m = new Map();
@@ -1053,12 +1053,12 @@ export const TopicServiceCreateRequest: MessageFns<TopicServiceCreateRequest> = 
   },
 };
 
-function createBaseTopicServiceCreateRequest_LabelsEntry(): TopicServiceCreateRequest_LabelsEntry {
+function createBaseCreateTopicRequest_LabelsEntry(): CreateTopicRequest_LabelsEntry {
   return { key: "", value: "" };
 }
 
-export const TopicServiceCreateRequest_LabelsEntry: MessageFns<TopicServiceCreateRequest_LabelsEntry> = {
-  encode(message: TopicServiceCreateRequest_LabelsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const CreateTopicRequest_LabelsEntry: MessageFns<CreateTopicRequest_LabelsEntry> = {
+  encode(message: CreateTopicRequest_LabelsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.key !== "") {
       writer.uint32(10).string(message.key);
     }
@@ -1068,7 +1068,7 @@ export const TopicServiceCreateRequest_LabelsEntry: MessageFns<TopicServiceCreat
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): TopicServiceCreateRequest_LabelsEntry {
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateTopicRequest_LabelsEntry {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1077,7 +1077,7 @@ export const TopicServiceCreateRequest_LabelsEntry: MessageFns<TopicServiceCreat
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseTopicServiceCreateRequest_LabelsEntry();
+      const message = createBaseCreateTopicRequest_LabelsEntry();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1109,14 +1109,14 @@ export const TopicServiceCreateRequest_LabelsEntry: MessageFns<TopicServiceCreat
     }
   },
 
-  fromJSON(object: any): TopicServiceCreateRequest_LabelsEntry {
+  fromJSON(object: any): CreateTopicRequest_LabelsEntry {
     return {
       key: isSet(object.key) ? globalThis.String(object.key) : "",
       value: isSet(object.value) ? globalThis.String(object.value) : "",
     };
   },
 
-  toJSON(message: TopicServiceCreateRequest_LabelsEntry): unknown {
+  toJSON(message: CreateTopicRequest_LabelsEntry): unknown {
     const obj: any = {};
     if (message.key !== "") {
       obj.key = message.key;
@@ -1127,34 +1127,32 @@ export const TopicServiceCreateRequest_LabelsEntry: MessageFns<TopicServiceCreat
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<TopicServiceCreateRequest_LabelsEntry>, I>>(
-    base?: I,
-  ): TopicServiceCreateRequest_LabelsEntry {
-    return TopicServiceCreateRequest_LabelsEntry.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<CreateTopicRequest_LabelsEntry>, I>>(base?: I): CreateTopicRequest_LabelsEntry {
+    return CreateTopicRequest_LabelsEntry.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<TopicServiceCreateRequest_LabelsEntry>, I>>(
+  fromPartial<I extends Exact<DeepPartial<CreateTopicRequest_LabelsEntry>, I>>(
     object: I,
-  ): TopicServiceCreateRequest_LabelsEntry {
-    const message = createBaseTopicServiceCreateRequest_LabelsEntry();
+  ): CreateTopicRequest_LabelsEntry {
+    const message = createBaseCreateTopicRequest_LabelsEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
     return message;
   },
 };
 
-function createBaseTopicServiceCreateResponse(): TopicServiceCreateResponse {
+function createBaseCreateTopicResponse(): CreateTopicResponse {
   return { topic: undefined };
 }
 
-export const TopicServiceCreateResponse: MessageFns<TopicServiceCreateResponse> = {
-  encode(message: TopicServiceCreateResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const CreateTopicResponse: MessageFns<CreateTopicResponse> = {
+  encode(message: CreateTopicResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.topic !== undefined) {
       Topic.encode(message.topic, writer.uint32(10).fork()).join();
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): TopicServiceCreateResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateTopicResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1163,7 +1161,7 @@ export const TopicServiceCreateResponse: MessageFns<TopicServiceCreateResponse> 
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseTopicServiceCreateResponse();
+      const message = createBaseCreateTopicResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1187,11 +1185,11 @@ export const TopicServiceCreateResponse: MessageFns<TopicServiceCreateResponse> 
     }
   },
 
-  fromJSON(object: any): TopicServiceCreateResponse {
+  fromJSON(object: any): CreateTopicResponse {
     return { topic: isSet(object.topic) ? Topic.fromJSON(object.topic) : undefined };
   },
 
-  toJSON(message: TopicServiceCreateResponse): unknown {
+  toJSON(message: CreateTopicResponse): unknown {
     const obj: any = {};
     if (message.topic !== undefined) {
       obj.topic = Topic.toJSON(message.topic);
@@ -1199,29 +1197,29 @@ export const TopicServiceCreateResponse: MessageFns<TopicServiceCreateResponse> 
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<TopicServiceCreateResponse>, I>>(base?: I): TopicServiceCreateResponse {
-    return TopicServiceCreateResponse.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<CreateTopicResponse>, I>>(base?: I): CreateTopicResponse {
+    return CreateTopicResponse.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<TopicServiceCreateResponse>, I>>(object: I): TopicServiceCreateResponse {
-    const message = createBaseTopicServiceCreateResponse();
+  fromPartial<I extends Exact<DeepPartial<CreateTopicResponse>, I>>(object: I): CreateTopicResponse {
+    const message = createBaseCreateTopicResponse();
     message.topic = (object.topic !== undefined && object.topic !== null) ? Topic.fromPartial(object.topic) : undefined;
     return message;
   },
 };
 
-function createBaseTopicServiceGetRequest(): TopicServiceGetRequest {
+function createBaseGetTopicRequest(): GetTopicRequest {
   return { topic: "" };
 }
 
-export const TopicServiceGetRequest: MessageFns<TopicServiceGetRequest> = {
-  encode(message: TopicServiceGetRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const GetTopicRequest: MessageFns<GetTopicRequest> = {
+  encode(message: GetTopicRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.topic !== "") {
       writer.uint32(10).string(message.topic);
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): TopicServiceGetRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): GetTopicRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1230,7 +1228,7 @@ export const TopicServiceGetRequest: MessageFns<TopicServiceGetRequest> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseTopicServiceGetRequest();
+      const message = createBaseGetTopicRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1254,11 +1252,11 @@ export const TopicServiceGetRequest: MessageFns<TopicServiceGetRequest> = {
     }
   },
 
-  fromJSON(object: any): TopicServiceGetRequest {
+  fromJSON(object: any): GetTopicRequest {
     return { topic: isSet(object.topic) ? globalThis.String(object.topic) : "" };
   },
 
-  toJSON(message: TopicServiceGetRequest): unknown {
+  toJSON(message: GetTopicRequest): unknown {
     const obj: any = {};
     if (message.topic !== "") {
       obj.topic = message.topic;
@@ -1266,29 +1264,29 @@ export const TopicServiceGetRequest: MessageFns<TopicServiceGetRequest> = {
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<TopicServiceGetRequest>, I>>(base?: I): TopicServiceGetRequest {
-    return TopicServiceGetRequest.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<GetTopicRequest>, I>>(base?: I): GetTopicRequest {
+    return GetTopicRequest.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<TopicServiceGetRequest>, I>>(object: I): TopicServiceGetRequest {
-    const message = createBaseTopicServiceGetRequest();
+  fromPartial<I extends Exact<DeepPartial<GetTopicRequest>, I>>(object: I): GetTopicRequest {
+    const message = createBaseGetTopicRequest();
     message.topic = object.topic ?? "";
     return message;
   },
 };
 
-function createBaseTopicServiceGetResponse(): TopicServiceGetResponse {
+function createBaseGetTopicResponse(): GetTopicResponse {
   return { topic: undefined };
 }
 
-export const TopicServiceGetResponse: MessageFns<TopicServiceGetResponse> = {
-  encode(message: TopicServiceGetResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const GetTopicResponse: MessageFns<GetTopicResponse> = {
+  encode(message: GetTopicResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.topic !== undefined) {
       Topic.encode(message.topic, writer.uint32(10).fork()).join();
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): TopicServiceGetResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): GetTopicResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1297,7 +1295,7 @@ export const TopicServiceGetResponse: MessageFns<TopicServiceGetResponse> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseTopicServiceGetResponse();
+      const message = createBaseGetTopicResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1321,11 +1319,11 @@ export const TopicServiceGetResponse: MessageFns<TopicServiceGetResponse> = {
     }
   },
 
-  fromJSON(object: any): TopicServiceGetResponse {
+  fromJSON(object: any): GetTopicResponse {
     return { topic: isSet(object.topic) ? Topic.fromJSON(object.topic) : undefined };
   },
 
-  toJSON(message: TopicServiceGetResponse): unknown {
+  toJSON(message: GetTopicResponse): unknown {
     const obj: any = {};
     if (message.topic !== undefined) {
       obj.topic = Topic.toJSON(message.topic);
@@ -1333,22 +1331,22 @@ export const TopicServiceGetResponse: MessageFns<TopicServiceGetResponse> = {
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<TopicServiceGetResponse>, I>>(base?: I): TopicServiceGetResponse {
-    return TopicServiceGetResponse.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<GetTopicResponse>, I>>(base?: I): GetTopicResponse {
+    return GetTopicResponse.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<TopicServiceGetResponse>, I>>(object: I): TopicServiceGetResponse {
-    const message = createBaseTopicServiceGetResponse();
+  fromPartial<I extends Exact<DeepPartial<GetTopicResponse>, I>>(object: I): GetTopicResponse {
+    const message = createBaseGetTopicResponse();
     message.topic = (object.topic !== undefined && object.topic !== null) ? Topic.fromPartial(object.topic) : undefined;
     return message;
   },
 };
 
-function createBaseTopicServiceListRequest(): TopicServiceListRequest {
+function createBaseListTopicsRequest(): ListTopicsRequest {
   return { prefix: "", pageSize: 0, pageToken: "" };
 }
 
-export const TopicServiceListRequest: MessageFns<TopicServiceListRequest> = {
-  encode(message: TopicServiceListRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const ListTopicsRequest: MessageFns<ListTopicsRequest> = {
+  encode(message: ListTopicsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.prefix !== "") {
       writer.uint32(10).string(message.prefix);
     }
@@ -1361,7 +1359,7 @@ export const TopicServiceListRequest: MessageFns<TopicServiceListRequest> = {
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): TopicServiceListRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): ListTopicsRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1370,7 +1368,7 @@ export const TopicServiceListRequest: MessageFns<TopicServiceListRequest> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseTopicServiceListRequest();
+      const message = createBaseListTopicsRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1410,7 +1408,7 @@ export const TopicServiceListRequest: MessageFns<TopicServiceListRequest> = {
     }
   },
 
-  fromJSON(object: any): TopicServiceListRequest {
+  fromJSON(object: any): ListTopicsRequest {
     return {
       prefix: isSet(object.prefix) ? globalThis.String(object.prefix) : "",
       pageSize: isSet(object.pageSize)
@@ -1426,7 +1424,7 @@ export const TopicServiceListRequest: MessageFns<TopicServiceListRequest> = {
     };
   },
 
-  toJSON(message: TopicServiceListRequest): unknown {
+  toJSON(message: ListTopicsRequest): unknown {
     const obj: any = {};
     if (message.prefix !== "") {
       obj.prefix = message.prefix;
@@ -1440,11 +1438,11 @@ export const TopicServiceListRequest: MessageFns<TopicServiceListRequest> = {
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<TopicServiceListRequest>, I>>(base?: I): TopicServiceListRequest {
-    return TopicServiceListRequest.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<ListTopicsRequest>, I>>(base?: I): ListTopicsRequest {
+    return ListTopicsRequest.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<TopicServiceListRequest>, I>>(object: I): TopicServiceListRequest {
-    const message = createBaseTopicServiceListRequest();
+  fromPartial<I extends Exact<DeepPartial<ListTopicsRequest>, I>>(object: I): ListTopicsRequest {
+    const message = createBaseListTopicsRequest();
     message.prefix = object.prefix ?? "";
     message.pageSize = object.pageSize ?? 0;
     message.pageToken = object.pageToken ?? "";
@@ -1452,12 +1450,12 @@ export const TopicServiceListRequest: MessageFns<TopicServiceListRequest> = {
   },
 };
 
-function createBaseTopicServiceListResponse(): TopicServiceListResponse {
+function createBaseListTopicsResponse(): ListTopicsResponse {
   return { topics: [], nextPageToken: "" };
 }
 
-export const TopicServiceListResponse: MessageFns<TopicServiceListResponse> = {
-  encode(message: TopicServiceListResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const ListTopicsResponse: MessageFns<ListTopicsResponse> = {
+  encode(message: ListTopicsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.topics) {
       Topic.encode(v!, writer.uint32(10).fork()).join();
     }
@@ -1467,7 +1465,7 @@ export const TopicServiceListResponse: MessageFns<TopicServiceListResponse> = {
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): TopicServiceListResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): ListTopicsResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1476,7 +1474,7 @@ export const TopicServiceListResponse: MessageFns<TopicServiceListResponse> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseTopicServiceListResponse();
+      const message = createBaseListTopicsResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1508,7 +1506,7 @@ export const TopicServiceListResponse: MessageFns<TopicServiceListResponse> = {
     }
   },
 
-  fromJSON(object: any): TopicServiceListResponse {
+  fromJSON(object: any): ListTopicsResponse {
     return {
       topics: globalThis.Array.isArray(object?.topics) ? object.topics.map((e: any) => Topic.fromJSON(e)) : [],
       nextPageToken: isSet(object.nextPageToken)
@@ -1519,7 +1517,7 @@ export const TopicServiceListResponse: MessageFns<TopicServiceListResponse> = {
     };
   },
 
-  toJSON(message: TopicServiceListResponse): unknown {
+  toJSON(message: ListTopicsResponse): unknown {
     const obj: any = {};
     if (message.topics?.length) {
       obj.topics = message.topics.map((e) => Topic.toJSON(e));
@@ -1530,28 +1528,28 @@ export const TopicServiceListResponse: MessageFns<TopicServiceListResponse> = {
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<TopicServiceListResponse>, I>>(base?: I): TopicServiceListResponse {
-    return TopicServiceListResponse.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<ListTopicsResponse>, I>>(base?: I): ListTopicsResponse {
+    return ListTopicsResponse.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<TopicServiceListResponse>, I>>(object: I): TopicServiceListResponse {
-    const message = createBaseTopicServiceListResponse();
+  fromPartial<I extends Exact<DeepPartial<ListTopicsResponse>, I>>(object: I): ListTopicsResponse {
+    const message = createBaseListTopicsResponse();
     message.topics = object.topics?.map((e) => Topic.fromPartial(e)) || [];
     message.nextPageToken = object.nextPageToken ?? "";
     return message;
   },
 };
 
-function createBaseTopicServiceUpdateRequest(): TopicServiceUpdateRequest {
+function createBaseUpdateTopicRequest(): UpdateTopicRequest {
   return { topic: "", labels: new Map(), limits: undefined, updateMask: undefined, keyed: false, retention: undefined };
 }
 
-export const TopicServiceUpdateRequest: MessageFns<TopicServiceUpdateRequest> = {
-  encode(message: TopicServiceUpdateRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const UpdateTopicRequest: MessageFns<UpdateTopicRequest> = {
+  encode(message: UpdateTopicRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.topic !== "") {
       writer.uint32(10).string(message.topic);
     }
     message.labels.forEach((value, key) => {
-      TopicServiceUpdateRequest_LabelsEntry.encode({ key: key as any, value }, writer.uint32(18).fork()).join();
+      UpdateTopicRequest_LabelsEntry.encode({ key: key as any, value }, writer.uint32(18).fork()).join();
     });
     if (message.limits !== undefined) {
       TopicLimits.encode(message.limits, writer.uint32(26).fork()).join();
@@ -1568,7 +1566,7 @@ export const TopicServiceUpdateRequest: MessageFns<TopicServiceUpdateRequest> = 
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): TopicServiceUpdateRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateTopicRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1577,7 +1575,7 @@ export const TopicServiceUpdateRequest: MessageFns<TopicServiceUpdateRequest> = 
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseTopicServiceUpdateRequest();
+      const message = createBaseUpdateTopicRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1594,7 +1592,7 @@ export const TopicServiceUpdateRequest: MessageFns<TopicServiceUpdateRequest> = 
               break;
             }
 
-            const entry2 = TopicServiceUpdateRequest_LabelsEntry.decode(reader, reader.uint32());
+            const entry2 = UpdateTopicRequest_LabelsEntry.decode(reader, reader.uint32());
             if (entry2.value !== undefined) {
               message.labels.set(entry2.key, entry2.value);
             }
@@ -1644,7 +1642,7 @@ export const TopicServiceUpdateRequest: MessageFns<TopicServiceUpdateRequest> = 
     }
   },
 
-  fromJSON(object: any): TopicServiceUpdateRequest {
+  fromJSON(object: any): UpdateTopicRequest {
     return {
       topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
       labels: isObject(object.labels)
@@ -1667,7 +1665,7 @@ export const TopicServiceUpdateRequest: MessageFns<TopicServiceUpdateRequest> = 
     };
   },
 
-  toJSON(message: TopicServiceUpdateRequest): unknown {
+  toJSON(message: UpdateTopicRequest): unknown {
     const obj: any = {};
     if (message.topic !== "") {
       obj.topic = message.topic;
@@ -1693,11 +1691,11 @@ export const TopicServiceUpdateRequest: MessageFns<TopicServiceUpdateRequest> = 
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<TopicServiceUpdateRequest>, I>>(base?: I): TopicServiceUpdateRequest {
-    return TopicServiceUpdateRequest.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<UpdateTopicRequest>, I>>(base?: I): UpdateTopicRequest {
+    return UpdateTopicRequest.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<TopicServiceUpdateRequest>, I>>(object: I): TopicServiceUpdateRequest {
-    const message = createBaseTopicServiceUpdateRequest();
+  fromPartial<I extends Exact<DeepPartial<UpdateTopicRequest>, I>>(object: I): UpdateTopicRequest {
+    const message = createBaseUpdateTopicRequest();
     message.topic = object.topic ?? "";
     message.labels = (() => {
       const m = new Map();
@@ -1720,12 +1718,12 @@ export const TopicServiceUpdateRequest: MessageFns<TopicServiceUpdateRequest> = 
   },
 };
 
-function createBaseTopicServiceUpdateRequest_LabelsEntry(): TopicServiceUpdateRequest_LabelsEntry {
+function createBaseUpdateTopicRequest_LabelsEntry(): UpdateTopicRequest_LabelsEntry {
   return { key: "", value: "" };
 }
 
-export const TopicServiceUpdateRequest_LabelsEntry: MessageFns<TopicServiceUpdateRequest_LabelsEntry> = {
-  encode(message: TopicServiceUpdateRequest_LabelsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const UpdateTopicRequest_LabelsEntry: MessageFns<UpdateTopicRequest_LabelsEntry> = {
+  encode(message: UpdateTopicRequest_LabelsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.key !== "") {
       writer.uint32(10).string(message.key);
     }
@@ -1735,7 +1733,7 @@ export const TopicServiceUpdateRequest_LabelsEntry: MessageFns<TopicServiceUpdat
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): TopicServiceUpdateRequest_LabelsEntry {
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateTopicRequest_LabelsEntry {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1744,7 +1742,7 @@ export const TopicServiceUpdateRequest_LabelsEntry: MessageFns<TopicServiceUpdat
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseTopicServiceUpdateRequest_LabelsEntry();
+      const message = createBaseUpdateTopicRequest_LabelsEntry();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1776,14 +1774,14 @@ export const TopicServiceUpdateRequest_LabelsEntry: MessageFns<TopicServiceUpdat
     }
   },
 
-  fromJSON(object: any): TopicServiceUpdateRequest_LabelsEntry {
+  fromJSON(object: any): UpdateTopicRequest_LabelsEntry {
     return {
       key: isSet(object.key) ? globalThis.String(object.key) : "",
       value: isSet(object.value) ? globalThis.String(object.value) : "",
     };
   },
 
-  toJSON(message: TopicServiceUpdateRequest_LabelsEntry): unknown {
+  toJSON(message: UpdateTopicRequest_LabelsEntry): unknown {
     const obj: any = {};
     if (message.key !== "") {
       obj.key = message.key;
@@ -1794,34 +1792,32 @@ export const TopicServiceUpdateRequest_LabelsEntry: MessageFns<TopicServiceUpdat
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<TopicServiceUpdateRequest_LabelsEntry>, I>>(
-    base?: I,
-  ): TopicServiceUpdateRequest_LabelsEntry {
-    return TopicServiceUpdateRequest_LabelsEntry.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<UpdateTopicRequest_LabelsEntry>, I>>(base?: I): UpdateTopicRequest_LabelsEntry {
+    return UpdateTopicRequest_LabelsEntry.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<TopicServiceUpdateRequest_LabelsEntry>, I>>(
+  fromPartial<I extends Exact<DeepPartial<UpdateTopicRequest_LabelsEntry>, I>>(
     object: I,
-  ): TopicServiceUpdateRequest_LabelsEntry {
-    const message = createBaseTopicServiceUpdateRequest_LabelsEntry();
+  ): UpdateTopicRequest_LabelsEntry {
+    const message = createBaseUpdateTopicRequest_LabelsEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
     return message;
   },
 };
 
-function createBaseTopicServiceUpdateResponse(): TopicServiceUpdateResponse {
+function createBaseUpdateTopicResponse(): UpdateTopicResponse {
   return { topic: undefined };
 }
 
-export const TopicServiceUpdateResponse: MessageFns<TopicServiceUpdateResponse> = {
-  encode(message: TopicServiceUpdateResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const UpdateTopicResponse: MessageFns<UpdateTopicResponse> = {
+  encode(message: UpdateTopicResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.topic !== undefined) {
       Topic.encode(message.topic, writer.uint32(10).fork()).join();
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): TopicServiceUpdateResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateTopicResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1830,7 +1826,7 @@ export const TopicServiceUpdateResponse: MessageFns<TopicServiceUpdateResponse> 
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseTopicServiceUpdateResponse();
+      const message = createBaseUpdateTopicResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1854,11 +1850,11 @@ export const TopicServiceUpdateResponse: MessageFns<TopicServiceUpdateResponse> 
     }
   },
 
-  fromJSON(object: any): TopicServiceUpdateResponse {
+  fromJSON(object: any): UpdateTopicResponse {
     return { topic: isSet(object.topic) ? Topic.fromJSON(object.topic) : undefined };
   },
 
-  toJSON(message: TopicServiceUpdateResponse): unknown {
+  toJSON(message: UpdateTopicResponse): unknown {
     const obj: any = {};
     if (message.topic !== undefined) {
       obj.topic = Topic.toJSON(message.topic);
@@ -1866,22 +1862,22 @@ export const TopicServiceUpdateResponse: MessageFns<TopicServiceUpdateResponse> 
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<TopicServiceUpdateResponse>, I>>(base?: I): TopicServiceUpdateResponse {
-    return TopicServiceUpdateResponse.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<UpdateTopicResponse>, I>>(base?: I): UpdateTopicResponse {
+    return UpdateTopicResponse.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<TopicServiceUpdateResponse>, I>>(object: I): TopicServiceUpdateResponse {
-    const message = createBaseTopicServiceUpdateResponse();
+  fromPartial<I extends Exact<DeepPartial<UpdateTopicResponse>, I>>(object: I): UpdateTopicResponse {
+    const message = createBaseUpdateTopicResponse();
     message.topic = (object.topic !== undefined && object.topic !== null) ? Topic.fromPartial(object.topic) : undefined;
     return message;
   },
 };
 
-function createBaseTopicServiceTrimRequest(): TopicServiceTrimRequest {
+function createBaseTrimTopicRequest(): TrimTopicRequest {
   return { topic: "", beforeOffset: 0, epoch: 0 };
 }
 
-export const TopicServiceTrimRequest: MessageFns<TopicServiceTrimRequest> = {
-  encode(message: TopicServiceTrimRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const TrimTopicRequest: MessageFns<TrimTopicRequest> = {
+  encode(message: TrimTopicRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.topic !== "") {
       writer.uint32(10).string(message.topic);
     }
@@ -1894,7 +1890,7 @@ export const TopicServiceTrimRequest: MessageFns<TopicServiceTrimRequest> = {
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): TopicServiceTrimRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): TrimTopicRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1903,7 +1899,7 @@ export const TopicServiceTrimRequest: MessageFns<TopicServiceTrimRequest> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseTopicServiceTrimRequest();
+      const message = createBaseTrimTopicRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1943,7 +1939,7 @@ export const TopicServiceTrimRequest: MessageFns<TopicServiceTrimRequest> = {
     }
   },
 
-  fromJSON(object: any): TopicServiceTrimRequest {
+  fromJSON(object: any): TrimTopicRequest {
     return {
       topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
       beforeOffset: isSet(object.beforeOffset)
@@ -1955,7 +1951,7 @@ export const TopicServiceTrimRequest: MessageFns<TopicServiceTrimRequest> = {
     };
   },
 
-  toJSON(message: TopicServiceTrimRequest): unknown {
+  toJSON(message: TrimTopicRequest): unknown {
     const obj: any = {};
     if (message.topic !== "") {
       obj.topic = message.topic;
@@ -1969,11 +1965,11 @@ export const TopicServiceTrimRequest: MessageFns<TopicServiceTrimRequest> = {
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<TopicServiceTrimRequest>, I>>(base?: I): TopicServiceTrimRequest {
-    return TopicServiceTrimRequest.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<TrimTopicRequest>, I>>(base?: I): TrimTopicRequest {
+    return TrimTopicRequest.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<TopicServiceTrimRequest>, I>>(object: I): TopicServiceTrimRequest {
-    const message = createBaseTopicServiceTrimRequest();
+  fromPartial<I extends Exact<DeepPartial<TrimTopicRequest>, I>>(object: I): TrimTopicRequest {
+    const message = createBaseTrimTopicRequest();
     message.topic = object.topic ?? "";
     message.beforeOffset = object.beforeOffset ?? 0;
     message.epoch = object.epoch ?? 0;
@@ -1981,19 +1977,19 @@ export const TopicServiceTrimRequest: MessageFns<TopicServiceTrimRequest> = {
   },
 };
 
-function createBaseTopicServiceTrimResponse(): TopicServiceTrimResponse {
+function createBaseTrimTopicResponse(): TrimTopicResponse {
   return { topic: undefined };
 }
 
-export const TopicServiceTrimResponse: MessageFns<TopicServiceTrimResponse> = {
-  encode(message: TopicServiceTrimResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const TrimTopicResponse: MessageFns<TrimTopicResponse> = {
+  encode(message: TrimTopicResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.topic !== undefined) {
       Topic.encode(message.topic, writer.uint32(10).fork()).join();
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): TopicServiceTrimResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): TrimTopicResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -2002,7 +1998,7 @@ export const TopicServiceTrimResponse: MessageFns<TopicServiceTrimResponse> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseTopicServiceTrimResponse();
+      const message = createBaseTrimTopicResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -2026,11 +2022,11 @@ export const TopicServiceTrimResponse: MessageFns<TopicServiceTrimResponse> = {
     }
   },
 
-  fromJSON(object: any): TopicServiceTrimResponse {
+  fromJSON(object: any): TrimTopicResponse {
     return { topic: isSet(object.topic) ? Topic.fromJSON(object.topic) : undefined };
   },
 
-  toJSON(message: TopicServiceTrimResponse): unknown {
+  toJSON(message: TrimTopicResponse): unknown {
     const obj: any = {};
     if (message.topic !== undefined) {
       obj.topic = Topic.toJSON(message.topic);
@@ -2038,29 +2034,29 @@ export const TopicServiceTrimResponse: MessageFns<TopicServiceTrimResponse> = {
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<TopicServiceTrimResponse>, I>>(base?: I): TopicServiceTrimResponse {
-    return TopicServiceTrimResponse.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<TrimTopicResponse>, I>>(base?: I): TrimTopicResponse {
+    return TrimTopicResponse.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<TopicServiceTrimResponse>, I>>(object: I): TopicServiceTrimResponse {
-    const message = createBaseTopicServiceTrimResponse();
+  fromPartial<I extends Exact<DeepPartial<TrimTopicResponse>, I>>(object: I): TrimTopicResponse {
+    const message = createBaseTrimTopicResponse();
     message.topic = (object.topic !== undefined && object.topic !== null) ? Topic.fromPartial(object.topic) : undefined;
     return message;
   },
 };
 
-function createBaseTopicServiceCloseRequest(): TopicServiceCloseRequest {
+function createBaseCloseTopicRequest(): CloseTopicRequest {
   return { topic: "" };
 }
 
-export const TopicServiceCloseRequest: MessageFns<TopicServiceCloseRequest> = {
-  encode(message: TopicServiceCloseRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const CloseTopicRequest: MessageFns<CloseTopicRequest> = {
+  encode(message: CloseTopicRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.topic !== "") {
       writer.uint32(10).string(message.topic);
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): TopicServiceCloseRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): CloseTopicRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -2069,7 +2065,7 @@ export const TopicServiceCloseRequest: MessageFns<TopicServiceCloseRequest> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseTopicServiceCloseRequest();
+      const message = createBaseCloseTopicRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -2093,11 +2089,11 @@ export const TopicServiceCloseRequest: MessageFns<TopicServiceCloseRequest> = {
     }
   },
 
-  fromJSON(object: any): TopicServiceCloseRequest {
+  fromJSON(object: any): CloseTopicRequest {
     return { topic: isSet(object.topic) ? globalThis.String(object.topic) : "" };
   },
 
-  toJSON(message: TopicServiceCloseRequest): unknown {
+  toJSON(message: CloseTopicRequest): unknown {
     const obj: any = {};
     if (message.topic !== "") {
       obj.topic = message.topic;
@@ -2105,29 +2101,29 @@ export const TopicServiceCloseRequest: MessageFns<TopicServiceCloseRequest> = {
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<TopicServiceCloseRequest>, I>>(base?: I): TopicServiceCloseRequest {
-    return TopicServiceCloseRequest.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<CloseTopicRequest>, I>>(base?: I): CloseTopicRequest {
+    return CloseTopicRequest.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<TopicServiceCloseRequest>, I>>(object: I): TopicServiceCloseRequest {
-    const message = createBaseTopicServiceCloseRequest();
+  fromPartial<I extends Exact<DeepPartial<CloseTopicRequest>, I>>(object: I): CloseTopicRequest {
+    const message = createBaseCloseTopicRequest();
     message.topic = object.topic ?? "";
     return message;
   },
 };
 
-function createBaseTopicServiceCloseResponse(): TopicServiceCloseResponse {
+function createBaseCloseTopicResponse(): CloseTopicResponse {
   return { topic: undefined };
 }
 
-export const TopicServiceCloseResponse: MessageFns<TopicServiceCloseResponse> = {
-  encode(message: TopicServiceCloseResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const CloseTopicResponse: MessageFns<CloseTopicResponse> = {
+  encode(message: CloseTopicResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.topic !== undefined) {
       Topic.encode(message.topic, writer.uint32(10).fork()).join();
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): TopicServiceCloseResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): CloseTopicResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -2136,7 +2132,7 @@ export const TopicServiceCloseResponse: MessageFns<TopicServiceCloseResponse> = 
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseTopicServiceCloseResponse();
+      const message = createBaseCloseTopicResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -2160,11 +2156,11 @@ export const TopicServiceCloseResponse: MessageFns<TopicServiceCloseResponse> = 
     }
   },
 
-  fromJSON(object: any): TopicServiceCloseResponse {
+  fromJSON(object: any): CloseTopicResponse {
     return { topic: isSet(object.topic) ? Topic.fromJSON(object.topic) : undefined };
   },
 
-  toJSON(message: TopicServiceCloseResponse): unknown {
+  toJSON(message: CloseTopicResponse): unknown {
     const obj: any = {};
     if (message.topic !== undefined) {
       obj.topic = Topic.toJSON(message.topic);
@@ -2172,22 +2168,22 @@ export const TopicServiceCloseResponse: MessageFns<TopicServiceCloseResponse> = 
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<TopicServiceCloseResponse>, I>>(base?: I): TopicServiceCloseResponse {
-    return TopicServiceCloseResponse.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<CloseTopicResponse>, I>>(base?: I): CloseTopicResponse {
+    return CloseTopicResponse.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<TopicServiceCloseResponse>, I>>(object: I): TopicServiceCloseResponse {
-    const message = createBaseTopicServiceCloseResponse();
+  fromPartial<I extends Exact<DeepPartial<CloseTopicResponse>, I>>(object: I): CloseTopicResponse {
+    const message = createBaseCloseTopicResponse();
     message.topic = (object.topic !== undefined && object.topic !== null) ? Topic.fromPartial(object.topic) : undefined;
     return message;
   },
 };
 
-function createBaseTopicServiceDeleteRequest(): TopicServiceDeleteRequest {
+function createBaseDeleteTopicRequest(): DeleteTopicRequest {
   return { topic: "", epoch: 0 };
 }
 
-export const TopicServiceDeleteRequest: MessageFns<TopicServiceDeleteRequest> = {
-  encode(message: TopicServiceDeleteRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const DeleteTopicRequest: MessageFns<DeleteTopicRequest> = {
+  encode(message: DeleteTopicRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.topic !== "") {
       writer.uint32(10).string(message.topic);
     }
@@ -2197,7 +2193,7 @@ export const TopicServiceDeleteRequest: MessageFns<TopicServiceDeleteRequest> = 
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): TopicServiceDeleteRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): DeleteTopicRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -2206,7 +2202,7 @@ export const TopicServiceDeleteRequest: MessageFns<TopicServiceDeleteRequest> = 
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseTopicServiceDeleteRequest();
+      const message = createBaseDeleteTopicRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -2238,14 +2234,14 @@ export const TopicServiceDeleteRequest: MessageFns<TopicServiceDeleteRequest> = 
     }
   },
 
-  fromJSON(object: any): TopicServiceDeleteRequest {
+  fromJSON(object: any): DeleteTopicRequest {
     return {
       topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
       epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0,
     };
   },
 
-  toJSON(message: TopicServiceDeleteRequest): unknown {
+  toJSON(message: DeleteTopicRequest): unknown {
     const obj: any = {};
     if (message.topic !== "") {
       obj.topic = message.topic;
@@ -2256,27 +2252,27 @@ export const TopicServiceDeleteRequest: MessageFns<TopicServiceDeleteRequest> = 
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<TopicServiceDeleteRequest>, I>>(base?: I): TopicServiceDeleteRequest {
-    return TopicServiceDeleteRequest.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<DeleteTopicRequest>, I>>(base?: I): DeleteTopicRequest {
+    return DeleteTopicRequest.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<TopicServiceDeleteRequest>, I>>(object: I): TopicServiceDeleteRequest {
-    const message = createBaseTopicServiceDeleteRequest();
+  fromPartial<I extends Exact<DeepPartial<DeleteTopicRequest>, I>>(object: I): DeleteTopicRequest {
+    const message = createBaseDeleteTopicRequest();
     message.topic = object.topic ?? "";
     message.epoch = object.epoch ?? 0;
     return message;
   },
 };
 
-function createBaseTopicServiceDeleteResponse(): TopicServiceDeleteResponse {
+function createBaseDeleteTopicResponse(): DeleteTopicResponse {
   return {};
 }
 
-export const TopicServiceDeleteResponse: MessageFns<TopicServiceDeleteResponse> = {
-  encode(_: TopicServiceDeleteResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const DeleteTopicResponse: MessageFns<DeleteTopicResponse> = {
+  encode(_: DeleteTopicResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): TopicServiceDeleteResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): DeleteTopicResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -2285,7 +2281,7 @@ export const TopicServiceDeleteResponse: MessageFns<TopicServiceDeleteResponse> 
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseTopicServiceDeleteResponse();
+      const message = createBaseDeleteTopicResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -2301,113 +2297,99 @@ export const TopicServiceDeleteResponse: MessageFns<TopicServiceDeleteResponse> 
     }
   },
 
-  fromJSON(_: any): TopicServiceDeleteResponse {
+  fromJSON(_: any): DeleteTopicResponse {
     return {};
   },
 
-  toJSON(_: TopicServiceDeleteResponse): unknown {
+  toJSON(_: DeleteTopicResponse): unknown {
     const obj: any = {};
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<TopicServiceDeleteResponse>, I>>(base?: I): TopicServiceDeleteResponse {
-    return TopicServiceDeleteResponse.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<DeleteTopicResponse>, I>>(base?: I): DeleteTopicResponse {
+    return DeleteTopicResponse.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<TopicServiceDeleteResponse>, I>>(_: I): TopicServiceDeleteResponse {
-    const message = createBaseTopicServiceDeleteResponse();
+  fromPartial<I extends Exact<DeepPartial<DeleteTopicResponse>, I>>(_: I): DeleteTopicResponse {
+    const message = createBaseDeleteTopicResponse();
     return message;
   },
 };
 
 export type TopicServiceService = typeof TopicServiceService;
 export const TopicServiceService = {
-  create: {
-    path: "/millrace.v1.TopicService/Create" as const,
+  createTopic: {
+    path: "/millrace.v1.TopicService/CreateTopic" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: TopicServiceCreateRequest): Buffer =>
-      Buffer.from(TopicServiceCreateRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): TopicServiceCreateRequest => TopicServiceCreateRequest.decode(value),
-    responseSerialize: (value: TopicServiceCreateResponse): Buffer =>
-      Buffer.from(TopicServiceCreateResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): TopicServiceCreateResponse => TopicServiceCreateResponse.decode(value),
+    requestSerialize: (value: CreateTopicRequest): Buffer => Buffer.from(CreateTopicRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CreateTopicRequest => CreateTopicRequest.decode(value),
+    responseSerialize: (value: CreateTopicResponse): Buffer => Buffer.from(CreateTopicResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CreateTopicResponse => CreateTopicResponse.decode(value),
   },
-  get: {
-    path: "/millrace.v1.TopicService/Get" as const,
+  getTopic: {
+    path: "/millrace.v1.TopicService/GetTopic" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: TopicServiceGetRequest): Buffer =>
-      Buffer.from(TopicServiceGetRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): TopicServiceGetRequest => TopicServiceGetRequest.decode(value),
-    responseSerialize: (value: TopicServiceGetResponse): Buffer =>
-      Buffer.from(TopicServiceGetResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): TopicServiceGetResponse => TopicServiceGetResponse.decode(value),
+    requestSerialize: (value: GetTopicRequest): Buffer => Buffer.from(GetTopicRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetTopicRequest => GetTopicRequest.decode(value),
+    responseSerialize: (value: GetTopicResponse): Buffer => Buffer.from(GetTopicResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetTopicResponse => GetTopicResponse.decode(value),
   },
-  list: {
-    path: "/millrace.v1.TopicService/List" as const,
+  listTopics: {
+    path: "/millrace.v1.TopicService/ListTopics" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: TopicServiceListRequest): Buffer =>
-      Buffer.from(TopicServiceListRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): TopicServiceListRequest => TopicServiceListRequest.decode(value),
-    responseSerialize: (value: TopicServiceListResponse): Buffer =>
-      Buffer.from(TopicServiceListResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): TopicServiceListResponse => TopicServiceListResponse.decode(value),
+    requestSerialize: (value: ListTopicsRequest): Buffer => Buffer.from(ListTopicsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListTopicsRequest => ListTopicsRequest.decode(value),
+    responseSerialize: (value: ListTopicsResponse): Buffer => Buffer.from(ListTopicsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListTopicsResponse => ListTopicsResponse.decode(value),
   },
-  update: {
-    path: "/millrace.v1.TopicService/Update" as const,
+  updateTopic: {
+    path: "/millrace.v1.TopicService/UpdateTopic" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: TopicServiceUpdateRequest): Buffer =>
-      Buffer.from(TopicServiceUpdateRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): TopicServiceUpdateRequest => TopicServiceUpdateRequest.decode(value),
-    responseSerialize: (value: TopicServiceUpdateResponse): Buffer =>
-      Buffer.from(TopicServiceUpdateResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): TopicServiceUpdateResponse => TopicServiceUpdateResponse.decode(value),
+    requestSerialize: (value: UpdateTopicRequest): Buffer => Buffer.from(UpdateTopicRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): UpdateTopicRequest => UpdateTopicRequest.decode(value),
+    responseSerialize: (value: UpdateTopicResponse): Buffer => Buffer.from(UpdateTopicResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): UpdateTopicResponse => UpdateTopicResponse.decode(value),
   },
-  trim: {
-    path: "/millrace.v1.TopicService/Trim" as const,
+  trimTopic: {
+    path: "/millrace.v1.TopicService/TrimTopic" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: TopicServiceTrimRequest): Buffer =>
-      Buffer.from(TopicServiceTrimRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): TopicServiceTrimRequest => TopicServiceTrimRequest.decode(value),
-    responseSerialize: (value: TopicServiceTrimResponse): Buffer =>
-      Buffer.from(TopicServiceTrimResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): TopicServiceTrimResponse => TopicServiceTrimResponse.decode(value),
+    requestSerialize: (value: TrimTopicRequest): Buffer => Buffer.from(TrimTopicRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): TrimTopicRequest => TrimTopicRequest.decode(value),
+    responseSerialize: (value: TrimTopicResponse): Buffer => Buffer.from(TrimTopicResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): TrimTopicResponse => TrimTopicResponse.decode(value),
   },
-  close: {
-    path: "/millrace.v1.TopicService/Close" as const,
+  closeTopic: {
+    path: "/millrace.v1.TopicService/CloseTopic" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: TopicServiceCloseRequest): Buffer =>
-      Buffer.from(TopicServiceCloseRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): TopicServiceCloseRequest => TopicServiceCloseRequest.decode(value),
-    responseSerialize: (value: TopicServiceCloseResponse): Buffer =>
-      Buffer.from(TopicServiceCloseResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): TopicServiceCloseResponse => TopicServiceCloseResponse.decode(value),
+    requestSerialize: (value: CloseTopicRequest): Buffer => Buffer.from(CloseTopicRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CloseTopicRequest => CloseTopicRequest.decode(value),
+    responseSerialize: (value: CloseTopicResponse): Buffer => Buffer.from(CloseTopicResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CloseTopicResponse => CloseTopicResponse.decode(value),
   },
-  delete: {
-    path: "/millrace.v1.TopicService/Delete" as const,
+  deleteTopic: {
+    path: "/millrace.v1.TopicService/DeleteTopic" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: TopicServiceDeleteRequest): Buffer =>
-      Buffer.from(TopicServiceDeleteRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): TopicServiceDeleteRequest => TopicServiceDeleteRequest.decode(value),
-    responseSerialize: (value: TopicServiceDeleteResponse): Buffer =>
-      Buffer.from(TopicServiceDeleteResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): TopicServiceDeleteResponse => TopicServiceDeleteResponse.decode(value),
+    requestSerialize: (value: DeleteTopicRequest): Buffer => Buffer.from(DeleteTopicRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DeleteTopicRequest => DeleteTopicRequest.decode(value),
+    responseSerialize: (value: DeleteTopicResponse): Buffer => Buffer.from(DeleteTopicResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DeleteTopicResponse => DeleteTopicResponse.decode(value),
   },
 } as const;
 
 export interface TopicServiceServer extends UntypedServiceImplementation {
-  create: handleUnaryCall<TopicServiceCreateRequest, TopicServiceCreateResponse>;
-  get: handleUnaryCall<TopicServiceGetRequest, TopicServiceGetResponse>;
-  list: handleUnaryCall<TopicServiceListRequest, TopicServiceListResponse>;
-  update: handleUnaryCall<TopicServiceUpdateRequest, TopicServiceUpdateResponse>;
-  trim: handleUnaryCall<TopicServiceTrimRequest, TopicServiceTrimResponse>;
-  close: handleUnaryCall<TopicServiceCloseRequest, TopicServiceCloseResponse>;
-  delete: handleUnaryCall<TopicServiceDeleteRequest, TopicServiceDeleteResponse>;
+  createTopic: handleUnaryCall<CreateTopicRequest, CreateTopicResponse>;
+  getTopic: handleUnaryCall<GetTopicRequest, GetTopicResponse>;
+  listTopics: handleUnaryCall<ListTopicsRequest, ListTopicsResponse>;
+  updateTopic: handleUnaryCall<UpdateTopicRequest, UpdateTopicResponse>;
+  trimTopic: handleUnaryCall<TrimTopicRequest, TrimTopicResponse>;
+  closeTopic: handleUnaryCall<CloseTopicRequest, CloseTopicResponse>;
+  deleteTopic: handleUnaryCall<DeleteTopicRequest, DeleteTopicResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;

@@ -7,6 +7,7 @@ import { orderValues, type Statement } from "../statement.js";
 import { createConnectGate } from "./connect-gate.js";
 import { copyToBuffer } from "./copy-query.js";
 import { classifyFailure, messageOf } from "./failures.js";
+import type { ListenHandlers } from "./listen.js";
 
 /** One connection, while it is ours. */
 export interface Session {
@@ -33,6 +34,11 @@ export interface Database {
   session<Result>(body: (session: Session) => Promise<Result>): Promise<Result>;
   /** Several statements, committed when this resolves. A broken connection leaves its outcome unknown only at COMMIT. */
   transaction<Result>(body: (session: Session) => Promise<Result>): Promise<Result>;
+  /**
+   * Hears what is notified on a channel, on a connection of its own, until `signal` aborts or the database is closed. Never
+   * throws. An embedded database, which has no other nodes, resolves at once.
+   */
+  listen(channel: string, handlers: ListenHandlers, signal: AbortSignal): Promise<void>;
   /** Refuses new statements, waits for those under way, and ends every connection. */
   close(): Promise<void>;
 }
@@ -49,6 +55,8 @@ export interface DatabaseOptions {
   readonly takeTurn: (() => Promise<void> | undefined) | undefined;
   readonly logger: Logger;
   readonly metrics: Metrics | undefined;
+  /** As of `listenOn`. Undefined: nobody else notifies. */
+  readonly listen: ((channel: string, handlers: ListenHandlers, signal: AbortSignal) => Promise<void>) | undefined;
   /** Closes what the pool stands on. */
   readonly afterClose: () => Promise<void>;
 }
@@ -60,6 +68,7 @@ export function createDatabase(options: DatabaseOptions): Database {
   const { pool, logger, metrics } = options;
   const gate = createConnectGate();
   const underWay = trackTasks(() => undefined);
+  const ending = new AbortController();
   let closing: Promise<void> | undefined;
 
   pool.on("error", (error) => {
@@ -129,7 +138,13 @@ export function createDatabase(options: DatabaseOptions): Database {
     copy: (text) => tracked(() => use((session) => session.copy(text))),
     session: (body) => tracked(() => use(body)),
     transaction: (body) => tracked(() => use((session) => inTransaction(session, body, options.idleInTransactionMs))),
+    async listen(channel, handlers, signal) {
+      const { listen } = options;
+      if (listen === undefined) return;
+      await tracked(() => listen(channel, handlers, AbortSignal.any([signal, ending.signal])));
+    },
     close() {
+      ending.abort();
       closing ??= underWay
         .settled()
         .then(() => pool.end())

@@ -73,6 +73,7 @@ function openPool(pglite: PGlite, options: EmbeddedOptions, release: () => Promi
     takeTurn: createYielder(),
     logger: options.logger,
     metrics: options.metrics,
+    listen: undefined,
     async afterClose() {
       // The pool does not close it, and the lock is held until its files are.
       try {

@@ -2,6 +2,7 @@ import pg from "pg";
 import type { Logger, Metrics } from "../../../telemetry/index.js";
 import { createDatabase, type Database } from "./database.js";
 import { typeParsers } from "./integers.js";
+import { listenOn } from "./listen.js";
 import { type SessionLimits, sessionSettings } from "./session-settings.js";
 
 export interface PostgresOptions extends SessionLimits {
@@ -19,6 +20,7 @@ const answerGraceMsMax = 5000;
 export function openPostgres(options: PostgresOptions): Database {
   const answerTimeoutMs = options.statementTimeoutMs + Math.min(options.statementTimeoutMs, answerGraceMsMax);
   const settings = sessionSettings(options);
+  const listenOptions = { url: options.url, connectTimeoutMs: options.poolWaitMs, logger: options.logger };
   const pool = new pg.Pool({
     connectionString: options.url,
     max: options.connections,
@@ -40,6 +42,7 @@ export function openPostgres(options: PostgresOptions): Database {
     takeTurn: undefined,
     logger: options.logger,
     metrics: options.metrics,
+    listen: (channel, handlers, signal) => listenOn(listenOptions, channel, handlers, signal),
     afterClose: async () => undefined,
   });
 }

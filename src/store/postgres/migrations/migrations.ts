@@ -4,6 +4,7 @@ import { addPlaces } from "./003-add-places.js";
 import { buildStates } from "./004-build-states.js";
 import { addRetention } from "./005-add-retention.js";
 import { addSubscriptions } from "./006-add-subscriptions.js";
+import { addAttempts } from "./007-add-attempts.js";
 import type { Migration } from "./migration.js";
 
 /** Every migration, by hand and in order. The newest one's number is the schema's version. */
@@ -14,4 +15,5 @@ export const migrations: readonly Migration[] = [
   buildStates,
   addRetention,
   addSubscriptions,
+  addAttempts,
 ];

@@ -6,7 +6,7 @@ import type { Database, Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { runAppend } from "../statements/append-records.js";
 import { readHeads } from "../statements/read-heads.js";
-import { decodeRanges, encodeRanges, encodeRangesArray } from "./offset-ranges.js";
+import { decodeRanges, encodeRanges, encodeRangesArray, rangesOf } from "./offset-ranges.js";
 import { settleClaims } from "./settle-claims.js";
 
 interface HeldRow {
@@ -32,16 +32,24 @@ for update of c`,
 });
 
 /**
- * How often records were handed out before, of those that were. Runs after the lock, so that it sees what the lock waited
- * for. No locks of its own: these rows are only written under that of their claim. Index: `retries_pkey`.
+ * What is added to the subscription's attempts, and how many attempts are over at those records that were handed out before;
+ * one row without an offset where none was.
+ *
+ * Runs after the lock, so that it sees what the lock waited for. No locks of its own: rows of `retries` are only written
+ * under that of their claim. `attempts_before` is that of the claims' generation: a seek raises it in the transaction that
+ * deletes all claims, and for that it needs the locks that are held here. One that committed before has deleted the claims;
+ * then none is held, and everything is stale. One that waits is not seen.
+ * Index: `subscriptions_pkey`, `retries_pkey`; "+ 0" keeps a plan without statistics from walking all rows of the claims.
  */
 const selectDeliveries = prepareStatement({
   name: "commit_deliveries",
   values: { subscriptionId: "bigint", offsets: "bigint[]", claimIds: "bigint[]" },
-  build: (value) => sql<{ offset: number; deliveries: number }>`
-select "offset", deliveries from millrace.retries
-where subscription_id = ${value.subscriptionId} and "offset" = any(${value.offsets})
-  and claim_id = any(${value.claimIds})`,
+  build: (value) => sql<{ attemptsBefore: number; offset: number | null; deliveries: number | null }>`
+select s.attempts_before as "attemptsBefore", r."offset", r.deliveries
+from millrace.subscriptions as s
+  left join millrace.retries as r on r.subscription_id = ${value.subscriptionId} and r."offset" = any(${value.offsets})
+    and r.claim_id + 0 = any(${value.claimIds})
+where s.subscription_id = ${value.subscriptionId}`,
 });
 
 /** Locks: rows of heads, by topic, as an append takes one; behind all claims. Index: `topic_heads_pkey`. */
@@ -72,8 +80,8 @@ export async function commit(
 async function commitIn(session: Session, claim: CommitClaim, topics: readonly CommitTopic[]): Promise<Found> {
   const { subscriptionId } = claim;
   const held = await lockHeld(session, claim);
-  const deliveries = await readDeliveries(session, claim, [...held.keys()]);
-  const stale = findStale(claim, [...held.values()], deliveries);
+  const known = await readDeliveries(session, claim, [...held.keys()]);
+  const stale = findStale(claim, [...held.values()], known);
   if (stale.length > 0) return { kind: "stale", offsets: stale };
 
   const heads = await lockAndReadHeads(session, topics);
@@ -88,8 +96,10 @@ async function commitIn(session: Session, claim: CommitClaim, topics: readonly C
     }
   }
 
-  const settled = new Map([...held].map(([claimId, { present }]) => [claimId, present]));
-  await settleClaims(session, { subscriptionId, session: claim.session }, settled, [...deliveries.keys()]);
+  const settled = new Map([...held].map(([claimId, { present }]) => [claimId, { settled: present, retries: [] }]));
+  await settleClaims(session, { subscriptionId, session: claim.session }, settled, [
+    ...rangesOf(known.deliveries.keys()),
+  ]);
   for (const write of writes) {
     if ((await runAppend(session, write)) === "moved") {
       throw new MillraceError(
@@ -123,24 +133,32 @@ async function lockHeld(session: Session, claim: CommitClaim): Promise<ReadonlyM
   return new Map(rows.map((row) => [row.claimId, { slot: row.slot, present: decodeRanges(row.present) }]));
 }
 
+/** By offset, of those that have a row in `retries`. */
+interface Deliveries {
+  readonly attemptsBefore: number;
+  readonly deliveries: ReadonlyMap<number, number>;
+}
+
 async function readDeliveries(
   session: Session,
   { subscriptionId, records }: CommitClaim,
   claimIds: readonly number[],
-): Promise<ReadonlyMap<number, number>> {
+): Promise<Deliveries> {
   const rows = await session.run(selectDeliveries, {
     subscriptionId,
     offsets: `{${records.map(({ offset }) => offset).join(",")}}`,
     claimIds: `{${claimIds.join(",")}}`,
   });
-  return new Map(rows.map((row) => [row.offset, row.deliveries]));
+  const deliveries = new Map<number, number>();
+  for (const row of rows) if (row.offset !== null) deliveries.set(row.offset, row.deliveries ?? 0);
+  return { attemptsBefore: rows[0]?.attemptsBefore ?? 0, deliveries };
 }
 
-/** Those that no claim has in their slot, or that were handed out another number of times. */
+/** Those that no claim has in their slot, or that are at another attempt. */
 function findStale(
   { records }: CommitClaim,
   held: readonly Held[],
-  deliveries: ReadonlyMap<number, number>,
+  { attemptsBefore, deliveries }: Deliveries,
 ): readonly number[] {
   const bySlot = new Map<number, RangeSet>();
   for (const { slot, present } of held) {
@@ -149,9 +167,9 @@ function findStale(
     for (const { firstOffset, nextOffset } of present) offsets.add(firstOffset, nextOffset);
   }
   return records
-    .filter(({ offset, slot, deliveriesBefore }) => {
+    .filter(({ offset, slot, attempt }) => {
       const isHeld = bySlot.get(slot)?.has(offset) === true;
-      return !isHeld || (deliveries.get(offset) ?? 0) !== deliveriesBefore;
+      return !isHeld || attemptsBefore + (deliveries.get(offset) ?? 0) + 1 !== attempt;
     })
     .map(({ offset }) => offset);
 }

@@ -1,80 +1,155 @@
+/**
+ * Takes offsets out of claims, and notes what of them is to be handed out again: the hot path of every verdict.
+ *
+ * **Locks.** The claims' rows, by id, so that two statements that settle the same claims cannot deadlock. Rows of `retries`
+ * are locked behind their claim's row, under which alone they are written.
+ *
+ * **What the statement sees.** Its snapshot may be older than what the lock waited for. Three things do not depend on it:
+ * - `held` computes from the locked row: a claim that was waited for is read in its newest version (READ COMMITTED checks
+ *   the row again), in the condition and in the columns alike. So a claim that has another holder by then, that a Seek
+ *   deleted, or of which a Commit settled something, is seen as it is. Every other part of the statement asks `held`, not
+ *   `claims`, what is present; its updates of `claims` follow the row to the version that `held` locked.
+ * - `noted` inserts. An insert with `on conflict` finds the newest committed row, also one that the snapshot does not show,
+ *   and `r.reasons` is that row's. A row that the snapshot shows and a Commit deleted is no conflict.
+ * - `forgotten` deletes rows that the snapshot shows; one that a Commit deleted meanwhile is skipped. It cannot miss a row:
+ *   rows are inserted by the claim's holder alone, which sends one write after the other. The one exception is a write whose
+ *   connection broke and which the server executes later than its repetition. What it inserts then is a row for an offset
+ *   that its claim does not have any more, and readers of `retries` leave those out.
+ *
+ * **Late writes.** Such a write may also find the record noted with more deliveries. `noted` keeps the row then: the number
+ * of deliveries never falls while a claim lives, or an attempt would be used a second time.
+ *
+ * Offsets that are settled by the same write are not present, so no row of `retries` is written and deleted by one statement.
+ * Of the locked claims, those that have become empty are deleted, but for the rest and slots; the others are updated
+ * (heap-only). A claim with retries alone is locked and not updated.
+ * Index: `claims_pkey`, `retries_pkey`.
+ */
+
 import { type RawBuilder, sql } from "kysely";
-import type { OffsetRange } from "../../../core/index.js";
+import { deliveryBounds, type OffsetRange } from "../../../core/index.js";
+import type { RetryWrite } from "../../subscription-store.js";
 import type { Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
-import { encodeRanges, encodeRangesArray } from "./offset-ranges.js";
+import { decodeRanges, encodeRanges, encodeRangesArray } from "./offset-ranges.js";
+import { newestReasons, storableText } from "./reasons.js";
 
-const values = {
+const claimValues = {
   subscriptionId: "bigint",
   session: "bigint",
   claimIds: "bigint[]",
-  ranges: "int8multirange[]",
-  retries: "bigint[]",
+  settled: "int8multirange[]",
 } as const;
 
-type Forgotten = (value: { readonly [Name in keyof typeof values]: RawBuilder<unknown> }) => RawBuilder<unknown>;
+type ClaimValues = { readonly [Name in keyof typeof claimValues]: RawBuilder<unknown> };
 
-/**
- * Takes offsets out of claims: the hot path of every acknowledgement.
- *
- * Locks: the claims' rows, by id, so that two that settle the same ones cannot wait for each other. A claim that was
- * waited for is reckoned with as it is then, since the subtraction is part of what is locked; one that has another holder
- * by then is left out, and not among the rows.
- * Of what is locked, what became empty goes, but for the rest and slots, and everything else is updated: heap-only.
- * Index: `claims_pkey`.
- */
-function settleStatement(name: string, forgotten: Forgotten) {
-  return prepareStatement({
-    name,
-    values,
-    build: (value) => sql<{ claimId: number }>`
-with held as materialized (
-  select c.claim_id, c.todo - asked.ranges as todo, asked.ranges as settled, c.kind in ('rest', 'slot') as stays
-  from millrace.claims as c
-    join unnest(${value.claimIds}, ${value.ranges}) as asked (claim_id, ranges) on asked.claim_id = c.claim_id
+/** The part that both statements begin with. `asked`: what `held` has beside the claims, of the same row. */
+function takeOut(value: ClaimValues, asked: RawBuilder<unknown>, columns: RawBuilder<unknown>): RawBuilder<unknown> {
+  return sql`held as materialized (
+  select c.claim_id, c.todo - asked.settled as todo, asked.settled, c.kind in ('rest', 'slot') as stays${columns}
+  from millrace.claims as c join ${asked} on asked.claim_id = c.claim_id
   where c.subscription_id = ${value.subscriptionId} and c.session = ${value.session}
   order by c.claim_id
   for update of c
 ), kept as (
   update millrace.claims as c set todo = held.todo
   from held where c.subscription_id = ${value.subscriptionId} and c.claim_id = held.claim_id
-    and (held.stays or not isempty(held.todo))
+    and not isempty(held.settled) and (held.stays or not isempty(held.todo))
 ), done as (
   delete from millrace.claims as c using held
   where c.subscription_id = ${value.subscriptionId} and c.claim_id = held.claim_id
     and not held.stays and isempty(held.todo)
-)${forgotten(value)}
-select claim_id as "claimId" from held`,
-  });
+)`;
 }
 
-const settleAlone = settleStatement("settle_claims", () => sql``);
+const settleAlone = prepareStatement({
+  name: "settle_claims",
+  values: claimValues,
+  build: (value) => sql<{ claimId: number }>`
+with ${takeOut(value, sql`unnest(${value.claimIds}, ${value.settled}) as asked (claim_id, settled)`, sql``)}
+select claim_id as "claimId" from held`,
+});
 
-/**
- * The same, of records that were handed out before: their rows in `retries` go, if they are of a claim that has not got
- * another holder. Locks: those rows, which are only written under their claim's lock. Index: `retries_pkey`.
- */
-const settleRetried = settleStatement(
-  "settle_retried",
-  (value) => sql`, forgotten as (
+const settleAndNote = prepareStatement({
+  name: "settle_and_note",
+  values: {
+    ...claimValues,
+    forgotten: "int8multirange",
+    noted: "int8multirange[]",
+    retries: "jsonb",
+    reasonsMost: "int",
+  },
+  build: (value) => sql<{ claimId: number; present: string }>`
+with ${takeOut(
+    value,
+    sql`unnest(${value.claimIds}, ${value.settled}, ${value.noted}) as asked (claim_id, settled, noted)`,
+    sql`, (c.todo - asked.settled) * asked.noted as present`,
+  )}, forgotten as (
+  -- An array, and "+ 0": else a plan without statistics walks all rows of the claim by their index.
   delete from millrace.retries as r using held
-  where r.subscription_id = ${value.subscriptionId} and r."offset" = any(${value.retries})
-    and r.claim_id = held.claim_id and held.settled @> r."offset"
-)`,
-);
+  where r.subscription_id = ${value.subscriptionId} and r."offset" = any(array(
+      select generate_series(lower(part), upper(part) - 1) from unnest(${value.forgotten}) as part))
+    and r.claim_id + 0 = held.claim_id and held.settled @> r."offset"
+), noted as (
+  insert into millrace.retries as r (subscription_id, "offset", claim_id, deliveries, failures, retry_time, lane, reasons)
+  select ${value.subscriptionId}, record."offset", run."claimId", run.deliveries, run.failures,
+    ((extract(epoch from statement_timestamp()) + run."delayMs" / 1000) * 1000000)::bigint, run.lane,
+    case when run.reason is null then '{}' else array[run.reason] end
+  from jsonb_to_recordset(${value.retries}) as run ("claimId" bigint, "firstOffset" bigint, "nextOffset" bigint,
+      deliveries int, failures int, "delayMs" numeric, lane bigint, reason text)
+    join held on held.claim_id = run."claimId"
+    cross join lateral generate_series(run."firstOffset", run."nextOffset" - 1) as record ("offset")
+  where held.present @> record."offset"
+  on conflict (subscription_id, "offset") do update
+  set claim_id = excluded.claim_id, deliveries = excluded.deliveries, failures = excluded.failures,
+      retry_time = excluded.retry_time, lane = excluded.lane,
+      reasons = ${newestReasons(sql`r.reasons || excluded.reasons`, value.reasonsMost)}
+  where r.claim_id <> excluded.claim_id or r.deliveries <= excluded.deliveries
+)
+select claim_id as "claimId", present::text from held`,
+});
 
-/** Which of these claims were this session's, and so have been settled. `retries`: offsets among them that have a row there. */
+/** What a claim is asked for. */
+export interface ClaimWrite {
+  readonly settled: readonly OffsetRange[];
+  readonly retries: readonly RetryWrite[];
+}
+
+/** A claim that was the session's, so what it was asked for is written. */
+export interface SettledClaim {
+  /** Of its retries, the offsets that it still had. */
+  readonly noted: readonly OffsetRange[];
+}
+
+/** Gives the claims that were this session's. `forgotten`: offsets among those settled that have a row in `retries`. */
 export async function settleClaims(
   session: Pick<Session, "run">,
   holder: { readonly subscriptionId: number; readonly session: number },
-  settled: ReadonlyMap<number, readonly OffsetRange[]>,
-  retries: readonly number[],
-): Promise<ReadonlySet<number>> {
-  const rows = await session.run(retries.length === 0 ? settleAlone : settleRetried, {
+  claims: ReadonlyMap<number, ClaimWrite>,
+  forgotten: readonly OffsetRange[],
+): Promise<ReadonlyMap<number, SettledClaim>> {
+  const writes = [...claims.values()];
+  const values = {
     ...holder,
-    claimIds: `{${[...settled.keys()].join(",")}}`,
-    ranges: encodeRangesArray([...settled.values()].map(encodeRanges)),
-    retries: `{${retries.join(",")}}`,
+    claimIds: `{${[...claims.keys()].join(",")}}`,
+    settled: encodeRangesArray(writes.map(({ settled }) => encodeRanges(settled))),
+  };
+  const retries = writes.flatMap((write) => write.retries);
+  if (forgotten.length === 0 && retries.length === 0) {
+    const rows = await session.run(settleAlone, values);
+    return new Map(rows.map(({ claimId }) => [claimId, { noted: [] }]));
+  }
+  const rows = await session.run(settleAndNote, {
+    ...values,
+    forgotten: encodeRanges(forgotten),
+    noted: encodeRangesArray(writes.map((write) => encodeRanges(write.retries))),
+    retries: JSON.stringify(retries.map(storableRetry)),
+    reasonsMost: deliveryBounds.reasons,
   });
-  return new Set(rows.map((row) => row.claimId));
+  return new Map(rows.map(({ claimId, present }) => [claimId, { noted: decodeRanges(present) }]));
+}
+
+function storableRetry(retry: RetryWrite): RetryWrite {
+  const { claimId, firstOffset, nextOffset, deliveries, failures, lane, delayMs, reason } = retry;
+  const text = reason === undefined ? undefined : storableText(reason);
+  return { claimId, firstOffset, nextOffset, deliveries, failures, lane, delayMs, reason: text };
 }

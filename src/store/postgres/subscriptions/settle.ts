@@ -1,61 +1,84 @@
-import type { OffsetRange } from "../../../core/index.js";
-import type { SettleOutcome, SettleWrite } from "../../subscription-store.js";
+import { RangeSet, type OffsetRange } from "../../../core/index.js";
+import type { RetryWrite, SettleOutcome, SettleWrite } from "../../subscription-store.js";
 import type { Database, Session } from "../database/database.js";
 import { lockHeldClaims } from "./lock-held-claims.js";
 import { rangesOf } from "./offset-ranges.js";
 import { parkRecords } from "./park-records.js";
-import { settleClaims } from "./settle-claims.js";
-import { writeRetries } from "./write-retries.js";
+import { type ClaimWrite, type SettledClaim, settleClaims } from "./settle-claims.js";
 
-/** Offsets of several claims, each claim once. */
-type ByClaim = Map<number, OffsetRange[]>;
-
-function addTo(claims: ByClaim, claimId: number, ranges: Iterable<OffsetRange>): void {
-  const known = claims.get(claimId);
-  if (known === undefined) claims.set(claimId, [...ranges]);
-  else known.push(...ranges);
+/** What each claim is asked for, while it is gathered. */
+interface GatheredClaim extends ClaimWrite {
+  readonly settled: OffsetRange[];
+  readonly retries: RetryWrite[];
 }
 
-/** What became of records. With `settled` alone it is one statement; else a transaction under the locks of all claims. */
+type Claims = ReadonlyMap<number, GatheredClaim>;
+
+/** What became of records. One statement; where something is parked, a transaction under the locks of all claims. */
 export async function settle(database: Database, write: SettleWrite): Promise<SettleOutcome> {
-  const settled: ByClaim = new Map();
-  for (const { claimId, ranges } of write.settled) addTo(settled, claimId, ranges);
-  if (write.retries.length > 0 || write.parked.length > 0) {
-    return database.transaction((session) => settleAll(session, write, settled));
-  }
-  if (settled.size === 0) return { lostClaims: [], settledElsewhere: [], gone: [] };
-  const held = await settleClaims(database, holderOf(write), settled, write.settledRetries);
-  return { lostClaims: [...settled.keys()].filter((id) => !held.has(id)), settledElsewhere: [], gone: [] };
+  const claims = claimsOf(write);
+  if (write.parked.length > 0) return database.transaction((session) => settleAndPark(session, write, claims));
+  if (claims.size === 0) return { lostClaims: [], settledElsewhere: [], gone: [] };
+  const held = await settleClaims(database, holderOf(write), claims, write.settledRetries);
+  return { ...outcomeOf(claims, held, new RangeSet()), gone: [] };
 }
 
 const holderOf = ({ subscriptionId, session }: SettleWrite) => ({ subscriptionId, session });
 
-/** The statements after the lock see what it waited for; and all that they change is only changed under these locks. */
-async function settleAll(session: Session, write: SettleWrite, settled: ByClaim): Promise<SettleOutcome> {
-  const { subscriptionId } = write;
-  const asked: ByClaim = new Map([...settled.keys()].map((claimId) => [claimId, []]));
-  for (const { claimId, offset } of [...write.retries, ...write.parked]) addTo(asked, claimId, rangesOf([offset]));
-  const held = await lockHeldClaims(session, holderOf(write), asked);
-  for (const [claimId, ranges] of settled) {
-    for (const { firstOffset, nextOffset } of ranges) held.get(claimId)?.delete(firstOffset, nextOffset);
-  }
-
-  const isPresent = ({ claimId, offset }: { claimId: number; offset: number }) =>
-    held.get(claimId)?.has(offset) === true;
-  const retries = write.retries.filter(isPresent);
-  const parked = write.parked.filter(isPresent);
-  const gone = parked.length === 0 ? [] : await parkRecords(session, subscriptionId, parked);
-  if (retries.length > 0) await writeRetries(session, subscriptionId, retries);
-  for (const { claimId, offset } of parked) addTo(settled, claimId, rangesOf([offset]));
-  if (settled.size > 0) {
-    const forgotten = [...write.settledRetries, ...parked.map(({ offset }) => offset)];
-    await settleClaims(session, holderOf(write), settled, forgotten);
-  }
-  return {
-    lostClaims: [...asked.keys()].filter((claimId) => !held.has(claimId)),
-    settledElsewhere: [...write.retries, ...write.parked]
-      .filter((record) => held.has(record.claimId) && !isPresent(record))
-      .map(({ offset }) => offset),
-    gone,
+function claimsOf(write: SettleWrite): Claims {
+  const claims = new Map<number, GatheredClaim>();
+  const of = (claimId: number): GatheredClaim => {
+    const known = claims.get(claimId) ?? { settled: [], retries: [] };
+    claims.set(claimId, known);
+    return known;
   };
+  for (const { claimId, ranges } of write.settled) {
+    const { settled } = of(claimId);
+    for (const range of ranges) settled.push(range);
+  }
+  for (const retry of write.retries) of(retry.claimId).retries.push(retry);
+  for (const { claimId } of write.parked) of(claimId);
+  return claims;
+}
+
+/** The statements after the lock see what it waited for; and all that they change is only changed under these locks. */
+async function settleAndPark(session: Session, write: SettleWrite, claims: Claims): Promise<SettleOutcome> {
+  const asked = new Map<number, OffsetRange[]>([...claims.keys()].map((claimId) => [claimId, []]));
+  for (const { claimId, offset } of write.parked) asked.get(claimId)?.push(...rangesOf([offset]));
+  const locked = await lockHeldClaims(session, holderOf(write), asked);
+  for (const [claimId, { settled }] of claims) {
+    for (const { firstOffset, nextOffset } of settled) locked.get(claimId)?.delete(firstOffset, nextOffset);
+  }
+  const parked = write.parked.filter(({ claimId, offset }) => locked.get(claimId)?.has(offset) === true);
+  const gone = parked.length === 0 ? [] : await parkRecords(session, write.subscriptionId, parked);
+  for (const { claimId, offset } of parked) claims.get(claimId)?.settled.push(...rangesOf([offset]));
+  const forgotten = [...write.settledRetries, ...rangesOf(parked.map(({ offset }) => offset))];
+  const held = await settleClaims(session, holderOf(write), claims, forgotten);
+  const elsewhere = new RangeSet();
+  for (const { claimId, offset } of write.parked) {
+    if (locked.get(claimId)?.has(offset) === false) elsewhere.add(offset, offset + 1);
+  }
+  return { ...outcomeOf(claims, held, elsewhere), gone };
+}
+
+/** Adds what was to be noted and was not present to `elsewhere`. */
+function outcomeOf(
+  claims: Claims,
+  held: ReadonlyMap<number, SettledClaim>,
+  elsewhere: RangeSet,
+): Omit<SettleOutcome, "gone"> {
+  const lostClaims: number[] = [];
+  for (const [claimId, { retries }] of claims) {
+    const claim = held.get(claimId);
+    if (claim === undefined) lostClaims.push(claimId);
+    else if (retries.length > 0) {
+      const noted = new RangeSet(claim.noted);
+      for (const { firstOffset, nextOffset } of retries) {
+        for (const missing of noted.missing(firstOffset, nextOffset)) {
+          elsewhere.add(missing.firstOffset, missing.nextOffset);
+        }
+      }
+    }
+  }
+  return { lostClaims, settledElsewhere: [...elsewhere] };
 }

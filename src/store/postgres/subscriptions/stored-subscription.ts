@@ -11,7 +11,8 @@ export const subscriptionColumns = sql`s.subscription_id as "subscriptionId", s.
   t.name as topic, s.epoch as "cursorEpoch", s.sharing,
   s.ack_deadline_ms as "ackDeadlineMs", s.attempts_max as "attemptsMax", s.retry_min_ms as "retryMinMs",
   s.retry_max_ms as "retryMaxMs", s.retry_backlog as "retryBacklog", s.labels, s.paused as "isPaused",
-  s.generation, s.ticket, (extract(epoch from s.created_at) * 1000000)::bigint as "createTimeMicros"`;
+  s.generation, s.ticket, s.attempts_before as "attemptsBefore",
+  (extract(epoch from s.created_at) * 1000000)::bigint as "createTimeMicros"`;
 
 export interface SubscriptionRow {
   readonly subscriptionId: number;
@@ -29,11 +30,23 @@ export interface SubscriptionRow {
   readonly isPaused: boolean;
   readonly generation: number;
   readonly ticket: number;
+  readonly attemptsBefore: number;
   readonly createTimeMicros: number;
 }
 
 export function toStoredSubscription(row: SubscriptionRow): StoredSubscription {
-  const { subscriptionId, name, topicId, topic, sharing, isPaused, generation, ticket, createTimeMicros } = row;
+  const {
+    subscriptionId,
+    name,
+    topicId,
+    topic,
+    sharing,
+    isPaused,
+    generation,
+    ticket,
+    attemptsBefore,
+    createTimeMicros,
+  } = row;
   const { ackDeadlineMs, attemptsMax, retryMinMs, retryMaxMs, retryBacklog } = row;
   return {
     subscriptionId,
@@ -47,6 +60,7 @@ export function toStoredSubscription(row: SubscriptionRow): StoredSubscription {
     isPaused,
     generation,
     ticket,
+    attemptsBefore,
     createTimeMicros,
   };
 }

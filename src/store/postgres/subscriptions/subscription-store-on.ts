@@ -7,6 +7,7 @@ import { createSubscription } from "./create-subscription.js";
 import { deleteSubscription } from "./delete-subscription.js";
 import { discardParked } from "./discard-parked.js";
 import { endExpiredSessions } from "./end-expired-sessions.js";
+import { findSettled } from "./find-settled.js";
 import { findSubscription } from "./find-subscription.js";
 import { leaveSubscription } from "./leave-subscription.js";
 import { listParked } from "./list-parked.js";
@@ -20,6 +21,7 @@ import { releaseClaims } from "./release-claims.js";
 import { renewSession } from "./renew-session.js";
 import { seekSubscription } from "./seek-subscription.js";
 import { settle } from "./settle.js";
+import { announceSettled, listenSettled } from "./settled-notices.js";
 import { syncSubscription } from "./sync-subscription.js";
 import { takeClaims } from "./take-claims.js";
 import { takeTicket } from "./take-ticket.js";
@@ -53,5 +55,8 @@ export function subscriptionStoreOn(database: Database): SubscriptionStore {
     discardParked: (subscriptionId, offsets) => discardParked(database, subscriptionId, offsets),
     redriveParked: (write) => redriveParked(database, write),
     commit: (claim, topics) => commit(database, claim, topics),
+    announceSettled: (notice) => announceSettled(database, notice),
+    listenSettled: (handlers, signal) => listenSettled(database, handlers, signal),
+    findSettled: (subscriptionId, session, asked) => findSettled(database, subscriptionId, session, asked),
   };
 }

@@ -1,0 +1,240 @@
+/**
+ * The life of a consumed record on the node that holds its claim, and every reason to leave a phase:
+ *
+ *   unread ──read──▶ ready ──handed──▶ sending ──delivered──▶ outstanding
+ *     │                ▲                  │                        │
+ *     │            fetched                │ acknowledged           │ acknowledged ──▶ settling ──written──▶ gone
+ *     │                │                  │ parked                 │ parked ────────▶ parking ───written──▶ gone
+ *     │             fetching              │                        │ rejected, deadline, lost
+ *     │                ▲ due              │ deadline, lost, left   │   after the last attempt ─▶ parking
+ *     └──restored──▶ waiting ◀──noted── noting ◀── released, left, else ──┘
+ *
+ *   ready, fetching ──unkept (expired or trimmed)──▶ settling
+ *   every phase ──elsewhere (a Commit or another node settled it), claim-lost──▶ gone
+ *
+ * What counts. A delivery is an attempt when it ends otherwise than by `released`: that says that nothing was begun. It
+ * is a failure when the consumer rejects it, parks it, lets its deadline pass or is lost with it; a consumer that leaves
+ * in order, and one whose transport never took the message, are not to blame.
+ *
+ * The functions here are pure, and `step` is total: a phase or an event without its cell does not compile. Whoever holds
+ * a run of records writes its state with `step` and nothing else.
+ */
+
+/** How often a record was handed out before, and how many of those deliveries failed. */
+interface Tries {
+  readonly deliveries: number;
+  readonly failures: number;
+}
+
+export type RecordState =
+  /** In a claim, and not read from the topic yet. */
+  | (Tries & { readonly phase: "unread" })
+  /** Read: waits for a consumer with room. */
+  | (Tries & { readonly phase: "ready" })
+  /** Handed to a consumer whose transport has not taken the message. `deadlineMs` is by the monotonic clock, as below. */
+  | (Tries & { readonly phase: "sending"; readonly deadlineMs: number })
+  /** A consumer has it. */
+  | (Tries & { readonly phase: "outstanding"; readonly deadlineMs: number })
+  /** It is to be redelivered, which the database does not know yet. `reason` undefined: it did not fail. */
+  | (Tries & { readonly phase: "noting"; readonly delayMs: number; readonly reason: string | undefined })
+  /** It is redelivered when its time has come. */
+  | (Tries & { readonly phase: "waiting"; readonly dueMs: number })
+  /** Its time has come, and its frame is being read. */
+  | (Tries & { readonly phase: "fetching" })
+  /** It is to be set aside, which the database does not know yet. */
+  | (Tries & { readonly phase: "parking"; readonly reason: string })
+  /** It is done, which the database does not know yet. */
+  | (Tries & { readonly phase: "settling" })
+  /** It is settled, or another node's. */
+  | (Tries & { readonly phase: "gone" });
+
+export type RecordEvent =
+  | { readonly type: "read" }
+  /** A node before this one noted it. */
+  | ({ readonly type: "restored"; readonly dueMs: number } & Tries)
+  | { readonly type: "handed"; readonly deadlineMs: number }
+  | { readonly type: "delivered"; readonly deadlineMs: number }
+  | { readonly type: "extended"; readonly deadlineMs: number }
+  | { readonly type: "acknowledged" }
+  /** `delayMs` undefined: as the policy backs off. */
+  | { readonly type: "rejected"; readonly delayMs: number | undefined; readonly reason: string }
+  | { readonly type: "parked"; readonly reason: string }
+  | { readonly type: "released" }
+  | { readonly type: "deadline"; readonly reason: string }
+  | { readonly type: "lost"; readonly reason: string }
+  | { readonly type: "left" }
+  | { readonly type: "noted"; readonly nowMs: number }
+  | { readonly type: "due" }
+  | { readonly type: "fetched" }
+  /** Its frame could not be read: it is tried again then. */
+  | { readonly type: "unfetched"; readonly dueMs: number }
+  | { readonly type: "unkept" }
+  | { readonly type: "written" }
+  | { readonly type: "elsewhere" }
+  | { readonly type: "claim-lost" };
+
+/** What a failure leads to. */
+export interface FailureRules {
+  readonly attemptsMax: number;
+  readonly retryMinMs: number;
+  readonly retryMaxMs: number;
+  /** Whether there is room for another parked record. */
+  readonly canPark: boolean;
+}
+
+type Phase = RecordState["phase"];
+type EventType = RecordEvent["type"];
+type In<Name extends Phase> = Extract<RecordState, { readonly phase: Name }>;
+type On<Name extends EventType> = Extract<RecordEvent, { readonly type: Name }>;
+
+/** A cell of the table: what a state becomes. */
+type Cell<From extends Phase, Name extends EventType> = (
+  state: In<From>,
+  event: On<Name>,
+  rules: FailureRules,
+) => RecordState;
+
+type Row<From extends Phase> = { readonly [Name in EventType]: Cell<From, Name> };
+
+const stays = (state: RecordState): RecordState => state;
+const gone = ({ deliveries, failures }: Tries): RecordState => ({ phase: "gone", deliveries, failures });
+const settling = ({ deliveries, failures }: Tries): RecordState => ({ phase: "settling", deliveries, failures });
+const ready = ({ deliveries, failures }: Tries): RecordState => ({ phase: "ready", deliveries, failures });
+
+/** Of no phase: what has come too late, or has nothing to do with it. */
+const ignored: { readonly [Name in EventType]: typeof stays } = {
+  read: stays,
+  restored: stays,
+  handed: stays,
+  delivered: stays,
+  extended: stays,
+  acknowledged: stays,
+  rejected: stays,
+  parked: stays,
+  released: stays,
+  deadline: stays,
+  lost: stays,
+  left: stays,
+  noted: stays,
+  due: stays,
+  fetched: stays,
+  unfetched: stays,
+  unkept: stays,
+  written: stays,
+  elsewhere: stays,
+  "claim-lost": stays,
+};
+
+/** Every phase but the last. */
+const alive = { ...ignored, elsewhere: gone, "claim-lost": gone };
+
+/** What a consumer may say of a record that it has, whether or not its transport called back by then. */
+const handedOut = {
+  ...alive,
+  extended: ({ deliveries, failures }: Tries, { deadlineMs }: On<"extended">): RecordState => ({
+    phase: "outstanding",
+    deliveries,
+    failures,
+    deadlineMs,
+  }),
+  acknowledged: settling,
+  rejected: (tries: Tries, { delayMs, reason }: On<"rejected">, rules: FailureRules) =>
+    failed(tries, reason === "" ? "rejected" : reason, delayMs, rules),
+  parked: (tries: Tries, { reason }: On<"parked">, rules: FailureRules) =>
+    parked(tries, reason === "" ? "parked by its consumer" : reason, rules),
+  released: (tries: Tries) => noting(tries, 0, undefined),
+  left: (tries: Tries) => noting(attempted(tries), 0, undefined),
+};
+
+const table: { readonly [From in Phase]: Row<From> } = {
+  unread: {
+    ...alive,
+    read: ready,
+    restored: (_state, { deliveries, failures, dueMs }) => ({ phase: "waiting", deliveries, failures, dueMs }),
+  },
+  ready: {
+    ...alive,
+    handed: ({ deliveries, failures }, { deadlineMs }) => ({ phase: "sending", deliveries, failures, deadlineMs }),
+    unkept: settling,
+  },
+  sending: {
+    ...handedOut,
+    delivered: ({ deliveries, failures }, { deadlineMs }) => ({
+      phase: "outstanding",
+      deliveries,
+      failures,
+      deadlineMs,
+    }),
+    // Its consumer may have got it for all that is known, but had no time for it.
+    deadline: (state) => noting(attempted(state), 0, undefined),
+    lost: (state) => noting(attempted(state), 0, undefined),
+  },
+  outstanding: {
+    ...handedOut,
+    deadline: (state, { reason }, rules) => failed(state, reason, 0, rules),
+    lost: (state, { reason }, rules) => failed(state, reason, 0, rules),
+  },
+  noting: {
+    ...alive,
+    noted: ({ deliveries, failures, delayMs }, { nowMs }) => ({
+      phase: "waiting",
+      deliveries,
+      failures,
+      dueMs: nowMs + delayMs,
+    }),
+  },
+  waiting: {
+    ...alive,
+    due: ({ deliveries, failures }) => ({ phase: "fetching", deliveries, failures }),
+  },
+  fetching: {
+    ...alive,
+    fetched: ready,
+    unfetched: ({ deliveries, failures }, { dueMs }) => ({ phase: "waiting", deliveries, failures, dueMs }),
+    unkept: settling,
+  },
+  parking: { ...alive, written: gone },
+  settling: { ...alive, written: gone },
+  gone: ignored,
+};
+
+/** What becomes of a record. */
+export function step(state: RecordState, event: RecordEvent, rules: FailureRules = noFailures): RecordState {
+  // The table has a cell for each pair; that the pair is of this cell is what the compiler cannot see.
+  const cell = table[state.phase][event.type] as (
+    state: RecordState,
+    event: RecordEvent,
+    rules: FailureRules,
+  ) => RecordState;
+  return cell(state, event, rules);
+}
+
+export const unread: RecordState = { phase: "unread", deliveries: 0, failures: 0 };
+
+/** For events that fail nothing. */
+const noFailures: FailureRules = { attemptsMax: Infinity, retryMinMs: 0, retryMaxMs: 0, canPark: false };
+
+function attempted({ deliveries, failures }: Tries): Tries {
+  return { deliveries: deliveries + 1, failures };
+}
+
+function noting({ deliveries, failures }: Tries, delayMs: number, reason: string | undefined): RecordState {
+  return { phase: "noting", deliveries, failures, delayMs, reason };
+}
+
+function failed(tries: Tries, reason: string, delayMs: number | undefined, rules: FailureRules): RecordState {
+  const deliveries = tries.deliveries + 1;
+  const failures = tries.failures + 1;
+  if (failures >= rules.attemptsMax && rules.canPark) return { phase: "parking", deliveries, failures, reason };
+  return noting({ deliveries, failures }, delayMs ?? backoffMs(failures, rules), reason);
+}
+
+function parked(tries: Tries, reason: string, rules: FailureRules): RecordState {
+  if (!rules.canPark) return failed(tries, reason, rules.retryMaxMs, rules);
+  return { phase: "parking", deliveries: tries.deliveries + 1, failures: tries.failures + 1, reason };
+}
+
+/** Doubles from `retryMinMs` to `retryMaxMs`. */
+function backoffMs(failures: number, { retryMinMs, retryMaxMs }: FailureRules): number {
+  return Math.min(retryMaxMs, retryMinMs * 2 ** Math.min(failures - 1, 40));
+}

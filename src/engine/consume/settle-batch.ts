@@ -1,0 +1,120 @@
+/** What became of some records, as one write takes it to the database. */
+
+import { type OffsetRange, RangeSet } from "../../core/index.js";
+import type { SettleWrite } from "../../store/index.js";
+import type { Claim } from "./claim.js";
+import type { Consumer, Verdict } from "./consumer.js";
+import type { RecordState } from "./record-life.js";
+import { type RecordRun, recordsIn } from "./record-run.js";
+
+/** Each record that is redelivered or parked is a row: no statement writes more of them. */
+const writtenRowsMax = 5000;
+
+/** Who is told what became of its records. */
+export interface Told {
+  readonly consumer: Consumer;
+  readonly verdict: Verdict;
+}
+
+/** A run that is to be redelivered. */
+export interface RetryNote {
+  readonly run: RecordRun;
+  readonly state: Extract<RecordState, { readonly phase: "noting" }>;
+  readonly told: Told | undefined;
+}
+
+/** A record to set aside. */
+export interface ParkNote {
+  readonly run: RecordRun;
+  readonly slot: number;
+  readonly reason: string;
+  readonly told: Told | undefined;
+}
+
+interface Confirmation extends OffsetRange, Told {
+  readonly claim: Claim;
+}
+
+export interface SettleBatch {
+  readonly settled: Map<Claim, RangeSet>;
+  readonly settledRetries: RangeSet;
+  readonly notes: RetryNote[];
+  readonly parked: ParkNote[];
+  readonly confirmations: Confirmation[];
+  records: number;
+  /** Who waits until it is written, or was given up. */
+  readonly waiting: (() => void)[];
+}
+
+export function emptyBatch(): SettleBatch {
+  return {
+    settled: new Map(),
+    settledRetries: new RangeSet(),
+    notes: [],
+    parked: [],
+    confirmations: [],
+    records: 0,
+    waiting: [],
+  };
+}
+
+/** Splits a batch into what one statement may write, and the rest, with who waits for all of it. */
+export function splitBatch(batch: SettleBatch): { readonly write: SettleBatch; readonly rest: SettleBatch } {
+  const rest = emptyBatch();
+  const notes: RetryNote[] = [];
+  let left = writtenRowsMax;
+  for (const note of batch.notes) {
+    const { firstOffset, nextOffset } = note.run;
+    const split = Math.min(nextOffset, firstOffset + left);
+    if (split > firstOffset) notes.push({ ...note, run: { ...note.run, nextOffset: split } });
+    if (split < nextOffset) rest.notes.push({ ...note, run: { ...note.run, firstOffset: split } });
+    left -= split - firstOffset;
+  }
+  rest.parked.push(...batch.parked.slice(left));
+  rest.records = rowsIn(rest);
+  if (rest.records === 0) return { write: batch, rest };
+  rest.waiting.push(...batch.waiting);
+  const parked = batch.parked.slice(0, left);
+  return { write: { ...batch, notes, parked, records: batch.records - rest.records, waiting: [] }, rest };
+}
+
+/** Rows that a batch writes: each takes memory until then. */
+export function rowsIn({ notes, parked }: SettleBatch): number {
+  return notes.reduce((sum, { run }) => sum + recordsIn(run), parked.length);
+}
+
+/** What a batch settles of a claim. */
+export function rangesOf(batch: SettleBatch, claim: Claim): RangeSet {
+  let ranges = batch.settled.get(claim);
+  if (ranges === undefined) batch.settled.set(claim, (ranges = new RangeSet()));
+  return ranges;
+}
+
+export function isWorthWriting(batch: SettleBatch): boolean {
+  return batch.settled.size > 0 || batch.notes.length > 0 || batch.parked.length > 0;
+}
+
+export function writeOf(batch: SettleBatch): Omit<SettleWrite, "subscriptionId" | "session"> {
+  return {
+    settled: [...batch.settled].map(([claim, ranges]) => ({ claimId: claim.claimId, ranges: [...ranges] })),
+    settledRetries: [...batch.settledRetries],
+    retries: batch.notes.map(({ run, state: { deliveries, failures, delayMs, reason } }) => ({
+      claimId: run.claim.claimId,
+      firstOffset: run.firstOffset,
+      nextOffset: run.nextOffset,
+      deliveries,
+      failures,
+      lane: run.keyQueue,
+      delayMs,
+      reason,
+    })),
+    parked: batch.parked.map(({ run, slot, reason }) => ({
+      claimId: run.claim.claimId,
+      offset: run.firstOffset,
+      deliveries: run.state.deliveries,
+      slot,
+      lane: run.keyQueue,
+      reason,
+    })),
+  };
+}

@@ -1,0 +1,39 @@
+import { sql } from "kysely";
+import type { ClaimRanges } from "../../subscription-store.js";
+import type { Database } from "../database/database.js";
+import { prepareStatement } from "../statement.js";
+import { decodeRanges, encodeRanges, encodeRangesArray } from "./offset-ranges.js";
+
+/**
+ * Which of some offsets claims do not have any more. No locks: what is settled stays settled, and a claim that is not the
+ * session's any more never becomes its own again without being taken anew. Index: `claims_pkey`.
+ */
+const selectSettled = prepareStatement({
+  name: "find_settled",
+  values: { subscriptionId: "bigint", session: "bigint", claimIds: "bigint[]", ranges: "int8multirange[]" },
+  build: (value) => sql<{ claimId: number; settled: string }>`
+select found.* from (
+  select asked.claim_id as "claimId", (asked.ranges - coalesce(c.todo, '{}'))::text as settled
+  from unnest(${value.claimIds}, ${value.ranges}) as asked (claim_id, ranges)
+    left join millrace.claims as c on c.subscription_id = ${value.subscriptionId} and c.claim_id = asked.claim_id
+      and c.session = ${value.session}
+) as found
+where found.settled <> '{}'`,
+});
+
+/** Of each asked claim the ranges that it has lost; those that have lost none are missing. */
+export async function findSettled(
+  database: Database,
+  subscriptionId: number,
+  session: number,
+  asked: readonly ClaimRanges[],
+): Promise<readonly ClaimRanges[]> {
+  if (asked.length === 0) return [];
+  const rows = await database.run(selectSettled, {
+    subscriptionId,
+    session,
+    claimIds: `{${asked.map(({ claimId }) => claimId).join(",")}}`,
+    ranges: encodeRangesArray(asked.map(({ ranges }) => encodeRanges(ranges))),
+  });
+  return rows.map(({ claimId, settled }) => ({ claimId, ranges: decodeRanges(settled) }));
+}

@@ -1,0 +1,15 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { killServerProcesses } from "../support/server-process.js";
+import { besideGreedyConsumers } from "./greedy-consumers.js";
+
+afterEach(killServerProcesses);
+
+describe("consumers that take all they are given", () => {
+  test("are granted less when the node's budget is used up, and say so", async () => {
+    const size = { kind: "durable", calls: 10, records: 2000, budget: 5000 } as const;
+    const { outstanding, granted } = await besideGreedyConsumers(size);
+    expect(outstanding).toBeGreaterThan(2500);
+    expect(outstanding).toBeLessThanOrEqual(5000 + 10 * 16);
+    expect(granted).toBe(500);
+  });
+});

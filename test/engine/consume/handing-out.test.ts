@@ -1,0 +1,292 @@
+/** Who gets a record, and who does not: what may happen between a record's reading and its settling, each a case. */
+
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type DeliveryPolicy, noRetention, type Sharing, type Window } from "../../../src/core/index.js";
+import type { Store } from "../../../src/store/index.js";
+import { type Clock, systemClock } from "../../../src/telemetry/index.js";
+import { createTestDatabase, type TestDatabase } from "../../support/database.js";
+import { batchOf } from "../../support/frames.js";
+import { openTestEngine, range, type TestEngine } from "../../support/open-engine.js";
+import { type PlainRecord, recordsOf } from "../control-plane.js";
+import { openConsumer, type TestConsumer } from "../test-consumer.js";
+
+const one = (offset: number) => ({ firstOffset: offset, nextOffset: offset + 1 });
+const deadlineMs = 1000;
+
+describe("handing out", () => {
+  let database: TestDatabase;
+  let store: Store;
+  let node: TestEngine;
+  let names = 0;
+  /** How far the engine's time is ahead of the machine's. */
+  let aheadMs = 0;
+  const clock: Clock = {
+    ...systemClock,
+    wallMicros: () => systemClock.wallMicros() + aheadMs * 1000,
+    monotonicMs: () => systemClock.monotonicMs() + aheadMs,
+  };
+
+  beforeAll(async () => {
+    database = await createTestDatabase("embedded");
+    store = await database.openStore();
+    node = await openTestEngine(store, {
+      clock,
+      headPollMs: 50,
+      sessionLeaseMs: 3600_000,
+      heartbeatMinMs: 3600_000,
+      heartbeatMaxMs: 3600_000,
+    });
+  });
+  beforeEach(() => {
+    aheadMs = 0;
+  });
+  afterAll(async () => {
+    await node?.engine.close();
+    await database?.drop();
+  });
+
+  async function createTopic(): Promise<string> {
+    const name = `handed-${++names}`;
+    const limits = { recordBytes: 0, batchRecords: 0, batchBytes: 0 };
+    await node.engine.topics.create({ name, labels: new Map(), limits, retention: noRetention, keyed: false });
+    return name;
+  }
+
+  async function publish(topic: string, records: readonly PlainRecord[]): Promise<void> {
+    await node.engine.append({
+      topic,
+      batch: recordsOf(records),
+      expectedOffset: undefined,
+      producer: undefined,
+      epoch: 0,
+    });
+  }
+
+  async function subscribe(topic: string, sharing: Sharing, change: Partial<DeliveryPolicy> = {}): Promise<string> {
+    const policy = { ackDeadlineMs: deadlineMs, retryMinMs: 0, retryMaxMs: 0, ...change };
+    const start = { at: "earliest" } as const;
+    await node.engine.subscriptions.create({ name: topic, topic, start, sharing, policy, labels: new Map() });
+    return topic;
+  }
+
+  async function open(subscription: string, window: Partial<Window> = {}): Promise<TestConsumer> {
+    const consumer = openConsumer(node.engine, {
+      kind: "subscription",
+      subscription,
+      consumer: "",
+      window: { records: 1000, bytes: 1_000_000, ...window },
+    });
+    await consumer.next();
+    return consumer;
+  }
+
+  const progressOf = async (name: string) => {
+    const { subscriptionId } = await node.engine.subscriptions.get(name);
+    const progress = await store.readProgress(subscriptionId);
+    if (progress === undefined) throw new Error("gone");
+    return progress;
+  };
+
+  test.each(["shared", "exclusive", "keyed"] as const)(
+    "%s: a record whose lifetime ends while it waits for its turn is passed over",
+    async (sharing) => {
+      const topic = await createTopic();
+      const lifetimes = range(0, 10).map((number) => (number < 8 ? 20 : undefined));
+      const batch = batchOf(
+        Array.from({ length: 10 }, () => 1),
+        lifetimes,
+      );
+      await node.engine.append({ topic, batch, expectedOffset: undefined, producer: undefined, epoch: 0 });
+      const consumer = await open(await subscribe(topic, sharing, { ackDeadlineMs: 60_000 }), { records: 1 });
+      expect(await consumer.take(1)).toEqual([{ offset: 0, attempt: 1 }]);
+      aheadMs = 30_000;
+      consumer.acknowledge(0);
+      expect(await consumer.take(1)).toEqual([{ offset: 8, attempt: 1 }]);
+      consumer.acknowledge(8);
+      expect(await consumer.take(1)).toEqual([{ offset: 9, attempt: 1 }]);
+      consumer.acknowledge(9);
+      await consumer.told("acknowledged", 3);
+      await expect.poll(async () => (await progressOf(topic)).unsettled).toBe(0);
+      await consumer.lose();
+    },
+  );
+
+  test.each(["shared", "exclusive", "keyed"] as const)(
+    "%s: a record that is trimmed while it waits for its turn is skipped, and the consumer is told",
+    async (sharing) => {
+      const topic = await createTopic();
+      await publish(
+        topic,
+        range(0, 10).map((number) => ({ key: `k${number}` })),
+      );
+      const consumer = await open(await subscribe(topic, sharing, { ackDeadlineMs: 60_000 }), { records: 1 });
+      const [first] = await consumer.take(1);
+      await node.engine.topics.trim(topic, 7, 0);
+      expect((await progressOf(topic)).unsettled).toBe(3);
+      consumer.acknowledge(first?.offset ?? -1);
+      const skipped = new Set<number>();
+      while (consumer.delivered.length < 4 || skipped.size < 6) {
+        const { event, runs } = await consumer.next();
+        if (event?.kind === "skipped") for (const each of range(event.firstOffset, event.nextOffset)) skipped.add(each);
+        if (runs.length > 0) consumer.acknowledge(consumer.delivered.at(-1)?.offset ?? -1);
+      }
+      expect(
+        consumer.delivered
+          .slice(1)
+          .map(({ offset }) => offset)
+          .sort(),
+      ).toEqual([7, 8, 9]);
+      expect([...skipped].sort()).toEqual(range(0, 7).filter((offset) => offset !== first?.offset));
+      await consumer.lose();
+    },
+  );
+
+  test("a record that is redelivered is passed over, too, once its lifetime has ended", async () => {
+    const topic = await createTopic();
+    const batch = batchOf([1, 1], [20, undefined]);
+    await node.engine.append({ topic, batch, expectedOffset: undefined, producer: undefined, epoch: 0 });
+    const consumer = await open(await subscribe(topic, "shared", { ackDeadlineMs: 60_000 }), { records: 1 });
+    await consumer.take(1);
+    consumer.say({ reject: [{ range: one(0), delayMs: 25_000, reason: "" }] });
+    expect(await consumer.take(1)).toEqual([{ offset: 1, attempt: 1 }]);
+    aheadMs = 30_000;
+    consumer.acknowledge(1);
+    await expect.poll(async () => (await progressOf(topic)).unsettled, { timeout: 5000 }).toBe(0);
+    expect(consumer.delivered).toHaveLength(2);
+    await consumer.lose();
+  });
+
+  test("KEYED: a key leaves the consumer that lets it time out, and is parked by none while another is idle", async () => {
+    const topic = await createTopic();
+    await publish(
+      topic,
+      range(0, 20).map((number) => ({ key: `k${number}` })),
+    );
+    const name = await subscribe(topic, "keyed", { attemptsMax: 2 });
+    const silent = await open(name, { records: 5 });
+    const taken = (await silent.take(5)).map(({ offset }) => offset);
+    // It goes on reading, and says nothing.
+    const reading = silent.take(1000).catch(() => []);
+    const idle = await open(name);
+    const settled = new Set<number>();
+    aheadMs = deadlineMs + 1;
+    while (settled.size < 20) {
+      for (const { offset, attempt } of await idle.take(1)) {
+        settled.add(offset);
+        expect(attempt).toBe(taken.includes(offset) ? 2 : 1);
+        idle.acknowledge(offset);
+      }
+    }
+    expect((await progressOf(name)).parked).toBe(0);
+    expect(silent.delivered).toHaveLength(5);
+    await silent.lose();
+    await reading;
+    await idle.lose();
+  });
+
+  test.each(["shared", "keyed"] as const)(
+    "%s: what a transport does not take in time is delivered to others, and blames nobody",
+    async (sharing) => {
+      const topic = await createTopic();
+      await publish(
+        topic,
+        range(0, 20).map((number) => ({ key: `k${number}` })),
+      );
+      const name = await subscribe(topic, sharing, { attemptsMax: 1 });
+      const stalled = await open(name);
+      // The message is handed to its transport, which never calls back.
+      const held = new Set((await stalled.take(1)).map(({ offset }) => offset));
+      for (const { offset } of stalled.delivered) held.add(offset);
+      const other = await open(name);
+      aheadMs = deadlineMs + 1;
+      const settled = new Set<number>();
+      while (settled.size < 20) {
+        for (const { offset, attempt } of await other.take(1)) {
+          settled.add(offset);
+          expect(attempt).toBe(held.has(offset) ? 2 : 1);
+          other.acknowledge(offset);
+        }
+      }
+      expect((await progressOf(name)).parked).toBe(0);
+      // When it reads on, it learns that its work would be in vain.
+      const told = new Set<number>();
+      await stalled.until(({ confirmed }) => {
+        for (const { firstOffset, nextOffset } of confirmed?.stale ?? []) {
+          for (const offset of range(firstOffset, nextOffset)) told.add(offset);
+        }
+        return told.size >= held.size ? true : undefined;
+      });
+      expect([...told].sort()).toEqual([...held].sort());
+      await stalled.lose();
+      await other.lose();
+    },
+  );
+
+  test("a verdict on an earlier attempt is stale, and settles nothing", async () => {
+    const topic = await createTopic();
+    await publish(topic, [{}]);
+    const consumer = await open(await subscribe(topic, "shared"));
+    expect(await consumer.take(1)).toEqual([{ offset: 0, attempt: 1 }]);
+    const again = consumer.take(1);
+    aheadMs = deadlineMs + 1;
+    expect(await again).toEqual([{ offset: 0, attempt: 2 }]);
+    consumer.say({ acknowledge: [{ range: one(0), attempt: 1 }] });
+    expect(await consumer.told("stale", 1)).toEqual([0]);
+    consumer.say({ extend: [{ range: one(0), attempt: 1, byMs: 60_000 }] });
+    expect(await consumer.told("stale", 1)).toEqual([0]);
+    // A late and a right verdict in one message: each is heard.
+    consumer.say({
+      acknowledge: [
+        { range: one(0), attempt: 1 },
+        { range: one(0), attempt: 2 },
+      ],
+    });
+    expect(await consumer.told("acknowledged", 1)).toEqual([0]);
+    await consumer.lose();
+  });
+
+  test("an acknowledgement from before a seek back does not settle the replay", async () => {
+    const topic = await createTopic();
+    await publish(topic, [{}, {}, {}]);
+    const name = await subscribe(topic, "shared", { ackDeadlineMs: 60_000 });
+    const consumer = await open(name);
+    await consumer.take(3);
+    consumer.say({ acknowledge: [{ range: one(0), attempt: 1 }] });
+    await consumer.told("acknowledged", 1);
+    await node.engine.subscriptions.seek(name, { at: "earliest" });
+    const replay = await consumer.take(3);
+    expect(replay.map(({ offset }) => offset)).toEqual([0, 1, 2]);
+    const attempt = replay[0]?.attempt ?? 0;
+    expect(attempt).toBeGreaterThan(1);
+    const all = { firstOffset: 0, nextOffset: 3 };
+    consumer.say({ acknowledge: [{ range: all, attempt: 1 }] });
+    expect(await consumer.told("stale", 3)).toEqual([0, 1, 2]);
+    expect((await progressOf(name)).unsettled).toBe(3);
+    consumer.say({ acknowledge: [{ range: all, attempt }] });
+    expect(await consumer.told("acknowledged", 3)).toEqual([0, 1, 2]);
+    await consumer.lose();
+  });
+
+  test("a record is redelivered with its frame as it was, whether or not it is still at hand", async () => {
+    const topic = await createTopic();
+    await publish(
+      topic,
+      range(0, 50).map((number) => ({ key: `k${number}`, text: `text ${number}` })),
+    );
+    const consumer = await open(await subscribe(topic, "shared", { ackDeadlineMs: 60_000, attemptsMax: 9 }));
+    const first = await consumer.take(50);
+    consumer.say({
+      reject: [
+        { range: { firstOffset: 10, nextOffset: 20 }, delayMs: 0, reason: "" },
+        { range: { firstOffset: 20, nextOffset: 30 }, delayMs: 7000, reason: "" },
+      ],
+    });
+    const soon = await consumer.take(10);
+    aheadMs = 8000;
+    const later = await consumer.take(10);
+    const attempts = [...soon, ...later].map(({ offset, attempt }) => [offset, attempt]);
+    expect(first).toHaveLength(50);
+    expect(attempts).toEqual(range(10, 30).map((offset) => [offset, 2]));
+    await consumer.lose();
+  });
+});
