@@ -183,13 +183,13 @@ export interface SubscriptionSync {
 export interface SubscriptionProgress {
   readonly subscription: StoredSubscription;
   readonly head: Head;
-  /** Everything below is settled; at most the head's `nextOffset`. */
+  /** The next record that can be delivered: everything below is settled or trimmed. At most the head's `nextOffset`. */
   readonly cursor: number;
-  /** Offsets from the cursor to the head that no claim has settled, in records. Of KEYED ones an upper bound: slots settle what is not theirs as they read on. */
+  /** Offsets from the cursor to the head that no claim has settled: what will be delivered. Of KEYED ones an upper bound: slots settle what is not theirs as they read on. */
   readonly unsettled: number;
   /** The running total of frame bytes below the cursor; the head's `nextBytes` at the end. */
   readonly cursorBytes: number;
-  /** When the record at the cursor was taken; undefined at the end, or where it is gone. */
+  /** When the record at the cursor was taken; undefined at the end. */
   readonly cursorTimeMicros: number | undefined;
   readonly retries: number;
   readonly parked: number;

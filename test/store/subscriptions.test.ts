@@ -250,7 +250,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
     expect(first?.nowMicros).toBeGreaterThanOrEqual(before);
 
     const one = await cutBlock(store, subscription, session, 5);
-    await cutBlock(store, subscription, session, 5);
+    const two = await cutBlock(store, subscription, session, 5);
     await settleOn(store, subscriptionId, session, {
       settled: [{ claimId: one.claimId, ranges: [range(2, 4), range(5)] }],
       retries: [
@@ -272,9 +272,13 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
     expect(await progress()).toMatchObject({ cursor: 7, unsettled: 13 });
 
     await store.trimTopic(topicId, 9);
-    const trimmed = await progress();
-    expect(trimmed).toMatchObject({ cursor: 7, unsettled: 11, cursorBytes: 9 * frameBytes });
-    expect(trimmed?.cursorTimeMicros).toBeUndefined();
+    const fromTrim = { cursor: 9, unsettled: 11, cursorBytes: 9 * frameBytes, cursorTimeMicros: takenMicros };
+    expect(await progress()).toMatchObject(fromTrim);
+    // What is settled above the trim is passed over too.
+    await settleOn(store, subscriptionId, session, { settled: [{ claimId: two.claimId, ranges: [range(9, 11)] }] });
+    expect(await progress()).toMatchObject({ ...fromTrim, cursor: 11, unsettled: 9, cursorBytes: 11 * frameBytes });
+    await store.trimTopic(topicId, 20);
+    expect(await progress()).toMatchObject({ cursor: 20, unsettled: 0, cursorBytes: 20 * frameBytes });
 
     await store.seekSubscription(subscriptionId, 7, 20);
     const end = await progress();

@@ -27,8 +27,9 @@ interface ProgressRow extends SubscriptionRow, Head {
 /**
  * How far a subscription is. No locks: one snapshot, so the cursor and the head belong together.
  *
- * The cursor is where the lowest claim begins: of a SHARED one what nobody has taken yet is a claim too, so offsets that
- * no claim has are settled. Redriven records were settled before. Records that were trimmed are not counted.
+ * The cursor is the lowest offset that a claim has and the topic still keeps: of a SHARED one what nobody has taken yet is a
+ * claim too, so offsets that no claim has are settled, and trimmed records are not delivered. Redriven records were settled
+ * before.
  * Index: `subscriptions_pkey`, `topics_pkey`, `topic_heads_pkey`, `claims_pkey`, `records_pkey`, and the other tables'
  * primary keys to count.
  */
@@ -38,8 +39,7 @@ const selectProgress = prepareStatement({
   build: (value) => sql<ProgressRow>`
 select ${subscriptionColumns}, ${headColumns}, place.cursor, (
     select coalesce(sum(upper(part) - lower(part)), 0)::bigint
-    from unnest(place.todo
-      * int8multirange(int8range(greatest(place.cursor, h.earliest_offset), h.next_offset))) as part
+    from unnest(place.todo * int8multirange(int8range(place.cursor, h.next_offset))) as part
   ) as unsettled,
   coalesce(record.start_bytes,
     case when place.cursor >= h.next_offset then h.next_bytes else h.earliest_bytes end) as "cursorBytes",
@@ -50,7 +50,8 @@ select ${subscriptionColumns}, ${headColumns}, place.cursor, (
   (extract(epoch from clock_timestamp()) * 1000000)::bigint as "nowMicros"
 from ${subscriptionTables} join millrace.topic_heads as h on h.topic_id = s.topic_id
 cross join lateral (
-  select least(h.next_offset, min(lower(c.todo)) filter (where c.kind <> 'redriven')) as cursor,
+  select least(h.next_offset, min(lower(c.todo * int8multirange(int8range(h.earliest_offset, null))))
+      filter (where c.kind <> 'redriven')) as cursor,
     coalesce(range_agg(c.todo), '{}') as todo
   from millrace.claims as c where c.subscription_id = ${value.subscriptionId}
 ) as place
