@@ -1,22 +1,25 @@
 import { describe, expect, test } from "vitest";
 import { Acknowledgements, emptyRequest } from "../../src/client/subscriptions/acknowledgements.js";
+import type { OffsetRange, RangeSet } from "../../src/core/index.js";
 import { ConsumeRequest } from "../../src/gen/millrace/v1/subscription_service.js";
 
 const at = (firstOffset: number, nextOffset = firstOffset + 1) => ({ firstOffset, nextOffset });
 
+const say = (offsets: RangeSet, { firstOffset, nextOffset }: OffsetRange) => offsets.add(firstOffset, nextOffset);
+
 describe("Acknowledgements", () => {
   test("merges neighbours, and keeps verdicts apart that differ", () => {
     const outbox = new Acknowledgements();
-    for (const offset of [3, 1, 2, 9]) outbox.add({ kind: "acknowledge" }, at(offset), 1);
-    outbox.add({ kind: "acknowledge" }, at(4), 2);
-    for (const offset of [20, 21]) outbox.add({ kind: "reject", delayMs: undefined, reason: "x" }, at(offset), 1);
-    outbox.add({ kind: "reject", delayMs: undefined, reason: "x" }, at(22), 3);
-    outbox.add({ kind: "reject", delayMs: 1500, reason: "x" }, at(23), 3);
-    outbox.add({ kind: "park", reason: "y" }, at(30), 5);
-    outbox.add({ kind: "release" }, at(40, 50), 2);
-    outbox.extend(at(60), 1, undefined);
-    outbox.extend(at(61), 1, 5000);
-    outbox.extend(at(62), 4, 5000);
+    for (const offset of [3, 1, 2, 9]) say(outbox.saying({ kind: "acknowledge" }, 1), at(offset));
+    say(outbox.saying({ kind: "acknowledge" }, 2), at(4));
+    for (const offset of [20, 21]) say(outbox.saying({ kind: "reject", delayMs: undefined, reason: "x" }, 1), at(offset));
+    say(outbox.saying({ kind: "reject", delayMs: undefined, reason: "x" }, 3), at(22));
+    say(outbox.saying({ kind: "reject", delayMs: 1500, reason: "x" }, 3), at(23));
+    say(outbox.saying({ kind: "park", reason: "y" }, 5), at(30));
+    say(outbox.saying({ kind: "release" }, 2), at(40, 50));
+    say(outbox.extending(1, undefined), at(60));
+    say(outbox.extending(1, 5000), at(61));
+    say(outbox.extending(4, 5000), at(62));
     outbox.window = { records: 1, bytes: 1 };
     outbox.window = { records: 2, bytes: 3 };
     expect([9, 22, 30, 45, 60].map((offset) => outbox.mentions(offset))).not.toContain(false);
@@ -49,9 +52,9 @@ describe("Acknowledgements", () => {
   test("splits what one message cannot say: 10,000 ranges, or many reasons", () => {
     const outbox = new Acknowledgements();
     const reason = "ß".repeat(512);
-    for (let offset = 0; offset < 24_000; offset += 2) outbox.add({ kind: "acknowledge" }, at(offset), 1);
+    for (let offset = 0; offset < 24_000; offset += 2) say(outbox.saying({ kind: "acknowledge" }, 1), at(offset));
     for (let offset = 0; offset < 3000; offset++) {
-      outbox.add({ kind: "reject", delayMs: offset % 2, reason }, at(50_000 + offset), 1 + (offset % 3));
+      say(outbox.saying({ kind: "reject", delayMs: offset % 2, reason }, 1 + (offset % 3)), at(50_000 + offset));
     }
     const acknowledged = new Set<number>();
     const rejected = new Set<number>();

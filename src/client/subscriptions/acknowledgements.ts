@@ -49,28 +49,25 @@ export class Acknowledgements {
     this.#window = window;
   }
 
-  add(verdict: Verdict, { firstOffset, nextOffset }: OffsetRange, attempt: number): void {
+  /** The records that were delivered with this attempt, and of which this is to be said: add to them. */
+  saying(verdict: Verdict, attempt: number): RangeSet {
     switch (verdict.kind) {
       case "acknowledge":
-        this.#acknowledged.of(attempt).add(firstOffset, nextOffset);
-        return;
+        return this.#acknowledged.of(attempt);
       case "release":
-        this.#released.of(attempt).add(firstOffset, nextOffset);
-        return;
+        return this.#released.of(attempt);
       case "reject":
-        this.#rejected.of(attempt, verdict.delayMs, verdict.reason).add(firstOffset, nextOffset);
-        return;
+        return this.#rejected.of(attempt, verdict.delayMs, verdict.reason);
       case "park":
-        this.#parked.of(attempt, undefined, verdict.reason).add(firstOffset, nextOffset);
-        return;
+        return this.#parked.of(attempt, undefined, verdict.reason);
       default:
         throw verdict satisfies never;
     }
   }
 
-  /** `ms` undefined: the subscription's deadline. */
-  extend({ firstOffset, nextOffset }: OffsetRange, attempt: number, ms: number | undefined): void {
-    this.#extended.of(attempt, ms).add(firstOffset, nextOffset);
+  /** The records that take longer: add to them. `ms` undefined: the subscription's deadline. */
+  extending(attempt: number, ms: number | undefined): RangeSet {
+    return this.#extended.of(attempt, ms);
   }
 
   /** Whether a message that was not taken yet says something of this record. */

@@ -1,4 +1,4 @@
-import { invalidArgument } from "../../core/index.js";
+import { invalidArgument, RangeSet } from "../../core/index.js";
 import {
   CommitRequest,
   type CommitRequest_Delivered as Delivered,
@@ -71,9 +71,9 @@ function encodeRequest(subscription: string, held: readonly Held[], append: read
   const session = sessionOf(subscription, held);
   const acknowledge: Delivered[] = [];
   for (const each of held) {
-    each.eachRun((firstOffset, nextOffset) => {
-      acknowledge.push({ offsets: { firstOffset, nextOffset }, attempt: each.attempt });
-    });
+    const ranges = new RangeSet();
+    each.addTo(ranges);
+    for (const offsets of ranges) acknowledge.push({ offsets, attempt: each.attempt });
   }
   const head = CommitRequest.encode({ subscription, session, acknowledge: merged(acknowledge), append: [] }).finish();
   const parts: Uint8Array[] = [head];

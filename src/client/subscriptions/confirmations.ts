@@ -28,15 +28,10 @@ export class Confirmations {
     return new Promise((resolve) => {
       const taken = () => resolve(word);
       const stale = () => resolve("stale");
-      if (held.count > 1) {
-        const left = new RangeSet();
-        held.eachRun((first, next) => left.add(first, next));
-        this.#many.add({ taken, stale, left, isStale: false });
-        return;
-      }
-      held.eachRun((offset) => {
-        this.#single.set(offset, { taken, stale });
-      });
+      const left = new RangeSet();
+      held.addTo(left);
+      if (held.count > 1) this.#many.add({ taken, stale, left, isStale: false });
+      else this.#single.set(left.first as number, { taken, stale });
     });
   }
 

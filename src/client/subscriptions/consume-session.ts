@@ -13,7 +13,7 @@ import { Confirmations } from "./confirmations.js";
 import type { ConsumeEvent } from "./consume-event.js";
 import { eventOf } from "./consume-event.js";
 import type { ConsumeMessage } from "./consume-message.js";
-import { eachRun, HeldBatch, type HeldRecord } from "./delivery.js";
+import { addOffsets, HeldBatch, type HeldRecord } from "./delivery.js";
 import { release, type Verdict } from "./delivery-life.js";
 import type { EphemeralPlace } from "./ephemeral-place.js";
 import type { DeliveryCall, Held } from "./held.js";
@@ -150,10 +150,7 @@ export class ConsumeSession implements DeliveryCall {
 
   leave(held: Held, verdict: Verdict | undefined): void {
     if (!this.#records.leave(held)) return;
-    if (verdict !== undefined) {
-      const { attempt } = held;
-      held.eachRun((firstOffset, nextOffset) => this.#outbox.add(verdict, { firstOffset, nextOffset }, attempt));
-    }
+    if (verdict !== undefined) held.addTo(this.#outbox.saying(verdict, held.attempt));
     // With the last one in hand, there may be nothing left to say.
     this.#say();
   }
@@ -164,8 +161,7 @@ export class ConsumeSession implements DeliveryCall {
 
   extend(held: Held, ms: number | undefined): void {
     held.deadlineMs = this.#nowMs() + (ms ?? this.#ackDeadlineMs);
-    const { attempt } = held;
-    held.eachRun((firstOffset, nextOffset) => this.#outbox.extend({ firstOffset, nextOffset }, attempt, ms));
+    held.addTo(this.#outbox.extending(held.attempt, ms));
     this.#say();
   }
 
@@ -313,9 +309,7 @@ export class ConsumeSession implements DeliveryCall {
       if (!this.#isDue(arrival.heldSinceMs + this.#ackDeadlineMs - nowMs)) continue;
       arrival.heldSinceMs = nowMs;
       const { records, at, attempt } = arrival;
-      eachRun(records.slice(at), (firstOffset, nextOffset) =>
-        this.#outbox.extend({ firstOffset, nextOffset }, attempt, undefined),
-      );
+      addOffsets(records.slice(at), this.#outbox.extending(attempt, undefined));
       this.#say();
     }
   }
@@ -337,7 +331,7 @@ export class ConsumeSession implements DeliveryCall {
   }
 
   #release(records: readonly ReceivedRecord[], attempt: number): void {
-    eachRun(records, (firstOffset, nextOffset) => this.#outbox.add(release, { firstOffset, nextOffset }, attempt));
+    addOffsets(records, this.#outbox.saying(release, attempt));
     this.#say();
   }
 

@@ -1,3 +1,4 @@
+import type { RangeSet } from "../../core/index.js";
 import type { ReceivedRecord } from "../../wire/index.js";
 import { type DeliveryCall, Held, type RejectOptions } from "./held.js";
 import type { CommittedOutput, Output } from "./output.js";
@@ -64,9 +65,13 @@ export class HeldRecord extends Held implements Delivery {
     return 1;
   }
 
-  override eachRun(visit: (firstOffset: number, nextOffset: number) => void): void {
+  override addTo(offsets: RangeSet): void {
     const { offset } = this.record;
-    visit(offset, offset + 1);
+    offsets.add(offset, offset + 1);
+  }
+
+  override isIn(offsets: RangeSet): boolean {
+    return offsets.has(this.record.offset);
   }
 }
 
@@ -82,16 +87,17 @@ export class HeldBatch extends Held implements DeliveryBatch {
     return this.records.length;
   }
 
-  override eachRun(visit: (firstOffset: number, nextOffset: number) => void): void {
-    eachRun(this.records, visit);
+  override addTo(offsets: RangeSet): void {
+    addOffsets(this.records, offsets);
+  }
+
+  override isIn(offsets: RangeSet): boolean {
+    return this.records.some(({ offset }) => offsets.has(offset));
   }
 }
 
-/** The offsets of records as runs, in the order of the records. */
-export function eachRun(
-  records: readonly { readonly offset: number }[],
-  visit: (firstOffset: number, nextOffset: number) => void,
-): void {
+/** Adds the offsets of records to a set, a run of them at a time. */
+export function addOffsets(records: readonly { readonly offset: number }[], to: RangeSet): void {
   let first = -1;
   let next = -1;
   for (const { offset } of records) {
@@ -99,9 +105,9 @@ export function eachRun(
       next += 1;
       continue;
     }
-    if (first !== -1) visit(first, next);
+    if (first !== -1) to.add(first, next);
     first = offset;
     next = offset + 1;
   }
-  if (first !== -1) visit(first, next);
+  if (first !== -1) to.add(first, next);
 }

@@ -1,3 +1,4 @@
+import type { RangeSet } from "../../core/index.js";
 import { clientError, type ClientError } from "../client-error.js";
 import {
   arrived,
@@ -56,8 +57,10 @@ export abstract class Held {
 
   /** How many records. */
   abstract get count(): number;
-  /** Their offsets, as runs. */
-  abstract eachRun(visit: (firstOffset: number, nextOffset: number) => void): void;
+  /** Adds their offsets to a set. */
+  abstract addTo(offsets: RangeSet): void;
+  /** Whether one of their offsets is in a set. */
+  abstract isIn(offsets: RangeSet): boolean;
 
   get call(): DeliveryCall {
     return this.#call;

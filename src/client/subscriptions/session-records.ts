@@ -41,7 +41,8 @@ export class SessionRecords {
 
   /** Hands out what is left of the oldest message. */
   takeBatch(ackDeadlineMs: number): HeldBatch | undefined {
-    if (this.arrivals.oldest?.records.some((record) => this.#isDoubtful(record)) === true) return undefined;
+    const isDoubtful = (record: ReceivedRecord): boolean => this.#isDoubtful(record);
+    if (!this.#doubtful.isEmpty && this.arrivals.oldest?.records.some(isDoubtful) === true) return undefined;
     const from = this.arrivals.takeMessage();
     if (from === undefined) return undefined;
     return this.#hand(new HeldBatch(this.#call, from.records, from.attempt, from.heldSinceMs + ackDeadlineMs));
@@ -94,7 +95,7 @@ export class SessionRecords {
   /** These are not this consumer's any more. */
   #lose(offsets: RangeSet): void {
     if (this.outstanding === 0) return;
-    for (const held of this.inHand) if (isAmong(held, offsets)) held.lose();
+    for (const held of this.inHand) if (held.isIn(offsets)) held.lose();
     this.arrivals.drop(offsets);
   }
 
@@ -107,12 +108,4 @@ export class SessionRecords {
   #isDoubtful(record: ReceivedRecord | undefined): boolean {
     return record !== undefined && !this.#doubtful.isEmpty && this.#doubtful.has(record.offset);
   }
-}
-
-function isAmong(held: Held, offsets: RangeSet): boolean {
-  let isIn = false;
-  held.eachRun((firstOffset, nextOffset) => {
-    for (let offset = firstOffset; offset < nextOffset && !isIn; offset++) isIn = offsets.has(offset);
-  });
-  return isIn;
 }
