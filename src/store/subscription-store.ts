@@ -229,7 +229,7 @@ export interface RedriveWrite {
 export interface CommitClaim {
   readonly subscriptionId: number;
   readonly session: number;
-  /** Each offset with the slot of its key (0 but in KEYED ones) and its attempt, as the consumer was told. */
+  /** Each offset with the slot of its key (0 but in KEYED ones) and its attempt, as the consumer was told; 0: any. */
   readonly records: readonly { readonly offset: number; readonly slot: number; readonly attempt: number }[];
 }
 

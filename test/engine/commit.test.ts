@@ -186,6 +186,8 @@ describe.each(databaseKinds)("Commit on %s", (kind) => {
     }
     await plane.commit({ ...commit, acknowledge: [{ range: offsets(1), attempt: 2 }, first(0)] });
     expect(await unsettled(subscription)).toBe(2);
+    await plane.commit({ ...commit, acknowledge: [{ range: offsets(2), attempt: 0 }] });
+    expect(await unsettled(subscription)).toBe(1);
     expect(await store.readRetries(subscriptionId, [claimId], 10)).toEqual([]);
   });
 
@@ -220,7 +222,7 @@ describe.each(databaseKinds)("Commit on %s", (kind) => {
       [{ ...commit, acknowledge: [first(0, 2 ** 60)] }, "acknowledge"],
       [{ ...commit, acknowledge: [first(0), first(3, 3)] }, "acknowledge[1].offsets"],
       [{ ...commit, acknowledge: [first(1, 3), first(0, 1), first(2)] }, "acknowledge[2].offsets"],
-      [{ ...commit, acknowledge: [{ range: offsets(0), attempt: 0 }] }, "acknowledge[0].attempt"],
+      [{ ...commit, acknowledge: [{ range: offsets(0), attempt: -1 }] }, "acknowledge[0].attempt"],
       [{ ...commit, acknowledge: [first(0)], append: [output("A", ["x"])] }, "append[0].topic"],
       [
         { ...commit, acknowledge: [first(0)], append: [output("o", ["x"]), output("p", ["x"]), output("o", ["x"])] },

@@ -602,7 +602,7 @@ describe("Commit", () => {
       subscription: "s",
       session: 12,
       acknowledge: [
-        { range: { firstOffset: 4, nextOffset: 5 }, attempt: 1 },
+        { range: { firstOffset: 4, nextOffset: 5 }, attempt: 0 },
         { range: { firstOffset: 6, nextOffset: 9 }, attempt: 2 },
       ],
       append: [

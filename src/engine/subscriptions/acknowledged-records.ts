@@ -41,8 +41,9 @@ function checkRanges(acknowledged: Acknowledged): void {
     if (!(range.firstOffset >= 0 && range.firstOffset < range.nextOffset)) {
       throw invalidArgument(`${field}.offsets`, "next_offset must be above first_offset");
     }
-    if (!(Number.isInteger(attempt) && attempt >= 1))
-      throw invalidArgument(`${field}.attempt`, "attempts count from 1");
+    if (!(Number.isInteger(attempt) && attempt >= 0)) {
+      throw invalidArgument(`${field}.attempt`, "must be a whole number from 1 on, or 0 for any attempt");
+    }
     count += range.nextOffset - range.firstOffset;
   });
   if (count === 0) throw invalidArgument("acknowledge", "at least one record is required");

@@ -38,7 +38,7 @@ export function decodeCommit(bytes: Uint8Array, limits: BatchLimits): CommitComm
 function decodeDelivered(delivered: CommitRequest["acknowledge"]): CommitCommand["acknowledge"] {
   return delivered.map(({ offsets, attempt }, index) => ({
     range: decodeRange(offsets, `acknowledge[${index}].offsets`),
-    attempt: attempt === 0 ? 1 : attempt,
+    attempt,
   }));
 }
 

@@ -169,7 +169,8 @@ function findStale(
   return records
     .filter(({ offset, slot, attempt }) => {
       const isHeld = bySlot.get(slot)?.has(offset) === true;
-      return !isHeld || attemptsBefore + (deliveries.get(offset) ?? 0) + 1 !== attempt;
+      const current = attemptsBefore + (deliveries.get(offset) ?? 0) + 1;
+      return !isHeld || (attempt !== 0 && attempt !== current);
     })
     .map(({ offset }) => offset);
 }
