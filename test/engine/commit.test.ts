@@ -186,7 +186,7 @@ describe.each(databaseKinds)("Commit on %s", (kind) => {
     }
     await plane.commit({ ...commit, acknowledge: [{ range: offsets(1), attempt: 2 }, first(0)] });
     expect(await unsettled(subscription)).toBe(2);
-    expect(await store.readRetries(subscriptionId, [claimId], 10)).toEqual([]);
+    expect(await store.readRetries(subscriptionId, [claimId], { count: 10 })).toEqual([]);
   });
 
   it("finds records of a KEYED subscription in the slots of their keys", async () => {
