@@ -450,7 +450,7 @@ export class Group {
   /** Settles records that no consumer gets any more, and says so where the topic was trimmed. */
   #passOver(run: RecordRun): void {
     const { claim, firstOffset, nextOffset, state } = run;
-    if (state.deliveries > 0) this.writer.forgetRetries(run);
+    if (state.isNoted) this.writer.forgetRetries(run);
     this.writer.pass(claim, firstOffset, nextOffset);
     const trimmedTo = Math.min(nextOffset, this.#parts.topic.tip.value.earliestOffset);
     if (claim.kind !== "redriven" && firstOffset < trimmedTo) this.#tellSkipped(firstOffset, trimmedTo);
