@@ -65,6 +65,9 @@ export class ConsumeSession implements DeliveryCall {
   readonly #sender: RequestSender;
   readonly #nowMs: () => number;
   #state: SessionState = opening;
+  /** How many records the window has that was asked for last, and the one that holds. */
+  #askedRecords: number;
+  #heldRecords = Infinity;
   #cancelTick: (() => void) | undefined;
 
   constructor(call: StreamingCall<ConsumeRequest, ConsumeMessage>, options: ConsumeSessionOptions) {
@@ -72,6 +75,7 @@ export class ConsumeSession implements DeliveryCall {
     this.#call = call;
     this.#options = options;
     this.#nowMs = () => options.timers.monotonicMs();
+    this.#askedRecords = options.opening.window?.records ?? Infinity;
     this.#sender = new RequestSender(options.opening, {
       send: (request) => call.send(request),
       take: () => this.#takeRequest(),
@@ -183,6 +187,7 @@ export class ConsumeSession implements DeliveryCall {
         this.#outbox.window = closedWindow;
         while (this.#records.arrivals.count > 0) this.#releaseOldest();
         this.#say();
+        this.#checkWindow();
         return;
       case "finishing":
         this.#say();
@@ -239,6 +244,7 @@ export class ConsumeSession implements DeliveryCall {
         const isAlone = event.sharing === "exclusive" || event.session === 0;
         this.#become({ type: "started", terms: { session: event.session, ackDeadlineMs, isAlone } });
         window.deadlineMs = ackDeadlineMs;
+        this.#holds(event.window);
         place?.begin(event.cursor);
         this.#tickSoon();
         return;
@@ -253,14 +259,24 @@ export class ConsumeSession implements DeliveryCall {
         this.#become({ type: "closed" });
         return;
       case "window-changed":
-        // Confirmed in the order of the messages: what was sent before has arrived.
-        if (event.window.records === 0) this.#become({ type: "no-more" });
+        this.#holds(event.window);
         return;
       case "reconnecting":
         return;
       default:
         throw event satisfies never;
     }
+  }
+
+  /** The server answers each change, and only changes: the user may have closed the window before. */
+  #holds({ records }: Window): void {
+    this.#heldRecords = records;
+    this.#checkWindow();
+  }
+
+  /** Messages arrive in order: when a closed window is confirmed, what was sent before it has arrived. */
+  #checkWindow(): void {
+    if (this.#askedRecords === 0 && this.#heldRecords === 0) this.#become({ type: "no-more" });
   }
 
   #confirm(confirmed: Confirmed): void {
@@ -343,6 +359,7 @@ export class ConsumeSession implements DeliveryCall {
     if (!maySay[this.#state.phase] || this.#outbox.isEmpty) return undefined;
     const request = this.#outbox.take();
     this.#unanswered.sent(request);
+    this.#askedRecords = request.window?.records ?? this.#askedRecords;
     return request;
   }
 }
