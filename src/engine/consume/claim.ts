@@ -13,6 +13,8 @@ export class Claim {
   readonly todo: RangeSet;
   /** Of that, what was not read from the topic yet. */
   readonly unread: RangeSet;
+  /** Whether records of it may have been noted as released: a retry without a delivery. */
+  hasReleases = false;
   /** Records of it that consumers have. */
   outstanding = 0;
   /** Somebody else has it, or everything began anew: no verdict on its records counts. */

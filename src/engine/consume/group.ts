@@ -239,7 +239,7 @@ export class Group {
     const { deliveries } = first.state;
     this.#handed.now += records;
     metrics.recordsDelivered.inc({ attempt: deliveries === 0 ? "first" : "again" }, records);
-    if (deliveries > 0) this.#redeliver(clock.monotonicMs());
+    if (deliveries > 0 || first.claim.hasReleases) this.#redeliver(clock.monotonicMs());
     this.read();
     return { runs: framesOf(taken), records, attempt: attemptOf(first) };
   }
@@ -449,8 +449,8 @@ export class Group {
 
   /** Settles records that no consumer gets any more, and says so where the topic was trimmed. */
   #passOver(run: RecordRun): void {
-    const { claim, firstOffset, nextOffset, state } = run;
-    if (state.deliveries > 0) this.writer.forgetRetries(run);
+    const { claim, firstOffset, nextOffset } = run;
+    this.writer.forgetRetries(run);
     this.writer.pass(claim, firstOffset, nextOffset);
     const trimmedTo = Math.min(nextOffset, this.#parts.topic.tip.value.earliestOffset);
     if (claim.kind !== "redriven" && firstOffset < trimmedTo) this.#tellSkipped(firstOffset, trimmedTo);

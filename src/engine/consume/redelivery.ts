@@ -112,6 +112,7 @@ export class Redelivery {
     for (const { offset, lane, deliveries, failures, retryAtMicros } of retries) {
       if (!claim.todo.has(offset)) continue;
       claim.unread.delete(offset, offset + 1);
+      claim.hasReleases ||= deliveries === 0;
       const dueMs = nowMs + Math.max(0, (retryAtMicros - nowMicros) / 1000);
       const state = step(unread, { type: "restored", deliveries, failures, dueMs });
       const run = { claim, firstOffset: offset, nextOffset: offset + 1, keyQueue: lane, state };

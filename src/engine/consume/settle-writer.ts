@@ -91,13 +91,15 @@ export class SettleWriter {
     rangesOf(this.#pending, claim).add(first, next);
   }
 
-  /** A settled run that was handed out before: what was noted of it is deleted. */
-  forgetRetries({ firstOffset, nextOffset }: OffsetRange): void {
+  /** A run is settled: what was noted of it, if anything, is deleted. */
+  forgetRetries({ claim, state, firstOffset, nextOffset }: RecordRun): void {
+    if (state.deliveries === 0 && !claim.hasReleases) return;
     this.#pending.settledRetries.add(firstOffset, nextOffset);
   }
 
   /** A run is to be redelivered. */
   note(run: RecordRun, state: RetryNote["state"], told: Told | undefined): void {
+    run.claim.hasReleases ||= state.deliveries === 0;
     this.#pending.notes.push({ run: runOf(run), state, told });
     this.#count(this.#pending, recordsIn(run));
   }
