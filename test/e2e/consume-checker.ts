@@ -141,7 +141,7 @@ export class ConsumeHistory {
         const record = this.#note(event.offset, atMs, `${event.kind} by ${event.call}`);
         if (event.kind === "release") {
           this.#movedMs = atMs;
-          record.isReleased ||= record.hold?.call === event.call;
+          record.isReleased ||= record.hold === undefined || record.hold.call === event.call;
         }
         if (record.hold?.call === event.call) record.hold = undefined;
         return;
@@ -244,7 +244,8 @@ export class ConsumeHistory {
       }
       if (this.#holder !== call) this.#holderMs = atMs;
       this.#holder = call;
-      if (attempt === 1 && !record.isReleased && offset < this.#highest) return `${this.#highest} had been handed before, at a first attempt`;
+      if (attempt === 1 && !record.isReleased && offset < this.#highest)
+        return `${this.#highest} had been handed before, at a first attempt`;
     }
     const { hold } = record;
     if (hold !== undefined && atMs < hold.untilMs) return `${hold.call} has it`;

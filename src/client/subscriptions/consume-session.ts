@@ -8,7 +8,6 @@ import type { ReceivedRecord } from "../../wire/index.js";
 import { clientError } from "../client-error.js";
 import type { StreamingCall } from "../streaming-call.js";
 import { Acknowledgements } from "./acknowledgements.js";
-import type { Arrival } from "./arrivals.js";
 import { Confirmations } from "./confirmations.js";
 import type { ConsumeEvent } from "./consume-event.js";
 import { eventOf } from "./consume-event.js";
@@ -333,12 +332,13 @@ export class ConsumeSession implements DeliveryCall {
   /** Releases what nobody has begun in time, and asks for no more than will be begun. */
   #releaseArrivals(nowMs: number): void {
     const { arrivals } = this.#records;
-    const before = arrivals.count;
-    const isLate = ({ heldSinceMs }: Arrival): boolean => this.#isDue(heldSinceMs + this.#ackDeadlineMs - nowMs);
-    while (arrivals.oldest !== undefined && isLate(arrivals.oldest)) this.#releaseOldest();
-    if (arrivals.count === before) return;
-    this.#options.window.released(nowMs);
-    this.askForWindow();
+    let arrivedMs: number | undefined;
+    for (let { oldest } = arrivals; oldest !== undefined; { oldest } = arrivals) {
+      if (!this.#isDue(oldest.heldSinceMs + this.#ackDeadlineMs - nowMs)) break;
+      arrivedMs = oldest.heldSinceMs;
+      this.#releaseOldest();
+    }
+    if (arrivedMs !== undefined && this.#options.window.released(arrivedMs, nowMs)) this.askForWindow();
   }
 
   #releaseOldest(): void {
