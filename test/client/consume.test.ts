@@ -458,6 +458,22 @@ describe("Consumption.forEach()", () => {
     expect(isHalfClosed).toBe(true);
   });
 
+  test("stop() ends a consumption that is paused", async () => {
+    const { consume, group } = await openGroup([[0, 1]]);
+    const consumption = consume();
+    await consumption.forEach(async ({ offset }) => {
+      consumption.setWindow({ records: 0, bytes: 0 });
+      if (offset === 1) void consumption.stop();
+      await expect.poll(() => group.said.some(({ window }) => window?.records === 0)).toBe(true);
+    });
+    expect(sorted(group.acknowledged)).toEqual([0, 1]);
+    const paused = consume({ window: { records: 0, bytes: 0 } });
+    const working = paused.forEach(() => {});
+    await expect.poll(() => group.openings.length).toBe(2);
+    await paused.stop();
+    await working;
+  });
+
   test("stop() ends the wait for a server that is away", async () => {
     const { consume } = await open({ consume: (stream) => endWith(stream, status.UNAVAILABLE) });
     let lost = 0;

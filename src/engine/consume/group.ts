@@ -239,7 +239,7 @@ export class Group {
     const { deliveries } = first.state;
     this.#handed.now += records;
     metrics.recordsDelivered.inc({ attempt: deliveries === 0 ? "first" : "again" }, records);
-    if (deliveries > 0) this.#redeliver(clock.monotonicMs());
+    if (first.state.isNoted) this.#redeliver(clock.monotonicMs());
     this.read();
     return { runs: framesOf(taken), records, attempt: attemptOf(first) };
   }
