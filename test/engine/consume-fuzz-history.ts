@@ -105,8 +105,8 @@ class History {
       retention: noRetention,
       keyed: false,
     });
-    const from = { at: "earliest" } as const;
-    await first.real.node.engine.subscriptions.create({ name, topic: name, from, sharing, policy, labels: new Map() });
+    const start = { at: "earliest" } as const;
+    await first.real.node.engine.subscriptions.create({ name, topic: name, start, sharing, policy, labels: new Map() });
     let jumpMs = wallJumpMs ?? 0;
     for (const action of plan) {
       if (jumpMs !== 0) database.clock.jumpWall(jumpMs);
@@ -224,7 +224,7 @@ class History {
 
   async #advance(ms: number): Promise<void> {
     const { clock } = this.#options.database;
-    this.#note(`advance ${Math.ceil(ms)}`);
+    if (!this.#isEnding) this.#note(`advance ${Math.ceil(ms)}`);
     // In steps, so that the model looks as often as the engine does.
     for (let left = Math.ceil(ms); left > 0 && this.fault === undefined; left -= 250) {
       await clock.advance(Math.min(left, 250));
@@ -262,8 +262,8 @@ class History {
     if (model.state === "over") return;
     const { event } = message;
     if (event?.kind === "skipped") {
-      this.#note(`${nameOf(model)} skips ${event.fromOffset} to ${event.toOffset}`);
-      this.#model.skipped.push({ firstOffset: event.fromOffset, nextOffset: event.toOffset });
+      this.#note(`${nameOf(model)} skips ${event.firstOffset} to ${event.nextOffset}`);
+      this.#model.skipped.push(event);
     }
     if (event?.kind === "window-changed") this.#model.granted(model, event.window);
     const records = recordsIn(message);
@@ -465,6 +465,7 @@ class History {
         await this.#advance(stepMs);
         this.#throwFault();
         await this.#checkEnd(
+          progress.unsettled > 0,
           isDone,
           JSON.stringify({ ...progress, subscription: undefined, head: undefined, members: undefined }),
         );
@@ -474,7 +475,7 @@ class History {
     }
   }
 
-  async #checkEnd(isDone: boolean, progress: string): Promise<void> {
+  async #checkEnd(isUnsettled: boolean, isDone: boolean, progress: string): Promise<void> {
     const { records, consumers, trims, skipped } = this.#model;
     const { name } = this.#options;
     const { engine } = (this.#alive[0] as Node).real.node;
@@ -487,7 +488,7 @@ class History {
     );
     if (!isDone) {
       const isStuck = consumers.some((each) => each.isStalled && each.state === "open" && each.node.isAlive);
-      this.#fail(isStuck ? "stalled-goes-elsewhere" : "end-progress", progress);
+      this.#fail(isStuck && isUnsettled ? "stalled-goes-elsewhere" : "end-progress", progress);
     }
     for (const record of records) {
       const { offset, state, acknowledgements, wasParkedByWord, failuresEver } = record;

@@ -223,6 +223,7 @@ export class ConsumeModel {
         continue;
       }
       const isUnsure = consumer.node.unsureUntilMs >= this.#nowMs;
+      if (!isUnsure) this.#endOver(record);
       if (!isUnsure) this.#checkDelivery(consumer, record, attempt);
       const hold: Hold = {
         consumer,
@@ -248,6 +249,20 @@ export class ConsumeModel {
       record.state = "open";
     }
     this.#checkWindow(consumer);
+  }
+
+  /** A record is handed out anew: what could have ended has ended. */
+  #endOver(record: ModelRecord): void {
+    for (const hold of record.holds) {
+      if (this.#isSure(hold)) continue;
+      const isTaken = hold.deadlineMs !== Infinity;
+      if (hold.isUnsure) this.#end(hold, "unknown");
+      else if (isTaken) this.#end(hold, "timeout");
+      else {
+        hold.consumer.lapsed.add(record.offset);
+        this.#end(hold, "untaken");
+      }
+    }
   }
 
   taken(consumer: ModelConsumer, records: readonly Handed[], attempt: number): void {
@@ -353,7 +368,7 @@ export class ConsumeModel {
   /** What a consumer says: notes what it has to be told, and what becomes of its records. */
   say(consumer: ModelConsumer, request: ConsumerRequest): void {
     if (request.window !== undefined) consumer.windows.push(request.window);
-    const named = new Set<number>();
+    const named = new Set<string>();
     const each = (
       verdict: Told,
       { firstOffset, nextOffset }: OffsetRange,
@@ -361,8 +376,10 @@ export class ConsumeModel {
       done: (hold: Hold) => void,
     ): void => {
       for (let offset = firstOffset; offset < Math.min(nextOffset, this.records.length); offset++) {
-        if (named.has(offset)) continue;
-        named.add(offset);
+        // Of an offset and attempt that are named twice, the first word counts.
+        const name = `${offset}@${attempt}`;
+        if (named.has(name)) continue;
+        named.add(name);
         this.#sayOne(consumer, { verdict, offset, attempt }, done);
       }
     };
@@ -370,7 +387,6 @@ export class ConsumeModel {
     if (request.acknowledgeThrough !== undefined) {
       for (const offset of consumer.holds.keys()) {
         if (offset > request.acknowledgeThrough) continue;
-        named.add(offset);
         this.#sayOne(consumer, { verdict: "acknowledged", offset, attempt: 0 }, this.#acknowledged);
       }
     }

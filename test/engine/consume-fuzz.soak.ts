@@ -13,7 +13,9 @@ describe("histories of consumers on a simulated clock", () => {
         const seed = Math.floor(random() * 2 ** 31);
         console.log(`consumers, ${sharing}: the seeds ${seed} to ${seed + histories - 1}`);
         const { deliveries, statements } = await fuzzConsumers({ sharing, seed, histories });
-        console.log(`consumers, ${sharing}: ${histories} histories, ${deliveries} deliveries, ${statements} statements`);
+        console.log(
+          `consumers, ${sharing}: ${histories} histories, ${deliveries} deliveries, ${statements} statements`,
+        );
       }),
     soakTimeoutMs,
   );
