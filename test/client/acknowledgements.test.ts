@@ -12,7 +12,8 @@ describe("Acknowledgements", () => {
     const outbox = new Acknowledgements();
     for (const offset of [3, 1, 2, 9]) say(outbox.saying({ kind: "acknowledge" }, 1), at(offset));
     say(outbox.saying({ kind: "acknowledge" }, 2), at(4));
-    for (const offset of [20, 21]) say(outbox.saying({ kind: "reject", delayMs: undefined, reason: "x" }, 1), at(offset));
+    for (const offset of [20, 21])
+      say(outbox.saying({ kind: "reject", delayMs: undefined, reason: "x" }, 1), at(offset));
     say(outbox.saying({ kind: "reject", delayMs: undefined, reason: "x" }, 3), at(22));
     say(outbox.saying({ kind: "reject", delayMs: 1500, reason: "x" }, 3), at(23));
     say(outbox.saying({ kind: "park", reason: "y" }, 5), at(30));

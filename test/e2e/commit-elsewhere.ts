@@ -42,7 +42,10 @@ export async function commitAtBothNodes(records: number): Promise<CommitRates> {
     await consumption.forEach(
       async (delivery) => {
         const { key = "", text = "" } = delivery.record;
-        await committer.commit(name, { deliveries: [delivery], append: [{ topic: `${name}/out`, records: [{ key, text }] }] });
+        await committer.commit(name, {
+          deliveries: [delivery],
+          append: [{ topic: `${name}/out`, records: [{ key, text }] }],
+        });
         if (--left === 0) void consumption.stop();
       },
       { concurrency: keys },

@@ -30,7 +30,7 @@ export interface HistoryOptions {
   readonly sharing: Sharing;
   readonly plan: readonly Action[];
   readonly isOn: (check: CheckName) => boolean;
-  /** Jumps the wall clock before each action: nothing may come of it. */
+  /** The nodes' wall clock is so far ahead and so far behind by turns, from one action to the next. */
   readonly wallJumpMs?: number;
 }
 
@@ -108,8 +108,8 @@ class History {
     const start = { at: "earliest" } as const;
     await first.real.node.engine.subscriptions.create({ name, topic: name, start, sharing, policy, labels: new Map() });
     let jumpMs = wallJumpMs ?? 0;
-    for (const action of plan) {
-      if (jumpMs !== 0) database.clock.jumpWall(jumpMs);
+    for (const [index, action] of plan.entries()) {
+      database.clock.jumpWall(index === 0 ? jumpMs : 2 * jumpMs);
       jumpMs = -jumpMs;
       await this.#act(action);
       await database.clock.settle();

@@ -497,7 +497,7 @@ export class ConsumeModel {
     }
     // Ranges are told once, however often they were said.
     for (const each of matching) {
-      if (each.expect === said.expect && each.verdict === said.verdict)
+      if (each.expect === said.expect && (told === "stale" || each.verdict === said.verdict))
         consumer.said.splice(consumer.said.indexOf(each), 1);
     }
     if (told === "stale") {
