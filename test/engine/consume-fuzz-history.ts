@@ -16,7 +16,7 @@ import {
 } from "./consume-fuzz-node.js";
 import type { Action } from "./consume-fuzz-plan.js";
 
-const policy = { ackDeadlineMs: 3000, attemptsMax: 3, retryMinMs: 500, retryMaxMs: 2000, retryBacklog: 1000 };
+const delivery = { ackDeadlineMs: 3000, retryMinMs: 500, retryMaxMs: 2000, retryBacklog: 1000 };
 /** How long what one node did may be unknown to another. */
 const hearsayMs = headPollMs + 1500;
 /** How long a history may take to come to its end. */
@@ -29,6 +29,9 @@ export interface HistoryOptions {
   readonly name: string;
   readonly sharing: Sharing;
   readonly plan: readonly Action[];
+  /** What a node lets be outstanding. */
+  readonly nodeRecords: number;
+  readonly attemptsMax: number;
   readonly isOn: (check: CheckName) => boolean;
   /** The nodes' wall clock is so far ahead and so far behind by turns, from one action to the next. */
   readonly wallJumpMs?: number;
@@ -85,7 +88,7 @@ class History {
     this.#startedMs = clock.monotonicMs();
     this.#model = new ConsumeModel({
       sharing: options.sharing,
-      policy: { ...policy, hearsayMs },
+      policy: { ackDeadlineMs: delivery.ackDeadlineMs, attemptsMax: options.attemptsMax, hearsayMs },
       nowMs: () => clock.monotonicMs(),
       wallMicros: () => clock.wallMicros(),
       isOn: options.isOn,
@@ -96,7 +99,7 @@ class History {
   readonly #startedMs: number;
 
   async run(): Promise<void> {
-    const { name, sharing, plan, database, wallJumpMs } = this.#options;
+    const { name, sharing, plan, database, attemptsMax, wallJumpMs } = this.#options;
     const first = await this.#openNode();
     await first.real.node.engine.topics.create({
       name,
@@ -106,6 +109,7 @@ class History {
       keyed: false,
     });
     const start = { at: "earliest" } as const;
+    const policy = { ...delivery, attemptsMax };
     await first.real.node.engine.subscriptions.create({ name, topic: name, start, sharing, policy, labels: new Map() });
     let jumpMs = wallJumpMs ?? 0;
     for (const [index, action] of plan.entries()) {
@@ -419,7 +423,10 @@ class History {
       takeBack();
     }
     this.#note(`${what}: ${outcome}`);
-    if (expect === "done" && outcome === "stale") this.#fail("commit-refused", what);
+    const isTrimmed = this.#model.trims.some(({ before }) => offsets.some((offset) => offset < before));
+    if (expect === "done" && outcome === "stale") {
+      this.#fail(isTrimmed ? "commit-trimmed-refused" : "commit-refused", what);
+    }
     if (expect === "stale" && outcome === "done") this.#fail("commit-stale", what);
   }
 
@@ -437,7 +444,11 @@ class History {
     this.#nodeCount += 1;
     const name = `n${this.#nodeCount}`;
     this.#note(`${name} starts`);
-    const real = await this.#until(openFuzzNode(this.#options.database, name, { outstandingNodeRecords: 1000 }));
+    const real = await this.#until(
+      openFuzzNode(this.#options.database, name, {
+        outstandingNodeRecords: this.#options.nodeRecords,
+      }),
+    );
     const node = { real, model: this.#model.addNode(name) };
     if (this.#isPaused) node.model.pausedAtMs = this.#nowMs;
     this.#nodes.push(node);
@@ -477,7 +488,7 @@ class History {
 
   async #checkEnd(isUnsettled: boolean, isDone: boolean, progress: string): Promise<void> {
     const { records, consumers, trims, skipped } = this.#model;
-    const { name } = this.#options;
+    const { name, attemptsMax } = this.#options;
     const { engine } = (this.#alive[0] as Node).real.node;
     const parked = new Set(
       (
@@ -493,11 +504,11 @@ class History {
     for (const record of records) {
       const { offset, state, acknowledgements, wasParkedByWord, failuresEver } = record;
       const isParked = parked.has(offset);
-      if (isParked && !wasParkedByWord && failuresEver < policy.attemptsMax) {
+      if (isParked && !wasParkedByWord && failuresEver < attemptsMax) {
         this.#fail("parked-without-cause", `offset ${offset}, after ${failuresEver} failures`);
       }
       const { timedOutBesideIdle, failedOtherwise } = record;
-      if (isParked && !wasParkedByWord && !failedOtherwise && timedOutBesideIdle >= policy.attemptsMax - 1) {
+      if (isParked && !wasParkedByWord && !failedOtherwise && timedOutBesideIdle >= attemptsMax - 1) {
         this.#fail("silent-parks", `offset ${offset}`);
       }
       if (offset < this.#model.floor || isParked) continue;

@@ -620,7 +620,7 @@ export class ConsumeModel {
   /** A Commit of these is under way: deliveries may follow from it before it is answered. Gives how to take that back. */
   committing(consumer: ModelConsumer, offsets: readonly number[]): () => void {
     const held = offsets.flatMap((offset) => consumer.holds.get(offset) ?? []).filter(({ isUnsure }) => !isUnsure);
-    const open = held.map(({ record }) => record).filter(({ state }) => state === "open");
+    const open = offsets.flatMap((offset) => this.records[offset] ?? []).filter(({ state }) => state === "open");
     for (const hold of held) hold.isUnsure = true;
     for (const record of open) record.state = "maybe";
     return () => {
