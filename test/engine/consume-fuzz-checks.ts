@@ -44,6 +44,8 @@ export const checkNames = [
   "stalled-told-stale",
   // Commit.
   "commit-refused",
+  // Of records that its topic does not keep any more.
+  "commit-trimmed-refused",
   "commit-stale",
   // How a history ends: everything is settled once, and the subscription is at the end of its topic.
   "end-settled",

@@ -16,7 +16,7 @@ import {
 } from "./consume-fuzz-node.js";
 import type { Action } from "./consume-fuzz-plan.js";
 
-const policy = { ackDeadlineMs: 3000, attemptsMax: 3, retryMinMs: 500, retryMaxMs: 2000, retryBacklog: 1000 };
+const delivery = { ackDeadlineMs: 3000, retryMinMs: 500, retryMaxMs: 2000, retryBacklog: 1000 };
 /** How long what one node did may be unknown to another. */
 const hearsayMs = headPollMs + 1500;
 /** How long a history may take to come to its end. */
@@ -29,8 +29,11 @@ export interface HistoryOptions {
   readonly name: string;
   readonly sharing: Sharing;
   readonly plan: readonly Action[];
+  /** What a node lets be outstanding. */
+  readonly nodeRecords: number;
+  readonly attemptsMax: number;
   readonly isOn: (check: CheckName) => boolean;
-  /** Jumps the wall clock before each action: nothing may come of it. */
+  /** The nodes' wall clock is so far ahead and so far behind by turns, from one action to the next. */
   readonly wallJumpMs?: number;
 }
 
@@ -85,7 +88,7 @@ class History {
     this.#startedMs = clock.monotonicMs();
     this.#model = new ConsumeModel({
       sharing: options.sharing,
-      policy: { ...policy, hearsayMs },
+      policy: { ackDeadlineMs: delivery.ackDeadlineMs, attemptsMax: options.attemptsMax, hearsayMs },
       nowMs: () => clock.monotonicMs(),
       wallMicros: () => clock.wallMicros(),
       isOn: options.isOn,
@@ -96,7 +99,7 @@ class History {
   readonly #startedMs: number;
 
   async run(): Promise<void> {
-    const { name, sharing, plan, database, wallJumpMs } = this.#options;
+    const { name, sharing, plan, database, attemptsMax, wallJumpMs } = this.#options;
     const first = await this.#openNode();
     await first.real.node.engine.topics.create({
       name,
@@ -105,11 +108,12 @@ class History {
       retention: noRetention,
       keyed: false,
     });
-    const from = { at: "earliest" } as const;
-    await first.real.node.engine.subscriptions.create({ name, topic: name, from, sharing, policy, labels: new Map() });
+    const start = { at: "earliest" } as const;
+    const policy = { ...delivery, attemptsMax };
+    await first.real.node.engine.subscriptions.create({ name, topic: name, start, sharing, policy, labels: new Map() });
     let jumpMs = wallJumpMs ?? 0;
-    for (const action of plan) {
-      if (jumpMs !== 0) database.clock.jumpWall(jumpMs);
+    for (const [index, action] of plan.entries()) {
+      database.clock.jumpWall(index === 0 ? jumpMs : 2 * jumpMs);
       jumpMs = -jumpMs;
       await this.#act(action);
       await database.clock.settle();
@@ -224,7 +228,7 @@ class History {
 
   async #advance(ms: number): Promise<void> {
     const { clock } = this.#options.database;
-    this.#note(`advance ${Math.ceil(ms)}`);
+    if (!this.#isEnding) this.#note(`advance ${Math.ceil(ms)}`);
     // In steps, so that the model looks as often as the engine does.
     for (let left = Math.ceil(ms); left > 0 && this.fault === undefined; left -= 250) {
       await clock.advance(Math.min(left, 250));
@@ -262,8 +266,8 @@ class History {
     if (model.state === "over") return;
     const { event } = message;
     if (event?.kind === "skipped") {
-      this.#note(`${nameOf(model)} skips ${event.fromOffset} to ${event.toOffset}`);
-      this.#model.skipped.push({ firstOffset: event.fromOffset, nextOffset: event.toOffset });
+      this.#note(`${nameOf(model)} skips ${event.firstOffset} to ${event.nextOffset}`);
+      this.#model.skipped.push(event);
     }
     if (event?.kind === "window-changed") this.#model.granted(model, event.window);
     const records = recordsIn(message);
@@ -419,7 +423,10 @@ class History {
       takeBack();
     }
     this.#note(`${what}: ${outcome}`);
-    if (expect === "done" && outcome === "stale") this.#fail("commit-refused", what);
+    const isTrimmed = this.#model.trims.some(({ before }) => offsets.some((offset) => offset < before));
+    if (expect === "done" && outcome === "stale") {
+      this.#fail(isTrimmed ? "commit-trimmed-refused" : "commit-refused", what);
+    }
     if (expect === "stale" && outcome === "done") this.#fail("commit-stale", what);
   }
 
@@ -437,7 +444,11 @@ class History {
     this.#nodeCount += 1;
     const name = `n${this.#nodeCount}`;
     this.#note(`${name} starts`);
-    const real = await this.#until(openFuzzNode(this.#options.database, name, { outstandingNodeRecords: 1000 }));
+    const real = await this.#until(
+      openFuzzNode(this.#options.database, name, {
+        outstandingNodeRecords: this.#options.nodeRecords,
+      }),
+    );
     const node = { real, model: this.#model.addNode(name) };
     if (this.#isPaused) node.model.pausedAtMs = this.#nowMs;
     this.#nodes.push(node);
@@ -465,6 +476,7 @@ class History {
         await this.#advance(stepMs);
         this.#throwFault();
         await this.#checkEnd(
+          progress.unsettled > 0,
           isDone,
           JSON.stringify({ ...progress, subscription: undefined, head: undefined, members: undefined }),
         );
@@ -474,9 +486,9 @@ class History {
     }
   }
 
-  async #checkEnd(isDone: boolean, progress: string): Promise<void> {
+  async #checkEnd(isUnsettled: boolean, isDone: boolean, progress: string): Promise<void> {
     const { records, consumers, trims, skipped } = this.#model;
-    const { name } = this.#options;
+    const { name, attemptsMax } = this.#options;
     const { engine } = (this.#alive[0] as Node).real.node;
     const parked = new Set(
       (
@@ -487,16 +499,16 @@ class History {
     );
     if (!isDone) {
       const isStuck = consumers.some((each) => each.isStalled && each.state === "open" && each.node.isAlive);
-      this.#fail(isStuck ? "stalled-goes-elsewhere" : "end-progress", progress);
+      this.#fail(isStuck && isUnsettled ? "stalled-goes-elsewhere" : "end-progress", progress);
     }
     for (const record of records) {
       const { offset, state, acknowledgements, wasParkedByWord, failuresEver } = record;
       const isParked = parked.has(offset);
-      if (isParked && !wasParkedByWord && failuresEver < policy.attemptsMax) {
+      if (isParked && !wasParkedByWord && failuresEver < attemptsMax) {
         this.#fail("parked-without-cause", `offset ${offset}, after ${failuresEver} failures`);
       }
       const { timedOutBesideIdle, failedOtherwise } = record;
-      if (isParked && !wasParkedByWord && !failedOtherwise && timedOutBesideIdle >= policy.attemptsMax - 1) {
+      if (isParked && !wasParkedByWord && !failedOtherwise && timedOutBesideIdle >= attemptsMax - 1) {
         this.#fail("silent-parks", `offset ${offset}`);
       }
       if (offset < this.#model.floor || isParked) continue;

@@ -223,6 +223,7 @@ export class ConsumeModel {
         continue;
       }
       const isUnsure = consumer.node.unsureUntilMs >= this.#nowMs;
+      if (!isUnsure) this.#endOver(record);
       if (!isUnsure) this.#checkDelivery(consumer, record, attempt);
       const hold: Hold = {
         consumer,
@@ -248,6 +249,20 @@ export class ConsumeModel {
       record.state = "open";
     }
     this.#checkWindow(consumer);
+  }
+
+  /** A record is handed out anew: what could have ended has ended. */
+  #endOver(record: ModelRecord): void {
+    for (const hold of record.holds) {
+      if (this.#isSure(hold)) continue;
+      const isTaken = hold.deadlineMs !== Infinity;
+      if (hold.isUnsure) this.#end(hold, "unknown");
+      else if (isTaken) this.#end(hold, "timeout");
+      else {
+        hold.consumer.lapsed.add(record.offset);
+        this.#end(hold, "untaken");
+      }
+    }
   }
 
   taken(consumer: ModelConsumer, records: readonly Handed[], attempt: number): void {
@@ -353,7 +368,7 @@ export class ConsumeModel {
   /** What a consumer says: notes what it has to be told, and what becomes of its records. */
   say(consumer: ModelConsumer, request: ConsumerRequest): void {
     if (request.window !== undefined) consumer.windows.push(request.window);
-    const named = new Set<number>();
+    const named = new Set<string>();
     const each = (
       verdict: Told,
       { firstOffset, nextOffset }: OffsetRange,
@@ -361,8 +376,10 @@ export class ConsumeModel {
       done: (hold: Hold) => void,
     ): void => {
       for (let offset = firstOffset; offset < Math.min(nextOffset, this.records.length); offset++) {
-        if (named.has(offset)) continue;
-        named.add(offset);
+        // Of an offset and attempt that are named twice, the first word counts.
+        const name = `${offset}@${attempt}`;
+        if (named.has(name)) continue;
+        named.add(name);
         this.#sayOne(consumer, { verdict, offset, attempt }, done);
       }
     };
@@ -370,7 +387,6 @@ export class ConsumeModel {
     if (request.acknowledgeThrough !== undefined) {
       for (const offset of consumer.holds.keys()) {
         if (offset > request.acknowledgeThrough) continue;
-        named.add(offset);
         this.#sayOne(consumer, { verdict: "acknowledged", offset, attempt: 0 }, this.#acknowledged);
       }
     }
@@ -481,7 +497,7 @@ export class ConsumeModel {
     }
     // Ranges are told once, however often they were said.
     for (const each of matching) {
-      if (each.expect === said.expect && each.verdict === said.verdict)
+      if (each.expect === said.expect && (told === "stale" || each.verdict === said.verdict))
         consumer.said.splice(consumer.said.indexOf(each), 1);
     }
     if (told === "stale") {
@@ -604,7 +620,7 @@ export class ConsumeModel {
   /** A Commit of these is under way: deliveries may follow from it before it is answered. Gives how to take that back. */
   committing(consumer: ModelConsumer, offsets: readonly number[]): () => void {
     const held = offsets.flatMap((offset) => consumer.holds.get(offset) ?? []).filter(({ isUnsure }) => !isUnsure);
-    const open = held.map(({ record }) => record).filter(({ state }) => state === "open");
+    const open = offsets.flatMap((offset) => this.records[offset] ?? []).filter(({ state }) => state === "open");
     for (const hold of held) hold.isUnsure = true;
     for (const record of open) record.state = "maybe";
     return () => {

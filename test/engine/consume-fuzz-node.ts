@@ -2,7 +2,7 @@
 
 import type { Window } from "../../src/core/index.js";
 import type { ConsumeMessage, ConsumerRequest } from "../../src/engine/index.js";
-import type { Store } from "../../src/store/index.js";
+import type { ListenSettledHandlers, Store } from "../../src/store/index.js";
 import { channel } from "../../src/streams/index.js";
 import { createLiveStreams } from "../../src/telemetry/index.js";
 import { openTestEngine, type TestEngine } from "../support/open-engine.js";
@@ -12,7 +12,7 @@ import { createSimulatedClock, type SimulatedClock } from "../support/simulated-
 export const leaseMs = 6000;
 export const headPollMs = 2000;
 
-/** A database that does one thing after the other, in the order in which it was asked, by the time of a simulated clock. */
+/** A database that does one thing after the other, in the order in which it was asked, by a simulated clock of its own. */
 export interface SimulatedDatabase {
   readonly store: Store;
   readonly clock: SimulatedClock;
@@ -42,6 +42,11 @@ export function simulateDatabase(store: Store): SimulatedDatabase {
   let calls = 0;
   let turn: Promise<unknown> = Promise.resolve();
   const clock = createSimulatedClock({ isBusy: () => working > 0 });
+  const startMicros = clock.wallMicros();
+  /** The database's own clock, which nobody sets. */
+  const nowMicros = (): number => startMicros + Math.round(clock.monotonicMs() * 1000);
+  const listeners = new Set<{ readonly handlers: ListenSettledHandlers; readonly isListening: () => boolean }>();
+  let announcements = 0;
   /** When each record may be handed out again, by the simulated clock. */
   const retryTimes = new Map<string, number>();
 
@@ -75,14 +80,34 @@ export function simulateDatabase(store: Store): SimulatedDatabase {
     return {
       ...own,
       ...upkeep,
-      now: () => Promise.resolve(clock.wallMicros()),
+      now: () => Promise.resolve(nowMicros()),
       openSession: (session, node, ms) => own.openSession(session, node, ms * leaseFactor),
       renewSession: (session, ms) => own.renewSession(session, ms * leaseFactor),
       settle(write) {
-        for (const { offset, delayMs } of write.retries) {
-          retryTimes.set(`${write.subscriptionId}:${offset}`, clock.wallMicros() + delayMs * 1000);
+        for (const { firstOffset, nextOffset, delayMs } of write.retries) {
+          for (let offset = firstOffset; offset < nextOffset; offset++) {
+            retryTimes.set(`${write.subscriptionId}:${offset}`, nowMicros() + delayMs * 1000);
+          }
         }
         return own.settle(write);
+      },
+      announceSettled(notice) {
+        announcements += 1;
+        // They may get lost.
+        if (announcements % 4 === 0) return Promise.resolve();
+        for (const { handlers, isListening } of listeners) if (isListening()) handlers.onNotice(notice);
+        return Promise.resolve();
+      },
+      listenSettled(handlers, signal) {
+        const listener = { handlers, isListening: () => isAlive() && !signal.aborted };
+        listeners.add(listener);
+        handlers.onGap();
+        return new Promise((resolve) => {
+          signal.addEventListener("abort", () => {
+            listeners.delete(listener);
+            resolve();
+          });
+        });
       },
       async readRetries(subscriptionId, claimIds, count) {
         const retries = await own.readRetries(subscriptionId, claimIds, count);

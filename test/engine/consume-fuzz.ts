@@ -34,6 +34,9 @@ export interface FuzzTotals {
 /** Tables grow with histories: after so many a new database takes over. */
 const historiesPerDatabase = 500;
 
+/** Now and then a node has so little room that windows are granted smaller than they are asked for. */
+const limitsOf = (seed: number) => ({ nodeRecords: seed % 4 === 0 ? 20 : 1000, attemptsMax: 2 + (seed % 2) });
+
 /** Throws with the seed and what happened, cut down, when a history does not agree with the model. */
 export async function fuzzConsumers(options: FuzzOptions): Promise<FuzzTotals> {
   const { sharing, seed, histories, without = [], onFault } = options;
@@ -44,7 +47,14 @@ export async function fuzzConsumers(options: FuzzOptions): Promise<FuzzTotals> {
     await onDatabase(async (database) => {
       for (let each = first; each < Math.min(histories, first + historiesPerDatabase); each++) {
         const plan = planHistory(seededRandom(seed + each));
-        const result = await runHistory({ database, name: `h-${each}`, sharing, plan, isOn });
+        const result = await runHistory({
+          database,
+          name: `h-${each}`,
+          sharing,
+          plan,
+          ...limitsOf(seed + each),
+          isOn,
+        });
         deliveries += result.deliveries;
         if (result.fault === undefined) continue;
         if (onFault === undefined) throw await explain(database, options, seed + each, plan, isOn);
@@ -64,6 +74,7 @@ export async function logOfHistory(sharing: Sharing, seed: number, wallJumpMs: n
       name: "jumping",
       sharing,
       plan: planHistory(seededRandom(seed)),
+      ...limitsOf(seed),
       isOn: () => false,
       wallJumpMs,
     }),
@@ -90,7 +101,14 @@ async function explain(
 ): Promise<Error> {
   let runs = 0;
   const run = (actions: readonly Action[]): Promise<HistoryResult> =>
-    runHistory({ database, name: `e-${firstSeed}-${seed}-${++runs}`, sharing, plan: actions, isOn });
+    runHistory({
+      database,
+      name: `e-${firstSeed}-${seed}-${++runs}`,
+      sharing,
+      plan: actions,
+      ...limitsOf(seed),
+      isOn,
+    });
   let shortest = plan;
   let result = await run(plan);
   const check = result.fault?.check;
