@@ -51,7 +51,9 @@ function heapBytes() {
 
 /** The messages of a consumer that settles nothing, up to `records`. */
 async function takeAll(name) {
-  const never = { next: () => new Promise(() => undefined), return: () => Promise.resolve({ done: true }) };
+  let end;
+  const ended = new Promise((resolve) => (end = resolve));
+  const never = { next: () => ended, return: () => (end({ done: true, value: undefined }), ended) };
   const window = { records: 100_000, bytes: 64 * 1024 * 1024 };
   const opening = { kind: "subscription", subscription: name, consumer: "", window };
   const abort = new AbortController();
