@@ -47,6 +47,8 @@ export interface HistoryOptions {
   readonly holdMs: number;
   /** One node serves all: then a key stays with its consumer while nobody comes or goes. */
   readonly isOneNode: boolean;
+  /** The consumers are those of the client library: as they stop, they release what no handler has seen. Default false. */
+  readonly isOverClient?: boolean;
 }
 
 /** A promise that was broken, with what led to it. */
@@ -244,7 +246,8 @@ export class ConsumeHistory {
       }
       if (this.#holder !== call) this.#holderMs = atMs;
       this.#holder = call;
-      if (attempt === 1 && !record.isReleased && offset < this.#highest)
+      const mayBeBack = record.isReleased || this.#options.isOverClient === true;
+      if (attempt === 1 && !mayBeBack && offset < this.#highest)
         return `${this.#highest} had been handed before, at a first attempt`;
     }
     const { hold } = record;
