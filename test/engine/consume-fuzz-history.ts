@@ -111,16 +111,18 @@ class History {
     const start = { at: "earliest" } as const;
     const policy = { ...delivery, attemptsMax };
     await first.real.node.engine.subscriptions.create({ name, topic: name, start, sharing, policy, labels: new Map() });
-    let jumpMs = wallJumpMs ?? 0;
+    let aheadMs = 0;
     for (const [index, action] of plan.entries()) {
-      database.clock.jumpWall(index === 0 ? jumpMs : 2 * jumpMs);
-      jumpMs = -jumpMs;
+      const nextMs = (index % 2 === 0 ? 1 : -1) * (wallJumpMs ?? 0);
+      database.clock.jumpWall(nextMs - aheadMs);
+      aheadMs = nextMs;
       await this.#act(action);
       await database.clock.settle();
       this.#model.settled();
       this.#throwFault();
     }
     await this.#end();
+    database.clock.jumpWall(-aheadMs);
   }
 
   async close(): Promise<void> {
@@ -299,8 +301,8 @@ class History {
 
   #ended({ model }: Consumer, error: unknown): void {
     if (model.state === "over") return;
-    this.#note(`${nameOf(model)} ends: ${error instanceof Error ? error.message : "well"}`);
     const code = error instanceof MillraceError ? error.code : undefined;
+    this.#note(`${nameOf(model)} ends: ${error === undefined ? "well" : (code ?? String(error))}`);
     const isMeant = error === undefined ? model.state === "half-closed" : code === "consumer-fenced";
     this.#model.left(model, false);
     if (!isMeant) this.#fail("call-fails", `${nameOf(model)}: ${String(error)}`);
@@ -473,6 +475,12 @@ class History {
       if (progress === undefined) throw new Error("The subscription is gone");
       const isDone = progress.unsettled === 0 && progress.retries === 0 && progress.cursor >= progress.head.nextOffset;
       if (isDone || leftMs <= 0) {
+        // Who takes messages again is told what became of those that it did not take in time.
+        for (const { model, call } of this.#open) {
+          if (!isDone) continue;
+          model.isStalled = false;
+          call.unstall();
+        }
         await this.#advance(stepMs);
         this.#throwFault();
         await this.#checkEnd(
