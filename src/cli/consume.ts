@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import type { Consumption, Delivery, ReceivedRecord } from "../client/index.js";
+import type { Consumption, Delivery, DeliveryBatch, ReceivedRecord } from "../client/index.js";
 import { sizeOption } from "./amount-options.js";
 import { type CommandContext, wantsJson, wholeNumberOption, withClient } from "./command-context.js";
 import { type ConsumeCommandOptions, readConsumeTask } from "./consume-options.js";
@@ -73,7 +73,7 @@ async function untilInterrupted(
   signal.throwIfAborted();
 }
 
-/** Acknowledges what standard output took, and nothing before that. */
+/** Acknowledges what standard output took, and releases what it did not: that is no fault of the records. */
 async function printDeliveries(
   { output }: CommandContext,
   command: Command,
@@ -81,21 +81,23 @@ async function printDeliveries(
   limit: number | undefined,
 ): Promise<void> {
   const isJson = wantsJson(command, output);
-  const print = async (records: readonly ReceivedRecord[]) => {
-    for (const record of records) await output.print(isJson ? JSON.stringify(record) : recordLine(record));
-    await output.written();
+  const print = async (delivery: Delivery | DeliveryBatch, records: readonly ReceivedRecord[]) => {
+    try {
+      for (const record of records) await output.print(isJson ? JSON.stringify(record) : recordLine(record));
+      await output.written();
+    } catch (error) {
+      void delivery.release();
+      throw error;
+    }
+    void delivery.acknowledge();
   };
   if (limit === undefined) {
-    for await (const batch of consumption.batches()) {
-      await print(batch.records);
-      void batch.acknowledge();
-    }
+    for await (const batch of consumption.batches()) await print(batch, batch.records);
     return;
   }
   let printed = 0;
   for await (const delivery of consumption) {
-    await print([delivery.record]);
-    void delivery.acknowledge();
+    await print(delivery, [delivery.record]);
     printed += 1;
     if (printed === limit) break;
   }

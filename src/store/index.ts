@@ -48,6 +48,7 @@ export type {
   RedriveWrite,
   Retry,
   RetryFrame,
+  RetryPage,
   RetryWrite,
   SettledNotice,
   SettledRange,

@@ -109,6 +109,12 @@ export interface Retry {
   readonly lane: number | undefined;
 }
 
+export interface RetryPage {
+  /** The last one of the page before. Exclusive. */
+  readonly after?: Pick<Retry, "retryAtMicros" | "offset"> | undefined;
+  readonly count: number;
+}
+
 /** Neighbouring records that are to be handed out again, and what is noted of each of them. */
 export interface RetryWrite extends OffsetRange, Omit<Retry, "offset" | "retryAtMicros"> {
   /** From the statement's time on. */
@@ -324,8 +330,8 @@ export interface SubscriptionStore {
 
   /** The hot path: one statement, but where something is parked. A claim whose `todo` is empty is deleted. */
   settle(write: SettleWrite): Promise<SettleOutcome>;
-  /** What waits in these claims, by time; at most `count`. */
-  readRetries(subscriptionId: number, claimIds: readonly number[], count: number): Promise<readonly Retry[]>;
+  /** A page of what waits in these claims, by time and offset. */
+  readRetries(subscriptionId: number, claimIds: readonly number[], page: RetryPage): Promise<readonly Retry[]>;
   /** Records to be handed out again: from where they were redriven, or else from the topic; those that are gone are missing. */
   readRetryFrames(subscriptionId: number, topicId: number, offsets: readonly number[]): Promise<readonly RetryFrame[]>;
 

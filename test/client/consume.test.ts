@@ -458,6 +458,22 @@ describe("Consumption.forEach()", () => {
     expect(isHalfClosed).toBe(true);
   });
 
+  test("stop() ends a consumption that is paused", async () => {
+    const { consume, group } = await openGroup([[0, 1]]);
+    const consumption = consume();
+    await consumption.forEach(async ({ offset }) => {
+      consumption.setWindow({ records: 0, bytes: 0 });
+      if (offset === 1) void consumption.stop();
+      await expect.poll(() => group.said.some(({ window }) => window?.records === 0)).toBe(true);
+    });
+    expect(sorted(group.acknowledged)).toEqual([0, 1]);
+    const paused = consume({ window: { records: 0, bytes: 0 } });
+    const working = paused.forEach(() => {});
+    await expect.poll(() => group.openings.length).toBe(2);
+    await paused.stop();
+    await working;
+  });
+
   test("stop() ends the wait for a server that is away", async () => {
     const { consume } = await open({ consume: (stream) => endWith(stream, status.UNAVAILABLE) });
     let lost = 0;
@@ -569,13 +585,20 @@ describe("setWindow()", () => {
 describe("deadlines", () => {
   const isExtended = (group: ScriptedGroup, offset: number, times: number) =>
     expect.poll(() => group.extended.filter((each) => each === offset).length).toBeGreaterThanOrEqual(times);
+  const ackDeadlineMs = 8000;
+  const halfMs = ackDeadlineMs / 2;
 
   test("of what is in hand are extended, again and again; what nobody began in time is released", async () => {
-    const { consume, group } = await openGroup([upTo(3)], {}, 80);
+    const timers = manualTimers();
+    const { consume, group } = await openGroup([upTo(3)], {}, ackDeadlineMs, "shared", timers);
     const consumption = consume();
     await consumption.forEach(async ({ offset, signal }) => {
       expect(offset).toBe(0);
-      await isExtended(group, 0, 3);
+      await expect.poll(() => consumption.outstanding).toBe(3);
+      for (const times of [1, 2, 3]) {
+        timers.pass(halfMs);
+        await isExtended(group, 0, times);
+      }
       expect(signal.aborted).toBe(false);
       void consumption.stop();
     });
@@ -586,11 +609,11 @@ describe("deadlines", () => {
 
   test("follow the clock that the client was given", async () => {
     const timers = manualTimers();
-    const { consume, group } = await openGroup([upTo(3)], {}, 8000, "shared", timers);
-    const consumption = consume({ silenceMs: 60_000 });
+    const { consume, group } = await openGroup([upTo(3)], {}, ackDeadlineMs, "shared", timers);
+    const consumption = consume();
     const loop = consumption[Symbol.asyncIterator]();
     await loop.next();
-    timers.pass(3999);
+    timers.pass(halfMs - 1);
     timers.pass(1);
     await expect.poll(() => group.said.length).toBe(1);
     expect(group.said[0]).toMatchObject({
@@ -604,10 +627,14 @@ describe("deadlines", () => {
   });
 
   test("of what nobody took are extended where nobody else can get it", async () => {
-    const { consume, group } = await openGroup([upTo(3)], {}, 80, "exclusive");
+    const timers = manualTimers();
+    const { consume, group } = await openGroup([upTo(3)], {}, ackDeadlineMs, "exclusive", timers);
     const consumption = consume();
     await consumption.forEach(async ({ offset }) => {
-      if (offset === 0) await isExtended(group, 2, 2);
+      for (const times of offset === 0 ? [1, 2] : []) {
+        timers.pass(halfMs);
+        await isExtended(group, 2, times);
+      }
       if (offset === 2) void consumption.stop();
     });
     expect(group.released).toEqual([]);
@@ -615,11 +642,15 @@ describe("deadlines", () => {
   });
 
   test("pass where nobody extends them, or the server has given the record away", async () => {
-    const { consume, group, call } = await openGroup([upTo(3)], {}, 80);
+    const timers = manualTimers();
+    const { consume, group, call } = await openGroup([upTo(3)], {}, ackDeadlineMs, "shared", timers);
     const overdue = consume({ extend: false });
     await overdue.forEach(async (delivery) => {
       void overdue.stop();
-      await new Promise((resolve) => delivery.signal.addEventListener("abort", resolve));
+      timers.pass(ackDeadlineMs - 1);
+      expect(delivery.signal.aborted).toBe(false);
+      timers.pass(1);
+      expect(delivery.signal.aborted).toBe(true);
       expect(await delivery.acknowledge()).toBe("stale");
     });
     expect(group.extended).toEqual([]);
@@ -632,6 +663,7 @@ describe("deadlines", () => {
       handed += 1;
       if (handed > 1) return;
       expect(offset).toBe(0);
+      timers.pass(halfMs);
       await new Promise((resolve) => signal.addEventListener("abort", resolve));
       call().write(recordsAt([0], 2));
       void stale.stop();

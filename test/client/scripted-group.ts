@@ -101,6 +101,8 @@ export function scriptedGroup(): ScriptedGroup {
     isSilent: false,
     serve(stream, start) {
       let isOpen = false;
+      // Only changes are answered.
+      let holding = { records: 1000, bytes: 4_194_304 };
       stream.on("data", (request: ConsumeRequest) => {
         if (!isOpen) {
           isOpen = true;
@@ -113,7 +115,10 @@ export function scriptedGroup(): ScriptedGroup {
         if (group.isSilent) return;
         confirm(group, stream, request);
         const { window } = request;
-        if (window !== undefined) stream.write(windowChanged(window.records ?? 0, window.bytes ?? 0));
+        const { records = 0, bytes = 0 } = window ?? holding;
+        if (records === holding.records && bytes === holding.bytes) return;
+        holding = { records, bytes };
+        stream.write(windowChanged(records, bytes));
       });
       stream.on("end", () => stream.end());
     },

@@ -22,11 +22,11 @@ function simulated(options: { readonly asked?: number; readonly first?: number; 
     for (; tickMs <= endMs; tickMs += deadlineMs / 8) {
       nowMs = tickMs;
       window.passed(nowMs);
-      const before = arrivals.length;
-      arrivals = arrivals.filter((atMs) => nowMs - atMs < deadlineMs / 2);
-      if (arrivals.length === before) continue;
-      released += before - arrivals.length;
-      window.released(nowMs);
+      const late = arrivals.filter((atMs) => nowMs - atMs >= deadlineMs / 2);
+      arrivals = arrivals.slice(late.length);
+      released += late.length;
+      const arrivedMs = late.at(-1);
+      if (arrivedMs !== undefined) window.released(arrivedMs, nowMs);
     }
     nowMs = endMs;
   };
@@ -84,9 +84,19 @@ describe("WorkingWindow", () => {
     const { window, work } = simulated({ first: 16 });
     window.concurrency = 20;
     expect(window.window.records).toBe(20);
-    window.released(100);
+    expect(window.released(0, 100)).toBe(true);
     work(1, 20_000);
     expect(window.window.records).toBe(20);
+  });
+
+  test("shrinks once for what had arrived before the server knew", () => {
+    const { window } = simulated();
+    expect(window.released(0, 4000)).toBe(true);
+    const { records } = window.window;
+    expect(window.released(900, 5000)).toBe(false);
+    expect(window.released(4900, 9000)).toBe(false);
+    expect(window.window.records).toBe(records);
+    expect(window.released(5000, 9000)).toBe(true);
   });
 
   test("grows back when the work is quick again", () => {
@@ -121,7 +131,7 @@ describe("WorkingWindow", () => {
   test("follows the user, whatever it has learned", () => {
     const { window, work } = simulated();
     window.asked = { records: 0, bytes };
-    window.released(10);
+    expect(window.released(0, 10)).toBe(false);
     expect(window.window.records).toBe(0);
     window.asked = { records: 1000, bytes };
     expect(window.window.records).toBe(1000);

@@ -10,6 +10,7 @@ const handed = (call: string, offset: number, attempt = 1, message = 1): History
 };
 const acknowledge = (call: string, offset: number): HistoryEvent => ({ kind: "acknowledge", call, offset });
 const reject = (call: string, offset: number): HistoryEvent => ({ kind: "reject", call, offset });
+const release = (call: string, offset: number): HistoryEvent => ({ kind: "release", call, offset });
 const told = (call: string, offset: number, verdict: Verdict = "acknowledged"): HistoryEvent => {
   return { kind: "confirmed", call, offset, verdict };
 };
@@ -62,6 +63,18 @@ const broken: readonly (readonly [what: string, sharing: Sharing, steps: readonl
     "shared",
     [handed("x", 1), reject("x", 1), handed("x", 1)],
     /attempt 1 had been before/,
+  ],
+  [
+    "a second delivery of the attempt that a release gave back",
+    "shared",
+    [handed("x", 1), release("x", 1), handed("y", 1), wait(1000), handed("x", 1)],
+    /attempt 1 had been before/,
+  ],
+  [
+    "an attempt before the one that was released",
+    "shared",
+    [handed("x", 1, 2), release("x", 1), handed("y", 1)],
+    /attempt 2 had been before/,
   ],
   ["another record's bytes", "shared", [{ ...handed("x", 1), text: "2" } as HistoryEvent], /came as b: 2/],
   ["somebody fenced where all share", "shared", [started("x"), left("x", "fenced")], /x was fenced/],
@@ -133,6 +146,12 @@ const broken: readonly (readonly [what: string, sharing: Sharing, steps: readonl
 const kept: readonly (readonly [what: string, sharing: Sharing, steps: readonly Step[]])[] = [
   ["a record that comes again when its hold is over", "shared", [handed("x", 1), wait(1000), ...done("y", 1, 2)]],
   ["a record that comes again when its consumer left", "shared", [handed("x", 1), left("x"), ...done("y", 1, 2)]],
+  ["the attempt that a release gave back", "shared", [handed("x", 1), release("x", 1), ...done("y", 1)]],
+  [
+    "a record that was released, behind later ones",
+    "exclusive",
+    [handed("x", 0), handed("x", 1), release("x", 0), ...done("x", 0)],
+  ],
   ["an acknowledgement that was lost with the server", "shared", [handed("x", 1), acknowledge("x", 1), killed]],
   [
     "a key that begins again after a kill",

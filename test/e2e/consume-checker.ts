@@ -47,6 +47,8 @@ export interface HistoryOptions {
   readonly holdMs: number;
   /** One node serves all: then a key stays with its consumer while nobody comes or goes. */
   readonly isOneNode: boolean;
+  /** The consumers are those of the client library: as they stop, they release what no handler has seen. Default false. */
+  readonly isOverClient?: boolean;
 }
 
 /** A promise that was broken, with what led to it. */
@@ -64,6 +66,8 @@ interface RecordHistory {
   isAcknowledged: boolean;
   confirmedBy: string | undefined;
   attempt: number;
+  /** Whoever had it last said that it had not begun: the next delivery is the same attempt. */
+  isReleased: boolean;
   /** How often there had been a disruption when it was handed last. */
   era: number;
   hold: Hold | undefined;
@@ -137,8 +141,11 @@ export class ConsumeHistory {
       case "reject":
       case "release": {
         const record = this.#note(event.offset, atMs, `${event.kind} by ${event.call}`);
+        if (event.kind === "release") {
+          this.#movedMs = atMs;
+          record.isReleased ||= record.hold === undefined || record.hold.call === event.call;
+        }
         if (record.hold?.call === event.call) record.hold = undefined;
-        if (event.kind === "release") this.#movedMs = atMs;
         return;
       }
       case "extend": {
@@ -213,6 +220,7 @@ export class ConsumeHistory {
     if (record.isAcknowledged) this.#acknowledged -= 1;
     record.isAcknowledged = false;
     record.attempt = attempt;
+    record.isReleased = false;
     record.era = this.#era;
     record.hold = { call, untilMs: event.sinceMs + this.#options.holdMs };
     if (attempt === 1) this.#highest = Math.max(this.#highest, offset);
@@ -238,11 +246,14 @@ export class ConsumeHistory {
       }
       if (this.#holder !== call) this.#holderMs = atMs;
       this.#holder = call;
-      if (attempt === 1 && offset < this.#highest) return `${this.#highest} had been handed before, at a first attempt`;
+      const mayBeBack = record.isReleased || this.#options.isOverClient === true;
+      if (attempt === 1 && !mayBeBack && offset < this.#highest)
+        return `${this.#highest} had been handed before, at a first attempt`;
     }
     const { hold } = record;
     if (hold !== undefined && atMs < hold.untilMs) return `${hold.call} has it`;
-    if (record.era === this.#era && attempt <= record.attempt) return `attempt ${record.attempt} had been before`;
+    const attemptMin = record.isReleased ? record.attempt : record.attempt + 1;
+    if (record.era === this.#era && attempt < attemptMin) return `attempt ${record.attempt} had been before`;
     if (this.#options.sharing === "keyed" && event.key !== "") return this.#wrongWithKey(event, atMs);
     return undefined;
   }
@@ -319,6 +330,7 @@ export class ConsumeHistory {
       isAcknowledged: false,
       confirmedBy: undefined,
       attempt: 0,
+      isReleased: false,
       era: -1,
       hold: undefined,
     });

@@ -86,6 +86,7 @@ async function consume(
     addressOf: () => address,
     isOneNode: true,
     start: isOverClient ? startClientWorker : startWorker,
+    isOverClient,
   });
   try {
     const kills = [

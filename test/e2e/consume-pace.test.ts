@@ -68,5 +68,8 @@ for (const [who, { records, window, redeliveriesMax }] of Object.entries(runs)) 
     const redeliveries = (await deliveredSoFar()) - before - records;
     console.log(`${who}: ${redeliveries} redeliveries; windows ${windows.join(", ")}`);
     expect(redeliveries).toBeLessThanOrEqual(redeliveriesMax);
+    for await (const { lagRecords, retryRecords } of millrace.subscriptions.describe(name, { limit: 1 })) {
+      expect({ lagRecords, retryRecords }).toEqual({ lagRecords: 0, retryRecords: 0 });
+    }
   }, 60_000);
 }

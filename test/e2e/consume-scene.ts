@@ -38,6 +38,7 @@ export interface SceneOptions {
   readonly isOneNode: boolean;
   /** Bare calls by default. */
   readonly start?: typeof startWorker;
+  readonly isOverClient?: boolean;
 }
 
 export interface Scene {
@@ -66,13 +67,24 @@ const ackDeadlineMs = 2000;
 
 /** Creates topic and subscription, and begins to publish and to consume. */
 export async function openScene(options: SceneOptions): Promise<Scene> {
-  const { sharing, records, seed, consumers, habits, addressOf, address, isOneNode, start = startWorker } = options;
+  const {
+    sharing,
+    records,
+    seed,
+    consumers,
+    habits,
+    addressOf,
+    address,
+    isOneNode,
+    start = startWorker,
+    isOverClient = false,
+  } = options;
   const random = seededRandom(seed);
   const keyCount = Math.ceil(records / 20);
   const keys = Array.from({ length: records }, () =>
     random() < 0.05 ? "" : `key-${wholeNumberBetween(random, 1, keyCount)}`,
   );
-  const history = new ConsumeHistory({ sharing, keys, holdMs: ackDeadlineMs / 2, isOneNode });
+  const history = new ConsumeHistory({ sharing, keys, holdMs: ackDeadlineMs / 2, isOneNode, isOverClient });
   const millrace = createClient({ address });
   const control = new SubscriptionControl(address);
   const failure = new AbortController();

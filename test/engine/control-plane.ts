@@ -121,6 +121,7 @@ export function openControlPlane(store: Store): ControlPlane {
       told.push(`settled ${subscriptionId} ${session}: ${ranges.join(" ")}`);
       return true;
     },
+    outstandingSlots: () => new Map(),
   };
   return {
     subscriptions: createSubscriptions({ cache, lanes, groups, clock, node: "here" }),

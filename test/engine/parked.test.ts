@@ -69,7 +69,7 @@ describe.each(databaseKinds)("Parked records on %s", (kind) => {
     const sync = await store.syncSubscription(subscriptionId, { session: 1_000_000, consumers: 0, facts: "[]" });
     const redriven = sync?.claims.filter((claim) => claim.kind === "redriven") ?? [];
     const claimIds = redriven.map(({ claimId }) => claimId);
-    return store.readRetries(subscriptionId, claimIds, 5000);
+    return store.readRetries(subscriptionId, claimIds, { count: 5000 });
   }
 
   const select = (subscription: string, offsets: readonly OffsetRange[] = [], filter?: typeof even) => ({

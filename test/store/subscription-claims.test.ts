@@ -156,7 +156,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     // What nobody took is still its own, and is settled; of the other one nothing is.
     const both = [...settled, { claimId: kept.claimId, ranges: [range(0, 12)] }];
     expect(await settleOn(store, subscriptionId, late, { settled: both, settledRetries: [range(1)] })).toEqual(lost);
-    expect(await store.readRetries(subscriptionId, [claimId], 10)).toHaveLength(1);
+    expect(await store.readRetries(subscriptionId, [claimId], { count: 10 })).toHaveLength(1);
     expect(await settleOn(store, subscriptionId, heir, { settled, settledRetries: [range(1)] })).toEqual(allWritten);
     expect(await store.readProgress(subscriptionId)).toMatchObject({ cursor: 12, retries: 0 });
   });
@@ -198,14 +198,14 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
       ],
     });
     expect(outcome).toEqual({ lostClaims: [999_999], settledElsewhere: [range(1)], gone: [] });
-    const [soon, later, ...more] = await store.readRetries(subscriptionId, [claimId, 999_999], 10);
+    const [soon, later, ...more] = await store.readRetries(subscriptionId, [claimId, 999_999], { count: 10 });
     expect(more).toEqual([]);
     expect(soon).toMatchObject({ claimId, offset: 3, deliveries: 1, failures: 0, lane: undefined });
     expect(later).toMatchObject({ claimId, offset: 2, deliveries: 1, failures: 1, lane: 2 ** 32 - 1 });
     expect(later?.retryAtMicros).toBeGreaterThanOrEqual(before + 5_000_500);
     expect(later?.retryAtMicros).toBeLessThanOrEqual((await store.now()) + 5_000_500);
-    expect(await store.readRetries(subscriptionId, [claimId], 1)).toEqual([soon]);
-    expect(await store.readRetries(subscriptionId, [], 10)).toEqual([]);
+    expect(await store.readRetries(subscriptionId, [claimId], { count: 1 })).toEqual([soon]);
+    expect(await store.readRetries(subscriptionId, [], { count: 10 })).toEqual([]);
     expect(await store.readRetryFrames(subscriptionId, topicId, [3, 50, 2])).toEqual([
       { offset: 2, frame: frameAt(2) },
       { offset: 3, frame: frameAt(3) },
@@ -225,11 +225,13 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
   test("settle(), notes of a run what its claim still has, and forgets retries by ranges", async () => {
     const { settle, retry, claimId, subscriptionId, progress } = await heldSlot(100);
     const noted = async () =>
-      (await store.readRetries(subscriptionId, [claimId], 100)).map(({ offset, deliveries, failures }) => [
+      (await store.readRetries(subscriptionId, [claimId], { count: 100 })).map(({ offset, deliveries, failures }) => [
         offset,
         deliveries,
         failures,
       ]);
+    const page = (count: number, after?: { offset: number; retryAtMicros: number }) =>
+      store.readRetries(subscriptionId, [claimId], { after, count });
     await settle({ settled: [{ claimId, ranges: [range(0, 3), range(5)] }] });
     // What the same write settles is not noted.
     const outcome = await settle({
@@ -242,6 +244,10 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     expect(outcome).toEqual({ ...allWritten, settledElsewhere: [range(2), range(5), range(8)] });
     const untouched = [3, 4, 6, 7, 9].map((offset) => [offset, 0, 0]);
     expect(await noted()).toEqual([...untouched, ...[20, 21, 22].map((offset) => [offset, 4, 3])]);
+    // By pages: those of one statement have the same time.
+    const pages = [await page(3)];
+    while ((pages.at(-1) ?? []).length > 0) pages.push(await page(3, pages.at(-1)?.at(-1)));
+    expect(pages.map((each) => each.map(({ offset }) => offset))).toEqual([[3, 4, 6], [7, 9, 20], [21, 22], []]);
     // Only those of settled offsets are deleted.
     await settle({ settled: [{ claimId, ranges: [range(4, 22)] }], settledRetries: [range(0, 7), range(20, 30)] });
     expect(await noted()).toEqual([
@@ -260,7 +266,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     await settle({ retries: [retry(2, { deliveries: 2, failures: 2 })] });
     expect(await settle(early)).toEqual(allWritten);
     const deliveries = async () =>
-      (await store.readRetries(subscriptionId, [claimId], 10)).map((waiting) => waiting.deliveries);
+      (await store.readRetries(subscriptionId, [claimId], { count: 10 })).map((waiting) => waiting.deliveries);
     expect(await deliveries()).toEqual([2]);
     // A release counts no delivery.
     await settle({ retries: [retry(2, { deliveries: 2, failures: 2, delayMs: 1000, reason: undefined })] });
@@ -363,7 +369,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
       { kind: "redriven", slot: 1, todo: [range(3)] },
     ]);
     const ids = claims.map(({ claimId }) => claimId);
-    const waiting = await store.readRetries(subscriptionId, ids, 10);
+    const waiting = await store.readRetries(subscriptionId, ids, { count: 10 });
     expect(waiting).toMatchObject([
       { offset: 2, deliveries: 1, failures: 0, lane: 7 },
       { offset: 3, deliveries: 1, failures: 0, lane: undefined },

@@ -205,7 +205,9 @@ describe("Subscriptions at several nodes on one Postgres", () => {
     const outcomes = await whileLocked(subscription, [commit, note(4)]);
     expect(outcomes).toEqual([{ kind: "committed" }, { ...allWritten, settledElsewhere: [range(8)] }]);
     const offsets = [5, 6, 7, 9, 10, 11, 12, 13, 14];
-    expect((await stores[0].readRetries(subscriptionId, [claimId], 100)).map(({ offset }) => offset)).toEqual(offsets);
+    expect(
+      (await stores[0].readRetries(subscriptionId, [claimId], { count: 100 })).map(({ offset }) => offset),
+    ).toEqual(offsets);
     expect(await stores[0].readProgress(subscriptionId)).toMatchObject({ cursor: 5, unsettled: 44, retries: 9 });
 
     const [sought, lost] = await whileLocked(subscription, [

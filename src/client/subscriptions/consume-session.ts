@@ -8,7 +8,6 @@ import type { ReceivedRecord } from "../../wire/index.js";
 import { clientError } from "../client-error.js";
 import type { StreamingCall } from "../streaming-call.js";
 import { Acknowledgements } from "./acknowledgements.js";
-import type { Arrival } from "./arrivals.js";
 import { Confirmations } from "./confirmations.js";
 import type { ConsumeEvent } from "./consume-event.js";
 import { eventOf } from "./consume-event.js";
@@ -65,6 +64,9 @@ export class ConsumeSession implements DeliveryCall {
   readonly #sender: RequestSender;
   readonly #nowMs: () => number;
   #state: SessionState = opening;
+  /** How many records the window has that was asked for last, and the one that holds. */
+  #askedRecords: number;
+  #heldRecords = Infinity;
   #cancelTick: (() => void) | undefined;
 
   constructor(call: StreamingCall<ConsumeRequest, ConsumeMessage>, options: ConsumeSessionOptions) {
@@ -72,6 +74,7 @@ export class ConsumeSession implements DeliveryCall {
     this.#call = call;
     this.#options = options;
     this.#nowMs = () => options.timers.monotonicMs();
+    this.#askedRecords = options.opening.window?.records ?? Infinity;
     this.#sender = new RequestSender(options.opening, {
       send: (request) => call.send(request),
       take: () => this.#takeRequest(),
@@ -183,6 +186,7 @@ export class ConsumeSession implements DeliveryCall {
         this.#outbox.window = closedWindow;
         while (this.#records.arrivals.count > 0) this.#releaseOldest();
         this.#say();
+        this.#checkWindow();
         return;
       case "finishing":
         this.#say();
@@ -239,6 +243,7 @@ export class ConsumeSession implements DeliveryCall {
         const isAlone = event.sharing === "exclusive" || event.session === 0;
         this.#become({ type: "started", terms: { session: event.session, ackDeadlineMs, isAlone } });
         window.deadlineMs = ackDeadlineMs;
+        this.#holds(event.window);
         place?.begin(event.cursor);
         this.#tickSoon();
         return;
@@ -253,14 +258,24 @@ export class ConsumeSession implements DeliveryCall {
         this.#become({ type: "closed" });
         return;
       case "window-changed":
-        // Confirmed in the order of the messages: what was sent before has arrived.
-        if (event.window.records === 0) this.#become({ type: "no-more" });
+        this.#holds(event.window);
         return;
       case "reconnecting":
         return;
       default:
         throw event satisfies never;
     }
+  }
+
+  /** The server answers each change, and only changes: the user may have closed the window before. */
+  #holds({ records }: Window): void {
+    this.#heldRecords = records;
+    this.#checkWindow();
+  }
+
+  /** Messages arrive in order: when a closed window is confirmed, what was sent before it has arrived. */
+  #checkWindow(): void {
+    if (this.#askedRecords === 0 && this.#heldRecords === 0) this.#become({ type: "no-more" });
   }
 
   #confirm(confirmed: Confirmed): void {
@@ -317,12 +332,13 @@ export class ConsumeSession implements DeliveryCall {
   /** Releases what nobody has begun in time, and asks for no more than will be begun. */
   #releaseArrivals(nowMs: number): void {
     const { arrivals } = this.#records;
-    const before = arrivals.count;
-    const isLate = ({ heldSinceMs }: Arrival): boolean => this.#isDue(heldSinceMs + this.#ackDeadlineMs - nowMs);
-    while (arrivals.oldest !== undefined && isLate(arrivals.oldest)) this.#releaseOldest();
-    if (arrivals.count === before) return;
-    this.#options.window.released(nowMs);
-    this.askForWindow();
+    let arrivedMs: number | undefined;
+    for (let { oldest } = arrivals; oldest !== undefined; { oldest } = arrivals) {
+      if (!this.#isDue(oldest.heldSinceMs + this.#ackDeadlineMs - nowMs)) break;
+      arrivedMs = oldest.heldSinceMs;
+      this.#releaseOldest();
+    }
+    if (arrivedMs !== undefined && this.#options.window.released(arrivedMs, nowMs)) this.askForWindow();
   }
 
   #releaseOldest(): void {
@@ -343,6 +359,7 @@ export class ConsumeSession implements DeliveryCall {
     if (!maySay[this.#state.phase] || this.#outbox.isEmpty) return undefined;
     const request = this.#outbox.take();
     this.#unanswered.sent(request);
+    this.#askedRecords = request.window?.records ?? this.#askedRecords;
     return request;
   }
 }

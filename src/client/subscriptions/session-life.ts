@@ -42,7 +42,7 @@ export type SessionEvent =
   | { readonly type: "started"; readonly terms: Terms }
   /** Nothing more is wanted. */
   | { readonly type: "stop" }
-  /** The server confirmed a window of 0. */
+  /** The server confirmed the window of 0 that was asked for last. */
   | { readonly type: "no-more" }
   /** Nothing is in hand, and the transport took all that there was to say. */
   | { readonly type: "all-said" }
@@ -79,7 +79,7 @@ const table = {
   running: {
     started: (_state, { terms }) => ({ phase: "running", terms }),
     stop: ({ terms }) => ({ phase: "stopping", terms }),
-    // The user paused it, or the server has nothing left to grant.
+    // The user paused it.
     "no-more": stays,
     "all-said": stays,
     closed: complete,

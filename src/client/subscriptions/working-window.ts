@@ -7,6 +7,8 @@ export const releaseShare = 1 / 2;
 /** A smaller window is meant to be worked off in this part of a deadline, a larger one in that. */
 const shrinkShare = 3 / 8;
 const growShare = 1 / 4;
+/** After it has shrunk, it takes the server up to this part of a deadline to deliver no more than that. */
+const settleShare = 1 / 8;
 /** How much of what was measured still counts after an eighth of a deadline. */
 const decay = 0.8;
 
@@ -43,6 +45,7 @@ export class WorkingWindow {
   #busyMs = 0;
   /** Until when `busyMs` is reckoned. */
   #reckonedMs = 0;
+  #shrunkMs = -Infinity;
   #isStarved = true;
 
   constructor({ asked, firstRecords: first = Infinity }: WorkingWindowOptions) {
@@ -107,15 +110,17 @@ export class WorkingWindow {
     this.#begun *= decay;
   }
 
-  /** Records were released that nobody had begun. */
-  released(nowMs: number): void {
-    // The user paused it: that says nothing of the work.
-    if (this.#asked.records === 0) return;
+  /** Records were released that nobody had begun, the last of which had arrived at `arrivedMs`. True: it has shrunk. */
+  released(arrivedMs: number, nowMs: number): boolean {
+    // Those arrived before the server knew of the window that holds, or the user has paused it.
+    if (arrivedMs < this.#shrunkMs + this.#deadlineMs * settleShare || this.#asked.records === 0) return false;
+    this.#shrunkMs = nowMs;
     this.#reckon(nowMs);
     const inTime = this.#concurrency + Math.floor((this.#deadlineMs * shrinkShare) / this.#workMs);
     const half = Math.floor(this.window.records / 2);
     this.#recordsMax = Math.max(1, this.#concurrency, Math.min(inTime, half));
     this.#begunSinceLook = 0;
+    return true;
   }
 
   /** How long the work on one record takes, by what it adds to the wait of the next. */

@@ -24,7 +24,7 @@ import type { Clock, Logger, Metrics } from "../../telemetry/index.js";
 import { overError } from "../appender.js";
 import type { PageReader } from "../page-reader.js";
 import type { StampClock } from "../stamp-clock.js";
-import type { ConsumerRequest, ConsumerWaiting } from "../subscription-engine.js";
+import type { ConsumerRequest, ConsumerWaiting, DeliveredRange } from "../subscription-engine.js";
 import type { Topic } from "../topic.js";
 import { Claim } from "./claim.js";
 import { ClaimReader } from "./claim-reader.js";
@@ -239,7 +239,7 @@ export class Group {
     const { deliveries } = first.state;
     this.#handed.now += records;
     metrics.recordsDelivered.inc({ attempt: deliveries === 0 ? "first" : "again" }, records);
-    if (deliveries > 0) this.#redeliver(clock.monotonicMs());
+    if (first.state.isNoted) this.#redeliver(clock.monotonicMs());
     this.read();
     return { runs: framesOf(taken), records, attempt: attemptOf(first) };
   }
@@ -302,11 +302,9 @@ export class Group {
     this.#forget(claim);
   }
 
-  /** A Commit settled these: whoever has them at these attempts has them no more. */
+  /** A Commit settled these, which ascend and lie apart: whoever has them at these attempts has them no more. */
   settled(ranges: readonly AskedRange[]): void {
-    for (const consumer of this.consumers) {
-      for (const range of ranges) this.#takeSettled(consumer, range, () => true);
-    }
+    for (const consumer of this.consumers) this.#takeSettled(consumer, ranges, () => true);
     for (const claim of this.claims.values()) {
       for (const { firstOffset, nextOffset, attempt } of ranges) {
         // One that its consumer released before is not handed out any more. A replay after a Seek is another matter.
@@ -318,12 +316,23 @@ export class Group {
 
   /** These are in a claim no more: somebody else settled them. */
   settledOf(claimId: number, ranges: readonly OffsetRange[]): void {
-    for (const consumer of this.consumers) {
-      for (const range of ranges) {
-        this.#takeSettled(consumer, { ...range, attempt: 0 }, ({ claim }) => claim.claimId === claimId);
-      }
-    }
+    const asked = ranges.map((range) => ({ ...range, attempt: 0 }));
+    for (const consumer of this.consumers) this.#takeSettled(consumer, asked, ({ claim }) => claim.claimId === claimId);
     this.wakeAll();
+  }
+
+  /** The slots of the keys of those of these records that consumers have. */
+  outstandingSlots(asked: readonly DeliveredRange[]): Map<number, number> {
+    const slots = new Map<number, number>();
+    const ranges = asked
+      .map(({ range, attempt }) => ({ ...range, attempt }))
+      .sort((one, other) => one.firstOffset - other.firstOffset);
+    const note = (run: HeldRun): HeldRun => {
+      for (let offset = run.firstOffset; offset < run.nextOffset; offset++) slots.set(offset, run.claim.slot);
+      return run;
+    };
+    for (const { held } of this.consumers) held.use(ranges, note, () => undefined);
+    return slots;
   }
 
   /** What consumers have had for a while, by claim, as far as it fits one question to the database. */
@@ -405,9 +414,9 @@ export class Group {
     if (consumer.isOpen !== wasOpen) this.#share();
   }
 
-  #takeSettled(consumer: Consumer, range: AskedRange, isMeant: (run: HeldRun) => boolean): void {
+  #takeSettled(consumer: Consumer, ranges: readonly AskedRange[], isMeant: (run: HeldRun) => boolean): void {
     consumer.held.use(
-      [range],
+      ranges,
       (run) => {
         if (!isMeant(run)) return run;
         this.#settledFor(consumer, run);
@@ -450,7 +459,7 @@ export class Group {
   /** Settles records that no consumer gets any more, and says so where the topic was trimmed. */
   #passOver(run: RecordRun): void {
     const { claim, firstOffset, nextOffset, state } = run;
-    if (state.deliveries > 0) this.writer.forgetRetries(run);
+    if (state.isNoted) this.writer.forgetRetries(run);
     this.writer.pass(claim, firstOffset, nextOffset);
     const trimmedTo = Math.min(nextOffset, this.#parts.topic.tip.value.earliestOffset);
     if (claim.kind !== "redriven" && firstOffset < trimmedTo) this.#tellSkipped(firstOffset, trimmedTo);

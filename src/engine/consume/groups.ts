@@ -13,7 +13,7 @@ import { trackTasks } from "../../streams/index.js";
 import type { Logger } from "../../telemetry/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 import { resolveStart } from "../start-offset.js";
-import type { ConsumeOpening, ConsumerFacts } from "../subscription-engine.js";
+import type { ConsumeOpening, ConsumerFacts, DeliveredRange } from "../subscription-engine.js";
 import type { TopicCache } from "../topic-cache.js";
 import type { Topic } from "../topic.js";
 import { Consumer } from "./consumer.js";
@@ -35,6 +35,8 @@ export interface ConsumerGroups {
    * node's session, which has to be told.
    */
   settledByCommit(subscriptionId: number, session: number, records: readonly SettledRange[]): boolean;
+  /** The slots of the keys of those of these records that a session of this node has delivered and not settled. */
+  outstandingSlots(subscriptionId: number, session: number, asked: readonly DeliveredRange[]): Map<number, number>;
 }
 
 /** A consumer's place in its group. */
@@ -278,6 +280,10 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
       [...(entries.get(subscriptionId)?.group?.group.consumers ?? [])].map((consumer) => consumer.facts()),
     nudge: (subscriptionId) => entries.get(subscriptionId)?.group?.nudge(),
     settledByCommit,
+    outstandingSlots(subscriptionId, holder, asked) {
+      const held = entries.get(subscriptionId)?.group;
+      return held?.session === holder ? held.group.outstandingSlots(asked) : new Map<number, number>();
+    },
     async join(opening, peer, signal) {
       const consumer = consumerOf(opening, peer);
       const membership =

@@ -20,38 +20,42 @@
  * a run of records writes its state with `step` and nothing else.
  */
 
-/** How often a record was handed out before, and how many of those deliveries failed. */
-interface Tries {
+/** What a record brings from earlier deliveries, whatever its phase. */
+interface Past {
+  /** How often it was handed out before, as far as that counts. */
   readonly deliveries: number;
+  /** How many of those deliveries failed. */
   readonly failures: number;
+  /** The database has a note of it, which is deleted when it is settled. */
+  readonly isNoted: boolean;
 }
 
 export type RecordState =
   /** In a claim, and not read from the topic yet. */
-  | (Tries & { readonly phase: "unread" })
+  | (Past & { readonly phase: "unread" })
   /** Read: waits for a consumer with room. */
-  | (Tries & { readonly phase: "ready" })
+  | (Past & { readonly phase: "ready" })
   /** Handed to a consumer whose transport has not taken the message. `deadlineMs` is by the monotonic clock, as below. */
-  | (Tries & { readonly phase: "sending"; readonly deadlineMs: number })
+  | (Past & { readonly phase: "sending"; readonly deadlineMs: number })
   /** A consumer has it. */
-  | (Tries & { readonly phase: "outstanding"; readonly deadlineMs: number })
+  | (Past & { readonly phase: "outstanding"; readonly deadlineMs: number })
   /** It is to be redelivered, which the database does not know yet. `reason` undefined: it did not fail. */
-  | (Tries & { readonly phase: "noting"; readonly delayMs: number; readonly reason: string | undefined })
+  | (Past & { readonly phase: "noting"; readonly delayMs: number; readonly reason: string | undefined })
   /** It is redelivered when its time has come. */
-  | (Tries & { readonly phase: "waiting"; readonly dueMs: number })
+  | (Past & { readonly phase: "waiting"; readonly dueMs: number })
   /** Its time has come, and its frame is being read. */
-  | (Tries & { readonly phase: "fetching" })
+  | (Past & { readonly phase: "fetching" })
   /** It is to be set aside, which the database does not know yet. */
-  | (Tries & { readonly phase: "parking"; readonly reason: string })
+  | (Past & { readonly phase: "parking"; readonly reason: string })
   /** It is done, which the database does not know yet. */
-  | (Tries & { readonly phase: "settling" })
+  | (Past & { readonly phase: "settling" })
   /** It is settled, or another node's. */
-  | (Tries & { readonly phase: "gone" });
+  | (Past & { readonly phase: "gone" });
 
 export type RecordEvent =
   | { readonly type: "read" }
   /** A node before this one noted it. */
-  | ({ readonly type: "restored"; readonly dueMs: number } & Tries)
+  | ({ readonly type: "restored"; readonly dueMs: number } & Omit<Past, "isNoted">)
   | { readonly type: "handed"; readonly deadlineMs: number }
   | { readonly type: "delivered"; readonly deadlineMs: number }
   | { readonly type: "extended"; readonly deadlineMs: number }
@@ -97,9 +101,21 @@ type Cell<From extends Phase, Name extends EventType> = (
 type Row<From extends Phase> = { readonly [Name in EventType]: Cell<From, Name> };
 
 const stays = (state: RecordState): RecordState => state;
-const gone = ({ deliveries, failures }: Tries): RecordState => ({ phase: "gone", deliveries, failures });
-const settling = ({ deliveries, failures }: Tries): RecordState => ({ phase: "settling", deliveries, failures });
-const ready = ({ deliveries, failures }: Tries): RecordState => ({ phase: "ready", deliveries, failures });
+const pastOf = ({ deliveries, failures, isNoted }: Past): Past => ({ deliveries, failures, isNoted });
+const gone = (past: Past): RecordState => ({ phase: "gone", ...pastOf(past) });
+const settling = (past: Past): RecordState => ({ phase: "settling", ...pastOf(past) });
+const ready = (past: Past): RecordState => ({ phase: "ready", ...pastOf(past) });
+const outstanding = (past: Past, { deadlineMs }: { readonly deadlineMs: number }): RecordState => ({
+  phase: "outstanding",
+  ...pastOf(past),
+  deadlineMs,
+});
+const waiting = (past: Past, dueMs: number): RecordState => ({
+  phase: "waiting",
+  ...pastOf(past),
+  isNoted: true,
+  dueMs,
+});
 
 /** Of no phase: what has come too late, or has nothing to do with it. */
 const ignored: { readonly [Name in EventType]: typeof stays } = {
@@ -131,40 +147,30 @@ const alive = { ...ignored, elsewhere: gone, "claim-lost": gone };
 /** What a consumer may say of a record that it has, whether or not its transport called back by then. */
 const handedOut = {
   ...alive,
-  extended: ({ deliveries, failures }: Tries, { deadlineMs }: On<"extended">): RecordState => ({
-    phase: "outstanding",
-    deliveries,
-    failures,
-    deadlineMs,
-  }),
+  extended: outstanding,
   acknowledged: settling,
-  rejected: (tries: Tries, { delayMs, reason }: On<"rejected">, rules: FailureRules) =>
-    failed(tries, reason === "" ? "rejected" : reason, delayMs, rules),
-  parked: (tries: Tries, { reason }: On<"parked">, rules: FailureRules) =>
-    parked(tries, reason === "" ? "parked by its consumer" : reason, rules),
-  released: (tries: Tries) => noting(tries, 0, undefined),
-  left: (tries: Tries) => noting(attempted(tries), 0, undefined),
+  rejected: (past: Past, { delayMs, reason }: On<"rejected">, rules: FailureRules) =>
+    failed(past, reason === "" ? "rejected" : reason, delayMs, rules),
+  parked: (past: Past, { reason }: On<"parked">, rules: FailureRules) =>
+    parked(past, reason === "" ? "parked by its consumer" : reason, rules),
+  released: (past: Past) => noting(past, 0, undefined),
+  left: (past: Past) => noting(attempted(past), 0, undefined),
 };
 
 const table: { readonly [From in Phase]: Row<From> } = {
   unread: {
     ...alive,
     read: ready,
-    restored: (_state, { deliveries, failures, dueMs }) => ({ phase: "waiting", deliveries, failures, dueMs }),
+    restored: (_state, { deliveries, failures, dueMs }) => waiting({ deliveries, failures, isNoted: true }, dueMs),
   },
   ready: {
     ...alive,
-    handed: ({ deliveries, failures }, { deadlineMs }) => ({ phase: "sending", deliveries, failures, deadlineMs }),
+    handed: (state, { deadlineMs }) => ({ phase: "sending", ...pastOf(state), deadlineMs }),
     unkept: settling,
   },
   sending: {
     ...handedOut,
-    delivered: ({ deliveries, failures }, { deadlineMs }) => ({
-      phase: "outstanding",
-      deliveries,
-      failures,
-      deadlineMs,
-    }),
+    delivered: outstanding,
     // Its consumer may have got it for all that is known, but had no time for it.
     deadline: (state) => noting(attempted(state), 0, undefined),
     lost: (state) => noting(attempted(state), 0, undefined),
@@ -174,23 +180,12 @@ const table: { readonly [From in Phase]: Row<From> } = {
     deadline: (state, { reason }, rules) => failed(state, reason, 0, rules),
     lost: (state, { reason }, rules) => failed(state, reason, 0, rules),
   },
-  noting: {
-    ...alive,
-    noted: ({ deliveries, failures, delayMs }, { nowMs }) => ({
-      phase: "waiting",
-      deliveries,
-      failures,
-      dueMs: nowMs + delayMs,
-    }),
-  },
-  waiting: {
-    ...alive,
-    due: ({ deliveries, failures }) => ({ phase: "fetching", deliveries, failures }),
-  },
+  noting: { ...alive, noted: (state, { nowMs }) => waiting(state, nowMs + state.delayMs) },
+  waiting: { ...alive, due: (state) => ({ phase: "fetching", ...pastOf(state) }) },
   fetching: {
     ...alive,
     fetched: ready,
-    unfetched: ({ deliveries, failures }, { dueMs }) => ({ phase: "waiting", deliveries, failures, dueMs }),
+    unfetched: (state, { dueMs }) => waiting(state, dueMs),
     unkept: settling,
   },
   parking: { ...alive, written: gone },
@@ -209,29 +204,28 @@ export function step(state: RecordState, event: RecordEvent, rules: FailureRules
   return cell(state, event, rules);
 }
 
-export const unread: RecordState = { phase: "unread", deliveries: 0, failures: 0 };
+export const unread: RecordState = { phase: "unread", deliveries: 0, failures: 0, isNoted: false };
 
 /** For events that fail nothing. */
 const noFailures: FailureRules = { attemptsMax: Infinity, retryMinMs: 0, retryMaxMs: 0, canPark: false };
 
-function attempted({ deliveries, failures }: Tries): Tries {
-  return { deliveries: deliveries + 1, failures };
+function attempted(past: Past): Past {
+  return { ...pastOf(past), deliveries: past.deliveries + 1 };
 }
 
-function noting({ deliveries, failures }: Tries, delayMs: number, reason: string | undefined): RecordState {
-  return { phase: "noting", deliveries, failures, delayMs, reason };
+function noting(past: Past, delayMs: number, reason: string | undefined): RecordState {
+  return { phase: "noting", ...pastOf(past), delayMs, reason };
 }
 
-function failed(tries: Tries, reason: string, delayMs: number | undefined, rules: FailureRules): RecordState {
-  const deliveries = tries.deliveries + 1;
-  const failures = tries.failures + 1;
-  if (failures >= rules.attemptsMax && rules.canPark) return { phase: "parking", deliveries, failures, reason };
-  return noting({ deliveries, failures }, delayMs ?? backoffMs(failures, rules), reason);
+function failed(past: Past, reason: string, delayMs: number | undefined, rules: FailureRules): RecordState {
+  const after = { ...attempted(past), failures: past.failures + 1 };
+  if (after.failures >= rules.attemptsMax && rules.canPark) return { phase: "parking", ...after, reason };
+  return noting(after, delayMs ?? backoffMs(after.failures, rules), reason);
 }
 
-function parked(tries: Tries, reason: string, rules: FailureRules): RecordState {
-  if (!rules.canPark) return failed(tries, reason, rules.retryMaxMs, rules);
-  return { phase: "parking", deliveries: tries.deliveries + 1, failures: tries.failures + 1, reason };
+function parked(past: Past, reason: string, rules: FailureRules): RecordState {
+  if (!rules.canPark) return failed(past, reason, rules.retryMaxMs, rules);
+  return { phase: "parking", ...attempted(past), failures: past.failures + 1, reason };
 }
 
 /** Doubles from `retryMinMs` to `retryMaxMs`. */

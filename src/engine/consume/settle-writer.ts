@@ -91,7 +91,7 @@ export class SettleWriter {
     rangesOf(this.#pending, claim).add(first, next);
   }
 
-  /** A settled run that was handed out before: what was noted of it is deleted. */
+  /** What was noted of a settled run is deleted. */
   forgetRetries({ firstOffset, nextOffset }: OffsetRange): void {
     this.#pending.settledRetries.add(firstOffset, nextOffset);
   }

@@ -261,7 +261,7 @@ export class SubscriptionGroup {
     if (taken.length === 0) return;
     const takenIds = taken.map(({ claimId }) => claimId);
     const retries = await lanes
-      .run("live", (store) => store.readRetries(subscriptionId, takenIds, retriesMost))
+      .run("live", (store) => store.readRetries(subscriptionId, takenIds, { count: retriesMost }))
       .catch(async (error: unknown) => {
         await lanes.run("append", (store) => store.releaseClaims(subscriptionId, session, takenIds));
         throw error;

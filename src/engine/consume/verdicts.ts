@@ -187,7 +187,7 @@ export class Verdicts {
         consumer.confirm(verdict, run.firstOffset, run.nextOffset);
         return run;
       case "settling":
-        if (state.deliveries > 0) writer.forgetRetries(run);
+        if (state.isNoted) writer.forgetRetries(run);
         ready.settled(run);
         writer.acknowledge(run, consumer);
         consumer.acknowledges();

@@ -3,6 +3,7 @@
 import { deliveryBounds, invalidArgument, RangeSet, staleDelivery } from "../../core/index.js";
 import type { CommitClaim, StoredSubscription } from "../../store/index.js";
 import { laneOf, slotOf } from "../../wire/index.js";
+import type { ConsumerGroups } from "../consume/groups.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 import type { CommitCommand } from "../subscription-engine.js";
 
@@ -13,11 +14,19 @@ type Acknowledged = CommitCommand["acknowledge"];
 /** Of so many records at once the frames are read, to find their keys: each may be as large as a record can be. */
 const framesPerRead = 64;
 
-/** Errors: `invalid-argument`; `stale-delivery` where the record is gone that would tell its key. */
+export interface AcknowledgedParts {
+  readonly lanes: DatabaseLanes;
+  readonly groups: Pick<ConsumerGroups, "outstandingSlots">;
+}
+
+/**
+ * Errors: `invalid-argument`; `stale-delivery` where the record is gone that would tell its key. The node that delivered it
+ * knows its key all the same.
+ */
 export async function acknowledgedRecords(
-  lanes: DatabaseLanes,
+  parts: AcknowledgedParts,
   subscription: StoredSubscription,
-  acknowledged: Acknowledged,
+  { acknowledge: acknowledged, session }: Pick<CommitCommand, "acknowledge" | "session">,
   signal?: AbortSignal,
 ): Promise<readonly AcknowledgedRecord[]> {
   checkRanges(acknowledged);
@@ -28,7 +37,9 @@ export async function acknowledgedRecords(
     }
   }
   if (subscription.sharing !== "keyed") return records;
-  const slots = await readSlots(lanes, subscription, records, signal);
+  const slots = parts.groups.outstandingSlots(subscription.subscriptionId, session, acknowledged);
+  const unknown = records.filter(({ offset }) => !slots.has(offset));
+  await readSlots(parts.lanes, subscription, unknown, slots, signal);
   return records.map((record) => ({ ...record, slot: slots.get(record.offset) ?? 0 }));
 }
 
@@ -61,13 +72,14 @@ function checkRanges(acknowledged: Acknowledged): void {
   });
 }
 
+/** Adds the slots of these records. */
 async function readSlots(
   lanes: DatabaseLanes,
   { name, subscriptionId, topicId }: StoredSubscription,
   records: readonly AcknowledgedRecord[],
+  slots: Map<number, number>,
   signal?: AbortSignal,
-): Promise<ReadonlyMap<number, number>> {
-  const slots = new Map<number, number>();
+): Promise<void> {
   for (let at = 0; at < records.length; at += framesPerRead) {
     const offsets = records.slice(at, at + framesPerRead).map(({ offset }) => offset);
     const found = await lanes.run("live", (store) => store.readRetryFrames(subscriptionId, topicId, offsets), signal);
@@ -76,5 +88,4 @@ async function readSlots(
   const gone = new RangeSet();
   for (const { offset } of records) if (!slots.has(offset)) gone.add(offset, offset + 1);
   if (!gone.isEmpty) throw staleDelivery(name, gone);
-  return slots;
 }

@@ -41,7 +41,7 @@ export interface CommitParts {
   readonly stampClock: Pick<StampClock, "now">;
   readonly metrics: Metrics;
   readonly logger: Logger;
-  readonly groups: Pick<ConsumerGroups, "settledByCommit">;
+  readonly groups: Pick<ConsumerGroups, "settledByCommit" | "outstandingSlots">;
   /** Told of every topic that was appended to, as by its appender. What it gives is waited for before the answer. */
   readonly onAppended: (topic: Topic) => Promise<void> | undefined;
 }
@@ -76,7 +76,7 @@ export async function commitDelivered(
   signal?: AbortSignal,
 ): Promise<readonly CommittedOutput[]> {
   checkOutputs(command.append);
-  const target = await targetOf(parts.lanes, command, signal);
+  const target = await targetOf(parts, command, signal);
   const known: TopicLease[] = [];
   try {
     return await commitTo(known, (name) => parts.cache.acquireForPublish(name, signal), parts, command, target, signal);
@@ -109,9 +109,9 @@ function checkOutputs(outputs: readonly Output[]): void {
   });
 }
 
-async function targetOf(lanes: DatabaseLanes, command: CommitCommand, signal?: AbortSignal): Promise<Target> {
-  const subscription = await findSubscription(lanes, command.subscription, signal);
-  const records = await acknowledgedRecords(lanes, subscription, command.acknowledge, signal);
+async function targetOf(parts: CommitParts, command: CommitCommand, signal?: AbortSignal): Promise<Target> {
+  const subscription = await findSubscription(parts.lanes, command.subscription, signal);
+  const records = await acknowledgedRecords(parts, subscription, command, signal);
   return { subscriptionId: subscription.subscriptionId, records };
 }
 

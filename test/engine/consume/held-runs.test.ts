@@ -81,7 +81,7 @@ describe("HeldRuns", () => {
               const records = count === -1 ? command.count : count;
               if (records === 0) break;
               const each = range(0, records).map((index) => (sizes === 0 ? 10 : 10 + (index % (sizes + 1))));
-              const state = { phase: "sending", deliveries, failures: 0, deadlineMs: 50 } as const;
+              const state = { phase: "sending", deliveries, failures: 0, isNoted: false, deadlineMs: 50 } as const;
               held.add({
                 claim,
                 firstOffset: first,
@@ -157,7 +157,7 @@ describe("HeldRuns", () => {
     const claim = new Claim({ claimId: 1, kind: "slot", slot: 0, todo: [] }, 0);
     const held = new HeldRuns(() => undefined);
     for (let first = 0; first < 20_000; first += 2) {
-      const state = { phase: "outstanding", deliveries: 0, failures: 0, deadlineMs: 50 } as const;
+      const state = { phase: "outstanding", deliveries: 0, failures: 0, isNoted: false, deadlineMs: 50 } as const;
       held.add({ claim, firstOffset: first, nextOffset: first + 1, keyQueue: undefined, state, sizes: 1 });
     }
     let taken = 0;

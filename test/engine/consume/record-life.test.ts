@@ -51,6 +51,7 @@ describe("step()", () => {
           expect(next.failures).toBeGreaterThanOrEqual(state.failures);
           expect(next.failures).toBeLessThanOrEqual(next.deliveries);
           expect(next.failures).toBeLessThanOrEqual(rules.attemptsMax);
+          if (state.isNoted) expect(next.isNoted).toBe(true);
           if (state.phase === "gone") expect(next).toBe(state);
           state = next;
         }
@@ -129,9 +130,9 @@ describe("step()", () => {
   });
 
   test("parks after the last attempt, unless there is no room for it", () => {
-    const last: RecordState = { phase: "outstanding", deliveries: 4, failures: 2, deadlineMs: 0 };
+    const last: RecordState = { phase: "outstanding", deliveries: 4, failures: 2, isNoted: true, deadlineMs: 0 };
     const rejected: RecordEvent = { type: "rejected", delayMs: 0, reason: "no" };
-    expect(step(last, rejected, rules)).toEqual({ phase: "parking", deliveries: 5, failures: 3, reason: "no" });
+    expect(step(last, rejected, rules)).toMatchObject({ phase: "parking", deliveries: 5, failures: 3, reason: "no" });
     expect(step(last, rejected, { ...rules, canPark: false })).toMatchObject({ phase: "noting", failures: 3 });
     expect(step(last, { type: "parked", reason: "" }, { ...rules, canPark: false })).toMatchObject({
       phase: "noting",

@@ -19,7 +19,8 @@
  * **Late writes.** Such a write may also find the record noted with more deliveries. `noted` keeps the row then: the number
  * of deliveries never falls while a claim lives, or an attempt would be used a second time.
  *
- * Offsets that are settled by the same write are not present, so no row of `retries` is written and deleted by one statement.
+ * What a claim does not have is told, not what it has: that is hardly ever anything, and writing out ranges is slow.
+ * Offsets that are settled by the same write are missing, so no row of `retries` is written and deleted by one statement.
  * Of the locked claims, those that have become empty are deleted, but for the rest and slots; the others are updated
  * (heap-only). A claim with retries alone is locked and not updated.
  * Index: `claims_pkey`, `retries_pkey`.
@@ -42,11 +43,12 @@ const claimValues = {
 
 type ClaimValues = { readonly [Name in keyof typeof claimValues]: RawBuilder<unknown> };
 
-/** The part that both statements begin with. `asked`: what `held` has beside the claims, of the same row. */
-function takeOut(value: ClaimValues, asked: RawBuilder<unknown>, columns: RawBuilder<unknown>): RawBuilder<unknown> {
+/** The part that both statements begin with. */
+function takeOut(value: ClaimValues): RawBuilder<unknown> {
   return sql`held as materialized (
-  select c.claim_id, c.todo - asked.settled as todo, asked.settled, c.kind in ('rest', 'slot') as stays${columns}
-  from millrace.claims as c join ${asked} on asked.claim_id = c.claim_id
+  select c.claim_id, c.todo - asked.settled as todo, asked.settled, c.kind in ('rest', 'slot') as stays
+  from millrace.claims as c
+    join unnest(${value.claimIds}, ${value.settled}) as asked (claim_id, settled) on asked.claim_id = c.claim_id
   where c.subscription_id = ${value.subscriptionId} and c.session = ${value.session}
   order by c.claim_id
   for update of c
@@ -65,47 +67,43 @@ const settleAlone = prepareStatement({
   name: "settle_claims",
   values: claimValues,
   build: (value) => sql<{ claimId: number }>`
-with ${takeOut(value, sql`unnest(${value.claimIds}, ${value.settled}) as asked (claim_id, settled)`, sql``)}
+with ${takeOut(value)}
 select claim_id as "claimId" from held`,
 });
 
 const settleAndNote = prepareStatement({
   name: "settle_and_note",
-  values: {
-    ...claimValues,
-    forgotten: "int8multirange",
-    noted: "int8multirange[]",
-    retries: "jsonb",
-    reasonsMost: "int",
-  },
-  build: (value) => sql<{ claimId: number; present: string }>`
-with ${takeOut(
-    value,
-    sql`unnest(${value.claimIds}, ${value.settled}, ${value.noted}) as asked (claim_id, settled, noted)`,
-    sql`, (c.todo - asked.settled) * asked.noted as present`,
-  )}, forgotten as (
+  values: { ...claimValues, forgotten: "int8multirange", retries: "jsonb", reasonsMost: "int" },
+  build: (value) => sql<{ claimId: number; missing: string }>`
+with ${takeOut(value)}, forgotten as (
   -- An array, and "+ 0": else a plan without statistics walks all rows of the claim by their index.
   delete from millrace.retries as r using held
   where r.subscription_id = ${value.subscriptionId} and r."offset" = any(array(
       select generate_series(lower(part), upper(part) - 1) from unnest(${value.forgotten}) as part))
     and r.claim_id + 0 = held.claim_id and held.settled @> r."offset"
-), noted as (
-  insert into millrace.retries as r (subscription_id, "offset", claim_id, deliveries, failures, retry_time, lane, reasons)
-  select ${value.subscriptionId}, record."offset", run."claimId", run.deliveries, run.failures,
-    ((extract(epoch from statement_timestamp()) + run."delayMs" / 1000) * 1000000)::bigint, run.lane,
-    case when run.reason is null then '{}' else array[run.reason] end
+), record as materialized (
+  select run.*, each."offset", held.todo @> each."offset" as is_present
   from jsonb_to_recordset(${value.retries}) as run ("claimId" bigint, "firstOffset" bigint, "nextOffset" bigint,
       deliveries int, failures int, "delayMs" numeric, lane bigint, reason text)
     join held on held.claim_id = run."claimId"
-    cross join lateral generate_series(run."firstOffset", run."nextOffset" - 1) as record ("offset")
-  where held.present @> record."offset"
+    cross join lateral generate_series(run."firstOffset", run."nextOffset" - 1) as each ("offset")
+), noted as (
+  insert into millrace.retries as r (subscription_id, "offset", claim_id, deliveries, failures, retry_time, lane, reasons)
+  select ${value.subscriptionId}, "offset", "claimId", deliveries, failures,
+    ((extract(epoch from statement_timestamp()) + "delayMs" / 1000) * 1000000)::bigint, lane,
+    case when reason is null then '{}' else array[reason] end
+  from record where is_present
   on conflict (subscription_id, "offset") do update
   set claim_id = excluded.claim_id, deliveries = excluded.deliveries, failures = excluded.failures,
       retry_time = excluded.retry_time, lane = excluded.lane,
       reasons = ${newestReasons(sql`r.reasons || excluded.reasons`, value.reasonsMost)}
   where r.claim_id <> excluded.claim_id or r.deliveries <= excluded.deliveries
 )
-select claim_id as "claimId", present::text from held`,
+select held.claim_id as "claimId", coalesce((
+    select range_agg(int8range("offset", "offset" + 1)) from record
+    where "claimId" = held.claim_id and not is_present
+  ), '{}')::text as missing
+from held`,
 });
 
 /** What a claim is asked for. */
@@ -116,8 +114,8 @@ export interface ClaimWrite {
 
 /** A claim that was the session's, so what it was asked for is written. */
 export interface SettledClaim {
-  /** Of its retries, the offsets that it still had. */
-  readonly noted: readonly OffsetRange[];
+  /** Of its retries, the offsets that it did not have any more. */
+  readonly missing: readonly OffsetRange[];
 }
 
 /** Gives the claims that were this session's. `forgotten`: offsets among those settled that have a row in `retries`. */
@@ -136,16 +134,15 @@ export async function settleClaims(
   const retries = writes.flatMap((write) => write.retries);
   if (forgotten.length === 0 && retries.length === 0) {
     const rows = await session.run(settleAlone, values);
-    return new Map(rows.map(({ claimId }) => [claimId, { noted: [] }]));
+    return new Map(rows.map(({ claimId }) => [claimId, { missing: [] }]));
   }
   const rows = await session.run(settleAndNote, {
     ...values,
     forgotten: encodeRanges(forgotten),
-    noted: encodeRangesArray(writes.map((write) => encodeRanges(write.retries))),
     retries: JSON.stringify(retries.map(storableRetry)),
     reasonsMost: deliveryBounds.reasons,
   });
-  return new Map(rows.map(({ claimId, present }) => [claimId, { noted: decodeRanges(present) }]));
+  return new Map(rows.map(({ claimId, missing }) => [claimId, { missing: decodeRanges(missing) }]));
 }
 
 function storableRetry(retry: RetryWrite): RetryWrite {

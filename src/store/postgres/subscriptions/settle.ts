@@ -61,24 +61,17 @@ async function settleAndPark(session: Session, write: SettleWrite, claims: Claim
   return { ...outcomeOf(claims, held, elsewhere), gone };
 }
 
-/** Adds what was to be noted and was not present to `elsewhere`. */
+/** Adds what was to be noted and was missing to `elsewhere`. */
 function outcomeOf(
   claims: Claims,
   held: ReadonlyMap<number, SettledClaim>,
   elsewhere: RangeSet,
 ): Omit<SettleOutcome, "gone"> {
   const lostClaims: number[] = [];
-  for (const [claimId, { retries }] of claims) {
+  for (const claimId of claims.keys()) {
     const claim = held.get(claimId);
     if (claim === undefined) lostClaims.push(claimId);
-    else if (retries.length > 0) {
-      const noted = new RangeSet(claim.noted);
-      for (const { firstOffset, nextOffset } of retries) {
-        for (const missing of noted.missing(firstOffset, nextOffset)) {
-          elsewhere.add(missing.firstOffset, missing.nextOffset);
-        }
-      }
-    }
+    else for (const { firstOffset, nextOffset } of claim.missing) elsewhere.add(firstOffset, nextOffset);
   }
   return { lostClaims, settledElsewhere: [...elsewhere] };
 }
