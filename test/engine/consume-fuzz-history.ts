@@ -4,6 +4,7 @@ import { defaultLimits, MillraceError, noRetention, type Sharing, type Window } 
 import type { ConsumeMessage, ConsumerRequest } from "../../src/engine/index.js";
 import { AppendRequest, ReadResponse } from "../../src/gen/millrace/v1/record_service.js";
 import { type RecordBatch, splitRequest } from "../../src/wire/index.js";
+import { seededRandom } from "../support/soak.js";
 import { type CheckName, HistoryFault } from "./consume-fuzz-checks.js";
 import { ConsumeModel, type Handed, type ModelConsumer, type ModelNode, nameOf } from "./consume-fuzz-model.js";
 import {
@@ -97,6 +98,7 @@ class History {
   }
 
   readonly #startedMs: number;
+  readonly #random = seededRandom(1);
 
   async run(): Promise<void> {
     const { name, sharing, plan, database, attemptsMax, wallJumpMs } = this.#options;
@@ -447,8 +449,10 @@ class History {
     const name = `n${this.#nodeCount}`;
     this.#note(`${name} starts`);
     const real = await this.#until(
-      openFuzzNode(this.#options.database, name, {
-        outstandingNodeRecords: this.#options.nodeRecords,
+      openFuzzNode(this.#options.database, {
+        name,
+        random: this.#random,
+        limits: { outstandingNodeRecords: this.#options.nodeRecords },
       }),
     );
     const node = { real, model: this.#model.addNode(name) };
