@@ -45,6 +45,8 @@ export interface EngineParts {
   readonly metrics: Metrics;
   /** In [0, 1); default Math.random. */
   readonly random?: () => number;
+  /** Names a hold on subscriptions: above 0, and unlike those of all nodes. Default: by chance. */
+  readonly newSession?: () => number;
 }
 
 export async function createEngine(parts: EngineParts): Promise<Engine> {
@@ -122,6 +124,7 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
     metrics,
     logger,
     node,
+    newSession: parts.newSession,
   });
   const subscriptions = createSubscriptions({ cache, lanes, groups, clock, node });
   metrics.gauge(

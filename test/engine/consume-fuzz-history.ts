@@ -4,6 +4,7 @@ import { defaultLimits, MillraceError, noRetention, type Sharing, type Window } 
 import type { ConsumeMessage, ConsumerRequest } from "../../src/engine/index.js";
 import { AppendRequest, ReadResponse } from "../../src/gen/millrace/v1/record_service.js";
 import { type RecordBatch, splitRequest } from "../../src/wire/index.js";
+import { seededRandom } from "../support/soak.js";
 import { type CheckName, HistoryFault } from "./consume-fuzz-checks.js";
 import { ConsumeModel, type Handed, type ModelConsumer, type ModelNode, nameOf } from "./consume-fuzz-model.js";
 import {
@@ -97,6 +98,7 @@ class History {
   }
 
   readonly #startedMs: number;
+  readonly #random = seededRandom(1);
 
   async run(): Promise<void> {
     const { name, sharing, plan, database, attemptsMax, wallJumpMs } = this.#options;
@@ -111,16 +113,18 @@ class History {
     const start = { at: "earliest" } as const;
     const policy = { ...delivery, attemptsMax };
     await first.real.node.engine.subscriptions.create({ name, topic: name, start, sharing, policy, labels: new Map() });
-    let jumpMs = wallJumpMs ?? 0;
+    let aheadMs = 0;
     for (const [index, action] of plan.entries()) {
-      database.clock.jumpWall(index === 0 ? jumpMs : 2 * jumpMs);
-      jumpMs = -jumpMs;
+      const nextMs = (index % 2 === 0 ? 1 : -1) * (wallJumpMs ?? 0);
+      database.clock.jumpWall(nextMs - aheadMs);
+      aheadMs = nextMs;
       await this.#act(action);
       await database.clock.settle();
       this.#model.settled();
       this.#throwFault();
     }
     await this.#end();
+    database.clock.jumpWall(-aheadMs);
   }
 
   async close(): Promise<void> {
@@ -299,8 +303,8 @@ class History {
 
   #ended({ model }: Consumer, error: unknown): void {
     if (model.state === "over") return;
-    this.#note(`${nameOf(model)} ends: ${error instanceof Error ? error.message : "well"}`);
     const code = error instanceof MillraceError ? error.code : undefined;
+    this.#note(`${nameOf(model)} ends: ${error === undefined ? "well" : (code ?? String(error))}`);
     const isMeant = error === undefined ? model.state === "half-closed" : code === "consumer-fenced";
     this.#model.left(model, false);
     if (!isMeant) this.#fail("call-fails", `${nameOf(model)}: ${String(error)}`);
@@ -445,8 +449,10 @@ class History {
     const name = `n${this.#nodeCount}`;
     this.#note(`${name} starts`);
     const real = await this.#until(
-      openFuzzNode(this.#options.database, name, {
-        outstandingNodeRecords: this.#options.nodeRecords,
+      openFuzzNode(this.#options.database, {
+        name,
+        random: this.#random,
+        limits: { outstandingNodeRecords: this.#options.nodeRecords },
       }),
     );
     const node = { real, model: this.#model.addNode(name) };
@@ -473,6 +479,12 @@ class History {
       if (progress === undefined) throw new Error("The subscription is gone");
       const isDone = progress.unsettled === 0 && progress.retries === 0 && progress.cursor >= progress.head.nextOffset;
       if (isDone || leftMs <= 0) {
+        // Who takes messages again is told what became of those that it did not take in time.
+        for (const { model, call } of this.#open) {
+          if (!isDone) continue;
+          model.isStalled = false;
+          call.unstall();
+        }
         await this.#advance(stepMs);
         this.#throwFault();
         await this.#checkEnd(

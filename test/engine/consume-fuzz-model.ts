@@ -64,6 +64,8 @@ export interface Hold {
   /** Infinity: its transport has not taken it. */
   deadlineMs: number;
   isUnsure: boolean;
+  /** Its consumer has half-closed, and gives it back: nobody is to blame. */
+  isLeaving: boolean;
 }
 
 interface Said {
@@ -233,6 +235,7 @@ export class ConsumeModel {
         handedMs: this.#nowMs,
         deadlineMs: Infinity,
         isUnsure: isUnsure || consumer.isFenced || consumer.state !== "open",
+        isLeaving: false,
       };
       const before = consumer.holds.get(offset);
       if (before !== undefined) this.#end(before, "unknown");
@@ -544,7 +547,10 @@ export class ConsumeModel {
 
   halfClosed(consumer: ModelConsumer): void {
     consumer.state = "half-closed";
-    for (const hold of consumer.holds.values()) hold.isUnsure = true;
+    for (const hold of consumer.holds.values()) {
+      hold.isLeaving = !hold.isUnsure;
+      hold.isUnsure = true;
+    }
   }
 
   killed(node: ModelNode): void {
@@ -691,9 +697,14 @@ export class ConsumeModel {
 
   #end(hold: Hold, end: End): void {
     const { record, consumer } = hold;
+    const isGivenBack = hold.isLeaving && this.#nowMs < hold.deadlineMs && (end === "unknown" || end === "returned");
     this.#drop(hold);
     record.lastHolder = consumer;
     record.lastEndMs = this.#nowMs;
+    if (isGivenBack) {
+      record.lastEnd = "returned";
+      return;
+    }
     record.lastEnd = hold.isUnsure && end !== "acknowledged" ? "unknown" : end;
     const isFailure = end === "failed" || end === "timeout";
     if (isFailure || hold.isUnsure || end === "unknown") {

@@ -1,11 +1,12 @@
 /** Nodes on one store and one simulated clock, which may die, and their consumers as the transport drives them. */
 
-import type { Window } from "../../src/core/index.js";
+import type { Limits, Window } from "../../src/core/index.js";
 import type { ConsumeMessage, ConsumerRequest } from "../../src/engine/index.js";
 import type { ListenSettledHandlers, Store } from "../../src/store/index.js";
-import { channel } from "../../src/streams/index.js";
+import { channel, yieldToEventLoop } from "../../src/streams/index.js";
 import { createLiveStreams } from "../../src/telemetry/index.js";
 import { openTestEngine, type TestEngine } from "../support/open-engine.js";
+import type { Random } from "../support/soak.js";
 import { createSimulatedClock, type SimulatedClock } from "../support/simulated-clock.js";
 
 /** By the simulated clock. */
@@ -37,6 +38,14 @@ const upkeep = {
 /** Real leases are so much longer: by the database's own clock none ends, but those of nodes that died. */
 const leaseFactor = 10_000;
 
+/**
+ * How many turns of the event loop a database takes in one process is a matter of luck. An answer comes when what else was
+ * begun has come to rest, so that it comes at the same moment each time.
+ */
+async function takeTurns(): Promise<void> {
+  for (let turns = 0; turns < 4; turns++) await yieldToEventLoop();
+}
+
 export function simulateDatabase(store: Store): SimulatedDatabase {
   let working = 0;
   let calls = 0;
@@ -57,10 +66,10 @@ export function simulateDatabase(store: Store): SimulatedDatabase {
         try {
           if (!isAlive()) return;
           calls += 1;
-          const value = await call();
-          if (isAlive()) resolve(value);
-        } catch (error) {
-          if (isAlive()) reject(error);
+          const answer = call();
+          await answer.catch(() => undefined);
+          await takeTurns();
+          if (isAlive()) answer.then(resolve, reject);
         } finally {
           working -= 1;
         }
@@ -137,13 +146,27 @@ export interface FuzzNode {
   close(): Promise<void>;
 }
 
-export async function openFuzzNode(database: SimulatedDatabase, name: string, limits: object): Promise<FuzzNode> {
+export interface FuzzNodeOptions {
+  readonly name: string;
+  /** In [0, 1): says whose session comes first. */
+  readonly random: Random;
+  readonly limits: Partial<Limits>;
+}
+
+/** No two sessions have the same name, and how they compare is the history's alone. */
+let sessions = 0;
+
+export async function openFuzzNode(
+  database: SimulatedDatabase,
+  { name, random, limits }: FuzzNodeOptions,
+): Promise<FuzzNode> {
   let isAlive = true;
   const clock = database.clock.forProcess();
   const node = await openTestEngine(
     database.forProcess(() => isAlive),
     {
       clock,
+      newSession: () => Math.floor(random() * 2 ** 24) * 2 ** 28 + ++sessions,
       headPollMs,
       sessionLeaseMs: leaseMs,
       heartbeatMinMs: 3_600_000,

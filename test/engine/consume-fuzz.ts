@@ -66,19 +66,23 @@ export async function fuzzConsumers(options: FuzzOptions): Promise<FuzzTotals> {
   return { histories, deliveries, statements };
 }
 
-/** Runs one history, with a wall clock that jumps to and fro or without, and gives what happened. */
-export async function logOfHistory(sharing: Sharing, seed: number, wallJumpMs: number): Promise<HistoryResult> {
-  return onDatabase((database) =>
-    runHistory({
-      database,
-      name: "jumping",
-      sharing,
-      plan: planHistory(seededRandom(seed)),
-      ...limitsOf(seed),
-      isOn: () => false,
-      wallJumpMs,
-    }),
-  );
+/** Runs each history twice, with a wall clock that is so far ahead and so far behind by turns and with one that is right. */
+export async function besideWallJumps(
+  sharing: Sharing,
+  seeds: readonly number[],
+  jumpMs: number,
+): Promise<readonly { readonly seed: number; readonly calm: HistoryResult; readonly jumping: HistoryResult }[]> {
+  return onDatabase(async (database) => {
+    const pairs = [];
+    for (const seed of seeds) {
+      const run = (name: string, wallJumpMs: number): Promise<HistoryResult> => {
+        const plan = planHistory(seededRandom(seed));
+        return runHistory({ database, name, sharing, plan, ...limitsOf(seed), isOn: () => false, wallJumpMs });
+      };
+      pairs.push({ seed, calm: await run(`calm-${seed}`, 0), jumping: await run(`jumping-${seed}`, jumpMs) });
+    }
+    return pairs;
+  });
 }
 
 async function onDatabase<T>(use: (database: SimulatedDatabase) => Promise<T>): Promise<T> {

@@ -58,9 +58,13 @@ export interface TestFollower {
 
 export async function openTestEngine(
   store: Store,
-  overrides: Partial<Limits> & { readonly autoCreate?: boolean; readonly clock?: Clock } = {},
+  overrides: Partial<Limits> & {
+    readonly autoCreate?: boolean;
+    readonly clock?: Clock;
+    readonly newSession?: () => number;
+  } = {},
 ): Promise<TestEngine> {
-  const { autoCreate = true, clock = systemClock, ...limits } = overrides;
+  const { autoCreate = true, clock = systemClock, newSession, ...limits } = overrides;
   const metrics = createMetrics();
   const streams = createLiveStreams();
   const engine = await createEngine({
@@ -70,6 +74,7 @@ export async function openTestEngine(
     clock,
     logger: silentLogger,
     metrics,
+    ...(newSession && { newSession }),
   });
   return {
     engine,

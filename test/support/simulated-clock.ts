@@ -39,7 +39,7 @@ interface Timer {
 }
 
 /** Turns of the event loop in which nothing happens, before all is taken to have come to rest. */
-const quietTurns = 4;
+const quietTurns = 6;
 
 export function createSimulatedClock(options: SimulatedClockOptions = {}): SimulatedClock {
   const { wallMicros = Date.now() * 1000, isBusy = () => false } = options;

@@ -70,6 +70,8 @@ export interface ConsumerGroupsParts extends EphemeralGroupParts {
   readonly logger: Logger;
   /** As Describe names this node. */
   readonly node: string;
+  /** As of `NodeSessionParts`. */
+  readonly newSession: (() => number) | undefined;
 }
 
 interface Entry {

@@ -21,6 +21,8 @@ export interface NodeSessionParts {
   readonly logger: Logger;
   /** As Describe names the node. */
   readonly node: string;
+  /** Names a new hold: above 0, and unlike all others'. Default: by chance. */
+  readonly newSession?: (() => number) | undefined;
   /** It was ended by others: whatever was claimed with it may be somebody else's. */
   readonly onLost: () => void;
 }
@@ -37,7 +39,7 @@ export interface NodeSession {
 }
 
 export function createNodeSession(parts: NodeSessionParts): NodeSession {
-  const { lanes, limits, clock, logger } = parts;
+  const { lanes, limits, clock, logger, newSession = randomSession } = parts;
   const leaseMs = limits.sessionLeaseMs;
   let session = 0;
   let heldUntil = { monotonicMs: 0, bootMs: 0 };
@@ -56,7 +58,7 @@ export function createNodeSession(parts: NodeSessionParts): NodeSession {
 
   async function open(): Promise<void> {
     if (session !== 0) return;
-    const opened = randomBytes(6).readUIntBE(0, 6) || 1;
+    const opened = newSession();
     const sent = now();
     await lanes.run("append", (store) => store.openSession(opened, parts.node, leaseMs));
     // What a node that died has held is free at once where its lease is over.
@@ -121,4 +123,8 @@ export function createNodeSession(parts: NodeSessionParts): NodeSession {
     open: () => inTurn(open),
     close: () => inTurn(close),
   };
+}
+
+function randomSession(): number {
+  return randomBytes(6).readUIntBE(0, 6) || 1;
 }
