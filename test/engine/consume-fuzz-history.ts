@@ -1,5 +1,6 @@
 /** One history: actions by chance on an engine or two, every delivery held against the model, and an end at which all is done. */
 
+import { inspect } from "node:util";
 import { defaultLimits, MillraceError, noRetention, type Sharing, type Window } from "../../src/core/index.js";
 import type { ConsumeMessage, ConsumerRequest } from "../../src/engine/index.js";
 import { AppendRequest, ReadResponse } from "../../src/gen/millrace/v1/record_service.js";
@@ -304,10 +305,10 @@ class History {
   #ended({ model }: Consumer, error: unknown): void {
     if (model.state === "over") return;
     const code = error instanceof MillraceError ? error.code : undefined;
-    this.#note(`${nameOf(model)} ends: ${error === undefined ? "well" : (code ?? String(error))}`);
+    this.#note(`${nameOf(model)} ends: ${error === undefined ? "well" : (code ?? inspect(error))}`);
     const isMeant = error === undefined ? model.state === "half-closed" : code === "consumer-fenced";
     this.#model.left(model, false);
-    if (!isMeant) this.#fail("call-fails", `${nameOf(model)}: ${String(error)}`);
+    if (!isMeant) this.#fail("call-fails", `${nameOf(model)}: ${inspect(error)}`);
   }
 
   #say(who: number, which: number, how: number, more: number): void {
