@@ -246,7 +246,9 @@ export class ConsumeModel {
       if (isUnsure) continue;
       consumer.lapsed.delete(offset);
       consumer.attempts.set(offset, attempt);
-      if (record.isDelivered && this.#idleBeside(consumer, record) && consumer.isSilent) record.timedOutBesideIdle += 1;
+      // To whoever let it time out: that another one says nothing, either, is not known before.
+      const isAgain = record.isDelivered && record.lastHolder === consumer;
+      if (isAgain && this.#idleBeside(consumer, record) && consumer.isSilent) record.timedOutBesideIdle += 1;
       record.isDelivered = true;
       record.lastAttempt = attempt;
       record.state = "open";
@@ -487,6 +489,7 @@ export class ConsumeModel {
 
   #toldOne(consumer: ModelConsumer, told: Told, offset: number): void {
     const record = this.records[offset] as ModelRecord;
+    record.wasParkedByWord ||= told === "parked";
     const matching = consumer.said.filter(
       (said) => said.offset === offset && (told === "stale" || said.verdict === told),
     );
