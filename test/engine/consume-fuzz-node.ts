@@ -55,7 +55,8 @@ export function simulateDatabase(store: Store): SimulatedDatabase {
   /** The database's own clock, which nobody sets. */
   const nowMicros = (): number => startMicros + Math.round(clock.monotonicMs() * 1000);
   const listeners = new Set<{ readonly handlers: ListenSettledHandlers; readonly isListening: () => boolean }>();
-  let announcements = 0;
+  /** How many there were of each subscription. */
+  const announcements = new Map<number, number>();
   /** When each record may be handed out again, by the simulated clock. */
   const retryTimes = new Map<string, number>();
 
@@ -101,9 +102,10 @@ export function simulateDatabase(store: Store): SimulatedDatabase {
         return own.settle(write);
       },
       announceSettled(notice) {
-        announcements += 1;
+        const count = (announcements.get(notice.subscriptionId) ?? 0) + 1;
+        announcements.set(notice.subscriptionId, count);
         // They may get lost.
-        if (announcements % 4 === 0) return Promise.resolve();
+        if (count % 4 === 0) return Promise.resolve();
         for (const { handlers, isListening } of listeners) if (isListening()) handlers.onNotice(notice);
         return Promise.resolve();
       },
