@@ -64,14 +64,22 @@ async function takeAll(name) {
   return { taken, leave: () => (abort.abort(new Error("done")), messages.return()) };
 }
 
-for (const [what, sharing, keyOf] of [
-  ["SHARED, neighbours", "shared", () => ""],
-  ["KEYED, each with a key of its own", "keyed", (number) => `k${number}`],
+for (const { what, sharing, keyOf } of [
+  { what: "SHARED, neighbours", sharing: "shared", keyOf: () => "" },
+  { what: "KEYED, each with a key of its own", sharing: "keyed", keyOf: (number) => `k${number}` },
 ]) {
   await publish(sharing, keyOf);
   const start = { at: "earliest" };
   const policy = { ackDeadlineMs: 3600_000 };
-  await engine.subscriptions.create({ name: sharing, topic: sharing, start, from: start, sharing, policy, labels: new Map() });
+  await engine.subscriptions.create({
+    name: sharing,
+    topic: sharing,
+    start,
+    from: start,
+    sharing,
+    policy,
+    labels: new Map(),
+  });
   const before = heapBytes();
   const { taken, leave } = await takeAll(sharing);
   const bytes = heapBytes() - before;

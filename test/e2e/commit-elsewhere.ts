@@ -41,7 +41,7 @@ export async function commitAtBothNodes(records: number): Promise<CommitRates> {
     let left = records;
     await consumption.forEach(
       async (delivery) => {
-        const { key = "", text = "" } = delivery.record;
+        const { key, text } = delivery.record;
         await committer.commit(name, {
           deliveries: [delivery],
           append: [{ topic: `${name}/out`, records: [{ key, text }] }],
@@ -52,7 +52,7 @@ export async function commitAtBothNodes(records: number): Promise<CommitRates> {
     );
     const tookMs = performance.now() - fromMs;
     const next = new Map<string, number>();
-    for await (const { key = "", text } of here.read(`${name}/out`)) {
+    for await (const { key, text } of here.read(`${name}/out`)) {
       expect(Number(text)).toBe(next.get(key) ?? Number(key.slice(1)));
       next.set(key, Number(text) + keys);
     }

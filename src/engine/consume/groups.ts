@@ -304,12 +304,6 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
   };
 }
 
-function* offsetsOf(ranges: readonly SettledRange[]): Generator<number, void> {
-  for (const { firstOffset, nextOffset } of ranges) {
-    for (let offset = firstOffset; offset < nextOffset; offset++) yield offset;
-  }
-}
-
 function once(work: (wasLost: boolean) => void): (wasLost: boolean) => void {
   let isDone = false;
   return (wasLost) => {

@@ -82,7 +82,8 @@ export class KeyedRecords implements ReadyRecords {
 
   peek(consumer: Consumer, redeliveriesOnly: boolean): ReadyRun | undefined {
     const offers = this.#offers.get(consumer);
-    const free = this.#free.peek(consumer, redeliveriesOnly);
+    // Who has no keys now does not read or says nothing: the others are asked for these, too.
+    const free = offers === undefined ? undefined : this.#free.peek(consumer, redeliveriesOnly);
     if (redeliveriesOnly) this.#turnToRedeliveries(offers);
     for (let queue = offers?.at(0); queue !== undefined; queue = offers?.at(0)) {
       const run = nextOf(queue);

@@ -83,10 +83,11 @@ with ${takeOut(value)}, forgotten as (
     and r.claim_id + 0 = held.claim_id and held.settled @> r."offset"
 ), record as materialized (
   select run.*, each."offset", held.todo @> each."offset" as is_present
-  from jsonb_to_recordset(${value.retries}) as run ("claimId" bigint, "firstOffset" bigint, "nextOffset" bigint,
-      deliveries int, failures int, "delayMs" numeric, lane bigint, reason text)
+  from jsonb_to_recordset(${value.retries}) as run ("claimId" bigint, offsets int8multirange, deliveries int,
+      failures int, "delayMs" numeric, lane bigint, reason text)
     join held on held.claim_id = run."claimId"
-    cross join lateral generate_series(run."firstOffset", run."nextOffset" - 1) as each ("offset")
+    cross join lateral unnest(run.offsets) as part
+    cross join lateral generate_series(lower(part), upper(part) - 1) as each ("offset")
 ), noted as (
   insert into millrace.retries as r (subscription_id, "offset", claim_id, deliveries, failures, retry_time, lane, reasons)
   select ${value.subscriptionId}, "offset", "claimId", deliveries, failures,
@@ -139,14 +140,24 @@ export async function settleClaims(
   const rows = await session.run(settleAndNote, {
     ...values,
     forgotten: encodeRanges(forgotten),
-    retries: JSON.stringify(retries.map(storableRetry)),
+    retries: JSON.stringify(groupedRetries(retries)),
     reasonsMost: deliveryBounds.reasons,
   });
   return new Map(rows.map(({ claimId, missing }) => [claimId, { missing: decodeRanges(missing) }]));
 }
 
-function storableRetry(retry: RetryWrite): RetryWrite {
-  const { claimId, firstOffset, nextOffset, deliveries, failures, lane, delayMs, reason } = retry;
-  const text = reason === undefined ? undefined : storableText(reason);
-  return { claimId, firstOffset, nextOffset, deliveries, failures, lane, delayMs, reason: text };
+/** Retries that differ in their offsets alone are written as one: to read a long text takes longer than to insert the rows. */
+function groupedRetries(retries: readonly RetryWrite[]): object[] {
+  const groups = new Map<string, { readonly rest: object; readonly offsets: OffsetRange[] }>();
+  for (const { firstOffset, nextOffset, ...rest } of retries) {
+    const key = JSON.stringify(rest);
+    const group = groups.get(key);
+    if (group !== undefined) group.offsets.push({ firstOffset, nextOffset });
+    else groups.set(key, { rest: storable(rest), offsets: [{ firstOffset, nextOffset }] });
+  }
+  return [...groups.values()].map(({ rest, offsets }) => ({ ...rest, offsets: encodeRanges(offsets) }));
+}
+
+function storable<Retry extends Pick<RetryWrite, "reason">>(retry: Retry): Retry {
+  return retry.reason === undefined ? retry : { ...retry, reason: storableText(retry.reason) };
 }
