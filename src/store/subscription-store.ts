@@ -105,6 +105,8 @@ export interface Retry {
   readonly failures: number;
   /** Not before, microseconds since 1970 by the database's clock. */
   readonly retryAtMicros: number;
+  /** What of that is left, by the database's clock too: a node's own may be set while the record waits. 0: it is due. */
+  readonly delayMs: number;
   /** The lane of its key; undefined: it has none. */
   readonly lane: number | undefined;
 }
@@ -116,7 +118,7 @@ export interface RetryPage {
 }
 
 /** Neighbouring records that are to be handed out again, and what is noted of each of them. */
-export interface RetryWrite extends OffsetRange, Omit<Retry, "offset" | "retryAtMicros"> {
+export interface RetryWrite extends OffsetRange, Omit<Retry, "offset" | "retryAtMicros" | "delayMs"> {
   /** From the statement's time on. */
   readonly delayMs: number;
   /** Added to its reasons. Undefined: it did not fail. */

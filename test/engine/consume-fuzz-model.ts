@@ -53,8 +53,6 @@ export interface ModelConsumer {
   state: "open" | "half-closed" | "over";
   isStalled: boolean;
   isFenced: boolean;
-  /** It has let a deadline pass. */
-  wasLate: boolean;
 }
 
 export interface Hold {
@@ -165,7 +163,6 @@ export class ConsumeModel {
       state: "open",
       isStalled: false,
       isFenced: false,
-      wasLate: false,
     };
     this.consumers.push(consumer);
     return consumer;
@@ -249,8 +246,9 @@ export class ConsumeModel {
       if (isUnsure) continue;
       consumer.lapsed.delete(offset);
       consumer.attempts.set(offset, attempt);
-      if (record.isDelivered && this.#idleBeside(consumer, record) && this.#isKnownSilent(consumer))
-        record.timedOutBesideIdle += 1;
+      // To whoever let it time out: that another one says nothing, either, is not known before.
+      const isAgain = record.isDelivered && record.lastHolder === consumer;
+      if (isAgain && this.#idleBeside(consumer, record) && consumer.isSilent) record.timedOutBesideIdle += 1;
       record.isDelivered = true;
       record.lastAttempt = attempt;
       record.state = "open";
@@ -700,11 +698,6 @@ export class ConsumeModel {
     );
   }
 
-  /** It never says anything, and could be known by that. */
-  #isKnownSilent({ isSilent, wasLate, holds }: ModelConsumer): boolean {
-    return isSilent && (wasLate || [...holds.values()].some(({ deadlineMs }) => deadlineMs <= this.#nowMs));
-  }
-
   #end(hold: Hold, end: End): void {
     const { record, consumer } = hold;
     const isGivenBack = hold.isLeaving && this.#nowMs < hold.deadlineMs && (end === "unknown" || end === "returned");
@@ -716,7 +709,6 @@ export class ConsumeModel {
       return;
     }
     record.lastEnd = hold.isUnsure && end !== "acknowledged" ? "unknown" : end;
-    consumer.wasLate ||= end === "timeout";
     const isFailure = end === "failed" || end === "timeout";
     if (isFailure || hold.isUnsure || end === "unknown") {
       record.failuresEver += 1;

@@ -122,10 +122,10 @@ export function simulateDatabase(store: Store): SimulatedDatabase {
       },
       async readRetries(subscriptionId, claimIds, count) {
         const retries = await own.readRetries(subscriptionId, claimIds, count);
-        return retries.map((retry) => ({
-          ...retry,
-          retryAtMicros: retryTimes.get(`${subscriptionId}:${retry.offset}`) ?? retry.retryAtMicros,
-        }));
+        return retries.map((retry) => {
+          const retryAtMicros = retryTimes.get(`${subscriptionId}:${retry.offset}`) ?? retry.retryAtMicros;
+          return { ...retry, retryAtMicros, delayMs: Math.max(0, (retryAtMicros - nowMicros()) / 1000) };
+        });
       },
     };
   }

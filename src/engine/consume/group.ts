@@ -139,7 +139,8 @@ export class Group {
       keepsOrder: parts.sharing === "exclusive",
       onWaiting: () => this.#schedule(),
       onReady: () => this.#onReady(),
-      onUnkept: (run) => this.#passOver(run),
+      // The database does not have them any more, also where this node has not heard of the trim.
+      onUnkept: (run) => this.#passOver(run, run.nextOffset),
     });
     this.#verdicts = new Verdicts({ ...shared, redelivery: this.#redelivery, policy: () => this.policy });
     this.#reader = new ClaimReader({
@@ -457,11 +458,11 @@ export class Group {
   }
 
   /** Settles records that no consumer gets any more, and says so where the topic was trimmed. */
-  #passOver(run: RecordRun): void {
+  #passOver(run: RecordRun, earliestOffset = this.#parts.topic.tip.value.earliestOffset): void {
     const { claim, firstOffset, nextOffset, state } = run;
     if (state.isNoted) this.writer.forgetRetries(run);
     this.writer.pass(claim, firstOffset, nextOffset);
-    const trimmedTo = Math.min(nextOffset, this.#parts.topic.tip.value.earliestOffset);
+    const trimmedTo = Math.min(nextOffset, earliestOffset);
     if (claim.kind !== "redriven" && firstOffset < trimmedTo) this.#tellSkipped(firstOffset, trimmedTo);
   }
 

@@ -3,7 +3,6 @@
 import { RangeSet } from "../../core/index.js";
 import type { Retry } from "../../store/index.js";
 import type { Clock, Logger } from "../../telemetry/index.js";
-import type { StampClock } from "../stamp-clock.js";
 import type { Claim } from "./claim.js";
 import type { Ledger } from "./ledger.js";
 import type { OutstandingBudget } from "./outstanding-budget.js";
@@ -28,7 +27,6 @@ export interface RedeliveryParts {
   /** Whether what is redelivered at once has to come before anything new. */
   readonly keepsOrder: boolean;
   readonly clock: Clock;
-  readonly stampClock: StampClock;
   readonly logger: Logger;
   /** Something waits that did not: its time may be the next. */
   readonly onWaiting: () => void;
@@ -108,11 +106,10 @@ export class Redelivery {
   /** What waits in a claim that was just taken. */
   restore(claim: Claim, retries: readonly Retry[]): void {
     const nowMs = this.#parts.clock.monotonicMs();
-    const nowMicros = this.#parts.stampClock.now();
-    for (const { offset, lane, deliveries, failures, retryAtMicros } of retries) {
+    for (const { offset, lane, deliveries, failures, delayMs } of retries) {
       if (!claim.todo.has(offset)) continue;
       claim.unread.delete(offset, offset + 1);
-      const dueMs = nowMs + Math.max(0, (retryAtMicros - nowMicros) / 1000);
+      const dueMs = nowMs + delayMs;
       const state = step(unread, { type: "restored", deliveries, failures, dueMs });
       const run = { claim, firstOffset: offset, nextOffset: offset + 1, keyQueue: lane, state };
       this.#parts.ready.hold(run);

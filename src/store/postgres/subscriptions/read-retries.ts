@@ -21,7 +21,8 @@ const selectRetries = prepareStatement({
     count: "bigint",
   },
   build: (value) => sql<RetryRow>`
-select claim_id as "claimId", "offset", deliveries, failures, retry_time as "retryAtMicros", lane
+select claim_id as "claimId", "offset", deliveries, failures, retry_time as "retryAtMicros", lane,
+  greatest(0, (retry_time - (extract(epoch from clock_timestamp()) * 1000000)::bigint) / 1000.0)::float8 as "delayMs"
 from millrace.retries
 where subscription_id = ${value.subscriptionId} and claim_id = any(${value.claimIds})
   and (retry_time, "offset") > (${value.afterMicros}, ${value.afterOffset})
