@@ -429,7 +429,9 @@ class History {
     }
     this.#note(`${what}: ${outcome}`);
     const isTrimmed = this.#model.trims.some(({ before }) => offsets.some((offset) => offset < before));
-    if (expect === "done" && outcome === "stale") {
+    // Another node has the key of a record from the topic alone, and needs it to find the claim.
+    const isUnknown = isTrimmed && this.#options.sharing === "keyed" && node.model !== model.node;
+    if (expect === "done" && outcome === "stale" && !isUnknown) {
       this.#fail(isTrimmed ? "commit-trimmed-refused" : "commit-refused", what);
     }
     if (expect === "stale" && outcome === "done") this.#fail("commit-stale", what);

@@ -230,6 +230,7 @@ export class Group {
       room: Math.min(consumer.room, this.#shareOf(consumer), budget.roomFor(consumer)),
       bytesMax,
       redeliveriesOnly: this.#redeliveriesOnly,
+      untilOffset: this.#redelivery.expectedOffset,
       deadlineMs: clock.monotonicMs() + this.policy.ackDeadlineMs,
       onUnkept: (run) => this.#passOver(run),
     });
@@ -454,7 +455,7 @@ export class Group {
   }
 
   get #redeliveriesOnly(): boolean {
-    return this.#redelivery.backlog >= this.policy.retryBacklog || this.#redelivery.isExpecting;
+    return this.#redelivery.backlog >= this.policy.retryBacklog || Number.isFinite(this.#redelivery.expectedOffset);
   }
 
   /** Settles records that no consumer gets any more, and says so where the topic was trimmed. */

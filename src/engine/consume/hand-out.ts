@@ -25,6 +25,8 @@ export interface HandOutOptions {
   readonly bytesMax: number;
   /** None that was never handed out. */
   readonly redeliveriesOnly: boolean;
+  /** None from this offset on: what is on its way comes before it. */
+  readonly untilOffset: number;
   /** For the transport to take the message, by the monotonic clock. */
   readonly deadlineMs: number;
   /** Nobody gets these any more. */
@@ -37,14 +39,14 @@ type IsKept = (run: ReadyRun, index: number) => boolean;
 /** Gives what was handed out: runs of one attempt, of which the consumer has taken note. */
 export function handOut(parts: HandOutParts, consumer: Consumer, options: HandOutOptions): readonly ReadyRun[] {
   const { ready } = parts;
-  const { bytesMax, redeliveriesOnly, deadlineMs, onUnkept } = options;
+  const { bytesMax, redeliveriesOnly, untilOffset, deadlineMs, onUnkept } = options;
   const isKept = keptNow(parts);
   const taken: ReadyRun[] = [];
   let { room } = options;
   let bytes = 0;
   while (room > 0) {
     const next = ready.peek(consumer, redeliveriesOnly);
-    if (next === undefined) break;
+    if (next === undefined || next.firstOffset >= untilOffset) break;
     const unkept = unkeptRecords(next, isKept);
     if (unkept > 0) {
       const passed = ready.take(consumer, next, unkept);
@@ -55,7 +57,8 @@ export function handOut(parts: HandOutParts, consumer: Consumer, options: HandOu
     const [first] = taken;
     if (first !== undefined && next.state.deliveries !== first.state.deliveries) break;
     const bytesLeft = first === undefined ? Number.POSITIVE_INFINITY : bytesMax - bytes;
-    const count = fittingRecords(next, consumer, { room, bytes: bytesLeft, bytesMax, isKept });
+    const roomBefore = Math.min(room, untilOffset - next.firstOffset);
+    const count = fittingRecords(next, consumer, { room: roomBefore, bytes: bytesLeft, bytesMax, isKept });
     if (count === 0) break;
     const run = ready.take(consumer, next, count);
     run.state = step(run.state, { type: "handed", deadlineMs });

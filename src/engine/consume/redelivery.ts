@@ -72,9 +72,9 @@ export class Redelivery {
     return this.#fetching !== undefined;
   }
 
-  /** Whether something is on its way that has to be handed out before anything new. */
-  get isExpecting(): boolean {
-    return !this.#expected.isEmpty;
+  /** The lowest offset of that; Infinity: nothing is. */
+  get expectedOffset(): number {
+    return this.#expected.first ?? Number.POSITIVE_INFINITY;
   }
 
   /** A run is about to be noted. */

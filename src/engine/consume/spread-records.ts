@@ -1,4 +1,4 @@
-/** SHARED and EXCLUSIVE: whoever has room gets what comes next. What is redelivered goes first. */
+/** SHARED and EXCLUSIVE: a consumer with room gets what is next: what is redelivered, by offset, and then what is new. */
 
 import { Queue } from "../../streams/index.js";
 import type { Claim } from "./claim.js";
@@ -7,7 +7,8 @@ import type { ReadyRecords } from "./ready-records.js";
 import { bytesOfFrames, cutFront, type ReadyRun, recordsIn } from "./record-run.js";
 
 export class SpreadRecords implements ReadyRecords {
-  readonly #redeliveries = new Queue<ReadyRun>();
+  /** By offset. They are few: their owner fetches no more than it has use for. */
+  #redeliveries: ReadyRun[] = [];
   readonly #fresh = new Queue<ReadyRun>();
   #count = 0;
   #redeliveryCount = 0;
@@ -31,17 +32,19 @@ export class SpreadRecords implements ReadyRecords {
   }
 
   addRedelivery(run: ReadyRun): void {
-    this.#redeliveries.push(run);
+    let at = this.#redeliveries.length;
+    while (at > 0 && (this.#redeliveries[at - 1] as ReadyRun).firstOffset > run.firstOffset) at -= 1;
+    this.#redeliveries.splice(at, 0, run);
     this.#redeliveryCount += recordsIn(run);
     this.#grow(run);
   }
 
   peek(_consumer: Consumer, redeliveriesOnly: boolean): ReadyRun | undefined {
-    return this.#redeliveries.at(0) ?? (redeliveriesOnly ? undefined : this.#fresh.at(0));
+    return this.#redeliveries[0] ?? (redeliveriesOnly ? undefined : this.#fresh.at(0));
   }
 
   take(_consumer: Consumer, run: ReadyRun, count: number): ReadyRun {
-    const isRedelivery = this.#redeliveries.at(0) === run;
+    const isRedelivery = this.#redeliveries[0] === run;
     let taken = run;
     if (count < recordsIn(run)) taken = cutFront(run, count);
     else if (isRedelivery) this.#redeliveries.shift();
@@ -59,17 +62,16 @@ export class SpreadRecords implements ReadyRecords {
   release(): void {}
 
   drop(claim: Claim): void {
-    for (const queue of [this.#redeliveries, this.#fresh]) {
-      for (let left = queue.length; left > 0; left--) {
-        const run = queue.shift() as ReadyRun;
-        if (run.claim !== claim) {
-          queue.push(run);
-          continue;
-        }
-        if (queue === this.#redeliveries) this.#redeliveryCount -= recordsIn(run);
-        this.#count -= recordsIn(run);
-        this.#bytes -= bytesOfFrames(run);
-      }
+    const dropped = this.#redeliveries.filter((run) => run.claim === claim);
+    this.#redeliveries = this.#redeliveries.filter((run) => run.claim !== claim);
+    for (const run of dropped) {
+      this.#redeliveryCount -= recordsIn(run);
+      this.#shrink(run);
+    }
+    for (let left = this.#fresh.length; left > 0; left--) {
+      const run = this.#fresh.shift() as ReadyRun;
+      if (run.claim === claim) this.#shrink(run);
+      else this.#fresh.push(run);
     }
   }
 
@@ -77,7 +79,7 @@ export class SpreadRecords implements ReadyRecords {
   share(): void {}
 
   clear(): void {
-    this.#redeliveries.clear();
+    this.#redeliveries = [];
     this.#fresh.clear();
     this.#count = 0;
     this.#redeliveryCount = 0;
@@ -87,5 +89,10 @@ export class SpreadRecords implements ReadyRecords {
   #grow(run: ReadyRun): void {
     this.#count += recordsIn(run);
     this.#bytes += bytesOfFrames(run);
+  }
+
+  #shrink(run: ReadyRun): void {
+    this.#count -= recordsIn(run);
+    this.#bytes -= bytesOfFrames(run);
   }
 }
