@@ -149,7 +149,8 @@ export interface Confirmed {
   readonly parked: readonly OffsetRange[];
   readonly extended: readonly OffsetRange[];
   readonly released: readonly OffsetRange[];
-  readonly stale: readonly OffsetRange[];
+  /** What it does not have, by the attempt that a verdict named, or that was taken off it unasked. */
+  readonly stale: readonly DeliveredRange[];
 }
 
 export type ConsumeEvent =

@@ -183,28 +183,61 @@ describe("for await (… of consume())", () => {
     });
     const consumption = consume();
     const loop = consumption[Symbol.asyncIterator]();
-    const first = (await loop.next()).value as Delivery;
-    const answer = first.acknowledge();
+    const next = async (): Promise<Delivery> => (await loop.next()).value as Delivery;
+    const answer = (await next()).acknowledge();
     await expect.poll(() => group.acknowledged).toEqual([0]);
     // Its deadline had passed before that was heard.
     call?.write(recordsAt([0], 2));
     expect(await answer).toBe("stale");
-    expect((await loop.next()).value?.offset).toBe(1);
-    const second = loop.next();
-    await expect.poll(() => consumption.outstanding).toBe(1);
-    let isHanded = false;
-    void second.then(() => (isHanded = true));
-    await new Promise((resolve) => setImmediate(resolve));
-    expect(isHanded).toBe(false);
-    call?.write(confirmedMessage({ stale: [0] }));
-    const delivery = (await second).value as Delivery;
-    expect([delivery.offset, delivery.attempt, delivery.signal.aborted]).toEqual([0, 2, false]);
-    const confirmed = delivery.acknowledge();
+    expect((await next()).offset).toBe(1);
+    const second = await next();
+    expect([second.offset, second.attempt]).toEqual([0, 2]);
+    const confirmed = second.acknowledge();
     await expect.poll(() => group.acknowledged).toEqual([0, 1, 0]);
+    // An answer to the first, and then to the second.
+    call?.write(confirmedMessage({ stale: [[0, 1]] }));
     call?.write(confirmedMessage({ acknowledged: [0, 1] }));
     expect(await confirmed).toBe("acknowledged");
     group.isSilent = false;
     await loop.return?.();
+  });
+
+  test("loses what is stale of the attempt that it has, in hand or not, and nothing of another", async () => {
+    const group = scriptedGroup();
+    group.isSilent = true;
+    let call: ConsumeCall | undefined;
+    const { consume } = await open({
+      consume(stream) {
+        call = stream;
+        group.serve(stream, () => {
+          stream.write(startedAt(0));
+          stream.write(recordsAt([0, 1, 2, 3], 2));
+        });
+      },
+    });
+    const consumption = consume();
+    const deliveries = consumption[Symbol.asyncIterator]();
+    const held = (await deliveries.next()).value as Delivery;
+    await expect.poll(() => consumption.outstanding).toBe(4);
+    call?.write(
+      confirmedMessage({
+        stale: [
+          [0, 1],
+          [1, 1],
+          [2, 2],
+          // Any.
+          [3, 0],
+        ],
+      }),
+    );
+    await expect.poll(() => consumption.outstanding).toBe(2);
+    expect(held.signal.aborted).toBe(false);
+    call?.write(confirmedMessage({ stale: [[0, 2]] }));
+    await expect.poll(() => held.signal.aborted).toBe(true);
+    const left = (await deliveries.next()).value as Delivery;
+    expect([left.offset, left.attempt]).toEqual([1, 2]);
+    group.isSilent = false;
+    await deliveries.return?.();
   });
 
   test("says all of one turn in one message, with neighbours as one range", async () => {

@@ -56,19 +56,18 @@ export const windowChanged = (records: number, bytes = 4_194_304): ConsumeRespon
 /** Answers to verdicts on these offsets. */
 export const confirmedMessage = (answers: {
   readonly acknowledged?: readonly number[];
-  readonly stale?: readonly number[];
+  readonly stale?: readonly (readonly [offset: number, attempt: number])[];
 }): ConsumeResponse => {
-  const ranges = (offsets: readonly number[] = []) =>
-    offsets.map((offset) => ({ firstOffset: offset, nextOffset: offset + 1 }));
+  const range = (offset: number) => ({ firstOffset: offset, nextOffset: offset + 1 });
   return {
     ...nothing,
     confirmed: {
-      acknowledged: ranges(answers.acknowledged),
+      acknowledged: (answers.acknowledged ?? []).map(range),
       rejected: [],
       parked: [],
       extended: [],
       released: [],
-      stale: ranges(answers.stale),
+      stale: (answers.stale ?? []).map(([offset, attempt]) => ({ offsets: range(offset), attempt })),
     },
   };
 };
@@ -136,24 +135,34 @@ function note(group: ScriptedGroup, request: ConsumeRequest): void {
   }
 }
 
-function rangesOf(verdicts: readonly { offsets: OffsetRange | undefined }[]) {
+interface Said {
+  readonly offsets: OffsetRange | undefined;
+  readonly attempt: number;
+}
+
+function rangesOf(verdicts: readonly Said[]) {
   return verdicts.map(({ offsets }) => offsets);
 }
 
 function confirm({ stale }: ScriptedGroup, stream: ConsumeCall, request: ConsumeRequest): void {
-  const refused = new RangeSet();
-  const taken = (ranges: readonly (OffsetRange | undefined)[]): OffsetRange[] => {
+  const refused: { offsets: OffsetRange; attempt: number }[] = [];
+  const taken = (verdicts: readonly Said[]): OffsetRange[] => {
     const left = new RangeSet();
-    for (const offset of offsetsOf(ranges)) (stale.has(offset) ? refused : left).add(offset, offset + 1);
+    for (const { offsets, attempt } of verdicts) {
+      for (const offset of offsetsOf([offsets])) {
+        if (stale.has(offset)) refused.push({ offsets: { firstOffset: offset, nextOffset: offset + 1 }, attempt });
+        else left.add(offset, offset + 1);
+      }
+    }
     return [...left];
   };
   const confirmed = {
-    acknowledged: taken(rangesOf(request.acknowledge)),
-    rejected: taken(rangesOf(request.reject)),
-    parked: taken(rangesOf(request.park)),
-    extended: taken(rangesOf(request.extend)),
-    released: taken(rangesOf(request.release)),
-    stale: [...refused],
+    acknowledged: taken(request.acknowledge),
+    rejected: taken(request.reject),
+    parked: taken(request.park),
+    extended: taken(request.extend),
+    released: taken(request.release),
+    stale: refused,
   };
   if (Object.values(confirmed).some((ranges) => ranges.length > 0)) stream.write({ ...nothing, confirmed });
 }

@@ -50,7 +50,7 @@ export interface ConsumeWorker {
   abandon(): void;
 }
 
-const verdicts = ["acknowledged", "rejected", "parked", "extended", "released", "stale"] as const;
+const verdicts = ["acknowledged", "rejected", "parked", "extended", "released"] as const;
 
 /** Consumes, one call after the other, until it is stopped. */
 export function startWorker(options: WorkerOptions): ConsumeWorker {
@@ -154,6 +154,10 @@ class Life {
     const { call } = this;
     if (confirmed !== undefined) {
       for (const verdict of verdicts) this.#takeVerdict(verdict, confirmed[verdict]);
+      this.#takeVerdict(
+        "stale",
+        confirmed.stale.flatMap(({ offsets }) => offsets ?? []),
+      );
     }
     // What was under way when it went is not its own any more.
     if (this.#hasLeft) return;

@@ -317,13 +317,16 @@ async function consumes(): Promise<void> {
   }
   const range = (firstOffset: number) => ({ firstOffset, nextOffset: firstOffset + 1 });
   consume.write({
-    acknowledge: [{ offsets: { firstOffset: 0 }, attempt: 1 }],
+    acknowledge: [
+      { offsets: { firstOffset: 0 }, attempt: 1 },
+      { offsets: { firstOffset: 1 }, attempt: 7 },
+    ],
     park: [{ offsets: { firstOffset: 1 }, reason: "odd" }],
   });
   const isSettled = ({ confirmed }: Consumed) => confirmed.acknowledged.length + confirmed.parked.length === 2;
   expect(await until(messages, (got) => isSettled(got) && got.records.length === 2)).toMatchObject({
     records: [stands(2), stands(3)],
-    confirmed: { acknowledged: [range(0)], parked: [range(1)], stale: [] },
+    confirmed: { acknowledged: [range(0)], parked: [range(1)], stale: [{ offsets: range(1), attempt: 7 }] },
   });
 
   const { session } = started;

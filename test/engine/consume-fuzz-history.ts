@@ -291,7 +291,7 @@ class History {
     if (message.confirmed !== undefined) {
       const told = Object.entries(message.confirmed).filter(([, ranges]) => ranges.length > 0);
       this.#note(
-        `${nameOf(model)} is told ${told.map(([verdict, ranges]) => `${verdict} ${JSON.stringify(ranges.map(({ firstOffset, nextOffset }: { firstOffset: number; nextOffset: number }) => [firstOffset, nextOffset]))}`).join(", ")}`,
+        `${nameOf(model)} is told ${told.map(([verdict, ranges]) => `${verdict} ${JSON.stringify(ranges)}`).join(", ")}`,
       );
       this.#model.told(model, message.confirmed);
     }

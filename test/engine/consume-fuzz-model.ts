@@ -70,6 +70,10 @@ export interface Hold {
 
 interface Said {
   readonly offset: number;
+  /** 0: any. */
+  readonly attempt: number;
+  /** The attempt that its consumer had then; undefined: none that the model knows of. */
+  readonly heldAttempt: number | undefined;
   readonly verdict: Told;
   expect: "done" | "stale" | "either";
   readonly why: CheckName;
@@ -429,6 +433,8 @@ export class ConsumeModel {
       const isOff = expect === "stale" && !this.#parts.isOn(why);
       consumer.said.push({
         offset,
+        attempt,
+        heldAttempt: hold?.attempt,
         verdict,
         expect: isOff ? "either" : expect,
         why,
@@ -478,24 +484,29 @@ export class ConsumeModel {
 
   /** What a consumer is told of its verdicts. */
   told(consumer: ModelConsumer, confirmed: Confirmed): void {
-    for (const [told, ranges] of Object.entries(confirmed) as [Told, readonly OffsetRange[]][]) {
-      for (const { firstOffset, nextOffset } of ranges) {
-        for (let offset = firstOffset; offset < Math.min(nextOffset, this.records.length); offset++) {
-          this.#toldOne(consumer, told, offset);
-        }
+    const { stale, ...taken } = confirmed;
+    const each = (told: Told, { firstOffset, nextOffset }: OffsetRange, attempt: number): void => {
+      for (let offset = firstOffset; offset < Math.min(nextOffset, this.records.length); offset++) {
+        this.#toldOne(consumer, told, offset, attempt);
       }
+    };
+    for (const [told, ranges] of Object.entries(taken) as [Told, readonly OffsetRange[]][]) {
+      for (const range of ranges) each(told, range, 0);
     }
+    for (const { range, attempt } of stale) each("stale", range, attempt);
   }
 
-  #toldOne(consumer: ModelConsumer, told: Told, offset: number): void {
+  #toldOne(consumer: ModelConsumer, told: Told, offset: number, attempt: number): void {
     const record = this.records[offset] as ModelRecord;
     record.wasParkedByWord ||= told === "parked";
-    const matching = consumer.said.filter(
-      (said) => said.offset === offset && (told === "stale" || said.verdict === told),
-    );
+    const isMeant = (said: Said): boolean =>
+      told === "stale"
+        ? said.attempt === attempt || (said.attempt === 0 && said.heldAttempt === attempt)
+        : said.verdict === told;
+    const matching = consumer.said.filter((said) => said.offset === offset && isMeant(said));
     const order = told === "stale" ? ["stale", "either", "done"] : ["done", "either", "stale"];
     const said = order.flatMap((expect) => matching.filter((each) => each.expect === expect))[0];
-    const what = `${nameOf(consumer)} is told ${told} of offset ${offset}`;
+    const what = `${nameOf(consumer)} is told ${told} of offset ${offset}${told === "stale" ? ` at attempt ${attempt}` : ""}`;
     if (said === undefined) {
       if (told === "stale") consumer.lapsed.delete(offset);
       else if (!consumer.unsure.has(offset)) this.#fault("told-unasked", what);

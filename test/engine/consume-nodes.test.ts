@@ -216,8 +216,15 @@ describe("consume on several nodes", () => {
     expect(offsetsOf([taker])).toEqual(range(0, 20));
     taker.acknowledge(...range(0, 20));
     await taker.told("acknowledged", 20);
-    stale.acknowledge(0, 1);
-    expect(await stale.told("stale", 2)).toEqual([0, 1]);
+    stale.say({
+      acknowledge: [{ firstOffset: 0, nextOffset: 2 }],
+      // The next attempt would be the second, but what it had is named.
+      reject: [{ range: { firstOffset: 2, nextOffset: 4 }, delayMs: 0, reason: "" }],
+      park: [{ range: { firstOffset: 4, nextOffset: 5 }, reason: "" }],
+    });
+    expect((await stale.until(({ confirmed }) => confirmed))?.stale).toEqual([
+      { range: { firstOffset: 0, nextOffset: 5 }, attempt: 1 },
+    ]);
     expect(stale.delivered).toHaveLength(5);
     await taker.halfClose();
     await stale.lose();

@@ -251,9 +251,9 @@ describe("consume, what once went wrong", () => {
       onFault: nothing,
     });
     const claim = claimOf("slot", 0);
-    const consumer = consumerOf(1);
+    const told = { consumer: consumerOf(1), verdict: "acknowledged", attempt: 1 } as const;
     let offset = 0;
-    const busy = setInterval(() => writer.acknowledge(recordOf(claim, offset++), consumer), 1);
+    const busy = setInterval(() => writer.acknowledge(recordOf(claim, offset++), told), 1);
     try {
       await sleep(30);
       const before = offset;

@@ -147,7 +147,7 @@ describe.each(databaseKinds)("consume on %s", (kind) => {
       released: [at(0)],
       parked: [at(1)],
       acknowledged: [{ firstOffset: 2, nextOffset: 4 }],
-      stale: [{ firstOffset: 4, nextOffset: 9 }],
+      stale: [{ range: { firstOffset: 4, nextOffset: 9 }, attempt: 0 }],
     });
     // To release is no attempt: nothing was begun.
     if (consumer.delivered.filter(({ offset }) => offset === 0).length === 1) await consumer.take(1);

@@ -73,7 +73,7 @@ export function openConsumer(engine: Engine, opening: ConsumeOpening): TestConsu
     }
     for (const [verdict, ranges] of Object.entries(value.confirmed ?? {})) {
       const offsets = confirmed.get(verdict) ?? [];
-      confirmed.set(verdict, [...offsets, ...(ranges as readonly OffsetRange[]).flatMap(offsetsOf)]);
+      confirmed.set(verdict, [...offsets, ...(ranges as readonly (OffsetRange | DeliveredRange)[]).flatMap(offsetsOf)]);
     }
     return value;
   };
@@ -133,5 +133,7 @@ function delivered(said: OffsetRange | Said): DeliveredRange {
 }
 
 /** What a client made up is as long as it likes. */
-const offsetsOf = ({ firstOffset, nextOffset }: OffsetRange): number[] =>
-  range(firstOffset, Math.min(nextOffset, firstOffset + 10_000));
+function offsetsOf(told: OffsetRange | DeliveredRange): number[] {
+  const { firstOffset, nextOffset } = "range" in told ? told.range : told;
+  return range(firstOffset, Math.min(nextOffset, firstOffset + 10_000));
+}

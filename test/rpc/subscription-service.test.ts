@@ -414,13 +414,19 @@ describe("Consume", () => {
     const { bytes, ends } = framesOf([3, 4, 5], 70);
     const runs = [bytes.subarray(0, ends[0]), bytes.subarray(ends[1])];
     const range = (firstOffset: number) => ({ firstOffset, nextOffset: firstOffset + 1 });
-    const confirmed = {
+    const taken = {
       acknowledged: [range(1)],
       rejected: [range(2)],
       parked: [range(3)],
       extended: [range(4)],
       released: [range(5)],
-      stale: [range(6)],
+    };
+    const confirmed = {
+      ...taken,
+      stale: [
+        { range: range(6), attempt: 2 },
+        { range: range(6), attempt: 0 },
+      ],
     };
     const cursor = { epoch: 9, offset: 70 };
     const server = await startServer({
@@ -463,7 +469,18 @@ describe("Consume", () => {
         ...nothing,
         event: { $case: "started", value: { session: 12, cursor, window, ackDeadline, sharing: Sharing.KEYED } },
       },
-      { ...nothing, records: [{ offset: 70 }, { offset: 72 }], attempt: 3, confirmed },
+      {
+        ...nothing,
+        records: [{ offset: 70 }, { offset: 72 }],
+        attempt: 3,
+        confirmed: {
+          ...taken,
+          stale: [
+            { offsets: range(6), attempt: 2 },
+            { offsets: range(6), attempt: 0 },
+          ],
+        },
+      },
       { ...nothing, event: { $case: "windowChanged", value: window } },
       { ...nothing, event: { $case: "skipped", value: { firstOffset: 1, nextOffset: 4, reason: 1 } } },
       {

@@ -70,11 +70,6 @@ export class Acknowledgements {
     return this.#extended.of(attempt, ms);
   }
 
-  /** Whether a message that was not taken yet says something of this record. */
-  mentions(offset: number): boolean {
-    return this.#all.some((groups) => groups.has(offset));
-  }
-
   /** Takes out the next message: all there is, or as much as fits one. */
   take(): ConsumeRequest {
     const room: Room = { ranges: deliveryBounds.rangesInMessage, bytes: messageBytesMax };
@@ -133,11 +128,6 @@ class Groups {
     if (group === undefined) this.#groups.set(name, (group = { attempt, ms, reason, offsets: new RangeSet() }));
     if (isPlain) this.#plain = group;
     return group.offsets;
-  }
-
-  has(offset: number): boolean {
-    for (const { offsets } of this.#groups.values()) if (offsets.has(offset)) return true;
-    return false;
   }
 
   take(room: Room): Part[] {

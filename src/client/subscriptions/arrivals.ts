@@ -1,5 +1,6 @@
 import type { RangeSet } from "../../core/index.js";
 import type { ReceivedRecord } from "../../wire/index.js";
+import { isMeant } from "./stale-deliveries.js";
 
 /** The records of a message that nobody has begun to work on: `arrived`, as delivery-life.ts has it. */
 export interface Arrival {
@@ -56,11 +57,15 @@ export class Arrivals implements Iterable<Arrival> {
     return from.at === 0 ? from : { ...from, records: from.records.slice(from.at), at: 0 };
   }
 
-  /** Drops the records with these offsets: they are not this consumer's any more, or were redelivered. */
-  drop(offsets: RangeSet): void {
+  /**
+   * Drops the records with these offsets that were delivered with this attempt (0: any): they are not this consumer's any
+   * more, or were redelivered.
+   */
+  drop(offsets: RangeSet, attempt: number): void {
     const lowest = offsets.first;
     if (lowest === undefined) return;
-    const isApart = (arrival: Arrival | undefined) => arrival === undefined || arrival.highest < lowest;
+    const isApart = (arrival: Arrival | undefined) =>
+      arrival === undefined || arrival.highest < lowest || !isMeant(arrival.attempt, attempt);
     if (this.#waiting.every(isApart)) return;
     const left: Arrival[] = [];
     for (let index = this.#head; index < this.#waiting.length; index++) {

@@ -2,9 +2,12 @@ import { type OffsetRange, RangeSet } from "../../core/index.js";
 import type { ConsumeResponse_Confirmed as Confirmed } from "../../gen/millrace/v1/subscription_service.js";
 import type { Held } from "./held.js";
 import { toRange } from "./offset-range.js";
+import { isMeant, type StaleDeliveries } from "./stale-deliveries.js";
 
 /** Waits for the answer to the verdict on one record. */
 interface Waiting {
+  /** The attempt that the verdict is on. */
+  readonly attempt: number;
   readonly taken: () => void;
   readonly stale: () => void;
 }
@@ -30,23 +33,24 @@ export class Confirmations {
       const stale = () => resolve("stale");
       const left = new RangeSet();
       held.addTo(left);
-      if (held.count > 1) this.#many.add({ taken, stale, left, isStale: false });
-      else this.#single.set(left.first as number, { taken, stale });
+      const { attempt } = held;
+      if (held.count > 1) this.#many.add({ attempt, taken, stale, left, isStale: false });
+      else this.#single.set(left.first as number, { attempt, taken, stale });
     });
   }
 
-  confirm({ acknowledged, rejected, parked, released, stale }: Confirmed): void {
+  /** Verdicts that hold. They are answered before their records are redelivered: only one attempt can be meant. */
+  confirm({ acknowledged, rejected, parked, released }: Confirmed): void {
     if (this.#single.size + this.#many.size === 0) return;
     for (const ranges of [acknowledged, rejected, parked, released]) {
-      for (const range of ranges) this.#settle(toRange(range), false);
+      for (const range of ranges) this.#settle(toRange(range), 0, false);
     }
-    for (const range of stale) this.#settle(toRange(range), true);
   }
 
-  /** These records were redelivered: the verdicts on the delivery before came too late. */
-  supersede(redelivered: RangeSet): void {
+  /** These were not this consumer's any more: the verdicts on them came too late. */
+  refuse({ offsets, attempt }: StaleDeliveries): void {
     if (this.#single.size + this.#many.size === 0) return;
-    for (const range of redelivered) this.#settle(range, true);
+    for (const range of offsets) this.#settle(range, attempt, true);
   }
 
   /** Nothing more will be confirmed. */
@@ -57,21 +61,24 @@ export class Confirmations {
     this.#many.clear();
   }
 
-  #settle(range: OffsetRange, isStale: boolean): void {
+  /** `attempt` 0: any. */
+  #settle(range: OffsetRange, attempt: number, isStale: boolean): void {
     const { firstOffset, nextOffset } = range;
     if (nextOffset - firstOffset <= this.#single.size) {
-      for (let offset = firstOffset; offset < nextOffset; offset++) this.#settleOne(offset, isStale);
+      for (let offset = firstOffset; offset < nextOffset; offset++) this.#settleOne(offset, attempt, isStale);
     } else {
       for (const offset of this.#single.keys()) {
-        if (offset >= firstOffset && offset < nextOffset) this.#settleOne(offset, isStale);
+        if (offset >= firstOffset && offset < nextOffset) this.#settleOne(offset, attempt, isStale);
       }
     }
-    for (const waiting of this.#many) this.#settlePart(waiting, range, isStale);
+    for (const waiting of this.#many) {
+      if (isMeant(waiting.attempt, attempt)) this.#settlePart(waiting, range, isStale);
+    }
   }
 
-  #settleOne(offset: number, isStale: boolean): void {
+  #settleOne(offset: number, attempt: number, isStale: boolean): void {
     const waiting = this.#single.get(offset);
-    if (waiting === undefined) return;
+    if (waiting === undefined || !isMeant(waiting.attempt, attempt)) return;
     this.#single.delete(offset);
     if (isStale) waiting.stale();
     else waiting.taken();

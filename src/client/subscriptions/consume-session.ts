@@ -21,7 +21,7 @@ import type { CommittedOutput, Output } from "./output.js";
 import { RequestSender } from "./request-sender.js";
 import { mayEnd, maySay, opening, type SessionEvent, type SessionState, step, termsOf } from "./session-life.js";
 import { SessionRecords } from "./session-records.js";
-import { Unanswered } from "./unanswered.js";
+import { staleDeliveries } from "./stale-deliveries.js";
 import { releaseShare, type WorkingWindow } from "./working-window.js";
 
 export interface ConsumeSessionOptions {
@@ -59,7 +59,6 @@ export class ConsumeSession implements DeliveryCall {
   readonly #options: ConsumeSessionOptions;
   readonly #records = new SessionRecords(this);
   readonly #outbox = new Acknowledgements();
-  readonly #unanswered = new Unanswered();
   readonly #confirmations = new Confirmations();
   readonly #sender: RequestSender;
   readonly #nowMs: () => number;
@@ -219,11 +218,9 @@ export class ConsumeSession implements DeliveryCall {
   }
 
   #receive({ records, attempt }: ConsumeMessage): void {
-    const redelivered = this.#records.takeBack(
-      records,
-      (offset) => this.#unanswered.has(offset) || this.#outbox.mentions(offset),
-    );
-    if (redelivered !== undefined) this.#confirmations.supersede(redelivered);
+    const redelivered = this.#records.takeBack(records);
+    // What was said of the delivery before was said too late.
+    if (redelivered !== undefined) this.#confirmations.refuse({ offsets: redelivered, attempt: 0 });
     const { phase } = this.#state;
     if (phase !== "opening" && phase !== "running") {
       this.#release(records, attempt);
@@ -279,13 +276,15 @@ export class ConsumeSession implements DeliveryCall {
   }
 
   #confirm(confirmed: Confirmed): void {
-    this.#unanswered.answered(confirmed);
     this.#confirmations.confirm(confirmed);
+    for (const stale of staleDeliveries(confirmed.stale)) {
+      this.#confirmations.refuse(stale);
+      this.#records.lose(stale);
+    }
     const { place } = this.#options;
     if (place !== undefined) {
       for (const range of [...confirmed.acknowledged, ...confirmed.parked]) place.done(toRange(range));
     }
-    if (this.#records.answered(confirmed)) this.#options.onRecords();
   }
 
   #tickSoon(): void {
@@ -358,7 +357,6 @@ export class ConsumeSession implements DeliveryCall {
   #takeRequest(): ConsumeRequest | undefined {
     if (!maySay[this.#state.phase] || this.#outbox.isEmpty) return undefined;
     const request = this.#outbox.take();
-    this.#unanswered.sent(request);
     this.#askedRecords = request.window?.records ?? this.#askedRecords;
     return request;
   }

@@ -6,7 +6,13 @@
 import { type OffsetRange, RangeSet, type Window } from "../../core/index.js";
 import { Watch } from "../../streams/index.js";
 import type { Clock } from "../../telemetry/index.js";
-import type { Confirmed, ConsumeEvent, ConsumerFacts, ConsumerWaiting } from "../subscription-engine.js";
+import type {
+  Confirmed,
+  ConsumeEvent,
+  ConsumerFacts,
+  ConsumerWaiting,
+  DeliveredRange,
+} from "../subscription-engine.js";
 import { HeldRuns } from "./held-runs.js";
 import type { OutstandingBudget } from "./outstanding-budget.js";
 import type { HeldRun } from "./record-run.js";
@@ -18,8 +24,8 @@ const stalledMs = 1000;
 /** Events that wait for a consumer that does not read; the oldest are left out beyond that. */
 const eventsMax = 1000;
 
-/** What can be said of records to whom they were handed. */
-export type Verdict = keyof Confirmed;
+/** What a consumer can say of what it was handed, and is told when it holds. */
+export type Verdict = Exclude<keyof Confirmed, "stale">;
 
 export interface ConsumerIdentity {
   /** Differs from those of all other consumers of the group. */
@@ -57,6 +63,8 @@ export class Consumer {
   readonly #told = new Watch(0);
   #events: ConsumeEvent[] = [];
   #confirmed: { readonly [Name in Verdict]?: RangeSet } = {};
+  /** By attempt. */
+  readonly #stale = new Map<number, RangeSet>();
   #onTheWay: readonly OffsetRange[] = [];
   /** When the message under way was handed to the transport, by the monotonic clock; undefined: none is. */
   #sentAtMs: number | undefined;
@@ -159,10 +167,21 @@ export class Consumer {
     this.wake();
   }
 
+  /** It does not have these, or not any more; told with the next message. `attempt`: as DeliveredRange has it. */
+  refuse(attempt: number, first: number, next: number): void {
+    let ranges = this.#stale.get(attempt);
+    if (ranges === undefined) this.#stale.set(attempt, (ranges = new RangeSet()));
+    ranges.add(first, next);
+    this.wake();
+  }
+
   takeConfirmed(): Confirmed | undefined {
     const confirmed = this.#confirmed;
-    if (Object.keys(confirmed).length === 0) return undefined;
+    if (this.#stale.size === 0 && Object.keys(confirmed).length === 0) return undefined;
     this.#confirmed = {};
+    const stale: DeliveredRange[] = [];
+    for (const [attempt, ranges] of this.#stale) for (const range of ranges) stale.push({ range, attempt });
+    this.#stale.clear();
     this.#told.set(0);
     const of = (verdict: Verdict): readonly OffsetRange[] => [...(confirmed[verdict] ?? [])];
     return {
@@ -171,13 +190,16 @@ export class Consumer {
       parked: of("parked"),
       extended: of("extended"),
       released: of("released"),
-      stale: of("stale"),
+      stale,
     };
   }
 
   /** How many ranges it is to be told. */
   get newsCount(): number {
-    return Object.values(this.#confirmed).reduce((count, ranges) => count + ranges.size, this.#events.length);
+    let count = this.#events.length;
+    for (const ranges of Object.values(this.#confirmed)) count += ranges.size;
+    for (const ranges of this.#stale.values()) count += ranges.size;
+    return count;
   }
 
   /** Waits until it has been told what there was to tell. */

@@ -50,12 +50,12 @@ export class HeldRuns {
 
   /**
    * Looks for ranges, which ascend and lie apart. What is here and of the attempt that is asked for is used; of the rest,
-   * `onMissing` is told.
+   * `onMissing` is told, with the range that was asked for.
    */
   use<Asked extends AskedRange>(
     ranges: readonly Asked[],
     use: Use<Asked>,
-    onMissing: (firstOffset: number, nextOffset: number) => void,
+    onMissing: (firstOffset: number, nextOffset: number, asked: Asked) => void,
   ): void {
     const [first] = ranges;
     if (first === undefined) return;
@@ -76,12 +76,12 @@ export class HeldRuns {
           left.push(partOf(run, run.firstOffset, at));
           run = partOf(run, at, run.nextOffset);
         }
-        if (run.firstOffset > at) onMissing(at, run.firstOffset);
+        if (run.firstOffset > at) onMissing(at, run.firstOffset, asked);
         const end = Math.min(run.nextOffset, asked.nextOffset);
         const part = partOf(run, run.firstOffset, end);
         at = end;
         if (asked.attempt !== 0 && asked.attempt !== attemptOf(part)) {
-          onMissing(part.firstOffset, part.nextOffset);
+          onMissing(part.firstOffset, part.nextOffset, asked);
           left.push(part);
         } else {
           this.#count(part, -1);
@@ -93,7 +93,7 @@ export class HeldRuns {
         }
         run = end < run.nextOffset ? partOf(run, end, run.nextOffset) : this.#runs[++index];
       }
-      if (at < asked.nextOffset) onMissing(at, asked.nextOffset);
+      if (at < asked.nextOffset) onMissing(at, asked.nextOffset, asked);
     }
     // Of the run at `index` a part may have been used.
     if (run !== undefined && run !== this.#runs[index]) {

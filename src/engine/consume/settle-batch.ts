@@ -1,6 +1,6 @@
 /** What became of some records, as one write takes it to the database. */
 
-import { type OffsetRange, RangeSet } from "../../core/index.js";
+import { RangeSet } from "../../core/index.js";
 import type { SettleWrite } from "../../store/index.js";
 import type { Claim } from "./claim.js";
 import type { Consumer, Verdict } from "./consumer.js";
@@ -14,6 +14,8 @@ const writtenRowsMax = 5000;
 export interface Told {
   readonly consumer: Consumer;
   readonly verdict: Verdict;
+  /** The attempt that its verdict was on: the run's may be a later one by now. */
+  readonly attempt: number;
 }
 
 /** A run that is to be redelivered. */
@@ -31,8 +33,11 @@ export interface ParkNote {
   readonly told: Told | undefined;
 }
 
-interface Confirmation extends OffsetRange, Told {
+/** Acknowledged records of one attempt, side by side. */
+interface Confirmation extends Omit<Told, "verdict"> {
   readonly claim: Claim;
+  readonly firstOffset: number;
+  nextOffset: number;
 }
 
 export interface SettleBatch {

@@ -9,7 +9,6 @@ import { type SettleOutcome, type SettleWrite, StoreUnavailableError } from "../
 import { backoff, sleep, yieldToEventLoop } from "../../streams/index.js";
 import type { Clock } from "../../telemetry/index.js";
 import type { Claim } from "./claim.js";
-import type { Consumer } from "./consumer.js";
 import type { OutstandingBudget } from "./outstanding-budget.js";
 import { type RecordRun, recordsIn } from "./record-run.js";
 import {
@@ -75,13 +74,13 @@ export class SettleWriter {
   }
 
   /** A run is done, and its consumer is told so after the commit. */
-  acknowledge({ claim, firstOffset, nextOffset }: RecordRun, consumer: Consumer): void {
+  acknowledge({ claim, firstOffset, nextOffset }: RecordRun, { consumer, attempt }: Told): void {
     const batch = this.#pending;
     rangesOf(batch, claim).add(firstOffset, nextOffset);
     const last = batch.confirmations.at(-1);
-    if (last?.claim === claim && last.consumer === consumer && last.nextOffset === firstOffset && isDone(last)) {
-      batch.confirmations[batch.confirmations.length - 1] = { ...last, nextOffset };
-    } else batch.confirmations.push({ claim, consumer, verdict: "acknowledged", firstOffset, nextOffset });
+    const isNext = last?.claim === claim && last.nextOffset === firstOffset;
+    if (isNext && last.consumer === consumer && last.attempt === attempt) last.nextOffset = nextOffset;
+    else batch.confirmations.push({ claim, consumer, attempt, firstOffset, nextOffset });
     batch.records += nextOffset - firstOffset;
     this.#flush(batch.records >= manyRecords);
   }
@@ -245,8 +244,9 @@ export class SettleWriter {
       if (isLost(claim)) this.#parts.onLost(claim);
       else for (const { firstOffset, nextOffset } of ranges) claim.todo.delete(firstOffset, nextOffset);
     }
-    for (const { claim, consumer, verdict, firstOffset, nextOffset } of batch.confirmations) {
-      consumer.confirm(isLost(claim) ? "stale" : verdict, firstOffset, nextOffset);
+    for (const { claim, consumer, attempt, firstOffset, nextOffset } of batch.confirmations) {
+      if (isLost(claim)) consumer.refuse(attempt, firstOffset, nextOffset);
+      else consumer.confirm("acknowledged", firstOffset, nextOffset);
     }
     for (const { run, told } of batch.notes) {
       if (isLost(run.claim)) this.#lose(run, told);
@@ -295,10 +295,6 @@ function runOf({ claim, firstOffset, nextOffset, keyQueue, state }: RecordRun): 
   return { claim, firstOffset, nextOffset, keyQueue, state };
 }
 
-function isDone({ verdict }: Told): boolean {
-  return verdict === "acknowledged";
-}
-
 /** The parts of a run that are in a set, and those that are not. */
 function* split(
   run: RecordRun,
@@ -318,7 +314,9 @@ function* split(
 }
 
 function tell(told: Told | undefined, { firstOffset, nextOffset }: OffsetRange, isStale: boolean): void {
-  told?.consumer.confirm(isStale ? "stale" : told.verdict, firstOffset, nextOffset);
+  if (told === undefined) return;
+  if (isStale) told.consumer.refuse(told.attempt, firstOffset, nextOffset);
+  else told.consumer.confirm(told.verdict, firstOffset, nextOffset);
 }
 
 function tellAll(batch: SettleBatch): void {

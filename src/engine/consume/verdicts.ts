@@ -14,6 +14,7 @@ import type { ReadyRecords } from "./ready-records.js";
 import { type FailureRules, type RecordEvent, step } from "./record-life.js";
 import { attemptOf, type HeldRun, recordsIn, type RecordRun } from "./record-run.js";
 import type { Redelivery } from "./redelivery.js";
+import type { Told } from "./settle-batch.js";
 import type { SettleWriter } from "./settle-writer.js";
 
 /** Runs of consumers that have gone are worked off in such steps, so that others are served in between. */
@@ -104,7 +105,7 @@ export class Verdicts {
       const wasDelivered = run.state.phase === "outstanding";
       if (wasDelivered) consumer.wasLate(this.#parts.policy().ackDeadlineMs);
       // It gets the message when it reads on, and may work on it: so it is told that this is in vain.
-      else consumer.confirm("stale", run.firstOffset, run.nextOffset);
+      else consumer.refuse(attemptOf(run), run.firstOffset, run.nextOffset);
       const reason = `attempt ${attemptOf(run)} by "${consumer.name}" was not acknowledged in time`;
       this.#conclude(run, { type: "deadline", reason }, consumer);
     });
@@ -171,16 +172,17 @@ export class Verdicts {
     consumer.held.use(
       said,
       (run, { event, verdict }) => this.#decide(run, event, consumer, verdict),
-      (first, next) => consumer.confirm("stale", first, next),
+      (first, next, { attempt }) => consumer.refuse(attempt, first, next),
     );
   }
 
   /** A consumer's word on what it has. Gives what it keeps. */
   #decide(run: HeldRun, event: RecordEvent, consumer: Consumer, verdict: Verdict): HeldRun | undefined {
     const { writer, ready, redelivery } = this.#parts;
+    // What its consumer knows it by: a failure counts as another delivery from here on.
+    const told: Told = { consumer, verdict, attempt: attemptOf(run) };
     run.state = step(run.state, event, this.#rulesFor(run));
     const { state } = run;
-    const told = { consumer, verdict };
     switch (state.phase) {
       case "sending":
       case "outstanding":
@@ -189,7 +191,7 @@ export class Verdicts {
       case "settling":
         if (state.isNoted) writer.forgetRetries(run);
         ready.settled(run);
-        writer.acknowledge(run, consumer);
+        writer.acknowledge(run, told);
         consumer.acknowledges();
         return undefined;
       case "noting":
@@ -197,7 +199,7 @@ export class Verdicts {
         ready.failed(run, undefined);
         redelivery.expect(run);
         // What it asked for may not be what it gets: beyond so many parked records, what is parked fails.
-        writer.note(run, state, verdict === "parked" ? { consumer, verdict: "rejected" } : told);
+        writer.note(run, state, verdict === "parked" ? { ...told, verdict: "rejected" } : told);
         return undefined;
       case "parking":
         this.#park(run, state.reason, told);
@@ -230,11 +232,7 @@ export class Verdicts {
     }
   }
 
-  #park(
-    run: RecordRun,
-    reason: string,
-    told: { readonly consumer: Consumer; readonly verdict: Verdict } | undefined,
-  ): void {
+  #park(run: RecordRun, reason: string, told: Told | undefined): void {
     const { writer, redelivery, sharing, onPark } = this.#parts;
     onPark(recordsIn(run));
     redelivery.unexpect(run);

@@ -28,7 +28,7 @@ function encodeConfirmed(confirmed: NonNullable<ConsumeMessage["confirmed"]>): C
     parked: ranges(parked),
     extended: ranges(extended),
     released: ranges(released),
-    stale: ranges(stale),
+    stale: stale.map(({ range, attempt }) => ({ offsets: range, attempt })),
   };
 }
 

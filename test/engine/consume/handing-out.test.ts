@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type DeliveryPolicy, noRetention, type Sharing, type Window } from "../../../src/core/index.js";
+import type { DeliveredRange } from "../../../src/engine/index.js";
 import type { Store } from "../../../src/store/index.js";
 import { type Clock, systemClock } from "../../../src/telemetry/index.js";
 import { createTestDatabase, type TestDatabase } from "../../support/database.js";
@@ -209,18 +210,48 @@ describe("handing out", () => {
       }
       expect((await progressOf(name)).parked).toBe(0);
       // When it reads on, it learns that its work would be in vain.
-      const told = new Set<number>();
+      const told = new Set<string>();
       await stalled.until(({ confirmed }) => {
-        for (const { firstOffset, nextOffset } of confirmed?.stale ?? []) {
-          for (const offset of range(firstOffset, nextOffset)) told.add(offset);
-        }
+        for (const name of namesOf(confirmed?.stale)) told.add(name);
         return told.size >= held.size ? true : undefined;
       });
-      expect([...told].sort()).toEqual([...held].sort());
+      expect([...told].sort()).toEqual([...held].map((offset) => `${offset} at 1`).sort());
       await stalled.lose();
       await other.lose();
     },
   );
+
+  test("what it is told of a delivery that its transport did not take, names that one and not the next", async () => {
+    const topic = await createTopic();
+    await publish(topic, [{}]);
+    const name = await subscribe(topic, "shared");
+    const stalled = await open(name);
+    const told: string[] = [];
+    const until = (isEnough: () => boolean) =>
+      stalled.until(({ confirmed }) => {
+        told.push(...namesOf(confirmed?.stale));
+        return isEnough() ? true : undefined;
+      });
+    // The message is handed to its transport, which does not call back before the deadline.
+    expect(await stalled.take(1)).toEqual([{ offset: 0, attempt: 1 }]);
+    aheadMs = deadlineMs + 1;
+    await expect.poll(async () => (await progressOf(name)).retries).toBe(1);
+    await until(() => told.length > 0 && stalled.delivered.length > 1);
+    expect(told).toEqual(["0 at 1"]);
+    expect(stalled.delivered.at(-1)).toEqual({ offset: 0, attempt: 2 });
+    // It had begun on the first one before it read that.
+    stalled.say({ reject: [{ range: one(0), attempt: 1, delayMs: 0, reason: "too late" }] });
+    await until(() => told.length > 1);
+    expect(told).toEqual(["0 at 1", "0 at 1"]);
+    stalled.say({ acknowledge: [{ range: one(0), attempt: 2 }] });
+    expect(await stalled.told("acknowledged", 1)).toEqual([0]);
+    // Nothing is left of it, which is all that "any" can mean.
+    stalled.say({ acknowledge: [{ range: one(0), attempt: 2 }, one(0)] });
+    told.length = 0;
+    await until(() => told.length > 1);
+    expect(told.sort()).toEqual(["0 at 0", "0 at 2"]);
+    await stalled.lose();
+  });
 
   test("a verdict on an earlier attempt is stale, and settles nothing", async () => {
     const topic = await createTopic();
@@ -290,3 +321,10 @@ describe("handing out", () => {
     await consumer.lose();
   });
 });
+
+/** What is stale, a word for each record. */
+function namesOf(stale: readonly DeliveredRange[] = []): string[] {
+  return stale.flatMap(({ range: { firstOffset, nextOffset }, attempt }) =>
+    range(firstOffset, nextOffset).map((offset) => `${offset} at ${attempt}`),
+  );
+}

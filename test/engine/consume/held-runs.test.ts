@@ -102,16 +102,24 @@ describe("HeldRuns", () => {
               };
               const used: number[] = [];
               const missing: number[] = [];
+              const missed: number[] = [];
               held.use(
-                asked.map((each) => ({ ...each, attempt: command.attempt })),
+                asked.map((each, index) => ({ ...each, attempt: command.attempt, index })),
                 (run) => {
                   used.push(...range(run.firstOffset, run.nextOffset));
                   return command.keep ? run : undefined;
                 },
-                (first, next) => missing.push(...range(first, next)),
+                (first, next, { index }) => {
+                  missing.push(...range(first, next));
+                  missed.push(...range(first, next).map(() => index));
+                },
               );
               expect(used).toEqual(wanted.filter(isMeant));
               expect(missing).toEqual(wanted.filter((each) => !isMeant(each)));
+              // Each with the range that it was asked for by.
+              const askedBy = (each: number): number =>
+                asked.findIndex(({ firstOffset, nextOffset }) => firstOffset <= each && each < nextOffset);
+              expect(missed).toEqual(missing.map(askedBy));
               if (!command.keep) for (const each of used) model.delete(each);
               break;
             }

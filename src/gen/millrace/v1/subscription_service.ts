@@ -288,7 +288,12 @@ export interface ConsumeResponse_Confirmed {
   parked: OffsetRange[];
   extended: OffsetRange[];
   released: OffsetRange[];
-  stale: OffsetRange[];
+  stale: ConsumeResponse_Stale[];
+}
+
+export interface ConsumeResponse_Stale {
+  offsets: OffsetRange | undefined;
+  attempt: number;
 }
 
 export interface ConsumeResponse_Heartbeat {
@@ -4515,7 +4520,7 @@ export const ConsumeResponse_Confirmed: MessageFns<ConsumeResponse_Confirmed> = 
       OffsetRange.encode(v!, writer.uint32(42).fork()).join();
     }
     for (const v of message.stale) {
-      OffsetRange.encode(v!, writer.uint32(50).fork()).join();
+      ConsumeResponse_Stale.encode(v!, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -4578,7 +4583,7 @@ export const ConsumeResponse_Confirmed: MessageFns<ConsumeResponse_Confirmed> = 
               break;
             }
 
-            message.stale.push(OffsetRange.decode(reader, reader.uint32()));
+            message.stale.push(ConsumeResponse_Stale.decode(reader, reader.uint32()));
             continue;
           }
         }
@@ -4608,7 +4613,9 @@ export const ConsumeResponse_Confirmed: MessageFns<ConsumeResponse_Confirmed> = 
       released: globalThis.Array.isArray(object?.released)
         ? object.released.map((e: any) => OffsetRange.fromJSON(e))
         : [],
-      stale: globalThis.Array.isArray(object?.stale) ? object.stale.map((e: any) => OffsetRange.fromJSON(e)) : [],
+      stale: globalThis.Array.isArray(object?.stale)
+        ? object.stale.map((e: any) => ConsumeResponse_Stale.fromJSON(e))
+        : [],
     };
   },
 
@@ -4630,7 +4637,7 @@ export const ConsumeResponse_Confirmed: MessageFns<ConsumeResponse_Confirmed> = 
       obj.released = message.released.map((e) => OffsetRange.toJSON(e));
     }
     if (message.stale?.length) {
-      obj.stale = message.stale.map((e) => OffsetRange.toJSON(e));
+      obj.stale = message.stale.map((e) => ConsumeResponse_Stale.toJSON(e));
     }
     return obj;
   },
@@ -4645,7 +4652,94 @@ export const ConsumeResponse_Confirmed: MessageFns<ConsumeResponse_Confirmed> = 
     message.parked = object.parked?.map((e) => OffsetRange.fromPartial(e)) || [];
     message.extended = object.extended?.map((e) => OffsetRange.fromPartial(e)) || [];
     message.released = object.released?.map((e) => OffsetRange.fromPartial(e)) || [];
-    message.stale = object.stale?.map((e) => OffsetRange.fromPartial(e)) || [];
+    message.stale = object.stale?.map((e) => ConsumeResponse_Stale.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseConsumeResponse_Stale(): ConsumeResponse_Stale {
+  return { offsets: undefined, attempt: 0 };
+}
+
+export const ConsumeResponse_Stale: MessageFns<ConsumeResponse_Stale> = {
+  encode(message: ConsumeResponse_Stale, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.offsets !== undefined) {
+      OffsetRange.encode(message.offsets, writer.uint32(10).fork()).join();
+    }
+    if (message.attempt !== 0) {
+      writer.uint32(16).uint32(message.attempt);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ConsumeResponse_Stale {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConsumeResponse_Stale();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.offsets = OffsetRange.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.attempt = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ConsumeResponse_Stale {
+    return {
+      offsets: isSet(object.offsets) ? OffsetRange.fromJSON(object.offsets) : undefined,
+      attempt: isSet(object.attempt) ? globalThis.Number(object.attempt) : 0,
+    };
+  },
+
+  toJSON(message: ConsumeResponse_Stale): unknown {
+    const obj: any = {};
+    if (message.offsets !== undefined) {
+      obj.offsets = OffsetRange.toJSON(message.offsets);
+    }
+    if (message.attempt !== 0) {
+      obj.attempt = Math.round(message.attempt);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ConsumeResponse_Stale>, I>>(base?: I): ConsumeResponse_Stale {
+    return ConsumeResponse_Stale.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ConsumeResponse_Stale>, I>>(object: I): ConsumeResponse_Stale {
+    const message = createBaseConsumeResponse_Stale();
+    message.offsets = (object.offsets !== undefined && object.offsets !== null)
+      ? OffsetRange.fromPartial(object.offsets)
+      : undefined;
+    message.attempt = object.attempt ?? 0;
     return message;
   },
 };
