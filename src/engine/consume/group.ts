@@ -486,6 +486,8 @@ export class Group {
   /** How much of what is ready one consumer may take, so that others with room get theirs: by their free windows. */
   #shareOf(consumer: Consumer): number {
     if (this.consumers.size === 1 || this.#parts.sharing === "keyed") return Number.POSITIVE_INFINITY;
+    // A message has records of one attempt: what is redelivered is few, and would make a small message for everybody.
+    if (this.#ready.redeliveryCount > 0) return Number.POSITIVE_INFINITY;
     // One whose transport has not taken its last message takes nothing now.
     let room = consumer.room;
     for (const each of this.consumers) if (each !== consumer && !each.isSending) room += each.room;
