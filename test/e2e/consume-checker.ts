@@ -219,11 +219,12 @@ export class ConsumeHistory {
     if (record.attempt > 0) this.counts.again += 1;
     if (record.isAcknowledged) this.#acknowledged -= 1;
     record.isAcknowledged = false;
+    // What was released comes at the attempt that it had, before what is new.
+    if (attempt === 1 && !record.isReleased) this.#highest = Math.max(this.#highest, offset);
     record.attempt = attempt;
     record.isReleased = false;
     record.era = this.#era;
     record.hold = { call, untilMs: event.sinceMs + this.#options.holdMs };
-    if (attempt === 1) this.#highest = Math.max(this.#highest, offset);
     if (event.key === "" || this.#options.sharing !== "keyed") return;
     const key = this.#keyOf(event.key);
     key.handed = key.era === this.#era ? Math.max(key.handed, offset) : offset;

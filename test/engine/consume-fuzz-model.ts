@@ -463,9 +463,11 @@ export class ConsumeModel {
       // What is on its way may be meant, and then it is settled.
       if (hold !== undefined && (isNamed || isOnTheWay)) {
         hold.record.state = "maybe";
-        hold.record.wasParkedByWord ||= verdict === "parked";
         this.#end(hold, "unknown");
       }
+      // Its call may end before it is told.
+      const named = this.records[offset];
+      if (named !== undefined) named.wasParkedByWord ||= verdict === "parked";
       consumer.unsure.add(offset);
       return;
     }
@@ -509,7 +511,8 @@ export class ConsumeModel {
     const what = `${nameOf(consumer)} is told ${told} of offset ${offset}${told === "stale" ? ` at attempt ${attempt}` : ""}`;
     if (said === undefined) {
       if (told === "stale") consumer.lapsed.delete(offset);
-      else if (!consumer.unsure.has(offset)) this.#fault("told-unasked", what);
+      // Each extension has its answer, and what was said of the record meanwhile is forgotten with it.
+      else if (!consumer.unsure.has(offset) && told !== "extended") this.#fault("told-unasked", what);
       return;
     }
     // Ranges are told once, however often they were said.

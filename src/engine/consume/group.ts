@@ -282,10 +282,14 @@ export class Group {
     if (claim.isLost) return;
     claim.isLost = true;
     for (const consumer of this.consumers) {
-      // A redriven claim may go without its slot: its keys are worked on no more.
       consumer.held.takeWhere(
         (run) => run.claim === claim,
-        (run) => this.#ready.settled(run),
+        (run) => {
+          // What its transport has not taken yet, it works on in vain.
+          if (run.state.phase === "sending") consumer.refuse(attemptOf(run), run.firstOffset, run.nextOffset);
+          // A redriven claim may go without its slot: its keys are worked on no more.
+          this.#ready.settled(run);
+        },
       );
     }
     this.#forget(claim);
