@@ -109,7 +109,7 @@ export class Group {
   constructor(parts: GroupParts) {
     this.#parts = parts;
     this.policy = parts.policy;
-    this.#ready = parts.sharing === "keyed" ? new KeyedRecords() : new SpreadRecords();
+    this.#ready = parts.sharing === "keyed" ? new KeyedRecords() : new SpreadRecords(parts.sharing === "exclusive");
     this.#recent = new RecentFrames(Math.floor(parts.limits.consumeAheadBytes / 4));
     this.writer = new SettleWriter({
       clock: parts.clock,
@@ -230,7 +230,7 @@ export class Group {
       room: Math.min(consumer.room, this.#shareOf(consumer), budget.roomFor(consumer)),
       bytesMax,
       redeliveriesOnly: this.#redeliveriesOnly,
-      untilOffset: this.#redelivery.expectedOffset,
+      untilOffset: this.#untilOffset,
       deadlineMs: clock.monotonicMs() + this.policy.ackDeadlineMs,
       onUnkept: (run) => this.#passOver(run),
     });
@@ -459,7 +459,17 @@ export class Group {
   }
 
   get #redeliveriesOnly(): boolean {
-    return this.#redelivery.backlog >= this.policy.retryBacklog || Number.isFinite(this.#redelivery.expectedOffset);
+    return this.#redelivery.backlog >= this.policy.retryBacklog;
+  }
+
+  /** EXCLUSIVE: from here on nothing is handed out, for what is before it is on its way, or is not read yet. */
+  get #untilOffset(): number {
+    let until = this.#redelivery.expectedOffset;
+    if (this.#parts.sharing !== "exclusive" || this.#redeliveriesOnly) return until;
+    for (const { kind, unread } of this.claims.values()) {
+      if (kind !== "redriven" && unread.first !== undefined) until = Math.min(until, unread.first);
+    }
+    return until;
   }
 
   /** Settles records that no consumer gets any more, and says so where the topic was trimmed. */
@@ -533,8 +543,11 @@ export class Group {
     if (this.isPaused || this.#end.signal.aborted || !this.#parts.ledger.isHeld || this.writer.isStuck) return false;
     if (this.#redelivery.backlog >= this.policy.retryBacklog || this.writer.backlog >= unwrittenRecordsMax)
       return false;
-    if (!this.#parts.ahead.mayRead(this, this.#ready.bytes)) return false;
-    if (this.#parts.sharing !== "keyed" && this.#ready.count >= this.#wanted) return false;
+    // What is redelivered may have to wait for what is not read yet.
+    const fresh = this.#ready.count - this.#ready.redeliveryCount;
+    if (!this.#parts.ahead.mayRead(this, fresh === 0 ? 0 : this.#ready.bytes)) return false;
+    const ready = this.#parts.sharing === "exclusive" ? fresh : this.#ready.count;
+    if (this.#parts.sharing !== "keyed" && ready >= this.#wanted) return false;
     for (const consumer of this.consumers) if (consumer.room > 0) return true;
     return false;
   }

@@ -46,7 +46,10 @@ export function handOut(parts: HandOutParts, consumer: Consumer, options: HandOu
   let bytes = 0;
   while (room > 0) {
     const next = ready.peek(consumer, redeliveriesOnly);
-    if (next === undefined || next.firstOffset >= untilOffset) break;
+    if (next === undefined) break;
+    // What was redriven is out of its order anyway.
+    const until = next.claim.kind === "redriven" ? Number.POSITIVE_INFINITY : untilOffset;
+    if (next.firstOffset >= until) break;
     const unkept = unkeptRecords(next, isKept);
     if (unkept > 0) {
       const passed = ready.take(consumer, next, unkept);
@@ -57,7 +60,7 @@ export function handOut(parts: HandOutParts, consumer: Consumer, options: HandOu
     const [first] = taken;
     if (first !== undefined && next.state.deliveries !== first.state.deliveries) break;
     const bytesLeft = first === undefined ? Number.POSITIVE_INFINITY : bytesMax - bytes;
-    const roomBefore = Math.min(room, untilOffset - next.firstOffset);
+    const roomBefore = Math.min(room, until - next.firstOffset);
     const count = fittingRecords(next, consumer, { room: roomBefore, bytes: bytesLeft, bytesMax, isKept });
     if (count === 0) break;
     const run = ready.take(consumer, next, count);

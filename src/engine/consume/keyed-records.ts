@@ -37,7 +37,7 @@ interface KeyQueue {
 export class KeyedRecords implements ReadyRecords {
   readonly #queues = new Map<number, KeyQueue>();
   /** Records without a key. */
-  readonly #free = new SpreadRecords();
+  readonly #free = new SpreadRecords(false);
   /** The key queues that are offered to each consumer. */
   #offers = new Map<Consumer, Queue<KeyQueue>>();
   /** Offered while nobody is there to take them. */

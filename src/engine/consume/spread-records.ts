@@ -1,4 +1,7 @@
-/** SHARED and EXCLUSIVE: a consumer with room gets what is next: what is redelivered, by offset, and then what is new. */
+/**
+ * SHARED and EXCLUSIVE: a consumer with room gets what is next. In SHARED that is what is redelivered, by offset, and then
+ * what is new; in EXCLUSIVE it is the lowest offset of both.
+ */
 
 import { Queue } from "../../streams/index.js";
 import type { Claim } from "./claim.js";
@@ -9,10 +12,15 @@ import { bytesOfFrames, cutFront, type ReadyRun, recordsIn } from "./record-run.
 export class SpreadRecords implements ReadyRecords {
   /** By offset. They are few: their owner fetches no more than it has use for. */
   #redeliveries: ReadyRun[] = [];
+  readonly #keepsOrder: boolean;
   readonly #fresh = new Queue<ReadyRun>();
   #count = 0;
   #redeliveryCount = 0;
   #bytes = 0;
+
+  constructor(keepsOrder: boolean) {
+    this.#keepsOrder = keepsOrder;
+  }
 
   get count(): number {
     return this.#count;
@@ -40,7 +48,11 @@ export class SpreadRecords implements ReadyRecords {
   }
 
   peek(_consumer: Consumer, redeliveriesOnly: boolean): ReadyRun | undefined {
-    return this.#redeliveries[0] ?? (redeliveriesOnly ? undefined : this.#fresh.at(0));
+    const [redelivery] = this.#redeliveries;
+    if (redeliveriesOnly) return redelivery;
+    const fresh = this.#fresh.at(0);
+    const isFreshBefore = this.#keepsOrder && fresh !== undefined && fresh.firstOffset < (redelivery?.firstOffset ?? 0);
+    return isFreshBefore ? fresh : (redelivery ?? fresh);
   }
 
   take(_consumer: Consumer, run: ReadyRun, count: number): ReadyRun {

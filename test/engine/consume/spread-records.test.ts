@@ -24,7 +24,7 @@ function runOf(claim: Claim, firstOffset: number, count: number): ReadyRun {
 
 describe("SpreadRecords", () => {
   test("gives what is redelivered by its offset, whenever it came, and then what is new", () => {
-    const [ready, claim] = [new SpreadRecords(), claimOf(1)];
+    const [ready, claim] = [new SpreadRecords(false), claimOf(1)];
     ready.add(runOf(claim, 20, 3));
     for (const offset of [7, 3, 5]) ready.addRedelivery(runOf(claim, offset, 1));
     const taken: number[] = [];
@@ -35,8 +35,20 @@ describe("SpreadRecords", () => {
     expect([ready.count, ready.redeliveryCount, ready.bytes]).toEqual([0, 0, 0]);
   });
 
+  test("gives the lowest offset where the order has to hold, redelivered or new", () => {
+    const [ready, claim] = [new SpreadRecords(true), claimOf(1)];
+    ready.add(runOf(claim, 20, 1));
+    ready.add(runOf(claim, 22, 1));
+    for (const offset of [21, 3]) ready.addRedelivery(runOf(claim, offset, 1));
+    const taken: number[] = [];
+    for (let run = ready.peek(consumer, false); run !== undefined; run = ready.peek(consumer, false)) {
+      taken.push(ready.take(consumer, run, 1).firstOffset);
+    }
+    expect(taken).toEqual([3, 20, 21, 22]);
+  });
+
   test("drops what is ready of a claim, and counts what is left", () => {
-    const [ready, one, other] = [new SpreadRecords(), claimOf(1), claimOf(2)];
+    const [ready, one, other] = [new SpreadRecords(false), claimOf(1), claimOf(2)];
     ready.add(runOf(one, 20, 3));
     ready.add(runOf(other, 30, 2));
     ready.addRedelivery(runOf(one, 1, 1));
