@@ -127,6 +127,18 @@ class ConsumeCall {
     }
     this.#isHalfClosed = true;
     consumer.wake();
+    if (this.#call.isStored) this.#giveBackUnread();
+  }
+
+  /** A client that half-closes and does not read would keep its records until their deadline, and be to blame for it. */
+  #giveBackUnread(): void {
+    const { membership, consumer } = this.#call;
+    const cancelTimer = this.#parts.clock.startTimer(resetMs, () => {
+      this.#gone.removeEventListener("abort", cancelTimer);
+      if (consumer.isSending && !this.#gone.aborted) membership.group.leave(consumer, false);
+    });
+    this.#gone.addEventListener("abort", cancelTimer, { once: true });
+    if (this.#gone.aborted) cancelTimer();
   }
 
   /** Waits until there is a message; false: the call is done. */
