@@ -208,7 +208,7 @@ export class ConsumeSession implements DeliveryCall {
     }
   }
 
-  /** Measures how fast records are begun: `undefined` says that whoever asked has to wait for more. */
+  /** Measures how fast records are begun. `undefined`: the caller waits for more records. */
   #handed<Item extends Held>(held: Item | undefined): Item | undefined {
     const { window } = this.#options;
     const hasGrown =

@@ -13,7 +13,7 @@
  *
  * - `arrived`: in memory, and nobody has begun to work on it.
  * - `in-hand`: a handler or a loop has it.
- * - `committing`: a Commit is under way. `left`: and whoever worked on it is done with it.
+ * - `committing`: a Commit is under way. `left`: its handler has ended meanwhile.
  * - `uncommitted`: in hand after a Commit that failed. It is not acknowledged by itself: what it led to was not written.
  * - `settled`: the first verdict, which counts. `committed`: the Commit settled it, and there is nothing more to say.
  * - `lost`: its deadline has passed, its call was lost, or it was redelivered.
@@ -44,9 +44,9 @@ export type DeliveryEvent =
   | { readonly type: "handed" }
   /** Its consumer says what is to become of it. */
   | { readonly type: "said"; readonly verdict: Verdict }
-  /** Whoever worked on it is done, without an error. */
+  /** Its handler ended without an error. */
   | { readonly type: "finished" }
-  /** Whoever worked on it threw. */
+  /** Its handler threw. */
   | { readonly type: "failed"; readonly error: unknown }
   | { readonly type: "commit" }
   | { readonly type: "committed" }

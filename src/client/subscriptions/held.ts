@@ -16,7 +16,7 @@ import { reasonOf } from "./reason.js";
 export interface RejectOptions {
   /** When to try again, from now, in milliseconds. Default: as the subscription backs off. */
   readonly delayMs?: number | undefined;
-  /** Why, for whoever finds it parked. It is cut after 1024 bytes. */
+  /** The reason that is kept with the record when it is parked. It is cut after 1024 bytes. */
   readonly reason?: string | undefined;
 }
 

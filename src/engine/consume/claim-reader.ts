@@ -96,7 +96,7 @@ export class ClaimReader {
     } catch (error) {
       if (this.#end.signal.aborted) return;
       const isAway = isTransient(error) || (error instanceof MillraceError && error.code === "database-unavailable");
-      // Whoever asks next tries again.
+      // The next read tries again.
       if (isAway) logger.warn({ err: error, topic: topic.name }, "cannot read for consumers; trying again");
       else onFault(error instanceof Error ? error : new Error("Reading for consumers failed", { cause: error }));
     }

@@ -18,7 +18,7 @@ const reasonMs = 500;
  * So a consumer that half-closes while it has records is heard for this long before they are given back without blame.
  */
 const resetMs = 100;
-/** What a consumer is to be told: beyond so many ranges nothing more is heard of it until it has read them. */
+/** Ranges that may wait to be told to a consumer. Beyond that its requests are not read until it has read them. */
 const newsMost = 10_000;
 
 export interface ConsumeParts {

@@ -43,7 +43,7 @@ import { SettleWriter } from "./settle-writer.js";
 import { SpreadRecords } from "./spread-records.js";
 import { Verdicts } from "./verdicts.js";
 
-/** Acknowledged records that wait for the database: beyond so many nothing is handed out. */
+/** Acknowledged records that may wait for the database. Nothing is handed out beyond that. */
 const unwrittenRecordsMax = 100_000;
 /** Records in memory that are redelivered. */
 const redeliveriesMax = 500;
@@ -52,7 +52,7 @@ const claimRecordsMin = 16;
 /** How often deadlines are looked at: a part of theirs, between these. */
 const sweepMs = { part: 20, min: 20, max: 500 };
 
-/** Whether others settled what a consumer has is asked after a while, and of so many runs at once. */
+/** How long a run is outstanding before the database is asked whether others settled it, and how many it is asked about. */
 const askedAfterMs = 1000;
 const askedRangesMax = 10_000;
 
@@ -69,9 +69,9 @@ export interface GroupParts {
   readonly stampClock: StampClock;
   readonly metrics: Metrics;
   readonly logger: Logger;
-  /** Whether so many more may be parked. */
+  /** Whether this many more records may be parked. */
   readonly mayPark: (records: number) => boolean;
-  /** So many more are. */
+  /** This many more are parked. */
   readonly onPark: (records: number) => void;
 }
 
@@ -308,7 +308,7 @@ export class Group {
     this.#forget(claim);
   }
 
-  /** A Commit settled these, which ascend and lie apart: whoever has them at these attempts has them no more. */
+  /** A Commit settled these, which ascend and lie apart. Consumers lose those that they have at these attempts. */
   settled(ranges: readonly AskedRange[]): void {
     for (const consumer of this.consumers) this.#takeSettled(consumer, ranges, () => true);
     for (const claim of this.claims.values()) {
@@ -365,7 +365,7 @@ export class Group {
     }
   }
 
-  /** Ends all consumers, and this group with them: whoever comes later needs another. */
+  /** Ends all consumers, and this group with them: a consumer that joins later needs another group. */
   failAll(error: Error): void {
     this.isOver = true;
     for (const consumer of this.consumers) consumer.fail(error);
@@ -589,7 +589,7 @@ export class Group {
     this.#schedule();
   };
 
-  /** Keys leave who does not read or says nothing, and return. */
+  /** Shares keys anew when a consumer stopped or began to read, or to answer. */
   #shareAgain(): void {
     if (this.#parts.sharing !== "keyed") return;
     const lively = [...this.consumers].filter((consumer) => consumer.isOpen && isLively(consumer));

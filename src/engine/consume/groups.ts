@@ -31,7 +31,7 @@ export interface ConsumerGroups {
   /** Something of a subscription was changed here (paused, sought, redriven, deleted, …): its group looks at once. */
   nudge(subscriptionId: number): void;
   /**
-   * A Commit settled these records, which a session delivered: whoever had them has them no more. False: it is another
+   * A Commit settled these records, which a session delivered: they are taken off their consumers. False: it is another
    * node's session, which has to be told.
    */
   settledByCommit(subscriptionId: number, session: number, records: readonly SettledRange[]): boolean;
@@ -58,7 +58,7 @@ export interface JoinableGroups extends ConsumerGroups {
     peer: string,
     signal: AbortSignal,
   ): Promise<{ readonly membership: Membership; readonly consumer: Consumer }>;
-  /** Closes groups, whoever still consumes, and ends the node's hold. */
+  /** Closes groups, also those with consumers, and ends the node's hold. */
   close(): Promise<void>;
 }
 
@@ -135,7 +135,7 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
       { retryDelayMs: 100 },
     );
     for (const { group } of entries.values()) group?.group.failAll(error);
-    // Whoever comes now needs a group of the next session.
+    // A consumer that joins now needs a group of the next session.
     for (const [subscriptionId, entry] of entries) close(subscriptionId, entry);
   }
 

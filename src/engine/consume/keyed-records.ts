@@ -30,7 +30,7 @@ interface KeyQueue {
   waiting: Queue<ReadyRun> | undefined;
   /** How many of its records wait for redelivery. */
   held: number;
-  /** Who let a deadline pass. */
+  /** The consumer that let a deadline pass. */
   late: Consumer | undefined;
 }
 
@@ -82,7 +82,7 @@ export class KeyedRecords implements ReadyRecords {
 
   peek(consumer: Consumer, redeliveriesOnly: boolean): ReadyRun | undefined {
     const offers = this.#offers.get(consumer);
-    // Who has no keys now does not read or says nothing: the others are asked for these, too.
+    // A consumer that was left out of the sharing of keys gets records without a key neither.
     const free = offers === undefined ? undefined : this.#free.peek(consumer, redeliveriesOnly);
     if (redeliveriesOnly) this.#turnToRedeliveries(offers);
     for (let queue = offers?.at(0); queue !== undefined; queue = offers?.at(0)) {
@@ -263,7 +263,7 @@ function holds({ claim }: RecordRun): boolean {
   return claim.kind !== "redriven";
 }
 
-/** Who has each bucket. */
+/** The consumer of each bucket. */
 function ownersOf(consumers: readonly Consumer[]): readonly Consumer[] {
   if (consumers.length === 0) return [];
   return Array.from({ length: buckets }, (_, bucket) => bestOf(consumers, bucket) as Consumer);

@@ -11,7 +11,7 @@ import { sleep } from "../../streams/index.js";
 import type { Clock, Logger } from "../../telemetry/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 
-/** It is renewed so many times as often as it has to be. */
+/** How many renewals a lease has time for. */
 const renewals = 3;
 
 export interface NodeSessionParts {

@@ -30,7 +30,7 @@ export interface WindowHolder {
 export interface OutstandingBudget {
   /** How many records it keeps track of. */
   readonly records: number;
-  /** There are so many more, or fewer. */
+  /** Adds to the number of records; a negative number takes away. */
   count(records: number): void;
   /** How many more records a consumer may be handed, as far as the node is concerned. */
   roomFor(consumer: WindowHolder): number;

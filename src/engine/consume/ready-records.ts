@@ -21,7 +21,7 @@ export interface ReadyRecords {
   take(consumer: Consumer, run: ReadyRun, count: number): ReadyRun;
   /** A run that was taken is settled for good. */
   settled(run: RecordRun): void;
-  /** A run that was taken is to be redelivered. `late`: who let its deadline pass. */
+  /** A run that was taken is to be redelivered. `late`: the consumer that let its deadline pass. */
   failed(run: RecordRun, late: Consumer | undefined): void;
   /** A run waits for redelivery from the beginning: it failed before this node had its claim. */
   hold(run: RecordRun): void;

@@ -16,8 +16,8 @@
  * is a failure when the consumer rejects it, parks it, lets its deadline pass or is lost with it; a consumer that leaves
  * in order, and one whose transport never took the message, are not to blame.
  *
- * The functions here are pure, and `step` is total: a phase or an event without its cell does not compile. Whoever holds
- * a run of records writes its state with `step` and nothing else.
+ * The functions here are pure, and `step` is total: a phase or an event without its cell does not compile. A
+ * run's holder writes its state with `step` and nothing else.
  */
 
 /** What a record brings from earlier deliveries, whatever its phase. */

@@ -87,7 +87,7 @@ export class SpreadRecords implements ReadyRecords {
     }
   }
 
-  // Whoever asks gets the next one.
+  // The consumer that asks gets the next one.
   share(): void {}
 
   clear(): void {

@@ -1,6 +1,6 @@
 /**
  * What becomes of records that consumers have: what they say, and what is concluded where they say nothing. Each is an
- * event of the record's life; here is decided who has to know of the state that it leads to.
+ * event of the record's life; this file passes the state that it leads to on to what acts on it.
  */
 
 import { type DeliveryPolicy, RangeSet, type Sharing } from "../../core/index.js";
@@ -19,7 +19,7 @@ import type { SettleWriter } from "./settle-writer.js";
 
 /** Runs of consumers that have gone are worked off in such steps, so that others are served in between. */
 const departedRunsPerTurn = 1000;
-/** And they wait while the database is behind by so many records. */
+/** They wait while this many records are not written yet. */
 const unwrittenRecordsMax = 10_000;
 
 export interface VerdictsParts {
@@ -29,9 +29,9 @@ export interface VerdictsParts {
   readonly redelivery: Redelivery;
   readonly writer: SettleWriter;
   readonly budget: OutstandingBudget;
-  /** Whether so many more may be parked. */
+  /** Whether this many more records may be parked. */
   readonly mayPark: (records: number) => boolean;
-  /** So many more are. */
+  /** This many more are parked. */
   readonly onPark: (records: number) => void;
   readonly clock: Clock;
   readonly metrics: Metrics;
@@ -198,7 +198,7 @@ export class Verdicts {
         if (state.reason !== undefined) this.#parts.metrics.recordsFailed.inc(recordsIn(run));
         ready.failed(run, undefined);
         redelivery.expect(run);
-        // What it asked for may not be what it gets: beyond so many parked records, what is parked fails.
+        // Where no more records may be parked, a record that its consumer parks is rejected instead.
         writer.note(run, state, verdict === "parked" ? { ...told, verdict: "rejected" } : told);
         return undefined;
       case "parking":
@@ -215,7 +215,7 @@ export class Verdicts {
     }
   }
 
-  /** What follows where nobody says anything. `late`: who let it come to that. */
+  /** Applies an event that is no verdict. `late`: the consumer that let the deadline pass. */
   #conclude(run: HeldRun, event: RecordEvent, late: Consumer | undefined): void {
     const { writer, ready, redelivery, metrics } = this.#parts;
     run.state = step(run.state, event, this.#rulesFor(run));
