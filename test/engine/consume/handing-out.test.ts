@@ -298,6 +298,29 @@ describe("handing out", () => {
     await consumer.lose();
   });
 
+  test("a record that its consumer released and then committed is not delivered again", async () => {
+    const topic = await createTopic();
+    await publish(topic, [{}, {}]);
+    const name = await subscribe(topic, "shared", { ackDeadlineMs: 60_000 });
+    const consumer = openConsumer(node.engine, {
+      kind: "subscription",
+      subscription: name,
+      consumer: "",
+      window: { records: 1, bytes: 1000 },
+    });
+    const session = await consumer.until(({ event }) => (event?.kind === "started" ? event.session : undefined));
+    expect(await consumer.take(1)).toEqual([{ offset: 0, attempt: 1 }]);
+    consumer.say({ window: { records: 0, bytes: 1000 }, release: [one(0)] });
+    await consumer.told("released", 1);
+    await node.engine.commit({ subscription: name, session, acknowledge: [{ range: one(0), attempt: 1 }], append: [] });
+    consumer.say({ window: { records: 1, bytes: 1000 } });
+    expect(await consumer.take(1)).toEqual([{ offset: 1, attempt: 1 }]);
+    consumer.acknowledge(1);
+    await consumer.told("acknowledged", 1);
+    expect(consumer.delivered).toHaveLength(2);
+    await consumer.lose();
+  });
+
   test("a record is redelivered with its frame as it was, whether or not it is still at hand", async () => {
     const topic = await createTopic();
     await publish(
