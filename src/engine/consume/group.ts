@@ -24,7 +24,7 @@ import type { Clock, Logger, Metrics } from "../../telemetry/index.js";
 import { overError } from "../appender.js";
 import type { PageReader } from "../page-reader.js";
 import type { StampClock } from "../stamp-clock.js";
-import type { ConsumerRequest, ConsumerWaiting, DeliveredRange } from "../subscription-engine.js";
+import type { ConsumerRequest, ConsumerWaiting } from "../subscription-engine.js";
 import type { Topic } from "../topic.js";
 import { Claim } from "./claim.js";
 import { ClaimReader } from "./claim-reader.js";
@@ -34,6 +34,7 @@ import type { AskedRange } from "./held-runs.js";
 import { KeyedRecords } from "./keyed-records.js";
 import type { Ledger } from "./ledger.js";
 import type { OutstandingBudget } from "./outstanding-budget.js";
+import { outstandingUntil } from "./outstanding-records.js";
 import type { ReadAhead } from "./read-ahead.js";
 import type { ReadyRecords } from "./ready-records.js";
 import { RecentFrames } from "./recent-frames.js";
@@ -52,9 +53,8 @@ const claimRecordsMin = 16;
 /** How often deadlines are looked at: a part of theirs, between these. */
 const sweepMs = { part: 20, min: 20, max: 500 };
 
-/** How long a run is outstanding before the database is asked whether others settled it, and how many it is asked about. */
+/** How long a run is outstanding before the database is asked whether others settled it. */
 const askedAfterMs = 1000;
-const askedRangesMax = 10_000;
 
 export interface GroupParts {
   readonly topic: Topic;
@@ -327,34 +327,10 @@ export class Group {
     this.wakeAll();
   }
 
-  /** The slots of the keys of those of these records that consumers have. */
-  outstandingSlots(asked: readonly DeliveredRange[]): Map<number, number> {
-    const slots = new Map<number, number>();
-    const ranges = asked
-      .map(({ range, attempt }) => ({ ...range, attempt }))
-      .sort((one, other) => one.firstOffset - other.firstOffset);
-    const note = (run: HeldRun): HeldRun => {
-      for (let offset = run.firstOffset; offset < run.nextOffset; offset++) slots.set(offset, run.claim.slot);
-      return run;
-    };
-    for (const { held } of this.consumers) held.use(ranges, note, () => undefined);
-    return slots;
-  }
-
-  /** What consumers have had for a while, by claim, as far as it fits one question to the database. */
-  outstanding(): readonly { readonly claimId: number; readonly ranges: readonly OffsetRange[] }[] {
-    const found = new Map<number, OffsetRange[]>();
-    const sinceMs = this.#parts.clock.monotonicMs() + this.policy.ackDeadlineMs - askedAfterMs;
-    let left = askedRangesMax;
-    for (const consumer of this.consumers) {
-      for (const { claim, firstOffset, nextOffset, state } of consumer.held) {
-        if (state.phase !== "outstanding" || state.deadlineMs > sinceMs || left-- <= 0) continue;
-        const ranges = found.get(claim.claimId);
-        if (ranges === undefined) found.set(claim.claimId, [{ firstOffset, nextOffset }]);
-        else ranges.push({ firstOffset, nextOffset });
-      }
-    }
-    return [...found].map(([claimId, ranges]) => ({ claimId, ranges }));
+  /** What consumers have had for a while, by claim. */
+  outstanding(): ReturnType<typeof outstandingUntil> {
+    const nowMs = this.#parts.clock.monotonicMs();
+    return outstandingUntil(this.consumers, nowMs + this.policy.ackDeadlineMs - askedAfterMs);
   }
 
   /** Ends all consumers at once: what they had is taken off them before anybody else gets anything. */

@@ -21,6 +21,7 @@ import { createEphemeralGroup, type EphemeralGroupParts } from "./ephemeral-grou
 import { findSubscription } from "./find-subscription.js";
 import type { Group } from "./group.js";
 import { createNodeSession } from "./node-session.js";
+import { outstandingSlots } from "./outstanding-records.js";
 import { createSettledNotices, takeSettled } from "./settled-notices.js";
 import { SubscriptionGroup } from "./subscription-group.js";
 
@@ -284,7 +285,7 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
     settledByCommit,
     outstandingSlots(subscriptionId, holder, asked) {
       const held = entries.get(subscriptionId)?.group;
-      return held?.session === holder ? held.group.outstandingSlots(asked) : new Map<number, number>();
+      return held?.session === holder ? outstandingSlots(held.group.consumers, asked) : new Map<number, number>();
     },
     async join(opening, peer, signal) {
       const consumer = consumerOf(opening, peer);

@@ -1,0 +1,41 @@
+/** Questions about what the consumers of a group have, all of them together. */
+
+import type { OffsetRange } from "../../core/index.js";
+import type { DeliveredRange } from "../subscription-engine.js";
+import type { Consumer } from "./consumer.js";
+import type { HeldRun } from "./record-run.js";
+
+/** How many runs the database is asked about at once. */
+const askedRangesMax = 10_000;
+
+/** The slots of the keys of those of these records that consumers have. */
+export function outstandingSlots(consumers: Iterable<Consumer>, asked: readonly DeliveredRange[]): Map<number, number> {
+  const slots = new Map<number, number>();
+  const ranges = asked
+    .map(({ range, attempt }) => ({ ...range, attempt }))
+    .sort((one, other) => one.firstOffset - other.firstOffset);
+  const note = (run: HeldRun): HeldRun => {
+    for (let offset = run.firstOffset; offset < run.nextOffset; offset++) slots.set(offset, run.claim.slot);
+    return run;
+  };
+  for (const { held } of consumers) held.use(ranges, note, () => undefined);
+  return slots;
+}
+
+/** What is outstanding until this time at most, by claim, as far as it fits one question to the database. */
+export function outstandingUntil(
+  consumers: Iterable<Consumer>,
+  deadlineMs: number,
+): readonly { readonly claimId: number; readonly ranges: readonly OffsetRange[] }[] {
+  const found = new Map<number, OffsetRange[]>();
+  let left = askedRangesMax;
+  for (const consumer of consumers) {
+    for (const { claim, firstOffset, nextOffset, state } of consumer.held) {
+      if (state.phase !== "outstanding" || state.deadlineMs > deadlineMs || left-- <= 0) continue;
+      const ranges = found.get(claim.claimId);
+      if (ranges === undefined) found.set(claim.claimId, [{ firstOffset, nextOffset }]);
+      else ranges.push({ firstOffset, nextOffset });
+    }
+  }
+  return [...found].map(([claimId, ranges]) => ({ claimId, ranges }));
+}
