@@ -152,8 +152,8 @@ export class Consumer {
   }
 
   /** What it gets of the window that it asked for. */
-  grant(records: number): void {
-    if (records === this.window.records && this.askedWindow.bytes === this.window.bytes) return;
+  grant(records: number, isAnswer: boolean): void {
+    if (!isAnswer && records === this.window.records) return;
     this.window = { records, bytes: this.askedWindow.bytes };
     this.tell({ kind: "window-changed", window: this.window });
   }

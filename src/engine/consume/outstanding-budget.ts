@@ -23,8 +23,8 @@ export interface WindowHolder {
   /** What of it is granted. */
   window: Window;
   readonly held: { readonly records: number };
-  /** Changes what is granted, and tells it. */
-  grant(records: number): void;
+  /** Changes what is granted, and tells it where that is news, or the answer to what was asked for. */
+  grant(records: number, isAnswer: boolean): void;
 }
 
 export interface OutstandingBudget {
@@ -55,7 +55,7 @@ export function createOutstandingBudget({
 
   function grantAll(): void {
     level = state === "plenty" ? Number.POSITIVE_INFINITY : levelOf(consumers, recordsMax);
-    for (const consumer of consumers) consumer.grant(grantOf(consumer));
+    for (const consumer of consumers) consumer.grant(grantOf(consumer), false);
   }
 
   /** Once for all that come and go in a turn of the event loop. */
@@ -85,7 +85,7 @@ export function createOutstandingBudget({
       levelSoon();
     },
     ask(consumer) {
-      consumer.grant(grantOf(consumer));
+      consumer.grant(grantOf(consumer), true);
       levelSoon();
     },
     leave(consumer) {
