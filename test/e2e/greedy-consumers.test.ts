@@ -6,7 +6,7 @@ afterEach(killServerProcesses);
 
 describe("consumers that take all they are given", () => {
   test("are granted less when the node's budget is used up, and say so", async () => {
-    const size = { kind: "durable", calls: 10, records: 2000, budget: 5000 } as const;
+    const size = { kind: "durable", calls: 10, records: 2000, budget: 5000, measuredMs: 500 } as const;
     const { outstanding, granted } = await besideGreedyConsumers(size);
     expect(outstanding).toBeGreaterThan(2500);
     expect(outstanding).toBeLessThanOrEqual(5000 + 10 * 16);

@@ -77,6 +77,8 @@ export interface GreedySize {
   readonly records: number;
   /** `MILLRACE_OUTSTANDING_NODE_RECORDS`. */
   readonly budget: number;
+  /** How long appends are measured, alone, beside the consumers, and after they have left. */
+  readonly measuredMs: number;
 }
 
 /** What was seen. */
@@ -106,12 +108,12 @@ export async function besideGreedyConsumers(size: GreedySize): Promise<GreedyOut
   try {
     await publishTiny(client, size.records);
     if (size.kind === "durable") await subscribeAll(client, size.calls);
-    const { granted: _, ...alone } = await measure(client, server, 3000);
+    const alone = await measure(client, server, size.measuredMs);
     const greedy = startGreedy(server, size);
-    const beside = await measure(client, server, 10_000, greedy.quiet);
+    const beside = await measure(client, server, size.measuredMs, greedy.quiet);
     const outstanding = await gauge(server, "millrace_outstanding_records");
     greedy.cancel();
-    const afterCancel = await measure(client, server, 8000);
+    const afterCancel = await measure(client, server, size.measuredMs);
     await greedy.ended;
     // It was up all the time.
     expect(server.process.exitCode).toBeNull();
@@ -173,7 +175,7 @@ async function measure(client: MillraceClient, server: ServerProcess, ms: number
     rssMiB = Math.max(rssMiB, residentMiB(server));
   }
   tookMs.sort((one, other) => one - other);
-  return { p99Ms: tookMs[Math.floor(tookMs.length * 0.99)] ?? Number.NaN, rssMiB, granted: 0 };
+  return { p99Ms: tookMs[Math.floor(tookMs.length * 0.99)] ?? Number.NaN, rssMiB };
 }
 
 function residentMiB(server: ServerProcess): number {
