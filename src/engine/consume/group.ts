@@ -110,7 +110,7 @@ export class Group {
     this.#parts = parts;
     this.policy = parts.policy;
     this.#ready = parts.sharing === "keyed" ? new KeyedRecords() : new SpreadRecords(parts.sharing === "exclusive");
-    this.#recent = new RecentFrames(Math.floor(parts.limits.consumeAheadBytes / 4));
+    this.#recent = new RecentFrames(Math.floor(parts.limits.consumeAheadBytes / 2));
     this.writer = new SettleWriter({
       clock: parts.clock,
       budget: parts.budget,
@@ -525,7 +525,8 @@ export class Group {
     const ready = this.#parts.sharing === "exclusive" ? fresh : this.#ready.count;
     if (this.#parts.sharing !== "keyed" && ready >= this.#wanted) return false;
     for (const consumer of this.consumers) if (consumer.room > 0) return true;
-    return false;
+    // While consumers work off their windows the next records are read, or each of them waited for the database.
+    return this.#parts.sharing !== "keyed" && this.#handed.now + this.#handed.before > 0;
   }
 
   /** How many records to have ready: as many as windows take, or as were handed out in the last half second. */

@@ -85,10 +85,10 @@ export function bytesOfHeld({ sizes, firstOffset, nextOffset }: HeldRun): number
 /** The part of a run between two offsets that are in it. */
 export function partOf(run: HeldRun, firstOffset: number, nextOffset: number): HeldRun {
   if (firstOffset === run.firstOffset && nextOffset === run.nextOffset) return run;
-  const { sizes } = run;
+  const { claim, keyQueue, state, sizes } = run;
   const from = firstOffset - run.firstOffset;
   const part = typeof sizes === "number" ? sizes : sizes.slice(from, nextOffset - run.firstOffset);
-  return { ...run, firstOffset, nextOffset, sizes: part };
+  return { claim, firstOffset, nextOffset, keyQueue, state, sizes: part };
 }
 
 /** The frames of `count` records by themselves: they hold no page in memory. */

@@ -73,26 +73,29 @@ export class Verdicts {
       let of = heard.get(attempt);
       if (of === undefined) heard.set(attempt, (of = { ranges: new RangeSet(), said: [] }));
       for (const part of of.ranges.missing(range.firstOffset, range.nextOffset)) {
-        of.said.push({ ...part, attempt, verdict, event });
+        const { firstOffset, nextOffset } = part;
+        of.said.push({ firstOffset, nextOffset, attempt, verdict, event });
       }
       of.ranges.add(range.firstOffset, range.nextOffset);
     };
     const apply = (): void => {
       for (const { said } of heard.values()) this.#apply(consumer, said.splice(0));
     };
-    for (const each of request.acknowledge) hear(each, "acknowledged", { type: "acknowledged" });
+    const acknowledged = { type: "acknowledged" } as const;
+    for (const each of request.acknowledge) hear(each, "acknowledged", acknowledged);
     if (request.acknowledgeThrough !== undefined) {
       apply();
       const through = { firstOffset: 0, nextOffset: request.acknowledgeThrough + 1 };
-      consumer.held.take(through, (run) => this.#decide(run, { type: "acknowledged" }, consumer, "acknowledged"));
+      consumer.held.take(through, (run) => this.#decide(run, acknowledged, consumer, "acknowledged"));
     }
-    for (const { delayMs, reason, ...each } of request.reject) {
-      hear(each, "rejected", { type: "rejected", delayMs, reason });
+    for (const each of request.reject) {
+      hear(each, "rejected", { type: "rejected", delayMs: each.delayMs, reason: each.reason });
     }
-    for (const { byMs, ...each } of request.extend) {
-      hear(each, "extended", { type: "extended", deadlineMs: nowMs + (byMs ?? this.#parts.policy().ackDeadlineMs) });
+    for (const each of request.extend) {
+      const deadlineMs = nowMs + (each.byMs ?? this.#parts.policy().ackDeadlineMs);
+      hear(each, "extended", { type: "extended", deadlineMs });
     }
-    for (const { reason, ...each } of request.park) hear(each, "parked", { type: "parked", reason });
+    for (const each of request.park) hear(each, "parked", { type: "parked", reason: each.reason });
     for (const each of request.release) hear(each, "released", { type: "released" });
     apply();
   }

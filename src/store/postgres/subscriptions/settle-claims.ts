@@ -150,7 +150,7 @@ export async function settleClaims(
 function groupedRetries(retries: readonly RetryWrite[]): object[] {
   const groups = new Map<string, { readonly rest: object; readonly offsets: OffsetRange[] }>();
   for (const { firstOffset, nextOffset, ...rest } of retries) {
-    const key = JSON.stringify(rest);
+    const key = `${rest.claimId} ${rest.deliveries} ${rest.failures} ${rest.lane} ${rest.delayMs} ${rest.reason}`;
     const group = groups.get(key);
     if (group !== undefined) group.offsets.push({ firstOffset, nextOffset });
     else groups.set(key, { rest: storable(rest), offsets: [{ firstOffset, nextOffset }] });
