@@ -11,6 +11,8 @@ import type { CheckName } from "./consume-fuzz-checks.js";
 /** How long after a deadline it may be found out, and what follows from it be written. */
 const sweepMs = 600;
 const writeMs = 300;
+/** How long a consumer that half-closed is heard for the reset of a cancel. */
+const halfClosedMs = 100;
 
 export interface ModelPolicy {
   readonly ackDeadlineMs: number;
@@ -565,6 +567,11 @@ export class ConsumeModel {
   halfClosed(consumer: ModelConsumer): void {
     consumer.state = "half-closed";
     for (const hold of consumer.holds.values()) {
+      // It is heard for a moment more: a deadline in it may still count.
+      if (hold.deadlineMs <= this.#nowMs + halfClosedMs) {
+        hold.record.failuresEver += 1;
+        hold.record.failuresPossible += 1;
+      }
       hold.isLeaving = !hold.isUnsure;
       hold.isUnsure = true;
     }
