@@ -103,6 +103,19 @@ export class RangeSet implements Iterable<OffsetRange> {
     if (at < next) yield { firstOffset: at, nextOffset: next };
   }
 
+  /** The parts of a range that are in it. */
+  *common(first: number, next: number): Generator<OffsetRange, void> {
+    for (let index = Math.max(0, this.#indexAfter(first) - 1); index < this.#ranges.length; index++) {
+      const range = this.#ranges[index] as Range;
+      if (range.firstOffset >= next) return;
+      const common = {
+        firstOffset: Math.max(first, range.firstOffset),
+        nextOffset: Math.min(next, range.nextOffset),
+      };
+      if (common.firstOffset < common.nextOffset) yield common;
+    }
+  }
+
   clear(): void {
     this.#ranges.length = 0;
   }

@@ -48,7 +48,6 @@ export type {
   RedriveWrite,
   Retry,
   RetryFrame,
-  RetryPage,
   RetryWrite,
   SettledNotice,
   SettledRange,

@@ -10,7 +10,7 @@
  *   So a claim changes hands only after its holder gave it up, or could have known by its own clock that it was over.
  * - **Fencing.** Every change of a claim asks for the session that holds it, under the claim's row lock. A holder that was
  *   late finds its claim `lost`, and nothing is written.
- * - **Attempts.** A record that was handed out and is to be handed out again has a row in `retries` first. So what somebody
+ * - **Attempts.** A record that was handed out and is to be redelivered is noted in `retries` first. So what somebody
  *   else settled meanwhile (a Commit on another node) is found then, under the same lock, and never delivered again.
  * - **Locks** are taken in this order: subscription, claims by id, then heads of topics by id.
  */
@@ -95,32 +95,27 @@ export interface ClaimHolder {
   readonly session: number | undefined;
 }
 
-/** A record that was handed out, and is to be handed out again. */
+/** Records of a claim that were handed out and are to be redelivered, and that wait alike. */
 export interface Retry {
   readonly claimId: number;
-  readonly offset: number;
+  /** They may be more than the claim has. */
+  readonly ranges: readonly OffsetRange[];
   /** How many attempts are over; 0: it was given back before it counted as one. */
   readonly deliveries: number;
   /** How many of those count as failures. */
   readonly failures: number;
-  /** Not before, microseconds since 1970 by the database's clock. */
-  readonly retryAtMicros: number;
-  /** What of that is left, by the database's clock too: a node's own may be set while the record waits. 0: it is due. */
+  /** What is left of their delay by the database's clock: a node's own may be set while they wait. 0: they are due. */
   readonly delayMs: number;
-  /** The lane of its key; undefined: it has none. */
-  readonly lane: number | undefined;
-}
-
-export interface RetryPage {
-  /** The last one of the page before. Exclusive. */
-  readonly after?: Pick<Retry, "retryAtMicros" | "offset"> | undefined;
-  readonly count: number;
+  /** The lanes of their keys, by offset. One that is missing has none. */
+  readonly lanes: ReadonlyMap<number, number>;
 }
 
 /** Neighbouring records that are to be handed out again, and what is noted of each of them. */
-export interface RetryWrite extends OffsetRange, Omit<Retry, "offset" | "retryAtMicros" | "delayMs"> {
+export interface RetryWrite extends OffsetRange, Pick<Retry, "claimId" | "deliveries" | "failures"> {
   /** From the statement's time on. */
   readonly delayMs: number;
+  /** The lane of their key; undefined: they have none. */
+  readonly lane: number | undefined;
   /** Added to its reasons. Undefined: it did not fail. */
   readonly reason: string | undefined;
 }
@@ -143,8 +138,8 @@ export interface SettleWrite {
   readonly session: number;
   /** Taken out of `todo`. */
   readonly settled: readonly ClaimRanges[];
-  /** Settled offsets that have a row in `retries`, which is deleted. */
-  readonly settledRetries: readonly OffsetRange[];
+  /** Of those, what is noted in `retries`: it is forgotten. */
+  readonly settledRetries: readonly ClaimRanges[];
   /** Each offset once. */
   readonly retries: readonly RetryWrite[];
   readonly parked: readonly ParkWrite[];
@@ -332,8 +327,11 @@ export interface SubscriptionStore {
 
   /** The hot path: one statement, but where something is parked. A claim whose `todo` is empty is deleted. */
   settle(write: SettleWrite): Promise<SettleOutcome>;
-  /** A page of what waits in these claims, by time and offset. */
-  readRetries(subscriptionId: number, claimIds: readonly number[], page: RetryPage): Promise<readonly Retry[]>;
+  /**
+   * What waits in these claims, most deliveries first: of one that is found twice the first counts. It may be more than the
+   * claims have.
+   */
+  readRetries(subscriptionId: number, claimIds: readonly number[]): Promise<readonly Retry[]>;
   /** Records to be handed out again: from where they were redriven, or else from the topic; those that are gone are missing. */
   readRetryFrames(subscriptionId: number, topicId: number, offsets: readonly number[]): Promise<readonly RetryFrame[]>;
 

@@ -120,11 +120,26 @@ export function simulateDatabase(store: Store): SimulatedDatabase {
           });
         });
       },
-      async readRetries(subscriptionId, claimIds, count) {
-        const retries = await own.readRetries(subscriptionId, claimIds, count);
-        return retries.map((retry) => {
-          const retryAtMicros = retryTimes.get(`${subscriptionId}:${retry.offset}`) ?? retry.retryAtMicros;
-          return { ...retry, retryAtMicros, delayMs: Math.max(0, (retryAtMicros - nowMicros()) / 1000) };
+      async readRetries(subscriptionId, claimIds) {
+        const retries = await own.readRetries(subscriptionId, claimIds);
+        const delayOf = (offset: number, otherwise: number) => {
+          const retryAtMicros = retryTimes.get(`${subscriptionId}:${offset}`);
+          return retryAtMicros === undefined ? otherwise : Math.max(0, (retryAtMicros - nowMicros()) / 1000);
+        };
+        return retries.flatMap((retry) => {
+          const parts: { ranges: { firstOffset: number; nextOffset: number }[]; delayMs: number }[] = [];
+          for (const { firstOffset, nextOffset } of retry.ranges) {
+            for (let offset = firstOffset; offset < nextOffset; offset++) {
+              const delayMs = delayOf(offset, retry.delayMs);
+              const last = parts.at(-1);
+              const range = last?.ranges.at(-1);
+              if (last?.delayMs !== delayMs) {
+                parts.push({ ranges: [{ firstOffset: offset, nextOffset: offset + 1 }], delayMs });
+              } else if (range?.nextOffset === offset) range.nextOffset += 1;
+              else last.ranges.push({ firstOffset: offset, nextOffset: offset + 1 });
+            }
+          }
+          return parts.map((part) => ({ ...retry, ...part }));
         });
       },
     };

@@ -86,17 +86,18 @@ CREATE UNIQUE INDEX removals_pkey ON millrace.removals USING btree (topic_id);
 
 create table millrace.retries (
   "subscription_id" bigint not null,
-  "offset" bigint not null,
   "claim_id" bigint not null,
+  "bucket" bigint not null,
+  "retry_id" bigint not null generated always as identity,
+  "offsets" int8multirange not null,
   "deliveries" integer not null,
   "failures" integer not null,
   "retry_time" bigint not null,
-  "lane" bigint,
+  "lanes" jsonb,
   "reasons" text[] not null default '{}'::text[],
   "frame" bytea /* compression lz4, or storage external */
 ) with (fillfactor=80);
-CREATE INDEX retries_claim ON millrace.retries USING btree (subscription_id, claim_id);
-CREATE UNIQUE INDEX retries_pkey ON millrace.retries USING btree (subscription_id, "offset");
+CREATE UNIQUE INDEX retries_pkey ON millrace.retries USING btree (subscription_id, claim_id, bucket, retry_id);
 
 create table millrace.sessions (
   "session" bigint not null,

@@ -166,7 +166,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
       expect(await store.findSubscription(`deleted/${way}`)).toBeUndefined();
       expect(await store.readProgress(subscriptionId)).toBeUndefined();
       expect(await store.syncSubscription(subscriptionId, member(session))).toBeUndefined();
-      expect(await store.readRetries(subscriptionId, [claimId], { count: 10 })).toEqual([]);
+      expect(await store.readRetries(subscriptionId, [claimId])).toEqual([]);
       expect(await store.takeClaims(subscriptionId, session, 1, [claimId])).toEqual([]);
       const all = { subscriptionId, from: 0, until: Infinity, count: 10, bytes: 1000 };
       expect(await store.listParked(all)).toEqual([]);

@@ -1,6 +1,6 @@
 /** Records that are to be redelivered: they wait until their time has come, their frames are found, and they are ready. */
 
-import { RangeSet } from "../../core/index.js";
+import { type OffsetRange, RangeSet } from "../../core/index.js";
 import type { Retry } from "../../store/index.js";
 import type { Clock, Logger } from "../../telemetry/index.js";
 import type { Claim } from "./claim.js";
@@ -106,16 +106,24 @@ export class Redelivery {
   /** What waits in a claim that was just taken. */
   restore(claim: Claim, retries: readonly Retry[]): void {
     const nowMs = this.#parts.clock.monotonicMs();
-    for (const { offset, lane, deliveries, failures, delayMs } of retries) {
-      if (!claim.todo.has(offset)) continue;
-      claim.unread.delete(offset, offset + 1);
+    const left = new RangeSet(claim.todo);
+    for (const { ranges, lanes, deliveries, failures, delayMs } of retries) {
       const dueMs = nowMs + delayMs;
       const state = step(unread, { type: "restored", deliveries, failures, dueMs });
-      const run = { claim, firstOffset: offset, nextOffset: offset + 1, keyQueue: lane, state };
-      this.#parts.ready.hold(run);
-      if (dueMs <= nowMs) this.expect(run);
-      if (state.phase === "waiting") this.#push({ ...run, state, frames: undefined });
+      const parts = ranges.flatMap(({ firstOffset, nextOffset }) => [...left.common(firstOffset, nextOffset)]);
+      for (const part of parts) {
+        left.delete(part.firstOffset, part.nextOffset);
+        claim.unread.delete(part.firstOffset, part.nextOffset);
+        for (const run of byKeyQueue(part, lanes)) this.#restore({ claim, ...run, state }, dueMs <= nowMs);
+      }
     }
+  }
+
+  #restore(run: RecordRun, isDue: boolean): void {
+    this.#parts.ready.hold(run);
+    if (isDue) this.expect(run);
+    const { state } = run;
+    if (state.phase === "waiting") this.#push({ ...run, state, frames: undefined });
   }
 
   drop(claim: Claim): void {
@@ -191,6 +199,17 @@ export class Redelivery {
     if (run.claim.isLost || run.claim.isLeaving) return;
     this.#parts.ready.release(run);
     this.#parts.onUnkept({ ...run, state: step(run.state, { type: "unkept" }) });
+  }
+}
+
+/** A run, or the records of a run one by one where some have a key. */
+function* byKeyQueue(
+  { firstOffset, nextOffset }: OffsetRange,
+  lanes: Retry["lanes"],
+): Generator<Pick<RecordRun, "firstOffset" | "nextOffset" | "keyQueue">, void> {
+  if (lanes.size === 0) return yield { firstOffset, nextOffset, keyQueue: undefined };
+  for (let offset = firstOffset; offset < nextOffset; offset++) {
+    yield { firstOffset: offset, nextOffset: offset + 1, keyQueue: lanes.get(offset) };
   }
 }
 

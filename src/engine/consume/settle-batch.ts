@@ -1,7 +1,7 @@
 /** What became of some records, as one write takes it to the database. */
 
 import { RangeSet } from "../../core/index.js";
-import type { SettleWrite } from "../../store/index.js";
+import type { ClaimRanges, SettleWrite } from "../../store/index.js";
 import type { Claim } from "./claim.js";
 import type { Consumer, Verdict } from "./consumer.js";
 import type { RecordState } from "./record-life.js";
@@ -42,7 +42,7 @@ interface Confirmation extends Omit<Told, "verdict"> {
 
 export interface SettleBatch {
   readonly settled: Map<Claim, RangeSet>;
-  readonly settledRetries: RangeSet;
+  readonly settledRetries: Map<Claim, RangeSet>;
   readonly notes: RetryNote[];
   readonly parked: ParkNote[];
   readonly confirmations: Confirmation[];
@@ -54,7 +54,7 @@ export interface SettleBatch {
 export function emptyBatch(): SettleBatch {
   return {
     settled: new Map(),
-    settledRetries: new RangeSet(),
+    settledRetries: new Map(),
     notes: [],
     parked: [],
     confirmations: [],
@@ -88,10 +88,10 @@ export function rowsIn({ notes, parked }: SettleBatch): number {
   return notes.reduce((sum, { run }) => sum + recordsIn(run), parked.length);
 }
 
-/** What a batch settles of a claim. */
-export function rangesOf(batch: SettleBatch, claim: Claim): RangeSet {
-  let ranges = batch.settled.get(claim);
-  if (ranges === undefined) batch.settled.set(claim, (ranges = new RangeSet()));
+/** What there is of a claim. */
+export function rangesOf(sets: Map<Claim, RangeSet>, claim: Claim): RangeSet {
+  let ranges = sets.get(claim);
+  if (ranges === undefined) sets.set(claim, (ranges = new RangeSet()));
   return ranges;
 }
 
@@ -99,10 +99,14 @@ export function isWorthWriting(batch: SettleBatch): boolean {
   return batch.settled.size > 0 || batch.notes.length > 0 || batch.parked.length > 0;
 }
 
+function claimRanges(sets: ReadonlyMap<Claim, RangeSet>): ClaimRanges[] {
+  return Array.from(sets, ([{ claimId }, ranges]) => ({ claimId, ranges: [...ranges] }));
+}
+
 export function writeOf(batch: SettleBatch): Omit<SettleWrite, "subscriptionId" | "session"> {
   return {
-    settled: [...batch.settled].map(([claim, ranges]) => ({ claimId: claim.claimId, ranges: [...ranges] })),
-    settledRetries: [...batch.settledRetries],
+    settled: claimRanges(batch.settled),
+    settledRetries: claimRanges(batch.settledRetries),
     retries: batch.notes.map(({ run, state: { deliveries, failures, delayMs, reason } }) => ({
       claimId: run.claim.claimId,
       firstOffset: run.firstOffset,

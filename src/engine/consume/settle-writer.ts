@@ -76,7 +76,7 @@ export class SettleWriter {
   /** A run is done, and its consumer is told so after the commit. */
   acknowledge({ claim, firstOffset, nextOffset }: RecordRun, { consumer, attempt }: Told): void {
     const batch = this.#pending;
-    rangesOf(batch, claim).add(firstOffset, nextOffset);
+    rangesOf(batch.settled, claim).add(firstOffset, nextOffset);
     const last = batch.confirmations.at(-1);
     const isNext = last?.claim === claim && last.nextOffset === firstOffset;
     if (isNext && last.consumer === consumer && last.attempt === attempt) last.nextOffset = nextOffset;
@@ -87,12 +87,12 @@ export class SettleWriter {
 
   /** These need no work: written when there is something else to write, or `flush` is called. */
   pass(claim: Claim, first: number, next: number): void {
-    rangesOf(this.#pending, claim).add(first, next);
+    rangesOf(this.#pending.settled, claim).add(first, next);
   }
 
   /** What was noted of a settled run is deleted. */
-  forgetRetries({ firstOffset, nextOffset }: OffsetRange): void {
-    this.#pending.settledRetries.add(firstOffset, nextOffset);
+  forgetRetries({ claim, firstOffset, nextOffset }: RecordRun): void {
+    rangesOf(this.#pending.settledRetries, claim).add(firstOffset, nextOffset);
   }
 
   /** A run is to be redelivered. */

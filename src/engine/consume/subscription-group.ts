@@ -26,8 +26,6 @@ const strayMs = 10_000;
 const toldMost = 100;
 /** How long closing tries to write what is pending. */
 const patienceMs = 5000;
-/** Records that wait in claims that are taken: as many as a subscription may have, and as may be redriven. */
-const retriesMost = 1_000_000;
 
 export interface SubscriptionGroupParts
   extends Omit<GroupParts, "topic" | "sharing" | "policy" | "ledger" | "mayPark" | "onPark"> {
@@ -261,7 +259,7 @@ export class SubscriptionGroup {
     if (taken.length === 0) return;
     const takenIds = taken.map(({ claimId }) => claimId);
     const retries = await lanes
-      .run("live", (store) => store.readRetries(subscriptionId, takenIds, { count: retriesMost }))
+      .run("live", (store) => store.readRetries(subscriptionId, takenIds))
       .catch(async (error: unknown) => {
         await lanes.run("append", (store) => store.releaseClaims(subscriptionId, session, takenIds));
         throw error;

@@ -168,20 +168,24 @@ interface MembersTable {
   facts: string;
 }
 
-/** Records that were handed out, and are to be handed out again. */
+/** Records of a claim that are to be redelivered, and wait alike. */
 interface RetriesTable {
   subscription_id: number;
-  offset: number;
   claim_id: number;
+  /** All of its offsets are in this one: `retry-buckets.ts`. */
+  bucket: number;
+  retry_id: Generated<number>;
+  /** An int8multirange, as text: `offset-ranges.ts`. */
+  offsets: string;
   deliveries: number;
   failures: number;
   /** Microseconds since 1970. */
   retry_time: number;
-  /** Null: it has no key. */
-  lane: number | null;
+  /** By offset, of those that have a key; null: none has. It may have more than `offsets`. */
+  lanes: Readonly<Record<string, number>> | null;
   /** The newest, oldest first. */
   reasons: string[];
-  /** Of a record that was parked before; null: the topic has it. */
+  /** Of a single record that was parked before; null: the topic has it. */
   frame: Buffer | null;
 }
 

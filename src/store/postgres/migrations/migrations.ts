@@ -5,6 +5,7 @@ import { buildStates } from "./004-build-states.js";
 import { addRetention } from "./005-add-retention.js";
 import { addSubscriptions } from "./006-add-subscriptions.js";
 import { addAttempts } from "./007-add-attempts.js";
+import { groupRetries } from "./008-group-retries.js";
 import type { Migration } from "./migration.js";
 
 /** Every migration, by hand and in order. The newest one's number is the schema's version. */
@@ -16,4 +17,5 @@ export const migrations: readonly Migration[] = [
   addRetention,
   addSubscriptions,
   addAttempts,
+  groupRetries,
 ];

@@ -7,6 +7,7 @@ import { prepareStatement } from "../statement.js";
 import { runAppend } from "../statements/append-records.js";
 import { readHeads } from "../statements/read-heads.js";
 import { decodeRanges, encodeRanges, encodeRangesArray, rangesOf } from "./offset-ranges.js";
+import { encodeBuckets } from "./retry-buckets.js";
 import { settleClaims } from "./settle-claims.js";
 
 interface HeldRow {
@@ -31,24 +32,32 @@ order by c.claim_id
 for update of c`,
 });
 
+interface DeliveriesRow {
+  readonly attemptsBefore: number;
+  readonly claimId: number | null;
+  readonly offsets: string | null;
+  readonly deliveries: number | null;
+}
+
 /**
  * What is added to the subscription's attempts, and how many attempts are over at those records that were handed out before;
- * one row without an offset where none was.
+ * one row without offsets where none was.
  *
  * Runs after the lock, so that it sees what the lock waited for. No locks of its own: rows of `retries` are only written
  * under that of their claim. `attempts_before` is that of the claims' generation: a seek raises it in the transaction that
  * deletes all claims, and for that it needs the locks that are held here. One that committed before has deleted the claims;
  * then none is held, and everything is stale. One that waits is not seen.
- * Index: `subscriptions_pkey`, `retries_pkey`; "+ 0" keeps a plan without statistics from walking all rows of the claims.
+ * Index: `subscriptions_pkey`, `retries_pkey`.
  */
 const selectDeliveries = prepareStatement({
   name: "commit_deliveries",
-  values: { subscriptionId: "bigint", offsets: "bigint[]", claimIds: "bigint[]" },
-  build: (value) => sql<{ attemptsBefore: number; offset: number | null; deliveries: number | null }>`
-select s.attempts_before as "attemptsBefore", r."offset", r.deliveries
+  values: { subscriptionId: "bigint", claimIds: "bigint[]", buckets: "bigint[]", offsets: "int8multirange" },
+  build: (value) => sql<DeliveriesRow>`
+select s.attempts_before as "attemptsBefore", r.claim_id as "claimId", (r.offsets * ${value.offsets})::text as offsets,
+  r.deliveries
 from millrace.subscriptions as s
-  left join millrace.retries as r on r.subscription_id = ${value.subscriptionId} and r."offset" = any(${value.offsets})
-    and r.claim_id + 0 = any(${value.claimIds})
+  left join millrace.retries as r on r.subscription_id = ${value.subscriptionId}
+    and r.claim_id = any(${value.claimIds}) and r.bucket = any(${value.buckets}) and r.offsets && ${value.offsets}
 where s.subscription_id = ${value.subscriptionId}`,
 });
 
@@ -96,10 +105,13 @@ async function commitIn(session: Session, claim: CommitClaim, topics: readonly C
     }
   }
 
-  const settled = new Map([...held].map(([claimId, { present }]) => [claimId, { settled: present, retries: [] }]));
-  await settleClaims(session, { subscriptionId, session: claim.session }, settled, [
-    ...rangesOf(known.deliveries.keys()),
-  ]);
+  const settled = new Map(
+    [...held].map(([claimId, { present }]) => {
+      const settledRetries = known.retries.get(claimId) ?? [];
+      return [claimId, { settled: present, settledRetries, retries: [] }];
+    }),
+  );
+  await settleClaims(session, { subscriptionId, session: claim.session }, settled);
   for (const write of writes) {
     if ((await runAppend(session, write)) === "moved") {
       throw new MillraceError(
@@ -133,10 +145,13 @@ async function lockHeld(session: Session, claim: CommitClaim): Promise<ReadonlyM
   return new Map(rows.map((row) => [row.claimId, { slot: row.slot, present: decodeRanges(row.present) }]));
 }
 
-/** By offset, of those that have a row in `retries`. */
+/** What `retries` has of the records. */
 interface Deliveries {
   readonly attemptsBefore: number;
+  /** By offset. */
   readonly deliveries: ReadonlyMap<number, number>;
+  /** By claim. */
+  readonly retries: ReadonlyMap<number, readonly OffsetRange[]>;
 }
 
 async function readDeliveries(
@@ -144,14 +159,26 @@ async function readDeliveries(
   { subscriptionId, records }: CommitClaim,
   claimIds: readonly number[],
 ): Promise<Deliveries> {
+  const offsets = records.map(({ offset }) => offset);
   const rows = await session.run(selectDeliveries, {
     subscriptionId,
-    offsets: `{${records.map(({ offset }) => offset).join(",")}}`,
     claimIds: `{${claimIds.join(",")}}`,
+    buckets: encodeBuckets(offsets),
+    offsets: encodeRanges(rangesOf(offsets)),
   });
   const deliveries = new Map<number, number>();
-  for (const row of rows) if (row.offset !== null) deliveries.set(row.offset, row.deliveries ?? 0);
-  return { attemptsBefore: rows[0]?.attemptsBefore ?? 0, deliveries };
+  const retries = new Map<number, OffsetRange[]>();
+  for (const row of rows) {
+    if (row.claimId === null) continue;
+    const ranges = decodeRanges(row.offsets ?? "{}");
+    retries.set(row.claimId, [...(retries.get(row.claimId) ?? []), ...ranges]);
+    for (const { firstOffset, nextOffset } of ranges) {
+      for (let offset = firstOffset; offset < nextOffset; offset++) {
+        deliveries.set(offset, Math.max(deliveries.get(offset) ?? 0, row.deliveries ?? 0));
+      }
+    }
+  }
+  return { attemptsBefore: rows[0]?.attemptsBefore ?? 0, deliveries, retries };
 }
 
 /** Those that no claim has in their slot, or that are at another attempt. */

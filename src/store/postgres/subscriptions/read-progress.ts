@@ -44,7 +44,14 @@ select ${subscriptionColumns}, ${headColumns}, place.cursor, (
   coalesce(record.start_bytes,
     case when place.cursor >= h.next_offset then h.next_bytes else h.earliest_bytes end) as "cursorBytes",
   record.time as "cursorTimeMicros",
-  (select count(*) from millrace.retries as r where r.subscription_id = ${value.subscriptionId}) as retries,
+  (
+    select coalesce(sum(upper(part) - lower(part)), 0)::bigint
+    from millrace.claims as c cross join lateral (
+      select range_agg(r.offsets) * c.todo as offsets from millrace.retries as r
+      where r.subscription_id = c.subscription_id and r.claim_id = c.claim_id
+    ) as waiting cross join lateral unnest(waiting.offsets) as part
+    where c.subscription_id = ${value.subscriptionId}
+  ) as retries,
   (select count(*) from millrace.parked as p where p.subscription_id = ${value.subscriptionId}) as parked,
   ${membersOf(value.subscriptionId)} as members,
   (extract(epoch from clock_timestamp()) * 1000000)::bigint as "nowMicros"

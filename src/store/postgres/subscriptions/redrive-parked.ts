@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import type { RedriveWrite } from "../../subscription-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
+import { bucketOffsets } from "./retry-buckets.js";
 
 /**
  * Keeps a seek or a deletion from coming in between: it would not see the new claims. Locks: the row of `subscriptions`,
@@ -19,7 +20,7 @@ select 1 from millrace.subscriptions where subscription_id = ${value.subscriptio
  *
  * Locks: the rows of `parked`; of two redrives at once the second finds them gone. Claims of a slot only ever lose
  * offsets (a cut moves them, in one commit), but for a seek and a redrive, so what the snapshot says of them may be too
- * cautious and never wrong. Index: `parked_pkey`, `claims_pkey`, `retries_pkey`.
+ * cautious and never wrong. Index: `parked_pkey`, `claims_pkey`.
  */
 const moveParked = prepareStatement({
   values: { subscriptionId: "bigint", offsets: "bigint[]", delayMs: "bigint", stepMicros: "float8" },
@@ -41,15 +42,14 @@ with claimed as materialized (
   from numbered group by slot
   returning claim_id, slot
 ), waiting as (
-  insert into millrace.retries (subscription_id, "offset", claim_id, deliveries, failures, retry_time, lane, frame)
-  select ${value.subscriptionId}, numbered."offset", added.claim_id, numbered.deliveries, 0,
+  insert into millrace.retries
+    (subscription_id, claim_id, bucket, offsets, deliveries, failures, retry_time, lanes, frame)
+  select ${value.subscriptionId}, added.claim_id, numbered."offset" / ${sql.raw(String(bucketOffsets))},
+    int8multirange(int8range(numbered."offset", numbered."offset" + 1)), numbered.deliveries, 0,
     (extract(epoch from statement_timestamp()) * 1000000)::bigint + ${value.delayMs} * 1000
       + (numbered.index * ${value.stepMicros})::bigint,
-    numbered.lane, numbered.frame
+    case when numbered.lane is not null then jsonb_build_object(numbered."offset", numbered.lane) end, numbered.frame
   from numbered join added on added.slot = numbered.slot
-  on conflict (subscription_id, "offset") do update
-  set claim_id = excluded.claim_id, deliveries = excluded.deliveries, failures = 0, retry_time = excluded.retry_time,
-      lane = excluded.lane, reasons = '{}', frame = excluded.frame
 )
 select count(*) as moved from moved`,
 });

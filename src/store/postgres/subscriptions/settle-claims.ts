@@ -1,28 +1,27 @@
 /**
- * Takes offsets out of claims, and notes what of them is to be handed out again: the hot path of every verdict.
+ * Takes offsets out of claims, and notes what of them is to be redelivered: the hot path of every verdict.
  *
  * **Locks.** The claims' rows, by id, so that two statements that settle the same claims cannot deadlock. Rows of `retries`
  * are locked behind their claim's row, under which alone they are written.
  *
- * **What the statement sees.** Its snapshot may be older than what the lock waited for. Three things do not depend on it:
+ * **What the statement sees.** Its snapshot may be older than what the lock waited for. Two things do not depend on it:
  * - `held` computes from the locked row: a claim that was waited for is read in its newest version (READ COMMITTED checks
  *   the row again), in the condition and in the columns alike. So a claim that has another holder by then, that a Seek
  *   deleted, or of which a Commit settled something, is seen as it is. Every other part of the statement asks `held`, not
  *   `claims`, what is present; its updates of `claims` follow the row to the version that `held` locked.
- * - `noted` inserts. An insert with `on conflict` finds the newest committed row, also one that the snapshot does not show,
- *   and `r.reasons` is that row's. A row that the snapshot shows and a Commit deleted is no conflict.
- * - `forgotten` deletes rows that the snapshot shows; one that a Commit deleted meanwhile is skipped. It cannot miss a row:
- *   rows are inserted by the claim's holder alone, which sends one write after the other. The one exception is a write whose
- *   connection broke and which the server executes later than its repetition. What it inserts then is a row for an offset
- *   that its claim does not have any more, and readers of `retries` leave those out.
+ * - `lessened` and `emptied` follow a row of `retries` likewise. Where a Commit took offsets out of it meanwhile, it may be
+ *   neither, and keep offsets that its claim does not have any more.
+ * They cannot miss a row: rows are inserted by the claim's holder alone, which sends one write after the other. The one
+ * exception is a write whose connection broke and which the server executes later than its repetition.
  *
- * **Late writes.** Such a write may also find the record noted with more deliveries. `noted` keeps the row then: the number
- * of deliveries never falls while a claim lives, or an attempt would be used a second time.
+ * **So what is in `retries`** is true of an offset where its claim still has it, and of two rows that have it the one with
+ * more deliveries is. Whoever reads the table keeps to that. A late write does not take back what was noted with more
+ * deliveries: the number of deliveries never falls while a claim lives, or an attempt would be used a second time.
  *
  * What a claim does not have is told, not what it has: that is hardly ever anything, and writing out ranges is slow.
- * Offsets that are settled by the same write are missing, so no row of `retries` is written and deleted by one statement.
- * Of the locked claims, those that have become empty are deleted, but for the rest and slots; the others are updated
- * (heap-only). A claim with retries alone is locked and not updated.
+ * Offsets that are settled by the same write are missing, so nothing is noted of them.
+ * Of the locked claims, those that have become empty are deleted with what is left in `retries` of them, but for the rest
+ * and slots; the others are updated (heap-only). A claim with retries alone is locked and not updated.
  * Index: `claims_pkey`, `retries_pkey`.
  */
 
@@ -33,6 +32,7 @@ import type { Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { decodeRanges, encodeRanges, encodeRangesArray } from "./offset-ranges.js";
 import { newestReasons, storableText } from "./reasons.js";
+import { cutIntoBuckets } from "./retry-buckets.js";
 
 const claimValues = {
   subscriptionId: "bigint",
@@ -60,6 +60,10 @@ function takeOut(value: ClaimValues): RawBuilder<unknown> {
   delete from millrace.claims as c using held
   where c.subscription_id = ${value.subscriptionId} and c.claim_id = held.claim_id
     and not held.stays and isempty(held.todo)
+), swept as (
+  delete from millrace.retries as r using held
+  where r.subscription_id = ${value.subscriptionId} and r.claim_id = held.claim_id
+    and not held.stays and isempty(held.todo)
 )`;
 }
 
@@ -71,45 +75,87 @@ with ${takeOut(value)}
 select claim_id as "claimId" from held`,
 });
 
+/**
+ * `asked` has a row for each bucket of a claim of which something is settled or noted, `known` what is noted of it so far.
+ * What is noted again is taken out of its row, and put into a new one with the reasons of before.
+ */
 const settleAndNote = prepareStatement({
   name: "settle_and_note",
-  values: { ...claimValues, forgotten: "int8multirange", retries: "jsonb", reasonsMost: "int" },
+  values: {
+    ...claimValues,
+    noted: "int8multirange[]",
+    bucketClaimIds: "bigint[]",
+    buckets: "bigint[]",
+    bucketOffsets: "int8multirange[]",
+    bucketSettled: "int8multirange[]",
+    retries: "jsonb",
+    reasonsMost: "int",
+  },
   build: (value) => sql<{ claimId: number; missing: string }>`
-with ${takeOut(value)}, forgotten as (
-  -- An array, and "+ 0": else a plan without statistics walks all rows of the claim by their index.
-  delete from millrace.retries as r using held
-  where r.subscription_id = ${value.subscriptionId} and r."offset" = any(array(
-      select generate_series(lower(part), upper(part) - 1) from unnest(${value.forgotten}) as part))
-    and r.claim_id + 0 = held.claim_id and held.settled @> r."offset"
+with ${takeOut(value)}, lacking as materialized (
+  select held.claim_id, asked.noted - held.todo as missing
+  from unnest(${value.claimIds}, ${value.noted}) as asked (claim_id, noted)
+    join held on held.claim_id = asked.claim_id
+), asked as materialized (
+  select bucket.* from unnest(${value.bucketClaimIds}, ${value.buckets}, ${value.bucketOffsets}, ${value.bucketSettled})
+      as bucket (claim_id, bucket, offsets, settled)
+    join held on held.claim_id = bucket.claim_id and (held.stays or not isempty(held.todo))
+), known as materialized (
+  select r.claim_id, r.bucket, r.retry_id, r.offsets, r.deliveries, r.reasons, r.frame, asked.settled
+  from asked join millrace.retries as r on r.subscription_id = ${value.subscriptionId}
+    and r.claim_id = asked.claim_id and r.bucket = asked.bucket and r.offsets && asked.offsets
 ), record as materialized (
-  select run.*, each."offset", held.todo @> each."offset" as is_present
-  from jsonb_to_recordset(${value.retries}) as run ("claimId" bigint, offsets int8multirange, deliveries int,
-      failures int, "delayMs" numeric, lane bigint, reason text)
-    join held on held.claim_id = run."claimId"
-    cross join lateral unnest(run.offsets) as part
-    cross join lateral generate_series(lower(part), upper(part) - 1) as each ("offset")
+  select run."claimId" as claim_id, run.bucket, run.offsets - lacking.missing as offsets, run.deliveries, run.failures,
+    ((extract(epoch from statement_timestamp()) + run."delayMs" / 1000) * 1000000)::bigint as retry_time, run.lanes,
+    case when run.reason is null then '{}' else array[run.reason] end as reasons
+  from jsonb_to_recordset(${value.retries}) as run ("claimId" bigint, bucket bigint, offsets int8multirange,
+      deliveries int, failures int, "delayMs" numeric, lanes jsonb, reason text)
+    join lacking on lacking.claim_id = run."claimId"
+), again as materialized (
+  select record.claim_id, record.bucket, known.retry_id, record.offsets * known.offsets as offsets, record.deliveries,
+    record.failures, record.retry_time, record.lanes, known.reasons || record.reasons as reasons, known.frame
+  from record join known on known.claim_id = record.claim_id and known.bucket = record.bucket
+    and known.offsets && record.offsets and known.deliveries <= record.deliveries
+), leaving as materialized (
+  select claim_id, bucket, retry_id, range_agg(offsets) as offsets
+  from (
+    select claim_id, bucket, retry_id, settled as offsets from known
+    union all select claim_id, bucket, retry_id, offsets from again
+  ) as part
+  group by claim_id, bucket, retry_id
+), lessened as (
+  update millrace.retries as r set offsets = r.offsets - leaving.offsets
+  from leaving where r.subscription_id = ${value.subscriptionId} and r.claim_id = leaving.claim_id
+    and r.bucket = leaving.bucket and r.retry_id = leaving.retry_id and r.offsets && leaving.offsets
+    and not r.offsets <@ leaving.offsets
+), emptied as (
+  delete from millrace.retries as r using leaving
+  where r.subscription_id = ${value.subscriptionId} and r.claim_id = leaving.claim_id
+    and r.bucket = leaving.bucket and r.retry_id = leaving.retry_id and r.offsets <@ leaving.offsets
 ), noted as (
-  insert into millrace.retries as r (subscription_id, "offset", claim_id, deliveries, failures, retry_time, lane, reasons)
-  select ${value.subscriptionId}, "offset", "claimId", deliveries, failures,
-    ((extract(epoch from statement_timestamp()) + "delayMs" / 1000) * 1000000)::bigint, lane,
-    case when reason is null then '{}' else array[reason] end
-  from record where is_present
-  on conflict (subscription_id, "offset") do update
-  set claim_id = excluded.claim_id, deliveries = excluded.deliveries, failures = excluded.failures,
-      retry_time = excluded.retry_time, lane = excluded.lane,
-      reasons = ${newestReasons(sql`r.reasons || excluded.reasons`, value.reasonsMost)}
-  where r.claim_id <> excluded.claim_id or r.deliveries <= excluded.deliveries
+  insert into millrace.retries
+    (subscription_id, claim_id, bucket, offsets, deliveries, failures, retry_time, lanes, reasons, frame)
+  select ${value.subscriptionId}, claim_id, bucket, offsets, deliveries, failures, retry_time, lanes,
+    ${newestReasons(sql`reasons`, value.reasonsMost)}, frame
+  from (
+    select claim_id, bucket, offsets - coalesce((
+        select range_agg(known.offsets) from known
+        where known.claim_id = record.claim_id and known.bucket = record.bucket
+      ), '{}') as offsets, deliveries, failures, retry_time, lanes, reasons, null::bytea as frame
+    from record
+    union all
+    select claim_id, bucket, offsets, deliveries, failures, retry_time, lanes, reasons, frame from again
+  ) as run
+  where not isempty(offsets)
 )
-select held.claim_id as "claimId", coalesce((
-    select range_agg(int8range("offset", "offset" + 1)) from record
-    where "claimId" = held.claim_id and not is_present
-  ), '{}')::text as missing
-from held`,
+select claim_id as "claimId", missing::text as missing from lacking`,
 });
 
 /** What a claim is asked for. */
 export interface ClaimWrite {
   readonly settled: readonly OffsetRange[];
+  /** Of those, what is noted in `retries`. */
+  readonly settledRetries: readonly OffsetRange[];
   readonly retries: readonly RetryWrite[];
 }
 
@@ -119,12 +165,11 @@ export interface SettledClaim {
   readonly missing: readonly OffsetRange[];
 }
 
-/** Gives the claims that were this session's. `forgotten`: offsets among those settled that have a row in `retries`. */
+/** Gives the claims that were this session's. */
 export async function settleClaims(
   session: Pick<Session, "run">,
   holder: { readonly subscriptionId: number; readonly session: number },
   claims: ReadonlyMap<number, ClaimWrite>,
-  forgotten: readonly OffsetRange[],
 ): Promise<ReadonlyMap<number, SettledClaim>> {
   const writes = [...claims.values()];
   const values = {
@@ -132,32 +177,74 @@ export async function settleClaims(
     claimIds: `{${[...claims.keys()].join(",")}}`,
     settled: encodeRangesArray(writes.map(({ settled }) => encodeRanges(settled))),
   };
-  const retries = writes.flatMap((write) => write.retries);
-  if (forgotten.length === 0 && retries.length === 0) {
+  if (writes.every(({ settledRetries, retries }) => settledRetries.length === 0 && retries.length === 0)) {
     const rows = await session.run(settleAlone, values);
     return new Map(rows.map(({ claimId }) => [claimId, { missing: [] }]));
   }
+  const buckets = [...claims].flatMap(([claimId, write]) => [...bucketsOf(claimId, write)]);
   const rows = await session.run(settleAndNote, {
     ...values,
-    forgotten: encodeRanges(forgotten),
-    retries: JSON.stringify(groupedRetries(retries)),
+    noted: encodeRangesArray(writes.map(({ retries }) => encodeRanges(retries))),
+    bucketClaimIds: `{${buckets.map(({ claimId }) => claimId).join(",")}}`,
+    buckets: `{${buckets.map(({ bucket }) => bucket).join(",")}}`,
+    bucketOffsets: encodeRangesArray(buckets.map(({ offsets }) => encodeRanges(offsets))),
+    bucketSettled: encodeRangesArray(buckets.map(({ settled }) => encodeRanges(settled))),
+    retries: JSON.stringify(buckets.flatMap(({ rows: noted }) => [...noted.values()].map(encodeRow))),
     reasonsMost: deliveryBounds.reasons,
   });
   return new Map(rows.map(({ claimId, missing }) => [claimId, { missing: decodeRanges(missing) }]));
 }
 
-/** Retries that differ in their offsets alone are written as one: to read a long text takes longer than to insert the rows. */
-function groupedRetries(retries: readonly RetryWrite[]): object[] {
-  const groups = new Map<string, { readonly rest: object; readonly offsets: OffsetRange[] }>();
-  for (const { firstOffset, nextOffset, ...rest } of retries) {
-    const key = `${rest.claimId} ${rest.deliveries} ${rest.failures} ${rest.lane} ${rest.delayMs} ${rest.reason}`;
-    const group = groups.get(key);
-    if (group !== undefined) group.offsets.push({ firstOffset, nextOffset });
-    else groups.set(key, { rest: storable(rest), offsets: [{ firstOffset, nextOffset }] });
-  }
-  return [...groups.values()].map(({ rest, offsets }) => ({ ...rest, offsets: encodeRanges(offsets) }));
+/** What is said of a bucket of a claim. */
+interface BucketWrite {
+  readonly claimId: number;
+  readonly bucket: number;
+  readonly offsets: OffsetRange[];
+  readonly settled: OffsetRange[];
+  /** By what they share. */
+  readonly rows: Map<string, RetryRow>;
 }
 
-function storable<Retry extends Pick<RetryWrite, "reason">>(retry: Retry): Retry {
-  return retry.reason === undefined ? retry : { ...retry, reason: storableText(retry.reason) };
+/** Records that wait alike. */
+interface RetryRow extends Omit<RetryWrite, "firstOffset" | "nextOffset" | "lane"> {
+  readonly bucket: number;
+  readonly offsets: OffsetRange[];
+  readonly lanes: Map<number, number>;
+}
+
+function bucketsOf(claimId: number, { settledRetries, retries }: ClaimWrite): Iterable<BucketWrite> {
+  const buckets = new Map<number, BucketWrite>();
+  const of = (bucket: number): BucketWrite => {
+    let write = buckets.get(bucket);
+    if (write === undefined) {
+      buckets.set(bucket, (write = { claimId, bucket, offsets: [], settled: [], rows: new Map() }));
+    }
+    return write;
+  };
+  for (const { bucket, range } of cutIntoBuckets(settledRetries)) {
+    const { offsets, settled } = of(bucket);
+    offsets.push(range);
+    settled.push(range);
+  }
+  for (const { firstOffset, nextOffset, lane, ...alike } of retries) {
+    const key = `${alike.deliveries} ${alike.failures} ${alike.delayMs} ${alike.reason}`;
+    for (const { bucket, range } of cutIntoBuckets([{ firstOffset, nextOffset }])) {
+      const { offsets, rows } = of(bucket);
+      offsets.push(range);
+      let row = rows.get(key);
+      if (row === undefined) rows.set(key, (row = { ...alike, bucket, offsets: [], lanes: new Map() }));
+      row.offsets.push(range);
+      if (lane !== undefined) for (let at = range.firstOffset; at < range.nextOffset; at++) row.lanes.set(at, lane);
+    }
+  }
+  return buckets.values();
+}
+
+function encodeRow({ offsets, lanes, reason, ...rest }: RetryRow): object {
+  return {
+    ...rest,
+    offsets: encodeRanges(offsets),
+    lanes: lanes.size === 0 ? undefined : Object.fromEntries(lanes),
+    reason: reason && storableText(reason),
+  };
 }

@@ -9,6 +9,7 @@ import { type ClaimWrite, type SettledClaim, settleClaims } from "./settle-claim
 /** What each claim is asked for, while it is gathered. */
 interface GatheredClaim extends ClaimWrite {
   readonly settled: OffsetRange[];
+  readonly settledRetries: OffsetRange[];
   readonly retries: RetryWrite[];
 }
 
@@ -19,7 +20,7 @@ export async function settle(database: Database, write: SettleWrite): Promise<Se
   const claims = claimsOf(write);
   if (write.parked.length > 0) return database.transaction((session) => settleAndPark(session, write, claims));
   if (claims.size === 0) return { lostClaims: [], settledElsewhere: [], gone: [] };
-  const held = await settleClaims(database, holderOf(write), claims, write.settledRetries);
+  const held = await settleClaims(database, holderOf(write), claims);
   return { ...outcomeOf(claims, held, new RangeSet()), gone: [] };
 }
 
@@ -28,13 +29,17 @@ const holderOf = ({ subscriptionId, session }: SettleWrite) => ({ subscriptionId
 function claimsOf(write: SettleWrite): Claims {
   const claims = new Map<number, GatheredClaim>();
   const of = (claimId: number): GatheredClaim => {
-    const known = claims.get(claimId) ?? { settled: [], retries: [] };
+    const known = claims.get(claimId) ?? { settled: [], settledRetries: [], retries: [] };
     claims.set(claimId, known);
     return known;
   };
   for (const { claimId, ranges } of write.settled) {
     const { settled } = of(claimId);
     for (const range of ranges) settled.push(range);
+  }
+  for (const { claimId, ranges } of write.settledRetries) {
+    const { settledRetries } = of(claimId);
+    for (const range of ranges) settledRetries.push(range);
   }
   for (const retry of write.retries) of(retry.claimId).retries.push(retry);
   for (const { claimId } of write.parked) of(claimId);
@@ -51,9 +56,11 @@ async function settleAndPark(session: Session, write: SettleWrite, claims: Claim
   }
   const parked = write.parked.filter(({ claimId, offset }) => locked.get(claimId)?.has(offset) === true);
   const gone = parked.length === 0 ? [] : await parkRecords(session, write.subscriptionId, parked);
-  for (const { claimId, offset } of parked) claims.get(claimId)?.settled.push(...rangesOf([offset]));
-  const forgotten = [...write.settledRetries, ...rangesOf(parked.map(({ offset }) => offset))];
-  const held = await settleClaims(session, holderOf(write), claims, forgotten);
+  for (const { claimId, offset } of parked) {
+    claims.get(claimId)?.settled.push(...rangesOf([offset]));
+    claims.get(claimId)?.settledRetries.push(...rangesOf([offset]));
+  }
+  const held = await settleClaims(session, holderOf(write), claims);
   const elsewhere = new RangeSet();
   for (const { claimId, offset } of write.parked) {
     if (locked.get(claimId)?.has(offset) === false) elsewhere.add(offset, offset + 1);

@@ -49,7 +49,7 @@ export function subscriptionStoreOn(database: Database): SubscriptionStore {
     claimBlock: (request) => claimBlock(database, request),
     releaseClaims: (subscriptionId, session, claimIds) => releaseClaims(database, subscriptionId, session, claimIds),
     settle: (write) => settle(database, write),
-    readRetries: (subscriptionId, claimIds, page) => readRetries(database, subscriptionId, claimIds, page),
+    readRetries: (subscriptionId, claimIds) => readRetries(database, subscriptionId, claimIds),
     readRetryFrames: (subscriptionId, topicId, offsets) => readRetryFrames(database, subscriptionId, topicId, offsets),
     listParked: (request) => listParked(database, request),
     discardParked: (subscriptionId, offsets) => discardParked(database, subscriptionId, offsets),
