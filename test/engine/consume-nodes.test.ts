@@ -47,6 +47,15 @@ describe("consume on several nodes", () => {
     return openConsumer(engine, { kind: "subscription", subscription, consumer: "", window });
   }
 
+  /** The session that consumes it. A node says so a moment after it has handed out the first records. */
+  async function memberOf(subscriptionId: number): Promise<number> {
+    for (;;) {
+      const progress = await (stores[0] as Store).readProgress(subscriptionId);
+      const [member] = progress?.members ?? [];
+      if (member !== undefined) return member.session;
+    }
+  }
+
   /** Acknowledges all that comes, until so many have come to all of them together. */
   async function consumeAll(consumers: readonly TestConsumer[], count: number): Promise<void> {
     const total = (): number => consumers.reduce((sum, { delivered }) => sum + delivered.length, 0);
@@ -208,8 +217,7 @@ describe("consume on several nodes", () => {
     aheadMs = 700_000;
     // As the other node would see it, had the lease been that of now.
     const { subscriptionId } = await frozen.engine.subscriptions.get(name);
-    const { members = [] } = (await (stores[0] as Store).readProgress(subscriptionId)) ?? {};
-    await (stores[1] as Store).renewSession(members[0]?.session ?? 0, 1);
+    await (stores[1] as Store).renewSession(await memberOf(subscriptionId), 1);
     const other = await openNode(1, { sessionLeaseMs: 1000 });
     const taker = open(other, name, 100);
     await taker.take(20);
