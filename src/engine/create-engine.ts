@@ -55,8 +55,11 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
   const tails = createTailBudget(limits);
   const pageBudget = createPageBudget(limits);
   const publishBudget = createPublishBudget(limits);
-  const stampClock = createStampClock(clock, (aheadMicros) =>
-    logger.warn({ ahead_seconds: aheadMicros / 1e6 }, "the clock jumped ahead of the database's and is not believed"),
+  const stampClock = createStampClock(clock, await lanes.run("live", (db) => db.now()), (aheadMicros) =>
+    logger.warn(
+      { ahead_seconds: aheadMicros / 1e6 },
+      "this machine's clock and the database's do not agree; records are stamped by the database's",
+    ),
   );
   const ending = new AbortController();
   const background = trackTasks((error) => logger.error({ err: error }, "background work failed"));
@@ -102,7 +105,6 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
     await lanes.run("append", (db) => db.renewEpoch(topic.topicId, topic.epoch, randomEpoch()));
   }
 
-  stampClock.anchor(await lanes.run("live", (db) => db.now()));
   background.track(pollHeads({ lanes, cache, limits, clock, logger }, ending.signal));
   background.track(housekeeping.run(ending.signal));
   background.track(stateBuilder.run(ending.signal));

@@ -1,44 +1,52 @@
 /**
- * The time that records are stamped with. Time never goes backwards within a topic, so one node with a clock far ahead
- * would spoil a topic for good: a wall clock that is more than a minute ahead of what the database said, plus the time
- * that has passed since, is not believed, and that sum is used instead (design §3).
+ * The time that records are stamped with, and that ages and lifetimes are reckoned from: the database's, which all nodes
+ * share. A node asks for it now and then, and adds what has passed since. Its own wall clock decides nothing: one that is
+ * behind would have other nodes remove its records at once, and one that is ahead would spoil its topics for good, since
+ * time never goes backwards within a topic.
  */
 
 import type { Clock } from "../telemetry/index.js";
 
-const aheadMicrosMax = 60_000_000;
+/** The operator is told of a wall clock that is further from the database's. */
+const apartMicrosMax = 60_000_000;
+/** How coarse the clock is that goes on while the machine sleeps. */
+const bootCoarseMs = 1000;
 
 export interface StampClock {
   /** Microseconds since 1970. */
   now(): number;
-  /** What the database's clock says now: the anchor for what the wall clock may claim. */
+  /** What the database's clock says now. */
   anchor(databaseMicros: number): void;
 }
 
+/** `onApart` is told once, until they agree again: how far the wall clock is ahead of the database's. */
 export function createStampClock(
-  clock: Pick<Clock, "wallMicros" | "monotonicMs">,
-  onDisbelief: (aheadMicros: number) => void,
+  clock: Pick<Clock, "wallMicros" | "monotonicMs" | "bootMs">,
+  databaseMicros: number,
+  onApart: (aheadMicros: number) => void,
 ): StampClock {
-  let anchorMicros: number | undefined;
+  let anchorMicros = 0;
   let anchoredAtMs = 0;
-  let isBelieved = true;
+  let bootedAtMs = 0;
+  let isApart = false;
+
+  function anchor(micros: number): void {
+    anchorMicros = micros;
+    anchoredAtMs = clock.monotonicMs();
+    bootedAtMs = clock.bootMs();
+    const aheadMicros = clock.wallMicros() - micros;
+    const wasApart = isApart;
+    isApart = Math.abs(aheadMicros) > apartMicrosMax;
+    if (isApart && !wasApart) onApart(aheadMicros);
+  }
+
+  anchor(databaseMicros);
   return {
     now() {
-      const wall = clock.wallMicros();
-      if (anchorMicros === undefined) return wall;
-      const expected = anchorMicros + Math.round((clock.monotonicMs() - anchoredAtMs) * 1000);
-      const ahead = wall - expected;
-      if (ahead <= aheadMicrosMax) {
-        isBelieved = true;
-        return wall;
-      }
-      if (isBelieved) onDisbelief(ahead);
-      isBelieved = false;
-      return expected;
+      // The monotonic clock may stand still while the machine sleeps.
+      const passedMs = Math.max(clock.monotonicMs() - anchoredAtMs, clock.bootMs() - bootedAtMs - bootCoarseMs);
+      return anchorMicros + Math.round(passedMs * 1000);
     },
-    anchor(databaseMicros) {
-      anchorMicros = databaseMicros;
-      anchoredAtMs = clock.monotonicMs();
-    },
+    anchor,
   };
 }

@@ -1,8 +1,8 @@
 import { uptime } from "node:os";
 
-/** Time as an input: wall time for stamps, monotonic time and timers for everything that is reckoned in durations. */
+/** Time as an input: wall time to be told, monotonic time and timers for everything that is reckoned in durations. */
 export interface Clock {
-  /** Microseconds since 1970, by the machine's wall clock. It may jump: nothing but stamps is decided by it. */
+  /** Microseconds since 1970, by the machine's wall clock. It may jump: it is for people, and decides nothing. */
   wallMicros(): number;
   /** Milliseconds of a clock that never jumps. It may stand still while the machine sleeps. */
   monotonicMs(): number;

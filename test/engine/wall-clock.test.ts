@@ -7,6 +7,7 @@ import { createDatabaseLanes } from "../../src/engine/database-lanes.js";
 import type { Store } from "../../src/store/index.js";
 import { type Clock, createLiveStreams, createMetrics, silentLogger, systemClock } from "../../src/telemetry/index.js";
 import { createTestDatabase, type TestDatabase } from "../support/database.js";
+import { batchOf } from "../support/frames.js";
 import { openTestEngine, range, type TestEngine } from "../support/open-engine.js";
 import { createSimulatedClock, type SimulatedClock } from "../support/simulated-clock.js";
 import { openConsumer } from "./test-consumer.js";
@@ -68,6 +69,34 @@ describe("a wall clock that jumps", () => {
     consumer.acknowledge(1);
     expect((await consumer.told("acknowledged", 3)).sort()).toEqual(range(0, 3));
     await consumer.halfClose();
+  });
+
+  test.each([-90_000, 90_000])("is off by %i ms on one node, removes nothing early that it took", async (offMs) => {
+    const right = await openTestEngine(store);
+    nodes.push(right);
+    aheadMs = offMs;
+    const off = await openNode(60_000);
+    const name = `off/${offMs}`;
+    const limits = { recordBytes: 0, batchRecords: 0, batchBytes: 0 };
+    const topic = { labels: new Map(), limits, keyed: false };
+    for (const each of [name, `${name}/after`]) {
+      await off.engine.topics.create({ ...topic, name: each, retention: noRetention });
+    }
+    const write = { expectedOffset: undefined, producer: undefined, epoch: 0 };
+    for (const lifetime of [undefined, 60]) {
+      await off.engine.append({ topic: name, batch: batchOf([1, 1], [lifetime, lifetime]), ...write });
+    }
+    await off.append(`${name}/after`, [1, 1]);
+    // A topic that is looked at later: once it was trimmed, this one was looked at.
+    for (const node of [right, off]) {
+      await node.engine.topics.update(name, { retention: { ...noRetention, ageMs: 60_000 } });
+      const next = (await node.append(`${name}/after`, [1, 1])).nextOffset;
+      await node.engine.topics.update(`${name}/after`, { retention: { ...noRetention, records: 1 } });
+      await expect
+        .poll(async () => (await node.engine.topics.get(`${name}/after`)).head.earliestOffset, { interval: 2 })
+        .toBe(next - 1);
+      expect((await node.read(name)).offsets).toEqual(range(0, 4));
+    }
   });
 
   test("keeps the pace of heartbeats, and makes no wait of a stream longer or shorter", async () => {
