@@ -2,6 +2,7 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { Command } from "commander";
 import { InvalidArgumentError, type JsonObject, type Publisher, type RecordInput } from "../client/index.js";
+import { keyOfNumber } from "../files/index.js";
 import { durationOption } from "./amount-options.js";
 import { checkReachable, type CommandContext, wantsJson, wholeNumberOption, withClient } from "./command-context.js";
 import { CommandError } from "./output.js";
@@ -146,7 +147,9 @@ function jsonRecord(text: string, where: string, keyField: string | undefined): 
   const key = json[keyField];
   if (key === null) return { json };
   if (typeof key === "object") throw new CommandError(`${where}: --key ${keyField}: is not a text or a number`);
-  return { json, key: String(key) };
+  const keyText = typeof key === "number" ? keyOfNumber(key) : String(key);
+  if (keyText !== undefined) return { json, key: keyText };
+  throw new CommandError(`${where}: --key ${keyField}: has more digits than a JSON number keeps: write it as a text`);
 }
 
 function parseObject(text: string, where: string): JsonObject {

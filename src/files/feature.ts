@@ -2,7 +2,7 @@
 
 import { type JsonObject, type ReceivedRecord, type RecordInput } from "../wire/index.js";
 import { FileFormatError } from "./file-format-error.js";
-import { isPlainObject, kindOf, type PlainObject } from "./json-value.js";
+import { isPlainObject, keyOfNumber, kindOf, type PlainObject } from "./json-value.js";
 import { recordOfJson } from "./record-json.js";
 
 export interface FeatureOptions {
@@ -61,7 +61,12 @@ function keyOf(feature: PlainObject, { keyProperty }: FeatureOptions, where: str
 
 function keyText(value: unknown, name: string, where: string): string {
   if (value === undefined || value === null) return "";
-  if (typeof value === "string" || typeof value === "number") return String(value);
+  if (typeof value === "string") return value;
+  if (typeof value === "number") {
+    const digits = keyOfNumber(value);
+    if (digits !== undefined) return digits;
+    throw new FileFormatError(where, `${name} has more digits than a JSON number keeps: write it as a text`);
+  }
   throw new FileFormatError(where, `${name} must be a text or a number, got ${kindOf(value)}`);
 }
 

@@ -17,6 +17,7 @@ export { goodRows, makeRow } from "./file-row.js";
 export { geoJsonFromRecords } from "./geojson-text.js";
 export { importFile } from "./import-file.js";
 export { ImportChangedError } from "./import-rows.js";
+export { keyOfNumber } from "./json-value.js";
 export { ndjsonFromRecords } from "./ndjson-text.js";
 export { standingOf } from "./producer-standing.js";
 export type { ByteSource, ByteSourceOptions } from "./byte-source.js";

@@ -15,6 +15,20 @@ export function kindOf(value: unknown): string {
   return Array.isArray(value) ? "a list" : typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
+/**
+ * The key that a JSON number makes: its digits. Undefined where JSON.parse may have lost some, so that another number would
+ * make the same key: of whole numbers beyond 2^53, and of others with more than 15 digits.
+ */
+export function keyOfNumber(value: number): string | undefined {
+  const text = String(value);
+  if (Number.isInteger(value)) return Number.isSafeInteger(value) ? text : undefined;
+  const digits = text
+    .replace(/e.*$/, "")
+    .replace(/^-?0?\.?0*/, "")
+    .replace(".", "");
+  return Number.isFinite(value) && digits.length <= 15 ? text : undefined;
+}
+
 export function parseJson(text: string, where: string): unknown {
   try {
     return JSON.parse(text);

@@ -1,4 +1,4 @@
-import { type JsonObject, type RecordInput, timestampOfText } from "../wire/index.js";
+import { type JsonObject, type JsonValue, type RecordInput, timestampOfText } from "../wire/index.js";
 import { FileFormatError } from "../files/index.js";
 import { type CellKind, jsonOfCell } from "./cell.js";
 import { type Column, columnNamed, type TableShape } from "./table-shape.js";
@@ -72,10 +72,15 @@ function keyOf(columns: readonly Column[], row: TextRow): string {
   return columns.map((column) => escape(keyText(column, row))).join("/");
 }
 
-/** As it stands in the body. */
+/** As it stands in the body; of JSON, but for a text, the digits and all as Postgres writes them. */
 function keyText({ name, kind }: Column, row: TextRow): string {
-  const value = jsonOfCell(kind, row[name] ?? null);
-  if (value === null) return "";
+  const text = row[name] ?? null;
+  const value = jsonOfCell(kind, text);
+  if (value === null || text === null) return "";
+  return kind === "json" || kind === "nested" ? (typeof value === "string" ? value : text) : textOf(value);
+}
+
+function textOf(value: JsonValue): string {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 

@@ -66,6 +66,7 @@ describe("millrace", () => {
       ['{"a":1}\n{"a":"\\ud800"}\n', [], "stdin:2: json has a text with half of a surrogate pair"],
       ['{"a":1}\n{"a":1e999}\n', [], "stdin:2: json has the number Infinity"],
       ['{"a":1}\n{"a":{}}\n', ["--key", "a"], "stdin:2: --key a: is not a text or a number"],
+      ['{"a":1}\n{"a":9007199254740993}\n', ["--key", "a"], "stdin:2: --key a: has more digits than a JSON number"],
       [Buffer.from([0x61, 0x0a, 0xff, 0x0a]), ["--lines"], "stdin:2: must be UTF-8"],
     ];
     for (const [index, [input, args, text]] of faults.entries()) {

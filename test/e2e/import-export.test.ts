@@ -150,6 +150,13 @@ describe("importTable()", () => {
         "odd.name": "",
       },
     });
+    // A key as well, its digits and all.
+    await sql(`
+      create table docs (at int primary key, doc jsonb);
+      insert into docs values (1, '{"n": 9007199254740993}'), (2, '"text"'), (3, '9007199254740995')`);
+    await importTable(millrace, "docs", { databaseUrl, table: "docs", producerId: "docs", keyColumns: ["doc"] });
+    const keys = [0, 1, 2].map(async (offset) => (await record("docs", offset))?.["key"]);
+    expect(await Promise.all(keys)).toEqual(['{"n": 9007199254740993}', "text", "9007199254740995"]);
     const empty = await record("kinds", 1);
     expect(empty).toMatchObject({ json: { real: "NaN", yes: null, doc: null } });
     expect(empty).not.toHaveProperty("location");

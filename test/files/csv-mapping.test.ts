@@ -84,7 +84,9 @@ describe("csvFromRecords()", () => {
 
 describe("recordsFromGeoJson()", () => {
   const readFeature = async (feature: object, keyProperty?: string) => {
-    const text = JSON.stringify({ type: "Feature", ...feature });
+    return readText(JSON.stringify({ type: "Feature", ...feature }), keyProperty);
+  };
+  const readText = async (text: string, keyProperty?: string) => {
     const [record] = await collect(recordsFromGeoJson([Buffer.from(text)], { name: "f", keyProperty }), { limit: 9 });
     return record;
   };
@@ -95,6 +97,21 @@ describe("recordsFromGeoJson()", () => {
     expect(await readFeature({ id: 7, properties }, "code")).toMatchObject({ key: "BE" });
     expect(await readFeature({ properties }, "toString")).toMatchObject({ key: "" });
     await expect(readFeature({ id: [7] })).rejects.toThrow("f: feature 0: id must be a text or a number, got a list");
+  });
+
+  test("makes a key of a number whose digits are all there, and refuses one whose digits JSON has lost", async () => {
+    const kept = ["0", "-7", "9007199254740991", "-9007199254740991", "1.5", "0.00123", "123456789012.345"];
+    for (const number of kept) {
+      expect((await readText(`{"type":"Feature","id":${number}}`))?.key).toBe(number);
+      expect((await readText(`{"type":"Feature","properties":{"n":${number}}}`, "n"))?.key).toBe(number);
+    }
+    for (const number of ["9007199254740992", "9007199254740993", "-1e300", "1e999", "0.12345678901234567"]) {
+      const text = `{"type":"Feature","id":${number},"properties":{"n":${number}}}`;
+      await expect(readText(text)).rejects.toThrow(
+        "f: feature 0: id has more digits than a JSON number keeps: write it as a text",
+      );
+      await expect(readText(text, "n")).rejects.toThrow("properties.n has more digits");
+    }
   });
 
   test("keeps a feature without properties a feature, and not the removal of its key", async () => {
