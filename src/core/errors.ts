@@ -3,6 +3,7 @@
  * maps codes to its own statuses (`rpc/status.ts`), as an object that does not compile while a code is missing.
  */
 
+import { answerBytes } from "./limits.js";
 import type { OffsetRange } from "./producer.js";
 import type { StateBuild } from "./state-build.js";
 
@@ -28,6 +29,7 @@ export type ErrorCode =
   | "consumer-limit"
   | "stale-delivery"
   | "parked-not-found"
+  | "answer-too-large"
   | "publish-budget-exceeded"
   | "lane-full"
   | "call-ended"
@@ -71,6 +73,12 @@ export class MillraceError extends Error {
 /** A value of a request that cannot be accepted. `field` is the path as written in proto. */
 export function invalidArgument(field: string, description: string): MillraceError {
   return new MillraceError("invalid-argument", `${field}: ${description}`, { violations: [{ field, description }] });
+}
+
+/** One message cannot hold it. `wayOut` says how to get it all the same. */
+export function answerTooLarge(what: string, wayOut: string): MillraceError {
+  const metadata = { answer_bytes_max: String(answerBytes) };
+  return new MillraceError("answer-too-large", `${what}, an answer may have ${answerBytes}: ${wayOut}`, { metadata });
 }
 
 export function topicNotFound(topic: string): MillraceError {

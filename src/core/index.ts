@@ -1,4 +1,5 @@
 export {
+  answerTooLarge,
   consumerFenced,
   epochMismatch,
   invalidArgument,
@@ -17,6 +18,7 @@ export {
   topicNotKeyed,
 } from "./errors.js";
 export {
+  answerBytes,
   defaultLimits,
   labelBounds,
   pageSizeBounds,

@@ -139,6 +139,12 @@ export const recordBounds = {
 /** Bounds of a topic's retention by age: a hundred years, as of a lifetime. */
 export const retentionAgeBounds = { leastMs: 1000, mostMs: 3_155_760_000_000 } as const;
 
+/**
+ * The largest answer of a unary method: what stands beside the records fits below gRPC's default receive limit of 4 MiB,
+ * and so does the largest record. A constant, since the limit is the client's.
+ */
+export const answerBytes = 4_100_000;
+
 /** Bounds of a topic's labels. */
 export const labelBounds = { count: 64, nameBytes: 63, valueBytes: 256 } as const;
 

@@ -1,6 +1,6 @@
 /** The state of keyed topics: the latest record of each key, as the commits left it. What Get, List and Watch share. */
 
-import { type Limits, stateBuilding, topicNotFound, topicNotKeyed } from "../core/index.js";
+import { answerBytes, answerTooLarge, type Limits, stateBuilding, topicNotFound, topicNotKeyed } from "../core/index.js";
 import type { Head, StoredTopic } from "../store/index.js";
 import type { Clock } from "../telemetry/index.js";
 import { encodePageMessage } from "../wire/index.js";
@@ -29,18 +29,25 @@ const pageRecordsMax = 1000;
 /** How many more are asked for than records of the topic's mean size would fill a page. */
 const recordsMargin = 1.25;
 
-/** The latest records of some keys. */
+/** The latest records of some keys. Errors: those of a state, and `answer-too-large`. */
 export async function getState(parts: StateParts, command: GetStateCommand, signal: AbortSignal): Promise<PageMessage> {
   const { lease, stored } = await parts.cache.acquireFresh(command.topic, signal);
   try {
     requireState(stored);
     const { topicId } = lease.topic;
     const unexpiredAt = parts.stampClock.now();
-    const read = await parts.lanes.run("live", (store) => store.readState(topicId, command.keys, unexpiredAt), signal);
-    const { head, page } = observed(lease.topic, read);
+    const read = await parts.lanes.run(
+      "live",
+      (store) => store.readState(topicId, command.keys, answerBytes, unexpiredAt),
+      signal,
+    );
+    const { head, records, bytes, frames } = observed(lease.topic, read);
+    if (frames === undefined) {
+      const what = `The latest records of the keys have ${bytes} bytes together`;
+      throw answerTooLarge(what, `ask for fewer of these ${command.keys.length} keys at once, or use List or Watch`);
+    }
     const next = { epoch: lease.topic.epoch, offset: head.nextOffset };
-    const runs = page === undefined ? [] : [page.frames];
-    return { kind: "page", encoded: encodePageMessage(runs, next), records: page?.records ?? 0, next };
+    return { kind: "page", encoded: encodePageMessage(records === 0 ? [] : [frames], next), records, next };
   } finally {
     lease.release();
   }

@@ -31,6 +31,7 @@ export const statusOf = {
   "consumer-limit": status.RESOURCE_EXHAUSTED,
   "stale-delivery": status.FAILED_PRECONDITION,
   "parked-not-found": status.NOT_FOUND,
+  "answer-too-large": status.RESOURCE_EXHAUSTED,
   "publish-budget-exceeded": status.RESOURCE_EXHAUSTED,
   "lane-full": status.RESOURCE_EXHAUSTED,
   // The call is over for its client, which alone can end one early: by cancelling it.

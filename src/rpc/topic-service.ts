@@ -1,7 +1,7 @@
 import { checkTopicName, invalidArgument, type Limits } from "../core/index.js";
 import type { Engine, TopicDescription } from "../engine/index.js";
 import {
-  type Topic,
+  Topic,
   type TopicLimits,
   type ListTopicsRequest,
   TopicServiceService as Shapes,
@@ -9,7 +9,7 @@ import {
 } from "../gen/millrace/v1/topic_service.js";
 import type { Calls } from "./calls.js";
 import type { CallContext, Method } from "./method.js";
-import { decodePageToken, encodePageToken } from "./page-token.js";
+import { decodePageToken, encodePageToken, fittingPage } from "./page-token.js";
 import { checkRetention, encodeRetention } from "./retention.js";
 import { timestampOfMicros } from "./timestamp.js";
 import { unary } from "./unary.js";
@@ -33,10 +33,11 @@ export function topicService(calls: Calls, { topics }: Pick<Engine, "topics">, l
       topic: encodeTopic(await topics.get(topicOf(request, context))),
     })),
     unary(calls, Shapes.listTopics, async (request) => {
-      const { topics: found, hasMore } = await topics.list(decodeList(request));
-      const last = found.at(-1);
+      const { topics: items, hasMore: isMore } = await topics.list(decodeList(request));
+      const page = { items, hasMore: isMore };
+      const { messages, last, hasMore } = fittingPage(page, encodeTopic, (topic) => Topic.encode(topic).finish().length);
       return {
-        topics: found.map(encodeTopic),
+        topics: messages,
         nextPageToken: hasMore && last !== undefined ? encodePageToken("topics", last.name) : "",
       };
     }),

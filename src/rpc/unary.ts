@@ -1,4 +1,5 @@
 import type { handleUnaryCall } from "@grpc/grpc-js";
+import { answerBytes, answerTooLarge } from "../core/index.js";
 import { abortable } from "../streams/index.js";
 import type { Calls } from "./calls.js";
 import { alreadyEncoded, type CallContext, type Method, type MethodOptions, type MethodShape } from "./method.js";
@@ -19,6 +20,9 @@ export function unary<Request, Response>(
         call.received(transport.request.bytes);
         const response = await abortable(handle(requestOf(transport.request), call), call.gone);
         const encoded = shape.responseSerialize(response);
+        if (encoded.length > answerBytes) {
+          throw answerTooLarge(`The answer has ${encoded.length} bytes`, "ask for less at once");
+        }
         call.delivered(encoded.length, 0, undefined);
         call.succeed();
         callback(null, encoded);

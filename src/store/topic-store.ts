@@ -297,6 +297,16 @@ export interface StatePageRead {
   readonly page: StatePage | undefined;
 }
 
+/** The latest records of some keys as one statement saw them, beside the head. */
+export interface StateKeysRead {
+  readonly head: Head;
+  readonly records: number;
+  /** Of their frames. */
+  readonly bytes: number;
+  /** One behind the other. Undefined: they have more bytes than were allowed. */
+  readonly frames: Uint8Array | undefined;
+}
+
 export interface StatePage {
   /** Frames one behind the other. */
   readonly frames: Uint8Array;
@@ -378,8 +388,16 @@ export interface TopicStore {
   searchPage(request: PageSearchRequest): Promise<PageSearchRead | undefined>;
   /** The frame at an offset, without a page around it. Undefined: it is not there. */
   readFrame(topicId: number, offset: number): Promise<Uint8Array | undefined>;
-  /** The latest records of these keys, in the order of keys, without tombstones. Undefined: the topic is gone. */
-  readState(topicId: number, keys: readonly string[], unexpiredAt?: number): Promise<StatePageRead | undefined>;
+  /**
+   * The latest records of these keys, in the order of keys, without tombstones: all of them, or none where they have more
+   * than `bytes` together. Undefined: the topic is gone.
+   */
+  readState(
+    topicId: number,
+    keys: readonly string[],
+    bytes: number,
+    unexpiredAt?: number,
+  ): Promise<StateKeysRead | undefined>;
   listState(request: StateListRequest): Promise<StatePageRead | undefined>;
   readStateChanges(request: StateChangesRequest): Promise<StatePageRead | undefined>;
   searchState(request: StateSearchRequest): Promise<StateSearchRead | undefined>;

@@ -118,9 +118,9 @@ describe.each(databaseKinds)("Commit on %s", (kind) => {
     await createTopic(store, "keyed-out", true);
     await plane.commit({ ...commit, acknowledge: [first(0)], append: [output("keyed-out", ["k", "l", "k"])] });
     const { topicId } = (await store.findTopic("keyed-out"))!.head;
-    const state = await store.readState(topicId, ["k", "l"]);
-    expect(state?.page).toMatchObject({ records: 2, lastKey: "l" });
-    expect(offsetsIn(state!.page!.frames)).toEqual([2, 1]);
+    const state = await store.readState(topicId, ["k", "l"], 1000);
+    expect(state?.records).toBe(2);
+    expect(offsetsIn(state!.frames!)).toEqual([2, 1]);
   });
 
   it.each(["offset-mismatch", "topic-closed", "epoch-mismatch", "invalid-argument"])(

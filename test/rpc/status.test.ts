@@ -44,6 +44,7 @@ describe("a refusal reaches the client", () => {
     "consumer-limit": "RESOURCE_EXHAUSTED",
     "stale-delivery": "FAILED_PRECONDITION",
     "parked-not-found": "NOT_FOUND",
+    "answer-too-large": "RESOURCE_EXHAUSTED",
     "publish-budget-exceeded": "RESOURCE_EXHAUSTED",
     "lane-full": "RESOURCE_EXHAUSTED",
     "call-ended": "CANCELLED",

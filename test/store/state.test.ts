@@ -16,7 +16,11 @@ interface Change {
 const everything = { records: 1000, bytes: 1_000_000 };
 
 function textsOf(read: StatePageRead | StateSearchRead | undefined): string[] {
-  return read?.page === undefined ? [] : splitFrames(read.page.frames).map(textOf);
+  return textsIn(read?.page?.frames);
+}
+
+function textsIn(frames: Uint8Array | undefined): string[] {
+  return frames === undefined ? [] : splitFrames(frames).map(textOf);
 }
 
 describe.each(databaseKinds)("The state on %s", (kind) => {
@@ -53,11 +57,14 @@ describe.each(databaseKinds)("The state on %s", (kind) => {
 
   test("readState(), gives the latest of each key that was asked for, in order, without tombstones", async () => {
     const topicId = await topicOf([[set("b"), set("a"), set("b")], [set("c"), remove("a")], [set("d")]]);
-    const read = await store.readState(topicId, ["d", "b", "a", "none", "b"]);
-    expect(textsOf(read)).toEqual(["b=2", "d=5"]);
-    expect(read?.head.nextOffset).toBe(6);
-    expect(await store.readState(topicId, ["a"])).toMatchObject({ page: undefined, head: { nextOffset: 6 } });
-    expect(await store.readState(999_999, ["a"])).toBeUndefined();
+    const keys = ["d", "b", "a", "none", "b"];
+    const bytes = 2 * frameOf("b=2").length;
+    const read = await store.readState(topicId, keys, bytes);
+    expect(textsIn(read?.frames)).toEqual(["b=2", "d=5"]);
+    expect(read).toMatchObject({ records: 2, bytes, head: { nextOffset: 6 } });
+    expect(await store.readState(topicId, keys, bytes - 1)).toMatchObject({ records: 2, bytes, frames: undefined });
+    expect(await store.readState(topicId, ["a"], bytes)).toMatchObject({ records: 0, frames: Buffer.alloc(0) });
+    expect(await store.readState(999_999, ["a"], bytes)).toBeUndefined();
   });
 
   test("listState(), gives keys in the order of their bytes, by prefix, above a key, within its bounds", async () => {
@@ -117,7 +124,8 @@ describe.each(databaseKinds)("The state on %s", (kind) => {
     const state = [{ key: "a", index: 0, isTombstone: false, place: undefined }];
     expect(await store.append(writeAfter(topic.head, [frameOf("a=0")], { state }))).toBe("appended");
     expect(await store.append(writeAfter(topic.head, [frameOf("a=late")], { state }))).toBe("moved");
-    expect(textsOf(await store.readState(topic.head.topicId, ["a"]))).toEqual(["a=0"]);
+    const read = await store.readState(topic.head.topicId, ["a"], 1000);
+    expect(textsIn(read?.frames)).toEqual(["a=0"]);
   });
 
   test("pages of list and changes, put together, are the model's state, whatever their bounds", async () => {

@@ -1,10 +1,10 @@
 import { checkTopicName, type Limits } from "../../core/index.js";
 import type { SubscriptionEngine, SubscriptionReport } from "../../engine/index.js";
-import { SubscriptionServiceService as Shapes } from "../../gen/millrace/v1/subscription_service.js";
+import { Subscription, SubscriptionServiceService as Shapes } from "../../gen/millrace/v1/subscription_service.js";
 import { bidiStreaming } from "../bidi-streaming.js";
 import type { Calls } from "../calls.js";
 import type { CallContext, Method } from "../method.js";
-import { encodePageToken } from "../page-token.js";
+import { encodePageToken, fittingPage } from "../page-token.js";
 import { serverStreaming } from "../server-streaming.js";
 import { unary } from "../unary.js";
 import { commitShape } from "./commit-requests.js";
@@ -35,10 +35,11 @@ export function subscriptionService(calls: Calls, engine: SubscriptionEngine, li
       answer(await subscriptions.get(subscription), context),
     ),
     unary(calls, Shapes.listSubscriptions, async (request) => {
-      const { subscriptions: found, hasMore } = await subscriptions.list(decodeList(request));
-      const last = found.at(-1);
+      const { subscriptions: items, hasMore: isMore } = await subscriptions.list(decodeList(request));
+      const sizeOf = (subscription: Subscription) => Subscription.encode(subscription).finish().length;
+      const { messages, last, hasMore } = fittingPage({ items, hasMore: isMore }, encodeSubscription, sizeOf);
       return {
-        subscriptions: found.map(encodeSubscription),
+        subscriptions: messages,
         nextPageToken: hasMore && last !== undefined ? encodePageToken("subscriptions", last.name) : "",
       };
     }),

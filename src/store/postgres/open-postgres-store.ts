@@ -136,7 +136,7 @@ function storeOn(database: Database): Store {
     readPage: (request) => readPage(database, request),
     searchPage: (request) => searchPage(database, request),
     readFrame: (topicId, offset) => readFrame(database, topicId, offset),
-    readState: (topicId, keys, unexpiredAt) => readState(database, topicId, keys, unexpiredAt),
+    readState: (topicId, keys, bytes, unexpiredAt) => readState(database, topicId, keys, bytes, unexpiredAt),
     listState: (request) => listState(database, request),
     readStateChanges: (request) => readStateChanges(database, request),
     searchState: (request) => searchState(database, request),

@@ -1,5 +1,5 @@
 import { type RawBuilder, sql } from "kysely";
-import type { Head, StateChangesRequest, StateListRequest, StatePageRead } from "../../topic-store.js";
+import type { Head, StateChangesRequest, StateKeysRead, StateListRequest, StatePageRead } from "../../topic-store.js";
 import { decodeCopyRow } from "../database/copy-row.js";
 import type { Database } from "../database/database.js";
 import { inlineValues, prepareStatement, requireWholeNumber, type Statement } from "../statement.js";
@@ -71,16 +71,34 @@ where h.topic_id = ${topicId}`);
 
 const isUnexpired = (at: RawBuilder<number>) => sql`(expire_time is null or expire_time > ${at})`;
 
-/** Index: `latest_pkey`. Not by COPY: few records, and often one. */
+interface KeysRow extends Head {
+  readonly records: number;
+  readonly bytes: number;
+  /** Null: there is nothing, or too much. */
+  readonly frames: string | null;
+}
+
+/**
+ * All or nothing: what does not fit is reckoned up, and not read. Index: `latest_pkey`. Not by COPY: few records, and often
+ * one. `octet_length` reads no frame that is stored apart.
+ */
 const selectKeys = prepareStatement({
   name: "read_state",
-  values: { topicId: "bigint", keys: "text[]", bytes: "bigint", records: "bigint", unexpiredAt: "bigint" },
-  build: (value) =>
-    stateQuery(encoded, value.topicId, value.bytes, {
-      where: sql`key = any(${value.keys}) and not is_tombstone and ${isUnexpired(value.unexpiredAt)}`,
-      order: sql`key`,
-      limit: value.records,
-    }),
+  values: { topicId: "bigint", keys: "text[]", bytes: "bigint", unexpiredAt: "bigint" },
+  build: (value) => sql<KeysRow>`
+with found as materialized (
+  select key, octet_length(frame) as bytes from millrace.latest
+  where topic_id = ${value.topicId} and key = any(${value.keys}) and not is_tombstone and ${isUnexpired(value.unexpiredAt)}
+), sized as materialized (
+  select count(*) as records, coalesce(sum(bytes), 0)::bigint as bytes from found
+)
+select ${headColumns}, sized.records, sized.bytes, (
+    select ${encoded.frames(sql`string_agg(latest.frame, '' order by latest.key)`)}
+    from millrace.latest join found on latest.topic_id = ${value.topicId} and latest.key = found.key
+    where sized.bytes <= ${value.bytes}
+  ) as frames
+from millrace.topic_heads as h cross join sized
+where h.topic_id = ${value.topicId}`,
 });
 
 /** Keys with a prefix are a range of `latest_pkey`, whose collation is that of bytes: from it up to what follows it. */
@@ -156,10 +174,13 @@ export async function readState(
   database: Database,
   topicId: number,
   keys: readonly string[],
+  bytes: number,
   unexpiredAt = 0,
-): Promise<StatePageRead | undefined> {
-  const values = { topicId, keys, bytes: Number.MAX_SAFE_INTEGER, records: keys.length, unexpiredAt };
-  return toStatePage((await database.run(selectKeys, values))[0]);
+): Promise<StateKeysRead | undefined> {
+  const [row] = await database.run(selectKeys, { topicId, keys, bytes, unexpiredAt });
+  if (row === undefined) return undefined;
+  const { records, bytes: found, frames, ...head } = row;
+  return { head, records, bytes: found, frames: found > bytes ? undefined : Buffer.from(frames ?? "", "base64") };
 }
 
 export async function listState(database: Database, request: StateListRequest): Promise<StatePageRead | undefined> {
