@@ -4,7 +4,7 @@ import {
   type DeliveryState,
   step,
   type Verdict,
-} from "../../src/client/subscriptions/delivery-life.js";
+} from "../../../src/client/subscriptions/delivery-life.js";
 
 const park: Verdict = { kind: "park", reason: "never" };
 const events: DeliveryEvent[] = [

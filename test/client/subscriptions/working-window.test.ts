@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { WorkingWindow } from "../../src/client/subscriptions/working-window.js";
+import { WorkingWindow } from "../../../src/client/subscriptions/working-window.js";
 
 const bytes = 4_194_304;
 

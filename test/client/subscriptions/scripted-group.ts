@@ -1,9 +1,9 @@
 /** A subscription as a script plays it: delivers records, confirms verdicts and windows, and notes every message. */
 
-import { type OffsetRange, RangeSet } from "../../src/core/index.js";
-import { Record as RecordMessage } from "../../src/gen/millrace/v1/record.js";
-import type { ConsumeRequest, ConsumeResponse } from "../../src/gen/millrace/v1/subscription_service.js";
-import type { ConsumeCall } from "./scripted-server.js";
+import { type OffsetRange, RangeSet } from "../../../src/core/index.js";
+import { Record as RecordMessage } from "../../../src/gen/millrace/v1/record.js";
+import type { ConsumeRequest, ConsumeResponse } from "../../../src/gen/millrace/v1/subscription_service.js";
+import type { ConsumeCall } from "../scripted-server.js";
 
 const epoch = 7;
 
@@ -42,6 +42,8 @@ export const recordsAt = (offsets: readonly number[], attempt = 1): ConsumeRespo
 });
 
 export const upTo = (count: number, from = 0) => Array.from({ length: count }, (_, index) => from + index);
+
+export const sorted = (numbers: readonly number[]) => [...numbers].sort((a, b) => a - b);
 
 /** Every offset of some ranges, abbreviated or not. */
 export const offsetsOf = (ranges: readonly (OffsetRange | undefined)[]): number[] =>

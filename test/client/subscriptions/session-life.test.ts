@@ -6,7 +6,7 @@ import {
   type SessionState,
   step,
   termsOf,
-} from "../../src/client/subscriptions/session-life.js";
+} from "../../../src/client/subscriptions/session-life.js";
 
 const terms = { session: 7, ackDeadlineMs: 1000, isAlone: false };
 const events: SessionEvent[] = [

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { Acknowledgements, emptyRequest } from "../../src/client/subscriptions/acknowledgements.js";
-import type { OffsetRange, RangeSet } from "../../src/core/index.js";
-import { ConsumeRequest } from "../../src/gen/millrace/v1/subscription_service.js";
+import { Acknowledgements, emptyRequest } from "../../../src/client/subscriptions/acknowledgements.js";
+import type { OffsetRange, RangeSet } from "../../../src/core/index.js";
+import { ConsumeRequest } from "../../../src/gen/millrace/v1/subscription_service.js";
 
 const at = (firstOffset: number, nextOffset = firstOffset + 1) => ({ firstOffset, nextOffset });
 
