@@ -1,6 +1,6 @@
-/** What happens in a history, by chance: each action draws what it needs from its own numbers, so that any may be left out. */
+/** What a seed says of a history: all of it but the way of sharing. */
 
-import type { Random } from "../support/soak.js";
+import { seededRandom } from "../../support/soak.js";
 
 /** How often each kind of action is drawn. */
 const weights = {
@@ -27,14 +27,24 @@ export interface Action {
   readonly chance: readonly number[];
 }
 
+export interface Plan {
+  /** Each draws what it needs from its own numbers, so that any may be left out. */
+  readonly actions: readonly Action[];
+  /** What a node lets be outstanding: now and then so little that windows are granted smaller than they are asked for. */
+  readonly nodeRecords: number;
+  readonly attemptsMax: number;
+}
+
 const total = Object.values(weights).reduce((sum, weight) => sum + weight, 0);
 
-export function planHistory(random: Random): readonly Action[] {
+export function planHistory(seed: number): Plan {
+  const random = seededRandom(seed);
   const draw = (kind: Action["kind"]): Action => ({ kind, chance: Array.from({ length: 8 }, random) });
   const opening: Action[] = [draw("append"), draw("join"), draw("join")];
   if (random() < 0.5) opening.unshift(draw("start"));
   const length = 15 + Math.floor(random() * 45);
-  return [...opening, ...Array.from({ length }, () => draw(kindOf(random() * total)))];
+  const actions = [...opening, ...Array.from({ length }, () => draw(kindOf(random() * total)))];
+  return { actions, nodeRecords: seed % 4 === 0 ? 20 : 1000, attemptsMax: 2 + (seed % 2) };
 }
 
 function kindOf(drawn: number): Action["kind"] {

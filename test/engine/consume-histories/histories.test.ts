@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { besideWallJumps, fuzzConsumers, sharings } from "./consume-fuzz.js";
+import { besideWallJumps } from "./beside-wall-jumps.js";
+import { fuzzConsumers, sharings } from "./fuzz-consumers.js";
 
 describe("histories of consumers on a simulated clock", () => {
   test.each(sharings)("%s, agree with the model", async (sharing) => {

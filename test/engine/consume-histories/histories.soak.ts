@@ -1,6 +1,6 @@
 import { describe, test } from "vitest";
-import { soakRounds, soakTimeoutMs } from "../support/soak.js";
-import { fuzzConsumers, sharings } from "./consume-fuzz.js";
+import { soakRounds, soakTimeoutMs } from "../../support/soak.js";
+import { fuzzConsumers, sharings } from "./fuzz-consumers.js";
 
 /** 10,000 histories a round, over all ways of sharing. */
 const histories = 3400;
