@@ -3,7 +3,7 @@ import type { Delivery } from "../../../src/client/index.js";
 import { openGroup } from "./open-consumption.js";
 import { confirmedMessage, recordsAt } from "./scripted-group.js";
 
-describe("the attempts of a record", () => {
+describe("a consumption", () => {
   test("names the attempt that each record was delivered with", async () => {
     const { consume, group, call } = await openGroup([[0, 1]]);
     const consumption = consume();
