@@ -9,7 +9,7 @@ import { type Clock, createLiveStreams, createMetrics, silentLogger, systemClock
 import { createTestDatabase, type TestDatabase } from "../support/database.js";
 import { openTestEngine, range, type TestEngine } from "../support/open-engine.js";
 import { createSimulatedClock, type SimulatedClock } from "../support/simulated-clock.js";
-import { openConsumer } from "./test-consumer.js";
+import { openConsumer } from "./consume/test-consumer.js";
 
 const hourMs = 3_600_000;
 

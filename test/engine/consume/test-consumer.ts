@@ -7,11 +7,11 @@ import type {
   ConsumerRequest,
   DeliveredRange,
   Engine,
-} from "../../src/engine/index.js";
-import type { OffsetRange } from "../../src/core/index.js";
-import { channel } from "../../src/streams/index.js";
-import { createLiveStreams } from "../../src/telemetry/index.js";
-import { offsetsIn, range } from "../support/open-engine.js";
+} from "../../../src/engine/index.js";
+import type { OffsetRange } from "../../../src/core/index.js";
+import { channel } from "../../../src/streams/index.js";
+import { createLiveStreams } from "../../../src/telemetry/index.js";
+import { offsetsIn, range } from "../../support/open-engine.js";
 
 export interface Delivered {
   readonly offset: number;
@@ -41,6 +41,8 @@ export interface TestConsumer {
   /** The next so many offsets that have this verdict, told before or now. */
   told(verdict: keyof Confirmed, count: number): Promise<number[]>;
   say(request: Saying): void;
+  /** How much of what it said the call has not taken in. */
+  readonly unheard: number;
   acknowledge(...offsets: readonly number[]): void;
   /** All records so far. */
   readonly delivered: readonly Delivered[];
@@ -55,8 +57,13 @@ const streams = createLiveStreams();
 export function openConsumer(engine: Engine, opening: ConsumeOpening): TestConsumer {
   const requests = channel<ConsumerRequest>({ capacity: 1000 });
   const abort = new AbortController();
+  let unheard = 0;
   const iterator: AsyncIterator<ConsumerRequest, undefined> = {
-    next: () => requests.receiver.receive(abort.signal) as Promise<IteratorResult<ConsumerRequest, undefined>>,
+    async next() {
+      const request = await requests.receiver.receive(abort.signal);
+      if (!request.done) unheard -= 1;
+      return request as IteratorResult<ConsumerRequest, undefined>;
+    },
     return: () => {
       requests.sender.close();
       return Promise.resolve({ done: true, value: undefined });
@@ -79,6 +86,7 @@ export function openConsumer(engine: Engine, opening: ConsumeOpening): TestConsu
   };
   const say = (saying: Saying): void => {
     const { window, acknowledge = [], acknowledgeThrough, reject = [], extend = [], park = [], release = [] } = saying;
+    unheard += 1;
     requests.sender.trySend({
       window,
       acknowledge: acknowledge.map(delivered),
@@ -99,6 +107,9 @@ export function openConsumer(engine: Engine, opening: ConsumeOpening): TestConsu
     delivered: received,
     next,
     say,
+    get unheard() {
+      return unheard;
+    },
     until,
     async take(count) {
       const from = received.length;

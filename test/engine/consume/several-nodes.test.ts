@@ -1,12 +1,12 @@
 /** Several nodes on one Postgres, each an engine with a store of its own. */
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { keySlots, noRetention, type Sharing } from "../../src/core/index.js";
-import type { Store } from "../../src/store/index.js";
-import { type Clock, systemClock } from "../../src/telemetry/index.js";
-import { createTestDatabase, runOn, type TestDatabase } from "../support/database.js";
-import { openTestEngine, range, type TestEngine } from "../support/open-engine.js";
-import { recordsOf } from "./control-plane.js";
+import { keySlots, noRetention, type Sharing } from "../../../src/core/index.js";
+import type { Store } from "../../../src/store/index.js";
+import { type Clock, systemClock } from "../../../src/telemetry/index.js";
+import { createTestDatabase, runOn, type TestDatabase } from "../../support/database.js";
+import { openTestEngine, range, type TestEngine } from "../../support/open-engine.js";
+import { recordsOf } from "../control-plane.js";
 import { openConsumer, type TestConsumer } from "./test-consumer.js";
 
 describe("consume on several nodes", () => {
