@@ -94,7 +94,6 @@ export interface ModelRecord {
   failuresEver: number;
   wasParkedByWord: boolean;
   wasDeliveredBeforeTrim: boolean;
-  parkedConfirmed: boolean;
   acknowledgements: number;
   /** Whether nothing but timeouts failed it, each while somebody else had nothing to do. */
   timedOutBesideIdle: number;

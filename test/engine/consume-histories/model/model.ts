@@ -98,7 +98,6 @@ export class ConsumeModel {
         failuresEver: 0,
         wasParkedByWord: false,
         wasDeliveredBeforeTrim: false,
-        parkedConfirmed: false,
         acknowledgements: 0,
         timedOutBesideIdle: 0,
         failedOtherwise: false,

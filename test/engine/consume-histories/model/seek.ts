@@ -32,6 +32,5 @@ export function sought(model: ConsumeModel, by: ModelNode, offset: number): void
     record.timedOutBesideIdle = 0;
     record.failedOtherwise = false;
     record.acknowledgements = 0;
-    record.parkedConfirmed = false;
   }
 }

@@ -54,6 +54,5 @@ function toldOne(model: ConsumeModel, consumer: ModelConsumer, told: Told, offse
     // A later delivery that was handed out since would be a fault, and is found there.
     if (told === "acknowledged" && record.state !== "settled") record.acknowledgements += 1;
     record.state = "settled";
-    record.parkedConfirmed ||= told === "parked";
   }
 }
