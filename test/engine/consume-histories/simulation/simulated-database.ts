@@ -37,7 +37,7 @@ async function takeTurns(): Promise<void> {
   for (let turns = 0; turns < 4; turns++) await yieldToEventLoop();
 }
 
-export function simulateDatabase(store: Store): SimulatedDatabase {
+function simulateDatabase(store: Store): SimulatedDatabase {
   let working = 0;
   let calls = 0;
   let turn: Promise<unknown> = Promise.resolve();
