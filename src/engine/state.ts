@@ -1,6 +1,13 @@
 /** The state of keyed topics: the latest record of each key, as the commits left it. What Get, List and Watch share. */
 
-import { answerBytes, answerTooLarge, type Limits, stateBuilding, topicNotFound, topicNotKeyed } from "../core/index.js";
+import {
+  answerBytes,
+  answerTooLarge,
+  type Limits,
+  stateBuilding,
+  topicNotFound,
+  topicNotKeyed,
+} from "../core/index.js";
 import type { Head, StoredTopic } from "../store/index.js";
 import type { Clock } from "../telemetry/index.js";
 import { encodePageMessage } from "../wire/index.js";

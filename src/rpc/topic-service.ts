@@ -35,7 +35,11 @@ export function topicService(calls: Calls, { topics }: Pick<Engine, "topics">, l
     unary(calls, Shapes.listTopics, async (request) => {
       const { topics: items, hasMore: isMore } = await topics.list(decodeList(request));
       const page = { items, hasMore: isMore };
-      const { messages, last, hasMore } = fittingPage(page, encodeTopic, (topic) => Topic.encode(topic).finish().length);
+      const { messages, last, hasMore } = fittingPage(
+        page,
+        encodeTopic,
+        (topic) => Topic.encode(topic).finish().length,
+      );
       return {
         topics: messages,
         nextPageToken: hasMore && last !== undefined ? encodePageToken("topics", last.name) : "",

@@ -10,7 +10,7 @@ import { createTestDatabase, type TestDatabase } from "../support/database.js";
 import { batchOf } from "../support/frames.js";
 import { openTestEngine, range, type TestEngine } from "../support/open-engine.js";
 import { createSimulatedClock, type SimulatedClock } from "../support/simulated-clock.js";
-import { openConsumer } from "./test-consumer.js";
+import { openConsumer } from "./consume/test-consumer.js";
 
 const hourMs = 3_600_000;
 

@@ -1,92 +1,20 @@
 /** Who gets a record, and who does not: what may happen between a record's reading and its settling, each a case. */
 
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type DeliveryPolicy, noRetention, type Sharing, type Window } from "../../../src/core/index.js";
+import { describe, expect, test } from "vitest";
+import type { DeliveryPolicy, Sharing } from "../../../src/core/index.js";
 import type { DeliveredRange } from "../../../src/engine/index.js";
-import type { Store } from "../../../src/store/index.js";
-import { type Clock, systemClock } from "../../../src/telemetry/index.js";
-import { createTestDatabase, type TestDatabase } from "../../support/database.js";
 import { batchOf } from "../../support/frames.js";
-import { openTestEngine, range, type TestEngine } from "../../support/open-engine.js";
-import { type PlainRecord, recordsOf } from "../control-plane.js";
-import { openConsumer, type TestConsumer } from "../test-consumer.js";
+import { range } from "../../support/open-engine.js";
+import { at, consumingOn } from "./consuming.js";
+import { openConsumer } from "./test-consumer.js";
 
-const one = (offset: number) => ({ firstOffset: offset, nextOffset: offset + 1 });
 const deadlineMs = 1000;
 
 describe("handing out", () => {
-  let database: TestDatabase;
-  let store: Store;
-  let node: TestEngine;
-  let names = 0;
-  /** How far the engine's time is ahead of the machine's. */
-  let aheadMs = 0;
-  const clock: Clock = {
-    ...systemClock,
-    wallMicros: () => systemClock.wallMicros() + aheadMs * 1000,
-    monotonicMs: () => systemClock.monotonicMs() + aheadMs,
-  };
-
-  beforeAll(async () => {
-    database = await createTestDatabase("embedded");
-    store = await database.openStore();
-    node = await openTestEngine(store, {
-      clock,
-      headPollMs: 50,
-      sessionLeaseMs: 3600_000,
-      heartbeatMinMs: 3600_000,
-      heartbeatMaxMs: 3600_000,
-    });
-  });
-  beforeEach(() => {
-    aheadMs = 0;
-  });
-  afterAll(async () => {
-    await node?.engine.close();
-    await database?.drop();
-  });
-
-  async function createTopic(): Promise<string> {
-    const name = `handed-${++names}`;
-    const limits = { recordBytes: 0, batchRecords: 0, batchBytes: 0 };
-    await node.engine.topics.create({ name, labels: new Map(), limits, retention: noRetention, keyed: false });
-    return name;
-  }
-
-  async function publish(topic: string, records: readonly PlainRecord[]): Promise<void> {
-    await node.engine.append({
-      topic,
-      batch: recordsOf(records),
-      expectedOffset: undefined,
-      producer: undefined,
-      epoch: 0,
-    });
-  }
-
-  async function subscribe(topic: string, sharing: Sharing, change: Partial<DeliveryPolicy> = {}): Promise<string> {
-    const policy = { ackDeadlineMs: deadlineMs, retryMinMs: 0, retryMaxMs: 0, ...change };
-    const start = { at: "earliest" } as const;
-    await node.engine.subscriptions.create({ name: topic, topic, start, sharing, policy, labels: new Map() });
-    return topic;
-  }
-
-  async function open(subscription: string, window: Partial<Window> = {}): Promise<TestConsumer> {
-    const consumer = openConsumer(node.engine, {
-      kind: "subscription",
-      subscription,
-      consumer: "",
-      window: { records: 1000, bytes: 1_000_000, ...window },
-    });
-    await consumer.next();
-    return consumer;
-  }
-
-  const progressOf = async (name: string) => {
-    const { subscriptionId } = await node.engine.subscriptions.get(name);
-    const progress = await store.readProgress(subscriptionId);
-    if (progress === undefined) throw new Error("gone");
-    return progress;
-  };
+  const consuming = consumingOn("embedded");
+  const { append, createTopic, open, pass, progressOf } = consuming;
+  const subscribe = (topic: string, sharing: Sharing, change: Partial<DeliveryPolicy> = {}): Promise<string> =>
+    consuming.subscribeTo(topic, sharing, { ackDeadlineMs: deadlineMs, retryMinMs: 0, retryMaxMs: 0, ...change });
 
   test.each(["shared", "exclusive", "keyed"] as const)(
     "%s: a record whose lifetime ends while it waits for its turn is passed over",
@@ -97,10 +25,10 @@ describe("handing out", () => {
         Array.from({ length: 10 }, () => 1),
         lifetimes,
       );
-      await node.engine.append({ topic, batch, expectedOffset: undefined, producer: undefined, epoch: 0 });
+      await consuming.node.engine.append({ topic, batch, expectedOffset: undefined, producer: undefined, epoch: 0 });
       const consumer = await open(await subscribe(topic, sharing, { ackDeadlineMs: 60_000 }), { records: 1 });
       expect(await consumer.take(1)).toEqual([{ offset: 0, attempt: 1 }]);
-      aheadMs = 30_000;
+      pass(30_000);
       consumer.acknowledge(0);
       expect(await consumer.take(1)).toEqual([{ offset: 8, attempt: 1 }]);
       consumer.acknowledge(8);
@@ -116,13 +44,13 @@ describe("handing out", () => {
     "%s: a record that is trimmed while it waits for its turn is skipped, and the consumer is told",
     async (sharing) => {
       const topic = await createTopic();
-      await publish(
+      await append(
         topic,
         range(0, 10).map((number) => ({ key: `k${number}` })),
       );
       const consumer = await open(await subscribe(topic, sharing, { ackDeadlineMs: 60_000 }), { records: 1 });
       const [first] = await consumer.take(1);
-      await node.engine.topics.trim(topic, 7, 0);
+      await consuming.node.engine.topics.trim(topic, 7, 0);
       expect((await progressOf(topic)).unsettled).toBe(3);
       consumer.acknowledge(first?.offset ?? -1);
       const skipped = new Set<number>();
@@ -145,12 +73,12 @@ describe("handing out", () => {
   test("a record that is redelivered is passed over, too, once its lifetime has ended", async () => {
     const topic = await createTopic();
     const batch = batchOf([1, 1], [20, undefined]);
-    await node.engine.append({ topic, batch, expectedOffset: undefined, producer: undefined, epoch: 0 });
+    await consuming.node.engine.append({ topic, batch, expectedOffset: undefined, producer: undefined, epoch: 0 });
     const consumer = await open(await subscribe(topic, "shared", { ackDeadlineMs: 60_000 }), { records: 1 });
     await consumer.take(1);
-    consumer.say({ reject: [{ range: one(0), delayMs: 25_000, reason: "" }] });
+    consumer.say({ reject: [{ range: at(0), delayMs: 25_000, reason: "" }] });
     expect(await consumer.take(1)).toEqual([{ offset: 1, attempt: 1 }]);
-    aheadMs = 30_000;
+    pass(30_000);
     consumer.acknowledge(1);
     await expect.poll(async () => (await progressOf(topic)).unsettled, { timeout: 5000 }).toBe(0);
     expect(consumer.delivered).toHaveLength(2);
@@ -159,7 +87,7 @@ describe("handing out", () => {
 
   test("KEYED: a key leaves the consumer that lets it time out, and is parked by none while another is idle", async () => {
     const topic = await createTopic();
-    await publish(
+    await append(
       topic,
       range(0, 20).map((number) => ({ key: `k${number}` })),
     );
@@ -170,7 +98,7 @@ describe("handing out", () => {
     const reading = silent.take(1000).catch(() => []);
     const idle = await open(name);
     const settled = new Set<number>();
-    aheadMs = deadlineMs + 1;
+    pass(deadlineMs + 1);
     while (settled.size < 20) {
       for (const { offset, attempt } of await idle.take(1)) {
         settled.add(offset);
@@ -189,7 +117,7 @@ describe("handing out", () => {
     "%s: what a transport does not take in time is delivered to others, and blames nobody",
     async (sharing) => {
       const topic = await createTopic();
-      await publish(
+      await append(
         topic,
         range(0, 20).map((number) => ({ key: `k${number}` })),
       );
@@ -199,7 +127,7 @@ describe("handing out", () => {
       const held = new Set((await stalled.take(1)).map(({ offset }) => offset));
       for (const { offset } of stalled.delivered) held.add(offset);
       const other = await open(name);
-      aheadMs = deadlineMs + 1;
+      pass(deadlineMs + 1);
       const settled = new Set<number>();
       while (settled.size < 20) {
         for (const { offset, attempt } of await other.take(1)) {
@@ -223,7 +151,7 @@ describe("handing out", () => {
 
   test("what it is told of a delivery that its transport did not take, names that one and not the next", async () => {
     const topic = await createTopic();
-    await publish(topic, [{}]);
+    await append(topic, [{}]);
     const name = await subscribe(topic, "shared");
     const stalled = await open(name);
     const told: string[] = [];
@@ -234,19 +162,19 @@ describe("handing out", () => {
       });
     // The message is handed to its transport, which does not call back before the deadline.
     expect(await stalled.take(1)).toEqual([{ offset: 0, attempt: 1 }]);
-    aheadMs = deadlineMs + 1;
+    pass(deadlineMs + 1);
     await expect.poll(async () => (await progressOf(name)).retries).toBe(1);
     await until(() => told.length > 0 && stalled.delivered.length > 1);
     expect(told).toEqual(["0 at 1"]);
     expect(stalled.delivered.at(-1)).toEqual({ offset: 0, attempt: 2 });
     // It had begun on the first one before it read that.
-    stalled.say({ reject: [{ range: one(0), attempt: 1, delayMs: 0, reason: "too late" }] });
+    stalled.say({ reject: [{ range: at(0), attempt: 1, delayMs: 0, reason: "too late" }] });
     await until(() => told.length > 1);
     expect(told).toEqual(["0 at 1", "0 at 1"]);
-    stalled.say({ acknowledge: [{ range: one(0), attempt: 2 }] });
+    stalled.say({ acknowledge: [{ range: at(0), attempt: 2 }] });
     expect(await stalled.told("acknowledged", 1)).toEqual([0]);
     // Nothing is left of it, which is all that "any" can mean.
-    stalled.say({ acknowledge: [{ range: one(0), attempt: 2 }, one(0)] });
+    stalled.say({ acknowledge: [{ range: at(0), attempt: 2 }, at(0)] });
     told.length = 0;
     await until(() => told.length > 1);
     expect(told.sort()).toEqual(["0 at 0", "0 at 2"]);
@@ -255,21 +183,21 @@ describe("handing out", () => {
 
   test("a verdict on an earlier attempt is stale, and settles nothing", async () => {
     const topic = await createTopic();
-    await publish(topic, [{}]);
+    await append(topic, [{}]);
     const consumer = await open(await subscribe(topic, "shared"));
     expect(await consumer.take(1)).toEqual([{ offset: 0, attempt: 1 }]);
     const again = consumer.take(1);
-    aheadMs = deadlineMs + 1;
+    pass(deadlineMs + 1);
     expect(await again).toEqual([{ offset: 0, attempt: 2 }]);
-    consumer.say({ acknowledge: [{ range: one(0), attempt: 1 }] });
+    consumer.say({ acknowledge: [{ range: at(0), attempt: 1 }] });
     expect(await consumer.told("stale", 1)).toEqual([0]);
-    consumer.say({ extend: [{ range: one(0), attempt: 1, byMs: 60_000 }] });
+    consumer.say({ extend: [{ range: at(0), attempt: 1, byMs: 60_000 }] });
     expect(await consumer.told("stale", 1)).toEqual([0]);
     // A late and a right verdict in one message: each is heard.
     consumer.say({
       acknowledge: [
-        { range: one(0), attempt: 1 },
-        { range: one(0), attempt: 2 },
+        { range: at(0), attempt: 1 },
+        { range: at(0), attempt: 2 },
       ],
     });
     expect(await consumer.told("acknowledged", 1)).toEqual([0]);
@@ -278,13 +206,13 @@ describe("handing out", () => {
 
   test("an acknowledgement from before a seek back does not settle the replay", async () => {
     const topic = await createTopic();
-    await publish(topic, [{}, {}, {}]);
+    await append(topic, [{}, {}, {}]);
     const name = await subscribe(topic, "shared", { ackDeadlineMs: 60_000 });
     const consumer = await open(name);
     await consumer.take(3);
-    consumer.say({ acknowledge: [{ range: one(0), attempt: 1 }] });
+    consumer.say({ acknowledge: [{ range: at(0), attempt: 1 }] });
     await consumer.told("acknowledged", 1);
-    await node.engine.subscriptions.seek(name, { at: "earliest" });
+    await consuming.node.engine.subscriptions.seek(name, { at: "earliest" });
     const replay = await consumer.take(3);
     expect(replay.map(({ offset }) => offset)).toEqual([0, 1, 2]);
     const attempt = replay[0]?.attempt ?? 0;
@@ -300,9 +228,9 @@ describe("handing out", () => {
 
   test("a record that its consumer released and then committed is not delivered again", async () => {
     const topic = await createTopic();
-    await publish(topic, [{}, {}]);
+    await append(topic, [{}, {}]);
     const name = await subscribe(topic, "shared", { ackDeadlineMs: 60_000 });
-    const consumer = openConsumer(node.engine, {
+    const consumer = openConsumer(consuming.node.engine, {
       kind: "subscription",
       subscription: name,
       consumer: "",
@@ -310,9 +238,14 @@ describe("handing out", () => {
     });
     const session = await consumer.until(({ event }) => (event?.kind === "started" ? event.session : undefined));
     expect(await consumer.take(1)).toEqual([{ offset: 0, attempt: 1 }]);
-    consumer.say({ window: { records: 0, bytes: 1000 }, release: [one(0)] });
+    consumer.say({ window: { records: 0, bytes: 1000 }, release: [at(0)] });
     await consumer.told("released", 1);
-    await node.engine.commit({ subscription: name, session, acknowledge: [{ range: one(0), attempt: 1 }], append: [] });
+    await consuming.node.engine.commit({
+      subscription: name,
+      session,
+      acknowledge: [{ range: at(0), attempt: 1 }],
+      append: [],
+    });
     consumer.say({ window: { records: 1, bytes: 1000 } });
     expect(await consumer.take(1)).toEqual([{ offset: 1, attempt: 1 }]);
     consumer.acknowledge(1);
@@ -323,7 +256,7 @@ describe("handing out", () => {
 
   test("a record is redelivered with its frame as it was, whether or not it is still at hand", async () => {
     const topic = await createTopic();
-    await publish(
+    await append(
       topic,
       range(0, 50).map((number) => ({ key: `k${number}`, text: `text ${number}` })),
     );
@@ -336,7 +269,7 @@ describe("handing out", () => {
       ],
     });
     const soon = await consumer.take(10);
-    aheadMs = 8000;
+    pass(8000);
     const later = await consumer.take(10);
     const attempts = [...soon, ...later].map(({ offset, attempt }) => [offset, attempt]);
     expect(first).toHaveLength(50);

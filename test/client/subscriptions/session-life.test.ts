@@ -1,0 +1,63 @@
+import { describe, expect, test } from "vitest";
+import {
+  mayEnd,
+  maySay,
+  type SessionEvent,
+  type SessionState,
+  step,
+  termsOf,
+} from "../../../src/client/subscriptions/session-life.js";
+
+const terms = { session: 7, ackDeadlineMs: 1000, isAlone: false };
+const events: SessionEvent[] = [
+  { type: "started", terms },
+  { type: "stop" },
+  { type: "no-more" },
+  { type: "all-said" },
+  { type: "closed" },
+  { type: "ended" },
+];
+const states: SessionState[] = [
+  { phase: "opening" },
+  { phase: "running", terms },
+  { phase: "stopping", terms },
+  { phase: "finishing", terms },
+  { phase: "half-closed", terms },
+  { phase: "complete", terms },
+  { phase: "over" },
+];
+
+/** Where each event leads that does not leave the phase as it is. */
+const moves: Record<SessionState["phase"], Partial<Record<SessionEvent["type"], SessionState["phase"]>>> = {
+  opening: { started: "running", stop: "stopping", closed: "complete", ended: "over" },
+  running: { stop: "stopping", closed: "complete", ended: "over" },
+  stopping: { "no-more": "finishing", closed: "complete", ended: "over" },
+  finishing: { "all-said": "half-closed", closed: "complete", ended: "over" },
+  "half-closed": { closed: "complete", ended: "over" },
+  complete: { ended: "over" },
+  over: {},
+};
+
+describe("step() of a Consume call", () => {
+  for (const state of states) {
+    test(`from ${state.phase}, leads where the diagram says, and nowhere else`, () => {
+      for (const event of events) {
+        const after = step(state, event);
+        expect([event.type, after.phase]).toEqual([event.type, moves[state.phase][event.type] ?? state.phase]);
+        if (after.phase !== "over" && state.phase !== "opening") expect(termsOf(after)).toEqual(terms);
+      }
+    });
+  }
+
+  test("keeps the terms of a call that is stopped before it has started", () => {
+    const stopping = step({ phase: "opening" }, { type: "stop" });
+    expect(termsOf(stopping)).toEqual({ session: 0, ackDeadlineMs: Infinity, isAlone: false });
+    expect(termsOf(step(stopping, { type: "started", terms }))).toEqual(terms);
+  });
+
+  test("lets a server end a call only where nothing can be lost by it", () => {
+    const phases = states.map(({ phase }) => phase);
+    expect(phases.filter((phase) => mayEnd[phase])).toEqual(["half-closed", "complete", "over"]);
+    expect(phases.filter((phase) => !maySay[phase])).toEqual(["half-closed", "over"]);
+  });
+});

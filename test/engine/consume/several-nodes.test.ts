@@ -1,0 +1,240 @@
+/** Several nodes on one Postgres, each an engine with a store of its own. */
+
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { keySlots, noRetention, type Sharing } from "../../../src/core/index.js";
+import type { Store } from "../../../src/store/index.js";
+import { type Clock, systemClock } from "../../../src/telemetry/index.js";
+import { createTestDatabase, runOn, type TestDatabase } from "../../support/database.js";
+import { openTestEngine, range, type TestEngine } from "../../support/open-engine.js";
+import { recordsOf } from "../control-plane.js";
+import { openConsumer, type TestConsumer } from "./test-consumer.js";
+
+describe("consume on several nodes", () => {
+  let database: TestDatabase;
+  let stores: Store[];
+  const nodes: TestEngine[] = [];
+  let names = 0;
+
+  beforeAll(async () => {
+    database = await createTestDatabase("postgres");
+    stores = await Promise.all([database.openStore(), database.openStore()]);
+  });
+  afterEach(async () => {
+    await Promise.all(nodes.splice(0).map((node) => node.engine.close()));
+  });
+  afterAll(() => database?.drop());
+
+  async function openNode(index: number, change: { readonly clock?: Clock; readonly sessionLeaseMs?: number } = {}) {
+    const quick = { headPollMs: 20, heartbeatMinMs: 60_000, heartbeatMaxMs: 60_000 };
+    const node = await openTestEngine(stores[index] as Store, { ...quick, ...change });
+    nodes.push(node);
+    return node;
+  }
+
+  async function subscribe({ engine }: TestEngine, count: number, sharing: Sharing, keys = 50): Promise<string> {
+    const name = `n-${++names}`;
+    const limits = { recordBytes: 0, batchRecords: 0, batchBytes: 0 };
+    await engine.topics.create({ name, labels: new Map(), limits, retention: noRetention, keyed: false });
+    const batch = recordsOf(range(0, count).map((number) => ({ key: `k${number % keys}`, text: "x" })));
+    await engine.append({ topic: name, batch, expectedOffset: undefined, producer: undefined, epoch: 0 });
+    const start = { at: "earliest" } as const;
+    await engine.subscriptions.create({ name, topic: name, start, sharing, policy: {}, labels: new Map() });
+    return name;
+  }
+
+  function open({ engine }: TestEngine, subscription: string, records = 10): TestConsumer {
+    const window = { records, bytes: 1_000_000 };
+    return openConsumer(engine, { kind: "subscription", subscription, consumer: "", window });
+  }
+
+  /** The session that consumes it. A node says so a moment after it has handed out the first records. */
+  async function memberOf(subscriptionId: number): Promise<number> {
+    for (;;) {
+      const progress = await (stores[0] as Store).readProgress(subscriptionId);
+      const [member] = progress?.members ?? [];
+      if (member !== undefined) return member.session;
+    }
+  }
+
+  /** Acknowledges all that comes, until so many have come to all of them together. */
+  async function consumeAll(consumers: readonly TestConsumer[], count: number): Promise<void> {
+    const total = (): number => consumers.reduce((sum, { delivered }) => sum + delivered.length, 0);
+    await Promise.all(
+      consumers.map(async (consumer) => {
+        while (total() < count) {
+          const from = consumer.delivered.length;
+          await consumer.next();
+          consumer.acknowledge(...consumer.delivered.slice(from).map(({ offset }) => offset));
+          // Others may have brought the rest.
+          if (total() >= count) for (const each of consumers) each.say({ window: { records: 0, bytes: 1 } });
+        }
+      }),
+    );
+  }
+
+  const offsetsOf = (consumers: readonly TestConsumer[]): number[] =>
+    consumers.flatMap(({ delivered }) => delivered.map(({ offset }) => offset)).sort((one, other) => one - other);
+
+  test("SHARED, two nodes hand out each record once, and both have their part", async () => {
+    const [one, two] = [await openNode(0), await openNode(1)];
+    const name = await subscribe(one, 1000, "shared");
+    const consumers = [open(one, name), open(two, name)];
+    await Promise.all(consumers.map((consumer) => consumer.next()));
+    await consumeAll(consumers, 1000);
+    expect(offsetsOf(consumers)).toEqual(range(0, 1000));
+    for (const { delivered } of consumers) expect(delivered.length).toBeGreaterThan(0);
+    await Promise.all(consumers.map((consumer) => consumer.halfClose()));
+  });
+
+  test("SHARED, what a node has taken and nobody there wants any more goes to others", async () => {
+    const [one, two] = [await openNode(0), await openNode(1)];
+    const name = await subscribe(one, 500, "shared");
+    const first = open(one, name, 100);
+    await first.next();
+    await first.take(100);
+    const second = open(two, name, 1000);
+    await second.next();
+    first.say({ acknowledgeThrough: 499, window: { records: 0, bytes: 0 } });
+    await second.take(400);
+    expect(offsetsOf([first, second])).toEqual(range(0, 500));
+    await Promise.all([first.halfClose(), second.halfClose()]);
+  });
+
+  test("KEYED, the keys are spread over the nodes, and go back when one leaves; each in order", async () => {
+    const [one, two] = [await openNode(0), await openNode(1)];
+    const name = await subscribe(one, 1000, "keyed");
+    const { subscriptionId } = await one.engine.subscriptions.get(name);
+    const slotsOf = async (): Promise<number[]> => {
+      const holders = new Map<number, number>();
+      const member = { session: 0, consumers: 0, facts: "[]" };
+      const sync = await (stores[0] as Store).syncSubscription(subscriptionId, member);
+      await (stores[0] as Store).leaveSubscription(subscriptionId, 0);
+      for (const { session, kind } of sync?.claims ?? []) {
+        if (kind === "slot" && session !== undefined) holders.set(session, (holders.get(session) ?? 0) + 1);
+      }
+      return [...holders.values()].sort((a, b) => a - b);
+    };
+    const first = open(one, name, 0);
+    await first.next();
+    await expect.poll(slotsOf).toEqual([keySlots]);
+    const second = open(two, name, 0);
+    await second.next();
+    await expect.poll(slotsOf, { timeout: 5000 }).toEqual([keySlots / 2, keySlots / 2]);
+    for (const consumer of [first, second]) consumer.say({ window: { records: 10, bytes: 1_000_000 } });
+    await consumeAll([first, second], 500);
+    await second.halfClose();
+    await expect.poll(slotsOf, { timeout: 5000 }).toEqual([keySlots]);
+    first.say({ window: { records: 10, bytes: 1_000_000 } });
+    const left = 1000 - new Set(offsetsOf([first, second])).size;
+    await consumeAll([first], first.delivered.length + left);
+    expect(new Set(offsetsOf([first, second])).size).toBe(1000);
+    for (const { delivered } of [first, second]) {
+      const last = new Map<number, number>();
+      for (const { offset, attempt } of delivered) {
+        const key = offset % 50;
+        if (attempt === 1) expect(offset).toBeGreaterThan(last.get(key) ?? -1);
+        last.set(key, offset);
+      }
+    }
+    await first.halfClose();
+  });
+
+  test("EXCLUSIVE, a newer consumer on another node takes over, and gets what the older had", async () => {
+    const [one, two] = [await openNode(0), await openNode(1)];
+    const name = await subscribe(one, 30, "exclusive");
+    const older = open(one, name);
+    await older.take(10);
+    older.acknowledge(0, 1, 2);
+    expect(await older.told("acknowledged", 3)).toEqual([0, 1, 2]);
+    const newer = open(two, name, 100);
+    await newer.next();
+    await expect(older.take(100)).rejects.toMatchObject({ code: "consumer-fenced" });
+    await newer.take(27);
+    expect(newer.delivered.map(({ offset }) => offset)).toEqual(range(3, 30));
+    await newer.halfClose();
+  });
+
+  /** Keeps everything that a consumer gets committing through another node, until so many have come. */
+  async function commitThrough(
+    { engine }: TestEngine,
+    consumer: TestConsumer,
+    subscription: string,
+    count: number,
+    onCommitted: (committed: number) => Promise<void> | undefined = () => undefined,
+  ): Promise<void> {
+    const { session } = await consumer.until(({ event }) => (event?.kind === "started" ? event : undefined));
+    let committed = 0;
+    while (committed < count) {
+      const [record] = consumer.delivered.slice(committed);
+      if (record === undefined) {
+        await consumer.next();
+        continue;
+      }
+      const { offset, attempt } = record;
+      const acknowledge = [{ range: { firstOffset: offset, nextOffset: offset + 1 }, attempt }];
+      await engine.commit({ subscription, session, acknowledge, append: [] });
+      committed += 1;
+      await onCommitted(committed);
+    }
+  }
+
+  test("KEYED, what is committed through another node frees its key at once, not at its deadline", async () => {
+    const [one, two] = [await openNode(0), await openNode(1)];
+    const name = await subscribe(one, 100, "keyed", 4);
+    // The deadline is as long as the test may take.
+    const consumer = open(one, name, 10);
+    await commitThrough(two, consumer, name, 100);
+    expect(consumer.delivered.map(({ offset }) => offset).toSorted((a, b) => a - b)).toEqual(range(0, 100));
+    expect(new Set(consumer.delivered.map(({ attempt }) => attempt))).toEqual(new Set([1]));
+    await consumer.halfClose();
+  });
+
+  test("KEYED, goes on when the connection that hears of other nodes is killed, and what was said meanwhile is found", async () => {
+    const [one, two] = [await openNode(0), await openNode(1)];
+    const name = await subscribe(one, 100, "keyed", 4);
+    const consumer = open(one, name, 10);
+    const { connection } = database;
+    if (connection.kind !== "postgres") throw new Error("It has no URL");
+    const kill = `select pg_terminate_backend(pid, 5000) from pg_stat_activity
+      where datname = current_database() and query like 'listen millrace_settled%'`;
+    let killed = 0;
+    await commitThrough(two, consumer, name, 100, async (committed) => {
+      if (committed % 20 === 0) killed += (await runOn(connection.url, kill)).rows.length;
+    });
+    expect(killed).toBeGreaterThan(2);
+    expect(consumer.delivered.map(({ offset }) => offset).toSorted((a, b) => a - b)).toEqual(range(0, 100));
+    await consumer.halfClose();
+  });
+
+  test("a node whose lease is over, hands out nothing; another takes its records, and its verdicts are void", async () => {
+    // Its clock stands still for its renewals, and jumps when it is told to: as of a process that was stopped.
+    let aheadMs = 0;
+    const clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + aheadMs };
+    const frozen = await openNode(0, { clock, sessionLeaseMs: 600_000 });
+    const name = await subscribe(frozen, 20, "shared");
+    const stale = open(frozen, name, 5);
+    await stale.take(5);
+    aheadMs = 700_000;
+    // As the other node would see it, had the lease been that of now.
+    const { subscriptionId } = await frozen.engine.subscriptions.get(name);
+    await (stores[1] as Store).renewSession(await memberOf(subscriptionId), 1);
+    const other = await openNode(1, { sessionLeaseMs: 1000 });
+    const taker = open(other, name, 100);
+    await taker.take(20);
+    expect(offsetsOf([taker])).toEqual(range(0, 20));
+    taker.acknowledge(...range(0, 20));
+    await taker.told("acknowledged", 20);
+    stale.say({
+      acknowledge: [{ firstOffset: 0, nextOffset: 2 }],
+      // The next attempt would be the second, but what it had is named.
+      reject: [{ range: { firstOffset: 2, nextOffset: 4 }, delayMs: 0, reason: "" }],
+      park: [{ range: { firstOffset: 4, nextOffset: 5 }, reason: "" }],
+    });
+    expect((await stale.until(({ confirmed }) => confirmed))?.stale).toEqual([
+      { range: { firstOffset: 0, nextOffset: 5 }, attempt: 1 },
+    ]);
+    expect(stale.delivered).toHaveLength(5);
+    await taker.halfClose();
+    await stale.lose();
+  });
+});

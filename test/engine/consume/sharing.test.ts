@@ -1,0 +1,129 @@
+import { describe, expect, test } from "vitest";
+import type { Store } from "../../../src/store/index.js";
+import { databaseKinds, onPostgres } from "../../support/database.js";
+import { range } from "../../support/open-engine.js";
+import { at, consumingOn, wide } from "./consuming.js";
+import type { TestConsumer } from "./test-consumer.js";
+
+describe.each(databaseKinds)("consumers that share on %s", (kind) => {
+  const consuming = consumingOn(kind);
+  const { open, progressOf, publish, subscribe } = consuming;
+
+  test("SHARED, spreads records by free window; what a lost consumer had goes to the others", async () => {
+    const name = await subscribe(0);
+    const one = await open(name, { records: 10 });
+    const two = await open(name, { records: 30 });
+    await publish(name, range(0, 100));
+    await Promise.all([one.take(10), two.take(30)]);
+    await one.lose();
+    two.say({ window: wide });
+    await two.take(70);
+    expect(new Set(two.delivered.map(({ offset }) => offset)).size).toBe(100);
+    const again = two.delivered.filter(({ attempt }) => attempt === 2);
+    expect(again.map(({ offset }) => offset).sort()).toEqual(one.delivered.map(({ offset }) => offset).sort());
+    await two.lose();
+  });
+
+  test("EXCLUSIVE, the newer takes over: the older ends fenced, and what it had comes first", async () => {
+    const name = await subscribe(20, "exclusive");
+    const older = await open(name, { records: 5 });
+    await older.take(5);
+    older.acknowledge(0);
+    await older.told("acknowledged", 1);
+    const newer = await open(name, { records: 100 });
+    await expect(older.take(10)).rejects.toMatchObject({ code: "consumer-fenced" });
+    const held = new Set(older.delivered.map(({ offset }) => offset));
+    await newer.take(19);
+    const expected = range(1, 20).map((offset) => ({ offset, attempt: held.has(offset) ? 2 : 1 }));
+    expect(newer.delivered).toEqual(expected);
+    await newer.lose();
+  });
+
+  test("KEYED, a key is worked on by one consumer at a time, in order, through rejections and departures", async () => {
+    const name = await subscribe(200, "keyed", { retryMinMs: 0, retryMaxMs: 0, attemptsMax: 100 });
+    const working = new Map<number, number>();
+    const done = new Map<number, number[]>();
+    let failures = 0;
+    const seen = new Map<TestConsumer, number>();
+    const work = async (consumer: TestConsumer, until: number): Promise<void> => {
+      while ([...done.values()].flat().length < until) {
+        await consumer.next();
+        for (const { offset } of consumer.delivered.slice(seen.get(consumer))) {
+          const key = offset % 10;
+          expect(working.get(key)).toBeUndefined();
+          const before = done.get(key) ?? [];
+          expect(offset).toBe((before.at(-1) ?? key - 10) + 10);
+          if (failures < 40 && (offset * 7 + failures) % 3 === 0) {
+            failures += 1;
+            consumer.say({ reject: [{ range: at(offset), delayMs: undefined, reason: "" }] });
+          } else {
+            done.set(key, [...before, offset]);
+            consumer.acknowledge(offset);
+          }
+        }
+        seen.set(consumer, consumer.delivered.length);
+      }
+    };
+    const one = await open(name, { records: 7 });
+    await work(one, 60);
+    const two = await open(name, { records: 7 });
+    await Promise.all(
+      [work(one, 120), work(two, 120)].map((each) => each.catch((error: unknown) => Promise.reject(error))),
+    );
+    await one.halfClose();
+    await work(two, 200);
+    expect([...done.values()].flat().sort((a, b) => a - b)).toEqual(range(0, 200));
+    expect(failures).toBeGreaterThan(10);
+    await two.halfClose();
+    expect((await progressOf(name)).unsettled).toBe(0);
+  });
+
+  test("KEYED, a consumer that pauses leaves its keys to the others", async () => {
+    const name = await subscribe(100, "keyed");
+    const paused = await open(name, { records: 0 });
+    const working = await open(name, { records: 100 });
+    while (working.delivered.length < 100) {
+      const from = working.delivered.length;
+      await working.next();
+      working.acknowledge(...working.delivered.slice(from).map(({ offset }) => offset));
+    }
+    working.say({ window: { records: 0, bytes: 0 } });
+    paused.say({ window: wide });
+    await publish(name, range(100, 110));
+    await paused.take(10);
+    await Promise.all([paused.lose(), working.lose()]);
+  });
+});
+
+describe.each(onPostgres)("consumers that share on %s", (kind) => {
+  const consuming = consumingOn(kind);
+  const { open, openNode, subscribe } = consuming;
+
+  test("EXCLUSIVE, a consumer that was let in while the node lost its hold, is served", async () => {
+    const name = await subscribe(3, "exclusive");
+    const { subscriptionId } = await consuming.node.engine.subscriptions.get(name);
+    let letIn = (): void => undefined;
+    const isLetIn = new Promise<void>((resolve) => (letIn = resolve));
+    let tickets = 0;
+    // Its second ticket is long on its way.
+    const slow: Store = Object.create(consuming.store, {
+      takeTicket: {
+        value: async (id: number) => {
+          if (++tickets === 2) await isLetIn;
+          return consuming.store.takeTicket(id);
+        },
+      },
+    }) as Store;
+    const other = await openNode({ headPollMs: 60_000, sessionLeaseMs: 1500 }, slow);
+    const first = await open(name, { records: 0 }, other);
+    const second = open(name, {}, other);
+    await expect.poll(() => tickets).toBe(2);
+    const { members = [] } = (await consuming.store.readProgress(subscriptionId)) ?? {};
+    await consuming.store.closeSession(members[0]?.session ?? 0);
+    // Heartbeats may come before.
+    await expect(first.take(1)).rejects.toThrow("MILLRACE_SESSION_LEASE_MS");
+    letIn();
+    await (await second).take(3);
+    await (await second).lose();
+  });
+});
