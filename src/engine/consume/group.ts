@@ -460,10 +460,23 @@ export class Group {
   /** Brings what is redelivered, whatever is read ahead: in KEYED groups all of that may wait for these. */
   #redeliver(nowMs: number): void {
     if (this.#mayRedeliver) this.#redelivery.redeliver(nowMs, this.#redeliveryRoom);
+    else if (this.#isHeldUp) this.#redelivery.redeliverFirst(nowMs);
   }
 
   get #mayRedeliver(): boolean {
-    return this.#parts.ledger.isHeld && !this.isPaused && !this.#redelivery.isFetching && this.#redeliveryRoom > 0;
+    return this.#mayFetch && this.#redeliveryRoom > 0;
+  }
+
+  get #mayFetch(): boolean {
+    return this.#parts.ledger.isHeld && !this.isPaused && !this.#redelivery.isFetching;
+  }
+
+  /** Whether what is redelivered fills its room, and a consumer that has room waits for what comes before all of it. */
+  get #isHeldUp(): boolean {
+    if (this.#redelivery.expectedOffset === Number.POSITIVE_INFINITY || this.writer.isStuck || !this.#mayFetch)
+      return false;
+    for (const { room } of this.consumers) if (room > 0) return this.#redeliveryRoom <= 0;
+    return false;
   }
 
   /** How many more records that are redelivered may be in memory: few where they are large. */
@@ -546,7 +559,8 @@ export class Group {
     }
     const everyMs = Math.min(sweepMs.max, Math.max(sweepMs.min, this.policy.ackDeadlineMs / sweepMs.part));
     const nowMs = this.#parts.clock.monotonicMs();
-    const dueMs = this.#mayRedeliver ? this.#redelivery.nextMs - nowMs : Number.POSITIVE_INFINITY;
+    const waitingMs = this.#isHeldUp ? 0 : Number.POSITIVE_INFINITY;
+    const dueMs = this.#mayRedeliver ? this.#redelivery.nextMs - nowMs : waitingMs;
     const waitMs = Math.min(everyMs, Math.max(1, dueMs));
     // It is only ever moved forward: consumers that are busy would put it off for ever.
     if (this.#cancelTimer !== undefined && this.#sweepMs <= nowMs + waitMs) return;

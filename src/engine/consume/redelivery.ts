@@ -17,6 +17,8 @@ import { type WaitingRun, WaitingRuns } from "./waiting-runs.js";
 const unfetchedMs = 100;
 /** The frames of what is redelivered sooner are kept, as far as they are at hand. */
 const keptMs = 5000;
+/** Records of the run that all others wait for, which are brought though there is room for none. */
+const firstMost = 100;
 
 export interface RedeliveryParts {
   readonly ledger: Ledger;
@@ -138,9 +140,18 @@ export class Redelivery {
 
   /** Brings up to `records` of those that are due. One fetch at a time. */
   redeliver(nowMs: number, records: number): void {
-    if (this.#fetching !== undefined || this.nextMs > nowMs || records <= 0) return;
+    if (this.#fetching === undefined && records > 0) this.#bringAll(this.#waiting.takeDue(nowMs, records));
+  }
+
+  /** Brings what all others wait for, if it is due. */
+  redeliverFirst(nowMs: number): void {
+    if (this.#fetching === undefined) this.#bringAll(this.#waiting.takeAt(this.expectedOffset, nowMs, firstMost));
+  }
+
+  #bringAll(due: readonly WaitingRun[]): void {
+    if (due.length === 0) return;
     const missing: WaitingRun[] = [];
-    for (const run of this.#waiting.takeDue(nowMs, records)) {
+    for (const run of due) {
       if (run.frames === undefined) missing.push(run);
       else this.#bring({ ...run, state: step(run.state, { type: "due" }) }, run.frames);
     }

@@ -49,21 +49,28 @@ export class WaitingRuns {
   takeDue(nowMs: number, records: number): WaitingRun[] {
     const due: WaitingRun[] = [];
     for (let left = records; left > 0 && (this.nextMs ?? Number.POSITIVE_INFINITY) <= nowMs; ) {
-      const run = this.#shift();
-      this.#count(run, -1);
-      const count = recordsIn(run);
-      if (count > left) {
-        const { firstOffset, frames } = run;
-        due.push({ ...run, nextOffset: firstOffset + left });
-        this.push({
-          ...run,
-          firstOffset: firstOffset + left,
-          frames: frames && { ...frames, at: frames.at + left },
-        });
-      } else due.push(run);
-      left -= count;
+      const run = this.#take(0, left);
+      due.push(run);
+      left -= recordsIn(run);
     }
     return due;
+  }
+
+  /** Takes out up to `records` of the run that begins at an offset, if there is one and it is due. Looks at all. */
+  takeAt(offset: number, nowMs: number, records: number): WaitingRun[] {
+    const index = this.#heap.findIndex(({ firstOffset, state }) => firstOffset === offset && state.dueMs <= nowMs);
+    return index === -1 ? [] : [this.#take(index, records)];
+  }
+
+  /** Takes out the first `records` of a run of the heap. */
+  #take(index: number, records: number): WaitingRun {
+    const run = this.#remove(index);
+    this.#count(run, -1);
+    if (recordsIn(run) <= records) return run;
+    const { firstOffset, frames } = run;
+    const split = firstOffset + records;
+    this.push({ ...run, firstOffset: split, frames: frames && { ...frames, at: frames.at + records } });
+    return { ...run, nextOffset: split };
   }
 
   drop(claim: Claim): void {
@@ -89,8 +96,13 @@ export class WaitingRuns {
   }
 
   #insert(run: WaitingRun): void {
+    this.#rise(run, this.#heap.push(run) - 1);
+  }
+
+  /** Puts a run into the place `from`, or further up. */
+  #rise(run: WaitingRun, from: number): void {
     const heap = this.#heap;
-    let at = heap.push(run) - 1;
+    let at = from;
     while (at > 0) {
       const parent = (at - 1) >>> 1;
       if (!isBefore(run, heap[parent] as WaitingRun)) break;
@@ -100,12 +112,12 @@ export class WaitingRuns {
     heap[at] = run;
   }
 
-  #shift(): WaitingRun {
+  #remove(index: number): WaitingRun {
     const heap = this.#heap;
-    const first = heap[0] as WaitingRun;
+    const removed = heap[index] as WaitingRun;
     const last = heap.pop() as WaitingRun;
-    if (heap.length === 0) return first;
-    let at = 0;
+    if (index === heap.length) return removed;
+    let at = index;
     for (;;) {
       let child = 2 * at + 1;
       if (child >= heap.length) break;
@@ -114,8 +126,8 @@ export class WaitingRuns {
       heap[at] = heap[child] as WaitingRun;
       at = child;
     }
-    heap[at] = last;
-    return first;
+    this.#rise(last, at);
+    return removed;
   }
 }
 

@@ -24,6 +24,25 @@ describe.each(databaseKinds)("consumers that share on %s", (kind) => {
     await two.lose();
   });
 
+  test("EXCLUSIVE, what comes first is redelivered first, however much is ready behind it", async () => {
+    const name = await subscribe(1000, "exclusive");
+    const consumer = await open(name, { records: 1000 });
+    await consumer.take(1000);
+    // More than is brought ahead, all due before the first one, and held up by a window of nothing.
+    consumer.say({ window: { records: 0, bytes: 0 } });
+    consumer.say({ reject: [{ range: { firstOffset: 100, nextOffset: 1000 }, delayMs: 1, reason: "" }] });
+    await consumer.told("rejected", 900);
+    consuming.pass(10);
+    consumer.say({ reject: [{ range: at(0), delayMs: 0, reason: "" }] });
+    await consumer.told("rejected", 1);
+    consumer.say({ window: { records: 2000, bytes: 1_000_000 } });
+    const again = await consumer.take(901);
+    expect(again.map(({ offset }) => offset)).toEqual([0, ...range(100, 1000)]);
+    consumer.acknowledge(...range(0, 1000));
+    await consumer.told("acknowledged", 1000);
+    await consumer.halfClose();
+  });
+
   test("EXCLUSIVE, the newer takes over: the older ends fenced, and what it had comes first", async () => {
     const name = await subscribe(20, "exclusive");
     const older = await open(name, { records: 5 });
