@@ -1,10 +1,10 @@
+import type { DescMethod, FileRegistry } from "@bufbuild/protobuf";
 import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
-import type { PackageDefinition } from "@grpc/proto-loader";
 import { Command } from "commander";
 import { errorOfStatus } from "../client/index.js";
 import type { CommandContext, GlobalOptions } from "./command-context.js";
-import { messageFromJson, messageToJson } from "./json-message.js";
-import { type DynamicMethod, findMethod, loadDefinitions } from "./load-methods.js";
+import { jsonOfMessage, messageFromJson } from "./json-message.js";
+import { findMethod, loadTypes } from "./load-methods.js";
 import { CommandError } from "./output.js";
 import { readLines } from "./read-lines.js";
 
@@ -23,16 +23,16 @@ export function callCommand(context: CommandContext): Command {
     .option("--proto <file>", "the service's .proto file (default: our own services, health, reflection)")
     .description("call any method, with JSON in and JSON lines out")
     .action(async (name: string, texts: readonly string[], options: Options, command: Command) => {
-      const definitions = await loadDefinitions(options.proto);
-      const method = findMethod(definitions, name);
-      if (!method.requestStream && texts.length > 1) {
+      const types = await loadTypes(options.proto);
+      const method = findMethod(types, name);
+      if (!takesStream(method) && texts.length > 1) {
         throw new CommandError(`call: ${name} takes one request, got ${texts.length}`, 2);
       }
       const client = new Client(command.optsWithGlobals<GlobalOptions>().address, credentials.createInsecure(), {
         "grpc.max_receive_message_length": -1,
       });
       try {
-        await runCall(context, client, definitions, method, texts);
+        await runCall(context, client, types, method, texts);
       } finally {
         client.close();
       }
@@ -42,24 +42,23 @@ export function callCommand(context: CommandContext): Command {
 async function runCall(
   { output, signal }: CommandContext,
   client: Client,
-  definitions: PackageDefinition,
-  method: DynamicMethod,
+  types: FileRegistry,
+  method: DescMethod,
   texts: readonly string[],
 ): Promise<void> {
   // A unary method is a stream of one message on the wire, so that one kind of call serves all four.
   const call = client.makeBidiStreamRequest(
-    method.path,
-    method.requestSerialize,
-    method.responseDeserialize,
+    `/${method.parent.typeName}/${method.name}`,
+    (bytes: Buffer) => bytes,
+    (bytes) => bytes,
     new Metadata(),
   );
   const cancel = () => call.cancel();
   signal.addEventListener("abort", cancel, { once: true });
-  const type = typeName(method, "response");
   let sending: Promise<unknown> = Promise.resolve();
   let failure: unknown;
   try {
-    sending = sendRequests(definitions, method, texts, (request) => {
+    sending = sendRequests(types, method, texts, (request) => {
       return new Promise<void>((resolve) => {
         call.write(request, () => resolve());
         // After the end the callback does not come.
@@ -74,7 +73,7 @@ async function runCall(
       },
     );
     for await (const response of call) {
-      await output.print(JSON.stringify(messageToJson(definitions, type, response as object)));
+      await output.print(JSON.stringify(jsonOfMessage(types, method.output, response as Buffer)));
     }
   } catch (error) {
     signal.throwIfAborted();
@@ -88,38 +87,24 @@ async function runCall(
 }
 
 async function sendRequests(
-  definitions: PackageDefinition,
-  method: DynamicMethod,
+  types: FileRegistry,
+  method: DescMethod,
   texts: readonly string[],
-  send: (request: object) => Promise<void>,
+  send: (request: Buffer) => Promise<void>,
 ): Promise<void> {
-  const type = typeName(method, "request");
-  if (texts.length > 0 || !method.requestStream) {
-    const requests = (texts.length === 0 ? ["{}"] : texts).map((text) => parse(definitions, type, text, "The request"));
+  const parse = (text: string, where: string) => Buffer.from(messageFromJson(types, method.input, text, where));
+  if (texts.length > 0 || !takesStream(method)) {
+    const requests = (texts.length === 0 ? ["{}"] : texts).map((text) => parse(text, "The request"));
     for (const request of requests) await send(request);
     return;
   }
   for await (const { text, where } of readLines(process.stdin, "stdin", () => {})) {
-    if (text.trim() !== "") await send(parse(definitions, type, text, where));
+    if (text.trim() !== "") await send(parse(text, where));
   }
 }
 
-function parse(definitions: PackageDefinition, type: string, text: string, where: string): object {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    throw new CommandError(`${where}: ${(error as Error).message}`, 2, error);
-  }
-  return messageFromJson(definitions, type, json);
-}
-
-/** The method's types by their full names: they are found among the definitions, which know names. */
-function typeName(method: DynamicMethod, side: "request" | "response"): string {
-  const { type } = side === "request" ? method.requestType : method.responseType;
-  const service = method.path.slice(1, method.path.lastIndexOf("/"));
-  const packageName = service.slice(0, service.lastIndexOf("."));
-  return `${packageName}.${(type as { readonly name: string }).name}`;
+function takesStream({ methodKind }: DescMethod): boolean {
+  return methodKind === "client_streaming" || methodKind === "bidi_streaming";
 }
 
 function isServiceError(error: unknown): error is ServiceError {

@@ -1,16 +1,11 @@
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import {
-  type AnyDefinition,
-  load,
-  type MethodDefinition,
-  type PackageDefinition,
-  type ServiceDefinition,
-} from "@grpc/proto-loader";
+import { create, createFileRegistry, type DescMethod, type FileRegistry, fromBinary } from "@bufbuild/protobuf";
+import { FileDescriptorProtoSchema, FileDescriptorSetSchema, type FileDescriptorProto } from "@bufbuild/protobuf/wkt";
+import { load } from "@grpc/proto-loader";
+import { completeDescriptors } from "./complete-descriptors.js";
 import { CommandError } from "./output.js";
-
-export type DynamicMethod = MethodDefinition<object, object>;
 
 /** The API, as it lies in the package, and what a server speaks besides, which the build copies to dist/. */
 const apiFolder = fileURLToPath(new URL("../../proto", import.meta.url));
@@ -28,8 +23,8 @@ const ownFiles = [
   "grpc/reflection/v1alpha/reflection.proto",
 ];
 
-/** Loads the definitions of our services, health and reflection; or those of `file` alone. */
-export async function loadDefinitions(file: string | undefined): Promise<PackageDefinition> {
+/** Loads the types of our services, health and reflection; or those of `file` alone. */
+export async function loadTypes(file: string | undefined): Promise<FileRegistry> {
   const require = createRequire(import.meta.url);
   const health = path.join(path.dirname(require.resolve("grpc-health-check/package.json")), "proto");
   const files = file === undefined ? [...ownFiles, "health/v1/health.proto"] : [path.resolve(file)];
@@ -40,30 +35,32 @@ export async function loadDefinitions(file: string | undefined): Promise<Package
     health,
   ];
   try {
-    // The forms that proto3 JSON has; `json-message.ts` does the rest.
-    return await load(files, { includeDirs, longs: String, enums: String, bytes: String });
+    const loaded = await load(files, { includeDirs, keepCase: true });
+    const packages = new Map<string, FileDescriptorProto>();
+    for (const definition of Object.values(loaded)) {
+      // Services have none of their own: they are in the files of their types.
+      const described = "fileDescriptorProtos" in definition ? (definition.fileDescriptorProtos as Buffer[]) : [];
+      for (const bytes of described) {
+        const descriptor = fromBinary(FileDescriptorProtoSchema, bytes);
+        packages.set(descriptor.package, descriptor);
+      }
+    }
+    return createFileRegistry(create(FileDescriptorSetSchema, { file: completeDescriptors([...packages.values()]) }));
   } catch (error) {
     throw new CommandError(`--proto: cannot load ${files.join(", ")}: ${(error as Error).message}`, 2, error);
   }
 }
 
 /** Finds SERVICE/METHOD; the service's package may be left out where its name is unique. */
-export function findMethod(definitions: PackageDefinition, name: string): DynamicMethod {
-  const [service = "", method = ""] = name.replace(/^\//, "").split("/");
-  const services = Object.entries(definitions).filter((entry): entry is [string, ServiceDefinition] =>
-    isService(entry[1]),
+export function findMethod(types: FileRegistry, name: string): DescMethod {
+  const [serviceName = "", methodName = ""] = name.replace(/^\//, "").split("/");
+  const services = [...types].filter((type) => type.kind === "service");
+  const exact = services.filter(({ typeName }) => typeName === serviceName);
+  const found = exact.length > 0 ? exact : services.filter(({ typeName }) => typeName.endsWith(`.${serviceName}`));
+  const method = found.length === 1 ? found[0]?.methods.find((each) => each.name === methodName) : undefined;
+  if (method !== undefined) return method;
+  const known = (found.length === 0 ? services : found).flatMap(({ typeName, methods }) =>
+    methods.map((each) => `${typeName}/${each.name}`),
   );
-  const exact = services.filter(([full]) => full === service);
-  const found = exact.length > 0 ? exact : services.filter(([full]) => full.endsWith(`.${service}`));
-  const methodsOf = ([full, definition]: [string, ServiceDefinition]) =>
-    Object.keys(definition).map((each) => `${full}/${each}`);
-  const definition = found.length === 1 ? found[0]?.[1][method] : undefined;
-  if (definition !== undefined) return definition as DynamicMethod;
-  const known = (found.length === 0 ? services : found).flatMap(methodsOf);
   throw new CommandError(`There is no method ${JSON.stringify(name)}. Known: ${known.join(", ")}`, 2);
-}
-
-function isService(definition: AnyDefinition): definition is ServiceDefinition {
-  // Messages and enums say their format; a service is an object of methods.
-  return !("format" in definition);
 }

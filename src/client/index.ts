@@ -11,7 +11,7 @@ export {
 } from "./client-error.js";
 export { createClient } from "./millrace-client.js";
 export { Publisher } from "./publisher.js";
-export { ReceivedRecord, timestampText } from "../wire/index.js";
+export { ReceivedRecord } from "../wire/index.js";
 export { Subscription } from "./subscriptions/subscription.js";
 export { Topic } from "./topic.js";
 export type { AppendOptions, Appended } from "./append.js";
