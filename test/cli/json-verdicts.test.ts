@@ -53,38 +53,29 @@ test("jsonOfMessage() gives the bytes of an Any whose type it does not know", as
 
 /** What JSON and bytes depend on. */
 function shapeOf(type: AnyDesc | undefined): unknown {
-  switch (type?.kind) {
-    case "message":
-      return type.fields
-        .toSorted((one, other) => one.number - other.number)
-        .map((field) => ({
-          ...pick(field, [
-            "name",
-            "number",
-            "jsonName",
-            "fieldKind",
-            "scalar",
-            "listKind",
-            "mapKind",
-            "mapKey",
-            "presence",
-          ]),
-          message: field.message?.typeName,
-          enum: field.enum?.typeName,
-          oneof: field.oneof?.name,
-        }));
-    case "enum":
-      return type.values.map(({ name, number }) => [name, number]);
-    case "service":
-      return type.methods.map(({ name, methodKind, input, output }) => [
-        name,
-        methodKind,
-        input.typeName,
-        output.typeName,
-      ]);
-    default:
-      return type?.kind;
+  if (type?.kind === "message") {
+    return type.fields
+      .toSorted((one, other) => one.number - other.number)
+      .map((field) => ({
+        ...pick(field, [
+          "name",
+          "number",
+          "jsonName",
+          "fieldKind",
+          "scalar",
+          "listKind",
+          "mapKind",
+          "mapKey",
+          "presence",
+        ]),
+        message: field.message?.typeName,
+        enum: field.enum?.typeName,
+        oneof: field.oneof?.name,
+      }));
   }
+  if (type?.kind === "enum") return type.values.map(({ name, number }) => [name, number]);
+  if (type?.kind !== "service") return type?.kind;
+  return type.methods.map(({ name, methodKind, input, output }) => [name, methodKind, input.typeName, output.typeName]);
 }
 
 function pick(object: object, names: readonly string[]): object {

@@ -26,6 +26,8 @@ export type HistoryEvent =
       readonly text: string;
       /** It came after this: the client may have been busy, or have got no processor, since. */
       readonly sinceMs: number;
+      /** The client had it before its handler got it: since when it may have. Default: `sinceMs`. */
+      readonly keptSinceMs?: number;
     }
   | { readonly kind: "acknowledge" | "reject" | "release"; readonly call: string; readonly offset: number }
   | { readonly kind: "extend"; readonly call: string; readonly offset: number; readonly byMs: number }
@@ -203,7 +205,11 @@ export class ConsumeHistory {
     this.#noteMessage(event, atMs);
     // What two connections brought at the same time is read in any order: who came first is told by what comes later.
     const changedMs = this.#superseded.get(call) ?? (call === this.#holder ? -1 : this.#holderMs);
-    if (this.#options.sharing === "exclusive" && this.#holder !== undefined && changedMs >= event.sinceMs) {
+    if (
+      this.#options.sharing === "exclusive" &&
+      this.#holder !== undefined &&
+      changedMs >= (event.keptSinceMs ?? event.sinceMs)
+    ) {
       record.attempt ||= attempt;
       return;
     }

@@ -58,6 +58,7 @@ class ClientLife {
   readonly #aborting = new AbortController();
   #call: string;
   #deliveries = 0;
+  #startedMs = 0;
 
   constructor(options: WorkerOptions, nextCall: () => string, take: (event: HistoryEvent) => void) {
     const { habits, random, subscription, address } = options;
@@ -72,7 +73,10 @@ class ClientLife {
       backoff: quickBackoff,
       signal: this.#aborting.signal,
       onEvent: (event) => {
-        if (event.type === "started") take({ kind: "started", call: this.#call });
+        if (event.type === "started") {
+          this.#startedMs = performance.now();
+          take({ kind: "started", call: this.#call });
+        }
         if (event.type !== "reconnecting") return;
         take({ kind: "left", call: this.#call, how: "lost" });
         this.#call = nextCall();
@@ -115,7 +119,8 @@ class ClientLife {
     const { offset, attempt, signal } = delivery;
     const { key, text = "" } = delivery.record;
     const message = ++this.#deliveries;
-    this.#take({ kind: "handed", call, message, offset, attempt, key, text, sinceMs: readUntilMs() });
+    const when = { sinceMs: readUntilMs(), keptSinceMs: this.#startedMs };
+    this.#take({ kind: "handed", call, message, offset, attempt, key, text, ...when });
     if (random() < habits.leave / 10) {
       if (random() < 0.5) {
         // As a process that dies: nobody waits for what is in hand.
