@@ -8,9 +8,30 @@ export interface WaitingRun extends RecordRun<Extract<RecordState, { readonly ph
   readonly frames: RunFrames | undefined;
 }
 
-/** Runs that wait, the next one first: a binary heap. The budget of the node bounds it. */
+/** What waits of a claim. */
+interface Waiting {
+  runs: number;
+  records: number;
+  frameBytes: number;
+  /** The claim was dropped: what is in the heap of it counts no more, and is left out when it comes up. */
+  isDropped: boolean;
+}
+
+interface Entry {
+  readonly run: WaitingRun;
+  readonly of: Waiting;
+}
+
+/**
+ * Runs that wait, the next one first: a binary heap. The budget of the node bounds it. To drop a claim costs nothing for
+ * what others have waiting: there may be as many claims as runs.
+ */
 export class WaitingRuns {
-  #heap: WaitingRun[] = [];
+  /** Its first entry is of no dropped claim. */
+  #heap: Entry[] = [];
+  readonly #claims = new Map<Claim, Waiting>();
+  /** How many entries are of dropped claims. */
+  #dropped = 0;
   #records = 0;
   #redrivenRecords = 0;
   #frameBytes = 0;
@@ -37,20 +58,24 @@ export class WaitingRuns {
 
   /** When the next one is due; undefined: none waits. */
   get nextMs(): number | undefined {
-    return this.#heap[0]?.state.dueMs;
+    return this.#heap[0]?.run.state.dueMs;
   }
 
   push(run: WaitingRun): void {
-    this.#count(run, 1);
-    this.#insert(run);
+    let of = this.#claims.get(run.claim);
+    if (of === undefined) this.#claims.set(run.claim, (of = { runs: 0, records: 0, frameBytes: 0, isDropped: false }));
+    of.runs += 1;
+    of.records += recordsIn(run);
+    of.frameBytes += frameBytesOf(run);
+    this.#count(run.claim, recordsIn(run), frameBytesOf(run));
+    this.#insert({ run, of });
   }
 
   /** Takes out up to `records` that are due. */
   takeDue(nowMs: number, records: number): WaitingRun[] {
     const due: WaitingRun[] = [];
     for (let left = records; left > 0 && (this.nextMs ?? Number.POSITIVE_INFINITY) <= nowMs; ) {
-      const run = this.#shift();
-      this.#count(run, -1);
+      const run = this.#take();
       const count = recordsIn(run);
       if (count > left) {
         const { firstOffset, frames } = run;
@@ -67,51 +92,78 @@ export class WaitingRuns {
   }
 
   drop(claim: Claim): void {
-    const runs = this.#heap;
-    this.#heap = [];
-    for (const run of runs) {
-      if (run.claim === claim) this.#count(run, -1);
-      else this.#insert(run);
-    }
+    const of = this.#claims.get(claim);
+    if (of === undefined) return;
+    this.#claims.delete(claim);
+    of.isDropped = true;
+    this.#dropped += of.runs;
+    this.#count(claim, -of.records, -of.frameBytes);
+    if (this.#dropped * 2 > this.#heap.length) this.#sweep();
+    else this.#skipDropped();
   }
 
   clear(): void {
-    for (const run of this.#heap) this.#count(run, -1);
-    this.#heap = [];
+    for (const claim of this.#claims.keys()) this.drop(claim);
   }
 
-  #count(run: WaitingRun, sign: 1 | -1): void {
-    const records = recordsIn(run) * sign;
+  #count(claim: Claim, records: number, frameBytes: number): void {
     this.#records += records;
-    this.#frameBytes += (run.frames?.page.length ?? 0) * sign;
-    if (run.claim.kind === "redriven") this.#redrivenRecords += records;
+    this.#frameBytes += frameBytes;
+    if (claim.kind === "redriven") this.#redrivenRecords += records;
     this.#onCount(records);
   }
 
-  #insert(run: WaitingRun): void {
-    const heap = this.#heap;
-    let at = heap.push(run) - 1;
-    while (at > 0) {
-      const parent = (at - 1) >>> 1;
-      if (!isBefore(run, heap[parent] as WaitingRun)) break;
-      heap[at] = heap[parent] as WaitingRun;
-      at = parent;
-    }
-    heap[at] = run;
+  /** Takes the first out. */
+  #take(): WaitingRun {
+    const { run, of } = this.#shift();
+    of.runs -= 1;
+    of.records -= recordsIn(run);
+    of.frameBytes -= frameBytesOf(run);
+    if (of.runs === 0) this.#claims.delete(run.claim);
+    this.#count(run.claim, -recordsIn(run), -frameBytesOf(run));
+    this.#skipDropped();
+    return run;
   }
 
-  #shift(): WaitingRun {
+  #skipDropped(): void {
+    while (this.#heap[0]?.of.isDropped === true) {
+      this.#shift();
+      this.#dropped -= 1;
+    }
+  }
+
+  /** Frees what entries of dropped claims hold. */
+  #sweep(): void {
+    const entries = this.#heap;
+    this.#heap = [];
+    this.#dropped = 0;
+    for (const entry of entries) if (!entry.of.isDropped) this.#insert(entry);
+  }
+
+  #insert(entry: Entry): void {
     const heap = this.#heap;
-    const first = heap[0] as WaitingRun;
-    const last = heap.pop() as WaitingRun;
+    let at = heap.push(entry) - 1;
+    while (at > 0) {
+      const parent = (at - 1) >>> 1;
+      if (!isBefore(entry, heap[parent] as Entry)) break;
+      heap[at] = heap[parent] as Entry;
+      at = parent;
+    }
+    heap[at] = entry;
+  }
+
+  #shift(): Entry {
+    const heap = this.#heap;
+    const first = heap[0] as Entry;
+    const last = heap.pop() as Entry;
     if (heap.length === 0) return first;
     let at = 0;
     for (;;) {
       let child = 2 * at + 1;
       if (child >= heap.length) break;
-      if (child + 1 < heap.length && isBefore(heap[child + 1] as WaitingRun, heap[child] as WaitingRun)) child += 1;
-      if (!isBefore(heap[child] as WaitingRun, last)) break;
-      heap[at] = heap[child] as WaitingRun;
+      if (child + 1 < heap.length && isBefore(heap[child + 1] as Entry, heap[child] as Entry)) child += 1;
+      if (!isBefore(heap[child] as Entry, last)) break;
+      heap[at] = heap[child] as Entry;
       at = child;
     }
     heap[at] = last;
@@ -119,8 +171,12 @@ export class WaitingRuns {
   }
 }
 
+function frameBytesOf({ frames }: WaitingRun): number {
+  return frames?.page.length ?? 0;
+}
+
 /** What is due together is taken in the order of offsets. */
-function isBefore(one: WaitingRun, other: WaitingRun): boolean {
+function isBefore({ run: one }: Entry, { run: other }: Entry): boolean {
   return (
     one.state.dueMs < other.state.dueMs ||
     (one.state.dueMs === other.state.dueMs && one.firstOffset < other.firstOffset)
