@@ -45,6 +45,8 @@ const fresh = step(unread, { type: "read" });
 export class ClaimReader {
   readonly #parts: ClaimReaderParts;
   readonly #end = new AbortController();
+  /** Claims that have something unread, and some that had: a node may hold thousands of others, which only wait. */
+  readonly #unread = new Set<Claim>();
   /** Where the last page ended, and the running total of frame bytes there. */
   #lastPage: { readonly next: number; readonly endBytes: number } | undefined;
   /** No more can be claimed while the topic ends here. */
@@ -70,6 +72,11 @@ export class ClaimReader {
       // It may have been asked for since the last look.
       if (this.#isAsked) this.read();
     });
+  }
+
+  /** A claim was taken. */
+  include(claim: Claim): void {
+    if (!claim.unread.isEmpty) this.#unread.add(claim);
   }
 
   /** What can be claimed may have changed. */
@@ -116,6 +123,7 @@ export class ClaimReader {
     }
     const claim = new Claim(claimed, ledger.attemptsBefore);
     claims.set(claimed.claimId, claim);
+    this.include(claim);
     const { skippedFrom } = claimed;
     if (skippedFrom !== undefined) this.#parts.onSkipped(skippedFrom, claim.todo.first ?? skippedFrom);
     return true;
@@ -123,8 +131,12 @@ export class ClaimReader {
 
   #lowestUnread(): OffsetRange | undefined {
     let lowest: OffsetRange | undefined;
-    for (const { unread, isLeaving } of this.#parts.claims.values()) {
-      const range = isLeaving ? undefined : unread.firstRange;
+    for (const claim of this.#unread) {
+      if (claim.unread.isEmpty || !this.#isHeld(claim)) {
+        this.#unread.delete(claim);
+        continue;
+      }
+      const range = claim.isLeaving ? undefined : claim.unread.firstRange;
       if (range !== undefined && range.firstOffset < (lowest?.firstOffset ?? Number.POSITIVE_INFINITY)) lowest = range;
     }
     return lowest;
@@ -167,7 +179,7 @@ export class ClaimReader {
 
   /** Takes a page in: `records` frames from offset `first` on. */
   #take(page: Uint8Array, first: number, records: number): void {
-    const { topic, stampClock, claims, writer, ready, recent, onRead } = this.#parts;
+    const { topic, stampClock, writer, ready, recent, onRead } = this.#parts;
     const buffer = Buffer.from(page.buffer, page.byteOffset, page.length);
     const keep = chooseFrames(undefined, topic, stampClock);
     const ends = frameEnds(page, records);
@@ -201,7 +213,7 @@ export class ClaimReader {
     endRun();
     const next = first + records;
     for (const slot of slots?.values() ?? []) writer.pass(slot.claim, slot.passedTo ?? first, next);
-    for (const { unread: offsets } of claims.values()) offsets.delete(first, next);
+    for (const { unread: offsets } of this.#unread) offsets.delete(first, next);
     recent.add(first, page, ends);
     onRead();
   }
@@ -231,8 +243,14 @@ export class ClaimReader {
   }
 
   #claimOf(offset: number): Claim | undefined {
-    for (const claim of this.#parts.claims.values()) if (!claim.isLeaving && claim.unread.has(offset)) return claim;
+    for (const claim of this.#unread) {
+      if (!claim.isLeaving && this.#isHeld(claim) && claim.unread.has(offset)) return claim;
+    }
     return undefined;
+  }
+
+  #isHeld(claim: Claim): boolean {
+    return this.#parts.claims.get(claim.claimId) === claim;
   }
 
   /**
@@ -240,7 +258,8 @@ export class ClaimReader {
    * its turn comes; or it is not gone, since it was parked and redriven.
    */
   #skip(first: number, next: number): void {
-    for (const claim of this.#parts.claims.values()) {
+    for (const claim of this.#unread) {
+      if (!this.#isHeld(claim)) continue;
       for (const { firstOffset, nextOffset } of claim.unread) {
         if (firstOffset < next) this.#parts.writer.pass(claim, firstOffset, Math.min(nextOffset, next));
       }

@@ -96,6 +96,8 @@ export class Group {
   readonly #verdicts: Verdicts;
   readonly #reader: ClaimReader;
   readonly #end = new AbortController();
+  /** What the lowest unsettled offset was, and whose, when it was looked for. Offsets are only ever taken out of a claim. */
+  #lowest: { readonly claim: Claim; readonly offset: number } | undefined;
   /** Records that were handed out since the last second began, and in the one before. */
   #handed = { atMs: 0, now: 0, before: 0 };
   #cancelTimer: (() => void) | undefined;
@@ -122,8 +124,8 @@ export class Group {
         parts.metrics.recordsParked.inc(recordsIn(run));
         this.#ready.settled(run);
       },
-      onLost: (claim) => this.drop(claim),
-      onDone: (claim) => this.#forget(claim),
+      onLost: (claims) => this.drop(claims),
+      onDone: (claim) => this.#done(claim),
       onProgress: () => {
         this.#verdicts.departSome();
         this.#wakeSoon();
@@ -179,11 +181,11 @@ export class Group {
 
   /** The lowest offset that is not settled, as far as this node knows. */
   get cursor(): number {
-    let cursor = this.#tip;
-    for (const { kind, todo } of this.claims.values()) {
-      if (kind !== "redriven" && todo.first !== undefined) cursor = Math.min(cursor, todo.first);
-    }
-    return cursor;
+    const known = this.#lowest;
+    const isKnown =
+      known !== undefined && this.claims.has(known.claim.claimId) && known.claim.todo.first === known.offset;
+    if (!isKnown) this.#lowest = lowestOf(this.claims.values());
+    return Math.min(this.#tip, this.#lowest?.offset ?? Number.POSITIVE_INFINITY);
   }
 
   join(consumer: Consumer): void {
@@ -273,17 +275,21 @@ export class Group {
   add(stored: StoredClaim, retries: readonly Retry[]): void {
     const claim = new Claim(stored, this.#parts.ledger.attemptsBefore);
     this.claims.set(claim.claimId, claim);
+    this.#lowest = undefined;
     this.#redelivery.restore(claim, retries);
+    this.#reader.include(claim);
     this.#reader.lookAgain();
   }
 
-  /** Somebody else has the claim. What consumers have of it is theirs no more. */
-  drop(claim: Claim): void {
-    if (claim.isLost) return;
-    claim.isLost = true;
+  /** Somebody else has these claims. What consumers have of them is theirs no more. */
+  drop(claims: Iterable<Claim>): void {
+    const lost = [...claims].filter((claim) => !claim.isLost);
+    if (lost.length === 0) return;
+    for (const claim of lost) claim.isLost = true;
+    // Once for all of them: a node may hold as many claims as records.
     for (const consumer of this.consumers) {
       consumer.held.takeWhere(
-        (run) => run.claim === claim,
+        (run) => run.claim.isLost,
         (run) => {
           // What its transport has not taken yet, it works on in vain.
           if (run.state.phase === "sending") consumer.refuse(attemptOf(run), run.firstOffset, run.nextOffset);
@@ -292,11 +298,13 @@ export class Group {
         },
       );
     }
-    this.#forget(claim);
+    for (const claim of lost) this.#forget(claim);
+    this.#holdAhead();
   }
 
   /** Hands out no more of a claim, which is about to be given to another node. */
   retire(claim: Claim): void {
+    if (claim.isLeaving) return;
     claim.isLeaving = true;
     this.#ready.drop(claim);
     this.#redelivery.drop(claim);
@@ -306,15 +314,19 @@ export class Group {
   release(claim: Claim): void {
     claim.isLost = true;
     this.#forget(claim);
+    this.#holdAhead();
   }
 
   /** A Commit settled these, which ascend and lie apart. Consumers lose those that they have at these attempts. */
   settled(ranges: readonly AskedRange[]): void {
     for (const consumer of this.consumers) this.#takeSettled(consumer, ranges, () => true);
-    for (const claim of this.claims.values()) {
-      for (const { firstOffset, nextOffset, attempt } of ranges) {
+    for (const { todo, attemptsBefore } of this.claims.values()) {
+      // Most claims have none of them, and there may be thousands of both.
+      for (let index = indexFrom(ranges, todo.first ?? Infinity); index < ranges.length; index++) {
+        const { firstOffset, nextOffset, attempt } = ranges[index] as AskedRange;
+        if (firstOffset >= todo.next) break;
         // One that its consumer released before is not handed out any more. A replay after a Seek is another matter.
-        if (attempt > claim.attemptsBefore) claim.todo.delete(firstOffset, nextOffset);
+        if (attempt > attemptsBefore) todo.delete(firstOffset, nextOffset);
       }
     }
     this.wakeAll();
@@ -413,7 +425,7 @@ export class Group {
     claim.todo.delete(firstOffset, nextOffset);
     this.#ready.settled(run);
     consumer.acknowledges();
-    if (claim.todo.isEmpty) this.#forget(claim);
+    if (claim.todo.isEmpty) this.#done(claim);
   }
 
   #mayHand(consumer: Consumer): boolean {
@@ -484,11 +496,16 @@ export class Group {
     return Math.ceil((this.#ready.count * consumer.room) / Math.max(1, room));
   }
 
+  /** Nothing is left of a claim. */
+  #done(claim: Claim): void {
+    this.#forget(claim);
+    this.#holdAhead();
+  }
+
   #forget(claim: Claim): void {
     this.claims.delete(claim.claimId);
     this.#ready.drop(claim);
     this.#redelivery.drop(claim);
-    this.#holdAhead();
   }
 
   /** Keys are spread over those who take any: one that paused would hold up all others, once what is its is read ahead. */
@@ -597,4 +614,27 @@ export class Group {
 
 function isLively(consumer: Consumer): boolean {
   return !consumer.isSilent && !consumer.isStalled;
+}
+
+/** The lowest offset that is to be settled; what was redriven says nothing of how far a group is. */
+function lowestOf(claims: Iterable<Claim>): { readonly claim: Claim; readonly offset: number } | undefined {
+  let lowest: { readonly claim: Claim; readonly offset: number } | undefined;
+  for (const claim of claims) {
+    const { kind, todo } = claim;
+    if (kind === "redriven" || todo.first === undefined) continue;
+    if (lowest === undefined || todo.first < lowest.offset) lowest = { claim, offset: todo.first };
+  }
+  return lowest;
+}
+
+/** The index of the first range that ends above an offset. */
+function indexFrom(ranges: readonly OffsetRange[], offset: number): number {
+  let low = 0;
+  let high = ranges.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((ranges[middle] as OffsetRange).nextOffset <= offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -194,7 +194,7 @@ export class SubscriptionGroup {
     if (subscription.generation !== this.#generation) {
       this.#generation = subscription.generation;
       this.#attemptsBefore = subscription.attemptsBefore;
-      for (const claim of group.claims.values()) group.drop(claim);
+      group.drop(group.claims.values());
     }
     if (subscription.ticket > this.#ticket) this.#fence();
     await this.#giveUp(sync);
