@@ -102,8 +102,9 @@ export class Group {
   #handed = { atMs: 0, now: 0, before: 0 };
   #cancelTimer: (() => void) | undefined;
   #waking: NodeJS.Immediate | undefined;
-  /** Consumers that keys were spread over last, but for those that do not read or say nothing. */
-  #lively: readonly Consumer[] = [];
+  #isToShare = false;
+  /** Consumers that keys were spread over last. */
+  #sharers: readonly Consumer[] = [];
   /** When the timer fires, by the monotonic clock. */
   #sweepMs = Number.POSITIVE_INFINITY;
   readonly #watching: Promise<void>;
@@ -191,7 +192,7 @@ export class Group {
   join(consumer: Consumer): void {
     this.consumers.add(consumer);
     this.#parts.budget.join(consumer);
-    this.#share();
+    this.#shareSoon();
     this.#schedule();
     this.read();
   }
@@ -208,7 +209,7 @@ export class Group {
       return;
     }
     this.#verdicts.takeAll(consumer, wasLost);
-    this.#share();
+    this.#shareSoon();
     this.#schedule();
     this.#wakeSoon();
   }
@@ -218,7 +219,7 @@ export class Group {
     const wasSilent = consumer.isSilent;
     consumer.speaks();
     if (request.window !== undefined) this.#changeWindow(consumer, request.window);
-    if (wasSilent) this.#share();
+    if (wasSilent) this.#shareSoon();
     this.#verdicts.hear(consumer, request);
     this.read();
     consumer.wake();
@@ -364,6 +365,7 @@ export class Group {
     if (this.#waking !== undefined) return;
     this.#waking = setImmediate(() => {
       this.#waking = undefined;
+      if (this.#isToShare) this.#share();
       this.wakeAll();
     });
   }
@@ -405,7 +407,7 @@ export class Group {
     const wasOpen = consumer.isOpen;
     consumer.askedWindow = window;
     this.#parts.budget.ask(consumer);
-    if (consumer.isOpen !== wasOpen) this.#share();
+    if (consumer.isOpen !== wasOpen) this.#shareSoon();
   }
 
   #takeSettled(consumer: Consumer, ranges: readonly AskedRange[], isMeant: (run: HeldRun) => boolean): void {
@@ -488,6 +490,8 @@ export class Group {
   /** How much of what is ready one consumer may take, so that others with room get theirs: by their free windows. */
   #shareOf(consumer: Consumer): number {
     if (this.consumers.size === 1 || this.#parts.sharing === "keyed") return Number.POSITIVE_INFINITY;
+    // Many are woken for nothing, and each would look at all others.
+    if (this.#ready.count === 0) return Number.POSITIVE_INFINITY;
     // A message has records of one attempt: what is redelivered is few, and would make a small message for everybody.
     if (this.#ready.redeliveryCount > 0) return Number.POSITIVE_INFINITY;
     // One whose transport has not taken its last message takes nothing now.
@@ -508,11 +512,27 @@ export class Group {
     this.#redelivery.drop(claim);
   }
 
-  /** Keys are spread over those who take any: one that paused would hold up all others, once what is its is read ahead. */
-  #share(): void {
+  /** Once for all that come, go, pause and go on in this turn: to spread keys over a thousand takes a millisecond. */
+  #shareSoon(): void {
+    if (this.#parts.sharing !== "keyed") return;
+    this.#isToShare = true;
+    this.#wakeSoon();
+  }
+
+  /**
+   * Keys are spread over those who take any: one that paused would hold up all others, once what is its is read ahead. Those
+   * that do not read or say nothing get none while there are others. True: they are spread over others than before.
+   */
+  #share(): boolean {
+    this.#isToShare = false;
     const open = [...this.consumers].filter((consumer) => consumer.isOpen);
-    this.#lively = open.filter(isLively);
-    this.#ready.share(this.#lively.length > 0 ? this.#lively : open);
+    const lively = open.filter(isLively);
+    const sharers = lively.length > 0 ? lively : open;
+    const before = this.#sharers;
+    if (sharers.length === before.length && sharers.every((each, index) => each === before[index])) return false;
+    this.#sharers = sharers;
+    this.#ready.share(sharers);
+    return true;
   }
 
   #holdAhead(): void {
@@ -577,20 +597,12 @@ export class Group {
     const nowMs = this.#parts.clock.monotonicMs();
     if (nowMs - this.#handed.atMs >= 1000) this.#handed = { atMs: nowMs, now: 0, before: this.#handed.now };
     for (const consumer of this.consumers) this.#verdicts.expire(consumer, nowMs);
-    this.#shareAgain();
+    // One may have stopped or begun to read, or to answer.
+    if (this.#parts.sharing === "keyed" && this.#share()) this.#wakeSoon();
     this.#redeliver(nowMs);
     this.read();
     this.#schedule();
   };
-
-  /** Shares keys anew when a consumer stopped or began to read, or to answer. */
-  #shareAgain(): void {
-    if (this.#parts.sharing !== "keyed") return;
-    const lively = [...this.consumers].filter((consumer) => consumer.isOpen && isLively(consumer));
-    if (lively.length === this.#lively.length && lively.every((each, index) => each === this.#lively[index])) return;
-    this.#share();
-    this.#wakeSoon();
-  }
 
   /** Reads on when the topic grows, and ends consumers with it. */
   async #watchTopic(): Promise<void> {
