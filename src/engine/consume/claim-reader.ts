@@ -33,7 +33,7 @@ export interface ClaimReaderParts {
   readonly isWanted: () => boolean;
   /** How many records to claim at once. */
   readonly claimCount: () => number;
-  /** A page was read, or reading came to its end for now. */
+  /** A page was read, or what the database was asked for came to nothing. */
   readonly onRead: () => void;
   readonly onSkipped: (first: number, next: number) => void;
   readonly onFault: (error: Error) => void;
@@ -53,13 +53,16 @@ export class ClaimReader {
   #exhaustedAt = -1;
   #reading: Promise<void> | undefined;
   #isAsked = false;
+  /** The database was asked for something that came to nothing yet. */
+  #isWaiting = false;
 
   constructor(parts: ClaimReaderParts) {
     this.#parts = parts;
   }
 
+  /** Whether the database has to answer. */
   get isReading(): boolean {
-    return this.#reading !== undefined;
+    return this.#isWaiting;
   }
 
   /** Reads on, as far as it is wanted. */
@@ -68,7 +71,11 @@ export class ClaimReader {
     if (this.#reading !== undefined || this.#end.signal.aborted) return;
     this.#reading = this.#readAll().finally(() => {
       this.#reading = undefined;
-      this.#parts.onRead();
+      // Mostly there was nothing to read: then it is news to nobody.
+      if (this.#isWaiting) {
+        this.#isWaiting = false;
+        this.#parts.onRead();
+      }
       // It may have been asked for since the last look.
       if (this.#isAsked) this.read();
     });
@@ -116,6 +123,7 @@ export class ClaimReader {
     const source = this.#lowestUnread();
     if (source !== undefined && source.firstOffset < tip.nextOffset) return this.#readPage(source);
     if (sharing !== "shared" || this.#exhaustedAt >= tip.nextOffset) return false;
+    this.#isWaiting = true;
     const claimed = await ledger.claimMore(claimCount(), tip.earliestOffset, tip.nextOffset);
     if (claimed === undefined) {
       this.#exhaustedAt = tip.nextOffset;
@@ -155,6 +163,7 @@ export class ClaimReader {
     const cursor = { direction: "forward", offset: firstOffset, bytes } as const;
     // KEYED slots are read together, up to the topic's end.
     const until = sharing === "shared" && Number.isFinite(nextOffset) ? { until: nextOffset } : {};
+    this.#isWaiting = true;
     const outcome = await pages.readHistory({ topic, cursor, bytes: limits.pageBytesMax, ...until }, this.#end.signal);
     switch (outcome.kind) {
       case "page": {

@@ -103,6 +103,10 @@ export class Group {
   #cancelTimer: (() => void) | undefined;
   #waking: NodeJS.Immediate | undefined;
   #isToShare = false;
+  /** Somebody got nothing because of what is not written yet. */
+  #isHeldBack = false;
+  /** Something was said since consumers were woken last that may concern others, though nothing tells whom. */
+  #isStirred = false;
   /** Consumers that keys were spread over last. */
   #sharers: readonly Consumer[] = [];
   /** When the timer fires, by the monotonic clock. */
@@ -127,9 +131,11 @@ export class Group {
       },
       onLost: (claims) => this.drop(claims),
       onDone: (claim) => this.#done(claim),
-      onProgress: () => {
+      onProgress: (isNews) => {
         this.#verdicts.departSome();
-        this.#wakeSoon();
+        const isClosed = parts.topic.tip.value.state === "closed";
+        if (isNews || isClosed || this.#isHeldBack) this.#wakeSoon();
+        this.#isHeldBack = this.writer.isStuck;
       },
       onFault: (error) => {
         parts.logger.error({ err: error }, "a subscription cannot write what became of its records");
@@ -221,6 +227,7 @@ export class Group {
     if (request.window !== undefined) this.#changeWindow(consumer, request.window);
     if (wasSilent) this.#shareSoon();
     this.#verdicts.hear(consumer, request);
+    this.#isStirred = true;
     this.read();
     consumer.wake();
   }
@@ -431,14 +438,11 @@ export class Group {
   }
 
   #mayHand(consumer: Consumer): boolean {
-    return (
-      !this.isPaused &&
-      consumer.failure === undefined &&
-      this.#parts.ledger.isHeld &&
-      !this.writer.isStuck &&
-      this.writer.backlog < unwrittenRecordsMax &&
-      !this.#isOutdone(consumer)
-    );
+    if (this.writer.isStuck || this.writer.backlog >= unwrittenRecordsMax) {
+      this.#isHeldBack = true;
+      return false;
+    }
+    return !this.isPaused && consumer.failure === undefined && this.#parts.ledger.isHeld && !this.#isOutdone(consumer);
   }
 
   /** Whether a consumer that lets deadlines pass without a word stands back for one that does not. */
@@ -547,6 +551,7 @@ export class Group {
   }
 
   #onReady(): void {
+    this.#isStirred = false;
     this.#holdAhead();
     this.#schedule();
     for (const consumer of this.consumers) if (consumer.room > 0) consumer.wake();
@@ -601,6 +606,8 @@ export class Group {
     if (this.#parts.sharing === "keyed" && this.#share()) this.#wakeSoon();
     this.#redeliver(nowMs);
     this.read();
+    // There may be room in the node's budget again, or its hold is certain again: nobody says so.
+    if (this.#isStirred || this.#ready.count > 0) this.#onReady();
     this.#schedule();
   };
 

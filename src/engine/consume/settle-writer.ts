@@ -41,8 +41,8 @@ export interface SettleWriterParts {
   readonly onLost: (claims: readonly Claim[]) => void;
   /** Of this claim nothing is left. */
   readonly onDone: (claim: Claim) => void;
-  /** After each write, and when the database is away. */
-  readonly onProgress: () => void;
+  /** After each write, and when the database is away. `isNews`: it may concern others than those who are told. */
+  readonly onProgress: (isNews: boolean) => void;
   /** A fault of ours: nothing can be written any more. */
   readonly onFault: (error: unknown) => void;
 }
@@ -178,16 +178,18 @@ export class SettleWriter {
         this.#isPressing = true;
       }
       this.#writing = batch;
+      let isNews = batch.notes.length > 0 || batch.parked.length > 0;
       try {
         const outcome = await this.#write(batch);
         this.#writing = undefined;
+        isNews ||= outcome === undefined || outcome.lostClaims.length > 0;
         if (outcome !== undefined) this.#settle(batch, outcome);
       } finally {
         this.#writing = undefined;
         this.#parts.budget.count(-rowsIn(batch));
         tellAll(batch);
       }
-      this.#parts.onProgress();
+      this.#parts.onProgress(isNews);
     }
   }
 
@@ -229,7 +231,7 @@ export class SettleWriter {
       } catch (error) {
         if (!isTransient(error)) throw error;
         this.isStuck = true;
-        this.#parts.onProgress();
+        this.#parts.onProgress(true);
         if (this.#given.signal.aborted) return undefined;
         await sleep(waits.next(), this.#parts.clock, this.#given.signal).catch(() => undefined);
       }
