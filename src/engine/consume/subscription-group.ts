@@ -104,12 +104,14 @@ export class SubscriptionGroup {
   /** False: its claims could not be given back; `giveBack` does. */
   async close(): Promise<boolean> {
     this.#end.abort();
-    await this.#syncing;
     const { lease, logger, clock } = this.#parts;
     const patience = new AbortController();
-    const cancelTimer = clock.startTimer(patienceMs, () =>
-      patience.abort(new Error(`The group was not closed within ${patienceMs} ms`)),
-    );
+    const cancelTimer = clock.startTimer(patienceMs, () => {
+      patience.abort(new Error(`The group was not closed within ${patienceMs} ms`));
+      // A step may wait for its writes, too.
+      this.group.writer.giveUp();
+    });
+    await this.#syncing;
     await this.group.close(patience.signal);
     try {
       await this.giveBack(patience.signal);
