@@ -38,6 +38,11 @@ export class RangeSet implements Iterable<OffsetRange> {
     return this.#ranges[0]?.firstOffset;
   }
 
+  /** Above all of its offsets; 0: it has none. */
+  get next(): number {
+    return this.#ranges.at(-1)?.nextOffset ?? 0;
+  }
+
   /** The range of the lowest offset. */
   get firstRange(): OffsetRange | undefined {
     return this.#ranges[0];

@@ -297,7 +297,7 @@ export interface SubscriptionStore {
 
   /** Says who consumes on this session, and reads what others say. */
   syncSubscription(subscriptionId: number, member: Member): Promise<SubscriptionSync | undefined>;
-  /** No consumer is left on this session. */
+  /** No consumer is left on this session: it gives back all of the subscription's claims that are its own. */
   leaveSubscription(subscriptionId: number, session: number): Promise<void>;
 
   /**

@@ -388,6 +388,11 @@ export interface TopicStore {
   searchPage(request: PageSearchRequest): Promise<PageSearchRead | undefined>;
   /** The frame at an offset, without a page around it. Undefined: it is not there. */
   readFrame(topicId: number, offset: number): Promise<Uint8Array | undefined>;
+  /** Frames at some offsets, by offset; those that are not there are missing. */
+  readFrames(
+    topicId: number,
+    offsets: readonly number[],
+  ): Promise<readonly { readonly offset: number; readonly frame: Uint8Array }[]>;
   /**
    * The latest records of these keys, in the order of keys, without tombstones: all of them, or none where they have more
    * than `bytes` together. Undefined: the topic is gone.

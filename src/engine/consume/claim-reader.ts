@@ -33,7 +33,7 @@ export interface ClaimReaderParts {
   readonly isWanted: () => boolean;
   /** How many records to claim at once. */
   readonly claimCount: () => number;
-  /** A page was read, or reading came to its end for now. */
+  /** A page was read, or what the database was asked for came to nothing. */
   readonly onRead: () => void;
   readonly onSkipped: (first: number, next: number) => void;
   readonly onFault: (error: Error) => void;
@@ -45,19 +45,24 @@ const fresh = step(unread, { type: "read" });
 export class ClaimReader {
   readonly #parts: ClaimReaderParts;
   readonly #end = new AbortController();
+  /** Claims that have something unread, and some that had: a node may hold thousands of others, which only wait. */
+  readonly #unread = new Set<Claim>();
   /** Where the last page ended, and the running total of frame bytes there. */
   #lastPage: { readonly next: number; readonly endBytes: number } | undefined;
   /** No more can be claimed while the topic ends here. */
   #exhaustedAt = -1;
   #reading: Promise<void> | undefined;
   #isAsked = false;
+  /** The database was asked for something that came to nothing yet. */
+  #isWaiting = false;
 
   constructor(parts: ClaimReaderParts) {
     this.#parts = parts;
   }
 
+  /** Whether the database has to answer. */
   get isReading(): boolean {
-    return this.#reading !== undefined;
+    return this.#isWaiting;
   }
 
   /** Reads on, as far as it is wanted. */
@@ -66,10 +71,19 @@ export class ClaimReader {
     if (this.#reading !== undefined || this.#end.signal.aborted) return;
     this.#reading = this.#readAll().finally(() => {
       this.#reading = undefined;
-      this.#parts.onRead();
+      // Mostly there was nothing to read: then it is news to nobody.
+      if (this.#isWaiting) {
+        this.#isWaiting = false;
+        this.#parts.onRead();
+      }
       // It may have been asked for since the last look.
       if (this.#isAsked) this.read();
     });
+  }
+
+  /** A claim was taken. */
+  include(claim: Claim): void {
+    if (!claim.unread.isEmpty) this.#unread.add(claim);
   }
 
   /** What can be claimed may have changed. */
@@ -109,6 +123,7 @@ export class ClaimReader {
     const source = this.#lowestUnread();
     if (source !== undefined && source.firstOffset < tip.nextOffset) return this.#readPage(source);
     if (sharing !== "shared" || this.#exhaustedAt >= tip.nextOffset) return false;
+    this.#isWaiting = true;
     const claimed = await ledger.claimMore(claimCount(), tip.earliestOffset, tip.nextOffset);
     if (claimed === undefined) {
       this.#exhaustedAt = tip.nextOffset;
@@ -116,6 +131,7 @@ export class ClaimReader {
     }
     const claim = new Claim(claimed, ledger.attemptsBefore);
     claims.set(claimed.claimId, claim);
+    this.include(claim);
     const { skippedFrom } = claimed;
     if (skippedFrom !== undefined) this.#parts.onSkipped(skippedFrom, claim.todo.first ?? skippedFrom);
     return true;
@@ -123,8 +139,12 @@ export class ClaimReader {
 
   #lowestUnread(): OffsetRange | undefined {
     let lowest: OffsetRange | undefined;
-    for (const { unread, isLeaving } of this.#parts.claims.values()) {
-      const range = isLeaving ? undefined : unread.firstRange;
+    for (const claim of this.#unread) {
+      if (claim.unread.isEmpty || !this.#isHeld(claim)) {
+        this.#unread.delete(claim);
+        continue;
+      }
+      const range = claim.isLeaving ? undefined : claim.unread.firstRange;
       if (range !== undefined && range.firstOffset < (lowest?.firstOffset ?? Number.POSITIVE_INFINITY)) lowest = range;
     }
     return lowest;
@@ -143,6 +163,7 @@ export class ClaimReader {
     const cursor = { direction: "forward", offset: firstOffset, bytes } as const;
     // KEYED slots are read together, up to the topic's end.
     const until = sharing === "shared" && Number.isFinite(nextOffset) ? { until: nextOffset } : {};
+    this.#isWaiting = true;
     const outcome = await pages.readHistory({ topic, cursor, bytes: limits.pageBytesMax, ...until }, this.#end.signal);
     switch (outcome.kind) {
       case "page": {
@@ -167,7 +188,7 @@ export class ClaimReader {
 
   /** Takes a page in: `records` frames from offset `first` on. */
   #take(page: Uint8Array, first: number, records: number): void {
-    const { topic, stampClock, claims, writer, ready, recent, onRead } = this.#parts;
+    const { topic, stampClock, writer, ready, recent, onRead } = this.#parts;
     const buffer = Buffer.from(page.buffer, page.byteOffset, page.length);
     const keep = chooseFrames(undefined, topic, stampClock);
     const ends = frameEnds(page, records);
@@ -201,7 +222,7 @@ export class ClaimReader {
     endRun();
     const next = first + records;
     for (const slot of slots?.values() ?? []) writer.pass(slot.claim, slot.passedTo ?? first, next);
-    for (const { unread: offsets } of claims.values()) offsets.delete(first, next);
+    for (const { unread: offsets } of this.#unread) offsets.delete(first, next);
     recent.add(first, page, ends);
     onRead();
   }
@@ -231,8 +252,14 @@ export class ClaimReader {
   }
 
   #claimOf(offset: number): Claim | undefined {
-    for (const claim of this.#parts.claims.values()) if (!claim.isLeaving && claim.unread.has(offset)) return claim;
+    for (const claim of this.#unread) {
+      if (!claim.isLeaving && this.#isHeld(claim) && claim.unread.has(offset)) return claim;
+    }
     return undefined;
+  }
+
+  #isHeld(claim: Claim): boolean {
+    return this.#parts.claims.get(claim.claimId) === claim;
   }
 
   /**
@@ -240,7 +267,8 @@ export class ClaimReader {
    * its turn comes; or it is not gone, since it was parked and redriven.
    */
   #skip(first: number, next: number): void {
-    for (const claim of this.#parts.claims.values()) {
+    for (const claim of this.#unread) {
+      if (!this.#isHeld(claim)) continue;
       for (const { firstOffset, nextOffset } of claim.unread) {
         if (firstOffset < next) this.#parts.writer.pass(claim, firstOffset, Math.min(nextOffset, next));
       }

@@ -172,7 +172,11 @@ class ConsumeCall {
       if (handed !== undefined || confirmed !== undefined || event !== undefined) {
         this.#messageBytes = handed?.runs.reduce((bytes, run) => bytes + run.length, 0) ?? 0;
         this.#heartbeatMs = this.#nextHeartbeatMs();
-        if (handed !== undefined) this.#told = "nothing";
+        // The silence begins anew: a consumer whose window is full after every record need not hear so each time.
+        if (handed !== undefined) {
+          this.#told = "nothing";
+          this.#waiting = { reason: "nothing", sinceMs: this.#parts.clock.monotonicMs() };
+        }
         stream.nextOffset = group.cursor;
         return { runs: [], records: 0, attempt: 0, ...handed, confirmed, event };
       }

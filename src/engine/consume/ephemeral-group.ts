@@ -1,7 +1,6 @@
 /** A consumer of a topic that keeps nothing: windows, acknowledgements and retries are this call's own, in memory. */
 
 import { defaultDeliveryPolicy } from "../../core/index.js";
-import type { RetryFrame, Store } from "../../store/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 import type { TopicLease } from "../topic-cache.js";
 import { Group, type GroupParts } from "./group.js";
@@ -22,7 +21,7 @@ export function createEphemeralGroup(parts: EphemeralGroupParts, lease: TopicLea
       isHeld: true,
       attemptsBefore: 0,
       settle: () => Promise.resolve({ lostClaims: [], settledElsewhere: [], gone: [] }),
-      readRetryFrames: (offsets) => parts.lanes.run("live", (store) => readFrames(store, topicId, offsets)),
+      readRetryFrames: (offsets) => parts.lanes.run("live", (store) => store.readFrames(topicId, offsets)),
       claimMore: () => Promise.resolve(undefined),
     },
     mayPark: () => true,
@@ -31,14 +30,4 @@ export function createEphemeralGroup(parts: EphemeralGroupParts, lease: TopicLea
   const todo = [{ firstOffset: fromOffset, nextOffset: Number.POSITIVE_INFINITY }];
   group.add({ claimId: 0, kind: "slot", slot: 0, todo }, []);
   return group;
-}
-
-/** One by one: only what failed comes this way. */
-async function readFrames(store: Store, topicId: number, offsets: readonly number[]): Promise<RetryFrame[]> {
-  const found: RetryFrame[] = [];
-  for (const offset of offsets) {
-    const frame = await store.readFrame(topicId, offset);
-    if (frame !== undefined) found.push({ offset, frame });
-  }
-  return found;
 }

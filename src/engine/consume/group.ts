@@ -96,12 +96,19 @@ export class Group {
   readonly #verdicts: Verdicts;
   readonly #reader: ClaimReader;
   readonly #end = new AbortController();
+  /** What the lowest unsettled offset was, and whose, when it was looked for. Offsets are only ever taken out of a claim. */
+  #lowest: { readonly claim: Claim; readonly offset: number } | undefined;
   /** Records that were handed out since the last second began, and in the one before. */
   #handed = { atMs: 0, now: 0, before: 0 };
   #cancelTimer: (() => void) | undefined;
   #waking: NodeJS.Immediate | undefined;
-  /** Consumers that keys were spread over last, but for those that do not read or say nothing. */
-  #lively: readonly Consumer[] = [];
+  #isToShare = false;
+  /** Somebody got nothing because of what is not written yet. */
+  #isHeldBack = false;
+  /** Something was said since consumers were woken last that may concern others, though nothing tells whom. */
+  #isStirred = false;
+  /** Consumers that keys were spread over last. */
+  #sharers: readonly Consumer[] = [];
   /** When the timer fires, by the monotonic clock. */
   #sweepMs = Number.POSITIVE_INFINITY;
   readonly #watching: Promise<void>;
@@ -122,11 +129,13 @@ export class Group {
         parts.metrics.recordsParked.inc(recordsIn(run));
         this.#ready.settled(run);
       },
-      onLost: (claim) => this.drop(claim),
-      onDone: (claim) => this.#forget(claim),
-      onProgress: () => {
+      onLost: (claims) => this.drop(claims),
+      onDone: (claim) => this.#done(claim),
+      onProgress: (isNews) => {
         this.#verdicts.departSome();
-        this.#wakeSoon();
+        const isClosed = parts.topic.tip.value.state === "closed";
+        if (isNews || isClosed || this.#isHeldBack) this.#wakeSoon();
+        this.#isHeldBack = this.writer.isStuck;
       },
       onFault: (error) => {
         parts.logger.error({ err: error }, "a subscription cannot write what became of its records");
@@ -179,17 +188,17 @@ export class Group {
 
   /** The lowest offset that is not settled, as far as this node knows. */
   get cursor(): number {
-    let cursor = this.#tip;
-    for (const { kind, todo } of this.claims.values()) {
-      if (kind !== "redriven" && todo.first !== undefined) cursor = Math.min(cursor, todo.first);
-    }
-    return cursor;
+    const known = this.#lowest;
+    const isKnown =
+      known !== undefined && this.claims.has(known.claim.claimId) && known.claim.todo.first === known.offset;
+    if (!isKnown) this.#lowest = lowestOf(this.claims.values());
+    return Math.min(this.#tip, this.#lowest?.offset ?? Number.POSITIVE_INFINITY);
   }
 
   join(consumer: Consumer): void {
     this.consumers.add(consumer);
     this.#parts.budget.join(consumer);
-    this.#share();
+    this.#shareSoon();
     this.#schedule();
     this.read();
   }
@@ -206,7 +215,7 @@ export class Group {
       return;
     }
     this.#verdicts.takeAll(consumer, wasLost);
-    this.#share();
+    this.#shareSoon();
     this.#schedule();
     this.#wakeSoon();
   }
@@ -216,8 +225,9 @@ export class Group {
     const wasSilent = consumer.isSilent;
     consumer.speaks();
     if (request.window !== undefined) this.#changeWindow(consumer, request.window);
-    if (wasSilent) this.#share();
+    if (wasSilent) this.#shareSoon();
     this.#verdicts.hear(consumer, request);
+    this.#isStirred = true;
     this.read();
     consumer.wake();
   }
@@ -273,17 +283,21 @@ export class Group {
   add(stored: StoredClaim, retries: readonly Retry[]): void {
     const claim = new Claim(stored, this.#parts.ledger.attemptsBefore);
     this.claims.set(claim.claimId, claim);
+    this.#lowest = undefined;
     this.#redelivery.restore(claim, retries);
+    this.#reader.include(claim);
     this.#reader.lookAgain();
   }
 
-  /** Somebody else has the claim. What consumers have of it is theirs no more. */
-  drop(claim: Claim): void {
-    if (claim.isLost) return;
-    claim.isLost = true;
+  /** Somebody else has these claims. What consumers have of them is theirs no more. */
+  drop(claims: Iterable<Claim>): void {
+    const lost = [...claims].filter((claim) => !claim.isLost);
+    if (lost.length === 0) return;
+    for (const claim of lost) claim.isLost = true;
+    // Once for all of them: a node may hold as many claims as records.
     for (const consumer of this.consumers) {
       consumer.held.takeWhere(
-        (run) => run.claim === claim,
+        (run) => run.claim.isLost,
         (run) => {
           // What its transport has not taken yet, it works on in vain.
           if (run.state.phase === "sending") consumer.refuse(attemptOf(run), run.firstOffset, run.nextOffset);
@@ -292,11 +306,13 @@ export class Group {
         },
       );
     }
-    this.#forget(claim);
+    for (const claim of lost) this.#forget(claim);
+    this.#holdAhead();
   }
 
   /** Hands out no more of a claim, which is about to be given to another node. */
   retire(claim: Claim): void {
+    if (claim.isLeaving) return;
     claim.isLeaving = true;
     this.#ready.drop(claim);
     this.#redelivery.drop(claim);
@@ -306,15 +322,19 @@ export class Group {
   release(claim: Claim): void {
     claim.isLost = true;
     this.#forget(claim);
+    this.#holdAhead();
   }
 
   /** A Commit settled these, which ascend and lie apart. Consumers lose those that they have at these attempts. */
   settled(ranges: readonly AskedRange[]): void {
     for (const consumer of this.consumers) this.#takeSettled(consumer, ranges, () => true);
-    for (const claim of this.claims.values()) {
-      for (const { firstOffset, nextOffset, attempt } of ranges) {
+    for (const { todo, attemptsBefore } of this.claims.values()) {
+      // Most claims have none of them, and there may be thousands of both.
+      for (let index = indexFrom(ranges, todo.first ?? Infinity); index < ranges.length; index++) {
+        const { firstOffset, nextOffset, attempt } = ranges[index] as AskedRange;
+        if (firstOffset >= todo.next) break;
         // One that its consumer released before is not handed out any more. A replay after a Seek is another matter.
-        if (attempt > claim.attemptsBefore) claim.todo.delete(firstOffset, nextOffset);
+        if (attempt > attemptsBefore) todo.delete(firstOffset, nextOffset);
       }
     }
     this.wakeAll();
@@ -352,6 +372,7 @@ export class Group {
     if (this.#waking !== undefined) return;
     this.#waking = setImmediate(() => {
       this.#waking = undefined;
+      if (this.#isToShare) this.#share();
       this.wakeAll();
     });
   }
@@ -393,7 +414,7 @@ export class Group {
     const wasOpen = consumer.isOpen;
     consumer.askedWindow = window;
     this.#parts.budget.ask(consumer);
-    if (consumer.isOpen !== wasOpen) this.#share();
+    if (consumer.isOpen !== wasOpen) this.#shareSoon();
   }
 
   #takeSettled(consumer: Consumer, ranges: readonly AskedRange[], isMeant: (run: HeldRun) => boolean): void {
@@ -413,18 +434,15 @@ export class Group {
     claim.todo.delete(firstOffset, nextOffset);
     this.#ready.settled(run);
     consumer.acknowledges();
-    if (claim.todo.isEmpty) this.#forget(claim);
+    if (claim.todo.isEmpty) this.#done(claim);
   }
 
   #mayHand(consumer: Consumer): boolean {
-    return (
-      !this.isPaused &&
-      consumer.failure === undefined &&
-      this.#parts.ledger.isHeld &&
-      !this.writer.isStuck &&
-      this.writer.backlog < unwrittenRecordsMax &&
-      !this.#isOutdone(consumer)
-    );
+    if (this.writer.isStuck || this.writer.backlog >= unwrittenRecordsMax) {
+      this.#isHeldBack = true;
+      return false;
+    }
+    return !this.isPaused && consumer.failure === undefined && this.#parts.ledger.isHeld && !this.#isOutdone(consumer);
   }
 
   /** Whether a consumer that lets deadlines pass without a word stands back for one that does not. */
@@ -489,6 +507,8 @@ export class Group {
   /** How much of what is ready one consumer may take, so that others with room get theirs: by their free windows. */
   #shareOf(consumer: Consumer): number {
     if (this.consumers.size === 1 || this.#parts.sharing === "keyed") return Number.POSITIVE_INFINITY;
+    // Many are woken for nothing, and each would look at all others.
+    if (this.#ready.count === 0) return Number.POSITIVE_INFINITY;
     // A message has records of one attempt: what is redelivered is few, and would make a small message for everybody.
     if (this.#ready.redeliveryCount > 0) return Number.POSITIVE_INFINITY;
     // One whose transport has not taken its last message takes nothing now.
@@ -497,18 +517,39 @@ export class Group {
     return Math.ceil((this.#ready.count * consumer.room) / Math.max(1, room));
   }
 
+  /** Nothing is left of a claim. */
+  #done(claim: Claim): void {
+    this.#forget(claim);
+    this.#holdAhead();
+  }
+
   #forget(claim: Claim): void {
     this.claims.delete(claim.claimId);
     this.#ready.drop(claim);
     this.#redelivery.drop(claim);
-    this.#holdAhead();
   }
 
-  /** Keys are spread over those who take any: one that paused would hold up all others, once what is its is read ahead. */
-  #share(): void {
+  /** Once for all that come, go, pause and go on in this turn: to spread keys over a thousand takes a millisecond. */
+  #shareSoon(): void {
+    if (this.#parts.sharing !== "keyed") return;
+    this.#isToShare = true;
+    this.#wakeSoon();
+  }
+
+  /**
+   * Keys are spread over those who take any: one that paused would hold up all others, once what is its is read ahead. Those
+   * that do not read or say nothing get none while there are others. True: they are spread over others than before.
+   */
+  #share(): boolean {
+    this.#isToShare = false;
     const open = [...this.consumers].filter((consumer) => consumer.isOpen);
-    this.#lively = open.filter(isLively);
-    this.#ready.share(this.#lively.length > 0 ? this.#lively : open);
+    const lively = open.filter(isLively);
+    const sharers = lively.length > 0 ? lively : open;
+    const before = this.#sharers;
+    if (sharers.length === before.length && sharers.every((each, index) => each === before[index])) return false;
+    this.#sharers = sharers;
+    this.#ready.share(sharers);
+    return true;
   }
 
   #holdAhead(): void {
@@ -523,6 +564,7 @@ export class Group {
   }
 
   #onReady(): void {
+    this.#isStirred = false;
     this.#holdAhead();
     this.#schedule();
     for (const consumer of this.consumers) if (consumer.room > 0) consumer.wake();
@@ -574,20 +616,14 @@ export class Group {
     const nowMs = this.#parts.clock.monotonicMs();
     if (nowMs - this.#handed.atMs >= 1000) this.#handed = { atMs: nowMs, now: 0, before: this.#handed.now };
     for (const consumer of this.consumers) this.#verdicts.expire(consumer, nowMs);
-    this.#shareAgain();
+    // One may have stopped or begun to read, or to answer.
+    if (this.#parts.sharing === "keyed" && this.#share()) this.#wakeSoon();
     this.#redeliver(nowMs);
     this.read();
+    // There may be room in the node's budget again, or its hold is certain again: nobody says so.
+    if (this.#isStirred || this.#ready.count > 0) this.#onReady();
     this.#schedule();
   };
-
-  /** Shares keys anew when a consumer stopped or began to read, or to answer. */
-  #shareAgain(): void {
-    if (this.#parts.sharing !== "keyed") return;
-    const lively = [...this.consumers].filter((consumer) => consumer.isOpen && isLively(consumer));
-    if (lively.length === this.#lively.length && lively.every((each, index) => each === this.#lively[index])) return;
-    this.#share();
-    this.#wakeSoon();
-  }
 
   /** Reads on when the topic grows, and ends consumers with it. */
   async #watchTopic(): Promise<void> {
@@ -611,4 +647,27 @@ export class Group {
 
 function isLively(consumer: Consumer): boolean {
   return !consumer.isSilent && !consumer.isStalled;
+}
+
+/** The lowest offset that is to be settled; what was redriven says nothing of how far a group is. */
+function lowestOf(claims: Iterable<Claim>): { readonly claim: Claim; readonly offset: number } | undefined {
+  let lowest: { readonly claim: Claim; readonly offset: number } | undefined;
+  for (const claim of claims) {
+    const { kind, todo } = claim;
+    if (kind === "redriven" || todo.first === undefined) continue;
+    if (lowest === undefined || todo.first < lowest.offset) lowest = { claim, offset: todo.first };
+  }
+  return lowest;
+}
+
+/** The index of the first range that ends above an offset. */
+function indexFrom(ranges: readonly OffsetRange[], offset: number): number {
+  let low = 0;
+  let high = ranges.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((ranges[middle] as OffsetRange).nextOffset <= offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

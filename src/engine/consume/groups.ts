@@ -9,7 +9,7 @@ import {
   subscriptionNotFound,
 } from "../../core/index.js";
 import type { SettledRange, Store } from "../../store/index.js";
-import { trackTasks } from "../../streams/index.js";
+import { backoff, sleep, trackTasks } from "../../streams/index.js";
 import type { Logger } from "../../telemetry/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 import { resolveStart } from "../start-offset.js";
@@ -84,10 +84,11 @@ interface Entry {
 }
 
 export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups {
-  const { lanes, cache, limits, logger, node } = parts;
+  const { lanes, cache, limits, logger, clock, node } = parts;
   const entries = new Map<number, Entry>();
-  /** Ephemeral groups that close: a moment each. */
-  const closings = trackTasks((error) => logger.error({ err: error }, "an ephemeral consumer did not close"));
+  /** Ephemeral groups that close, a moment each; and what others could not give back yet. */
+  const closings = trackTasks((error) => logger.error({ err: error }, "a group of consumers did not close"));
+  const end = new AbortController();
   let lastConsumerId = 0;
   let isClosed = false;
   const session = createNodeSession({ ...parts, onLost: loseAll });
@@ -205,17 +206,40 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
     if (entry.closing !== undefined) return;
     entry.closing = entry.opened
       .then(
-        ({ held }) => held.close(),
+        async ({ held }) => ((await held.close()) ? undefined : held),
         () => undefined,
       )
-      .catch((error: unknown) => logger.error({ err: error }, "a group of consumers did not close"))
-      .then(() => {
+      .catch((error: unknown) => {
+        logger.error({ err: error }, "a group of consumers did not close");
+        return undefined;
+      })
+      .then((left) => {
         entries.delete(subscriptionId);
+        if (left !== undefined) closings.track(giveBack(left));
       })
       .then(async () => {
         if (entries.size > 0) return;
         await Promise.all([notices.close(), session.close()]);
       });
+  }
+
+  /** What a closed group could not give back would stay with this node for as long as it consumes anything. */
+  async function giveBack(held: SubscriptionGroup): Promise<void> {
+    const { subscriptionId } = held.subscription;
+    const waits = backoff({ minMs: 100, maxMs: limits.sessionLeaseMs });
+    for (;;) {
+      await sleep(waits.next(), clock, end.signal).catch(() => undefined);
+      const entry = entries.get(subscriptionId);
+      // The session has ended, and all that it held is free; or another group of this node finds it among its strays.
+      if (end.signal.aborted || session.session !== held.session || entry?.group !== undefined) return;
+      // One that is being opened may have taken some of it already.
+      if (entry !== undefined) continue;
+      try {
+        return await held.giveBack(end.signal);
+      } catch {
+        // It was logged when the group closed.
+      }
+    }
   }
 
   function tooMany(name: string): MillraceError {
@@ -299,6 +323,7 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
       isClosed = true;
       for (const [subscriptionId, entry] of entries) close(subscriptionId, entry);
       for (const { closing } of entries.values()) await closing;
+      end.abort();
       await closings.settled();
       await Promise.all([notices.close(), looking.settled(), session.close()]);
     },

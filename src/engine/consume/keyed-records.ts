@@ -206,8 +206,14 @@ export class KeyedRecords implements ReadyRecords {
   #offer(queue: KeyQueue): void {
     queue.state = "offered";
     const owner = this.#ownerOf(queue);
-    if (owner === undefined) this.#unclaimed.push(queue);
-    else this.#offers.get(owner)?.push(queue);
+    if (owner === undefined) {
+      this.#unclaimed.push(queue);
+      return;
+    }
+    const offers = this.#offers.get(owner);
+    // It may be another one than who settled the record before.
+    if (offers?.length === 0) owner.wake();
+    offers?.push(queue);
   }
 
   #ownerOf({ number, late }: KeyQueue): Consumer | undefined {

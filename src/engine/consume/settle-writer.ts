@@ -38,11 +38,11 @@ export interface SettleWriterParts {
   readonly onElsewhere: (run: RecordRun) => void;
   /** It is parked, or gone. */
   readonly onParked: (run: RecordRun) => void;
-  readonly onLost: (claim: Claim) => void;
+  readonly onLost: (claims: readonly Claim[]) => void;
   /** Of this claim nothing is left. */
   readonly onDone: (claim: Claim) => void;
-  /** After each write, and when the database is away. */
-  readonly onProgress: () => void;
+  /** After each write, and when the database is away. `isNews`: it may concern others than those who are told. */
+  readonly onProgress: (isNews: boolean) => void;
   /** A fault of ours: nothing can be written any more. */
   readonly onFault: (error: unknown) => void;
 }
@@ -178,16 +178,18 @@ export class SettleWriter {
         this.#isPressing = true;
       }
       this.#writing = batch;
+      let isNews = batch.notes.length > 0 || batch.parked.length > 0;
       try {
         const outcome = await this.#write(batch);
         this.#writing = undefined;
+        isNews ||= outcome === undefined || outcome.lostClaims.length > 0;
         if (outcome !== undefined) this.#settle(batch, outcome);
       } finally {
         this.#writing = undefined;
         this.#parts.budget.count(-rowsIn(batch));
         tellAll(batch);
       }
-      this.#parts.onProgress();
+      this.#parts.onProgress(isNews);
     }
   }
 
@@ -229,7 +231,7 @@ export class SettleWriter {
       } catch (error) {
         if (!isTransient(error)) throw error;
         this.isStuck = true;
-        this.#parts.onProgress();
+        this.#parts.onProgress(true);
         if (this.#given.signal.aborted) return undefined;
         await sleep(waits.next(), this.#parts.clock, this.#given.signal).catch(() => undefined);
       }
@@ -240,37 +242,33 @@ export class SettleWriter {
     const lost = new Set(outcome.lostClaims);
     const elsewhere = new RangeSet(outcome.settledElsewhere);
     const isLost = (claim: Claim): boolean => claim.isLost || lost.has(claim.claimId);
+    const touched = new Set([
+      ...batch.settled.keys(),
+      ...batch.notes.map(({ run }) => run.claim),
+      ...batch.parked.map(({ run }) => run.claim),
+    ]);
+    this.#parts.onLost([...touched].filter(isLost));
     for (const [claim, ranges] of batch.settled) {
-      if (isLost(claim)) this.#parts.onLost(claim);
-      else for (const { firstOffset, nextOffset } of ranges) claim.todo.delete(firstOffset, nextOffset);
+      if (isLost(claim)) continue;
+      for (const { firstOffset, nextOffset } of ranges) claim.todo.delete(firstOffset, nextOffset);
     }
     for (const { claim, consumer, attempt, firstOffset, nextOffset } of batch.confirmations) {
       if (isLost(claim)) consumer.refuse(attempt, firstOffset, nextOffset);
       else consumer.confirm("acknowledged", firstOffset, nextOffset);
     }
     for (const { run, told } of batch.notes) {
-      if (isLost(run.claim)) this.#lose(run, told);
+      if (isLost(run.claim)) tell(told, run, true);
       else for (const part of split(run, elsewhere)) this.#noted(part.run, part.isElsewhere, told);
     }
     for (const { run, told } of batch.parked) {
-      if (isLost(run.claim)) this.#lose(run, told);
+      if (isLost(run.claim)) tell(told, run, true);
       else {
         const isElsewhere = elsewhere.has(run.firstOffset);
         this.#leave(run, this.#parts.onParked);
         tell(told, run, isElsewhere);
       }
     }
-    const touched = new Set([
-      ...batch.settled.keys(),
-      ...batch.notes.map(({ run }) => run.claim),
-      ...batch.parked.map(({ run }) => run.claim),
-    ]);
     for (const claim of touched) if (!isLost(claim) && claim.todo.isEmpty) this.#parts.onDone(claim);
-  }
-
-  #lose(run: RecordRun, told: Told | undefined): void {
-    this.#parts.onLost(run.claim);
-    tell(told, run, true);
   }
 
   #noted(run: RecordRun, isElsewhere: boolean, told: Told | undefined): void {

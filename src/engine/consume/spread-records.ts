@@ -14,6 +14,8 @@ export class SpreadRecords implements ReadyRecords {
   #redeliveries: ReadyRun[] = [];
   readonly #keepsOrder: boolean;
   readonly #fresh = new Queue<ReadyRun>();
+  /** How many records of each claim are here: most claims that are dropped have none. */
+  readonly #records = new Map<Claim, number>();
   #count = 0;
   #redeliveryCount = 0;
   #bytes = 0;
@@ -62,8 +64,7 @@ export class SpreadRecords implements ReadyRecords {
     else if (isRedelivery) this.#redeliveries.shift();
     else this.#fresh.shift();
     if (isRedelivery) this.#redeliveryCount -= count;
-    this.#count -= count;
-    this.#bytes -= bytesOfFrames(taken);
+    this.#shrink(taken);
     return taken;
   }
 
@@ -74,6 +75,7 @@ export class SpreadRecords implements ReadyRecords {
   release(): void {}
 
   drop(claim: Claim): void {
+    if (!this.#records.has(claim)) return;
     const dropped = this.#redeliveries.filter((run) => run.claim === claim);
     this.#redeliveries = this.#redeliveries.filter((run) => run.claim !== claim);
     for (const run of dropped) {
@@ -93,17 +95,22 @@ export class SpreadRecords implements ReadyRecords {
   clear(): void {
     this.#redeliveries = [];
     this.#fresh.clear();
+    this.#records.clear();
     this.#count = 0;
     this.#redeliveryCount = 0;
     this.#bytes = 0;
   }
 
   #grow(run: ReadyRun): void {
+    this.#records.set(run.claim, (this.#records.get(run.claim) ?? 0) + recordsIn(run));
     this.#count += recordsIn(run);
     this.#bytes += bytesOfFrames(run);
   }
 
   #shrink(run: ReadyRun): void {
+    const left = (this.#records.get(run.claim) ?? 0) - recordsIn(run);
+    if (left > 0) this.#records.set(run.claim, left);
+    else this.#records.delete(run.claim);
     this.#count -= recordsIn(run);
     this.#bytes -= bytesOfFrames(run);
   }

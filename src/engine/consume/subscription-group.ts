@@ -99,33 +99,35 @@ export class SubscriptionGroup {
     this.#nudged.set(0);
   }
 
-  async close(): Promise<void> {
+  /** False: its claims could not be given back; `giveBack` does. */
+  async close(): Promise<boolean> {
     this.#end.abort();
-    await this.#syncing;
-    const { lanes, lease, logger, clock } = this.#parts;
+    const { lease, logger, clock } = this.#parts;
     const patience = new AbortController();
-    const cancelTimer = clock.startTimer(patienceMs, () =>
-      patience.abort(new Error(`The group was not closed within ${patienceMs} ms`)),
-    );
+    const cancelTimer = clock.startTimer(patienceMs, () => {
+      patience.abort(new Error(`The group was not closed within ${patienceMs} ms`));
+      // A step may wait for its writes, too.
+      this.group.writer.giveUp();
+    });
+    await this.#syncing;
     await this.group.close(patience.signal);
-    const { subscriptionId } = this.subscription;
-    const claimIds = [...this.group.claims.keys()];
     try {
-      if (claimIds.length > 0) {
-        await lanes.run(
-          "append",
-          (store) => store.releaseClaims(subscriptionId, this.session, claimIds),
-          patience.signal,
-        );
-      }
-      await lanes.run("append", (store) => store.leaveSubscription(subscriptionId, this.session), patience.signal);
+      await this.giveBack(patience.signal);
+      return true;
     } catch (error) {
-      logger.warn({ err: error }, "cannot give a subscription's claims back; they go with this node's session");
+      logger.warn({ err: error }, "cannot give a subscription's claims back yet");
+      return false;
     } finally {
       cancelTimer();
+      lease.topic.followers -= 1;
+      lease.release();
     }
-    lease.topic.followers -= 1;
-    lease.release();
+  }
+
+  /** Gives back all that the session holds of the subscription. */
+  async giveBack(signal: AbortSignal): Promise<void> {
+    const { subscriptionId } = this.subscription;
+    await this.#parts.lanes.run("append", (store) => store.leaveSubscription(subscriptionId, this.session), signal);
   }
 
   #ledger(): Ledger {
@@ -192,7 +194,7 @@ export class SubscriptionGroup {
     if (subscription.generation !== this.#generation) {
       this.#generation = subscription.generation;
       this.#attemptsBefore = subscription.attemptsBefore;
-      for (const claim of group.claims.values()) group.drop(claim);
+      group.drop(group.claims.values());
     }
     if (subscription.ticket > this.#ticket) this.#fence();
     await this.#giveUp(sync);

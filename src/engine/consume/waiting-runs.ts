@@ -8,9 +8,30 @@ export interface WaitingRun extends RecordRun<Extract<RecordState, { readonly ph
   readonly frames: RunFrames | undefined;
 }
 
-/** Runs that wait, the next one first: a binary heap. The budget of the node bounds it. */
+/** What waits of a claim. */
+interface Waiting {
+  runs: number;
+  records: number;
+  frameBytes: number;
+  /** The claim was dropped: what is in the heap of it counts no more, and is left out when it comes up. */
+  isDropped: boolean;
+}
+
+interface Entry {
+  readonly run: WaitingRun;
+  readonly of: Waiting;
+}
+
+/**
+ * Runs that wait, the next one first: a binary heap. The budget of the node bounds it. To drop a claim costs nothing for
+ * what others have waiting: there may be as many claims as runs.
+ */
 export class WaitingRuns {
-  #heap: WaitingRun[] = [];
+  /** Its first entry is of no dropped claim. */
+  #heap: Entry[] = [];
+  readonly #claims = new Map<Claim, Waiting>();
+  /** How many entries are of dropped claims. */
+  #dropped = 0;
   #records = 0;
   #redrivenRecords = 0;
   #frameBytes = 0;
@@ -37,12 +58,17 @@ export class WaitingRuns {
 
   /** When the next one is due; undefined: none waits. */
   get nextMs(): number | undefined {
-    return this.#heap[0]?.state.dueMs;
+    return this.#heap[0]?.run.state.dueMs;
   }
 
   push(run: WaitingRun): void {
-    this.#count(run, 1);
-    this.#insert(run);
+    let of = this.#claims.get(run.claim);
+    if (of === undefined) this.#claims.set(run.claim, (of = { runs: 0, records: 0, frameBytes: 0, isDropped: false }));
+    of.runs += 1;
+    of.records += recordsIn(run);
+    of.frameBytes += frameBytesOf(run);
+    this.#count(run.claim, recordsIn(run), frameBytesOf(run));
+    this.#insert({ run, of });
   }
 
   /** Takes out up to `records` that are due. */
@@ -58,14 +84,37 @@ export class WaitingRuns {
 
   /** Takes out up to `records` of the run that begins at an offset, if there is one and it is due. Looks at all. */
   takeAt(offset: number, nowMs: number, records: number): WaitingRun[] {
-    const index = this.#heap.findIndex(({ firstOffset, state }) => firstOffset === offset && state.dueMs <= nowMs);
+    const index = this.#heap.findIndex(
+      ({ run, of }) => run.firstOffset === offset && run.state.dueMs <= nowMs && !of.isDropped,
+    );
     return index === -1 ? [] : [this.#take(index, records)];
+  }
+
+  drop(claim: Claim): void {
+    const of = this.#claims.get(claim);
+    if (of === undefined) return;
+    this.#claims.delete(claim);
+    of.isDropped = true;
+    this.#dropped += of.runs;
+    this.#count(claim, -of.records, -of.frameBytes);
+    if (this.#dropped * 2 > this.#heap.length) this.#sweep();
+    else this.#skipDropped();
+  }
+
+  clear(): void {
+    for (const claim of this.#claims.keys()) this.drop(claim);
+  }
+
+  #count(claim: Claim, records: number, frameBytes: number): void {
+    this.#records += records;
+    this.#frameBytes += frameBytes;
+    if (claim.kind === "redriven") this.#redrivenRecords += records;
+    this.#onCount(records);
   }
 
   /** Takes out the first `records` of a run of the heap. */
   #take(index: number, records: number): WaitingRun {
-    const run = this.#remove(index);
-    this.#count(run, -1);
+    const run = this.#takeWhole(index);
     if (recordsIn(run) <= records) return run;
     const { firstOffset, frames } = run;
     const split = firstOffset + records;
@@ -73,57 +122,61 @@ export class WaitingRuns {
     return { ...run, nextOffset: split };
   }
 
-  drop(claim: Claim): void {
-    const runs = this.#heap;
-    this.#heap = [];
-    for (const run of runs) {
-      if (run.claim === claim) this.#count(run, -1);
-      else this.#insert(run);
+  #takeWhole(index: number): WaitingRun {
+    const { run, of } = this.#remove(index);
+    of.runs -= 1;
+    of.records -= recordsIn(run);
+    of.frameBytes -= frameBytesOf(run);
+    if (of.runs === 0) this.#claims.delete(run.claim);
+    this.#count(run.claim, -recordsIn(run), -frameBytesOf(run));
+    this.#skipDropped();
+    return run;
+  }
+
+  #skipDropped(): void {
+    while (this.#heap[0]?.of.isDropped === true) {
+      this.#remove(0);
+      this.#dropped -= 1;
     }
   }
 
-  clear(): void {
-    for (const run of this.#heap) this.#count(run, -1);
+  /** Frees what entries of dropped claims hold. */
+  #sweep(): void {
+    const entries = this.#heap;
     this.#heap = [];
+    this.#dropped = 0;
+    for (const entry of entries) if (!entry.of.isDropped) this.#insert(entry);
   }
 
-  #count(run: WaitingRun, sign: 1 | -1): void {
-    const records = recordsIn(run) * sign;
-    this.#records += records;
-    this.#frameBytes += (run.frames?.page.length ?? 0) * sign;
-    if (run.claim.kind === "redriven") this.#redrivenRecords += records;
-    this.#onCount(records);
+  #insert(entry: Entry): void {
+    this.#rise(entry, this.#heap.push(entry) - 1);
   }
 
-  #insert(run: WaitingRun): void {
-    this.#rise(run, this.#heap.push(run) - 1);
-  }
-
-  /** Puts a run into the place `from`, or further up. */
-  #rise(run: WaitingRun, from: number): void {
+  /** Puts an entry into the place `from`, or further up. */
+  #rise(entry: Entry, from: number): void {
     const heap = this.#heap;
     let at = from;
     while (at > 0) {
       const parent = (at - 1) >>> 1;
-      if (!isBefore(run, heap[parent] as WaitingRun)) break;
-      heap[at] = heap[parent] as WaitingRun;
+      if (!isBefore(entry, heap[parent] as Entry)) break;
+      heap[at] = heap[parent] as Entry;
       at = parent;
     }
-    heap[at] = run;
+    heap[at] = entry;
   }
 
-  #remove(index: number): WaitingRun {
+  #remove(index: number): Entry {
     const heap = this.#heap;
-    const removed = heap[index] as WaitingRun;
-    const last = heap.pop() as WaitingRun;
+    const removed = heap[index] as Entry;
+    const last = heap.pop() as Entry;
     if (index === heap.length) return removed;
     let at = index;
     for (;;) {
       let child = 2 * at + 1;
       if (child >= heap.length) break;
-      if (child + 1 < heap.length && isBefore(heap[child + 1] as WaitingRun, heap[child] as WaitingRun)) child += 1;
-      if (!isBefore(heap[child] as WaitingRun, last)) break;
-      heap[at] = heap[child] as WaitingRun;
+      if (child + 1 < heap.length && isBefore(heap[child + 1] as Entry, heap[child] as Entry)) child += 1;
+      if (!isBefore(heap[child] as Entry, last)) break;
+      heap[at] = heap[child] as Entry;
       at = child;
     }
     this.#rise(last, at);
@@ -131,8 +184,12 @@ export class WaitingRuns {
   }
 }
 
+function frameBytesOf({ frames }: WaitingRun): number {
+  return frames?.page.length ?? 0;
+}
+
 /** What is due together is taken in the order of offsets. */
-function isBefore(one: WaitingRun, other: WaitingRun): boolean {
+function isBefore({ run: one }: Entry, { run: other }: Entry): boolean {
   return (
     one.state.dueMs < other.state.dueMs ||
     (one.state.dueMs === other.state.dueMs && one.firstOffset < other.firstOffset)

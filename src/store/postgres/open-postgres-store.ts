@@ -26,6 +26,7 @@ import { listTopics } from "./statements/list-topics.js";
 import { findOldTombstones, purgeTombstones } from "./statements/purge-tombstones.js";
 import { readClock } from "./statements/read-clock.js";
 import { readFrame } from "./statements/read-frame.js";
+import { readFrames } from "./statements/read-frames.js";
 import { readHeads } from "./statements/read-heads.js";
 import { listState, readState, readStateChanges } from "./statements/read-state.js";
 import { choosePath, searchState } from "./statements/search-state.js";
@@ -136,6 +137,7 @@ function storeOn(database: Database): Store {
     readPage: (request) => readPage(database, request),
     searchPage: (request) => searchPage(database, request),
     readFrame: (topicId, offset) => readFrame(database, topicId, offset),
+    readFrames: (topicId, offsets) => readFrames(database, topicId, offsets),
     readState: (topicId, keys, bytes, unexpiredAt) => readState(database, topicId, keys, bytes, unexpiredAt),
     listState: (request) => listState(database, request),
     readStateChanges: (request) => readStateChanges(database, request),
