@@ -13,7 +13,7 @@ export interface Room {
 
 /** Which rooms may import a package. Node's own modules are everybody's. */
 const packageHomes: Readonly<Record<string, readonly string[]>> = {
-  "@bufbuild/protobuf": ["gen", "rpc", "wire"],
+  "@bufbuild/protobuf": ["gen", "rpc", "wire", "cli"],
   "@electric-sql/pglite": ["store"],
   "@marcbachmann/cel-js": ["filter"],
   "@grpc/grpc-js": ["rpc", "client", "cli", "gen", "server"],
