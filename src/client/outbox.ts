@@ -16,6 +16,8 @@ export class Outbox {
   #acknowledged = 0;
   #sent = 0;
   #sealed = 0;
+  /** Batches below it may have been sent before. */
+  #sentBefore = 0;
 
   /** The sequence of the first batch without an acknowledgement. */
   get acknowledged(): number {
@@ -49,17 +51,23 @@ export class Outbox {
 
   /** All that has no answer is to be sent again, in order. */
   rewind(): void {
+    this.#sentBefore = Math.max(this.#sentBefore, this.#sent);
     this.#sent = this.#acknowledged;
   }
 
-  /** The oldest batch that was sent is done. Undefined when none was sent: an answer to nothing. */
-  acknowledge(): RecordBatch | undefined {
+  /**
+   * The oldest batch that was sent is done, and `mayRepeat` if it was sent before. Undefined when none was sent: an answer
+   * to nothing.
+   */
+  acknowledge(): { readonly batch: RecordBatch; readonly mayRepeat: boolean } | undefined {
     if (this.#acknowledged === this.#sent) return undefined;
     const batch = this.#batches.get(this.#acknowledged);
+    if (batch === undefined) return undefined;
+    const mayRepeat = this.#acknowledged < this.#sentBefore;
     this.#batches.delete(this.#acknowledged);
     this.#acknowledged += 1;
     this.touch();
-    return batch;
+    return { batch, mayRepeat };
   }
 
   /** Takes everything out, oldest first. */

@@ -19,7 +19,8 @@ export interface PublishSession {
   readonly outbox: Outbox;
   /** Whether to end when everything is acknowledged. */
   readonly isClosing: () => boolean;
-  readonly onAcknowledged: (batch: RecordBatch, response: PublishResponse) => void;
+  /** `mayRepeat`: the batch may have been applied by an earlier call. */
+  readonly onAcknowledged: (batch: RecordBatch, response: PublishResponse, mayRepeat: boolean) => void;
 }
 
 /**
@@ -79,8 +80,8 @@ async function receiveAnswers(
       if (isClosing() && outbox.isEmpty) return;
       throw clientError("UNAVAILABLE", "The server ended the Publish call before it was asked to");
     }
-    const batch = outbox.acknowledge();
-    if (batch === undefined) throw clientError("INTERNAL", "The server acknowledged a batch that was not sent");
-    onAcknowledged(batch, response);
+    const done = outbox.acknowledge();
+    if (done === undefined) throw clientError("INTERNAL", "The server acknowledged a batch that was not sent");
+    onAcknowledged(done.batch, response, done.mayRepeat);
   }
 }

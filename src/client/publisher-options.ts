@@ -10,9 +10,12 @@ export interface PublisherOptions {
   readonly lingerMs?: number | undefined;
   /** What may wait for its acknowledgement, in bytes. Default 16 MiB. */
   readonly bufferBytes?: number | undefined;
-  /** Names the producer. Default: at random. Fix it to fence an older instance by a higher generation. */
+  /** Names the producer. Default: at random. Fix it to fence an older instance: whoever begins later takes over. */
   readonly producerId?: string | undefined;
-  /** The fencing number. Default 0. */
+  /**
+   * The fencing number, 0 or more. Default: one more than the last of this name, which the server is asked for. A publisher
+   * fails where one of its name has published at it before.
+   */
   readonly generation?: number | undefined;
   /** Publish only to this incarnation of the topic. Default: the one that gives the first acknowledgement. */
   readonly epoch?: number | undefined;

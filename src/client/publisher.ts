@@ -13,10 +13,11 @@ import {
   sleep,
 } from "../streams/index.js";
 import type { RecordInput } from "../wire/index.js";
-import { clientError, isTransient } from "./client-error.js";
+import { type ClientError, clientError, isTransient } from "./client-error.js";
 import type { Connection } from "./connection.js";
 import { Outbox } from "./outbox.js";
 import type { PublishAllOptions, PublisherOptions, PublishTotals } from "./publisher-options.js";
+import { generationTaken, newGeneration } from "./producer-generation.js";
 import { runPublishSession } from "./publish-session.js";
 import {
   type Acknowledgement,
@@ -61,6 +62,8 @@ export class Publisher {
   readonly #stopped = new AbortController();
   readonly #running: Promise<void>;
   #epoch: number;
+  /** Undefined as long as the server was not asked. */
+  #generation: number | undefined;
   #attempt = 0;
   /** Ends the wait of the batch that is being filled. */
   #cancelLinger: (() => void) | undefined;
@@ -75,6 +78,8 @@ export class Publisher {
   constructor(connection: Connection, topic: string, options: PublisherOptions = {}) {
     this.topic = topic;
     this.producerId = options.producerId ?? randomUUID();
+    // Nobody else has that name.
+    if (options.producerId === undefined) this.#generation = options.generation ?? 0;
     this.#connection = connection;
     this.#options = options;
     this.#lingerMs = options.lingerMs ?? 5;
@@ -283,9 +288,16 @@ export class Publisher {
     }
   }
 
-  #runSession(signal: AbortSignal): Promise<void> {
-    const producer = { id: this.producerId, generation: this.#options.generation ?? 0 };
-    return runPublishSession(
+  async #runSession(signal: AbortSignal): Promise<void> {
+    const id = this.producerId;
+    this.#generation ??= await newGeneration(
+      this.#connection,
+      this.topic,
+      { id, generation: this.#options.generation },
+      signal,
+    );
+    const producer = { id, generation: this.#generation };
+    await runPublishSession(
       this.#connection,
       {
         topic: this.topic,
@@ -293,18 +305,17 @@ export class Publisher {
         epoch: this.#epoch,
         outbox: this.#outbox,
         isClosing: () => this.#isSealed,
-        onAcknowledged: (batch, response) => this.#acknowledge(batch, response),
+        onAcknowledged: (batch, response, mayRepeat) => this.#acknowledge(batch, response, mayRepeat),
       },
       signal,
     );
   }
 
-  #acknowledge(batch: RecordBatch, response: PublishResponse): void {
+  #acknowledge(batch: RecordBatch, response: PublishResponse, mayRepeat: boolean): void {
     const { firstOffset = 0, nextOffset, epoch, repeated: isRepeated } = response;
-    if (nextOffset - firstOffset !== batch.outcomes.length) {
+    const error = this.#faultOf(batch, response, mayRepeat);
+    if (error !== undefined) {
       release(batch);
-      const got = `offsets ${firstOffset} to ${nextOffset} for ${batch.outcomes.length} records`;
-      const error = clientError("INTERNAL", `The server acknowledged another batch than was sent: ${got}`);
       for (const outcome of batch.outcomes) outcome.failed(error);
       throw error;
     }
@@ -315,6 +326,16 @@ export class Publisher {
     release(batch);
     let offset = firstOffset;
     for (const outcome of batch.outcomes) outcome.acknowledged({ offset: offset++, epoch, isRepeated });
+  }
+
+  /** Why an answer does not tell that a batch is stored. */
+  #faultOf(batch: RecordBatch, response: PublishResponse, mayRepeat: boolean): ClientError | undefined {
+    const { firstOffset = 0, nextOffset, repeated } = response;
+    // Another publisher of this name and generation had its place.
+    if (repeated && !mayRepeat) return generationTaken(this.topic, this.producerId, this.#generation ?? 0);
+    if (nextOffset - firstOffset === batch.outcomes.length) return undefined;
+    const got = `offsets ${firstOffset} to ${nextOffset} for ${batch.outcomes.length} records`;
+    return clientError("INTERNAL", `The server acknowledged another batch than was sent: ${got}`);
   }
 
   #fail(error: unknown): void {
