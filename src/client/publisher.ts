@@ -312,7 +312,7 @@ export class Publisher {
   }
 
   #acknowledge(batch: RecordBatch, response: PublishResponse, mayRepeat: boolean): void {
-    const { firstOffset = 0, nextOffset, epoch, repeated: isRepeated } = response;
+    const { firstOffset = 0, epoch, repeated: isRepeated } = response;
     const error = this.#faultOf(batch, response, mayRepeat);
     if (error !== undefined) {
       release(batch);
