@@ -1,8 +1,13 @@
 import { once } from "node:events";
 import { createServer, type AddressInfo, connect, type Socket } from "node:net";
+import { sql } from "kysely";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Store, StoreUnavailableError } from "../../src/store/index.js";
+import { openEmbedded } from "../../src/store/postgres/database/open-embedded.js";
+import { openPostgres } from "../../src/store/postgres/database/open-postgres.js";
+import { prepareStatement } from "../../src/store/postgres/statement.js";
+import { silentLogger } from "../../src/telemetry/index.js";
 import { createTestDatabase, runOn, type TestDatabase } from "../support/database.js";
 import { startPostgresServer } from "../support/postgres-server.js";
 import { append, createdTopic, frameOf, headOf, readAll, textOf, writeAfter } from "./topic-writes.js";
@@ -10,8 +15,21 @@ import { append, createdTopic, frameOf, headOf, readAll, textOf, writeAfter } fr
 const unavailable = (outcomeUnknown: boolean) =>
   expect.objectContaining({ name: "StoreUnavailableError", outcomeUnknown });
 
-/** Between a store and its server: passes bytes on until it is told not to. */
-async function openProxy(target: URL) {
+const selectOne = prepareStatement({ values: {}, build: () => sql<{ one: number }>`select 1 as one` });
+const selectPid = prepareStatement({ values: {}, build: () => sql<{ pid: number }>`select pg_backend_pid() as pid` });
+
+const postgresOptions = {
+  connections: 1,
+  poolWaitMs: 5000,
+  statementTimeoutMs: 5000,
+  idleInTransactionMs: 5000,
+  logger: silentLogger,
+  metrics: undefined,
+};
+
+/** Between a store and its server: passes bytes on until it is told not to, or ends after so many of answers. */
+async function openProxy(target: URL, answerBytes = Number.POSITIVE_INFINITY) {
+  let left = answerBytes;
   const sockets = new Set<Socket>();
   let isSilent = false;
   const server = createServer((client) => {
@@ -27,7 +45,12 @@ async function openProxy(target: URL) {
     }
     client.on("data", (chunk) => upstream.write(chunk));
     upstream.on("data", (chunk) => {
-      if (!isSilent) client.write(chunk);
+      if (isSilent) return;
+      const passed = chunk.subarray(0, left);
+      left -= passed.length;
+      client.write(passed, () => {
+        if (left === 0) client.resetAndDestroy();
+      });
     });
   });
   server.listen(0, "127.0.0.1");
@@ -110,6 +133,35 @@ describe("Store on a Postgres that fails", () => {
     expect(await outcome).toEqual(unavailable(false));
     await blocker.query("rollback");
     expect(await headOf(store, head.topicId)).toEqual(head);
+  });
+
+  test("a connection that breaks at any byte of its answers, is not there; and what was not sent was not done", async () => {
+    const target = new URL(url);
+    const messages = new Set<string>();
+    // The handshake, the answer to the settings, and that to the statement: each is cut somewhere.
+    for (let bytes = 1; bytes < 1400; bytes += 37) {
+      const proxy = await openProxy(target, bytes);
+      const connection = openPostgres({ ...postgresOptions, url: proxy.url });
+      const rows = await connection.run(selectOne, {}).catch((error: unknown) => error);
+      if (rows instanceof Error) {
+        messages.add(rows.message.split(":")[0] ?? "");
+        expect({ bytes, name: rows.name }).toEqual({ bytes, name: "StoreUnavailableError" });
+      }
+      await connection.close();
+      await proxy.close();
+    }
+    expect([...messages]).toEqual(["Cannot connect to the database", "Lost the database connection"]);
+
+    const connection = openPostgres({ ...postgresOptions, url });
+    const outcome = connection.session(async (session) => {
+      const [row] = await session.run(selectPid, {});
+      await runOn(url, `select pg_terminate_backend(${row?.pid})`);
+      await expect(session.run(selectOne, {})).rejects.toThrow();
+      // By now pg refuses what it is asked for.
+      return session.run(selectOne, {});
+    });
+    await expect(outcome).rejects.toEqual(unavailable(false));
+    await connection.close();
   });
 
   test("a statement over its time, was not done, and leaves its connection in order", async () => {
@@ -251,4 +303,20 @@ describe("Store on a Postgres that restarts", () => {
       await server.remove();
     }
   });
+});
+
+test("an embedded database, is told to be away by its SQLSTATE as a server is", async () => {
+  const embedded = await openEmbedded({ ...postgresOptions, folder: "memory" });
+  const raise = (state: string) =>
+    embedded.session((session) =>
+      session.command(`do $$ begin raise exception 'no room' using errcode = '${state}'; end $$`),
+    );
+  // Out of disk, of memory, cancelled.
+  for (const state of ["53100", "53200", "57014"]) {
+    await expect(raise(state)).rejects.toEqual(unavailable(false));
+    await expect(raise(state)).rejects.toThrow("The database refused a statement: no room");
+  }
+  await expect(raise("42601")).rejects.not.toBeInstanceOf(StoreUnavailableError);
+  expect(await embedded.run(selectOne, {})).toEqual([{ one: 1 }]);
+  await embedded.close();
 });

@@ -173,7 +173,14 @@ function openSession(client: pg.PoolClient, answerTimeoutMs: number | undefined)
   };
   client.on("error", onError);
 
-  async function answered<Result>(answer: Promise<Result>, timeoutMs = answerTimeoutMs): Promise<Result> {
+  async function answered<Result>(ask: () => Promise<Result>, timeoutMs = answerTimeoutMs): Promise<Result> {
+    if (isDead(client)) {
+      // Nothing is sent, so nothing is done.
+      broke = true;
+      session.mayHaveCommitted = false;
+      throw new Error("the connection was broken");
+    }
+    const answer = ask();
     if (timeoutMs === undefined) return answer;
     let timer: NodeJS.Timeout | undefined;
     const gaveUp = new Promise<never>((_, reject) => {
@@ -189,7 +196,7 @@ function openSession(client: pg.PoolClient, answerTimeoutMs: number | undefined)
     }
   }
 
-  return {
+  const session: CheckedSession = {
     get broke() {
       return broke;
     },
@@ -198,17 +205,27 @@ function openSession(client: pg.PoolClient, answerTimeoutMs: number | undefined)
     async run<Values, Row>(statement: Statement<Values, Row>, values: Values) {
       const { name, text } = statement;
       const query = { text, values: orderValues(statement, values), ...(name !== undefined && { name }) };
-      const result = await answered(client.query<Row & pg.QueryResultRow>(query));
+      const result = await answered(() => client.query<Row & pg.QueryResultRow>(query));
       return result.rows;
     },
-    command: (text, timeoutMs) => answered(client.query(text), timeoutMs),
-    copy: (text) => answered(copyToBuffer(client, text)),
+    command: (text, timeoutMs) => answered(() => client.query(text), timeoutMs),
+    copy: (text) => answered(() => copyToBuffer(client, text)),
     end(error) {
       if (error === undefined) client.release();
       else client.release(error instanceof Error ? error : true);
       client.off("error", onError);
     },
   };
+  return session;
+}
+
+/**
+ * Whether a connection broke before we had it, and so without our hearing of it: then pg refuses its queries, by errors that
+ * say nothing of the database.
+ */
+function isDead(client: pg.PoolClient): boolean {
+  const { _queryable: isQueryable, _ended: hasEnded } = client as { _queryable?: boolean; _ended?: boolean };
+  return isQueryable === false || hasEnded === true;
 }
 
 async function inTransaction<Result>(

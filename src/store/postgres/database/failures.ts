@@ -1,5 +1,3 @@
-import pg from "pg";
-
 /** What a failed statement says about its connection and about the database. */
 export interface Failure {
   /** `lost`: the connection is gone, and with it the answer. `unavailable`: refused, and not done. `fault`: a bug. */
@@ -42,15 +40,20 @@ const byState: Readonly<Record<string, Failure>> = {
 
 /** `connectionBroke`: the client told of a broken connection, or its answer was given up. */
 export function classifyFailure(error: unknown, connectionBroke: boolean): Failure {
-  if (error instanceof pg.DatabaseError && error.code !== undefined) {
-    return byState[error.code] ?? byState[error.code.slice(0, 2)] ?? fault;
-  }
+  const state = sqlStateOf(error);
+  if (state !== undefined) return byState[state] ?? byState[state.slice(0, 2)] ?? fault;
   return connectionBroke ? lost : fault;
+}
+
+/** The SQLSTATE of what the database itself said. By its shape: the errors of PGlite are of another class than those of pg. */
+export function sqlStateOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !("severity" in error) || !("code" in error)) return undefined;
+  return typeof error.code === "string" ? error.code : undefined;
 }
 
 /** A connect that no waiting will mend: wrong password or role, no such database, no right to it. */
 export function isMisconfigured(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && ["28P01", "28000", "3D000", "42501"].includes(error.code ?? "");
+  return ["28P01", "28000", "3D000", "42501"].includes(sqlStateOf(error) ?? "");
 }
 
 export function messageOf(error: unknown): string {
