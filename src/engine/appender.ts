@@ -24,6 +24,7 @@ import type { Topic } from "./topic.js";
 
 /** How many producers' states are kept with the view; the longest unused leave first. */
 const cachedProducersMax = 1000;
+const whenUnknown = "An idempotent producer may simply repeat the batch";
 
 export interface AppenderParts {
   readonly topic: Topic;
@@ -107,7 +108,7 @@ export function createAppender(parts: AppenderParts): Appender {
       else await write(entries, plan);
     } catch (error) {
       view = undefined;
-      for (const entry of entries) refuse(entry, asUnavailable(error));
+      for (const entry of entries) refuse(entry, asUnavailable(error, whenUnknown));
       rereadHead(topic, lanes);
     }
   }

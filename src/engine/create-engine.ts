@@ -24,6 +24,7 @@ import { createPageBudget } from "./page-allowance.js";
 import { createPageReader } from "./page-reader.js";
 import { createPublishBudget } from "./publish-budget.js";
 import { publishBatches } from "./publish.js";
+import { quietWhileAway } from "./quiet-logger.js";
 import { readTopic } from "./read.js";
 import { createRetention } from "./retention.js";
 import { createStampClock } from "./stamp-clock.js";
@@ -50,7 +51,8 @@ export interface EngineParts {
 }
 
 export async function createEngine(parts: EngineParts): Promise<Engine> {
-  const { store, limits, clock, logger, metrics, random = Math.random } = parts;
+  const { store, limits, clock, metrics, random = Math.random } = parts;
+  const logger = quietWhileAway(parts.logger);
   const lanes = createDatabaseLanes(store, limits, metrics);
   const tails = createTailBudget(limits);
   const pageBudget = createPageBudget(limits);

@@ -72,12 +72,10 @@ export function createDatabaseLanes(store: Store, limits: Limits, metrics: Metri
 }
 
 /** A database that is away, as callers are told; everything else as it is. `advice` is for when the outcome is unknown. */
-export function asUnavailable(error: unknown, advice = "An idempotent producer may simply repeat the batch"): unknown {
+export function asUnavailable(error: unknown, advice = "Ask again, or look whether it was done"): unknown {
   if (!(error instanceof StoreUnavailableError)) return error;
   const code: ErrorCode = "database-unavailable";
-  const text = error.outcomeUnknown
-    ? `The database did not answer: the outcome is unknown. ${advice}`
-    : "The database is away";
+  const text = error.outcomeUnknown ? `The database did not answer: the outcome is unknown. ${advice}` : error.why;
   return new MillraceError(code, text, {
     retryDelayMs,
     cause: error,

@@ -456,9 +456,12 @@ export class StoreUnavailableError extends Error {
   override readonly name = "StoreUnavailableError";
   /** True when the statement was sent and its answer is missing: it may have been committed. */
   readonly outcomeUnknown: boolean;
+  /** Why, in a sentence for callers, which names nothing of the database's own. */
+  readonly why: string;
 
-  constructor(message: string, outcomeUnknown: boolean, cause?: unknown) {
+  constructor(message: string, outcomeUnknown: boolean, cause?: unknown, why = "The database is away") {
     super(message, { cause });
     this.outcomeUnknown = outcomeUnknown;
+    this.why = why;
   }
 }

@@ -120,3 +120,11 @@ test("openPostgresStore() on a folder in use, says so and leaves it alone", asyn
   await expect(opening).rejects.toThrow(`process ${holder.child.pid} has it`);
   expect(await readdir(folder)).toHaveLength(1);
 });
+
+test("openPostgresStore() on a folder that is none of ours, says what is wrong with it", async () => {
+  await writeFile(join(folder, "postgres"), "");
+  const connection = { kind: "embedded", folder } as const;
+  await expect(openPostgresStore({ connection, logger: silentLogger })).rejects.toThrow(
+    `Cannot open the database in ${folder}: there is a file where a folder should be`,
+  );
+});

@@ -112,7 +112,6 @@ async function migrateWhenThere(database: Database, options: PostgresStoreOption
       signal?.throwIfAborted();
       const waitMs = waits.next();
       if (performance.now() + waitMs > givesUpAtMs) throw error;
-      logger.warn({ error: error.message, waitMs }, "The database is away; trying again");
       await sleep(waitMs, signal);
     }
   }

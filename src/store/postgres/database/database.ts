@@ -1,13 +1,14 @@
 import type pg from "pg";
 import { MillraceError } from "../../../core/index.js";
 import { trackTasks } from "../../../streams/index.js";
-import type { Logger, Metrics } from "../../../telemetry/index.js";
+import { type Logger, type Metrics, systemClock } from "../../../telemetry/index.js";
 import { StoreUnavailableError } from "../../topic-store.js";
 import { orderValues, type Statement } from "../statement.js";
 import { createConnectGate } from "./connect-gate.js";
 import { copyToBuffer } from "./copy-query.js";
-import { classifyFailure, messageOf } from "./failures.js";
+import { causeOf, classifyFailure, messageOf } from "./failures.js";
 import type { ListenHandlers } from "./listen.js";
+import { createOutage } from "./outage.js";
 
 /** One connection, while it is ours. */
 export interface Session {
@@ -66,14 +67,13 @@ const poolWaitEnded = "timeout exceeded when trying to connect";
 
 export function createDatabase(options: DatabaseOptions): Database {
   const { pool, logger, metrics } = options;
+  const outage = createOutage(logger, systemClock);
   const gate = createConnectGate();
   const underWay = trackTasks(() => undefined);
   const ending = new AbortController();
   let closing: Promise<void> | undefined;
 
-  pool.on("error", (error) => {
-    logger.warn({ error: messageOf(error) }, "An idle database connection broke");
-  });
+  pool.on("error", (error) => outage.broke(causeOf(error)));
 
   async function acquire(): Promise<pg.PoolClient> {
     if (gate.closedForMs > 0 && pool.idleCount === 0) {
@@ -85,16 +85,19 @@ export function createDatabase(options: DatabaseOptions): Database {
       return client;
     } catch (error) {
       if (messageOf(error) === poolWaitEnded) {
-        throw unavailable(`Cannot get a database connection: all ${options.connections} are in use`, false, error);
+        const text = `Cannot get a database connection: all ${options.connections} are in use`;
+        throw unavailable(text, false, error, "All connections to the database are in use");
       }
       gate.failed();
-      throw unavailable(`Cannot connect to the database: ${messageOf(error)}`, false, error);
+      outage.failed(causeOf(error));
+      const { why } = classifyFailure(error, true);
+      throw unavailable(`Cannot connect to the database: ${messageOf(error)}`, false, error, why);
     }
   }
 
-  function unavailable(message: string, outcomeUnknown: boolean, cause?: unknown): StoreUnavailableError {
+  function unavailable(message: string, outcomeUnknown: boolean, cause?: unknown, why?: string): StoreUnavailableError {
     metrics?.databaseErrors.inc({ kind: outcomeUnknown ? "outcome-unknown" : "unavailable" });
-    return new StoreUnavailableError(message, outcomeUnknown, cause);
+    return new StoreUnavailableError(message, outcomeUnknown, cause, why);
   }
 
   async function use<Result>(body: (session: CheckedSession) => Promise<Result>): Promise<Result> {
@@ -105,9 +108,12 @@ export function createDatabase(options: DatabaseOptions): Database {
     try {
       const result = await body(session);
       session.end();
+      outage.worked();
       return result;
     } catch (error) {
       const failure = classifyFailure(error, session.broke);
+      if (failure.tells === "away") outage.failed(causeOf(error));
+      else if (failure.tells === "broken-connection") outage.broke(causeOf(error));
       // In a transaction whose ROLLBACK could not be sent, and wherever an answer may still come, the connection goes.
       session.end(failure.spoilsConnection || session.mustGo ? error : undefined);
       if (error instanceof StoreUnavailableError) throw error;
@@ -117,7 +123,7 @@ export function createDatabase(options: DatabaseOptions): Database {
       }
       const isUnknown = failure.kind === "lost" && session.mayHaveCommitted;
       const what = failure.kind === "lost" ? "Lost the database connection" : "The database refused a statement";
-      throw unavailable(`${what}: ${messageOf(error)}`, isUnknown, error);
+      throw unavailable(`${what}: ${messageOf(error)}`, isUnknown, error, failure.why);
     }
   }
 

@@ -1,15 +1,23 @@
+import type { OutageCause } from "./outage.js";
+
 /** What a failed statement says about its connection and about the database. */
 export interface Failure {
   /** `lost`: the connection is gone, and with it the answer. `unavailable`: refused, and not done. `fault`: a bug. */
   readonly kind: "lost" | "unavailable" | "fault";
   /** The connection must not be used again. */
   readonly spoilsConnection: boolean;
+  /** What it says of the database as a whole. `nothing`: of this statement alone. */
+  readonly tells: "away" | "broken-connection" | "nothing";
+  /** Why, for callers, who need not know of databases; a sentence. Unset: it is away. */
+  readonly why?: string;
 }
 
-const lost: Failure = { kind: "lost", spoilsConnection: true };
-const refused: Failure = { kind: "unavailable", spoilsConnection: false };
-const refusedByStaleSession: Failure = { kind: "unavailable", spoilsConnection: true };
-const fault: Failure = { kind: "fault", spoilsConnection: false };
+const lost: Failure = { kind: "lost", spoilsConnection: true, tells: "broken-connection" };
+const refused: Failure = { kind: "unavailable", spoilsConnection: false, tells: "nothing" };
+const refusedByStaleSession: Failure = { kind: "unavailable", spoilsConnection: true, tells: "nothing" };
+const fault: Failure = { kind: "fault", spoilsConnection: false, tells: "nothing" };
+
+const away = (why: string): Failure => ({ kind: "unavailable", spoilsConnection: false, tells: "away", why });
 
 /** SQLSTATEs that count as "the database did not do it"; two characters stand for a class. */
 const byState: Readonly<Record<string, Failure>> = {
@@ -24,15 +32,21 @@ const byState: Readonly<Record<string, Failure>> = {
   "25P03": lost,
   "25P04": lost,
   // Cancelled: statement_timeout. The statement was rolled back.
-  "57014": refused,
-  "55P03": refused,
-  // Out of connections, memory, disk. Deadlocks and serialization. Disk errors.
-  "53": refused,
-  "40": refused,
+  "57014": { ...refused, why: "The database took too long" },
+  "55P03": { ...refused, why: "The database took too long" },
+  // Out of connections, memory, disk. Disk errors.
+  "53": away("The database is short of something that it needs"),
+  "53100": away("The database has no room left on its disk"),
+  "53200": away("The database is out of memory"),
+  "53300": away("The database takes no more connections"),
+  "58": away("The database cannot reach its files"),
+  // Deadlocks and serialization.
+  "40": { ...refused, why: "The database was busy with others" },
   "40003": lost,
-  "58": refused,
   // A former primary that is read-only now: only a new connection finds the new one.
-  "25006": refusedByStaleSession,
+  "25006": { ...away("The database takes no writes"), spoilsConnection: true },
+  // A right that was taken back.
+  "42501": away("The database does not allow this node its work"),
   // A prepared statement that this session does not have, or whose tables changed under it.
   "26000": refusedByStaleSession,
   "0A000": refusedByStaleSession,
@@ -56,8 +70,29 @@ export function isMisconfigured(error: unknown): boolean {
   return ["28P01", "28000", "3D000", "42501"].includes(sqlStateOf(error) ?? "");
 }
 
+/** What the operator is told. */
+export function causeOf(error: unknown): OutageCause {
+  return { sqlState: sqlStateOf(error), text: messageOf(error) };
+}
+
 export function messageOf(error: unknown): string {
   // A refused connect to a host with several addresses is an AggregateError with an empty message.
   if (error instanceof AggregateError && error.message === "") return error.errors.map(messageOf).join("; ");
-  return error instanceof Error ? error.message : String(error);
+  if (error instanceof Error) return error.message;
+  // PGlite's file system throws objects of its own: a number as WASI counts them, and not much else.
+  if (typeof error === "object" && error !== null && "errno" in error) {
+    return wasiErrors[Number(error.errno)] ?? `its files cannot be used (WASI errno ${String(error.errno)})`;
+  }
+  return typeof error === "string" ? error : JSON.stringify(error);
 }
+
+const wasiErrors: Readonly<Record<number, string>> = {
+  2: "permission denied",
+  29: "input/output error",
+  31: "there is a folder where a file should be",
+  44: "a file is missing",
+  51: "no space is left on the disk",
+  54: "there is a file where a folder should be",
+  63: "it is not permitted",
+  69: "the file system is read-only",
+};

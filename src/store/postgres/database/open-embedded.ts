@@ -6,6 +6,7 @@ import pg from "pg";
 import { createYielder } from "../../../streams/index.js";
 import type { Logger, Metrics } from "../../../telemetry/index.js";
 import { createDatabase, type Database } from "./database.js";
+import { messageOf } from "./failures.js";
 import { lockFolder } from "./folder-lock.js";
 import { typeParsers } from "./integers.js";
 import { type SessionLimits, sessionSettings } from "./session-settings.js";
@@ -34,12 +35,7 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<Database> 
     return openPool(pglite, options, () => lock.release());
   } catch (error) {
     await lock.release();
-    throw new Error(
-      `Cannot open the database in ${folder}: ${error instanceof Error ? error.message : String(error)}`,
-      {
-        cause: error,
-      },
-    );
+    throw new Error(`Cannot open the database in ${folder}: ${messageOf(error)}`, { cause: error });
   }
 }
 

@@ -1,0 +1,84 @@
+/**
+ * What the operator hears of a database that is away: one line when it goes, with the cause, one a while as long as it stays
+ * away, and one when it is back. Whatever fails meanwhile is counted, and has no line of its own.
+ */
+
+import type { Clock, Logger } from "../../../telemetry/index.js";
+
+/** Between two lines of an outage that goes on. */
+const reminderMs = 10_000;
+/** It is back when statements were done for so long, and none failed: reads may work while the disk is full. */
+const quietMs = 3000;
+/** Connections that break one by one, while others work: a line a second at most. */
+const brokenMs = 1000;
+
+export interface Outage {
+  /** A statement or a connect failed since the database is not there, or refuses its work. */
+  failed(cause: OutageCause): void;
+  /** A connection broke, which alone says little: the database may have ended one session. */
+  broke(cause: OutageCause): void;
+  /** A statement was done. */
+  worked(): void;
+}
+
+export interface OutageCause {
+  readonly sqlState: string | undefined;
+  readonly text: string;
+}
+
+export function createOutage(logger: Logger, clock: Pick<Clock, "monotonicMs">): Outage {
+  let sinceMs: number | undefined;
+  let failedAtMs = 0;
+  /** The first statement that was done since one failed last. */
+  let workedAtMs: number | undefined;
+  let failures = 0;
+  let remindedAtMs = 0;
+  let brokenAtMs = Number.NEGATIVE_INFINITY;
+  let broken = 0;
+
+  const factsOf = ({ sqlState, text }: OutageCause) => ({
+    ...(sqlState !== undefined && { sqlstate: sqlState }),
+    cause: text,
+  });
+
+  function failed(cause: OutageCause): void {
+    const nowMs = clock.monotonicMs();
+    failedAtMs = nowMs;
+    workedAtMs = undefined;
+    failures += 1;
+    if (sinceMs === undefined) {
+      sinceMs = nowMs;
+      remindedAtMs = nowMs;
+      logger.error(
+        factsOf(cause),
+        cause.sqlState === undefined ? "The database is away" : "The database refuses its work",
+      );
+    } else if (nowMs - remindedAtMs >= reminderMs) {
+      remindedAtMs = nowMs;
+      const seconds = Math.round((nowMs - sinceMs) / 1000);
+      logger.warn({ seconds, failures, ...factsOf(cause) }, "The database is still not there");
+    }
+  }
+
+  return {
+    failed,
+    broke(cause) {
+      if (sinceMs !== undefined) return failed(cause);
+      const nowMs = clock.monotonicMs();
+      broken += 1;
+      if (nowMs - brokenAtMs < brokenMs) return;
+      brokenAtMs = nowMs;
+      logger.warn({ connections: broken, ...factsOf(cause) }, "Lost a database connection");
+      broken = 0;
+    },
+    worked() {
+      if (sinceMs === undefined) return;
+      const nowMs = clock.monotonicMs();
+      workedAtMs ??= nowMs;
+      if (nowMs - failedAtMs < quietMs) return;
+      logger.info({ seconds: Math.round((workedAtMs - sinceMs) / 100) / 10, failures }, "The database is back");
+      sinceMs = undefined;
+      failures = 0;
+    },
+  };
+}

@@ -1,0 +1,11 @@
+import { afterEach, test } from "vitest";
+import { killServerProcesses } from "../support/server-process.js";
+import { logAnOutage } from "./outage-log.js";
+
+afterEach(killServerProcesses);
+
+test(
+  "a database that was away for five seconds, is told of in a few lines, whatever forty subscriptions want of it",
+  () => logAnOutage({ subscriptions: 40, awayMs: 5000 }),
+  90_000,
+);
