@@ -1,6 +1,7 @@
 import {
   batch,
   chunks,
+  debounce,
   idleTimeout,
   scan,
   throttle,
@@ -102,6 +103,13 @@ export const groupingRows: readonly ContractRow[] = [
     model: one((items, e) => timeWindowsModel(scanned(items), 5, e)),
     failing: ([items = []], error) => ({ items: timeWindowsModel(scanned(items), 5, true), error }),
     aheadMax: 0,
+  },
+  {
+    name: "debounce",
+    open: (s) => debounce(s, { quietMs: 60_000 }),
+    model: one((items, e) => (e ? items.slice(-1) : [])),
+    failing: ([items = []], error) => ({ items: items.slice(-1), error }),
+    aheadMax: Number.POSITIVE_INFINITY,
   },
   { name: "throttle", open: (s) => throttle(s, { items: 1e6, perMs: 1 }), model: same, aheadMax: 0 },
   { name: "idleTimeout", open: (s) => idleTimeout(s, 60_000), model: same, aheadMax: 0 },
