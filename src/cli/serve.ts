@@ -17,9 +17,8 @@ export function addServeCommand(program: Command): void {
       print: (line) => process.stdout.write(`${line}\n`),
       printError: (line) => process.stderr.write(`${line}\n`),
     });
-    process.exitCode = code;
-    // A node that drained has nothing left open and ends by itself; one that gave up may have.
-    if (code !== 0) process.exit();
+    // Sockets of a database that is silent would keep the process for as long as it is.
+    process.exit(code);
   });
 }
 

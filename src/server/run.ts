@@ -1,7 +1,7 @@
 /** A server as a process: settings in, signals in, one line that it serves, an exit code out. */
 
 import { createLogger } from "../telemetry/index.js";
-import { type RunningServer, startServer } from "./serve.js";
+import { type DrainEnd, type RunningServer, startServer } from "./serve.js";
 import { readSettings, SettingError, type Settings } from "./settings.js";
 
 /** Where a process speaks to whoever started it. */
@@ -13,7 +13,7 @@ export interface Terminal {
 /**
  * Serves until SIGTERM or SIGINT, then drains. A second signal ends the wait. Resolves with the exit code: 0 after a
  * drain, forced or not; 1 when it could not start, or was told twice; 2 when a setting cannot be used. After another code
- * than 0 something may still be open: exit then.
+ * than 0, or where the database did not answer, something may still be open: exit then.
  */
 export async function runServer(
   flags: Readonly<Record<string, string | boolean | undefined>>,
@@ -46,15 +46,24 @@ export async function runServer(
   for (const line of greeting(server, settings)) terminal.print(line);
   const name = await signals.first;
   terminal.print(`${name}: draining, for at most ${settings.drainGraceMs / 1000} s`);
-  const end = await Promise.race([server.drain(), signals.second]);
+  const { end, again } = await Promise.race([
+    server.drain().then((drained) => ({ end: drained, again: undefined })),
+    signals.second.then((signal) => ({ end: undefined, again: signal })),
+  ]);
   signals.forget();
-  if (typeof end === "string") {
-    terminal.printError(`${end} again: not waiting any longer`);
+  if (end === undefined) {
+    terminal.printError(`${again} again: not waiting any longer`);
     return 1;
   }
-  terminal.print(end.wasForced ? "Stopped; calls that did not end in time were cut off" : "Stopped");
+  terminal.print(endings[end]);
   return 0;
 }
+
+const endings: Readonly<Record<DrainEnd, string>> = {
+  ended: "Stopped",
+  "cut-off": "Stopped; calls that did not end in time were cut off",
+  unanswered: "Stopped; the database did not answer in time, and what it was asked last may be done or not",
+};
 
 function greeting(server: RunningServer, settings: Settings): string[] {
   const lines = [

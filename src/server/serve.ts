@@ -14,11 +14,17 @@ export interface RunningServer {
   /** HOST:PORT of the metrics page, where there is one. */
   readonly metricsAddress: string | undefined;
   /**
-   * Ends every stream with its position, lets calls under way finish, and closes the database. Resolves with whether
-   * some calls had to be cut off at the end of the grace. Every call gives the same promise.
+   * Ends every stream with its position, lets calls under way finish, and closes the database. Resolves within the grace
+   * and a second, whatever the database does. Every call gives the same promise.
    */
-  drain(): Promise<{ readonly wasForced: boolean }>;
+  drain(): Promise<DrainEnd>;
 }
+
+/** `cut-off`: some calls did not end in the grace. `unanswered`: the database did not, so something is still open. */
+export type DrainEnd = "ended" | "cut-off" | "unanswered";
+
+/** What follows the grace: calls that were cut off let go, and the database is closed. */
+const closingMs = 900;
 
 /** Starts a node. Throws when the database stays away, another process has its folder, or an address is taken. */
 export async function startServer(settings: Settings, logger: Logger, signal?: AbortSignal): Promise<RunningServer> {
@@ -83,19 +89,33 @@ function running(
     readonly settings: Settings;
   },
 ): RunningServer {
-  let drained: Promise<{ readonly wasForced: boolean }> | undefined;
+  const { grpc, engine, store, metricsEndpoint, settings } = parts;
+  let drained: Promise<DrainEnd> | undefined;
 
-  async function drainOnce(): Promise<{ readonly wasForced: boolean }> {
-    const outcome = await parts.grpc.drain(parts.settings.drainGraceMs);
-    await parts.engine.close();
-    await parts.store.close();
-    await parts.metricsEndpoint?.close();
-    return outcome;
+  async function takeDown(): Promise<DrainEnd> {
+    const { wasForced } = await grpc.drain(settings.drainGraceMs);
+    await engine.close();
+    await store.close();
+    await metricsEndpoint?.close();
+    return wasForced ? "cut-off" : "ended";
+  }
+
+  /** A statement may wait for its lock, or for an answer that never comes, for much longer. */
+  async function drainOnce(): Promise<DrainEnd> {
+    let cancelTimer: (() => void) | undefined;
+    const late = new Promise<DrainEnd>((resolve) => {
+      cancelTimer = systemClock.startTimer(settings.drainGraceMs + closingMs, () => resolve("unanswered"));
+    });
+    try {
+      return await Promise.race([takeDown(), late]);
+    } finally {
+      cancelTimer?.();
+    }
   }
 
   return {
     address,
-    metricsAddress: parts.metricsEndpoint?.address,
+    metricsAddress: metricsEndpoint?.address,
     drain() {
       drained ??= drainOnce();
       return drained;

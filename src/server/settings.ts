@@ -159,7 +159,7 @@ export const settingsTable: readonly Setting[] = [
     initial: 10_000,
     least: 0,
     most: 600_000,
-    description: "How long calls may take to end after SIGTERM or SIGINT",
+    description: "How long calls may take to end after SIGTERM or SIGINT; the process ends within a second more",
   },
   {
     name: "streams-per-connection",

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer, type AddressInfo, connect, type Socket } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { sql } from "kysely";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -9,6 +9,7 @@ import { openPostgres } from "../../src/store/postgres/database/open-postgres.js
 import { prepareStatement } from "../../src/store/postgres/statement.js";
 import { silentLogger } from "../../src/telemetry/index.js";
 import { createTestDatabase, runOn, type TestDatabase } from "../support/database.js";
+import { openProxy } from "../support/database-proxy.js";
 import { startPostgresServer } from "../support/postgres-server.js";
 import { append, createdTopic, frameOf, headOf, readAll, textOf, writeAfter } from "./topic-writes.js";
 
@@ -26,56 +27,6 @@ const postgresOptions = {
   logger: silentLogger,
   metrics: undefined,
 };
-
-/** Between a store and its server: passes bytes on until it is told not to, or ends after so many of answers. */
-async function openProxy(target: URL, answerBytes = Number.POSITIVE_INFINITY) {
-  let left = answerBytes;
-  const sockets = new Set<Socket>();
-  let isSilent = false;
-  const server = createServer((client) => {
-    const upstream = connect(Number(target.port), target.hostname);
-    for (const socket of [client, upstream]) {
-      sockets.add(socket);
-      socket.on("error", () => socket.destroy());
-      socket.on("close", () => {
-        sockets.delete(socket);
-        client.destroy();
-        upstream.destroy();
-      });
-    }
-    client.on("data", (chunk) => upstream.write(chunk));
-    upstream.on("data", (chunk) => {
-      if (isSilent) return;
-      const passed = chunk.subarray(0, left);
-      left -= passed.length;
-      client.write(passed, () => {
-        if (left === 0) client.resetAndDestroy();
-      });
-    });
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const url = new URL(target);
-  url.port = String((server.address() as AddressInfo).port);
-  const cut = () => {
-    for (const socket of sockets) socket.destroy();
-  };
-  return {
-    url: url.href,
-    /** Answers no longer come; requests still go. */
-    silence: () => (isSilent = true),
-    /** Ends every connection; new ones work. */
-    cut() {
-      isSilent = false;
-      cut();
-    },
-    async close() {
-      cut();
-      server.close();
-      await once(server, "close");
-    },
-  };
-}
 
 describe("Store on a Postgres that fails", () => {
   let database: TestDatabase;
