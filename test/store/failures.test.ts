@@ -166,6 +166,32 @@ describe("Store on a Postgres that fails", () => {
     await proxy.close();
   });
 
+  test("a connection whose answer was swallowed, is given up as soon as the server says that it works on nothing", async () => {
+    const proxy = await openProxy(new URL(url));
+    // Nothing is given up by time.
+    const connection = { kind: "postgres", url: proxy.url } as const;
+    const store = await database.openStore({ connection, connections: 2, statementTimeoutMs: 600_000 });
+    const { head } = await createdTopic(store, "swallowed");
+    proxy.silence();
+    const write = writeAfter(head, [frameOf("a")]);
+    const swallowed = store.append(write).catch((error: unknown) => error);
+    const written = `select from millrace.records where topic_id = ${head.topicId}`;
+    await expect.poll(async () => (await runOn(url, written)).rowCount).toBe(1);
+    proxy.speak();
+    expect(await swallowed).toEqual(unavailable(true));
+    expect(await headOf(store, head.topicId)).toMatchObject({ nextOffset: 1 });
+    // One that the server works on is waited for.
+    const locked = await lockedTopic(store);
+    const waiting = store.append(writeAfter(locked, [frameOf("b")]));
+    await expect.poll(waitingBackends).toHaveLength(1);
+    const startedAtMs = performance.now();
+    await expect.poll(() => performance.now() - startedAtMs, { timeout: 10_000 }).toBeGreaterThan(3500);
+    await blocker.query("rollback");
+    expect(await waiting).toBe("appended");
+    await store.close();
+    await proxy.close();
+  });
+
   test("close(), finishes what is under way, and refuses the rest", async () => {
     const store = await database.openStore({ connections: 1 });
     const head = await lockedTopic(store);

@@ -38,6 +38,8 @@ export async function openProxy(target: URL, answerBytes = Number.POSITIVE_INFIN
     url: url.href,
     /** Answers no longer come; requests still go. */
     silence: () => (isSilent = true),
+    /** Answers come again; those of before are gone. */
+    speak: () => (isSilent = false),
     /** Ends every connection; new ones work. */
     cut() {
       isSilent = false;

@@ -50,6 +50,8 @@ export interface DatabaseOptions {
   readonly connections: number;
   /** After so long without an answer the connection is given up. Undefined: never (PGlite runs inside this process). */
   readonly answerTimeoutMs: number | undefined;
+  /** Whether the server works on nothing that a connection asked for. Throws when it does not say. Undefined: it always does. */
+  readonly isIdle: ((client: pg.PoolClient) => Promise<boolean>) | undefined;
   readonly statementTimeoutMs: number;
   readonly idleInTransactionMs: number;
   /** Gives the event loop its turn, when it is time for one. For a database whose answers never wait for a socket. */
@@ -104,7 +106,7 @@ export function createDatabase(options: DatabaseOptions): Database {
     const turn = options.takeTurn?.();
     if (turn !== undefined) await turn;
     const client = await acquire();
-    const session = openSession(client, options.answerTimeoutMs);
+    const session = openSession(client, options);
     try {
       const result = await body(session);
       session.end();
@@ -172,7 +174,13 @@ interface CheckedSession extends Session {
   end(error?: unknown): void;
 }
 
-function openSession(client: pg.PoolClient, answerTimeoutMs: number | undefined): CheckedSession {
+/** A statement that has no answer for so long is asked about, and as often. Twice idle: its connection is dead. */
+const silentMs = 1000;
+
+function openSession(
+  client: pg.PoolClient,
+  { answerTimeoutMs, isIdle }: Pick<DatabaseOptions, "answerTimeoutMs" | "isIdle">,
+): CheckedSession {
   let broke = false;
   const onError = () => {
     broke = true;
@@ -188,18 +196,46 @@ function openSession(client: pg.PoolClient, answerTimeoutMs: number | undefined)
     }
     const answer = ask();
     if (timeoutMs === undefined) return answer;
-    let timer: NodeJS.Timeout | undefined;
-    const gaveUp = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        broke = true;
-        reject(new Error(`no answer within ${timeoutMs} ms`));
-      }, timeoutMs);
-    });
+    const silence = watchSilence(timeoutMs);
     try {
-      return await Promise.race([answer, gaveUp]);
+      return await Promise.race([answer, silence.gaveUp]);
     } finally {
-      clearTimeout(timer);
+      silence.end();
     }
+  }
+
+  /** Gives an answer up after so long, or when the server works on nothing of this connection. */
+  function watchSilence(timeoutMs: number): { readonly gaveUp: Promise<never>; end(): void } {
+    const startedAtMs = performance.now();
+    let timer: NodeJS.Timeout | undefined;
+    let isAsking = false;
+    let timesIdle = 0;
+    const gaveUp = new Promise<never>((_, reject) => {
+      const giveUp = (text: string): void => {
+        broke = true;
+        reject(new Error(text));
+      };
+      const look = (): void => {
+        const leftMs = startedAtMs + timeoutMs - performance.now();
+        if (leftMs <= 0) return giveUp(`no answer within ${timeoutMs} ms`);
+        timer = setTimeout(look, Math.min(silentMs, leftMs));
+        if (isIdle === undefined || isAsking) return undefined;
+        isAsking = true;
+        isIdle(client)
+          .then(
+            (answer) => (timesIdle = answer ? timesIdle + 1 : 0),
+            () => (timesIdle = 0),
+          )
+          .finally(() => {
+            isAsking = false;
+            if (timesIdle >= 2) giveUp("the server has nothing to answer on this connection");
+          })
+          .catch(() => undefined);
+        return undefined;
+      };
+      timer = setTimeout(look, Math.min(silentMs, timeoutMs));
+    });
+    return { gaveUp, end: () => clearTimeout(timer) };
   }
 
   const session: CheckedSession = {

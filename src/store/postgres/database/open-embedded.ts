@@ -63,6 +63,7 @@ function openPool(pglite: PGlite, options: EmbeddedOptions, release: () => Promi
     pool,
     connections: 1,
     answerTimeoutMs: undefined,
+    isIdle: undefined,
     statementTimeoutMs: options.statementTimeoutMs,
     idleInTransactionMs: options.idleInTransactionMs,
     // PGlite answers in microtasks: callers that go on and on would keep timers and sockets waiting for ever.

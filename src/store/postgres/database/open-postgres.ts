@@ -3,6 +3,7 @@ import type { Logger, Metrics } from "../../../telemetry/index.js";
 import { createDatabase, type Database } from "./database.js";
 import { typeParsers } from "./integers.js";
 import { listenOn } from "./listen.js";
+import { createLiveness } from "./liveness.js";
 import { type SessionLimits, sessionSettings } from "./session-settings.js";
 
 export interface PostgresOptions extends SessionLimits {
@@ -21,6 +22,15 @@ export function openPostgres(options: PostgresOptions): Database {
   const answerTimeoutMs = options.statementTimeoutMs + Math.min(options.statementTimeoutMs, answerGraceMsMax);
   const settings = sessionSettings(options);
   const listenOptions = { url: options.url, connectTimeoutMs: options.poolWaitMs, logger: options.logger };
+  const liveness = createLiveness(options.url);
+  const backends = new WeakMap<pg.ClientBase, number>();
+  /** The backend's own number: that of the start-up packet may be a pooler's. */
+  async function setUp(client: pg.ClientBase): Promise<void> {
+    // Several statements give several results, which pg's types do not tell.
+    const results: unknown = await client.query(`${settings}; select pg_backend_pid() as pid`);
+    const [row] = (results as pg.QueryResult<{ pid: number }>[]).at(-1)?.rows ?? [];
+    if (row !== undefined) backends.set(client, row.pid);
+  }
   const pool = new pg.Pool({
     connectionString: options.url,
     max: options.connections,
@@ -30,7 +40,7 @@ export function openPostgres(options: PostgresOptions): Database {
     fallback_application_name: "millrace",
     types: typeParsers,
     // The pool waits for what this returns, which its types do not tell.
-    onConnect: (client): unknown => withinTime(client.query(settings), options.poolWaitMs),
+    onConnect: (client): unknown => withinTime(setUp(client), options.poolWaitMs),
   });
   return createDatabase({
     kind: "postgres",
@@ -43,7 +53,11 @@ export function openPostgres(options: PostgresOptions): Database {
     logger: options.logger,
     metrics: options.metrics,
     listen: (channel, handlers, signal) => listenOn(listenOptions, channel, handlers, signal),
-    afterClose: async () => undefined,
+    isIdle: async (client) => {
+      const pid = backends.get(client);
+      return pid !== undefined && (await liveness.isIdle(pid));
+    },
+    afterClose: () => liveness.close(),
   });
 }
 
