@@ -192,7 +192,9 @@ export class ClaimReader {
     const buffer = Buffer.from(page.buffer, page.byteOffset, page.length);
     const keep = chooseFrames(undefined, topic, stampClock);
     const ends = frameEnds(page, records);
-    const slots = this.#slots();
+    // One that was taken while the page was on its way may have records before it, and gets them first.
+    const reading = new Set([...this.#unread].filter(({ unread: offsets }) => (offsets.first ?? first) >= first));
+    const slots = this.#slots(reading);
     let claim: Claim | undefined;
     let run: ReadyRun | undefined;
     const endRun = (): void => {
@@ -205,7 +207,7 @@ export class ClaimReader {
       const end = ends[index] as number;
       const keyQueue = slots === undefined ? undefined : laneOf(buffer, start, end);
       if (slots !== undefined) claim = this.#claimOfSlot(slots, slotOf(keyQueue, offset), first, offset);
-      else if (claim?.unread.has(offset) !== true) claim = this.#claimOf(offset);
+      else if (claim?.unread.has(offset) !== true) claim = this.#claimOf(reading, offset);
       if (claim?.unread.has(offset) !== true) continue;
       if (keep !== undefined && !keep(buffer, start, end)) {
         writer.pass(claim, offset, offset + 1);
@@ -222,17 +224,21 @@ export class ClaimReader {
     endRun();
     const next = first + records;
     for (const slot of slots?.values() ?? []) writer.pass(slot.claim, slot.passedTo ?? first, next);
-    for (const { unread: offsets } of this.#unread) offsets.delete(first, next);
+    for (const { unread: offsets } of reading) offsets.delete(first, next);
     recent.add(first, page, ends);
     onRead();
   }
 
   /** The claims of a KEYED subscription by their slot, and up to where the page's records are none of theirs. */
-  #slots(): Map<number, { readonly claim: Claim; passedTo: number | undefined }> | undefined {
+  #slots(
+    reading: ReadonlySet<Claim>,
+  ): Map<number, { readonly claim: Claim; passedTo: number | undefined }> | undefined {
     if (this.#parts.sharing !== "keyed") return undefined;
     const slots = new Map<number, { claim: Claim; passedTo: number | undefined }>();
-    for (const claim of this.#parts.claims.values()) {
-      if (claim.kind === "slot" && !claim.isLeaving) slots.set(claim.slot, { claim, passedTo: undefined });
+    for (const claim of reading) {
+      if (claim.kind === "slot" && !claim.isLeaving && this.#isHeld(claim)) {
+        slots.set(claim.slot, { claim, passedTo: undefined });
+      }
     }
     return slots;
   }
@@ -251,8 +257,8 @@ export class ClaimReader {
     return held.claim;
   }
 
-  #claimOf(offset: number): Claim | undefined {
-    for (const claim of this.#unread) {
+  #claimOf(reading: ReadonlySet<Claim>, offset: number): Claim | undefined {
+    for (const claim of reading) {
       if (!claim.isLeaving && this.#isHeld(claim) && claim.unread.has(offset)) return claim;
     }
     return undefined;

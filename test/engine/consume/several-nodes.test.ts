@@ -1,7 +1,7 @@
 /** Several nodes on one Postgres, each an engine with a store of its own. */
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { keySlots, noRetention, type Sharing } from "../../../src/core/index.js";
+import { keySlots, type Limits, noRetention, type Sharing } from "../../../src/core/index.js";
 import type { Store } from "../../../src/store/index.js";
 import { type Clock, systemClock } from "../../../src/telemetry/index.js";
 import { createTestDatabase, runOn, type TestDatabase } from "../../support/database.js";
@@ -24,9 +24,15 @@ describe("consume on several nodes", () => {
   });
   afterAll(() => database?.drop());
 
-  async function openNode(index: number, change: { readonly clock?: Clock; readonly sessionLeaseMs?: number } = {}) {
+  async function openNode(
+    index: number,
+    {
+      store = stores[index] as Store,
+      ...change
+    }: Partial<Limits> & { readonly clock?: Clock; readonly store?: Store } = {},
+  ) {
     const quick = { headPollMs: 20, heartbeatMinMs: 60_000, heartbeatMaxMs: 60_000 };
-    const node = await openTestEngine(stores[index] as Store, { ...quick, ...change });
+    const node = await openTestEngine(store, { ...quick, ...change });
     nodes.push(node);
     return node;
   }
@@ -177,6 +183,51 @@ describe("consume on several nodes", () => {
       await onCommitted(committed);
     }
   }
+
+  test("KEYED, slots that are taken while a page is on its way, begin with their first records", async () => {
+    let readPages = 0;
+    let isTaken = (): boolean => true;
+    const held: (() => void)[] = [];
+    const slow = Object.create(stores[0] as Store, {
+      readPage: {
+        value: async (request: Parameters<Store["readPage"]>[0]) => {
+          const page = await (stores[0] as Store).readPage(request);
+          readPages += 1;
+          // The third page arrives when the other node's slots are there.
+          if (readPages === 3) await new Promise<void>((resolve) => held.push(resolve));
+          return page;
+        },
+      },
+      takeClaims: {
+        value: async (...call: Parameters<Store["takeClaims"]>) => {
+          const taken = await (stores[0] as Store).takeClaims(...call);
+          // They are added in the next turns.
+          if (taken.length > 0 && isTaken())
+            setImmediate(() => setImmediate(() => held.splice(0).forEach((go) => go())));
+          return taken;
+        },
+      },
+    }) as Store;
+    isTaken = () => held.length > 0;
+    const pages = { pageBytesMin: 1000, pageBytesMax: 1000, tailTopicBytes: 1, tailNodeBytes: 1 };
+    const two = await openNode(1);
+    const name = await subscribe(two, 400, "keyed");
+    const other = open(two, name, 0);
+    await other.next();
+    const one = await openNode(0, { store: slow, ...pages });
+    const consumer = open(one, name, 1000);
+    const taking = consumeAll([consumer], 400);
+    await expect.poll(() => held.length, { timeout: 10_000 }).toBe(1);
+    await other.halfClose();
+    await taking;
+    const last = new Map<number, number>();
+    for (const { offset } of consumer.delivered) {
+      expect(offset).toBeGreaterThan(last.get(offset % 50) ?? -1);
+      last.set(offset % 50, offset);
+    }
+    expect(consumer.delivered).toHaveLength(400);
+    await consumer.halfClose();
+  });
 
   test("KEYED, what is committed through another node frees its key at once, not at its deadline", async () => {
     const [one, two] = [await openNode(0), await openNode(1)];
