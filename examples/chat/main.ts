@@ -34,7 +34,7 @@ import { wholeNumber } from "../whole-number.js";
 const { values } = parseArgs({
   options: {
     address: { type: "string", default: "127.0.0.1:50051" },
-    prefix: { type: "string", default: "chat" },
+    prefix: { type: "string", default: "examples/chat" },
     member: { type: "string" },
     lines: { type: "string", default: "100" },
   },

@@ -19,6 +19,9 @@ export interface RoomOptions {
   readonly member: string;
 }
 
+/** How long it is tried to tell the others. */
+const leaveMsMax = 5000;
+
 /** Joins a room, which is there from then on if it was not. */
 export async function joinRoom(
   millrace: MillraceClient,
@@ -47,8 +50,9 @@ export async function joinRoom(
     lines: readLines(),
     say,
     async leave() {
-      await say({ kind: "left", joinedAt });
-      await publisher.close();
+      void publisher.publish(recordOf(member, { kind: "left", joinedAt }));
+      // Rejects when that is not durable by then: a member must be able to go though its server is away.
+      await publisher.close(AbortSignal.timeout(leaveMsMax));
     },
   };
 }

@@ -41,7 +41,7 @@ import { wholeNumber } from "../whole-number.js";
 const { values } = parseArgs({
   options: {
     address: { type: "string", default: "127.0.0.1:50051" },
-    prefix: { type: "string", default: "logs" },
+    prefix: { type: "string", default: "examples/logs" },
     seconds: { type: "string", default: "5" },
     file: { type: "string", default: "warnings.ndjson" },
     environment: { type: "string", default: "production" },
