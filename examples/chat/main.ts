@@ -1,139 +1,132 @@
 /**
- * Rooms with text and binary messages: three rooms merged into one stream, stored, and broadcast to three members, each
- * of whom sees the rooms that it is in. The store is slow (`--store-ms`): then the rooms are read slowly, which
- * InspectService shows as the lag of their follows, and the memory of the hub stays as it was.
+ * Rooms, and members that join, talk, send files and leave, each in a process of its own. Whoever joins a room gets its
+ * history first, then its own joining, then what is live: nothing twice and nothing left out, however much is said
+ * meanwhile. Who leaves is seen to leave, and sees nothing that comes after. (A member that is killed cannot tell.)
  *
- * Pieces: merge with add and remove, broadcast, filterMap, forEach, fold, range, scope.
- * RPCs: TopicService.CreateTopic and DeleteTopic; RecordService.Publish and Follow; InspectService.
+ * Pieces: merge with add, tryJoin, forEach, filterMap, lines, fromReadable, Watch.
+ * RPCs: TopicService.CreateTopic and DeleteTopic; RecordService.Publish, Follow and Read.
  *
  *     make run                                                   # in another terminal
- *     make example NAME=chat ARGS="--messages 6000 --store-ms 1"
+ *     make -s example NAME=chat ARGS="--member ada"              # in as many others as there are members
+ *
+ * Type `/join general`, `general: Hello`, `/file general PATH`, `/leave general`; the end of the input leaves all rooms.
+ * Without a name it plays a chat of three members, in empty rooms, and compares what they saw with what was said:
+ *
+ *     make example NAME=chat ARGS="--lines 100"
  *
  * It prints:
  *
- *     6000 messages stored and broadcast; the follows were up to 1449 behind, memory grew by 8 MiB
- *     ada   saw 6000, missed 0, sha256 32dfce4f76c4…
- *     bob   saw 2000, missed 0, sha256 7ec8a58e3439…
- *     cleo  saw 2000, missed 0, sha256 0fbc4c6e6c0c…
+ *     general   108 messages; ada saw 107, bob 105, cleo 108
+ *     pictures  5 messages; bob saw 4, cleo 5
+ *     each saw all of its rooms until it left, in order, and nothing twice
  */
 
-import { createHash } from "node:crypto";
-import { parseArgs } from "node:util";
+import { once } from "node:events";
+import { isDeepStrictEqual, parseArgs } from "node:util";
 import { createClient, type MillraceClient } from "millrace";
-import { fold, forEach, Lagged, range, scope, sleep } from "millrace/streams";
-import { createHub, type Hub } from "./hub.js";
-import { type Message, recordOf } from "./message.js";
+import { collect, filterMap, fromReadable, lines, pipe } from "millrace/streams";
+import { runMember } from "./member.js";
+import { type Member, startMember } from "./members.js";
+import { lineOf, messageOf } from "./message.js";
+import { prepareEmptyTopic } from "../prepare-topic.js";
 import { wholeNumber } from "../whole-number.js";
 
 const { values } = parseArgs({
   options: {
     address: { type: "string", default: "127.0.0.1:50051" },
-    prefix: { type: "string", default: "chat" },
-    messages: { type: "string", default: "3000" },
-    "store-ms": { type: "string", default: "0" },
-    json: { type: "boolean", default: false },
+    prefix: { type: "string", default: "examples/chat" },
+    member: { type: "string" },
+    lines: { type: "string", default: "100" },
   },
 });
 
-const rooms = ["general", "random", "pictures"] as const;
-const members: Readonly<Record<string, readonly string[]>> = {
-  ada: ["general", "random", "pictures"],
-  bob: ["general"],
-  cleo: ["pictures"],
-};
-const messagesPerRoom = Math.ceil(wholeNumber("messages", values.messages, 1) / rooms.length);
+const { address, prefix } = values;
+const lineCount = wholeNumber("lines", values.lines, 2);
 
-/** Text in two rooms, bytes in the third. */
-function messageNumber(number: number, room: string): Message {
-  const member = Object.keys(members)[number % 3] ?? "ada";
-  if (room !== "pictures") return { room, member, kind: "text", text: `${room} ${number}` };
-  return { room, member, kind: "binary", bytes: new Uint8Array(512).fill(number) };
-}
-
-async function fill(millrace: MillraceClient, room: string): Promise<void> {
-  const topic = `${values.prefix}/${room}`;
-  await millrace.topics.delete(topic).catch(() => undefined);
-  await millrace.topics.create(topic);
-  const publisher = millrace.publisher(topic);
-  await forEach(range(0, messagesPerRoom), async (number) => {
-    await publisher.ready();
-    void publisher.publish(recordOf(messageNumber(number, room)));
-  });
-  await publisher.close();
-  // The room is closed: whoever follows it gets everything, and then the end.
-  await millrace.topics.close(topic);
-}
-
-interface Seen {
-  readonly member: string;
-  readonly messages: number;
-  readonly missed: number;
-  readonly digest: string;
-}
-
-async function listen(hub: Hub, member: string): Promise<Seen> {
-  const digest = createHash("sha256");
-  let messages = 0;
-  let missed = 0;
-  await forEach(
-    hub.join((room) => members[member]?.includes(room) ?? false),
-    (item) => {
-      if (item instanceof Lagged) {
-        missed += item.missed;
-        return;
-      }
-      messages += 1;
-      digest.update(item.kind === "text" ? item.text : item.bytes);
+async function beMember(millrace: MillraceClient, member: string): Promise<void> {
+  const stopped = new AbortController();
+  process.once("SIGINT", () => stopped.abort());
+  process.once("SIGTERM", () => stopped.abort());
+  await runMember(millrace, {
+    member,
+    prefix,
+    commands: lines(fromReadable(process.stdin)),
+    async show(line) {
+      if (!process.stdout.write(`${line}\n`)) await once(process.stdout, "drain");
     },
-  );
-  return { member, messages, missed, digest: digest.digest("hex").slice(0, 12) };
+    stopped: stopped.signal,
+  });
 }
 
-/** How far the rooms' follows are behind what was published: what a slow store leaves on the server. */
-function lagOf(millrace: MillraceClient): Promise<number> {
-  return fold(
-    millrace.liveStreams(),
-    (lag, stream) => (stream.topic.startsWith(`${values.prefix}/`) ? lag + (stream.lag ?? 0) : lag),
-    0,
+/** Ada talks, Bob joins in the middle of it, Cleo when it is over; Bob leaves before Ada has said her last. */
+async function play({ ada, bob, cleo }: Readonly<Record<"ada" | "bob" | "cleo", Member>>): Promise<void> {
+  ada.type("/join general");
+  for (let number = 1; number <= lineCount; number += 1) ada.type(`general: Line ${number}`);
+  await ada.sees(`ada: Line ${Math.floor(lineCount / 2)}`);
+  bob.type("/join general");
+  await Promise.all([bob.sees("bob joined"), bob.sees(`ada: Line ${lineCount}`)]);
+  bob.type("general: Hello, Ada");
+  bob.type("/join pictures");
+  bob.type(`/file pictures ${import.meta.filename}`);
+  await ada.sees("bob: Hello, Ada");
+  cleo.type("/join general");
+  cleo.type("/join pictures");
+  await Promise.all([cleo.sees("bob: Hello, Ada"), cleo.sees("…")]);
+  bob.type("/leave general");
+  await Promise.all([ada, bob, cleo].map((member) => member.sees("bob left")));
+  ada.type("general: Bob is gone");
+  await cleo.sees("ada: Bob is gone");
+  for (const member of [ada, bob, cleo]) await member.end();
+}
+
+/** What a room holds, as a member shows it. */
+function linesOf(millrace: MillraceClient, room: string): Promise<string[]> {
+  return pipe(
+    millrace.read(`${prefix}/${room}`),
+    filterMap((record) => {
+      const message = messageOf(record);
+      return message && lineOf(room, record, message);
+    }),
+    collect({ limit: lineCount + 100 }),
   );
 }
 
-const millrace = createClient({ address: values.address });
-try {
-  const storeMs = wholeNumber("store-ms", values["store-ms"]);
-  const hub = createHub(millrace, values.prefix, {
-    store: () => (storeMs > 0 ? sleep(storeMs) : Promise.resolve()),
-    memberLag: 256,
-  });
-  await Promise.all(rooms.map((room) => fill(millrace, room)));
-  const before = process.memoryUsage().rss;
-  const { seen, lagMax, rssGrowth } = await scope(async ({ spawn, signal }) => {
-    const listening = Object.keys(members).map((member) => spawn(() => listen(hub, member)));
-    for (const room of rooms) hub.open(room);
-    hub.end();
-    let lagMax = 0;
-    let rssMax = before;
-    const isDone = new AbortController();
-    void spawn(async () => {
-      await hub.run();
-      isDone.abort();
-    });
-    while (!isDone.signal.aborted) {
-      lagMax = Math.max(lagMax, await lagOf(millrace));
-      rssMax = Math.max(rssMax, process.memoryUsage().rss);
-      await sleep(50, AbortSignal.any([signal, isDone.signal])).catch(() => undefined);
+/** Compares what each member saw with what is there. */
+async function compare(millrace: MillraceClient, members: readonly Member[]): Promise<boolean> {
+  let isWhole = true;
+  for (const room of ["general", "pictures"]) {
+    const said = await linesOf(millrace, room);
+    const counts: string[] = [];
+    for (const { name, shown } of members) {
+      const seen = shown.filter((line) => line.startsWith(`${room} `));
+      const untilItLeft = said.slice(0, said.findLastIndex((line) => line.endsWith(` ${name} left`)) + 1);
+      isWhole &&= isDeepStrictEqual(seen, untilItLeft);
+      if (seen.length > 0) counts.push(`${name} ${counts.length === 0 ? "saw " : ""}${seen.length}`);
     }
-    return { seen: await Promise.all(listening), lagMax, rssGrowth: rssMax - before };
-  });
-  if (values.json) {
-    process.stdout.write(`${JSON.stringify({ messages: hub.messages, seen, lagMax, rssGrowth })}\n`);
-  } else {
-    process.stdout.write(`${hub.messages} messages stored and broadcast; the follows were up to ${lagMax} behind, `);
-    process.stdout.write(`memory grew by ${(rssGrowth / 1_048_576).toFixed(0)} MiB\n`);
-    for (const { member, messages, missed, digest } of seen) {
-      process.stdout.write(`${member.padEnd(5)} saw ${messages}, missed ${missed}, sha256 ${digest}…\n`);
-    }
+    process.stdout.write(`${room.padEnd(9)} ${said.length} messages; ${counts.join(", ")}\n`);
   }
+  return isWhole;
+}
+
+async function demonstrate(millrace: MillraceClient): Promise<void> {
+  for (const room of ["general", "pictures"]) await prepareEmptyTopic(millrace, `${prefix}/${room}`);
+  const start = (name: string) => startMember(name, ["--member", name, "--address", address, "--prefix", prefix]);
+  const members = { ada: start("ada"), bob: start("bob"), cleo: start("cleo") };
+  try {
+    await play(members);
+    const isWhole = await compare(millrace, Object.values(members));
+    process.stdout.write(
+      `each saw all of its rooms until it left, in order, and nothing twice${isWhole ? "" : ": NO"}\n`,
+    );
+    if (!isWhole) process.exitCode = 1;
+  } finally {
+    for (const member of Object.values(members)) member.kill();
+  }
+}
+
+const millrace = createClient({ address });
+try {
+  await (values.member === undefined ? demonstrate(millrace) : beMember(millrace, values.member));
 } finally {
   millrace.close();
 }

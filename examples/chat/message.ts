@@ -1,21 +1,46 @@
-/** A message of a room: text or bytes, in a record whose key is the member who wrote it. */
+/** What happens in a room: a record whose key is the member who did it. */
 
+import { createHash } from "node:crypto";
 import type { ReceivedRecord, RecordInput } from "millrace";
 
-export type Message = { readonly room: string; readonly member: string } & (
+export type Message =
+  | { readonly kind: "joined" }
+  /** The offset of the joining that this ends: others may have the same name, and anybody may come back. */
+  | { readonly kind: "left"; readonly joinedAt: number }
   | { readonly kind: "text"; readonly text: string }
-  | { readonly kind: "binary"; readonly bytes: Uint8Array }
-);
+  | { readonly kind: "file"; readonly bytes: Uint8Array };
 
-export function recordOf(message: Message): RecordInput {
-  return message.kind === "text"
-    ? { key: message.member, text: message.text }
-    : { key: message.member, data: message.bytes };
+export function recordOf(member: string, message: Message): RecordInput {
+  switch (message.kind) {
+    case "text":
+      return { key: member, text: message.text };
+    case "file":
+      return { key: member, data: message.bytes };
+    case "joined":
+    case "left":
+      return { key: member, json: message };
+    default:
+      throw message satisfies never;
+  }
 }
 
-export function messageOf(room: string, record: ReceivedRecord): Message | undefined {
-  const { body, key: member } = record;
-  if (body?.kind === "text") return { room, member, kind: "text", text: body.value };
-  if (body?.kind === "data") return { room, member, kind: "binary", bytes: body.value };
+/** Undefined for what no member has written. */
+export function messageOf({ body, json }: ReceivedRecord): Message | undefined {
+  if (body?.kind === "text") return { kind: "text", text: body.value };
+  if (body?.kind === "data") return { kind: "file", bytes: body.value };
+  if (json?.["kind"] === "joined") return { kind: "joined" };
+  if (json?.["kind"] === "left") return { kind: "left", joinedAt: Number(json["joinedAt"]) };
   return undefined;
+}
+
+/** A message as people read it, with its offset: they see that none is missing. */
+export function lineOf(room: string, { offset, key: member }: ReceivedRecord, message: Message): string {
+  return `${room} ${offset} ${member}${deedOf(message)}`;
+}
+
+function deedOf(message: Message): string {
+  if (message.kind === "text") return `: ${message.text}`;
+  if (message.kind !== "file") return ` ${message.kind}`;
+  const digest = createHash("sha256").update(message.bytes).digest("hex").slice(0, 12);
+  return ` sent ${message.bytes.byteLength} bytes, sha256 ${digest}…`;
 }

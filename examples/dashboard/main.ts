@@ -20,11 +20,14 @@
  *     : heartbeat
  */
 
+import { once } from "node:events";
 import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { parseArgs } from "node:util";
 import { createClient } from "millrace";
 import { serveEvents } from "./event-stream.js";
 import { createViewers } from "./viewers.js";
+import { prepareTopic } from "../prepare-topic.js";
 import { wholeNumber } from "../whole-number.js";
 
 const { values } = parseArgs({
@@ -38,33 +41,32 @@ const { values } = parseArgs({
 });
 
 const heartbeatMs = wholeNumber("heartbeat-ms", values["heartbeat-ms"], 1);
-const millrace = createClient({ address: values.address });
-await millrace.topics.create(values.topic).catch((error: unknown) => {
-  if (!(error instanceof Error && "status" in error && error.status === "ALREADY_EXISTS")) throw error;
-});
-const viewers = await createViewers(millrace, values.topic, wholeNumber("ring-events", values["ring-events"], 1));
-
-const server = createServer((request, response) => {
-  if (request.method !== "GET" || request.url !== "/events") {
-    response.writeHead(404).end();
-    return;
-  }
-  serveEvents(viewers, heartbeatMs, request, response).catch((error: unknown) => {
-    // A viewer that has gone is no fault; it comes back if it wants.
-    if (!response.destroyed) process.stderr.write(`A viewer's stream failed: ${String(error)}\n`);
-    response.destroy();
-  });
-});
+const ringEvents = wholeNumber("ring-events", values["ring-events"], 1);
+const port = wholeNumber("port", values.port);
 
 const stopped = new AbortController();
 process.once("SIGINT", () => stopped.abort());
 process.once("SIGTERM", () => stopped.abort());
-server.listen(wholeNumber("port", values.port), "127.0.0.1", () => {
-  const address = server.address();
-  const port = typeof address === "object" && address !== null ? address.port : values.port;
-  process.stdout.write(`http://127.0.0.1:${port}/events\n`);
-});
+const millrace = createClient({ address: values.address });
+const server = createServer();
 try {
+  await prepareTopic(millrace, values.topic);
+  const viewers = await createViewers(millrace, values.topic, ringEvents);
+  server.on("request", (request, response) => {
+    if (request.method !== "GET" || request.url !== "/events") {
+      response.writeHead(404).end();
+      return;
+    }
+    serveEvents(viewers, heartbeatMs, request, response).catch((error: unknown) => {
+      // A viewer that has gone is no fault; it comes back if it wants.
+      if (!response.destroyed) process.stderr.write(`A viewer's stream failed: ${String(error)}\n`);
+      response.destroy();
+    });
+  });
+  server.listen(port, "127.0.0.1");
+  // Rejects when something else has the port.
+  await once(server, "listening");
+  process.stdout.write(`http://127.0.0.1:${(server.address() as AddressInfo).port}/events\n`);
   await viewers.run(stopped.signal);
 } catch (error) {
   if (!stopped.signal.aborted) throw error;

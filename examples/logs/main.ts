@@ -20,15 +20,28 @@
 import { createWriteStream } from "node:fs";
 import { parseArgs } from "node:util";
 import { createClient, type MillraceClient } from "millrace";
-import { batch, fanOut, filter, filterMap, forEach, join, map, merge, pipe, toWritable } from "millrace/streams";
+import {
+  abortable,
+  batch,
+  fanOut,
+  filter,
+  filterMap,
+  forEach,
+  join,
+  map,
+  merge,
+  pipe,
+  toWritable,
+} from "millrace/streams";
 import { entryOf, isAtLeast, type LogEntry, recordOf } from "./log-entry.js";
 import { type LogSource, publishLogs } from "./log-source.js";
+import { prepareEmptyTopic } from "../prepare-topic.js";
 import { wholeNumber } from "../whole-number.js";
 
 const { values } = parseArgs({
   options: {
     address: { type: "string", default: "127.0.0.1:50051" },
-    prefix: { type: "string", default: "logs" },
+    prefix: { type: "string", default: "examples/logs" },
     seconds: { type: "string", default: "5" },
     file: { type: "string", default: "warnings.ndjson" },
     environment: { type: "string", default: "production" },
@@ -73,13 +86,11 @@ async function main(): Promise<void> {
   const stopped = new AbortController();
   process.once("SIGINT", () => stopped.abort());
   try {
-    for (const topic of [...sources.map((source) => source.topic), alerts]) {
-      await millrace.topics.delete(topic).catch(() => undefined);
-      await millrace.topics.create(topic);
-    }
+    for (const topic of [...sources.map((source) => source.topic), alerts]) await prepareEmptyTopic(millrace, topic);
     const file = createWriteStream(values.file);
+    const allPublished = new AbortController();
     const [published, sinks] = await Promise.all([
-      publishAll(millrace, stopped.signal),
+      publishAll(millrace, stopped.signal).finally(() => allPublished.abort()),
       fanOut(collectWarnings(millrace), {
         alerts: {
           policy: "wait",
@@ -100,10 +111,11 @@ async function main(): Promise<void> {
         stalled: {
           policy: "disconnect",
           capacity: 2,
-          // Takes a batch, and is never done with it.
+          // Takes a batch, and is not done with it as long as the programs run.
           sink: async (batches, signal) => {
             await batches.next();
-            await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+            const ended = AbortSignal.any([signal, allPublished.signal]);
+            await abortable(new Promise(() => undefined), ended).catch(() => undefined);
           },
         },
       }),

@@ -21,6 +21,7 @@ import { count, fold, map, range } from "millrace/streams";
 import { amountOf, orderNumber, recordOf, totalOf } from "./order.js";
 import { startWorkers, type Workers } from "./workers.js";
 import { work } from "./work.js";
+import { prepareEmptyTopic } from "../prepare-topic.js";
 import { wholeNumber } from "../whole-number.js";
 
 const { values } = parseArgs({
@@ -41,10 +42,9 @@ const kills = wholeNumber("kills", values.kills);
 const workerCount = 2;
 
 async function prepare(millrace: MillraceClient): Promise<void> {
-  await millrace.subscriptions.delete(names.subscription).catch(() => undefined);
-  for (const topic of [names.orders, names.totals]) await millrace.topics.delete(topic).catch(() => undefined);
-  await millrace.topics.create(names.orders);
-  await millrace.topics.create(names.totals, { keyed: true });
+  // With the orders of an earlier run goes its subscription.
+  await prepareEmptyTopic(millrace, names.orders);
+  await prepareEmptyTopic(millrace, names.totals, { keyed: true });
   await millrace.subscriptions.create(names.subscription, {
     topic: names.orders,
     start: "earliest",

@@ -34,7 +34,7 @@ import { wholeNumber } from "../whole-number.js";
 const { values } = parseArgs({
   options: {
     address: { type: "string", default: "127.0.0.1:50051" },
-    topic: { type: "string", default: "relay/features" },
+    topic: { type: "string", default: "examples/relay" },
     listen: { type: "string", default: "127.0.0.1:0" },
     serve: { type: "boolean", default: false },
     features: { type: "string", default: "20000" },

@@ -1,11 +1,11 @@
 /** Features to show the relay with: a grid of places, and changes of them. */
 
 import type { MillraceClient, RecordInput } from "millrace";
+import { prepareEmptyTopic } from "../prepare-topic.js";
 
 /** Creates the topic anew, with so many features in it. */
 export async function createFeatures(millrace: MillraceClient, topic: string, features: number): Promise<void> {
-  await millrace.topics.delete(topic).catch(() => undefined);
-  await millrace.topics.create(topic, { keyed: true });
+  await prepareEmptyTopic(millrace, topic, { keyed: true });
   await publish(millrace, topic, features, (number) => featureNumber(number, number));
 }
 

@@ -2,39 +2,58 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { get, type IncomingMessage } from "node:http";
 import { createInterface } from "node:readline";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import type { Readable } from "node:stream";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { createClient, type MillraceClient } from "../../src/index.js";
 import { fromReadable, lines, type Stream } from "../../src/streams/index.js";
 import { createTestDatabase, type TestDatabase } from "../support/database.js";
 import { databaseArguments, killServerProcesses, startServerProcess } from "../support/server-process.js";
 import { exampleEntry } from "./run-example.js";
 
-const topic = "dashboard";
 let database: TestDatabase;
 let address: string;
 let millrace: MillraceClient;
+let topic: string;
 let dashboard: ChildProcess;
 let url: string;
 
-beforeEach(async () => {
+beforeAll(async () => {
   database = await createTestDatabase("embedded");
   ({ address } = await startServerProcess([...databaseArguments(database.connection), "--listen", "127.0.0.1:0"]));
   millrace = createClient({ address });
-  const args = ["--address", address, "--port", "0", "--ring-events", "50", "--heartbeat-ms", "200"];
-  dashboard = spawn(process.execPath, [exampleEntry("dashboard"), ...args], { stdio: ["ignore", "pipe", "inherit"] });
-  if (dashboard.stdout === null) throw new Error("No output");
-  const [line] = (await once(createInterface(dashboard.stdout), "line")) as [string];
-  url = line;
 });
 
-afterEach(async () => {
+beforeEach(async ({ task }) => {
+  topic = `dashboard/${task.id}`;
+  await startDashboard();
+});
+
+async function startDashboard(): Promise<void> {
+  const args = ["--address", address, "--topic", topic, "--port", "0", "--ring-events", "50", "--heartbeat-ms", "200"];
+  dashboard = spawn(process.execPath, [exampleEntry("dashboard"), ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  if (dashboard.stdout === null) throw new Error("No output");
+  const line = await firstLine(dashboard.stdout);
+  url = line;
+}
+
+async function stopDashboard(): Promise<void> {
   const exited = once(dashboard, "exit");
   dashboard.kill("SIGTERM");
   expect(await exited).toEqual([0, null]);
+}
+
+afterEach(stopDashboard);
+
+afterAll(async () => {
   millrace.close();
   await killServerProcesses();
   await database.drop();
 });
+
+async function firstLine(output: Readable): Promise<string> {
+  for await (const line of createInterface(output)) return line;
+  throw new Error("The dashboard ended before it listened");
+}
 
 interface Viewer {
   readonly response: IncomingMessage;
@@ -80,6 +99,20 @@ test("dashboard sends events as they come, a heartbeat in silence, and a viewer 
   for (let offset = 3; offset < 203; offset += 1) expect(await readUntil(again, "id: ")).toBe(String(offset));
   await publish(1);
   expect(await readUntil(again, "id: ")).toBe("203");
+  again.response.destroy();
+});
+
+test("dashboard starts again on the same topic, and a viewer of the earlier one comes back where it was", async () => {
+  const viewer = await connect();
+  await publish(2);
+  expect(await readUntil(viewer, "id: ")).toBe("0");
+  await stopDashboard();
+  await publish(1);
+  await startDashboard();
+  const again = await connect(0);
+  expect([await readUntil(again, "id: "), await readUntil(again, "id: ")]).toEqual(["1", "2"]);
+  await publish(1);
+  expect(await readUntil(again, "id: ")).toBe("3");
   again.response.destroy();
 });
 

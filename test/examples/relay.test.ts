@@ -71,6 +71,15 @@ async function addressOf({ child }: RunningExample): Promise<string> {
   return line.split(" ").at(-1) ?? "";
 }
 
+test("relay starts again on the same server", async () => {
+  const args = "--features 500 --changes 500 --slow-ms 0 --json".split(" ");
+  for (const start of ["first", "second"]) {
+    const { stdout, stderr, code } = await runExample("relay", ["--address", server.address, ...args]);
+    expect({ start, code, stderr }).toEqual({ start, code: 0, stderr: "" });
+    expect(JSON.parse(stdout)).toMatchObject({ seen: [{ kept: 450 }, { kept: 450 }], isSame: true });
+  }
+});
+
 test("relay tells what is, what changes and what is gone, leaves Millrace with its client, and passes its errors on", async () => {
   const topic = "relay/three";
   await millrace.topics.create(topic, { keyed: true });

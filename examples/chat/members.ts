@@ -1,0 +1,49 @@
+/** Members as processes of their own, to whom somebody types. */
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { forEach, fromReadable, lines, Watch } from "millrace/streams";
+
+export interface Member {
+  readonly name: string;
+  /** What it has shown so far. */
+  readonly shown: readonly string[];
+  type(command: string): void;
+  /** Resolves when it has shown a line that ends so. */
+  sees(end: string): Promise<void>;
+  /** Types nothing more, and resolves when it has left its rooms and ended. */
+  end(): Promise<void>;
+  kill(): void;
+}
+
+export function startMember(name: string, args: readonly string[]): Member {
+  const child = spawn(process.execPath, [process.argv[1] ?? "", ...args], { stdio: ["pipe", "pipe", "inherit"] });
+  const exited = once(child, "exit");
+  // Typed to one that has failed: `sees` and `end` tell.
+  child.stdin.on("error", () => undefined);
+  const shown: string[] = [];
+  const changes = new Watch<void>(undefined);
+  const reading = forEach(lines(fromReadable(child.stdout)), (line) => {
+    shown.push(line);
+    changes.set();
+  }).finally(() => changes.close());
+  return {
+    name,
+    shown,
+    type: (command) => void child.stdin.write(`${command}\n`),
+    async sees(end) {
+      for (;;) {
+        const { version } = changes;
+        if (shown.some((line) => line.endsWith(end))) return;
+        if ((await changes.changed(version)) === "closed") throw new Error(`${name} has ended, and not seen "${end}"`);
+      }
+    },
+    async end() {
+      child.stdin.end();
+      const [code, signal] = (await exited) as [number | null, NodeJS.Signals | null];
+      if (code !== 0) throw new Error(`${name} ended with ${code ?? signal}`);
+      await reading;
+    },
+    kill: () => child.kill(),
+  };
+}
