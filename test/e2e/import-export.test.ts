@@ -300,6 +300,22 @@ describe("millrace import and export", () => {
     expect(JSON.parse(anew.stdout)).toMatchObject({ records: 4, firstOffset: "4" });
   });
 
+  test("tell of a file that has bytes and no record", async () => {
+    const files: [format: string, input: string, text: string][] = [
+      ["csv", "key,n\r", "stdin has a header and no rows in its 6 bytes: nothing was imported\n"],
+      ["ndjson", "\r\n\n", "stdin has no records in its 3 bytes: nothing was imported\n"],
+      ["geojson", '{"type":"FeatureCollection","features":[]}', "stdin has no records in its 42 bytes"],
+      ["ndjson", "", ""],
+    ];
+    for (const [format, input, text] of files) {
+      const { code, stdout, stderr } = await cli(["import", "nothing-in-it", "-", "--format", format], { input });
+      expect([code, stderr]).toEqual([0, text === "" ? "" : expect.stringContaining(text)]);
+      expect(JSON.parse(stdout)).toMatchObject({ records: 0 });
+    }
+    const macFile = await cli(["import", "from-a-mac", "-", "--format", "csv"], { input: "key,n\ra,1\rb,2\r" });
+    expect(JSON.parse(macFile.stdout)).toMatchObject({ records: 2 });
+  });
+
   test("leave no half of a file, and name what is not there", async () => {
     const faults: [args: string[], text: string][] = [
       [["export", "original", "/nowhere/out.csv"], "Cannot write /nowhere/out.csv: ENOENT"],
