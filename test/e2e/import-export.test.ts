@@ -79,6 +79,43 @@ describe("importFile()", () => {
     await expect(nameless).rejects.toThrow("producerId: must have 1 to 100 bytes, has 102");
   });
 
+  test("says what is missing of a file that has become shorter, or has a bad row where it was good", async () => {
+    const imported = (lines: readonly string[], producerId: string) =>
+      importFile(millrace, "shorter", [Buffer.from(lines.join(""))], {
+        format: "ndjson",
+        producerId,
+        batchRecords: 50,
+      });
+    const lines = linesOf(numbered(230));
+    const good = (count: number) => lines.slice(0, count);
+    const other = "Import it anew under another name (--again)";
+    // By one run, and by runs that each ended in the middle of a batch.
+    for (const [producerId, ends] of Object.entries({ once: [230], often: [120, 130, 230] })) {
+      for (const end of ends) await imported(good(end), producerId);
+      for (const count of [0, 20, 49, 50, 70, 100, 199, 200, 229]) {
+        const error: unknown = await imported(good(count), producerId).catch((reason: unknown) => reason);
+        expect(error).toBeInstanceOf(ImportChangedError);
+        const [, found, before] =
+          /^Cannot go on: the file has (\d+) records now, and earlier runs imported (.*?)\. /.exec(
+            (error as Error).message,
+          ) ?? [error];
+        expect([producerId, Number(found)]).toEqual([producerId, count]);
+        if (before !== "more than that") {
+          const least = Number(/^at least (\d+)$/.exec(before ?? "")?.[1]);
+          expect(least).toBeGreaterThan(count);
+          expect(ends).toContain(least);
+        }
+        expect((error as Error).message).toContain(other);
+      }
+      for (const at of [3, 110, 215]) {
+        const broken = [...good(at), "broken\n", ...lines.slice(at + 1)];
+        await expect(imported(broken, producerId)).rejects.toThrow(`the source:${at + 1}: is no JSON`);
+      }
+      expect(await imported(lines, producerId)).toMatchObject({ records: 0, recordsBefore: 230 });
+    }
+    expect(await keysOf("shorter")).toEqual([...numbered(230), ...numbered(230)]);
+  });
+
   test("gives each record once, wherever runs are broken off, and when two run at once", async () => {
     const bytes = Buffer.from(linesOf(numbered(1000)).join(""));
     const run = (batches: number) => {
