@@ -2,7 +2,6 @@
 
 export { ImportOvertakenError, appendBatches, readRecord } from "./append-batches.js";
 export { BatchCutter } from "./batch-cutter.js";
-export { fixedColumns } from "./csv-columns.js";
 export { isDelimiter } from "./csv-rows.js";
 export { csvFromRecords } from "./csv-text.js";
 export { FileFormatError } from "./file-format-error.js";

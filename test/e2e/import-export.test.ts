@@ -3,13 +3,16 @@ import { once } from "node:events";
 import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { importFile, ImportChangedError } from "../../src/files/index.js";
+import { fileFormats, importFile, ImportChangedError, textFromRecords } from "../../src/files/index.js";
 import { createClient, type MillraceClient } from "../../src/index.js";
 import { collect, map, sleep } from "../../src/streams/index.js";
 import { importTable, recordsFromTable } from "../../src/tables/index.js";
 import { runCli } from "../cli/run-cli.js";
 import { createTestDatabase, runOn, type TestDatabase } from "../support/database.js";
+import { contentOf, receivedRecords, withSortedFields } from "../support/received-record.js";
+import { recordArbitrary } from "../support/record-arbitrary.js";
 import { type ProgramOptions, runProgram } from "../support/run-program.js";
 import { databaseArguments, type ServerProcess, startServerProcess } from "../support/server-process.js";
 
@@ -33,6 +36,9 @@ afterAll(async () => {
   await database.drop();
   await rm(folder, { recursive: true });
 });
+
+/** When the server took a record, and where it stands, which differ from topic to topic. */
+const stamps = /"time":"[^"]*","offset":"\d+"|,\d+,\d{4}-[^,]*Z,/g;
 
 const sql = (text: string) => runOn(databaseUrl, text);
 
@@ -351,6 +357,56 @@ describe("millrace import and export", () => {
     }
     const macFile = await cli(["import", "from-a-mac", "-", "--format", "csv"], { input: "key,n\ra,1\rb,2\r" });
     expect(JSON.parse(macFile.stdout)).toMatchObject({ records: 2 });
+  });
+
+  test.each(fileFormats)("make the same records again of any records, as %s", async (format) => {
+    let run = 0;
+    const contents = async (topic: string) => {
+      const records = await collect(millrace.read(topic), { limit: 50 });
+      const texts = records.map(contentOf);
+      return format === "csv" ? texts.map(withSortedFields) : texts;
+    };
+    await fc.assert(
+      fc.asyncProperty(fc.array(recordArbitrary, { minLength: 1, maxLength: 20 }), async (messages) => {
+        run += 1;
+        const [from, to] = [`from-${format}-${run}`, `to-${format}-${run}`];
+        await millrace.append(from, receivedRecords(messages));
+        const file = path.join(folder, `any.${format}`);
+        const text = await collect(textFromRecords(millrace.read(from), format), { limit: 100 });
+        await writeFile(file, text.join(""));
+        const imported = await importFile(millrace, to, file, { format, producerId: to });
+        expect(imported).toMatchObject({ records: messages.length, recordsBefore: 0 });
+        expect(await contents(to)).toEqual(await contents(from));
+        // What was imported is exported as it was, but for the stamp.
+        const again = await collect(textFromRecords(millrace.read(to), format), { limit: 100 });
+        expect(again.join("").replaceAll(stamps, "")).toBe(text.join("").replaceAll(stamps, ""));
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  test("write the fields of json bodies as columns, tell of those that come later, and bring all in again", async () => {
+    const bodies = Array.from({ length: 1100 }, (_, n) => (n < 1050 ? { n, yes: n % 2 === 0 } : { n, late: "7" }));
+    await millrace.append(
+      "columns",
+      bodies.slice(0, 600).map((json) => ({ json })),
+    );
+    await millrace.append(
+      "columns",
+      bodies.slice(600).map((json) => ({ json })),
+    );
+    const file = path.join(folder, "columns.csv");
+    const exported = await cli(["export", "columns", file]);
+    expect(exported.stderr).toBe(
+      "50 records have fields that have no column, since the first ones have none of them: they stand as JSON in the column body\n",
+    );
+    const [header, first] = (await readFile(file, "utf8")).split("\n");
+    expect(header).toMatch(/,body_kind,body,n,yes$/);
+    expect(first).toMatch(/,json,,0,true$/);
+    const { stdout } = await cli(["import", "columns-again", file]);
+    expect(JSON.parse(stdout)).toMatchObject({ records: 1100 });
+    const again = await collect(millrace.read("columns-again"), { limit: 2000 });
+    expect(again.map(({ json }) => json)).toEqual(bodies);
   });
 
   test("leave no half of a file, and name what is not there", async () => {
