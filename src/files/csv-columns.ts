@@ -3,34 +3,14 @@
 import type { RecordInput } from "../wire/index.js";
 import { ColumnFinder } from "./column-finder.js";
 import { textOfCell } from "./csv-cell.js";
+import type { CellReader, CsvMapping, Mutable } from "./csv-mapping.js";
 import { exportedBodyReader } from "./exported-body.js";
 import { FileFormatError } from "./file-format-error.js";
 import { isExportHeader, meaningOf } from "./own-columns.js";
 import { timeOf } from "./record-json.js";
 
-/** Which columns say what. What is not said is found by its name; every other column goes into the `json` body. */
-export interface CsvMapping {
-  /** Default: `key` or `id`, if there is one. */
-  readonly keyColumn?: string | undefined;
-  /** Default: `latitude` or `lat`, if there is a longitude too. */
-  readonly latitudeColumn?: string | undefined;
-  /** Default: `longitude`, `lon` or `lng`, if there is a latitude too. */
-  readonly longitudeColumn?: string | undefined;
-  /** When it happened: RFC 3339, or a date. Default: `event_time`, if there is one. */
-  readonly timeColumn?: string | undefined;
-  /** Columns that become attributes of the same name; an empty value is none. */
-  readonly attributeColumns?: readonly string[] | undefined;
-  /** The column that becomes the body, as text. What is no key, place, time or attribute is then left out. */
-  readonly textColumn?: string | undefined;
-}
-
 /** Makes a record of the values of a row. */
 export type RowReader = (values: readonly string[], where: string) => RecordInput;
-
-type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
-
-/** Reads some of a row's cells into a record. */
-export type CellReader = (record: Mutable<RecordInput>, cells: readonly string[], where: string) => void;
 
 /** Reads a header. Throws a FileFormatError when a column is named twice, not at all, or is not there. */
 export function readHeader(header: readonly string[], mapping: CsvMapping, where: string): RowReader {

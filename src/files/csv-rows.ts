@@ -1,7 +1,8 @@
 import { CsvError, Parser } from "csv-parse";
 import type { Stream } from "../streams/index.js";
 import { type ByteSource, type ByteSourceOptions, defaultRowBytes, nameOf, openBytes } from "./byte-source.js";
-import { type CsvMapping, readHeader, type RowReader } from "./csv-columns.js";
+import { readHeader, type RowReader } from "./csv-columns.js";
+import type { CsvMapping } from "./csv-mapping.js";
 import { FileFormatError } from "./file-format-error.js";
 import { type FileRow, makeRow } from "./file-row.js";
 import { LineEnds } from "./line-ends.js";

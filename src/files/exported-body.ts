@@ -3,7 +3,7 @@
 import type { RecordInput } from "../wire/index.js";
 import type { ColumnFinder } from "./column-finder.js";
 import { textOfCell, valueOfCell } from "./csv-cell.js";
-import type { CsvMapping, CellReader } from "./csv-columns.js";
+import type { CellReader, CsvMapping } from "./csv-mapping.js";
 import { FileFormatError } from "./file-format-error.js";
 import { isPlainObject, parseJson, type PlainObject } from "./json-value.js";
 import { meaningOf } from "./own-columns.js";

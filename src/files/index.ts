@@ -21,7 +21,7 @@ export { keyOfNumber } from "./json-value.js";
 export { ndjsonFromRecords } from "./ndjson-text.js";
 export { standingOf } from "./producer-standing.js";
 export type { ByteSource, ByteSourceOptions } from "./byte-source.js";
-export type { CsvMapping } from "./csv-columns.js";
+export type { CsvMapping } from "./csv-mapping.js";
 export type { CsvOptions } from "./csv-rows.js";
 export type { CsvTextOptions } from "./csv-text.js";
 export type { FileFormat, FileOptions } from "./file-formats.js";

@@ -143,6 +143,19 @@ describe("an export of all columns", () => {
     expect((await read(text)).map(({ json }) => json)).toEqual(values);
   });
 
+  test("keeps __proto__ a name like others", async () => {
+    const json = Object.fromEntries([
+      ["__proto__", { a: 1 }],
+      ["n", 1],
+    ]);
+    const text = await exported([json, { n: 2 }]);
+    expect(text).toContain(`${own},__proto__,n\n`);
+    expect((await read(text)).map((record) => JSON.stringify(record.json))).toEqual([
+      '{"__proto__":{"a":1},"n":1}',
+      '{"n":2}',
+    ]);
+  });
+
   test("is read as it was written before, with all of a json body in one cell, and as --columns writes it", async () => {
     const text = `${own}\na,1,${time},,,,,,json,"{""n"":1,""t"":""1""}"\n`;
     expect(await read(text)).toMatchObject([{ key: "a", json: { n: 1, t: "1" } }]);
