@@ -1,8 +1,16 @@
 import { CommandError } from "./output.js";
 
+/** A shell takes no other blank for the end of a word. */
+const blanks = " \t\n";
+
+/** What a backslash inside "…" takes its meaning from; before anything else it stands for itself. */
+const escapedInQuotes = '$`"\\\n';
+
 /**
- * A command line as words: at blanks, but for those inside '…' or "…" or behind a backslash. No shell is involved, so
- * nothing is expanded, piped or redirected. Throws a CommandError for a quote that is not closed, and for no word at all.
+ * A command line as words, quoted as a POSIX shell has it: at blanks, but for those inside '…' or "…" or behind a
+ * backslash. Inside '…' everything is as it stands. A backslash before the end of a line joins two lines. No shell is
+ * involved, so nothing is expanded, piped or redirected. Throws a CommandError for a quote that is not closed, for a
+ * backslash at the end, and for no word at all.
  */
 export function splitCommandLine(line: string): readonly string[] {
   const words: string[] = [];
@@ -15,11 +23,14 @@ export function splitCommandLine(line: string): readonly string[] {
     else if (character === "\\" && quote !== "'") {
       at += 1;
       if (at === line.length) throw refused(line, "ends with a backslash");
-      word = `${word ?? ""}${line.charAt(at)}`;
+      const next = line.charAt(at);
+      if (next === "\n") continue;
+      const isKept = quote === '"' && !escapedInQuotes.includes(next);
+      word = `${word ?? ""}${isKept ? "\\" : ""}${next}`;
     } else if (quote === "" && (character === "'" || character === '"')) {
       quote = character;
       word ??= "";
-    } else if (quote === "" && /\s/.test(character)) {
+    } else if (quote === "" && blanks.includes(character)) {
       if (word !== undefined) words.push(word);
       word = undefined;
     } else word = `${word ?? ""}${character}`;

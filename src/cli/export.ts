@@ -16,6 +16,8 @@ interface Tally {
   /** What the bar shows: here records too. */
   bytesRead: number;
   records: number;
+  /** Of a CSV file: those with fields of which the first records had none. */
+  leftInBody: number;
 }
 
 /** `export TOPIC [FILE]`: a topic's state, or its log, as a file. */
@@ -25,7 +27,11 @@ export function exportCommand(context: CommandContext): Command {
     .argument("[file]", "the file to write; none, or -: standard output")
     .description("export a topic as GeoJSON, CSV or NDJSON: a keyed topic's state, any other's log")
     .addOption(new Option("--format <format>", "what to write (default: by the file's extension)").choices(fileFormats))
-    .option("--columns <names>", "CSV: columns, also fields of json bodies (default: all of a record)", listOption)
+    .option(
+      "--columns <names>",
+      "CSV: columns for other programs (default: all of a record, and the fields of json bodies)",
+      listOption,
+    )
     .option("--state", "the latest record of each key, by key (default for keyed topics)")
     .option("--log", "all records that are kept (default for other topics)")
     .option("--prefix <text>", "state: only keys that begin with this")
@@ -39,18 +45,27 @@ export function exportCommand(context: CommandContext): Command {
       return withClient(command, async (client) => {
         const found = await client.topics.get(topic, { signal: context.signal });
         const startedAt = performance.now();
-        const tally: Tally = { bytesRead: 0, records: 0 };
+        const tally: Tally = { bytesRead: 0, records: 0, leftInBody: 0 };
         const progress = showProgress(context.output, totalOf(found, options), tally);
         try {
           const records = tap(withSignal(recordsOf(client, found, options, context), context.signal), () => {
             tally.records += 1;
             tally.bytesRead += 1;
           });
-          const text = textFromRecords(records, format, { columns: options.columns });
+          const text = textFromRecords(records, format, {
+            columns: options.columns,
+            onLeftInBody: () => {
+              tally.leftInBody += 1;
+            },
+          });
           if (file === "-") await printText(text, context.output);
           else await writeFile(text, file, context.signal);
         } finally {
           progress.stop();
+        }
+        if (tally.leftInBody > 0) {
+          const what = `${tally.leftInBody} records have fields that have no column`;
+          context.output.tell(`${what}, since the first ones have none of them: they stand as JSON in the column body`);
         }
         const summary = summaryOf(
           tally.records,

@@ -1,4 +1,4 @@
-import { type FileFormat, formatOfName } from "../files/index.js";
+import { type FileFormat, formatOfName, isDelimiter } from "../files/index.js";
 import { CommandError } from "./output.js";
 
 /** What `import` was told. */
@@ -57,6 +57,9 @@ export function checkImportOptions(file: string | undefined, options: ImportComm
     if (options[name] === undefined || sources.includes(source)) continue;
     const flag = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
     throw wrongUsage(`${flag} is for ${sources.join(", ")}, and this is ${source}`);
+  }
+  if (options.delimiter !== undefined && !isDelimiter(options.delimiter)) {
+    throw wrongUsage("--delimiter must be a text without quotes and ends of lines");
   }
   if (source === "csv" && (options.keyColumn?.length ?? 0) > 1) throw wrongUsage("--key-column: a CSV file has one");
   return format;

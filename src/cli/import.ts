@@ -89,6 +89,11 @@ class ImportRun {
       });
       Object.assign(tally, imported);
     });
+    const { bytesRead, records, recordsBefore = 0, skipped } = tally;
+    if (bytesRead > 0 && records + recordsBefore + skipped === 0) {
+      const what = format === "csv" ? "a header and no rows" : "no records";
+      this.#output.tell(`${isInput ? "stdin" : file} has ${what} in its ${bytesRead} bytes: nothing was imported`);
+    }
   }
 
   async importTable(client: MillraceClient): Promise<void> {

@@ -157,6 +157,9 @@ function parseObject(text: string, where: string): JsonObject {
   try {
     value = JSON.parse(text);
   } catch (error) {
+    if (text.includes("\r")) {
+      throw new CommandError(`${where}: has a CR that ends no line: end lines with LF or CRLF`, 1, error);
+    }
     throw new CommandError(`${where}: ${(error as Error).message} (for plain lines say --lines)`, 1, error);
   }
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;

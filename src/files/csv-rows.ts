@@ -1,9 +1,11 @@
 import { CsvError, Parser } from "csv-parse";
 import type { Stream } from "../streams/index.js";
 import { type ByteSource, type ByteSourceOptions, defaultRowBytes, nameOf, openBytes } from "./byte-source.js";
-import { type CsvMapping, readHeader, type RowReader } from "./csv-columns.js";
+import { readHeader, type RowReader } from "./csv-columns.js";
+import type { CsvMapping } from "./csv-mapping.js";
 import { FileFormatError } from "./file-format-error.js";
 import { type FileRow, makeRow } from "./file-row.js";
+import { LineEnds } from "./line-ends.js";
 import { type ChunkParser, itemsThenFailure, parseChunks } from "./parse-chunks.js";
 import { Utf8Check } from "./utf8-check.js";
 
@@ -12,22 +14,33 @@ export interface CsvOptions extends ByteSourceOptions, CsvMapping {
   readonly delimiter?: string | undefined;
 }
 
-/** CSV as RFC 4180 has it, with a header; lines may end with LF too. */
+/** CSV as RFC 4180 has it, with a header; lines may end with LF or CR too. */
 export function rowsFromCsv(source: ByteSource, options: CsvOptions = {}): Stream<FileRow> {
+  if (options.delimiter !== undefined && !isDelimiter(options.delimiter)) {
+    throw new RangeError("delimiter: must be a text without quotes and ends of lines");
+  }
   const name = nameOf(source, options);
   return parseChunks(openBytes(source, options), new CsvRows(name, options));
 }
 
+/** Whether values can be told apart by it: one that is an end of line would make one row of the file. */
+export function isDelimiter(text: string): boolean {
+  return /^[^"\r\n]+$/.test(text);
+}
+
 interface RowContext {
-  /** The line that the row ends on. */
+  /** The line that the row ends on, where each CR and each LF inside quotes counts as a line. */
   readonly lines: number;
+  /** Lines without anything, so far. */
+  readonly empty_lines: number;
 }
 
 class CsvRows implements ChunkParser<FileRow> {
   readonly #name: string;
   readonly #mapping: CsvMapping;
   readonly #parser: Parser;
-  readonly #utf8: Utf8Check;
+  readonly #lineEnds = new LineEnds();
+  readonly #utf8 = new Utf8Check();
   readonly #maxRowBytes: number;
   #read: RowReader | undefined;
   /** What the chunk has given so far. */
@@ -35,14 +48,17 @@ class CsvRows implements ChunkParser<FileRow> {
   #failure: { readonly error: unknown } | undefined;
   /** Bytes since the last row began: a row of commas alone has values without end, and no length. */
   #openBytes = 0;
+  /** The line behind the row that was read last. */
   #line = 1;
-  /** The line that is not UTF-8: rows end before it. */
+  #emptyLines = 0;
+  /** What the parser has counted too much: each CR inside quotes. */
+  #linesTooMany = 0;
+  /** The line that cannot be read: rows end before it. */
   #endLine = Number.POSITIVE_INFINITY;
 
   constructor(name: string, options: CsvOptions) {
     this.#name = name;
     this.#mapping = options;
-    this.#utf8 = new Utf8Check();
     this.#maxRowBytes = options.maxRowBytes ?? defaultRowBytes;
     this.#parser = new Parser({
       bom: true,
@@ -62,18 +78,21 @@ class CsvRows implements ChunkParser<FileRow> {
   }
 
   async write(chunk: Uint8Array): Promise<Iterable<FileRow>> {
-    const sound = this.#utf8.soundBytes(chunk);
+    const { bytes, fault } = this.#lineEnds.take(chunk);
+    const sound = this.#utf8.soundBytes(bytes);
     this.#openBytes += sound;
-    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, sound);
     const error = await new Promise<unknown>((resolve) => {
-      this.#parser.write(bytes, (failure) => resolve(failure ?? undefined));
+      const written = Buffer.from(bytes.buffer, bytes.byteOffset, sound);
+      this.#parser.write(written, (failure) => resolve(failure ?? undefined));
     });
-    return sound === chunk.length || error !== undefined ? this.#taken(error) : this.#takenBeforeFault();
+    if (error !== undefined) return this.#taken(error);
+    if (sound < bytes.length) return this.#takenBeforeFault(this.#utf8.line, "must be UTF-8");
+    return fault === undefined ? this.#taken(undefined) : this.#takenBeforeFault(fault.line, fault.problem);
   }
 
   async end(): Promise<Iterable<FileRow>> {
-    if (!this.#utf8.isSoundAtEnd()) return this.#takenBeforeFault();
-    const error = await this.#endParser();
+    if (!this.#utf8.isSoundAtEnd()) return this.#takenBeforeFault(this.#utf8.line, "must be UTF-8");
+    const error = await this.#endParser(this.#lineEnds.end());
     if (error === undefined && this.#failure === undefined && this.#read === undefined) {
       return itemsThenFailure([], new FileFormatError(`${this.#name}:1`, "is empty: the first row names the columns"));
     }
@@ -81,17 +100,17 @@ class CsvRows implements ChunkParser<FileRow> {
   }
 
   /** The parser holds back the row that it has read last, until it sees what follows. */
-  async #takenBeforeFault(): Promise<Iterable<FileRow>> {
-    this.#endLine = this.#utf8.line;
+  async #takenBeforeFault(line: number, problem: string): Promise<Iterable<FileRow>> {
+    this.#endLine = line;
     await this.#endParser();
-    const fault = new FileFormatError(`${this.#name}:${this.#endLine}`, "must be UTF-8");
+    const fault = new FileFormatError(`${this.#name}:${line}`, problem);
     return this.#failure === undefined ? itemsThenFailure(this.#rows, fault) : this.#taken(undefined);
   }
 
-  #endParser(): Promise<unknown> {
+  #endParser(last: Uint8Array = Buffer.alloc(0)): Promise<unknown> {
     return new Promise((resolve) => {
       this.#parser.once("error", resolve);
-      this.#parser.end((error?: unknown) => resolve(error ?? undefined));
+      this.#parser.end(last, (error?: unknown) => resolve(error ?? undefined));
     });
   }
 
@@ -104,12 +123,16 @@ class CsvRows implements ChunkParser<FileRow> {
     return rows;
   }
 
-  #take(values: string[], { lines }: RowContext): void {
+  #take(values: string[], { lines, empty_lines: emptyLines }: RowContext): void {
+    const returns = countOf("\r", values);
+    this.#linesTooMany += returns;
+    const line = lines - this.#linesTooMany;
     // The row of a fault ends the file: what comes behind it is not looked at.
-    if (this.#failure !== undefined || lines >= this.#endLine) return;
+    if (this.#failure !== undefined || line >= this.#endLine) return;
     this.#openBytes = 0;
-    const where = `${this.#name}:${lines - newlinesIn(values)}`;
-    this.#line = lines + 1;
+    const where = `${this.#name}:${line - countOf("\n", values)}`;
+    this.#line = line + 1;
+    this.#emptyLines = emptyLines;
     if (this.#read !== undefined) {
       const read = this.#read;
       this.#rows.push(makeRow(where, () => read(values, where)));
@@ -124,16 +147,18 @@ class CsvRows implements ChunkParser<FileRow> {
 
   #tooLong(): FileFormatError {
     const size = `is longer than ${this.#maxRowBytes} bytes`;
-    return new FileFormatError(
-      `${this.#name}:${this.#line}`,
-      `the row that begins here ${size}: is a quote left open?`,
-    );
+    return this.#faultInOpenRow(`the row that begins here ${size}: is a quote left open?`);
+  }
+
+  #faultInOpenRow(problem: string, cause?: unknown): FileFormatError {
+    const line = this.#line + this.#parser.info.empty_lines - this.#emptyLines;
+    return new FileFormatError(`${this.#name}:${line}`, problem, cause);
   }
 
   #faultOf(error: unknown): unknown {
     if (!(error instanceof CsvError)) return error;
     if (error.code === "CSV_MAX_RECORD_SIZE") return this.#tooLong();
-    return new FileFormatError(`${this.#name}:${this.#line}`, faults.get(error.code) ?? error.message, error);
+    return this.#faultInOpenRow(faults.get(error.code) ?? error.message, error);
   }
 }
 
@@ -143,11 +168,10 @@ const faults: ReadonlyMap<string, string> = new Map([
   ["INVALID_OPENING_QUOTE", "has a quote inside a value that does not begin with one"],
 ]);
 
-/** Ends of lines inside a row's values. */
-function newlinesIn(values: readonly string[]): number {
+function countOf(character: string, values: readonly string[]): number {
   let count = 0;
   for (const value of values) {
-    for (let at = value.indexOf("\n"); at !== -1; at = value.indexOf("\n", at + 1)) count += 1;
+    for (let at = value.indexOf(character); at !== -1; at = value.indexOf(character, at + 1)) count += 1;
   }
   return count;
 }

@@ -1,5 +1,5 @@
 import { stringify } from "csv-stringify/sync";
-import { chunks, concat, map, pipe, type Source, type Stream } from "../streams/index.js";
+import { chunks, concat, flatMap, map, pipe, type Source, type Stream } from "../streams/index.js";
 import {
   durationOfMs,
   durationText,
@@ -8,40 +8,132 @@ import {
   timestampOfMicros,
   timestampText,
 } from "../wire/index.js";
-import { fixedColumns } from "./csv-columns.js";
+import { cellOfValue } from "./csv-cell.js";
+import { columnOfField, meaningOf, type OwnColumn, ownColumns } from "./own-columns.js";
 import { recordsPerChunk } from "./records-per-chunk.js";
 
 export interface CsvTextOptions {
   /**
-   * Which columns, in this order. `key`, `offset`, `time`, `event_time`, `lifetime`, `latitude`, `longitude`, `attributes`,
-   * `body_kind` and `body` are the record's own; any other name is a field of its json body, also as `json.NAME`;
-   * `attributes.NAME` is one attribute. Default: the record's own, of which an import makes the same records again.
+   * Which columns, in this order, for other programs to read. `key`, `offset`, `time`, `event_time`, `lifetime`, `latitude`,
+   * `longitude`, `attributes`, `body_kind` and `body` are the record's own; any other name is a field of its json body,
+   * also as `json.NAME`; `attributes.NAME` is one attribute.
+   *
+   * Default: the record's own, and those fields of json bodies that the first 1000 records have, or 4 MiB of them. An
+   * import makes the same records of that. It waits for those records, so name the columns of a live stream.
    */
   readonly columns?: readonly string[] | undefined;
+  /** Told of each record with fields that have no column: its `body` has them, as JSON. */
+  readonly onLeftInBody?: ((record: ReceivedRecord) => void) | undefined;
 }
 
 type Cell = (record: ReceivedRecord) => string;
 
 /** Records as CSV: a header, then a row each, quoted where RFC 4180 wants it; lines end with LF. */
 export function csvFromRecords(records: Source<ReceivedRecord>, options: CsvTextOptions = {}): Stream<string> {
-  const columns = options.columns ?? fixedColumns;
+  const { columns, onLeftInBody } = options;
+  return columns === undefined ? csvOfAll(records, onLeftInBody) : csvOfColumns(records, columns);
+}
+
+function csvOfColumns(records: Source<ReceivedRecord>, columns: readonly string[]): Stream<string> {
   const cells = columns.map(cellOf);
+  // A row of one empty cell would be an empty line, which says nothing.
+  const options = { quoted_empty: columns.length === 1 };
   return concat(
     [stringify([[...columns]])],
     pipe(
       chunks(records, recordsPerChunk),
-      map((group) => stringify(group.map((record) => cells.map((cell) => cell(record))))),
+      map((group) =>
+        stringify(
+          group.map((record) => cells.map((cell) => cell(record))),
+          options,
+        ),
+      ),
     ),
   );
 }
 
+/** How far is looked for fields that get columns: in records, and in characters of their bodies. */
+const lookedRecords = 1000;
+const lookedLength = 4 * 1_048_576;
+
+/** More would be nothing that a person or a spreadsheet reads: names that are made of values. */
+const fieldColumnsMax = 500;
+const fieldNameLengthMax = 200;
+
+function csvOfAll(
+  records: Source<ReceivedRecord>,
+  onLeftInBody: ((record: ReceivedRecord) => void) | undefined,
+): Stream<string> {
+  const over = Symbol("over");
+  let looked: ReceivedRecord[] = [];
+  let length = 0;
+  let textOf: ((group: readonly ReceivedRecord[]) => string) | undefined;
+  return flatMap(concat<ReceivedRecord[] | typeof over>(chunks(records, recordsPerChunk), [over]), (group) => {
+    if (group !== over && textOf !== undefined) return [textOf(group)];
+    if (group !== over) {
+      looked.push(...group);
+      length += group.reduce((sum, record) => sum + bodyText(record).length, 0);
+      if (looked.length < lookedRecords && length < lookedLength) return [];
+    }
+    if (textOf !== undefined) return [];
+    const fields = fieldsOf(looked);
+    textOf = rowsWith(fields, onLeftInBody);
+    const header = stringify([[...ownColumns, ...fields.map(columnOfField)]]);
+    const rows = textOf(looked);
+    looked = [];
+    return rows === "" ? [header] : [header, rows];
+  });
+}
+
+/** The fields that get columns, as they come. */
+function fieldsOf(records: readonly ReceivedRecord[]): readonly string[] {
+  const fields = new Set<string>();
+  for (const { json = {} } of records) {
+    for (const name of Object.keys(json)) {
+      if (fields.size === fieldColumnsMax) return [...fields];
+      // A header with U+0000 is taken for UTF-16.
+      if (name.length <= fieldNameLengthMax && !name.includes("\0")) fields.add(name);
+    }
+  }
+  return [...fields];
+}
+
+function rowsWith(
+  fields: readonly string[],
+  onLeftInBody: ((record: ReceivedRecord) => void) | undefined,
+): (group: readonly ReceivedRecord[]) => string {
+  const known = new Set(fields);
+  const own = ownColumns.filter((column) => column !== "body").map((column) => ownCells[column]);
+  const rowOf = (record: ReceivedRecord): string[] => {
+    const { json } = record;
+    const cells = own.map((cell) => cell(record));
+    if (json === undefined) return [...cells, bodyText(record), ...fields.map(() => "")];
+    const left = Object.entries(json).filter(([name]) => !known.has(name));
+    if (left.length > 0) onLeftInBody?.(record);
+    const body = left.length === 0 ? "" : JSON.stringify(Object.fromEntries(left));
+    return [...cells, body, ...fields.map((name) => fieldCell(json, name))];
+  };
+  return (group) => stringify(group.map(rowOf));
+}
+
+function fieldCell(json: JsonObject, name: string): string {
+  const value = Object.hasOwn(json, name) ? json[name] : undefined;
+  return value === undefined ? "" : cellOfValue(value);
+}
+
 function cellOf(column: string): Cell {
-  const own = ownCells[column];
-  if (own !== undefined) return own;
-  const attribute = /^attributes\.(.+)$/s.exec(column)?.[1];
-  if (attribute !== undefined) return ({ attributes }) => attributes.get(attribute) ?? "";
-  const field = /^json\.(.+)$/s.exec(column)?.[1] ?? column;
-  return ({ json }) => (json !== undefined && Object.hasOwn(json, field) ? fieldText(json, field) : "");
+  const meaning = meaningOf(column);
+  switch (meaning.kind) {
+    case "own":
+      return ownCells[meaning.column];
+    case "attribute":
+      return ({ attributes }) => attributes.get(meaning.name) ?? "";
+    case "field":
+      return ({ json }) =>
+        json !== undefined && Object.hasOwn(json, meaning.name) ? fieldText(json, meaning.name) : "";
+    default:
+      return meaning satisfies never;
+  }
 }
 
 function fieldText(json: JsonObject, field: string): string {
@@ -50,7 +142,7 @@ function fieldText(json: JsonObject, field: string): string {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
-const ownCells: Readonly<Record<string, Cell>> = Object.assign(Object.create(null), {
+const ownCells: Readonly<Record<OwnColumn, Cell>> = {
   key: ({ key }) => key,
   offset: ({ offset }) => String(offset),
   time: ({ timeMicros }) => timestampText(timestampOfMicros(timeMicros)),
@@ -61,7 +153,7 @@ const ownCells: Readonly<Record<string, Cell>> = Object.assign(Object.create(nul
   attributes: ({ attributes }) => (attributes.size === 0 ? "" : JSON.stringify(Object.fromEntries(attributes))),
   body_kind: ({ body }) => body?.kind ?? "",
   body: bodyText,
-} satisfies Record<(typeof fixedColumns)[number], Cell>);
+};
 
 function bodyText({ body }: ReceivedRecord): string {
   switch (body?.kind) {

@@ -33,10 +33,8 @@ export interface ImportProgress {
 export class ImportChangedError extends Error {
   override readonly name = "ImportChangedError";
 
-  constructor(recordsBefore: number) {
-    super(
-      `Cannot go on: an earlier run imported ${recordsBefore} records, and the file no longer begins with them. Import it anew under another name (--again)`,
-    );
+  constructor(why: string) {
+    super(`Cannot go on: ${why}. Import it anew under another name (--again)`);
   }
 }
 
@@ -104,30 +102,41 @@ async function skipImported(
     const standing = await standingOf(client, topic, id, signal);
     if (standing === undefined) return { producerId: id, sequence: 0, epoch, recordsBefore };
     ({ epoch } = standing);
-    const { records, isWhole } = await skipBatches(client, topic, batches, standing, signal);
+    const { records, isWhole } = await skipBatches(client, topic, { batches, standing, recordsBefore, signal });
     recordsBefore += records;
     if (isWhole) return { producerId: id, sequence: standing.nextSequence, epoch, recordsBefore };
   }
+}
+
+interface Sent {
+  readonly batches: BatchCutter;
+  readonly standing: ProducerStanding;
+  /** What the producers before it have sent. */
+  readonly recordsBefore: number;
+  readonly signal: AbortSignal | undefined;
 }
 
 /** Passes over what one producer has sent. Whole: its last batch is what it would be today. */
 async function skipBatches(
   client: MillraceClient,
   topic: string,
-  batches: BatchCutter,
-  standing: ProducerStanding,
-  signal: AbortSignal | undefined,
+  { batches, standing, recordsBefore, signal }: Sent,
 ): Promise<{ readonly records: number; readonly isWhole: boolean }> {
   let records = 0;
   for (let sequence = 0; sequence < standing.nextSequence - 1; sequence++) {
     signal?.throwIfAborted();
     const batch = await batches.take();
-    if (batch?.isFull !== true) throw new ImportChangedError(records + standing.nextOffset - standing.firstOffset);
-    records += batch.rows.length;
+    records += batch?.rows.length ?? 0;
+    // How many there were is not known: of the batches between this one and the last, the server knows the number alone.
+    if (batch?.isFull !== true) throw await endedBefore(batches, recordsBefore + records, undefined);
   }
   const count = standing.nextOffset - standing.firstOffset;
   const last = await batches.take();
   const imported = last?.rows.slice(0, count) ?? [];
+  if (imported.length < count && last?.isFull !== true) {
+    const found = recordsBefore + records + imported.length;
+    throw await endedBefore(batches, found, recordsBefore + records + count);
+  }
   records += count;
   const isSame = await isLastRecord(
     client,
@@ -135,7 +144,23 @@ async function skipBatches(
     standing,
     imported.map(({ record }) => record),
   );
-  if (!isSame || last === undefined) throw new ImportChangedError(records);
+  if (!isSame || last === undefined) {
+    const before = recordsBefore + records;
+    throw new ImportChangedError(
+      `earlier runs imported at least ${before} records, and the file no longer begins with them`,
+    );
+  }
   batches.putBack(last.rows.slice(count));
   return { records, isWhole: last.isFull && last.rows.length === count };
+}
+
+/** Why rows have ended among those that were imported: they are bad now, or they are gone. */
+async function endedBefore(batches: BatchCutter, found: number, before: number | undefined): Promise<Error> {
+  try {
+    await batches.take();
+  } catch (error) {
+    return error as Error;
+  }
+  const more = before === undefined ? "more than that" : `at least ${before}`;
+  return new ImportChangedError(`the file has ${found} records now, and earlier runs imported ${more}`);
 }

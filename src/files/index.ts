@@ -2,7 +2,7 @@
 
 export { ImportOvertakenError, appendBatches, readRecord } from "./append-batches.js";
 export { BatchCutter } from "./batch-cutter.js";
-export { fixedColumns } from "./csv-columns.js";
+export { isDelimiter } from "./csv-rows.js";
 export { csvFromRecords } from "./csv-text.js";
 export { FileFormatError } from "./file-format-error.js";
 export {
@@ -21,7 +21,7 @@ export { keyOfNumber } from "./json-value.js";
 export { ndjsonFromRecords } from "./ndjson-text.js";
 export { standingOf } from "./producer-standing.js";
 export type { ByteSource, ByteSourceOptions } from "./byte-source.js";
-export type { CsvMapping } from "./csv-columns.js";
+export type { CsvMapping } from "./csv-mapping.js";
 export type { CsvOptions } from "./csv-rows.js";
 export type { CsvTextOptions } from "./csv-text.js";
 export type { FileFormat, FileOptions } from "./file-formats.js";

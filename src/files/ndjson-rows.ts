@@ -24,7 +24,13 @@ export function rowsFromNdjson(source: ByteSource, options: ByteSourceOptions = 
     filterMap(([index, text]): FileRow | undefined => {
       if (text.trim() === "") return undefined;
       const where = `${name}:${index + 1}`;
-      return makeRow(where, () => recordOfJson(parseJson(text, where), where));
+      const row = makeRow(where, () => recordOfJson(parseJson(text, where), where));
+      // Lines that end with CR alone are one line here, which must not be left out with all that it holds. Between the
+      // values of a JSON object CR is a blank like others.
+      if (row.kind === "bad" && text.includes("\r") && !isJson(text)) {
+        throw new FileFormatError(where, "has a CR that ends no line: end lines with LF or CRLF", row.error);
+      }
+      return row;
     }),
     mapError((error) => {
       if (error instanceof LineNotUtf8Error)
@@ -33,4 +39,13 @@ export function rowsFromNdjson(source: ByteSource, options: ByteSourceOptions = 
       return new FileFormatError(`${name}:${error.line}`, `the line is longer than ${maxRowBytes} bytes`, error);
     }),
   );
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -6,6 +6,7 @@
 import { type ASTNode, type ParseResult } from "@marcbachmann/cel-js";
 import { invalidArgument } from "../core/index.js";
 import { hasAttribute, ReceivedRecord } from "../wire/index.js";
+import { checkValues, withHint } from "./check-values.js";
 import { callOf, type CheckedExpression, checkExpression, type CostGrowth } from "./check-expression.js";
 import { language, languageWithPatterns, operandsOf, patternFunction } from "./language.js";
 import { filterBounds } from "./limits.js";
@@ -37,6 +38,7 @@ export function parseFilter(text: string): Filter {
   }
   const parsed = parse(text);
   const checked = checkExpression(text, parsed.ast);
+  checkValues(text, parsed.ast);
   const { needs, conjuncts } = needsOf(parsed.ast);
   const isDecided = conjuncts.every(({ need }) => need !== undefined);
   const attributes: readonly NeededAttribute[] = needs.attributes.map(({ name, value }) => ({
@@ -80,7 +82,7 @@ function faultOf(text: string, error: unknown): Error {
     readonly message?: string;
     readonly range?: { readonly start: number };
   };
-  return filterFault(text, range?.start ?? 0, summary ?? message ?? String(error));
+  return filterFault(text, range?.start ?? 0, withHint(summary ?? message ?? String(error)));
 }
 
 /** Whether an evaluation could take more steps than one record may. */

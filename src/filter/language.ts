@@ -5,6 +5,7 @@
 
 import { type ASTNode, Environment } from "@marcbachmann/cel-js";
 import { isInside } from "../core/index.js";
+import { timestampOfMicros, timestampText } from "../wire/index.js";
 
 /** The variables, and their CEL types. `dyn`: null where a record has none of it. */
 export const variables = {
@@ -20,6 +21,18 @@ export const variables = {
 } as const;
 
 export type Variable = keyof typeof variables;
+
+const timestamp = "google.protobuf.Timestamp";
+const duration = "google.protobuf.Duration";
+
+/** The same where none of them is null. */
+const variablesWithValues = {
+  ...variables,
+  event_time: timestamp,
+  location: "map<string, dyn>",
+  json: "map<string, dyn>",
+  text: "string",
+} as const satisfies Record<Variable, string>;
 
 /** The functions, apart from operators. Those of CEL's own, and `within`. */
 export const functions: ReadonlySet<string> = new Set([
@@ -66,20 +79,69 @@ const parserLimits = { maxAstNodes: 1000, maxDepth: 40, maxListElements: 500, ma
 /** The name that `matches` gets in what is run: the library's own is JavaScript's, which can take for ever. */
 export const patternFunction = "matchesPattern";
 
+/** The years 1 to 9999, as in protobuf. */
+const timeMsMin = -62_135_596_800_000;
+const timeMsMax = 253_402_300_799_999;
+
+const arithmetic: Readonly<Record<string, (one: number, other: number) => number>> = {
+  "+": (one, other) => one + other,
+  "-": (one, other) => one - other,
+  "*": (one, other) => one * other,
+  "/": (one, other) => one / other,
+  "%": (one, other) => one % other,
+};
+
 /** Where users' expressions are parsed and checked. */
-export const language = new Environment({ limits: parserLimits });
-for (const [name, type] of Object.entries(variables)) language.registerVariable(name, type);
-language.registerFunction({
-  name: "within",
-  receiverType: "dyn",
-  returnType: "bool",
-  params: ["west", "south", "east", "north"].map((name) => ({ name, type: "dyn" })),
-  handler: (place: unknown, ...edges: readonly (number | bigint)[]) => {
-    const [west = 0, south = 0, east = 0, north = 0] = edges.map(Number);
-    if (!isPlace(place)) throw new TypeError("There is no location");
-    return isInside(place, { west, south, east, north });
-  },
-});
+export const language = createLanguage(variables, "dyn");
+
+/** Where they are checked once more: what is wrong for each value that a variable may have never matches. */
+export const languageOfValues = createLanguage(variablesWithValues, "map<string, dyn>");
+
+function createLanguage(types: Readonly<Record<Variable, string>>, placeType: string): Environment {
+  const environment = new Environment({ limits: parserLimits });
+  for (const [name, type] of Object.entries(types)) environment.registerVariable(name, type);
+  environment.registerFunction({
+    name: "within",
+    receiverType: placeType,
+    returnType: "bool",
+    params: ["west", "south", "east", "north"].map((name) => ({ name, type: "dyn" })),
+    handler: (place: unknown, ...edges: readonly (number | bigint)[]) => {
+      const [west = 0, south = 0, east = 0, north = 0] = edges.map(Number);
+      if (!isPlace(place)) throw new TypeError("There is no location");
+      return isInside(place, { west, south, east, north });
+    },
+  });
+  // Conversions that CEL has and the library has not, and one for the numbers of JSON.
+  environment.registerFunction(`string(${timestamp}): string`, (time: Date) => {
+    return timestampText(timestampOfMicros(time.getTime() * 1000));
+  });
+  environment.registerFunction(`string(${duration}): string`, (span: { valueOf(): number }) => {
+    return `${(span.valueOf() / 1000).toFixed(9).replace(/\.?0+$/, "")}s`;
+  });
+  environment.registerFunction(`int(${timestamp}): int`, (time: Date) => BigInt(Math.floor(time.getTime() / 1000)));
+  environment.registerFunction(`timestamp(${timestamp}): ${timestamp}`, (time: Date) => time);
+  environment.registerFunction(`duration(${duration}): ${duration}`, (span: object) => span);
+  environment.registerFunction(`timestamp(double): ${timestamp}`, (seconds: number) => {
+    const ms = Math.floor(seconds * 1000);
+    if (ms >= timeMsMin && ms <= timeMsMax) return new Date(ms);
+    throw new RangeError("There is no such time");
+  });
+  // The numbers of JSON are doubles, and most constants are written as whole numbers: CEL has no arithmetic for the two.
+  for (const [left, right] of [
+    ["double", "int"],
+    ["int", "double"],
+    ["double", "double"],
+  ] as const) {
+    for (const [operator, compute] of Object.entries(arithmetic)) {
+      if (left === right && operator !== "%") continue;
+      environment.registerOperator(
+        `${left} ${operator} ${right}: double`,
+        (one: number | bigint, other: number | bigint) => compute(Number(one), Number(other)),
+      );
+    }
+  }
+  return environment;
+}
 
 function isPlace(value: unknown): value is { readonly latitude: number; readonly longitude: number } {
   return typeof value === "object" && value !== null && "latitude" in value && "longitude" in value;

@@ -62,6 +62,7 @@ describe("millrace", () => {
   test("names file and line of what cannot be published, after publishing what came before", async () => {
     const faults: [input: string | Uint8Array, args: string[], text: string][] = [
       ['{"a":1}\n{"a":\n', [], "stdin:2: "],
+      ['{"a":1}\n{"a":2}\r{"a":3}\r', [], "stdin:2: has a CR that ends no line: end lines with LF or CRLF"],
       ['{"a":1}\n\n[1]\n', [], "stdin:3: must be a JSON object, got a list"],
       ['{"a":1}\n{"a":"\\ud800"}\n', [], "stdin:2: json has a text with half of a surrogate pair"],
       ['{"a":1}\n{"a":1e999}\n', [], "stdin:2: json has the number Infinity"],

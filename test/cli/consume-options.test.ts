@@ -1,3 +1,5 @@
+import { execFileSync } from "node:child_process";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { splitCommandLine } from "../../src/cli/command-line.js";
 import { type ConsumeCommandOptions, readConsumeTask } from "../../src/cli/consume-options.js";
@@ -28,6 +30,52 @@ describe("splitCommandLine()", () => {
       expect(() => splitCommandLine(line)).toThrow(text);
     });
   }
+});
+
+/** The words that `sh` makes of each line. */
+function wordsOfShell(lines: readonly string[]): readonly string[][] {
+  const script = lines.map((line) => `printf '%s\\0' ${line}\nprintf '\\1'\n`).join("");
+  const groups = execFileSync("sh", ["-c", script], { encoding: "utf8", stdio: "pipe" }).split("\u0001");
+  return groups.slice(0, -1).map((words) => words.split("\0").slice(0, -1));
+}
+
+describe("splitCommandLine(), as sh splits", () => {
+  const lines = [
+    String.raw`grep "\d+\.\d*" "C:\temp\new" "\a\'\ \|"`,
+    String.raw`jq ".name == \"a\" and .n \\ 2"`,
+    String.raw`"\$HOME" "\`" "\\" "\\\\d" "\\\d"`,
+    String.raw`'\$HOME' '\\' '\d' 'a"b'`,
+    String.raw`\$HOME \d \\ \" \' a\ b \*`,
+    String.raw`a"b\c"'d\e'\f`,
+    '"two\\\nlines" one\\\nword a \\\n b \'kept\\\nas it is\' "kept\n too"',
+    "'' \"\" a''b \t c\td",
+    "no-break\u00a0space form\u000cfeed",
+    String.raw`-e 'it'\''s'`,
+  ];
+  const expected = wordsOfShell(lines);
+  for (const [index, line] of lines.entries()) {
+    test(JSON.stringify(line), () => {
+      expect(splitCommandLine(line)).toEqual(expected[index]);
+    });
+  }
+
+  test("any line of quotes, backslashes and blanks", () => {
+    const isLine = (line: string) => {
+      try {
+        return splitCommandLine(line).length > 0;
+      } catch {
+        return false;
+      }
+    };
+    const unit = fc.constantFrom("a", "d", " ", "\\", "\\", '"', "'");
+    const line = fc.string({ unit, maxLength: 12 }).filter(isLine);
+    fc.assert(
+      fc.property(fc.array(line, { minLength: 100, maxLength: 100 }), (some) => {
+        expect(some.map(splitCommandLine)).toEqual(wordsOfShell(some));
+      }),
+      { numRuns: 20 },
+    );
+  });
 });
 
 describe("readConsumeTask()", () => {

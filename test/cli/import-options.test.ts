@@ -18,6 +18,7 @@ describe("checkImportOptions()", () => {
     ["a.csv", { keyProperty: "x" }, "--key-property is for geojson, and this is csv"],
     ["a.geojson", { attributeColumns: ["x"] }, "--attribute-columns is for csv, table, and this is geojson"],
     ["a.csv", { keyColumn: ["a", "b"] }, "--key-column: a CSV file has one"],
+    ["a.csv", { delimiter: "\n" }, "--delimiter must be a text without quotes and ends of lines"],
     ["a.csv", { again: true, producerId: "x" }, "does not go with --producer-id"],
   ];
   for (const [file, options, text] of faults) {

@@ -3,13 +3,16 @@ import { once } from "node:events";
 import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { importFile, ImportChangedError } from "../../src/files/index.js";
+import { fileFormats, importFile, ImportChangedError, textFromRecords } from "../../src/files/index.js";
 import { createClient, type MillraceClient } from "../../src/index.js";
 import { collect, map, sleep } from "../../src/streams/index.js";
 import { importTable, recordsFromTable } from "../../src/tables/index.js";
 import { runCli } from "../cli/run-cli.js";
 import { createTestDatabase, runOn, type TestDatabase } from "../support/database.js";
+import { contentOf, receivedRecords, withSortedFields } from "../support/received-record.js";
+import { recordArbitrary } from "../support/record-arbitrary.js";
 import { type ProgramOptions, runProgram } from "../support/run-program.js";
 import { databaseArguments, type ServerProcess, startServerProcess } from "../support/server-process.js";
 
@@ -33,6 +36,9 @@ afterAll(async () => {
   await database.drop();
   await rm(folder, { recursive: true });
 });
+
+/** When the server took a record, and where it stands, which differ from topic to topic. */
+const stamps = /"time":"[^"]*","offset":"\d+"|,\d+,\d{4}-[^,]*Z,/g;
 
 const sql = (text: string) => runOn(databaseUrl, text);
 
@@ -77,6 +83,43 @@ describe("importFile()", () => {
     expect(await keysOf("changes")).toEqual(numbered(120));
     const nameless = importFile(millrace, "changes", [], { ...options, producerId: "ü".repeat(51) });
     await expect(nameless).rejects.toThrow("producerId: must have 1 to 100 bytes, has 102");
+  });
+
+  test("says what is missing of a file that has become shorter, or has a bad row where it was good", async () => {
+    const imported = (lines: readonly string[], producerId: string) =>
+      importFile(millrace, "shorter", [Buffer.from(lines.join(""))], {
+        format: "ndjson",
+        producerId,
+        batchRecords: 50,
+      });
+    const lines = linesOf(numbered(230));
+    const good = (count: number) => lines.slice(0, count);
+    const other = "Import it anew under another name (--again)";
+    // By one run, and by runs that each ended in the middle of a batch.
+    for (const [producerId, ends] of Object.entries({ once: [230], often: [120, 130, 230] })) {
+      for (const end of ends) await imported(good(end), producerId);
+      for (const count of [0, 20, 49, 50, 70, 100, 199, 200, 229]) {
+        const error: unknown = await imported(good(count), producerId).catch((reason: unknown) => reason);
+        expect(error).toBeInstanceOf(ImportChangedError);
+        const [, found, before] =
+          /^Cannot go on: the file has (\d+) records now, and earlier runs imported (.*?)\. /.exec(
+            (error as Error).message,
+          ) ?? [];
+        expect([producerId, Number(found)]).toEqual([producerId, count]);
+        if (before !== "more than that") {
+          const least = Number(/^at least (\d+)$/.exec(before ?? "")?.[1]);
+          expect(least).toBeGreaterThan(count);
+          expect(ends).toContain(least);
+        }
+        expect((error as Error).message).toContain(other);
+      }
+      for (const at of [3, 110, 215]) {
+        const broken = [...good(at), "broken\n", ...lines.slice(at + 1)];
+        await expect(imported(broken, producerId)).rejects.toThrow(`the source:${at + 1}: is no JSON`);
+      }
+      expect(await imported(lines, producerId)).toMatchObject({ records: 0, recordsBefore: 230 });
+    }
+    expect(await keysOf("shorter")).toEqual([...numbered(230), ...numbered(230)]);
   });
 
   test("gives each record once, wherever runs are broken off, and when two run at once", async () => {
@@ -298,6 +341,72 @@ describe("millrace import and export", () => {
     expect(JSON.parse(again.stdout)).toMatchObject({ records: 0, recordsBefore: 4 });
     const anew = await cli(["import", "copy", file, "--again"]);
     expect(JSON.parse(anew.stdout)).toMatchObject({ records: 4, firstOffset: "4" });
+  });
+
+  test("tell of a file that has bytes and no record", async () => {
+    const files: [format: string, input: string, text: string][] = [
+      ["csv", "key,n\r", "stdin has a header and no rows in its 6 bytes: nothing was imported\n"],
+      ["ndjson", "\r\n\n", "stdin has no records in its 3 bytes: nothing was imported\n"],
+      ["geojson", '{"type":"FeatureCollection","features":[]}', "stdin has no records in its 42 bytes"],
+      ["ndjson", "", ""],
+    ];
+    for (const [format, input, text] of files) {
+      const { code, stdout, stderr } = await cli(["import", "nothing-in-it", "-", "--format", format], { input });
+      expect([code, stderr]).toEqual([0, text === "" ? "" : expect.stringContaining(text)]);
+      expect(JSON.parse(stdout)).toMatchObject({ records: 0 });
+    }
+    const macFile = await cli(["import", "from-a-mac", "-", "--format", "csv"], { input: "key,n\ra,1\rb,2\r" });
+    expect(JSON.parse(macFile.stdout)).toMatchObject({ records: 2 });
+  });
+
+  test.each(fileFormats)("make the same records again of any records, as %s", async (format) => {
+    let run = 0;
+    const contents = async (topic: string) => {
+      const records = await collect(millrace.read(topic), { limit: 50 });
+      const texts = records.map(contentOf);
+      return format === "csv" ? texts.map(withSortedFields) : texts;
+    };
+    await fc.assert(
+      fc.asyncProperty(fc.array(recordArbitrary, { minLength: 1, maxLength: 20 }), async (messages) => {
+        run += 1;
+        const [from, to] = [`from-${format}-${run}`, `to-${format}-${run}`];
+        await millrace.append(from, receivedRecords(messages));
+        const file = path.join(folder, `any.${format}`);
+        const text = await collect(textFromRecords(millrace.read(from), format), { limit: 100 });
+        await writeFile(file, text.join(""));
+        const imported = await importFile(millrace, to, file, { format, producerId: to });
+        expect(imported).toMatchObject({ records: messages.length, recordsBefore: 0 });
+        expect(await contents(to)).toEqual(await contents(from));
+        // What was imported is exported as it was, but for the stamp.
+        const again = await collect(textFromRecords(millrace.read(to), format), { limit: 100 });
+        expect(again.join("").replaceAll(stamps, "")).toBe(text.join("").replaceAll(stamps, ""));
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  test("write the fields of json bodies as columns, tell of those that come later, and bring all in again", async () => {
+    const bodies = Array.from({ length: 1100 }, (_, n) => (n < 1050 ? { n, yes: n % 2 === 0 } : { n, late: "7" }));
+    await millrace.append(
+      "columns",
+      bodies.slice(0, 600).map((json) => ({ json })),
+    );
+    await millrace.append(
+      "columns",
+      bodies.slice(600).map((json) => ({ json })),
+    );
+    const file = path.join(folder, "columns.csv");
+    const exported = await cli(["export", "columns", file]);
+    expect(exported.stderr).toBe(
+      "50 records have fields that have no column, since the first ones have none of them: they stand as JSON in the column body\n",
+    );
+    const [header, first] = (await readFile(file, "utf8")).split("\n");
+    expect(header).toMatch(/,body_kind,body,n,yes$/);
+    expect(first).toMatch(/,json,,0,true$/);
+    const { stdout } = await cli(["import", "columns-again", file]);
+    expect(JSON.parse(stdout)).toMatchObject({ records: 1100 });
+    const again = await collect(millrace.read("columns-again"), { limit: 2000 });
+    expect(again.map(({ json }) => json)).toEqual(bodies);
   });
 
   test("leave no half of a file, and name what is not there", async () => {

@@ -82,6 +82,141 @@ describe("csvFromRecords()", () => {
   });
 });
 
+describe("an export of all columns", () => {
+  const nothing = {
+    location: undefined,
+    eventTime: undefined,
+    lifetime: undefined,
+    time: undefined,
+    offset: undefined,
+  };
+  const messageOf = (json: Record<string, unknown>, key = "") => ({
+    key,
+    attributes: new Map<string, string>(),
+    body: { $case: "json" as const, value: json },
+    ...nothing,
+  });
+  const exported = async (values: readonly Record<string, unknown>[]) =>
+    (await collect(csvFromRecords(receivedRecords(values.map((json) => messageOf(json)))), { limit: 99 })).join("");
+  const own = "key,offset,time,event_time,lifetime,latitude,longitude,attributes,body_kind,body";
+  const time = "2023-11-14T22:13:20.123456Z";
+
+  test("has the fields of json bodies as columns, and values that are told apart", async () => {
+    const text = await exported([
+      { n: 12, text: "12", yes: true, no: "false", nothing: null, list: [1, "a"], empty: "", word: "Bern", e: "1e999" },
+      { word: 'a "x" ', key: "inner", "json.n": { a: 1 } },
+    ]);
+    expect(text.split("\n")).toEqual([
+      `${own},n,text,yes,no,nothing,list,empty,word,e,json.key,json.json.n`,
+      `,5,${time},,,,,,json,,12,"""12""",true,"""false""",null,"[1,""a""]","""""",Bern,"""1e999""",,`,
+      `,6,${time},,,,,,json,,,,,,,,,"a ""x"" ",,inner,"{""a"":1}"`,
+      "",
+    ]);
+    expect((await read(text)).map(({ json }) => json)).toEqual([
+      { n: 12, text: "12", yes: true, no: "false", nothing: null, list: [1, "a"], empty: "", word: "Bern", e: "1e999" },
+      { word: 'a "x" ', key: "inner", "json.n": { a: 1 } },
+    ]);
+  });
+
+  test("has fields that come later in its body, tells of them, and reads them back", async () => {
+    const records = [
+      ...receivedRecords(Array.from({ length: 1000 }, (_, n) => messageOf({ n }))),
+      ...receivedRecords(
+        Array.from({ length: 100 }, (_, n) => messageOf(n === 50 ? { n, late: "x", more: [n] } : { n })),
+      ),
+    ];
+    const left: number[] = [];
+    const pieces = csvFromRecords(records, { onLeftInBody: ({ offset }) => left.push(offset) });
+    const text = (await collect(pieces, { limit: 99 })).join("");
+    expect(text.slice(0, own.length + 3)).toBe(`${own},n\n`);
+    expect(text).toContain(`json,"{""late"":""x"",""more"":[50]}",50\n`);
+    expect(left).toEqual([55]);
+    const back = await collect(recordsFromCsv([Buffer.from(text)]), { limit: 2000 });
+    expect(back.map(({ json }) => json)).toEqual(records.map(({ json }) => json));
+  });
+
+  test("makes no more columns than a person reads, and none of names that no header has", async () => {
+    const wide = Object.fromEntries(Array.from({ length: 600 }, (_, index) => [`f${index}`, index]));
+    const values = [{ ["x".repeat(201)]: 1, "a\0b": 2, "": 3 }, wide];
+    const text = await exported(values);
+    expect(text.slice(0, text.indexOf("\n")).split(",")).toHaveLength(510);
+    expect((await read(text)).map(({ json }) => json)).toEqual(values);
+  });
+
+  test("keeps __proto__ a name like others", async () => {
+    const json = Object.fromEntries([
+      ["__proto__", { a: 1 }],
+      ["n", 1],
+    ]);
+    const text = await exported([json, { n: 2 }]);
+    expect(text).toContain(`${own},__proto__,n\n`);
+    expect((await read(text)).map((record) => JSON.stringify(record.json))).toEqual([
+      '{"__proto__":{"a":1},"n":1}',
+      '{"n":2}',
+    ]);
+  });
+
+  test("is read as it was written before, with all of a json body in one cell, and as --columns writes it", async () => {
+    const text = `${own}\na,1,${time},,,,,,json,"{""n"":1,""t"":""1""}"\n`;
+    expect(await read(text)).toMatchObject([{ key: "a", json: { n: 1, t: "1" } }]);
+    const columns = 'key,attributes.unit,t,body_kind,body\na,°C,1,json,"{""n"":1,""t"":""1""}"\n';
+    expect(await read(columns)).toMatchObject([
+      { key: "a", attributes: new Map([["unit", "°C"]]), json: { n: 1, t: "1" } },
+    ]);
+  });
+
+  test("may be read with other columns for key, place and attributes", async () => {
+    const text = 'key,Key,body_kind,body,code,north,east,unit\nk,x,json,,"""7""",46.9,7.4,°C\n';
+    const mapping = {
+      keyColumn: "code",
+      latitudeColumn: "north",
+      longitudeColumn: "east",
+      attributeColumns: ["unit"],
+    };
+    expect(await read(text, mapping)).toEqual([
+      {
+        key: "7",
+        location: { latitude: 46.9, longitude: 7.4 },
+        attributes: new Map([["unit", "°C"]]),
+        json: { Key: "x" },
+      },
+    ]);
+    expect(await read(text)).toMatchObject([
+      { key: "k", json: { Key: "x", code: "7", north: 46.9, east: 7.4, unit: "°C" } },
+    ]);
+  });
+
+  test("is refused where a row says two things", async () => {
+    await expect(read("body_kind,body,n\ntext,x,1\n")).rejects.toThrow(
+      'f:2: has the field "n" of a json body, and "text" as body_kind',
+    );
+    await expect(read("body_kind,body,n\n,,1\n")).rejects.toThrow('and "" as body_kind');
+    await expect(read("body_kind,body,n\n,x,\n")).rejects.toThrow("has a body without a body_kind");
+    await expect(read("body_kind,body,n\njson,[1],\n")).rejects.toThrow("body must be a JSON object");
+    await expect(read("body_kind,body,n,json.n\njson,,1,2\n")).rejects.toThrow(
+      'f:1: names two columns for the field "n"',
+    );
+  });
+});
+
+describe("csvFromRecords() of one column", () => {
+  test("quotes an empty value, which would be an empty line", async () => {
+    const message = {
+      key: "",
+      attributes: new Map<string, string>(),
+      body: undefined,
+      location: undefined,
+      eventTime: undefined,
+      lifetime: undefined,
+      time: undefined,
+      offset: undefined,
+    };
+    const text = await collect(csvFromRecords(receivedRecords([message]), { columns: ["key"] }), { limit: 9 });
+    expect(text.join("")).toBe('key\n""\n');
+    expect(await read(text.join(""))).toMatchObject([{ key: "" }]);
+  });
+});
+
 describe("recordsFromGeoJson()", () => {
   const readFeature = async (feature: object, keyProperty?: string) => {
     return readText(JSON.stringify({ type: "Feature", ...feature }), keyProperty);

@@ -64,6 +64,52 @@ const files: readonly [format: FileFormat, what: string, file: string | Buffer, 
   ],
   [
     "csv",
+    "ends of lines inside quotes, and faults behind them",
+    'key,x\r\na,"1\r\n2\r\n"\r\nb\r\nc,"\r"\r\nd\n\n\n"e"f',
+    [
+      "a",
+      "f:5: has 1 values for the 2 columns of the header",
+      "c",
+      "f:7: has 1 values",
+      "! f:10: has text behind a closing quote",
+    ],
+  ],
+  ["csv", "CR at the end of each line", 'key,x\ra,1\r\rb,"2\r\n""\n"\rc,3\r', ["a", "b", "c"]],
+  ["csv", "CR at the end of each line but the last", "key,x\ra,1\rb,2", ["a", "b"]],
+  [
+    "csv",
+    "CR at the end of each line, and bad rows",
+    "key,x\ra\rb,1\rc,1,2",
+    ["f:2: has 1 values", "b", "f:4: has 3 "],
+  ],
+  ["csv", "CR at the end of each line, and no UTF-8", latin1("key,x\ra,1\rb,\xe9\r"), ["a", "! f:3: must be UTF-8"]],
+  ["csv", "CR at the end of the file alone", "key,x\na,1\r", ["a"]],
+  [
+    "csv",
+    "CR outside quotes in a file of LF",
+    'key,x\r\na,"1\r"\nb,2\rc,3\nd,4\n',
+    [
+      "a",
+      "! f:3: has a CR outside quotes, and the lines before it end with LF: put the value in quotes, or end all lines alike",
+    ],
+  ],
+  [
+    "csv",
+    "LF in a file of CR",
+    'key,x\ra,"1\n"\rb,2\nc,3\r',
+    ["a", "! f:4: ends with LF, and the lines before it with CR: end all lines alike"],
+  ],
+  ["csv", "CRLF in a file of CR", "key\r\r\na\r\n", ["! f:2: ends with LF, and the lines before it with CR"]],
+  [
+    "ndjson",
+    "CR at the end of each line",
+    '{"key":"a"}\r{"key":"b"}\r',
+    ["! f:1: has a CR that ends no line: end lines with LF or CRLF"],
+  ],
+  ["ndjson", "CR between values, and at the end", '{"key":\r"a"}\r\n{"key":"b"}\r', ["a", "b"]],
+  ["geojson", "CR at the end of each line", `${feature("a")}\r${feature("b")}\r`, ["a", "b"]],
+  [
+    "csv",
     "text behind a closing quote",
     'key,x\na,1\nb,"2"3\nc,4\n',
     ["a", "! f:3: has text behind a closing quote; a quote inside quotes is written twice"],
@@ -211,6 +257,14 @@ describe("hostile files", () => {
       "f:1: makes a record of 2000034 bytes, at most 1048576 are allowed",
       "b",
     ]);
+  });
+
+  test("a delimiter that ends lines, or is a quote, is refused: it would make one row of the file", () => {
+    for (const delimiter of ["", "\n", "\r", ";\n", '"']) {
+      expect(() => recordsFromCsv([Buffer.from("key\na\n")], { delimiter })).toThrow(
+        "delimiter: must be a text without",
+      );
+    }
   });
 
   test("a file that is not there is told by its path", async () => {

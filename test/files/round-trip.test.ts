@@ -4,7 +4,7 @@ import { encodedRecord } from "../../src/files/file-row.js";
 import { type FileFormat, fileFormats, rowsFromFile, textFromRecords } from "../../src/files/file-formats.js";
 import { collect } from "../../src/streams/index.js";
 import { recordArbitrary } from "../support/record-arbitrary.js";
-import { contentOf, contentOfBytes, receivedRecords } from "../support/received-record.js";
+import { contentOf, contentOfBytes, receivedRecords, withSortedFields } from "../support/received-record.js";
 
 const limit = 1000;
 
@@ -18,7 +18,9 @@ function cut(text: string, chunkBytes: number): Buffer[] {
 
 async function contentsOf(format: FileFormat, text: string, chunkBytes: number): Promise<string[]> {
   const rows = await collect(rowsFromFile(cut(text, chunkBytes), format, { name: "file" }), { limit });
-  return rows.map((row) => (row.kind === "bad" ? row.error.message : contentOfBytes(encodedRecord(row.record))));
+  return rows.map((row) =>
+    row.kind === "bad" ? JSON.stringify(row.error.message) : contentOfBytes(encodedRecord(row.record)),
+  );
 }
 
 describe.each(fileFormats)("records as %s", (format) => {
@@ -30,7 +32,8 @@ describe.each(fileFormats)("records as %s", (format) => {
         async (messages, chunkBytes) => {
           const records = receivedRecords(messages);
           const text = (await collect(textFromRecords(records, format), { limit })).join("");
-          expect(await contentsOf(format, text, chunkBytes)).toEqual(records.map(contentOf));
+          const same = (content: string) => (format === "csv" ? withSortedFields(content) : content);
+          expect((await contentsOf(format, text, chunkBytes)).map(same)).toEqual(records.map(contentOf).map(same));
         },
       ),
       { numRuns: 150 },
@@ -50,6 +53,7 @@ describe.each(fileFormats)("records as %s", (format) => {
     await text.next();
     await text.next();
     await text.return();
-    expect(asked).toBeLessThanOrEqual(128);
+    // CSV looks at the first thousand for its columns.
+    expect(asked).toBeLessThanOrEqual(format === "csv" ? 1024 : 128);
   });
 });

@@ -31,6 +31,10 @@ function matches(text: string, change: Partial<RecordMessage> = {}): boolean {
 
 const asText = { body: { $case: "text", value: "an error, it seems" } } as const;
 
+const withTimes = {
+  body: { $case: "json", value: { seconds: 1_750_000_000, at: "2026-05-01T12:00:00Z", span: "90s" } },
+} as const;
+
 const withConstructor = {
   body: {
     $case: "json",
@@ -91,6 +95,32 @@ const table: readonly (readonly [text: string, expected: boolean, change?: Parti
   ["text == null", true],
   ["size > 100 && size < 300", true],
   ["1 / 0 == 1", false],
+  ['string(event_time) == "2025-06-15T15:06:40Z" && string(event_time).startsWith("2025-06")', true],
+  ['string(time) == "2026-11-21T01:02:03.004Z"', true],
+  ['string(event_time) == ""', false, { eventTime: undefined }],
+  ["int(event_time) == 1750000000 && int(time) > int(event_time)", true],
+  ["timestamp(event_time) == event_time && timestamp(time) > event_time", true],
+
+  ['string(duration("90m")) == "5400s" && string(duration("-1500ms")) == "-1.5s"', true],
+  ['duration(duration("1h")) == duration("60m") && (time - event_time) > duration("1h")', true],
+  ['event_time - time < duration("0s") && time - duration("1h") < time && time + duration("1h") > time', true],
+  ["timestamp(json.seconds) == event_time && timestamp(int(json.seconds)) == event_time", true, withTimes],
+  ['timestamp(json.at) > event_time && duration(json.span) == duration("90s")', true, withTimes],
+  ["timestamp(json.seconds * 1e9) > time", false, withTimes],
+  ["json.total * 2 == 240 && json.total + 1 > 120.5 && 1 - json.total < 0 && json.total / 16 == 7.5", true],
+  ["json.total % 2 == 0 && json.total % 7.5 == 0.0 && json.total - 1 == 119", true],
+  ["1 in json.nested.deep && json.total in [120, 5] && json.nested.deep[0] == 1", true],
+  ['"total" in json && !("none" in json) && size(json) == 4 && size(location) == 2', true],
+  ['json.tags == ["new", "big"] && json.nested == {"deep": json.nested.deep}', true],
+  ["location == {'latitude': 46.95, 'longitude': 7.45} && location['latitude'] > 46", true],
+  ["has(location.latitude) && (location == null || location.latitude < 90)", true],
+  ["event_time == null ? true : event_time < time", true],
+  ["null != json && text == null || false", true],
+  ['time.getHours("Europe/Zurich") == 2 && time.getHours("UTC") == 1', true],
+  ["dyn(event_time) == 'x'", false],
+  ["[json.at].exists(e, timestamp(e) > event_time)", true, withTimes],
+  ["[json.total, text].size() == 2 && (json.ok ? text : json.total) == null", true],
+  ["text == key || text in [key] || text + key == 'x'", false, asText],
   ['key == "o-1" ? json.ok : false', true],
   ['key == "o-1" // a comment', true],
 ];
@@ -123,6 +153,76 @@ const faults: readonly (readonly [text: string, expected: string])[] = [
   ["key.split('/').size() == 2", "line 1, column 1: there is no function split; there are size, has, "],
   ["time > timestamp('yesterday')", "line 1, column 8: "],
   ["time - event_time > duration('long')", "line 1, column 21: "],
+  // Each of these would type-check, with what may be null or JSON, and match nothing.
+  [
+    "event_time > '2026-01-01'",
+    'line 1, column 1: no such overload: google.protobuf.Timestamp > string: write timestamp("',
+  ],
+  ["true && event_time == '2026-01-01'", "line 1, column 9: no such overload: google.protobuf.Timestamp == string"],
+  ["event_time != 'x' || key == 'a'", "line 1, column 1: no such overload: google.protobuf.Timestamp != string"],
+  [
+    "time == '2026-01-01'",
+    'line 1, column 1: no such overload: google.protobuf.Timestamp == string: write timestamp("',
+  ],
+  [
+    "event_time > 1750000000",
+    "line 1, column 1: no such overload: google.protobuf.Timestamp > int: write int(…) around the time, for seconds since 1970",
+  ],
+  [
+    "time - event_time > '1h'",
+    'line 1, column 1: no such overload: google.protobuf.Duration > string: write duration("90m")',
+  ],
+  [
+    "event_time + 60 > time",
+    'line 1, column 1: no such overload: google.protobuf.Timestamp + int: write duration("90m")',
+  ],
+  [
+    "event_time.contains('2026')",
+    "line 1, column 1: found no matching overload for 'google.protobuf.Timestamp.contains",
+  ],
+  ["size(event_time) > 1", "line 1, column 1: found no matching overload for 'size(google.protobuf.Timestamp)'"],
+  ["double(event_time) > 1.0", "line 1, column 1: found no matching overload for 'double(google.protobuf.Timestamp)'"],
+  [
+    "duration(event_time) > duration('1s')",
+    "line 1, column 1: found no matching overload for 'duration(google.protobuf.Timestamp)'",
+  ],
+  [
+    "attributes.count > 5",
+    "line 1, column 1: no such overload: string > int: write int(…) or double(…) around the text",
+  ],
+  ["text == 5", "line 1, column 1: no such overload: string == int: write int(…) or double(…) around the text"],
+  ["text.getHours() == 1", "line 1, column 1: found no matching overload for 'string.getHours"],
+  ["text[0] == 'x'", "line 1, column 1: text is a text, and has no fields"],
+  ["has(text.x)", "line 1, column 5: text is a text, and has no fields"],
+  ["text || key == 'a'", "line 1, column 1: "],
+  ["text.all(k, k == 'a')", "line 1, column 1: "],
+  ["event_time.exists(k, true)", "line 1, column 1: "],
+  ["json == 'x'", "line 1, column 1: no such overload: map<string, dyn> == string"],
+  ["string(json) == 'x'", "line 1, column 1: found no matching overload for 'string(map<string, dyn>)'"],
+  ["json.startsWith('x')", "line 1, column 1: found no matching overload for 'map.startsWith"],
+  ["key == json", "line 1, column 1: no such overload: string == map<string, dyn>"],
+  ["string(location) == 'x'", "line 1, column 1: found no matching overload for 'string(map<string, dyn>)'"],
+  ["location.lat > 1", "line 1, column 1: a location has location.latitude and location.longitude alone"],
+  ["location['lon'] > 1", "line 1, column 1: a location has location.latitude and location.longitude alone"],
+  ["has(location.lng)", "line 1, column 5: a location has location.latitude and location.longitude alone"],
+  [
+    "time.seconds > 1",
+    "line 1, column 1: time is a time, whose parts are functions such as getHours(), and has no fields",
+  ],
+  ["has(event_time.seconds)", "line 1, column 5: event_time is a time"],
+  ["key.within(1, 2, 3, 4)", "line 1, column 1: found no matching overload for 'string.within"],
+  ["attributes.within(1, 2, 3, 4)", "line 1, column 1: attributes are texts"],
+  ["json.at > time", "line 1, column 1: json.at is never a timestamp, since JSON has none: write timestamp(json.at)"],
+  ["timestamp('2026-01-01T00:00:00Z') <= json.a['at']", "line 1, column 38: json.a['at'] is never a timestamp"],
+  ["time - json.at > duration('1h')", "line 1, column 8: json.at is never a timestamp"],
+  [
+    "json.took < duration('1h')",
+    "line 1, column 1: json.took is never a duration, since JSON has none: write duration(",
+  ],
+  ["json.list.exists(e, e.at > time)", "line 1, column 21: e.at is never a timestamp, since JSON has none"],
+  ["json.list.exists(e, e.getHours() < 6)", "line 1, column 21: e is never a timestamp"],
+  ["json.at.getHours() < 6", "line 1, column 1: json.at is never a timestamp, since JSON has none: write timestamp("],
+  ["time.getHours('Nowhere') == 1", "line 1, column 15: 'Nowhere' is no time zone"],
   ["location.within(1, 2, 3)", "line 1, column 1: "],
   ["location.within(1, 2, 3, offset)", "line 1, column 1: within takes four numbers"],
   ["location.within(0, 50, 10, 40)", "line 1, column 1: within.north: must not be below south, 50, got 40"],

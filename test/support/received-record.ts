@@ -35,3 +35,11 @@ export function contentOf(record: ReceivedRecord): string {
 export function contentOfBytes(bytes: Buffer): string {
   return contentOf(new ReceivedRecord({ bytes, at: 0 }, bytes.length));
 }
+
+/** The same content with the fields of a json body in one order: that of a CSV file is the order of its columns. */
+export function withSortedFields(content: string): string {
+  const record = JSON.parse(content) as { json?: object };
+  if (record.json === undefined) return content;
+  const fields = Object.entries(record.json).toSorted(([one], [other]) => (one < other ? -1 : 1));
+  return JSON.stringify({ ...record, json: Object.fromEntries(fields) });
+}

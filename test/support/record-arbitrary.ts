@@ -5,6 +5,27 @@ import type { Record as RecordMessage } from "../../src/gen/millrace/v1/record.j
 const plainText = (maxLength: number) =>
   fc.string({ unit: "binary", maxLength }).map((text) => text.toWellFormed().replaceAll("\u0000", "0"));
 
+/** Also names and texts that formats other than JSON could take for something else. */
+const fieldName = fc.oneof(
+  fc.string({ maxLength: 5 }),
+  fc.constantFrom("", "key", "Key", "id", "lat", "body", "json.", "json.key", "attributes.a", "toString", "a\0"),
+);
+const trickyText = fc.constantFrom(
+  "",
+  " ",
+  "0",
+  "-1.50",
+  " 7",
+  "1e999",
+  "true",
+  "null",
+  '"a"',
+  "[1",
+  "{}",
+  "\r",
+  "=1+1",
+);
+
 const jsonValue = fc.letrec((tie) => ({
   value: fc.oneof(
     { depthSize: "small", withCrossShrink: true },
@@ -12,6 +33,7 @@ const jsonValue = fc.letrec((tie) => ({
     fc.boolean(),
     fc.double({ noNaN: true, noDefaultInfinity: true }),
     fc.string({ unit: "binary", maxLength: 8 }).map((text) => text.toWellFormed()),
+    trickyText,
     fc.array(tie("value"), { maxLength: 3 }),
     fc.dictionary(fc.oneof(fc.string({ maxLength: 5 }), fc.constant("toString")), tie("value"), { maxKeys: 3 }),
   ),
@@ -46,7 +68,7 @@ export const recordArbitrary: fc.Arbitrary<RecordMessage> = fc.record({
     }),
     fc.record({
       $case: fc.constant("json" as const),
-      value: fc.dictionary(fc.string({ maxLength: 5 }), jsonValue, { maxKeys: 4 }) as fc.Arbitrary<{
+      value: fc.dictionary(fieldName, jsonValue, { maxKeys: 4 }) as fc.Arbitrary<{
         [key: string]: unknown;
       }>,
     }),
