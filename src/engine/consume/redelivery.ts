@@ -41,8 +41,11 @@ export interface RedeliveryParts {
 export class Redelivery {
   readonly #parts: RedeliveryParts;
   readonly #waiting: WaitingRuns;
-  /** What is redelivered at once, where the order has to hold. */
-  readonly #expected = new RangeSet();
+  /**
+   * What is redelivered at once, where the order has to hold: of each claim, so that what comes of one that was lost takes
+   * nothing from the same one, taken anew.
+   */
+  readonly #expected = new Map<Claim, RangeSet>();
   #fetching: Promise<void> | undefined;
 
   constructor(parts: RedeliveryParts) {
@@ -76,18 +79,23 @@ export class Redelivery {
 
   /** The lowest offset of that; Infinity: nothing is. */
   get expectedOffset(): number {
-    return this.#expected.first ?? Number.POSITIVE_INFINITY;
+    let lowest = Number.POSITIVE_INFINITY;
+    for (const { first } of this.#expected.values()) lowest = Math.min(lowest, first ?? lowest);
+    return lowest;
   }
 
   /** A run is about to be noted. */
-  expect({ firstOffset, nextOffset, state }: RecordRun): void {
+  expect({ claim, firstOffset, nextOffset, state }: RecordRun): void {
     if (!this.#parts.keepsOrder || (state.phase === "noting" && state.delayMs > 0)) return;
-    this.#expected.add(firstOffset, nextOffset);
+    if (claim.isLost || claim.isLeaving) return;
+    let expected = this.#expected.get(claim);
+    if (expected === undefined) this.#expected.set(claim, (expected = new RangeSet()));
+    expected.add(firstOffset, nextOffset);
   }
 
   /** It is not redelivered at once after all. */
-  unexpect({ firstOffset, nextOffset }: RecordRun): void {
-    this.#expected.delete(firstOffset, nextOffset);
+  unexpect({ claim, firstOffset, nextOffset }: RecordRun): void {
+    this.#expected.get(claim)?.delete(firstOffset, nextOffset);
   }
 
   /** It is noted: it is redelivered after its delay. */
@@ -130,12 +138,13 @@ export class Redelivery {
 
   drop(claim: Claim): void {
     this.#waiting.drop(claim);
-    if (this.#waiting.records === 0 && claim.isLost) this.#expected.clear();
+    this.#expected.delete(claim);
   }
 
   /** The group is closed. */
   clear(): void {
     this.#waiting.clear();
+    this.#expected.clear();
   }
 
   /** Brings up to `records` of those that are due. One fetch at a time. */

@@ -118,6 +118,68 @@ describe.each(onPostgres)("consumers that share on %s", (kind) => {
   const consuming = consumingOn(kind);
   const { open, openNode, subscribe } = consuming;
 
+  test("EXCLUSIVE, a claim that is given up and taken again while its frames are read, begins with its first record", async () => {
+    const name = await subscribe(30, "exclusive");
+    const { subscriptionId } = await consuming.node.engine.subscriptions.get(name);
+    const before = await open(name, { records: 10 });
+    await before.take(10);
+    before.say({ release: [{ firstOffset: 0, nextOffset: 10 }] });
+    await before.told("released", 10);
+    await before.halfClose();
+    const held: (() => void)[] = [];
+    let fetches = 0;
+    let takes = 0;
+    let tickets = 0;
+    let letIn = (): void => undefined;
+    const isLetIn = new Promise<void>((resolve) => (letIn = resolve));
+    const slow: Store = Object.create(consuming.store, {
+      readRetryFrames: {
+        value: async (...call: Parameters<Store["readRetryFrames"]>) => {
+          const frames = await consuming.store.readRetryFrames(...call);
+          fetches += 1;
+          await new Promise<void>((resolve) => held.push(resolve));
+          return frames;
+        },
+      },
+      takeClaims: {
+        value: async (...call: Parameters<Store["takeClaims"]>) => {
+          const taken = await consuming.store.takeClaims(...call);
+          if (taken.length > 0) takes += 1;
+          return taken;
+        },
+      },
+      takeTicket: {
+        value: async (id: number) => {
+          const ticket = await consuming.store.takeTicket(id);
+          if (++tickets === 2) await isLetIn;
+          return ticket;
+        },
+      },
+    }) as Store;
+    const other = await openNode({ headPollMs: 20, heartbeatMinMs: 3600_000, heartbeatMaxMs: 3600_000 }, slow);
+    const claimsHeld = async (): Promise<number> => {
+      const sync = await consuming.store.syncSubscription(subscriptionId, { session: 0, consumers: 0, facts: "[]" });
+      await consuming.store.leaveSubscription(subscriptionId, 0);
+      return (sync?.claims ?? []).filter(({ session }) => session !== undefined).length;
+    };
+    const consumer = await open(name, { records: 100 }, other);
+    await expect.poll(() => fetches).toBe(1);
+    // The node hears of the newer ticket before its own consumer has it: it gives the claim up, and takes it again.
+    const joining = open(name, { records: 100 }, other);
+    await expect(consumer.take(1)).rejects.toMatchObject({ code: "consumer-fenced" });
+    await expect.poll(async () => (await claimsHeld()) === 0).toBe(true);
+    letIn();
+    const next = await joining;
+    await expect.poll(() => takes).toBe(2);
+    const taking = next.take(30);
+    // What was read for the claim of before arrives first.
+    held.shift()?.();
+    await expect.poll(() => fetches).toBe(2);
+    held.splice(0).forEach((go) => go());
+    expect((await taking).map(({ offset }) => offset)).toEqual(range(0, 30));
+    await next.lose();
+  });
+
   test("EXCLUSIVE, a consumer that was let in while the node lost its hold, is served", async () => {
     const name = await subscribe(3, "exclusive");
     const { subscriptionId } = await consuming.node.engine.subscriptions.get(name);
