@@ -55,7 +55,7 @@ function replaceLongNumbers(text: string, replace: (digits: string) => string): 
   );
 }
 
-/** The same JSON but for the digits of texts. */
+/** Whether two values differ in nothing but what their texts say. */
 function isAlike(one: JsonValue, other: JsonValue): boolean {
   if (typeof one !== "object" || one === null || typeof other !== "object" || other === null) {
     return typeof one === "string" ? typeof other === "string" : one === other;

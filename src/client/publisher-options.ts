@@ -10,7 +10,7 @@ export interface PublisherOptions {
   readonly lingerMs?: number | undefined;
   /** What may wait for its acknowledgement, in bytes. Default 16 MiB. */
   readonly bufferBytes?: number | undefined;
-  /** Names the producer. Default: at random. Fix it to fence an older instance: whoever begins later takes over. */
+  /** Names the producer. Default: a random name. Under a fixed name the instance that begins later takes over. */
   readonly producerId?: string | undefined;
   /**
    * The fencing number, 0 or more. Default: one more than the last of this name, which the server is asked for. A publisher
