@@ -1,22 +1,8 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
-import { callCommand } from "./call.js";
 import type { CommandContext, GlobalOptions } from "./command-context.js";
-import { consumeCommand } from "./consume.js";
 import { errorText } from "./error-text.js";
-import { explainCommand } from "./explain.js";
-import { exportCommand } from "./export.js";
-import { followCommand } from "./follow.js";
-import { healthCommand } from "./health.js";
-import { importCommand } from "./import.js";
 import { CommandError, OutputClosedError, processOutput } from "./output.js";
-import { parkedCommand } from "./parked.js";
-import { publishCommand } from "./publish.js";
-import { readCommand } from "./read.js";
-import { getCommand, listCommand, watchCommand } from "./state.js";
-import { streamsCommand } from "./streams.js";
-import { subscriptionCommand } from "./subscription.js";
-import { topicCommand } from "./topic.js";
 
 /** What a shell calls a process that a signal ended: 128 and the signal's number. */
 const signalCodes = { SIGINT: 130, SIGTERM: 143 } as const;
@@ -41,8 +27,8 @@ export async function runProgram(args: readonly string[]): Promise<number> {
   const interrupted = new AbortController();
   const context: CommandContext = { output, signal: interrupted.signal };
   let exitCode = 0;
-  const program = createProgram(context);
-  const isServing = args[0] === "serve";
+  const program = await createProgram(context, args);
+  const isServing = commandName(args) === "serve";
   if (isServing) {
     // Only this command needs the server's code, and signals are its own business.
     const { addServeCommand } = await import("./serve.js");
@@ -62,7 +48,31 @@ export async function runProgram(args: readonly string[]): Promise<number> {
   return exitCode === 0 ? Number(process.exitCode ?? 0) : exitCode;
 }
 
-function createProgram(context: CommandContext): Command {
+/** In the order of the help. */
+const commands: Readonly<Record<string, () => Promise<(context: CommandContext) => Command>>> = {
+  topic: async () => (await import("./topic.js")).topicCommand,
+  publish: async () => (await import("./publish.js")).publishCommand,
+  read: async () => (await import("./read.js")).readCommand,
+  follow: async () => (await import("./follow.js")).followCommand,
+  get: async () => (await import("./state.js")).getCommand,
+  list: async () => (await import("./state.js")).listCommand,
+  watch: async () => (await import("./state.js")).watchCommand,
+  import: async () => (await import("./import.js")).importCommand,
+  export: async () => (await import("./export.js")).exportCommand,
+  explain: async () => (await import("./explain.js")).explainCommand,
+  subscription: async () => (await import("./subscription.js")).subscriptionCommand,
+  consume: async () => (await import("./consume.js")).consumeCommand,
+  parked: async () => (await import("./parked.js")).parkedCommand,
+  streams: async () => (await import("./streams.js")).streamsCommand,
+  call: async () => (await import("./call.js")).callCommand,
+  health: async () => (await import("./health.js")).healthCommand,
+};
+
+/**
+ * Knows the command that the arguments name, or all where they name none, for the help. To load what all of them need (files,
+ * tables, types of messages) takes longer than most of them take to run.
+ */
+async function createProgram(context: CommandContext, args: readonly string[]): Promise<Command> {
   const program = new Command("millrace")
     .description("Durable, ordered gRPC streams on the Postgres you already run")
     .version(packageVersion(), "--version")
@@ -70,26 +80,17 @@ function createProgram(context: CommandContext): Command {
       new Option("--address <host:port>", "where the server is").env("MILLRACE_ADDRESS").default("127.0.0.1:50051"),
     )
     .option("--json", "print JSON lines, as is done when the output is no terminal");
-  const commands = [
-    topicCommand(context),
-    publishCommand(context),
-    readCommand(context),
-    followCommand(context),
-    getCommand(context),
-    listCommand(context),
-    watchCommand(context),
-    importCommand(context),
-    exportCommand(context),
-    explainCommand(context),
-    subscriptionCommand(context),
-    consumeCommand(context),
-    parkedCommand(context),
-    streamsCommand(context),
-    callCommand(context),
-    healthCommand(context),
-  ];
-  for (const command of commands) program.addCommand(command);
+  const name = commandName(args);
+  const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  const loading = name === "serve" ? [] : load === undefined ? Object.values(commands) : [load];
+  for (const loadCommand of loading) program.addCommand((await loadCommand())(context));
   return program;
+}
+
+/** The first argument that is no global option. */
+function commandName(args: readonly string[]): string {
+  const at = args.findIndex((arg, index) => !arg.startsWith("-") && args[index - 1] !== "--address");
+  return args[at] ?? "";
 }
 
 /** Commander would end the process itself; then nothing would be flushed. Subcommands that are added do not inherit. */
