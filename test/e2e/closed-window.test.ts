@@ -1,11 +1,11 @@
 import { afterEach, describe, test } from "vitest";
-import { onEmbedded } from "../support/database.js";
+import { onPostgres } from "../support/database.js";
 import { killServerProcesses } from "../support/server-process.js";
 import { closeWindows } from "./closed-window.js";
 
 afterEach(killServerProcesses);
 
-describe.each(onEmbedded)("on %s", (kind) => {
+describe.each(onPostgres)("on %s", (kind) => {
   // What the ten miss is 120 MB: a server that kept it for them would grow by more than it may.
   test(
     "followers whose windows are closed cost no memory, hold nobody up, and get everything once they read",

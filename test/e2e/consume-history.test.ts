@@ -4,7 +4,7 @@ import { consumeThroughKills } from "./consume-history.js";
 
 afterAll(killServerProcesses);
 
-const size = { records: 500, seed: 1, serverKills: 1, postgresKills: 0 };
+const size = { records: 300, seed: 1, serverKills: 1, postgresKills: 0 };
 
 // Much of their time they wait for a lease to end.
 test.concurrent.each([

@@ -4,7 +4,7 @@ import { changeWindows, loseNoPermits } from "./consume-windows.js";
 
 afterAll(killServerProcesses);
 
-const size = { changes: 300, verdicts: 3000, seed: 1 };
+const size = { changes: 100, verdicts: 1000, seed: 1 };
 
 test.concurrent(
   "a consumer of a keyed subscription never has more than its window, which it changes again and again",

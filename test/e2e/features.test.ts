@@ -29,6 +29,6 @@ describe.each(onPostgres)("Features on %s", (kind) => {
 // The same statement on both; the soak kills both.
 test(
   "Features on embedded, are the latest of the log's, when serve was killed while they were published",
-  () => killServersOfState("embedded", { kills: 1, records: 3000, random: seededRandom(3) }),
+  () => killServersOfState("embedded", { kills: 1, records: 1000, random: seededRandom(3) }),
   120_000,
 );

@@ -6,7 +6,7 @@ import { killPostgresServers, killPublishers, killServers } from "./kills.js";
 
 afterEach(killServerProcesses);
 
-const options = () => ({ kills: 1, records: 3000, random: seededRandom(1) });
+const options = () => ({ kills: 1, records: 1000, random: seededRandom(1) });
 
 describe.each(databaseKinds)("on %s", (kind) => {
   test(

@@ -3,7 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type ServerProcess, startServerProcess } from "../support/server-process.js";
+import { createTestDatabase, type TestDatabase } from "../support/database.js";
+import { databaseArguments, type ServerProcess, startServerProcess } from "../support/server-process.js";
 
 /**
  * The README is executed: every `console` block runs against a fresh server, in order, and prints what it shows. Times,
@@ -28,13 +29,17 @@ const steps: Step[] = blocks.flatMap((block) =>
     }),
 );
 
+let database: TestDatabase;
 let server: ServerProcess;
 const folder = mkdtempSync(join(tmpdir(), "millrace-readme-"));
 beforeAll(async () => {
-  server = await startServerProcess(["--listen", "127.0.0.1:0", "--data", folder, "--log-level", "warn"]);
+  database = await createTestDatabase("embedded");
+  const on = databaseArguments(database.connection);
+  server = await startServerProcess(["--listen", "127.0.0.1:0", ...on, "--log-level", "warn"]);
 });
 afterAll(async () => {
   await server.stop();
+  await database.drop();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -44,6 +49,8 @@ function run(command: string): Promise<string> {
     .replaceAll("127.0.0.1:50051", server.address)
     // As make does once all is built, which must not change while tests run.
     .replace(/^make -s example NAME=([\w-]+)$/, `node examples/.build/$1/main.js --address ${server.address}`)
+    // What npx finds; that it finds it, the first health tells.
+    .replaceAll("npx millrace ", command === "npx millrace health" ? "npx millrace " : "node_modules/.bin/millrace ")
     // A follow does not end by itself: the reader presses Ctrl-C.
     .replace(/^(?=buf-curl .*Follow$)/, "timeout -s INT 2 ")
     .replaceAll("buf-curl", "node_modules/.bin/buf curl --protocol grpc --http2-prior-knowledge");

@@ -10,7 +10,7 @@ let database: TestDatabase;
 let folder: string;
 
 beforeEach(async () => {
-  database = await createTestDatabase("embedded");
+  database = await createTestDatabase("postgres");
   folder = await mkdtemp(join(tmpdir(), "millrace-logs-"));
 });
 

@@ -6,7 +6,7 @@ import { runExample } from "./run-example.js";
 let database: TestDatabase;
 
 beforeEach(async () => {
-  database = await createTestDatabase("embedded");
+  database = await createTestDatabase("postgres");
 });
 
 afterEach(async () => {
@@ -16,7 +16,7 @@ afterEach(async () => {
 
 test("orders adds up each order once, though a worker is killed, and any number of times", async () => {
   const server = await startServerProcess([...databaseArguments(database.connection), "--listen", "127.0.0.1:0"]);
-  for (const orders of [60, 40]) {
+  for (const orders of [40, 20]) {
     const args = `--orders ${orders} --kills 1 --json`.split(" ");
     const { stdout, stderr, code } = await runExample("orders", ["--address", server.address, ...args]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
