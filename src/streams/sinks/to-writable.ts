@@ -97,9 +97,9 @@ class WritableSink {
       await this.#woken();
       return;
     }
-    // Refused for good. An error that says why comes within this turn; if it does not, the writable closed silently.
+    // Refused for good. Where nobody says why within this turn, it closes silently, or tells its error once it is closed.
     await yieldToEventLoop();
-    if (this.#failure === undefined) throw new WritableClosedError();
+    if (this.#failure === undefined) throw this.#writable.errored ?? new WritableClosedError();
   }
 
   async #finish(): Promise<void> {

@@ -148,6 +148,21 @@ describe("toWritable", () => {
     await expect(toWritable(items(), silent)).rejects.toThrow(WritableClosedError);
   });
 
+  test("rejects with the error of a writable that takes long to close, and tells it only then", async () => {
+    const full = new Error("no space left");
+    let close = () => {};
+    const closing = new Writable({
+      objectMode: true,
+      write: (_item, _encoding, callback) => callback(full),
+      destroy: (error, callback) => {
+        close = () => callback(error);
+      },
+    });
+    // It has failed when the third item comes, and its "error" comes with its "close".
+    await expect(toWritable(range(0, 5), closing)).rejects.toBe(full);
+    close();
+  });
+
   test("rejects with what the source throws, and destroys the writable instead of ending it", async () => {
     const gate = new Gate();
     gate.isFree = true;
