@@ -1,10 +1,11 @@
 import type { ProducerStamp } from "../core/index.js";
 import { AppendRequest, type AppendResponse, RecordServiceService } from "../gen/millrace/v1/record_service.js";
-import { backoff, sleep } from "../streams/index.js";
+import { backoff } from "../streams/index.js";
 import type { RecordInput } from "../wire/index.js";
 import { clientError, ConflictError, isTransient } from "./client-error.js";
 import type { Connection, MethodShape, UnaryOptions } from "./connection.js";
 import { encodeRecord } from "./record-batch.js";
+import { retryBackoff } from "./retry-backoff.js";
 import { wholeNumber } from "./start.js";
 
 export interface AppendOptions extends UnaryOptions {
@@ -47,7 +48,7 @@ export async function appendBatch(
   const timeoutMs = options.timeoutMs ?? connection.timeoutMs;
   const { timers } = connection;
   const deadlineMs = timers.monotonicMs() + timeoutMs;
-  const waits = backoff();
+  const waits = backoff(retryBackoff());
   let lost: unknown;
   for (;;) {
     try {
@@ -62,7 +63,7 @@ export async function appendBatch(
       const delayMs = Math.max(waits.next(), error.retryDelayMs ?? 0);
       if (timers.monotonicMs() + delayMs >= deadlineMs) throw error;
       lost = error;
-      await sleep(delayMs, timers, options.signal);
+      await connection.waitToRetry(delayMs, options.signal);
     }
   }
 }

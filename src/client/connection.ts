@@ -5,7 +5,8 @@ import {
   credentials as channelCredentials,
   Metadata,
 } from "@grpc/grpc-js";
-import { systemTimers, type Timers } from "../streams/index.js";
+import { sleep, systemTimers, type Timers } from "../streams/index.js";
+import { ChannelWatch } from "./channel-watch.js";
 import { clientError, errorOfStatus, withAbortReason } from "./client-error.js";
 import { openCall, type StreamingCall } from "./streaming-call.js";
 
@@ -42,11 +43,14 @@ export interface MethodShape<Request, Response> {
 /** The longest delay of a timer, and the most milliseconds that the header takes, of eight digits. */
 const timerMsMax = 2 ** 31 - 1;
 const headerMsMax = 99_999_999;
+/** Clients that lost a server together come back to it within so long, and not all at once. */
+const returnSpreadMs = 500;
 
 /** One channel to one server; all calls of a client share it. */
 export class Connection {
   readonly address: string;
   readonly #client: Client;
+  readonly #watch: ChannelWatch;
   /** Time limit of unary calls, in milliseconds. */
   readonly timeoutMs: number;
   /** What every wait of the client is measured by. */
@@ -58,6 +62,7 @@ export class Connection {
     this.timeoutMs = options.timeoutMs ?? 30_000;
     const credentials = options.credentials ?? channelCredentials.createInsecure();
     this.#client = new Client(this.address, credentials, channelOptions(options));
+    this.#watch = new ChannelWatch(this.#client);
   }
 
   /**
@@ -114,6 +119,41 @@ export class Connection {
     });
   }
 
+  /**
+   * Waits before another try: for `delayMs`; or, while the server is away, until there is a connection to it again, and a
+   * moment more, so that those who lost it together do not come back together. Rejects with the signal's reason.
+   */
+  waitToRetry(delayMs: number, signal?: AbortSignal): Promise<void> {
+    if (this.#watch.connect()) return sleep(delayMs, this.timers, signal);
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted === true) {
+        reject(signal.reason);
+        return;
+      }
+      const endsAt = this.timers.monotonicMs() + delayMs;
+      const stop = () => {
+        forget();
+        cancelTimer();
+        signal?.removeEventListener("abort", onAbort);
+      };
+      const onAbort = () => {
+        stop();
+        reject(signal?.reason);
+      };
+      const over = () => {
+        stop();
+        resolve();
+      };
+      let cancelTimer = this.timers.startTimer(delayMs, over);
+      const forget = this.#watch.onConnected(() => {
+        cancelTimer();
+        const leftMs = Math.max(0, endsAt - this.timers.monotonicMs());
+        cancelTimer = this.timers.startTimer(Math.min(leftMs, Math.random() * returnSpreadMs), over);
+      });
+      signal?.addEventListener("abort", onAbort, { once: true });
+    });
+  }
+
   /** Closes the channel; calls under way end in CANCELLED or UNAVAILABLE. */
   close(): void {
     this.#client.close();
@@ -135,9 +175,9 @@ function channelOptions(options: ConnectionOptions): ChannelOptions {
     "grpc.enable_retries": 0,
     // A record of 1 MiB with its message around it is far below; 0 topics can make the server send more than 4 MiB.
     "grpc.max_receive_message_length": 8 * 1_048_576,
-    // Calls that fail while the channel waits fail at once; ours wait by `backoff`, so the channel need not wait long.
+    // Calls that fail while the channel waits fail at once; ours wait for it, so it looks often: back within two seconds.
     "grpc.initial_reconnect_backoff_ms": 100,
-    "grpc.max_reconnect_backoff_ms": 2000,
+    "grpc.max_reconnect_backoff_ms": 1000,
     // Clients of one process to one address do not share a session: each has its own window and its own close.
     "grpc.use_local_subchannel_pool": 1,
     ...options.channelOptions,

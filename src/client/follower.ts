@@ -84,7 +84,7 @@ export function followTopic(connection: Connection, topic: string, options: Foll
     // A server that says hello and breaks off again must not be called every 100 ms.
     isProgress: (message) => message.records.length > 0 || eventOf(message)?.type === "heartbeat",
     onReconnecting: (event) => options.onEvent?.(event),
-    timers: connection.timers,
+    connection,
     silenceMs: options.silenceMs ?? 45_000,
     backoff: options.backoff,
     giveUpAfterMs: options.giveUpAfterMs,

@@ -21,7 +21,7 @@ export interface PublisherOptions {
   readonly epoch?: number | undefined;
   /** Told when the way to the server is lost, and when it is tried again. */
   readonly onEvent?: ((event: Reconnecting) => void) | undefined;
-  /** Waits between tries: full jitter, 100 ms doubling to 30 s unless told otherwise. */
+  /** Waits between tries: full jitter, 100 ms doubling to 5 s unless told otherwise. Less when the server is back. */
   readonly backoff?: BackoffOptions | undefined;
 }
 

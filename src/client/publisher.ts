@@ -2,16 +2,7 @@ import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import { defaultLimits } from "../core/index.js";
 import type { PublishResponse } from "../gen/millrace/v1/record_service.js";
-import {
-  abortable,
-  type Backoff,
-  backoff,
-  deferred,
-  forEach,
-  type Permit,
-  Semaphore,
-  sleep,
-} from "../streams/index.js";
+import { abortable, type Backoff, backoff, deferred, forEach, type Permit, Semaphore } from "../streams/index.js";
 import type { RecordInput } from "../wire/index.js";
 import { type ClientError, clientError, isTransient } from "./client-error.js";
 import type { Connection } from "./connection.js";
@@ -19,6 +10,7 @@ import { Outbox } from "./outbox.js";
 import type { PublishAllOptions, PublisherOptions, PublishTotals } from "./publisher-options.js";
 import { generationTaken, newGeneration } from "./producer-generation.js";
 import { runPublishSession } from "./publish-session.js";
+import { retryBackoff } from "./retry-backoff.js";
 import {
   type Acknowledgement,
   BatchBuilder,
@@ -89,7 +81,7 @@ export class Publisher {
       batchRecords: Math.min(options.batchRecords ?? 500, defaultLimits.batchRecords),
       batchBytes: Math.min(options.batchBytes ?? 262_144, defaultLimits.batchBytes),
     });
-    this.#waits = backoff(options.backoff);
+    this.#waits = backoff(retryBackoff(options.backoff));
     // Any number of flushes share this signal.
     setMaxListeners(0, this.#stopped.signal);
     this.#running = this.#run();
@@ -280,7 +272,7 @@ export class Publisher {
           this.#attempt += 1;
           const delayMs = Math.max(this.#waits.next(), error.retryDelayMs ?? 0);
           this.#options.onEvent?.({ type: "reconnecting", attempt: this.#attempt, delayMs, reason: error });
-          await sleep(delayMs, this.#connection.timers, signal);
+          await this.#connection.waitToRetry(delayMs, signal);
         }
       }
     } catch (error) {

@@ -74,7 +74,7 @@ export function readTopic(connection: Connection, topic: string, options: ReadOp
     open,
     isProgress: (message) => message.records.length > 0,
     onReconnecting: (event) => options.onEvent?.(event),
-    timers: connection.timers,
+    connection,
     silenceMs: undefined,
     backoff: options.backoff,
     giveUpAfterMs: options.giveUpAfterMs ?? giveUpAfterMs,

@@ -7,9 +7,10 @@ import {
   type Source,
   type Stream,
   TimeoutError,
-  type Timers,
 } from "../streams/index.js";
+import type { Connection } from "./connection.js";
 import { clientError, type ClientError, isTransient } from "./client-error.js";
+import { retryBackoff } from "./retry-backoff.js";
 import type { StreamingCall } from "./streaming-call.js";
 
 /** The way to the server was lost, and is tried again after a while. */
@@ -23,7 +24,10 @@ export interface Reconnecting {
 
 /** How a stream comes back after a failure. */
 export interface ResumeOptions {
-  /** Waits between tries: full jitter, 100 ms doubling to 30 s unless told otherwise. */
+  /**
+   * Waits between tries: full jitter, 100 ms doubling to 5 s unless told otherwise. When there was no connection, and there
+   * is one again, a wait ends within half a second.
+   */
   readonly backoff?: BackoffOptions | undefined;
   /** Fail when nothing came for so long because of failures, in milliseconds. 0: at the first failure. */
   readonly giveUpAfterMs?: number | undefined;
@@ -37,8 +41,8 @@ export interface ResumingOptions<Message> extends ResumeOptions {
   readonly onReconnecting: (event: Reconnecting) => void;
   /** A call that is asked for a message and gives none for so long is taken for dead, in milliseconds. */
   readonly silenceMs: number | undefined;
-  /** The connection's. Default: the process's clock. */
-  readonly timers?: Timers | undefined;
+  /** Whose clock measures the waits, and which ends them when the server is there again. */
+  readonly connection: Pick<Connection, "timers" | "waitToRetry">;
   /** Ends the stream with its reason. */
   readonly signal: AbortSignal | undefined;
 }
@@ -54,8 +58,9 @@ export function resumingMessages<Message>(options: ResumingOptions<Message>): St
       return call === undefined ? [] : messagesOf(call, options);
     },
     {
-      ...options.backoff,
-      timers: options.timers,
+      ...retryBackoff(options.backoff),
+      timers: options.connection.timers,
+      wait: (delayMs, waiting) => options.connection.waitToRetry(delayMs, waiting),
       whenEnded: "end",
       isRetryable: isTransient,
       delayOf: (error) => (isTransient(error) ? error.retryDelayMs : undefined),
@@ -74,7 +79,7 @@ export function resumingMessages<Message>(options: ResumingOptions<Message>): St
 
 function messagesOf<Message>(
   call: StreamingCall<never, Message>,
-  { silenceMs, timers }: Pick<ResumingOptions<Message>, "silenceMs" | "timers">,
+  { silenceMs, connection: { timers } }: Pick<ResumingOptions<Message>, "silenceMs" | "connection">,
 ): Source<Message> {
   const messages = fromPull<Message>({
     async pull(signal) {

@@ -15,6 +15,7 @@ export interface Transport extends Pick<ServerUnaryCall<unknown, unknown>, "meta
 export interface CallEnvironment {
   readonly path: string;
   readonly isQuiet: boolean;
+  readonly hearsWhileDraining: boolean;
   readonly streams: LiveStreams;
   readonly metrics: Metrics;
   readonly logger: Logger;
@@ -36,16 +37,21 @@ const deadlineSlackMs = 5;
  *     └──the handler is done or throws──▶ ended
  *
  * `signal` aborts on the way to gone and to draining, `gone` only on the way to gone: a draining stream may still send.
+ * `unheard` aborts when nothing more is taken from the client: as `signal` does, or later, where a method hears verdicts
+ * while the node drains.
  */
 export class Call implements CallContext {
   readonly signal: AbortSignal;
   /** Aborts when nobody is left to send to. */
   readonly gone: AbortSignal;
+  /** Aborts when no request is taken any more. */
+  readonly unheard: AbortSignal;
   readonly stream: LiveStream;
   readonly metadata: Metadata;
   position: Position | undefined;
   readonly #abort = new AbortController();
   readonly #lost = new AbortController();
+  readonly #deaf = new AbortController();
   readonly #transport: Transport;
   readonly #environment: CallEnvironment;
   readonly #startedAtMs: number;
@@ -61,6 +67,7 @@ export class Call implements CallContext {
     this.#environment = environment;
     this.signal = this.#abort.signal;
     this.gone = this.#lost.signal;
+    this.unheard = this.#deaf.signal;
     this.metadata = transport.metadata;
     this.stream = environment.streams.open(transport.getPeer(), environment.path);
     environment.metrics.callsStarted.inc({ method: environment.path });
@@ -102,6 +109,12 @@ export class Call implements CallContext {
   /** The node wants this stream to end; `reason` is what its client is told. */
   drain(reason: MillraceError): void {
     this.#abort.abort(reason);
+    if (!this.#environment.hearsWhileDraining) this.stopHearing();
+  }
+
+  /** What the client says from now on is not taken. */
+  stopHearing(): void {
+    this.#deaf.abort(this.signal.reason);
   }
 
   /** The transport does not take messages any more. */
@@ -191,6 +204,7 @@ export class Call implements CallContext {
     const reason = new MillraceError("call-ended", text, { cause });
     this.#lost.abort(reason);
     this.#abort.abort(reason);
+    this.#deaf.abort(reason);
   }
 
   readonly #onCancelled = (): void => {

@@ -20,8 +20,13 @@ export interface Calls {
   open(transport: Transport, path: string, kind: "unary" | "stream", options?: MethodOptions): Call;
   /** Takes in what a handler does: grpc-js calls handlers without awaiting them (grpc-js.md #5). */
   readonly tasks: TaskTracker;
-  /** Ends every stream with UNAVAILABLE and the position to resume from, and refuses new calls. Unary ones finish. */
+  /**
+   * Ends every stream with UNAVAILABLE and the position to resume from, and refuses new calls. Unary ones finish, and
+   * consumers settle what they have.
+   */
   drain(): void;
+  /** Later: what consumers have not settled by now, they do not settle here. */
+  stopHearing(): void;
 }
 
 export function createCalls({ liveStreams, metrics, logger, clock }: CallsOptions): Calls {
@@ -32,9 +37,10 @@ export function createCalls({ liveStreams, metrics, logger, clock }: CallsOption
   let drainReason: MillraceError | undefined;
   return {
     tasks: trackTasks((error) => logger.error({ err: error }, "A call's handler failed")),
-    open(transport, path, kind, { isQuiet = false, servesWhileDraining = false } = {}) {
+    open(transport, path, kind, { isQuiet = false, hearsWhileDraining = false, servesWhileDraining = false } = {}) {
       const registry = kind === "stream" ? liveStreams : unlisted;
-      const call = new Call(transport, { path, isQuiet, streams: registry, metrics, logger, clock, onEnd });
+      const environment = { path, isQuiet, hearsWhileDraining, streams: registry, metrics, logger, clock, onEnd };
+      const call = new Call(transport, environment);
       if (kind === "stream") streams.add(call);
       if (drainReason !== undefined && !servesWhileDraining) call.drain(drainReason);
       return call;
@@ -45,6 +51,9 @@ export function createCalls({ liveStreams, metrics, logger, clock }: CallsOption
         retryDelayMs: drainRetryMs,
       });
       for (const call of streams) call.drain(drainReason);
+    },
+    stopHearing() {
+      for (const call of streams) call.stopHearing();
     },
   };
 }

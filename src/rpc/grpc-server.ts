@@ -54,8 +54,8 @@ export interface GrpcServer {
   /** Binds HOST:PORT, plaintext, and serves. Port 0 takes any. Resolves with the address that it got. */
   listen(address: string): Promise<string>;
   /**
-   * Stops serving: says NOT_SERVING, ends every stream with the position to resume from, lets calls finish for
-   * `graceMs`, then cuts what is left. Never rejects, and a second call gets the first one's promise.
+   * Stops serving: says NOT_SERVING, ends every stream with the position to resume from, lets calls finish and consumers
+   * settle what they have for `graceMs`, then cuts what is left. Never rejects, and a second call gets the first one's promise.
    */
   drain(graceMs: number): Promise<DrainOutcome>;
 }
@@ -64,6 +64,9 @@ export interface DrainOutcome {
   /** Something did not end by itself within the grace: streams whose clients had stopped reading end in CANCELLED. */
   readonly wasForced: boolean;
 }
+
+/** What is left of a drain's grace when consumers are not heard any more, in milliseconds. */
+const confirmMs = 500;
 
 /** Said to serve, and reflected on, apart from our own. */
 const borrowedServices = [
@@ -102,7 +105,10 @@ export function createGrpcServer(parts: GrpcServerParts): GrpcServer {
     // Watchers of the health get to hear it before their streams end, too.
     await yieldToEventLoop();
     calls.drain();
+    // What is settled by then can be written and confirmed in what is left.
+    const cancelTimer = clock.startTimer(graceMs - Math.min(confirmMs, graceMs / 2), () => calls.stopHearing());
     const wasForced = await shutDown(server, clock, graceMs);
+    cancelTimer();
     // What was cut releases what it holds before the engine is closed under it.
     await released(calls, clock, parts.logger);
     return { wasForced };

@@ -32,6 +32,11 @@ export interface StreamShape<Request, Response> extends MethodShape<Request, Res
 export interface MethodOptions {
   /** Health and reflection are asked all day: their calls are logged at debug level. */
   readonly isQuiet?: boolean;
+  /**
+   * Its requests go on while the node drains, until little of the grace is left: they settle what was delivered. Those of
+   * other methods end at once.
+   */
+  readonly hearsWhileDraining?: boolean;
   /** Health goes on answering while the node drains. */
   readonly servesWhileDraining?: boolean;
 }

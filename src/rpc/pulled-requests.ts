@@ -46,7 +46,8 @@ export interface PulledRequests<Request> extends AsyncIterableIterator<Request, 
 
 /**
  * The requests of a call. `next()` rejects when the client is gone or its request cannot be decoded, and gives the end
- * after the half-close, `return()`, and when the node drains: what was not taken yet is not taken any more.
+ * after the half-close, `return()`, and when the call is not heard any more, as when the node drains: what was not taken
+ * yet is not taken any more.
  */
 export function pulledRequests<Request>(metadata: Metadata, call: Call): PulledRequests<Request> {
   const source = sources.get(metadata);
@@ -102,10 +103,10 @@ class RequestSource {
   async take(call: Call): Promise<Received<unknown> | undefined> {
     if (this.#waiting !== undefined) throw new Error("Cannot take a request: one is being waited for");
     call.gone.throwIfAborted();
-    if (this.isAtEnd || call.isDraining) return undefined;
+    if (this.isAtEnd || call.unheard.aborted) return undefined;
     const waiting = deferred<Received<unknown> | undefined>();
-    const onAbort = () => (call.isDraining ? waiting.resolve(undefined) : waiting.reject(call.gone.reason));
-    call.signal.addEventListener("abort", onAbort);
+    const onAbort = () => (call.gone.aborted ? waiting.reject(call.gone.reason) : waiting.resolve(undefined));
+    call.unheard.addEventListener("abort", onAbort);
     this.#waiting = waiting;
     // A consumer is always ready for another message: what keeps its deliveries says more.
     if (call.stream.waiting === "nothing") call.stream.waitFor("client-message");
@@ -113,7 +114,7 @@ class RequestSource {
       this.#startRead();
       return await waiting.promise;
     } finally {
-      call.signal.removeEventListener("abort", onAbort);
+      call.unheard.removeEventListener("abort", onAbort);
       this.#waiting = undefined;
       // The method may have said meanwhile what it waits for.
       if (call.stream.waiting === "client-message") call.stream.waitFor("nothing");

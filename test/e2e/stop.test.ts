@@ -4,6 +4,7 @@ import pg from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { createClient, type MillraceClient } from "../../src/index.js";
 import { createTestDatabase, type TestDatabase } from "../support/database.js";
+import { deferred } from "../../src/streams/index.js";
 import { openProxy } from "../support/database-proxy.js";
 import { killServerProcesses, type ServerProcess, startServerProcess } from "../support/server-process.js";
 
@@ -24,8 +25,8 @@ describe("SIGTERM", () => {
   });
   afterAll(() => database?.drop());
 
-  async function start(databaseUrl: string): Promise<ServerProcess> {
-    const args = ["--listen", "127.0.0.1:0", "--database-url", databaseUrl, "--drain-grace-ms", String(graceMs)];
+  async function start(databaseUrl: string, drainMs = graceMs, listen = "127.0.0.1:0"): Promise<ServerProcess> {
+    const args = ["--listen", listen, "--database-url", databaseUrl, "--drain-grace-ms", String(drainMs)];
     const server = await startServerProcess(args);
     millrace = createClient({ address: server.address });
     return server;
@@ -54,6 +55,57 @@ describe("SIGTERM", () => {
       await lost;
       await proxy.close();
     }
+  });
+
+  test("with records in hand, hears their verdicts, delivers no more, and nothing of it comes again", async () => {
+    const server = await start(url, 20_000);
+    const client = millrace as MillraceClient;
+    const texts = Array.from({ length: 8 }, (_, index) => ({ text: String(index) }));
+    await client.append("in-hand", texts);
+    await client.subscriptions.create("in-hand", { topic: "in-hand", start: "earliest" });
+    const begun: string[] = [];
+    const gate = deferred<void>();
+    const over = new AbortController();
+    const consuming = client
+      .consume("in-hand", { window: { records: 4 }, signal: over.signal })
+      .forEach(async ({ record, attempt }) => {
+        begun.push(`${record.offset}/${attempt}`);
+        await gate.promise;
+      })
+      .catch((error: unknown) => error);
+    await expect.poll(() => begun).toEqual(["0/1"]);
+    const stopped = server.stop();
+    await expect.poll(() => server.lines.at(-1)).toContain("draining");
+    gate.resolve();
+    expect(await stopped).toBe(0);
+    expect(server.lines.at(-1)).toBe("Stopped");
+    expect(begun).toEqual(["0/1", "1/1", "2/1", "3/1"]);
+    await start(url, graceMs, server.address);
+    await expect.poll(() => begun.length, { timeout: 10_000 }).toBe(8);
+    expect(begun.slice(4)).toEqual(["4/1", "5/1", "6/1", "7/1"]);
+    over.abort();
+    await consuming;
+    client.close();
+  });
+
+  test("with records in hand that nobody settles, ends within its grace", async () => {
+    const server = await start(url);
+    const client = millrace as MillraceClient;
+    await client.append("kept", [{ text: "a" }]);
+    await client.subscriptions.create("kept", { topic: "kept", start: "earliest" });
+    const over = new AbortController();
+    let attempt = 0;
+    const consuming = client
+      .consume("kept", { signal: over.signal })
+      .forEach(async ({ signal, ...delivery }) => {
+        attempt = delivery.attempt;
+        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      })
+      .catch((error: unknown) => error);
+    await expect.poll(() => attempt).toBe(1);
+    await expectEnd(server, "Stopped");
+    over.abort();
+    await consuming;
   });
 
   test("with an append that waits for a lock", async () => {

@@ -257,7 +257,7 @@ export class Consumer implements Consumption {
       // A server that starts calls and breaks off must not be called every 100 ms.
       isProgress: ({ records, event }) => records.length > 0 || event?.$case === "heartbeat",
       onReconnecting: (event) => this.#onReconnecting(event),
-      timers: this.#connection.timers,
+      connection: this.#connection,
       silenceMs,
       backoff,
       giveUpAfterMs,

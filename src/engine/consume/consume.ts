@@ -96,6 +96,8 @@ class ConsumeCall {
     this.#allowance = parts.pageBudget.forStream();
     this.#gone = untilGone(call.signal, this.#left.signal);
     this.#heartbeatMs = this.#nextHeartbeatMs();
+    // It is handed nothing more then.
+    call.signal.addEventListener("abort", () => call.consumer.wake(), { once: true, signal: this.#left.signal });
     const { topic } = call.membership;
     call.stream.topic = topic.name;
     call.stream.measureLag(() => {
@@ -164,9 +166,12 @@ class ConsumeCall {
       if (this.#refusal !== undefined) throw this.#refusal;
       if (consumer.failure !== undefined) throw consumer.failure;
       const { version } = consumer;
-      if (this.#isHalfClosed && (this.#call.isStored || this.#call.signal.aborted)) return this.#farewell();
+      const isDraining = this.#call.signal.aborted;
+      if (this.#isHalfClosed && (this.#call.isStored || isDraining)) return this.#farewell();
+      // A node that drains waits for what it delivered to be settled, and delivers nothing more.
+      if (isDraining && consumer.held.records === 0) return this.#farewell();
       this.#grant ??= this.#allowance.take();
-      const handed = group.take(consumer, this.#grant.bytes);
+      const handed = isDraining ? undefined : group.take(consumer, this.#grant.bytes);
       const confirmed = consumer.takeConfirmed();
       const event = consumer.takeEvent();
       if (handed !== undefined || confirmed !== undefined || event !== undefined) {

@@ -14,6 +14,7 @@ import type {
   ConsumeRequest_Acknowledgement,
   Window as WindowMessage,
 } from "../../gen/millrace/v1/subscription_service.js";
+import { abortable } from "../../streams/index.js";
 import type { CallContext } from "../method.js";
 import { decodeStart } from "../read-requests.js";
 import { checkConsumerName, checkReason } from "../validate.js";
@@ -32,10 +33,9 @@ export async function openedConsume(
   messages: AsyncIterator<ConsumeRequest, undefined>,
   context: Pick<CallContext, "stream" | "signal">,
 ): Promise<OpenedConsume> {
-  const first = await messages.next();
+  // Who has said nothing has nothing to settle: a node that drains does not wait for it.
+  const first = await abortable(messages.next(), context.signal);
   if (first.done === true) {
-    // The requests end when the node drains, too.
-    context.signal.throwIfAborted();
     throw invalidArgument("subscription", "the first message must name a subscription or a topic, and none came");
   }
   const opening = decodeOpening(first.value, context.stream.peer);

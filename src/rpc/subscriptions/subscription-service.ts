@@ -83,6 +83,7 @@ export function subscriptionService(calls: Calls, engine: SubscriptionEngine, li
         if (opening.kind === "ephemeral") context.stream.topic = opening.topic;
         return engine.consume(opening, requests, context.stream, context.signal);
       },
+      { hearsWhileDraining: true },
     ),
     unary(calls, commitShape(limits), (command, { signal }) => engine.commit(command, signal)),
     unary(calls, { ...Shapes.listParkedRecords, responseSerialize: encodeParkedPage }, (request) =>

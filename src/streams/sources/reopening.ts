@@ -36,6 +36,11 @@ export interface ReopeningOptions<T> extends BackoffOptions {
   readonly isProgress?: ((item: T) => boolean) | undefined;
   /** Gives up when a wait would end later than so many milliseconds after the first loss since the last progress. */
   readonly giveUpAfterMs?: number | undefined;
+  /**
+   * Waits before the next source: for `delayMs`, or less, if it hears that the way is free again. Rejects with the signal's
+   * reason when that aborts. Default: a timer.
+   */
+  readonly wait?: ((delayMs: number, signal: AbortSignal) => Promise<void>) | undefined;
   /** What waits and `giveUpAfterMs` are measured by. Default: the process's clock. */
   readonly timers?: Timers | undefined;
 }
@@ -128,8 +133,12 @@ export class Reopening<T> extends Stage<T> {
     // Told outside of the poll, so that whoever hears of it may close the stream.
     await Promise.resolve();
     if (!this.isOver) this.#policy.onReopening?.({ ...loss, attempt: this.#attempt, delayMs });
-    if (!this.isOver) await sleep(delayMs, this.#timers, this.#controller.signal);
+    if (!this.isOver) await this.#wait(delayMs, this.#controller.signal);
     return PENDING;
+  }
+
+  #wait(delayMs: number, signal: AbortSignal): Promise<void> {
+    return this.#policy.wait?.(delayMs, signal) ?? sleep(delayMs, this.#timers, signal);
   }
 
   /** How long to wait; `undefined` when it is time to give up. */

@@ -1,0 +1,110 @@
+/** How soon clients are back after their server was down, and whether they all come at once. */
+
+import { setTimeout as delay } from "node:timers/promises";
+import { expect } from "vitest";
+import { createClient, type MillraceClient } from "../../src/index.js";
+import { createTestDatabase } from "../support/database.js";
+import { databaseArguments, startServerProcess } from "../support/server-process.js";
+
+export interface ReturnRun {
+  /** Of each kind: publisher, follower, watcher, consumer. */
+  readonly each: number;
+  readonly downMs: number;
+}
+
+export interface Return {
+  /** When the last was back, after the server served again. */
+  readonly lastMs: number;
+  /** How many came within the same 100 ms, at most. */
+  readonly atOnce: number;
+  readonly clients: number;
+}
+
+const topic = "returned/to";
+const subscription = "returned-to";
+
+/** A client of its own: it is told of the work that it does, each time that it has begun. */
+type Begin = (millrace: MillraceClient, begun: () => void, signal: AbortSignal) => Promise<unknown>;
+
+const kinds: Readonly<Record<string, Begin>> = {
+  async publisher(millrace, begun, signal) {
+    const publisher = millrace.publisher(topic);
+    signal.addEventListener("abort", () => void publisher.close(signal).catch(() => undefined));
+    while (!signal.aborted) {
+      await publisher.publish({ key: "k", text: "one more" });
+      begun();
+      await delay(50, undefined, { signal });
+    }
+  },
+  async follower(millrace, begun, signal) {
+    const onEvent = ({ type }: { readonly type: string }) => type === "started" && begun();
+    for await (const _record of millrace.follow(topic, { signal, onEvent })) if (signal.aborted) return;
+  },
+  async watcher(millrace, begun, signal) {
+    const onEvent = ({ type }: { readonly type: string }) => type === "snapshot-end" && begun();
+    for await (const _record of millrace.state.watch(topic, { signal, onEvent })) if (signal.aborted) return;
+  },
+  async consumer(millrace, begun, signal) {
+    const onEvent = ({ type }: { readonly type: string }) => type === "started" && begun();
+    await millrace.consume(subscription, { signal, onEvent }).forEach(() => undefined);
+  },
+};
+
+/** Takes the server from under clients at work, for so long, and tells when they work again. All at default settings. */
+export async function returnTo({ each, downMs }: ReturnRun): Promise<Return> {
+  const database = await createTestDatabase("postgres");
+  const args = [...databaseArguments(database.connection), "--log-level", "error"];
+  let server = await startServerProcess(["--listen", "127.0.0.1:0", ...args]);
+  const { address } = server;
+  const over = new AbortController();
+  const clients: MillraceClient[] = [];
+  const works: Promise<unknown>[] = [];
+  /** When each client has begun for the first time since its clock was set. */
+  const begunAt = new Map<number, number>();
+  try {
+    const millrace = createClient({ address });
+    clients.push(millrace);
+    await millrace.topics.create(topic, { keyed: true });
+    await millrace.subscriptions.create(subscription, { topic });
+    for (let index = 0; index < each; index += 1) {
+      for (const begin of Object.values(kinds)) {
+        const client = createClient({ address });
+        const number = clients.push(client);
+        const begun = () => {
+          if (!begunAt.has(number)) begunAt.set(number, performance.now());
+        };
+        works.push(begin(client, begun, over.signal).catch((error: unknown) => error));
+      }
+    }
+    const all = each * Object.keys(kinds).length;
+    await expect.poll(() => begunAt.size, { timeout: 60_000 }).toBe(all);
+    await server.stop("SIGKILL");
+    await delay(downMs);
+    // Nobody is told of work that was done before.
+    begunAt.clear();
+    server = await startServerProcess(["--listen", address, ...args]);
+    const servesAt = performance.now();
+    await expect.poll(() => begunAt.size, { timeout: 60_000 }).toBe(all);
+    const times = [...begunAt.values()].map((at) => at - servesAt).toSorted((a, b) => a - b);
+    const result = { lastMs: Math.round(times.at(-1) ?? 0), atOnce: mostWithin(times, 100), clients: all };
+    console.log(`down for ${downMs} ms:`, result);
+    return result;
+  } finally {
+    over.abort(new Error("enough"));
+    await Promise.all(works);
+    for (const client of clients) client.close();
+    await server.stop("SIGKILL");
+    await database.drop();
+  }
+}
+
+/** The most of ascending times that lie within so much of each other. */
+function mostWithin(times: readonly number[], ms: number): number {
+  let most = 0;
+  let first = 0;
+  for (const [last, at] of times.entries()) {
+    while (at - (times[first] ?? at) > ms) first += 1;
+    most = Math.max(most, last - first + 1);
+  }
+  return most;
+}
