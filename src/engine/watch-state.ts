@@ -4,11 +4,13 @@
  * is elsewhere comes once: the query itself leaves out what is not the latest any more. There is no queue, and nothing to
  * overflow.
  *
- *   snapshot ──its cursor reached the head of the start──▶ changes ──its cursor reached the head that its page saw──▶ live
+ *   snapshot ──its cursor reached the head of the start──▶ changes ──its cursor reached the head that their first page
+ *       saw──▶ live
  *       any ──topic closed and all given──▶ the end
  *   changes or live ──tombstones that it has not passed were purged──▶ told to start over, and snapshot
  *
- * The snapshot gives what is wanted, and nothing of what is not. From then on a changed key that is not wanted is told as
+ * A watcher may never reach the head of a topic that changes faster than it reads, so its snapshot ends with what stood
+ * when the changes began. The snapshot gives what is wanted, and nothing of what is not. From then on a changed key that is not wanted is told as
  * `left`: the watcher may have it from before.
  */
 
@@ -72,6 +74,8 @@ class Watcher {
   #phase: "snapshot" | "changes" | "live";
   /** The snapshot is what stands below this offset. */
   #snapshotUntil: number;
+  /** What had changed below this offset is given before `snapshot-end`; known with the first page of changes. */
+  #changesUntil: number | undefined;
   readonly #reach: SearchReach;
   /** How the snapshot finds what is inside the rectangle: chosen with its first page. */
   #path: StatePath | undefined;
@@ -125,6 +129,7 @@ class Watcher {
         if (await this.#isQuiet(version)) return { kind: "heartbeat", next: this.#position(this.#cursor) };
         continue;
       }
+      if (this.#phase === "changes" && this.#cursor >= (this.#changesUntil ?? Infinity)) return this.#goLive();
       this.#stream.waitFor("database");
       const bytes = this.#pages.take();
       const message = this.#phase === "snapshot" ? await this.#readSnapshot(bytes) : await this.#readChanges(bytes);
@@ -203,6 +208,7 @@ class Watcher {
       this.#topic,
       await this.#parts.lanes.run(lane, (store) => store.readStateChanges(request), this.#signal),
     );
+    this.#changesUntil ??= head.nextOffset;
     // From here on it lives on tombstones, and of those that it has not passed some were purged.
     if (head.tombstonesFrom > Math.max(this.#cursor, this.#tombstonesFrom)) return this.#startOver(head);
     if (page !== undefined) {
@@ -213,7 +219,10 @@ class Watcher {
     // Nothing of it is left below the head that this very statement saw.
     this.#moveTo(Math.max(this.#cursor, head.nextOffset));
     this.#cursor = this.#cursorAfter;
-    if (this.#phase === "live") return undefined;
+    return this.#phase === "live" ? undefined : this.#goLive();
+  }
+
+  #goLive(): WatchMessage {
     this.#phase = "live";
     return { kind: "snapshot-end", next: this.#position(this.#cursor) };
   }
@@ -225,6 +234,7 @@ class Watcher {
   #startOver(head: Head): WatchMessage {
     this.#phase = "snapshot";
     this.#path = undefined;
+    this.#changesUntil = undefined;
     this.#snapshotUntil = head.nextOffset;
     this.#tombstonesFrom = head.nextOffset;
     this.#moveTo(0);

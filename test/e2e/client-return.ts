@@ -24,16 +24,16 @@ const topic = "returned/to";
 const subscription = "returned-to";
 
 /** A client of its own: it is told of the work that it does, each time that it has begun. */
-type Begin = (millrace: MillraceClient, begun: () => void, signal: AbortSignal) => Promise<unknown>;
+type Begin = (millrace: MillraceClient, begun: () => void, signal: AbortSignal, pauseMs: number) => Promise<unknown>;
 
 const kinds: Readonly<Record<string, Begin>> = {
-  async publisher(millrace, begun, signal) {
+  async publisher(millrace, begun, signal, pauseMs) {
     const publisher = millrace.publisher(topic);
     signal.addEventListener("abort", () => void publisher.close(signal).catch(() => undefined));
     while (!signal.aborted) {
       await publisher.publish({ key: "k", text: "one more" });
       begun();
-      await delay(50, undefined, { signal });
+      await delay(pauseMs, undefined, { signal });
     }
   },
   async follower(millrace, begun, signal) {
@@ -73,7 +73,8 @@ export async function returnTo({ each, downMs }: ReturnRun): Promise<Return> {
         const begun = () => {
           if (!begunAt.has(number)) begunAt.set(number, performance.now());
         };
-        works.push(begin(client, begun, over.signal).catch((error: unknown) => error));
+        // All of them together publish at the same rate, however many there are.
+        works.push(begin(client, begun, over.signal, 4 * each).catch((error: unknown) => error));
       }
     }
     const all = each * Object.keys(kinds).length;
