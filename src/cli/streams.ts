@@ -1,20 +1,33 @@
 import { Command } from "commander";
-import type { LiveStream } from "../client/index.js";
+import type { LiveStream, Queue } from "../client/index.js";
 import { type CommandContext, wantsJson, withClient } from "./command-context.js";
 
-/** `streams`: what InspectService says of the node's live streams. */
+/** `streams`: what InspectService says of the node's live streams, and of what they fill. */
 export function streamsCommand({ output, signal }: CommandContext): Command {
   return new Command("streams")
     .argument("[topic]", "only streams of this topic")
     .description("list the server's live streams: where each is, how far behind, and what it waits for")
-    .action((topic: string | undefined, _options: object, command: Command) =>
+    .option("--queues", "instead: how full the lanes to the database are, and each topic's publish queue and tail")
+    .action((topic: string | undefined, { queues }: { readonly queues?: true }, command: Command) =>
       withClient(command, async (client) => {
         const isJson = wantsJson(command, output);
+        if (queues === true) {
+          for await (const queue of client.queues({ topic, signal })) {
+            await output.print(isJson ? JSON.stringify(queue) : queueLine(queue));
+          }
+          return;
+        }
         for await (const stream of client.liveStreams({ topic, signal })) {
           await output.print(isJson ? JSON.stringify(stream) : streamLine(stream));
         }
       }),
     );
+}
+
+function queueLine({ kind, name, depth, capacity }: Queue): string {
+  const percent = capacity === 0 ? 0 : Math.round((100 * depth) / capacity);
+  const unit = kind === "lane" ? "statements wait" : "bytes";
+  return `${kind}  ${name}  ${depth} of ${capacity} ${unit} (${percent} %)`;
 }
 
 function streamLine(stream: LiveStream): string {

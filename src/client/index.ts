@@ -21,6 +21,7 @@ export type { ExplainFilterOptions, FilteredMethod, FilterExplanation, FilterPla
 export type { FollowEvent, FollowOptions } from "./follower.js";
 export type { Health } from "./health.js";
 export type { LiveStream, LiveStreamsOptions, LiveStreamWaiting } from "./live-streams.js";
+export type { Queue, QueueKind, QueuesOptions } from "./queues.js";
 export type { MillraceClient } from "./millrace-client.js";
 export type { PublishAllOptions, PublisherOptions, PublishTotals } from "./publisher-options.js";
 export type { Acknowledgement } from "./record-batch.js";

@@ -8,6 +8,7 @@ import { checkHealth, type Health } from "./health.js";
 import { listLiveStreams, type LiveStream, type LiveStreamsOptions } from "./live-streams.js";
 import { Publisher } from "./publisher.js";
 import type { PublisherOptions } from "./publisher-options.js";
+import { listQueues, type Queue, type QueuesOptions } from "./queues.js";
 import { readTopic, type ReadOptions } from "./reader.js";
 import type { RecordStream } from "./record-stream.js";
 import { type StateReader, stateOf } from "./state.js";
@@ -43,6 +44,8 @@ export interface MillraceClient {
   explainFilter(topic: string, filter: string, options?: ExplainFilterOptions): Promise<FilterExplanation>;
   /** Every live stream of the server. */
   liveStreams(options?: LiveStreamsOptions): AsyncGenerator<LiveStream, void>;
+  /** How full the node's queues are: the lanes to its database, and what each topic publishes and keeps for followers. */
+  queues(options?: QueuesOptions): AsyncGenerator<Queue, void>;
   /** Whether the server serves; `service` is a full name such as `millrace.v1.RecordService`. */
   health(service?: string, options?: UnaryOptions): Promise<Health>;
   /** Closes the connection. Close publishers first: what they hold would be tried again in vain. */
@@ -69,6 +72,7 @@ export function createClient(options: ConnectionOptions = {}, timers: Timers = s
       commitDeliveries(connection, subscription, commitment, commitOptions),
     explainFilter: (topic, filter, explainOptions = {}) => explainFilter(connection, topic, filter, explainOptions),
     liveStreams: (listOptions = {}) => listLiveStreams(connection, listOptions),
+    queues: (queueOptions = {}) => listQueues(connection, queueOptions),
     health: (service = "", healthOptions = {}) => checkHealth(connection, service, healthOptions),
     close: () => connection.close(),
   };

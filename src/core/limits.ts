@@ -28,6 +28,8 @@ export interface Limits {
   readonly tailNodeBytes: number;
   /** Topics that publishing may create; beyond it only `TopicService.CreateTopic` does. */
   readonly autoCreatedTopics: number;
+  /** Of those, how many the clients of one address may create by one node, since its start. */
+  readonly autoCreatedTopicsPeer: number;
   /** Topics that a node remembers while nobody uses them. */
   readonly idleTopics: number;
   /** Batches that wait for one topic's commit, in bytes. */
@@ -95,6 +97,7 @@ export const defaultLimits: Limits = {
   tailTopicBytes: 4 * MiB,
   tailNodeBytes: 256 * MiB,
   autoCreatedTopics: 10_000,
+  autoCreatedTopicsPeer: 1000,
   idleTopics: 1000,
   publishTopicBytes: 8 * MiB,
   publishNodeBytes: 64 * MiB,

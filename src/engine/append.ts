@@ -19,7 +19,7 @@ export interface AppendParts {
 
 /** A topic that this node knows may be another by now: then, and only then, its name is looked up again, once. */
 export async function appendBatch(parts: AppendParts, command: AppendCommand, signal?: AbortSignal): Promise<Appended> {
-  const known = await parts.cache.acquireForPublish(command.topic, signal);
+  const known = await parts.cache.acquireForPublish(command.topic, command.peer, signal);
   try {
     checkEpoch(command.epoch, known.topic, "epoch");
     return await appendTo(known, parts, command, signal);
@@ -28,7 +28,7 @@ export async function appendBatch(parts: AppendParts, command: AppendCommand, si
   } finally {
     known.release();
   }
-  const fresh = await acquireAgain(parts.cache, command.topic, signal);
+  const fresh = await acquireAgain(parts.cache, command.topic, command.peer, signal);
   try {
     checkEpoch(command.epoch, fresh.topic, "epoch");
     return await appendTo(fresh, parts, command, signal);
@@ -44,12 +44,17 @@ export function isOutdated(error: unknown, { topic }: TopicLease): boolean {
 }
 
 /** The topic of the name as it is now; created where publishing may, if it was deleted. */
-export async function acquireAgain(cache: TopicCache, name: string, signal?: AbortSignal): Promise<TopicLease> {
+export async function acquireAgain(
+  cache: TopicCache,
+  name: string,
+  peer: string | undefined,
+  signal?: AbortSignal,
+): Promise<TopicLease> {
   try {
     return (await cache.acquireFresh(name, signal)).lease;
   } catch (error) {
     if (error instanceof MillraceError && error.code === "topic-not-found") {
-      return cache.acquireForPublish(name, signal);
+      return cache.acquireForPublish(name, peer, signal);
     }
     throw error;
   }

@@ -26,6 +26,7 @@ import { createPublishBudget } from "./publish-budget.js";
 import { publishBatches } from "./publish.js";
 import { quietWhileAway } from "./quiet-logger.js";
 import { readTopic } from "./read.js";
+import { listQueues } from "./queues.js";
 import { createRetention } from "./retention.js";
 import { createStampClock } from "./stamp-clock.js";
 import { createStateBuilder } from "./state-builder.js";
@@ -88,6 +89,7 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
       forget(over);
       if (over.tip.value.state === "lost") background.track(renewEpoch(over));
     });
+    const budget = publishBudget.forTopic();
     const appender = createAppender({
       topic,
       lanes,
@@ -95,10 +97,10 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
       clock,
       metrics,
       limits,
-      budget: publishBudget.forTopic(),
+      budget,
       onAppended: retention.appended,
     });
-    return { topic, appender };
+    return { topic, appender, budget };
   }
 
   /** Positions of a topic whose database went back in time may mean other records by now: they must not be taken. */
@@ -167,6 +169,7 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
     listState: (command, stream, signal) => listState(stateParts, command, stream, signal),
     explainFilter: async (command, signal) => explainFilter(stateParts, command, signal),
     watchState: (command, stream, signal) => watchState(stateParts, command, stream, signal),
+    listQueues: (topic) => listQueues({ lanes, cache }, topic),
     subscriptions,
     consume: (opening, requests, stream, signal) =>
       consume({ groups, pageBudget, limits, clock, random }, opening, requests, stream, signal),

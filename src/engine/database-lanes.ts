@@ -14,6 +14,9 @@ export type LaneName = "append" | "live" | "history";
 /** How long a caller is told to wait before it tries again, where only time helps. */
 const retryDelayMs = 1000;
 
+/** In the order of their listing. */
+const laneNames = ["append", "history", "live"] as const satisfies readonly LaneName[];
+
 export interface DatabaseLanes {
   /** What stands behind them. */
   readonly kind: Store["kind"];
@@ -23,6 +26,8 @@ export interface DatabaseLanes {
    * whether the outcome is unknown.
    */
   attempt<T>(lane: LaneName, statement: (store: Store) => Promise<T>, signal?: AbortSignal): Promise<T>;
+  /** How many statements wait in each, and may. */
+  waiting(): readonly { readonly name: LaneName; readonly depth: number; readonly capacity: number }[];
   /** As `attempt`, with a database that is away as `database-unavailable`. */
   run<T>(lane: LaneName, statement: (store: Store) => Promise<T>, signal?: AbortSignal): Promise<T>;
 }
@@ -38,7 +43,7 @@ export function createDatabaseLanes(store: Store, limits: Limits, metrics: Metri
       { name: "history", limit: share(0.3), queue },
     ],
   });
-  for (const name of ["append", "live", "history"] as const) {
+  for (const name of laneNames) {
     metrics.gauge(`lane_${name}_waiting`, `Statements that wait in the ${name} lane`, () => lanes.waiting(name));
     metrics.gauge(`lane_${name}_active`, `Statements that run in the ${name} lane`, () => lanes.active(name));
   }
@@ -60,6 +65,7 @@ export function createDatabaseLanes(store: Store, limits: Limits, metrics: Metri
 
   return {
     kind: store.kind,
+    waiting: () => laneNames.map((name) => ({ name, depth: lanes.waiting(name), capacity: queue })),
     attempt,
     async run(lane, statement, signal) {
       try {

@@ -60,6 +60,8 @@ export interface Topics {
 /** One batch to append. */
 export interface AppendCommand {
   readonly topic: string;
+  /** Who appends, as ADDRESS:PORT: what publishing creates is counted by address. Unset: nobody's. */
+  readonly peer?: string;
   /** At least one record. */
   readonly batch: RecordBatch;
   readonly expectedOffset: number | undefined;
@@ -224,6 +226,19 @@ export interface FilterExplanation {
   readonly cost: number;
 }
 
+/** How full a queue or buffer of the node is. */
+export interface Queue {
+  /**
+   * What it holds: `lane`, statements that wait for a connection; `publish`, bytes of batches that wait for their commit;
+   * `tail`, bytes of the newest records.
+   */
+  readonly kind: "lane" | "publish" | "tail";
+  /** The lane's, or the topic's. */
+  readonly name: string;
+  readonly depth: number;
+  readonly capacity: number;
+}
+
 export interface Engine extends SubscriptionEngine {
   readonly topics: Topics;
   /**
@@ -250,6 +265,8 @@ export interface Engine extends SubscriptionEngine {
     stream: LiveStream,
     signal: AbortSignal,
   ): AsyncGenerator<FollowMessage, void, undefined>;
+  /** How full the node's queues are; with a topic, those of it. */
+  listQueues(topic: string | undefined): readonly Queue[];
   /** The latest records of some keys. Errors of this and the next two: `topic-not-found`, `topic-not-keyed`. */
   getState(command: GetStateCommand, signal: AbortSignal): Promise<PageMessage>;
   /** The state in the order of keys, and ends. The generator is resumed when the last page was delivered. */

@@ -17,6 +17,7 @@ export type {
   PageMessage,
   PublishBatch,
   PublishOpening,
+  Queue,
   ReadCommand,
   ReadMessage,
   SkippedMessage,

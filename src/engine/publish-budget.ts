@@ -14,6 +14,10 @@ export interface PublishBudget {
 }
 
 export interface TopicBudget {
+  /** Bytes that are taken of the topic's share. */
+  readonly bytes: number;
+  /** And how many there are. */
+  readonly capacity: number;
   /** Waits for room, and takes it. Throws `publish-budget-exceeded` where too many wait already. */
   acquire(bytes: number, signal?: AbortSignal): Promise<Permit>;
   /** Takes room if there is some now and nobody waits for it. */
@@ -46,6 +50,10 @@ export function createPublishBudget(
         };
       };
       return {
+        get bytes() {
+          return limits.publishTopicBytes - topic.available;
+        },
+        capacity: limits.publishTopicBytes,
         async acquire(bytes, signal) {
           const own = await acquireOrRefuse(topic, bytes, signal);
           try {

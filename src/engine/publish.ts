@@ -31,7 +31,7 @@ export async function* publishBatches(
   stream.waitFor("database");
   let lease: TopicLease;
   try {
-    lease = await acquirePinned(parts, opening, signal);
+    lease = await acquirePinned(parts, opening, stream.peer, signal);
   } catch (error) {
     void batches.return?.();
     throw error;
@@ -108,8 +108,13 @@ function cutOff(signal: AbortSignal): { readonly signal: AbortSignal; release():
 }
 
 /** The topic that the call stays with, whatever becomes of its name. */
-async function acquirePinned(parts: PublishParts, opening: PublishOpening, signal: AbortSignal): Promise<TopicLease> {
-  const lease = await parts.cache.acquireForPublish(opening.topic, signal);
+async function acquirePinned(
+  parts: PublishParts,
+  opening: PublishOpening,
+  peer: string,
+  signal: AbortSignal,
+): Promise<TopicLease> {
+  const lease = await parts.cache.acquireForPublish(opening.topic, peer, signal);
   if (opening.epoch === 0 || opening.epoch === lease.topic.epoch) return lease;
   lease.release();
   const { lease: fresh } = await parts.cache.acquireFresh(opening.topic, signal);

@@ -189,6 +189,8 @@ export interface ConsumeMessage {
 }
 
 export interface CommitCommand {
+  /** As AppendCommand has it. */
+  readonly peer?: string;
   readonly subscription: string;
   readonly session: number;
   /** Attempts count from 1. */

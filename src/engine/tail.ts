@@ -23,6 +23,8 @@ export interface Tail {
   /** The offset after its newest record. */
   readonly next: number;
   readonly bytes: number;
+  /** How many bytes it may hold; a single page may be larger. */
+  readonly capacity: number;
   /** Takes a page that begins where it ends; says whether it did. `ends` spares a walk where they are known. */
   offer(page: Page, ends?: Uint32Array): boolean;
   /** Drops everything and begins again, empty, at an offset. */
@@ -65,6 +67,7 @@ export function createTailBudget(limits: Pick<Limits, "tailTopicBytes" | "tailNo
 }
 
 class PageTail implements Tail {
+  readonly capacity: number;
   readonly #ring: Ring<IndexedPage>;
   readonly #onUse: (tail: PageTail) => void;
   #recent: PageMessage[] = [];
@@ -76,6 +79,7 @@ class PageTail implements Tail {
     onWeight: (tail: PageTail, delta: number) => void,
     onUse: (tail: PageTail) => void,
   ) {
+    this.capacity = capacity;
     this.#onUse = onUse;
     this.#ring = new Ring({ capacity, start, onWeight: (delta) => onWeight(this, delta) });
   }

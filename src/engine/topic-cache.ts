@@ -8,13 +8,16 @@ import { effectiveRetention, type Limits, MillraceError, noRetention, topicNotFo
 import type { StoredTopic } from "../store/index.js";
 import { abortable } from "../streams/index.js";
 import type { Appender } from "./appender.js";
+import { createdByPeer } from "./created-by-peer.js";
 import type { DatabaseLanes } from "./database-lanes.js";
+import type { TopicBudget } from "./publish-budget.js";
 import { defaultRetention, effectiveLimits, type Topic } from "./topic.js";
 
 /** A topic with what works on it. */
 export interface OpenTopic {
   readonly topic: Topic;
   readonly appender: Appender;
+  readonly budget: TopicBudget;
 }
 
 /** A use of a topic: it stays in memory until released. */
@@ -25,8 +28,8 @@ export interface TopicLease extends OpenTopic {
 
 export interface TopicCache {
   readonly size: number;
-  /** The topic of a name as this node knows it; looked up, and created where publishing may, if it does not. */
-  acquireForPublish(name: string, signal?: AbortSignal): Promise<TopicLease>;
+  /** The topic of a name as this node knows it; looked up, and created where publishing by `peer` may (undefined: it is not counted), if it does not. */
+  acquireForPublish(name: string, peer: string | undefined, signal?: AbortSignal): Promise<TopicLease>;
   /** The topic of a name as the database has it now, with what it was when asked. Throws `topic-not-found`. */
   acquireFresh(
     name: string,
@@ -70,6 +73,7 @@ export function createTopicCache(parts: TopicCacheParts): TopicCache {
   // Those without users, the longest unused first: a Set keeps insertion order.
   const idle = new Set<Entry>();
   const lookups = new Map<string, Promise<StoredTopic>>();
+  const created = createdByPeer(limits.autoCreatedTopicsPeer);
 
   function lease(entry: Entry): TopicLease {
     entry.users += 1;
@@ -78,6 +82,7 @@ export function createTopicCache(parts: TopicCacheParts): TopicCache {
     return {
       topic: entry.topic,
       appender: entry.appender,
+      budget: entry.budget,
       release() {
         if (!isHeld) return;
         isHeld = false;
@@ -168,20 +173,23 @@ export function createTopicCache(parts: TopicCacheParts): TopicCache {
   }
 
   /** Many may publish to a new name at once: one lookup, and one creation, serves all. */
-  function findOrCreateOnce(name: string): Promise<StoredTopic> {
+  function findOrCreateOnce(name: string, peer: string | undefined): Promise<StoredTopic> {
     let lookup = lookups.get(name);
     if (lookup === undefined) {
-      lookup = findOrCreate(name).finally(() => lookups.delete(name));
+      lookup = findOrCreate(name, peer).finally(() => lookups.delete(name));
       lookups.set(name, lookup);
     }
     return lookup;
   }
 
-  async function findOrCreate(name: string): Promise<StoredTopic> {
+  async function findOrCreate(name: string, peer: string | undefined): Promise<StoredTopic> {
     const found = await lanes.run("live", (store) => store.findTopic(name));
     if (found !== undefined) return found;
     if (!parts.autoCreate) throw topicNotFound(name);
-    const created = await lanes.run("append", (store) =>
+    if (peer !== undefined && created.isUsedUp(peer)) {
+      throw tooManyCreated(name, limits.autoCreatedTopicsPeer, "by clients of this address", "_PEER");
+    }
+    const creation = await lanes.run("append", (store) =>
       store.createTopic({
         name,
         epoch: randomEpoch(),
@@ -193,14 +201,11 @@ export function createTopicCache(parts: TopicCacheParts): TopicCache {
         autoCreatedMost: limits.autoCreatedTopics,
       }),
     );
-    if (created === "too-many") {
-      throw new MillraceError(
-        "topic-limit",
-        `Cannot create topic "${name}" by publishing: ${limits.autoCreatedTopics} were created that way (MILLRACE_AUTO_CREATED_TOPICS). Create it with TopicService.CreateTopic`,
-        { metadata: { topic: name, limit: String(limits.autoCreatedTopics) } },
-      );
+    if (creation === "too-many") throw tooManyCreated(name, limits.autoCreatedTopics, "that way", "");
+    if (creation !== "exists") {
+      if (peer !== undefined) created.count(peer);
+      return creation;
     }
-    if (created !== "exists") return created;
     const winner = await lanes.run("live", (store) => store.findTopic(name));
     if (winner === undefined) throw topicNotFound(name);
     return winner;
@@ -210,11 +215,11 @@ export function createTopicCache(parts: TopicCacheParts): TopicCache {
     get size() {
       return entries.size;
     },
-    async acquireForPublish(name, signal) {
+    async acquireForPublish(name, peer, signal) {
       const known = entries.get(name);
       if (known !== undefined && !known.topic.isOver) return lease(known);
       if (known !== undefined) forget(known.topic);
-      const stored = await abortable(findOrCreateOnce(name), signal);
+      const stored = await abortable(findOrCreateOnce(name, peer), signal);
       return lease(newerThan(stored) ?? adopt(stored, 0));
     },
     async acquireFresh(name, signal) {
@@ -242,4 +247,12 @@ export function createTopicCache(parts: TopicCacheParts): TopicCache {
       entries.clear();
     },
   };
+}
+
+function tooManyCreated(name: string, limit: number, how: string, setting: "" | "_PEER"): MillraceError {
+  return new MillraceError(
+    "topic-limit",
+    `Cannot create topic "${name}" by publishing: ${limit} were created ${how} (MILLRACE_AUTO_CREATED_TOPICS${setting}). Create it with TopicService.CreateTopic`,
+    { metadata: { topic: name, limit: String(limit) } },
+  );
 }

@@ -1,5 +1,5 @@
 import { checkRectangle, checkTopicName, invalidArgument } from "../core/index.js";
-import type { Engine, FilteredMethod, FilterPart } from "../engine/index.js";
+import type { Engine, FilteredMethod, FilterPart, Queue } from "../engine/index.js";
 import { parseFilter } from "../filter/index.js";
 import {
   ExplainFilterRequest_Method,
@@ -7,6 +7,8 @@ import {
   InspectServiceService as Shapes,
   type LiveStream as LiveStreamMessage,
   LiveStream_Waiting,
+  type Queue as QueueMessage,
+  Queue_Kind,
 } from "../gen/millrace/v1/inspect_service.js";
 import type { LiveStream, LiveStreams, Waiting } from "../telemetry/index.js";
 import type { Calls } from "./calls.js";
@@ -39,9 +41,15 @@ const placeOf = {
   node: FilterPart_Place.NODE,
 } as const satisfies Record<FilterPart["place"], FilterPart_Place>;
 
+const kindOf = {
+  lane: Queue_Kind.LANE,
+  publish: Queue_Kind.PUBLISH,
+  tail: Queue_Kind.TAIL,
+} as const satisfies Record<Queue["kind"], Queue_Kind>;
+
 export function inspectService(
   calls: Calls,
-  engine: Pick<Engine, "explainFilter">,
+  engine: Pick<Engine, "explainFilter" | "listQueues">,
   liveStreams: LiveStreams,
 ): readonly Method[] {
   return [
@@ -77,7 +85,29 @@ export function inspectService(
       const hasMore = found.length > count && last !== undefined;
       return { streams, nextPageToken: hasMore ? encodePageToken("streams", String(last.id)) : "" };
     }),
+    unary(calls, Shapes.listQueues, async (request) => {
+      const topic = request.topic === "" ? undefined : checkTopicName(request.topic);
+      const count = pageSize(request.pageSize);
+      const after = decodePageToken("queues", request.pageToken);
+      const found = engine.listQueues(topic).filter((queue) => queueKey(queue) > after);
+      const queues = found.slice(0, count);
+      const last = queues.at(-1);
+      const hasMore = found.length > count && last !== undefined;
+      return {
+        queues: queues.map(encodeQueue),
+        nextPageToken: hasMore ? encodePageToken("queues", queueKey(last)) : "",
+      };
+    }),
   ];
+}
+
+/** In the order of the listing, so that a page goes on where the last one ended, whatever came and went meanwhile. */
+function queueKey({ kind, name }: Queue): string {
+  return kind === "lane" ? `0${name}` : `1${name} ${kind}`;
+}
+
+function encodeQueue({ kind, name, depth, capacity }: Queue): QueueMessage {
+  return { kind: kindOf[kind], name, depth, capacity };
 }
 
 function decodeAfter(token: string): number {

@@ -17,7 +17,7 @@ export function recordService(calls: Calls, engine: Engine, limits: Limits): rea
       requireRecords(batch);
       const { expectedOffset, epoch } = request;
       return engine.append(
-        { topic, batch, expectedOffset, producer: readProducer(request.producer), epoch },
+        { topic, batch, expectedOffset, producer: readProducer(request.producer), epoch, peer: context.stream.peer },
         context.signal,
       );
     }),

@@ -35,6 +35,12 @@ const limitRows: {
   tailTopicBytes: ["tail-topic-bytes", 0, 2 ** 40, "Newest pages of one followed topic kept in memory"],
   tailNodeBytes: ["tail-node-bytes", 0, 2 ** 40, "Newest pages of all followed topics kept in memory"],
   autoCreatedTopics: ["auto-created-topics", 0, 2 ** 40, "Topics that publishing may create"],
+  autoCreatedTopicsPeer: [
+    "auto-created-topics-peer",
+    0,
+    2 ** 40,
+    "Of those, how many the clients of one address may create by one node, since its start",
+  ],
   idleTopics: ["idle-topics", 0, 1_000_000, "Topics remembered while nobody uses them"],
   publishTopicBytes: ["publish-topic-bytes", 1024, 2 ** 40, "Batches that wait for one topic's commit"],
   publishNodeBytes: ["publish-node-bytes", 1024, 2 ** 40, "Batches that wait for any topic's commit"],

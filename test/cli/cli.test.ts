@@ -200,6 +200,18 @@ describe("millrace", () => {
     });
   });
 
+  test("lists how full the queues are", async () => {
+    await cli(["publish", "queued", "--lines"], { input: "a\n" });
+    const { lines } = await cli(["streams", "queued", "--queues"]);
+    expect(lines.map((line) => JSON.parse(line))).toEqual([
+      { kind: "publish", name: "queued", depth: 0, capacity: expect.any(Number) },
+      { kind: "tail", name: "queued", depth: expect.any(Number), capacity: expect.any(Number) },
+    ]);
+    const all = (await cli(["streams", "--queues"])).lines.map((line) => JSON.parse(line) as { name: string });
+    expect(all.slice(0, 3).map(({ name }) => name)).toEqual(["append", "history", "live"]);
+    expect(all.filter(({ name }) => name === "queued")).toHaveLength(2);
+  });
+
   test("says what is wrong and exits 2 for wrong usage, 1 for a failure", async () => {
     const wrong: [args: string[], text: string][] = [
       [["reed"], "unknown command"],

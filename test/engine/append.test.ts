@@ -145,6 +145,22 @@ describe.each(databaseKinds)("Engine.append() on %s", (kind) => {
     await expect(off.append("not-there", [1])).rejects.toMatchObject({ code: "topic-not-found" });
     await Promise.all([strict.engine.close(), off.engine.close()]);
   });
+
+  it("lets the clients of one address create so many topics, and those of others more", async () => {
+    const shared = await openTestEngine(store, { autoCreatedTopicsPeer: 2 });
+    const publishTo = (topic: string, peer: string) => shared.append(topic, [1], { peer });
+    await publishTo("by-peer/1", "10.0.0.1:4001");
+    await publishTo("by-peer/2", "10.0.0.1:4002");
+    await expect(publishTo("by-peer/3", "10.0.0.1:4003")).rejects.toMatchObject({
+      code: "topic-limit",
+      message: expect.stringMatching(/2 were created by clients of this address.*_PEER\)\. Create it with/) as string,
+    });
+    // What is there already is anyone's to publish to.
+    await publishTo("by-peer/1", "10.0.0.1:4003");
+    await publishTo("by-peer/3", "[2001:db8::1]:4001");
+    await publishTo("by-peer/3", "10.0.0.1:4003");
+    await shared.engine.close();
+  });
 });
 
 describe("Engine.append() from two nodes on one Postgres", () => {

@@ -106,7 +106,7 @@ export function openControlPlane(store: Store): ControlPlane {
         budget,
         onAppended,
       });
-      return { topic, appender };
+      return { topic, appender, budget };
     },
   });
   const told: string[] = [];
@@ -134,7 +134,7 @@ export function openControlPlane(store: Store): ControlPlane {
         { subscription: "s", acknowledge: [], append: [], ...command },
       ),
     async append(name, records) {
-      const { topic, appender, release } = await cache.acquireForPublish(name);
+      const { topic, appender, release } = await cache.acquireForPublish(name, undefined);
       try {
         const order = { batch: recordsOf(records), expectedOffset: undefined, producer: undefined, session: topic };
         return (await (await appender.enqueue(order)).acknowledged).nextOffset;

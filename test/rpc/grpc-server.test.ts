@@ -84,6 +84,7 @@ describe("requests that are none", () => {
     const server = await startServer({
       append: () => Promise.resolve({ firstOffset: 0, nextOffset: 1, epoch: 1, repeated: false }),
       publish: async function* () {},
+      listQueues: () => [],
       read: async function* () {},
       follow: async function* () {},
       topics: { list: () => Promise.resolve({ topics: [], hasMore: false }) },

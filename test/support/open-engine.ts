@@ -36,6 +36,7 @@ export interface AppendMore {
   readonly expectedOffset?: number;
   readonly producer?: { readonly id: string; readonly generation: number; readonly sequence: number };
   readonly epoch?: number;
+  readonly peer?: string;
   readonly signal?: AbortSignal;
 }
 

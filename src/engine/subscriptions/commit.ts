@@ -79,7 +79,14 @@ export async function commitDelivered(
   const target = await targetOf(parts, command, signal);
   const known: TopicLease[] = [];
   try {
-    return await commitTo(known, (name) => parts.cache.acquireForPublish(name, signal), parts, command, target, signal);
+    return await commitTo(
+      known,
+      (name) => parts.cache.acquireForPublish(name, command.peer, signal),
+      parts,
+      command,
+      target,
+      signal,
+    );
   } catch (error) {
     // Topics that this node knows may be others by now: then, and only then, all are looked up again, once.
     if (!known.some((lease) => isOutdated(error, lease))) throw error;
@@ -88,7 +95,14 @@ export async function commitDelivered(
   }
   const fresh: TopicLease[] = [];
   try {
-    return await commitTo(fresh, (name) => acquireAgain(parts.cache, name, signal), parts, command, target, signal);
+    return await commitTo(
+      fresh,
+      (name) => acquireAgain(parts.cache, name, command.peer, signal),
+      parts,
+      command,
+      target,
+      signal,
+    );
   } finally {
     for (const lease of fresh) lease.release();
   }

@@ -85,7 +85,9 @@ export function subscriptionService(calls: Calls, engine: SubscriptionEngine, li
       },
       { hearsWhileDraining: true },
     ),
-    unary(calls, commitShape(limits), (command, { signal }) => engine.commit(command, signal)),
+    unary(calls, commitShape(limits), (command, { stream, signal }) =>
+      engine.commit({ ...command, peer: stream.peer }, signal),
+    ),
     unary(calls, { ...Shapes.listParkedRecords, responseSerialize: encodeParkedPage }, (request) =>
       subscriptions.listParked(decodeListParked(request)),
     ),
