@@ -32,7 +32,7 @@ import type { Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { decodeRanges, encodeRanges, encodeRangesArray } from "./offset-ranges.js";
 import { newestReasons, storableText } from "./reasons.js";
-import { cutIntoBuckets } from "./retry-buckets.js";
+import { bucketOffsets, cutIntoBuckets } from "./retry-buckets.js";
 
 const claimValues = {
   subscriptionId: "bigint",
@@ -75,42 +75,42 @@ with ${takeOut(value)}
 select claim_id as "claimId" from held`,
 });
 
+/** All offsets of a bucket. */
+function bucketRange(bucket: RawBuilder<unknown>): RawBuilder<unknown> {
+  const size = sql.lit(bucketOffsets);
+  return sql`int8multirange(int8range(${bucket} * ${size}, (${bucket} + 1) * ${size}))`;
+}
+
 /**
  * `asked` has a row for each bucket of a claim of which something is settled or noted, `known` what is noted of it so far.
- * What is noted again is taken out of its row, and put into a new one with the reasons of before.
+ * What is noted again is taken out of its row, and put into a new one with the reasons of before. Each set of offsets is
+ * sent once, and taken apart here: to parse them costs as much as all the rest.
  */
 const settleAndNote = prepareStatement({
   name: "settle_and_note",
-  values: {
-    ...claimValues,
-    noted: "int8multirange[]",
-    bucketClaimIds: "bigint[]",
-    buckets: "bigint[]",
-    bucketOffsets: "int8multirange[]",
-    bucketSettled: "int8multirange[]",
-    retries: "jsonb",
-    reasonsMost: "int",
-  },
+  values: { ...claimValues, bucketClaimIds: "bigint[]", buckets: "bigint[]", retries: "jsonb", reasonsMost: "int" },
   build: (value) => sql<{ claimId: number; missing: string }>`
-with ${takeOut(value)}, lacking as materialized (
-  select held.claim_id, asked.noted - held.todo as missing
-  from unnest(${value.claimIds}, ${value.noted}) as asked (claim_id, noted)
-    join held on held.claim_id = asked.claim_id
+with ${takeOut(value)}, run as materialized (
+  select * from jsonb_to_recordset(${value.retries}) as run ("claimId" bigint, bucket bigint, offsets int8multirange,
+      deliveries int, failures int, "delayMs" numeric, lanes jsonb, reason text)
+), lacking as materialized (
+  select held.claim_id, coalesce(noted.offsets, '{}') - held.todo as missing
+  from held left join (
+    select "claimId" as claim_id, range_agg(offsets) as offsets from run group by "claimId"
+  ) as noted on noted.claim_id = held.claim_id
 ), asked as materialized (
-  select bucket.* from unnest(${value.bucketClaimIds}, ${value.buckets}, ${value.bucketOffsets}, ${value.bucketSettled})
-      as bucket (claim_id, bucket, offsets, settled)
+  select bucket.*, held.settled * ${bucketRange(sql`bucket.bucket`)} as settled
+  from unnest(${value.bucketClaimIds}, ${value.buckets}) as bucket (claim_id, bucket)
     join held on held.claim_id = bucket.claim_id and (held.stays or not isempty(held.todo))
 ), known as materialized (
   select r.claim_id, r.bucket, r.retry_id, r.offsets, r.deliveries, r.reasons, r.frame, asked.settled
   from asked join millrace.retries as r on r.subscription_id = ${value.subscriptionId}
-    and r.claim_id = asked.claim_id and r.bucket = asked.bucket and r.offsets && asked.offsets
+    and r.claim_id = asked.claim_id and r.bucket = asked.bucket
 ), record as materialized (
   select run."claimId" as claim_id, run.bucket, run.offsets - lacking.missing as offsets, run.deliveries, run.failures,
     ((extract(epoch from statement_timestamp()) + run."delayMs" / 1000) * 1000000)::bigint as retry_time, run.lanes,
     case when run.reason is null then '{}' else array[run.reason] end as reasons
-  from jsonb_to_recordset(${value.retries}) as run ("claimId" bigint, bucket bigint, offsets int8multirange,
-      deliveries int, failures int, "delayMs" numeric, lanes jsonb, reason text)
-    join lacking on lacking.claim_id = run."claimId"
+  from run join lacking on lacking.claim_id = run."claimId"
 ), again as materialized (
   select record.claim_id, record.bucket, known.retry_id, record.offsets * known.offsets as offsets, record.deliveries,
     record.failures, record.retry_time, record.lanes, known.reasons || record.reasons as reasons, known.frame
@@ -184,24 +184,19 @@ export async function settleClaims(
   const buckets = [...claims].flatMap(([claimId, write]) => [...bucketsOf(claimId, write)]);
   const rows = await session.run(settleAndNote, {
     ...values,
-    noted: encodeRangesArray(writes.map(({ retries }) => encodeRanges(retries))),
     bucketClaimIds: `{${buckets.map(({ claimId }) => claimId).join(",")}}`,
     buckets: `{${buckets.map(({ bucket }) => bucket).join(",")}}`,
-    bucketOffsets: encodeRangesArray(buckets.map(({ offsets }) => encodeRanges(offsets))),
-    bucketSettled: encodeRangesArray(buckets.map(({ settled }) => encodeRanges(settled))),
     retries: JSON.stringify(buckets.flatMap(({ rows: noted }) => [...noted.values()].map(encodeRow))),
     reasonsMost: deliveryBounds.reasons,
   });
   return new Map(rows.map(({ claimId, missing }) => [claimId, { missing: decodeRanges(missing) }]));
 }
 
-/** What is said of a bucket of a claim. */
+/** A bucket of a claim of which something is settled or noted. */
 interface BucketWrite {
   readonly claimId: number;
   readonly bucket: number;
-  readonly offsets: OffsetRange[];
-  readonly settled: OffsetRange[];
-  /** By what they share. */
+  /** What is noted, by what it shares. */
   readonly rows: Map<string, RetryRow>;
 }
 
@@ -217,20 +212,15 @@ function bucketsOf(claimId: number, { settledRetries, retries }: ClaimWrite): It
   const of = (bucket: number): BucketWrite => {
     let write = buckets.get(bucket);
     if (write === undefined) {
-      buckets.set(bucket, (write = { claimId, bucket, offsets: [], settled: [], rows: new Map() }));
+      buckets.set(bucket, (write = { claimId, bucket, rows: new Map() }));
     }
     return write;
   };
-  for (const { bucket, range } of cutIntoBuckets(settledRetries)) {
-    const { offsets, settled } = of(bucket);
-    offsets.push(range);
-    settled.push(range);
-  }
+  for (const { bucket } of cutIntoBuckets(settledRetries)) of(bucket);
   for (const { firstOffset, nextOffset, lane, ...alike } of retries) {
     const key = `${alike.deliveries} ${alike.failures} ${alike.delayMs} ${alike.reason}`;
     for (const { bucket, range } of cutIntoBuckets([{ firstOffset, nextOffset }])) {
-      const { offsets, rows } = of(bucket);
-      offsets.push(range);
+      const { rows } = of(bucket);
       let row = rows.get(key);
       if (row === undefined) rows.set(key, (row = { ...alike, bucket, offsets: [], lanes: new Map() }));
       row.offsets.push(range);
