@@ -35,7 +35,7 @@ test: $(examples_built) ## install, build, all tests: make test ARGS=test/stream
 	$(bin)/vitest run $(ARGS)
 
 soak: $(examples_built) ## the tests that take minutes to hours: make soak SEED=7 DURATION=60 (seconds a file)
-	SOAK=1 MILLRACE_SOAK_SEED=$(SEED) MILLRACE_SOAK_SECONDS=$(DURATION) $(bin)/vitest run $(ARGS)
+	SOAK=1 MILLRACE_SOAK_SEED=$(SEED) MILLRACE_SOAK_SECONDS=$(DURATION) MILLRACE_SOAK_COUNT=$(COUNT) $(bin)/vitest run $(ARGS)
 
 # `make -k lint` shows the faults of all of them.
 lint: lint-proto lint-generated lint-format lint-types lint-code lint-dead lint-package ## every check that is not a test

@@ -34,6 +34,7 @@ export async function startServer(settings: Settings, logger: Logger, signal?: A
     connections: settings.connections,
     statementTimeoutMs: settings.statementTimeoutMs,
     poolWaitMs: settings.poolWaitMs,
+    connectTimeoutMs: settings.connectTimeoutMs,
     logger,
     metrics,
     ...(signal === undefined ? {} : { signal }),

@@ -144,6 +144,14 @@ export const settingsTable: readonly Setting[] = [
     most: 600_000,
     description: "Time limit of getting a connection",
   },
+  {
+    name: "connect-timeout-ms",
+    kind: "number",
+    initial: 3000,
+    least: 100,
+    most: 600_000,
+    description: "Time limit of making a new connection to Postgres",
+  },
   { name: "metrics", kind: "text", initial: "", description: "Address of the metrics page, HOST:PORT; empty: none" },
   {
     name: "log-level",
@@ -218,6 +226,7 @@ export interface Settings {
   readonly connections: number;
   readonly statementTimeoutMs: number;
   readonly poolWaitMs: number;
+  readonly connectTimeoutMs: number;
   readonly metrics: Address | undefined;
   readonly logLevel: LogLevel;
   readonly autoCreate: boolean;
@@ -290,6 +299,7 @@ export function readSettings(
     connections: number("connections"),
     statementTimeoutMs: number("statement-timeout-ms"),
     poolWaitMs: number("pool-wait-ms"),
+    connectTimeoutMs: number("connect-timeout-ms"),
     metrics: text("metrics") === "" ? undefined : readAddress("metrics", text("metrics"), isInsecure),
     logLevel: text("log-level") as LogLevel,
     autoCreate: text("auto-create") === "on",

@@ -22,6 +22,7 @@ const selectPid = prepareStatement({ values: {}, build: () => sql<{ pid: number 
 const postgresOptions = {
   connections: 1,
   poolWaitMs: 5000,
+  connectTimeoutMs: 5000,
   statementTimeoutMs: 5000,
   idleInTransactionMs: 5000,
   logger: silentLogger,
@@ -115,6 +116,17 @@ describe("Store on a Postgres that fails", () => {
     });
     await expect(outcome).rejects.toEqual(unavailable(false));
     await connection.close();
+  });
+
+  test("a connect whose answers are swallowed, is given up long before the wait for a connection is over", async () => {
+    const proxy = await openProxy(new URL(url));
+    const connection = openPostgres({ ...postgresOptions, url: proxy.url, poolWaitMs: 60_000, connectTimeoutMs: 200 });
+    proxy.silence();
+    await expect(connection.run(selectOne, {})).rejects.toEqual(unavailable(false));
+    proxy.speak();
+    await expect.poll(() => connection.run(selectOne, {}).catch(() => [])).toHaveLength(1);
+    await connection.close();
+    await proxy.close();
   });
 
   test("a statement over its time, was not done, and leaves its connection in order", async () => {

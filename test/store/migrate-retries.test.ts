@@ -13,6 +13,7 @@ test("migration 8, keeps what waits to be redelivered", async () => {
     url,
     connections: 1,
     poolWaitMs: 10_000,
+    connectTimeoutMs: 10_000,
     statementTimeoutMs: 10_000,
     idleInTransactionMs: 10_000,
     logger: silentLogger,

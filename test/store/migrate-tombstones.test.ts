@@ -13,6 +13,7 @@ test("migration 4, gives tombstones that are there already the time that they we
     url,
     connections: 1,
     poolWaitMs: 10_000,
+    connectTimeoutMs: 10_000,
     statementTimeoutMs: 10_000,
     idleInTransactionMs: 10_000,
     logger: silentLogger,

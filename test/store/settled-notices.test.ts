@@ -107,6 +107,7 @@ describe("Store.listenSettled() on postgres", () => {
       url: "postgres://nobody@127.0.0.1:1/none",
       connections: 1,
       poolWaitMs: 1000,
+      connectTimeoutMs: 1000,
       statementTimeoutMs: 1000,
       idleInTransactionMs: 1000,
       logger: { debug: log, info: log, warn: log, error: log },

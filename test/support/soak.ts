@@ -31,6 +31,11 @@ const settings = {
   seconds: numberOf("MILLRACE_SOAK_SECONDS") ?? 0,
 };
 
+/** How much of what a soak counts: `make soak COUNT=…`. */
+export function soakCount(initial: number): number {
+  return numberOf("MILLRACE_SOAK_COUNT") ?? initial;
+}
+
 /** No soak takes longer than its time and a round, and a round is over in minutes. */
 export const soakTimeoutMs = (settings.seconds + 1800) * 1000;
 

@@ -53,8 +53,10 @@ export interface PostgresStoreOptions {
   readonly connections?: number;
   /** The server cancels a statement after so long. Default 30 000. PGlite does not know it. */
   readonly statementTimeoutMs?: number;
-  /** How long a statement waits for a connection, and a connect for its answer. Default 10 000. */
+  /** How long a statement waits for a connection. Default 10 000. */
   readonly poolWaitMs?: number;
+  /** How long a new connection may take to be made, as long as `poolWaitMs` at most. Default 3000. */
+  readonly connectTimeoutMs?: number;
   /** How long opening waits for a database that is away. Default 60 000. */
   readonly startTimeoutMs?: number;
   readonly logger: Logger;
@@ -87,10 +89,11 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
 
 async function openDatabase(options: PostgresStoreOptions): Promise<Database> {
   const { connection, connections = 10, statementTimeoutMs = 30_000, poolWaitMs = 10_000, logger, metrics } = options;
+  const connectTimeoutMs = Math.min(options.connectTimeoutMs ?? 3000, poolWaitMs);
   const shared = { statementTimeoutMs, poolWaitMs, idleInTransactionMs, logger, metrics };
   switch (connection.kind) {
     case "postgres":
-      return openPostgres({ ...shared, url: connection.url, connections });
+      return openPostgres({ ...shared, url: connection.url, connections, connectTimeoutMs });
     case "embedded":
       return openEmbedded({ ...shared, folder: connection.folder });
     default:

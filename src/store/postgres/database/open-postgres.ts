@@ -10,6 +10,8 @@ export interface PostgresOptions extends SessionLimits {
   readonly url: string;
   readonly connections: number;
   readonly poolWaitMs: number;
+  /** A connect that is swallowed must not hold up who waits for it much longer than the fault lasts. */
+  readonly connectTimeoutMs: number;
   readonly logger: Logger;
   readonly metrics: Metrics | undefined;
 }
@@ -21,7 +23,7 @@ const answerGraceMsMax = 5000;
 export function openPostgres(options: PostgresOptions): Database {
   const answerTimeoutMs = options.statementTimeoutMs + Math.min(options.statementTimeoutMs, answerGraceMsMax);
   const settings = sessionSettings(options);
-  const listenOptions = { url: options.url, connectTimeoutMs: options.poolWaitMs, logger: options.logger };
+  const listenOptions = { url: options.url, connectTimeoutMs: options.connectTimeoutMs, logger: options.logger };
   const liveness = createLiveness(options.url);
   const backends = new WeakMap<pg.ClientBase, number>();
   /** The backend's own number: that of the start-up packet may be a pooler's. */
@@ -35,12 +37,13 @@ export function openPostgres(options: PostgresOptions): Database {
     connectionString: options.url,
     max: options.connections,
     connectionTimeoutMillis: options.poolWaitMs,
+    Client: connectingWithin(options.connectTimeoutMs),
     idleTimeoutMillis: 60_000,
     keepAlive: true,
     fallback_application_name: "millrace",
     types: typeParsers,
     // The pool waits for what this returns, which its types do not tell.
-    onConnect: (client): unknown => withinTime(setUp(client), options.poolWaitMs),
+    onConnect: (client): unknown => withinTime(setUp(client), options.connectTimeoutMs),
   });
   return createDatabase({
     kind: "postgres",
@@ -59,6 +62,15 @@ export function openPostgres(options: PostgresOptions): Database {
     },
     afterClose: () => liveness.close(),
   });
+}
+
+/** The pool has one limit for its own wait and for the connect: the client has another. */
+function connectingWithin(connectionTimeoutMillis: number): typeof pg.Client {
+  return class extends pg.Client {
+    constructor(config: pg.ClientConfig) {
+      super({ ...config, connectionTimeoutMillis });
+    }
+  };
 }
 
 /** A server that takes a connection and then says nothing must not hold its place in the pool for ever. */

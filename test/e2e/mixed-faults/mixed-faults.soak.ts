@@ -1,0 +1,16 @@
+import { afterEach, test } from "vitest";
+import { killServerProcesses } from "../../support/server-process.js";
+import { soakCount, soakRounds } from "../../support/soak.js";
+import { workThroughFaults } from "./mixed-faults.js";
+
+afterEach(killServerProcesses);
+
+/** A thousand faults take about a quarter of an hour. */
+test(
+  "all who work through many faults of any kind get on soon after, and find everything once and in order",
+  () =>
+    soakRounds("mixed faults", (random) =>
+      workThroughFaults({ seed: Math.floor(random() * 2 ** 32), faults: soakCount(1000), atOnce: 4 }),
+    ),
+  7_200_000,
+);
