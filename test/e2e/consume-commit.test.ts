@@ -6,6 +6,6 @@ afterEach(killServerProcesses);
 
 test(
   "what is committed is there once, whoever was killed meanwhile",
-  () => commitThroughKills({ sharing: "shared", seed: 1, kills: { client: 2, server: 1, postgres: 1 }, records: 60 }),
+  () => commitThroughKills({ sharing: "shared", seed: 1, kills: { client: 1, server: 1, postgres: 1 }, records: 40 }),
   60_000,
 );

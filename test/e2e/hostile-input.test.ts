@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { RecordServiceService } from "../../src/gen/millrace/v1/record_service.js";
 import { createClient, InvalidArgumentError, type MillraceClient, type ReceivedRecord } from "../../src/index.js";
 import { callUnary, closeAll, openClient, rawMethod } from "../rpc/rpc-server.js";
-import { createTestDatabase, databaseKinds, type TestDatabase } from "../support/database.js";
+import { createTestDatabase, onEmbedded, type TestDatabase } from "../support/database.js";
 import {
   databaseArguments,
   killServerProcesses,
@@ -17,7 +17,8 @@ import { type AnyMethod, callWithBytes, everyMethod, fuzzRequests } from "./fuzz
 
 afterAll(killServerProcesses);
 
-describe.each(databaseKinds)("on %s", (kind) => {
+// What ends the embedded database would end the node with it.
+describe.each(onEmbedded)("on %s", (kind) => {
   let database: TestDatabase;
   let server: ServerProcess;
   let raw: Client;

@@ -4,12 +4,12 @@ import { fuzzConsumers, sharings } from "./fuzz-consumers.js";
 
 describe("histories of consumers on a simulated clock", () => {
   test.each(sharings)("%s, agree with the model", async (sharing) => {
-    const { deliveries } = await fuzzConsumers({ sharing, seed: 1, histories: 15 });
-    expect(deliveries).toBeGreaterThan(150);
+    const { deliveries } = await fuzzConsumers({ sharing, seed: 1, histories: 5 });
+    expect(deliveries).toBeGreaterThan(50);
   });
 
   test.each(sharings)("%s, are the same beside a wall clock that jumps an hour forward and back", async (sharing) => {
-    for (const { seed, calm, jumping } of await besideWallJumps(sharing, [7, 8, 9], 3_600_000)) {
+    for (const { seed, calm, jumping } of await besideWallJumps(sharing, [7], 3_600_000)) {
       expect(calm.deliveries, `seed ${seed}`).toBeGreaterThan(0);
       expect(jumping.log, `seed ${seed}`).toEqual(calm.log);
     }
