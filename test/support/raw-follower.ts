@@ -1,5 +1,6 @@
 /** A follower on bare HTTP/2, which reads exactly when it is told to: grpc-js would read ahead (grpc-js.md #19). */
 
+import { once } from "node:events";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
 import { FollowResponse, RecordServiceService } from "../../src/gen/millrace/v1/record_service.js";
 
@@ -9,7 +10,8 @@ const { follow } = RecordServiceService;
 export async function connectRaw(address: string): Promise<ClientHttp2Session> {
   const session = connect(`http://${address}`);
   session.on("error", () => undefined);
-  await new Promise((resolve) => session.once("connect", resolve));
+  // Rejects when there is nobody.
+  await once(session, "connect");
   session.setLocalWindowSize(2 ** 30);
   return session;
 }

@@ -1,6 +1,5 @@
 /** Clients that nobody would like to have, for as long as they are let. Nothing that they do may end as a fault of the node. */
 
-import { once } from "node:events";
 import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { status } from "@grpc/grpc-js";
@@ -13,6 +12,9 @@ import { callWithBytes, everyMethod } from "../fuzz-requests.js";
 const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /** An empty SETTINGS frame. */
 const settings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+
+/** None takes longer, whatever becomes of the node. */
+const attackMsMost = 20_000;
 
 type Attack = (address: string, random: Random) => Promise<void>;
 
@@ -78,8 +80,11 @@ export async function attackUntil(
   let count = 0;
   while (!signal.aborted) {
     const attack = oneOf(random, attacks);
-    // A node that is away is no news.
-    await Promise.race([attack(oneOf(random, addresses()), random), once(signal, "abort")]);
+    const left = new AbortController();
+    const late = delay(attackMsMost, "late", { signal: AbortSignal.any([signal, left.signal]) }).catch(() => "over");
+    const outcome = await Promise.race([attack(oneOf(random, addresses()), random), late]);
+    left.abort();
+    if (outcome === "late") throw new Error(`${attack.name} took longer than ${attackMsMost} ms`);
     count += 1;
     await delay(20, undefined, { signal }).catch(() => undefined);
   }

@@ -71,6 +71,7 @@ export async function workThroughFaults({ seed, faults, atOnce }: MixedFaults): 
       `at most ${(mostBytes / 1e6).toFixed(0)} MB a node, ${((performance.now() - startedMs) / 60_000).toFixed(1)} min`,
     );
     expect(slow).toEqual([]);
+    expect(attacked).toBeGreaterThan(faults / 3);
     expect(mostBytes).toBeLessThan(residentBytesMost);
   } catch (error) {
     for (const node of fleet.nodes) console.log(`node ${node.name}:\n${node.log.slice(-15).join("\n")}`);
