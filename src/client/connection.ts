@@ -45,6 +45,8 @@ const timerMsMax = 2 ** 31 - 1;
 const headerMsMax = 99_999_999;
 /** Clients that lost a server together come back to it within so long, and not all at once. */
 const returnSpreadMs = 500;
+/** A server that takes connections and breaks them off is not away: its clients wait as long as their backoff says. */
+const awayMsMin = 500;
 
 /** One channel to one server; all calls of a client share it. */
 export class Connection {
@@ -62,7 +64,7 @@ export class Connection {
     this.timeoutMs = options.timeoutMs ?? 30_000;
     const credentials = options.credentials ?? channelCredentials.createInsecure();
     this.#client = new Client(this.address, credentials, channelOptions(options));
-    this.#watch = new ChannelWatch(this.#client);
+    this.#watch = new ChannelWatch(this.#client, timers);
   }
 
   /**
@@ -124,13 +126,14 @@ export class Connection {
    * moment more, so that those who lost it together do not come back together. Rejects with the signal's reason.
    */
   waitToRetry(delayMs: number, signal?: AbortSignal): Promise<void> {
-    if (this.#watch.connect()) return sleep(delayMs, this.timers, signal);
+    const mostMs = Math.min(delayMs, timerMsMax);
+    if (this.#watch.connect()) return sleep(mostMs, this.timers, signal);
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) {
         reject(signal.reason);
         return;
       }
-      const endsAt = this.timers.monotonicMs() + delayMs;
+      const endsAt = this.timers.monotonicMs() + mostMs;
       const stop = () => {
         forget();
         cancelTimer();
@@ -144,8 +147,9 @@ export class Connection {
         stop();
         resolve();
       };
-      let cancelTimer = this.timers.startTimer(delayMs, over);
-      const forget = this.#watch.onConnected(() => {
+      let cancelTimer = this.timers.startTimer(mostMs, over);
+      const forget = this.#watch.onConnected((awayMs) => {
+        if (awayMs < awayMsMin) return;
         cancelTimer();
         const leftMs = Math.max(0, endsAt - this.timers.monotonicMs());
         cancelTimer = this.timers.startTimer(Math.min(leftMs, Math.random() * returnSpreadMs), over);

@@ -1,6 +1,6 @@
 import type { BackoffOptions } from "../streams/index.js";
 
-/** Waits between tries are 5 s at most unless told otherwise: a server that can again is asked soon after. */
+/** Waits between tries are 5 s at most unless told otherwise, so a server that has recovered is called soon after. */
 export function retryBackoff(options: BackoffOptions = {}): BackoffOptions {
-  return { maxMs: Math.max(5000, options.minMs ?? 0), ...options };
+  return { ...options, maxMs: options.maxMs ?? Math.max(5000, options.minMs ?? 0) };
 }

@@ -49,7 +49,7 @@ export interface ListStateOptions extends StateSelection, ResumeOptions {
 
 /** What happens to a watch besides records. Events come in order with the records around them. */
 export type WatchEvent =
-  /** All that had changed was given; what follows is live. Again after each reconnection. */
+  /** The state was given, and what changed meanwhile; what follows is live. Again after each reconnection. */
   | { readonly type: "snapshot-end"; readonly position: Position }
   /** These keys have changed, and are not (any more) among those asked for: forget what you have of them. */
   | { readonly type: "left"; readonly keys: readonly string[] }

@@ -8,7 +8,7 @@ import { effectiveRetention, type Limits, MillraceError, noRetention, topicNotFo
 import type { StoredTopic } from "../store/index.js";
 import { abortable } from "../streams/index.js";
 import type { Appender } from "./appender.js";
-import { createdByPeer } from "./created-by-peer.js";
+import { createdByPeer, hostOf } from "./created-by-peer.js";
 import type { DatabaseLanes } from "./database-lanes.js";
 import type { TopicBudget } from "./publish-budget.js";
 import { defaultRetention, effectiveLimits, type Topic } from "./topic.js";
@@ -28,7 +28,10 @@ export interface TopicLease extends OpenTopic {
 
 export interface TopicCache {
   readonly size: number;
-  /** The topic of a name as this node knows it; looked up, and created where publishing by `peer` may (undefined: it is not counted), if it does not. */
+  /**
+   * The topic of a name as this node knows it; looked up if it is unknown, and created if publishing may. `peer`: whom the
+   * creation is counted for; undefined: nobody.
+   */
   acquireForPublish(name: string, peer: string | undefined, signal?: AbortSignal): Promise<TopicLease>;
   /** The topic of a name as the database has it now, with what it was when asked. Throws `topic-not-found`. */
   acquireFresh(
@@ -172,12 +175,13 @@ export function createTopicCache(parts: TopicCacheParts): TopicCache {
     }
   }
 
-  /** Many may publish to a new name at once: one lookup, and one creation, serves all. */
+  /** Many of one address may publish to a new name at once: one lookup, and one creation, serves all. */
   function findOrCreateOnce(name: string, peer: string | undefined): Promise<StoredTopic> {
-    let lookup = lookups.get(name);
+    const key = `${name} ${peer === undefined ? "" : hostOf(peer)}`;
+    let lookup = lookups.get(key);
     if (lookup === undefined) {
-      lookup = findOrCreate(name, peer).finally(() => lookups.delete(name));
-      lookups.set(name, lookup);
+      lookup = findOrCreate(name, peer).finally(() => lookups.delete(key));
+      lookups.set(key, lookup);
     }
     return lookup;
   }
@@ -186,26 +190,29 @@ export function createTopicCache(parts: TopicCacheParts): TopicCache {
     const found = await lanes.run("live", (store) => store.findTopic(name));
     if (found !== undefined) return found;
     if (!parts.autoCreate) throw topicNotFound(name);
-    if (peer !== undefined && created.isUsedUp(peer)) {
+    // Counted before: many may be under way.
+    if (peer !== undefined && !created.take(peer)) {
       throw tooManyCreated(name, limits.autoCreatedTopicsPeer, "by clients of this address", "_PEER");
     }
-    const creation = await lanes.run("append", (store) =>
-      store.createTopic({
-        name,
-        epoch: randomEpoch(),
-        labels: new Map(),
-        limits: { recordBytes: 0, batchRecords: 0, batchBytes: 0 },
-        retention: noRetention,
-        keyed: false,
-        autoCreated: true,
-        autoCreatedMost: limits.autoCreatedTopics,
-      }),
-    );
-    if (creation === "too-many") throw tooManyCreated(name, limits.autoCreatedTopics, "that way", "");
-    if (creation !== "exists") {
-      if (peer !== undefined) created.count(peer);
-      return creation;
+    let creation: StoredTopic | "exists" | "too-many" | undefined;
+    try {
+      creation = await lanes.run("append", (store) =>
+        store.createTopic({
+          name,
+          epoch: randomEpoch(),
+          labels: new Map(),
+          limits: { recordBytes: 0, batchRecords: 0, batchBytes: 0 },
+          retention: noRetention,
+          keyed: false,
+          autoCreated: true,
+          autoCreatedMost: limits.autoCreatedTopics,
+        }),
+      );
+    } finally {
+      if (peer !== undefined && typeof creation !== "object") created.giveBack(peer);
     }
+    if (creation === "too-many") throw tooManyCreated(name, limits.autoCreatedTopics, "that way", "");
+    if (creation !== "exists") return creation;
     const winner = await lanes.run("live", (store) => store.findTopic(name));
     if (winner === undefined) throw topicNotFound(name);
     return winner;

@@ -4,13 +4,13 @@
  * is elsewhere comes once: the query itself leaves out what is not the latest any more. There is no queue, and nothing to
  * overflow.
  *
- *   snapshot ──its cursor reached the head of the start──▶ changes ──its cursor reached the head that their first page
- *       saw──▶ live
+ *   snapshot ──its cursor reached the head of the start──▶ changes ──and the head that was seen then──▶ live
  *       any ──topic closed and all given──▶ the end
  *   changes or live ──tombstones that it has not passed were purged──▶ told to start over, and snapshot
  *
- * A watcher may never reach the head of a topic that changes faster than it reads, so its snapshot ends with what stood
- * when the changes began. The snapshot gives what is wanted, and nothing of what is not. From then on a changed key that is not wanted is told as
+ * A watcher may never reach the head of a topic that changes faster than it reads. So it walks twice at most before it is
+ * live: to the head of the start, and to the head as it was then, for the keys that changed under the first walk. The snapshot
+ * gives what is wanted, and nothing of what is not. From then on a changed key that is not wanted is told as
  * `left`: the watcher may have it from before.
  */
 
@@ -74,7 +74,7 @@ class Watcher {
   #phase: "snapshot" | "changes" | "live";
   /** The snapshot is what stands below this offset. */
   #snapshotUntil: number;
-  /** What had changed below this offset is given before `snapshot-end`; known with the first page of changes. */
+  /** The end of the second walk, known once the first is through. */
   #changesUntil: number | undefined;
   readonly #reach: SearchReach;
   /** How the snapshot finds what is inside the rectangle: chosen with its first page. */
@@ -208,7 +208,7 @@ class Watcher {
       this.#topic,
       await this.#parts.lanes.run(lane, (store) => store.readStateChanges(request), this.#signal),
     );
-    this.#changesUntil ??= head.nextOffset;
+    if (this.#cursor >= this.#snapshotUntil) this.#changesUntil ??= head.nextOffset;
     // From here on it lives on tombstones, and of those that it has not passed some were purged.
     if (head.tombstonesFrom > Math.max(this.#cursor, this.#tombstonesFrom)) return this.#startOver(head);
     if (page !== undefined) {

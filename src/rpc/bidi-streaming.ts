@@ -7,8 +7,8 @@ import { sendResponses } from "./send-responses.js";
 
 /**
  * Requests that are read when the method asks for one, and responses from its generator. When the node drains, the
- * signal aborts and the requests end, and the generator is driven on until it ends by itself: a publish first
- * acknowledges what is committed. A method whose first request says what to generate gives a promise: a generator around
+ * signal aborts and the requests end (at once, or for a method that hears verdicts, later), and the generator is driven on
+ * until it ends by itself: a publish first acknowledges what is committed. A method whose first request says what to generate gives a promise: a generator around
  * another one would hold each of its responses while the transport is blocked.
  */
 export function bidiStreaming<Request, Response>(

@@ -150,7 +150,7 @@ export const settingsTable: readonly Setting[] = [
     initial: 3000,
     least: 100,
     most: 600_000,
-    description: "Time limit of making a new connection to Postgres",
+    description: "Time limit of making a new connection to Postgres, pool-wait-ms at most",
   },
   { name: "metrics", kind: "text", initial: "", description: "Address of the metrics page, HOST:PORT; empty: none" },
   {

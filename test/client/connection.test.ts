@@ -1,3 +1,5 @@
+import { createServer, type ServerHttp2Session } from "node:http2";
+import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { Connection } from "../../src/client/connection.js";
 import { unary } from "../../src/rpc/unary.js";
@@ -8,6 +10,48 @@ afterEach(closeAll);
 
 const path = "/test.Texts/Answer";
 const shape = { path, requestSerialize: Buffer.from, responseDeserialize: String };
+
+describe("Connection.waitToRetry()", () => {
+  test("does not bring a closed connection back to life", async () => {
+    const { address } = await startMethods((all) => [unary(all, { path, ...textShape }, async (text) => text)]);
+    const connection = new Connection({ address });
+    expect(await connection.unary(shape, "x")).toBe("x");
+    connection.close();
+    await connection.waitToRetry(50);
+    await expect(connection.unary(shape, "x")).rejects.toThrow("Channel has been shut down");
+  });
+
+  test("waits its time for a server that takes connections and breaks them off", async () => {
+    const server = createServer();
+    server.on("session", (session: ServerHttp2Session) => session.on("stream", () => session.destroy()));
+    server.on("sessionError", () => undefined);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const connection = new Connection({ address: `127.0.0.1:${(server.address() as AddressInfo).port}` });
+    await connection.unary(shape, "x").catch(() => undefined);
+    const startedMs = performance.now();
+    await connection.waitToRetry(1500);
+    expect(performance.now() - startedMs).toBeGreaterThan(1490);
+    connection.close();
+    server.close();
+  });
+
+  test("ends early when a server that was away is back", async () => {
+    const first = createServer();
+    await new Promise<void>((resolve) => first.listen(0, "127.0.0.1", resolve));
+    const { port } = first.address() as AddressInfo;
+    await new Promise((resolve) => first.close(resolve));
+    const connection = new Connection({ address: `127.0.0.1:${port}` });
+    const startedMs = performance.now();
+    const waiting = connection.waitToRetry(60_000);
+    await expect.poll(() => performance.now() - startedMs, { timeout: 5000 }).toBeGreaterThan(1000);
+    const second = createServer();
+    await new Promise<void>((resolve) => second.listen(port, "127.0.0.1", resolve));
+    await waiting;
+    expect(performance.now() - startedMs).toBeLessThan(10_000);
+    connection.close();
+    second.close();
+  });
+});
 
 describe("Connection.unary()", () => {
   let calls = 0;

@@ -159,7 +159,17 @@ describe.each(databaseKinds)("Engine.append() on %s", (kind) => {
     await publishTo("by-peer/1", "10.0.0.1:4003");
     await publishTo("by-peer/3", "[2001:db8::1]:4001");
     await publishTo("by-peer/3", "10.0.0.1:4003");
-    await shared.engine.close();
+    const atOnce = range(0, 10).map((number) => publishTo(`by-peer/at-once/${number}`, `10.0.0.2:${4000 + number}`));
+    const outcomes = await Promise.allSettled(atOnce);
+    expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(2);
+    // What is refused for another reason is not counted.
+    const full = await openTestEngine(store, { autoCreatedTopics: 0, autoCreatedTopicsPeer: 1 });
+    for (const name of ["by-peer/full/1", "by-peer/full/2"]) {
+      await expect(full.append(name, [1], { peer: "10.0.0.3:1" })).rejects.toMatchObject({
+        message: expect.stringContaining("0 were created that way") as string,
+      });
+    }
+    await Promise.all([shared.engine.close(), full.engine.close()]);
   });
 });
 

@@ -9,14 +9,37 @@ const world = { south: -90, west: -180, north: 90, east: 180 };
 describe.each(databaseKinds)("Watching a state on %s", (kind) => {
   let database: TestDatabase;
   let engine: Engine;
+  /** Its pages have one record. */
+  let small: Engine;
 
   beforeAll(async () => {
     database = await createTestDatabase(kind);
-    ({ engine } = await openTestEngine(await database.openStore(), {}));
+    const store = await database.openStore();
+    ({ engine } = await openTestEngine(store, {}));
+    ({ engine: small } = await openTestEngine(store, { pageBytesMin: 30, pageBytesMax: 30 }));
   });
   afterAll(async () => {
-    await engine.close();
+    await Promise.all([engine.close(), small.close()]);
     await database.drop();
+  });
+
+  test("gives what changes under its walk before it ends its snapshot", async () => {
+    const topic = "walked";
+    await createKeyed(small, topic);
+    const set = (...keys: string[]) =>
+      appendKeyed(
+        small,
+        topic,
+        keys.map((key) => ({ key, text: `${key} of ${keys.length}` })),
+      );
+    await set("a", "b", "c", "d");
+    const watcher = new TestWatcher(small, topic);
+    await watcher.pull();
+    expect([...watcher.state.keys()]).toEqual(["a"]);
+    await set("b");
+    await watcher.until("snapshot-end");
+    expect(watcher.state).toEqual(await listedState(small, topic));
+    await watcher.leave();
   });
 
   test.each([undefined, world])(

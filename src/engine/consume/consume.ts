@@ -96,8 +96,9 @@ class ConsumeCall {
     this.#allowance = parts.pageBudget.forStream();
     this.#gone = untilGone(call.signal, this.#left.signal);
     this.#heartbeatMs = this.#nextHeartbeatMs();
-    // It is handed nothing more then.
-    call.signal.addEventListener("abort", () => call.consumer.wake(), { once: true, signal: this.#left.signal });
+    const onDrain = () => call.membership.drain();
+    if (call.signal.aborted) onDrain();
+    else call.signal.addEventListener("abort", onDrain, { once: true, signal: this.#left.signal });
     const { topic } = call.membership;
     call.stream.topic = topic.name;
     call.stream.measureLag(() => {

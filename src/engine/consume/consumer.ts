@@ -52,6 +52,8 @@ export class Consumer {
   window: Window;
   /** Set: how its call has to end. */
   failure: Error | undefined;
+  /** Its node drains: it settles what it has, and is handed nothing more. */
+  isDraining = false;
   /** The topic is closed and everything is settled. */
   isAtEnd = false;
   readonly #identity: ConsumerIdentity;
@@ -84,12 +86,12 @@ export class Consumer {
 
   /** Whether its window lets anything through at all. */
   get isOpen(): boolean {
-    return this.window.records > 0 && this.window.bytes > 0;
+    return !this.isDraining && this.window.records > 0 && this.window.bytes > 0;
   }
 
   /** How many more records its window lets through, if their bytes do. */
   get room(): number {
-    if (this.window.bytes === 0 || this.failure !== undefined) return 0;
+    if (this.window.bytes === 0 || this.isDraining || this.failure !== undefined) return 0;
     return Math.max(0, this.window.records - this.held.records);
   }
 

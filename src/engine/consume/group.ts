@@ -220,6 +220,20 @@ export class Group {
     this.#wakeSoon();
   }
 
+  /** Its node drains: its share, and what nobody here has begun, goes to those who stay. */
+  drain(consumer: Consumer): void {
+    consumer.isDraining = true;
+    this.#shareSoon();
+    consumer.wake();
+  }
+
+  /** How many consumers take records, or may ask for some. */
+  get staying(): number {
+    let count = 0;
+    for (const consumer of this.consumers) if (!consumer.isDraining) count += 1;
+    return count;
+  }
+
   /** What a consumer says of its window and of its records. */
   hear(consumer: Consumer, request: ConsumerRequest): void {
     const wasSilent = consumer.isSilent;
@@ -305,6 +319,8 @@ export class Group {
           this.#ready.settled(run);
         },
       );
+      // It may have nothing any more, which its call waits for while the node drains.
+      if (consumer.isDraining) consumer.wake();
     }
     for (const claim of lost) this.#forget(claim);
     this.#holdAhead();

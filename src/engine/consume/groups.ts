@@ -48,6 +48,8 @@ export interface Membership {
   readonly session: number;
   /** Where it stood when the consumer came. */
   readonly cursor: Position;
+  /** The node drains: the consumer is handed nothing more. */
+  drain(): void;
   /** Every call after the first does nothing. `wasLost`: as of `Group.leave`. */
   leave(wasLost: boolean): void;
 }
@@ -267,7 +269,11 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
       }
       const { group, topic, session: own } = held;
       if (!group.isOver && entry.closing === undefined) {
-        return { group, topic, sharing, session: own, cursor: { epoch, offset: cursor }, leave };
+        const drain = () => {
+          group.drain(consumer);
+          held.nudge();
+        };
+        return { group, topic, sharing, session: own, cursor: { epoch, offset: cursor }, drain, leave };
       }
       // It ended while the consumer waited to be let in: nobody would tell it.
       leave(false);
@@ -295,7 +301,9 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
           }),
         );
       });
-      return { group, topic, sharing: "exclusive", session: 0, cursor: { epoch: topic.epoch, offset: from }, leave };
+      const drain = () => group.drain(consumer);
+      const cursor = { epoch: topic.epoch, offset: from };
+      return { group, topic, sharing: "exclusive", session: 0, cursor, drain, leave };
     } catch (error) {
       lease.release();
       throw error;

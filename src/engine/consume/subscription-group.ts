@@ -179,7 +179,7 @@ export class SubscriptionGroup {
     const { lanes, lease } = this.#parts;
     const { subscriptionId, name } = this.subscription;
     const facts = JSON.stringify([...group.consumers].slice(0, toldMost).map((consumer) => consumer.facts()));
-    const member = { session, consumers: group.consumers.size, facts };
+    const member = { session, consumers: group.staying, facts };
     const sync = await lanes.run("live", (store) => store.syncSubscription(subscriptionId, member), this.#end.signal);
     if (sync === undefined) return group.failAll(subscriptionNotFound(name));
     const { subscription } = sync;
@@ -217,7 +217,7 @@ export class SubscriptionGroup {
     const held = [...group.claims.values()].filter((claim) => claim.kind === "slot" && !claim.isLeaving);
     let surplus = 0;
     if (subscription.sharing === "keyed") {
-      surplus = held.length - slotShare(members, session, group.consumers.size);
+      surplus = held.length - slotShare(members, session, group.staying);
     } else if (subscription.sharing === "exclusive" && subscription.ticket > this.#ticket) {
       surplus = held.length;
     }
@@ -249,7 +249,7 @@ export class SubscriptionGroup {
 
   async #takeFree(sync: SubscriptionSync): Promise<void> {
     const { group, session } = this;
-    if (group.consumers.size === 0 || this.#end.signal.aborted) return;
+    if (group.staying === 0 || this.#end.signal.aborted) return;
     const wanted = this.#wantedOf(sync).slice(0, takenAtOnce);
     if (wanted.length === 0) return;
     const { subscriptionId } = this.subscription;
@@ -287,7 +287,7 @@ export class SubscriptionGroup {
     if (subscription.sharing === "exclusive" && subscription.ticket !== this.#ticket) return [];
     const held = [...group.claims.values()].filter(({ kind }) => kind === "slot");
     const slots = new Set(held.filter(({ isLeaving }) => !isLeaving).map(({ slot }) => slot));
-    const share = subscription.sharing === "exclusive" ? 1 : slotShare(members, session, group.consumers.size);
+    const share = subscription.sharing === "exclusive" ? 1 : slotShare(members, session, group.staying);
     return [
       ...free.filter(({ kind, slot }) => kind === "redriven" && slots.has(slot)),
       ...free.filter(({ kind }) => kind === "slot").slice(0, Math.max(0, share - held.length)),

@@ -145,6 +145,27 @@ describe("consume on several nodes", () => {
     await first.halfClose();
   });
 
+  test.each(["shared", "keyed"] as const)(
+    "%s, what a draining node has and nobody there has begun goes to others while a consumer works on",
+    async (sharing) => {
+      const [one, two] = [await openNode(0, { claimRecords: 100 }), await openNode(1)];
+      const name = await subscribe(one, 500, sharing, 500);
+      const draining = open(one, name, 1);
+      await draining.next();
+      const [busy] = await draining.take(1);
+      draining.drain();
+      const other = open(two, name, 100);
+      await other.next();
+      // All but the block, or of KEYED the slot, of what is in hand.
+      await consumeAll([other], 400);
+      expect(offsetsOf([other])).not.toContain(busy?.offset);
+      draining.acknowledge(busy?.offset ?? -1);
+      expect(await draining.told("acknowledged", 1)).toEqual([busy?.offset]);
+      await expect(draining.next()).rejects.toMatchObject({ code: "draining" });
+      await other.lose();
+    },
+  );
+
   test("EXCLUSIVE, a newer consumer on another node takes over, and gets what the older had", async () => {
     const [one, two] = [await openNode(0), await openNode(1)];
     const name = await subscribe(one, 30, "exclusive");

@@ -8,7 +8,7 @@ import type {
   DeliveredRange,
   Engine,
 } from "../../../src/engine/index.js";
-import type { OffsetRange } from "../../../src/core/index.js";
+import { MillraceError, type OffsetRange } from "../../../src/core/index.js";
 import { channel } from "../../../src/streams/index.js";
 import { createLiveStreams } from "../../../src/telemetry/index.js";
 import { offsetsIn, range } from "../../support/open-engine.js";
@@ -48,6 +48,8 @@ export interface TestConsumer {
   readonly delivered: readonly Delivered[];
   /** No more messages from this side; gives what is left to be told. */
   halfClose(): Promise<ConsumeMessage[]>;
+  /** Its node begins to drain: it is still heard. */
+  drain(): void;
   /** Goes as one that is lost. */
   lose(): Promise<void>;
 }
@@ -57,10 +59,12 @@ const streams = createLiveStreams();
 export function openConsumer(engine: Engine, opening: ConsumeOpening): TestConsumer {
   const requests = channel<ConsumerRequest>({ capacity: 1000 });
   const abort = new AbortController();
+  /** The client is not there any more; while the node drains, it is. */
+  const gone = new AbortController();
   let unheard = 0;
   const iterator: AsyncIterator<ConsumerRequest, undefined> = {
     async next() {
-      const request = await requests.receiver.receive(abort.signal);
+      const request = await requests.receiver.receive(gone.signal);
       if (!request.done) unheard -= 1;
       return request as IteratorResult<ConsumerRequest, undefined>;
     },
@@ -132,7 +136,11 @@ export function openConsumer(engine: Engine, opening: ConsumeOpening): TestConsu
       for await (const message of messages) left.push(message);
       return left;
     },
+    drain() {
+      abort.abort(new MillraceError("draining", "The node is shutting down"));
+    },
     async lose() {
+      gone.abort(new Error("lost"));
       abort.abort(new Error("lost"));
       await messages.return();
     },

@@ -10,7 +10,7 @@ export interface PostgresOptions extends SessionLimits {
   readonly url: string;
   readonly connections: number;
   readonly poolWaitMs: number;
-  /** A connect that is swallowed must not hold up who waits for it much longer than the fault lasts. */
+  /** Limits one connect. If its packets are lost, callers wait this long, and not `poolWaitMs`. */
   readonly connectTimeoutMs: number;
   readonly logger: Logger;
   readonly metrics: Metrics | undefined;

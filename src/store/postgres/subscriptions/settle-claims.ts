@@ -32,7 +32,7 @@ import type { Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { decodeRanges, encodeRanges, encodeRangesArray } from "./offset-ranges.js";
 import { newestReasons, storableText } from "./reasons.js";
-import { bucketOffsets, cutIntoBuckets } from "./retry-buckets.js";
+import { cutIntoBuckets } from "./retry-buckets.js";
 
 const claimValues = {
   subscriptionId: "bigint",
@@ -75,20 +75,21 @@ with ${takeOut(value)}
 select claim_id as "claimId" from held`,
 });
 
-/** All offsets of a bucket. */
-function bucketRange(bucket: RawBuilder<unknown>): RawBuilder<unknown> {
-  const size = sql.lit(bucketOffsets);
-  return sql`int8multirange(int8range(${bucket} * ${size}, (${bucket} + 1) * ${size}))`;
-}
-
 /**
  * `asked` has a row for each bucket of a claim of which something is settled or noted, `known` what is noted of it so far.
- * What is noted again is taken out of its row, and put into a new one with the reasons of before. Each set of offsets is
- * sent once, and taken apart here: to parse them costs as much as all the rest.
+ * What is noted again is taken out of its row, and put into a new one with the reasons of before. What is noted is sent
+ * once, and gathered here: to parse sets of offsets costs as much as all the rest.
  */
 const settleAndNote = prepareStatement({
   name: "settle_and_note",
-  values: { ...claimValues, bucketClaimIds: "bigint[]", buckets: "bigint[]", retries: "jsonb", reasonsMost: "int" },
+  values: {
+    ...claimValues,
+    bucketClaimIds: "bigint[]",
+    buckets: "bigint[]",
+    bucketSettled: "int8multirange[]",
+    retries: "jsonb",
+    reasonsMost: "int",
+  },
   build: (value) => sql<{ claimId: number; missing: string }>`
 with ${takeOut(value)}, run as materialized (
   select * from jsonb_to_recordset(${value.retries}) as run ("claimId" bigint, bucket bigint, offsets int8multirange,
@@ -99,8 +100,8 @@ with ${takeOut(value)}, run as materialized (
     select "claimId" as claim_id, range_agg(offsets) as offsets from run group by "claimId"
   ) as noted on noted.claim_id = held.claim_id
 ), asked as materialized (
-  select bucket.*, held.settled * ${bucketRange(sql`bucket.bucket`)} as settled
-  from unnest(${value.bucketClaimIds}, ${value.buckets}) as bucket (claim_id, bucket)
+  select bucket.*
+  from unnest(${value.bucketClaimIds}, ${value.buckets}, ${value.bucketSettled}) as bucket (claim_id, bucket, settled)
     join held on held.claim_id = bucket.claim_id and (held.stays or not isempty(held.todo))
 ), known as materialized (
   select r.claim_id, r.bucket, r.retry_id, r.offsets, r.deliveries, r.reasons, r.frame, asked.settled
@@ -186,6 +187,7 @@ export async function settleClaims(
     ...values,
     bucketClaimIds: `{${buckets.map(({ claimId }) => claimId).join(",")}}`,
     buckets: `{${buckets.map(({ bucket }) => bucket).join(",")}}`,
+    bucketSettled: encodeRangesArray(buckets.map(({ settled }) => encodeRanges(settled))),
     retries: JSON.stringify(buckets.flatMap(({ rows: noted }) => [...noted.values()].map(encodeRow))),
     reasonsMost: deliveryBounds.reasons,
   });
@@ -196,7 +198,9 @@ export async function settleClaims(
 interface BucketWrite {
   readonly claimId: number;
   readonly bucket: number;
-  /** What is noted, by what it shares. */
+  /** Of what is noted there so far. */
+  readonly settled: OffsetRange[];
+  /** What is noted now, by what it shares. */
   readonly rows: Map<string, RetryRow>;
 }
 
@@ -212,11 +216,11 @@ function bucketsOf(claimId: number, { settledRetries, retries }: ClaimWrite): It
   const of = (bucket: number): BucketWrite => {
     let write = buckets.get(bucket);
     if (write === undefined) {
-      buckets.set(bucket, (write = { claimId, bucket, rows: new Map() }));
+      buckets.set(bucket, (write = { claimId, bucket, settled: [], rows: new Map() }));
     }
     return write;
   };
-  for (const { bucket } of cutIntoBuckets(settledRetries)) of(bucket);
+  for (const { bucket, range } of cutIntoBuckets(settledRetries)) of(bucket).settled.push(range);
   for (const { firstOffset, nextOffset, lane, ...alike } of retries) {
     const key = `${alike.deliveries} ${alike.failures} ${alike.delayMs} ${alike.reason}`;
     for (const { bucket, range } of cutIntoBuckets([{ firstOffset, nextOffset }])) {
