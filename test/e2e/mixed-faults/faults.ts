@@ -133,13 +133,12 @@ const postgresRestarted = ofPostgres(
 
 /** By how often they are drawn. */
 const draws: readonly Draw[] = [
-  ...[delayed, throttled, swallowed, reset, halfOpen].flat(),
-  ...[delayed, reset].flat(),
-  ...[resetAtCommit, resetAtCommit, resetAtCommit, silenced, silenced],
-  ...Array.from({ length: 5 }, () => terminated),
-  ...[killed, killed, frozen, frozen],
-  ...[backendsKilled, backendsKilled, postgresKilled, postgresRestarted],
-];
+  [delayed, delayed, reset, reset, throttled, swallowed, halfOpen].flat(),
+  [resetAtCommit, resetAtCommit, resetAtCommit, silenced, silenced],
+  Array.from({ length: 5 }, () => terminated),
+  [killed, killed, frozen, frozen],
+  [backendsKilled, backendsKilled, postgresKilled, postgresRestarted],
+].flat();
 
 /** Some faults at once, each on something else. */
 export function drawFaults(fleet: Fleet, random: Random, count: number): readonly Fault[] {
