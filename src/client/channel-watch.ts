@@ -1,16 +1,19 @@
 import { type Client, connectivityState } from "@grpc/grpc-js";
 import type { Timers } from "../streams/index.js";
 
-/** Told for how long the channel was away, in milliseconds, as far as anybody looked. */
+/** Told for how long the channel was away, in milliseconds, as far as it was watched. */
 type OnConnected = (awayMs: number) => void;
 
-/** Calls back when a channel is connected again. One watcher of grpc-js serves all, which keeps each until the state changes. */
+/**
+ * Calls back when a channel is connected again. From the first time that somebody asks, it is watched for good: one watcher
+ * of grpc-js, which keeps each until the state changes.
+ */
 export class ChannelWatch {
   readonly #client: Client;
   readonly #timers: Timers;
   readonly #waiting = new Set<OnConnected>();
-  #isWatching = false;
-  /** Since when it was seen to be away, by the monotonic clock. */
+  #isWatched = false;
+  /** By the monotonic clock; undefined: it is connected. */
   #awaySinceMs: number | undefined;
 
   constructor(client: Client, timers: Timers) {
@@ -20,43 +23,38 @@ export class ChannelWatch {
 
   /** Whether there is a connection. If there is none, the channel is told to get one, as it is by a call. */
   connect(): boolean {
-    return this.#state() === connectivityState.READY;
+    if (!this.#isWatched) this.#watch();
+    const channel = this.#client.getChannel();
+    const state = channel.getConnectivityState(false);
+    // One that is closed would connect again when it is asked to.
+    if (state !== connectivityState.SHUTDOWN) channel.getConnectivityState(true);
+    return state === connectivityState.READY;
   }
 
   /** Calls back once, when there is a connection. Gives what forgets the callback. */
   onConnected(callback: OnConnected): () => void {
     this.#waiting.add(callback);
-    this.#watch();
     return () => this.#waiting.delete(callback);
   }
 
   #watch(): void {
-    if (this.#isWatching || this.#waiting.size === 0) return;
-    const nowMs = this.#timers.monotonicMs();
-    const awayMs = nowMs - (this.#awaySinceMs ?? nowMs);
-    const state = this.#state();
-    // It is closed: there will be no connection any more.
+    this.#isWatched = true;
+    const channel = this.#client.getChannel();
+    const state = channel.getConnectivityState(false);
     if (state === connectivityState.SHUTDOWN) return;
-    if (state === connectivityState.READY) {
-      const waiting = [...this.#waiting];
-      this.#waiting.clear();
-      for (const callback of waiting) callback(awayMs);
-      return;
-    }
-    this.#isWatching = true;
-    this.#client.getChannel().watchConnectivityState(state, Infinity, () => {
-      this.#isWatching = false;
-      this.#watch();
-    });
+    if (state === connectivityState.READY) this.#connected();
+    else this.#awaySinceMs ??= this.#timers.monotonicMs();
+    // Left alone, it would stay idle after a connection that was lost.
+    if (state === connectivityState.IDLE && this.#waiting.size > 0) channel.getConnectivityState(true);
+    channel.watchConnectivityState(state, Infinity, () => this.#watch());
   }
 
-  #state(): connectivityState {
-    const channel = this.#client.getChannel();
-    // One that is closed would connect again when it is asked to.
-    const isClosed = channel.getConnectivityState(false) === connectivityState.SHUTDOWN;
-    const state = isClosed ? connectivityState.SHUTDOWN : channel.getConnectivityState(true);
-    if (state === connectivityState.READY) this.#awaySinceMs = undefined;
-    else this.#awaySinceMs ??= this.#timers.monotonicMs();
-    return state;
+  #connected(): void {
+    const nowMs = this.#timers.monotonicMs();
+    const awayMs = nowMs - (this.#awaySinceMs ?? nowMs);
+    this.#awaySinceMs = undefined;
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const callback of waiting) callback(awayMs);
   }
 }
