@@ -23,14 +23,26 @@ describe("Connection.waitToRetry()", () => {
 
   test("waits its time for a server that takes connections and breaks them off", async () => {
     const server = createServer();
-    server.on("session", (session: ServerHttp2Session) => session.on("stream", () => session.destroy()));
+    let sessions = 0;
+    server.on("session", (session: ServerHttp2Session) => {
+      sessions += 1;
+      session.on("stream", () => session.destroy());
+    });
     server.on("sessionError", () => undefined);
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const connection = new Connection({ address: `127.0.0.1:${(server.address() as AddressInfo).port}` });
+    const clock = createSimulatedClock();
+    const { port } = server.address() as AddressInfo;
+    const connection = new Connection({ address: `127.0.0.1:${port}` }, clock);
     await connection.unary(shape, "x").catch(() => undefined);
-    const startedMs = performance.now();
-    await connection.waitToRetry(1500);
-    expect(performance.now() - startedMs).toBeGreaterThan(1490);
+    let isOver = false;
+    const waiting = connection.waitToRetry(1500).then(() => (isOver = true));
+    // It is connected again, and the server has settled for that.
+    await vi.waitFor(() => expect(sessions).toBe(2));
+    await connection.unary(shape, "x").catch(() => undefined);
+    await clock.advance(1400);
+    expect(isOver).toBe(false);
+    await clock.advance(100);
+    await waiting;
     connection.close();
     server.close();
   });

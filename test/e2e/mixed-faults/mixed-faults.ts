@@ -1,6 +1,6 @@
 /**
  * Faults of all kinds, some at once, round by round, while publishers, followers, watchers and consumers of all three kinds are
- * at work, and hostile clients beside them. After each round everybody gets on again within five seconds; in the end nothing
+ * at work, and hostile clients beside them. After each round everybody gets on again soon; in the end nothing
  * is lost, repeated or out of order, no call ended as a fault of ours, and no node by itself.
  */
 
@@ -11,8 +11,6 @@ import { expectNoFaultOfOurs, startFleet } from "./fleet.js";
 import { attackUntil } from "./hostile-clients.js";
 import { Work } from "./work.js";
 
-/** What everybody may wait after a fault is over, in milliseconds. */
-const returnMsMost = 5000;
 /** Then it is not late, it is stuck. */
 const stuckMs = 60_000;
 /** A node of this work stays below it. */
@@ -23,9 +21,11 @@ export interface MixedFaults {
   readonly faults: number;
   /** How many of them at once. */
   readonly atOnce: number;
+  /** What everybody may wait after a fault is over, in milliseconds. */
+  readonly returnMsMost: number;
 }
 
-export async function workThroughFaults({ seed, faults, atOnce }: MixedFaults): Promise<void> {
+export async function workThroughFaults({ seed, faults, atOnce, returnMsMost }: MixedFaults): Promise<void> {
   const random = seededRandom(seed);
   const fleet = await startFleet();
   const [one, other] = fleet.nodes;
