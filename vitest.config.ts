@@ -24,6 +24,8 @@ export default defineConfig({
     execArgv: ["--expose-gc"],
     testTimeout: soak ? 3_600_000 : 30_000,
     hookTimeout: 60_000,
+    // What is waited for comes soon, but not on a machine that is busy with other tests.
+    expect: { poll: { timeout: 10_000 } },
     // A focused test would hide the others.
     allowOnly: false,
     reporters: process.env["CI"] === undefined ? ["default"] : ["default", "json"],

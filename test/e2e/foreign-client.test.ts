@@ -176,6 +176,12 @@ describe.each(onPostgres)("on %s", (kind) => {
         ],
       }),
     );
+    expect(await unary("InspectService/ListQueues", { topic: "foreign" })).toMatchObject({
+      queues: [
+        { kind: 2, name: "foreign", depth: 0, capacity: 8 * 1_048_576 },
+        { kind: 3, name: "foreign", capacity: 4 * 1_048_576 },
+      ],
+    });
     cancel(held);
 
     expect(await unary("TopicService/GetTopic", { topic: "foreign" })).toMatchObject({
