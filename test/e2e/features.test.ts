@@ -5,7 +5,6 @@ import { seededRandom } from "../support/soak.js";
 import { listBoxes, watchBoxWhileItChanges } from "./box-watch.js";
 import { alps, featuresOf } from "./features.js";
 import { killWatchers } from "./killed-watcher.js";
-import { killServersOfState } from "./state-kills.js";
 import { withServer } from "./state.js";
 
 afterEach(killServerProcesses);
@@ -25,10 +24,3 @@ describe.each(onPostgres)("Features on %s", (kind) => {
     120_000,
   );
 });
-
-// The same statement on both; the soak kills both.
-test(
-  "Features on embedded, are the latest of the log's, when serve was killed while they were published",
-  () => killServersOfState("embedded", { kills: 1, records: 1000, random: seededRandom(3) }),
-  120_000,
-);

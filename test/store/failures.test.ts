@@ -91,7 +91,7 @@ describe("Store on a Postgres that fails", () => {
     const target = new URL(url);
     const messages = new Set<string>();
     // The handshake, the answer to the settings, and that to the statement: each is cut somewhere.
-    for (let bytes = 1; bytes < 1400; bytes += 37) {
+    for (let bytes = 1; bytes < 1400; bytes += 74) {
       const proxy = await openProxy(target, bytes);
       const connection = openPostgres({ ...postgresOptions, url: proxy.url });
       const rows = await connection.run(selectOne, {}).catch((error: unknown) => error);
