@@ -21,7 +21,7 @@ export class ChannelWatch {
     this.#timers = timers;
   }
 
-  /** Whether there is a connection. If there is none, the channel is told to get one, as it is by a call. */
+  /** Whether the channel is connected. If it is not, it begins to connect. */
   connect(): boolean {
     if (!this.#isWatched) this.#watch();
     const channel = this.#client.getChannel();

@@ -8,10 +8,11 @@
  *       any ──topic closed and all given──▶ the end
  *   changes or live ──tombstones that it has not passed were purged──▶ told to start over, and snapshot
  *
- * A watcher may never reach the head of a topic that changes faster than it reads. So it walks twice at most before it is
- * live: to the head of the start, and to the head as it was then, for the keys that changed under the first walk. The snapshot
- * gives what is wanted, and nothing of what is not. From then on a changed key that is not wanted is told as
- * `left`: the watcher may have it from before.
+ * A topic may change faster than a watcher reads, so that it never reaches the head. It therefore walks twice at most before
+ * it is live: to the head of the start; then to the head as it is by then, for keys that changed during the first walk.
+ *
+ * The snapshot holds the wanted records alone. Later, a changed key that is not wanted is told as `left`: the watcher may
+ * have it from before.
  */
 
 import { epochMismatch, offsetOutOfRange } from "../core/index.js";

@@ -1,4 +1,4 @@
-/** What the columns of a CSV file are to a record, as it is told. */
+/** Which column of a CSV file becomes which part of a record. */
 
 import type { RecordInput } from "../wire/index.js";
 

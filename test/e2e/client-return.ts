@@ -23,7 +23,7 @@ export interface Return {
 const topic = "returned/to";
 const subscription = "returned-to";
 
-/** A client of its own: it is told of the work that it does, each time that it has begun. */
+/** Works with a client, and calls `begun` whenever its call has begun, or a record is acknowledged. */
 type Begin = (millrace: MillraceClient, begun: () => void, signal: AbortSignal, pauseMs: number) => Promise<unknown>;
 
 const kinds: Readonly<Record<string, Begin>> = {
@@ -81,7 +81,7 @@ export async function returnTo({ each, downMs }: ReturnRun): Promise<Return> {
     await expect.poll(() => begunAt.size, { timeout: 60_000 }).toBe(all);
     await server.stop("SIGKILL");
     await delay(downMs);
-    // Nobody is told of work that was done before.
+    // From here on only what begins after the outage counts.
     begunAt.clear();
     server = await startServerProcess(["--listen", address, ...args]);
     const servesAt = performance.now();

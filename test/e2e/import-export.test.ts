@@ -377,7 +377,7 @@ describe("millrace import and export", () => {
         const imported = await importFile(millrace, to, file, { format, producerId: to });
         expect(imported).toMatchObject({ records: messages.length, recordsBefore: 0 });
         expect(await contents(to)).toEqual(await contents(from));
-        // What was imported is exported as it was, but for the stamp.
+        // The export equals what was imported, except for the stamps.
         const again = await collect(textFromRecords(millrace.read(to), format), { limit: 100 });
         expect(again.join("").replaceAll(stamps, "")).toBe(text.join("").replaceAll(stamps, ""));
       }),

@@ -3,7 +3,7 @@
 import { expect } from "vitest";
 import type { ReceivedRecord, Sharing } from "../../../src/index.js";
 
-/** Records are numbered by their texts, which are their offsets; the key of each is told by its number. */
+/** The text of each record is its offset, and its key is the offset modulo `keys`. */
 export class ConsumedOnce {
   readonly sharing: Sharing;
   readonly #keys: number;

@@ -10,7 +10,7 @@ import { ConsumedOnce } from "./consumed-once.js";
 export const topics = { log: "mixed/log", state: "mixed/state", work: "mixed/work" } as const;
 const sharings = ["shared", "keyed", "exclusive"] as const;
 
-/** A batch of each publisher is over before its next begins: so many milliseconds lie between. */
+/** Each publisher waits so long between an acknowledgement and its next batch, in milliseconds. */
 const pauseMs = 20;
 const stateKeys = 40;
 const workKeys = 17;
