@@ -7,7 +7,8 @@ const columns = `
 select c.relname as "table", a.attname as "column", format_type(a.atttypid, a.atttypmod) as type,
   a.attnotnull as required, coalesce(nullif(co.collname, 'default'), '') as collation,
   a.attidentity <> '' as identity, coalesce(pg_get_expr(d.adbin, d.adrelid), '') as "default",
-  a.attcompression = 'l' or (a.attstorage = 'e' and a.atttypid = 'bytea'::regtype) as is_frame
+  a.attcompression = 'l' or (a.attstorage = 'e' and a.atttypid = 'bytea'::regtype) as is_frame,
+  a.attstorage = 'm' and a.atttypid = 'bytea'::regtype as is_block
 from pg_attribute as a
 join pg_class as c on c.oid = a.attrelid
 left join pg_attrdef as d on d.adrelid = c.oid and d.adnum = a.attnum
@@ -44,7 +45,8 @@ function describeColumn(row: Row): string {
   if (row["required"] === true) parts.push("not null");
   if (row["identity"] === true) parts.push("generated always as identity");
   if (row["default"] !== "") parts.push(`default ${row["default"]}`);
-  // A build without lz4 keeps frames uncompressed.
-  if (row["is_frame"] === true) parts.push("/* compression lz4, or storage external */");
+  // A build without lz4 keeps frames uncompressed, and blocks compressed by pglz.
+  if (row["is_block"] === true) parts.push("/* storage main, compression lz4 where it is built */");
+  else if (row["is_frame"] === true) parts.push("/* compression lz4, or storage external */");
   return parts.join(" ");
 }

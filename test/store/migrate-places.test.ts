@@ -32,7 +32,7 @@ test("migration 3, gives what is in a state already its place, to the last bit",
     metrics: undefined,
   });
   try {
-    await migrate(opened, migrations.slice(0, 2));
+    await migrate(opened, { list: migrations.slice(0, 2) });
     const records = places.map((location, index) => ({
       key: `key ${index}`.repeat(20),
       attributes: new Map([["name", "Zürich"]]),

@@ -20,7 +20,7 @@ test("migration 8, keeps what waits to be redelivered", async () => {
     metrics: undefined,
   });
   try {
-    await migrate(opened, migrations.slice(0, 7));
+    await migrate(opened, { list: migrations.slice(0, 7) });
     const columns = `subscription_id, "offset", claim_id, deliveries, failures, retry_time, lane, reasons, frame`;
     await runOn(
       url,

@@ -20,7 +20,7 @@ test("migration 4, gives tombstones that are there already the time that they we
     metrics: undefined,
   });
   try {
-    await migrate(opened, migrations.slice(0, 3));
+    await migrate(opened, { list: migrations.slice(0, 3) });
     const times = [0, 1, 999_999, 1_763_723_251_123_456, 4_102_444_800_000_000];
     for (const [offset, time] of times.entries()) {
       const { bytes } = framesOf([0], offset, time);

@@ -1,5 +1,15 @@
 -- The schema `millrace` after every migration, as the catalog tells it. Made by migrate.test.ts.
 
+create table millrace.blocks (
+  "topic_id" bigint not null,
+  "first_offset" bigint not null,
+  "next_offset" bigint not null,
+  "end_bytes" bigint not null,
+  "last_time" bigint not null,
+  "frames" bytea not null /* storage main, compression lz4 where it is built */
+);
+CREATE UNIQUE INDEX blocks_pkey ON millrace.blocks USING btree (topic_id, first_offset);
+
 create table millrace.claims (
   "subscription_id" bigint not null,
   "claim_id" bigint not null generated always as identity,
@@ -67,14 +77,6 @@ create table millrace.producers (
 ) with (fillfactor=50);
 CREATE UNIQUE INDEX producers_pkey ON millrace.producers USING btree (topic_id, producer_id);
 
-create table millrace.records (
-  "topic_id" bigint not null,
-  "offset" bigint not null,
-  "end_bytes" bigint not null,
-  "frame" bytea not null /* compression lz4, or storage external */
-) with (toast_tuple_target=8160);
-CREATE UNIQUE INDEX records_pkey ON millrace.records USING btree (topic_id, "offset");
-
 create table millrace.removals (
   "topic_id" bigint not null,
   "from_offset" bigint not null,
@@ -140,15 +142,15 @@ create table millrace.topic_heads (
   "epoch" bigint not null,
   "version" bigint not null default 0,
   "earliest_offset" bigint not null default 0,
-  "next_offset" bigint not null default 0,
   "earliest_bytes" bigint not null default 0,
-  "next_bytes" bigint not null default 0,
   "last_time" bigint not null default 0,
   "closed" boolean not null default false,
   "keyed" boolean not null default false,
   "tombstones_from" bigint not null default 0,
-  "expiring" boolean not null default false
-) with (fillfactor=20, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=5000);
+  "expiring" boolean not null default false,
+  "front" bigint not null default 0,
+  "merged_to" bigint not null default 0
+) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=5000, fillfactor=70);
 CREATE INDEX topic_heads_expiring ON millrace.topic_heads USING btree (topic_id) WHERE expiring;
 CREATE UNIQUE INDEX topic_heads_pkey ON millrace.topic_heads USING btree (topic_id);
 

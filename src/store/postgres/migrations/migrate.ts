@@ -2,20 +2,18 @@ import { createHash } from "node:crypto";
 import { sql } from "kysely";
 import type { Database, Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
-import type { Migration } from "./migration.js";
+import type { Migration, MigrationStep, MigrationSteps } from "./migration.js";
 import { migrations } from "./migrations.js";
 
-/** Held until the commit, so that of two nodes that start at once one migrates and the other then finds it done. */
-const lockMigrations = prepareStatement({
-  values: {},
-  build: () => sql<object>`select pg_advisory_xact_lock(7022718493152116)`,
-});
+/** Held until the commit: of nodes that start at once, one works and the others wait. */
+const lockMigrations = "select pg_advisory_xact_lock(7022718493152116)";
 
 /** Asked first, since `create … if not exists` wants the right to create even where there is nothing to do. */
 const selectExisting = prepareStatement({
   values: {},
-  build: () => sql<{ schema: boolean; table: boolean }>`
-select to_regnamespace('millrace') is not null as schema, to_regclass('millrace.migrations') is not null as table`,
+  build: () => sql<{ schema: boolean; table: boolean; unfinished: boolean }>`
+select to_regnamespace('millrace') is not null as schema, to_regclass('millrace.migrations') is not null as table,
+  to_regclass('millrace.migration_progress') is not null as unfinished`,
 });
 
 const selectApplied = prepareStatement({
@@ -42,51 +40,111 @@ export class SchemaMismatchError extends Error {
   override readonly name = "SchemaMismatchError";
 }
 
+/** How far a migration that runs in steps is. */
+export interface MigrationProgress {
+  /** Its name. */
+  readonly migration: string;
+  /** Offsets of `total`, so far: also those of a run that was killed, and of other nodes. */
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface MigrateOptions {
+  /** Default: all. */
+  readonly list?: readonly Migration[];
+  /** Called after each step that was committed. */
+  readonly onProgress?: (progress: MigrationProgress) => void;
+  /** Stops between two transactions. */
+  readonly signal?: AbortSignal;
+}
+
+/** One statement of a migration may take this long, and another node's transaction is waited for as long. */
+const statementMsMax = 24 * 60 * 60 * 1000;
+
 /**
- * Brings the schema up to this program's version, in one transaction under an advisory lock, and says which migrations
- * ran. Throws `SchemaMismatchError` when the schema is newer than the program, or not what its migrations made.
+ * Brings the schema up to this program's version, and returns the names of the migrations that it finished. It works in
+ * transactions under an advisory lock. Each asks the database what is to be done next, so a node goes on where a killed
+ * one stopped, and nodes that start together take turns. Throws `SchemaMismatchError` when the schema is newer than the
+ * program, or not what its migrations made.
  */
-export async function migrate(database: Database, list: readonly Migration[] = migrations): Promise<readonly string[]> {
-  return database.transaction(async (session) => {
-    // A migration may take long, and another node's is waited for.
-    await session.command("set local statement_timeout = 0");
-    await session.run(lockMigrations, {});
-    await prepareTables(session);
-    const applied = await session.run(selectApplied, {});
-    const newest = applied.at(-1)?.number ?? 0;
-    if (newest > list.length) {
-      throw new SchemaMismatchError(
-        `Cannot use this database: its schema millrace is at version ${newest}, and this program knows ${list.length}. Run a newer Millrace`,
-      );
-    }
-    const ran: string[] = [];
-    for (const migration of list) {
-      const known = applied.find((row) => row.number === migration.number);
-      if (known === undefined) ran.push(await apply(session, migration));
-      else if (known.checksum !== migration.checksum) {
-        throw new SchemaMismatchError(
-          `Cannot use this database: migration ${migration.number} (${known.name}) ran there with another text than this program's`,
-        );
-      }
-    }
-    return ran;
-  });
+export async function migrate(database: Database, options: MigrateOptions = {}): Promise<readonly string[]> {
+  const { list = migrations, onProgress, signal } = options;
+  const finished: string[] = [];
+  for (;;) {
+    signal?.throwIfAborted();
+    const advance = await database.transaction((session) => migrateOnce(session, list));
+    finished.push(...advance.finished);
+    if (advance.progress !== undefined) onProgress?.(advance.progress);
+    if (!advance.more) return finished;
+  }
 }
 
-/** What `Migration.checksum` must be. */
-export function checksumOf(statements: readonly string[]): string {
-  return createHash("sha256").update(statements.join("\n")).digest("hex");
+/** What `Migration.checksum` must be: SHA-256 of all its SQL, joined by line breaks, as hex. */
+export function checksumOf({ statements, steps }: Pick<Migration, "statements" | "steps">): string {
+  const texts = steps === undefined ? statements : [...statements, steps.step, ...steps.last];
+  return createHash("sha256").update(texts.join("\n")).digest("hex");
 }
 
-async function prepareTables(session: Session): Promise<void> {
+/** What one transaction did. */
+interface Advance {
+  readonly finished: readonly string[];
+  readonly progress?: MigrationProgress;
+  /** Whether there may be more to do. */
+  readonly more: boolean;
+}
+
+/** The next step of an unfinished migration; or else all that is missing, up to and with the next that has steps. */
+async function migrateOnce(session: Session, list: readonly Migration[]): Promise<Advance> {
+  await session.command("set local statement_timeout = 0");
+  await session.command(lockMigrations, statementMsMax);
+  const unfinished = await prepareTables(session);
+  const version = await checkVersion(session, list);
+  const newest = list[version - 1];
+  if (unfinished && newest?.steps !== undefined) return takeStep(session, newest.name, newest.steps);
+  const finished: string[] = [];
+  for (const migration of list.slice(version)) {
+    await runAll(session, migration.statements);
+    const { number, name, checksum, steps } = migration;
+    await session.run(insertApplied, { number, name, checksum });
+    if (steps !== undefined) return { finished, more: true };
+    finished.push(name);
+  }
+  return { finished, more: false };
+}
+
+/** Whether a migration is unfinished. */
+async function prepareTables(session: Session): Promise<boolean> {
   const [existing] = await session.run(selectExisting, {});
   if (!existing?.schema) await session.command("create schema millrace");
   if (!existing?.table) await session.command(createMigrationsTable);
+  return existing?.unfinished ?? false;
 }
 
-async function apply(session: Session, migration: Migration): Promise<string> {
-  for (const statement of migration.statements) await session.command(statement);
-  const { number, name, checksum } = migration;
-  await session.run(insertApplied, { number, name, checksum });
-  return name;
+/** The schema's version: the number of its newest migration, 0 when there is none. */
+async function checkVersion(session: Session, list: readonly Migration[]): Promise<number> {
+  const applied = await session.run(selectApplied, {});
+  const version = applied.at(-1)?.number ?? 0;
+  if (version > list.length) {
+    throw new SchemaMismatchError(
+      `Cannot use this database: its schema millrace is at version ${version}, and this program knows ${list.length}. Run a newer Millrace`,
+    );
+  }
+  for (const { number, name, checksum } of applied) {
+    if (list[number - 1]?.checksum === checksum) continue;
+    throw new SchemaMismatchError(
+      `Cannot use this database: migration ${number} (${name}) ran there with another text than this program's`,
+    );
+  }
+  return version;
+}
+
+async function takeStep(session: Session, name: string, steps: MigrationSteps): Promise<Advance> {
+  const { rows } = await session.command(steps.step, statementMsMax);
+  const { done, total, more } = rows[0] as MigrationStep;
+  if (!more) await runAll(session, steps.last);
+  return { finished: more ? [] : [name], progress: { migration: name, done, total }, more: true };
+}
+
+async function runAll(session: Session, statements: readonly string[]): Promise<void> {
+  for (const statement of statements) await session.command(statement, statementMsMax);
 }

@@ -6,6 +6,7 @@ import { addRetention } from "./005-add-retention.js";
 import { addSubscriptions } from "./006-add-subscriptions.js";
 import { addAttempts } from "./007-add-attempts.js";
 import { groupRetries } from "./008-group-retries.js";
+import { logAsBlocks } from "./009-log-as-blocks.js";
 import type { Migration } from "./migration.js";
 
 /** Every migration, by hand and in order. The newest one's number is the schema's version. */
@@ -18,4 +19,5 @@ export const migrations: readonly Migration[] = [
   addSubscriptions,
   addAttempts,
   groupRetries,
+  logAsBlocks,
 ];

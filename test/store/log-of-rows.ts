@@ -1,0 +1,217 @@
+/** The log as it was before migration 9, a row for each record: written as that version wrote it, and held against blocks. */
+
+import { randomFillSync } from "node:crypto";
+import { expect } from "vitest";
+import { sql } from "kysely";
+import { AppendRequest } from "../../src/gen/millrace/v1/record_service.js";
+import type { Database } from "../../src/store/postgres/database/database.js";
+import { openEmbedded } from "../../src/store/postgres/database/open-embedded.js";
+import { openPostgres } from "../../src/store/postgres/database/open-postgres.js";
+import type { StoreConnection } from "../../src/store/postgres/index.js";
+import { prepareStatement } from "../../src/store/postgres/statement.js";
+import { silentLogger } from "../../src/telemetry/index.js";
+import { frameBatches, splitRequest } from "../../src/wire/index.js";
+
+/** What a topic's log must be after the migration. */
+export interface ExpectedLog {
+  readonly topicId: number;
+  readonly earliestOffset: number;
+  readonly earliestBytes: number;
+  /** Of each record from `earliestOffset` on. */
+  readonly frames: readonly Buffer[];
+  readonly times: readonly number[];
+}
+
+export async function openDatabase(connection: StoreConnection): Promise<Database> {
+  const shared = {
+    poolWaitMs: 10_000,
+    statementTimeoutMs: 10_000,
+    idleInTransactionMs: 10_000,
+    logger: silentLogger,
+    metrics: undefined,
+  };
+  return connection.kind === "embedded"
+    ? openEmbedded({ ...shared, folder: connection.folder })
+    : openPostgres({ ...shared, url: connection.url, connections: 2, connectTimeoutMs: 10_000 });
+}
+
+/** The append of version 8, word for word, but for the producers. */
+export const appendOfVersion8 = prepareStatement({
+  name: "append_records",
+  values: {
+    topicId: "bigint",
+    expectedNext: "bigint",
+    count: "bigint",
+    baseBytes: "bigint",
+    time: "bigint",
+    frames: "bytea",
+    starts: "int[]",
+    lengths: "int[]",
+  },
+  build: (value) => sql<{ appended: boolean }>`
+with head as (
+  update millrace.topic_heads as h
+  set next_offset = h.next_offset + ${value.count},
+      next_bytes = ${value.baseBytes} + octet_length(${value.frames}),
+      last_time = ${value.time}, expiring = h.expiring or false
+  where h.topic_id = ${value.topicId} and h.next_offset = ${value.expectedNext}
+    and h.version = 0 and h.epoch = 1 and not h.closed
+  returning h.topic_id
+), written as (
+  insert into millrace.records (topic_id, "offset", end_bytes, frame)
+  select head.topic_id, ${value.expectedNext} + slice.position - 1, ${value.baseBytes} + slice.start + slice.length,
+    substring(${value.frames} from slice.start + 1 for slice.length)
+  from head, unnest(${value.starts}, ${value.lengths}) with ordinality as slice (start, length, position)
+)
+select exists (select from head) as appended`,
+});
+
+/** Appends a batch of records with random data of these sizes. Throws what the database throws. */
+export async function appendRows(
+  database: Database,
+  topicId: number,
+  sizes: readonly number[],
+  at: { readonly offset: number; readonly bytes: number; readonly time: number },
+): Promise<Buffer[]> {
+  const records = sizes.map((size) => ({
+    key: "",
+    attributes: new Map<string, string>(),
+    body: { $case: "data" as const, value: randomFillSync(new Uint8Array(size)) },
+    location: undefined,
+    lifetime: undefined,
+    eventTime: undefined,
+    time: undefined,
+    offset: undefined,
+  }));
+  const limits = { recordBytes: 2 ** 30, batchBytes: 2 ** 30, batchRecords: 2 ** 30 };
+  const request = { topic: "t", records, expectedOffset: undefined, producer: undefined, epoch: 0 };
+  const { batch } = splitRequest(AppendRequest.encode(request).finish(), limits);
+  const { bytes, ends } = frameBatches([batch], at.offset, at.time);
+  const frames = [...ends].map((end, index) => bytes.subarray(ends[index - 1] ?? 0, end));
+  const lengths = frames.map((frame) => frame.length);
+  const [row] = await database.run(appendOfVersion8, {
+    topicId,
+    expectedNext: at.offset,
+    count: sizes.length,
+    baseBytes: at.bytes,
+    time: at.time,
+    frames: bytes,
+    starts: `{${lengths.map((length, index) => (ends[index] as number) - length).join(",")}}`,
+    lengths: `{${lengths.join(",")}}`,
+  });
+  expect(row?.appended).toBe(true);
+  return frames;
+}
+
+export interface LogPlan {
+  readonly topicId: number;
+  /** The sizes of each batch's records. */
+  readonly batches: readonly (readonly number[])[];
+  /** Records below it are trimmed. */
+  readonly earliest?: number;
+  /** Of the trimmed ones, those below it are deleted. Others wait for it. */
+  readonly deleted?: number;
+}
+
+/** Writes a topic's log into a database of version 8. Each batch has a time of its own. */
+export async function writeLog(database: Database, plan: LogPlan): Promise<ExpectedLog> {
+  const { topicId, earliest = 0, deleted = earliest } = plan;
+  await run(database, `insert into millrace.topic_heads (topic_id, epoch) values (${topicId}, 1)`);
+  const frames: Buffer[] = [];
+  const times: number[] = [];
+  let bytes = 0;
+  let time = 1_763_723_251_123_456;
+  for (const sizes of plan.batches) {
+    const added = await appendRows(database, topicId, sizes, { offset: frames.length, bytes, time });
+    for (const frame of added) {
+      frames.push(frame);
+      times.push(time);
+      bytes += frame.length;
+    }
+    time += 1_234_567;
+  }
+  const earliestBytes = frames.slice(0, earliest).reduce((sum, frame) => sum + frame.length, 0);
+  if (earliest > 0) {
+    await run(
+      database,
+      `update millrace.topic_heads set earliest_offset = ${earliest}, earliest_bytes = ${earliestBytes}
+      where topic_id = ${topicId}`,
+    );
+    await run(database, `delete from millrace.records where topic_id = ${topicId} and "offset" < ${deleted}`);
+  }
+  if (deleted < earliest) {
+    await run(database, `insert into millrace.removals values (${topicId}, ${deleted}, ${earliest}, false)`);
+  }
+  return {
+    topicId,
+    earliestOffset: earliest,
+    earliestBytes,
+    frames: frames.slice(earliest),
+    times: times.slice(earliest),
+  };
+}
+
+interface BlockRow {
+  readonly topic_id: number;
+  readonly first_offset: number;
+  readonly next_offset: number;
+  readonly end_bytes: number;
+  readonly last_time: number;
+  readonly frames: Buffer;
+}
+
+const blockBytesMax = 20_480;
+
+/** Holds the blocks and heads of all topics against what they must be. */
+export async function expectBlocks(database: Database, logs: readonly ExpectedLog[]): Promise<void> {
+  const blocks = await run<BlockRow>(database, "select * from millrace.blocks order by topic_id, first_offset");
+  const topics = new Map<number, BlockRow[]>();
+  for (const block of blocks) topics.set(block.topic_id, [...(topics.get(block.topic_id) ?? []), block]);
+  expect([...topics.keys()]).toEqual(logs.filter((log) => log.frames.length > 0).map((log) => log.topicId));
+  for (const log of logs) expectBlocksOf(log, topics.get(log.topicId) ?? []);
+  const heads = await run(
+    database,
+    `select topic_id, front, earliest_offset, earliest_bytes, merged_to from millrace.topic_heads
+    where merged_to > 0 order by topic_id`,
+  );
+  expect(heads).toEqual(
+    logs
+      .filter((log) => log.earliestOffset + log.frames.length > 0)
+      .map((log) => ({
+        topic_id: log.topicId,
+        front: log.earliestOffset,
+        earliest_offset: log.earliestOffset,
+        earliest_bytes: log.earliestBytes,
+        merged_to: log.earliestOffset + log.frames.length,
+      })),
+  );
+}
+
+function expectBlocksOf(log: ExpectedLog, blocks: readonly BlockRow[]): void {
+  let next = log.earliestOffset;
+  let bytes = log.earliestBytes;
+  for (const block of blocks) {
+    const first = next - log.earliestOffset;
+    const last = block.next_offset - log.earliestOffset;
+    const frames = Buffer.concat(log.frames.slice(first, last));
+    bytes += frames.length;
+    const { frames: stored, ...numbers } = block;
+    expect(numbers).toEqual({
+      topic_id: log.topicId,
+      first_offset: next,
+      next_offset: block.next_offset,
+      end_bytes: bytes,
+      last_time: log.times[last - 1],
+    });
+    expect(stored.equals(frames)).toBe(true);
+    if (last - first > 1) expect(frames.length).toBeLessThanOrEqual(blockBytesMax);
+    next = block.next_offset;
+  }
+  expect(next).toBe(log.earliestOffset + log.frames.length);
+}
+
+/** One statement as text. */
+export async function run<Row>(database: Database, text: string): Promise<readonly Row[]> {
+  const { rows } = await database.session((session) => session.command(text));
+  return rows as Row[];
+}
