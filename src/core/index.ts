@@ -26,6 +26,7 @@ export {
   recordBounds,
   retentionAgeBounds,
 } from "./limits.js";
+export { endOfFrame, skipFrames } from "./frame.js";
 export { pageSpareBytes } from "./page.js";
 export { checkRectangle, isInside } from "./rectangle.js";
 export { RangeSet } from "./range-set.js";

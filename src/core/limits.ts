@@ -38,6 +38,10 @@ export interface Limits {
   readonly publishNodeBytes: number;
   /** What one commit takes at most, in bytes; the rest waits for the next. */
   readonly commitBytes: number;
+  /**
+   * Frames that one block of the log takes, in bytes: compressed to a third, it stays inline in its row on a page of 8 KiB.
+   */
+  readonly blockBytes: number;
   /** How long `Append` waits for room in the budget, in milliseconds. */
   readonly appendWaitMs: number;
   /** Batches that one Publish call may have waiting for their commit. Also how many sequences a producer may repeat. */
@@ -102,6 +106,7 @@ export const defaultLimits: Limits = {
   publishTopicBytes: 8 * MiB,
   publishNodeBytes: 64 * MiB,
   commitBytes: 4 * MiB,
+  blockBytes: 20 * KiB,
   appendWaitMs: 1000,
   producerWindow: 64,
   producersPerTopic: 10_000,

@@ -23,7 +23,7 @@ export function prepareAppend(
     timeMicros,
     producers: plan.producers,
     state: head.keyed ? stateOf(frames) : [],
-    expires: plan.appended.some((batch) => batch.expires),
+    expires: !head.expiring && plan.appended.some((batch) => batch.expires),
   };
   return { write, frames };
 }

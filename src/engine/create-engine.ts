@@ -27,6 +27,7 @@ import { publishBatches } from "./publish.js";
 import { quietWhileAway } from "./quiet-logger.js";
 import { readTopic } from "./read.js";
 import { listQueues } from "./queues.js";
+import { createMerging } from "./merging.js";
 import { createRetention } from "./retention.js";
 import { createStampClock } from "./stamp-clock.js";
 import { createStateBuilder } from "./state-builder.js";
@@ -70,6 +71,7 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
   const pages = createPageReader(lanes, limits, metrics);
   const housekeeping = createHousekeeping({ lanes, limits, stampClock, clock, logger });
   const retention = createRetention({ lanes, cache, limits, stampClock, clock, logger, track: background.track });
+  const merging = createMerging({ lanes, clock, logger });
   const stateBuilder = createStateBuilder({ kind: store.kind, lanes, limits, clock, logger });
   const topics = createTopics({
     lanes,
@@ -83,6 +85,11 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
   metrics.gauge("page_budget_bytes", "Memory that streams hold above the smallest page each", () => pageBudget.bytes);
   metrics.gauge("publish_queue_bytes", "Batches that wait for their commit", () => publishBudget.bytes);
   metrics.gauge("topics", "Topics in memory", () => cache.size);
+
+  function onAppended(topic: Topic): Promise<void> | undefined {
+    merging.appended(topic.topicId);
+    return retention.appended(topic);
+  }
 
   function open(stored: StoredTopic, forget: (topic: Topic) => void): OpenTopic {
     const topic = new Topic(stored, tails.create(stored.head.nextOffset), limits, (over) => {
@@ -98,7 +105,7 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
       metrics,
       limits,
       budget,
-      onAppended: retention.appended,
+      onAppended,
     });
     return { topic, appender, budget };
   }
@@ -113,6 +120,7 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
   background.track(housekeeping.run(ending.signal));
   background.track(stateBuilder.run(ending.signal));
   background.track(retention.run(ending.signal));
+  background.track(merging.run(ending.signal));
 
   const ahead = createReadAhead(limits);
   const budget = createOutstandingBudget(limits);
@@ -175,7 +183,7 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
       consume({ groups, pageBudget, limits, clock, random }, opening, requests, stream, signal),
     commit: (command, signal) =>
       commitDelivered(
-        { cache, lanes, limits, stampClock, metrics, logger, groups, onAppended: retention.appended },
+        { cache, lanes, limits, stampClock, metrics, logger, groups, onAppended },
         command,
         signal,
       ),

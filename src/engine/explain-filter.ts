@@ -48,7 +48,13 @@ function recordsRead(
   if (search === undefined) return { of: "page", request: shared };
   return {
     of: "page-search",
-    request: { ...shared, rows: search.reach.rows, walkBytes: search.reach.bytes, needles: search.needles },
+    request: {
+      ...shared,
+      rows: search.reach.rows,
+      walkBytes: search.reach.bytes,
+      needles: search.needles,
+      skipsBlocks: search.reach.skipsBlocks,
+    },
   };
 }
 

@@ -342,6 +342,7 @@ class Follower {
           cursor,
           rows: reach.rows,
           walkBytes: reach.bytes,
+          skipsBlocks: reach.skipsBlocks,
           needles,
           records: searchRecordsMax,
           bytes,

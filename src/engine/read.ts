@@ -297,6 +297,7 @@ class Reader {
         rows: Math.min(reach.rows, Math.abs(this.#until - this.#cursor.offset)),
         walkBytes: reach.bytes,
         needles,
+        skipsBlocks: reach.skipsBlocks,
         records: searchRecordsMax,
         bytes,
       },

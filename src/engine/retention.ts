@@ -28,9 +28,10 @@ import type { TopicCache } from "./topic-cache.js";
 
 const roundMs = 5000;
 const topicsPerRead = 1000;
-/** Rows that one statement deletes: a few milliseconds. Half as many take nearly as long. */
-const rowsPerStep = 4000;
-/** Fewer wait for more to come, but not longer than this. */
+/** Blocks that one statement deletes: a few milliseconds. Half as many take nearly as long. */
+const blocksPerStep = 1000;
+/** Fewer records wait for more to come, but not longer than this. */
+const sweptRecords = 4000;
 const sweepPauseMs = 500;
 /** Between two looks at topics that are over: how far each of them runs ahead meanwhile. */
 const pauseMs = 5;
@@ -38,9 +39,9 @@ const pauseMs = 5;
 const trimWaitMs = 1000;
 /** How long to wait after a failure. */
 const retryMs = 1000;
-/** How often it is asked whether so many deleted rows are worth a vacuum, and from how many on. */
+/** How often it is asked whether so many deleted blocks are worth a vacuum, and from how many on. */
 const vacuumPauseMs = 1000;
-const deadRowsLeast = 50_000;
+const deadBlocksLeast = 500;
 
 export interface RetentionParts {
   readonly lanes: DatabaseLanes;
@@ -55,7 +56,8 @@ export interface RetentionParts {
 
 /** What waits to be deleted of one topic. */
 interface Sweep {
-  readonly rows: number;
+  /** Records that went out of reach, of which there are blocks. */
+  readonly records: number;
   /** When it is done even if it is little. */
   readonly dueMs: number;
 }
@@ -78,11 +80,11 @@ export function createRetention(parts: RetentionParts): RetentionKeeper {
   const trimmed = new Watch(0);
   let stopping: AbortSignal | undefined;
   const over = new Set<Topic>();
-  /** Topics with rows out of reach, by id; the next in turn first. */
+  /** Topics with blocks out of reach, by id; the next in turn first. */
   const swept = new Map<number, Sweep>();
   let isVacuuming = false;
   let vacuumDueMs = 0;
-  let deadRows = 0;
+  let deadBlocks = 0;
 
   function apply(
     call: Pick<RetentionCall, "topicId" | "beforeOffset">,
@@ -136,7 +138,7 @@ export function createRetention(parts: RetentionParts): RetentionKeeper {
     // One topic that cannot be trimmed must not keep the others from it.
     const head = await applyOrLog(beforeOffset === undefined ? { topicId } : { topicId, beforeOffset }, signal);
     if (head === undefined) return;
-    // How many those are, is not known here: until a step finds less than it may take.
+    // How many those are, is not known here.
     noteSweep(topicId, Number.POSITIVE_INFINITY);
     if (topic === undefined) return;
     // It may have come over a bound that this node does not know yet.
@@ -168,24 +170,24 @@ export function createRetention(parts: RetentionParts): RetentionKeeper {
     }
   }
 
-  function noteSweep(topicId: number, rows: number): void {
+  function noteSweep(topicId: number, records: number): void {
     const before = swept.get(topicId);
     const dueMs = before?.dueMs ?? clock.monotonicMs() + sweepPauseMs;
-    swept.set(topicId, { rows: (before?.rows ?? 0) + rows, dueMs });
+    swept.set(topicId, { records: (before?.records ?? 0) + records, dueMs });
     woken.set(woken.value + 1);
   }
 
-  /** One run of rows that are out of reach. False: nothing is due. */
+  /** One run of blocks that are out of reach. False: nothing is due. */
   async function sweep(signal: AbortSignal): Promise<boolean> {
     const nowMs = clock.monotonicMs();
-    for (const [topicId, { rows, dueMs }] of swept) {
-      if (rows < rowsPerStep && dueMs > nowMs) continue;
+    for (const [topicId, { records, dueMs }] of swept) {
+      if (records < sweptRecords && dueMs > nowMs) continue;
       swept.delete(topicId);
-      const deleted = await lanes.run("append", (store) => store.deleteTrimmed(topicId, rowsPerStep), signal);
+      const deleted = await lanes.run("append", (store) => store.deleteTrimmed(topicId, blocksPerStep), signal);
       // The rest stands behind the others that wait.
-      if (deleted >= rowsPerStep && rows > deleted) noteSweep(topicId, rows - deleted);
-      deadRows += deleted;
-      if (deadRows >= deadRowsLeast && !isVacuuming && nowMs >= vacuumDueMs) parts.track(vacuum(signal));
+      if (deleted >= blocksPerStep) noteSweep(topicId, records);
+      deadBlocks += deleted;
+      if (deadBlocks >= deadBlocksLeast && !isVacuuming && nowMs >= vacuumDueMs) parts.track(vacuum(signal));
       return true;
     }
     return false;
@@ -194,9 +196,9 @@ export function createRetention(parts: RetentionParts): RetentionKeeper {
   /** Beside everything else: trims must not wait for it. */
   async function vacuum(signal: AbortSignal): Promise<void> {
     isVacuuming = true;
-    const deleted = deadRows;
+    const deleted = deadBlocks;
     try {
-      if (await lanes.run("history", (store) => store.vacuumRecords(deleted), signal)) deadRows -= deleted;
+      if (await lanes.run("history", (store) => store.vacuumBlocks(deleted), signal)) deadBlocks -= deleted;
     } catch (error) {
       if (!signal.aborted) logger.warn({ err: error }, "the vacuum behind retention failed; trying again");
     } finally {

@@ -7,9 +7,13 @@ export interface SearchReach {
   readonly rows: number;
   /** And how many bytes of them, about. */
   readonly bytes: number;
-  adapt(found: { readonly isCut: boolean }): void;
+  /** Whether the database looks for the bytes, too: not where most blocks have them. */
+  readonly skipsBlocks: boolean;
+  adapt(found: { readonly isCut: boolean; readonly density?: number }): void;
 }
 
+/** Where as many of the blocks hold the bytes, looking for them in the database leaves too little out to be worth it. */
+const denseFrom = 0.5;
 const rowsAtFirst = 2000;
 const rowsMost = 20_000;
 const rowsLeast = 100;
@@ -23,12 +27,17 @@ export function createSearchReach(meanFrameBytes: number, database: keyof typeof
   const bytesMost = bytesMostOf[database];
   const most = Math.min(rowsMost, Math.max(rowsLeast, Math.floor(bytesMost / meanFrameBytes)));
   let rows = Math.min(rowsAtFirst, most);
+  let skipsBlocks = true;
   return {
     bytes: bytesMost,
     get rows() {
       return rows;
     },
-    adapt({ isCut }) {
+    get skipsBlocks() {
+      return skipsBlocks;
+    },
+    adapt({ isCut, density }) {
+      if (density !== undefined) skipsBlocks = density < denseFrom;
       rows = isCut ? Math.max(rowsLeast, Math.floor(rows / 2)) : Math.min(most, rows * 2);
     },
   };

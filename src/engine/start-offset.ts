@@ -1,6 +1,6 @@
 /** Where a reader begins: every way to say it becomes an offset, held against the topic as it stands. */
 
-import { epochMismatch, invalidArgument, offsetOutOfRange, type Start } from "../core/index.js";
+import { endOfFrame, epochMismatch, invalidArgument, offsetOutOfRange, type Start } from "../core/index.js";
 import type { Head } from "../store/index.js";
 import { readStamp } from "../wire/index.js";
 import type { DatabaseLanes } from "./database-lanes.js";
@@ -53,8 +53,8 @@ function checkReached(offset: number, topic: Topic, head: Head): number {
 }
 
 /**
- * The first offset taken at a time or later, or the next offset. Times never go backwards within a topic, so this is a
- * binary search: some twenty reads of one frame for a million records.
+ * The first offset taken at a time or later, or the next offset: the database finds the block by the times of its blocks,
+ * and a walk over the block's stamps does the rest.
  */
 export async function offsetAtTime(
   timeMicros: number,
@@ -63,17 +63,17 @@ export async function offsetAtTime(
   lanes: DatabaseLanes,
   signal?: AbortSignal,
 ): Promise<number> {
-  let low = head.earliestOffset;
-  let high = head.nextOffset;
-  if (timeMicros > head.lastTimeMicros) return high;
-  while (low < high) {
-    const middle = low + Math.floor((high - low) / 2);
-    const taken = await timeAt(topic, middle, lanes, signal);
-    // A record that is gone was trimmed meanwhile: what is kept is above it.
-    if (taken === undefined || taken < timeMicros) low = middle + 1;
-    else high = middle;
+  if (timeMicros > head.lastTimeMicros) return head.nextOffset;
+  const read = await lanes.run("live", (store) => store.readAtTime(topic.topicId, timeMicros), signal);
+  if (read?.block === undefined) return head.nextOffset;
+  const { firstOffset, frames } = read.block;
+  let offset = firstOffset;
+  for (let end = 0; end < frames.length; offset++) {
+    end = endOfFrame(frames, end);
+    if (readStamp(frames, end).timeMicros >= timeMicros) break;
   }
-  return low;
+  // What was trimmed of the block is no start; and a record that came meanwhile is not of this head.
+  return Math.min(Math.max(offset, head.earliestOffset), head.nextOffset);
 }
 
 /** When a record was taken, in microseconds since 1970. Undefined: it is not there. */
@@ -83,6 +83,6 @@ export async function timeAt(
   lanes: DatabaseLanes,
   signal?: AbortSignal,
 ): Promise<number | undefined> {
-  const frame = await lanes.run("live", (store) => store.readFrame(topic.topicId, offset), signal);
-  return frame === undefined ? undefined : readStamp(frame, frame.length).timeMicros;
+  const [found] = await lanes.run("live", (store) => store.readFrames(topic.topicId, [offset]), signal);
+  return found && readStamp(found.frame, found.frame.length).timeMicros;
 }

@@ -8,8 +8,8 @@ import type { Head, StoredTopic } from "../store/index.js";
 import { Watch } from "../streams/index.js";
 import type { Tail } from "./tail.js";
 
-/** How much more than its bound a topic may hold before it is trimmed. */
-const retentionSlack = 1.03;
+/** How much more than its bound a topic may hold before it is trimmed: by bytes always as much as a few blocks. */
+const retentionSlack = { slack: 1.03, records: 0, bytes: 65_536 };
 /** And how much more before its publishers wait for that: a part, or so much where that is more, or small topics would be slow. */
 const retentionMost = { slack: 1.05, records: 4000, bytes: 524_288 };
 /** What one commit may add to it: so much of its bound, but always so many bytes, or small topics would commit slowly. */
@@ -87,7 +87,7 @@ export class Topic {
 
   /** Whether it holds clearly more than its bounds allow. A little more is not worth a statement. */
   get isOverRetention(): boolean {
-    return this.#holdsMoreThan(retentionSlack, 0, 0);
+    return this.#holdsMoreThan(retentionSlack.slack, retentionSlack.records, retentionSlack.bytes);
   }
 
   /** Whether it runs away from those who trim it. */

@@ -35,6 +35,7 @@ export async function startServer(settings: Settings, logger: Logger, signal?: A
     statementTimeoutMs: settings.statementTimeoutMs,
     poolWaitMs: settings.poolWaitMs,
     connectTimeoutMs: settings.connectTimeoutMs,
+    blockBytes: settings.limits.blockBytes,
     logger,
     metrics,
     ...(signal === undefined ? {} : { signal }),

@@ -31,6 +31,8 @@ export type {
   StoredTopic,
   TopicChange,
   TopicListRequest,
+  UnmergedRead,
+  UnmergedRequest,
 } from "./topic-store.js";
 export type {
   ClaimHolder,

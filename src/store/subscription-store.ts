@@ -192,8 +192,8 @@ export interface SubscriptionProgress {
   readonly unsettled: number;
   /** The running total of frame bytes below the cursor; the head's `nextBytes` at the end. */
   readonly cursorBytes: number;
-  /** When the record at the cursor was taken; undefined at the end. */
-  readonly cursorTimeMicros: number | undefined;
+  /** The record at the cursor; undefined at the end. */
+  readonly cursorFrame: Uint8Array | undefined;
   readonly retries: number;
   readonly parked: number;
   readonly members: readonly Member[];
@@ -333,7 +333,7 @@ export interface SubscriptionStore {
    */
   readRetries(subscriptionId: number, claimIds: readonly number[]): Promise<readonly Retry[]>;
   /** Records to be handed out again: from where they were redriven, or else from the topic; those that are gone are missing. */
-  readRetryFrames(subscriptionId: number, topicId: number, offsets: readonly number[]): Promise<readonly RetryFrame[]>;
+  readRetryFrames(subscriptionId: number, offsets: readonly number[]): Promise<readonly RetryFrame[]>;
 
   /** By offset. */
   listParked(request: ParkedRequest): Promise<readonly StoredParked[]>;

@@ -1,8 +1,9 @@
 /**
  * What the engine needs of a database to keep topics, and what it may rely on.
  *
- * - **Order.** Every append to a topic takes the row lock of its head, so offsets are gapless and become visible in
- *   commit order (invariant 1). A read that sees offset n could have seen every offset below n.
+ * - **Order.** Of two appends at one offset the second finds the first one's block there, and writes nothing; so offsets
+ *   are gapless and become visible in commit order (invariant 1). A read that sees offset n could have seen every offset
+ *   below n.
  * - **Durability.** `append` and `appendLocked` return after the commit (invariant 2); records, head and producers
  *   change in one transaction (invariant 3).
  * - **Snapshots.** A page and the head beside it come from one statement: a trim, a close or a delete cannot make a
@@ -126,7 +127,7 @@ export interface AppendWrite {
   readonly producers: readonly ProducerState[];
   /** Of a keyed topic: what becomes the state. Each key once, with its last record of this commit. */
   readonly state: readonly StateChange[];
-  /** Whether any of these records has a lifetime. */
+  /** These records have the topic's first lifetimes: its head must say so. */
   readonly expires: boolean;
 }
 
@@ -191,6 +192,8 @@ export interface PageSearchRequest {
   readonly walkBytes: number;
   /** Only frames that hold all of these bytes somewhere; at most `needlesMax`. */
   readonly needles: readonly Uint8Array[];
+  /** Whether the database looks for the bytes first, and leaves out blocks without them: right where few have them. */
+  readonly skipsBlocks: boolean;
   /** At most so many records, and so many bytes of frames, but always one record. */
   readonly records: number;
   readonly bytes: number;
@@ -209,8 +212,20 @@ export interface PageSearchRead {
         readonly reached: number;
         /** More was found than fits: less than what was asked for was looked at. */
         readonly isCut: boolean;
+        /** How much of what was looked at stands in blocks that hold the bytes: from 0 to 1. */
+        readonly density: number;
       }
     | undefined;
+}
+
+/** Where a time begins in a topic, beside the head. */
+export interface TimeRead {
+  readonly head: Head;
+  /**
+   * Frames one behind the other: the first record of that time or later is one of them, or what is kept begins later.
+   * Absent: all are older.
+   */
+  readonly block: { readonly firstOffset: number; readonly frames: Uint8Array } | undefined;
 }
 
 /** A page of a keyed topic's state in the order of keys, without tombstones. */
@@ -335,6 +350,35 @@ export type FindChanges = (frames: Uint8Array, records: number) => readonly Buil
 /** `elsewhere`: another node is at it, or it is through with it. */
 export type BuildOutcome = "moved" | "whole" | "elsewhere";
 
+/** One step of merging a topic's small blocks. */
+export interface MergeStep {
+  readonly topicId: number;
+  /** How many blocks are looked at. */
+  readonly blocks: number;
+  /** When so many bytes of frames are to be merged, the step ends. */
+  readonly bytes: number;
+}
+
+export interface MergeOutcome {
+  /** `nothing`: what is small is too little yet. `elsewhere`: another node is at this topic, or it is gone. */
+  readonly kind: "merged" | "nothing" | "elsewhere";
+  /** How many blocks it made. */
+  readonly merged: number;
+}
+
+/** A page of all topics, by id, of which those are wanted that have so many blocks that were not merged. */
+export interface UnmergedRequest {
+  readonly after: number;
+  readonly count: number;
+  readonly blocks: number;
+}
+
+export interface UnmergedRead {
+  readonly topicIds: readonly number[];
+  /** Where to go on; undefined: that was the last page. */
+  readonly after: number | undefined;
+}
+
 /** A topic's tombstones up to and with those of a time. */
 export interface OldTombstones {
   readonly topicId: number;
@@ -386,8 +430,8 @@ export interface TopicStore {
   readPage(request: PageRequest): Promise<PageRead | undefined>;
   /** What a run of offsets holds of some bytes. Undefined: the topic is gone. */
   searchPage(request: PageSearchRequest): Promise<PageSearchRead | undefined>;
-  /** The frame at an offset, without a page around it. Undefined: it is not there. */
-  readFrame(topicId: number, offset: number): Promise<Uint8Array | undefined>;
+  /** Where the records of a time or later begin. Undefined: the topic is gone. */
+  readAtTime(topicId: number, timeMicros: number): Promise<TimeRead | undefined>;
   /** Frames at some offsets, by offset; those that are not there are missing. */
   readFrames(
     topicId: number,
@@ -422,10 +466,16 @@ export interface TopicStore {
   applyRetention(call: RetentionCall): Promise<Head | undefined>;
   /** Topics with records that have a lifetime, by id; `after` is exclusive. */
   findExpiring(after: number, count: number): Promise<readonly Head[]>;
-  /** Deletes up to `count` rows below `earliestOffset`, ascending. Returns how many went. */
+  /** Deletes up to `count` blocks below `earliestOffset`, ascending. Returns how many went. */
   deleteTrimmed(topicId: number, count: number): Promise<number>;
-  /** Deletes up to `count` records and producers of topics that are gone. Returns how many went. */
+  /** Deletes up to `count` rows of topics that are gone: blocks, producers, state. Returns how many went. */
   deleteOrphans(count: number): Promise<number>;
+  /**
+   * Merges a run of a topic's small blocks, oldest first, into full ones; nothing that a reader can see changes. Safe at any
+   * number of nodes at once, beside appends, trims and deletions.
+   */
+  mergeBlocks(step: MergeStep): Promise<MergeOutcome>;
+  findUnmerged(request: UnmergedRequest): Promise<UnmergedRead>;
   /** Topics that still hold rows below their earliest offset. */
   findTrimmed(count: number): Promise<readonly number[]>;
   /** Topics whose state is being built, at most `count`. */
@@ -442,8 +492,8 @@ export interface TopicStore {
   deleteIdleProducers(idleMs: number, perTopic: number, count: number): Promise<number>;
   /** Vacuums and analyses hot tables with many dead rows. Returns the names of those it did. */
   vacuum(): Promise<readonly string[]>;
-  /** Vacuums the records of which so many were deleted since the last time, if that is much for the table. False: not yet. */
-  vacuumRecords(deleted: number): Promise<boolean>;
+  /** Vacuums the blocks of which so many were deleted since the last time, if that is much for the table. False: not yet. */
+  vacuumBlocks(deleted: number): Promise<boolean>;
 
   /** The database's own clock, microseconds since 1970. */
   now(): Promise<number>;

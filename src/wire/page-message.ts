@@ -4,8 +4,8 @@
  * FollowResponse agree on both fields; `test/wire/page-message.test.ts` holds them to it).
  */
 
-import type { Page, Position } from "../core/index.js";
-import { type Cursor, readVarint, varintLength, writeVarint } from "./varint.js";
+import { endOfFrame, type Page, type Position } from "../core/index.js";
+import { varintLength, writeVarint } from "./varint.js";
 
 /** `Position next = 2`, `uint64 epoch = 1`, `uint64 offset = 2`. */
 const nextTag = 0x12;
@@ -88,15 +88,10 @@ function writePosition(message: Buffer, start: number, next: Position): number {
   return writeVarint(message, at + 1, next.offset);
 }
 
-/** Where each frame of a page ends. The frames are our own: they are not checked again. */
+/** Where each frame of a page ends. */
 export function frameEnds(frames: Uint8Array, count: number): Uint32Array {
   const ends = new Uint32Array(count);
-  const cursor: Cursor = { bytes: frames, at: 0 };
-  for (let index = 0; index < count; index++) {
-    cursor.at += 1;
-    const length = readVarint(cursor, frames.length);
-    cursor.at += length;
-    ends[index] = cursor.at;
-  }
+  let at = 0;
+  for (let index = 0; index < count; index++) ends[index] = at = endOfFrame(frames, at);
   return ends;
 }

@@ -48,8 +48,8 @@ export const refusals: Readonly<Record<string, Refusal>> = {
     sqlstate: "42501",
     why: "The database does not allow this node its work",
     cause: /permission denied for table records/,
-    begin: ({ run, role }) => run(`revoke insert on millrace.records from ${role}`),
-    end: ({ run, role }) => run(`grant insert on millrace.records to ${role}`),
+    begin: ({ run, role }) => run(`revoke insert on millrace.blocks from ${role}`),
+    end: ({ run, role }) => run(`grant insert on millrace.blocks to ${role}`),
   },
   "too many connections": {
     sqlstate: "53300",

@@ -139,7 +139,7 @@ async function publishFor(
 
 async function diskBytesOf({ connection }: TestDatabase): Promise<number> {
   if (connection.kind === "embedded") return folderBytes(join(connection.folder, "postgres", "base"));
-  const { rows } = await runOn(connection.url, "select pg_total_relation_size('millrace.records')::float8 as bytes");
+  const { rows } = await runOn(connection.url, "select pg_total_relation_size('millrace.blocks')::float8 as bytes");
   return (rows as { readonly bytes: number }[])[0]?.bytes ?? 0;
 }
 

@@ -114,7 +114,7 @@ describe("SIGTERM", () => {
     const blocker = new pg.Client({ connectionString: url });
     blocker.on("error", () => undefined);
     await blocker.connect();
-    await blocker.query("begin; lock table millrace.records in exclusive mode");
+    await blocker.query("begin; lock table millrace.blocks in exclusive mode");
     const waiting = millrace?.append("locked", [{ text: "b" }]).catch(() => undefined);
     const isWaiting = async () => {
       const { rows } = await blocker.query("select count(*)::int as n from pg_locks where not granted");

@@ -5,6 +5,7 @@ import { parseFilter } from "../../src/filter/index.js";
 import type { Store } from "../../src/store/index.js";
 import { type Clock, systemClock } from "../../src/telemetry/index.js";
 import { createTestDatabase, databaseKinds, type TestDatabase } from "../support/database.js";
+import { readFrame } from "../store/topic-writes.js";
 import { frameBatches } from "../../src/wire/index.js";
 import { batchOf, framesOf } from "../support/frames.js";
 import { offsetsIn, openTestEngine, range, type TestEngine, type TestFollower } from "../support/open-engine.js";
@@ -208,7 +209,7 @@ describe.each(databaseKinds)("Retention and lifetimes on %s", (kind) => {
     const skipped = await node.read(topic, { start, whenTrimmed: "skip" });
     expect(skipped).toMatchObject({ kinds: ["skipped", "page"], offsets: range(40, 50), next: 50 });
     // The rows go, too, and the topic takes more.
-    await expect.poll(async () => store.readFrame((await head(topic)).topicId, 39), { interval: 5 }).toBeUndefined();
+    await expect.poll(async () => readFrame(store, (await head(topic)).topicId, 39), { interval: 5 }).toBeUndefined();
     await append(topic, [1]);
     // From the earliest there is always a way, however fast that moves.
     expect((await node.read(topic)).offsets.at(-1)).toBe(50);

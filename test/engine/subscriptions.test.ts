@@ -5,6 +5,7 @@ import type { Store } from "../../src/store/index.js";
 import { createLiveStreams } from "../../src/telemetry/index.js";
 import { readStamp } from "../../src/wire/index.js";
 import { createTestDatabase, databaseKinds, type TestDatabase } from "../support/database.js";
+import { readFrame } from "../store/topic-writes.js";
 import { type ControlPlane, createTopic, holdAll, openControlPlane, subscriptionOf } from "./control-plane.js";
 
 const twelveHours = 12 * 3600_000;
@@ -77,7 +78,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
   it("begins and seeks wherever a start points to, and never below what is kept", async () => {
     await plane.subscriptions.create(subscriptionOf("sought", "five"));
     const timeOf = async (offset: number) => {
-      const frame = await store.readFrame((await store.findTopic("five"))!.head.topicId, offset);
+      const frame = await readFrame(store, (await store.findTopic("five"))!.head.topicId, offset);
       return readStamp(frame!, frame!.length).timeMicros;
     };
     const starts: [Start, number][] = [
@@ -233,7 +234,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
     const reports = subscriptions.describe(command, stream, new AbortController().signal);
     const first = (await reports.next()).value as SubscriptionReport;
     const { head } = (await store.findTopic("five"))!;
-    const frame = await store.readFrame(head.topicId, 2);
+    const frame = await readFrame(store, head.topicId, 2);
     expect(first).toMatchObject({
       subscription: { name: "described" },
       cursor: { epoch: 7, offset: 2 },

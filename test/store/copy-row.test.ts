@@ -1,28 +1,36 @@
 import { expect, test } from "vitest";
-import { decodeCopyRow, readCopyInteger } from "../../src/store/postgres/database/copy-row.js";
+import { type CopyField, eachCopyRow, readCopyInteger } from "../../src/store/postgres/database/copy-row.js";
 import { prepareStatement, inlineValues } from "../../src/store/postgres/statement.js";
 import { sql } from "kysely";
 
 const header = Buffer.concat([Buffer.from("PGCOPY\n\xff\r\n\0", "latin1"), Buffer.alloc(8)]);
 const row = Buffer.from("0003" + "00000002" + "6869" + "ffffffff" + "00000008" + "001fffffffffffff", "hex");
 
-test("decodeCopyRow(), gives fields as views, and null", () => {
-  const fields = decodeCopyRow(Buffer.concat([header, row]));
+function rowsOf(bytes: Buffer): (readonly CopyField[])[] {
+  const rows: (readonly CopyField[])[] = [];
+  eachCopyRow(bytes, (fields) => rows.push(fields));
+  return rows;
+}
+
+test("eachCopyRow(), gives fields as views, and null", () => {
+  const [fields] = rowsOf(Buffer.concat([header, row]));
   expect(fields?.map((field) => field?.toString("latin1"))).toEqual(["hi", undefined, expect.any(String)]);
   expect(fields?.[1]).toBeNull();
   expect(readCopyInteger(fields?.[2] ?? Buffer.alloc(0))).toBe(2 ** 53 - 1);
 });
 
-test("decodeCopyRow(), skips an extension of the header, and knows the end with and without a trailer", () => {
+test("eachCopyRow(), skips an extension of the header, and knows the end with and without a trailer", () => {
   const extended = Buffer.concat([header, Buffer.from("ext"), row]);
   extended.writeInt32BE(3, 15);
-  expect(decodeCopyRow(extended)?.[0]?.toString()).toBe("hi");
-  expect(decodeCopyRow(Buffer.concat([header, Buffer.from("ffff", "hex")]))).toBeUndefined();
-  expect(decodeCopyRow(header)).toBeUndefined();
+  expect(rowsOf(extended)[0]?.[0]?.toString()).toBe("hi");
+  expect(rowsOf(Buffer.concat([header, Buffer.from("ffff", "hex")]))).toEqual([]);
+  expect(rowsOf(header)).toEqual([]);
+  // A later part of the answer has no header.
+  expect(rowsOf(Buffer.concat([row, row, Buffer.from("ffff", "hex")]))).toHaveLength(2);
 });
 
-test("decodeCopyRow(), refuses what is not binary COPY", () => {
-  expect(() => decodeCopyRow(Buffer.from("1\t2\n"))).toThrow("not binary");
+test("eachCopyRow(), refuses what is not binary COPY", () => {
+  expect(() => rowsOf(Buffer.from("ff00", "hex"))).toThrow("not binary");
 });
 
 test("readCopyInteger(), refuses to round", () => {

@@ -187,7 +187,7 @@ describe("Store on a Postgres that fails", () => {
     proxy.silence();
     const write = writeAfter(head, [frameOf("a")]);
     const swallowed = store.append(write).catch((error: unknown) => error);
-    const written = `select from millrace.records where topic_id = ${head.topicId}`;
+    const written = `select from millrace.blocks where topic_id = ${head.topicId}`;
     await expect.poll(async () => (await runOn(url, written)).rowCount).toBe(1);
     proxy.speak();
     expect(await swallowed).toEqual(unavailable(true));

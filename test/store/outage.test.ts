@@ -71,10 +71,10 @@ describe("a database that refuses its work", () => {
       url,
       `create or replace function public.refuse() returns trigger as $$
         begin raise exception 'as state %', '${state}' using errcode = '${state}'; end $$ language plpgsql;
-      create or replace trigger refuse before insert on millrace.records execute function public.refuse()`,
+      create or replace trigger refuse before insert on millrace.blocks execute function public.refuse()`,
     );
     const error = await append(store, head.topicId, [frameOf("a")]).catch((thrown: unknown) => thrown);
-    await runOn(url, "drop trigger refuse on millrace.records");
+    await runOn(url, "drop trigger refuse on millrace.blocks");
     return error as StoreUnavailableError;
   }
 

@@ -22,7 +22,8 @@ describe.each(databaseKinds)("Retention on %s", (kind) => {
 
   beforeAll(async () => {
     database = await createTestDatabase(kind);
-    store = await database.openStore();
+    // A block for each record.
+    store = await database.openStore({ blockBytes: 1 });
   });
   afterAll(() => database.drop());
 
@@ -139,7 +140,7 @@ describe.each(databaseKinds)("Retention on %s", (kind) => {
           const bytesFrom = (offset: number) => model.slice(offset).reduce((sum, { bytes }) => sum + bytes, 0);
           const leaves = (offset: number) =>
             (retention.records > 0 && offset < model.length - retention.records) ||
-            (retention.bytes > 0 && bytesFrom(offset) > retention.bytes) ||
+            (retention.bytes > 0 && bytesFrom(offset + 1) >= retention.bytes) ||
             (retention.ageMs > 0 && (model[offset]?.timeMicros ?? 0) < now - retention.ageMs * 1000);
           const before = earliest;
           while (earliest < model.length && leaves(earliest)) earliest += 1;

@@ -116,7 +116,7 @@ describe.each(databaseKinds)("The state on %s", (kind) => {
     expect(await store.listState({ topicId, prefix: "", after: undefined, ...everything })).toBeUndefined();
     let deleted = 0;
     for (let now = await store.deleteOrphans(1); now > 0; now = await store.deleteOrphans(1)) deleted += now;
-    expect(deleted).toBeGreaterThanOrEqual(4);
+    expect(deleted).toBeGreaterThanOrEqual(3);
   });
 
   test("an append that another node was faster than, changes no state", async () => {

@@ -209,7 +209,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     expect(later?.delayMs).toBeGreaterThan(0);
     expect(later?.delayMs).toBeLessThanOrEqual(5000.5);
     expect(await store.readRetries(subscriptionId, [])).toEqual([]);
-    expect(await store.readRetryFrames(subscriptionId, topicId, [3, 50, 2])).toEqual([
+    expect(await store.readRetryFrames(subscriptionId, [3, 50, 2])).toEqual([
       { offset: 2, frame: frameAt(2) },
       { offset: 3, frame: frameAt(3) },
     ]);
@@ -309,7 +309,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     expect(record).toMatchObject({ offset: 5, frame: frameAt(5), deliveries: 1, reasons: ["bad", "worse"] });
     expect(record?.parkedMicros).toBeGreaterThan(before);
     expect(await progress()).toMatchObject({ cursor: 10, unsettled: 0, retries: 0, parked: 1 });
-    expect(await store.readRetryFrames(subscriptionId, topicId, [3])).toEqual([]);
+    expect(await store.readRetryFrames(subscriptionId, [3])).toEqual([]);
     expect(await settle({ settled: [{ claimId, ranges: [range(0, 10)] }] })).toEqual(allWritten);
   });
 
@@ -375,7 +375,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     const [first, second, third] = waiting.map(({ delayMs }) => delayMs) as [number, number, number];
     expect([second - first, third - second].map((ms) => Math.round(ms * 1000))).toEqual([500, 500]);
     expect(first).toBeLessThanOrEqual(1000);
-    expect(await store.readRetryFrames(subscriptionId, topicId, [2, 4, 6])).toEqual([
+    expect(await store.readRetryFrames(subscriptionId, [2, 4, 6])).toEqual([
       { offset: 2, frame: frameAt(2) },
       { offset: 4, frame: frameAt(4) },
     ]);

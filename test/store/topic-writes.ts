@@ -1,6 +1,6 @@
 /** What the store's suites write: frames that tell their own length, and writes that follow a head. */
 
-import { noRetention } from "../../src/core/index.js";
+import { endOfFrame, noRetention } from "../../src/core/index.js";
 import type { AppendWrite, Head, NewTopic, Store, StoredTopic } from "../../src/store/index.js";
 
 export const noLimits = { recordBytes: 0, batchRecords: 0, batchBytes: 0 };
@@ -25,10 +25,11 @@ export async function createdTopic(store: Store, name: string, change: Partial<N
   return topic;
 }
 
-/** A frame of this many bytes, at least 4, that begins with its length. */
+/** A frame of this many bytes, at least 4: a tag, a length of three bytes, and a text. */
 export function frameOf(text: string, bytes = 4 + Buffer.byteLength(text)): Buffer {
   const frame = Buffer.alloc(bytes, 0x2e);
-  frame.writeUInt32BE(bytes);
+  const length = bytes - 4;
+  frame.set([0x0a, (length & 0x7f) | 0x80, ((length >> 7) & 0x7f) | 0x80, length >> 14]);
   frame.write(text, 4);
   return frame;
 }
@@ -37,9 +38,9 @@ export function splitFrames(frames: Uint8Array): Buffer[] {
   const bytes = Buffer.from(frames);
   const split: Buffer[] = [];
   for (let at = 0; at < bytes.length; ) {
-    const length = bytes.readUInt32BE(at);
-    split.push(bytes.subarray(at, at + length));
-    at += length;
+    const end = endOfFrame(bytes, at);
+    split.push(bytes.subarray(at, end));
+    at = end;
   }
   return split;
 }
@@ -66,6 +67,12 @@ export function writeAfter(
     state: change.state ?? [],
     expires: change.expires ?? false,
   };
+}
+
+/** The frame at an offset. */
+export async function readFrame(store: Store, topicId: number, offset: number): Promise<Uint8Array | undefined> {
+  const [found] = await store.readFrames(topicId, [offset]);
+  return found?.frame;
 }
 
 /** Appends, and throws when the head had moved. */

@@ -144,8 +144,7 @@ export class SubscriptionGroup {
         return session.session === own && session.isHeld;
       },
       settle: (write) => lanes.attempt("append", (store) => store.settle({ subscriptionId, session: own, ...write })),
-      readRetryFrames: (offsets) =>
-        lanes.run("live", (store) => store.readRetryFrames(subscriptionId, lease.topic.topicId, offsets)),
+      readRetryFrames: (offsets) => lanes.run("live", (store) => store.readRetryFrames(subscriptionId, offsets)),
       claimMore: async (count, fromOffset, untilOffset) => {
         const generation = this.#generation;
         const request = { subscriptionId, session: own, generation, count, fromOffset, untilOffset };

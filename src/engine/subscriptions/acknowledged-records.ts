@@ -75,14 +75,14 @@ function checkRanges(acknowledged: Acknowledged): void {
 /** Adds the slots of these records. */
 async function readSlots(
   lanes: DatabaseLanes,
-  { name, subscriptionId, topicId }: StoredSubscription,
+  { name, subscriptionId }: StoredSubscription,
   records: readonly AcknowledgedRecord[],
   slots: Map<number, number>,
   signal?: AbortSignal,
 ): Promise<void> {
   for (let at = 0; at < records.length; at += framesPerRead) {
     const offsets = records.slice(at, at + framesPerRead).map(({ offset }) => offset);
-    const found = await lanes.run("live", (store) => store.readRetryFrames(subscriptionId, topicId, offsets), signal);
+    const found = await lanes.run("live", (store) => store.readRetryFrames(subscriptionId, offsets), signal);
     for (const { offset, frame } of found) slots.set(offset, slotOf(laneOf(frame, 0, frame.length), offset));
   }
   const gone = new RangeSet();

@@ -8,6 +8,7 @@ import type { DatabaseLanes } from "../database-lanes.js";
 import type { ConsumerFacts, SubscriptionReport } from "../subscription-engine.js";
 import { findSubscription } from "../consume/find-subscription.js";
 import type { ConsumerGroups } from "../consume/groups.js";
+import { readStamp } from "../../wire/index.js";
 
 export interface DescribeParts {
   readonly lanes: DatabaseLanes;
@@ -47,7 +48,8 @@ export async function* describeSubscription(
 }
 
 function reportOf({ groups, node }: DescribeParts, progress: SubscriptionProgress): SubscriptionReport {
-  const { subscription, head, cursor, cursorTimeMicros } = progress;
+  const { subscription, head, cursor, cursorFrame } = progress;
+  const cursorTimeMicros = cursorFrame && readStamp(cursorFrame, cursorFrame.length).timeMicros;
   // Of its own consumers a node knows better than what it told the others some seconds ago.
   const others = progress.members.flatMap(factsIn).filter((facts) => facts.node !== node);
   const consumers = [...groups.factsOf(subscription.subscriptionId), ...others];

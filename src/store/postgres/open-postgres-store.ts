@@ -1,3 +1,4 @@
+import { defaultLimits } from "../../core/index.js";
 import { backoff, sleep } from "../../streams/index.js";
 import type { Logger, Metrics } from "../../telemetry/index.js";
 import type { Store } from "../store.js";
@@ -6,9 +7,9 @@ import type { Database } from "./database/database.js";
 import { isMisconfigured } from "./database/failures.js";
 import { openEmbedded } from "./database/open-embedded.js";
 import { openPostgres } from "./database/open-postgres.js";
-import { migrate } from "./migrations/migrate.js";
+import { migrate, type MigrationProgress } from "./migrations/migrate.js";
 import { appendLocked } from "./statements/append-locked.js";
-import { runAppend } from "./statements/append-records.js";
+import { appendWrite } from "./statements/append-blocks.js";
 import { buildState, findBuilds } from "./statements/build-state.js";
 import { applyRetention } from "./statements/apply-retention.js";
 import { closeTopic } from "./statements/close-topic.js";
@@ -23,9 +24,10 @@ import { findOverdue } from "./statements/find-overdue.js";
 import { findTopic } from "./statements/find-topic.js";
 import { findTrimmed } from "./statements/find-trimmed.js";
 import { listTopics } from "./statements/list-topics.js";
+import { findUnmerged, mergeBlocks } from "./statements/merge-blocks.js";
 import { findOldTombstones, purgeTombstones } from "./statements/purge-tombstones.js";
+import { readAtTime } from "./statements/read-at-time.js";
 import { readClock } from "./statements/read-clock.js";
-import { readFrame } from "./statements/read-frame.js";
 import { readFrames } from "./statements/read-frames.js";
 import { readHeads } from "./statements/read-heads.js";
 import { listState, readState, readStateChanges } from "./statements/read-state.js";
@@ -36,7 +38,7 @@ import { runReadView } from "./statements/read-view.js";
 import { renewEpoch } from "./statements/renew-epoch.js";
 import { trimTopic } from "./statements/trim-topic.js";
 import { updateTopic } from "./statements/update-topic.js";
-import { vacuumRecords, vacuumTables } from "./statements/vacuum-tables.js";
+import { vacuumBlocks, vacuumTables } from "./statements/vacuum-tables.js";
 import { endLeftSessions } from "./subscriptions/end-left-sessions.js";
 import { subscriptionStoreOn } from "./subscriptions/subscription-store-on.js";
 
@@ -57,6 +59,8 @@ export interface PostgresStoreOptions {
   readonly poolWaitMs?: number;
   /** How long a new connection may take to be made, as long as `poolWaitMs` at most. Default 3000. */
   readonly connectTimeoutMs?: number;
+  /** Frame bytes that one block of the log takes; a larger record is a block alone. Default 20 480. */
+  readonly blockBytes?: number;
   /** How long opening waits for a database that is away. Default 60 000. */
   readonly startTimeoutMs?: number;
   readonly logger: Logger;
@@ -64,6 +68,8 @@ export interface PostgresStoreOptions {
   /** Abandons opening. */
   readonly signal?: AbortSignal;
 }
+
+const progressMs = 2000;
 
 /** A transaction of ours sends its next statement at once; one that does not is a node that died. */
 const idleInTransactionMs = 10_000;
@@ -84,7 +90,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
     await database.close();
     throw error;
   }
-  return storeOn(database);
+  return storeOn(database, options.blockBytes ?? defaultLimits.blockBytes);
 }
 
 async function openDatabase(options: PostgresStoreOptions): Promise<Database> {
@@ -104,10 +110,11 @@ async function openDatabase(options: PostgresStoreOptions): Promise<Database> {
 async function migrateWhenThere(database: Database, options: PostgresStoreOptions): Promise<void> {
   const { startTimeoutMs = 60_000, logger, signal } = options;
   const waits = backoff({ minMs: 100, maxMs: 5000 });
+  const onProgress = progressLog(logger);
   const givesUpAtMs = performance.now() + startTimeoutMs;
   for (;;) {
     try {
-      const ran = await migrate(database);
+      const ran = await migrate(database, { onProgress, ...(signal && { signal }) });
       if (ran.length > 0) logger.info({ migrations: ran }, "Migrated the schema millrace");
       return;
     } catch (error) {
@@ -120,11 +127,22 @@ async function migrateWhenThere(database: Database, options: PostgresStoreOption
   }
 }
 
-function storeOn(database: Database): Store {
+/** Says how far a long migration is, every few seconds. */
+function progressLog(logger: Logger): (progress: MigrationProgress) => void {
+  let dueMs = 0;
+  return (progress) => {
+    const nowMs = performance.now();
+    if (nowMs < dueMs && progress.done < progress.total) return;
+    dueMs = nowMs + progressMs;
+    logger.info(progress, "Migrating the schema millrace");
+  };
+}
+
+function storeOn(database: Database, blockBytes: number): Store {
   return {
     kind: database.kind,
     connections: database.connections,
-    ...subscriptionStoreOn(database),
+    ...subscriptionStoreOn(database, blockBytes),
     createTopic: (topic) => createTopic(database, topic),
     findTopic: (name) => findTopic(database, name),
     listTopics: (request) => listTopics(database, request),
@@ -133,12 +151,12 @@ function storeOn(database: Database): Store {
     closeTopic: (topicId) => closeTopic(database, topicId),
     deleteTopic: (topicId) => deleteTopic(database, topicId),
     renewEpoch: (topicId, epoch, newEpoch) => renewEpoch(database, topicId, epoch, newEpoch),
-    append: (write) => runAppend(database, write),
-    appendLocked: (topicId, producerIds, decide) => appendLocked(database, topicId, producerIds, decide),
+    append: (write) => appendWrite(database, write, blockBytes),
+    appendLocked: (topicId, producerIds, decide) => appendLocked(database, topicId, producerIds, decide, blockBytes),
     readView: (topicId, producerIds) => runReadView(database, topicId, producerIds),
     readPage: (request) => readPage(database, request),
     searchPage: (request) => searchPage(database, request),
-    readFrame: (topicId, offset) => readFrame(database, topicId, offset),
+    readAtTime: (topicId, timeMicros) => readAtTime(database, topicId, timeMicros),
     readFrames: (topicId, offsets) => readFrames(database, topicId, offsets),
     readState: (topicId, keys, bytes, unexpiredAt) => readState(database, topicId, keys, bytes, unexpiredAt),
     listState: (request) => listState(database, request),
@@ -152,6 +170,8 @@ function storeOn(database: Database): Store {
     findExpiring: (after, count) => findExpiring(database, after, count),
     deleteTrimmed: (topicId, count) => deleteTrimmed(database, topicId, count),
     deleteOrphans: (count) => deleteOrphans(database, count),
+    mergeBlocks: (step) => mergeBlocks(database, step, blockBytes),
+    findUnmerged: (request) => findUnmerged(database, request),
     findTrimmed: (count) => findTrimmed(database, count),
     findBuilds: (count) => findBuilds(database, count),
     buildState: (step, changesIn) => buildState(database, step, changesIn),
@@ -159,7 +179,7 @@ function storeOn(database: Database): Store {
     purgeTombstones: (old, count) => purgeTombstones(database, old, count),
     deleteIdleProducers: (idleMs, perTopic, count) => deleteIdleProducers(database, idleMs, perTopic, count),
     vacuum: () => vacuumTables(database),
-    vacuumRecords: (deleted) => vacuumRecords(database, deleted),
+    vacuumBlocks: (deleted) => vacuumBlocks(database, deleted),
     now: () => readClock(database),
     close: () => database.close(),
   };

@@ -12,7 +12,7 @@ import {
 export interface Tables {
   topics: TopicsTable;
   topic_heads: TopicHeadsTable;
-  records: RecordsTable;
+  blocks: BlocksTable;
   producers: ProducersTable;
   latest: LatestTable;
   removals: RemovalsTable;
@@ -43,16 +43,19 @@ interface TopicsTable {
   created_at: Timestamp;
 }
 
-/** What every append updates: narrow, with room for its next versions on the same page. */
+/** What controls a topic: read and locked by every append, changed by none. */
 interface TopicHeadsTable {
   topic_id: number;
   epoch: number;
   version: number;
   earliest_offset: number;
-  next_offset: number;
+  /** Frame bytes of all records below `earliest_offset`. */
   earliest_bytes: number;
-  next_bytes: number;
-  /** Microseconds since 1970. */
+  /** No block begins below it: at most `earliest_offset`. */
+  front: Generated<number>;
+  /** Blocks below it were merged, or are about to be: no append is decided on an offset below it. */
+  merged_to: Generated<number>;
+  /** Of the newest record that was trimmed, microseconds since 1970. */
   last_time: number;
   closed: boolean;
   /** Whether commits keep the topic's state in `latest`. */
@@ -63,12 +66,16 @@ interface TopicHeadsTable {
   expiring: Generated<boolean>;
 }
 
-interface RecordsTable {
+/** The log: each row a run of consecutive frames. */
+interface BlocksTable {
   topic_id: number;
-  offset: number;
-  /** The topic's running total of frame bytes, up to and with this record. */
+  first_offset: number;
+  next_offset: number;
+  /** The topic's running total of frame bytes, up to and with its last record. */
   end_bytes: number;
-  frame: Buffer;
+  /** Of its last record, microseconds since 1970. */
+  last_time: number;
+  frames: Buffer;
 }
 
 interface ProducersTable {
@@ -108,7 +115,7 @@ interface StateBuildsTable {
   next_offset: number;
 }
 
-/** Records out of reach that wait to be deleted: `from_offset` up to, and without, `to_offset`. */
+/** Blocks out of reach that wait to be deleted: those that begin at `from_offset` or above, and end at `to_offset` or below. */
 interface RemovalsTable {
   topic_id: number;
   from_offset: number;

@@ -90,7 +90,7 @@ export function orderValues<Values>(statement: Statement<Values, unknown>, value
 }
 
 /** What can be written into a statement's text. */
-type InlineValue = number | boolean | string | Uint8Array | null;
+export type InlineValue = number | boolean | string | readonly string[] | Uint8Array | null;
 
 /**
  * The statement's text with its values written into it, for COPY, which takes no parameters. Only whole numbers from 0
@@ -112,7 +112,8 @@ function inlineValue(value: InlineValue, name: string): string {
   if (value === null || typeof value === "boolean") return String(value);
   if (typeof value === "string") return `convert_from(${inlineBytes(Buffer.from(value))}, 'UTF8')`;
   if (typeof value === "number") return String(requireWholeNumber(value, name));
-  return inlineBytes(Buffer.from(value));
+  if (value instanceof Uint8Array) return inlineBytes(Buffer.from(value));
+  return `array[${value.map((text) => inlineValue(text, name)).join(", ")}]`;
 }
 
 const inlineBytes = (bytes: Buffer): string => `'\\x${bytes.toString("hex")}'`;

@@ -18,12 +18,6 @@ describe.each(databaseKinds)("an ephemeral consumer on %s", (kind) => {
     const store = await database.openStore();
     // Statements that read single frames.
     const counted: Store = Object.create(store, {
-      readFrame: {
-        value: (...given: Parameters<Store["readFrame"]>) => {
-          reads += 1;
-          return store.readFrame(...given);
-        },
-      },
       readFrames: {
         value: (...given: Parameters<Store["readFrames"]>) => {
           reads += 1;

@@ -1,30 +1,45 @@
 const signature = Buffer.from("PGCOPY\n\xff\r\n\0", "latin1");
 
+/** `null` is SQL's null. */
+export type CopyField = Buffer | null;
+
 /**
- * The fields of the first row in COPY's binary format, as views of `bytes`; `null` is SQL's null. Undefined: no row. The trailer may be
- * left out.
- * The format: a signature, flags and an extension's length, then rows of `int16` fields, each `int32` bytes long.
+ * Gives the rows of a part of COPY's binary answer, which holds whole rows, as views of `bytes`.
+ * The format: a signature, flags and an extension's length before the first row; then rows of `int16` fields, each
+ * `int32` bytes long; a row of -1 fields ends it.
  */
-export function decodeCopyRow(bytes: Buffer): (Buffer | null)[] | undefined {
-  if (!bytes.subarray(0, signature.length).equals(signature)) throw new Error("The answer to COPY is not binary");
-  let at = signature.length + 4;
-  at += 4 + bytes.readInt32BE(at);
-  const count = at < bytes.length ? bytes.readInt16BE(at) : -1;
-  at += 2;
-  if (count === -1) return undefined;
-  const fields: (Buffer | null)[] = [];
-  for (let index = 0; index < count; index++) {
-    const length = bytes.readInt32BE(at);
-    at += 4;
-    fields.push(length === -1 ? null : bytes.subarray(at, at + length));
-    if (length > 0) at += length;
+export function eachCopyRow(bytes: Buffer, onRow: (fields: readonly CopyField[]) => void): void {
+  let at = 0;
+  if (bytes.length > signature.length && bytes.subarray(0, signature.length).equals(signature)) {
+    at = signature.length + 4;
+    at += 4 + bytes.readInt32BE(at);
   }
-  return fields;
+  while (at < bytes.length) {
+    const count = bytes.readInt16BE(at);
+    at += 2;
+    if (count === -1) return;
+    if (count < 0) throw new Error("The answer to COPY is not binary");
+    const fields: CopyField[] = [];
+    for (let index = 0; index < count; index++) {
+      const length = bytes.readInt32BE(at);
+      at += 4;
+      fields.push(length === -1 ? null : bytes.subarray(at, at + length));
+      if (length > 0) at += length;
+    }
+    onRow(fields);
+  }
+}
+
+/** An `int8` field as a number; null where it is. */
+export function copiedInteger(fields: readonly CopyField[], index: number): number | null {
+  const field = fields[index];
+  return field ? readCopyInteger(field) : null;
 }
 
 /** An `int8` field as a number. */
 export function readCopyInteger(field: Buffer): number {
-  const value = Number(field.readBigInt64BE());
+  const high = field.readInt32BE(0);
+  const value = high * 4_294_967_296 + field.readUInt32BE(4);
   if (!Number.isSafeInteger(value)) throw new RangeError(`Cannot read ${value} from the database: it is above 2^53`);
   return value;
 }

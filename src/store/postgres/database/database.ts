@@ -5,7 +5,8 @@ import { type Logger, type Metrics, systemClock } from "../../../telemetry/index
 import { StoreUnavailableError } from "../../topic-store.js";
 import { orderValues, type Statement } from "../statement.js";
 import { createConnectGate } from "./connect-gate.js";
-import { copyToBuffer } from "./copy-query.js";
+import { copyRows } from "./copy-query.js";
+import type { CopyField } from "./copy-row.js";
 import { causeOf, classifyFailure, messageOf } from "./failures.js";
 import type { ListenHandlers } from "./listen.js";
 import { createOutage } from "./outage.js";
@@ -15,8 +16,8 @@ export interface Session {
   run<Values, Row>(statement: Statement<Values, Row>, values: Values): Promise<readonly Row[]>;
   /** Runs text as it stands: for commands that take no parameters. `timeoutMs` instead of the usual limit. */
   command(text: string, timeoutMs?: number): Promise<pg.QueryResult>;
-  /** The bytes that `COPY … TO STDOUT` gives. */
-  copy(text: string): Promise<Buffer>;
+  /** Gives the rows of `COPY … TO STDOUT (FORMAT binary)`: views, to be copied before `onRow` returns. */
+  copy(text: string, onRow: (fields: readonly CopyField[]) => void): Promise<void>;
 }
 
 /**
@@ -30,7 +31,7 @@ export interface Database {
   readonly statementTimeoutMs: number;
   /** One statement, committed when this resolves. */
   run<Values, Row>(statement: Statement<Values, Row>, values: Values): Promise<readonly Row[]>;
-  copy(text: string): Promise<Buffer>;
+  copy(text: string, onRow: (fields: readonly CopyField[]) => void): Promise<void>;
   /** Several statements on one connection, without a transaction around them. */
   session<Result>(body: (session: Session) => Promise<Result>): Promise<Result>;
   /** Several statements, committed when this resolves. A broken connection leaves its outcome unknown only at COMMIT. */
@@ -143,7 +144,7 @@ export function createDatabase(options: DatabaseOptions): Database {
     connections: options.connections,
     statementTimeoutMs: options.statementTimeoutMs,
     run: (statement, values) => tracked(() => use((session) => session.run(statement, values))),
-    copy: (text) => tracked(() => use((session) => session.copy(text))),
+    copy: (text, onRow) => tracked(() => use((session) => session.copy(text, onRow))),
     session: (body) => tracked(() => use(body)),
     transaction: (body) => tracked(() => use((session) => inTransaction(session, body, options.idleInTransactionMs))),
     async listen(channel, handlers, signal) {
@@ -251,7 +252,7 @@ function openSession(
       return result.rows;
     },
     command: (text, timeoutMs) => answered(() => client.query(text), timeoutMs),
-    copy: (text) => answered(() => copyToBuffer(client, text)),
+    copy: (text, onRow) => answered(() => copyRows(client, text, onRow)),
     end(error) {
       if (error === undefined) client.release();
       else client.release(error instanceof Error ? error : true);

@@ -1,8 +1,10 @@
 import { sql } from "kysely";
+import { endOfFrame } from "../../../core/index.js";
 import type { BuildChange, BuildOutcome, BuildStep, FindChanges } from "../../topic-store.js";
 import { cellOf } from "../cells.js";
 import type { Database, Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
+import { readPage } from "./read-page.js";
 
 /** Topics whose state is being built. No locks. Index: none; `state_builds` holds a row for each of them, and no other. */
 const selectBuilds = prepareStatement({
@@ -11,41 +13,15 @@ const selectBuilds = prepareStatement({
 select topic_id as "topicId" from millrace.state_builds order by topic_id limit ${value.count}`,
 });
 
-interface RunRow {
-  readonly nextOffset: number;
-  readonly earliestOffset: number;
-  readonly records: number;
-  /** Null: there is nothing more below `nextOffset`. */
-  readonly frames: string | null;
-}
-
 /**
- * Takes a build, and reads the run of records below what is in the state already.
- *
- * Locks: the build's row, skipped when another node is at it: no row. Whoever holds it holds it for a step.
- * Index: `state_builds_pkey`, `topic_heads_pkey`, `records_pkey` over a closed range. Bytes are bounded by the running
- * totals; the record below `next_offset` is always in.
+ * Takes a build. Locks: its row, skipped when another node is at it: no row. Whoever holds it holds it for a step.
+ * Index: `state_builds_pkey`.
  */
-const selectRun = prepareStatement({
-  name: "build_state_read",
-  values: { topicId: "bigint", records: "bigint", bytes: "bigint" },
-  build: (value) => sql<RunRow>`
-with build as materialized (
-  select b.next_offset from millrace.state_builds as b where b.topic_id = ${value.topicId} for update skip locked
-)
-select build.next_offset as "nextOffset", h.earliest_offset as "earliestOffset", run.records, run.frames
-from build join millrace.topic_heads as h on h.topic_id = ${value.topicId} left join lateral (
-  select count(*) as records,
-    translate(encode(string_agg(frame, '' order by "offset"), 'base64'), E'\\n', '') as frames
-  from (
-    select "offset", frame from millrace.records
-    where topic_id = ${value.topicId} and "offset" >= h.earliest_offset
-      and "offset" >= build.next_offset - ${value.records} and "offset" < build.next_offset
-      and ("offset" = build.next_offset - 1 or end_bytes - octet_length(frame) >= (
-        select last.end_bytes from millrace.records as last
-        where last.topic_id = ${value.topicId} and last."offset" = build.next_offset - 1) - ${value.bytes})
-  ) as found
-) as run on true`,
+const takeBuild = prepareStatement({
+  name: "build_state_take",
+  values: { topicId: "bigint" },
+  build: (value) => sql<{ nextOffset: number }>`
+select next_offset as "nextOffset" from millrace.state_builds where topic_id = ${value.topicId} for update skip locked`,
 });
 
 /**
@@ -55,20 +31,23 @@ from build join millrace.topic_heads as h on h.topic_id = ${value.topicId} left 
  *
  * Locks: the keys that it adds, in the order in which appends take theirs, so that the two cannot wait for each other;
  * not the head: appends of other keys go on. The build's row is held already.
- * Index: `records_pkey`, `latest_pkey`, `state_builds_pkey`.
+ * Index: `topic_heads_pkey`, `latest_pkey`, `state_builds_pkey`.
  */
 const insertRun = prepareStatement({
   name: "build_state_write",
-  values: { topicId: "bigint", first: "bigint", state: "jsonb" },
+  values: { topicId: "bigint", first: "bigint", frames: "bytea", state: "jsonb" },
   build: (value) => sql<object>`
 with kept as (
   insert into millrace.latest
     (topic_id, key, "offset", is_tombstone, frame, latitude, longitude, cell, removed_time, expire_time)
-  select r.topic_id, s.key, r."offset", s."isTombstone", r.frame, s.latitude, s.longitude, s.cell, s."removedTime",
+  select h.topic_id, s.key, ${value.first} + s.index, s."isTombstone",
+    substring(${value.frames} from s.start + 1 for s.length), s.latitude, s.longitude, s.cell, s."removedTime",
     s."expiryMicros"
-  from jsonb_to_recordset(${value.state}) as s (key text, index int, "isTombstone" boolean, latitude float8,
-      longitude float8, cell bigint, "removedTime" bigint, "expiryMicros" bigint)
-    join millrace.records as r on r.topic_id = ${value.topicId} and r."offset" = ${value.first} + s.index
+  from millrace.topic_heads as h
+    join jsonb_to_recordset(${value.state}) as s (key text, index int, start int, length int, "isTombstone" boolean,
+      latitude float8, longitude float8, cell bigint, "removedTime" bigint, "expiryMicros" bigint)
+      on ${value.first} + s.index >= h.earliest_offset
+  where h.topic_id = ${value.topicId}
   order by s.key collate "C"
   on conflict (topic_id, key) do nothing
 )
@@ -102,34 +81,53 @@ export async function findBuilds(database: Database, count: number): Promise<rea
  * change together, so that a node that dies in it has done nothing, and any other goes on.
  */
 export async function buildState(database: Database, step: BuildStep, changesIn: FindChanges): Promise<BuildOutcome> {
-  const { topicId, records, bytes } = step;
+  const { topicId } = step;
   return database.transaction(async (session) => {
-    const [run] = await session.run(selectRun, { topicId, records, bytes });
+    const [build] = await session.run(takeBuild, { topicId });
+    if (build === undefined) return "elsewhere";
+    const run = await readPage(session, { ...step, direction: "backward", from: build.nextOffset });
+    // The topic is gone, and its build is about to go.
     if (run === undefined) return "elsewhere";
-    if (run.frames === null) {
+    if (run.page === undefined) {
       await session.run(finishBuild, { topicId });
       return "whole";
     }
-    const changes = changesIn(Buffer.from(run.frames, "base64"), run.records);
-    await writeRun(session, topicId, run.nextOffset - run.records, changes);
+    const { first, next } = run.page;
+    const frames = reversed(run.page.frames);
+    const state = encodeChanges(frames, changesIn(frames, next - first));
+    await session.run(insertRun, { topicId, first, frames, state });
     return "moved";
   });
 }
 
-async function writeRun(
-  session: Session,
-  topicId: number,
-  first: number,
-  changes: readonly BuildChange[],
-): Promise<void> {
-  const state = changes.map(({ key, index, isTombstone, place, timeMicros, expiryMicros }) => ({
-    key,
-    index,
-    isTombstone,
-    ...(isTombstone
-      ? { removedTime: timeMicros }
-      : expiryMicros !== undefined && { removedTime: expiryMicros, expiryMicros }),
-    ...(place !== undefined && { ...place, cell: cellOf(place) }),
-  }));
-  await session.run(insertRun, { topicId, first, state: JSON.stringify(state) });
+/** Frames in the opposite order. */
+function reversed(frames: Uint8Array): Buffer {
+  const result = Buffer.allocUnsafeSlow(frames.length);
+  for (let at = 0; at < frames.length; ) {
+    const end = endOfFrame(frames, at);
+    result.set(frames.subarray(at, end), frames.length - end);
+    at = end;
+  }
+  return result;
+}
+
+function encodeChanges(frames: Uint8Array, changes: readonly BuildChange[]): string {
+  const ends: number[] = [];
+  for (let at = 0; at < frames.length; ) ends.push((at = endOfFrame(frames, at)));
+  return JSON.stringify(
+    changes.map(({ key, index, isTombstone, place, timeMicros, expiryMicros }) => {
+      const start = index === 0 ? 0 : (ends[index - 1] as number);
+      return {
+        key,
+        index,
+        start,
+        length: (ends[index] as number) - start,
+        isTombstone,
+        ...(isTombstone
+          ? { removedTime: timeMicros }
+          : expiryMicros !== undefined && { removedTime: expiryMicros, expiryMicros }),
+        ...(place !== undefined && { ...place, cell: cellOf(place) }),
+      };
+    }),
+  );
 }

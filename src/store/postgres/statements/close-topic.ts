@@ -5,8 +5,8 @@ import { prepareStatement } from "../statement.js";
 import { findTopicById } from "./find-topic.js";
 
 /**
- * Closes a topic; one that is closed stays as it is. Locks: the head's row: appends under way come before it, later
- * ones miss. Index: `topic_heads_pkey`.
+ * Closes a topic; one that is closed stays as it is. Locks: the head's row, which waits for the
+ * appends that hold it: they come before it, later ones miss; the statement after it sees where the topic ended. Index: `topic_heads_pkey`.
  */
 const closeHead = prepareStatement({
   values: { topicId: "bigint" },

@@ -58,12 +58,12 @@ where removal.topic_id = ${value.topicId} and removal.whole_topic and removal.fr
   and not exists (select from millrace.latest as l where l.topic_id = ${value.topicId})`,
 });
 
-/** Records first, ascending, then producers, then the state, then the note; each a statement of its own, so no lock is held long. */
+/** Blocks first, ascending, then producers, then the state, then the note; each a statement of its own, so no lock is held long. */
 export async function deleteOrphans(database: Database, count: number): Promise<number> {
   let deleted = 0;
   for (const { topicId } of await database.run(selectGone, {})) {
     await database.run(deleteBuild, { topicId });
-    deleted += await deleteTrimmed(database, topicId, count - deleted);
+    deleted += await deleteTrimmed(database, topicId, count - deleted, false);
     if (deleted >= count) break;
     const [row] = await database.run(deleteProducers, { topicId, count: count - deleted });
     deleted += row?.deleted ?? 0;

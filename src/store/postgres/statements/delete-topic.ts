@@ -2,6 +2,8 @@ import { sql } from "kysely";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { deleteSubscriptionsOf } from "../subscriptions/delete-subscription.js";
+import { lockHead } from "./lock-head.js";
+import { heads, logEnd } from "./stored-topic.js";
 
 /** Locks: the row of `topics`, which whoever takes a head's row too takes first. Index: `topics_pkey`. */
 const deleteSettings = prepareStatement({
@@ -11,19 +13,20 @@ delete from millrace.topics where topic_id = ${value.topicId} returning topic_id
 });
 
 /**
- * Takes the head away, and leaves a note of what it leaves. Locks: the head's row: an append under way commits before
- * it, and is in the note; a later one finds no row. So no record can come after the note.
- * Index: `topic_heads_pkey`, `removals_pkey`.
+ * Takes the head away, and leaves a note of what it leaves. Locks: the head's row, by the statement before: an append
+ * under way commits before it, and is in the note; a later one finds no row. So no record can come after the note.
+ * Index: `topic_heads_pkey`, `blocks_pkey`, `removals_pkey`.
  */
 const deleteHead = prepareStatement({
   values: { topicId: "bigint" },
   build: (value) => sql<object>`
-with gone as (
-  delete from millrace.topic_heads where topic_id = ${value.topicId}
-  returning topic_id, earliest_offset, next_offset
+with log as materialized (
+  select h.topic_id, h.front, ${logEnd.offset} as next_offset from ${heads} where h.topic_id = ${value.topicId}
+), gone as (
+  delete from millrace.topic_heads as h using log where h.topic_id = log.topic_id
 )
 insert into millrace.removals as removal (topic_id, from_offset, to_offset, whole_topic)
-select topic_id, earliest_offset, next_offset, true from gone
+select topic_id, front, next_offset, true from log
 on conflict (topic_id) do update set to_offset = excluded.to_offset, whole_topic = true`,
 });
 
@@ -34,6 +37,7 @@ export async function deleteTopic(database: Database, topicId: number): Promise<
     if (deleted.length === 0) return false;
     // Before the head: a Commit takes claims first, and heads then.
     await deleteSubscriptionsOf(session, topicId);
+    await lockHead(session, topicId);
     await session.run(deleteHead, { topicId });
     return true;
   });

@@ -2,13 +2,13 @@ import { sql } from "kysely";
 import type { Head } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
-import { headColumns } from "./stored-topic.js";
+import { headColumns, heads } from "./stored-topic.js";
 
-/** Heads of topics with records that have a lifetime, by id. No locks. Index: `topic_heads_expiring`. */
+/** Heads of topics with records that have a lifetime, by id. No locks. Index: `topic_heads_expiring`, `blocks_pkey`. */
 const selectExpiring = prepareStatement({
   values: { after: "bigint", count: "bigint" },
   build: (value) => sql<Head>`
-select ${headColumns} from millrace.topic_heads as h
+select ${headColumns} from ${heads}
 where h.expiring and h.topic_id > ${value.after} order by h.topic_id limit ${value.count}`,
 });
 

@@ -3,7 +3,7 @@ import type { OverdueRead, OverdueRequest } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { ownOrDefault } from "./apply-retention.js";
-import { frameTime } from "./frame-time.js";
+import { heads, logEnd } from "./stored-topic.js";
 
 const values = {
   after: "bigint",
@@ -20,8 +20,8 @@ interface OverdueRow {
 }
 
 /**
- * Topics that hold more than their retention keeps: a page of them, by id. No locks. Index: the given one of `topics`,
- * `topic_heads_pkey`, and one probe of `records_pkey` for the age of the oldest record.
+ * Topics that hold more than their retention keeps, by so much that a block of it leaves: a page of them, by id. No locks.
+ * Index: the given one of `topics`, those of `heads`, and a probe of `blocks_pkey` for the first block of each.
  */
 function overdueStatement(name: string, which: RawBuilder<unknown>) {
   return prepareStatement({
@@ -29,19 +29,22 @@ function overdueStatement(name: string, which: RawBuilder<unknown>) {
     values,
     build: (value) => sql<OverdueRow>`
 select t.topic_id as "topicId",
-  bounds.records > 0 and h.next_offset - h.earliest_offset > bounds.records
-  or bounds.bytes > 0 and h.next_bytes - h.earliest_bytes > bounds.bytes
-  or case when bounds.age_ms > 0 then coalesce((
-      select ${frameTime(sql`r.frame`)} < ${value.now} - bounds.age_ms * 1000 from millrace.records as r
-      where r.topic_id = h.topic_id and r."offset" = h.earliest_offset
-    ), false) else false end as "isOver"
+  bounds.records > 0 and ${logEnd.offset} - h.earliest_offset > bounds.records
+  or coalesce(bounds.bytes > 0 and ${logEnd.bytes} - oldest.end_bytes >= bounds.bytes, false)
+  or coalesce(bounds.age_ms > 0 and oldest.last_time < ${value.now} - bounds.age_ms * 1000, false) as "isOver"
 from millrace.topics as t
-join millrace.topic_heads as h on h.topic_id = t.topic_id
+join (${heads}) on h.topic_id = t.topic_id
 cross join lateral (
   select ${ownOrDefault(sql`t.retention_records`, value.records)} as records,
     ${ownOrDefault(sql`t.retention_bytes`, value.bytes)} as bytes,
     ${ownOrDefault(sql`t.retention_age_ms`, value.ageMs)} as age_ms
 ) as bounds
+left join lateral (
+  select b.end_bytes, b.last_time from millrace.blocks as b
+  where b.topic_id = h.topic_id and b.first_offset >= h.front and b.first_offset <= h.earliest_offset
+    and b.next_offset > h.earliest_offset and (bounds.bytes > 0 or bounds.age_ms > 0)
+  order by b.first_offset desc limit 1
+) as oldest on true
 where t.topic_id > ${value.after} and ${which}
 order by t.topic_id
 limit ${value.count}`,

@@ -3,9 +3,9 @@ import type { Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 
 /**
- * Takes the row lock of a topic's head, as an append would, and waits for whoever holds it. `no key update` is what the
- * append's own update takes. What it returns is of no use: statements after this one see what the lock waited for, and
- * this one's snapshot is older. Index: `topic_heads_pkey`.
+ * Takes the row lock of a topic's head against every append, and waits for those under way, which hold it `for share`.
+ * What it returns is of no use: statements after this one see what the lock waited for, and this one's snapshot is
+ * older. So whatever depends on the log (where a trim ends, say) is read in a later statement. Index: `topic_heads_pkey`.
  */
 const selectForUpdate = prepareStatement({
   name: "lock_head",

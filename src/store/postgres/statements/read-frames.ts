@@ -1,34 +1,67 @@
 import { sql } from "kysely";
+import { endOfFrame, skipFrames } from "../../../core/index.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
+import { type Block, blockAt, readBlock } from "./block.js";
+import { copyOf, queryFrames } from "./frame-query.js";
+import { headColumns, headNames, heads, noHead } from "./stored-topic.js";
+
+/** A record by its offset. */
+export interface OffsetFrame {
+  readonly offset: number;
+  readonly frame: Uint8Array;
+}
 
 /**
- * Frames at single offsets, but for those that are trimmed. No locks: one snapshot. Base64, as in `read-frame.ts`.
- * Index: `topic_heads_pkey`, `records_pkey`.
+ * The blocks that have some offsets, each once, and the head beside them. No locks: one snapshot.
+ * Index: `blocks_pkey`, a probe an offset and one a block.
  */
-const selectFrames = prepareStatement({
-  name: "read_frames",
+const selectBlocks = prepareStatement({
   values: { topicId: "bigint", offsets: "bigint[]" },
-  build: (value) => sql<{ offset: number; frame: string }>`
-select asked."offset", translate(encode(record.frame, 'base64'), E'\\n', '') as frame
-from unnest(${value.offsets}) as asked ("offset")
-  cross join lateral (
-    select r.frame
-    from millrace.topic_heads as h join millrace.records as r on r.topic_id = h.topic_id
-    where h.topic_id = ${value.topicId} and r."offset" = asked."offset" and r."offset" >= h.earliest_offset
-    -- One look at the index for each: without it a plan may read the whole topic.
-    limit 1
-  ) as record
-order by asked."offset"`,
+  build: (value) => sql<object>`
+with head as materialized (
+  select ${headColumns}, h.front from ${heads} where h.topic_id = ${value.topicId}
+)
+select ${headNames}, null::bigint, null::bigint, null::bigint, null::bytea from head
+union all
+select ${noHead}, b.first_offset, b.next_offset, b.end_bytes, b.frames
+from (
+  select distinct cover.first_offset
+  from head cross join unnest(${value.offsets}) as asked ("offset") cross join lateral (
+    ${blockAt(sql`c.first_offset`, value.topicId, sql`asked."offset"`)}
+  ) as cover
+  where asked."offset" >= head."earliestOffset"
+) as cover join millrace.blocks as b on b.topic_id = ${value.topicId} and b.first_offset = cover.first_offset`,
 });
 
-/** By offset. */
+/** Frames at single offsets, but for those that are trimmed or not there: by offset, each once. */
 export async function readFrames(
-  database: Database,
+  session: Pick<Database, "copy">,
   topicId: number,
   offsets: readonly number[],
-): Promise<readonly { readonly offset: number; readonly frame: Uint8Array }[]> {
+): Promise<readonly OffsetFrame[]> {
   if (offsets.length === 0) return [];
-  const rows = await database.run(selectFrames, { topicId, offsets: `{${offsets.join(",")}}` });
-  return rows.map(({ offset, frame }) => ({ offset, frame: Buffer.from(frame, "base64") }));
+  const asked = [...new Set(offsets)].sort((one, other) => one - other);
+  const found: OffsetFrame[] = [];
+  const values = { topicId, offsets: `{${asked.join(",")}}` };
+  await queryFrames(session, selectBlocks, values, (row, { earliestOffset }) => {
+    const block = readBlock(row);
+    if (block !== undefined) found.push(...framesAt(block, asked.filter((offset) => offset >= earliestOffset)));
+  });
+  return found.sort((one, other) => one.offset - other.offset);
 }
+
+/** The one way to a record by its offset: the block that has it, then a walk over the lengths of the frames before it. */
+function framesAt({ firstOffset, nextOffset, frames }: Block, ascending: readonly number[]): OffsetFrame[] {
+  const found: OffsetFrame[] = [];
+  let at = 0;
+  let reached = firstOffset;
+  for (const offset of ascending) {
+    if (offset < firstOffset || offset >= nextOffset) continue;
+    at = skipFrames(frames, at, offset - reached);
+    reached = offset;
+    found.push({ offset, frame: copyOf(frames.subarray(at, endOfFrame(frames, at))) });
+  }
+  return found;
+}
+

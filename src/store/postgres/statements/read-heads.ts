@@ -2,14 +2,14 @@ import { sql } from "kysely";
 import type { Head } from "../../topic-store.js";
 import type { Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
-import { headColumns } from "./stored-topic.js";
+import { headColumns, heads } from "./stored-topic.js";
 
-/** Heads of many topics: what the poll once a second asks. No locks. Index: `topic_heads_pkey`, a probe a topic. */
+/** Heads of many topics: what the poll once a second asks. No locks. Index: `topic_heads_pkey`, `blocks_pkey`, a probe of each a topic. */
 const selectHeads = prepareStatement({
   name: "read_heads",
   values: { topicIds: "bigint[]" },
   build: (value) => sql<Head>`
-select ${headColumns} from millrace.topic_heads as h where h.topic_id = any(${value.topicIds})`,
+select ${headColumns} from ${heads} where h.topic_id = any(${value.topicIds})`,
 });
 
 export async function readHeads(session: Pick<Session, "run">, topicIds: readonly number[]): Promise<readonly Head[]> {

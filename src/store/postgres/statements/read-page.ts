@@ -1,181 +1,127 @@
 import { type RawBuilder, sql } from "kysely";
-import { type Page, pageSpareBytes } from "../../../core/index.js";
-import type { Head, PageRead, PageRequest } from "../../topic-store.js";
-import { decodeCopyRow } from "../database/copy-row.js";
+import type { Direction } from "../../../core/index.js";
+import type { PageRead, PageRequest } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
-import { inlineValues, prepareStatement, requireWholeNumber } from "../statement.js";
-import { copiedHeadFields, copiedInteger, decodeCopiedHead } from "./copied-head.js";
-import { explainPlan } from "./explain-plan.js";
-import { headColumns } from "./stored-topic.js";
-
-interface PageRow extends Head {
-  readonly records: number;
-  /** Null, as `frames`: there is no record at `from`. */
-  readonly endBytes: number | null;
-  readonly frames: string | null;
-}
+import { prepareStatement, requireWholeNumber } from "../statement.js";
+import { blockAt, readBlock } from "./block.js";
+import { explainFrames, queryFrames } from "./frame-query.js";
+import { cutPage } from "./cut-page.js";
+import { headColumns, headNames, heads, noHead } from "./stored-topic.js";
 
 const values = {
   topicId: "bigint",
   from: "bigint",
-  records: "bigint",
+  until: "bigint",
   bytes: "bigint",
   fromBytes: "bigint or null",
+  isCut: "boolean",
 } as const;
 
-interface Shape {
-  /** Around the page's bytes: as they are for COPY, or as text. */
-  readonly frames: (aggregate: RawBuilder<unknown>) => RawBuilder<unknown>;
-  /** Around the whole. */
-  readonly wrap: (select: RawBuilder<PageRow>) => RawBuilder<PageRow>;
-}
+type Values = { readonly [Name in keyof typeof values]: RawBuilder<unknown> };
 
-/** Measured at 2000 records a page, thousand records/s: 2381 by COPY, 898 by base64, 767 by hex, 250 as row objects. */
-const copied: Shape = { frames: (frames) => frames, wrap: (select) => sql`copy (${select}) to stdout (format binary)` };
-/** PGlite decodes base64 ten times as fast as hex. `encode` breaks lines; without them it is a sixth faster. */
-const encoded: Shape = {
-  frames: (frames) => sql`translate(encode(${frames}, 'base64'), E'\\n', '')`,
-  wrap: (select) => select,
+/** What differs by direction: which blocks of `b` there are beside the one that has the first record, `cover`. */
+const directions: Readonly<
+  Record<
+    Direction,
+    {
+      readonly first: (value: Values) => RawBuilder<unknown>;
+      readonly isThere: (value: Values) => RawBuilder<unknown>;
+      readonly range: (value: Values) => RawBuilder<unknown>;
+      readonly fits: (value: Values) => RawBuilder<unknown>;
+      readonly order: RawBuilder<unknown>;
+    }
+  >
+> = {
+  forward: {
+    first: (value) => value.from,
+    isThere: (value) => sql`head."earliestOffset" <= ${value.from}`,
+    range: (value) => sql`b.first_offset >= cover.first_offset and b.first_offset < ${value.until}`,
+    fits: (value) => sql`b.end_bytes - case when ${value.isCut} then octet_length(b.frames) - 1 else 0 end
+      <= ${value.bytes} + coalesce(${value.fromBytes}, cover.start_bytes)`,
+    order: sql`b.first_offset`,
+  },
+  backward: {
+    first: (value) => sql`${value.from} - 1`,
+    isThere: (value) => sql`${value.from} > head."earliestOffset" and ${value.from} <= head."nextOffset"`,
+    // From the block that has the last record on: a block begins at most there.
+    range: (value) => sql`b.first_offset <= cover.first_offset and b.first_offset >= coalesce((
+        ${blockAt(sql`c.first_offset`, value.topicId, value.until)}), head.front)`,
+    fits: (value) => sql`b.end_bytes - case when ${value.isCut} then 1 else octet_length(b.frames) end
+      >= coalesce(${value.fromBytes}, cover.end_bytes) - ${value.bytes}`,
+    order: sql`b.first_offset desc`,
+  },
 };
 
 /**
- * One page and the head beside it, as one row.
+ * One page and the head beside it: a row with the head, then a row a block.
  *
- * Locks: none. Head and page come from one snapshot, so a trim, a close or a delete is either seen by both or by
- * neither (invariant 5).
- * Order: the page walks `records_pkey` over a closed range of offsets, never OFFSET, never LIMIT over an open range;
- * `string_agg` takes rows in the order of its subquery.
- * Holes: offsets have none, so count and `from` give the page's offsets, and no aggregate over them is taken: two more
- * cost a quarter of the statement. Whoever reads the page holds its last stamp against that.
- * Bounds: so many offsets, and so many bytes, reckoned with the running total that stands beside each frame; the record
- * at `from` is always in. The running total at `from` comes with the cursor, or is looked up once.
- * A range below `earliest_offset` gives nothing, also while its rows are still there.
+ * Locks: none. Head and blocks come from one snapshot, so a trim, a close, a delete or a merge is either seen by both or
+ * by neither (invariant 5).
+ * Order and index: `blocks_pkey` over a closed range of offsets that begins at the block that has the first record, never
+ * OFFSET, never LIMIT over an open range.
+ * Bounds: blocks that end within the bytes, reckoned with the running totals that stand in them, or with `isCut` those
+ * that begin within them; the first one is always in. What of the first and the last is not wanted is cut off here
+ * (`cut-page.ts`).
+ * A range below `earliest_offset` gives nothing, also while its blocks are still there.
  */
-function forwardPage(shape: Shape) {
+function pageStatement(direction: Direction) {
+  const { first, isThere, range, fits, order } = directions[direction];
   return prepareStatement({
-    name: "read_page_forward",
     values,
-    build: (value) =>
-      shape.wrap(sql<PageRow>`
-select ${headColumns}, page.records, page."endBytes", page.frames
-from millrace.topic_heads as h left join lateral (
-  select count(*) as records, max(end_bytes) as "endBytes",
-    ${shape.frames(sql`string_agg(frame, '')`)} as frames
-  from (
-    select "offset", end_bytes, frame from millrace.records
-    where topic_id = h.topic_id and h.earliest_offset <= ${value.from}
-      and "offset" >= ${value.from} and "offset" < ${value.from} + ${value.records}
-      and ("offset" = ${value.from} or end_bytes <= ${value.bytes} + coalesce(${value.fromBytes}, (
-        select start.end_bytes - octet_length(start.frame) from millrace.records as start
-        where start.topic_id = ${value.topicId} and start."offset" = ${value.from})))
-    order by "offset"
-  ) as run
-) as page on true
-where h.topic_id = ${value.topicId}`),
+    build: (value) => sql<object>`
+with head as materialized (
+  select ${headColumns}, h.front from ${heads} where h.topic_id = ${value.topicId}
+)
+select ${headNames}, null::bigint, null::bigint, null::bigint, null::bytea from head
+union all
+select ${noHead}, block.first_offset, block.next_offset, block.end_bytes, block.frames
+from head cross join lateral (
+  ${blockAt(sql`c.first_offset, c.end_bytes, c.end_bytes - octet_length(c.frames) as start_bytes`, value.topicId, first(value))}
+) as cover cross join lateral (
+  select b.first_offset, b.next_offset, b.end_bytes, b.frames from millrace.blocks as b
+  where b.topic_id = ${value.topicId} and ${range(value)} and (b.first_offset = cover.first_offset or ${fits(value)})
+  order by ${order}
+) as block
+where ${isThere(value)}`,
   });
 }
 
-/** The same, downwards from the record below `from`: frames stand in descending order. */
-function backwardPage(shape: Shape) {
-  return prepareStatement({
-    name: "read_page_backward",
-    values,
-    build: (value) =>
-      shape.wrap(sql<PageRow>`
-select ${headColumns}, page.records, page."endBytes", page.frames
-from millrace.topic_heads as h left join lateral (
-  select count(*) as records, max(end_bytes) as "endBytes",
-    ${shape.frames(sql`string_agg(frame, '')`)} as frames
-  from (
-    select "offset", end_bytes, frame from millrace.records
-    where topic_id = h.topic_id and "offset" >= h.earliest_offset
-      and "offset" >= ${value.from} - ${value.records} and "offset" < ${value.from}
-      and ("offset" = ${value.from} - 1 or end_bytes - octet_length(frame) >= coalesce(${value.fromBytes}, (
-        select start.end_bytes from millrace.records as start
-        where start.topic_id = ${value.topicId} and start."offset" = ${value.from} - 1)) - ${value.bytes})
-    order by "offset" desc
-  ) as run
-) as page on true
-where h.topic_id = ${value.topicId}`),
+const statements = { forward: pageStatement("forward"), backward: pageStatement("backward") };
+
+/**
+ * A page of fewer bytes takes a part of a block where a whole one does not fit; of a larger one that part would be read
+ * twice for nothing.
+ */
+const cutBelowBytes = 65_536;
+
+export async function readPage(
+  database: Pick<Database, "copy">,
+  request: PageRequest,
+): Promise<PageRead | undefined> {
+  const page = cutPage(request);
+  const head = await queryFrames(database, statements[request.direction], valuesOf(request), (row, { earliestOffset }) => {
+    const block = readBlock(row);
+    if (block !== undefined) page.add(block, earliestOffset);
   });
-}
-
-const statements = {
-  postgres: { forward: forwardPage(copied), backward: backwardPage(copied) },
-  embedded: { forward: forwardPage(encoded), backward: backwardPage(encoded) },
-};
-
-export async function readPage(database: Database, request: PageRequest): Promise<PageRead | undefined> {
-  const statement = statements[database.kind][request.direction];
-  const pageValues = valuesOf(request);
-  switch (database.kind) {
-    case "postgres": {
-      const fields = decodeCopyRow(await database.copy(inlineValues(statement, pageValues)));
-      return fields && toPageRead(decodeFields(fields), fields[copiedHeadFields + 2] ?? null, request);
-    }
-    case "embedded": {
-      const [row] = await database.run(statement, pageValues);
-      if (row === undefined) return undefined;
-      const { records, endBytes, frames, ...head } = row;
-      return toPageRead({ head, records, endBytes }, frames === null ? null : decodeWithSpare(frames), request);
-    }
-    default:
-      return database.kind satisfies never;
-  }
+  return head && { head, page: page.finish() };
 }
 
 /** The plan of such a read, as EXPLAIN tells it. */
 export function explainPage(database: Database, request: PageRequest): Promise<string> {
-  // COPY cannot be explained; the query in it is the same.
-  return explainPlan(database, statements.embedded[request.direction], valuesOf(request));
+  return explainFrames(database, statements[request.direction], valuesOf(request));
 }
 
 function valuesOf(request: PageRequest) {
+  const { topicId, direction, from, records, bytes, fromBytes } = request;
+  // How far it may reach; as far as a number goes is far enough for a bound.
+  const reach = direction === "forward" ? from + records : from - records;
+  const until = direction === "forward" ? Math.min(reach, request.until ?? reach) : Math.max(reach, request.until ?? 0, 0);
   return {
-    topicId: requireWholeNumber(request.topicId, "topicId"),
-    from: requireWholeNumber(request.from, "from"),
-    records: requireWholeNumber(countWithin(request), "records"),
-    bytes: requireWholeNumber(request.bytes, "bytes"),
-    fromBytes: request.fromBytes ?? null,
+    topicId,
+    from: requireWholeNumber(from, "from"),
+    until: requireWholeNumber(until, "until"),
+    bytes: requireWholeNumber(bytes, "bytes"),
+    fromBytes: fromBytes ?? null,
+    isCut: bytes < cutBelowBytes,
   };
-}
-
-/** `until` is a bound on the count: offsets have no gaps. */
-function countWithin(request: PageRequest): number {
-  if (request.until === undefined) return request.records;
-  const reach = request.direction === "forward" ? request.until - request.from : request.from - request.until;
-  return Math.max(0, Math.min(request.records, reach));
-}
-
-/** What the statement gave besides the frames. */
-interface PageFacts {
-  readonly head: Head;
-  readonly records: number;
-  readonly endBytes: number | null;
-}
-
-/** The columns in their order: those of the head, then the page's. */
-function decodeFields(fields: readonly (Buffer | null)[]): PageFacts {
-  return {
-    head: decodeCopiedHead(fields),
-    records: copiedInteger(fields, copiedHeadFields) ?? 0,
-    endBytes: copiedInteger(fields, copiedHeadFields + 1),
-  };
-}
-
-function toPageRead({ head, records, endBytes }: PageFacts, frames: Buffer | null, request: PageRequest): PageRead {
-  const { from, direction } = request;
-  if (endBytes === null || frames === null) return { head, page: undefined };
-  // Downwards from above the end: what was found is not what stands below `from`.
-  if (from > head.nextOffset) return { head, page: undefined };
-  const [first, next] = direction === "forward" ? [from, from + records] : [from - records, from];
-  const spareBytes = frames.buffer.byteLength - frames.byteOffset - frames.length;
-  const page: Page = { first, next, endBytes, frames, spareBytes: Math.min(spareBytes, pageSpareBytes) };
-  return { head, page };
-}
-
-/** Decoded into a buffer with room behind it. */
-export function decodeWithSpare(text: string): Buffer {
-  const bytes = Buffer.allocUnsafeSlow(Math.ceil((text.length * 3) / 4) + pageSpareBytes);
-  return bytes.subarray(0, bytes.write(text, "base64"));
 }

@@ -1,35 +1,10 @@
 import { type RawBuilder, sql } from "kysely";
-import type { Head, StateChangesRequest, StateKeysRead, StateListRequest, StatePageRead } from "../../topic-store.js";
-import { decodeCopyRow } from "../database/copy-row.js";
+import type { StateChangesRequest, StateKeysRead, StateListRequest, StatePageRead } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
-import { inlineValues, prepareStatement, requireWholeNumber, type Statement } from "../statement.js";
-import { copiedHeadFields, copiedInteger, decodeCopiedHead } from "./copied-head.js";
-import { explainPlan } from "./explain-plan.js";
+import { prepareStatement, requireWholeNumber, type Statement } from "../statement.js";
+import { copyOf, explainFrames, queryFrames } from "./frame-query.js";
 import { keyRange } from "./key-range.js";
-import { headColumns } from "./stored-topic.js";
-
-interface StateRow extends Head {
-  readonly records: number;
-  /** Null, as those below: there is nothing. */
-  readonly lastKey: string | null;
-  readonly lastOffset: number | null;
-  readonly frames: string | null;
-}
-
-interface Shape {
-  readonly frames: (aggregate: RawBuilder<unknown>) => RawBuilder<unknown>;
-  readonly wrap: (select: RawBuilder<StateRow>) => RawBuilder<StateRow>;
-}
-
-/**
- * As in `read-page.ts`. Measured at 1000 records of 130 B a page, thousand records/s: 625 by COPY, 210 by base64. A page
- * of one record takes longer by COPY, which is planned each time: 0.44 ms for 0.36.
- */
-const copied: Shape = { frames: (frames) => frames, wrap: (select) => sql`copy (${select}) to stdout (format binary)` };
-const encoded: Shape = {
-  frames: (frames) => sql`translate(encode(${frames}, 'base64'), E'\\n', '')`,
-  wrap: (select) => select,
-};
+import { headColumns, heads } from "./stored-topic.js";
 
 /**
  * Some of a topic's state and the head beside it, as one row. Locks: none; both come from one snapshot, so the state is
@@ -41,7 +16,6 @@ const encoded: Shape = {
  * it is a third slower, and so are sums over peers, which there are none of.
  */
 function stateQuery(
-  shape: Shape,
   topicId: RawBuilder<number>,
   bytes: RawBuilder<number>,
   rows: {
@@ -49,12 +23,12 @@ function stateQuery(
     readonly order: RawBuilder<unknown>;
     readonly limit: RawBuilder<number>;
   },
-): RawBuilder<StateRow> {
-  return shape.wrap(sql<StateRow>`
+): RawBuilder<object> {
+  return sql<object>`
 select ${headColumns}, page.records, page."lastKey", page."lastOffset", page.frames
-from millrace.topic_heads as h left join lateral (
+from ${heads} left join lateral (
   select count(*) as records, max(key) as "lastKey", max("offset") as "lastOffset",
-    ${shape.frames(sql`string_agg(frame, '')`)} as frames
+    string_agg(frame, '') as frames
   from (
     select key, "offset", frame, row_number() over run as place, sum(octet_length(frame)) over run as end_bytes
     from (
@@ -66,26 +40,18 @@ from millrace.topic_heads as h left join lateral (
   ) as sized
   where place = 1 or end_bytes <= ${bytes}
 ) as page on true
-where h.topic_id = ${topicId}`);
+where h.topic_id = ${topicId}`;
 }
 
 const isUnexpired = (at: RawBuilder<number>) => sql`(expire_time is null or expire_time > ${at})`;
 
-interface KeysRow extends Head {
-  readonly records: number;
-  readonly bytes: number;
-  /** Null: there is nothing, or too much. */
-  readonly frames: string | null;
-}
-
 /**
- * All or nothing: what does not fit is reckoned up, and not read. Index: `latest_pkey`. Not by COPY: few records, and often
- * one. `octet_length` reads no frame that is stored apart.
+ * All or nothing: what does not fit is reckoned up, and not read. Index: `latest_pkey`. `octet_length`
+ * reads no frame that is stored apart.
  */
 const selectKeys = prepareStatement({
-  name: "read_state",
   values: { topicId: "bigint", keys: "text[]", bytes: "bigint", unexpiredAt: "bigint" },
-  build: (value) => sql<KeysRow>`
+  build: (value) => sql<object>`
 with found as materialized (
   select key, octet_length(frame) as bytes from millrace.latest
   where topic_id = ${value.topicId} and key = any(${value.keys}) and not is_tombstone and ${isUnexpired(value.unexpiredAt)}
@@ -93,18 +59,16 @@ with found as materialized (
   select count(*) as records, coalesce(sum(bytes), 0)::bigint as bytes from found
 )
 select ${headColumns}, sized.records, sized.bytes, (
-    select ${encoded.frames(sql`string_agg(latest.frame, '' order by latest.key)`)}
+    select string_agg(latest.frame, '' order by latest.key)
     from millrace.latest join found on latest.topic_id = ${value.topicId} and latest.key = found.key
     where sized.bytes <= ${value.bytes}
   ) as frames
-from millrace.topic_heads as h cross join sized
+from ${heads} cross join sized
 where h.topic_id = ${value.topicId}`,
 });
 
 /** Keys with a prefix are a range of `latest_pkey`, whose collation is that of bytes: from it up to what follows it. */
-function listPage(shape: Shape) {
-  return prepareStatement({
-    name: "list_state",
+const selectList = prepareStatement({
     values: {
       topicId: "bigint",
       fromKey: "text",
@@ -115,23 +79,20 @@ function listPage(shape: Shape) {
       unexpiredAt: "bigint",
     },
     build: (value) =>
-      stateQuery(shape, value.topicId, value.bytes, {
+      stateQuery(value.topicId, value.bytes, {
         where: sql`key >= ${value.fromKey} and key < ${value.toKey}
         and not (${value.isExclusive} and key = ${value.fromKey}) and not is_tombstone and ${isUnexpired(value.unexpiredAt)}`,
         order: sql`key`,
         limit: value.records,
       }),
   });
-}
 
 /**
  * Changes in their order. So many rows are looked at, whether they are wanted or not: of a state with millions of keys few
  * may have the prefix, and a page must not walk over all of them. What was looked at is told by `lastOffset`.
  * Index: `latest_offset`.
  */
-function changesPage(shape: Shape) {
-  return prepareStatement({
-    name: "read_state_changes",
+const selectChanges = prepareStatement({
     values: {
       topicId: "bigint",
       from: "bigint",
@@ -141,8 +102,7 @@ function changesPage(shape: Shape) {
       records: "bigint",
       unexpiredAt: "bigint",
     },
-    build: (value) =>
-      shape.wrap(sql<StateRow>`
+    build: (value) => sql<object>`
 with looked_at as materialized (
   select key, "offset", frame, starts_with(key, ${value.prefix}) and ("offset" >= ${value.tombstonesFrom}
     or (not is_tombstone and ${isUnexpired(value.unexpiredAt)})) as wanted
@@ -155,20 +115,14 @@ with looked_at as materialized (
   select "offset", frame from sized where place = 1 or end_bytes <= ${value.bytes}
 )
 select ${headColumns}, page.records, ''::text as "lastKey", page."lastOffset", page.frames
-from millrace.topic_heads as h left join lateral (
+from ${heads} left join lateral (
   select (select count(*) from kept) as records,
     case when (select count(*) from kept) < (select count(*) from sized) then (select max("offset") from kept)
       else (select max("offset") from looked_at) end as "lastOffset",
-    ${shape.frames(sql`coalesce((select string_agg(frame, '') from kept), ''::bytea)`)} as frames
+    coalesce((select string_agg(frame, '') from kept), ''::bytea) as frames
 ) as page on true
-where h.topic_id = ${value.topicId}`),
+where h.topic_id = ${value.topicId}`,
   });
-}
-
-const statements = {
-  postgres: { list: listPage(copied), changes: changesPage(copied) },
-  embedded: { list: listPage(encoded), changes: changesPage(encoded) },
-};
 
 export async function readState(
   database: Database,
@@ -177,10 +131,13 @@ export async function readState(
   bytes: number,
   unexpiredAt = 0,
 ): Promise<StateKeysRead | undefined> {
-  const [row] = await database.run(selectKeys, { topicId, keys, bytes, unexpiredAt });
-  if (row === undefined) return undefined;
-  const { records, bytes: found, frames, ...head } = row;
-  return { head, records, bytes: found, frames: found > bytes ? undefined : Buffer.from(frames ?? "", "base64") };
+  let found: Pick<StateKeysRead, "records" | "bytes" | "frames"> | undefined;
+  const head = await queryFrames(database, selectKeys, { topicId, keys, bytes, unexpiredAt }, (row) => {
+    const size = row.integer(1) ?? 0;
+    const frames = size > bytes ? undefined : copyOf(row.bytes(2) ?? Buffer.alloc(0));
+    found = { records: row.integer(0) ?? 0, bytes: size, frames };
+  });
+  return head && found && { head, ...found };
 }
 
 export async function listState(database: Database, request: StateListRequest): Promise<StatePageRead | undefined> {
@@ -192,52 +149,33 @@ export async function listState(database: Database, request: StateListRequest): 
     bytes: requireWholeNumber(bytes, "bytes"),
     unexpiredAt,
   };
-  return readStatePage(database, statements[database.kind].list, values);
+  return readStatePage(database, selectList, values);
 }
 
 export async function readStateChanges(
   database: Database,
   request: StateChangesRequest,
 ): Promise<StatePageRead | undefined> {
-  return readStatePage(database, statements[database.kind].changes, { unexpiredAt: 0, ...request });
+  return readStatePage(database, selectChanges, { unexpiredAt: 0, ...request });
 }
 
 /** The plan of a page of changes, as EXPLAIN tells it. */
 export function explainStateChanges(database: Database, request: StateChangesRequest): Promise<string> {
-  return explainPlan(database, statements.embedded.changes, { unexpiredAt: 0, ...request });
+  return explainFrames(database, selectChanges, { unexpiredAt: 0, ...request });
 }
 
 async function readStatePage<Values extends Readonly<Record<keyof Values, number | boolean | string>>>(
   database: Database,
-  statement: Statement<Values, StateRow>,
+  statement: Statement<Values, unknown>,
   values: Values,
 ): Promise<StatePageRead | undefined> {
-  switch (database.kind) {
-    case "postgres": {
-      const fields = decodeCopyRow(await database.copy(inlineValues(statement, values)));
-      return fields && decodeStatePage(fields);
-    }
-    case "embedded":
-      return toStatePage((await database.run(statement, values))[0]);
-    default:
-      return database.kind satisfies never;
-  }
-}
-
-/** The columns in their order: those of the head, then the page's. */
-function decodeStatePage(fields: readonly (Buffer | null)[]): StatePageRead {
-  const head = decodeCopiedHead(fields);
-  const records = copiedInteger(fields, copiedHeadFields) ?? 0;
-  const lastKey = fields[copiedHeadFields + 1];
-  const lastOffset = copiedInteger(fields, copiedHeadFields + 2);
-  const frames = fields[copiedHeadFields + 3];
-  if (!lastKey || lastOffset === null || !frames) return { head, page: undefined };
-  return { head, page: { frames, records, lastKey: lastKey.toString(), lastOffset } };
-}
-
-function toStatePage(row: StateRow | undefined): StatePageRead | undefined {
-  if (row === undefined) return undefined;
-  const { records, lastKey, lastOffset, frames, ...head } = row;
-  if (lastKey === null || lastOffset === null || frames === null) return { head, page: undefined };
-  return { head, page: { frames: Buffer.from(frames, "base64"), records, lastKey, lastOffset } };
+  let page: StatePageRead["page"];
+  const head = await queryFrames(database, statement, values, (row) => {
+    const lastKey = row.text(1);
+    const lastOffset = row.integer(2);
+    const frames = row.bytes(3);
+    if (lastKey === null || lastOffset === null || frames === null) return;
+    page = { frames: copyOf(frames), records: row.integer(0) ?? 0, lastKey, lastOffset };
+  });
+  return head && { head, page };
 }

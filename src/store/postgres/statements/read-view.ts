@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { Head, LockedView } from "../../topic-store.js";
 import type { Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
-import { headColumns } from "./stored-topic.js";
+import { headColumns, heads } from "./stored-topic.js";
 import { type ProducerRow, producerObject, toProducerState } from "./producer-states.js";
 
 interface ViewRow extends Head {
@@ -11,7 +11,7 @@ interface ViewRow extends Head {
 
 /**
  * A topic's head with the known ones among some producers. No locks: one snapshot, so head and producers belong
- * together. Index: `topic_heads_pkey`, `producers_pkey`.
+ * together. Index: `topic_heads_pkey`, `blocks_pkey`, `producers_pkey`.
  */
 const selectView = prepareStatement({
   name: "read_view",
@@ -21,7 +21,7 @@ select ${headColumns}, coalesce((
     select json_agg(${producerObject}) from millrace.producers as p
     where p.topic_id = ${value.topicId} and p.producer_id = any(${value.producerIds})
   ), '[]') as producers
-from millrace.topic_heads as h where h.topic_id = ${value.topicId}`,
+from ${heads} where h.topic_id = ${value.topicId}`,
 });
 
 /** In a transaction that holds the head's lock it is the view that the next append will find. */

@@ -1,197 +1,147 @@
 import { type RawBuilder, sql } from "kysely";
-import { type Direction } from "../../../core/index.js";
-import { type Head, needlesMax, type PageSearchRead, type PageSearchRequest } from "../../topic-store.js";
-import { decodeCopyRow } from "../database/copy-row.js";
+import type { Direction } from "../../../core/index.js";
+import { needlesMax, type PageSearchRead, type PageSearchRequest } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
-import { inlineValues, prepareStatement, requireWholeNumber } from "../statement.js";
-import { copiedHeadFields, copiedInteger, decodeCopiedHead } from "./copied-head.js";
-import { explainPlan } from "./explain-plan.js";
-import { decodeWithSpare } from "./read-page.js";
-import { headColumns } from "./stored-topic.js";
-
-interface SearchRow extends Head {
-  /** How many offsets were looked at. */
-  readonly walked: number;
-  readonly records: number;
-  /** The first record that was found and did not fit; null when all did. */
-  readonly cutAt: number | null;
-  /** Null: none was found. */
-  readonly frames: string | null;
-}
+import { prepareStatement, requireWholeNumber } from "../statement.js";
+import { blockAt, readBlock } from "./block.js";
+import { explainFrames, queryFrames } from "./frame-query.js";
+import { searchBlocks } from "./search-blocks.js";
+import { headColumns, headNames, heads, noHead } from "./stored-topic.js";
 
 const values = {
   topicId: "bigint",
   from: "bigint",
   rows: "bigint",
   walkBytes: "bigint",
-  records: "bigint",
-  bytes: "bigint",
+  skipsBlocks: "boolean",
   firstNeedle: "bytea",
   secondNeedle: "bytea",
   thirdNeedle: "bytea",
 } as const;
 
-interface Shape {
-  readonly frames: (aggregate: RawBuilder<unknown>) => RawBuilder<unknown>;
-  readonly wrap: (select: RawBuilder<SearchRow>) => RawBuilder<SearchRow>;
-}
-
-/** As in `read-page.ts`. */
-const copied: Shape = { frames: (frames) => frames, wrap: (select) => sql`copy (${select}) to stdout (format binary)` };
-const encoded: Shape = {
-  frames: (frames) => sql`translate(encode(${frames}, 'base64'), E'\\n', '')`,
-  wrap: (select) => select,
-};
-
 type Values = { readonly [Name in keyof typeof values]: RawBuilder<unknown> };
 
-const ranges: Readonly<
+const directions: Readonly<
   Record<
     Direction,
     {
-      readonly where: (value: Values) => RawBuilder<unknown>;
-      readonly order: RawBuilder<unknown>;
-      /** The lowest and the highest offset that were asked for. */
+      /** The offset that is looked at first, and whether it is there. */
       readonly first: (value: Values) => RawBuilder<unknown>;
-      readonly last: (value: Values) => RawBuilder<unknown>;
+      readonly isThere: (value: Values) => RawBuilder<unknown>;
+      /** The blocks `b` that are looked at, beside `cover`, which has the first offset. */
+      readonly range: (value: Values) => RawBuilder<unknown>;
+      readonly fits: (value: Values) => RawBuilder<unknown>;
+      /** What was reached, and how many bytes that are. */
+      readonly reached: (value: Values) => RawBuilder<unknown>;
+      readonly walked: RawBuilder<unknown>;
+      readonly isReached: RawBuilder<unknown>;
+      readonly order: RawBuilder<unknown>;
     }
   >
 > = {
   forward: {
-    where: (value) => sql`h.earliest_offset <= ${value.from}
-      and r."offset" >= ${value.from} and r."offset" < ${value.from} + walk.rows`,
-    order: sql`"offset"`,
-    first: (value) => sql`${value.from}`,
-    last: (value) => sql`least(${value.from} + ${value.rows}, h.next_offset) - 1`,
+    first: (value) => value.from,
+    isThere: (value) => sql`head."earliestOffset" <= ${value.from} and ${value.from} < head."nextOffset"`,
+    range: (value) => sql`b.first_offset >= cover.first_offset and b.first_offset < ${value.from} + ${value.rows}`,
+    fits: (value) => sql`b.end_bytes <= cover.start_bytes + ${value.walkBytes}`,
+    reached: (value) => sql`least(max(b.next_offset), ${value.from} + ${value.rows})`,
+    walked: sql`max(b.end_bytes) - min(b.end_bytes - octet_length(b.frames))`,
+    isReached: sql`b.first_offset < walk.reached`,
+    order: sql`b.first_offset`,
   },
   backward: {
-    where: (value) => sql`r."offset" >= h.earliest_offset
-      and r."offset" >= ${value.from} - walk.rows and r."offset" < ${value.from}`,
-    order: sql`"offset" desc`,
-    first: (value) => sql`greatest(${value.from} - ${value.rows}, h.earliest_offset)`,
-    last: (value) => sql`${value.from} - 1`,
+    first: (value) => sql`${value.from} - 1`,
+    isThere: (value) => sql`head."earliestOffset" < ${value.from} and ${value.from} <= head."nextOffset"`,
+    range: (value) => sql`b.first_offset <= cover.first_offset and b.first_offset >= coalesce((
+        ${blockAt(sql`c.first_offset`, value.topicId, sql`greatest(0, ${value.from} - ${value.rows})`)}), head.front)`,
+    fits: (value) => sql`b.end_bytes - octet_length(b.frames) >= cover.end_bytes - ${value.walkBytes}`,
+    reached: (value) => sql`greatest(min(b.first_offset), ${value.from} - ${value.rows}, head."earliestOffset")`,
+    walked: sql`max(b.end_bytes) - min(b.end_bytes - octet_length(b.frames))`,
+    isReached: sql`b.next_offset > walk.reached`,
+    order: sql`b.first_offset desc`,
   },
 };
 
 /**
- * The frames of a run of offsets that hold some bytes, and the head beside them, as one row.
+ * The blocks of a run of offsets that hold some bytes, and the head beside them: a row with the head and how far was
+ * looked, then a row a block. What of them is wanted is found here, by `search-blocks.ts`.
  *
  * A frame holds its key and its attributes as they are, so whoever wants one of them wants frames that hold its bytes;
- * others may hold them too, and are for the reader to leave out. No column and no index is kept for it, and appends do
- * not pay: rows that are not wanted cost a walk here, and are not copied, sent or decoded.
+ * others may hold them too, and are for the reader to leave out. No column and no index is kept for it, and appends do not
+ * pay. With `skipsBlocks` blocks without the bytes cost a walk in the database, and are not sent; where most blocks have
+ * them, that walk is for nothing, and it is left out.
  *
- * Locks: none; one snapshot. Order and index: `records_pkey`, over a closed range of offsets.
- * Bounds: so many rows looked at, and fewer where they have more than so many bytes together, by the running totals at
- * both ends; of what is found so many records and bytes, but always the first. A needle that is
- * empty is in every frame, and found at once.
+ * Locks: none; one snapshot. Order and index: `blocks_pkey`, over a closed range of offsets.
+ * Bounds: so many offsets looked at, and fewer where they have more than so many bytes together, by the running totals.
+ * A needle that is empty is in every block, and found at once.
  */
-function searchStatement(direction: Direction, shape: Shape) {
-  const { where, order, first, last } = ranges[direction];
-  const name = `search_page_${direction}`;
+function searchStatement(direction: Direction) {
+  const { first, isThere, range, fits, reached, walked, isReached, order } = directions[direction];
   return prepareStatement({
-    name,
     values,
-    build: (value) =>
-      shape.wrap(sql<SearchRow>`
-select ${headColumns}, walk.rows as walked, page.records, page."cutAt", page.frames
-from millrace.topic_heads as h cross join lateral (
-  select case when bytes > ${value.walkBytes} then greatest(1, ${value.rows} * ${value.walkBytes} / bytes)
-    else ${value.rows} end as rows
-  from (
-    select (
-      select r.end_bytes from millrace.records as r where r.topic_id = h.topic_id and r."offset" = ${last(value)}
-    ) - (
-      select r.end_bytes from millrace.records as r where r.topic_id = h.topic_id and r."offset" = ${first(value)}
-    ) as bytes
+    build: (value) => sql<object>`
+with head as materialized (
+  select ${headColumns}, h.front from ${heads} where h.topic_id = ${value.topicId}
+), cover as materialized (
+  select block.* from head cross join lateral (
+    ${blockAt(sql`c.first_offset, c.end_bytes, c.end_bytes - octet_length(c.frames) as start_bytes`, value.topicId, first(value))}
+  ) as block
+  where ${isThere(value)}
+), walk as materialized (
+  select run.reached, run.bytes from head cross join cover cross join lateral (
+    select ${reached(value)} as reached, ${walked} as bytes from millrace.blocks as b
+    where b.topic_id = ${value.topicId} and ${range(value)} and (b.first_offset = cover.first_offset or ${fits(value)})
   ) as run
-) as walk left join lateral (
-  with found as (
-    select "offset", frame, row_number() over run as place, sum(octet_length(frame)) over run as end_bytes
-    from millrace.records as r
-    where r.topic_id = h.topic_id and ${where(value)} and position(${value.firstNeedle} in r.frame) > 0
-      and position(${value.secondNeedle} in r.frame) > 0 and position(${value.thirdNeedle} in r.frame) > 0
-    window run as (order by ${order})
-  ), kept as (
-    select place, frame from found where place <= ${value.records} and (place = 1 or end_bytes <= ${value.bytes})
-  )
-  select (select count(*) from kept) as records,
-    (select "offset" from found where place = 1 + (select count(*) from kept)) as "cutAt",
-    ${shape.frames(sql`(select string_agg(frame, '' order by place) from kept)`)} as frames
-) as page on true
-where h.topic_id = ${value.topicId}`),
+)
+select ${headNames}, walk.reached, walk.bytes, null::bigint, null::bigint, null::bigint, null::bytea
+from head left join walk on true
+union all
+select ${noHead}, null, null, block.first_offset, block.next_offset, block.end_bytes, block.frames
+from head cross join cover cross join walk cross join lateral (
+  select b.first_offset, b.next_offset, b.end_bytes, b.frames from millrace.blocks as b
+  where b.topic_id = ${value.topicId} and ${range(value)} and ${isReached}
+    and (not ${value.skipsBlocks} or (position(${value.firstNeedle} in b.frames) > 0
+      and position(${value.secondNeedle} in b.frames) > 0 and position(${value.thirdNeedle} in b.frames) > 0))
+  order by ${order}
+) as block`,
   });
 }
 
-const statements = {
-  postgres: { forward: searchStatement("forward", copied), backward: searchStatement("backward", copied) },
-  embedded: { forward: searchStatement("forward", encoded), backward: searchStatement("backward", encoded) },
-};
+const statements = { forward: searchStatement("forward"), backward: searchStatement("backward") };
 
 const nothing = Buffer.alloc(0);
 
-export async function searchPage(database: Database, request: PageSearchRequest): Promise<PageSearchRead | undefined> {
-  const statement = statements[database.kind][request.direction];
-  const searchValues = valuesOf(request);
-  switch (database.kind) {
-    case "postgres": {
-      const fields = decodeCopyRow(await database.copy(inlineValues(statement, searchValues)));
-      if (fields === undefined) return undefined;
-      const facts = {
-        walked: copiedInteger(fields, copiedHeadFields) ?? 0,
-        records: copiedInteger(fields, copiedHeadFields + 1) ?? 0,
-        cutAt: copiedInteger(fields, copiedHeadFields + 2),
-      };
-      return toSearchRead(decodeCopiedHead(fields), facts, fields[copiedHeadFields + 3] ?? null, request);
-    }
-    case "embedded": {
-      const [row] = await database.run(statement, searchValues);
-      if (row === undefined) return undefined;
-      const { walked, records, cutAt, frames, ...head } = row;
-      return toSearchRead(head, { walked, records, cutAt }, frames === null ? null : decodeWithSpare(frames), request);
-    }
-    default:
-      return database.kind satisfies never;
-  }
+export async function searchPage(
+  database: Pick<Database, "copy">,
+  request: PageSearchRequest,
+): Promise<PageSearchRead | undefined> {
+  const search = searchBlocks(request);
+  let walk: { readonly reached: number; readonly bytes: number } | undefined;
+  const head = await queryFrames(database, statements[request.direction], valuesOf(request), (row, { earliestOffset }) => {
+    const block = readBlock(row, 2);
+    const reached = row.integer(0);
+    if (block !== undefined) search.add(block, earliestOffset);
+    else if (reached !== null) walk = { reached, bytes: row.integer(1) ?? 0 };
+  });
+  return head && { head, found: walk && search.finish(walk) };
 }
 
 /** The plan of such a search, as EXPLAIN tells it. */
 export function explainPageSearch(database: Database, request: PageSearchRequest): Promise<string> {
-  // COPY cannot be explained; the query in it is the same.
-  return explainPlan(database, statements.embedded[request.direction], valuesOf(request));
+  return explainFrames(database, statements[request.direction], valuesOf(request));
 }
 
-function valuesOf(request: PageSearchRequest) {
-  const { needles } = request;
+function valuesOf({ topicId, from, rows, walkBytes, needles, skipsBlocks }: PageSearchRequest) {
   if (needles.length > needlesMax) throw new RangeError(`A search takes at most ${needlesMax} needles`);
-  const [firstNeedle = nothing, secondNeedle = nothing, thirdNeedle = nothing] = needles.map(asBuffer);
+  const [firstNeedle = nothing, secondNeedle = nothing, thirdNeedle = nothing] = needles;
   return {
-    topicId: requireWholeNumber(request.topicId, "topicId"),
-    from: requireWholeNumber(request.from, "from"),
-    rows: requireWholeNumber(request.rows, "rows"),
-    walkBytes: requireWholeNumber(request.walkBytes, "walkBytes"),
-    records: requireWholeNumber(request.records, "records"),
-    bytes: requireWholeNumber(request.bytes, "bytes"),
+    topicId,
+    from: requireWholeNumber(from, "from"),
+    rows: requireWholeNumber(rows, "rows"),
+    walkBytes: requireWholeNumber(walkBytes, "walkBytes"),
+    skipsBlocks,
     firstNeedle,
     secondNeedle,
     thirdNeedle,
   };
-}
-
-function toSearchRead(
-  head: Head,
-  { walked, records, cutAt }: Pick<SearchRow, "walked" | "records" | "cutAt">,
-  frames: Buffer | null,
-  { direction, from }: PageSearchRequest,
-): PageSearchRead {
-  const isForward = direction === "forward";
-  const isThere = isForward ? from >= head.earliestOffset && from < head.nextOffset : from > head.earliestOffset;
-  if (!isThere || from > head.nextOffset) return { head, found: undefined };
-  const end = isForward ? Math.min(from + walked, head.nextOffset) : Math.max(from - walked, head.earliestOffset);
-  const cut = cutAt === null || isForward ? cutAt : cutAt + 1;
-  return { head, found: { frames: frames ?? nothing, records, reached: cut ?? end, isCut: cutAt !== null } };
-}
-
-/** pg sends a Buffer as it is. */
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

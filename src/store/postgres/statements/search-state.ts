@@ -1,29 +1,12 @@
 import { type RawBuilder, sql } from "kysely";
 import { type Rectangle } from "../../../core/index.js";
-import {
-  type Head,
-  needlesMax,
-  type StatePath,
-  type StateSearchRead,
-  type StateSearchRequest,
-} from "../../topic-store.js";
+import { needlesMax, type StatePath, type StateSearchRead, type StateSearchRequest } from "../../topic-store.js";
 import { cellRanges } from "../cells.js";
 import type { Database } from "../database/database.js";
-import { decodeCopyRow } from "../database/copy-row.js";
-import { inlineValues, prepareStatement, requireWholeNumber } from "../statement.js";
-import { copiedHeadFields, copiedInteger, decodeCopiedHead } from "./copied-head.js";
-import { explainPlan } from "./explain-plan.js";
+import { prepareStatement, requireWholeNumber } from "../statement.js";
+import { copyOf, explainFrames, queryFrames } from "./frame-query.js";
 import { keyRange } from "./key-range.js";
-import { headColumns } from "./stored-topic.js";
-
-interface SearchRow extends Head {
-  readonly records: number;
-  readonly isCut: boolean;
-  readonly frames: string | null;
-  /** Null, as the offset: there is nothing more. */
-  readonly reachedKey: string | null;
-  readonly reachedOffset: number | null;
-}
+import { headColumns, heads } from "./stored-topic.js";
 
 const values = {
   topicId: "bigint",
@@ -36,10 +19,11 @@ const values = {
   lows: "bigint[]",
   highs: "bigint[]",
   isBounded: "boolean",
-  south: "float8",
-  west: "float8",
-  north: "float8",
-  east: "float8",
+  // Degrees as texts, since only whole numbers may be written into a statement.
+  south: "text",
+  west: "text",
+  north: "text",
+  east: "text",
   firstNeedle: "bytea",
   secondNeedle: "bytea",
   thirdNeedle: "bytea",
@@ -48,18 +32,6 @@ const values = {
   bytes: "bigint",
   unexpiredAt: "bigint",
 } as const;
-
-interface Shape {
-  readonly frames: (aggregate: RawBuilder<unknown>) => RawBuilder<unknown>;
-  readonly wrap: (select: RawBuilder<SearchRow>) => RawBuilder<SearchRow>;
-}
-
-/** As in `read-state.ts`. */
-const copied: Shape = { frames: (frames) => frames, wrap: (select) => sql`copy (${select}) to stdout (format binary)` };
-const encoded: Shape = {
-  frames: (frames) => sql`translate(encode(${frames}, 'base64'), E'\\n', '')`,
-  wrap: (select) => select,
-};
 
 type Values = { readonly [Name in keyof typeof values]: RawBuilder<unknown> };
 
@@ -80,9 +52,10 @@ const orders = {
 const isWanted = (
   value: Values,
 ) => sql`not l.is_tombstone and (l.expire_time is null or l.expire_time > ${value.unexpiredAt})
-  and starts_with(l.key, ${value.prefix}) and (not ${value.isBounded} or l.latitude between ${value.south} and ${value.north} and case
-    when ${value.west} <= ${value.east} then l.longitude between ${value.west} and ${value.east}
-    else l.longitude >= ${value.west} or l.longitude <= ${value.east} end)
+  and starts_with(l.key, ${value.prefix}) and (not ${value.isBounded} or l.latitude between ${value.south}::float8
+  and ${value.north}::float8 and case when ${value.west}::float8 <= ${value.east}::float8
+    then l.longitude between ${value.west}::float8 and ${value.east}::float8
+    else l.longitude >= ${value.west}::float8 or l.longitude <= ${value.east}::float8 end)
   and position(${value.firstNeedle} in l.frame) > 0 and position(${value.secondNeedle} in l.frame) > 0
   and position(${value.thirdNeedle} in l.frame) > 0`;
 
@@ -115,13 +88,11 @@ const paths: Readonly<Record<StatePath, (value: Values, order: keyof typeof orde
  *
  * Bounds: so many rows looked at, and of those that are wanted so many records and bytes, but always the first.
  */
-function searchStatement(shape: Shape, path: StatePath, order: keyof typeof orders) {
+function searchStatement(path: StatePath, order: keyof typeof orders) {
   const { column } = orders[order];
   return prepareStatement({
-    name: `search_state_${path}_by_${order}`,
     values,
-    build: (value) =>
-      shape.wrap(sql<SearchRow>`
+    build: (value) => sql<object>`
 with looked_at as materialized (${paths[path](value, order)}
 ), sized as (
   select key, "offset", frame, row_number() over run as place, sum(octet_length(frame)) over run as end_bytes
@@ -139,20 +110,16 @@ with looked_at as materialized (${paths[path](value, order)}
 select ${headColumns}, (select kept from counted) as records,
   (select found > kept from counted) as "isCut", (select max(key) from reached) as "reachedKey",
   (select max("offset") from reached) as "reachedOffset",
-  ${shape.frames(sql`(select string_agg(frame, '' order by place) from kept)`)} as frames
-from millrace.topic_heads as h
-where h.topic_id = ${value.topicId}`),
+  (select string_agg(frame, '' order by place) from kept) as frames
+from ${heads}
+where h.topic_id = ${value.topicId}`,
   });
 }
 
-function searchStatements(shape: Shape) {
-  return {
-    whole: { key: searchStatement(shape, "whole", "key"), offset: searchStatement(shape, "whole", "offset") },
-    place: { key: searchStatement(shape, "place", "key"), offset: searchStatement(shape, "place", "offset") },
-  };
-}
-
-const statements = { postgres: searchStatements(copied), embedded: searchStatements(encoded) };
+const statements = {
+  whole: { key: searchStatement("whole", "key"), offset: searchStatement("whole", "offset") },
+  place: { key: searchStatement("place", "key"), offset: searchStatement("place", "offset") },
+};
 
 const nothing = Buffer.alloc(0);
 const everywhere: Rectangle = { south: -90, west: -180, north: 90, east: 180 };
@@ -161,55 +128,33 @@ export async function searchState(
   database: Database,
   request: StateSearchRequest,
 ): Promise<StateSearchRead | undefined> {
-  const statement = statements[database.kind][request.path][request.order.by];
-  const searchValues = valuesOf(request);
-  switch (database.kind) {
-    case "postgres": {
-      const fields = decodeCopyRow(await database.copy(inlineValues(statement, asTexts(searchValues))));
-      return fields && decodeSearchRow(fields);
-    }
-    case "embedded": {
-      const [row] = await database.run(statement, searchValues);
-      if (row === undefined) return undefined;
-      const { frames, ...facts } = row;
-      return toSearchRead(facts, frames === null ? null : Buffer.from(frames, "base64"));
-    }
-    default:
-      return database.kind satisfies never;
-  }
-}
-
-/** Degrees as texts, since only whole numbers may be written into a statement. */
-function asTexts(searchValues: ReturnType<typeof valuesOf>) {
-  const { south, west, north, east, ...others } = searchValues;
-  return { ...others, south: String(south), west: String(west), north: String(north), east: String(east) };
-}
-
-/** The columns in their order: those of the head, then the search's. */
-function decodeSearchRow(fields: readonly (Buffer | null)[]): StateSearchRead {
-  const at = copiedHeadFields;
-  const facts = {
-    ...decodeCopiedHead(fields),
-    records: copiedInteger(fields, at) ?? 0,
-    isCut: fields[at + 1]?.[0] === 1,
-    reachedKey: fields[at + 2]?.toString() ?? null,
-    reachedOffset: copiedInteger(fields, at + 3),
-  };
-  return toSearchRead(facts, fields[at + 4] ?? null);
+  const statement = statements[request.path][request.order.by];
+  let found: Omit<StateSearchRead, "head"> | undefined;
+  const head = await queryFrames(database, statement, valuesOf(request), (row) => {
+    const key = row.text(2);
+    const offset = row.integer(3);
+    const frames = row.bytes(4);
+    found = {
+      isCut: row.flag(1),
+      page: frames === null ? undefined : { frames: copyOf(frames), records: row.integer(0) ?? 0 },
+      reached: key === null || offset === null ? undefined : { key, offset },
+    };
+  });
+  return head && found && { head, ...found };
 }
 
 /** The plan of such a search, as EXPLAIN tells it. */
 export function explainStateSearch(database: Database, request: StateSearchRequest): Promise<string> {
-  // COPY cannot be explained; the query in it is the same.
-  return explainPlan(database, statements.embedded[request.path][request.order.by], valuesOf(request));
+  return explainFrames(database, statements[request.path][request.order.by], valuesOf(request));
 }
 
 function valuesOf(request: StateSearchRequest) {
   const { order, path, rectangle, needles } = request;
   if (needles.length > needlesMax) throw new RangeError(`A search takes at most ${needlesMax} needles`);
-  const [firstNeedle = nothing, secondNeedle = nothing, thirdNeedle = nothing] = needles.map(asBuffer);
+  const [firstNeedle = nothing, secondNeedle = nothing, thirdNeedle = nothing] = needles;
   const isByKey = order.by === "key";
   const records = requireWholeNumber(request.records, "records");
+  const { south, west, north, east } = rectangle ?? everywhere;
   return {
     topicId: request.topicId,
     ...keyRange(request.prefix, isByKey ? order.after : undefined),
@@ -218,7 +163,10 @@ function valuesOf(request: StateSearchRequest) {
     untilOffset: isByKey ? 0 : order.until,
     ...encodeRanges(path === "place" ? rectangle : undefined),
     isBounded: rectangle !== undefined,
-    ...(rectangle ?? everywhere),
+    south: String(south),
+    west: String(west),
+    north: String(north),
+    east: String(east),
     firstNeedle,
     secondNeedle,
     thirdNeedle,
@@ -264,22 +212,5 @@ function encodeRanges(rectangle: Rectangle | undefined): { readonly lows: string
   return {
     lows: `{${ranges.map(({ low }) => low).join(",")}}`,
     highs: `{${ranges.map(({ high }) => high).join(",")}}`,
-  };
-}
-
-/** pg sends a Buffer as it is. */
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function toSearchRead(
-  { records, isCut, reachedKey, reachedOffset, ...head }: Omit<SearchRow, "frames">,
-  frames: Buffer | null,
-): StateSearchRead {
-  return {
-    head,
-    isCut,
-    page: frames === null ? undefined : { frames, records },
-    reached: reachedKey === null || reachedOffset === null ? undefined : { key: reachedKey, offset: reachedOffset },
   };
 }

@@ -2,15 +2,38 @@ import { sql } from "kysely";
 import type { StateBuild } from "../../../core/index.js";
 import type { Head, StoredTopic } from "../../topic-store.js";
 
-/** A head's columns, of `topic_heads` as `h`, under the names that `Head` has. */
+/**
+ * Heads as `h`, each with the end of its log: an append only inserts, so a topic ends where its last block does, or where
+ * it was trimmed to when none is left. Index: `topic_heads_pkey`, and the last entry of a topic in `blocks_pkey`; `front`
+ * keeps the look from walking over what was deleted, which a held snapshot keeps there (blocks.md, rule 6).
+ */
+export const heads = sql`millrace.topic_heads as h left join lateral (
+  select b.next_offset, b.end_bytes, b.last_time from millrace.blocks as b
+  where b.topic_id = h.topic_id and b.first_offset >= h.front order by b.first_offset desc limit 1
+) as last on true`;
+
+/** Of `heads`. */
+export const logEnd = {
+  offset: sql<number>`coalesce(last.next_offset, h.earliest_offset)`,
+  bytes: sql<number>`coalesce(last.end_bytes, h.earliest_bytes)`,
+  timeMicros: sql<number>`coalesce(last.last_time, h.last_time)`,
+};
+
+/** A head's columns, of `heads`, under the names that `Head` has. */
 export const headColumns = sql`h.topic_id as "topicId", h.epoch, h.version,
-  h.earliest_offset as "earliestOffset", h.next_offset as "nextOffset",
-  h.earliest_bytes as "earliestBytes", h.next_bytes as "nextBytes",
-  h.last_time as "lastTimeMicros", h.closed, h.keyed,
+  h.earliest_offset as "earliestOffset", ${logEnd.offset} as "nextOffset",
+  h.earliest_bytes as "earliestBytes", ${logEnd.bytes} as "nextBytes",
+  ${logEnd.timeMicros} as "lastTimeMicros", h.closed, h.keyed,
   h.tombstones_from as "tombstonesFrom", h.expiring`;
 
-/** Where a topic is. Index: `topic_heads_pkey`, `state_builds_pkey`, beside the one that finds it in `topics`. */
-export const topicTables = sql`millrace.topics as t join millrace.topic_heads as h on h.topic_id = t.topic_id
+/** The names that `headColumns` gives, and as many nulls: a query whose first row is the head, and others are not. */
+export const headNames = sql`"topicId", epoch, version, "earliestOffset", "nextOffset", "earliestBytes", "nextBytes",
+  "lastTimeMicros", closed, keyed, "tombstonesFrom", expiring`;
+export const noHead = sql`null, null, null, null, null, null, null, null, null, null, null, null`;
+
+/** Where a topic is. Index: as of `heads`, `state_builds_pkey`, beside the one that finds it in `topics`. */
+export const topicTables = sql`millrace.topics as t
+  join (${heads}) on h.topic_id = t.topic_id
   left join millrace.state_builds as b on b.topic_id = t.topic_id`;
 
 /** A topic's columns, of `topicTables`. */

@@ -3,7 +3,8 @@ import type { StoredTopic, TopicChange } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { findTopicById } from "./find-topic.js";
-import { encodeLabels } from "./stored-topic.js";
+import { lockHead } from "./lock-head.js";
+import { encodeLabels, heads, logEnd } from "./stored-topic.js";
 
 /** Null keeps what is there. Locks: the row of `topics`; nothing that an append waits for. Index: `topics_pkey`. */
 const updateSettings = prepareStatement({
@@ -41,19 +42,21 @@ update millrace.topic_heads set version = version + 1 where topic_id = ${value.t
 
 /**
  * From its commit on, appends keep the state: those that were decided before miss, on any node. What the topic holds by
- * then is left to be built. Locks: the head's row, after that of `topics`; an append under way commits before it, and is
- * below `from_offset`. Index: `topic_heads_pkey`, `state_builds_pkey`.
+ * then is left to be built. Locks: the head's row, by the statement before, after that of `topics`; an append under way
+ * commits before it, and is below `from_offset`. Index: `topic_heads_pkey`, `blocks_pkey`, `state_builds_pkey`.
  */
 const turnKeyed = prepareStatement({
   values: { topicId: "bigint" },
   build: (value) => sql<object>`
-with turned as (
-  update millrace.topic_heads as h set keyed = true, version = h.version + 1, tombstones_from = h.next_offset
+with log as materialized (
+  select h.topic_id, h.earliest_offset, ${logEnd.offset} as next_offset from ${heads}
   where h.topic_id = ${value.topicId} and not h.keyed
-  returning h.topic_id, h.earliest_offset, h.next_offset
+), turned as (
+  update millrace.topic_heads as h set keyed = true, version = h.version + 1, tombstones_from = log.next_offset
+  from log where h.topic_id = log.topic_id
 )
 insert into millrace.state_builds (topic_id, from_offset, next_offset)
-select topic_id, next_offset, next_offset from turned where earliest_offset < next_offset`,
+select topic_id, next_offset, next_offset from log where earliest_offset < next_offset`,
 });
 
 export async function updateTopic(
@@ -75,7 +78,10 @@ export async function updateTopic(
     });
     if (updated.length === 0) return undefined;
     if (limits !== undefined) await session.run(raiseVersion, { topicId });
-    if (keyed === true) await session.run(turnKeyed, { topicId });
+    if (keyed === true) {
+      await lockHead(session, topicId);
+      await session.run(turnKeyed, { topicId });
+    }
     return findTopicById(session, topicId);
   });
 }

@@ -4,7 +4,7 @@ import type { CommitClaim, CommitOutcome, CommitTopic } from "../../subscription
 import type { AppendWrite, Head } from "../../topic-store.js";
 import type { Database, Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
-import { runAppend } from "../statements/append-records.js";
+import { appendWrite } from "../statements/append-blocks.js";
 import { readHeads } from "../statements/read-heads.js";
 import { decodeRanges, encodeRanges, encodeRangesArray, rangesOf } from "./offset-ranges.js";
 import { encodeBuckets } from "./retry-buckets.js";
@@ -61,7 +61,7 @@ from millrace.subscriptions as s
 where s.subscription_id = ${value.subscriptionId}`,
 });
 
-/** Locks: rows of heads, by topic, as an append takes one; behind all claims. Index: `topic_heads_pkey`. */
+/** Locks: rows of heads, by topic, against every append; behind all claims. Index: `topic_heads_pkey`. */
 const lockHeads = prepareStatement({
   name: "lock_heads",
   values: { topicIds: "bigint[]" },
@@ -80,13 +80,19 @@ export async function commit(
   database: Database,
   claim: CommitClaim,
   topics: readonly CommitTopic[],
+  blockBytes: number,
 ): Promise<CommitOutcome> {
-  const found = await database.transaction((session) => commitIn(session, claim, topics));
+  const found = await database.transaction((session) => commitIn(session, claim, topics, blockBytes));
   if (found.kind === "refused") throw found.error;
   return found;
 }
 
-async function commitIn(session: Session, claim: CommitClaim, topics: readonly CommitTopic[]): Promise<Found> {
+async function commitIn(
+  session: Session,
+  claim: CommitClaim,
+  topics: readonly CommitTopic[],
+  blockBytes: number,
+): Promise<Found> {
   const { subscriptionId } = claim;
   const held = await lockHeld(session, claim);
   const known = await readDeliveries(session, claim, [...held.keys()]);
@@ -113,7 +119,7 @@ async function commitIn(session: Session, claim: CommitClaim, topics: readonly C
   );
   await settleClaims(session, { subscriptionId, session: claim.session }, settled);
   for (const write of writes) {
-    if ((await runAppend(session, write)) === "moved") {
+    if ((await appendWrite(session, write, blockBytes)) === "moved") {
       throw new MillraceError(
         "internal",
         `The head of topic ${write.topicId} is not what was decided on under its lock`,

@@ -4,14 +4,13 @@ import type { ParkWrite } from "../../subscription-store.js";
 import type { Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { encodeRanges, rangesOf } from "./offset-ranges.js";
+import { readRetryFrames } from "./read-retry-frames.js";
 import { newestReasons, storableText } from "./reasons.js";
 import { encodeBuckets } from "./retry-buckets.js";
 
 /**
- * Sets records aside with a copy of their frame: from where they were redriven, or else from the topic, if it is the one
- * that the subscription reads and still keeps them. One that is parked already (it was sought back to) is replaced.
- * Locks: rows of `parked`, behind those of their claims. Index: `retries_pkey`, `subscriptions_pkey`, `topic_heads_pkey`,
- * `records_pkey`, `parked_pkey`.
+ * Sets records aside with a copy of their frame, which comes as a slice of `frames`. One that is parked already (it was
+ * sought back to) is replaced. Locks: rows of `parked`, behind those of their claims. Index: `retries_pkey`, `parked_pkey`.
  */
 const insertParked = prepareStatement({
   name: "park_records",
@@ -21,11 +20,12 @@ const insertParked = prepareStatement({
     buckets: "bigint[]",
     offsets: "int8multirange",
     parked: "jsonb",
+    frames: "bytea",
     reasonsMost: "int",
   },
-  build: (value) => sql<{ offset: number }>`
+  build: (value) => sql<object>`
 with known as materialized (
-  select r.claim_id, each."offset", r.deliveries, r.reasons, r.frame
+  select r.claim_id, each."offset", r.deliveries, r.reasons
   from millrace.retries as r
     cross join lateral unnest(r.offsets * ${value.offsets}) as part
     cross join lateral generate_series(lower(part), upper(part) - 1) as each ("offset")
@@ -35,52 +35,46 @@ with known as materialized (
 insert into millrace.parked as p (subscription_id, "offset", parked_time, deliveries, slot, lane, reasons, frame)
 select ${value.subscriptionId}, w."offset", (extract(epoch from statement_timestamp()) * 1000000)::bigint, w.deliveries,
   w.slot, w.lane, ${newestReasons(sql`coalesce(r.reasons, '{}') || w.reason`, value.reasonsMost)},
-  coalesce(r.frame, record.frame)
-from jsonb_to_recordset(${value.parked})
-    as w ("claimId" bigint, "offset" bigint, deliveries int, slot int, lane bigint, reason text)
+  substring(${value.frames} from w.start + 1 for w.length)
+from jsonb_to_recordset(${value.parked}) as w ("claimId" bigint, "offset" bigint, deliveries int, slot int, lane bigint,
+    reason text, start int, length int)
   left join (
     select distinct on ("offset") * from known order by "offset", deliveries desc
   ) as r on r."offset" = w."offset" and r.claim_id = w."claimId"
-  left join lateral (
-    select source.frame
-    from millrace.subscriptions as s
-      join millrace.topic_heads as h on h.topic_id = s.topic_id and h.epoch = s.epoch
-      join millrace.records as source on source.topic_id = h.topic_id
-    where s.subscription_id = ${value.subscriptionId} and source."offset" = w."offset"
-      and source."offset" >= h.earliest_offset
-    -- One look at the index for each: without it a plan may read the whole topic.
-    limit 1
-  ) as record on true
-where coalesce(r.frame, record.frame) is not null
 on conflict (subscription_id, "offset") do update
 set parked_time = excluded.parked_time, deliveries = excluded.deliveries, slot = excluded.slot, lane = excluded.lane,
-    reasons = excluded.reasons, frame = excluded.frame
-returning p."offset"`,
+    reasons = excluded.reasons, frame = excluded.frame`,
 });
 
-/** Each offset once, and each in a claim whose lock is held. Returns those whose record is gone. */
+/**
+ * Each offset once, and each in a claim whose lock is held. A frame is taken from where it was redriven, or else from the
+ * topic, if it still keeps it. Returns those whose record is gone.
+ */
 export async function parkRecords(
   session: Session,
   subscriptionId: number,
   parked: readonly ParkWrite[],
 ): Promise<readonly number[]> {
-  const rows = parked.map(({ claimId, offset, deliveries, slot, lane, reason }) => ({
-    claimId,
-    offset,
-    deliveries,
-    slot,
-    lane,
-    reason: storableText(reason),
-  }));
   const offsets = parked.map(({ offset }) => offset);
+  const found = await readRetryFrames(session, subscriptionId, offsets);
+  const frames = new Map(found.map(({ offset, frame }) => [offset, frame]));
+  let start = 0;
+  const rows = parked.flatMap(({ claimId, offset, deliveries, slot, lane, reason }) => {
+    const length = frames.get(offset)?.length;
+    if (length === undefined) return [];
+    start += length;
+    const frame = { start: start - length, length };
+    return [{ claimId, offset, deliveries, slot, lane, reason: storableText(reason), ...frame }];
+  });
   const values = {
     subscriptionId,
     claimIds: `{${[...new Set(parked.map(({ claimId }) => claimId))].join(",")}}`,
     buckets: encodeBuckets(offsets),
     offsets: encodeRanges(rangesOf(offsets)),
     parked: JSON.stringify(rows),
+    frames: Buffer.concat(rows.map(({ offset }) => frames.get(offset) as Uint8Array)),
     reasonsMost: deliveryBounds.reasons,
   };
-  const kept = new Set((await session.run(insertParked, values)).map((row) => row.offset));
-  return offsets.filter((offset) => !kept.has(offset));
+  if (rows.length > 0) await session.run(insertParked, values);
+  return offsets.filter((offset) => !frames.has(offset));
 }

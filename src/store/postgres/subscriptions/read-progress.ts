@@ -1,10 +1,10 @@
 import { sql } from "kysely";
+import { endOfFrame, skipFrames } from "../../../core/index.js";
 import type { Member, SubscriptionProgress } from "../../subscription-store.js";
 import type { Head } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
-import { frameTime } from "../statements/frame-time.js";
-import { headColumns } from "../statements/stored-topic.js";
+import { headColumns, heads, logEnd } from "../statements/stored-topic.js";
 import { membersOf } from "./members-of.js";
 import {
   type SubscriptionRow,
@@ -16,8 +16,11 @@ import {
 interface ProgressRow extends SubscriptionRow, Head {
   readonly cursor: number;
   readonly unsettled: number;
-  readonly cursorBytes: number;
-  readonly cursorTimeMicros: number | null;
+  readonly logBytes: number;
+  /** Null, as those below: there is no record at the cursor. */
+  readonly blockFirst: number | null;
+  readonly blockBytes: number | null;
+  readonly blockFrames: string | null;
   readonly retries: number;
   readonly parked: number;
   readonly members: readonly Member[];
@@ -30,8 +33,8 @@ interface ProgressRow extends SubscriptionRow, Head {
  * The cursor is the lowest offset that a claim has and the topic still keeps: of a SHARED one what nobody has taken yet is a
  * claim too, so offsets that no claim has are settled, and trimmed records are not delivered. Redriven records were settled
  * before.
- * Index: `subscriptions_pkey`, `topics_pkey`, `topic_heads_pkey`, `claims_pkey`, `records_pkey`, and the other tables'
- * primary keys to count.
+ * Index: `subscriptions_pkey`, `topics_pkey`, those of `heads`, `claims_pkey`, `blocks_pkey`, and the other tables' primary
+ * keys to count. The block of the cursor comes as base64: one, and pg reads bytea as hex.
  */
 const selectProgress = prepareStatement({
   name: "read_progress",
@@ -39,11 +42,10 @@ const selectProgress = prepareStatement({
   build: (value) => sql<ProgressRow>`
 select ${subscriptionColumns}, ${headColumns}, place.cursor, (
     select coalesce(sum(upper(part) - lower(part)), 0)::bigint
-    from unnest(place.todo * int8multirange(int8range(place.cursor, h.next_offset))) as part
+    from unnest(place.todo * int8multirange(int8range(place.cursor, ${logEnd.offset}))) as part
   ) as unsettled,
-  coalesce(record.start_bytes,
-    case when place.cursor >= h.next_offset then h.next_bytes else h.earliest_bytes end) as "cursorBytes",
-  record.time as "cursorTimeMicros",
+  case when place.cursor >= ${logEnd.offset} then ${logEnd.bytes} else h.earliest_bytes end as "logBytes",
+  block.first_offset as "blockFirst", block.start_bytes as "blockBytes", block.frames as "blockFrames",
   (
     select coalesce(sum(upper(part) - lower(part)), 0)::bigint
     from millrace.claims as c cross join lateral (
@@ -55,19 +57,21 @@ select ${subscriptionColumns}, ${headColumns}, place.cursor, (
   (select count(*) from millrace.parked as p where p.subscription_id = ${value.subscriptionId}) as parked,
   ${membersOf(value.subscriptionId)} as members,
   (extract(epoch from clock_timestamp()) * 1000000)::bigint as "nowMicros"
-from ${subscriptionTables} join millrace.topic_heads as h on h.topic_id = s.topic_id
+from ${subscriptionTables} join (${heads}) on h.topic_id = s.topic_id
 cross join lateral (
-  select least(h.next_offset, min(lower(c.todo * int8multirange(int8range(h.earliest_offset, null))))
+  select least(${logEnd.offset}, min(lower(c.todo * int8multirange(int8range(h.earliest_offset, null))))
       filter (where c.kind <> 'redriven')) as cursor,
     coalesce(range_agg(c.todo), '{}') as todo
   from millrace.claims as c where c.subscription_id = ${value.subscriptionId}
 ) as place
 left join lateral (
-  select r.end_bytes - octet_length(r.frame) as start_bytes,
-    ${frameTime(sql`r.frame`)} as time
-  from millrace.records as r
-  where r.topic_id = h.topic_id and r."offset" = place.cursor and r."offset" >= h.earliest_offset
-) as record on true
+  select b.first_offset, b.end_bytes - octet_length(b.frames) as start_bytes,
+    translate(encode(b.frames, 'base64'), E'\\n', '') as frames
+  from millrace.blocks as b
+  where b.topic_id = h.topic_id and b.first_offset >= h.front and b.first_offset <= place.cursor
+    and b.next_offset > place.cursor and place.cursor >= h.earliest_offset
+  order by b.first_offset desc limit 1
+) as block on true
 where s.subscription_id = ${value.subscriptionId}`,
 });
 
@@ -77,7 +81,7 @@ export async function readProgress(
 ): Promise<SubscriptionProgress | undefined> {
   const [row] = await database.run(selectProgress, { subscriptionId });
   if (row === undefined) return undefined;
-  const { cursor, unsettled, cursorBytes, cursorTimeMicros, retries, parked, members, nowMicros } = row;
+  const { cursor, unsettled, retries, parked, members, nowMicros } = row;
   return {
     subscription: toStoredSubscription(row),
     head: {
@@ -96,11 +100,26 @@ export async function readProgress(
     },
     cursor,
     unsettled,
-    cursorBytes,
-    cursorTimeMicros: cursorTimeMicros ?? undefined,
+    ...recordAt(row),
     retries,
     parked,
     members,
     nowMicros,
   };
+}
+
+/** The record at the cursor, and what stands below it. */
+function recordAt({
+  cursor,
+  logBytes,
+  blockFirst,
+  blockBytes,
+  blockFrames,
+}: ProgressRow): Pick<SubscriptionProgress, "cursorBytes" | "cursorFrame"> {
+  if (blockFirst === null || blockBytes === null || blockFrames === null) {
+    return { cursorBytes: logBytes, cursorFrame: undefined };
+  }
+  const frames = Buffer.from(blockFrames, "base64");
+  const start = skipFrames(frames, 0, cursor - blockFirst);
+  return { cursorBytes: blockBytes + start, cursorFrame: frames.subarray(start, endOfFrame(frames, start)) };
 }

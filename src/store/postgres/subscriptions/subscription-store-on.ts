@@ -28,7 +28,7 @@ import { takeTicket } from "./take-ticket.js";
 import { updateSubscription } from "./update-subscription.js";
 
 /** The half of the store that keeps subscriptions. */
-export function subscriptionStoreOn(database: Database): SubscriptionStore {
+export function subscriptionStoreOn(database: Database, blockBytes: number): SubscriptionStore {
   return {
     createSubscription: (subscription) => createSubscription(database, subscription),
     findSubscription: (name) => findSubscription(database, name),
@@ -50,11 +50,11 @@ export function subscriptionStoreOn(database: Database): SubscriptionStore {
     releaseClaims: (subscriptionId, session, claimIds) => releaseClaims(database, subscriptionId, session, claimIds),
     settle: (write) => settle(database, write),
     readRetries: (subscriptionId, claimIds) => readRetries(database, subscriptionId, claimIds),
-    readRetryFrames: (subscriptionId, topicId, offsets) => readRetryFrames(database, subscriptionId, topicId, offsets),
+    readRetryFrames: (subscriptionId, offsets) => readRetryFrames(database, subscriptionId, offsets),
     listParked: (request) => listParked(database, request),
     discardParked: (subscriptionId, offsets) => discardParked(database, subscriptionId, offsets),
     redriveParked: (write) => redriveParked(database, write),
-    commit: (claim, topics) => commit(database, claim, topics),
+    commit: (claim, topics) => commit(database, claim, topics, blockBytes),
     announceSettled: (notice) => announceSettled(database, notice),
     listenSettled: (handlers, signal) => listenSettled(database, handlers, signal),
     findSettled: (subscriptionId, session, asked) => findSettled(database, subscriptionId, session, asked),

@@ -17,7 +17,7 @@ export interface SimulatedDatabase {
 /** What keeps tables in shape, over all histories: nothing of it is a consumer's business. */
 const upkeep = {
   vacuum: () => Promise.resolve([]),
-  vacuumRecords: () => Promise.resolve(false),
+  vacuumBlocks: () => Promise.resolve(false),
   deleteOrphans: () => Promise.resolve(0),
   deleteIdleProducers: () => Promise.resolve(0),
   findOldTombstones: () => Promise.resolve([]),

@@ -1,0 +1,19 @@
+import { sql } from "kysely";
+import type { Session } from "../database/database.js";
+import { prepareStatement } from "../statement.js";
+
+/**
+ * What is done to a topic's blocks in the background is done by one at a time: merging and deleting. Locks: the row of
+ * `topics`, which no append and no read takes; a change of its settings and a deletion wait. Skipped where another has it.
+ * Statements after it see what whoever had it before has done. Index: `topics_pkey`.
+ */
+const selectTopic = prepareStatement({
+  values: { topicId: "bigint" },
+  build: (value) => sql<object>`
+select 1 from millrace.topics where topic_id = ${value.topicId} for no key update skip locked`,
+});
+
+/** False: another is at it, or the topic is gone. */
+export async function lockUpkeep(session: Pick<Session, "run">, topicId: number): Promise<boolean> {
+  return (await session.run(selectTopic, { topicId })).length > 0;
+}
