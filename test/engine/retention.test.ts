@@ -88,7 +88,7 @@ function earliestIn(model: readonly Kept[], before: number, retention: Retention
   const bytesFrom = (offset: number) => model.slice(offset).reduce((sum, { bytes }) => sum + bytes, 0);
   const leaves = (offset: number, { taken, expires }: Kept) =>
     (retention.records > 0 && offset < model.length - retention.records) ||
-    (retention.bytes > 0 && bytesFrom(offset) > retention.bytes) ||
+    (retention.bytes > 0 && bytesFrom(offset + 1) >= retention.bytes) ||
     (retention.ageMs > 0 && taken < now - retention.ageMs / 1000) ||
     expires < now;
   let earliest = before;
@@ -105,7 +105,8 @@ describe.each(databaseKinds)("Retention and lifetimes on %s", (kind) => {
 
   beforeAll(async () => {
     database = await createTestDatabase(kind);
-    store = await database.openStore();
+    // A block for each record: so bounds by age and by bytes are exact.
+    store = await database.openStore({ blockBytes: 1 });
     // The database's clock moves too, or the node would not believe its own.
     store = { ...store, now: async () => clock.wallMicros() };
     node = await openTestEngine(store, { clock, heartbeatMinMs: 20, heartbeatMaxMs: 30 });
