@@ -145,8 +145,10 @@ async function checkVersion(session: Session, list: readonly Migration[]): Promi
 async function takeStep(session: Session, name: string, steps: MigrationSteps): Promise<Advance> {
   const { rows } = await session.command(steps.step, statementMsMax);
   const { done, total, more } = rows[0] as MigrationStep;
-  if (!more) await runAll(session, steps.last);
-  return { finished: more ? [] : [name], progress: { migration: name, done, total }, more: true };
+  if (more) return { finished: [], progress: { migration: name, done, total }, more };
+  await runAll(session, steps.last);
+  // There may be later migrations.
+  return { finished: [name], more: true };
 }
 
 async function runAll(session: Session, statements: readonly string[]): Promise<void> {
