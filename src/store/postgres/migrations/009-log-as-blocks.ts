@@ -4,9 +4,9 @@ import type { Migration } from "./migration.js";
  * The log as blocks: a row for about 20 KiB of consecutive frames, where there was one for each record. Records below
  * `earliest_offset`, and those of topics that are gone, are not copied.
  *
- * First `records` and two columns of `topic_heads` are renamed. So a node of the version before, which may still run,
- * fails from then on: it cannot append behind the copy, nor trim or delete a topic during it. Then blocks are made in
- * steps, by topic and offset. The old table stays until its last record was copied.
+ * First `records` and two columns of `topic_heads` are renamed: a node of the version before that still runs fails from
+ * then on, and can neither append behind the copy nor trim or delete a topic during it. Then blocks are made in steps, in
+ * the order of topics and offsets. The old table is dropped when all is copied.
  */
 export const logAsBlocks: Migration = {
   number: 9,
@@ -25,7 +25,7 @@ export const logAsBlocks: Migration = {
   frames bytea not null,
   primary key (topic_id, first_offset)
 )`,
-    // In the row, compressed: a block of up to 20 KiB needs no row of TOAST.
+    // Compressed, and in the row as long as it fits on a page.
     `alter table millrace.blocks alter column frames set storage main`,
     `do $$
 begin
@@ -41,10 +41,10 @@ $$`,
     `update millrace.topic_heads
 set front = earliest_offset, merged_to = former_next_offset,
   earliest_bytes = case when earliest_offset = former_next_offset then former_next_bytes else earliest_bytes end`,
-    // Nothing is left to delete of these logs: one is about to be without what was trimmed, the other is not copied at all.
+    // What was trimmed, and the logs of topics that are gone, are not copied: no record waits to be deleted.
     `delete from millrace.removals where not whole_topic`,
     `update millrace.removals set from_offset = to_offset`,
-    // One row: up to where all is copied. `done` and `total` count offsets.
+    // One row: all before `next_offset` of `topic_id` is copied. `done` and `total` count offsets.
     `create table millrace.migration_progress (
   number int primary key,
   topic_id bigint not null,
@@ -59,9 +59,9 @@ set front = earliest_offset, merged_to = former_next_offset,
 select 9, 0, 0, 0, 0, coalesce(sum(former_next_offset - earliest_offset), 0), 0 from millrace.topic_heads`,
   ],
   steps: {
-    // A step takes the next 1000 topics, of these as many as make 20,000 records or 16 MiB, and of the last one only a part.
-    // The running totals of a run of records are an array: a block begins where the one before ended, and ends at the last
-    // record that makes no more than 20 KiB with those before it, which width_bucket finds by binary search.
+    // A step looks at the next 1000 topics, and takes as many of them as have 20,000 records or 16 MiB together; the last one
+    // may be taken in part. Each topic's running totals are one array. A block begins where the one before it ends, and takes
+    // records up to a total of 20 KiB: `width_bucket` finds the last of them by binary search.
     step: `
 with recursive place as materialized (
   select topic_id, next_offset, next_bytes from millrace.migration_progress

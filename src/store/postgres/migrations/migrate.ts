@@ -8,12 +8,16 @@ import { migrations } from "./migrations.js";
 /** Held until the commit: of nodes that start at once, one works and the others wait. */
 const lockMigrations = "select pg_advisory_xact_lock(7022718493152116)";
 
-/** Asked first, since `create … if not exists` wants the right to create even where there is nothing to do. */
+/**
+ * Asked first, since `create … if not exists` wants the right to create even where there is nothing to do. From the catalog's
+ * tables: `to_regclass` may answer from a cache that is older than the wait for the lock.
+ */
 const selectExisting = prepareStatement({
   values: {},
   build: () => sql<{ schema: boolean; table: boolean; unfinished: boolean }>`
-select to_regnamespace('millrace') is not null as schema, to_regclass('millrace.migrations') is not null as table,
-  to_regclass('millrace.migration_progress') is not null as unfinished`,
+select exists (select from pg_namespace where nspname = 'millrace') as schema,
+  exists (select from pg_tables where schemaname = 'millrace' and tablename = 'migrations') as table,
+  exists (select from pg_tables where schemaname = 'millrace' and tablename = 'migration_progress') as unfinished`,
 });
 
 const selectApplied = prepareStatement({
@@ -141,8 +145,10 @@ async function checkVersion(session: Session, list: readonly Migration[]): Promi
 async function takeStep(session: Session, name: string, steps: MigrationSteps): Promise<Advance> {
   const { rows } = await session.command(steps.step, statementMsMax);
   const { done, total, more } = rows[0] as MigrationStep;
-  if (!more) await runAll(session, steps.last);
-  return { finished: more ? [] : [name], progress: { migration: name, done, total }, more: true };
+  if (more) return { finished: [], progress: { migration: name, done, total }, more };
+  await runAll(session, steps.last);
+  // There may be later migrations.
+  return { finished: [name], more: true };
 }
 
 async function runAll(session: Session, statements: readonly string[]): Promise<void> {

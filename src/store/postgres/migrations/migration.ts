@@ -3,7 +3,7 @@ export interface Migration {
   /** Counts from 1, without gaps. */
   readonly number: number;
   readonly name: string;
-  /** `checksumOf` it. */
+  /** What `checksumOf` returns for it. */
   readonly checksum: string;
   /**
    * Plain text rather than builders: what was released must not change with the version of a library. They are committed
@@ -14,17 +14,14 @@ export interface Migration {
 }
 
 /**
- * The rest of a migration that has too many rows for one transaction. `statements` creates `millrace.migration_progress`,
- * and `last` drops it: a migration is unfinished while that table is there. All that is known of a step is in the
- * database, so any node can run the next one.
+ * The rest of a migration whose rows are too many for one transaction. `statements` create `millrace.migration_progress`,
+ * and `last` drops it: the migration is unfinished while that table is there. How far it is stands in the database alone, so
+ * any node can take the next step.
  */
 export interface MigrationSteps {
-  /**
-   * One statement, one transaction. It moves the progress on and returns a `MigrationStep`. It runs until there is
-   * no more.
-   */
+  /** One statement, and one transaction. Moves the progress on, and returns one `MigrationStep`. Repeated while there is more. */
   readonly step: string;
-  /** Committed together with the step that found no more. */
+  /** Run in the transaction of the step that found no more. */
   readonly last: readonly string[];
 }
 
