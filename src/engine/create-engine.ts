@@ -182,11 +182,7 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
     consume: (opening, requests, stream, signal) =>
       consume({ groups, pageBudget, limits, clock, random }, opening, requests, stream, signal),
     commit: (command, signal) =>
-      commitDelivered(
-        { cache, lanes, limits, stampClock, metrics, logger, groups, onAppended },
-        command,
-        signal,
-      ),
+      commitDelivered({ cache, lanes, limits, stampClock, metrics, logger, groups, onAppended }, command, signal),
     async close() {
       ending.abort();
       await groups.close();

@@ -45,7 +45,12 @@ const limitRows: {
   publishTopicBytes: ["publish-topic-bytes", 1024, 2 ** 40, "Batches that wait for one topic's commit"],
   publishNodeBytes: ["publish-node-bytes", 1024, 2 ** 40, "Batches that wait for any topic's commit"],
   commitBytes: ["commit-bytes", 1024, 64 * 1_048_576, "What one commit takes at most"],
-  blockBytes: ["block-bytes", 1024, 1_048_576, "Frames that one block of the log takes; a larger record is a block alone"],
+  blockBytes: [
+    "block-bytes",
+    1024,
+    1_048_576,
+    "Frames that one block of the log takes; a larger record is a block alone",
+  ],
   appendWaitMs: ["append-wait-ms", 0, 60_000, "How long Append waits for room before RESOURCE_EXHAUSTED"],
   producerWindow: [
     "producer-window",

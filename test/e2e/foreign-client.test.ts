@@ -241,7 +241,7 @@ describe.each(onPostgres)("on %s", (kind) => {
         { expression: 'key == "a"', place: 2 },
         { expression: "size > 1", place: 3 },
       ],
-      indexes: ["latest_pkey"],
+      indexes: ["latest_pkey", "blocks_pkey"],
       cost: 7,
     });
 

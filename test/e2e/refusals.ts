@@ -47,7 +47,7 @@ export const refusals: Readonly<Record<string, Refusal>> = {
   "a privilege that was revoked": {
     sqlstate: "42501",
     why: "The database does not allow this node its work",
-    cause: /permission denied for table records/,
+    cause: /permission denied for table blocks/,
     begin: ({ run, role }) => run(`revoke insert on millrace.blocks from ${role}`),
     end: ({ run, role }) => run(`grant insert on millrace.blocks to ${role}`),
   },

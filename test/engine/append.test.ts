@@ -225,7 +225,10 @@ describe("Engine when rows are missing", () => {
     if (database.connection.kind !== "postgres") throw new Error("Not on Postgres");
     for (const offset of [1, 0]) {
       await runOn(database.connection.url, `delete from millrace.blocks where first_offset = ${offset}`);
-      await expect(node.read("holed")).rejects.toMatchObject({ code: "data-loss", metadata: { offset: String(offset) } });
+      await expect(node.read("holed")).rejects.toMatchObject({
+        code: "data-loss",
+        metadata: { offset: String(offset) },
+      });
       await expect(node.read("holed", { direction: "backward" })).rejects.toMatchObject({ code: "data-loss" });
       await expect(node.follow("holed").until("caught-up")).rejects.toMatchObject({ code: "data-loss" });
     }

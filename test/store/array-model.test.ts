@@ -52,7 +52,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       bytes: fc.constantFrom(1, 10_000),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("frames" as const), offsets: fc.array(offset, { maxLength: 9 }) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant("frames" as const), offsets: fc.array(offset, { maxLength: 9 }) }),
+  },
   {
     weight: 6,
     arbitrary: fc.record({

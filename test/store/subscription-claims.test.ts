@@ -190,7 +190,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
   });
 
   test("settle(), notes records for another attempt, adds reasons, and forgets them when they are settled", async () => {
-    const { settle, retry, park, claimId, subscriptionId, topicId, progress, parked } = await heldSlot(10);
+    const { settle, retry, park, claimId, subscriptionId, progress, parked } = await heldSlot(10);
     const outcome = await settle({
       settled: [{ claimId, ranges: [range(0, 2)] }],
       retries: [

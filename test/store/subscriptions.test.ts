@@ -14,7 +14,6 @@ import {
   range,
   settleOn,
   takeAll,
-  takenMicros,
   topicOf,
 } from "./subscription-writes.js";
 import { append, createdTopic, headOf } from "./topic-writes.js";

@@ -131,7 +131,7 @@ export class SubscriptionGroup {
   }
 
   #ledger(): Ledger {
-    const { lanes, session, lease } = this.#parts;
+    const { lanes, session } = this.#parts;
     const own = session.session;
     const { subscriptionId } = this.subscription;
     const attemptsBefore = (): number => this.#attemptsBefore;

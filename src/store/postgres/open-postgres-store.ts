@@ -110,8 +110,13 @@ async function openDatabase(options: PostgresStoreOptions): Promise<Database> {
 async function migrateWhenThere(database: Database, options: PostgresStoreOptions): Promise<void> {
   const { startTimeoutMs = 60_000, logger, signal } = options;
   const waits = backoff({ minMs: 100, maxMs: 5000 });
-  const onProgress = progressLog(logger);
-  const givesUpAtMs = performance.now() + startTimeoutMs;
+  const tellProgress = progressLog(logger);
+  let givesUpAtMs = performance.now() + startTimeoutMs;
+  const onProgress = (progress: MigrationProgress): void => {
+    // A migration that goes on is not a database that is away.
+    givesUpAtMs = performance.now() + startTimeoutMs;
+    tellProgress(progress);
+  };
   for (;;) {
     try {
       const ran = await migrate(database, { onProgress, ...(signal && { signal }) });

@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import { endOfFrame } from "../../../core/index.js";
 import type { BuildChange, BuildOutcome, BuildStep, FindChanges } from "../../topic-store.js";
 import { cellOf } from "../cells.js";
-import type { Database, Session } from "../database/database.js";
+import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { readPage } from "./read-page.js";
 

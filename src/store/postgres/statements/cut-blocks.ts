@@ -18,7 +18,8 @@ export function cutBlocks({ frames, frameEnds }: AppendWrite, blockBytes: number
   let end = 0;
   let count = 0;
   for (const frameEnd of frameEnds) {
-    if (!(frameEnd > end)) throw new MillraceError("internal", `Cannot append a frame from byte ${end} to byte ${frameEnd}`);
+    if (!(frameEnd > end))
+      throw new MillraceError("internal", `Cannot append a frame from byte ${end} to byte ${frameEnd}`);
     if (count > 0 && frameEnd - start > blockBytes) {
       cuts.push({ start, end, count });
       start = end;

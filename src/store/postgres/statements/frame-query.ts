@@ -41,14 +41,13 @@ export async function queryFrames<Values extends InlineValues<Values>>(
 }
 
 /** What the database would do for a query with these values, in its own words. Nothing is run, nothing is locked. */
-export async function explainFrames<Values extends InlineValues<Values>>(
+export async function explainFrames<Values>(
   database: Database,
   statement: Statement<Values, unknown>,
   values: Values,
 ): Promise<string> {
   // COPY cannot be explained; the query in it is the same.
-  const text = inlineValues(explainStatement(statement), values);
-  const lines = await database.run<object, { readonly "QUERY PLAN": string }>({ name: undefined, text, order: [] }, {});
+  const lines = await database.run(explainStatement(statement), values);
   return lines.map((line) => line["QUERY PLAN"]).join("\n");
 }
 

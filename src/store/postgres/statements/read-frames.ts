@@ -46,7 +46,13 @@ export async function readFrames(
   const values = { topicId, offsets: `{${asked.join(",")}}` };
   await queryFrames(session, selectBlocks, values, (row, { earliestOffset }) => {
     const block = readBlock(row);
-    if (block !== undefined) found.push(...framesAt(block, asked.filter((offset) => offset >= earliestOffset)));
+    if (block !== undefined)
+      found.push(
+        ...framesAt(
+          block,
+          asked.filter((offset) => offset >= earliestOffset),
+        ),
+      );
   });
   return found.sort((one, other) => one.offset - other.offset);
 }
@@ -64,4 +70,3 @@ function framesAt({ firstOffset, nextOffset, frames }: Block, ascending: readonl
   }
   return found;
 }
-

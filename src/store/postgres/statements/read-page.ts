@@ -94,15 +94,17 @@ const statements = { forward: pageStatement("forward"), backward: pageStatement(
  */
 const cutBelowBytes = 65_536;
 
-export async function readPage(
-  database: Pick<Database, "copy">,
-  request: PageRequest,
-): Promise<PageRead | undefined> {
+export async function readPage(database: Pick<Database, "copy">, request: PageRequest): Promise<PageRead | undefined> {
   const page = cutPage(request);
-  const head = await queryFrames(database, statements[request.direction], valuesOf(request), (row, { earliestOffset }) => {
-    const block = readBlock(row);
-    if (block !== undefined) page.add(block, earliestOffset);
-  });
+  const head = await queryFrames(
+    database,
+    statements[request.direction],
+    valuesOf(request),
+    (row, { earliestOffset }) => {
+      const block = readBlock(row);
+      if (block !== undefined) page.add(block, earliestOffset);
+    },
+  );
   return head && { head, page: page.finish() };
 }
 
@@ -115,7 +117,8 @@ function valuesOf(request: PageRequest) {
   const { topicId, direction, from, records, bytes, fromBytes } = request;
   // How far it may reach; as far as a number goes is far enough for a bound.
   const reach = direction === "forward" ? from + records : from - records;
-  const until = direction === "forward" ? Math.min(reach, request.until ?? reach) : Math.max(reach, request.until ?? 0, 0);
+  const until =
+    direction === "forward" ? Math.min(reach, request.until ?? reach) : Math.max(reach, request.until ?? 0, 0);
   return {
     topicId,
     from: requireWholeNumber(from, "from"),

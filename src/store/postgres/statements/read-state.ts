@@ -69,23 +69,23 @@ where h.topic_id = ${value.topicId}`,
 
 /** Keys with a prefix are a range of `latest_pkey`, whose collation is that of bytes: from it up to what follows it. */
 const selectList = prepareStatement({
-    values: {
-      topicId: "bigint",
-      fromKey: "text",
-      isExclusive: "boolean",
-      toKey: "text",
-      bytes: "bigint",
-      records: "bigint",
-      unexpiredAt: "bigint",
-    },
-    build: (value) =>
-      stateQuery(value.topicId, value.bytes, {
-        where: sql`key >= ${value.fromKey} and key < ${value.toKey}
+  values: {
+    topicId: "bigint",
+    fromKey: "text",
+    isExclusive: "boolean",
+    toKey: "text",
+    bytes: "bigint",
+    records: "bigint",
+    unexpiredAt: "bigint",
+  },
+  build: (value) =>
+    stateQuery(value.topicId, value.bytes, {
+      where: sql`key >= ${value.fromKey} and key < ${value.toKey}
         and not (${value.isExclusive} and key = ${value.fromKey}) and not is_tombstone and ${isUnexpired(value.unexpiredAt)}`,
-        order: sql`key`,
-        limit: value.records,
-      }),
-  });
+      order: sql`key`,
+      limit: value.records,
+    }),
+});
 
 /**
  * Changes in their order. So many rows are looked at, whether they are wanted or not: of a state with millions of keys few
@@ -93,16 +93,16 @@ const selectList = prepareStatement({
  * Index: `latest_offset`.
  */
 const selectChanges = prepareStatement({
-    values: {
-      topicId: "bigint",
-      from: "bigint",
-      tombstonesFrom: "bigint",
-      prefix: "text",
-      bytes: "bigint",
-      records: "bigint",
-      unexpiredAt: "bigint",
-    },
-    build: (value) => sql<object>`
+  values: {
+    topicId: "bigint",
+    from: "bigint",
+    tombstonesFrom: "bigint",
+    prefix: "text",
+    bytes: "bigint",
+    records: "bigint",
+    unexpiredAt: "bigint",
+  },
+  build: (value) => sql<object>`
 with looked_at as materialized (
   select key, "offset", frame, starts_with(key, ${value.prefix}) and ("offset" >= ${value.tombstonesFrom}
     or (not is_tombstone and ${isUnexpired(value.unexpiredAt)})) as wanted
@@ -122,7 +122,7 @@ from ${heads} left join lateral (
     coalesce((select string_agg(frame, '') from kept), ''::bytea) as frames
 ) as page on true
 where h.topic_id = ${value.topicId}`,
-  });
+});
 
 export async function readState(
   database: Database,

@@ -117,12 +117,17 @@ export async function searchPage(
 ): Promise<PageSearchRead | undefined> {
   const search = searchBlocks(request);
   let walk: { readonly reached: number; readonly bytes: number } | undefined;
-  const head = await queryFrames(database, statements[request.direction], valuesOf(request), (row, { earliestOffset }) => {
-    const block = readBlock(row, 2);
-    const reached = row.integer(0);
-    if (block !== undefined) search.add(block, earliestOffset);
-    else if (reached !== null) walk = { reached, bytes: row.integer(1) ?? 0 };
-  });
+  const head = await queryFrames(
+    database,
+    statements[request.direction],
+    valuesOf(request),
+    (row, { earliestOffset }) => {
+      const block = readBlock(row, 2);
+      const reached = row.integer(0);
+      if (block !== undefined) search.add(block, earliestOffset);
+      else if (reached !== null) walk = { reached, bytes: row.integer(1) ?? 0 };
+    },
+  );
   return head && { head, found: walk && search.finish(walk) };
 }
 
