@@ -36,6 +36,7 @@ export async function startServer(settings: Settings, logger: Logger, signal?: A
     poolWaitMs: settings.poolWaitMs,
     connectTimeoutMs: settings.connectTimeoutMs,
     blockBytes: settings.limits.blockBytes,
+    producerWindow: settings.limits.producerWindow,
     logger,
     metrics,
     ...(signal === undefined ? {} : { signal }),

@@ -1,12 +1,13 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Direction, type Page, pageSpareBytes } from "../../src/core/index.js";
+import { type Direction, type Page, pageSpareBytes, type ProducerState } from "../../src/core/index.js";
 import type { Store } from "../../src/store/index.js";
 import { createTestDatabase, databaseKinds, type TestDatabase } from "../support/database.js";
 import { createdTopic, frameOf, headOf, writeAfter } from "./topic-writes.js";
 
 /** Frames of some records fit into a block, and a large one is a block alone. */
 const blockBytes = 100;
+const producerWindow = 3;
 /** A page of so many bytes is made of whole blocks. */
 const largePage = 65_536;
 
@@ -14,10 +15,14 @@ const largePage = 65_536;
 interface Model {
   readonly frames: Buffer[];
   earliest: number;
+  readonly producers: Map<string, ProducerState>;
 }
 
+type Batches = readonly { readonly id: string; readonly isNewGeneration: boolean }[];
+
 type Step =
-  | { readonly do: "append"; readonly sizes: readonly number[]; readonly isLocked: boolean }
+  | { readonly do: "append"; readonly sizes: readonly number[]; readonly isLocked: boolean; readonly batches: Batches }
+  | { readonly do: "producers" }
   | { readonly do: "trim"; readonly before: number }
   | { readonly do: "sweep"; readonly count: number }
   | { readonly do: "merge"; readonly blocks: number; readonly bytes: number }
@@ -40,8 +45,16 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       do: fc.constant("append" as const),
       sizes: fc.array(fc.oneof(fc.integer({ min: 4, max: 40 }), fc.constant(9000)), { minLength: 1, maxLength: 8 }),
       isLocked: fc.boolean(),
+      batches: fc.array(
+        fc.record({
+          id: fc.constantFrom("a", "b"),
+          isNewGeneration: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
+        }),
+        { maxLength: 4 },
+      ),
     }),
   },
+  { weight: 1, arbitrary: fc.constant({ do: "producers" as const }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("trim" as const), before: offset }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("sweep" as const), count: fc.integer({ min: 1, max: 9 }) }) },
   {
@@ -99,13 +112,41 @@ function pageOf(model: Model, read: Extract<Step, { do: "read" }>): Page | undef
   return { first, next, endBytes: sum(model.frames.slice(0, next)), frames, spareBytes: pageSpareBytes };
 }
 
+/** One batch a step of a producer, each of the commit's first record; a commit has batches of several. */
+function moveProducers(model: Model, batches: Batches): ReadonlyMap<string, ProducerState> {
+  const moved = new Map<string, ProducerState>();
+  const firstOffset = model.frames.length;
+  for (const { id, isNewGeneration } of batches) {
+    const known = model.producers.get(id);
+    const isSame = known !== undefined && !isNewGeneration;
+    const state = {
+      id,
+      generation: isSame ? known.generation : (known?.generation ?? 0) + 1,
+      nextSequence: isSame ? known.nextSequence + 1 : 1,
+      recent: [...(isSame ? known.recent : []), { firstOffset, nextOffset: firstOffset + 1 }].slice(-producerWindow),
+    };
+    model.producers.set(id, state);
+    moved.set(id, state);
+  }
+  return moved;
+}
+
 async function take(store: Store, topicId: number, model: Model, step: Step): Promise<void> {
   switch (step.do) {
     case "append": {
       const frames = step.sizes.map((size) => frameOf("", size));
-      if (step.isLocked) await store.appendLocked(topicId, [], (view) => writeAfter(view.head, frames));
-      else await store.append(writeAfter(await headOf(store, topicId), frames));
+      const moved = moveProducers(model, step.batches);
+      const producers = [...moved.values()];
+      if (step.isLocked) await store.appendLocked(topicId, [], (view) => writeAfter(view.head, frames, { producers }));
+      else await store.append(writeAfter(await headOf(store, topicId), frames, { producers }));
       model.frames.push(...frames);
+      return;
+    }
+    case "producers": {
+      const view = await store.readView(topicId, ["a", "b", "c"]);
+      const known = view?.producers.map((each) => ({ ...each, recent: each.recent.slice(-producerWindow) }));
+      const expected = [...model.producers.values()];
+      expect(new Map(known?.map((each) => [each.id, each]))).toEqual(new Map(expected.map((each) => [each.id, each])));
       return;
     }
     case "trim":
@@ -160,7 +201,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
   let store: Store;
   beforeAll(async () => {
     database = await createTestDatabase(kind);
-    store = await database.openStore({ blockBytes });
+    store = await database.openStore({ blockBytes, producerWindow });
   });
   afterAll(() => database?.drop());
 
@@ -169,7 +210,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 40 }), async (steps) => {
         const { head } = await createdTopic(store, `model/${topics++}`);
-        const model: Model = { frames: [], earliest: 0 };
+        const model: Model = { frames: [], earliest: 0, producers: new Map() };
         for (const each of steps) await take(store, head.topicId, model, each);
       }),
       { numRuns: 60 },

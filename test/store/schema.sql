@@ -6,7 +6,8 @@ create table millrace.blocks (
   "next_offset" bigint not null,
   "end_bytes" bigint not null,
   "last_time" bigint not null,
-  "frames" bytea not null /* storage main, compression lz4 where it is built */
+  "frames" bytea not null /* storage main, compression lz4 where it is built */,
+  "producers" jsonb
 );
 CREATE UNIQUE INDEX blocks_pkey ON millrace.blocks USING btree (topic_id, first_offset);
 

@@ -7,6 +7,7 @@ import type { Database } from "./database/database.js";
 import { isMisconfigured } from "./database/failures.js";
 import { openEmbedded } from "./database/open-embedded.js";
 import { openPostgres } from "./database/open-postgres.js";
+import type { LogShape } from "./log-shape.js";
 import { migrate, type MigrationProgress } from "./migrations/migrate.js";
 import { appendLocked } from "./statements/append-locked.js";
 import { appendWrite } from "./statements/append-blocks.js";
@@ -59,8 +60,10 @@ export interface PostgresStoreOptions {
   readonly poolWaitMs?: number;
   /** How long a new connection may take to be made, as long as `poolWaitMs` at most. Default 3000. */
   readonly connectTimeoutMs?: number;
-  /** Frame bytes that one block of the log takes; a larger record is a block alone. Default 20 480. */
+  /** As in `LogShape`. Default 20 480. */
   readonly blockBytes?: number;
+  /** As in `LogShape`. Default 64. */
+  readonly producerWindow?: number;
   /** How long opening waits for a database that is away. Default 60 000. */
   readonly startTimeoutMs?: number;
   readonly logger: Logger;
@@ -90,7 +93,8 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
     await database.close();
     throw error;
   }
-  return storeOn(database, options.blockBytes ?? defaultLimits.blockBytes);
+  const { blockBytes = defaultLimits.blockBytes, producerWindow = defaultLimits.producerWindow } = options;
+  return storeOn(database, { blockBytes, producerWindow });
 }
 
 async function openDatabase(options: PostgresStoreOptions): Promise<Database> {
@@ -143,11 +147,11 @@ function progressLog(logger: Logger): (progress: MigrationProgress) => void {
   };
 }
 
-function storeOn(database: Database, blockBytes: number): Store {
+function storeOn(database: Database, shape: LogShape): Store {
   return {
     kind: database.kind,
     connections: database.connections,
-    ...subscriptionStoreOn(database, blockBytes),
+    ...subscriptionStoreOn(database, shape),
     createTopic: (topic) => createTopic(database, topic),
     findTopic: (name) => findTopic(database, name),
     listTopics: (request) => listTopics(database, request),
@@ -156,8 +160,8 @@ function storeOn(database: Database, blockBytes: number): Store {
     closeTopic: (topicId) => closeTopic(database, topicId),
     deleteTopic: (topicId) => deleteTopic(database, topicId),
     renewEpoch: (topicId, epoch, newEpoch) => renewEpoch(database, topicId, epoch, newEpoch),
-    append: (write) => appendWrite(database, write, blockBytes),
-    appendLocked: (topicId, producerIds, decide) => appendLocked(database, topicId, producerIds, decide, blockBytes),
+    append: (write) => appendWrite(database, write, shape),
+    appendLocked: (topicId, producerIds, decide) => appendLocked(database, topicId, producerIds, decide, shape),
     readView: (topicId, producerIds) => runReadView(database, topicId, producerIds),
     readPage: (request) => readPage(database, request),
     searchPage: (request) => searchPage(database, request),
@@ -173,9 +177,9 @@ function storeOn(database: Database, blockBytes: number): Store {
     findOverdue: (request) => findOverdue(database, request),
     applyRetention: (call) => applyRetention(database, call),
     findExpiring: (after, count) => findExpiring(database, after, count),
-    deleteTrimmed: (topicId, count) => deleteTrimmed(database, topicId, count),
+    deleteTrimmed: (topicId, count) => deleteTrimmed(database, topicId, count, shape),
     deleteOrphans: (count) => deleteOrphans(database, count),
-    mergeBlocks: (step) => mergeBlocks(database, step, blockBytes),
+    mergeBlocks: (step) => mergeBlocks(database, step, shape),
     findUnmerged: (request) => findUnmerged(database, request),
     findTrimmed: (count) => findTrimmed(database, count),
     findBuilds: (count) => findBuilds(database, count),

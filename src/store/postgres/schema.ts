@@ -76,6 +76,8 @@ interface BlocksTable {
   /** Of its last record, microseconds since 1970. */
   last_time: number;
   frames: Buffer;
+  /** What its commit did to producers, in the first block of it; told by their rows from `merged_to` of the head on. */
+  producers: readonly object[] | null;
 }
 
 interface ProducersTable {

@@ -11,7 +11,7 @@ import type { Migration } from "./migration.js";
 export const logAsBlocks: Migration = {
   number: 9,
   name: "log-as-blocks",
-  checksum: "8b3f1ee2647afbc76705ea78d295bcadecc9551726873e37d24cf3b88632829f",
+  checksum: "1955c456c843d8943bf068953e8c9c3c612824963e5f776280caa182d28e1e20",
   statements: [
     `alter table millrace.topic_heads rename column next_offset to former_next_offset`,
     `alter table millrace.topic_heads rename column next_bytes to former_next_bytes`,
@@ -23,6 +23,7 @@ export const logAsBlocks: Migration = {
   end_bytes bigint not null,
   last_time bigint not null,
   frames bytea not null,
+  producers jsonb,
   primary key (topic_id, first_offset)
 )`,
     // Compressed, and in the row as long as it fits on a page.

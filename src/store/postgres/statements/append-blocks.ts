@@ -2,9 +2,10 @@ import { type RawBuilder, sql } from "kysely";
 import type { AppendOutcome, AppendWrite, StateChange } from "../../topic-store.js";
 import { cellOf } from "../cells.js";
 import type { Session } from "../database/database.js";
+import type { LogShape } from "../log-shape.js";
 import { prepareStatement } from "../statement.js";
 import { cutBlocks, type BlockCut } from "./cut-blocks.js";
-import { encodeProducers } from "./producer-states.js";
+import { encodeSteps } from "./producer-states.js";
 
 const values = {
   topicId: "bigint",
@@ -17,7 +18,7 @@ const values = {
   starts: "int[]",
   lengths: "int[]",
   counts: "int[]",
-  producers: "jsonb",
+  producers: "jsonb or null",
   state: "jsonb",
 } as const;
 
@@ -29,17 +30,17 @@ type Kept = (value: { readonly [Name in keyof typeof values]: RawBuilder<unknown
  *
  * **What makes the order.** The primary key: of two appends at one offset the second waits for the first one's block, and
  * inserts nothing. `on conflict do nothing` decides row by row, so only the topic's first block is inserted by it, and all
- * else (the other blocks, producers, state) is written from what that returned (blocks.md, rule 1). The key compares only
+ * else (the other blocks, the state) is written from what that returned (blocks.md, rule 1). The key compares only
  * while rows stay; so a merge first raises `merged_to`, and a trim `earliest_offset`, and an append at an offset below either
  * misses (rule 2). That the last block ends where it was expected is asked first: a miss then writes nothing.
  *
  * **Locks.** The head's row `for share`, held until the commit: it waits for whatever changes the head (a close, a trim,
  * a lock), and its conditions are checked again on the row's newest version; `for key share` would neither wait nor check
- * (rule 3). The look at the last block keeps the statement's snapshot, which the key makes up for. Rows of producers and of
+ * (rule 3). The look at the last block keeps the statement's snapshot, which the key makes up for. Rows of
  * state are written behind the first block, so under their topic's order (those of a state that is being built: see
- * `build-state.ts`). All is written or nothing (invariant 3).
+ * `build-state.ts`). What the commit did to producers stands in its first block. All is written or nothing (invariant 3).
  *
- * Index: `topic_heads_pkey`, `blocks_pkey`, `producers_pkey`, `latest_pkey`.
+ * Index: `topic_heads_pkey`, `blocks_pkey`, `latest_pkey`.
  * All frames come as one parameter and are sliced here: a driver would write an array of them as escaped text.
  */
 function appendStatement(name: string, state: Kept) {
@@ -60,9 +61,9 @@ with head as materialized (
   select b.place, b.start, b.length, b.count, ${value.expectedNext} + sum(b.count) over (order by b.place) as next_offset
   from unnest(${value.starts}, ${value.lengths}, ${value.counts}) with ordinality as b (start, length, count, place)
 ), written as (
-  insert into millrace.blocks (topic_id, first_offset, next_offset, end_bytes, last_time, frames)
+  insert into millrace.blocks (topic_id, first_offset, next_offset, end_bytes, last_time, frames, producers)
   select head.topic_id, ${value.expectedNext}, cut.next_offset, ${value.baseBytes} + cut.start + cut.length,
-    ${value.time}, substring(${value.frames} from cut.start + 1 for cut.length)
+    ${value.time}, substring(${value.frames} from cut.start + 1 for cut.length), ${value.producers}
   from head cross join cut where cut.place = 1
   on conflict do nothing
   returning topic_id
@@ -71,14 +72,6 @@ with head as materialized (
   select written.topic_id, cut.next_offset - cut.count, cut.next_offset, ${value.baseBytes} + cut.start + cut.length,
     ${value.time}, substring(${value.frames} from cut.start + 1 for cut.length)
   from written cross join cut where cut.place > 1
-), remembered as (
-  insert into millrace.producers (topic_id, producer_id, generation, next_sequence, recent)
-  select written.topic_id, p.producer_id, p.generation, p.next_sequence, p.recent
-  from written, jsonb_to_recordset(${value.producers})
-    as p (producer_id text, generation bigint, next_sequence bigint, recent bigint[])
-  on conflict (topic_id, producer_id) do update
-  set generation = excluded.generation, next_sequence = excluded.next_sequence, recent = excluded.recent,
-      updated_at = clock_timestamp()
 )${state(value)}
 select exists (select from written) as appended`,
   });
@@ -125,10 +118,10 @@ where topic_id = ${value.topicId} and epoch = ${value.epoch} and not expiring`,
 export async function appendWrite(
   session: Pick<Session, "run">,
   write: AppendWrite,
-  blockBytes: number,
+  shape: LogShape,
 ): Promise<AppendOutcome> {
   const { topicId, expected, frames } = write;
-  const blocks = cutBlocks(write, blockBytes);
+  const blocks = cutBlocks(write, shape.blockBytes);
   if (write.expires) await session.run(markExpiring, { topicId, epoch: expected.epoch });
   const [row] = await session.run(write.state.length === 0 ? appendBlocks : appendKeyed, {
     topicId,
@@ -140,7 +133,7 @@ export async function appendWrite(
     // pg sends a Buffer as it is.
     frames: Buffer.from(frames.buffer, frames.byteOffset, frames.byteLength),
     ...encodeCuts(blocks),
-    producers: write.producers.length === 0 ? "[]" : encodeProducers(write.producers),
+    producers: write.producers.length === 0 ? null : encodeSteps(write.producers, expected.nextOffset),
     state: write.state.length === 0 ? "[]" : encodeState(write),
   });
   return row?.appended ? "appended" : "moved";

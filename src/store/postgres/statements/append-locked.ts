@@ -1,6 +1,7 @@
 import { MillraceError } from "../../../core/index.js";
 import type { AppendWrite, LockedView } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
+import type { LogShape } from "../log-shape.js";
 import { appendWrite } from "./append-blocks.js";
 import { lockHead } from "./lock-head.js";
 import { runReadView } from "./read-view.js";
@@ -19,7 +20,7 @@ export async function appendLocked(
   topicId: number,
   producerIds: readonly string[],
   decide: (view: LockedView) => AppendWrite | undefined,
-  blockBytes: number,
+  shape: LogShape,
 ): Promise<"committed" | "nothing" | undefined> {
   return database.transaction(async (session) => {
     if (!(await lockHead(session, topicId))) return undefined;
@@ -27,7 +28,7 @@ export async function appendLocked(
     if (view === undefined) return undefined;
     const write = decide(view);
     if (write === undefined) return "nothing";
-    if ((await appendWrite(session, write, blockBytes)) === "moved") {
+    if ((await appendWrite(session, write, shape)) === "moved") {
       throw new MillraceError("internal", `The head of topic ${topicId} is not what was decided on under its lock`);
     }
     return "committed";

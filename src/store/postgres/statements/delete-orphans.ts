@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
-import { deleteTrimmed } from "./delete-trimmed.js";
+import { deleteLeft } from "./delete-trimmed.js";
 
 /** Topics that are gone and left something. No locks. Index: `removals_whole_topic`. */
 const selectGone = prepareStatement({
@@ -63,7 +63,7 @@ export async function deleteOrphans(database: Database, count: number): Promise<
   let deleted = 0;
   for (const { topicId } of await database.run(selectGone, {})) {
     await database.run(deleteBuild, { topicId });
-    deleted += await deleteTrimmed(database, topicId, count - deleted, false);
+    deleted += await deleteLeft(database, topicId, count - deleted);
     if (deleted >= count) break;
     const [row] = await database.run(deleteProducers, { topicId, count: count - deleted });
     deleted += row?.deleted ?? 0;

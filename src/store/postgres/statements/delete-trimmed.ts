@@ -1,11 +1,14 @@
 import { sql } from "kysely";
 import type { Database } from "../database/database.js";
+import type { LogShape } from "../log-shape.js";
 import { prepareStatement } from "../statement.js";
+import { foldProducers } from "./fold-producers.js";
 import { lockUpkeep } from "./lock-upkeep.js";
+import { raiseMergedTo } from "./merge-blocks.js";
 
 /**
  * Deletes one run of blocks out of reach, ascending, and moves the note of them on; the note of a trim goes with its last
- * run. A block that has a record which is kept stays as a whole.
+ * run. A block that has a record which is kept stays as a whole; and one whose producers are not in their rows yet.
  *
  * Locks: the topic's upkeep, by the statement before, so that no merge makes a block of these meanwhile which this
  * snapshot does not have (blocks.md, rule 7); the note's row (skipped when another node works on it: nothing is done); then
@@ -18,24 +21,29 @@ const deleteRun = prepareStatement({
   values: { topicId: "bigint", isThere: "boolean", count: "bigint" },
   build: (value) => sql<{ deleted: number; reached: number | null }>`
 with note as materialized (
-  select topic_id, from_offset, to_offset, whole_topic
-  from millrace.removals where topic_id = ${value.topicId} and whole_topic <> ${value.isThere}
-  for update skip locked
+  select r.topic_id, r.from_offset, r.to_offset, r.whole_topic, least(r.to_offset, h.merged_to) as below
+  from millrace.removals as r left join millrace.topic_heads as h on h.topic_id = r.topic_id
+  where r.topic_id = ${value.topicId} and r.whole_topic <> ${value.isThere}
+  for update of r skip locked
 ), doomed as materialized (
   select run.first_offset, run.next_offset from note cross join lateral (
     select b.first_offset, b.next_offset from millrace.blocks as b
     where b.topic_id = ${value.topicId} and b.first_offset >= note.from_offset and b.first_offset < note.to_offset
-      and b.next_offset <= note.to_offset
+      and b.next_offset <= note.below
     order by b.first_offset limit ${value.count}
   ) as run
 ), run as materialized (
-  select count(*) as deleted, max(next_offset) as reached, count(*) < ${value.count} as is_last from doomed
+  select count(*) as deleted, max(next_offset) as reached, count(*) < ${value.count} and not exists (
+      select from note join millrace.blocks as b on b.topic_id = ${value.topicId} and b.first_offset >= note.below
+        and b.first_offset < note.to_offset and b.next_offset <= note.to_offset
+    ) as is_last
+  from doomed
 ), deleted as (
   delete from millrace.blocks as b using doomed
   where b.topic_id = ${value.topicId} and b.first_offset = doomed.first_offset
 ), moved as (
   update millrace.removals as removal
-  set from_offset = case when run.is_last then note.to_offset else run.reached end
+  set from_offset = case when run.is_last then note.to_offset else coalesce(run.reached, note.from_offset) end
   from note cross join run
   where removal.topic_id = note.topic_id and (note.whole_topic or not run.is_last)
 ), finished as (
@@ -56,19 +64,46 @@ update millrace.topic_heads set front = ${value.front}
 where topic_id = ${value.topicId} and front < ${value.front} and ${value.front} <= earliest_offset`,
 });
 
-/** Returns how many blocks went. `isThere`: the topic is, and not its blocks alone. */
+/**
+ * Up to where a run of blocks out of reach goes that may still have steps of producers. No locks. Index: `removals_pkey`,
+ * `blocks_pkey`.
+ */
+const selectUnfolded = prepareStatement({
+  values: { topicId: "bigint", count: "bigint" },
+  build: (value) => sql<{ below: number | null }>`
+select max(run.next_offset) as below
+from millrace.removals as r join millrace.topic_heads as h on h.topic_id = r.topic_id cross join lateral (
+  select b.next_offset from millrace.blocks as b
+  where b.topic_id = ${value.topicId} and b.first_offset >= h.merged_to and b.first_offset < r.to_offset
+    and b.next_offset <= r.to_offset
+  order by b.first_offset limit ${value.count}
+) as run
+where r.topic_id = ${value.topicId}`,
+});
+
+/** Returns how many blocks of a topic went. What they say of producers is brought into their rows first. */
 export async function deleteTrimmed(
   database: Database,
   topicId: number,
   count: number,
-  isThere = true,
+  { producerWindow }: Pick<LogShape, "producerWindow">,
 ): Promise<number> {
-  const run = await database.transaction(async (session) => {
-    if (isThere && !(await lockUpkeep(session, topicId))) return undefined;
-    return (await session.run(deleteRun, { topicId, isThere, count }))[0];
+  await database.transaction(async (session) => {
+    const [run] = await session.run(selectUnfolded, { topicId, count });
+    if (run === undefined || run.below === null || !(await lockUpkeep(session, topicId))) return;
+    await foldProducers(session, topicId, run.below, producerWindow);
+    await session.run(raiseMergedTo, { topicId, mergedTo: run.below });
   });
-  if (isThere && run !== undefined && run.reached !== null) {
-    await database.run(raiseFront, { topicId, front: run.reached });
-  }
+  const run = await database.transaction(async (session) => {
+    if (!(await lockUpkeep(session, topicId))) return undefined;
+    return (await session.run(deleteRun, { topicId, isThere: true, count }))[0];
+  });
+  if (run !== undefined && run.reached !== null) await database.run(raiseFront, { topicId, front: run.reached });
+  return run?.deleted ?? 0;
+}
+
+/** The same, of a topic that is gone. */
+export async function deleteLeft(database: Database, topicId: number, count: number): Promise<number> {
+  const [run] = await database.run(deleteRun, { topicId, isThere: false, count });
   return run?.deleted ?? 0;
 }

@@ -5,9 +5,9 @@
  * Two transactions a step, each under the topic's upkeep, so that two merges, or a merge and a deletion, never work on
  * the same rows (blocks.md, rule 7):
  *
- * 1. It chooses a run, and raises the head's `merged_to` to its end. That takes the head's row from appends for a moment;
- *    from its commit on no append is decided on an offset below it, where a block that an old snapshot shows may be gone
- *    (rule 2).
+ * 1. It chooses a run, brings what its blocks say of producers into their rows, and raises the head's `merged_to` to its
+ *    end. That takes the head's row from appends for a moment; from its commit on no append is decided on an offset below
+ *    it, where a block that an old snapshot shows may be gone (rule 2).
  * 2. It merges the run, without the head. Readers see all of the old blocks or all of the new ones.
  *
  * A node that dies between the two leaves blocks small that were to be merged, and nothing else.
@@ -17,6 +17,8 @@ import { sql } from "kysely";
 import type { MergeOutcome, MergeStep, UnmergedRead, UnmergedRequest } from "../../topic-store.js";
 import type { Database, Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
+import type { LogShape } from "../log-shape.js";
+import { foldProducers } from "./fold-producers.js";
 import { lockUpkeep } from "./lock-upkeep.js";
 
 interface BlockSize {
@@ -44,8 +46,8 @@ order by b.first_offset`,
 });
 
 /** Locks: the head's row, for this commit. Index: `topic_heads_pkey`. */
-const raiseMergedTo = prepareStatement({
-  name: "merge_blocks_announce",
+export const raiseMergedTo = prepareStatement({
+  name: "raise_merged_to",
   values: { topicId: "bigint", mergedTo: "bigint" },
   build: (value) => sql<{ topicId: number }>`
 update millrace.topic_heads set merged_to = ${value.mergedTo}
@@ -89,13 +91,18 @@ select count(*) as merged from merged`,
 });
 
 /** One step of a topic. Safe at any number of nodes at once. */
-export async function mergeBlocks(database: Database, step: MergeStep, blockBytes: number): Promise<MergeOutcome> {
+export async function mergeBlocks(
+  database: Database,
+  step: MergeStep,
+  { blockBytes, producerWindow }: LogShape,
+): Promise<MergeOutcome> {
   const { topicId, blocks, bytes } = step;
   const chosen = await database.transaction(async (session) => {
     if (!(await lockUpkeep(session, topicId))) return "elsewhere";
     const found = await session.run(selectBlocks, { topicId, blocks });
     const choice = chooseRanges(found, blockBytes, bytes);
     if (choice.mergedTo === undefined) return "nothing";
+    await foldProducers(session, topicId, choice.mergedTo, producerWindow);
     const raised = await session.run(raiseMergedTo, { topicId, mergedTo: choice.mergedTo });
     return raised.length === 0 ? "nothing" : choice.ranges;
   });

@@ -1,3 +1,8 @@
+/**
+ * What is known of a topic's producers: a row each in `producers`, and what commits did to them since, which stands in the
+ * blocks that were not merged yet. A row that every commit updates would slow all of them down while a snapshot is held.
+ */
+
 import { sql } from "kysely";
 import type { ProducerState } from "../../../core/index.js";
 
@@ -13,22 +18,32 @@ export interface ProducerRow {
 export const producerObject = sql`json_build_object('id', p.producer_id, 'generation', p.generation,
     'nextSequence', p.next_sequence, 'recent', p.recent)`;
 
-export function toProducerState(row: ProducerRow): ProducerState {
-  const recent = [];
-  for (let index = 0; index + 1 < row.recent.length; index += 2) {
-    recent.push({ firstOffset: row.recent[index] as number, nextOffset: row.recent[index + 1] as number });
-  }
-  return { id: row.id, generation: row.generation, nextSequence: row.nextSequence, recent };
+/** The producers of a commit as its first block keeps them: of their batches those of this commit. */
+export function encodeSteps(producers: readonly ProducerState[], firstOffset: number): string {
+  const rows = producers.map(({ id, generation, nextSequence, recent }): ProducerRow => {
+    const own = recent.filter((range) => range.firstOffset >= firstOffset);
+    return { id, generation, nextSequence, recent: own.flatMap((range) => [range.firstOffset, range.nextOffset]) };
+  });
+  return JSON.stringify(rows);
 }
 
-/** Producers as the rows of `producers`, for `jsonb_to_recordset`. */
-export function encodeProducers(producers: readonly ProducerState[]): string {
-  return JSON.stringify(
-    producers.map((producer) => ({
-      producer_id: producer.id,
-      generation: producer.generation,
-      next_sequence: producer.nextSequence,
-      recent: producer.recent.flatMap((range) => [range.firstOffset, range.nextOffset]),
-    })),
-  );
+/** Producers as they are after some steps, in the order of their commits. */
+export function foldSteps(known: readonly ProducerRow[], steps: readonly ProducerRow[]): Map<string, ProducerRow> {
+  const folded = new Map(known.map((row) => [row.id, row]));
+  for (const step of steps) {
+    const before = folded.get(step.id);
+    // The sequences of `recent` are counted back from the next one: they go together only where none is missing between.
+    const follows =
+      before?.generation === step.generation && before.nextSequence === step.nextSequence - step.recent.length / 2;
+    folded.set(step.id, follows ? { ...step, recent: [...before.recent, ...step.recent] } : step);
+  }
+  return folded;
+}
+
+export function toProducerState({ id, generation, nextSequence, recent }: ProducerRow): ProducerState {
+  const ranges = [];
+  for (let index = 0; index + 1 < recent.length; index += 2) {
+    ranges.push({ firstOffset: recent[index] as number, nextOffset: recent[index + 1] as number });
+  }
+  return { id, generation, nextSequence, recent: ranges };
 }

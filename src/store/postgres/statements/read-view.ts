@@ -3,15 +3,17 @@ import type { Head, LockedView } from "../../topic-store.js";
 import type { Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { headColumns, heads } from "./stored-topic.js";
-import { type ProducerRow, producerObject, toProducerState } from "./producer-states.js";
+import { foldSteps, type ProducerRow, producerObject, toProducerState } from "./producer-states.js";
 
 interface ViewRow extends Head {
   readonly producers: readonly ProducerRow[];
+  /** What blocks say of them, in the order of their commits. */
+  readonly steps: readonly ProducerRow[];
 }
 
 /**
  * A topic's head with the known ones among some producers. No locks: one snapshot, so head and producers belong
- * together. Index: `topic_heads_pkey`, `blocks_pkey`, `producers_pkey`.
+ * together, and a step of a producer is in its row or in a block. Index: `topic_heads_pkey`, `blocks_pkey`, `producers_pkey`.
  */
 const selectView = prepareStatement({
   name: "read_view",
@@ -20,7 +22,15 @@ const selectView = prepareStatement({
 select ${headColumns}, coalesce((
     select json_agg(${producerObject}) from millrace.producers as p
     where p.topic_id = ${value.topicId} and p.producer_id = any(${value.producerIds})
-  ), '[]') as producers
+  ), '[]') as producers, coalesce((
+    select json_agg(each.step order by b.first_offset, each.place)
+    from (
+      select b.first_offset, b.producers from millrace.blocks as b
+      where b.topic_id = ${value.topicId} and b.first_offset >= h.merged_to and b.producers is not null
+        and cardinality(${value.producerIds}) > 0
+    ) as b cross join lateral jsonb_array_elements(b.producers) with ordinality as each (step, place)
+    where each.step ->> 'id' = any(${value.producerIds})
+  ), '[]') as steps
 from ${heads} where h.topic_id = ${value.topicId}`,
 });
 
@@ -32,6 +42,6 @@ export async function runReadView(
 ): Promise<LockedView | undefined> {
   const [row] = await session.run(selectView, { topicId, producerIds });
   if (row === undefined) return undefined;
-  const { producers, ...head } = row;
-  return { head, producers: producers.map(toProducerState) };
+  const { producers, steps, ...head } = row;
+  return { head, producers: [...foldSteps(producers, steps).values()].map(toProducerState) };
 }

@@ -3,6 +3,7 @@ import { MillraceError, RangeSet, type OffsetRange } from "../../../core/index.j
 import type { CommitClaim, CommitOutcome, CommitTopic } from "../../subscription-store.js";
 import type { AppendWrite, Head } from "../../topic-store.js";
 import type { Database, Session } from "../database/database.js";
+import type { LogShape } from "../log-shape.js";
 import { prepareStatement } from "../statement.js";
 import { appendWrite } from "../statements/append-blocks.js";
 import { readHeads } from "../statements/read-heads.js";
@@ -80,9 +81,9 @@ export async function commit(
   database: Database,
   claim: CommitClaim,
   topics: readonly CommitTopic[],
-  blockBytes: number,
+  shape: LogShape,
 ): Promise<CommitOutcome> {
-  const found = await database.transaction((session) => commitIn(session, claim, topics, blockBytes));
+  const found = await database.transaction((session) => commitIn(session, claim, topics, shape));
   if (found.kind === "refused") throw found.error;
   return found;
 }
@@ -91,7 +92,7 @@ async function commitIn(
   session: Session,
   claim: CommitClaim,
   topics: readonly CommitTopic[],
-  blockBytes: number,
+  shape: LogShape,
 ): Promise<Found> {
   const { subscriptionId } = claim;
   const held = await lockHeld(session, claim);
@@ -119,7 +120,7 @@ async function commitIn(
   );
   await settleClaims(session, { subscriptionId, session: claim.session }, settled);
   for (const write of writes) {
-    if ((await appendWrite(session, write, blockBytes)) === "moved") {
+    if ((await appendWrite(session, write, shape)) === "moved") {
       throw new MillraceError(
         "internal",
         `The head of topic ${write.topicId} is not what was decided on under its lock`,

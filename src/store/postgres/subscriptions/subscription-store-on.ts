@@ -1,5 +1,6 @@
 import type { SubscriptionStore } from "../../subscription-store.js";
 import type { Database } from "../database/database.js";
+import type { LogShape } from "../log-shape.js";
 import { claimBlock } from "./claim-block.js";
 import { closeSession } from "./close-session.js";
 import { commit } from "./commit.js";
@@ -28,7 +29,7 @@ import { takeTicket } from "./take-ticket.js";
 import { updateSubscription } from "./update-subscription.js";
 
 /** The half of the store that keeps subscriptions. */
-export function subscriptionStoreOn(database: Database, blockBytes: number): SubscriptionStore {
+export function subscriptionStoreOn(database: Database, shape: LogShape): SubscriptionStore {
   return {
     createSubscription: (subscription) => createSubscription(database, subscription),
     findSubscription: (name) => findSubscription(database, name),
@@ -54,7 +55,7 @@ export function subscriptionStoreOn(database: Database, blockBytes: number): Sub
     listParked: (request) => listParked(database, request),
     discardParked: (subscriptionId, offsets) => discardParked(database, subscriptionId, offsets),
     redriveParked: (write) => redriveParked(database, write),
-    commit: (claim, topics) => commit(database, claim, topics, blockBytes),
+    commit: (claim, topics) => commit(database, claim, topics, shape),
     announceSettled: (notice) => announceSettled(database, notice),
     listenSettled: (handlers, signal) => listenSettled(database, handlers, signal),
     findSettled: (subscriptionId, session, asked) => findSettled(database, subscriptionId, session, asked),
