@@ -27,8 +27,9 @@ export default defineConfig({
     // Processes rather than threads: tests send signals, measure memory, and load PGlite.
     pool: "forks",
     maxWorkers: 3,
-    // Leak tests ask for a collection before they count.
-    execArgv: ["--expose-gc"],
+    // Leak tests ask for a collection before they count. Only the soaks run PGlite for so long that V8's optimizing compiler
+    // for WebAssembly repays its time.
+    execArgv: soak ? ["--expose-gc"] : ["--expose-gc", "--liftoff-only"],
     testTimeout: soak ? 3_600_000 : 30_000,
     hookTimeout: 60_000,
     // What is waited for comes soon, but not on a machine that is busy with other tests.

@@ -45,6 +45,12 @@ export async function killServerProcesses(): Promise<void> {
 export const built = process.env["MILLRACE_DIST"] ?? new URL("../../dist", import.meta.url).pathname;
 const entry = `${built}/cli/main.js`;
 
+/**
+ * V8's optimizing compiler for WebAssembly takes 1.4 CPU seconds over PGlite, half of what a server on it costs, and repays
+ * them after minutes. The baseline compiler's code does the same. The soaks have the minutes.
+ */
+const embeddedNodeArgs = process.env["SOAK"] === undefined ? ["--liftoff-only"] : [];
+
 /** Starts `millrace serve` with these arguments and resolves once it serves. Rejects with its output when it ends first. */
 export async function startServerProcess(
   args: readonly string[],
@@ -53,7 +59,8 @@ export async function startServerProcess(
   const environment: NodeJS.ProcessEnv = { ...process.env, ...options.environment };
   // Each test says where its data is; what the machine's environment says must not decide.
   if (options.environment?.["DATABASE_URL"] === undefined) delete environment["DATABASE_URL"];
-  const child = spawn(process.execPath, [...(options.nodeArgs ?? []), entry, "serve", ...args], {
+  const nodeArgs = [...(args.includes("--data") ? embeddedNodeArgs : []), ...(options.nodeArgs ?? [])];
+  const child = spawn(process.execPath, [...nodeArgs, entry, "serve", ...args], {
     env: environment,
     stdio: ["ignore", "pipe", "pipe"],
   });
