@@ -1,12 +1,13 @@
 /** Postgres in a process of its own that looks after it: its package ends the process that uses it on Ctrl-C. */
 
+import { tmpdir } from "node:os";
 import pg from "pg";
 import { startPostgresServer } from "../../test/support/postgres-server.js";
 import type { Subject } from "../harness/subject.js";
 
-/** A round creates a database and gives its URL. Postgres has its default settings, so fsync is on. */
+/** A round creates a database and gives its URL. Postgres has its default settings and a disk, so fsync counts. */
 export async function open(): Promise<Subject<{ readonly name: string }, string, { readonly version: string }>> {
-  const server = await startPostgresServer();
+  const server = await startPostgresServer([], tmpdir());
   const [row] = await query<{ server_version: string }>(server.url, "show server_version");
   return {
     info: { version: row?.server_version ?? "?" },

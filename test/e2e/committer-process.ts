@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { built } from "../support/server-process.js";
+import { built } from "../support/built.js";
 
 /**
  * Reads numbers, and commits each with what is made of it: the number itself, to a topic of its own kind. Says so at once.

@@ -9,8 +9,9 @@ import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { expect } from "vitest";
 import { createClient, type MillraceClient } from "../../src/index.js";
+import { built } from "../support/built.js";
 import { createTestDatabase } from "../support/database.js";
-import { built, databaseArguments, type ServerProcess, startServerProcess } from "../support/server-process.js";
+import { databaseArguments, type ServerProcess, startServerProcess } from "../support/server-process.js";
 
 /**
  * Opens Consume calls with windows of 100,000, ten a connection, reads all that comes and says nothing. Says when a window

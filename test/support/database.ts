@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { cp, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { cp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import pg from "pg";
 import { inject } from "vitest";
 import type { Store } from "../../src/store/index.js";
 import { openPostgresStore, type PostgresStoreOptions, type StoreConnection } from "../../src/store/postgres/index.js";
 import { silentLogger } from "../../src/telemetry/index.js";
+import { makeDatabaseFolder } from "./database-folder.js";
 
 /** What every suite on a database loops over. */
 export const databaseKinds = ["embedded", "postgres"] as const;
@@ -30,7 +30,7 @@ export interface TestDatabase {
 export async function createTestDatabase(kind: DatabaseKind): Promise<TestDatabase> {
   switch (kind) {
     case "embedded": {
-      const folder = await mkdtemp(join(tmpdir(), "millrace-embedded-"));
+      const folder = await makeDatabaseFolder("millrace-embedded-");
       await cp(inject("pgliteTemplate"), join(folder, "postgres"), { recursive: true });
       return testDatabase(kind, { kind, folder }, () => rm(folder, { recursive: true, force: true }));
     }

@@ -4,6 +4,8 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { PGlite } from "@electric-sql/pglite";
 import type { TestProject } from "vitest/node";
+import { built } from "./built.js";
+import { bundleCli } from "./bundle-cli.js";
 import { startPostgresServer } from "./postgres-server.js";
 
 declare module "vitest" {
@@ -12,14 +14,34 @@ declare module "vitest" {
     postgresUrl: string;
     /** A folder of an empty PGlite, to copy: initdb takes seconds. */
     pgliteTemplate: string;
+    /** The `main.js` of the command line, for processes of their own. */
+    cliEntry: string;
   }
 }
 
 const cache = join(dirname(fileURLToPath(import.meta.url)), "../../node_modules/.cache/millrace-test");
 
-/** Once a run: Postgres (`DATABASE_URL`, or one of our own without fsync) and PGlite's template. */
+/** Once a run: Postgres (`DATABASE_URL`, or one of our own without fsync), PGlite's template, and the command line. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   project.provide("pgliteTemplate", await makeTemplate());
+  const removals = [await provideCli(project), await providePostgres(project)];
+  return async () => {
+    for (const remove of removals) await remove();
+  };
+}
+
+/** The soaks run what users get. */
+async function provideCli(project: TestProject): Promise<() => Promise<void>> {
+  if (process.env["SOAK"] !== undefined) {
+    project.provide("cliEntry", join(built, "cli/main.js"));
+    return async () => undefined;
+  }
+  const cli = await bundleCli(built);
+  project.provide("cliEntry", cli.entry);
+  return () => cli.remove();
+}
+
+async function providePostgres(project: TestProject): Promise<() => Promise<void>> {
   const given = process.env["DATABASE_URL"];
   if (given !== undefined && given !== "") {
     project.provide("postgresUrl", given);

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
-import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { chmod, rm } from "node:fs/promises";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { makeDatabaseFolder } from "./database-folder.js";
 
 const EmbeddedPostgres = await importWithoutExitCode();
 
@@ -33,9 +33,12 @@ export interface PostgresServer {
   remove(): Promise<void>;
 }
 
-/** Initialises and starts a server on a free port of loopback. `settings` are `name=value`, as `postgres -c` takes them. */
-export async function startPostgresServer(settings: readonly string[] = []): Promise<PostgresServer> {
-  const folder = await mkdtemp(join(tmpdir(), "millrace-postgres-"));
+/**
+ * Initialises and starts a server on a free port of loopback. `settings` are `name=value`, as `postgres -c` takes them.
+ * `parent`: where its folder is made, in memory when there is room.
+ */
+export async function startPostgresServer(settings: readonly string[] = [], parent?: string): Promise<PostgresServer> {
+  const folder = await makeDatabaseFolder("millrace-postgres-", parent);
   // Postgres does not run as root: its own user must be able to walk down to its data.
   await chmod(folder, 0o755);
   const port = await findFreePort();

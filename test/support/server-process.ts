@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { inject } from "vitest";
 import type { StoreConnection } from "../../src/store/postgres/index.js";
 
 export interface ServerProcess {
@@ -41,9 +42,11 @@ export async function killServerProcesses(): Promise<void> {
   );
 }
 
-/** What was built. `MILLRACE_DIST`: another folder with a whole build, for tests of what is not in `dist/` yet. */
-export const built = process.env["MILLRACE_DIST"] ?? new URL("../../dist", import.meta.url).pathname;
-const entry = `${built}/cli/main.js`;
+/**
+ * V8's optimizing compiler for WebAssembly takes 1.4 CPU seconds over PGlite, half of what a server on it costs, and repays
+ * them after minutes. The baseline compiler's code does the same. The soaks have the minutes.
+ */
+const embeddedNodeArgs = process.env["SOAK"] === undefined ? ["--liftoff-only"] : [];
 
 /** Starts `millrace serve` with these arguments and resolves once it serves. Rejects with its output when it ends first. */
 export async function startServerProcess(
@@ -53,7 +56,8 @@ export async function startServerProcess(
   const environment: NodeJS.ProcessEnv = { ...process.env, ...options.environment };
   // Each test says where its data is; what the machine's environment says must not decide.
   if (options.environment?.["DATABASE_URL"] === undefined) delete environment["DATABASE_URL"];
-  const child = spawn(process.execPath, [...(options.nodeArgs ?? []), entry, "serve", ...args], {
+  const nodeArgs = [...(args.includes("--data") ? embeddedNodeArgs : []), ...(options.nodeArgs ?? [])];
+  const child = spawn(process.execPath, [...nodeArgs, inject("cliEntry"), "serve", ...args], {
     env: environment,
     stdio: ["ignore", "pipe", "pipe"],
   });
