@@ -136,8 +136,13 @@ export interface ParkWrite {
 export interface SettleWrite {
   readonly subscriptionId: number;
   readonly session: number;
-  /** Taken out of `todo`. */
+  /** Taken out of what the claims have yet to settle. */
   readonly settled: readonly ClaimRanges[];
+  /**
+   * Whether that is brought into the claims' rows, with all of before: every so often, and where nothing of a claim is
+   * left, so that it is deleted. Else it is only noted beside them, which costs less.
+   */
+  readonly folds: boolean;
   /** Of those, what is noted in `retries`: it is forgotten. */
   readonly settledRetries: readonly ClaimRanges[];
   /** Each offset once. */

@@ -177,7 +177,7 @@ describe.each(databaseKinds)("Commit on %s", (kind) => {
   it("is stale with the attempt before, and with one that is still to come", async () => {
     const { subscription, session, claimId, commit } = await hold();
     const { subscriptionId } = subscription;
-    const nothing = { settled: [], settledRetries: [], parked: [] };
+    const nothing = { settled: [], folds: true, settledRetries: [], parked: [] };
     const retry = { claimId, ...offsets(1), deliveries: 1, failures: 1, delayMs: 0, reason: "no", lane: undefined };
     await store.settle({ subscriptionId, session, ...nothing, retries: [retry] });
     for (const attempt of [1, 3]) {

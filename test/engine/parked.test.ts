@@ -45,6 +45,7 @@ describe.each(databaseKinds)("Parked records on %s", (kind) => {
       subscriptionId: subscription.subscriptionId,
       session,
       settled: [],
+      folds: true,
       settledRetries: [],
       retries: [],
       parked: range(0, count).map((offset) => ({
@@ -170,7 +171,15 @@ describe.each(databaseKinds)("Parked records on %s", (kind) => {
       async listParked(request) {
         while ((await store.now()) <= began);
         const parked = [{ claimId, offset: 1, deliveries: 1, slot: 0, lane: undefined, reason: "late" }];
-        await store.settle({ subscriptionId, session, settled: [], settledRetries: [], retries: [], parked });
+        await store.settle({
+          subscriptionId,
+          session,
+          settled: [],
+          folds: true,
+          settledRetries: [],
+          retries: [],
+          parked,
+        });
         return store.listParked(request);
       },
     });

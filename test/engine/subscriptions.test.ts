@@ -213,6 +213,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
       subscriptionId: stored.subscriptionId,
       session,
       settled: [{ claimId, ranges: [{ firstOffset: 1, nextOffset: 2 }] }],
+      folds: true,
       settledRetries: [],
       retries: [
         {

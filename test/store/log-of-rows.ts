@@ -209,6 +209,7 @@ async function expectBlocksOf(database: Database, log: ExpectedLog): Promise<num
       bytes += frames.length;
       expect(numbers).toEqual({
         topic_id: log.topicId,
+        producers: null,
         first_offset: next,
         next_offset: numbers.next_offset,
         end_bytes: bytes,

@@ -17,7 +17,8 @@ create table millrace.claims (
   "kind" text not null,
   "slot" integer not null default 0,
   "todo" int8multirange not null,
-  "session" bigint
+  "session" bigint,
+  "folded_to" bigint not null default 0
 ) with (fillfactor=20, toast_tuple_target=8160, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=5000);
 CREATE UNIQUE INDEX claims_pkey ON millrace.claims USING btree (subscription_id, claim_id);
 CREATE UNIQUE INDEX claims_rest ON millrace.claims USING btree (subscription_id) WHERE (kind = 'rest'::text);
@@ -108,6 +109,14 @@ create table millrace.sessions (
   "expires_at" timestamp with time zone not null
 ) with (fillfactor=50);
 CREATE UNIQUE INDEX sessions_pkey ON millrace.sessions USING btree (session);
+
+create table millrace.settlements (
+  "subscription_id" bigint not null,
+  "claim_id" bigint not null,
+  "settlement_id" bigint not null generated always as identity,
+  "settled" int8multirange not null
+) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=5000);
+CREATE UNIQUE INDEX settlements_pkey ON millrace.settlements USING btree (subscription_id, claim_id, settlement_id);
 
 create table millrace.state_builds (
   "topic_id" bigint not null,

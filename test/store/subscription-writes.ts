@@ -98,7 +98,7 @@ export function settleOn(
   session: number,
   write: Partial<SettleWrite>,
 ): Promise<SettleOutcome> {
-  const nothing = { settled: [], settledRetries: [], retries: [], parked: [] };
+  const nothing = { settled: [], folds: true, settledRetries: [], retries: [], parked: [] };
   return store.settle({ subscriptionId, session, ...nothing, ...write });
 }
 

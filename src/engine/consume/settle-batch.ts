@@ -103,9 +103,16 @@ function claimRanges(sets: ReadonlyMap<Claim, RangeSet>): ClaimRanges[] {
   return Array.from(sets, ([{ claimId }, ranges]) => ({ claimId, ranges: [...ranges] }));
 }
 
-export function writeOf(batch: SettleBatch): Omit<SettleWrite, "subscriptionId" | "session"> {
+/** Whether a claim has nothing left once this is written. */
+export function emptiesClaims(batch: SettleBatch): boolean {
+  for (const [claim, ranges] of batch.settled) if (ranges.count >= claim.todo.count) return true;
+  return false;
+}
+
+export function writeOf(batch: SettleBatch, folds: boolean): Omit<SettleWrite, "subscriptionId" | "session"> {
   return {
     settled: claimRanges(batch.settled),
+    folds,
     settledRetries: claimRanges(batch.settledRetries),
     retries: batch.notes.map(({ run, state: { deliveries, failures, delayMs, reason } }) => ({
       claimId: run.claim.claimId,

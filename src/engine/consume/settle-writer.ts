@@ -12,6 +12,7 @@ import type { Claim } from "./claim.js";
 import type { OutstandingBudget } from "./outstanding-budget.js";
 import { type RecordRun, recordsIn } from "./record-run.js";
 import {
+  emptiesClaims,
   emptyBatch,
   isWorthWriting,
   rangesOf,
@@ -25,6 +26,9 @@ import {
 
 /** So many acknowledged records do not wait for more. */
 const manyRecords = 5000;
+/** Writes that may stand beside the claims' rows: each look at a claim reads all of them. */
+const unfoldedMost = 256;
+
 export interface SettleWriterParts {
   readonly clock: Clock;
   readonly budget: OutstandingBudget;
@@ -57,6 +61,7 @@ export class SettleWriter {
   /** Somebody waits for all of it to be written, or there is much: it does not wait for more. */
   #isPressing = false;
   #lastWriteMs = Number.NEGATIVE_INFINITY;
+  #unfolded = 0;
   /** Ends the wait for more. */
   #hurry: (() => void) | undefined;
   /** The database did not take the write that is under way. */
@@ -221,7 +226,10 @@ export class SettleWriter {
 
   /** Undefined: given up. */
   async #write(batch: SettleBatch): Promise<SettleOutcome | undefined> {
-    const write = writeOf(batch);
+    this.#unfolded += 1;
+    const folds = this.#unfolded >= unfoldedMost || emptiesClaims(batch);
+    if (folds) this.#unfolded = 0;
+    const write = writeOf(batch, folds);
     const waits = backoff({ minMs: 50, maxMs: 2000 });
     for (;;) {
       try {

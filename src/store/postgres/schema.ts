@@ -19,6 +19,7 @@ export interface Tables {
   state_builds: StateBuildsTable;
   subscriptions: SubscriptionsTable;
   claims: ClaimsTable;
+  settlements: SettlementsTable;
   sessions: SessionsTable;
   members: MembersTable;
   retries: RetriesTable;
@@ -149,7 +150,7 @@ interface SubscriptionsTable {
   created_at: Timestamp;
 }
 
-/** What a subscription has yet to settle; updated by every acknowledgement. */
+/** What a subscription has yet to settle; less what stands in `settlements`. */
 interface ClaimsTable {
   subscription_id: number;
   claim_id: Generated<number>;
@@ -160,6 +161,17 @@ interface ClaimsTable {
   todo: string;
   /** Null, or not in `sessions` any more: it is free. */
   session: number | null;
+  /** The last settlement that `todo` is without. */
+  folded_to: Generated<number>;
+}
+
+/** What was settled of a claim and is not in its `todo` yet: see `settlements.ts`. */
+interface SettlementsTable {
+  subscription_id: number;
+  claim_id: number;
+  settlement_id: Generated<number>;
+  /** An int8multirange, as text. */
+  settled: string;
 }
 
 /** Nodes' holds. */

@@ -95,7 +95,15 @@ describe.each(onPostgres)("redriven records on %s", (kind) => {
       reason: "bad",
     }));
     const { subscriptionId } = subscription;
-    await consuming.store.settle({ subscriptionId, session, settled: [], settledRetries: [], retries: [], parked });
+    await consuming.store.settle({
+      subscriptionId,
+      session,
+      settled: [],
+      folds: true,
+      settledRetries: [],
+      retries: [],
+      parked,
+    });
     await consuming.store.closeSession(session);
     await consuming.node.engine.topics.trim(name, 8, 0);
     await redrive(name, 2);

@@ -7,6 +7,7 @@ import { addSubscriptions } from "./006-add-subscriptions.js";
 import { addAttempts } from "./007-add-attempts.js";
 import { groupRetries } from "./008-group-retries.js";
 import { logAsBlocks } from "./009-log-as-blocks.js";
+import { insertSettlements } from "./010-insert-settlements.js";
 import type { Migration } from "./migration.js";
 
 /** Every migration, by hand and in order. The newest one's number is the schema's version. */
@@ -20,4 +21,5 @@ export const migrations: readonly Migration[] = [
   addAttempts,
   groupRetries,
   logAsBlocks,
+  insertSettlements,
 ];

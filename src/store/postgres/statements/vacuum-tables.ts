@@ -72,6 +72,7 @@ const vacuumed = new Set([
   "state_builds",
   "subscriptions",
   "claims",
+  "settlements",
   "sessions",
   "members",
   "retries",

@@ -10,22 +10,17 @@ import { readHeads } from "../statements/read-heads.js";
 import { decodeRanges, encodeRanges, encodeRangesArray, rangesOf } from "./offset-ranges.js";
 import { encodeBuckets } from "./retry-buckets.js";
 import { settleClaims } from "./settle-claims.js";
-
-interface HeldRow {
-  readonly claimId: number;
-  readonly slot: number;
-  readonly present: string;
-}
+import { foldSettlements } from "./settlements.js";
 
 /**
- * Locks the claims of a session that have any of some offsets, each in the slot of its key, and tells which. A row that was
- * waited for is told as it is then. Locks: the claims' rows, by id. Index: `claims_pkey`.
+ * Locks the claims of a session that may have some offsets, each in the slot of its key. Locks: the claims' rows, by id.
+ * Index: `claims_pkey`.
  */
 const lockClaims = prepareStatement({
   name: "commit_claims",
   values: { subscriptionId: "bigint", session: "bigint", slots: "int[]", ranges: "int8multirange[]" },
-  build: (value) => sql<HeldRow>`
-select c.claim_id as "claimId", c.slot, (c.todo * asked.ranges)::text as present
+  build: (value) => sql<{ claimId: number }>`
+select c.claim_id as "claimId"
 from millrace.claims as c
   join unnest(${value.slots}, ${value.ranges}) as asked (slot, ranges) on asked.slot = c.slot
 where c.subscription_id = ${value.subscriptionId} and c.session = ${value.session} and c.todo && asked.ranges
@@ -118,7 +113,7 @@ async function commitIn(
       return [claimId, { settled: present, settledRetries, retries: [] }];
     }),
   );
-  await settleClaims(session, { subscriptionId, session: claim.session }, settled);
+  await settleClaims(session, { subscriptionId, session: claim.session }, settled, true);
   for (const write of writes) {
     if ((await appendWrite(session, write, shape)) === "moved") {
       throw new MillraceError(
@@ -149,7 +144,20 @@ async function lockHeld(session: Session, claim: CommitClaim): Promise<ReadonlyM
     slots: `{${[...bySlot.keys()].join(",")}}`,
     ranges: encodeRangesArray([...bySlot.values()].map(encodeRanges)),
   });
-  return new Map(rows.map((row) => [row.claimId, { slot: row.slot, present: decodeRanges(row.present) }]));
+  const claims = await foldSettlements(
+    session,
+    claim.subscriptionId,
+    rows.map(({ claimId }) => claimId),
+  );
+  return new Map(
+    claims.map(({ claimId, slot, todo }) => [claimId, { slot, present: rangesWithin(bySlot.get(slot) ?? [], todo) }]),
+  );
+}
+
+/** Those of some single offsets that are in some ranges. */
+function rangesWithin(asked: readonly OffsetRange[], ranges: readonly OffsetRange[]): readonly OffsetRange[] {
+  const todo = new RangeSet(ranges);
+  return asked.filter(({ firstOffset }) => todo.has(firstOffset));
 }
 
 /** What `retries` has of the records. */

@@ -29,6 +29,8 @@ with retry as (
   delete from millrace.retries where subscription_id = any(${value.subscriptionIds})
 ), parking as (
   delete from millrace.parked where subscription_id = any(${value.subscriptionIds})
+), settlement as (
+  delete from millrace.settlements where subscription_id = any(${value.subscriptionIds})
 ), member as (
   delete from millrace.members where subscription_id = any(${value.subscriptionIds})
 )

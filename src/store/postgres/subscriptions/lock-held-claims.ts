@@ -3,6 +3,7 @@ import { RangeSet, type OffsetRange } from "../../../core/index.js";
 import type { Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { decodeRanges, encodeRanges, encodeRangesArray } from "./offset-ranges.js";
+import { unfolded } from "./settlements.js";
 
 interface HeldRow {
   readonly claimId: number;
@@ -11,13 +12,13 @@ interface HeldRow {
 
 /**
  * Locks claims that are a session's, and tells which of some offsets they still have. A row that was waited for is told as
- * it is then. Locks: the claims' rows, by id. Index: `claims_pkey`.
+ * it is then. Locks: the claims' rows, by id. Index: `claims_pkey`, `settlements_pkey`.
  */
 const selectHeld = prepareStatement({
   name: "lock_held_claims",
   values: { subscriptionId: "bigint", session: "bigint", claimIds: "bigint[]", ranges: "int8multirange[]" },
   build: (value) => sql<HeldRow>`
-select c.claim_id as "claimId", (c.todo * asked.ranges)::text as present
+select c.claim_id as "claimId", ((c.todo - ${unfolded}) * asked.ranges)::text as present
 from millrace.claims as c
   join unnest(${value.claimIds}, ${value.ranges}) as asked (claim_id, ranges) on asked.claim_id = c.claim_id
 where c.subscription_id = ${value.subscriptionId} and c.session = ${value.session}

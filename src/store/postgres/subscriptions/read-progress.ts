@@ -6,6 +6,7 @@ import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { headColumns, heads, logEnd } from "../statements/stored-topic.js";
 import { membersOf } from "./members-of.js";
+import { unfolded } from "./settlements.js";
 import {
   type SubscriptionRow,
   subscriptionColumns,
@@ -49,7 +50,7 @@ select ${subscriptionColumns}, ${headColumns}, place.cursor, (
   (
     select coalesce(sum(upper(part) - lower(part)), 0)::bigint
     from millrace.claims as c cross join lateral (
-      select range_agg(r.offsets) * c.todo as offsets from millrace.retries as r
+      select range_agg(r.offsets) * (c.todo - ${unfolded}) as offsets from millrace.retries as r
       where r.subscription_id = c.subscription_id and r.claim_id = c.claim_id
     ) as waiting cross join lateral unnest(waiting.offsets) as part
     where c.subscription_id = ${value.subscriptionId}
@@ -59,10 +60,13 @@ select ${subscriptionColumns}, ${headColumns}, place.cursor, (
   (extract(epoch from clock_timestamp()) * 1000000)::bigint as "nowMicros"
 from ${subscriptionTables} join (${heads}) on h.topic_id = s.topic_id
 cross join lateral (
-  select least(${logEnd.offset}, min(lower(c.todo * int8multirange(int8range(h.earliest_offset, null))))
-      filter (where c.kind <> 'redriven')) as cursor,
-    coalesce(range_agg(c.todo), '{}') as todo
-  from millrace.claims as c where c.subscription_id = ${value.subscriptionId}
+  select least(${logEnd.offset}, min(lower(claim.todo * int8multirange(int8range(h.earliest_offset, null))))
+      filter (where claim.kind <> 'redriven')) as cursor,
+    coalesce(range_agg(claim.todo), '{}') as todo
+  from (
+    select c.kind, c.todo - ${unfolded} as todo from millrace.claims as c
+    where c.subscription_id = ${value.subscriptionId}
+  ) as claim
 ) as place
 left join lateral (
   select b.first_offset, b.end_bytes - octet_length(b.frames) as start_bytes,

@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import type { RedriveWrite } from "../../subscription-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
+import { unfolded } from "./settlements.js";
 import { bucketOffsets } from "./retry-buckets.js";
 
 /**
@@ -26,9 +27,9 @@ const moveParked = prepareStatement({
   values: { subscriptionId: "bigint", offsets: "bigint[]", delayMs: "bigint", stepMicros: "float8" },
   build: (value) => sql<{ moved: number }>`
 with claimed as materialized (
-  select slot, range_agg(todo) as todo from millrace.claims
-  where subscription_id = ${value.subscriptionId}
-  group by slot
+  select c.slot, range_agg(c.todo - ${unfolded}) as todo from millrace.claims as c
+  where c.subscription_id = ${value.subscriptionId}
+  group by c.slot
 ), moved as (
   delete from millrace.parked as p
   where p.subscription_id = ${value.subscriptionId} and p."offset" = any(${value.offsets})

@@ -28,7 +28,8 @@ returning sharing`,
  * `attempts_max` at most (more only if that was lowered since, or if it was redriven).
  *
  * Runs after the locks, so that it sees the retries that they waited for. Locks: rows that nobody else can write, since all
- * claims are locked. Index: `claims_pkey`, `retries_pkey`, `subscriptions_pkey`, `topics_pkey`.
+ * claims are locked. Index: `claims_pkey`, `settlements_pkey`, `retries_pkey`, `subscriptions_pkey`,
+ * `topics_pkey`.
  */
 const forgetClaims = prepareStatement({
   values: { subscriptionId: "bigint", attemptsBeforeMax: "bigint" },
@@ -37,6 +38,8 @@ with retry as (
   delete from millrace.retries where subscription_id = ${value.subscriptionId} returning deliveries
 ), claim as (
   delete from millrace.claims where subscription_id = ${value.subscriptionId}
+), settlement as (
+  delete from millrace.settlements where subscription_id = ${value.subscriptionId}
 )
 update millrace.subscriptions as s
 set attempts_before = least(${value.attemptsBeforeMax},

@@ -1,6 +1,9 @@
 /**
  * Takes offsets out of claims, and notes what of them is to be redelivered: the hot path of every verdict.
  *
+ * What is only acknowledged is inserted as a settlement (`settlements.ts`), under the claim's row `for share`; the rest of
+ * this page is about the other statements, which bring settlements into the row as they take more out of it.
+ *
  * **Locks.** The claims' rows, by id, so that two statements that settle the same claims cannot deadlock. Rows of `retries`
  * are locked behind their claim's row, under which alone they are written.
  *
@@ -21,8 +24,8 @@
  * What a claim does not have is told, not what it has: that is hardly ever anything, and writing out ranges is slow.
  * Offsets that are settled by the same write are missing, so nothing is noted of them.
  * Of the locked claims, those that have become empty are deleted with what is left in `retries` of them, but for the rest
- * and slots; the others are updated (heap-only). A claim with retries alone is locked and not updated.
- * Index: `claims_pkey`, `retries_pkey`.
+ * and slots; the others are updated (heap-only). A claim of which nothing leaves is locked and not updated.
+ * Index: `claims_pkey`, `settlements_pkey`, `retries_pkey`.
  */
 
 import { type RawBuilder, sql } from "kysely";
@@ -32,6 +35,7 @@ import type { Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { decodeRanges, encodeRanges, encodeRangesArray } from "./offset-ranges.js";
 import { newestReasons, storableText } from "./reasons.js";
+import { unfolded } from "./settlements.js";
 import { cutIntoBuckets } from "./retry-buckets.js";
 
 const claimValues = {
@@ -46,16 +50,24 @@ type ClaimValues = { readonly [Name in keyof typeof claimValues]: RawBuilder<unk
 /** The part that both statements begin with. */
 function takeOut(value: ClaimValues): RawBuilder<unknown> {
   return sql`held as materialized (
-  select c.claim_id, c.todo - asked.settled as todo, asked.settled, c.kind in ('rest', 'slot') as stays
+  select c.claim_id, c.todo - asked.settled - ${unfolded} as todo, c.kind in ('rest', 'slot') as stays, c.folded_to
   from millrace.claims as c
     join unnest(${value.claimIds}, ${value.settled}) as asked (claim_id, settled) on asked.claim_id = c.claim_id
   where c.subscription_id = ${value.subscriptionId} and c.session = ${value.session}
   order by c.claim_id
   for update of c
+), folded as (
+  delete from millrace.settlements as s using held
+  where s.subscription_id = ${value.subscriptionId} and s.claim_id = held.claim_id and s.settlement_id > held.folded_to
+  returning s.claim_id, s.settlement_id
+), last as materialized (
+  select claim_id, max(settlement_id) as settlement_id from folded group by claim_id
 ), kept as (
-  update millrace.claims as c set todo = held.todo
-  from held where c.subscription_id = ${value.subscriptionId} and c.claim_id = held.claim_id
-    and not isempty(held.settled) and (held.stays or not isempty(held.todo))
+  update millrace.claims as c
+  set todo = held.todo, folded_to = greatest(c.folded_to, coalesce(last.settlement_id, 0))
+  from held left join last on last.claim_id = held.claim_id
+  where c.subscription_id = ${value.subscriptionId} and c.claim_id = held.claim_id
+    and c.todo <> held.todo and (held.stays or not isempty(held.todo))
 ), done as (
   delete from millrace.claims as c using held
   where c.subscription_id = ${value.subscriptionId} and c.claim_id = held.claim_id
@@ -66,6 +78,25 @@ function takeOut(value: ClaimValues): RawBuilder<unknown> {
     and not held.stays and isempty(held.todo)
 )`;
 }
+
+/** Index: `claims_pkey`, `settlements_pkey`. */
+const insertSettled = prepareStatement({
+  name: "insert_settlements",
+  values: claimValues,
+  build: (value) => sql<{ claimId: number }>`
+with held as materialized (
+  select c.claim_id, asked.settled
+  from millrace.claims as c
+    join unnest(${value.claimIds}, ${value.settled}) as asked (claim_id, settled) on asked.claim_id = c.claim_id
+  where c.subscription_id = ${value.subscriptionId} and c.session = ${value.session}
+  order by c.claim_id
+  for share of c
+), settlement as (
+  insert into millrace.settlements (subscription_id, claim_id, settled)
+  select ${value.subscriptionId}, claim_id, settled from held where not isempty(settled)
+)
+select claim_id as "claimId" from held`,
+});
 
 const settleAlone = prepareStatement({
   name: "settle_claims",
@@ -166,11 +197,12 @@ export interface SettledClaim {
   readonly missing: readonly OffsetRange[];
 }
 
-/** Gives the claims that were this session's. */
+/** Gives the claims that were this session's. `folds`: also what is only settled is taken out of their rows. */
 export async function settleClaims(
   session: Pick<Session, "run">,
   holder: { readonly subscriptionId: number; readonly session: number },
   claims: ReadonlyMap<number, ClaimWrite>,
+  folds: boolean,
 ): Promise<ReadonlyMap<number, SettledClaim>> {
   const writes = [...claims.values()];
   const values = {
@@ -179,7 +211,7 @@ export async function settleClaims(
     settled: encodeRangesArray(writes.map(({ settled }) => encodeRanges(settled))),
   };
   if (writes.every(({ settledRetries, retries }) => settledRetries.length === 0 && retries.length === 0)) {
-    const rows = await session.run(settleAlone, values);
+    const rows = await session.run(folds ? settleAlone : insertSettled, values);
     return new Map(rows.map(({ claimId }) => [claimId, { missing: [] }]));
   }
   const buckets = [...claims].flatMap(([claimId, write]) => [...bucketsOf(claimId, write)]);

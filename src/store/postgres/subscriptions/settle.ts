@@ -20,7 +20,7 @@ export async function settle(database: Database, write: SettleWrite): Promise<Se
   const claims = claimsOf(write);
   if (write.parked.length > 0) return database.transaction((session) => settleAndPark(session, write, claims));
   if (claims.size === 0) return { lostClaims: [], settledElsewhere: [], gone: [] };
-  const held = await settleClaims(database, holderOf(write), claims);
+  const held = await settleClaims(database, holderOf(write), claims, write.folds);
   return { ...outcomeOf(claims, held, new RangeSet()), gone: [] };
 }
 
@@ -60,7 +60,7 @@ async function settleAndPark(session: Session, write: SettleWrite, claims: Claim
     claims.get(claimId)?.settled.push(...rangesOf([offset]));
     claims.get(claimId)?.settledRetries.push(...rangesOf([offset]));
   }
-  const held = await settleClaims(session, holderOf(write), claims);
+  const held = await settleClaims(session, holderOf(write), claims, true);
   const elsewhere = new RangeSet();
   for (const { claimId, offset } of write.parked) {
     if (locked.get(claimId)?.has(offset) === false) elsewhere.add(offset, offset + 1);

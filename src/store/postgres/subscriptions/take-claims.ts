@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { StoredClaim } from "../../subscription-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
-import { type ClaimRow, claimColumns, toStoredClaim } from "./stored-claim.js";
+import { foldSettlements } from "./settlements.js";
 
 /**
  * Takes claims that have no session, or one that was ended.
@@ -16,7 +16,7 @@ import { type ClaimRow, claimColumns, toStoredClaim } from "./stored-claim.js";
 const updateFree = prepareStatement({
   name: "take_claims",
   values: { subscriptionId: "bigint", session: "bigint", generation: "bigint", claimIds: "bigint[]" },
-  build: (value) => sql<ClaimRow>`
+  build: (value) => sql<{ claimId: number }>`
 with seen as materialized (
   select c.claim_id, c.session
   from millrace.claims as c
@@ -35,7 +35,17 @@ with seen as materialized (
 )
 update millrace.claims as c set session = ${value.session}
 from free where c.subscription_id = ${value.subscriptionId} and c.claim_id = free.claim_id
-returning ${claimColumns}`,
+returning c.claim_id as "claimId"`,
+});
+
+/** Claims whose holder was gone before it could delete them. Locks: their rows are held. Index: `retries_pkey`, `claims_pkey`. */
+const deleteDone = prepareStatement({
+  values: { subscriptionId: "bigint", claimIds: "bigint[]" },
+  build: (value) => sql<object>`
+with retry as (
+  delete from millrace.retries where subscription_id = ${value.subscriptionId} and claim_id = any(${value.claimIds})
+)
+delete from millrace.claims where subscription_id = ${value.subscriptionId} and claim_id = any(${value.claimIds})`,
 });
 
 export async function takeClaims(
@@ -47,6 +57,17 @@ export async function takeClaims(
 ): Promise<readonly StoredClaim[]> {
   if (claimIds.length === 0) return [];
   const ids = `{${claimIds.join(",")}}`;
-  const rows = await database.run(updateFree, { subscriptionId, session, generation, claimIds: ids });
-  return rows.map(toStoredClaim).toSorted((a, b) => a.claimId - b.claimId);
+  return database.transaction(async (holder) => {
+    const taken = await holder.run(updateFree, { subscriptionId, session, generation, claimIds: ids });
+    // After the locks, which waited for what the holder before was settling.
+    const claims = await foldSettlements(
+      holder,
+      subscriptionId,
+      taken.map(({ claimId }) => claimId),
+    );
+    const isDone = ({ kind, todo }: StoredClaim) => todo.length === 0 && kind !== "rest" && kind !== "slot";
+    const done = claims.filter(isDone).map(({ claimId }) => claimId);
+    if (done.length > 0) await holder.run(deleteDone, { subscriptionId, claimIds: `{${done.join(",")}}` });
+    return claims.filter((claim) => !isDone(claim)).toSorted((a, b) => a.claimId - b.claimId);
+  });
 }
