@@ -1,0 +1,328 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Head, Store } from "../../src/store/index.js";
+import { createTestDatabase, runOn } from "../support/database.js";
+import { oneOf, type Random, seededRandom, wholeNumberBetween } from "../support/soak.js";
+import { RaceLog } from "./race-log.js";
+import { openSlowLine, pauseStatements } from "./race-pauses.js";
+import { type RaceReader, readHead, readLatest, readSome, readWhole, searchWhole } from "./race-readers.js";
+import { RaceWriter } from "./race-writer.js";
+import { createdTopic, splitFrames } from "./topic-writes.js";
+
+export interface BlockRaces {
+  readonly random: Random;
+  readonly durationMs: number;
+  /** How many topics there are at a time. Each lives for about a second, is closed, and another takes its place. */
+  readonly topics: number;
+  /** Of each topic, on the two nodes in turn. */
+  readonly writers: number;
+}
+
+/** Two frames, or three: so a few appends fill a block, and many have several. */
+const blockBytes = 300;
+const connections = 16;
+const pauseLongestMs = 80;
+/** How long writers go on after a close. */
+const afterCloseMs = 60;
+
+type Counted =
+  | "topics"
+  | "appended"
+  | "locked"
+  | "moved"
+  | "merged"
+  | "trimmed"
+  | "retained"
+  | "deleted"
+  | "pages"
+  | "searched"
+  | "frames"
+  | "states";
+
+export type RaceCounts = Record<Counted, number>;
+
+/**
+ * Writers, mergers, trims, retention, deletions, closes and readers at the same topics at once, over two nodes on one
+ * Postgres whose statements pause. Every answer is held against what was acknowledged (`race-log.ts`), and at the end of
+ * a topic its rows are, too.
+ */
+export async function raceOnBlocks({ random, durationMs, topics, writers }: BlockRaces): Promise<RaceCounts> {
+  const database = await createTestDatabase("postgres");
+  if (database.connection.kind !== "postgres") throw new Error("A race needs several connections");
+  const { url } = database.connection;
+  const counts = emptyCounts();
+  const lines: Awaited<ReturnType<typeof openSlowLine>>[] = [];
+  let closeStores = async () => {};
+  try {
+    // Migrations run before anything pauses.
+    await database.openStore({ connections: 1 });
+    await pauseStatements(url, pauseLongestMs);
+    for (let node = 0; node < 2; node++) lines.push(await openSlowLine(url, fork(random)));
+    const stores = await Promise.all(
+      lines.map((line) =>
+        database.openStore({ blockBytes, connections, connection: { kind: "postgres", url: line.url } }),
+      ),
+    );
+    closeStores = async () => void (await Promise.all(stores.map((store) => store.close())));
+    const race: Race = { url, stores: stores as [Store, Store], counts, writers, failed: new AbortController() };
+    const endMs = performance.now() + durationMs;
+    await together(
+      race,
+      Array.from({ length: topics }, (_, lane) => {
+        const own = fork(random);
+        return async () => {
+          for (let life = 0; performance.now() < endMs && !race.failed.signal.aborted; life++) {
+            await raceOnTopic(race, `race/${lane}/${life}`, fork(own));
+          }
+        };
+      }),
+    );
+    return counts;
+  } finally {
+    await closeStores();
+    await Promise.all(lines.map((line) => line.close()));
+    await database.drop();
+  }
+}
+
+interface Race {
+  readonly url: string;
+  readonly stores: readonly [Store, Store];
+  readonly counts: RaceCounts;
+  readonly writers: number;
+  /** Aborted by the first failure: then nobody goes on. */
+  readonly failed: AbortController;
+}
+
+function emptyCounts(): RaceCounts {
+  return {
+    topics: 0,
+    appended: 0,
+    locked: 0,
+    moved: 0,
+    merged: 0,
+    trimmed: 0,
+    retained: 0,
+    deleted: 0,
+    pages: 0,
+    searched: 0,
+    frames: 0,
+    states: 0,
+  };
+}
+
+function fork(random: Random): Random {
+  return seededRandom(Math.floor(random() * 2 ** 32));
+}
+
+/** All of them, to their end. Throws the first failure, which is often what makes the others fail. */
+async function together(race: Race, tasks: readonly (() => Promise<void>)[]): Promise<void> {
+  await Promise.all(
+    tasks.map((task) =>
+      task().catch((error: unknown) => {
+        if (!race.failed.signal.aborted) race.failed.abort(error);
+      }),
+    ),
+  );
+  race.failed.signal.throwIfAborted();
+}
+
+interface RacedTopic {
+  readonly race: Race;
+  readonly topicId: number;
+  readonly log: RaceLog;
+  readonly isKeyed: boolean;
+}
+
+async function raceOnTopic(race: Race, name: string, random: Random): Promise<void> {
+  const { stores, counts, failed } = race;
+  const isKeyed = random() < 0.5;
+  const { head } = await createdTopic(stores[0], name, { keyed: isKeyed });
+  const topic: RacedTopic = { race, topicId: head.topicId, log: new RaceLog(head.topicId), isKeyed };
+  let isOver = false;
+  const repeat = (step: (random: Random) => Promise<void>, pauseMs: number) => {
+    const own = fork(random);
+    return async () => {
+      while (!isOver && !failed.signal.aborted) {
+        await step(own);
+        await sleep(own() * pauseMs);
+      }
+    };
+  };
+  const closing = async () => {
+    await sleep(wholeNumberBetween(random, 400, 1500));
+    try {
+      await closeTopic(topic, random);
+      await sleep(afterCloseMs);
+    } finally {
+      isOver = true;
+    }
+  };
+  const writers = Array.from({ length: race.writers }, (_, index) => {
+    const store = stores[index % 2] as Store;
+    const writer = new RaceWriter({ name: `w${index}`, store, log: topic.log, random: fork(random), isKeyed });
+    return repeat(async () => {
+      const outcome = await writer.write();
+      if (outcome !== "closed") counts[outcome] += 1;
+    }, 6);
+  });
+  const both = (step: (topic: RacedTopic, store: Store, random: Random) => Promise<void>, pauseMs: number) =>
+    stores.map((store) => repeat((own) => step(topic, store, own), pauseMs));
+  await together(race, [
+    closing,
+    ...writers,
+    ...both(merge, 15),
+    ...both(applyRetention, 60),
+    repeat((own) => trim(topic, oneOf(own, stores), own), 150),
+    ...both(deleteTrimmed, 20),
+    ...[0, 1].map(() => repeat((own) => read(topic, own), 20)),
+  ]);
+  await auditTopic(topic, fork(random));
+  await deleteTopic(topic, fork(random));
+  counts.topics += 1;
+}
+
+async function merge({ race, topicId }: RacedTopic, store: Store, random: Random): Promise<void> {
+  const blocks = wholeNumberBetween(random, 2, 16);
+  const { merged } = await store.mergeBlocks({ topicId, blocks, bytes: oneOf(random, [1, 10_000]) });
+  race.counts.merged += merged;
+}
+
+async function trim({ race, topicId, log }: RacedTopic, store: Store, random: Random): Promise<void> {
+  const { earliestOffset, nextOffset } = await readHead({ stores: race.stores, log, random });
+  const beforeOffset = random() < 0.3 ? nextOffset + 5 : wholeNumberBetween(random, earliestOffset, nextOffset);
+  const mark = log.mark();
+  const stored = await store.trimTopic(topicId, beforeOffset);
+  if (stored === undefined) throw new Error(`Topic ${topicId} is gone`);
+  const least = Math.min(beforeOffset, mark.nextOffset);
+  log.sawHead(stored.head, { ...mark, earliestOffset: Math.max(least, mark.earliestOffset) });
+  race.counts.trimmed += 1;
+}
+
+/** Does not move the version of the head: alone it stands between a trim and an append on an old view. */
+async function applyRetention({ race, topicId, log }: RacedTopic, store: Store, random: Random): Promise<void> {
+  const { lastTimeMicros: nowMicros } = await readHead({ stores: race.stores, log, random });
+  const kept = random() < 0.4 ? wholeNumberBetween(random, 1, 3) : wholeNumberBetween(random, 5, 80);
+  const defaults = oneOf(random, [
+    { ageMs: 0, records: kept, bytes: 0 },
+    { ageMs: 0, records: 0, bytes: kept * 100 },
+    { ageMs: kept, records: 0, bytes: 0 },
+  ]);
+  const mark = log.mark();
+  const head = await store.applyRetention({ topicId, nowMicros, defaults });
+  if (head === undefined) return;
+  log.sawHead(head, mark);
+  race.counts.retained += 1;
+}
+
+async function deleteTrimmed({ race, topicId }: RacedTopic, store: Store, random: Random): Promise<void> {
+  race.counts.deleted += await store.deleteTrimmed(topicId, oneOf(random, [1, 2, 5, 100]));
+}
+
+async function read({ race, log, isKeyed }: RacedTopic, random: Random): Promise<void> {
+  const { stores, counts, writers } = race;
+  const reader: RaceReader = { stores, log, random };
+  const direction = random() < 0.5 ? "forward" : "backward";
+  const chance = random();
+  if (chance < 0.5) counts.pages += await readWhole(reader, direction);
+  else if (chance < 0.7) {
+    counts.searched += await searchWhole(reader, direction, `w${wholeNumberBetween(random, 0, writers - 1)}`);
+  } else if (chance < 0.85 || !isKeyed) counts.frames += await readSome(reader);
+  else {
+    await readLatest(reader);
+    counts.states += 1;
+  }
+}
+
+/** Once, or on both nodes at once. */
+async function closeTopic({ race, topicId, log }: RacedTopic, random: Random): Promise<void> {
+  const closers = random() < 0.5 ? race.stores : [oneOf(random, race.stores)];
+  await Promise.all(
+    closers.map(async (store) => {
+      const stored = await store.closeTopic(topicId);
+      if (stored === undefined) throw new Error(`Topic ${topicId} is gone`);
+      log.closed(stored.head);
+    }),
+  );
+}
+
+/** The work of the background is done to its end; then what is there is what was acknowledged. */
+async function auditTopic(topic: RacedTopic, random: Random): Promise<void> {
+  const { race, topicId, log, isKeyed } = topic;
+  const { stores } = race;
+  const reader: RaceReader = { stores, log, random };
+  for (let step = 0; (await stores[0].findTrimmed(1000)).includes(topicId); step++) {
+    if (step === 1000) throw new Error(`Topic ${topicId}: the deletion comes to no end`);
+    await oneOf(random, stores).deleteTrimmed(topicId, 50);
+  }
+  const head = await readHead(reader);
+  await auditRows(topic, head);
+  await readWhole(reader, "forward");
+  await readWhole(reader, "backward");
+  for (let writer = 0; writer < race.writers; writer++) await searchWhole(reader, "forward", `w${writer}`);
+  if (isKeyed) await readLatest(reader);
+  log.check(head);
+}
+
+interface BlockRow {
+  readonly first: number;
+  readonly next: number;
+  readonly end_bytes: number;
+  readonly last_time: number;
+  readonly frames: Buffer;
+}
+
+/** Blocks from the earliest record to the last one, without a hole; nothing below `front`, nothing that was trimmed. */
+async function auditRows({ race, topicId, log }: RacedTopic, head: Head): Promise<void> {
+  const { rows: blocks } = await runOn(
+    race.url,
+    `select first_offset::float8 as first, next_offset::float8 as next, end_bytes::float8, last_time::float8, frames
+from millrace.blocks where topic_id = ${topicId} order by first_offset`,
+  );
+  const { rows } = await runOn(
+    race.url,
+    `select front::float8, merged_to::float8 from millrace.topic_heads where topic_id = ${topicId}`,
+  );
+  const [{ front, merged_to: mergedTo }] = rows as [{ front: number; merged_to: number }];
+  const fail = (text: string) => {
+    throw new Error(
+      `Topic ${topicId}, front ${front}, earliest ${head.earliestOffset}, next ${head.nextOffset}: ${text}`,
+    );
+  };
+  if (front > head.earliestOffset || mergedTo > head.nextOffset) fail(`merged to ${mergedTo}`);
+  let reached: number | undefined;
+  for (const { first, next, end_bytes: endBytes, last_time: lastTime, frames } of blocks as BlockRow[]) {
+    if (next <= front) fail(`a block of ${first} to ${next} is below the front`);
+    if (next <= head.earliestOffset) fail(`a block of ${first} to ${next} was trimmed, and stays`);
+    if (first !== (reached ?? first)) fail(`a block of ${first} to ${next} follows ${reached}`);
+    if (reached === undefined && first > head.earliestOffset) fail(`the first block is ${first} to ${next}`);
+    const records = splitFrames(frames).map((frame) => log.sawFrame(frame));
+    if (records.some(({ offset }, index) => offset !== first + index) || records.length !== next - first) {
+      fail(`a block of ${first} to ${next} holds ${records.map(({ offset }) => offset).join()}`);
+    }
+    const last = records.at(-1);
+    if (last?.endBytes !== endBytes || last.timeMicros !== lastTime)
+      fail(`a block of ${first} to ${next} has ${endBytes} bytes`);
+    reached = next;
+  }
+  if ((reached ?? head.earliestOffset) !== head.nextOffset) fail(`the last block ends at ${reached}`);
+}
+
+/** Beside a merge and a deletion. Nothing of the topic is left then. */
+async function deleteTopic({ race, topicId }: RacedTopic, random: Random): Promise<void> {
+  const [one, other] = race.stores;
+  await Promise.all([
+    one.mergeBlocks({ topicId, blocks: 100, bytes: 10_000 }),
+    other.deleteTrimmed(topicId, 2),
+    oneOf(random, race.stores).deleteTopic(topicId),
+  ]);
+  const left = `select (select count(*) from millrace.blocks where topic_id = ${topicId})::int as blocks,
+  (select count(*) from millrace.removals where topic_id = ${topicId})::int as notes`;
+  for (let step = 0; ; step++) {
+    await oneOf(random, race.stores).deleteOrphans(wholeNumberBetween(random, 1, 100));
+    const { rows } = await runOn(race.url, left);
+    const [{ blocks, notes }] = rows as [{ blocks: number; notes: number }];
+    if (notes > 0 && step < 1000) continue;
+    if (blocks + notes > 0) throw new Error(`Topic ${topicId} was deleted, and ${blocks} blocks are left`);
+    return;
+  }
+}
