@@ -4,35 +4,43 @@ import { openFaultProxy } from "../support/fault-proxy.js";
 import { runOn } from "../support/database.js";
 import type { Random } from "../support/soak.js";
 
+/** Nobody waits for a statement that has no lock yet. */
+const longMs = 250;
+/** What it has locked, others wait for. */
+const shortMs = 25;
+
 /**
- * Makes the statements of a database pause, in the triggers of its tables and in a view, which the product knows nothing of:
+ * Makes the statements of a database pause, in triggers and in a view, of which the product knows nothing:
  *
- * - *Before a statement* writes to a table, its snapshot is taken, and it has no lock yet: it finds its rows after that. So
- *   an append waits here with an old snapshot, in front of the head's lock, and a merge in front of its blocks.
- * - *Before a row* is written the locks are held: a block that is about to be inserted stands behind the head's lock.
- * - *After a statement* what was written is not committed.
- * - `removals` becomes a view, whose condition pauses: a statement that locks the note of a trim has an old snapshot, too.
+ * - *Before a statement* writes to a table, its snapshot is taken, and it finds and locks its rows after that. An append
+ *   waits here with an old snapshot in front of the head's lock, as do a close, retention and what raises `front`.
+ * - *Before a row* is inserted the head is locked: a block that is about to be there stands behind its lock.
+ * - *After a statement* what it wrote is not committed.
+ * - `removals` becomes a view whose condition pauses: what locks the note of a trim has an old snapshot there, too.
  *
- * Many pauses are short and few are long: most of `power(random(), 3)` is small.
+ * A transaction that has locked a row has a number: so long pauses are left to those that have none.
  */
-export async function pauseStatements(url: string, longestMs: number): Promise<void> {
-  const sleep = `pg_sleep(${longestMs / 1000} * power(random(), 3))`;
+export async function pauseStatements(url: string): Promise<void> {
   const trigger = (when: string, table: string, each: "row" | "statement", chance: number) =>
     `create trigger ${when.split(" ").slice(0, 2).join("_")}_${each} ${when} on millrace.${table} for each ${each}
-execute function races.pause(${chance})`;
+execute function races.pause_trigger(${chance})`;
   const statements = [
+    // A commit takes as long as it pauses, and not as the disk does.
+    `alter database ${new URL(url).pathname.slice(1)} set synchronous_commit = off`,
     "create schema races",
-    `create function races.pause() returns trigger language plpgsql as $$
+    `create function races.pause(chance float8) returns boolean language plpgsql volatile as $$
 begin
-  if random() < tg_argv[0]::float8 then perform ${sleep}; end if;
-  if tg_level = 'STATEMENT' then return null; end if;
-  if tg_op = 'DELETE' then return old; end if;
-  return new;
-end $$`,
-    `create function races.pauses() returns boolean language plpgsql volatile as $$
-begin
-  if random() < 0.3 then perform ${sleep}; end if;
+  if random() < chance then
+    perform pg_sleep(case when pg_current_xact_id_if_assigned() is null then ${longMs} else ${shortMs} end
+      * power(random(), 2) / 1000);
+  end if;
   return true;
+end $$`,
+    `create function races.pause_trigger() returns trigger language plpgsql as $$
+begin
+  perform races.pause(tg_argv[0]::float8);
+  if tg_level = 'STATEMENT' then return null; end if;
+  return new;
 end $$`,
     trigger("before insert", "blocks", "statement", 0.4),
     trigger("before insert", "blocks", "row", 0.1),
@@ -44,7 +52,7 @@ end $$`,
     trigger("before insert", "removals", "statement", 0.2),
     trigger("after insert or update or delete", "removals", "statement", 0.2),
     "alter table millrace.removals set schema races",
-    "create view millrace.removals as select * from races.removals where races.pauses()",
+    "create view millrace.removals as select * from races.removals where races.pause(0.3)",
   ];
   for (const statement of statements) await runOn(url, statement);
 }
@@ -53,7 +61,7 @@ end $$`,
 export async function openSlowLine(target: string, random: Random) {
   const { hostname, port } = new URL(target);
   const proxy = await openFaultProxy({ host: hostname, port: Number(port === "" ? 5432 : port) });
-  proxy.set({ delayMs: () => (random() < 0.2 ? 15 * random() ** 2 : 0) });
+  proxy.set({ delayMs: () => (random() < 0.2 ? 12 * random() ** 2 : 0) });
   const url = new URL(target);
   url.hostname = proxy.host;
   url.port = String(proxy.port);

@@ -39,12 +39,12 @@ export class RaceWriter {
   /** One try. What moved is tried again by the next one: on a newer view, under the lock, or on the same view. */
   async write(): Promise<Tried> {
     const { store, log, random } = this.#options;
-    if (random() < 0.15) return this.#writeLocked();
+    if (random() < 0.04) return this.#writeLocked();
     // The others are faster: a view that is not read just now is old.
     if (this.#head === undefined || random() < 0.7) this.#head = await this.#readHead();
     const head = this.#head;
     const { write, records } = this.#decide(head);
-    if ((await store.append(write)) === "moved") return random() < 0.3 ? this.#writeLocked() : "moved";
+    if ((await store.append(write)) === "moved") return random() < 0.1 ? this.#writeLocked() : "moved";
     this.#acknowledged(write, records);
     this.#head = headAfter(head, write);
     return log.isClosed ? "closed" : "appended";
