@@ -4,11 +4,23 @@ import { prepareStatement } from "../statement.js";
 import { lockUpkeep } from "./lock-upkeep.js";
 
 /**
+ * Locks the note of what is to be deleted. In a statement of its own: a trim that comes between a statement's snapshot and
+ * its lock moves the note further, to blocks that this snapshot may not have. Whoever deletes by that snapshot drops the
+ * note, and they stay. Index: `removals_pkey`.
+ */
+const lockNote = prepareStatement({
+  values: { topicId: "bigint", isThere: "boolean" },
+  build: (value) => sql<object>`
+select 1 from millrace.removals where topic_id = ${value.topicId} and whole_topic <> ${value.isThere}
+for update skip locked`,
+});
+
+/**
  * Deletes one run of blocks out of reach, ascending, and moves the note of them on; the note of a trim goes with its last
  * run. A block that has a record which is kept stays as a whole.
  *
- * Locks: the topic's upkeep, by the statement before, so that no merge makes a block of these meanwhile which this
- * snapshot does not have (blocks.md, rule 7); the note's row (skipped when another node works on it: nothing is done); then
+ * Locks, each by a statement before: the topic's upkeep, so that no merge makes a block of these meanwhile which this
+ * snapshot does not have (blocks.md, rule 7); the note's row (skipped when another node works on it: nothing is done). Then
  * blocks that no reader wants. The head's row is not touched: appends do not wait. A trim that comes meanwhile waits for
  * the note's row, and makes a new note.
  * Index: `removals_pkey`, `blocks_pkey`: a closed range that begins where the last one ended, so that it does not walk over
@@ -20,7 +32,6 @@ const deleteRun = prepareStatement({
 with note as materialized (
   select topic_id, from_offset, to_offset, whole_topic
   from millrace.removals where topic_id = ${value.topicId} and whole_topic <> ${value.isThere}
-  for update skip locked
 ), doomed as materialized (
   select run.first_offset, run.next_offset from note cross join lateral (
     select b.first_offset, b.next_offset from millrace.blocks as b
@@ -65,6 +76,7 @@ export async function deleteTrimmed(
 ): Promise<number> {
   const run = await database.transaction(async (session) => {
     if (isThere && !(await lockUpkeep(session, topicId))) return undefined;
+    if ((await session.run(lockNote, { topicId, isThere })).length === 0) return undefined;
     return (await session.run(deleteRun, { topicId, isThere, count }))[0];
   });
   if (isThere && run !== undefined && run.reached !== null) {
