@@ -1,7 +1,7 @@
 /** Rows of blocks, looked at past the store. */
 
+import type pg from "pg";
 import type { Head } from "../../src/store/index.js";
-import { runOn } from "../support/database.js";
 import type { RaceLog } from "./race-log.js";
 import { splitFrames } from "./topic-writes.js";
 
@@ -9,9 +9,8 @@ import { splitFrames } from "./topic-writes.js";
  * What holds in every snapshot, whoever is at work: blocks follow each other without a hole, none is below `front`, and
  * where one was trimmed there is a note that it is to be deleted.
  */
-export async function findStray(url: string, topicId: number): Promise<void> {
-  const { rows } = await runOn(
-    url,
+export async function findStray(client: pg.Client, topicId: number): Promise<void> {
+  const { rows } = await client.query(
     `select first_offset, next_offset, before, h.front, h.earliest_offset, note.from_offset, note.to_offset
 from (
   select *, lag(next_offset) over (order by first_offset) as before from millrace.blocks where topic_id = ${topicId}
@@ -32,11 +31,10 @@ interface BlockRow {
 }
 
 /** When nobody is at work: there is nothing that was trimmed, and each block is what was acknowledged. */
-export async function auditRows(url: string, log: RaceLog, head: Head): Promise<void> {
+export async function auditRows(client: pg.Client, log: RaceLog, head: Head): Promise<void> {
   const { topicId } = log;
-  await findStray(url, topicId);
-  const { rows } = await runOn(
-    url,
+  await findStray(client, topicId);
+  const { rows } = await client.query(
     `select first_offset::float8 as first, next_offset::float8 as next, end_bytes::float8, last_time::float8, frames
 from millrace.blocks where topic_id = ${topicId} order by first_offset`,
   );

@@ -51,7 +51,7 @@ end $$`,
     trigger("after insert or update or delete", "removals", "statement", 0.2),
     "alter table millrace.removals set schema races",
     // Behind the topic's upkeep, which is skipped where it is locked.
-    `create view millrace.removals as select * from races.removals where races.pause(0.2, ${longMs})`,
+    `create view millrace.removals as select * from races.removals where races.pause(0.25, ${longMs})`,
   ];
   for (const statement of statements) await runOn(url, statement);
 }
