@@ -55,13 +55,12 @@ export async function raceOnBlocks({ random, durationMs, topics, writers }: Bloc
   const { url } = database.connection;
   const counts = emptyCounts();
   const lines: Awaited<ReturnType<typeof openSlowLine>>[] = [];
-  const auditor = new pg.Client({ connectionString: url });
+  const auditor = new pg.Pool({ connectionString: url, max: 2 });
   let closeStores = async () => {};
   try {
     // Migrations run before anything pauses.
     await database.openStore({ connections: 1 });
     await pauseStatements(url);
-    await auditor.connect();
     for (let node = 0; node < 2; node++) lines.push(await openSlowLine(url, fork(random)));
     const stores = await Promise.all(
       lines.map((line) =>
@@ -97,7 +96,7 @@ export async function raceOnBlocks({ random, durationMs, topics, writers }: Bloc
 
 interface Race {
   /** Past every store, and without pauses. */
-  readonly auditor: pg.Client;
+  readonly auditor: pg.Pool;
   readonly stores: readonly [Store, Store];
   readonly counts: RaceCounts;
   readonly writers: number;

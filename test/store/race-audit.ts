@@ -9,8 +9,8 @@ import { splitFrames } from "./topic-writes.js";
  * What holds in every snapshot, whoever is at work: blocks follow each other without a hole, none is below `front`, and
  * where one was trimmed there is a note that it is to be deleted.
  */
-export async function findStray(client: pg.Client, topicId: number): Promise<void> {
-  const { rows } = await client.query(
+export async function findStray(pool: pg.Pool, topicId: number): Promise<void> {
+  const { rows } = await pool.query(
     `select first_offset, next_offset, before, h.front, h.earliest_offset, note.from_offset, note.to_offset
 from (
   select *, lag(next_offset) over (order by first_offset) as before from millrace.blocks where topic_id = ${topicId}
@@ -31,10 +31,10 @@ interface BlockRow {
 }
 
 /** When nobody is at work: there is nothing that was trimmed, and each block is what was acknowledged. */
-export async function auditRows(client: pg.Client, log: RaceLog, head: Head): Promise<void> {
+export async function auditRows(pool: pg.Pool, log: RaceLog, head: Head): Promise<void> {
   const { topicId } = log;
-  await findStray(client, topicId);
-  const { rows } = await client.query(
+  await findStray(pool, topicId);
+  const { rows } = await pool.query(
     `select first_offset::float8 as first, next_offset::float8 as next, end_bytes::float8, last_time::float8, frames
 from millrace.blocks where topic_id = ${topicId} order by first_offset`,
   );
