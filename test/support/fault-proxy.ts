@@ -4,8 +4,8 @@ import { setTimeout as delay } from "node:timers/promises";
 
 /** What a proxy does to the bytes that pass. Absent: nothing. */
 export interface Weather {
-  /** Each read is passed on so much later, in milliseconds. */
-  readonly delayMs?: number;
+  /** Each read is passed on so much later, in milliseconds. A function is asked anew for each. */
+  readonly delayMs?: number | (() => number);
   /** So many bytes a second go in either direction, and connection. */
   readonly bytesPerSecond?: number;
   /** Answers are dropped, or what goes in either direction. */
@@ -74,7 +74,7 @@ export async function openFaultProxy(
         if (drops === "all" || (drops === "answers" && direction === "answers") || line.isHalfOpen) continue;
         if (direction === "requests" && resetsAnswerTo?.test(chunk.toString("latin1")) === true) line.isDoomed = true;
         if (direction === "answers" && line.isDoomed) return void line.client.resetAndDestroy();
-        const waitMs = delayMs + (1000 * chunk.length) / bytesPerSecond;
+        const waitMs = (typeof delayMs === "number" ? delayMs : delayMs()) + (1000 * chunk.length) / bytesPerSecond;
         if (waitMs > 0) await delay(waitMs);
         if (direction === "answers" && chunk.length >= answersLeft) {
           line.client.write(chunk.subarray(0, answersLeft), () => line.client.resetAndDestroy());

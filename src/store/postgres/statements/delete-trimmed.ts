@@ -1,17 +1,35 @@
 import { sql } from "kysely";
-import type { Database } from "../database/database.js";
+import type { Database, Session } from "../database/database.js";
 import type { LogShape } from "../log-shape.js";
 import { prepareStatement } from "../statement.js";
 import { foldProducers } from "./fold-producers.js";
 import { lockUpkeep } from "./lock-upkeep.js";
 import { raiseMergedTo } from "./merge-blocks.js";
 
+interface DeletedRun {
+  readonly deleted: number;
+  /** Where the last one ended; null: there was none. */
+  readonly reached: number | null;
+}
+
+/**
+ * Locks the note of what is to be deleted. In a statement of its own: a trim that comes between a statement's snapshot and
+ * its lock moves the note further, to blocks that this snapshot may not have. Whoever deletes by that snapshot drops the
+ * note, and they stay. Index: `removals_pkey`.
+ */
+const lockNote = prepareStatement({
+  values: { topicId: "bigint", isThere: "boolean" },
+  build: (value) => sql<object>`
+select 1 from millrace.removals where topic_id = ${value.topicId} and whole_topic <> ${value.isThere}
+for update skip locked`,
+});
+
 /**
  * Deletes one run of blocks out of reach, ascending, and moves the note of them on; the note of a trim goes with its last
  * run. A block that has a record which is kept stays as a whole; and one whose producers are not in their rows yet.
  *
- * Locks: the topic's upkeep, by the statement before, so that no merge makes a block of these meanwhile which this
- * snapshot does not have (blocks.md, rule 7); the note's row (skipped when another node works on it: nothing is done); then
+ * Locks, each by a statement before: the topic's upkeep, so that no merge makes a block of these meanwhile which this
+ * snapshot does not have (blocks.md, rule 7); the note's row (skipped when another node works on it: nothing is done). Then
  * blocks that no reader wants. The head's row is not touched: appends do not wait. A trim that comes meanwhile waits for
  * the note's row, and makes a new note.
  * Index: `removals_pkey`, `blocks_pkey`: a closed range that begins where the last one ended, so that it does not walk over
@@ -19,12 +37,11 @@ import { raiseMergedTo } from "./merge-blocks.js";
  */
 const deleteRun = prepareStatement({
   values: { topicId: "bigint", isThere: "boolean", count: "bigint" },
-  build: (value) => sql<{ deleted: number; reached: number | null }>`
+  build: (value) => sql<DeletedRun>`
 with note as materialized (
   select r.topic_id, r.from_offset, r.to_offset, r.whole_topic, least(r.to_offset, h.merged_to) as below
   from millrace.removals as r left join millrace.topic_heads as h on h.topic_id = r.topic_id
   where r.topic_id = ${value.topicId} and r.whole_topic <> ${value.isThere}
-  for update of r skip locked
 ), doomed as materialized (
   select run.first_offset, run.next_offset from note cross join lateral (
     select b.first_offset, b.next_offset from millrace.blocks as b
@@ -89,21 +106,31 @@ export async function deleteTrimmed(
   { producerWindow }: Pick<LogShape, "producerWindow">,
 ): Promise<number> {
   await database.transaction(async (session) => {
+    if (!(await lockUpkeep(session, topicId))) return;
     const [run] = await session.run(selectUnfolded, { topicId, count });
-    if (run === undefined || run.below === null || !(await lockUpkeep(session, topicId))) return;
+    if (run === undefined || run.below === null) return;
     await foldProducers(session, topicId, run.below, producerWindow);
     await session.run(raiseMergedTo, { topicId, mergedTo: run.below });
   });
-  const run = await database.transaction(async (session) => {
-    if (!(await lockUpkeep(session, topicId))) return undefined;
-    return (await session.run(deleteRun, { topicId, isThere: true, count }))[0];
-  });
+  const run = await database.transaction(async (session) =>
+    (await lockUpkeep(session, topicId)) ? runDeletion(session, topicId, count, true) : undefined,
+  );
   if (run !== undefined && run.reached !== null) await database.run(raiseFront, { topicId, front: run.reached });
   return run?.deleted ?? 0;
 }
 
 /** The same, of a topic that is gone. */
 export async function deleteLeft(database: Database, topicId: number, count: number): Promise<number> {
-  const [run] = await database.run(deleteRun, { topicId, isThere: false, count });
+  const run = await database.transaction((session) => runDeletion(session, topicId, count, false));
   return run?.deleted ?? 0;
+}
+
+async function runDeletion(
+  session: Session,
+  topicId: number,
+  count: number,
+  isThere: boolean,
+): Promise<DeletedRun | undefined> {
+  if ((await session.run(lockNote, { topicId, isThere })).length === 0) return undefined;
+  return (await session.run(deleteRun, { topicId, isThere, count }))[0];
 }
