@@ -12,9 +12,11 @@ import type { RowResult } from "./harness/result.js";
 import { Stops } from "./harness/stops.js";
 import { startSubject, type SubjectProcess } from "./harness/subject.js";
 import { consume } from "./rows/consume.js";
+import { disk } from "./rows/disk.js";
 import { fanOut } from "./rows/fan-out.js";
 import { features } from "./rows/features.js";
 import { filters } from "./rows/filters.js";
+import { heldSnapshot } from "./rows/held-snapshot.js";
 import { latency } from "./rows/latency.js";
 import { memory } from "./rows/memory.js";
 import { publish } from "./rows/publish.js";
@@ -34,6 +36,8 @@ const rows: Record<RowName, (bench: Bench) => Promise<RowResult | RowResult[]>> 
   "fan-out": fanOut,
   memory,
   latency,
+  "held-snapshot": heldSnapshot,
+  disk,
   streams,
 };
 

@@ -12,6 +12,8 @@ export const rowNames = [
   "fan-out",
   "memory",
   "latency",
+  "held-snapshot",
+  "disk",
   "streams",
 ] as const;
 
@@ -31,6 +33,8 @@ export interface Settings {
   readonly batchRecords: number;
   /** Records of one round of consuming with acknowledgements; a fiftieth of them where the window is 1. */
   readonly consumeRecords: number;
+  /** Commits beside a held snapshot, and as many without. */
+  readonly heldCommits: number;
   readonly followers: number;
   /** Records of one round of the fan-out. */
   readonly fanOutRecords: number;
@@ -58,6 +62,7 @@ export function readSettings(environment: NodeJS.ProcessEnv, args: readonly stri
     publishRecords: count("PUBLISH_RECORDS", 100_000),
     batchRecords: count("BATCH_RECORDS", 500),
     consumeRecords: count("CONSUME_RECORDS", 200_000),
+    heldCommits: count("HELD_COMMITS", 100_000),
     followers: count("FOLLOWERS", 1000),
     fanOutRecords: count("FAN_OUT_RECORDS", 10_000),
     stalledStreams: count("STALLED_STREAMS", 1000),

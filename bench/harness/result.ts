@@ -10,7 +10,7 @@ export interface Line {
   readonly note?: string;
 }
 
-export type Unit = "records/s" | "features/s" | "deliveries/s" | "items/s" | "KiB/stream" | "ms";
+export type Unit = "records/s" | "features/s" | "deliveries/s" | "items/s" | "KiB/stream" | "B/record" | "ms";
 
 /** A target of the design, and what came of it. */
 export interface Goal {

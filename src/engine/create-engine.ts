@@ -18,6 +18,7 @@ import type { Engine } from "./engine.js";
 import { explainFilter } from "./explain-filter.js";
 import { followTopic } from "./follow.js";
 import { pollHeads } from "./head-poll.js";
+import { createHeldSnapshots } from "./held-snapshots.js";
 import { createHousekeeping } from "./housekeeping.js";
 import { listState } from "./list-state.js";
 import { createPageBudget } from "./page-allowance.js";
@@ -69,7 +70,14 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
   const background = trackTasks((error) => logger.error({ err: error }, "background work failed"));
   const cache = createTopicCache({ lanes, limits, autoCreate: parts.autoCreate, open, track: background.track });
   const pages = createPageReader(lanes, limits, metrics);
-  const housekeeping = createHousekeeping({ lanes, limits, stampClock, clock, logger });
+  const housekeeping = createHousekeeping({
+    lanes,
+    limits,
+    stampClock,
+    heldSnapshots: createHeldSnapshots({ lanes, metrics, logger }),
+    clock,
+    logger,
+  });
   const retention = createRetention({ lanes, cache, limits, stampClock, clock, logger, track: background.track });
   const merging = createMerging({ lanes, clock, logger });
   const stateBuilder = createStateBuilder({ kind: store.kind, lanes, limits, clock, logger });

@@ -7,6 +7,7 @@ import type { Limits } from "../core/index.js";
 import { Watch } from "../streams/index.js";
 import type { Clock, Logger } from "../telemetry/index.js";
 import type { DatabaseLanes } from "./database-lanes.js";
+import type { HeldSnapshots } from "./held-snapshots.js";
 import type { StampClock } from "./stamp-clock.js";
 
 const roundMs = 30_000;
@@ -20,6 +21,7 @@ export interface HousekeepingParts {
   readonly lanes: DatabaseLanes;
   readonly limits: Limits;
   readonly stampClock: StampClock;
+  readonly heldSnapshots: HeldSnapshots;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -51,6 +53,7 @@ export function createHousekeeping(parts: HousekeepingParts): Housekeeping {
       signal,
     );
     await purgeTombstones(signal);
+    await parts.heldSnapshots.look(signal);
     const vacuumed = await lanes.run("history", (store) => store.vacuum(), signal);
     if (vacuumed.length > 0) parts.logger.debug({ tables: vacuumed }, "vacuumed");
   }

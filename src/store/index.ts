@@ -9,6 +9,7 @@ export type {
   FindChanges,
   ExplainedRead,
   Head,
+  HeldSnapshot,
   LockedView,
   NewTopic,
   OldTombstones,

@@ -385,6 +385,16 @@ export interface OldTombstones {
   readonly untilMicros: number;
 }
 
+/** A snapshot that somebody holds in the database. */
+export interface HeldSnapshot {
+  /** Of the backend; null: of a transaction that was prepared. */
+  readonly pid: number | null;
+  /** What the session calls itself. */
+  readonly name: string;
+  readonly role: string | null;
+  readonly seconds: number;
+}
+
 /** A page of names: `after` is exclusive. */
 export interface TopicListRequest {
   readonly prefix: string;
@@ -490,6 +500,8 @@ export interface TopicStore {
   purgeTombstones(old: OldTombstones, count: number): Promise<number>;
   /** Forgets up to `count` producers that are idle for longer than `idleMs`, or beyond `perTopic` in their topic. */
   deleteIdleProducers(idleMs: number, perTopic: number, count: number): Promise<number>;
+  /** Whoever holds the database's oldest snapshot but for this statement; undefined: nobody whom it may see. */
+  findOldestSnapshot(): Promise<HeldSnapshot | undefined>;
   /** Vacuums and analyses hot tables with many dead rows. Returns the names of those it did. */
   vacuum(): Promise<readonly string[]>;
   /** Vacuums the blocks of which so many were deleted since the last time, if that is much for the table. False: not yet. */

@@ -21,6 +21,7 @@ import { deleteTopic } from "./statements/delete-topic.js";
 import { deleteTrimmed } from "./statements/delete-trimmed.js";
 import { explainRead } from "./statements/explain-read.js";
 import { findExpiring } from "./statements/find-expiring.js";
+import { findOldestSnapshot } from "./statements/find-oldest-snapshot.js";
 import { findOverdue } from "./statements/find-overdue.js";
 import { findTopic } from "./statements/find-topic.js";
 import { findTrimmed } from "./statements/find-trimmed.js";
@@ -187,6 +188,7 @@ function storeOn(database: Database, shape: LogShape): Store {
     findOldTombstones: (beforeMicros, count) => findOldTombstones(database, beforeMicros, count),
     purgeTombstones: (old, count) => purgeTombstones(database, old, count),
     deleteIdleProducers: (idleMs, perTopic, count) => deleteIdleProducers(database, idleMs, perTopic, count),
+    findOldestSnapshot: () => findOldestSnapshot(database),
     vacuum: () => vacuumTables(database),
     vacuumBlocks: (deleted) => vacuumBlocks(database, deleted),
     now: () => readClock(database),
