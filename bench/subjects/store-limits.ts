@@ -37,8 +37,6 @@ export async function open(config: StoreLimitsConfig): Promise<Subject<StoreWork
       labels: new Map(),
       limits: { recordBytes: 0, batchRecords: 0, batchBytes: 0 },
       keyed: false,
-      autoCreated: false,
-      autoCreatedMost: 0,
       retention: noRetention,
     });
     if (typeof created === "string") throw new Error(`Cannot create ${config.topic}: ${created}`);

@@ -19,6 +19,7 @@ import { asUnavailable, type DatabaseLanes } from "./database-lanes.js";
 import type { Appended } from "./engine.js";
 import type { TopicBudget } from "./publish-budget.js";
 import { rereadHead } from "./reread-head.js";
+import type { SharedCommits } from "./shared-commits.js";
 import type { StampClock } from "./stamp-clock.js";
 import type { Topic } from "./topic.js";
 
@@ -29,6 +30,9 @@ const whenUnknown = "An idempotent producer may simply repeat the batch";
 export interface AppenderParts {
   readonly topic: Topic;
   readonly lanes: DatabaseLanes;
+  readonly commits: SharedCommits;
+  /** The topic's head as it was found. */
+  readonly head: Head;
   readonly stampClock: StampClock;
   readonly clock: Clock;
   readonly metrics: Metrics;
@@ -83,10 +87,15 @@ export function createAppender(parts: AppenderParts): Appender {
   });
   const failedSessions = new WeakSet<object>();
   const queued = new Set<Entry>();
-  let view: { head: Head; producers: Map<string, ProducerState | undefined> } | undefined;
+  let view: { head: Head; producers: Map<string, ProducerState | undefined> } | undefined = {
+    head: parts.head,
+    producers: new Map(),
+  };
   /** Set while the topic holds far more than its retention keeps: when it was trimmed. */
   let room: Promise<void> | undefined;
   let isClosed = false;
+  /** This node wrote the topic last, as far as it knows. */
+  let isOwn = true;
   const finished = run();
 
   async function run(): Promise<void> {
@@ -127,8 +136,9 @@ export function createAppender(parts: AppenderParts): Appender {
   async function write(entries: readonly Entry[], plan: CommitPlan): Promise<void> {
     const before = currentView().head;
     const { write: appendWrite, frames } = prepareAppend(topic, before, plan, parts.stampClock);
-    const outcome = await lanes.attempt("append", (store) => store.append(appendWrite));
-    if (outcome === "appended") return applied(entries, plan, appendWrite, before, frames);
+    const outcome = await parts.commits.append(appendWrite, isOwn);
+    isOwn = outcome === "appended";
+    if (isOwn) return applied(entries, plan, appendWrite, before, frames);
     metrics.appendsRestamped.inc();
     await writeLocked(entries);
   }

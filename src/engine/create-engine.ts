@@ -30,6 +30,7 @@ import { readTopic } from "./read.js";
 import { listQueues } from "./queues.js";
 import { createMerging } from "./merging.js";
 import { createRetention } from "./retention.js";
+import { createSharedCommits } from "./shared-commits.js";
 import { createStampClock } from "./stamp-clock.js";
 import { createStateBuilder } from "./state-builder.js";
 import { getState } from "./state.js";
@@ -53,6 +54,9 @@ export interface EngineParts {
   readonly newSession?: () => number;
 }
 
+/** So many of the connections commit for a topic each before commits are shared. */
+const commitsPart = 0.3;
+
 export async function createEngine(parts: EngineParts): Promise<Engine> {
   const { store, limits, clock, metrics, random = Math.random } = parts;
   const logger = quietWhileAway(parts.logger);
@@ -66,6 +70,7 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
       "this machine's clock and the database's do not agree; records are stamped by the database's",
     ),
   );
+  const commits = createSharedCommits(lanes, Math.max(1, Math.floor(store.connections * commitsPart)));
   const ending = new AbortController();
   const background = trackTasks((error) => logger.error({ err: error }, "background work failed"));
   const cache = createTopicCache({ lanes, limits, autoCreate: parts.autoCreate, open, track: background.track });
@@ -92,6 +97,7 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
   metrics.gauge("tail_bytes", "Memory held by tails", () => tails.bytes);
   metrics.gauge("page_budget_bytes", "Memory that streams hold above the smallest page each", () => pageBudget.bytes);
   metrics.gauge("publish_queue_bytes", "Batches that wait for their commit", () => publishBudget.bytes);
+  metrics.gauge("shared_commit_waiting", "Small commits that wait to be made together", () => commits.waiting);
   metrics.gauge("topics", "Topics in memory", () => cache.size);
 
   function onAppended(topic: Topic): Promise<void> | undefined {
@@ -107,7 +113,9 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
     const budget = publishBudget.forTopic();
     const appender = createAppender({
       topic,
+      head: stored.head,
       lanes,
+      commits,
       stampClock,
       clock,
       metrics,

@@ -4,14 +4,19 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { effectiveRetention, type Limits, MillraceError, noRetention, topicNotFound } from "../core/index.js";
-import type { StoredTopic } from "../store/index.js";
+import { effectiveRetention, type Limits, MillraceError, topicNotFound } from "../core/index.js";
+import type { AutoCreatedTopic, StoredTopic } from "../store/index.js";
 import { abortable } from "../streams/index.js";
 import type { Appender } from "./appender.js";
 import { createdByPeer, hostOf } from "./created-by-peer.js";
 import type { DatabaseLanes } from "./database-lanes.js";
+import { gather } from "./gather.js";
 import type { TopicBudget } from "./publish-budget.js";
 import { defaultRetention, effectiveLimits, type Topic } from "./topic.js";
+
+/** Lookups that are under way before names share one, and how many names do. */
+const callsUnderWay = 2;
+const topicsAtOnce = 256;
 
 /** A topic with what works on it. */
 export interface OpenTopic {
@@ -97,6 +102,24 @@ export function createTopicCache(parts: TopicCacheParts): TopicCache {
       },
     };
   }
+
+  const finding = gather<string, StoredTopic | undefined>({
+    calls: callsUnderWay,
+    fitting: (names) => Math.min(names.length, topicsAtOnce),
+    async call(names) {
+      const found = await lanes.run("live", (store) => store.findTopics(names));
+      return names.map((name) => found.get(name));
+    },
+  });
+  const creating = gather<AutoCreatedTopic, StoredTopic | undefined>({
+    // They count what is there, so they go one after the other in any case.
+    calls: 1,
+    fitting: (topics) => Math.min(topics.length, topicsAtOnce),
+    async call(topics) {
+      const there = await lanes.run("append", (store) => store.createTopics(topics, limits.autoCreatedTopics));
+      return topics.map(({ name }) => there.get(name));
+    },
+  });
 
   function evictIdle(): void {
     for (const entry of idle) {
@@ -187,35 +210,23 @@ export function createTopicCache(parts: TopicCacheParts): TopicCache {
   }
 
   async function findOrCreate(name: string, peer: string | undefined): Promise<StoredTopic> {
-    const found = await lanes.run("live", (store) => store.findTopic(name));
+    const found = await finding.ask(name);
     if (found !== undefined) return found;
     if (!parts.autoCreate) throw topicNotFound(name);
     // Counted before: many may be under way.
     if (peer !== undefined && !created.take(peer)) {
       throw tooManyCreated(name, limits.autoCreatedTopicsPeer, "by clients of this address", "_PEER");
     }
-    let creation: StoredTopic | "exists" | "too-many" | undefined;
+    const epoch = randomEpoch();
+    let topic: StoredTopic | undefined;
     try {
-      creation = await lanes.run("append", (store) =>
-        store.createTopic({
-          name,
-          epoch: randomEpoch(),
-          labels: new Map(),
-          limits: { recordBytes: 0, batchRecords: 0, batchBytes: 0 },
-          retention: noRetention,
-          keyed: false,
-          autoCreated: true,
-          autoCreatedMost: limits.autoCreatedTopics,
-        }),
-      );
+      topic = await creating.ask({ name, epoch });
     } finally {
-      if (peer !== undefined && typeof creation !== "object") created.giveBack(peer);
+      // Another may have been faster.
+      if (peer !== undefined && topic?.head.epoch !== epoch) created.giveBack(peer);
     }
-    if (creation === "too-many") throw tooManyCreated(name, limits.autoCreatedTopics, "that way", "");
-    if (creation !== "exists") return creation;
-    const winner = await lanes.run("live", (store) => store.findTopic(name));
-    if (winner === undefined) throw topicNotFound(name);
-    return winner;
+    if (topic === undefined) throw tooManyCreated(name, limits.autoCreatedTopics, "that way", "");
+    return topic;
   }
 
   return {

@@ -62,10 +62,8 @@ export function createTopics(parts: TopicControlParts): Topics {
   return {
     async create(topic) {
       checkTopicName(topic.name);
-      const created = await lanes.run("append", (store) =>
-        store.createTopic({ ...topic, epoch: randomEpoch(), autoCreated: false, autoCreatedMost: 0 }),
-      );
-      if (created === "exists" || created === "too-many") throw topicExists(topic.name);
+      const created = await lanes.run("append", (store) => store.createTopic({ ...topic, epoch: randomEpoch() }));
+      if (created === "exists") throw topicExists(topic.name);
       return { ...created, firstTimeMicros: undefined };
     },
     get: async (name) => describe(await find(name)),

@@ -3,6 +3,7 @@ export { needlesMax, StoreUnavailableError } from "./topic-store.js";
 export type {
   AppendOutcome,
   AppendWrite,
+  AutoCreatedTopic,
   BuildChange,
   BuildOutcome,
   BuildStep,

@@ -71,11 +71,10 @@ export interface NewTopic {
   readonly limits: StoredLimits;
   readonly retention: Retention;
   readonly keyed: boolean;
-  /** Created by publishing: counted against `autoCreatedMost`. */
-  readonly autoCreated: boolean;
-  /** With `autoCreated`: refuse when so many topics were created that way. */
-  readonly autoCreatedMost: number;
 }
+
+/** A topic that publishing creates. */
+export type AutoCreatedTopic = Pick<NewTopic, "name" | "epoch">;
 
 export interface TopicChange {
   readonly labels?: ReadonlyMap<string, string>;
@@ -408,9 +407,16 @@ export interface TopicStore {
   /** How many statements can run at once: the pool's size. */
   readonly connections: number;
 
-  /** Creates a topic with an empty head, or says why not. */
-  createTopic(topic: NewTopic): Promise<StoredTopic | "exists" | "too-many">;
+  /** Creates a topic with an empty head. */
+  createTopic(topic: NewTopic): Promise<StoredTopic | "exists">;
+  /**
+   * Creates topics of which nothing is said, by publishing: as many as there is room for where `most` may be created so.
+   * Gives those that are there now by their names, also those that were there before; the rest found no room.
+   */
+  createTopics(topics: readonly AutoCreatedTopic[], most: number): Promise<ReadonlyMap<string, StoredTopic>>;
   findTopic(name: string): Promise<StoredTopic | undefined>;
+  /** By name; those that are not there are missing. */
+  findTopics(names: readonly string[]): Promise<ReadonlyMap<string, StoredTopic>>;
   listTopics(request: TopicListRequest): Promise<readonly StoredTopic[]>;
   /** Undefined: there is no such topic (any more). */
   updateTopic(topicId: number, change: TopicChange): Promise<StoredTopic | undefined>;
@@ -424,6 +430,11 @@ export interface TopicStore {
 
   /** Compare and append: one statement. The path of every commit while this node is the only writer. */
   append(write: AppendWrite): Promise<AppendOutcome>;
+  /**
+   * Compare and append to several topics in one statement and one commit: each topic once, and none whose write `expires`.
+   * Gives the topics that were appended to. The others were not as expected, or somebody has them locked: append them alone.
+   */
+  appendTogether(writes: readonly AppendWrite[]): Promise<ReadonlySet<number>>;
   /**
    * Append under the head's lock: reads head and producers, lets `decide` choose (synchronously), and writes in a later
    * statement of the same transaction. `decide` may return undefined to write nothing. Undefined: the topic is gone.

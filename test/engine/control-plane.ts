@@ -18,6 +18,7 @@ import { followTopic } from "../../src/engine/follow.js";
 import { createPageBudget } from "../../src/engine/page-allowance.js";
 import { createPageReader } from "../../src/engine/page-reader.js";
 import { createPublishBudget } from "../../src/engine/publish-budget.js";
+import { createSharedCommits } from "../../src/engine/shared-commits.js";
 import { createTailBudget } from "../../src/engine/tail.js";
 import { Topic } from "../../src/engine/topic.js";
 import { createTopicCache, type TopicCache } from "../../src/engine/topic-cache.js";
@@ -86,6 +87,7 @@ export function openControlPlane(store: Store): ControlPlane {
   const tails = createTailBudget(limits);
   const publishBudget = createPublishBudget(limits);
   const pageBudget = createPageBudget(limits);
+  const commits = createSharedCommits(lanes, 1);
   const onAppended = () => undefined;
   const tasks: Promise<unknown>[] = [];
   const cache = createTopicCache({
@@ -98,7 +100,9 @@ export function openControlPlane(store: Store): ControlPlane {
       const budget = publishBudget.forTopic();
       const appender = createAppender({
         topic,
+        head: stored.head,
         lanes,
+        commits,
         stampClock: { ...stampClock, anchor: () => undefined },
         clock,
         metrics,

@@ -56,8 +56,6 @@ describe("a topic that is looked up while it is deleted and created again", () =
       limits: { recordBytes: 0, batchRecords: 0, batchBytes: 0 },
       retention: noRetention,
       keyed: false,
-      autoCreated: false,
-      autoCreatedMost: 0,
     });
   }
 

@@ -80,33 +80,47 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
 
     test("createTopic(), called at once with one name, creates it once", async () => {
       const outcomes = await Promise.all(
-        Array.from({ length: 8 }, (_, index) =>
-          store.createTopic(
-            newTopic("raced", { epoch: index + 1, autoCreated: index % 2 === 0, autoCreatedMost: 100 }),
-          ),
-        ),
+        Array.from({ length: 8 }, (_, index) => store.createTopic(newTopic("raced", { epoch: index + 1 }))),
       );
       expect(outcomes.filter((outcome) => outcome === "exists")).toHaveLength(7);
     });
 
-    test("createTopic(), counts automatic topics exactly, and others not at all", async () => {
-      const already = (await store.listTopics({ prefix: "raced", after: "", count: 1 })).length;
-      const most = 4 + already;
+    test("findTopics(), gives those that are there", async () => {
+      await createdTopic(store, "found/1");
+      await createdTopic(store, "found/2");
+      const found = await store.findTopics(["found/2", "found/none", "found/1"]);
+      expect([...found.keys()].sort()).toEqual(["found/1", "found/2"]);
+      expect(found.get("found/2")).toEqual(await store.findTopic("found/2"));
+    });
+
+    test("createTopics(), counts automatic topics exactly, and others not at all; those that are there need no room", async () => {
+      await createdTopic(store, "auto/by-hand");
+      const names = (from: number, to: number) =>
+        Array.from({ length: to - from }, (_, index) => `auto/${from + index}`);
+      const calls = [names(0, 3), names(1, 6), ["auto/by-hand", ...names(6, 9)], ["auto/9", "auto/9"]];
       const outcomes = await Promise.all(
-        Array.from({ length: 12 }, (_, index) =>
-          store.createTopic(newTopic(`auto/${index}`, { autoCreated: true, autoCreatedMost: most })),
+        calls.map((each, index) =>
+          store.createTopics(
+            each.map((name) => ({ name, epoch: index + 1 })),
+            5,
+          ),
         ),
       );
-      // The raced topic may have been won by a call that was not automatic.
-      const made = outcomes.filter((outcome) => typeof outcome !== "string").length;
-      expect([4, 4 + already]).toContain(made);
-      expect(outcomes.filter((outcome) => outcome === "too-many")).toHaveLength(12 - made);
-      await createdTopic(store, "by-hand");
-      const first = outcomes.findIndex((outcome) => typeof outcome !== "string");
-      expect(
-        await store.createTopic(newTopic(`auto/${first}`, { autoCreated: true, autoCreatedMost: most })),
-        "exists comes before too-many",
-      ).toBe("exists");
+      const there = new Map(outcomes.flatMap((outcome) => [...outcome]));
+      there.delete("auto/by-hand");
+      expect(there.size).toBe(5);
+      expect(outcomes[2]?.has("auto/by-hand")).toBe(true);
+      for (const [name, topic] of there) expect(await store.findTopic(name)).toEqual(topic);
+      const [first = ""] = there.keys();
+      const again = await store.createTopics(
+        [
+          { name: first, epoch: 99 },
+          { name: "auto/late", epoch: 99 },
+        ],
+        5,
+      );
+      expect([...again.keys()]).toEqual([first]);
+      expect(again.get(first)?.head.epoch).not.toBe(99);
     });
 
     test("listTopics(), pages by name, bytewise, and takes _ and . as they are", async () => {

@@ -13,8 +13,6 @@ export function newTopic(name: string, change: Partial<NewTopic> = {}): NewTopic
     limits: noLimits,
     retention: noRetention,
     keyed: false,
-    autoCreated: false,
-    autoCreatedMost: 0,
     ...change,
   };
 }

@@ -11,10 +11,11 @@ import type { LogShape } from "./log-shape.js";
 import { migrate, type MigrationProgress } from "./migrations/migrate.js";
 import { appendLocked } from "./statements/append-locked.js";
 import { appendWrite } from "./statements/append-blocks.js";
+import { appendTogether } from "./statements/append-together.js";
 import { buildState, findBuilds } from "./statements/build-state.js";
 import { applyRetention } from "./statements/apply-retention.js";
 import { closeTopic } from "./statements/close-topic.js";
-import { createTopic } from "./statements/create-topic.js";
+import { createTopic, createTopics } from "./statements/create-topic.js";
 import { deleteIdleProducers } from "./statements/delete-idle-producers.js";
 import { deleteOrphans } from "./statements/delete-orphans.js";
 import { deleteTopic } from "./statements/delete-topic.js";
@@ -23,7 +24,7 @@ import { explainRead } from "./statements/explain-read.js";
 import { findExpiring } from "./statements/find-expiring.js";
 import { findOldestSnapshot } from "./statements/find-oldest-snapshot.js";
 import { findOverdue } from "./statements/find-overdue.js";
-import { findTopic } from "./statements/find-topic.js";
+import { findTopic, findTopics } from "./statements/find-topic.js";
 import { findTrimmed } from "./statements/find-trimmed.js";
 import { listTopics } from "./statements/list-topics.js";
 import { findUnmerged, mergeBlocks } from "./statements/merge-blocks.js";
@@ -154,6 +155,8 @@ function storeOn(database: Database, shape: LogShape): Store {
     connections: database.connections,
     ...subscriptionStoreOn(database, shape),
     createTopic: (topic) => createTopic(database, topic),
+    createTopics: (topics, most) => createTopics(database, topics, most),
+    findTopics: (names) => findTopics(database, names),
     findTopic: (name) => findTopic(database, name),
     listTopics: (request) => listTopics(database, request),
     updateTopic: (topicId, change) => updateTopic(database, topicId, change),
@@ -162,6 +165,7 @@ function storeOn(database: Database, shape: LogShape): Store {
     deleteTopic: (topicId) => deleteTopic(database, topicId),
     renewEpoch: (topicId, epoch, newEpoch) => renewEpoch(database, topicId, epoch, newEpoch),
     append: (write) => appendWrite(database, write, shape),
+    appendTogether: (writes) => appendTogether(database, writes, shape),
     appendLocked: (topicId, producerIds, decide) => appendLocked(database, topicId, producerIds, decide, shape),
     readView: (topicId, producerIds) => runReadView(database, topicId, producerIds),
     readPage: (request) => readPage(database, request),

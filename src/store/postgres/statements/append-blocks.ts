@@ -134,7 +134,7 @@ export async function appendWrite(
     frames: Buffer.from(frames.buffer, frames.byteOffset, frames.byteLength),
     ...encodeCuts(blocks),
     producers: write.producers.length === 0 ? null : encodeSteps(write.producers, expected.nextOffset),
-    state: write.state.length === 0 ? "[]" : encodeState(write),
+    state: write.state.length === 0 ? "[]" : JSON.stringify(encodeState(write)),
   });
   return row?.appended ? "appended" : "moved";
 }
@@ -149,21 +149,19 @@ function encodeCuts(cuts: readonly BlockCut[]) {
   };
 }
 
-/** A state's changes as JSON; the frame of each, and the place beside its cell. */
-function encodeState({ state, frameEnds }: AppendWrite): string {
-  return JSON.stringify(
-    state.map(({ key, index, isTombstone, place, expiryMicros }: StateChange) => {
-      const start = index === 0 ? 0 : (frameEnds[index - 1] as number);
-      return {
-        key,
-        index,
-        start,
-        length: (frameEnds[index] as number) - start,
-        isTombstone,
-        // A tombstone stays until all of its age go: `tombstones_from` speaks for it.
-        ...(expiryMicros !== undefined && !isTombstone && { expiryMicros }),
-        ...(place !== undefined && { ...place, cell: cellOf(place) }),
-      };
-    }),
-  );
+/** A state's changes as JSON has them: where the frame of each stands, behind `at` bytes, and the place beside its cell. */
+export function encodeState({ state, frameEnds }: AppendWrite, at = 0): readonly object[] {
+  return state.map(({ key, index, isTombstone, place, expiryMicros }: StateChange) => {
+    const start = index === 0 ? 0 : (frameEnds[index - 1] as number);
+    return {
+      key,
+      index,
+      start: at + start,
+      length: (frameEnds[index] as number) - start,
+      isTombstone,
+      // A tombstone stays until all of its age go: `tombstones_from` speaks for it.
+      ...(expiryMicros !== undefined && !isTombstone && { expiryMicros }),
+      ...(place !== undefined && { ...place, cell: cellOf(place) }),
+    };
+  });
 }

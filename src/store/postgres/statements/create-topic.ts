@@ -1,9 +1,9 @@
 import { sql } from "kysely";
 import { MillraceError } from "../../../core/index.js";
-import type { NewTopic, StoredTopic } from "../../topic-store.js";
+import type { AutoCreatedTopic, NewTopic, StoredTopic } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
-import { findTopic } from "./find-topic.js";
+import { findTopic, findTopics } from "./find-topic.js";
 import { encodeLabels } from "./stored-topic.js";
 
 /**
@@ -36,7 +36,6 @@ const insertTopic = prepareStatement({
     retentionAgeMs: "bigint",
     retentionRecords: "bigint",
     retentionBytes: "bigint",
-    autoCreated: "boolean",
     keyed: "boolean",
   },
   build: (value) => sql<{ topicId: number }>`
@@ -44,7 +43,7 @@ with topic as (
   insert into millrace.topics (name, labels, record_bytes, batch_records, batch_bytes,
     retention_age_ms, retention_records, retention_bytes, auto_created)
   values (${value.name}, ${value.labels}, ${value.recordBytes}, ${value.batchRecords}, ${value.batchBytes},
-    ${value.retentionAgeMs}, ${value.retentionRecords}, ${value.retentionBytes}, ${value.autoCreated})
+    ${value.retentionAgeMs}, ${value.retentionRecords}, ${value.retentionBytes}, false)
   on conflict (name) do nothing
   returning topic_id
 )
@@ -53,17 +52,9 @@ select topic_id, ${value.epoch}, ${value.keyed} from topic
 returning topic_id as "topicId"`,
 });
 
-export async function createTopic(database: Database, topic: NewTopic): Promise<StoredTopic | "exists" | "too-many"> {
+export async function createTopic(database: Database, topic: NewTopic): Promise<StoredTopic | "exists"> {
   return database.transaction(async (session) => {
     if ((await findTopic(session, topic.name)) !== undefined) return "exists";
-    if (topic.autoCreated) {
-      await session.run(lockAutoCreation, {});
-      const [counted] = await session.run(countAutoCreated, {});
-      if (counted === undefined || counted.count >= topic.autoCreatedMost) {
-        // The one that made it full may have made this very topic.
-        return (await findTopic(session, topic.name)) === undefined ? "too-many" : "exists";
-      }
-    }
     const rows = await session.run(insertTopic, {
       name: topic.name,
       epoch: topic.epoch,
@@ -72,7 +63,6 @@ export async function createTopic(database: Database, topic: NewTopic): Promise<
       retentionAgeMs: topic.retention.ageMs,
       retentionRecords: topic.retention.records,
       retentionBytes: topic.retention.bytes,
-      autoCreated: topic.autoCreated,
       keyed: topic.keyed,
     });
     if (rows.length === 0) return "exists";
@@ -80,5 +70,52 @@ export async function createTopic(database: Database, topic: NewTopic): Promise<
     if (created === undefined)
       throw new MillraceError("internal", `Topic "${topic.name}" was created and is not there`);
     return created;
+  });
+}
+
+/**
+ * Topics with nothing said of them, and their empty heads; a name that is there already gives none. In the order of names,
+ * so that two that create the same ones do not wait for each other in a circle.
+ */
+const insertTopics = prepareStatement({
+  values: { names: "text[]", epochs: "bigint[]" },
+  build: (value) => sql<object>`
+with asked as materialized (
+  select * from unnest(${value.names}, ${value.epochs}) as asked (name, epoch)
+), topic as (
+  insert into millrace.topics (name, auto_created)
+  select name, true from asked order by name collate "C"
+  on conflict (name) do nothing
+  returning topic_id, name
+)
+insert into millrace.topic_heads (topic_id, epoch)
+select topic.topic_id, asked.epoch from topic join asked on asked.name = topic.name`,
+});
+
+/**
+ * Creates topics by publishing, as many as there is room for, and gives those that are there now by their names: also those
+ * that were there. The rest found no room.
+ */
+export async function createTopics(
+  database: Database,
+  topics: readonly AutoCreatedTopic[],
+  most: number,
+): Promise<ReadonlyMap<string, StoredTopic>> {
+  const names = topics.map(({ name }) => name);
+  return database.transaction(async (session) => {
+    await session.run(lockAutoCreation, {});
+    const [counted] = await session.run(countAutoCreated, {});
+    const room = Math.max(0, most - (counted?.count ?? 0));
+    // Those that are there need no room.
+    const found = topics.length > room ? await findTopics(session, names) : new Map<string, StoredTopic>();
+    const byName = new Map(topics.map((topic) => [topic.name, topic]));
+    const missing = [...byName.values()].filter(({ name }) => !found.has(name)).slice(0, room);
+    if (missing.length > 0) {
+      await session.run(insertTopics, {
+        names: missing.map(({ name }) => name),
+        epochs: `{${missing.map(({ epoch }) => epoch).join(",")}}`,
+      });
+    }
+    return findTopics(session, names);
   });
 }

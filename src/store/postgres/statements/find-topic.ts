@@ -13,6 +13,15 @@ select ${topicColumns} from ${topicTables}
 where t.name = ${value.name}`,
 });
 
+/** Topics by their names. No locks. Index: as of `selectByName`, for each. */
+const selectByNames = prepareStatement({
+  name: "find_topics",
+  values: { names: "text[]" },
+  build: (value) => sql<TopicRow>`
+select ${topicColumns} from ${topicTables}
+where t.name = any(${value.names})`,
+});
+
 /** A topic by its id, as it is after a change. No locks. Index: `topics_pkey`, `topic_heads_pkey`. */
 const selectById = prepareStatement({
   values: { topicId: "bigint" },
@@ -24,6 +33,15 @@ where t.topic_id = ${value.topicId}`,
 export async function findTopic(session: Pick<Session, "run">, name: string): Promise<StoredTopic | undefined> {
   const [row] = await session.run(selectByName, { name });
   return row && toStoredTopic(row);
+}
+
+/** By name; those that are not there are missing. */
+export async function findTopics(
+  session: Pick<Session, "run">,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, StoredTopic>> {
+  const rows = await session.run(selectByNames, { names });
+  return new Map(rows.map((row) => [row.name, toStoredTopic(row)]));
 }
 
 export async function findTopicById(session: Pick<Session, "run">, topicId: number): Promise<StoredTopic | undefined> {
