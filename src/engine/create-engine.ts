@@ -70,7 +70,7 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
       "this machine's clock and the database's do not agree; records are stamped by the database's",
     ),
   );
-  const commits = createSharedCommits(lanes, Math.max(1, Math.floor(store.connections * commitsPart)));
+  const commits = createSharedCommits(lanes, limits, Math.max(1, Math.floor(store.connections * commitsPart)));
   const ending = new AbortController();
   const background = trackTasks((error) => logger.error({ err: error }, "background work failed"));
   const cache = createTopicCache({ lanes, limits, autoCreate: parts.autoCreate, open, track: background.track });

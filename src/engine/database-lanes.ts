@@ -53,11 +53,7 @@ export function createDatabaseLanes(store: Store, limits: Limits, metrics: Metri
       return await lanes.run(lane, () => statement(store), signal);
     } catch (error) {
       if (error instanceof LaneFullError) {
-        throw new MillraceError(
-          "lane-full",
-          `Too many calls wait for the database: at most ${queue} in the ${lane} lane (MILLRACE_LANE_QUEUE)`,
-          { retryDelayMs, cause: error },
-        );
+        throw laneFull(lane, queue, error);
       }
       throw error;
     }
@@ -75,6 +71,15 @@ export function createDatabaseLanes(store: Store, limits: Limits, metrics: Metri
       }
     },
   };
+}
+
+/** So many calls wait for a lane, or to share a call in it, that no more may. */
+export function laneFull(lane: LaneName, most: number, cause?: unknown): MillraceError {
+  return new MillraceError(
+    "lane-full",
+    `Too many calls wait for the database: at most ${most} in the ${lane} lane (MILLRACE_LANE_QUEUE)`,
+    { retryDelayMs, cause },
+  );
 }
 
 /** A database that is away, as callers are told; everything else as it is. `advice` is for when the outcome is unknown. */

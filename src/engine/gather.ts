@@ -3,6 +3,9 @@ import { type Deferred, deferred } from "../streams/index.js";
 export interface GatherOptions<Item, Result> {
   /** So many calls may be under way. */
   readonly calls: number;
+  /** So many items may wait for a call; one more is refused with what `full` gives. */
+  readonly capacity: number;
+  readonly full: () => Error;
   /** How many of those that wait go into one call, at least one. */
   readonly fitting: (waiting: readonly Item[]) => number;
   /** One call for some items: a result for each, in their order. What it throws, all of them get. */
@@ -19,7 +22,8 @@ export interface Gathered<Item, Result> {
  * Shares calls: as long as few are under way an item has one of its own at once; items that come meanwhile share the next.
  * So nobody waits for company, and the more there is to do, the less each of it costs.
  */
-export function gather<Item, Result>({ calls, fitting, call }: GatherOptions<Item, Result>): Gathered<Item, Result> {
+export function gather<Item, Result>(options: GatherOptions<Item, Result>): Gathered<Item, Result> {
+  const { calls, capacity, full, fitting, call } = options;
   const waiting: { readonly item: Item; readonly done: Deferred<Result> }[] = [];
   let underWay = 0;
 
@@ -49,6 +53,7 @@ export function gather<Item, Result>({ calls, fitting, call }: GatherOptions<Ite
       return waiting.length;
     },
     ask(item) {
+      if (waiting.length >= capacity) return Promise.reject(full());
       const done = deferred<Result>();
       waiting.push({ item, done });
       start();

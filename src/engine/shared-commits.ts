@@ -6,8 +6,9 @@
  * out is appended alone.
  */
 
+import type { Limits } from "../core/index.js";
 import { type AppendOutcome, type AppendWrite, StoreUnavailableError } from "../store/index.js";
-import type { DatabaseLanes } from "./database-lanes.js";
+import { type DatabaseLanes, laneFull } from "./database-lanes.js";
 import { gather } from "./gather.js";
 
 /** Frame bytes of one shared commit, and topics. */
@@ -24,7 +25,11 @@ export interface SharedCommits {
 }
 
 /** `commits`: how many may be under way before writes share one. */
-export function createSharedCommits(lanes: DatabaseLanes, commits: number): SharedCommits {
+export function createSharedCommits(
+  lanes: DatabaseLanes,
+  { laneQueue }: Pick<Limits, "laneQueue">,
+  commits: number,
+): SharedCommits {
   const alone = (write: AppendWrite): Promise<AppendOutcome> => lanes.attempt("append", (store) => store.append(write));
 
   async function commit(writes: readonly AppendWrite[]): Promise<readonly (AppendOutcome | Promise<AppendOutcome>)[]> {
@@ -40,7 +45,13 @@ export function createSharedCommits(lanes: DatabaseLanes, commits: number): Shar
     return writes.map((write) => (appended.has(write.topicId) ? "appended" : alone(write)));
   }
 
-  const gathered = gather<AppendWrite, AppendOutcome>({ calls: commits, fitting: fittingWrites, call: commit });
+  const gathered = gather<AppendWrite, AppendOutcome>({
+    calls: commits,
+    capacity: laneQueue,
+    full: () => laneFull("append", laneQueue),
+    fitting: fittingWrites,
+    call: commit,
+  });
   return {
     get waiting() {
       return gathered.waiting;

@@ -9,7 +9,7 @@ import type { AutoCreatedTopic, StoredTopic } from "../store/index.js";
 import { abortable } from "../streams/index.js";
 import type { Appender } from "./appender.js";
 import { createdByPeer, hostOf } from "./created-by-peer.js";
-import type { DatabaseLanes } from "./database-lanes.js";
+import { type DatabaseLanes, laneFull } from "./database-lanes.js";
 import { gather } from "./gather.js";
 import type { TopicBudget } from "./publish-budget.js";
 import { defaultRetention, effectiveLimits, type Topic } from "./topic.js";
@@ -105,6 +105,8 @@ export function createTopicCache(parts: TopicCacheParts): TopicCache {
 
   const finding = gather<string, StoredTopic | undefined>({
     calls: callsUnderWay,
+    capacity: limits.laneQueue,
+    full: () => laneFull("live", limits.laneQueue),
     fitting: (names) => Math.min(names.length, topicsAtOnce),
     async call(names) {
       const found = await lanes.run("live", (store) => store.findTopics(names));
@@ -114,6 +116,8 @@ export function createTopicCache(parts: TopicCacheParts): TopicCache {
   const creating = gather<AutoCreatedTopic, StoredTopic | undefined>({
     // They count what is there, so they go one after the other in any case.
     calls: 1,
+    capacity: limits.laneQueue,
+    full: () => laneFull("append", limits.laneQueue),
     fitting: (topics) => Math.min(topics.length, topicsAtOnce),
     async call(topics) {
       const there = await lanes.run("append", (store) => store.createTopics(topics, limits.autoCreatedTopics));

@@ -87,7 +87,7 @@ export function openControlPlane(store: Store): ControlPlane {
   const tails = createTailBudget(limits);
   const publishBudget = createPublishBudget(limits);
   const pageBudget = createPageBudget(limits);
-  const commits = createSharedCommits(lanes, 1);
+  const commits = createSharedCommits(lanes, limits, 1);
   const onAppended = () => undefined;
   const tasks: Promise<unknown>[] = [];
   const cache = createTopicCache({

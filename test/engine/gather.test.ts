@@ -2,10 +2,13 @@ import { expect, test } from "vitest";
 import { gather } from "../../src/engine/gather.js";
 import { deferred } from "../../src/streams/index.js";
 
+const room = { capacity: 100, full: () => new Error("full") };
+
 test("gather(), calls at once while few are under way, and shares the next among those that came meanwhile", async () => {
   const calls: { readonly items: readonly number[]; readonly end: (results: readonly string[]) => void }[] = [];
   const gathered = gather<number, string>({
     calls: 2,
+    ...room,
     fitting: (waiting) => Math.min(3, waiting.length),
     call(items) {
       const { promise, resolve } = deferred<readonly string[]>();
@@ -32,6 +35,7 @@ test("gather(), tells a failure to all of a call, and goes on", async () => {
   let isBroken = true;
   const gathered = gather<number, number>({
     calls: 1,
+    ...room,
     fitting: (waiting) => waiting.length,
     async call(items) {
       if (isBroken) throw new Error("broken");
@@ -46,4 +50,14 @@ test("gather(), tells a failure to all of a call, and goes on", async () => {
   const [third, fourth] = await Promise.allSettled([gathered.ask(3), gathered.ask(4)]);
   expect(third).toMatchObject({ status: "rejected" });
   expect(fourth).toEqual({ status: "fulfilled", value: 4 });
+});
+
+test("gather(), refuses what comes when so many wait", async () => {
+  const { promise, resolve } = deferred<readonly number[]>();
+  const gathered = gather<number, number>({ ...room, calls: 1, capacity: 1, fitting: () => 1, call: () => promise });
+  const first = gathered.ask(1);
+  const second = gathered.ask(2);
+  await expect(gathered.ask(3)).rejects.toThrow("full");
+  resolve([7]);
+  expect(await Promise.all([first, second])).toEqual([7, 7]);
 });
