@@ -1,6 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
+import { defaultLimits } from "../../src/core/index.js";
+import { createDatabaseLanes } from "../../src/engine/database-lanes.js";
+import { createSharedCommits, type SharedCommits } from "../../src/engine/shared-commits.js";
 import type { Store } from "../../src/store/index.js";
+import { createMetrics } from "../../src/telemetry/index.js";
 import { createTestDatabase } from "../support/database.js";
 import { oneOf, type Random, seededRandom, wholeNumberBetween } from "../support/soak.js";
 import { auditRows, findStray } from "./race-audit.js";
@@ -72,7 +76,14 @@ export async function raceOnBlocks({ random, durationMs, topics, writers }: Bloc
       ),
     );
     closeStores = async () => void (await Promise.all(stores.map((store) => store.close())));
-    const race: Race = { auditor, stores: stores as [Store, Store], counts, writers, failed: new AbortController() };
+    const race: Race = {
+      auditor,
+      stores: stores as [Store, Store],
+      commits: new Map(stores.map((store) => [store, sharedCommitsOf(store)])),
+      counts,
+      writers,
+      failed: new AbortController(),
+    };
     const endMs = performance.now() + durationMs;
     const goesOn = () => {
       const leftMs = endMs - performance.now();
@@ -98,10 +109,16 @@ export async function raceOnBlocks({ random, durationMs, topics, writers }: Bloc
   }
 }
 
+function sharedCommitsOf(store: Store): SharedCommits {
+  return createSharedCommits(createDatabaseLanes(store, defaultLimits, createMetrics()), defaultLimits, 2);
+}
+
 interface Race {
   /** Past every store, and without pauses. */
   readonly auditor: pg.Pool;
   readonly stores: readonly [Store, Store];
+  /** As a node's appenders write: small writes to several topics share a commit. */
+  readonly commits: ReadonlyMap<Store, SharedCommits>;
   readonly counts: RaceCounts;
   readonly writers: number;
   /** Aborted by the first failure: then nobody goes on. */
@@ -167,7 +184,8 @@ async function raceOnTopic(race: Race, name: string, random: Random): Promise<vo
   };
   const writers = Array.from({ length: race.writers }, (_, index) => {
     const store = stores[index % 2] as Store;
-    const writer = new RaceWriter({ name: `w${index}`, store, log: topic.log, random: fork(random), isKeyed });
+    const commits = race.commits.get(store) as SharedCommits;
+    const writer = new RaceWriter({ name: `w${index}`, store, commits, log: topic.log, random: fork(random), isKeyed });
     return repeat(async () => {
       const outcome = await writer.write();
       if (outcome !== "closed") counts[outcome] += 1;

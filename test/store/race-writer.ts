@@ -1,6 +1,7 @@
 /** A writer as a node's publisher is one: it appends on the view that it has, which is often old. */
 
 import type { ProducerState } from "../../src/core/index.js";
+import type { SharedCommits } from "../../src/engine/shared-commits.js";
 import type { AppendWrite, Head, StateChange, Store } from "../../src/store/index.js";
 import { type Random, wholeNumberBetween } from "../support/soak.js";
 import { frameOfRecord, type RaceLog, type RaceRecord } from "./race-log.js";
@@ -9,6 +10,7 @@ import { writeAfter } from "./topic-writes.js";
 export interface RaceWriterOptions {
   readonly name: string;
   readonly store: Store;
+  readonly commits: SharedCommits;
   readonly log: RaceLog;
   readonly random: Random;
   readonly isKeyed: boolean;
@@ -38,13 +40,14 @@ export class RaceWriter {
 
   /** One try. What moved is tried again by the next one: on a newer view, under the lock, or on the same view. */
   async write(): Promise<Tried> {
-    const { store, log, random } = this.#options;
+    const { commits, log, random } = this.#options;
     if (random() < 0.04) return this.#writeLocked();
     // The others are faster: a view that is not read just now is old.
     if (this.#head === undefined || random() < 0.7) this.#head = await this.#readHead();
     const head = this.#head;
     const { write, records } = this.#decide(head);
-    if ((await store.append(write)) === "moved") return random() < 0.1 ? this.#writeLocked() : "moved";
+    if ((await commits.append(write, random() < 0.7)) === "moved")
+      return random() < 0.1 ? this.#writeLocked() : "moved";
     this.#acknowledged(write, records);
     this.#head = headAfter(head, write);
     return log.isClosed ? "closed" : "appended";
