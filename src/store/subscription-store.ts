@@ -327,6 +327,8 @@ export interface SubscriptionStore {
     readonly fromOffset: number;
     readonly untilOffset: number;
   }): Promise<CutBlock | undefined>;
+  /** Gives back what a block has from an offset on, of which nothing was handed out: others may have that. */
+  splitClaim(subscriptionId: number, session: number, claimId: number, offset: number): Promise<void>;
   /** Gives claims back as they are. */
   releaseClaims(subscriptionId: number, session: number, claimIds: readonly number[]): Promise<void>;
 

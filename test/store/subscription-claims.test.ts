@@ -100,6 +100,30 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     expect(block).toMatchObject({ kind: "block", slot: 0 });
   });
 
+  test("splitClaim(), frees what a block has from an offset on, for its holder alone", async () => {
+    const subscription = await shared();
+    const { subscriptionId, generation } = subscription;
+    const [a, b] = [await openedSession(store), await openedSession(store)];
+    const block = await cutBlock(store, subscription, a, 10);
+    const settled = [{ claimId: block.claimId, ranges: [range(1), range(3)] }];
+    await settleOn(store, subscriptionId, a, { settled, folds: false });
+    await store.splitClaim(subscriptionId, b, block.claimId, 5);
+    await store.splitClaim(subscriptionId, a, block.claimId, 10);
+    const free = async () => {
+      const sync = await store.syncSubscription(subscriptionId, { session: b, consumers: 1, facts: "[]" });
+      return sync?.claims.filter(({ kind, session }) => kind === "block" && session === undefined) ?? [];
+    };
+    expect(await free()).toEqual([]);
+    await store.splitClaim(subscriptionId, a, block.claimId, 5);
+    const ids = (await free()).map(({ claimId }) => claimId);
+    expect(await store.takeClaims(subscriptionId, b, generation, ids)).toMatchObject([{ todo: [range(5, 10)] }]);
+    expect((await store.readProgress(subscriptionId))?.cursor).toBe(0);
+    await store.releaseClaims(subscriptionId, a, [block.claimId]);
+    expect(await store.takeClaims(subscriptionId, b, generation, [block.claimId])).toMatchObject([
+      { todo: [range(0), range(2), range(4)] },
+    ]);
+  });
+
   test("takeClaims(), takes what is free, for a session that is there, in this generation", async () => {
     const subscription = await shared();
     const { subscriptionId, generation } = subscription;

@@ -17,6 +17,12 @@ import { step, unread } from "./record-life.js";
 import type { ReadyRun } from "./record-run.js";
 import { isTransient, type SettleWriter } from "./settle-writer.js";
 
+/**
+ * Records that a node alone claims before they are published, at most: else each record that comes by itself is a block of
+ * its own, and a row that is updated. When another comes it gives them back (`subscription-group.ts`).
+ */
+const claimedAhead = 256;
+
 export interface ClaimReaderParts {
   readonly topic: Topic;
   readonly sharing: Sharing;
@@ -122,9 +128,12 @@ export class ClaimReader {
     const tip = topic.tip.value;
     const source = this.#lowestUnread();
     if (source !== undefined && source.firstOffset < tip.nextOffset) return this.#readPage(source);
+    // What is not published yet is claimed already.
+    if (source !== undefined) return false;
     if (sharing !== "shared" || this.#exhaustedAt >= tip.nextOffset) return false;
     this.#isWaiting = true;
-    const claimed = await ledger.claimMore(claimCount(), tip.earliestOffset, tip.nextOffset);
+    const ahead = ledger.isAlone && tip.state === "open" ? claimedAhead : 0;
+    const claimed = await ledger.claimMore(claimCount(), tip.earliestOffset, tip.nextOffset + ahead);
     if (claimed === undefined) {
       this.#exhaustedAt = tip.nextOffset;
       return false;

@@ -20,6 +20,7 @@ export function createEphemeralGroup(parts: EphemeralGroupParts, lease: TopicLea
       session: 0,
       isHeld: true,
       attemptsBefore: 0,
+      isAlone: true,
       settle: () => Promise.resolve({ lostClaims: [], settledElsewhere: [], gone: [] }),
       readRetryFrames: (offsets) => parts.lanes.run("live", (store) => store.readFrames(topicId, offsets)),
       claimMore: () => Promise.resolve(undefined),

@@ -9,6 +9,8 @@ export interface Ledger {
   readonly isHeld: boolean;
   /** Attempts count from above this. */
   readonly attemptsBefore: number;
+  /** Nobody else consumes, as far as is known: what is not published yet may be claimed too. */
+  readonly isAlone: boolean;
   settle(write: Omit<SettleWrite, "subscriptionId" | "session">): Promise<SettleOutcome>;
   /** Records to be redelivered; those that are gone are missing. */
   readRetryFrames(offsets: readonly number[]): Promise<readonly RetryFrame[]>;

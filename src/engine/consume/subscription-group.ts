@@ -49,6 +49,8 @@ export class SubscriptionGroup {
   /** EXCLUSIVE: the ticket of this node's newest consumer. */
   #ticket = 0;
   #parked: number;
+  /** As of the last sync. */
+  #isAlone = false;
   /** Claims that the database says are ours, and that we do not know: since when. */
   #strays: ReadonlyMap<number, number> = new Map();
 
@@ -135,10 +137,14 @@ export class SubscriptionGroup {
     const own = session.session;
     const { subscriptionId } = this.subscription;
     const attemptsBefore = (): number => this.#attemptsBefore;
+    const isAlone = (): boolean => this.#isAlone;
     return {
       session: own,
       get attemptsBefore() {
         return attemptsBefore();
+      },
+      get isAlone() {
+        return isAlone();
       },
       get isHeld() {
         return session.session === own && session.isHeld;
@@ -196,6 +202,8 @@ export class SubscriptionGroup {
       group.drop(group.claims.values());
     }
     if (subscription.ticket > this.#ticket) this.#fence();
+    this.#isAlone = sync.members.every(({ session: other, consumers }) => other === session || consumers === 0);
+    if (!this.#isAlone) await this.#giveFuture();
     await this.#giveUp(sync);
     await this.#takeFree(sync);
     await takeSettled(lanes, group, { subscriptionId, session }, this.#end.signal);
@@ -240,6 +248,32 @@ export class SubscriptionGroup {
       store.releaseClaims(subscription.subscriptionId, session, claimIds),
     );
     for (const claim of done) group.release(claim);
+  }
+
+  /** What was claimed before it is published goes to whoever is faster. */
+  async #giveFuture(): Promise<void> {
+    const { group, session } = this;
+    const { lanes, lease } = this.#parts;
+    const { subscriptionId } = this.subscription;
+    for (const claim of group.claims.values()) {
+      const from = lease.topic.tip.value.nextOffset;
+      if (claim.kind !== "block" || claim.isLeaving || claim.unread.next <= from) continue;
+      // Nothing of it was read: a page that is under way ends below.
+      claim.unread.delete(from, claim.unread.next);
+      claim.todo.delete(from, claim.todo.next);
+      try {
+        if (claim.todo.isEmpty && !group.writer.has(claim)) {
+          await lanes.run("append", (store) => store.releaseClaims(subscriptionId, session, [claim.claimId]));
+          group.release(claim);
+        } else {
+          await lanes.run("append", (store) => store.splitClaim(subscriptionId, session, claim.claimId, from));
+        }
+      } catch (error) {
+        // Whether it was split is not known: the claim is given back as one that nobody here knows.
+        group.drop([claim]);
+        throw error;
+      }
+    }
   }
 
   #retireSlot(slot: number): void {

@@ -309,4 +309,39 @@ describe("consume on several nodes", () => {
     await taker.halfClose();
     await stale.lose();
   });
+
+  test("what a node alone claimed before it was published, goes to another that comes and has room", async () => {
+    const node = await openNode(0);
+    const name = await subscribe(node, 1, "shared");
+    const busy = open(node, name, 1);
+    expect(await busy.take(1)).toEqual([{ offset: 0, attempt: 1 }]);
+    const { subscriptionId } = (await (stores[0] as Store).findSubscription(name)) as { subscriptionId: number };
+    const session = await memberOf(subscriptionId);
+    const publish = (count: number) => {
+      const batch = recordsOf(range(0, count).map(() => ({ text: "x" })));
+      return node.engine.append({ topic: name, batch, expectedOffset: undefined, producer: undefined, epoch: 0 });
+    };
+    // From here on it knows that it is alone, and claims ahead. Its window stays full.
+    await expect.poll(async () => (await publish(1), aheadOf(session))).toBeGreaterThan(5);
+    const other = open(await openNode(1), name, 100);
+    await other.until(({ event }) => event?.kind === "started" || undefined);
+    // With what the first one had read by then it goes on; the rest is anybody's, and only the other has room.
+    await expect.poll(() => aheadOf(session)).toBe(0);
+    const { firstOffset } = await publish(1);
+    while (!other.delivered.some(({ offset }) => offset === firstOffset)) await other.next();
+    await Promise.all([busy.lose(), other.lose()]);
+  });
+
+  /** How far what a session claimed reaches beyond what is published. */
+  async function aheadOf(session: number): Promise<number> {
+    const { url } = database.connection as { url: string };
+    const { rows } = await runOn(
+      url,
+      `select greatest(0, max(upper(c.todo)) - max(b.next_offset))::int as ahead
+       from millrace.claims as c join millrace.subscriptions as s using (subscription_id)
+         join millrace.blocks as b using (topic_id)
+       where c.session = ${session} and c.kind = 'block'`,
+    );
+    return (rows[0] as { ahead: number | null }).ahead ?? 0;
+  }
 });

@@ -23,6 +23,7 @@ import { renewSession } from "./renew-session.js";
 import { seekSubscription } from "./seek-subscription.js";
 import { settle } from "./settle.js";
 import { announceSettled, listenSettled } from "./settled-notices.js";
+import { splitClaim } from "./split-claim.js";
 import { syncSubscription } from "./sync-subscription.js";
 import { takeClaims } from "./take-claims.js";
 import { takeTicket } from "./take-ticket.js";
@@ -48,6 +49,8 @@ export function subscriptionStoreOn(database: Database, shape: LogShape): Subscr
     takeClaims: (subscriptionId, session, generation, claimIds) =>
       takeClaims(database, subscriptionId, session, generation, claimIds),
     claimBlock: (request) => claimBlock(database, request),
+    splitClaim: (subscriptionId, session, claimId, offset) =>
+      splitClaim(database, subscriptionId, session, claimId, offset),
     releaseClaims: (subscriptionId, session, claimIds) => releaseClaims(database, subscriptionId, session, claimIds),
     settle: (write) => settle(database, write),
     readRetries: (subscriptionId, claimIds) => readRetries(database, subscriptionId, claimIds),
