@@ -18,6 +18,7 @@ import { features } from "./rows/features.js";
 import { filters } from "./rows/filters.js";
 import { heldSnapshot } from "./rows/held-snapshot.js";
 import { latency } from "./rows/latency.js";
+import { manyTopics } from "./rows/many-topics.js";
 import { memory } from "./rows/memory.js";
 import { publish } from "./rows/publish.js";
 import { replay } from "./rows/replay.js";
@@ -38,6 +39,7 @@ const rows: Record<RowName, (bench: Bench) => Promise<RowResult | RowResult[]>> 
   latency,
   "held-snapshot": heldSnapshot,
   disk,
+  "many-topics": manyTopics,
   streams,
 };
 

@@ -14,6 +14,7 @@ export const rowNames = [
   "latency",
   "held-snapshot",
   "disk",
+  "many-topics",
   "streams",
 ] as const;
 
@@ -33,6 +34,8 @@ export interface Settings {
   readonly batchRecords: number;
   /** Records of one round of consuming with acknowledgements; a fiftieth of them where the window is 1. */
   readonly consumeRecords: number;
+  /** Topics of the row of many. */
+  readonly topics: number;
   /** Commits beside a held snapshot, and as many without. */
   readonly heldCommits: number;
   readonly followers: number;
@@ -62,6 +65,7 @@ export function readSettings(environment: NodeJS.ProcessEnv, args: readonly stri
     publishRecords: count("PUBLISH_RECORDS", 100_000),
     batchRecords: count("BATCH_RECORDS", 500),
     consumeRecords: count("CONSUME_RECORDS", 200_000),
+    topics: count("TOPICS", 10_000),
     heldCommits: count("HELD_COMMITS", 100_000),
     followers: count("FOLLOWERS", 1000),
     fanOutRecords: count("FAN_OUT_RECORDS", 10_000),
