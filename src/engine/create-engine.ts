@@ -54,7 +54,7 @@ export interface EngineParts {
   readonly newSession?: () => number;
 }
 
-/** So many of the connections commit for a topic each before commits are shared. */
+/** The part of the connections that may be committing, each for one topic, before commits are shared. */
 const commitsPart = 0.3;
 
 export async function createEngine(parts: EngineParts): Promise<Engine> {

@@ -73,7 +73,7 @@ export function createDatabaseLanes(store: Store, limits: Limits, metrics: Metri
   };
 }
 
-/** So many calls wait for a lane, or to share a call in it, that no more may. */
+/** The error of a call that finds the lane's queue full. */
 export function laneFull(lane: LaneName, most: number, cause?: unknown): MillraceError {
   return new MillraceError(
     "lane-full",

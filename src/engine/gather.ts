@@ -1,9 +1,9 @@
 import { type Deferred, deferred } from "../streams/index.js";
 
 export interface GatherOptions<Item, Result> {
-  /** So many calls may be under way. */
+  /** How many calls may be under way at once. */
   readonly calls: number;
-  /** So many items may wait for a call; one more is refused with what `full` gives. */
+  /** How many items may wait. The next one is refused with the error that `full` makes. */
   readonly capacity: number;
   readonly full: () => Error;
   /** How many of those that wait go into one call, at least one. */

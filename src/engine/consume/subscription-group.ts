@@ -250,7 +250,7 @@ export class SubscriptionGroup {
     for (const claim of done) group.release(claim);
   }
 
-  /** What was claimed before it is published goes to whoever is faster. */
+  /** Frees what this node has claimed of offsets that are not published yet. */
   async #giveFuture(): Promise<void> {
     const { group, session } = this;
     const { lanes, lease } = this.#parts;

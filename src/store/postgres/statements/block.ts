@@ -1,5 +1,6 @@
 import { type RawBuilder, sql } from "kysely";
 import type { FrameRow } from "./frame-query.js";
+import { headColumns, headNames, heads, noHead } from "./stored-topic.js";
 
 /** A row of `blocks`: consecutive frames. `frames` is a view of the driver's buffer. */
 export interface Block {
@@ -23,6 +24,24 @@ export function blockAt(
   return sql`select ${columns} from millrace.blocks as c
   where c.topic_id = ${topicId} and c.first_offset >= head.front and c.first_offset <= ${offset}
   order by c.first_offset desc limit 1`;
+}
+
+/**
+ * A topic's head, and then blocks of it, each a row of columns that `readBlock` reads. `blocks` is what follows a `select` of
+ * four of its own: they may use `head`, and `parts`, further parts of the `with`.
+ */
+export function headAndBlocks(
+  topicId: RawBuilder<unknown>,
+  blocks: RawBuilder<unknown>,
+  parts: RawBuilder<unknown> = sql``,
+): RawBuilder<object> {
+  return sql<object>`
+with recursive head as materialized (
+  select ${headColumns}, h.front from ${heads} where h.topic_id = ${topicId}
+)${parts}
+select ${headNames}, null::bigint, null::bigint, null::bigint, null::bytea from head
+union all
+select ${noHead}, ${blocks}`;
 }
 
 /** The block in a row whose columns are its, behind those of a head and `at` others. Undefined: it is a head's row. */

@@ -3,20 +3,16 @@ import { skipFrames } from "../../../core/index.js";
 import type { Head } from "../../topic-store.js";
 import type { Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
-import { type Block, blockAt, readBlock } from "./block.js";
+import { type Block, blockAt, headAndBlocks, readBlock } from "./block.js";
 import { queryFrames } from "./frame-query.js";
-import { headColumns, headNames, heads, noHead } from "./stored-topic.js";
 
 /** The block that ends at an offset or has it, and the head beside it. No locks: one snapshot. Index: `blocks_pkey`. */
 const selectBlock = prepareStatement({
   values: { topicId: "bigint", offset: "bigint" },
-  build: (value) => sql<object>`
-with head as materialized (
-  select ${headColumns}, h.front from ${heads} where h.topic_id = ${value.topicId}
-)
-select ${headNames}, null::bigint, null::bigint, null::bigint, null::bytea from head
-union all
-select ${noHead}, cover.first_offset, cover.next_offset, cover.end_bytes, cover.frames
+  build: (value) =>
+    headAndBlocks(
+      value.topicId,
+      sql`cover.first_offset, cover.next_offset, cover.end_bytes, cover.frames
 from head cross join lateral (
   ${blockAt(
     sql`c.first_offset, c.next_offset, c.end_bytes, c.frames`,
@@ -24,6 +20,7 @@ from head cross join lateral (
     sql`least(${value.offset}, head."nextOffset") - 1`,
   )}
 ) as cover`,
+    ),
 });
 
 /**

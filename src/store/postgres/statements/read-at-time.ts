@@ -2,10 +2,9 @@ import { sql } from "kysely";
 import type { TimeRead } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
-import { blockAt, readBlock } from "./block.js";
+import { blockAt, headAndBlocks, readBlock } from "./block.js";
 import { blockSearch } from "./block-search.js";
 import { copyOf, queryFrames } from "./frame-query.js";
-import { headColumns, headNames, heads, noHead } from "./stored-topic.js";
 
 /**
  * The block that has the first record of a time or later, and the head beside it: times never go backwards within a topic,
@@ -13,21 +12,20 @@ import { headColumns, headNames, heads, noHead } from "./stored-topic.js";
  */
 const selectBlock = prepareStatement({
   values: { topicId: "bigint", time: "bigint" },
-  build: (value) => sql<object>`
-with recursive head as materialized (
-  select ${headColumns}, h.front from ${heads} where h.topic_id = ${value.topicId}
-), ${blockSearch({
-    topicId: value.topicId,
-    range: sql`select "earliestOffset", "nextOffset" from head`,
-    passes: sql`b.last_time < ${value.time}`,
-  })}
-select ${headNames}, null::bigint, null::bigint, null::bigint, null::bytea from head
-union all
-select ${noHead}, cover.first_offset, cover.next_offset, cover.end_bytes, cover.frames
+  build: (value) =>
+    headAndBlocks(
+      value.topicId,
+      sql`cover.first_offset, cover.next_offset, cover.end_bytes, cover.frames
 from head cross join (select max(low) as low from search) as found cross join lateral (
   ${blockAt(sql`c.first_offset, c.next_offset, c.end_bytes, c.frames`, value.topicId, sql`found.low`)}
 ) as cover
 where cover.next_offset > found.low`,
+      sql`, ${blockSearch({
+        topicId: value.topicId,
+        range: sql`select "earliestOffset", "nextOffset" from head`,
+        passes: sql`b.last_time < ${value.time}`,
+      })}`,
+    ),
 });
 
 export async function readAtTime(

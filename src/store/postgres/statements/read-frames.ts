@@ -2,9 +2,8 @@ import { sql } from "kysely";
 import { endOfFrame, skipFrames } from "../../../core/index.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
-import { type Block, blockAt, readBlock } from "./block.js";
+import { type Block, blockAt, headAndBlocks, readBlock } from "./block.js";
 import { copyOf, queryFrames } from "./frame-query.js";
-import { headColumns, headNames, heads, noHead } from "./stored-topic.js";
 
 /** A record by its offset. */
 export interface OffsetFrame {
@@ -18,13 +17,10 @@ export interface OffsetFrame {
  */
 const selectBlocks = prepareStatement({
   values: { topicId: "bigint", offsets: "bigint[]" },
-  build: (value) => sql<object>`
-with head as materialized (
-  select ${headColumns}, h.front from ${heads} where h.topic_id = ${value.topicId}
-)
-select ${headNames}, null::bigint, null::bigint, null::bigint, null::bytea from head
-union all
-select ${noHead}, b.first_offset, b.next_offset, b.end_bytes, b.frames
+  build: (value) =>
+    headAndBlocks(
+      value.topicId,
+      sql`b.first_offset, b.next_offset, b.end_bytes, b.frames
 from (
   select distinct cover.first_offset
   from head cross join unnest(${value.offsets}) as asked ("offset") cross join lateral (
@@ -32,6 +28,7 @@ from (
   ) as cover
   where asked."offset" >= head."earliestOffset"
 ) as cover join millrace.blocks as b on b.topic_id = ${value.topicId} and b.first_offset = cover.first_offset`,
+    ),
 });
 
 /** Frames at single offsets, but for those that are trimmed or not there: by offset, each once. */

@@ -3,10 +3,9 @@ import type { Direction } from "../../../core/index.js";
 import type { PageRead, PageRequest } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement, requireWholeNumber } from "../statement.js";
-import { blockAt, readBlock } from "./block.js";
+import { blockAt, headAndBlocks, readBlock } from "./block.js";
 import { explainFrames, queryFrames } from "./frame-query.js";
 import { cutPage } from "./cut-page.js";
-import { headColumns, headNames, heads, noHead } from "./stored-topic.js";
 
 const values = {
   topicId: "bigint",
@@ -68,13 +67,10 @@ function pageStatement(direction: Direction) {
   const { first, isThere, range, fits, order } = directions[direction];
   return prepareStatement({
     values,
-    build: (value) => sql<object>`
-with head as materialized (
-  select ${headColumns}, h.front from ${heads} where h.topic_id = ${value.topicId}
-)
-select ${headNames}, null::bigint, null::bigint, null::bigint, null::bytea from head
-union all
-select ${noHead}, block.first_offset, block.next_offset, block.end_bytes, block.frames
+    build: (value) =>
+      headAndBlocks(
+        value.topicId,
+        sql`block.first_offset, block.next_offset, block.end_bytes, block.frames
 from head cross join lateral (
   ${blockAt(sql`c.first_offset, c.end_bytes, c.end_bytes - octet_length(c.frames) as start_bytes`, value.topicId, first(value))}
 ) as cover cross join lateral (
@@ -83,6 +79,7 @@ from head cross join lateral (
   order by ${order}
 ) as block
 where ${isThere(value)}`,
+      ),
   });
 }
 
