@@ -502,6 +502,16 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
       expect(await store.deleteTrimmed(untouched, 100)).toBe(0);
     });
 
+    test("deleteTrimmed(), keeps what the blocks that go say of producers", async () => {
+      const { topicId } = await fill("swept-producers", 1);
+      const producers = [{ id: "p", generation: 2, nextSequence: 1, recent: [{ firstOffset: 1, nextOffset: 2 }] }];
+      await store.append(writeAfter(await headOf(store, topicId), [frameOf("last")], { producers }));
+      await store.trimTopic(topicId, 2);
+      expect(await store.deleteTrimmed(topicId, 100)).toBe(2);
+      expect((await store.readView(topicId, ["p"]))?.producers).toEqual(producers);
+      expect(await append(store, topicId, [frameOf("next")])).toMatchObject({ earliestOffset: 2, nextOffset: 3 });
+    });
+
     test("deleteTopic(), frees the name at once, and leaves records and producers for deleteOrphans()", async () => {
       const { topicId } = await fill("deleted", 10);
       const head = await headOf(store, topicId);
