@@ -10,8 +10,9 @@ import { summarizeProfiles } from "./harness/profile-summary.js";
 import { markdownReport, type Report, terminalReport } from "./harness/report.js";
 import type { RowResult } from "./harness/result.js";
 import { Stops } from "./harness/stops.js";
-import { startSubject, type SubjectProcess } from "./harness/subject.js";
+import { type PostgresServer, startPostgresServer } from "./peers/postgres-server.js";
 import { consume } from "./rows/consume.js";
+import { cost } from "./rows/cost.js";
 import { disk } from "./rows/disk.js";
 import { fanOut } from "./rows/fan-out.js";
 import { features } from "./rows/features.js";
@@ -25,9 +26,9 @@ import { replay } from "./rows/replay.js";
 import { streams } from "./rows/streams.js";
 import { upserts } from "./rows/upserts.js";
 import { readSettings, type RowName, rowNames } from "./settings.js";
-import type * as postgresServerSubject from "./subjects/postgres-server.js";
 
 const rows: Record<RowName, (bench: Bench) => Promise<RowResult | RowResult[]>> = {
+  cost,
   replay,
   filters,
   publish,
@@ -50,8 +51,6 @@ const settings = readSettings(process.env, process.argv.slice(2));
 const stops = new Stops();
 let stopRow: Stops | undefined;
 
-type Postgres = SubjectProcess<typeof postgresServerSubject>;
-
 async function run(): Promise<Report> {
   const folder = await mkdtemp(join(tmpdir(), "millrace-bench-"));
   stops.add(() => rm(folder, { recursive: true, force: true }));
@@ -60,12 +59,12 @@ async function run(): Promise<Report> {
   const startMs = performance.now();
   const progress = (text: string) =>
     process.stderr.write(`${((performance.now() - startMs) / 1000).toFixed(0).padStart(4)} s  ${text}\n`);
-  let postgres: Postgres | undefined;
+  let postgres: PostgresServer | undefined;
   let databases = 0;
   const createDatabase = async () => {
-    postgres ??= await startSubject<typeof postgresServerSubject>(whole, "postgres-server", undefined);
+    postgres ??= await startPostgresServer(whole);
     databases += 1;
-    return postgres.round({ name: `bench_${databases}` });
+    return postgres.createDatabase(`bench_${databases}`);
   };
   const whole: Bench = { settings, stops, folder, createDatabase, progress };
   const results: RowResult[] = [];
@@ -83,7 +82,7 @@ async function run(): Promise<Report> {
   return {
     command: commandLine(),
     date: new Date().toISOString().slice(0, 10),
-    machine: [...machine, ["Postgres", `${postgres?.info.version ?? "not used"}, default settings (fsync on)`]],
+    machine: [...machine, ["Postgres", `${postgres?.version ?? "not used"}, default settings (fsync on)`]],
     rows: results,
   };
 }

@@ -3,6 +3,7 @@
 import { fileURLToPath } from "node:url";
 
 export const rowNames = [
+  "cost",
   "replay",
   "filters",
   "publish",

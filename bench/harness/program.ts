@@ -12,15 +12,28 @@ export function versionOf(program: string): string | undefined {
   return answer.error === undefined ? answer.stdout.trim() : undefined;
 }
 
+/** Who a program runs as. */
+export interface Identity {
+  readonly uid: number;
+  readonly gid: number;
+}
+
 /** Starts a server, waits until its port answers, and ends it with the row. */
 export async function startProgram(
   bench: Bench,
   program: string,
   args: readonly string[],
   port: number,
+  options: Partial<Identity> & { readonly stopSignal?: NodeJS.Signals } = {},
 ): Promise<void> {
-  // In a group of its own: Ctrl-C is for the harness, which stops everything in order.
-  const child = spawn(program, args, { cwd: bench.folder, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  const { stopSignal = "SIGTERM", ...identity } = options;
+  const child = spawn(program, args, {
+    cwd: bench.folder,
+    // In a group of its own: Ctrl-C is for the harness, which stops everything in order.
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+    ...identity,
+  });
   const output: string[] = [];
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (text: string) => {
@@ -30,7 +43,7 @@ export async function startProgram(
   }
   const exited = once(child, "exit");
   bench.stops.add(async () => {
-    if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
+    if (child.exitCode === null && child.signalCode === null) child.kill(stopSignal);
     const timer = setTimeout(() => child.kill("SIGKILL"), 5000);
     await exited;
     clearTimeout(timer);

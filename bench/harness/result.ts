@@ -10,7 +10,15 @@ export interface Line {
   readonly note?: string;
 }
 
-export type Unit = "records/s" | "features/s" | "deliveries/s" | "items/s" | "KiB/stream" | "B/record" | "ms";
+export type Unit =
+  | "records/s"
+  | "features/s"
+  | "deliveries/s"
+  | "items/s"
+  | "KiB/stream"
+  | "B/record"
+  | "µs/record"
+  | "ms";
 
 /** A target of the design, and what came of it. */
 export interface Goal {

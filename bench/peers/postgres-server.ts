@@ -1,0 +1,83 @@
+/**
+ * The Postgres of a run, with its default settings and a disk, so that syncing counts. It is the machine's own where
+ * `pg_config` finds one with lz4, as every distribution builds it. Else it is the one from npm: that has only pglz, which
+ * costs a publisher three times as much as all the rest of a commit.
+ */
+
+import { spawnSync } from "node:child_process";
+import { mkdtemp } from "node:fs/promises";
+import { join } from "node:path";
+import pg from "pg";
+import type { Bench } from "../harness/bench.js";
+import { findFreePort } from "../harness/free-port.js";
+import { type Identity, startProgram } from "../harness/program.js";
+import { startSubject } from "../harness/subject.js";
+import type * as postgresServerSubject from "../subjects/postgres-server.js";
+
+export interface PostgresServer {
+  readonly version: string;
+  /** Gives its URL. */
+  createDatabase(name: string): Promise<string>;
+}
+
+export async function startPostgresServer(bench: Bench): Promise<PostgresServer> {
+  const url = (await startOwn(bench)) ?? (await startFromNpm(bench));
+  const [version] = await query<{ server_version: string }>(url, "show server_version");
+  const [compression] = await query<{ enumvals: string[] }>(
+    url,
+    "select enumvals from pg_settings where name = 'default_toast_compression'",
+  );
+  return {
+    version: `${version?.server_version}, ${compression?.enumvals.includes("lz4") ? "with lz4" : "without lz4"}`,
+    async createDatabase(name) {
+      await query(url, `create database ${name}`);
+      const created = new URL(url);
+      created.pathname = `/${name}`;
+      return created.href;
+    },
+  };
+}
+
+/** Undefined: the machine has none, or none with lz4. */
+async function startOwn(bench: Bench): Promise<string | undefined> {
+  const configured = spawnSync("pg_config", ["--configure"], { encoding: "utf8" });
+  if (configured.error !== undefined || !configured.stdout.includes("--with-lz4")) return undefined;
+  const folder = spawnSync("pg_config", ["--bindir"], { encoding: "utf8" }).stdout.trim();
+  const owner = postgresUser();
+  const data = await mkdtemp(join(bench.folder, "postgres-"));
+  if (owner !== undefined) spawnSync("chown", [String(owner.uid), data]);
+  const initialised = spawnSync(
+    join(folder, "initdb"),
+    ["--pgdata", data, "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"],
+    { encoding: "utf8", ...owner },
+  );
+  // Where only Postgres's client is installed there is no initdb.
+  if (initialised.status !== 0) return undefined;
+  const port = await findFreePort();
+  const settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=300"];
+  const args = ["-D", data, "-p", String(port), ...settings.flatMap((setting) => ["-c", setting])];
+  await startProgram(bench, join(folder, "postgres"), args, port, { ...owner, stopSignal: "SIGINT" });
+  return `postgres://postgres@127.0.0.1:${port}/postgres`;
+}
+
+async function startFromNpm(bench: Bench): Promise<string> {
+  const server = await startSubject<typeof postgresServerSubject>(bench, "postgres-server", undefined);
+  return server.info.url;
+}
+
+/** Postgres does not run as root: then it runs as the user that its package made. */
+function postgresUser(): Identity | undefined {
+  if (process.getuid?.() !== 0) return undefined;
+  const id = (flag: string) => Number(spawnSync("id", [flag, "postgres"], { encoding: "utf8" }).stdout);
+  return { uid: id("-u"), gid: id("-g") };
+}
+
+async function query<Row extends pg.QueryResultRow>(url: string, text: string): Promise<Row[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query<Row>(text)).rows;
+  } finally {
+    await client.end();
+  }
+}
