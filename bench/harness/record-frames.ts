@@ -2,7 +2,7 @@
 
 import { defaultLimits } from "../../src/core/index.js";
 import { AppendRequest } from "../../src/gen/millrace/v1/record_service.js";
-import { type Frames, frameBatches, type RecordBatch, splitRequest } from "../../src/wire/index.js";
+import { type Frames, stampBatches, type RecordBatch, splitRequest } from "../../src/wire/index.js";
 
 /** A batch of records with these bodies, as a request would bring it. */
 export function batchOf(payloads: readonly Uint8Array[], count: number): RecordBatch {
@@ -29,7 +29,7 @@ export function batchOf(payloads: readonly Uint8Array[], count: number): RecordB
 
 /** As many such records as fit into so many bytes, and at least one. */
 export function framesWithin(payloads: readonly Uint8Array[], bytes: number): Frames {
-  const [one] = frameBatches([batchOf(payloads, 1)], 0, 0).ends;
+  const [one] = stampBatches([batchOf(payloads, 1)], 0, 0).ends;
   const count = Math.max(1, Math.floor(bytes / (one as number)));
-  return frameBatches([batchOf(payloads, count)], 0, Date.now() * 1000);
+  return stampBatches([batchOf(payloads, count)], 0, Date.now() * 1000);
 }

@@ -4,7 +4,7 @@ import { noRetention } from "../../src/core/index.js";
 import { openPostgresStore } from "../../src/store/postgres/index.js";
 import type { Head } from "../../src/store/index.js";
 import { silentLogger } from "../../src/telemetry/index.js";
-import { frameBatches } from "../../src/wire/index.js";
+import { stampBatches } from "../../src/wire/index.js";
 import { batchOf } from "../harness/record-frames.js";
 import { bodies, type Sample, timed } from "../harness/sample.js";
 import type { Subject } from "../harness/subject.js";
@@ -68,7 +68,7 @@ export async function open(config: StoreLimitsConfig): Promise<Subject<StoreWork
     const batch = batchOf(payloads, commitRecords);
     for (let appended = 0; appended < records; appended += commitRecords) {
       const timeMicros = Date.now() * 1000;
-      const frames = frameBatches([batch], head.nextOffset, timeMicros);
+      const frames = stampBatches([batch], head.nextOffset, timeMicros);
       const outcome = await store.append({
         topicId: head.topicId,
         expected: head,

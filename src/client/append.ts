@@ -4,7 +4,7 @@ import { backoff } from "../streams/index.js";
 import type { RecordInput } from "../wire/index.js";
 import { clientError, ConflictError, isTransient } from "./client-error.js";
 import type { Connection, MethodShape, UnaryOptions } from "./connection.js";
-import { encodeRecord } from "./record-batch.js";
+import { encodeRecords } from "./record-batch.js";
 import { retryBackoff } from "./retry-backoff.js";
 import { wholeNumber } from "./start.js";
 
@@ -77,9 +77,7 @@ function encodeRequest(topic: string, records: readonly RecordInput[], options: 
     producer,
     epoch: wholeNumber(epoch, "epoch"),
   }).finish();
-  // The encoder's buffer holds one record at a time.
-  const fields = records.map((record, index) => Buffer.from(encodeRecord(record, `records[${index}]`).field));
-  return Buffer.concat([head, ...fields]);
+  return Buffer.concat([head, encodeRecords(records, "records")]);
 }
 
 function appendedOf({ firstOffset = 0, nextOffset, epoch, repeated }: AppendResponse): Appended {

@@ -36,6 +36,6 @@ export interface PublishTotals {
 
 export interface PublishAllOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Told after each acknowledged record how many there are. */
+  /** Told after each acknowledged batch how many records there are. */
   readonly onAcknowledged?: ((records: number) => void) | undefined;
 }

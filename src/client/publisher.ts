@@ -2,23 +2,18 @@ import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import { defaultLimits } from "../core/index.js";
 import type { PublishResponse } from "../gen/millrace/v1/record_service.js";
-import { abortable, type Backoff, backoff, deferred, forEach, type Permit, Semaphore } from "../streams/index.js";
+import { abortable, type Backoff, backoff, forEach, type Permit, Semaphore } from "../streams/index.js";
 import type { RecordInput } from "../wire/index.js";
 import { type ClientError, clientError, isTransient } from "./client-error.js";
 import type { Connection } from "./connection.js";
 import { Outbox } from "./outbox.js";
+import { Publication } from "./publication.js";
 import type { PublishAllOptions, PublisherOptions, PublishTotals } from "./publisher-options.js";
 import { generationTaken, newGeneration } from "./producer-generation.js";
 import { runPublishSession } from "./publish-session.js";
+import { PublishedRecords } from "./published-records.js";
 import { retryBackoff } from "./retry-backoff.js";
-import {
-  type Acknowledgement,
-  BatchBuilder,
-  type EncodedRecord,
-  encodeRecord,
-  type Outcome,
-  type RecordBatch,
-} from "./record-batch.js";
+import { type Acknowledgement, BatchBuilder, type BatchFate, type RecordBatch } from "./record-batch.js";
 
 /** How many records may wait for room in the buffer. */
 const waitingMax = 1024;
@@ -100,8 +95,8 @@ export class Publisher {
   /** Resolves when there is room in the buffer. Rejects with the publisher's failure, or the signal's reason. */
   async ready(signal?: AbortSignal): Promise<void> {
     this.#throwIfOver();
-    const permit = this.#roomNow(1) ?? (await this.#inTurn(() => this.#waitForRoom(1, signal), signal));
-    permit.release();
+    const isRoom = this.#waiting === 0 && this.#room.available > 0;
+    if (!isRoom) (await this.#inTurn(() => this.#waitForRoom(1, signal), signal)).release();
   }
 
   /**
@@ -110,20 +105,14 @@ export class Publisher {
    * await the promise leaves no unhandled rejection behind: `flush` and `close` reject too.
    */
   publish(record: RecordInput, signal?: AbortSignal): Promise<Acknowledgement> {
-    const { promise, resolve, reject } = deferred<Acknowledgement>();
-    promise.catch(() => {});
-    const outcome: Outcome = { acknowledged: resolve, failed: reject };
     try {
       this.#throwIfOver();
-      const encoded = encodeRecord(record);
-      const permit = this.#roomNow(encoded.weight);
-      if (permit !== undefined) this.#add(encoded, outcome, permit);
-      // The encoder's buffer is not held over a wait: the record is encoded again.
-      else this.#addLater(record, encoded.weight, outcome, signal).catch(reject);
+      const fate = this.#addNow(record, "record");
+      if (fate !== undefined) return new Publication(fate, fate.records - 1);
     } catch (error) {
-      reject(error);
+      return unheard(Promise.reject(error));
     }
-    return promise;
+    return unheard(this.#addLater(record, signal).then((fate) => new Publication(fate, fate.records - 1)));
   }
 
   /**
@@ -134,36 +123,23 @@ export class Publisher {
     source: AsyncIterable<RecordInput> | Iterable<RecordInput>,
     { signal, onAcknowledged }: PublishAllOptions = {},
   ): Promise<PublishTotals> {
-    let acknowledged = 0;
-    let firstOffset: number | undefined;
-    let nextOffset: number | undefined;
-    const outcome: Outcome = {
-      acknowledged({ offset }) {
-        acknowledged += 1;
-        firstOffset ??= offset;
-        nextOffset = offset + 1;
-        onAcknowledged?.(acknowledged);
-      },
-      // `flush` tells it.
-      failed() {},
-    };
+    const published = new PublishedRecords(onAcknowledged);
     let records = 0;
     await forEach(
       source,
       (record) => {
         this.#throwIfOver();
-        const encoded = encodeRecord(record, `record ${records}`);
+        const fate = this.#addNow(record, `record ${records}`);
         records += 1;
-        const permit = this.#roomNow(encoded.weight);
-        if (permit === undefined) return this.#addLater(record, encoded.weight, outcome, signal);
-        this.#add(encoded, outcome, permit);
+        if (fate === undefined) return this.#addLater(record, signal).then((later) => published.add(later));
+        published.add(fate);
         return undefined;
       },
       // A failure is told at once, also while the source has nothing.
       this.#signalWith(signal),
     );
     await this.flush(signal);
-    return { records: acknowledged, firstOffset, nextOffset };
+    return published.totals();
   }
 
   /** Sends what is there without waiting for more, and resolves when all of it is durable. Rejects with the failure. */
@@ -197,16 +173,33 @@ export class Publisher {
     this.#throwIfFailed();
   }
 
-  #addLater(record: RecordInput, weight: number, outcome: Outcome, signal: AbortSignal | undefined): Promise<void> {
+  /**
+   * Puts a record into the batch that is being filled, whose last one it then is; undefined: there is no room now, or an
+   * earlier record waits for it.
+   */
+  #addNow(record: RecordInput, path: string): BatchFate | undefined {
+    const weight = this.#builder.encode(record, path);
+    if (!this.#builder.fits(weight)) this.#seal();
+    return this.#waiting === 0 && this.#takeRoom(weight) ? this.#add(weight) : undefined;
+  }
+
+  #addLater(record: RecordInput, signal: AbortSignal | undefined): Promise<BatchFate> {
+    // The encoder's buffer is not held over a wait: the record is encoded again.
     return this.#inTurn(async () => {
-      const permit = await this.#waitForRoom(weight, signal);
-      this.#add(encodeRecord(record), outcome, permit);
+      const permit = await this.#waitForRoom(this.#builder.encode(record, "record"), signal);
+      const weight = this.#builder.encode(record, "record");
+      if (!this.#builder.fits(weight)) this.#seal();
+      this.#builder.hold(permit);
+      return this.#add(weight);
     }, signal);
   }
 
-  /** Room for a record, if there is some and no earlier record waits for it. */
-  #roomNow(weight: number): Permit | undefined {
-    return this.#waiting === 0 ? this.#room.tryAcquire(weight) : undefined;
+  /** Takes room for a record, if there is some: a batch has one share of the buffer, and more where it had to wait. */
+  #takeRoom(weight: number): boolean {
+    if (this.#builder.permit?.extend(weight) === true) return true;
+    const permit = this.#room.tryAcquire(weight);
+    if (permit !== undefined) this.#builder.hold(permit);
+    return permit !== undefined;
   }
 
   /**
@@ -242,11 +235,11 @@ export class Publisher {
     return signal === undefined ? this.#stopped.signal : AbortSignal.any([this.#stopped.signal, signal]);
   }
 
-  #add(encoded: EncodedRecord, outcome: Outcome, permit: Permit): void {
-    if (!this.#builder.fits(encoded.weight)) this.#seal();
-    this.#builder.add(encoded, outcome, permit);
+  #add(weight: number): BatchFate {
+    const fate = this.#builder.add(weight);
     if (this.#builder.isComplete) this.#seal();
     else this.#cancelLinger ??= this.#connection.timers.startTimer(this.#lingerMs, () => this.#seal());
+    return fate;
   }
 
   /** Closes the batch that is being filled, if it has records. */
@@ -307,8 +300,7 @@ export class Publisher {
     const { firstOffset = 0, epoch, repeated: isRepeated } = response;
     const error = this.#faultOf(batch, response, mayRepeat);
     if (error !== undefined) {
-      release(batch);
-      for (const outcome of batch.outcomes) outcome.failed(error);
+      refuse(batch, error);
       throw error;
     }
     // From here on a re-created topic is another one: it must not get the second half of what this one got.
@@ -316,8 +308,7 @@ export class Publisher {
     this.#waits.reset();
     this.#attempt = 0;
     release(batch);
-    let offset = firstOffset;
-    for (const outcome of batch.outcomes) outcome.acknowledged({ offset: offset++, epoch, isRepeated });
+    batch.fate.acknowledge({ offset: firstOffset, epoch, isRepeated });
   }
 
   /** Why an answer does not tell that a batch is stored. */
@@ -325,8 +316,8 @@ export class Publisher {
     const { firstOffset = 0, nextOffset, repeated } = response;
     // Another publisher of this name and generation had its place.
     if (repeated && !mayRepeat) return generationTaken(this.topic, this.producerId, this.#generation ?? 0);
-    if (nextOffset - firstOffset === batch.outcomes.length) return undefined;
-    const got = `offsets ${firstOffset} to ${nextOffset} for ${batch.outcomes.length} records`;
+    if (nextOffset - firstOffset === batch.fate.records) return undefined;
+    const got = `offsets ${firstOffset} to ${nextOffset} for ${batch.fate.records} records`;
     return clientError("INTERNAL", `The server acknowledged another batch than was sent: ${got}`);
   }
 
@@ -335,10 +326,7 @@ export class Publisher {
     this.#failure = { error };
     this.#seal();
     this.#stopped.abort(error);
-    for (const batch of this.#outbox.drain()) {
-      release(batch);
-      for (const outcome of batch.outcomes) outcome.failed(error);
-    }
+    for (const batch of this.#outbox.drain()) refuse(batch, error);
   }
 
   #throwIfFailed(): void {
@@ -349,6 +337,17 @@ export class Publisher {
     this.#throwIfFailed();
     if (this.#isClosing) throw clientError("FAILED_PRECONDITION", "Cannot publish: the publisher is closed");
   }
+}
+
+/** Nobody has to look at it. */
+function unheard<Value>(promise: Promise<Value>): Promise<Value> {
+  promise.catch(() => {});
+  return promise;
+}
+
+function refuse(batch: RecordBatch, error: unknown): void {
+  release(batch);
+  batch.fate.fail(error);
 }
 
 function release(batch: RecordBatch): void {

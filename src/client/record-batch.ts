@@ -1,45 +1,57 @@
 import { defaultLimits, invalidArgument } from "../core/index.js";
-import type { Permit } from "../streams/index.js";
+import { type Deferred, deferred, type Permit } from "../streams/index.js";
 import { BackwardWriter, type RecordInput, stampBytes, writeRecord } from "../wire/index.js";
 import { errorOfRefusal } from "./client-error.js";
 
 /** `repeated Record records = 2`, of AppendRequest and PublishRequest alike. */
 const recordsTag = 0x12;
 
-/** One encoder serves all publishers of a process: encoding never waits. */
-const writer = new BackwardWriter();
+/** Encodes records as fields of a request, one behind the other in one buffer. */
+export class RecordEncoder {
+  readonly #writer = new BackwardWriter();
 
-/** A record as a field of a request. */
-export interface EncodedRecord {
-  /** Tag, length and record; valid until the next record is encoded. */
-  readonly field: Buffer;
-  /** What it counts against the limits of a batch: its bytes with the server's stamp. */
-  readonly weight: number;
+  /**
+   * Encodes a record, which is then kept or forgotten; returns what it counts against the limits of a batch: its bytes
+   * with the server's stamp. Throws an InvalidArgumentError that names the field under `path`.
+   */
+  encode(record: RecordInput, path: string): number {
+    const writer = this.#writer;
+    writer.clear();
+    try {
+      writeRecord(writer, record, path);
+    } catch (error) {
+      throw errorOfRefusal(error);
+    }
+    const { length } = writer;
+    const weight = length + stampBytes;
+    if (weight > defaultLimits.recordBytes) {
+      const bytes = `has ${weight} bytes with its stamp, at most ${defaultLimits.recordBytes} are allowed`;
+      throw errorOfRefusal(invalidArgument(path, bytes));
+    }
+    writer.varint(length);
+    writer.byte(recordsTag);
+    return weight;
+  }
+
+  /** Puts the record that was encoded last behind those that were kept before. */
+  keep(): void {
+    this.#writer.keep();
+  }
+
+  /** The fields of the records that were kept, which it forgets. */
+  take(): Buffer {
+    return this.#writer.take();
+  }
 }
 
-/** Encodes a record. Throws an InvalidArgumentError that names the field under `path`. */
-export function encodeRecord(record: RecordInput, path = "record"): EncodedRecord {
-  writer.clear();
-  try {
-    writeRecord(writer, record, path);
-  } catch (error) {
-    throw errorOfRefusal(error);
+/** Encodes the records of one request; `path` names their list. */
+export function encodeRecords(records: readonly RecordInput[], path: string): Buffer {
+  const encoder = new RecordEncoder();
+  for (const [index, record] of records.entries()) {
+    encoder.encode(record, `${path}[${index}]`);
+    encoder.keep();
   }
-  const { length } = writer;
-  const weight = length + stampBytes;
-  if (weight > defaultLimits.recordBytes) {
-    const bytes = `has ${weight} bytes with its stamp, at most ${defaultLimits.recordBytes} are allowed`;
-    throw errorOfRefusal(invalidArgument(path, bytes));
-  }
-  writer.varint(length);
-  writer.byte(recordsTag);
-  return { field: writer.written, weight };
-}
-
-/** What became of one record of a batch. */
-export interface Outcome {
-  acknowledged(acknowledgement: Acknowledgement): void;
-  failed(error: unknown): void;
+  return encoder.take();
 }
 
 /** The record is durable. */
@@ -52,11 +64,46 @@ export interface Acknowledgement {
   readonly isRepeated: boolean;
 }
 
+/** What becomes of a batch. There is no promise of it before somebody waits for one of its records. */
+export class BatchFate {
+  /** How many records it is of, so far. */
+  records = 0;
+  #outcome: { readonly acknowledgement: Acknowledgement } | { readonly error: unknown } | undefined;
+  #settled: Deferred<Acknowledgement> | undefined;
+
+  /** The acknowledgement of its first record. Rejects with what the batch failed with. */
+  get settled(): Promise<Acknowledgement> {
+    if (this.#settled === undefined) {
+      this.#settled = deferred<Acknowledgement>();
+      // Whoever waits for a record has a promise of its own.
+      this.#settled.promise.catch(() => {});
+      this.#tell();
+    }
+    return this.#settled.promise;
+  }
+
+  acknowledge(acknowledgement: Acknowledgement): void {
+    this.#outcome ??= { acknowledgement };
+    this.#tell();
+  }
+
+  fail(error: unknown): void {
+    this.#outcome ??= { error };
+    this.#tell();
+  }
+
+  #tell(): void {
+    if (this.#outcome === undefined) return;
+    if ("error" in this.#outcome) this.#settled?.reject(this.#outcome.error);
+    else this.#settled?.resolve(this.#outcome.acknowledgement);
+  }
+}
+
 /** Records that travel and are committed together. */
 export interface RecordBatch {
   /** Fields of a request, one a record. */
   readonly fields: Buffer;
-  readonly outcomes: readonly Outcome[];
+  readonly fate: BatchFate;
   /** Their shares of the publisher's buffer, given back when the batch is settled. */
   readonly permits: readonly Permit[];
 }
@@ -71,10 +118,9 @@ export interface BatchLimits {
 /** Collects a batch, in one buffer. */
 export class BatchBuilder {
   readonly #limits: BatchLimits;
-  #fields = Buffer.allocUnsafe(0);
-  #length = 0;
+  readonly #encoder = new RecordEncoder();
   #weight = 0;
-  #outcomes: Outcome[] = [];
+  #fate = new BatchFate();
   #permits: Permit[] = [];
 
   constructor(limits: BatchLimits) {
@@ -82,11 +128,21 @@ export class BatchBuilder {
   }
 
   get isEmpty(): boolean {
-    return this.#outcomes.length === 0;
+    return this.#fate.records === 0;
   }
 
   get isComplete(): boolean {
-    return this.#outcomes.length >= this.#limits.batchRecords || this.#weight >= this.#limits.batchBytes;
+    return this.#fate.records >= this.#limits.batchRecords || this.#weight >= this.#limits.batchBytes;
+  }
+
+  /** The share of the publisher's buffer that was added last; its records may extend it. */
+  get permit(): Permit | undefined {
+    return this.#permits.at(-1);
+  }
+
+  /** Encodes a record, which `add` may then take in; returns its weight. Throws an InvalidArgumentError. */
+  encode(record: RecordInput, path: string): number {
+    return this.#encoder.encode(record, path);
   }
 
   /** Whether a record of this weight still goes in. */
@@ -94,28 +150,24 @@ export class BatchBuilder {
     return this.isEmpty || (!this.isComplete && this.#weight + weight <= this.#limits.batchBytes);
   }
 
-  add({ field, weight }: EncodedRecord, outcome: Outcome, permit: Permit): void {
-    const end = this.#length + field.length;
-    if (end > this.#fields.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(end, this.#fields.length * 2, 4096));
-      grown.set(this.#fields.subarray(0, this.#length));
-      this.#fields = grown;
-    }
-    this.#fields.set(field, this.#length);
-    this.#length = end;
-    this.#weight += weight;
-    this.#outcomes.push(outcome);
+  /** Adds a share of the publisher's buffer to those that its records have. */
+  hold(permit: Permit): void {
     this.#permits.push(permit);
+  }
+
+  /** Takes in the record that was encoded last, of this weight; gives what it shares its fate with, as its last record. */
+  add(weight: number): BatchFate {
+    this.#encoder.keep();
+    this.#weight += weight;
+    this.#fate.records += 1;
+    return this.#fate;
   }
 
   /** Takes the batch out; the next one begins. */
   take(): RecordBatch {
-    // A batch waits until it is acknowledged, so it keeps no more than its own bytes.
-    const fields = Buffer.from(this.#fields.subarray(0, this.#length));
-    const batch = { fields, outcomes: this.#outcomes, permits: this.#permits };
-    this.#length = 0;
+    const batch = { fields: this.#encoder.take(), fate: this.#fate, permits: this.#permits };
     this.#weight = 0;
-    this.#outcomes = [];
+    this.#fate = new BatchFate();
     this.#permits = [];
     return batch;
   }

@@ -1,7 +1,7 @@
 /** From what a commit takes to what the store writes: the same for appenders and for Commit. */
 
 import type { AppendWrite, Head } from "../store/index.js";
-import { frameBatches, type Frames, stateOf } from "../wire/index.js";
+import { stampBatches, type Frames, stateOf } from "../wire/index.js";
 import type { CommitPlan } from "./commit-plan.js";
 import type { StampClock } from "./stamp-clock.js";
 
@@ -13,7 +13,7 @@ export function prepareAppend(
   stampClock: Pick<StampClock, "now">,
 ): { readonly write: AppendWrite; readonly frames: Frames } {
   const timeMicros = Math.max(stampClock.now(), head.lastTimeMicros);
-  const frames = frameBatches(plan.appended, head.nextOffset, timeMicros);
+  const frames = stampBatches(plan.appended, head.nextOffset, timeMicros);
   const write: AppendWrite = {
     topicId: topic.topicId,
     expected: { nextOffset: head.nextOffset, version: head.version, epoch: head.epoch },

@@ -10,14 +10,14 @@
 
 import { type Limits, MillraceError, type ProducerState, topicDeleted } from "../core/index.js";
 import type { AppendWrite, Head, LockedView } from "../store/index.js";
-import { channel, ChannelClosedError, type Deferred, deferred, type Permit } from "../streams/index.js";
+import { channel, ChannelClosedError, type Deferred, deferred } from "../streams/index.js";
 import type { Clock, Metrics } from "../telemetry/index.js";
-import type { Frames, RecordBatch } from "../wire/index.js";
+import { type Frames, noRecords, type RecordBatch } from "../wire/index.js";
 import { headAfter, prepareAppend } from "./append-write.js";
 import { type BatchOrder, type CommitPlan, planCommit, type TopicView } from "./commit-plan.js";
 import { asUnavailable, type DatabaseLanes } from "./database-lanes.js";
 import type { Appended } from "./engine.js";
-import type { TopicBudget } from "./publish-budget.js";
+import type { BudgetShare, TopicBudget } from "./publish-budget.js";
 import { rereadHead } from "./reread-head.js";
 import type { SharedCommits } from "./shared-commits.js";
 import type { StampClock } from "./stamp-clock.js";
@@ -62,19 +62,10 @@ export interface Appender {
   close(): Promise<void>;
 }
 
-const nothing: RecordBatch = {
-  bytes: new Uint8Array(0),
-  bounds: [],
-  stamped: new Set(),
-  count: 0,
-  expires: false,
-  weight: 0,
-};
-
 interface Entry extends BatchOrder {
   batch: RecordBatch;
   readonly done: Deferred<Appended>;
-  readonly permit: Permit;
+  readonly share: BudgetShare;
   readonly arrivedMs: number;
 }
 
@@ -211,7 +202,7 @@ export function createAppender(parts: AppenderParts): Appender {
       const fate = plan.fates[index];
       if (fate === undefined) return;
       if (fate.kind === "refused") return refuse(entry, fate.error);
-      entry.permit.release();
+      entry.share.release();
       metrics.appendSeconds.observe((nowMs - entry.arrivedMs) / 1000);
       entry.done.resolve({ ...fate.range, epoch: topic.epoch, repeated: fate.kind === "repeated" });
     });
@@ -219,7 +210,7 @@ export function createAppender(parts: AppenderParts): Appender {
 
   function refuse(entry: Entry, error: unknown): void {
     failedSessions.add(entry.session);
-    entry.permit.release();
+    entry.share.release();
     entry.done.reject(error);
   }
 
@@ -259,8 +250,8 @@ export function createAppender(parts: AppenderParts): Appender {
     }
   }
 
-  function entryOf(order: BatchOrder, permit: Permit): Entry {
-    const entry: Entry = { ...order, done: deferred<Appended>(), permit, arrivedMs: clock.monotonicMs() };
+  function entryOf(order: BatchOrder, share: BudgetShare): Entry {
+    const entry: Entry = { ...order, done: deferred<Appended>(), share, arrivedMs: clock.monotonicMs() };
     // Whoever waits for it sees the rejection; that nobody does is no fault.
     entry.done.promise.catch(() => undefined);
     queued.add(entry);
@@ -274,18 +265,18 @@ export function createAppender(parts: AppenderParts): Appender {
         await queue.sender.send(entry, signal);
       } catch (error) {
         queued.delete(entry);
-        entry.permit.release();
+        entry.share.release();
         throw error instanceof ChannelClosedError ? draining() : error;
       }
       return { acknowledged: entry.done.promise };
     },
     tryEnqueue(order) {
-      const permit = parts.budget.tryAcquire(weightOf(order));
-      if (permit === undefined) return undefined;
-      const entry = entryOf(order, permit);
+      const share = parts.budget.tryAcquire(weightOf(order));
+      if (share === undefined) return undefined;
+      const entry = entryOf(order, share);
       if (!isClosed && queue.sender.trySend(entry)) return { acknowledged: entry.done.promise };
       queued.delete(entry);
-      permit.release();
+      share.release();
       return undefined;
     },
     withdraw(session) {
@@ -294,7 +285,7 @@ export function createAppender(parts: AppenderParts): Appender {
         if (entry.session !== session) continue;
         queued.delete(entry);
         // The queue holds the entry until its turn comes; the bytes go now (invariant 9).
-        entry.batch = nothing;
+        entry.batch = noRecords;
         refuse(entry, new MillraceError("call-ended", "Not applied: the call ended first"));
       }
     },
@@ -310,7 +301,7 @@ export function createAppender(parts: AppenderParts): Appender {
 }
 
 function weightOf(order: BatchOrder): number {
-  return Math.max(1, order.batch.weight);
+  return Math.max(1, order.batch.frames.length);
 }
 
 function producerIds(entries: readonly Entry[]): string[] {

@@ -90,7 +90,7 @@ export function planCommit(view: TopicView, orders: readonly BatchOrder[], optio
     }
     return {
       kind: "appended",
-      range: { firstOffset: nextOffset, nextOffset: nextOffset + order.batch.count },
+      range: { firstOffset: nextOffset, nextOffset: nextOffset + order.batch.ends.length },
     };
   }
 }

@@ -13,15 +13,18 @@ export interface PublishBudget {
   forTopic(): TopicBudget;
 }
 
+/** What a batch takes of it, until it is committed or refused. */
+export type BudgetShare = Pick<Permit, "release">;
+
 export interface TopicBudget {
   /** Bytes that are taken of the topic's share. */
   readonly bytes: number;
   /** And how many there are. */
   readonly capacity: number;
   /** Waits for room, and takes it. Throws `publish-budget-exceeded` where too many wait already. */
-  acquire(bytes: number, signal?: AbortSignal): Promise<Permit>;
+  acquire(bytes: number, signal?: AbortSignal): Promise<BudgetShare>;
   /** Takes room if there is some now and nobody waits for it. */
-  tryAcquire(bytes: number): Permit | undefined;
+  tryAcquire(bytes: number): BudgetShare | undefined;
 }
 
 export function createPublishBudget(
@@ -35,15 +38,15 @@ export function createPublishBudget(
     },
     forTopic() {
       const topic = new Semaphore({ capacity: limits.publishTopicBytes, maxWaiting: limits.laneQueue });
-      const both = (own: Permit, shared: Permit): Permit => {
-        used += own.weight;
+      const both = (own: Permit, shared: Permit): BudgetShare => {
+        const { weight } = own;
+        used += weight;
         let isHeld = true;
         return {
-          weight: own.weight,
           release() {
             if (!isHeld) return;
             isHeld = false;
-            used -= own.weight;
+            used -= weight;
             own.release();
             shared.release();
           },

@@ -71,7 +71,7 @@ export async function* publishBatches(
         const { done, value } = await abortable(batches.next(), intakeSignal);
         if (done) break;
         stream.waitFor("publish-budget");
-        if (value.batch.count === 0) {
+        if (value.batch.ends.length === 0) {
           checkOpensOnly(isFirst);
           await due.sender.send({ acknowledged: opened(lease) }, intakeSignal);
         } else {

@@ -88,7 +88,7 @@ function checkLater({ request, batch }: WithBatch<PublishRequest>, topic: string
 }
 
 export function requireRecords(batch: RecordBatch): void {
-  if (batch.count === 0) throw invalidArgument("records", "at least one is required");
+  if (batch.ends.length === 0) throw invalidArgument("records", "at least one is required");
 }
 
 export function readProducer(producer: Producer | undefined): Producer | undefined {

@@ -1,10 +1,18 @@
+/** Bytes of a buffer that stays when it is empty. */
+const bytesToKeep = 1_048_576;
+
 /**
  * Writes a Protobuf message from its last byte to its first. The length of a nested message is then known when its
  * prefix is written, so that nothing is measured first or moved afterwards. Fields of a message are written in reverse.
+ *
+ * Messages that follow each other gather at the front of the same buffer, in order: a move within a buffer makes no
+ * garbage, where a view of a message to copy it from is dearer than a small message itself.
  */
 export class BackwardWriter {
   #buffer: Buffer;
   #at: number;
+  /** Where what is kept ends, at the front. */
+  #kept = 0;
 
   constructor(initialBytes = 16_384) {
     this.#buffer = Buffer.allocUnsafeSlow(initialBytes);
@@ -21,14 +29,30 @@ export class BackwardWriter {
     return this.#buffer.subarray(this.#at);
   }
 
-  /** Forgets what was written, and keeps the buffer unless a rare large message made it large. */
+  /** Forgets what was written and not kept. Empty, it lets go of what a rare large message made large. */
   clear(): void {
-    if (this.#buffer.length > 1_048_576) this.#buffer = Buffer.allocUnsafeSlow(16_384);
+    if (this.#kept === 0 && this.#buffer.length > bytesToKeep) this.#buffer = Buffer.allocUnsafeSlow(16_384);
     this.#at = this.#buffer.length;
   }
 
+  /** Puts what was written behind what was kept before. */
+  keep(): void {
+    this.#buffer.copyWithin(this.#kept, this.#at);
+    this.#kept += this.length;
+    this.clear();
+  }
+
+  /** Gives what was kept, in a buffer of its own; what was written since stays. */
+  take(): Buffer {
+    const taken = Buffer.allocUnsafeSlow(this.#kept);
+    this.#buffer.copy(taken, 0, 0, this.#kept);
+    this.#kept = 0;
+    if (this.length === 0) this.clear();
+    return taken;
+  }
+
   byte(value: number): void {
-    if (this.#at === 0) this.#grow(1);
+    if (this.#at === this.#kept) this.#grow(1);
     this.#buffer[--this.#at] = value;
   }
 
@@ -91,13 +115,14 @@ export class BackwardWriter {
   }
 
   #reserve(length: number): void {
-    if (this.#at < length) this.#grow(length);
+    if (this.#at - this.#kept < length) this.#grow(length);
     this.#at -= length;
   }
 
   #grow(length: number): void {
     const used = this.length;
-    const grown = Buffer.allocUnsafeSlow(Math.max(this.#buffer.length * 2, used + length));
+    const grown = Buffer.allocUnsafeSlow(Math.max(this.#buffer.length * 2, this.#kept + used + length));
+    this.#buffer.copy(grown, 0, 0, this.#kept);
     this.#buffer.copy(grown, grown.length - used, this.#at);
     this.#at = grown.length - used;
     this.#buffer = grown;

@@ -1,18 +1,15 @@
 /**
- * The records of one Append or Publish request, undecoded: places in the request's own bytes. They are copied once, when
- * the appender frames them (`stamp.ts`).
+ * The records of one Append or Publish request, undecoded: frames whose stamps are written when the appender knows their
+ * offsets and their time (`stamp.ts`).
  */
-
-/** Records in order, as places in `bytes`. */
 export interface RecordBatch {
-  readonly bytes: Uint8Array;
-  /** Where record i begins and ends: `[bounds[2i], bounds[2i + 1])`. */
-  readonly bounds: readonly number[];
-  /** The records that bring a `time` or `offset` of their own, which are left out when they are framed. */
-  readonly stamped: ReadonlySet<number>;
-  readonly count: number;
+  /** Frames one behind the other, in a buffer of their own; the bytes of their stamps mean nothing yet. */
+  readonly frames: Buffer;
+  /** Where each frame ends; one entry a record. */
+  readonly ends: Uint32Array;
   /** Whether any of them has a lifetime. */
   readonly expires: boolean;
-  /** What it occupies while it waits: the whole request's bytes, which its records pin. */
-  readonly weight: number;
 }
+
+/** What waits no more. */
+export const noRecords: RecordBatch = { frames: Buffer.alloc(0), ends: new Uint32Array(0), expires: false };

@@ -36,20 +36,19 @@ const Field = {
   offset: 15,
 } as const;
 
-/** What its walk notes of a record. */
-export interface ScannedRecord {
-  /** It brings a `time` or an `offset` of its own, which the server's stamp replaces. */
-  readonly hasStamp: boolean;
+/** What a record may bring, as bits. */
+export const brings = {
+  /** A `time` or an `offset` of its own, which the server's stamp replaces. */
+  stamp: 1,
   /** It expires some day. */
-  readonly hasLifetime: boolean;
-}
+  lifetime: 2,
+} as const;
 
-/** Walks the record in `bytes[start, end)`. Throws a RecordFault. */
-export function scanRecord(bytes: Uint8Array, start: number, end: number): ScannedRecord {
+/** Walks the record in `bytes[start, end)`, and notes what it `brings`. Throws a RecordFault. */
+export function scanRecord(bytes: Uint8Array, start: number, end: number): number {
   const cursor: Cursor = { bytes, at: start };
   let attributes = 0;
-  let hasStamp = false;
-  let hasLifetime = false;
+  let brought = 0;
   let seen = 0;
   while (cursor.at < end) {
     const tag = readTag(cursor, end, "");
@@ -103,15 +102,15 @@ export function scanRecord(bytes: Uint8Array, start: number, end: number): Scann
       case Field.lifetime: {
         const length = enter(cursor, end, tag, "lifetime");
         scanLifetime(cursor, cursor.at + length);
-        hasLifetime = true;
+        brought |= brings.lifetime;
         break;
       }
       case Field.time:
-        hasStamp = true;
+        brought |= brings.stamp;
         skip(cursor, end, tag, "time");
         break;
       case Field.offset:
-        hasStamp = true;
+        brought |= brings.stamp;
         expectType(tag, WireType.fixed64, "offset");
         if (cursor.at + 8 > end) throw truncated("offset");
         cursor.at += 8;
@@ -120,7 +119,7 @@ export function scanRecord(bytes: Uint8Array, start: number, end: number): Scann
         throw new RecordFault("", `field ${field} is unknown to this server`);
     }
   }
-  return { hasStamp, hasLifetime };
+  return brought;
 }
 
 /** The fields that a producer writes once: all but attributes, and the stamp, which is left out. */

@@ -23,7 +23,7 @@ export function splitField(
     const start = cursor.at;
     const tag = readVarint(cursor, bytes.length);
     if (tag !== number * 8 + WireType.bytes) {
-      skipField(cursor, tag);
+      skipField(cursor, tag, bytes.length);
       continue;
     }
     const length = readVarint(cursor, bytes.length);
@@ -38,9 +38,8 @@ export function splitField(
   return { values, rest: rest.length === 1 ? (rest[0] as Uint8Array) : Buffer.concat(rest) };
 }
 
-/** Moves past the value of a field whose tag was read. Throws `invalid-argument`. */
-export function skipField(cursor: Cursor, tag: number): void {
-  const end = cursor.bytes.length;
+/** Moves past the value of a field whose tag was read, in a message that ends at `end`. Throws `invalid-argument`. */
+export function skipField(cursor: Cursor, tag: number, end: number): void {
   if (tag < 8) throw brokenRequest();
   switch (tag & 7) {
     case WireType.varint:

@@ -1,10 +1,12 @@
 /**
- * Splits a publishing request into its records, checked and undecoded, and the rest, which the generated decoder reads.
+ * Splits a publishing request into its records, checked, undecoded and framed in one pass, and the rest, which the generated
+ * decoder reads.
  */
 
 import { invalidArgument, type Limits } from "../core/index.js";
 import type { RecordBatch } from "./record-batch.js";
-import { RecordFault, type ScannedRecord, scanRecord } from "./scan-record.js";
+import { FrameWriter, recordBytes } from "./frame-writer.js";
+import { brings, RecordFault, scanRecord } from "./scan-record.js";
 import { brokenRequest, skipField } from "./split-field.js";
 import { stampBytes } from "./stamp.js";
 import { type Cursor, readVarint, WireType } from "./varint.js";
@@ -19,45 +21,47 @@ export interface SplitRequest {
 /** `repeated Record records = 2` in both requests. */
 const recordsField = 2;
 
-const none: ReadonlySet<number> = new Set();
+/** One for all requests: splitting never waits. */
+const writer = new FrameWriter();
 
 /**
  * Splits an encoded AppendRequest or PublishRequest, and checks every record against the limits. Throws
  * `invalid-argument`, naming the record and the field.
  */
 export function splitRequest(
-  bytes: Uint8Array,
+  request: Uint8Array,
   limits: Pick<Limits, "recordBytes" | "batchRecords" | "batchBytes">,
 ): SplitRequest {
-  const cursor: Cursor = { bytes, at: 0 };
-  const bounds: number[] = [];
+  const { bytes, start, end } = writer.open(request, limits.batchRecords);
+  const cursor: Cursor = { bytes, at: start };
   const rest: Uint8Array[] = [];
-  let stamped: Set<number> | undefined;
+  let count = 0;
   let expires = false;
-  let batchBytes = 0;
-  while (cursor.at < bytes.length) {
-    const start = cursor.at;
-    const tag = readVarint(cursor, bytes.length);
+  let bytesTogether = 0;
+  while (cursor.at < end) {
+    const fieldStart = cursor.at;
+    const tag = readVarint(cursor, end);
     if (tag === recordsField * 8 + WireType.bytes) {
-      const length = readVarint(cursor, bytes.length);
-      if (length < 0 || cursor.at + length > bytes.length) throw brokenRequest();
-      const index = bounds.length / 2;
-      if (index === limits.batchRecords) throw tooManyRecords(limits.batchRecords);
-      checkRecordBytes(index, length + stampBytes, limits.recordBytes);
-      batchBytes += length + stampBytes;
-      const scanned = scan(bytes, cursor.at, cursor.at + length, index);
-      if (scanned.hasStamp) (stamped ??= new Set()).add(index);
-      if (scanned.hasLifetime) expires = true;
-      bounds.push(cursor.at, cursor.at + length);
-      cursor.at += length;
+      const length = readVarint(cursor, end);
+      const recordEnd = cursor.at + length;
+      if (length < 0 || recordEnd > end) throw brokenRequest();
+      if (count === limits.batchRecords) throw tooManyRecords(limits.batchRecords);
+      checkRecordBytes(count, length + stampBytes, limits.recordBytes);
+      bytesTogether += length + stampBytes;
+      const brought = scan(bytes, cursor.at, recordEnd, count);
+      if ((brought & brings.lifetime) !== 0) expires = true;
+      writer.add(cursor.at, recordEnd, (brought & brings.stamp) !== 0);
+      cursor.at = recordEnd;
+      count += 1;
     } else {
-      skipField(cursor, tag);
-      rest.push(bytes.subarray(start, cursor.at));
+      skipField(cursor, tag, end);
+      // The writer's buffer is the next request's.
+      rest.push(request.subarray(fieldStart - start, cursor.at - start));
     }
   }
-  if (batchBytes > limits.batchBytes) throw tooManyBytes(batchBytes, limits.batchBytes);
+  if (bytesTogether > limits.batchBytes) throw tooManyBytes(bytesTogether, limits.batchBytes);
   return {
-    batch: { bytes, bounds, stamped: stamped ?? none, count: bounds.length / 2, expires, weight: bytes.length },
+    batch: { ...writer.take(), expires },
     rest: rest.length === 1 ? (rest[0] as Uint8Array) : Buffer.concat(rest),
   };
 }
@@ -67,17 +71,30 @@ export function checkBatch(
   batch: RecordBatch,
   limits: Pick<Limits, "recordBytes" | "batchRecords" | "batchBytes">,
 ): void {
-  if (batch.count > limits.batchRecords) throw tooManyRecords(limits.batchRecords);
-  let batchBytes = 0;
-  for (let index = 0; index < batch.count; index++) {
-    const length = (batch.bounds[2 * index + 1] as number) - (batch.bounds[2 * index] as number) + stampBytes;
-    checkRecordBytes(index, length, limits.recordBytes);
-    batchBytes += length;
-  }
-  if (batchBytes > limits.batchBytes) throw tooManyBytes(batchBytes, limits.batchBytes);
+  if (batch.ends.length > limits.batchRecords) throw tooManyRecords(limits.batchRecords);
+  eachLength(batch, (length, index) => checkRecordBytes(index, length, limits.recordBytes));
+  const bytes = batchBytes(batch);
+  if (bytes > limits.batchBytes) throw tooManyBytes(bytes, limits.batchBytes);
 }
 
-function scan(bytes: Uint8Array, start: number, end: number, index: number): ScannedRecord {
+/** What a batch counts against its limit: its records with their stamps. */
+export function batchBytes(batch: RecordBatch): number {
+  let bytes = 0;
+  eachLength(batch, (length) => {
+    bytes += length;
+  });
+  return bytes;
+}
+
+function eachLength({ ends }: RecordBatch, visit: (length: number, index: number) => void): void {
+  let start = 0;
+  ends.forEach((end, index) => {
+    visit(recordBytes(end - start), index);
+    start = end;
+  });
+}
+
+function scan(bytes: Uint8Array, start: number, end: number, index: number): number {
   try {
     return scanRecord(bytes, start, end);
   } catch (error) {

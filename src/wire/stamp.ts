@@ -1,14 +1,11 @@
 /**
- * Frames: records as they stand on the wire, stamped. The server's `time` and `offset` come last, at fixed width. In
- * Protobuf the last value of a singular field wins, so they would even then replace what a producer wrote there.
+ * Stamps: the server's `time` and `offset`, last in every record, at fixed width. In Protobuf the last value of a singular
+ * field wins, so they would even then replace what a producer wrote there.
  */
 
 import type { RecordBatch } from "./record-batch.js";
-import { withoutStamp } from "./scan-record.js";
-import { varintLength, writeVarint, writeVarintOfFive } from "./varint.js";
+import { writeVarintOfFive } from "./varint.js";
 
-/** `repeated Record records = 1`, length-delimited. */
-const frameTag = 0x0a;
 /** `Timestamp time = 14` of twelve bytes, then its `seconds` and `nanos` in five bytes each. */
 const timeTag = 0x72;
 const timeBytes = 12;
@@ -17,8 +14,10 @@ const nanosTag = 0x10;
 /** `fixed64 offset = 15`. */
 const offsetTag = 0x79;
 
+/** Where the offset's value stands in a stamp. */
+const offsetAt = 2 + timeBytes + 1;
 /** What the stamp adds to a record. */
-export const stampBytes = 2 + timeBytes + 9;
+export const stampBytes = offsetAt + 8;
 
 const twoTo32 = 4_294_967_296;
 
@@ -29,73 +28,67 @@ export interface Frames {
   readonly ends: Uint32Array;
 }
 
-/** Frames batches one behind the other, with offsets from `firstOffset` on and one time. */
-export function frameBatches(batches: readonly RecordBatch[], firstOffset: number, timeMicros: number): Frames {
-  const lengths = batches.flatMap(recordLengths);
-  let total = 0;
-  for (const length of lengths) total += 1 + varintLength(length) + length;
-  const bytes = Buffer.allocUnsafeSlow(total);
-  const ends = new Uint32Array(lengths.length);
+/**
+ * Puts batches one behind the other, with offsets from `firstOffset` on and one time. One batch alone is stamped where it
+ * stands; it may be stamped again while nobody else has it.
+ */
+export function stampBatches(batches: readonly RecordBatch[], firstOffset: number, timeMicros: number): Frames {
+  const frames = batches.length === 1 ? framesOf(batches[0] as RecordBatch) : concatenate(batches);
+  const { bytes, ends } = frames;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  // All have the same first bytes, which are written as words.
+  const stamp = firstStamp(timeMicros);
+  const words = [0, 4, 8].map((at) => stamp.getUint32(at));
+  const rest = stamp.getUint16(12);
+  let offset = firstOffset;
+  for (const end of ends) {
+    const at = end - stampBytes;
+    view.setUint32(at, words[0] as number);
+    view.setUint32(at + 4, words[1] as number);
+    view.setUint32(at + 8, words[2] as number);
+    view.setUint16(at + 12, rest);
+    view.setUint8(at + 14, offsetTag);
+    view.setUint32(at + offsetAt, offset % twoTo32, true);
+    view.setUint32(at + offsetAt + 4, Math.floor(offset / twoTo32), true);
+    offset += 1;
+  }
+  return frames;
+}
+
+function framesOf({ frames, ends }: RecordBatch): Frames {
+  return { bytes: frames, ends };
+}
+
+function concatenate(batches: readonly RecordBatch[]): Frames {
+  let length = 0;
+  let count = 0;
+  for (const { frames, ends } of batches) {
+    length += frames.length;
+    count += ends.length;
+  }
+  const bytes = Buffer.allocUnsafeSlow(length);
+  const all = new Uint32Array(count);
   let at = 0;
   let index = 0;
-  for (const batch of batches) {
-    for (let record = 0; record < batch.count; record++) {
-      bytes[at] = frameTag;
-      at = writeVarint(bytes, at + 1, lengths[index] as number);
-      at = copyRecord(batch, record, bytes, at);
-      at = writeStamp(bytes, at, firstOffset + index, timeMicros);
-      ends[index++] = at;
-    }
+  for (const { frames, ends } of batches) {
+    bytes.set(frames, at);
+    for (const end of ends) all[index++] = at + end;
+    at += frames.length;
   }
-  return { bytes, ends };
+  return { bytes, ends: all };
 }
 
-/** The stamped lengths of a batch's records. */
-function recordLengths(batch: RecordBatch): number[] {
-  const lengths: number[] = [];
-  for (let index = 0; index < batch.count; index++) {
-    const start = batch.bounds[2 * index] as number;
-    const end = batch.bounds[2 * index + 1] as number;
-    let length = end - start;
-    if (batch.stamped.has(index)) {
-      length = 0;
-      withoutStamp(batch.bytes, start, end, (from, to) => {
-        length += to - from;
-      });
-    }
-    lengths.push(length + stampBytes);
-  }
-  return lengths;
-}
-
-function copyRecord(batch: RecordBatch, index: number, target: Buffer, targetAt: number): number {
-  const start = batch.bounds[2 * index] as number;
-  const end = batch.bounds[2 * index + 1] as number;
-  let at = targetAt;
-  const copy = (from: number, to: number): void => {
-    // A loop beats a call into native code for what most records are.
-    if (to - from <= 48) for (let byte = from; byte < to; byte++) target[at++] = batch.bytes[byte] as number;
-    else {
-      target.set(batch.bytes.subarray(from, to), at);
-      at += to - from;
-    }
-  };
-  if (batch.stamped.has(index)) withoutStamp(batch.bytes, start, end, copy);
-  else copy(start, end);
-  return at;
-}
-
-function writeStamp(bytes: Buffer, start: number, offset: number, timeMicros: number): number {
+/** What all stamps of a time begin with. */
+function firstStamp(timeMicros: number): DataView {
   const seconds = Math.floor(timeMicros / 1_000_000);
-  bytes[start] = timeTag;
-  bytes[start + 1] = timeBytes;
-  bytes[start + 2] = secondsTag;
-  let at = writeVarintOfFive(bytes, start + 3, seconds);
+  const bytes = new Uint8Array(2 + timeBytes);
+  bytes[0] = timeTag;
+  bytes[1] = timeBytes;
+  bytes[2] = secondsTag;
+  const at = writeVarintOfFive(bytes, 3, seconds);
   bytes[at] = nanosTag;
-  at = writeVarintOfFive(bytes, at + 1, (timeMicros - seconds * 1_000_000) * 1000);
-  bytes[at] = offsetTag;
-  at = bytes.writeUInt32LE(offset % twoTo32, at + 1);
-  return bytes.writeUInt32LE(Math.floor(offset / twoTo32), at);
+  writeVarintOfFive(bytes, at + 1, (timeMicros - seconds * 1_000_000) * 1000);
+  return new DataView(bytes.buffer);
 }
 
 /** The stamp of the frame that ends at `end`. */
@@ -105,7 +98,7 @@ export function readStamp(bytes: Uint8Array, end: number): { readonly offset: nu
   const nanos = readVarintOfFive(view, 9);
   return {
     timeMicros: seconds * 1_000_000 + Math.floor(nanos / 1000),
-    offset: view.getUint32(15, true) + view.getUint32(19, true) * twoTo32,
+    offset: view.getUint32(offsetAt, true) + view.getUint32(offsetAt + 4, true) * twoTo32,
   };
 }
 

@@ -12,7 +12,7 @@ import {
   BackwardWriter,
   decodeRecordsMessage,
   encodePageMessage,
-  frameBatches,
+  stampBatches,
   type ReceivedRecord,
   splitRequest,
   writeRecord,
@@ -93,7 +93,7 @@ describe("wire code", () => {
         const request = loadedMessage("millrace.v1.AppendRequest").serialize({ topic: "t", records: plain, epoch: 3 });
         const { batch, rest } = splitRequest(request, defaultLimits);
         expect(recordService.AppendRequest.decode(rest)).toMatchObject({ topic: "t", epoch: 3, records: [] });
-        const frames = frameBatches([batch], page.firstOffset, page.timeMicros);
+        const frames = stampBatches([batch], page.firstOffset, page.timeMicros);
         const next = { epoch: page.epoch, offset: page.firstOffset + plain.length };
         const message = encodePageMessage([frames.bytes], next);
         const expected = plain.map((each, index) => ({ ...each, time: stamp, offset: page.firstOffset + index }));

@@ -6,7 +6,7 @@ import type { Store } from "../../src/store/index.js";
 import { type Clock, systemClock } from "../../src/telemetry/index.js";
 import { createTestDatabase, databaseKinds, type TestDatabase } from "../support/database.js";
 import { readFrame } from "../store/topic-writes.js";
-import { frameBatches } from "../../src/wire/index.js";
+import { stampBatches } from "../../src/wire/index.js";
 import { batchOf, framesOf } from "../support/frames.js";
 import { offsetsIn, openTestEngine, range, type TestEngine, type TestFollower } from "../support/open-engine.js";
 import { appendKeyed, createKeyed, listedState, TestWatcher } from "./keyed-topics.js";
@@ -167,7 +167,7 @@ describe.each(databaseKinds)("Retention and lifetimes on %s", (kind) => {
               records.map(({ lifetime }) => lifetime),
             );
             for (const { size, lifetime } of records) {
-              const { bytes } = frameBatches([batchOf([size], [lifetime])], 0, 0);
+              const { bytes } = stampBatches([batchOf([size], [lifetime])], 0, 0);
               model.push({ bytes: bytes.length, taken: now, expires: now + (lifetime ?? 1e9) });
             }
           }

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { parseFilter } from "../../src/filter/index.js";
-import { frameBatches } from "../../src/wire/index.js";
+import { stampBatches } from "../../src/wire/index.js";
 import { batchOfRecords, filterArbitrary, filteredRecordArbitrary } from "../support/filter-arbitrary.js";
 
 const timeMs = 1_760_000_000_123;
@@ -14,7 +14,7 @@ test("matches(), is what the language means, of any filter and record", () => {
       fc.constantFrom(0, 456),
       ({ text, meaning }, messages, micros) => {
         const filter = parseFilter(text);
-        const frames = frameBatches([batchOfRecords(messages)], 20, timeMs * 1000 + micros);
+        const frames = stampBatches([batchOfRecords(messages)], 20, timeMs * 1000 + micros);
         let start = 0;
         for (const [index, message] of messages.entries()) {
           const end = frames.ends[index] as number;

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { MillraceError } from "../../src/core/index.js";
 import { needlesOf, parseFilter } from "../../src/filter/index.js";
 import type { Record as RecordMessage } from "../../src/gen/millrace/v1/record.js";
-import { frameBatches } from "../../src/wire/index.js";
+import { stampBatches } from "../../src/wire/index.js";
 import { batchOfRecords } from "../support/filter-arbitrary.js";
 
 const record: RecordMessage = {
@@ -25,7 +25,7 @@ const record: RecordMessage = {
 const timeMicros = Date.UTC(2026, 10, 21, 1, 2, 3, 4) * 1000 + 5;
 
 function matches(text: string, change: Partial<RecordMessage> = {}): boolean {
-  const frames = frameBatches([batchOfRecords([{ ...record, ...change }])], 100, timeMicros);
+  const frames = stampBatches([batchOfRecords([{ ...record, ...change }])], 100, timeMicros);
   return parseFilter(text).matches(frames.bytes, 0, frames.bytes.length);
 }
 

@@ -61,7 +61,7 @@ describe("Append", () => {
       epoch: 5,
       repeated: true,
     });
-    expect(asked).toMatchObject({ topic: "t", expectedOffset: 0, producer, epoch: 5, batch: { count: 2 } });
+    expect(asked).toMatchObject({ topic: "t", expectedOffset: 0, producer, epoch: 5, batch: { ends: { length: 2 } } });
   });
 
   const refused: [string, DeepPartial<AppendRequest>][] = [
@@ -96,8 +96,8 @@ describe("Publish", () => {
           const { done, value } = await batches.next();
           if (done === true) return;
           taken.push(value);
-          yield { firstOffset: offset, nextOffset: offset + value.batch.count, epoch: 5, repeated: false };
-          offset += value.batch.count;
+          yield { firstOffset: offset, nextOffset: offset + value.batch.ends.length, epoch: 5, repeated: false };
+          offset += value.batch.ends.length;
         }
       },
     });

@@ -623,8 +623,8 @@ describe("Commit", () => {
         { range: { firstOffset: 6, nextOffset: 9 }, attempt: 2 },
       ],
       append: [
-        { topic: "out", batch: { count: 2 }, expectedOffset: 0, epoch: 0 },
-        { topic: "other", batch: { count: 1 }, expectedOffset: undefined, epoch: 3 },
+        { topic: "out", batch: { ends: { length: 2 } }, expectedOffset: 0, epoch: 0 },
+        { topic: "other", batch: { ends: { length: 1 } }, expectedOffset: undefined, epoch: 3 },
       ],
     });
   });

@@ -10,7 +10,7 @@ import { openPostgres } from "../../src/store/postgres/database/open-postgres.js
 import type { StoreConnection } from "../../src/store/postgres/index.js";
 import { prepareStatement } from "../../src/store/postgres/statement.js";
 import { silentLogger } from "../../src/telemetry/index.js";
-import { frameBatches, splitRequest } from "../../src/wire/index.js";
+import { stampBatches, splitRequest } from "../../src/wire/index.js";
 
 /** What a topic's log must be after the migration. */
 export interface ExpectedLog {
@@ -86,7 +86,7 @@ export async function appendRows(
   const limits = { recordBytes: 2 ** 30, batchBytes: 2 ** 30, batchRecords: 2 ** 30 };
   const request = { topic: "t", records, expectedOffset: undefined, producer: undefined, epoch: 0 };
   const { batch } = splitRequest(AppendRequest.encode(request).finish(), limits);
-  const { bytes, ends } = frameBatches([batch], at.offset, at.time);
+  const { bytes, ends } = stampBatches([batch], at.offset, at.time);
   const frames = [...ends].map((end, index) => bytes.subarray(ends[index - 1] ?? 0, end));
   const lengths = frames.map((frame) => frame.length);
   const [row] = await database.run(appendOfVersion8, {

@@ -6,7 +6,7 @@ import { openPostgres } from "../../src/store/postgres/database/open-postgres.js
 import { migrate } from "../../src/store/postgres/migrations/migrate.js";
 import { migrations } from "../../src/store/postgres/migrations/migrations.js";
 import { silentLogger } from "../../src/telemetry/index.js";
-import { frameBatches, splitRequest } from "../../src/wire/index.js";
+import { stampBatches, splitRequest } from "../../src/wire/index.js";
 import { createTestDatabase, runOn } from "../support/database.js";
 
 const places = [
@@ -45,7 +45,7 @@ test("migration 3, gives what is in a state already its place, to the last bit",
     }));
     const request = { topic: "t", records, expectedOffset: undefined, producer: undefined, epoch: 0 };
     const { batch } = splitRequest(AppendRequest.encode(request).finish(), defaultLimits);
-    const frames = frameBatches([batch], 0, 1_700_000_000_000_000);
+    const frames = stampBatches([batch], 0, 1_700_000_000_000_000);
     let start = 0;
     for (const [index, { key }] of records.entries()) {
       const end = frames.ends[index] as number;

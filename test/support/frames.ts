@@ -1,6 +1,6 @@
 import { defaultLimits } from "../../src/core/index.js";
 import { AppendRequest } from "../../src/gen/millrace/v1/record_service.js";
-import { type Frames, frameBatches, type RecordBatch, splitRequest } from "../../src/wire/index.js";
+import { type Frames, stampBatches, type RecordBatch, splitRequest } from "../../src/wire/index.js";
 
 /** A batch of records with data of these sizes, and lifetimes where there are any, as a request would bring it. */
 export function batchOf(sizes: readonly number[], lifetimes: readonly (number | undefined)[] = []): RecordBatch {
@@ -26,5 +26,5 @@ export function batchOf(sizes: readonly number[], lifetimes: readonly (number | 
 
 /** Frames of records with data of these sizes. */
 export function framesOf(sizes: readonly number[], firstOffset: number, timeMicros = 0): Frames {
-  return frameBatches([batchOf(sizes)], firstOffset, timeMicros);
+  return stampBatches([batchOf(sizes)], firstOffset, timeMicros);
 }

@@ -4,7 +4,7 @@ import { AppendRequest } from "../../src/gen/millrace/v1/record_service.js";
 import {
   decodeRecordsMessage,
   encodePageMessage,
-  frameBatches,
+  stampBatches,
   ReceivedRecord,
   splitRequest,
 } from "../../src/wire/index.js";
@@ -20,7 +20,7 @@ export function receivedRecords(records: readonly RecordMessage[]): readonly Rec
     epoch: 0,
   });
   const { batch } = splitRequest(Buffer.from(request.finish()), { ...defaultLimits, batchRecords: 1000 });
-  const frames = frameBatches([batch], 5, 1_700_000_000_123_456);
+  const frames = stampBatches([batch], 5, 1_700_000_000_123_456);
   const message = encodePageMessage([frames.bytes], { epoch: 7, offset: 5 + records.length });
   return decodeRecordsMessage(message).records;
 }

@@ -7,7 +7,7 @@ import {
   BackwardWriter,
   decodeRecordsMessage,
   encodePageMessage,
-  frameBatches,
+  stampBatches,
   type ReceivedRecord,
   type RecordInput,
   splitRequest,
@@ -27,7 +27,7 @@ function messageOf(records: readonly Message[], firstOffset: number, timeMicros:
     epoch: 0,
   });
   const { batch } = splitRequest(Buffer.from(request.finish()), { ...defaultLimits, batchRecords: 1000 });
-  const frames = frameBatches([batch], firstOffset, timeMicros);
+  const frames = stampBatches([batch], firstOffset, timeMicros);
   return encodePageMessage([frames.bytes], { epoch: 7, offset: firstOffset + records.length });
 }
 

@@ -1,22 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { batchOfRecords } from "../support/filter-arbitrary.js";
 import { Record as RecordMessage } from "../../src/gen/millrace/v1/record.js";
-import { frameBatches, stateOf } from "../../src/wire/index.js";
-
-/** A batch of records as a request brings them. */
-function batchOf(records: readonly Uint8Array[]) {
-  const bounds: number[] = [];
-  let at = 0;
-  for (const record of records) bounds.push(at, (at += record.length));
-  return {
-    bytes: Buffer.concat(records),
-    bounds,
-    stamped: new Set<number>(),
-    count: records.length,
-    expires: false,
-    weight: at,
-  };
-}
+import { stampBatches, stateOf } from "../../src/wire/index.js";
 
 const bodies = [
   undefined,
@@ -36,14 +22,12 @@ const recordArbitrary = fc.record({
 test("stateOf(), gives each key's last record, and whether it removes the key", () => {
   fc.assert(
     fc.property(fc.array(recordArbitrary, { minLength: 1, maxLength: 12 }), (records) => {
-      const encoded = records.map((record) =>
-        RecordMessage.encode({ ...record, lifetime: undefined, eventTime: undefined, time: undefined }).finish(),
-      );
+      const whole = records.map((record) => RecordMessage.fromPartial(record));
       const model = new Map<string, { key: string; index: number; isTombstone: boolean; place: unknown }>();
       records.forEach(({ key, body, location }, index) => {
         if (key !== "") model.set(key, { key, index, isTombstone: body === undefined, place: location });
       });
-      const changes = stateOf(frameBatches([batchOf(encoded)], 7, 1_000_000));
+      const changes = stateOf(stampBatches([batchOfRecords(whole)], 7, 1_000_000));
       expect(new Map(changes.map((change) => [change.key, change]))).toEqual(model);
     }),
   );

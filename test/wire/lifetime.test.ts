@@ -8,7 +8,7 @@ import {
   durationOfText,
   durationText,
   expiryOf,
-  frameBatches,
+  stampBatches,
   msOfDuration,
   splitRequest,
   thinPage,
@@ -27,7 +27,7 @@ function framed(records: readonly RecordMessage[], timeMicros: number) {
   const writer = new BinaryWriter();
   for (const record of records) writer.uint32(18).bytes(RecordMessage.encode(record).finish());
   const { batch } = splitRequest(writer.finish(), { ...defaultLimits, recordBytes: 100_000, batchBytes: 1_000_000 });
-  return { batch, frames: frameBatches([batch], 5, timeMicros) };
+  return { batch, frames: stampBatches([batch], 5, timeMicros) };
 }
 
 describe("lifetimes", () => {
@@ -64,7 +64,7 @@ describe("lifetimes", () => {
     // Field 9; seconds 1, then 2.
     const record = Uint8Array.of(0x4a, 4, 0x08, 1, 0x08, 2);
     const request = new BinaryWriter().uint32(18).bytes(record).finish();
-    const { bytes, ends } = frameBatches([splitRequest(request, defaultLimits).batch], 0, 7);
+    const { bytes, ends } = stampBatches([splitRequest(request, defaultLimits).batch], 0, 7);
     expect(expiryOf(bytes, 0, ends[0] as number)).toBe(2_000_007);
   });
 });

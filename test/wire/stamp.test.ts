@@ -5,7 +5,7 @@ import { Record as RecordMessage } from "../../src/gen/millrace/v1/record.js";
 import { AppendRequest, FollowResponse, ReadResponse } from "../../src/gen/millrace/v1/record_service.js";
 import {
   encodePageMessage,
-  frameBatches,
+  stampBatches,
   frameEnds,
   readStamp,
   splitRequest,
@@ -20,7 +20,7 @@ function encodeAppend(records: RecordMessage[], topic = "orders"): Uint8Array {
 const anyOffset = fc.oneof(fc.nat(), fc.integer({ min: 2 ** 31, max: 2 ** 53 - 2000 }));
 const anyTimeMicros = fc.integer({ min: 0, max: 4_000_000_000_000_000 });
 
-describe("frameBatches", () => {
+describe("stampBatches", () => {
   it("keeps every field of every record, and stamps time and offset over forged ones", () => {
     fc.assert(
       fc.property(
@@ -29,7 +29,7 @@ describe("frameBatches", () => {
         anyTimeMicros,
         (batches, firstOffset, timeMicros) => {
           const split = batches.map((records) => splitRequest(encodeAppend(records), defaultLimits));
-          const frames = frameBatches(
+          const frames = stampBatches(
             split.map(({ batch }) => batch),
             firstOffset,
             timeMicros,
@@ -61,7 +61,7 @@ describe("frameBatches", () => {
 
   it("adds the same number of bytes to every record, whatever its offset and time", () => {
     const { batch } = splitRequest(encodeAppend([RecordMessage.fromPartial({ key: "k" })]), defaultLimits);
-    const lengths = [frameBatches([batch], 0, 0), frameBatches([batch], 2 ** 53 - 2, 4e15)].map(
+    const lengths = [stampBatches([batch], 0, 0), stampBatches([batch], 2 ** 53 - 2, 4e15)].map(
       (frames) => frames.bytes.length,
     );
     expect(lengths).toEqual([1 + 1 + 3 + stampBytes, 1 + 1 + 3 + stampBytes]);
@@ -72,7 +72,7 @@ describe("splitRequest", () => {
   it("gives back the request without its records", () => {
     const bytes = encodeAppend([RecordMessage.fromPartial({ key: "a" }), RecordMessage.fromPartial({ key: "b" })]);
     const { batch, rest } = splitRequest(bytes, defaultLimits);
-    expect(batch.count).toBe(2);
+    expect(batch.ends.length).toBe(2);
     expect(AppendRequest.decode(rest)).toMatchObject({ topic: "orders", expectedOffset: 7, records: [] });
   });
 
@@ -89,8 +89,8 @@ describe("splitRequest", () => {
       fc.property(fc.oneof(mutated, fc.uint8Array({ maxLength: 300 })), (bytes) => {
         try {
           const { batch } = splitRequest(bytes, defaultLimits);
-          if (batch.count === 0) return;
-          const frames = frameBatches([batch], 10, 1_700_000_000_000_000);
+          if (batch.ends.length === 0) return;
+          const frames = stampBatches([batch], 10, 1_700_000_000_000_000);
           const read = ReadResponse.decode(encodePageMessage([frames.bytes], { epoch: 1, offset: 0 }));
           expect(read.records.map((record) => record.offset)).toEqual(read.records.map((_record, index) => 10 + index));
           JSON.stringify(ReadResponse.toJSON(read));

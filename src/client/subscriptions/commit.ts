@@ -9,7 +9,7 @@ import {
 import { varintLength, writeVarint } from "../../wire/index.js";
 import { clientError, errorOfRefusal } from "../client-error.js";
 import type { Connection, MethodShape, UnaryOptions } from "../connection.js";
-import { encodeRecord } from "../record-batch.js";
+import { encodeRecords } from "../record-batch.js";
 import { wholeNumber } from "../start.js";
 import type { Delivery, DeliveryBatch } from "./delivery.js";
 import { Held } from "./held.js";
@@ -126,14 +126,13 @@ function* encodeOutput(output: Output, path: string): Generator<Uint8Array, void
     expectedOffset: expectedOffset === undefined ? undefined : wholeNumber(expectedOffset, `${path}.expected_offset`),
     epoch: wholeNumber(epoch, `${path}.epoch`),
   }).finish();
-  // The encoder's buffer holds one record at a time. Its field number is that of an Append's records.
-  const fields = records.map((record, index) => Buffer.from(encodeRecord(record, `${path}.records[${index}]`).field));
-  let length = head.length;
-  for (const field of fields) length += field.length;
+  // Their field number is that of an Append's records.
+  const fields = encodeRecords(records, `${path}.records`);
+  const length = head.length + fields.length;
   const opening = Buffer.alloc(1 + varintLength(length));
   opening[0] = appendTag;
   writeVarint(opening, 1, length);
   yield opening;
   yield head;
-  yield* fields;
+  yield fields;
 }

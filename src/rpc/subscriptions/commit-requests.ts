@@ -10,7 +10,7 @@ import {
   CommitRequest_Output,
   SubscriptionServiceService as Shapes,
 } from "../../gen/millrace/v1/subscription_service.js";
-import { type RecordBatch, splitField, splitRequest, stampBytes } from "../../wire/index.js";
+import { batchBytes, splitField, splitRequest } from "../../wire/index.js";
 import type { MethodShape } from "../method.js";
 import { decodeRange } from "./offset-ranges.js";
 
@@ -47,8 +47,8 @@ function decodeOutputs(encoded: readonly Uint8Array[], limits: BatchLimits): rea
   let bytes = 0;
   return encoded.map((each, index) => {
     const output = decodeOutput(each, `append[${index}]`, limits);
-    records += output.batch.count;
-    bytes += stampedBytes(output.batch);
+    records += output.batch.ends.length;
+    bytes += batchBytes(output.batch);
     checkTogether("records", records, limits.batchRecords, "MILLRACE_BATCH_RECORDS");
     checkTogether("bytes", bytes, limits.batchBytes, "MILLRACE_BATCH_BYTES");
     return output;
@@ -58,7 +58,7 @@ function decodeOutputs(encoded: readonly Uint8Array[], limits: BatchLimits): rea
 function decodeOutput(bytes: Uint8Array, field: string, limits: BatchLimits): Output {
   const { batch, rest } = splitOutput(bytes, field, limits);
   const { topic, expectedOffset, epoch } = CommitRequest_Output.decode(rest);
-  if (batch.count === 0) throw invalidArgument(`${field}.records`, "at least one is required");
+  if (batch.ends.length === 0) throw invalidArgument(`${field}.records`, "at least one is required");
   return { topic, batch, expectedOffset, epoch };
 }
 
@@ -71,14 +71,6 @@ function splitOutput(bytes: Uint8Array, field: string, limits: BatchLimits) {
     if (fault?.field.startsWith("records") !== true) throw error;
     throw invalidArgument(`${field}.${fault.field}`, fault.description);
   }
-}
-
-function stampedBytes({ bounds, count }: RecordBatch): number {
-  let bytes = count * stampBytes;
-  for (let index = 0; index < count; index++) {
-    bytes += (bounds[2 * index + 1] as number) - (bounds[2 * index] as number);
-  }
-  return bytes;
 }
 
 function checkTogether(what: string, value: number, most: number, setting: string): void {

@@ -3,7 +3,10 @@ import { WaitQueue } from "../waits/wait-queue.js";
 
 /** A share of a semaphore, held until released. */
 export interface Permit {
+  /** How much is held; 0 once it is released. */
   readonly weight: number;
+  /** Adds to the share, if there is room now and nobody waits; says whether it did. Not after `release`. */
+  extend(weight: number): boolean;
   /** Gives the share back. Every call after the first does nothing. */
   release(): void;
 }
@@ -66,7 +69,7 @@ export class Semaphore {
 
   /** A share, if there is one now and nobody waits. */
   tryAcquire(weight: number): Permit | undefined {
-    if (!(weight >= 0)) throw new RangeError(`Cannot acquire a weight of ${weight}`);
+    if (!isWeight(weight)) throw new RangeError(`Cannot acquire a weight of ${weight}`);
     return this.#waiters.size === 0 && this.#fits(weight) ? this.#grant(weight) : undefined;
   }
 
@@ -77,13 +80,24 @@ export class Semaphore {
   #grant(weight: number): Permit {
     this.#used += weight;
     this.#permits += 1;
+    let held = weight;
     let isHeld = true;
     return {
-      weight,
+      get weight() {
+        return held;
+      },
+      extend: (more) => {
+        if (!isHeld || !isWeight(more)) throw new RangeError(`Cannot extend a permit by ${more}`);
+        if (this.#waiters.size > 0 || this.#used + more > this.#capacity) return false;
+        this.#used += more;
+        held += more;
+        return true;
+      },
       release: () => {
         if (!isHeld) return;
         isHeld = false;
-        this.#used -= weight;
+        this.#used -= held;
+        held = 0;
         this.#permits -= 1;
         this.#admit();
       },
@@ -95,4 +109,9 @@ export class Semaphore {
       this.#waiters.admit(this.#grant(ask));
     }
   }
+}
+
+/** NaN is none. */
+function isWeight(weight: number): boolean {
+  return weight >= 0;
 }

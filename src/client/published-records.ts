@@ -1,0 +1,51 @@
+import type { PublishTotals } from "./publisher-options.js";
+import type { BatchFate } from "./record-batch.js";
+
+/** Counts the records of one `publishAll` as their batches are acknowledged. Others may share those batches. */
+export class PublishedRecords {
+  readonly #onAcknowledged: ((records: number) => void) | undefined;
+  #records = 0;
+  #firstOffset: number | undefined;
+  #nextOffset: number | undefined;
+  /** The batch that gets records now, and which of them are counted here. */
+  #fate: BatchFate | undefined;
+  #part = { first: 0, next: 0, records: 0 };
+  /** Settles when the last batch is counted: they are acknowledged in order. */
+  #counted: Promise<unknown> = Promise.resolve();
+
+  constructor(onAcknowledged: ((records: number) => void) | undefined) {
+    this.#onAcknowledged = onAcknowledged;
+  }
+
+  /** The last record of a batch. */
+  add(fate: BatchFate): void {
+    if (fate !== this.#fate) {
+      const part = { first: fate.records - 1, next: 0, records: 0 };
+      this.#fate = fate;
+      this.#part = part;
+      const counted = fate.settled.then(
+        ({ offset }) => this.#count(part, offset),
+        // `flush` tells it.
+        () => {},
+      );
+      this.#counted = Promise.all([this.#counted, counted]);
+      // What the caller's function throws is told by `totals`, if that is reached.
+      this.#counted.catch(() => {});
+    }
+    this.#part.records += 1;
+    this.#part.next = fate.records;
+  }
+
+  /** All of them, once the last batch is acknowledged. */
+  async totals(): Promise<PublishTotals> {
+    await this.#counted;
+    return { records: this.#records, firstOffset: this.#firstOffset, nextOffset: this.#nextOffset };
+  }
+
+  #count({ first, next, records }: { first: number; next: number; records: number }, offset: number): void {
+    this.#firstOffset ??= offset + first;
+    this.#nextOffset = offset + next;
+    this.#records += records;
+    this.#onAcknowledged?.(this.#records);
+  }
+}
