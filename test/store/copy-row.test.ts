@@ -42,9 +42,18 @@ const statement = prepareStatement({
   build: (value) => sql<object>`select ${value.second}, ${value.first}, ${value.second}`,
 });
 
-test("prepareStatement(), casts each value to its type, in the order of the text", () => {
-  expect(statement.text).toBe("select cast($1 as bigint), cast($2 as bigint), cast($3 as bigint)");
-  expect(statement.order).toEqual(["second", "first", "second"]);
+test("prepareStatement(), casts each value to its type, and sends each once, in the order of the text", () => {
+  expect(statement.text).toBe("select cast($1 as bigint), cast($2 as bigint), cast($1 as bigint)");
+  expect(statement.order).toEqual(["second", "first"]);
+});
+
+test("prepareStatement(), sends bytes last", () => {
+  const { text, order } = prepareStatement({
+    values: { frames: "bytea", one: "bigint", other: "bigint" },
+    build: (value) => sql<object>`select ${value.one}, ${value.frames}, ${value.other}, ${value.frames}`,
+  });
+  expect(text).toBe("select cast($1 as bigint), cast($3 as bytea), cast($2 as bigint), cast($3 as bytea)");
+  expect(order).toEqual(["one", "other", "frames"]);
 });
 
 test("prepareStatement(), refuses a value that is no parameter", () => {

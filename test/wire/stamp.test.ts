@@ -4,6 +4,8 @@ import { defaultLimits, MillraceError } from "../../src/core/index.js";
 import { Record as RecordMessage } from "../../src/gen/millrace/v1/record.js";
 import { AppendRequest, FollowResponse, ReadResponse } from "../../src/gen/millrace/v1/record_service.js";
 import {
+  batchBytes,
+  checkBatch,
   encodePageMessage,
   stampBatches,
   frameEnds,
@@ -65,6 +67,26 @@ describe("stampBatches", () => {
       (frames) => frames.bytes.length,
     );
     expect(lengths).toEqual([1 + 1 + 3 + stampBytes, 1 + 1 + 3 + stampBytes]);
+  });
+});
+
+describe("checkBatch", () => {
+  it("counts a record as the limits of the node do, whatever its length takes", () => {
+    const body = fc.oneof(fc.integer({ min: 0, max: 300 }), fc.integer({ min: 16_300, max: 16_500 }));
+    fc.assert(
+      fc.property(fc.array(body, { minLength: 1, maxLength: 5 }), (sizes) => {
+        const records = sizes.map((size) => RecordMessage.fromPartial({ body: { $case: "data", value: new Uint8Array(size) } }));
+        const { batch } = splitRequest(encodeAppend(records), defaultLimits);
+        const bytes = records.map((record) => RecordMessage.encode(record).finish().length + stampBytes);
+        const together = bytes.reduce((sum, each) => sum + each, 0);
+        expect(batchBytes(batch)).toBe(together);
+        const exact = { recordBytes: Math.max(...bytes), batchRecords: records.length, batchBytes: together };
+        checkBatch(batch, exact);
+        for (const [name, value] of Object.entries(exact)) {
+          expect(() => checkBatch(batch, { ...exact, [name]: value - 1 })).toThrow(MillraceError);
+        }
+      }),
+    );
   });
 });
 

@@ -70,11 +70,19 @@ export function prepareStatement<const Types extends ParameterTypes, Row>(defini
     }),
   ) as Placeholders<Types>;
   const compiled = definition.build(placeholders).compile(compiler);
-  const order = compiled.parameters.map((parameter) => {
+  const names = compiled.parameters.map((parameter) => {
     if (!(parameter instanceof Placeholder)) throw new TypeError("A statement may hold no value but its parameters");
     return parameter.name;
   });
-  return { name: definition.name && `millrace_${definition.name}`, text: compiled.sql, order };
+  // Kysely numbers every place of a value; each value is sent once. Large ones come last: pg's writer makes room for what
+  // it writes, and half as much again for what comes behind that.
+  const isLarge = (name: string) => definition.values[name]?.startsWith("bytea") === true;
+  const order = [...new Set(names)].toSorted((a, b) => Number(isLarge(a)) - Number(isLarge(b)));
+  const text = compiled.sql.replace(
+    /\$(\d+)/g,
+    (_, digits: string) => `$${order.indexOf(names[Number(digits) - 1] as string) + 1}`,
+  );
+  return { name: definition.name && `millrace_${definition.name}`, text, order };
 }
 
 /** What the database would do for a statement: a row a line. */

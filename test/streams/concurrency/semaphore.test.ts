@@ -8,6 +8,11 @@ const capacity = 10;
 const step = fc.oneof(
   fc.record({ kind: fc.constant("acquire" as const), weight: fc.integer({ min: 0, max: capacity + 3 }) }),
   fc.record({ kind: fc.constant("try" as const), weight: fc.integer({ min: 0, max: capacity + 3 }) }),
+  fc.record({
+    kind: fc.constant("extend" as const),
+    pick: fc.nat(),
+    weight: fc.integer({ min: 0, max: capacity + 3 }),
+  }),
   fc.record({ kind: fc.constant("release" as const), pick: fc.nat() }),
   fc.record({ kind: fc.constant("abort" as const), pick: fc.nat() }),
 );
@@ -24,7 +29,7 @@ function modelOf() {
   const held: number[] = [];
   const used = () => held.reduce((sum, weight) => sum + weight, 0);
   const fits = (weight: number) => held.length === 0 || used() + weight <= capacity;
-  return { held, fits, available: () => Math.max(0, capacity - used()) };
+  return { held, used, fits, available: () => Math.max(0, capacity - used()) };
 }
 
 test("Semaphore, grants exactly what an array model grants, in order, and never more than its capacity", async () => {
@@ -75,6 +80,18 @@ test("Semaphore, grants exactly what an array model grants, in order, and never 
             const permit = semaphore.tryAcquire(one.weight);
             expect(permit !== undefined).toBe(waiters.length === 0 && model.fits(one.weight));
             if (permit !== undefined) hold(one.weight, () => permit);
+            break;
+          }
+          case "extend": {
+            const index = holders.length === 0 ? -1 : one.pick % holders.length;
+            const holder = holders[index];
+            if (holder === undefined) break;
+            const before = holder.permit()?.weight ?? 0;
+            const isExtended = holder.permit()?.extend(one.weight) === true;
+            // Nobody is let through above the capacity by it, nor past those who wait.
+            expect(isExtended).toBe(waiters.length === 0 && one.weight <= capacity - model.used());
+            if (isExtended) model.held[index] = before + one.weight;
+            expect(holder.permit()?.weight).toBe(model.held[index]);
             break;
           }
           case "release": {

@@ -1,5 +1,6 @@
 import pg from "pg";
 import type { Logger, Metrics } from "../../../telemetry/index.js";
+import { bindLargeInParts } from "./bind-large.js";
 import { createDatabase, type Database } from "./database.js";
 import { typeParsers } from "./integers.js";
 import { listenOn } from "./listen.js";
@@ -69,6 +70,7 @@ function connectingWithin(connectionTimeoutMillis: number): typeof pg.Client {
   return class extends pg.Client {
     constructor(config: pg.ClientConfig) {
       super({ ...config, connectionTimeoutMillis });
+      bindLargeInParts(this);
     }
   };
 }
