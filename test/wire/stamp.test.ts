@@ -75,7 +75,9 @@ describe("checkBatch", () => {
     const body = fc.oneof(fc.integer({ min: 0, max: 300 }), fc.integer({ min: 16_300, max: 16_500 }));
     fc.assert(
       fc.property(fc.array(body, { minLength: 1, maxLength: 5 }), (sizes) => {
-        const records = sizes.map((size) => RecordMessage.fromPartial({ body: { $case: "data", value: new Uint8Array(size) } }));
+        const records = sizes.map((size) =>
+          RecordMessage.fromPartial({ body: { $case: "data", value: new Uint8Array(size) } }),
+        );
         const { batch } = splitRequest(encodeAppend(records), defaultLimits);
         const bytes = records.map((record) => RecordMessage.encode(record).finish().length + stampBytes);
         const together = bytes.reduce((sum, each) => sum + each, 0);

@@ -21,7 +21,7 @@ interface SqlTypes {
   "text[]": readonly string[];
 }
 
-type ParameterTypes = Readonly<Record<string, keyof SqlTypes>>;
+export type ParameterTypes = Readonly<Record<string, keyof SqlTypes>>;
 
 /** The values that a statement runs with, by name. */
 export type StatementValues<Types extends ParameterTypes> = { readonly [Name in keyof Types]: SqlTypes[Types[Name]] };
@@ -116,7 +116,8 @@ export function inlineValues<Name extends string>(
   });
 }
 
-function inlineValue(value: InlineValue, name: string): string {
+/** A value as text of SQL. */
+export function inlineValue(value: InlineValue, name: string): string {
   if (value === null || typeof value === "boolean") return String(value);
   if (typeof value === "string") return `convert_from(${inlineBytes(Buffer.from(value))}, 'UTF8')`;
   if (typeof value === "number") return String(requireWholeNumber(value, name));

@@ -6,6 +6,7 @@ import { StoreUnavailableError } from "../../topic-store.js";
 import { orderValues, type Statement } from "../statement.js";
 import { createConnectGate } from "./connect-gate.js";
 import { copyRows } from "./copy-query.js";
+import { type CopyQuery, keptPlan } from "./kept-plans.js";
 import type { CopyField } from "./copy-row.js";
 import { causeOf, classifyFailure, messageOf } from "./failures.js";
 import type { ListenHandlers } from "./listen.js";
@@ -16,8 +17,8 @@ export interface Session {
   run<Values, Row>(statement: Statement<Values, Row>, values: Values): Promise<readonly Row[]>;
   /** Runs text as it stands: for commands that take no parameters. `timeoutMs` instead of the usual limit. */
   command(text: string, timeoutMs?: number): Promise<pg.QueryResult>;
-  /** Gives the rows of `COPY … TO STDOUT (FORMAT binary)`: views, to be copied before `onRow` returns. */
-  copy(text: string, onRow: (fields: readonly CopyField[]) => void): Promise<void>;
+  /** Gives the rows of a query by COPY: views, to be copied before `onRow` returns. */
+  copy(query: CopyQuery, onRow: (fields: readonly CopyField[]) => void): Promise<void>;
 }
 
 /**
@@ -31,7 +32,7 @@ export interface Database {
   readonly statementTimeoutMs: number;
   /** One statement, committed when this resolves. */
   run<Values, Row>(statement: Statement<Values, Row>, values: Values): Promise<readonly Row[]>;
-  copy(text: string, onRow: (fields: readonly CopyField[]) => void): Promise<void>;
+  copy(query: CopyQuery, onRow: (fields: readonly CopyField[]) => void): Promise<void>;
   /** Several statements on one connection, without a transaction around them. */
   session<Result>(body: (session: Session) => Promise<Result>): Promise<Result>;
   /** Several statements, committed when this resolves. A broken connection leaves its outcome unknown only at COMMIT. */
@@ -144,7 +145,7 @@ export function createDatabase(options: DatabaseOptions): Database {
     connections: options.connections,
     statementTimeoutMs: options.statementTimeoutMs,
     run: (statement, values) => tracked(() => use((session) => session.run(statement, values))),
-    copy: (text, onRow) => tracked(() => use((session) => session.copy(text, onRow))),
+    copy: (query, onRow) => tracked(() => use((session) => session.copy(query, onRow))),
     session: (body) => tracked(() => use(body)),
     transaction: (body) => tracked(() => use((session) => inTransaction(session, body, options.idleInTransactionMs))),
     async listen(channel, handlers, signal) {
@@ -171,6 +172,7 @@ interface CheckedSession extends Session {
   mustGo: boolean;
   /** What was sent last may have been committed without our hearing of it. */
   mayHaveCommitted: boolean;
+  isInTransaction: boolean;
   /** Gives the connection back, or ends it. */
   end(error?: unknown): void;
 }
@@ -245,6 +247,7 @@ function openSession(
     },
     mustGo: false,
     mayHaveCommitted: true,
+    isInTransaction: false,
     async run<Values, Row>(statement: Statement<Values, Row>, values: Values) {
       const { name, text } = statement;
       const query = { text, values: orderValues(statement, values), ...(name !== undefined && { name }) };
@@ -252,7 +255,11 @@ function openSession(
       return result.rows;
     },
     command: (text, timeoutMs) => answered(() => client.query(text), timeoutMs),
-    copy: (text, onRow) => answered(() => copyRows(client, text, onRow)),
+    async copy(query, onRow) {
+      const isKept = await keptPlan(client, query, session.isInTransaction, session.command);
+      const text = isKept && query.planned !== undefined ? query.planned.call() : query.text();
+      await answered(() => copyRows(client, `copy (${text}) to stdout (format binary)`, onRow));
+    },
     end(error) {
       if (error === undefined) client.release();
       else client.release(error instanceof Error ? error : true);
@@ -277,6 +284,7 @@ async function inTransaction<Result>(
   idleMs: number,
 ): Promise<Result> {
   session.mayHaveCommitted = false;
+  session.isInTransaction = true;
   // READ COMMITTED: each statement sees what was committed before it, so one after a lock sees what the lock waited for.
   await session.command(
     `begin isolation level read committed; set local idle_in_transaction_session_timeout = ${idleMs}`,

@@ -11,6 +11,9 @@ export interface Block {
   readonly frames: Buffer;
 }
 
+/** The types of the columns that `readBlock` reads. */
+export const blockColumns = ["bigint", "bigint", "bigint", "bytea"] as const;
+
 /**
  * The block of a topic that has an offset, as `c`; where nothing has it, the last one below. It is bounded from both
  * sides by the head's `front` (blocks.md, rule 6), which the query around it calls `head.front`. Index: `blocks_pkey`, one

@@ -6,12 +6,21 @@
 import type { Head } from "../../topic-store.js";
 import { copiedInteger, type CopyField } from "../database/copy-row.js";
 import type { Database, Session } from "../database/database.js";
-import { explainStatement, type InlineValue, inlineValues, type Statement } from "../statement.js";
+import { type PlannedQuery, planQuery } from "../planned-query.js";
+import {
+  explainStatement,
+  type InlineValue,
+  inlineValues,
+  type ParameterTypes,
+  prepareStatement,
+  type Statement,
+  type StatementValues,
+} from "../statement.js";
 
 type InlineValues<Values> = { readonly [Name in keyof Values]: InlineValue };
 
 /** How many fields a head takes: those of `headColumns`, in their order. */
-export const headFields = 12;
+const headFields = 12;
 
 /** A row of a frame query. */
 export interface FrameRow {
@@ -23,17 +32,49 @@ export interface FrameRow {
   bytes(index: number): Buffer | null;
 }
 
+/** A query that gives frames; its plan is kept where that does not depend on its values. */
+export interface FrameQuery<Values> extends Statement<Values, unknown> {
+  readonly planned?: PlannedQuery<Values>;
+}
+
+/** The columns of a head. */
+const headTypes = [
+  ...Array.from({ length: 8 }, () => "bigint" as const),
+  "boolean",
+  "boolean",
+  "bigint",
+  "boolean",
+] as const;
+
+/** Prepares a query over the log: its rows come by `blocks_pkey` whatever its values are. `columns`: those behind a head's. */
+export function prepareLogQuery<const Types extends ParameterTypes>(definition: {
+  readonly name: string;
+  readonly values: Types;
+  readonly columns: readonly ("bigint" | "bytea")[];
+  readonly build: Parameters<typeof prepareStatement<Types, object>>[0]["build"];
+}): FrameQuery<StatementValues<Types>> {
+  const { name, values, columns, build } = definition;
+  const statement = prepareStatement<Types, object>({ values, build });
+  return {
+    ...statement,
+    planned: planQuery(`millrace_${name}`, statement as never, values as never, [...headTypes, ...columns]),
+  };
+}
+
 /** Runs a query and gives its first row's head, and every row to `onRow`. Undefined: there is no row, so no topic. */
 export async function queryFrames<Values extends InlineValues<Values>>(
   session: Pick<Session, "copy">,
-  statement: Statement<Values, unknown>,
+  query: FrameQuery<Values>,
   values: Values,
   onRow: (row: FrameRow, head: Head) => void,
 ): Promise<Head | undefined> {
   let head: Head | undefined;
-  // COPY takes no parameters.
-  const text = inlineValues(statement, values);
-  await session.copy(`copy (${text}) to stdout (format binary)`, (fields) => {
+  const { planned } = query;
+  const copied = {
+    text: () => inlineValues(query, values),
+    planned: planned && { ...planned, call: () => planned.call(values) },
+  };
+  await session.copy(copied, (fields) => {
     head ??= decodeHead(fields);
     onRow(rowOf(fields), head);
   });

@@ -1,16 +1,17 @@
 import { sql } from "kysely";
 import type { TimeRead } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
-import { prepareStatement } from "../statement.js";
-import { blockAt, headAndBlocks, readBlock } from "./block.js";
+import { blockAt, blockColumns, headAndBlocks, readBlock } from "./block.js";
 import { blockSearch } from "./block-search.js";
-import { copyOf, queryFrames } from "./frame-query.js";
+import { copyOf, prepareLogQuery, queryFrames } from "./frame-query.js";
 
 /**
  * The block that has the first record of a time or later, and the head beside it: times never go backwards within a topic,
  * and a block says that of its last record. No locks: one snapshot. Index: `blocks_pkey`.
  */
-const selectBlock = prepareStatement({
+const selectBlock = prepareLogQuery({
+  name: "read_at_time",
+  columns: blockColumns,
   values: { topicId: "bigint", time: "bigint" },
   build: (value) =>
     headAndBlocks(

@@ -1,9 +1,8 @@
 import { sql } from "kysely";
 import { endOfFrame, skipFrames } from "../../../core/index.js";
 import type { Database } from "../database/database.js";
-import { prepareStatement } from "../statement.js";
-import { type Block, blockAt, headAndBlocks, readBlock } from "./block.js";
-import { copyOf, queryFrames } from "./frame-query.js";
+import { type Block, blockAt, blockColumns, headAndBlocks, readBlock } from "./block.js";
+import { copyOf, prepareLogQuery, queryFrames } from "./frame-query.js";
 
 /** A record by its offset. */
 export interface OffsetFrame {
@@ -15,7 +14,9 @@ export interface OffsetFrame {
  * The blocks that have some offsets, each once, and the head beside them. No locks: one snapshot.
  * Index: `blocks_pkey`, a probe an offset and one a block.
  */
-const selectBlocks = prepareStatement({
+const selectBlocks = prepareLogQuery({
+  name: "read_frames",
+  columns: blockColumns,
   values: { topicId: "bigint", offsets: "bigint[]" },
   build: (value) =>
     headAndBlocks(

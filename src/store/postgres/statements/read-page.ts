@@ -2,9 +2,9 @@ import { type RawBuilder, sql } from "kysely";
 import type { Direction } from "../../../core/index.js";
 import type { PageRead, PageRequest } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
-import { prepareStatement, requireWholeNumber } from "../statement.js";
-import { blockAt, headAndBlocks, readBlock } from "./block.js";
-import { explainFrames, queryFrames } from "./frame-query.js";
+import { requireWholeNumber } from "../statement.js";
+import { blockAt, blockColumns, headAndBlocks, readBlock } from "./block.js";
+import { explainFrames, prepareLogQuery, queryFrames } from "./frame-query.js";
 import { cutPage } from "./cut-page.js";
 
 const values = {
@@ -65,8 +65,10 @@ const directions: Readonly<
  */
 function pageStatement(direction: Direction) {
   const { first, isThere, range, fits, order } = directions[direction];
-  return prepareStatement({
+  return prepareLogQuery({
+    name: `read_${direction}`,
     values,
+    columns: blockColumns,
     build: (value) =>
       headAndBlocks(
         value.topicId,

@@ -2,9 +2,9 @@ import { type RawBuilder, sql } from "kysely";
 import type { Direction } from "../../../core/index.js";
 import { needlesMax, type PageSearchRead, type PageSearchRequest } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
-import { prepareStatement, requireWholeNumber } from "../statement.js";
-import { blockAt, readBlock } from "./block.js";
-import { explainFrames, queryFrames } from "./frame-query.js";
+import { requireWholeNumber } from "../statement.js";
+import { blockAt, blockColumns, readBlock } from "./block.js";
+import { explainFrames, prepareLogQuery, queryFrames } from "./frame-query.js";
 import { searchBlocks } from "./search-blocks.js";
 import { headColumns, headNames, heads, noHead } from "./stored-topic.js";
 
@@ -77,8 +77,10 @@ const directions: Readonly<
  */
 function searchStatement(direction: Direction) {
   const { first, isThere, range, fits, reached, walked, isReached, order } = directions[direction];
-  return prepareStatement({
+  return prepareLogQuery({
+    name: `search_${direction}`,
     values,
+    columns: ["bigint", "bigint", ...blockColumns],
     build: (value) => sql<object>`
 with head as materialized (
   select ${headColumns}, h.front from ${heads} where h.topic_id = ${value.topicId}
