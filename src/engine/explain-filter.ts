@@ -4,10 +4,10 @@ import type { Rectangle } from "../core/index.js";
 import { type Conjunct, type Filter, type NeedKind, needlesOf } from "../filter/index.js";
 import { type ExplainedRead, needlesMax } from "../store/index.js";
 import type { ExplainFilterCommand, FilterExplanation, FilterPart } from "./engine.js";
-import { searchFor, searchRecordsMax } from "./frame-search.js";
-import { createSearchReach } from "./search-reach.js";
-import { recordsWithin, requireState, type StateParts } from "./state.js";
-import { selectionOf } from "./state-selection.js";
+import { searchFor, searchRecordsMax } from "./reading/frame-search.js";
+import { createSearchReach } from "./reading/search-reach.js";
+import { recordsWithin, requireState, type StateParts } from "./reading/state.js";
+import { selectionOf } from "./reading/state-selection.js";
 import type { Topic } from "./topic.js";
 
 /** Indexes by which a statement finds the topic itself, and not its rows. */

@@ -6,7 +6,7 @@
 import type { Limits, MillraceError } from "../../core/index.js";
 import { abortable } from "../../streams/index.js";
 import type { Clock, LiveStream } from "../../telemetry/index.js";
-import type { PageBudget } from "../page-allowance.js";
+import type { PageBudget } from "../reading/page-allowance.js";
 import type { ConsumeMessage, ConsumeOpening, ConsumerRequest, ConsumerWaiting } from "../subscription-engine.js";
 import type { Consumer } from "./consumer.js";
 import type { JoinableGroups, Membership } from "./groups.js";

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Page } from "../../src/core/index.js";
-import { createTailBudget } from "../../src/engine/tail.js";
-import { framesOf } from "../support/frames.js";
-import { offsetsIn } from "../support/open-engine.js";
+import type { Page } from "../../../src/core/index.js";
+import { createTailBudget } from "../../../src/engine/reading/tail.js";
+import { framesOf } from "../../support/frames.js";
+import { offsetsIn } from "../../support/open-engine.js";
 
 const epoch = 9;
 

@@ -7,17 +7,17 @@ import {
   stateBuilding,
   topicNotFound,
   topicNotKeyed,
-} from "../core/index.js";
-import type { Head, StoredTopic } from "../store/index.js";
-import type { Clock } from "../telemetry/index.js";
-import { encodePageMessage } from "../wire/index.js";
-import { overError } from "./appender.js";
-import type { DatabaseLanes } from "./database-lanes.js";
-import type { GetStateCommand, PageMessage } from "./engine.js";
+} from "../../core/index.js";
+import type { Head, StoredTopic } from "../../store/index.js";
+import type { Clock } from "../../telemetry/index.js";
+import { encodePageMessage } from "../../wire/index.js";
+import { overError } from "../appender.js";
+import type { DatabaseLanes } from "../database-lanes.js";
+import type { GetStateCommand, PageMessage } from "../engine.js";
 import type { PageBudget } from "./page-allowance.js";
-import type { StampClock } from "./stamp-clock.js";
-import type { Topic } from "./topic.js";
-import type { TopicCache } from "./topic-cache.js";
+import type { StampClock } from "../stamp-clock.js";
+import type { Topic } from "../topic.js";
+import type { TopicCache } from "../topic-cache.js";
 
 export interface StateParts {
   readonly cache: TopicCache;

@@ -3,10 +3,10 @@
  * so it never has a hole; what it does not have is one page read from the database.
  */
 
-import type { Limits, Page } from "../core/index.js";
-import { Ring } from "../streams/index.js";
-import { encodePageMessage, frameEnds } from "../wire/index.js";
-import type { PageMessage } from "./engine.js";
+import type { Limits, Page } from "../../core/index.js";
+import { Ring } from "../../streams/index.js";
+import { encodePageMessage, frameEnds } from "../../wire/index.js";
+import type { PageMessage } from "../engine.js";
 
 /** A page with the places of its frames, so that a reader may begin and end anywhere in it. */
 interface IndexedPage {

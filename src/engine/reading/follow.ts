@@ -8,23 +8,23 @@
  *        any ──topic closed and all delivered──▶ the end
  */
 
-import { type Limits, MillraceError } from "../core/index.js";
-import type { Head } from "../store/index.js";
-import { abortable } from "../streams/index.js";
-import type { Clock, LiveStream, Metrics } from "../telemetry/index.js";
-import { encodePageMessage, type KeepFrame, thinPage } from "../wire/index.js";
-import { overError } from "./appender.js";
-import type { DatabaseLanes } from "./database-lanes.js";
-import type { FollowCommand, FollowMessage, PageMessage } from "./engine.js";
+import { type Limits, MillraceError } from "../../core/index.js";
+import type { Head } from "../../store/index.js";
+import { abortable } from "../../streams/index.js";
+import type { Clock, LiveStream, Metrics } from "../../telemetry/index.js";
+import { encodePageMessage, type KeepFrame, thinPage } from "../../wire/index.js";
+import { overError } from "../appender.js";
+import type { DatabaseLanes } from "../database-lanes.js";
+import type { FollowCommand, FollowMessage, PageMessage } from "../engine.js";
 import { chooseFrames } from "./frame-choice.js";
 import { type FrameSearch, offsetsOf, searchFor, searchRecordsMax } from "./frame-search.js";
 import type { PageAllowance, PageBudget, PageGrant } from "./page-allowance.js";
 import type { PageOutcome, PageReader, SearchOutcome } from "./page-reader.js";
 import { pageMessage, resumeAfter } from "./read.js";
-import type { StampClock } from "./stamp-clock.js";
+import type { StampClock } from "../stamp-clock.js";
 import { resolveStart } from "./start-offset.js";
-import type { Topic } from "./topic.js";
-import type { TopicCache } from "./topic-cache.js";
+import type { Topic } from "../topic.js";
+import type { TopicCache } from "../topic-cache.js";
 
 export interface FollowParts {
   readonly cache: TopicCache;

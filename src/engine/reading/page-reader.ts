@@ -3,13 +3,13 @@
  * from the same snapshot says where the reader stands (invariant 5).
  */
 
-import { type Direction, type Limits, type Page } from "../core/index.js";
-import type { Head, PageRead } from "../store/index.js";
-import { abortable } from "../streams/index.js";
-import type { Metrics } from "../telemetry/index.js";
-import { readStamp } from "../wire/index.js";
-import type { DatabaseLanes } from "./database-lanes.js";
-import type { Topic } from "./topic.js";
+import { type Direction, type Limits, type Page } from "../../core/index.js";
+import type { Head, PageRead } from "../../store/index.js";
+import { abortable } from "../../streams/index.js";
+import type { Metrics } from "../../telemetry/index.js";
+import { readStamp } from "../../wire/index.js";
+import type { DatabaseLanes } from "../database-lanes.js";
+import type { Topic } from "../topic.js";
 
 /** What a search found from a cursor on. */
 export type SearchOutcome =

@@ -15,21 +15,21 @@ import {
   type Position,
   topicDeleted,
   type Until,
-} from "../core/index.js";
-import type { Head } from "../store/index.js";
-import type { LiveStream } from "../telemetry/index.js";
-import { encodePageMessage, type KeepFrame, pageAsMessage, readStamp, thinPage } from "../wire/index.js";
-import { overError } from "./appender.js";
-import type { DatabaseLanes } from "./database-lanes.js";
-import type { PageMessage, ReadCommand, ReadMessage } from "./engine.js";
+} from "../../core/index.js";
+import type { Head } from "../../store/index.js";
+import type { LiveStream } from "../../telemetry/index.js";
+import { encodePageMessage, type KeepFrame, pageAsMessage, readStamp, thinPage } from "../../wire/index.js";
+import { overError } from "../appender.js";
+import type { DatabaseLanes } from "../database-lanes.js";
+import type { PageMessage, ReadCommand, ReadMessage } from "../engine.js";
 import type { PageAllowance, PageBudget, PageGrant } from "./page-allowance.js";
 import { chooseFrames } from "./frame-choice.js";
 import { type FrameSearch, offsetsOf, searchFor, searchRecordsMax } from "./frame-search.js";
 import type { PageCursor, PageOutcome, PageReader, SearchOutcome } from "./page-reader.js";
-import type { StampClock } from "./stamp-clock.js";
+import type { StampClock } from "../stamp-clock.js";
 import { offsetAtTime, resolveStart } from "./start-offset.js";
-import type { Topic } from "./topic.js";
-import type { TopicCache } from "./topic-cache.js";
+import type { Topic } from "../topic.js";
+import type { TopicCache } from "../topic-cache.js";
 
 export interface ReadParts {
   readonly cache: TopicCache;

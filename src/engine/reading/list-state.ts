@@ -1,15 +1,15 @@
 /** Listing a state: pages in the order of keys, each as the state was when it was read. */
 
-import type { Position } from "../core/index.js";
-import type { StatePath } from "../store/index.js";
-import type { LiveStream } from "../telemetry/index.js";
-import { encodeListMessage, thinPage } from "../wire/index.js";
-import type { ListStateCommand, PageMessage } from "./engine.js";
+import type { Position } from "../../core/index.js";
+import type { StatePath } from "../../store/index.js";
+import type { LiveStream } from "../../telemetry/index.js";
+import { encodeListMessage, thinPage } from "../../wire/index.js";
+import type { ListStateCommand, PageMessage } from "../engine.js";
 import { createSearchReach, type SearchReach } from "./search-reach.js";
 import { observed, recordsWithin, requireState, type StateParts } from "./state.js";
 import { selectionOf, type StateSelection } from "./state-selection.js";
 import { StreamPages } from "./stream-pages.js";
-import type { Topic } from "./topic.js";
+import type { Topic } from "../topic.js";
 
 /** The generator is resumed when the last page was delivered. */
 export async function* listState(

@@ -1,17 +1,17 @@
 import fc from "fast-check";
 import { expect } from "vitest";
-import { parseFilter } from "../../src/filter/index.js";
-import type { Record as RecordMessage } from "../../src/gen/millrace/v1/record.js";
-import { ReadResponse } from "../../src/gen/millrace/v1/record_service.js";
-import type { Store } from "../../src/store/index.js";
+import { parseFilter } from "../../../src/filter/index.js";
+import type { Record as RecordMessage } from "../../../src/gen/millrace/v1/record.js";
+import { ReadResponse } from "../../../src/gen/millrace/v1/record_service.js";
+import type { Store } from "../../../src/store/index.js";
 import {
   batchOfRecords,
   filterArbitrary,
   filteredRecordArbitrary,
   type ModelFilter,
   type ModelRecord,
-} from "../support/filter-arbitrary.js";
-import { openTestEngine, type TestEngine } from "../support/open-engine.js";
+} from "../../support/filter-arbitrary.js";
+import { openTestEngine, type TestEngine } from "../../support/open-engine.js";
 
 /** How many records a topic gets, in so many commits: before the live followers come, and after. */
 const recordsPerCommit = 9;

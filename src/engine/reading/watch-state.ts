@@ -15,9 +15,9 @@
  * have it from before.
  */
 
-import { epochMismatch, offsetOutOfRange } from "../core/index.js";
-import type { Head, StatePath } from "../store/index.js";
-import type { LiveStream } from "../telemetry/index.js";
+import { epochMismatch, offsetOutOfRange } from "../../core/index.js";
+import type { Head, StatePath } from "../../store/index.js";
+import type { LiveStream } from "../../telemetry/index.js";
 import {
   encodePageMessage,
   encodeWatchMessage,
@@ -25,14 +25,14 @@ import {
   subjectOf,
   thinPage,
   unexpiredAt,
-} from "../wire/index.js";
-import { overError } from "./appender.js";
-import type { PageMessage, WatchMessage, WatchStateCommand } from "./engine.js";
+} from "../../wire/index.js";
+import { overError } from "../appender.js";
+import type { PageMessage, WatchMessage, WatchStateCommand } from "../engine.js";
 import { createSearchReach, type SearchReach } from "./search-reach.js";
 import { observed, recordsWithin, requireState, type StateParts } from "./state.js";
 import { selectionOf, type StateSelection } from "./state-selection.js";
 import { StreamPages } from "./stream-pages.js";
-import type { Topic } from "./topic.js";
+import type { Topic } from "../topic.js";
 
 /** The generator is resumed when the last message was delivered. */
 export async function* watchState(
