@@ -164,7 +164,7 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
   );
   metrics.gauge("consume_ahead_bytes", "Records that are read and wait for consumers", () => ahead.bytes);
 
-  const stateParts = { cache, lanes, pageBudget, limits, clock, stampClock, random };
+  const reading = { cache, lanes, pages, pageBudget, limits, metrics, clock, stampClock, random };
 
   return {
     topics,
@@ -178,21 +178,16 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
     },
     read: (command, stream, signal) => {
       checkTopicName(command.topic);
-      return readTopic({ cache, lanes, pages, pageBudget, stampClock }, command, stream, signal);
+      return readTopic(reading, command, stream, signal);
     },
     follow: (command, stream, signal) => {
       checkTopicName(command.topic);
-      return followTopic(
-        { cache, lanes, pages, pageBudget, limits, metrics, clock, stampClock, random },
-        command,
-        stream,
-        signal,
-      );
+      return followTopic(reading, command, stream, signal);
     },
-    getState: async (command, signal) => getState(stateParts, command, signal),
-    listState: (command, stream, signal) => listState(stateParts, command, stream, signal),
-    explainFilter: async (command, signal) => explainFilter(stateParts, command, signal),
-    watchState: (command, stream, signal) => watchState(stateParts, command, stream, signal),
+    getState: async (command, signal) => getState(reading, command, signal),
+    listState: (command, stream, signal) => listState(reading, command, stream, signal),
+    explainFilter: async (command, signal) => explainFilter(reading, command, signal),
+    watchState: (command, stream, signal) => watchState(reading, command, stream, signal),
     listQueues: (topic) => listQueues({ lanes, cache }, topic),
     subscriptions,
     consume: (opening, requests, stream, signal) =>

@@ -6,7 +6,8 @@ import { type ExplainedRead, needlesMax } from "../store/index.js";
 import type { ExplainFilterCommand, FilterExplanation, FilterPart } from "./engine.js";
 import { searchFor, searchRecordsMax } from "./reading/frame-search.js";
 import { createSearchReach } from "./reading/search-reach.js";
-import { recordsWithin, requireState, type StateParts } from "./reading/state.js";
+import type { ReadingParts } from "./reading/page-stream.js";
+import { recordsWithin, requireState } from "./reading/state.js";
 import { selectionOf } from "./reading/state-selection.js";
 import type { Topic } from "./topic.js";
 
@@ -14,7 +15,7 @@ import type { Topic } from "./topic.js";
 const headIndexes = new Set(["topic_heads_pkey"]);
 
 export async function explainFilter(
-  parts: StateParts,
+  parts: ReadingParts,
   command: ExplainFilterCommand,
   signal: AbortSignal,
 ): Promise<FilterExplanation> {
@@ -40,7 +41,7 @@ function recordsRead(
   filter: Filter,
   topic: Topic,
   from: number,
-  { limits, lanes }: Pick<StateParts, "limits" | "lanes">,
+  { limits, lanes }: Pick<ReadingParts, "limits" | "lanes">,
 ): ExplainedRead {
   const bytes = limits.pageBytesMax;
   const shared = { topicId: topic.topicId, direction: "forward", from, records: searchRecordsMax, bytes } as const;
@@ -60,7 +61,7 @@ function recordsRead(
 
 /** The page query of a List, and of a Watch's snapshot. */
 async function stateRead(
-  parts: StateParts,
+  parts: ReadingParts,
   command: ExplainFilterCommand,
   topic: Topic,
   bytes: number,

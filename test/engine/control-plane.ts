@@ -156,7 +156,7 @@ export function openControlPlane(store: Store): ControlPlane {
           limits,
           metrics,
           clock,
-          stampClock: { ...stampClock, anchor: () => undefined },
+          stampClock,
           random: Math.random,
         },
         { topic, start: { at: "earliest" }, whenBehind: "catch-up", whenTrimmed: "fail", filter: undefined },

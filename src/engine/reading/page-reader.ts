@@ -67,9 +67,9 @@ export interface PageQuery {
   /** At most so many bytes, but at least one record. */
   readonly bytes: number;
   /** Where to stop, exclusive forward and inclusive backward. */
-  readonly until?: number;
+  readonly until?: number | undefined;
   /** At most so many records. */
-  readonly recordsMax?: number;
+  readonly recordsMax?: number | undefined;
   /** Mean size of the page before this one, where there was one. */
   readonly meanFrameBytes?: number | undefined;
 }

@@ -15,217 +15,161 @@
  * have it from before.
  */
 
-import { epochMismatch, offsetOutOfRange } from "../../core/index.js";
-import type { Head, StatePath } from "../../store/index.js";
+import { epochMismatch, offsetOutOfRange, type Position } from "../../core/index.js";
+import type { Head, StatePageRead, StateSearchRead } from "../../store/index.js";
 import type { LiveStream } from "../../telemetry/index.js";
-import {
-  encodePageMessage,
-  encodeWatchMessage,
-  type KeepFrame,
-  subjectOf,
-  thinPage,
-  unexpiredAt,
-} from "../../wire/index.js";
+import { type KeepFrame, subjectOf, thinPage, unexpiredAt } from "../../wire/index.js";
 import { overError } from "../appender.js";
-import type { PageMessage, WatchMessage, WatchStateCommand } from "../engine.js";
-import { createSearchReach, type SearchReach } from "./search-reach.js";
-import { observed, recordsWithin, requireState, type StateParts } from "./state.js";
-import { selectionOf, type StateSelection } from "./state-selection.js";
-import { StreamPages } from "./stream-pages.js";
+import type { WatchMessage, WatchStateCommand } from "../engine.js";
 import type { Topic } from "../topic.js";
+import { type PageSource, type ReadingParts, type Step, streamPages, type Taken } from "./page-stream.js";
+import { keptOf, observed, recordsWithin, requireState, StateSearch } from "./state.js";
+import { selectionOf, type StateSelection } from "./state-selection.js";
 
-/** The generator is resumed when the last message was delivered. */
-export async function* watchState(
-  parts: StateParts,
+export function watchState(
+  parts: ReadingParts,
   command: WatchStateCommand,
   stream: LiveStream,
   signal: AbortSignal,
 ): AsyncGenerator<WatchMessage, void, undefined> {
-  stream.waitFor("database");
-  const { lease, stored } = await parts.cache.acquireFresh(command.topic, signal);
-  const { topic } = lease;
-  // Counted among the followers: the head poll and the notifications serve those.
-  topic.followers += 1;
-  let watcher: Watcher | undefined;
-  try {
+  return streamPages(parts, { topic: command.topic, stream, signal }, (topic, stored) => {
     requireState(stored);
-    watcher = new Watcher(parts, command, topic, stored.head, stream, signal);
-    while (!watcher.isDone) {
-      yield await watcher.takeMessage();
-      watcher.delivered();
-    }
-  } finally {
-    watcher?.leave();
-    topic.followers -= 1;
-    lease.release();
-  }
+    checkStart(command, topic, stored.head);
+    return new WatchSource(parts, command, topic, stored.head);
+  });
 }
 
-class Watcher {
-  isDone = false;
-  readonly #parts: StateParts;
+function checkStart({ start }: WatchStateCommand, topic: Topic, head: Head): void {
+  if (start === undefined) return;
+  if (start.epoch !== 0 && start.epoch !== topic.epoch) throw epochMismatch(topic.name, start.epoch, topic.epoch);
+  if (start.offset > head.nextOffset) throw offsetOutOfRange(topic.name, start.offset, head);
+}
+
+/** What stands below the head of the start, or what has changed since the cursor. */
+type WatchOutcome =
+  | { readonly of: "snapshot"; readonly read: StateSearchRead }
+  | { readonly of: "changes"; readonly read: StatePageRead; readonly nowMicros: number };
+
+class WatchSource implements PageSource<WatchMessage, WatchOutcome> {
+  /** The first offset that was not given. */
+  offset: number;
+  readonly #parts: ReadingParts;
   readonly #topic: Topic;
-  readonly #stream: LiveStream;
-  readonly #signal: AbortSignal;
-  readonly #pages: StreamPages;
   readonly #selection: StateSelection;
   /** Tombstones below it remove what this watcher was never given; all are, for one that wants none. */
   #tombstonesFrom: number;
   readonly #withoutTombstones: boolean;
-  #phase: "snapshot" | "changes" | "live";
+  #phase: "snapshot" | "changes" | "live" | "ended";
   /** The snapshot is what stands below this offset. */
   #snapshotUntil: number;
   /** The end of the second walk, known once the first is through. */
   #changesUntil: number | undefined;
-  readonly #reach: SearchReach;
-  /** How the snapshot finds what is inside the rectangle: chosen with its first page. */
-  #path: StatePath | undefined;
-  /** The first offset that was not given, and, while a message is under way, the one after that. */
-  #cursor: number;
-  #cursorAfter: number;
+  #search: StateSearch;
 
-  constructor(
-    parts: StateParts,
-    command: WatchStateCommand,
-    topic: Topic,
-    head: Head,
-    stream: LiveStream,
-    signal: AbortSignal,
-  ) {
-    const { start } = command;
-    if (start !== undefined && start.epoch !== 0 && start.epoch !== topic.epoch) {
-      throw epochMismatch(topic.name, start.epoch, topic.epoch);
-    }
-    if (start !== undefined && start.offset > head.nextOffset) throw offsetOutOfRange(topic.name, start.offset, head);
+  constructor(parts: ReadingParts, command: WatchStateCommand, topic: Topic, head: Head) {
+    const { start, changesOnly, withoutTombstones } = command;
     this.#parts = parts;
     this.#topic = topic;
-    this.#stream = stream;
-    stream.measureLag(() => Math.max(0, topic.tip.value.nextOffset - stream.nextOffset));
-    this.#signal = signal;
-    this.#pages = new StreamPages(parts.pageBudget);
     this.#selection = selectionOf(command);
-    this.#reach = createSearchReach(topic.meanFrameBytes, parts.lanes.kind);
-    this.#withoutTombstones = command.withoutTombstones;
+    this.#search = new StateSearch(parts, topic, this.#selection);
+    this.#withoutTombstones = withoutTombstones;
     this.#snapshotUntil = head.nextOffset;
-    this.#phase = start === undefined && !command.changesOnly ? "snapshot" : "changes";
-    this.#cursor = start?.offset ?? (command.changesOnly ? head.nextOffset : 0);
-    this.#cursorAfter = this.#cursor;
+    this.#phase = start === undefined && !changesOnly ? this.#firstPhase() : "changes";
+    this.offset = start?.offset ?? (changesOnly ? head.nextOffset : 0);
     const needsTombstonesFrom = start === undefined ? head.nextOffset : 0;
-    this.#tombstonesFrom = command.withoutTombstones ? Number.MAX_SAFE_INTEGER : needsTombstonesFrom;
+    this.#tombstonesFrom = withoutTombstones ? Number.MAX_SAFE_INTEGER : needsTombstonesFrom;
+    // Counted among the followers: the head poll and the notifications serve those.
+    topic.followers += 1;
   }
 
-  /** The next message, when there is one. Throws when the topic is over, or the signal aborts. */
-  async takeMessage(): Promise<WatchMessage> {
-    const { tip } = this.#topic;
-    for (;;) {
-      this.#signal.throwIfAborted();
-      if (this.#topic.isOver) throw overError(this.#topic);
-      this.#report();
-      const { version } = tip;
-      if (this.#phase === "live" && this.#cursor >= tip.value.nextOffset) {
-        if (tip.value.state === "closed") {
-          this.isDone = true;
-          return { kind: "closed", next: this.#position(this.#cursor) };
-        }
-        if (await this.#isQuiet(version)) return { kind: "heartbeat", next: this.#position(this.#cursor) };
-        continue;
-      }
-      if (this.#phase === "changes" && this.#cursor >= (this.#changesUntil ?? Infinity)) return this.#goLive();
-      this.#stream.waitFor("database");
-      const bytes = this.#pages.take();
-      const message = this.#phase === "snapshot" ? await this.#readSnapshot(bytes) : await this.#readChanges(bytes);
-      this.#stream.waitFor("nothing");
-      if (message !== undefined) return message;
-      this.#pages.release();
+  get end(): number {
+    return this.#topic.tip.value.nextOffset;
+  }
+
+  step(): Step<WatchMessage> {
+    if (this.#phase === "ended") return "end";
+    if (this.#topic.isOver) throw overError(this.#topic);
+    if (this.#phase === "live" && this.offset >= this.end) {
+      if (this.#topic.tip.value.state === "open") return "wait";
+      this.#phase = "ended";
+      return { kind: "closed", next: this.#position() };
     }
+    if (this.#phase === "changes" && this.offset >= (this.#changesUntil ?? Infinity)) return this.#goLive();
+    return "read";
   }
 
-  /** The last message was delivered (invariant 8). */
-  delivered(): void {
-    this.#cursor = this.#cursorAfter;
-    this.#pages.delivered();
-  }
-
-  leave(): void {
-    this.#pages.release();
-  }
-
-  /** A page of what stands below the head of the start; undefined when that is through, or a page had nothing. */
-  async #readSnapshot(bytes: number): Promise<WatchMessage | undefined> {
-    const { lanes } = this.#parts;
-    const { prefix, rectangle, needles, keepFound, keep } = this.#selection;
-    if (rectangle === undefined && keep === undefined) {
-      // Everything is wanted: the changes since the beginning are the snapshot.
-      this.#phase = "changes";
-      return undefined;
+  async read(bytes: number, signal: AbortSignal): Promise<WatchOutcome> {
+    if (this.#phase === "snapshot") {
+      const order = { by: "offset", from: this.offset, until: this.#snapshotUntil } as const;
+      return { of: "snapshot", read: await this.#search.read(order, bytes, signal) };
     }
-    const { topicId } = this.#topic;
-    const path = (this.#path ??=
-      rectangle === undefined
-        ? "whole"
-        : await lanes.run("history", (store) => store.choosePath(topicId, rectangle), this.#signal));
-    const request = {
-      topicId,
-      prefix,
-      unexpiredAt: this.#parts.stampClock.now(),
-      order: { by: "offset", from: this.#cursor, until: this.#snapshotUntil } as const,
-      rectangle,
-      needles,
-      path,
-      rows: this.#reach.rows,
-      records: recordsWithin(bytes, this.#topic),
-      bytes,
-    };
-    const read = await lanes.run("history", (store) => store.searchState(request), this.#signal);
-    const { page, reached, isCut } = observed(this.#topic, read);
-    this.#reach.adapt({ isCut });
-    if (reached === undefined) this.#phase = "changes";
-    this.#moveTo(reached === undefined ? this.#snapshotUntil : reached.offset + 1);
-    const kept = page && thinPage(page.frames, keepFound ?? (() => true));
-    if (page === undefined || kept === undefined || kept.records === 0) {
-      if (this.#phase === "snapshot") return this.#progress();
-      this.#cursor = this.#cursorAfter;
-      return undefined;
-    }
-    this.#pages.taken(page.frames.length);
-    const next = this.#position(this.#cursorAfter);
-    return { kind: "page", encoded: encodePageMessage(kept.runs, next), records: kept.records, next };
-  }
-
-  /** A page of what has changed since the cursor; snapshot-end when that is through for the first time. */
-  async #readChanges(bytes: number): Promise<WatchMessage | undefined> {
     const nowMicros = this.#parts.stampClock.now();
     const request = {
       topicId: this.#topic.topicId,
       prefix: this.#selection.prefix,
       unexpiredAt: nowMicros,
-      from: this.#cursor,
+      from: this.offset,
       tombstonesFrom: this.#tombstonesFrom,
       records: recordsWithin(bytes, this.#topic),
       bytes,
     };
     const lane = this.#phase === "live" ? "live" : "history";
-    const { head, page } = observed(
-      this.#topic,
-      await this.#parts.lanes.run(lane, (store) => store.readStateChanges(request), this.#signal),
-    );
-    if (this.#cursor >= this.#snapshotUntil) this.#changesUntil ??= head.nextOffset;
+    const read = await this.#parts.lanes.run(lane, (store) => store.readStateChanges(request), signal);
+    return { of: "changes", read: observed(this.#topic, read), nowMicros };
+  }
+
+  take(outcome: WatchOutcome): Taken<WatchMessage> {
+    const bytes = outcome.read.page?.frames.length ?? 0;
+    const message =
+      outcome.of === "snapshot" ? this.#takeSnapshot(outcome.read) : this.#takeChanges(outcome.read, outcome.nowMicros);
+    return { message, bytes };
+  }
+
+  heartbeat(): WatchMessage {
+    return { kind: "heartbeat", next: this.#position() };
+  }
+
+  leave(): void {
+    this.#topic.followers -= 1;
+  }
+
+  /** Where everything is wanted, the changes since the beginning are the snapshot. */
+  #firstPhase(): "snapshot" | "changes" {
+    const { rectangle, keep } = this.#selection;
+    return rectangle === undefined && keep === undefined ? "changes" : "snapshot";
+  }
+
+  /** A page of what stands below the head of the start; undefined when that is through, and the page had nothing. */
+  #takeSnapshot({ page, reached }: StateSearchRead): WatchMessage | undefined {
+    if (reached === undefined) this.#phase = "changes";
+    this.offset = reached === undefined ? this.#snapshotUntil : reached.offset + 1;
+    const { runs, records } = page ? keptOf(page, this.#selection.keepFound) : { runs: [], records: 0 };
+    return records > 0 || this.#phase === "snapshot" ? this.#page(runs, records) : undefined;
+  }
+
+  /** A page of what has changed since the cursor; snapshot-end when that is through for the first time. */
+  #takeChanges({ head, page }: StatePageRead, nowMicros: number): WatchMessage | undefined {
+    if (this.offset >= this.#snapshotUntil) this.#changesUntil ??= head.nextOffset;
     // From here on it lives on tombstones, and of those that it has not passed some were purged.
-    if (head.tombstonesFrom > Math.max(this.#cursor, this.#tombstonesFrom)) return this.#startOver(head);
-    if (page !== undefined) {
-      this.#moveTo(page.lastOffset + 1);
-      if (page.records === 0) return this.#nothingWanted();
-      return this.#messageOf(page.frames, page.records, nowMicros);
+    if (head.tombstonesFrom > Math.max(this.offset, this.#tombstonesFrom)) return this.#startOver(head);
+    if (page === undefined) {
+      // Nothing of it is left below the head that this very statement saw.
+      this.offset = Math.max(this.offset, head.nextOffset);
+      return this.#phase === "live" ? undefined : this.#goLive();
     }
-    // Nothing of it is left below the head that this very statement saw.
-    this.#moveTo(Math.max(this.#cursor, head.nextOffset));
-    this.#cursor = this.#cursorAfter;
-    return this.#phase === "live" ? undefined : this.#goLive();
+    this.offset = page.lastOffset + 1;
+    // A watcher that catches up is told its position with every page; a live one need not hear of every change.
+    if (page.records === 0) return this.#phase === "live" ? undefined : this.#page([], 0);
+    const keep = this.#keepAt(nowMicros);
+    if (keep === undefined) return this.#page([page.frames], page.records);
+    const left: string[] = [];
+    const kept = thinPage(page.frames, keepOrNote(keep, left));
+    return this.#page(kept.runs, kept.records, this.#withoutTombstones ? [] : left);
   }
 
   #goLive(): WatchMessage {
     this.#phase = "live";
-    return { kind: "snapshot-end", next: this.#position(this.#cursor) };
+    return { kind: "snapshot-end", next: this.#position() };
   }
 
   /**
@@ -233,27 +177,13 @@ class Watcher {
    * since the tombstones from the beginning on are not all there.
    */
   #startOver(head: Head): WatchMessage {
-    this.#phase = "snapshot";
-    this.#path = undefined;
+    this.#phase = this.#firstPhase();
+    this.#search = new StateSearch(this.#parts, this.#topic, this.#selection);
     this.#changesUntil = undefined;
     this.#snapshotUntil = head.nextOffset;
     this.#tombstonesFrom = head.nextOffset;
-    this.#moveTo(0);
-    return { kind: "reset", next: this.#position(0) };
-  }
-
-  #messageOf(frames: Uint8Array, records: number, nowMicros: number): WatchMessage | undefined {
-    const next = this.#position(this.#cursorAfter);
-    this.#pages.taken(frames.length);
-    const keep = this.#keepAt(nowMicros);
-    if (keep === undefined) return { kind: "page", encoded: encodePageMessage([frames], next), records, next };
-    const left: string[] = [];
-    const kept = thinPage(frames, keepOrNote(keep, left));
-    if (kept.records > 0 || (left.length > 0 && !this.#withoutTombstones)) {
-      const encoded = encodeWatchMessage(kept.runs, next, this.#withoutTombstones ? [] : left);
-      return { kind: "page", encoded, records: kept.records, next };
-    }
-    return this.#progress();
+    this.offset = 0;
+    return { kind: "reset", next: this.#position() };
   }
 
   /** What is wanted, and has not expired: what took the place of a record and then expired, removes that too. */
@@ -264,43 +194,13 @@ class Watcher {
     return (bytes, start, end) => isUnexpired(bytes, start, end) && (keep?.(bytes, start, end) ?? true);
   }
 
-  /** A watcher that catches up is told its position with every page; a live one need not hear of every change. */
-  #nothingWanted(): WatchMessage | undefined {
-    if (this.#phase !== "live") return this.#progress();
-    this.#cursor = this.#cursorAfter;
-    return undefined;
+  /** Without records it tells how far the watcher is, where there is nothing else to tell. */
+  #page(runs: readonly Uint8Array[], records: number, left: readonly string[] = []): WatchMessage {
+    return { kind: "page", runs, records, left, next: this.#position() };
   }
 
-  /** Tells how far it is, where there is nothing else to tell. */
-  #progress(): PageMessage {
-    const next = this.#position(this.#cursorAfter);
-    return { kind: "page", encoded: encodePageMessage([], next), records: 0, next };
-  }
-
-  #moveTo(offset: number): void {
-    this.#cursorAfter = offset;
-  }
-
-  /** Waits for the head to move. True when a heartbeat is due instead. */
-  async #isQuiet(version: number): Promise<boolean> {
-    const { heartbeatMinMs, heartbeatMaxMs } = this.#parts.limits;
-    const timeoutMs = heartbeatMinMs + this.#parts.random() * (heartbeatMaxMs - heartbeatMinMs);
-    this.#stream.waitFor("new-records");
-    const outcome = await this.#topic.tip.changed(version, {
-      signal: this.#signal,
-      timeoutMs,
-      timers: this.#parts.clock,
-    });
-    this.#stream.waitFor("nothing");
-    return outcome === "timed-out";
-  }
-
-  #position(offset: number) {
-    return { epoch: this.#topic.epoch, offset };
-  }
-
-  #report(): void {
-    this.#stream.nextOffset = this.#cursor;
+  #position(): Position {
+    return { epoch: this.#topic.epoch, offset: this.offset };
   }
 }
 
