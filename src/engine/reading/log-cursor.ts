@@ -80,9 +80,10 @@ export class LogCursor {
     const { pages } = this.#parts;
     const cursor = { direction: this.direction, offset: this.#offset, bytes: this.#bytes };
     if (this.#search === undefined) {
-      const page = { topic, cursor, bytes, until, meanFrameBytes: this.#meanFrameBytes };
       // What is let through counts, and only then is it known how many that are.
-      return pages.readHistory({ ...page, recordsMax: this.#choose() === undefined ? recordsMax : undefined }, signal);
+      const most = this.#choose() === undefined ? recordsMax : undefined;
+      const meanFrameBytes = this.#meanFrameBytes;
+      return pages.readHistory({ topic, cursor, bytes, until, recordsMax: most, meanFrameBytes }, signal);
     }
     const { reach, needles } = this.#search;
     const { bytes: walkBytes, skipsBlocks } = reach;
