@@ -145,7 +145,12 @@ class PageStream<Message extends object, Outcome> {
       const step = this.#source.step();
       if (step === "end") return false;
       if (step === "read") this.#message = await this.#read();
-      else this.#message = step === "wait" ? await this.#wait(version) : step;
+      else if (step === "wait") this.#message = await this.#wait(version);
+      else {
+        // It may have moved the cursor, and a page that was read for it before is of another place.
+        this.#dropFetch();
+        this.#message = step;
+      }
     } while (this.#message === undefined);
     return true;
   }
@@ -168,7 +173,7 @@ class PageStream<Message extends object, Outcome> {
   leave(): void {
     this.#source.leave?.();
     this.#grant?.release();
-    this.#fetch?.grant.release();
+    this.#dropFetch();
   }
 
   /** A page, or a heartbeat while the database does not answer. */
@@ -196,6 +201,11 @@ class PageStream<Message extends object, Outcome> {
     // Awaited later, or never when the reader leaves.
     if (outcome instanceof Promise) outcome.catch(() => undefined);
     return { grant, outcome };
+  }
+
+  #dropFetch(): void {
+    this.#fetch?.grant.release();
+    this.#fetch = undefined;
   }
 
   /** Waits for a page; false: a heartbeat is due before it. */

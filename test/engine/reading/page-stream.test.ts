@@ -5,7 +5,7 @@ import type { Store } from "../../../src/store/index.js";
 import { type Deferred, deferred } from "../../../src/streams/index.js";
 import { createLiveStreams } from "../../../src/telemetry/index.js";
 import { createTestDatabase, type TestDatabase } from "../../support/database.js";
-import { openTestEngine, range, type TestEngine } from "../../support/open-engine.js";
+import { offsetsOf, openTestEngine, range, type TestEngine } from "../../support/open-engine.js";
 import { appendKeyed, createKeyed } from "../keyed-topics.js";
 
 const topic = "pages";
@@ -25,6 +25,7 @@ interface OpenReader {
 describe("streamPages()", () => {
   let database: TestDatabase;
   let node: TestEngine;
+  let other: TestEngine;
   /** Set: statements that read pages wait for it. */
   let away: Deferred<void> | undefined;
 
@@ -42,13 +43,16 @@ describe("streamPages()", () => {
       readPage: held(store.readPage),
       readStateChanges: held(store.readStateChanges),
     };
-    node = await openTestEngine(slowable, { pageBytesMin, pageBytesMax: 4000, heartbeatMinMs: 20, heartbeatMaxMs: 30 });
+    const heartbeats = { heartbeatMinMs: 20, heartbeatMaxMs: 30, headPollMs: 20 };
+    node = await openTestEngine(slowable, { pageBytesMin, pageBytesMax: 4000, tailTopicBytes: 2000, ...heartbeats });
+    other = await openTestEngine(store);
     await createKeyed(node.engine, topic);
     const keys = range(0, records).map((key) => ({ key: `key-${key}`, text: "x".repeat(recordBytes) }));
     for (let at = 0; at < records; at += 500) await appendKeyed(node.engine, topic, keys.slice(at, at + 500));
   });
   afterAll(async () => {
     await node.engine.close();
+    await other.engine.close();
     await database.drop();
   });
 
@@ -81,7 +85,7 @@ describe("streamPages()", () => {
     };
   }
 
-  async function nextPage(reader: OpenReader): Promise<PageMessage> {
+  async function nextPage(reader: Pick<OpenReader, "next">): Promise<PageMessage> {
     for (;;) {
       const message = await reader.next();
       if (message.kind === "page") return message as PageMessage;
@@ -135,5 +139,24 @@ describe("streamPages()", () => {
     const page = await nextPage(reader);
     expect(page.next.offset - page.records).toBe(first.offset);
     await reader.leave();
+  });
+
+  test("a page that came while a follower fell behind is not given after what it skipped", async () => {
+    await node.append("skipping", [1]);
+    const follower = node.follow("skipping", { whenBehind: "skip" });
+    await follower.until("caught-up");
+    away = deferred();
+    const before = await pagesRead();
+    await other.append("skipping", [1]);
+    await follower.until("heartbeat");
+    while (follower.stream.waiting !== "database") await follower.next();
+    away.resolve();
+    away = undefined;
+    await expect.poll(pagesRead).toBe(before + 1);
+    for (const _round of range(0, 20)) await node.append("skipping", [400]);
+    expect(await follower.next()).toMatchObject({ kind: "skipped", firstOffset: 1, nextOffset: 22 });
+    await other.append("skipping", [1]);
+    expect(offsetsOf([await nextPage(follower)])).toEqual([22]);
+    await follower.cancel();
   });
 });
