@@ -8,7 +8,7 @@ import type { QueuedBatch } from "./appender.js";
 import type { BatchOrder } from "./commit-plan.js";
 import type { AppendCommand, Appended } from "./engine.js";
 import { budgetExceeded } from "./publish-budget.js";
-import { checkEpoch } from "./start-offset.js";
+import { checkEpoch } from "./reading/start-offset.js";
 import type { TopicCache, TopicLease } from "./topic-cache.js";
 
 export interface AppendParts {

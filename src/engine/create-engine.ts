@@ -16,29 +16,29 @@ import { createSubscriptions } from "./subscriptions/subscriptions.js";
 import { createDatabaseLanes } from "./database-lanes.js";
 import type { Engine } from "./engine.js";
 import { explainFilter } from "./explain-filter.js";
-import { followTopic } from "./follow.js";
+import { followTopic } from "./reading/follow.js";
 import { pollHeads } from "./head-poll.js";
 import { createHeldSnapshots } from "./held-snapshots.js";
 import { createHousekeeping } from "./housekeeping.js";
-import { listState } from "./list-state.js";
-import { createPageBudget } from "./page-allowance.js";
-import { createPageReader } from "./page-reader.js";
+import { listState } from "./reading/list-state.js";
+import { createPageBudget } from "./reading/page-allowance.js";
+import { createPageReader } from "./reading/page-reader.js";
 import { createPublishBudget } from "./publish-budget.js";
 import { publishBatches } from "./publish.js";
 import { quietWhileAway } from "./quiet-logger.js";
-import { readTopic } from "./read.js";
+import { readTopic } from "./reading/read.js";
 import { listQueues } from "./queues.js";
 import { createMerging } from "./merging.js";
 import { createRetention } from "./retention.js";
 import { createSharedCommits } from "./shared-commits.js";
 import { createStampClock } from "./stamp-clock.js";
 import { createStateBuilder } from "./state-builder.js";
-import { getState } from "./state.js";
-import { createTailBudget } from "./tail.js";
+import { getState } from "./reading/state.js";
+import { createTailBudget } from "./reading/tail.js";
 import { Topic } from "./topic.js";
 import { createTopicCache, type OpenTopic, randomEpoch } from "./topic-cache.js";
 import { createTopics } from "./topic-control.js";
-import { watchState } from "./watch-state.js";
+import { watchState } from "./reading/watch-state.js";
 
 export interface EngineParts {
   readonly store: Store;
@@ -164,7 +164,7 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
   );
   metrics.gauge("consume_ahead_bytes", "Records that are read and wait for consumers", () => ahead.bytes);
 
-  const stateParts = { cache, lanes, pageBudget, limits, clock, stampClock, random };
+  const reading = { cache, lanes, pages, pageBudget, limits, metrics, clock, stampClock, random };
 
   return {
     topics,
@@ -178,21 +178,16 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
     },
     read: (command, stream, signal) => {
       checkTopicName(command.topic);
-      return readTopic({ cache, lanes, pages, pageBudget, stampClock }, command, stream, signal);
+      return readTopic(reading, command, stream, signal);
     },
     follow: (command, stream, signal) => {
       checkTopicName(command.topic);
-      return followTopic(
-        { cache, lanes, pages, pageBudget, limits, metrics, clock, stampClock, random },
-        command,
-        stream,
-        signal,
-      );
+      return followTopic(reading, command, stream, signal);
     },
-    getState: async (command, signal) => getState(stateParts, command, signal),
-    listState: (command, stream, signal) => listState(stateParts, command, stream, signal),
-    explainFilter: async (command, signal) => explainFilter(stateParts, command, signal),
-    watchState: (command, stream, signal) => watchState(stateParts, command, stream, signal),
+    getState: async (command, signal) => getState(reading, command, signal),
+    listState: (command, stream, signal) => listState(reading, command, stream, signal),
+    explainFilter: async (command, signal) => explainFilter(reading, command, signal),
+    watchState: (command, stream, signal) => watchState(reading, command, stream, signal),
     listQueues: (topic) => listQueues({ lanes, cache }, topic),
     subscriptions,
     consume: (opening, requests, stream, signal) =>

@@ -116,12 +116,29 @@ export interface FollowCommand {
   readonly filter: Filter | undefined;
 }
 
-/** A page on its way to a reader: already the whole response message. Shared between readers: never written to. */
+/** A page on its way to a reader. A door makes its message of the frames, and decodes none; they are never written to. */
 export interface PageMessage {
   readonly kind: "page";
-  readonly encoded: Buffer;
+  /** Whole frames in the order of reading. None: nothing of what was looked at is for this reader. */
+  readonly runs: readonly Uint8Array[];
+  /** Of a single run, as in `Page`: room behind it for this position, and nothing else. Unset: there is none. */
+  readonly spareBytes?: number;
   readonly records: number;
   readonly next: Position;
+  /** Readers at the same place get this very object: what a door makes of it serves them all. */
+  readonly isShared?: boolean;
+}
+
+/** A page of a listing. */
+export interface ListPage extends PageMessage {
+  /** All keys up to this one were looked at. Undefined: there are no more. */
+  readonly lastKey: string | undefined;
+}
+
+/** A page of a watch. */
+export interface WatchPage extends PageMessage {
+  /** Keys that are not wanted any more. */
+  readonly left: readonly string[];
 }
 
 /** A run of offsets that the reader does not get. */
@@ -190,7 +207,7 @@ export interface WatchStateCommand {
 }
 
 export type WatchMessage =
-  | PageMessage
+  | WatchPage
   | { readonly kind: "snapshot-end"; readonly next: Position }
   /** What was removed is not known any more: all that was given before is to be forgotten, and the whole state follows. */
   | { readonly kind: "reset"; readonly next: Position }
@@ -274,7 +291,7 @@ export interface Engine extends SubscriptionEngine {
     command: ListStateCommand,
     stream: LiveStream,
     signal: AbortSignal,
-  ): AsyncGenerator<PageMessage, void, undefined>;
+  ): AsyncGenerator<ListPage, void, undefined>;
   /**
    * The state in the order of its changes, and on for ever; returns after `closed`. The generator is resumed when the
    * last message was delivered. Errors also: `epoch-mismatch`, `offset-out-of-range`.

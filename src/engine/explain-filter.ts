@@ -4,17 +4,18 @@ import type { Rectangle } from "../core/index.js";
 import { type Conjunct, type Filter, type NeedKind, needlesOf } from "../filter/index.js";
 import { type ExplainedRead, needlesMax } from "../store/index.js";
 import type { ExplainFilterCommand, FilterExplanation, FilterPart } from "./engine.js";
-import { searchFor, searchRecordsMax } from "./frame-search.js";
-import { createSearchReach } from "./search-reach.js";
-import { recordsWithin, requireState, type StateParts } from "./state.js";
-import { selectionOf } from "./state-selection.js";
+import { searchFor, searchRecordsMax } from "./reading/frame-search.js";
+import { createSearchReach } from "./reading/search-reach.js";
+import type { ReadingParts } from "./reading/page-stream.js";
+import { recordsWithin, requireState } from "./reading/state.js";
+import { selectionOf } from "./reading/state-selection.js";
 import type { Topic } from "./topic.js";
 
 /** Indexes by which a statement finds the topic itself, and not its rows. */
 const headIndexes = new Set(["topic_heads_pkey"]);
 
 export async function explainFilter(
-  parts: StateParts,
+  parts: ReadingParts,
   command: ExplainFilterCommand,
   signal: AbortSignal,
 ): Promise<FilterExplanation> {
@@ -40,7 +41,7 @@ function recordsRead(
   filter: Filter,
   topic: Topic,
   from: number,
-  { limits, lanes }: Pick<StateParts, "limits" | "lanes">,
+  { limits, lanes }: Pick<ReadingParts, "limits" | "lanes">,
 ): ExplainedRead {
   const bytes = limits.pageBytesMax;
   const shared = { topicId: topic.topicId, direction: "forward", from, records: searchRecordsMax, bytes } as const;
@@ -60,7 +61,7 @@ function recordsRead(
 
 /** The page query of a List, and of a Watch's snapshot. */
 async function stateRead(
-  parts: StateParts,
+  parts: ReadingParts,
   command: ExplainFilterCommand,
   topic: Topic,
   bytes: number,

@@ -14,6 +14,7 @@ export type {
   FilterPart,
   FollowCommand,
   FollowMessage,
+  ListPage,
   PageMessage,
   PublishBatch,
   PublishOpening,

@@ -8,7 +8,7 @@ import { abortable, channel, ChannelClosedError } from "../streams/index.js";
 import type { LiveStream } from "../telemetry/index.js";
 import { checkBatch } from "../wire/index.js";
 import type { Appended, PublishBatch, PublishOpening } from "./engine.js";
-import { checkEpoch } from "./start-offset.js";
+import { checkEpoch } from "./reading/start-offset.js";
 import type { TopicCache, TopicLease } from "./topic-cache.js";
 
 export interface PublishParts {

@@ -13,7 +13,7 @@ import {
 import type { StoredTopic } from "../store/index.js";
 import type { DatabaseLanes } from "./database-lanes.js";
 import type { TopicDescription, Topics } from "./engine.js";
-import { timeAt } from "./start-offset.js";
+import { timeAt } from "./reading/start-offset.js";
 import { randomEpoch, type TopicCache } from "./topic-cache.js";
 
 export interface TopicControlParts {

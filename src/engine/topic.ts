@@ -6,7 +6,7 @@
 import { effectiveRetention, type Limits, type Retention } from "../core/index.js";
 import type { Head, StoredTopic } from "../store/index.js";
 import { Watch } from "../streams/index.js";
-import type { Tail } from "./tail.js";
+import type { Tail } from "./reading/tail.js";
 
 /** How much more than its bound a topic may hold before it is trimmed: by bytes always as much as a few blocks. */
 const retentionSlack = { slack: 1.03, records: 0, bytes: 65_536 };

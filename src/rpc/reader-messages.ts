@@ -1,6 +1,7 @@
-import type { FollowMessage, ReadMessage, SkippedMessage } from "../engine/index.js";
+import type { FollowMessage, PageMessage, ReadMessage, SkippedMessage } from "../engine/index.js";
 import { type Skipped, Skipped_Reason } from "../gen/millrace/v1/record.js";
 import { FollowResponse, FollowResponse_Heartbeat_Waiting, ReadResponse } from "../gen/millrace/v1/record_service.js";
+import { pageAsMessage } from "../wire/index.js";
 
 const reasonOf = {
   trimmed: Skipped_Reason.TRIMMED,
@@ -12,14 +13,24 @@ const waitingOf = {
   database: FollowResponse_Heartbeat_Waiting.DATABASE,
 } as const satisfies Record<Extract<FollowMessage, { kind: "heartbeat" }>["waiting"], FollowResponse_Heartbeat_Waiting>;
 
-/** A page is already the response: its bytes are sent as they are, and never written to (design §3). */
+/** What 1000 followers at the same place are sent is encoded once, and kept for as long as the tail keeps the page. */
+const sharedMessages = new WeakMap<PageMessage, Buffer>();
+
+/** A page is the response but for its position: frames are sent as they are, mostly without a copy (design §3). */
+export function encodePage(page: PageMessage): Buffer {
+  if (page.isShared !== true) return pageAsMessage(page);
+  const encoded = sharedMessages.get(page) ?? pageAsMessage(page);
+  sharedMessages.set(page, encoded);
+  return encoded;
+}
+
 export function encodeReadMessage(message: ReadMessage): Buffer {
-  if (message.kind === "page") return message.encoded;
+  if (message.kind === "page") return encodePage(message);
   return asBuffer(ReadResponse.encode({ records: [], next: message.next, skipped: skippedOf(message) }).finish());
 }
 
 export function encodeFollowMessage(message: FollowMessage): Buffer {
-  if (message.kind === "page") return message.encoded;
+  if (message.kind === "page") return encodePage(message);
   return asBuffer(FollowResponse.encode({ records: [], next: message.next, event: eventOf(message) }).finish());
 }
 

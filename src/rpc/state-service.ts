@@ -1,8 +1,10 @@
 import { checkRectangle, checkTopicName, invalidArgument, type Position } from "../core/index.js";
-import type { Engine, PageMessage, WatchMessage } from "../engine/index.js";
+import type { Engine, ListPage, WatchMessage } from "../engine/index.js";
 import { StateServiceService as Shapes, StateServiceWatchResponse } from "../gen/millrace/v1/state_service.js";
+import { encodeListMessage, encodeWatchMessage } from "../wire/index.js";
 import type { Calls } from "./calls.js";
 import type { CallContext, Method } from "./method.js";
+import { encodePage } from "./reader-messages.js";
 import { serverStreaming } from "./server-streaming.js";
 import { unary } from "./unary.js";
 import { checkKeyPart, optionalFilter } from "./validate.js";
@@ -18,11 +20,11 @@ export function stateService(calls: Calls, engine: Engine): readonly Method[] {
       {
         path: Shapes.get.path,
         requestDeserialize: Shapes.get.requestDeserialize,
-        responseSerialize: (encoded: Buffer) => encoded,
+        responseSerialize: encodePage,
       },
       async (request, context) => {
         const command = { topic: topicOf(request, context), keys: checkKeys(request.keys) };
-        return (await engine.getState(command, context.signal)).encoded;
+        return engine.getState(command, context.signal);
       },
     ),
     serverStreaming(
@@ -30,7 +32,7 @@ export function stateService(calls: Calls, engine: Engine): readonly Method[] {
       {
         path: Shapes.list.path,
         requestDeserialize: Shapes.list.requestDeserialize,
-        responseSerialize: ({ encoded }: PageMessage) => encoded,
+        responseSerialize: ({ runs, next, lastKey }: ListPage) => encodeListMessage(runs, next, lastKey),
         recordsIn: ({ records }) => records,
         positionAfter: ({ next }) => next,
       },
@@ -51,7 +53,7 @@ export function stateService(calls: Calls, engine: Engine): readonly Method[] {
       {
         path: Shapes.watch.path,
         requestDeserialize: Shapes.watch.requestDeserialize,
-        responseSerialize: encodeWatchMessage,
+        responseSerialize: encodeMessage,
         recordsIn: (message) => (message.kind === "page" ? message.records : 0),
         positionAfter: (message) => message.next,
       },
@@ -102,8 +104,8 @@ function checkKeys(keys: readonly string[]): readonly string[] {
   return keys;
 }
 
-function encodeWatchMessage(message: WatchMessage): Buffer {
-  if (message.kind === "page") return message.encoded;
+function encodeMessage(message: WatchMessage): Buffer {
+  if (message.kind === "page") return encodeWatchMessage(message.runs, message.next, message.left);
   const bytes = StateServiceWatchResponse.encode({
     records: [],
     left: [],

@@ -42,6 +42,11 @@ export function decodeRecordsMessage(bytes: Buffer): RecordsMessage {
   return { records, next, rest: rest.length === 0 ? undefined : Buffer.concat(rest) };
 }
 
+/** Decodes the records of frames that no response carries. */
+export function decodeFrames(runs: readonly Uint8Array[]): readonly ReceivedRecord[] {
+  return runs.flatMap((run) => decodeRecordsMessage(Buffer.from(run.buffer, run.byteOffset, run.length)).records);
+}
+
 function readPosition(cursor: { readonly bytes: Buffer; at: number }, end: number): Position {
   let epoch = 0;
   let offset = 0;

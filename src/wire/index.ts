@@ -1,11 +1,12 @@
 export { BackwardWriter } from "./backward-writer.js";
-export { decodeRecordsMessage } from "./decode-message.js";
+export { decodeFrames, decodeRecordsMessage } from "./decode-message.js";
 export { decodeParkedMessage } from "./decode-parked.js";
 export { ReceivedRecord } from "./decode-record.js";
 export { durationOfMs, durationOfText, durationText, msOfDuration } from "./duration.js";
 export { encodeDeliveryMessage } from "./delivery-message.js";
 export { writeRecord } from "./encode-record.js";
 export { hasAttribute } from "./find-attribute.js";
+export { joinRuns } from "./join-runs.js";
 export { laneOf, slotOf } from "./key-lane.js";
 export { stateOf, subjectOf } from "./keyed-state.js";
 export { expiryOf, unexpiredAt } from "./lifetime.js";

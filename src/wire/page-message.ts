@@ -4,7 +4,8 @@
  * FollowResponse agree on both fields; `test/wire/page-message.test.ts` holds them to it).
  */
 
-import { endOfFrame, type Page, type Position } from "../core/index.js";
+import { endOfFrame, type Position } from "../core/index.js";
+import { joinRuns } from "./join-runs.js";
 import { varintLength, writeVarint } from "./varint.js";
 
 /** `Position next = 2`, `uint64 epoch = 1`, `uint64 offset = 2`. */
@@ -22,16 +23,9 @@ export function encodePageMessage(
   next: Position,
   fields: readonly Uint8Array[] = [],
 ): Buffer {
-  let total = positionLength(next);
-  for (const field of fields) total += field.length;
-  for (const run of runs) total += run.length;
-  const message = Buffer.allocUnsafeSlow(total);
-  let at = 0;
-  for (const run of runs) {
-    message.set(run, at);
-    at += run.length;
-  }
-  at = writePosition(message, at, next);
+  const room = fields.reduce((bytes, field) => bytes + field.length, positionLength(next));
+  const message = joinRuns(runs, room);
+  let at = writePosition(message, message.length - room, next);
   for (const field of fields) {
     message.set(field, at);
     at += field.length;
@@ -61,14 +55,21 @@ function textField(tag: number, text: string): Buffer {
   return field;
 }
 
+/** What a page is made a message of: `spareBytes` of a single run, as in `Page`. */
+interface EncodablePage {
+  readonly runs: readonly Uint8Array[];
+  readonly spareBytes?: number;
+  readonly next: Position;
+}
+
 /**
  * Makes a page the message itself: the position goes into the spare bytes behind its frames, where there are enough.
  * Whoever has the same page may do the same again with the same position.
  */
-export function pageAsMessage(page: Page, next: Position): Buffer {
-  const { frames, spareBytes } = page;
+export function pageAsMessage({ runs, spareBytes = 0, next }: EncodablePage): Buffer {
+  const [frames] = runs;
   const length = positionLength(next);
-  if (length > spareBytes) return encodePageMessage([frames], next);
+  if (frames === undefined || runs.length > 1 || length > spareBytes) return encodePageMessage(runs, next);
   const message = Buffer.from(frames.buffer, frames.byteOffset, frames.length + length);
   writePosition(message, frames.length, next);
   return message;

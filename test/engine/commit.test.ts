@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { OffsetRange } from "../../src/core/index.js";
 import type { FollowMessage } from "../../src/engine/index.js";
-import { ReadResponse } from "../../src/gen/millrace/v1/record_service.js";
 import { StoreUnavailableError, type Store, type StoredSubscription } from "../../src/store/index.js";
 import { createTestDatabase, databaseKinds, type TestDatabase } from "../support/database.js";
-import { offsetsIn } from "../support/open-engine.js";
+import { offsetsIn, recordsIn } from "../support/open-engine.js";
 import {
   type ControlPlane,
   createTopic,
@@ -95,8 +94,8 @@ describe.each(databaseKinds)("Commit on %s", (kind) => {
       while (seen.length < texts) {
         const { value } = await follower.next();
         if (value?.kind !== "page") continue;
-        expect(offsetsIn(value.encoded)[0]).toBe(seen.length);
-        for (const { body } of ReadResponse.decode(value.encoded).records) {
+        expect(offsetsIn(value.runs)[0]).toBe(seen.length);
+        for (const { body } of recordsIn(value.runs)) {
           seen.push(body?.$case === "text" ? body.value : "");
         }
       }
@@ -120,7 +119,7 @@ describe.each(databaseKinds)("Commit on %s", (kind) => {
     const { topicId } = (await store.findTopic("keyed-out"))!.head;
     const state = await store.readState(topicId, ["k", "l"], 1000);
     expect(state?.records).toBe(2);
-    expect(offsetsIn(state!.frames!)).toEqual([2, 1]);
+    expect(offsetsIn([state!.frames!])).toEqual([2, 1]);
   });
 
   it.each(["offset-mismatch", "topic-closed", "epoch-mismatch", "invalid-argument"])(

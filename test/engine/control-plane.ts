@@ -14,12 +14,12 @@ import type {
   FollowMessage,
   Subscriptions,
 } from "../../src/engine/index.js";
-import { followTopic } from "../../src/engine/follow.js";
-import { createPageBudget } from "../../src/engine/page-allowance.js";
-import { createPageReader } from "../../src/engine/page-reader.js";
+import { followTopic } from "../../src/engine/reading/follow.js";
+import { createPageBudget } from "../../src/engine/reading/page-allowance.js";
+import { createPageReader } from "../../src/engine/reading/page-reader.js";
 import { createPublishBudget } from "../../src/engine/publish-budget.js";
 import { createSharedCommits } from "../../src/engine/shared-commits.js";
-import { createTailBudget } from "../../src/engine/tail.js";
+import { createTailBudget } from "../../src/engine/reading/tail.js";
 import { Topic } from "../../src/engine/topic.js";
 import { createTopicCache, type TopicCache } from "../../src/engine/topic-cache.js";
 import { AppendRequest } from "../../src/gen/millrace/v1/record_service.js";
@@ -156,7 +156,7 @@ export function openControlPlane(store: Store): ControlPlane {
           limits,
           metrics,
           clock,
-          stampClock: { ...stampClock, anchor: () => undefined },
+          stampClock,
           random: Math.random,
         },
         { topic, start: { at: "earliest" }, whenBehind: "catch-up", whenTrimmed: "fail", filter: undefined },

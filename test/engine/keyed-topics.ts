@@ -1,12 +1,11 @@
 /** Topics of keyed records, as the tests of states write and read them. */
 
 import { defaultLimits, noRetention } from "../../src/core/index.js";
-import type { Engine, WatchMessage, WatchStateCommand } from "../../src/engine/index.js";
-import { AppendRequest, ReadResponse } from "../../src/gen/millrace/v1/record_service.js";
-import type { Record as RecordMessage } from "../../src/gen/millrace/v1/record.js";
-import { StateServiceListResponse, StateServiceWatchResponse } from "../../src/gen/millrace/v1/state_service.js";
+import type { Engine, PageMessage, WatchMessage, WatchStateCommand } from "../../src/engine/index.js";
+import { AppendRequest } from "../../src/gen/millrace/v1/record_service.js";
 import { createLiveStreams } from "../../src/telemetry/index.js";
 import { type Place, splitRequest } from "../../src/wire/index.js";
+import { recordsIn } from "../support/open-engine.js";
 
 /** What a record does: sets a key to a text, or removes it. */
 export interface KeyedRecord {
@@ -60,8 +59,8 @@ export function applyRecords(state: State, records: Iterable<KeyedRecord>): Stat
   return state;
 }
 
-function keyedRecordsOf({ records }: { readonly records: readonly RecordMessage[] }): KeyedRecord[] {
-  return records.map(({ key, body }) => ({
+function keyedRecordsOf(page: PageMessage): KeyedRecord[] {
+  return recordsIn(page.runs).map(({ key, body }) => ({
     key,
     text: body?.$case === "text" ? body.value : undefined,
   }));
@@ -80,7 +79,7 @@ export async function stateFromLog(engine: Engine, topic: string): Promise<State
   } as const;
   const state: State = new Map();
   for await (const message of engine.read(command, streams.open("test", "read"), noSignal)) {
-    if (message.kind === "page") applyRecords(state, keyedRecordsOf(ReadResponse.decode(message.encoded)));
+    if (message.kind === "page") applyRecords(state, keyedRecordsOf(message));
   }
   return state;
 }
@@ -88,8 +87,8 @@ export async function stateFromLog(engine: Engine, topic: string): Promise<State
 export async function listedState(engine: Engine, topic: string): Promise<State> {
   const command = { topic, keyPrefix: "", rectangle: undefined, filter: undefined, afterKey: "", limit: 0 };
   const state: State = new Map();
-  for await (const { encoded } of engine.listState(command, streams.open("test", "list"), noSignal)) {
-    applyRecords(state, keyedRecordsOf(StateServiceListResponse.decode(encoded)));
+  for await (const page of engine.listState(command, streams.open("test", "list"), noSignal)) {
+    applyRecords(state, keyedRecordsOf(page));
   }
   return state;
 }
@@ -123,9 +122,8 @@ export class TestWatcher {
     this.kinds.push(value.kind);
     if (value.kind === "reset") this.state.clear();
     if (value.kind === "page") {
-      const message = StateServiceWatchResponse.decode(value.encoded);
-      for (const key of message.left) this.state.delete(key);
-      applyRecords(this.state, keyedRecordsOf(message));
+      for (const key of value.left) this.state.delete(key);
+      applyRecords(this.state, keyedRecordsOf(value));
     }
     return true;
   }

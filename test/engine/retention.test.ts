@@ -56,7 +56,7 @@ class Followed {
     while (this.#next < offset) {
       const message = await this.#follower.next();
       expect(message.next.offset).toBeGreaterThanOrEqual(this.#next);
-      if (message.kind === "page") this.offsets.push(...offsetsIn(message.encoded));
+      if (message.kind === "page") this.offsets.push(...offsetsIn(message.runs));
       if (message.kind === "skipped") this.missed.push(...range(message.firstOffset, message.nextOffset));
       this.#next = message.next.offset;
     }
@@ -186,7 +186,7 @@ describe.each(databaseKinds)("Retention and lifetimes on %s", (kind) => {
           expect((await node.read(topic, { limit: 3 })).offsets).toEqual(visible.slice(0, 3));
           const late = node.follow(topic, { start: { at: "offset", offset: 0 }, whenTrimmed: "skip" });
           const seen = await late.until("caught-up");
-          expect(seen.flatMap((each) => (each.kind === "page" ? offsetsIn(each.encoded) : []))).toEqual(visible);
+          expect(seen.flatMap((each) => (each.kind === "page" ? offsetsIn(each.runs) : []))).toEqual(visible);
           const skipped = seen.find((each) => each.kind === "skipped");
           if (earliest > 0) expect(skipped).toMatchObject({ reason: "trimmed", firstOffset: 0, nextOffset: earliest });
           await late.cancel();

@@ -60,7 +60,7 @@ function following(pages: Iterable<FollowMessage> = []) {
 }
 
 function* largePages(): Generator<FollowMessage> {
-  for (;;) yield { kind: "page", encoded: Buffer.alloc(64 * 1024), records: 1, next: { epoch: 3, offset: 8 } };
+  for (;;) yield { kind: "page", runs: [Buffer.alloc(64 * 1024)], records: 1, next: { epoch: 3, offset: 8 } };
 }
 
 function follow({ client }: TestServer) {

@@ -13,7 +13,6 @@ import {
   RecordServiceService as Shapes,
 } from "../../src/gen/millrace/v1/record_service.js";
 import { LiveStream_Waiting, InspectServiceService } from "../../src/gen/millrace/v1/inspect_service.js";
-import { encodePageMessage } from "../../src/wire/index.js";
 import { framesOf } from "../support/frames.js";
 import { callUnary, closeAll, drainStream, startServer, type TestServer } from "./rpc-server.js";
 
@@ -163,11 +162,11 @@ describe("Publish", () => {
 describe("Read", () => {
   test("passes a page on as it is, and says what was skipped", async () => {
     const next = { epoch: 5, offset: 12 };
-    const encoded = encodePageMessage([framesOf([3, 4], 10).bytes], next);
-    const before = Buffer.from(encoded);
+    const frames = framesOf([3, 4], 10).bytes;
+    const before = Buffer.from(frames);
     const messages: ReadMessage[] = [
       { kind: "skipped", reason: "trimmed", firstOffset: 0, nextOffset: 10, next: { epoch: 5, offset: 10 } },
-      { kind: "page", encoded, records: 2, next },
+      { kind: "page", runs: [frames], records: 2, next },
     ];
     const server = await startServer({
       read: async function* () {
@@ -181,7 +180,7 @@ describe("Read", () => {
       skipped: { firstOffset: 0, nextOffset: 10, reason: 1 },
     });
     expect(got.messages[1]).toMatchObject({ records: [{ offset: 10 }, { offset: 11 }], next });
-    expect(encoded).toEqual(before);
+    expect(frames).toEqual(before);
     expect(await server.metrics.recordsOut.get()).toMatchObject({ values: [{ value: 2 }] });
   });
 
@@ -268,7 +267,7 @@ describe("Follow", () => {
       { kind: "skipped", reason: "behind", firstOffset: 1, nextOffset: 2, next },
       { kind: "heartbeat", nextOffset: 7, waiting: "new-records", next },
       { kind: "heartbeat", nextOffset: 7, waiting: "database", next },
-      { kind: "page", encoded: encodePageMessage([framesOf([1], 0).bytes], next), records: 1, next },
+      { kind: "page", runs: [framesOf([1], 0).bytes], records: 1, next },
       { kind: "closed", next },
     ];
     const server = await startServer({

@@ -9,6 +9,7 @@ import {
   type FollowMessage,
   type ReadCommand,
 } from "../../src/engine/index.js";
+import type { Record as RecordMessage } from "../../src/gen/millrace/v1/record.js";
 import { ReadResponse } from "../../src/gen/millrace/v1/record_service.js";
 import type { Store } from "../../src/store/index.js";
 import {
@@ -20,6 +21,7 @@ import {
   silentLogger,
   systemClock,
 } from "../../src/telemetry/index.js";
+import { joinRuns } from "../../src/wire/index.js";
 import { batchOf } from "./frames.js";
 
 export interface TestEngine {
@@ -100,7 +102,7 @@ export async function openTestEngine(
       for await (const message of engine.read(command, streams.open("test", "read"), new AbortController().signal)) {
         result.kinds.push(message.kind);
         result.next = message.next.offset;
-        if (message.kind === "page") result.offsets.push(...offsetsIn(message.encoded));
+        if (message.kind === "page") result.offsets.push(...offsetsIn(message.runs));
       }
       return result;
     },
@@ -141,14 +143,18 @@ export async function openTestEngine(
   };
 }
 
-/** The offsets of the records in an encoded page. */
-export function offsetsIn(encoded: Uint8Array): number[] {
-  return ReadResponse.decode(encoded).records.map((record) => record.offset ?? Number.NaN);
+/** The records of frames, as the generated code decodes the response that is made of them. */
+export function recordsIn(runs: readonly Uint8Array[]): RecordMessage[] {
+  return ReadResponse.decode(joinRuns(runs)).records;
+}
+
+export function offsetsIn(runs: readonly Uint8Array[]): number[] {
+  return recordsIn(runs).map((record) => record.offset ?? Number.NaN);
 }
 
 /** The offsets of all pages among these messages. */
 export function offsetsOf(messages: readonly FollowMessage[]): number[] {
-  return messages.flatMap((message) => (message.kind === "page" ? offsetsIn(message.encoded) : []));
+  return messages.flatMap((message) => (message.kind === "page" ? offsetsIn(message.runs) : []));
 }
 
 export const range = (from: number, to: number): number[] =>

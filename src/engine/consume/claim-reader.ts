@@ -3,10 +3,10 @@
 import { type Limits, MillraceError, type OffsetRange, type Sharing } from "../../core/index.js";
 import { yieldToEventLoop } from "../../streams/index.js";
 import type { Logger } from "../../telemetry/index.js";
-import { frameEnds, laneOf, slotOf } from "../../wire/index.js";
+import { frameEnds, joinRuns, laneOf, slotOf } from "../../wire/index.js";
 import { overError } from "../appender.js";
-import { chooseFrames } from "../frame-choice.js";
-import type { PageReader } from "../page-reader.js";
+import { chooseFrames } from "../reading/frame-choice.js";
+import type { PageReader } from "../reading/page-reader.js";
 import type { StampClock } from "../stamp-clock.js";
 import type { Topic } from "../topic.js";
 import { Claim } from "./claim.js";
@@ -165,7 +165,8 @@ export class ClaimReader {
     const isKept = firstOffset >= topic.tip.value.earliestOffset;
     const cached = isKept ? topic.tail.read(firstOffset, limits.pageBytesMax, topic.epoch) : undefined;
     if (cached !== undefined) {
-      this.#take(cached.encoded, firstOffset, cached.records);
+      // A copy: what waits for its consumer, or for a redelivery, must not pin the pages of whole commits.
+      this.#take(joinRuns(cached.runs), firstOffset, cached.records);
       return true;
     }
     const bytes = this.#lastPage?.next === firstOffset ? this.#lastPage.endBytes : undefined;

@@ -6,7 +6,8 @@
 import type { Limits, MillraceError } from "../../core/index.js";
 import { abortable } from "../../streams/index.js";
 import type { Clock, LiveStream } from "../../telemetry/index.js";
-import type { PageBudget } from "../page-allowance.js";
+import type { PageBudget } from "../reading/page-allowance.js";
+import { heartbeatAfterMs } from "../reading/page-stream.js";
 import type { ConsumeMessage, ConsumeOpening, ConsumerRequest, ConsumerWaiting } from "../subscription-engine.js";
 import type { Consumer } from "./consumer.js";
 import type { JoinableGroups, Membership } from "./groups.js";
@@ -279,8 +280,7 @@ class ConsumeCall {
   }
 
   #nextHeartbeatMs(): number {
-    const { heartbeatMinMs, heartbeatMaxMs } = this.#parts.limits;
-    return this.#parts.clock.monotonicMs() + heartbeatMinMs + this.#parts.random() * (heartbeatMaxMs - heartbeatMinMs);
+    return this.#parts.clock.monotonicMs() + heartbeatAfterMs(this.#parts);
   }
 
   #releaseGrant(): void {

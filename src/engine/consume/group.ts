@@ -22,7 +22,7 @@ import {
 import type { Retry, StoredClaim } from "../../store/index.js";
 import type { Clock, Logger, Metrics } from "../../telemetry/index.js";
 import { overError } from "../appender.js";
-import type { PageReader } from "../page-reader.js";
+import type { PageReader } from "../reading/page-reader.js";
 import type { StampClock } from "../stamp-clock.js";
 import type { ConsumerRequest, ConsumerWaiting } from "../subscription-engine.js";
 import type { Topic } from "../topic.js";

@@ -12,7 +12,7 @@ import type { SettledRange, Store } from "../../store/index.js";
 import { backoff, sleep, trackTasks } from "../../streams/index.js";
 import type { Logger } from "../../telemetry/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
-import { resolveStart } from "../start-offset.js";
+import { resolveStart } from "../reading/start-offset.js";
 import type { ConsumeOpening, ConsumerFacts, DeliveredRange } from "../subscription-engine.js";
 import type { TopicCache } from "../topic-cache.js";
 import type { Topic } from "../topic.js";

@@ -4,7 +4,7 @@
  * what has expired is passed over.
  */
 
-import { chooseFrames } from "../frame-choice.js";
+import { chooseFrames } from "../reading/frame-choice.js";
 import type { StampClock } from "../stamp-clock.js";
 import type { Topic } from "../topic.js";
 import type { Consumer } from "./consumer.js";

@@ -25,7 +25,7 @@ import { planCommit } from "../commit-plan.js";
 import { asUnavailable, type DatabaseLanes } from "../database-lanes.js";
 import { rereadHead } from "../reread-head.js";
 import type { StampClock } from "../stamp-clock.js";
-import { checkEpoch } from "../start-offset.js";
+import { checkEpoch } from "../reading/start-offset.js";
 import type { CommitCommand, CommittedOutput } from "../subscription-engine.js";
 import type { Topic } from "../topic.js";
 import type { TopicCache, TopicLease } from "../topic-cache.js";

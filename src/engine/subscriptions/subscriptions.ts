@@ -13,7 +13,7 @@ import {
 import type { StoredSubscription, SubscriptionChange } from "../../store/index.js";
 import type { Clock } from "../../telemetry/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
-import { resolveStart } from "../start-offset.js";
+import { resolveStart } from "../reading/start-offset.js";
 import type { Subscriptions } from "../subscription-engine.js";
 import type { TopicCache } from "../topic-cache.js";
 import { checkPolicy } from "./check-policy.js";

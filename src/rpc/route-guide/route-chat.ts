@@ -17,7 +17,7 @@ import { invalidArgument, type Limits, MillraceError, type Position, topicNotFou
 import type { Engine, FollowMessage, PublishBatch } from "../../engine/index.js";
 import type { Point, RouteNote } from "../../gen/routeguide/route_guide.js";
 import { abortable, concat, select } from "../../streams/index.js";
-import { decodeRecordsMessage } from "../../wire/index.js";
+import { decodeFrames } from "../../wire/index.js";
 import type { CallContext } from "../method.js";
 import {
   batchOfNote,
@@ -153,7 +153,7 @@ class Chat {
   /** What others have written at places where this call has. */
   *hear(message: FollowMessage): Generator<RouteNote, void, undefined> {
     if (message.kind === "page") {
-      for (const record of decodeRecordsMessage(message.encoded).records) {
+      for (const record of decodeFrames(message.runs)) {
         if (!this.#places.has(record.key) || isWrittenBy(this.#name, record)) continue;
         const note = noteOfRecord(record);
         if (note !== undefined) yield note;
@@ -192,7 +192,7 @@ class Chat {
     } as const;
     for await (const message of this.#parts.engine.read(command, this.#context.stream, this.#context.signal)) {
       if (message.kind !== "page") continue;
-      for (const record of decodeRecordsMessage(message.encoded).records) {
+      for (const record of decodeFrames(message.runs)) {
         const note = noteOfRecord(record);
         if (note !== undefined) yield note;
       }

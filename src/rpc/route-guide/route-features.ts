@@ -1,9 +1,9 @@
 /** The features of the route guide: the state of a keyed topic, whose keys are places and whose texts are names. */
 
 import { MillraceError, type Rectangle as DegreeRectangle } from "../../core/index.js";
-import type { Engine, PageMessage } from "../../engine/index.js";
+import type { Engine, ListPage, PageMessage } from "../../engine/index.js";
 import type { Feature, Point, Rectangle } from "../../gen/routeguide/route_guide.js";
-import { decodeRecordsMessage, type ReceivedRecord } from "../../wire/index.js";
+import { decodeFrames, type ReceivedRecord } from "../../wire/index.js";
 import type { CallContext } from "../method.js";
 import { checkPoint, keyOfPoint, latitudeMax, longitudeMax, pointOfKey, unitsPerDegree } from "./route-point.js";
 
@@ -19,8 +19,8 @@ export function routeFeatures(engine: Pick<Engine, "getState" | "listState">, to
     async namesAt(keys, signal) {
       const names = new Map<string, string>();
       try {
-        const { encoded } = await engine.getState({ topic, keys }, signal);
-        for (const { name, location } of featuresIn(encoded)) names.set(keyOfPoint(location), name);
+        const page = await engine.getState({ topic, keys }, signal);
+        for (const { name, location } of featuresIn(page)) names.set(keyOfPoint(location), name);
       } catch (error) {
         if (!isMissingTopic(error)) throw error;
       }
@@ -36,11 +36,11 @@ export function routeFeatures(engine: Pick<Engine, "getState" | "listState">, to
         afterKey: "",
         limit: 0,
       };
-      let pages: AsyncGenerator<PageMessage, void, undefined> | undefined;
+      let pages: AsyncGenerator<ListPage, void, undefined> | undefined;
       try {
         pages = engine.listState(command, context.stream, context.signal);
-        for await (const { encoded } of pages) {
-          for (const feature of featuresIn(encoded)) if (isInBox(feature.location, box)) yield feature;
+        for await (const page of pages) {
+          for (const feature of featuresIn(page)) if (isInBox(feature.location, box)) yield feature;
         }
       } catch (error) {
         if (!isMissingTopic(error)) throw error;
@@ -53,8 +53,8 @@ interface NamedFeature extends Feature {
   readonly location: Point;
 }
 
-function* featuresIn(page: Buffer): Generator<NamedFeature> {
-  for (const record of decodeRecordsMessage(page).records) {
+function* featuresIn({ runs }: PageMessage): Generator<NamedFeature> {
+  for (const record of decodeFrames(runs)) {
     const feature = featureOf(record);
     if (feature !== undefined) yield feature;
   }

@@ -79,9 +79,7 @@ export function openConsumer(engine: Engine, opening: ConsumeOpening): TestConsu
   const next = async (): Promise<ConsumeMessage> => {
     const { done, value } = await messages.next();
     if (done) throw new Error("The call has ended");
-    for (const run of value.runs) {
-      for (const offset of offsetsIn(run)) received.push({ offset, attempt: value.attempt });
-    }
+    for (const offset of offsetsIn(value.runs)) received.push({ offset, attempt: value.attempt });
     for (const [verdict, ranges] of Object.entries(value.confirmed ?? {})) {
       const offsets = confirmed.get(verdict) ?? [];
       confirmed.set(verdict, [...offsets, ...(ranges as readonly (OffsetRange | DeliveredRange)[]).flatMap(offsetsOf)]);

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Engine } from "../../src/engine/index.js";
-import { createTestDatabase, databaseKinds, type TestDatabase } from "../support/database.js";
-import { openTestEngine } from "../support/open-engine.js";
-import { appendKeyed, createKeyed, listedState, TestWatcher } from "./keyed-topics.js";
+import type { Engine } from "../../../src/engine/index.js";
+import { createTestDatabase, databaseKinds, type TestDatabase } from "../../support/database.js";
+import { openTestEngine } from "../../support/open-engine.js";
+import { appendKeyed, createKeyed, listedState, TestWatcher } from "../keyed-topics.js";
 
 const world = { south: -90, west: -180, north: 90, east: 180 };
 

@@ -3,13 +3,13 @@
  * from the same snapshot says where the reader stands (invariant 5).
  */
 
-import { type Direction, type Limits, type Page } from "../core/index.js";
-import type { Head, PageRead } from "../store/index.js";
-import { abortable } from "../streams/index.js";
-import type { Metrics } from "../telemetry/index.js";
-import { readStamp } from "../wire/index.js";
-import type { DatabaseLanes } from "./database-lanes.js";
-import type { Topic } from "./topic.js";
+import { type Direction, type Limits, type Page } from "../../core/index.js";
+import type { Head, PageRead } from "../../store/index.js";
+import { abortable } from "../../streams/index.js";
+import type { Metrics } from "../../telemetry/index.js";
+import { readStamp } from "../../wire/index.js";
+import type { DatabaseLanes } from "../database-lanes.js";
+import type { Topic } from "../topic.js";
 
 /** What a search found from a cursor on. */
 export type SearchOutcome =
@@ -67,9 +67,9 @@ export interface PageQuery {
   /** At most so many bytes, but at least one record. */
   readonly bytes: number;
   /** Where to stop, exclusive forward and inclusive backward. */
-  readonly until?: number;
+  readonly until?: number | undefined;
   /** At most so many records. */
-  readonly recordsMax?: number;
+  readonly recordsMax?: number | undefined;
   /** Mean size of the page before this one, where there was one. */
   readonly meanFrameBytes?: number | undefined;
 }

@@ -1,9 +1,9 @@
 /** Which part of a state is wanted: what the database is asked, and what is decided here on the frames it gives. */
 
-import { isInside, type Rectangle } from "../core/index.js";
-import { type Filter, type FilterNeeds, needlesOf } from "../filter/index.js";
-import { needlesMax } from "../store/index.js";
-import { type KeepFrame, subjectOf } from "../wire/index.js";
+import { isInside, type Rectangle } from "../../core/index.js";
+import { type Filter, type FilterNeeds, needlesOf } from "../../filter/index.js";
+import { needlesMax } from "../../store/index.js";
+import { type KeepFrame, subjectOf } from "../../wire/index.js";
 
 /** What a listing or a watch asks for. */
 export interface StateWish {

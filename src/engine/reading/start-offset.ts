@@ -1,10 +1,10 @@
 /** Where a reader begins: every way to say it becomes an offset, held against the topic as it stands. */
 
-import { endOfFrame, epochMismatch, invalidArgument, offsetOutOfRange, type Start } from "../core/index.js";
-import type { Head } from "../store/index.js";
-import { readStamp } from "../wire/index.js";
-import type { DatabaseLanes } from "./database-lanes.js";
-import type { Topic } from "./topic.js";
+import { endOfFrame, epochMismatch, invalidArgument, offsetOutOfRange, type Start } from "../../core/index.js";
+import type { Head } from "../../store/index.js";
+import { readStamp } from "../../wire/index.js";
+import type { DatabaseLanes } from "../database-lanes.js";
+import type { Topic } from "../topic.js";
 
 /**
  * The offset of a start. It may lie below what is kept: what then happens is the reader's choice. Errors:

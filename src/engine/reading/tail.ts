@@ -3,10 +3,10 @@
  * so it never has a hole; what it does not have is one page read from the database.
  */
 
-import type { Limits, Page } from "../core/index.js";
-import { Ring } from "../streams/index.js";
-import { encodePageMessage, frameEnds } from "../wire/index.js";
-import type { PageMessage } from "./engine.js";
+import type { Limits, Page } from "../../core/index.js";
+import { Ring } from "../../streams/index.js";
+import { frameEnds } from "../../wire/index.js";
+import type { PageMessage } from "../engine.js";
 
 /** A page with the places of its frames, so that a reader may begin and end anywhere in it. */
 interface IndexedPage {
@@ -14,8 +14,13 @@ interface IndexedPage {
   readonly ends: Uint32Array;
 }
 
-/** What 1000 followers at the same place are sent is encoded once. This many recent messages are kept for that. */
-const recentMessagesMax = 4;
+/** 1000 followers at the same place get one object, of which their door makes one message. So many are kept for that. */
+const recentPagesMax = 4;
+
+interface RecentPage {
+  readonly from: number;
+  readonly page: PageMessage;
+}
 
 export interface Tail {
   /** The lowest offset that it has; `next` while it is empty. A live reader below it fell behind. */
@@ -29,7 +34,7 @@ export interface Tail {
   offer(page: Page, ends?: Uint32Array): boolean;
   /** Drops everything and begins again, empty, at an offset. */
   restart(offset: number): void;
-  /** A message of records from `from` on, of at most `bytes` but at least one record; undefined if it has none there. */
+  /** Records from `from` on, of at most `bytes` but at least one record; undefined if it has none there. */
   read(from: number, bytes: number, epoch: number): PageMessage | undefined;
 }
 
@@ -70,8 +75,7 @@ class PageTail implements Tail {
   readonly capacity: number;
   readonly #ring: Ring<IndexedPage>;
   readonly #onUse: (tail: PageTail) => void;
-  #recent: PageMessage[] = [];
-  #recentFrom: number[] = [];
+  #recent: RecentPage[] = [];
 
   constructor(
     start: number,
@@ -103,16 +107,18 @@ class PageTail implements Tail {
       page.next,
       page.frames.length,
     );
+    // They hold the bytes of what may have been evicted by this.
+    if (this.#recent.some(({ from }) => from < this.first)) this.#recent = [];
     return true;
   }
 
   restart(offset: number): void {
-    this.#forgetMessages();
+    this.#recent = [];
     this.#ring.restart(offset);
   }
 
   empty(): void {
-    this.#forgetMessages();
+    this.#recent = [];
     this.#ring.evictTo(0);
   }
 
@@ -132,32 +138,18 @@ class PageTail implements Tail {
     }
     if (next === from) return undefined;
     this.#onUse(this);
-    return this.#recentMessage(from, next) ?? this.#encode(runs, from, { epoch, offset: next });
+    return this.#recentPage(from, next) ?? this.#remember(from, { runs, next: { epoch, offset: next } });
   }
 
-  #recentMessage(from: number, next: number): PageMessage | undefined {
-    return this.#recent.find((message, index) => message.next.offset === next && this.#recentFrom[index] === from);
+  #recentPage(from: number, next: number): PageMessage | undefined {
+    return this.#recent.find((recent) => recent.from === from && recent.page.next.offset === next)?.page;
   }
 
-  #encode(runs: readonly Uint8Array[], from: number, next: { epoch: number; offset: number }): PageMessage {
-    const message: PageMessage = {
-      kind: "page",
-      encoded: encodePageMessage(runs, next),
-      records: next.offset - from,
-      next,
-    };
-    this.#recent.push(message);
-    this.#recentFrom.push(from);
-    if (this.#recent.length > recentMessagesMax) {
-      this.#recent.shift();
-      this.#recentFrom.shift();
-    }
-    return message;
-  }
-
-  #forgetMessages(): void {
-    this.#recent = [];
-    this.#recentFrom = [];
+  #remember(from: number, { runs, next }: Pick<PageMessage, "runs" | "next">): PageMessage {
+    const page = { kind: "page", runs, records: next.offset - from, next, isShared: true } as const;
+    this.#recent.push({ from, page });
+    if (this.#recent.length > recentPagesMax) this.#recent.shift();
+    return page;
   }
 }
 

@@ -4,7 +4,7 @@
  * that is used up: readers must not stall each other.
  */
 
-import type { Limits } from "../core/index.js";
+import type { Limits } from "../../core/index.js";
 
 /** A page's size is this part of what its stream has delivered. */
 const earnedPart = 64;

@@ -1,9 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Page } from "../../src/core/index.js";
-import { createTailBudget } from "../../src/engine/tail.js";
-import { framesOf } from "../support/frames.js";
-import { offsetsIn } from "../support/open-engine.js";
+import type { Page } from "../../../src/core/index.js";
+import type { PageMessage } from "../../../src/engine/index.js";
+import { createTailBudget } from "../../../src/engine/reading/tail.js";
+import { joinRuns } from "../../../src/wire/index.js";
+import { framesOf } from "../../support/frames.js";
+import { offsetsIn, range } from "../../support/open-engine.js";
 
 const epoch = 9;
 
@@ -23,12 +25,11 @@ describe("Tail.read()", () => {
           const tail = createTailBudget({ tailTopicBytes: 1e6, tailNodeBytes: 1e6 }).create(start);
           for (const sizes of pages) expect(tail.offer(pageOf(tail.next, sizes))).toBe(true);
           for (let from = start; from < tail.next; from++) {
-            const message = tail.read(from, bytes, epoch);
-            const offsets = offsetsIn(message?.encoded ?? new Uint8Array());
-            expect(offsets).toEqual(Array.from({ length: message?.records ?? -1 }, (_, index) => from + index));
-            expect(message?.next).toEqual({ epoch, offset: from + offsets.length });
-            const positionBytes = 20;
-            if (offsets.length > 1) expect(message?.encoded.length).toBeLessThanOrEqual(bytes + positionBytes);
+            const page = tail.read(from, bytes, epoch) as PageMessage;
+            const offsets = offsetsIn(page.runs);
+            expect(offsets).toEqual(range(from, from + page.records));
+            expect(page.next).toEqual({ epoch, offset: from + offsets.length });
+            if (offsets.length > 1) expect(joinRuns(page.runs).length).toBeLessThanOrEqual(bytes);
           }
           expect(tail.read(tail.next, bytes, epoch)).toBeUndefined();
         },
@@ -36,10 +37,13 @@ describe("Tail.read()", () => {
     );
   });
 
-  it("gives readers at the same place the same message, encoded once", () => {
+  it("gives readers at the same place the same page, of which one message is made", () => {
     const tail = createTailBudget({ tailTopicBytes: 1e6, tailNodeBytes: 1e6 }).create(0);
     tail.offer(pageOf(0, [10, 10]));
-    expect(tail.read(0, 1000, epoch)?.encoded).toBe(tail.read(0, 1000, epoch)?.encoded);
+    const page = tail.read(0, 1000, epoch);
+    expect(page?.isShared).toBe(true);
+    expect(tail.read(0, 1000, epoch)).toBe(page);
+    expect(tail.read(0, 1, epoch)).not.toBe(page);
   });
 });
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createTestDatabase, databaseKinds, type TestDatabase } from "../support/database.js";
-import { openTestEngine, range, type TestEngine } from "../support/open-engine.js";
+import { createTestDatabase, databaseKinds, type TestDatabase } from "../../support/database.js";
+import { openTestEngine, range, type TestEngine } from "../../support/open-engine.js";
 
 describe.each(databaseKinds)("Engine.read() on %s", (kind) => {
   let database: TestDatabase;

@@ -1,12 +1,12 @@
 /** How a filter narrows what is read: where a match can be, and which bytes its frame must hold. */
 
-import type { OffsetRange } from "../core/index.js";
-import { type Filter, needlesOf } from "../filter/index.js";
-import { type Head, needlesMax } from "../store/index.js";
-import type { DatabaseLanes } from "./database-lanes.js";
+import type { OffsetRange } from "../../core/index.js";
+import { type Filter, needlesOf } from "../../filter/index.js";
+import { type Head, needlesMax } from "../../store/index.js";
+import type { DatabaseLanes } from "../database-lanes.js";
 import { createSearchReach, type SearchReach } from "./search-reach.js";
 import { offsetAtTime } from "./start-offset.js";
-import type { Topic } from "./topic.js";
+import type { Topic } from "../topic.js";
 
 /** Records that one search gives at most. */
 export const searchRecordsMax = 4096;

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { createPageBudget } from "../../src/engine/page-allowance.js";
+import { createPageBudget } from "../../../src/engine/reading/page-allowance.js";
 
 const KiB = 1024;
 const limits = { pageBytesMin: 32 * KiB, pageBytesMax: 256 * KiB, pageBudgetBytes: 300 * KiB };

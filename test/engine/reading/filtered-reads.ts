@@ -1,17 +1,17 @@
 import fc from "fast-check";
 import { expect } from "vitest";
-import { parseFilter } from "../../src/filter/index.js";
-import type { Record as RecordMessage } from "../../src/gen/millrace/v1/record.js";
-import { ReadResponse } from "../../src/gen/millrace/v1/record_service.js";
-import type { Store } from "../../src/store/index.js";
+import { parseFilter } from "../../../src/filter/index.js";
+import type { Record as RecordMessage } from "../../../src/gen/millrace/v1/record.js";
+import type { Store } from "../../../src/store/index.js";
+import { joinRuns } from "../../../src/wire/index.js";
 import {
   batchOfRecords,
   filterArbitrary,
   filteredRecordArbitrary,
   type ModelFilter,
   type ModelRecord,
-} from "../support/filter-arbitrary.js";
-import { openTestEngine, type TestEngine } from "../support/open-engine.js";
+} from "../../support/filter-arbitrary.js";
+import { offsetsOf, openTestEngine, recordsIn, type TestEngine } from "../../support/open-engine.js";
 
 /** How many records a topic gets, in so many commits: before the live followers come, and after. */
 const recordsPerCommit = 9;
@@ -74,8 +74,8 @@ async function compareTopic(
     const backward = await engine.read(topic, { filter, direction: "backward" });
     const limited = await engine.read(topic, { filter, limit: 2 });
     const follower = engine.follow(topic, { filter });
-    const followed = pagesOf(await follower.until("closed"));
-    const heard = pagesOf(await (live[index] as (typeof live)[number]).until("closed"));
+    const followed = offsetsOf(await follower.until("closed"));
+    const heard = offsetsOf(await (live[index] as (typeof live)[number]).until("closed"));
     expect({
       text,
       history: history.offsets,
@@ -112,16 +112,6 @@ async function compareTopic(
   }
 }
 
-function pagesOf(messages: readonly { readonly kind: string }[]): number[] {
-  return messages.flatMap((message) =>
-    message.kind === "page"
-      ? ReadResponse.decode((message as unknown as { encoded: Buffer }).encoded).records.map(
-          ({ offset = -1 }) => offset,
-        )
-      : [],
-  );
-}
-
 /** The records as the server stamped them. */
 async function modelOf(
   engine: TestEngine,
@@ -132,10 +122,10 @@ async function modelOf(
   const stream = engine.follow(topic);
   for (const message of await stream.until("closed")) {
     if (message.kind !== "page") continue;
-    for (const { time, ...record } of ReadResponse.decode(message.encoded).records) {
+    for (const { time, ...record } of recordsIn(message.runs)) {
       const seconds = time?.seconds ?? 0;
       const timeMs = seconds * 1000 + Math.floor((time?.nanos ?? 0) / 1_000_000);
-      sizes.push({ timeMs, size: sizeOf(message.encoded, record.offset ?? 0) });
+      sizes.push({ timeMs, size: sizeOf(joinRuns(message.runs), record.offset ?? 0) });
     }
   }
   await stream.cancel();

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Engine } from "../../src/engine/index.js";
-import type { Store } from "../../src/store/index.js";
-import { createTestDatabase, databaseKinds, type TestDatabase } from "../support/database.js";
-import { openTestEngine } from "../support/open-engine.js";
+import type { Engine } from "../../../src/engine/index.js";
+import type { Store } from "../../../src/store/index.js";
+import { createTestDatabase, databaseKinds, type TestDatabase } from "../../support/database.js";
+import { openTestEngine } from "../../support/open-engine.js";
 import {
   appendKeyed,
   applyRecords,
@@ -12,7 +12,7 @@ import {
   listedState,
   type State,
   TestWatcher,
-} from "./keyed-topics.js";
+} from "../keyed-topics.js";
 
 /** A page has about two records: whatever happens between two pages can happen anywhere. */
 const smallPages = { pageBytesMin: 100, pageBytesMax: 100 };

@@ -1,6 +1,6 @@
 import { describe, test } from "vitest";
-import { createTestDatabase, databaseKinds } from "../support/database.js";
-import { soakRounds, soakTimeoutMs } from "../support/soak.js";
+import { createTestDatabase, databaseKinds } from "../../support/database.js";
+import { soakRounds, soakTimeoutMs } from "../../support/soak.js";
 import { compareFilteredReads } from "./filtered-reads.js";
 
 describe.each(databaseKinds)("Filtered reads on %s", (kind) => {

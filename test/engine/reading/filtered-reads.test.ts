@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, test } from "vitest";
-import type { Store } from "../../src/store/index.js";
-import { createTestDatabase, databaseKinds, type TestDatabase } from "../support/database.js";
+import type { Store } from "../../../src/store/index.js";
+import { createTestDatabase, databaseKinds, type TestDatabase } from "../../support/database.js";
 import { compareFilteredReads } from "./filtered-reads.js";
 
 describe.each(databaseKinds)("Filtered reads on %s", (kind) => {

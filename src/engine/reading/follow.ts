@@ -1,0 +1,210 @@
+/**
+ * Following a topic: history, then every new record, from one cursor and without a queue. A slow follower's cursor simply
+ * leaves the tail, and its next page is read from the database instead: "lagged" is not an error here, it is a page read.
+ * Nothing can overflow, and nothing is skipped or repeated over the handover, since there is only the one cursor
+ * (invariant 5).
+ *
+ *   starting ──it said where──▶ catching-up ──its cursor reaches the head──▶ live ──its cursor left the tail──▶ catching-up
+ *        any ──topic closed and all delivered──▶ ended
+ */
+
+import { MillraceError } from "../../core/index.js";
+import type { Head } from "../../store/index.js";
+import type { LiveStream } from "../../telemetry/index.js";
+import { overError } from "../appender.js";
+import type { FollowCommand, FollowMessage, PageMessage } from "../engine.js";
+import type { Topic } from "../topic.js";
+import { offsetsOf } from "./frame-search.js";
+import { LogCursor, type LogOutcome, type TakenPage } from "./log-cursor.js";
+import { type PageSource, type ReadingParts, type Step, streamPages, type Taken } from "./page-stream.js";
+import { resolveStart } from "./start-offset.js";
+
+/** A live follower whose filter lets nothing through is told its position so often, in milliseconds. */
+const progressMs = 1000;
+
+export function followTopic(
+  parts: ReadingParts,
+  command: FollowCommand,
+  stream: LiveStream,
+  signal: AbortSignal,
+): AsyncGenerator<FollowMessage, void, undefined> {
+  return streamPages(parts, { topic: command.topic, stream, signal }, async (topic, { head }) => {
+    const offset = await startOf(parts, command, topic, head, signal);
+    return new FollowSource(parts, command, topic, head, offset);
+  });
+}
+
+/** Where something can match first. What is no longer kept is not passed over silently. */
+async function startOf(
+  { lanes }: ReadingParts,
+  { start = { at: "latest" }, filter }: FollowCommand,
+  topic: Topic,
+  head: Head,
+  signal: AbortSignal,
+): Promise<number> {
+  const offset = await resolveStart(start, topic, head, lanes, signal);
+  if (filter === undefined || offset < head.earliestOffset) return offset;
+  const { firstOffset } = await offsetsOf(filter, topic, head, lanes, signal);
+  return Math.max(offset, Math.min(firstOffset, head.nextOffset));
+}
+
+type FollowOutcome = LogOutcome | { readonly kind: "cached"; readonly page: PageMessage };
+
+class FollowSource implements PageSource<FollowMessage, FollowOutcome> {
+  readonly #parts: ReadingParts;
+  readonly #command: FollowCommand;
+  readonly #topic: Topic;
+  /** As it stood when the follow began. */
+  readonly #head: Head;
+  readonly #cursor: LogCursor;
+  #phase: "starting" | "catching-up" | "live" | "ended" = "starting";
+  /** When the last page went. */
+  #sentAtMs = 0;
+
+  constructor(parts: ReadingParts, command: FollowCommand, topic: Topic, head: Head, offset: number) {
+    this.#parts = parts;
+    this.#command = command;
+    this.#topic = topic;
+    this.#head = head;
+    this.#cursor = new LogCursor(parts, { topic, direction: "forward", offset, filter: command.filter });
+    topic.followers += 1;
+  }
+
+  get offset(): number {
+    return this.#cursor.offset;
+  }
+
+  get end(): number {
+    return this.#topic.tip.value.nextOffset;
+  }
+
+  /** What the tail has is not worth a page of the database. */
+  get readsOn(): boolean {
+    const { first, next } = this.#topic.tail;
+    const isInTail = this.offset >= first && this.offset < next;
+    return this.#phase === "catching-up" && this.offset < this.end && !isInTail;
+  }
+
+  /** Decided on the tip, the tail and its phase alone. */
+  step(): Step<FollowMessage> {
+    if (this.#phase === "ended") return "end";
+    if (this.#phase === "starting") return this.#begin();
+    if (this.#topic.isOver) throw overError(this.#topic);
+    if (this.offset < this.end) {
+      return this.#phase === "live" && this.offset < this.#topic.tail.first ? this.#fallBehind() : "read";
+    }
+    if (this.#phase === "catching-up") return this.#goLive();
+    if (this.#topic.tip.value.state === "open") return "wait";
+    this.#moveTo("ended");
+    return { kind: "closed", next: this.#cursor.position };
+  }
+
+  /** From the tail if it is there, else from the database. */
+  read(bytes: number, signal: AbortSignal): FollowOutcome | Promise<FollowOutcome> {
+    const page = this.#readTail(bytes);
+    if (page !== undefined) return { kind: "cached", page };
+    if (this.#phase === "live") return this.#parts.pages.readLive(this.#topic, this.offset, signal);
+    return this.#cursor.read(bytes, {}, signal);
+  }
+
+  take(outcome: FollowOutcome, bytes: number): Taken<FollowMessage> {
+    switch (outcome.kind) {
+      case "cached":
+        return this.#tell(this.#cursor.takeWhole(outcome.page));
+      case "page": {
+        // A live page was read for all and is in the tail now, unless the tail could not take it.
+        const shared = this.#phase === "live" ? this.#readTail(bytes) : undefined;
+        return this.#tell(shared === undefined ? this.#cursor.take(outcome) : this.#cursor.takeWhole(shared));
+      }
+      case "found":
+        return this.#tell(this.#cursor.take(outcome));
+      case "end":
+        // The head that the topic knows was ahead of this snapshot: the next look settles it.
+        return { message: undefined, bytes: 0 };
+      case "gone":
+      case "beyond":
+      case "missing":
+      case "trimmed":
+        return { message: this.#cursor.skip(outcome, this.#command.whenTrimmed), bytes: 0 };
+      default:
+        return outcome satisfies never;
+    }
+  }
+
+  heartbeat(waiting: "new-records" | "database"): FollowMessage {
+    return { kind: "heartbeat", nextOffset: this.end, waiting, next: this.#cursor.position };
+  }
+
+  leave(): void {
+    this.#moveTo("ended");
+    this.#topic.followers -= 1;
+  }
+
+  #begin(): FollowMessage {
+    const { earliestOffset, nextOffset } = this.#head;
+    this.#moveTo("catching-up");
+    return { kind: "started", earliestOffset, nextOffset, next: this.#cursor.position };
+  }
+
+  #goLive(): FollowMessage {
+    const { tail } = this.#topic;
+    // Nobody needs what the tail has, and with a hole before this cursor it would take no page any more.
+    if (this.#topic.liveFollowers === 0 && tail.next !== this.offset) tail.restart(this.offset);
+    this.#moveTo("live");
+    return { kind: "caught-up", next: this.#cursor.position };
+  }
+
+  #fallBehind(): FollowMessage {
+    this.#parts.metrics.followsFellBehind.inc();
+    const { nextOffset, earliestOffset } = this.#topic.tip.value;
+    const { whenBehind } = this.#command;
+    const from = this.offset;
+    switch (whenBehind) {
+      case "catch-up":
+        this.#moveTo("catching-up");
+        return { kind: "fell-behind", lag: nextOffset - from, next: this.#cursor.position };
+      case "skip":
+        this.#cursor.moveTo(nextOffset);
+        return { kind: "skipped", reason: "behind", firstOffset: from, nextOffset, next: this.#cursor.position };
+      case "fail":
+        throw new MillraceError(
+          "fell-behind",
+          `This follower of topic "${this.#topic.name}" reads too slowly: it is at offset ${from} of ${nextOffset}, which left the node's memory (when_behind is FAIL)`,
+          {
+            metadata: {
+              topic: this.#topic.name,
+              epoch: String(this.#topic.epoch),
+              offset: String(from),
+              earliest_offset: String(earliestOffset),
+              next_offset: String(nextOffset),
+            },
+          },
+        );
+      default:
+        return whenBehind satisfies never;
+    }
+  }
+
+  #readTail(bytes: number): PageMessage | undefined {
+    // What was trimmed may be in memory still: it is for those who were there when it came, and for nobody who comes now.
+    if (this.#phase === "catching-up" && this.offset < this.#topic.tip.value.earliestOffset) return undefined;
+    const page = this.#topic.tail.read(this.offset, bytes, this.#topic.epoch);
+    if (page !== undefined) this.#parts.metrics.pageReads.inc({ source: "tail" });
+    return page;
+  }
+
+  /** Where nothing is left of a page, history tells its position all the same, and a live follower now and then. */
+  #tell(taken: TakenPage): Taken<FollowMessage> {
+    const nowMs = this.#parts.clock.monotonicMs();
+    if (taken.message.records === 0 && this.#phase === "live" && nowMs - this.#sentAtMs < progressMs) {
+      return { message: undefined, bytes: taken.bytes };
+    }
+    this.#sentAtMs = nowMs;
+    return taken;
+  }
+
+  #moveTo(phase: "catching-up" | "live" | "ended"): void {
+    this.#topic.liveFollowers += Number(phase === "live") - Number(this.#phase === "live");
+    this.#phase = phase;
+  }
+}

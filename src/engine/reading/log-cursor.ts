@@ -1,0 +1,171 @@
+/**
+ * A reader's place in a topic's log. Pages are read from there on, and moved behind. What its filter leaves out, or the end
+ * of lifetimes, moves it all the same: a page of which nothing is left is a message without records. What the filter needs
+ * of the bytes of a frame is searched for by the page query itself.
+ */
+
+import { type Direction, MillraceError, offsetOutOfRange, type Position, topicDeleted } from "../../core/index.js";
+import type { Filter } from "../../filter/index.js";
+import { type KeepFrame, readStamp, thinPage } from "../../wire/index.js";
+import { overError } from "../appender.js";
+import type { PageMessage, SkippedMessage } from "../engine.js";
+import type { Topic } from "../topic.js";
+import { chooseFrames } from "./frame-choice.js";
+import { type FrameSearch, searchFor, searchRecordsMax } from "./frame-search.js";
+import type { PageOutcome, SearchOutcome } from "./page-reader.js";
+import type { ReadingParts, Taken } from "./page-stream.js";
+
+export interface LogCursorStart {
+  readonly topic: Topic;
+  readonly direction: Direction;
+  /** Forward: the offset that is wanted next. Backward: the one after it. */
+  readonly offset: number;
+  readonly filter: Filter | undefined;
+}
+
+/** What the database gave at a cursor, or why it gave nothing. */
+export type LogOutcome = PageOutcome | SearchOutcome;
+type Found = Extract<LogOutcome, { readonly kind: "page" | "found" }>;
+
+/** What there was to take has a message, be it an empty one. */
+export interface TakenPage extends Taken<PageMessage> {
+  readonly message: PageMessage;
+}
+
+export class LogCursor {
+  readonly direction: Direction;
+  readonly #parts: ReadingParts;
+  readonly #topic: Topic;
+  readonly #filter: Filter | undefined;
+  readonly #search: FrameSearch | undefined;
+  #offset: number;
+  /** The topic's running total of frame bytes there, once a page before it was read, and the mean size in that page. */
+  #bytes: number | undefined;
+  #meanFrameBytes: number | undefined;
+
+  constructor(parts: ReadingParts, { topic, direction, offset, filter }: LogCursorStart) {
+    this.direction = direction;
+    this.#parts = parts;
+    this.#topic = topic;
+    this.#filter = filter;
+    this.#search = searchFor(filter, topic, parts.lanes);
+    this.#offset = offset;
+  }
+
+  get offset(): number {
+    return this.#offset;
+  }
+
+  get position(): Position {
+    return this.#positionAt(this.#offset);
+  }
+
+  /** Whether it has come to an offset, in its direction. */
+  isAt(offset: number): boolean {
+    return this.direction === "forward" ? this.#offset >= offset : this.#offset <= offset;
+  }
+
+  moveTo(offset: number, bytes?: number): void {
+    this.#offset = offset;
+    this.#bytes = bytes;
+  }
+
+  /** The next page of history, to `until`: exclusive forward, inclusive backward. Moves nothing. */
+  read(
+    bytes: number,
+    { until, recordsMax }: { readonly until?: number; readonly recordsMax?: number },
+    signal: AbortSignal,
+  ): Promise<LogOutcome> {
+    const topic = this.#topic;
+    const { pages } = this.#parts;
+    const cursor = { direction: this.direction, offset: this.#offset, bytes: this.#bytes };
+    if (this.#search === undefined) {
+      // What is let through counts, and only then is it known how many that are.
+      const most = this.#choose() === undefined ? recordsMax : undefined;
+      const meanFrameBytes = this.#meanFrameBytes;
+      return pages.readHistory({ topic, cursor, bytes, until, recordsMax: most, meanFrameBytes }, signal);
+    }
+    const { reach, needles } = this.#search;
+    const { bytes: walkBytes, skipsBlocks } = reach;
+    const rows = Math.min(reach.rows, Math.abs((until ?? Infinity) - this.#offset));
+    const records = searchRecordsMax;
+    return pages.searchHistory({ topic, cursor, rows, walkBytes, needles, skipsBlocks, records, bytes }, signal);
+  }
+
+  /** What is left for the reader of what was read, up to `recordsMax` records; the cursor goes behind it. */
+  take(outcome: Found, recordsMax = Infinity): TakenPage {
+    if (outcome.kind === "found") {
+      this.#search?.reach.adapt(outcome);
+      this.moveTo(outcome.reached);
+      return this.#thin([outcome.frames], this.#choose() ?? (() => true), recordsMax);
+    }
+    const { first, next, frames, spareBytes, endBytes } = outcome.page;
+    this.#meanFrameBytes = frames.length / (next - first);
+    const isForward = this.direction === "forward";
+    const position = this.#positionAt(isForward ? next : first);
+    const message = { kind: "page", runs: [frames], spareBytes, records: next - first, next: position } as const;
+    return this.takeWhole(message, isForward ? endBytes : undefined, recordsMax);
+  }
+
+  /** The same of a page with every record from the cursor to its position. */
+  takeWhole(page: PageMessage, endBytes?: number, recordsMax = Infinity): TakenPage {
+    this.moveTo(page.next.offset, endBytes);
+    const keep = this.#choose();
+    if (keep !== undefined) return this.#thin(page.runs, keep, recordsMax);
+    return { message: page, bytes: page.runs.reduce((bytes, run) => bytes + run.length, 0) };
+  }
+
+  /** Moves beyond what is no longer kept, and says so. Throws where that was not asked for, and for all else. */
+  skip(outcome: Exclude<LogOutcome, Found | { readonly kind: "end" }>, whenTrimmed: "fail" | "skip"): SkippedMessage {
+    const topic = this.#topic;
+    const offset = this.#offset;
+    switch (outcome.kind) {
+      case "gone":
+        throw topicDeleted(topic.name, this.position);
+      case "beyond":
+        if (topic.isOver) throw overError(topic);
+        throw offsetOutOfRange(topic.name, offset, outcome.head);
+      case "missing":
+        throw new MillraceError(
+          "data-loss",
+          `Topic "${topic.name}" has no record at offset ${offset}, which it should keep: its rows were deleted by other means`,
+          { metadata: { topic: topic.name, epoch: String(topic.epoch), offset: String(offset) } },
+        );
+      case "trimmed": {
+        if (whenTrimmed === "fail") throw offsetOutOfRange(topic.name, offset, outcome.head);
+        const { earliestOffset: nextOffset } = outcome.head;
+        this.moveTo(nextOffset);
+        return { kind: "skipped", reason: "trimmed", firstOffset: offset, nextOffset, next: this.position };
+      }
+      default:
+        return outcome satisfies never;
+    }
+  }
+
+  #thin(runs: readonly Uint8Array[], keep: KeepFrame, recordsMax: number): TakenPage {
+    const kept: Uint8Array[] = [];
+    let records = 0;
+    let bytes = 0;
+    for (const run of runs) {
+      const thinned = thinPage(run, keep, recordsMax - records);
+      kept.push(...thinned.runs);
+      records += thinned.records;
+      bytes += run.length;
+      if (records < recordsMax) continue;
+      // The last one that was wanted is where the reader stops.
+      const { offset } = readStamp(run, thinned.lookedTo);
+      this.moveTo(this.direction === "forward" ? offset + 1 : offset);
+      break;
+    }
+    return { message: { kind: "page", runs: kept, records, next: this.position }, bytes };
+  }
+
+  /** Which records go on: anew for each page, since lifetimes end meanwhile. */
+  #choose(): KeepFrame | undefined {
+    return chooseFrames(this.#filter, this.#topic, this.#parts.stampClock);
+  }
+
+  #positionAt(offset: number): Position {
+    return { epoch: this.#topic.epoch, offset };
+  }
+}

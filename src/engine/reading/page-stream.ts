@@ -1,0 +1,240 @@
+/**
+ * The one driver of all readers: it takes the room for a page, has the page read, hands it on, and gives the room back
+ * when it was delivered. What comes next is for its source to say: a read, a follow, a listing, a watch.
+ *
+ * There is no queue. The generator is resumed when the last message was delivered, so nothing is read for a client that
+ * does not read; only a stream that has earned large pages has the next page of its history read ahead.
+ */
+
+import type { Limits } from "../../core/index.js";
+import type { StoredTopic } from "../../store/index.js";
+import { abortable } from "../../streams/index.js";
+import type { Clock, LiveStream, Metrics } from "../../telemetry/index.js";
+import type { DatabaseLanes } from "../database-lanes.js";
+import type { StampClock } from "../stamp-clock.js";
+import type { Topic } from "../topic.js";
+import type { TopicCache } from "../topic-cache.js";
+import type { PageAllowance, PageBudget, PageGrant } from "./page-allowance.js";
+import type { PageReader } from "./page-reader.js";
+
+/** What the readers of a node share. */
+export interface ReadingParts {
+  readonly cache: TopicCache;
+  readonly lanes: DatabaseLanes;
+  readonly pages: PageReader;
+  readonly pageBudget: PageBudget;
+  readonly limits: Limits;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  /** Says what has expired. */
+  readonly stampClock: Pick<StampClock, "now">;
+  /** In [0, 1): spreads heartbeats. */
+  readonly random: () => number;
+}
+
+/** What comes next: a page, a change of the topic's tip, nothing more, or a message that is there already. */
+export type Step<Message extends object> = "read" | "wait" | "end" | Message;
+
+export interface Taken<Message> {
+  /** Undefined: there is nothing to tell, and the next step is taken. */
+  readonly message: Message | undefined;
+  /** What was looked at for it, by which larger pages are earned: little of it may be left. */
+  readonly bytes: number;
+}
+
+/**
+ * Says what a reader gets. It is asked for a step only when all before was delivered, so its cursor may move when it
+ * makes a message (invariant 8).
+ */
+export interface PageSource<Message extends object, Outcome> {
+  /** Its cursor, and where that goes, for InspectService. Unset: it does not read in the order of offsets. */
+  readonly offset?: number;
+  readonly end?: number;
+  /** Whether another page comes after this one, whatever happens meanwhile: it may be read ahead. Unset: never. */
+  readonly readsOn?: boolean;
+  /** Throws when the topic is over for its reader. */
+  step(): Step<Message>;
+  /** A page at the cursor, of about `bytes`, from memory or from the database. Moves nothing. */
+  read(bytes: number, signal: AbortSignal): Outcome | Promise<Outcome>;
+  /** Moves the cursor behind what was read. Throws when that ends the stream. */
+  take(outcome: Outcome, bytes: number): Taken<Message>;
+  /** Why nothing comes. Unset: it sends none. */
+  heartbeat?(waiting: "new-records" | "database"): Message;
+  /** Its reader leaves. */
+  leave?(): void;
+}
+
+/** A call that reads. */
+export interface ReadingCall {
+  readonly topic: string;
+  readonly stream: LiveStream;
+  readonly signal: AbortSignal;
+}
+
+/** Drives the source that `open` makes of the topic as it stands. */
+export async function* streamPages<Message extends object, Outcome>(
+  parts: ReadingParts,
+  call: ReadingCall,
+  open: (topic: Topic, stored: StoredTopic) => PageSource<Message, Outcome> | Promise<PageSource<Message, Outcome>>,
+): AsyncGenerator<Message, void, undefined> {
+  call.stream.waitFor("database");
+  const { lease, stored } = await parts.cache.acquireFresh(call.topic, call.signal);
+  let pages: PageStream<Message, Outcome> | undefined;
+  try {
+    pages = new PageStream(parts, call, lease.topic, await open(lease.topic, stored));
+    while (await pages.advance()) {
+      // Never named, and not through `yield*`: a suspended generator keeps its registers, and so kept each stalled
+      // stream's page once more (invariant 4).
+      yield pages.message();
+      pages.delivered();
+    }
+  } finally {
+    pages?.leave();
+    lease.release();
+  }
+}
+
+/** How long a stream is silent before it says why, in milliseconds: spread, so that not all of a node say it at once. */
+export function heartbeatAfterMs({ limits, random }: Pick<ReadingParts, "limits" | "random">): number {
+  const { heartbeatMinMs, heartbeatMaxMs } = limits;
+  return heartbeatMinMs + random() * (heartbeatMaxMs - heartbeatMinMs);
+}
+
+/** A page under way, with the room that it will take. */
+interface Fetch<Outcome> {
+  readonly grant: PageGrant;
+  readonly outcome: Outcome | Promise<Outcome>;
+}
+
+class PageStream<Message extends object, Outcome> {
+  readonly #parts: ReadingParts;
+  readonly #stream: LiveStream;
+  readonly #signal: AbortSignal;
+  readonly #topic: Topic;
+  readonly #source: PageSource<Message, Outcome>;
+  readonly #allowance: PageAllowance;
+  /** Read ahead, or not settled yet, across the heartbeats that are sent meanwhile. */
+  #fetch: Fetch<Outcome> | undefined;
+  #message: Message | undefined;
+  /** Of the page that is being delivered: its room, and what was looked at for it. */
+  #grant: PageGrant | undefined;
+  #bytes = 0;
+
+  constructor(
+    parts: ReadingParts,
+    { stream, signal }: ReadingCall,
+    topic: Topic,
+    source: PageSource<Message, Outcome>,
+  ) {
+    this.#parts = parts;
+    this.#stream = stream;
+    this.#signal = signal;
+    this.#topic = topic;
+    this.#source = source;
+    this.#allowance = parts.pageBudget.forStream();
+    stream.measureLag(() => (source.end === undefined ? 0 : Math.abs(source.end - stream.nextOffset)));
+  }
+
+  /** Makes the next message; false: there is none. Throws when the topic is over, or the signal aborts. */
+  async advance(): Promise<boolean> {
+    do {
+      this.#signal.throwIfAborted();
+      if (this.#source.offset !== undefined) this.#stream.nextOffset = this.#source.offset;
+      // Read before the step is chosen: a change after that is seen by the wait.
+      const { version } = this.#topic.tip;
+      const step = this.#source.step();
+      if (step === "end") return false;
+      if (step === "read") this.#message = await this.#read();
+      else if (step === "wait") this.#message = await this.#wait(version);
+      else {
+        // It may have moved the cursor, and a page that was read for it before is of another place.
+        this.#dropFetch();
+        this.#message = step;
+      }
+    } while (this.#message === undefined);
+    return true;
+  }
+
+  /** What `advance` made: it is kept nowhere. */
+  message(): Message {
+    const message = this.#message as Message;
+    this.#message = undefined;
+    return message;
+  }
+
+  /** The last message was delivered. */
+  delivered(): void {
+    this.#allowance.delivered(this.#bytes);
+    this.#bytes = 0;
+    this.#grant?.release();
+    this.#grant = undefined;
+  }
+
+  leave(): void {
+    this.#source.leave?.();
+    this.#grant?.release();
+    this.#dropFetch();
+  }
+
+  /** A page, or a heartbeat while the database does not answer. */
+  async #read(): Promise<Message | undefined> {
+    const source = this.#source;
+    const { grant, outcome: reading } = (this.#fetch ??= this.#startFetch());
+    if (reading instanceof Promise) {
+      this.#stream.waitFor("database");
+      if (!(await this.#comesInTime(reading))) return source.heartbeat?.("database");
+    }
+    this.#fetch = undefined;
+    this.#grant = grant;
+    const outcome = await reading;
+    this.#stream.waitFor("nothing");
+    const { message, bytes } = source.take(outcome, grant.bytes);
+    this.#bytes = bytes;
+    if (message === undefined) this.delivered();
+    else if (source.readsOn === true && this.#allowance.isEarned) this.#fetch = this.#startFetch();
+    return message;
+  }
+
+  #startFetch(): Fetch<Outcome> {
+    const grant = this.#allowance.take();
+    const outcome = this.#source.read(grant.bytes, this.#signal);
+    // Awaited later, or never when the reader leaves.
+    if (outcome instanceof Promise) outcome.catch(() => undefined);
+    return { grant, outcome };
+  }
+
+  #dropFetch(): void {
+    this.#fetch?.grant.release();
+    this.#fetch = undefined;
+  }
+
+  /** Waits for a page; false: a heartbeat is due before it. */
+  async #comesInTime(page: Promise<unknown>): Promise<boolean> {
+    if (this.#source.heartbeat === undefined) return true;
+    let cancelTimer = (): void => {};
+    const due = new Promise<boolean>((resolve) => {
+      cancelTimer = this.#parts.clock.startTimer(heartbeatAfterMs(this.#parts), () => resolve(false));
+    });
+    const settled = page.then(
+      () => true,
+      () => true,
+    );
+    try {
+      return await abortable(Promise.race([settled, due]), this.#signal);
+    } finally {
+      cancelTimer();
+    }
+  }
+
+  /** Waits for the tip to move; a heartbeat when that takes long. */
+  async #wait(version: number): Promise<Message | undefined> {
+    this.#stream.waitFor("new-records");
+    const outcome = await this.#topic.tip.changed(version, {
+      signal: this.#signal,
+      timeoutMs: heartbeatAfterMs(this.#parts),
+      timers: this.#parts.clock,
+    });
+    this.#stream.waitFor("nothing");
+    return outcome === "timed-out" ? this.#source.heartbeat?.("new-records") : undefined;
+  }
+}

@@ -1,0 +1,171 @@
+/** Reading what is there: pages by key from the database, forward or backward, to an end that is fixed at the start. */
+
+import type { OffsetRange, Until } from "../../core/index.js";
+import type { Head } from "../../store/index.js";
+import type { LiveStream } from "../../telemetry/index.js";
+import type { DatabaseLanes } from "../database-lanes.js";
+import type { ReadCommand, ReadMessage } from "../engine.js";
+import type { Topic } from "../topic.js";
+import { offsetsOf } from "./frame-search.js";
+import { LogCursor, type LogOutcome } from "./log-cursor.js";
+import { type PageSource, type ReadingParts, type Step, streamPages, type Taken } from "./page-stream.js";
+import { offsetAtTime, resolveStart } from "./start-offset.js";
+
+export function readTopic(
+  parts: ReadingParts,
+  command: ReadCommand,
+  stream: LiveStream,
+  signal: AbortSignal,
+): AsyncGenerator<ReadMessage, void, undefined> {
+  return streamPages(parts, { topic: command.topic, stream, signal }, async (topic, { head }) => {
+    return new ReadSource(parts, command, topic, await resolveBounds(parts.lanes, command, topic, head, signal));
+  });
+}
+
+/** From where to where a read goes: the start is inclusive forward and exclusive backward, the end the reverse. */
+interface ReadBounds {
+  readonly from: number;
+  readonly until: number;
+  /** Where the position ends: behind `until` there may be more that no filter needs to see. */
+  readonly end: number;
+  readonly records: number;
+}
+
+async function resolveBounds(
+  lanes: DatabaseLanes,
+  command: ReadCommand,
+  topic: Topic,
+  head: Head,
+  signal: AbortSignal,
+): Promise<ReadBounds> {
+  const isForward = command.direction === "forward";
+  const start = command.start ?? { at: isForward ? "earliest" : "latest" };
+  const limit = command.limit === 0 ? Number.POSITIVE_INFINITY : command.limit;
+  const until = await endOf(command.until, isForward, topic, head, lanes, signal);
+  const bounds: ReadBounds =
+    !isForward && start.at === "last"
+      ? newestBackward(start.count, until, limit, command, head)
+      : { from: await resolveStart(start, topic, head, lanes, signal), until, end: until, records: limit };
+  if (command.filter === undefined) return bounds;
+  return narrow(bounds, isForward, head, await offsetsOf(command.filter, topic, head, lanes, signal));
+}
+
+/** The newest N, backward, begin at the end: how many is then a limit; with a filter, which counts others, it is a place. */
+function newestBackward(count: number, until: number, limit: number, command: ReadCommand, head: Head): ReadBounds {
+  const from = head.nextOffset;
+  if (command.filter === undefined) return { from, until, end: until, records: Math.min(limit, count) };
+  const end = Math.min(from, Math.max(until, from - count));
+  return { from, until: end, end, records: limit };
+}
+
+/** Leaves out the offsets where nothing can match; never those that are no longer kept, of which a reader is told. */
+function narrow(bounds: ReadBounds, isForward: boolean, head: Head, possible: OffsetRange): ReadBounds {
+  const { from, until } = bounds;
+  if (!isForward) {
+    const start = Math.max(until, Math.min(from, possible.nextOffset));
+    return { ...bounds, from: start, until: Math.max(until, possible.firstOffset) };
+  }
+  if (from < head.earliestOffset) return bounds;
+  const start = Math.min(until, Math.max(from, possible.firstOffset));
+  return { ...bounds, from: start, until: Math.min(until, possible.nextOffset) };
+}
+
+/** The end of a read: exclusive forward, inclusive backward. */
+async function endOf(
+  until: Until,
+  isForward: boolean,
+  topic: Topic,
+  head: Head,
+  lanes: DatabaseLanes,
+  signal: AbortSignal,
+): Promise<number> {
+  const end = isForward ? head.nextOffset : 0;
+  switch (until.at) {
+    case "end":
+      return end;
+    case "offset":
+      return isForward ? Math.min(end, until.offset) : until.offset;
+    case "time":
+      return offsetAtTime(until.timeMicros, topic, head, lanes, signal);
+    default:
+      return until satisfies never;
+  }
+}
+
+class ReadSource implements PageSource<ReadMessage, LogOutcome> {
+  readonly end: number;
+  readonly #command: ReadCommand;
+  readonly #cursor: LogCursor;
+  readonly #until: number;
+  #remaining: number;
+  /** It asked for what is kept from the earliest record on, and was told nothing yet. */
+  #isAtEarliest: boolean;
+  #hasTold = false;
+
+  constructor(parts: ReadingParts, command: ReadCommand, topic: Topic, bounds: ReadBounds) {
+    const { direction, filter } = command;
+    this.end = bounds.end;
+    this.#command = command;
+    this.#cursor = new LogCursor(parts, { topic, direction, offset: bounds.from, filter });
+    this.#until = bounds.until;
+    this.#remaining = bounds.records;
+    this.#isAtEarliest = direction === "forward" && (command.start ?? { at: "earliest" }).at === "earliest";
+  }
+
+  get offset(): number {
+    return this.#cursor.offset;
+  }
+
+  get readsOn(): boolean {
+    return this.#remaining > 0 && !this.#cursor.isAt(this.#until) && !this.#cursor.isAt(this.end);
+  }
+
+  step(): Step<ReadMessage> {
+    if (this.readsOn) return "read";
+    const isDone = this.#remaining <= 0 || this.#cursor.isAt(this.end);
+    if (isDone && this.#hasTold) return "end";
+    // Nothing that is left can match.
+    if (!isDone) this.#cursor.moveTo(this.end);
+    return this.#whereToResume();
+  }
+
+  read(bytes: number, signal: AbortSignal): Promise<LogOutcome> {
+    return this.#cursor.read(bytes, { until: this.#until, recordsMax: this.#remaining }, signal);
+  }
+
+  take(outcome: LogOutcome): Taken<ReadMessage> {
+    switch (outcome.kind) {
+      case "page":
+      case "found": {
+        const taken = this.#cursor.take(outcome, this.#remaining);
+        this.#remaining -= taken.message.records;
+        this.#hasTold = true;
+        this.#isAtEarliest = false;
+        return taken;
+      }
+      case "end":
+        // The end lay above what is there: nothing more comes.
+        this.#remaining = 0;
+        return { message: this.#whereToResume(), bytes: 0 };
+      case "gone":
+      case "beyond":
+      case "missing":
+      case "trimmed":
+        if (outcome.kind === "trimmed" && this.#isAtEarliest) {
+          // What is kept begins further on by now: nothing that it was told of is passed over.
+          this.#cursor.moveTo(outcome.head.earliestOffset);
+          return { message: undefined, bytes: 0 };
+        }
+        this.#hasTold = true;
+        return { message: this.#cursor.skip(outcome, this.#command.whenTrimmed), bytes: 0 };
+      default:
+        return outcome satisfies never;
+    }
+  }
+
+  /** A read that finds nothing still tells where to resume. */
+  #whereToResume(): ReadMessage {
+    this.#hasTold = true;
+    return { kind: "page", runs: [], records: 0, next: this.#cursor.position };
+  }
+}

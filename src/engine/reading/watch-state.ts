@@ -1,0 +1,215 @@
+/**
+ * Watching a state: what it is, and then its changes, from one cursor over offsets. A key that changes while the watch
+ * walks comes again further on, at its new offset, so none is missed; and one that changes ten times while a slow watcher
+ * is elsewhere comes once: the query itself leaves out what is not the latest any more. There is no queue, and nothing to
+ * overflow.
+ *
+ *   snapshot ──its cursor reached the head of the start──▶ changes ──and the head that was seen then──▶ live
+ *       any ──topic closed and all given──▶ the end
+ *   changes or live ──tombstones that it has not passed were purged──▶ told to start over, and snapshot
+ *
+ * A topic may change faster than a watcher reads, so that it never reaches the head. It therefore walks twice at most before
+ * it is live: to the head of the start; then to the head as it is by then, for keys that changed during the first walk.
+ *
+ * The snapshot holds the wanted records alone. Later, a changed key that is not wanted is told as `left`: the watcher may
+ * have it from before.
+ */
+
+import { epochMismatch, offsetOutOfRange, type Position } from "../../core/index.js";
+import type { Head, StatePageRead, StateSearchRead } from "../../store/index.js";
+import type { LiveStream } from "../../telemetry/index.js";
+import { type KeepFrame, subjectOf, thinPage, unexpiredAt } from "../../wire/index.js";
+import { overError } from "../appender.js";
+import type { WatchMessage, WatchStateCommand } from "../engine.js";
+import type { Topic } from "../topic.js";
+import { type PageSource, type ReadingParts, type Step, streamPages, type Taken } from "./page-stream.js";
+import { keptOf, observed, recordsWithin, requireState, StateSearch } from "./state.js";
+import { selectionOf, type StateSelection } from "./state-selection.js";
+
+export function watchState(
+  parts: ReadingParts,
+  command: WatchStateCommand,
+  stream: LiveStream,
+  signal: AbortSignal,
+): AsyncGenerator<WatchMessage, void, undefined> {
+  return streamPages(parts, { topic: command.topic, stream, signal }, (topic, stored) => {
+    requireState(stored);
+    checkStart(command, topic, stored.head);
+    return new WatchSource(parts, command, topic, stored.head);
+  });
+}
+
+function checkStart({ start }: WatchStateCommand, topic: Topic, head: Head): void {
+  if (start === undefined) return;
+  if (start.epoch !== 0 && start.epoch !== topic.epoch) throw epochMismatch(topic.name, start.epoch, topic.epoch);
+  if (start.offset > head.nextOffset) throw offsetOutOfRange(topic.name, start.offset, head);
+}
+
+/** What stands below the head of the start, or what has changed since the cursor. */
+type WatchOutcome =
+  | { readonly of: "snapshot"; readonly read: StateSearchRead }
+  | { readonly of: "changes"; readonly read: StatePageRead; readonly nowMicros: number };
+
+class WatchSource implements PageSource<WatchMessage, WatchOutcome> {
+  /** The first offset that was not given. */
+  offset: number;
+  readonly #parts: ReadingParts;
+  readonly #topic: Topic;
+  readonly #selection: StateSelection;
+  /** Tombstones below it remove what this watcher was never given; all are, for one that wants none. */
+  #tombstonesFrom: number;
+  readonly #withoutTombstones: boolean;
+  #phase: "snapshot" | "changes" | "live" | "ended";
+  /** The snapshot is what stands below this offset. */
+  #snapshotUntil: number;
+  /** The end of the second walk, known once the first is through. */
+  #changesUntil: number | undefined;
+  #search: StateSearch;
+
+  constructor(parts: ReadingParts, command: WatchStateCommand, topic: Topic, head: Head) {
+    const { start, changesOnly, withoutTombstones } = command;
+    this.#parts = parts;
+    this.#topic = topic;
+    this.#selection = selectionOf(command);
+    this.#search = new StateSearch(parts, topic, this.#selection);
+    this.#withoutTombstones = withoutTombstones;
+    this.#snapshotUntil = head.nextOffset;
+    this.#phase = start === undefined && !changesOnly ? this.#firstPhase() : "changes";
+    this.offset = start?.offset ?? (changesOnly ? head.nextOffset : 0);
+    const needsTombstonesFrom = start === undefined ? head.nextOffset : 0;
+    this.#tombstonesFrom = withoutTombstones ? Number.MAX_SAFE_INTEGER : needsTombstonesFrom;
+    // Counted among the followers: the head poll and the notifications serve those.
+    topic.followers += 1;
+  }
+
+  get end(): number {
+    return this.#topic.tip.value.nextOffset;
+  }
+
+  step(): Step<WatchMessage> {
+    if (this.#phase === "ended") return "end";
+    if (this.#topic.isOver) throw overError(this.#topic);
+    if (this.#phase === "live" && this.offset >= this.end) {
+      if (this.#topic.tip.value.state === "open") return "wait";
+      this.#phase = "ended";
+      return { kind: "closed", next: this.#position() };
+    }
+    if (this.#phase === "changes" && this.offset >= (this.#changesUntil ?? Infinity)) return this.#goLive();
+    return "read";
+  }
+
+  async read(bytes: number, signal: AbortSignal): Promise<WatchOutcome> {
+    if (this.#phase === "snapshot") {
+      const order = { by: "offset", from: this.offset, until: this.#snapshotUntil } as const;
+      return { of: "snapshot", read: await this.#search.read(order, bytes, signal) };
+    }
+    const nowMicros = this.#parts.stampClock.now();
+    const request = {
+      topicId: this.#topic.topicId,
+      prefix: this.#selection.prefix,
+      unexpiredAt: nowMicros,
+      from: this.offset,
+      tombstonesFrom: this.#tombstonesFrom,
+      records: recordsWithin(bytes, this.#topic),
+      bytes,
+    };
+    const lane = this.#phase === "live" ? "live" : "history";
+    const read = await this.#parts.lanes.run(lane, (store) => store.readStateChanges(request), signal);
+    return { of: "changes", read: observed(this.#topic, read), nowMicros };
+  }
+
+  take(outcome: WatchOutcome): Taken<WatchMessage> {
+    const bytes = outcome.read.page?.frames.length ?? 0;
+    const message =
+      outcome.of === "snapshot" ? this.#takeSnapshot(outcome.read) : this.#takeChanges(outcome.read, outcome.nowMicros);
+    return { message, bytes };
+  }
+
+  heartbeat(): WatchMessage {
+    return { kind: "heartbeat", next: this.#position() };
+  }
+
+  leave(): void {
+    this.#topic.followers -= 1;
+  }
+
+  /** Where everything is wanted, the changes since the beginning are the snapshot. */
+  #firstPhase(): "snapshot" | "changes" {
+    const { rectangle, keep } = this.#selection;
+    return rectangle === undefined && keep === undefined ? "changes" : "snapshot";
+  }
+
+  /** A page of what stands below the head of the start; undefined when that is through, and the page had nothing. */
+  #takeSnapshot({ page, reached }: StateSearchRead): WatchMessage | undefined {
+    if (reached === undefined) this.#phase = "changes";
+    this.offset = reached === undefined ? this.#snapshotUntil : reached.offset + 1;
+    const { runs, records } = page ? keptOf(page, this.#selection.keepFound) : { runs: [], records: 0 };
+    return records > 0 || this.#phase === "snapshot" ? this.#page(runs, records) : undefined;
+  }
+
+  /** A page of what has changed since the cursor; snapshot-end when that is through for the first time. */
+  #takeChanges({ head, page }: StatePageRead, nowMicros: number): WatchMessage | undefined {
+    if (this.offset >= this.#snapshotUntil) this.#changesUntil ??= head.nextOffset;
+    // From here on it lives on tombstones, and of those that it has not passed some were purged.
+    if (head.tombstonesFrom > Math.max(this.offset, this.#tombstonesFrom)) return this.#startOver(head);
+    if (page === undefined) {
+      // Nothing of it is left below the head that this very statement saw.
+      this.offset = Math.max(this.offset, head.nextOffset);
+      return this.#phase === "live" ? undefined : this.#goLive();
+    }
+    this.offset = page.lastOffset + 1;
+    // A watcher that catches up is told its position with every page; a live one need not hear of every change.
+    if (page.records === 0) return this.#phase === "live" ? undefined : this.#page([], 0);
+    const keep = this.#keepAt(nowMicros);
+    if (keep === undefined) return this.#page([page.frames], page.records);
+    const left: string[] = [];
+    const kept = thinPage(page.frames, keepOrNote(keep, left));
+    return this.#page(kept.runs, kept.records, this.#withoutTombstones ? [] : left);
+  }
+
+  #goLive(): WatchMessage {
+    this.#phase = "live";
+    return { kind: "snapshot-end", next: this.#position() };
+  }
+
+  /**
+   * Begins anew, with the state as it stands. Whoever resumes from this message's position is told to start over again,
+   * since the tombstones from the beginning on are not all there.
+   */
+  #startOver(head: Head): WatchMessage {
+    this.#phase = this.#firstPhase();
+    this.#search = new StateSearch(this.#parts, this.#topic, this.#selection);
+    this.#changesUntil = undefined;
+    this.#snapshotUntil = head.nextOffset;
+    this.#tombstonesFrom = head.nextOffset;
+    this.offset = 0;
+    return { kind: "reset", next: this.#position() };
+  }
+
+  /** What is wanted, and has not expired: what took the place of a record and then expired, removes that too. */
+  #keepAt(nowMicros: number): KeepFrame | undefined {
+    const { keep } = this.#selection;
+    if (!this.#topic.isExpiring) return keep;
+    const isUnexpired = unexpiredAt(nowMicros);
+    return (bytes, start, end) => isUnexpired(bytes, start, end) && (keep?.(bytes, start, end) ?? true);
+  }
+
+  /** Without records it tells how far the watcher is, where there is nothing else to tell. */
+  #page(runs: readonly Uint8Array[], records: number, left: readonly string[] = []): WatchMessage {
+    return { kind: "page", runs, records, left, next: this.#position() };
+  }
+
+  #position(): Position {
+    return { epoch: this.#topic.epoch, offset: this.offset };
+  }
+}
+
+/** Keeps what is wanted and what removes a key, and notes the keys of the rest. */
+function keepOrNote(keep: KeepFrame, left: string[]): KeepFrame {
+  return (bytes, start, end) => {
+    const { key, isTombstone } = subjectOf(bytes, start, end);
+    if (isTombstone || keep(bytes, start, end)) return true;
+    left.push(key);
+    return false;
+  };
+}

@@ -1,0 +1,71 @@
+import { describe, expect, test } from "vitest";
+import { pageSpareBytes } from "../../src/core/index.js";
+import { FollowResponse, ReadResponse } from "../../src/gen/millrace/v1/record_service.js";
+import { StateServiceListResponse, StateServiceWatchResponse } from "../../src/gen/millrace/v1/state_service.js";
+import {
+  decodeFrames,
+  encodeListMessage,
+  encodePageMessage,
+  encodeWatchMessage,
+  frameEnds,
+  pageAsMessage,
+} from "../../src/wire/index.js";
+import { framesOf } from "../support/frames.js";
+
+const next = { epoch: 2 ** 48 - 1, offset: 2 ** 53 - 1 };
+const { bytes } = framesOf([5, 0, 300], 7);
+const offsets = [7, 8, 9];
+const offsetsOf = (records: readonly { readonly offset?: number | undefined }[]) => records.map(({ offset }) => offset);
+
+describe("encodePageMessage()", () => {
+  const [first = 0] = frameEnds(bytes, 3);
+  const runs = [bytes.subarray(0, first), bytes.subarray(first)];
+
+  for (const [name, response] of Object.entries({ ReadResponse, FollowResponse })) {
+    test(`is a ${name} of all runs, with the position`, () => {
+      const message = response.decode(encodePageMessage(runs, next));
+      expect(message).toMatchObject({ next });
+      expect(offsetsOf(message.records)).toEqual(offsets);
+      expect(response.decode(encodePageMessage([], next))).toMatchObject({ records: [], next });
+    });
+  }
+
+  test("tells how far a listing is, and what left a watch", () => {
+    const listed = StateServiceListResponse.decode(encodeListMessage(runs, next, "käse"));
+    expect(listed).toMatchObject({ next, lastKey: "käse" });
+    expect(offsetsOf(listed.records)).toEqual(offsets);
+    expect(StateServiceListResponse.decode(encodeListMessage([], next, undefined)).lastKey).toBe("");
+    const watched = StateServiceWatchResponse.decode(encodeWatchMessage(runs, next, ["a", "", "ü"]));
+    expect(watched).toMatchObject({ next, left: ["a", "", "ü"] });
+    expect(offsetsOf(watched.records)).toEqual(offsets);
+  });
+});
+
+describe("pageAsMessage()", () => {
+  const buffer = Buffer.concat([bytes, Buffer.alloc(pageSpareBytes)]);
+  const frames = buffer.subarray(0, bytes.length);
+
+  test("writes the position behind the frames, and copies nothing", () => {
+    const message = pageAsMessage({ runs: [frames], spareBytes: pageSpareBytes, next });
+    expect(message.buffer).toBe(buffer.buffer);
+    expect(ReadResponse.decode(message)).toMatchObject({ next });
+    expect(frames.equals(bytes)).toBe(true);
+  });
+
+  test.each([
+    ["there is no room", { runs: [frames] }],
+    ["there is too little", { runs: [frames], spareBytes: 8 }],
+    ["it has several runs", { runs: [frames, frames], spareBytes: pageSpareBytes }],
+    ["it has none", { runs: [], spareBytes: pageSpareBytes }],
+  ])("copies a page when %s", (_case, page) => {
+    const message = pageAsMessage({ ...page, next });
+    expect(message.buffer).not.toBe(buffer.buffer);
+    expect(message).toEqual(encodePageMessage(page.runs, next));
+  });
+});
+
+describe("decodeFrames()", () => {
+  test("reads the records of all runs", () => {
+    expect(offsetsOf(decodeFrames([bytes, bytes]))).toEqual([...offsets, ...offsets]);
+  });
+});
