@@ -18,7 +18,8 @@ export { dateOfTimestamp, timestampOfDate, timestampOfMicros, timestampOfText, t
 export { varintLength, writeVarint } from "./varint.js";
 export type { RecordsMessage } from "./decode-message.js";
 export type { ParkedMessage } from "./decode-parked.js";
-export type { AnyMessage, Location, RecordBody } from "./decode-record.js";
+export type { Location } from "./decode-parts.js";
+export type { AnyMessage, RecordBody } from "./decode-record.js";
 export type { JsonObject, JsonValue } from "./decode-struct.js";
 export type { KeyChange, Place, Subject } from "./keyed-state.js";
 export type { Duration } from "./duration.js";

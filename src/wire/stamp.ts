@@ -4,18 +4,12 @@
  */
 
 import type { RecordBatch } from "./record-batch.js";
+import { frameTag, RecordTag, TimeTag } from "./record-fields.js";
 import { withoutStamp } from "./scan-record.js";
-import { varintLength, writeVarint, writeVarintOfFive } from "./varint.js";
+import { readFixed64, readVarintOfFive, varintLength, writeVarint, writeVarintOfFive } from "./varint.js";
 
-/** `repeated Record records = 1`, length-delimited. */
-const frameTag = 0x0a;
-/** `Timestamp time = 14` of twelve bytes, then its `seconds` and `nanos` in five bytes each. */
-const timeTag = 0x72;
+/** The contents of `time`: its `seconds` and `nanos` in five bytes each. */
 const timeBytes = 12;
-const secondsTag = 0x08;
-const nanosTag = 0x10;
-/** `fixed64 offset = 15`. */
-const offsetTag = 0x79;
 
 /** What the stamp adds to a record. */
 export const stampBytes = 2 + timeBytes + 9;
@@ -87,30 +81,30 @@ function copyRecord(batch: RecordBatch, index: number, target: Buffer, targetAt:
 
 function writeStamp(bytes: Buffer, start: number, offset: number, timeMicros: number): number {
   const seconds = Math.floor(timeMicros / 1_000_000);
-  bytes[start] = timeTag;
+  bytes[start] = RecordTag.time;
   bytes[start + 1] = timeBytes;
-  bytes[start + 2] = secondsTag;
+  bytes[start + 2] = TimeTag.seconds;
   let at = writeVarintOfFive(bytes, start + 3, seconds);
-  bytes[at] = nanosTag;
+  bytes[at] = TimeTag.nanos;
   at = writeVarintOfFive(bytes, at + 1, (timeMicros - seconds * 1_000_000) * 1000);
-  bytes[at] = offsetTag;
+  bytes[at] = RecordTag.offset;
   at = bytes.writeUInt32LE(offset % twoTo32, at + 1);
   return bytes.writeUInt32LE(Math.floor(offset / twoTo32), at);
 }
 
 /** The stamp of the frame that ends at `end`. */
 export function readStamp(bytes: Uint8Array, end: number): { readonly offset: number; readonly timeMicros: number } {
-  const view = new DataView(bytes.buffer, bytes.byteOffset + end - stampBytes, stampBytes);
-  const seconds = readVarintOfFive(view, 3);
-  const nanos = readVarintOfFive(view, 9);
-  return {
-    timeMicros: seconds * 1_000_000 + Math.floor(nanos / 1000),
-    offset: view.getUint32(15, true) + view.getUint32(19, true) * twoTo32,
-  };
+  return { offset: readFixed64(bytes, end - 8), timeMicros: timeOfStamp(bytes, end) };
 }
 
-function readVarintOfFive(view: DataView, at: number): number {
-  let value = 0;
-  for (let index = 4; index >= 0; index--) value = value * 128 + (view.getUint8(at + index) & 0x7f);
-  return value;
+/** The time, in microseconds since 1970, in the stamp of the frame that ends at `end`. */
+export function timeOfStamp(bytes: Uint8Array, end: number): number {
+  const at = end - stampBytes;
+  return readVarintOfFive(bytes, at + 3) * 1_000_000 + Math.floor(readVarintOfFive(bytes, at + 9) / 1000);
+}
+
+/** Whether the `time` at `at` begins a stamp that ends at `end`: then its time takes no varints to read. */
+export function isStamp(bytes: Uint8Array, at: number, end: number): boolean {
+  const { seconds, nanos } = TimeTag;
+  return end - at === stampBytes && bytes[at + 1] === timeBytes && bytes[at + 2] === seconds && bytes[at + 8] === nanos;
 }
