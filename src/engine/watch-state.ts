@@ -22,7 +22,7 @@ import {
   encodePageMessage,
   encodeWatchMessage,
   type KeepFrame,
-  subjectOf,
+  StoredRecord,
   thinPage,
   unexpiredAt,
 } from "../wire/index.js";
@@ -306,8 +306,9 @@ class Watcher {
 
 /** Keeps what is wanted and what removes a key, and notes the keys of the rest. */
 function keepOrNote(keep: KeepFrame, left: string[]): KeepFrame {
+  const record = new StoredRecord();
   return (bytes, start, end) => {
-    const { key, isTombstone } = subjectOf(bytes, start, end);
+    const { key, isTombstone } = record.walk(bytes, start, end);
     if (isTombstone || keep(bytes, start, end)) return true;
     left.push(key);
     return false;

@@ -6,14 +6,14 @@ import { AppendRequest, ReadResponse } from "../../src/gen/millrace/v1/record_se
 import type { Record as RecordMessage } from "../../src/gen/millrace/v1/record.js";
 import { StateServiceListResponse, StateServiceWatchResponse } from "../../src/gen/millrace/v1/state_service.js";
 import { createLiveStreams } from "../../src/telemetry/index.js";
-import { type Place, splitRequest } from "../../src/wire/index.js";
+import { type Location, splitRequest } from "../../src/wire/index.js";
 
 /** What a record does: sets a key to a text, or removes it. */
 export interface KeyedRecord {
   readonly key: string;
   /** Undefined: a tombstone. */
   readonly text: string | undefined;
-  readonly place?: Place | undefined;
+  readonly place?: Location | undefined;
   /** In seconds. */
   readonly lifetime?: number;
 }
