@@ -1,5 +1,5 @@
 import type { Head } from "../store/index.js";
-import { expiryOf, thinPage } from "../wire/index.js";
+import { thinPage, unexpiredAt } from "../wire/index.js";
 import type { DatabaseLanes } from "./database-lanes.js";
 
 const pageBytes = 262_144;
@@ -29,16 +29,14 @@ export async function expiredFront(
 
 /** How many records at the beginning of a page have expired. */
 function countExpired(frames: Uint8Array, nowMicros: number): number {
+  const isUnexpired = unexpiredAt(nowMicros);
   let expired = 0;
   thinPage(
     frames,
     (page, start, end) => {
-      const expiry = expiryOf(page, start, end);
-      if (expiry !== undefined && expiry <= nowMicros) {
-        expired += 1;
-        return false;
-      }
-      return true;
+      if (isUnexpired(page, start, end)) return true;
+      expired += 1;
+      return false;
     },
     1,
   );

@@ -5,7 +5,7 @@
 
 import { type ASTNode, type ParseResult } from "@marcbachmann/cel-js";
 import { invalidArgument } from "../core/index.js";
-import { hasAttribute, ReceivedRecord } from "../wire/index.js";
+import { StoredRecord } from "../wire/index.js";
 import { checkValues, withHint } from "./check-values.js";
 import { callOf, type CheckedExpression, checkExpression, type CostGrowth } from "./check-expression.js";
 import { language, languageWithPatterns, operandsOf, patternFunction } from "./language.js";
@@ -30,6 +30,9 @@ export interface Filter {
   matches(bytes: Buffer, start: number, end: number): boolean;
 }
 
+/** One for all filters: one of its own would keep a reader's last page in memory while it waits. */
+const record = new StoredRecord();
+
 /** Throws `invalid-argument` on the field `filter`, with line and column. */
 export function parseFilter(text: string): Filter {
   const bytes = Buffer.byteLength(text);
@@ -52,10 +55,9 @@ export function parseFilter(text: string): Filter {
     needs,
     conjuncts,
     matches(frames, start, end) {
-      const from = recordStart(frames, start);
-      for (const { name, value } of attributes) if (!hasAttribute(frames, from, end, name, value)) return false;
-      const record = new ReceivedRecord({ bytes: frames, at: from }, end);
-      return hasNeeds(record, needs) && (evaluate === undefined || evaluate(record, end - from));
+      record.walk(frames, start, end);
+      for (const { name, value } of attributes) if (!record.hasAttribute(name, value)) return false;
+      return hasNeeds(record, needs) && (evaluate === undefined || evaluate(record));
     },
   };
 }
@@ -100,13 +102,13 @@ function isTooDear(growth: CostGrowth, { json }: RecordValues, size: number): bo
 /** No value of a Struct takes less: two tags, a length, and a byte. */
 const valueBytesLeast = 4;
 
-type Evaluator = (record: ReceivedRecord, size: number) => boolean;
+type Evaluator = (record: StoredRecord) => boolean;
 
 function evaluatorOf(text: string, parsed: ParseResult, checked: CheckedExpression): Evaluator {
   const run = checked.patterns.size === 0 ? parsed : withPatterns(text, parsed.ast, checked);
-  return (record, size) => {
-    const values = valuesOf(record, size, checked.variables);
-    if (isTooDear(checked.growth, values, size)) return false;
+  return (record) => {
+    const values = valuesOf(record, checked.variables);
+    if (isTooDear(checked.growth, values, record.size)) return false;
     const { stackTraceLimit } = Error;
     // Records without a value are many, and nobody reads these traces: they take ten times as long as the evaluation.
     Error.stackTraceLimit = 0;
@@ -152,11 +154,4 @@ function renamePatterns(text: string, patterns: readonly ASTNode[]): string {
     renamed = renamed.slice(0, at) + patternFunction + renamed.slice(at + "matches".length);
   }
   return renamed;
-}
-
-/** Where the record begins in its frame: behind a tag and a length. */
-function recordStart(bytes: Uint8Array, start: number): number {
-  let at = start + 1;
-  while ((bytes[at] as number) >= 0x80) at += 1;
-  return at + 1;
 }

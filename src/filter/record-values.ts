@@ -1,7 +1,7 @@
 /** The variables of a filter, read from a frame. */
 
 import { isInside } from "../core/index.js";
-import type { JsonValue, ReceivedRecord } from "../wire/index.js";
+import type { JsonValue, StoredRecord } from "../wire/index.js";
 import type { Variable } from "./language.js";
 import type { FilterNeeds } from "./needs.js";
 
@@ -9,13 +9,13 @@ import type { FilterNeeds } from "./needs.js";
 export type RecordValues = Partial<Record<Variable, unknown>>;
 
 /** Only what is named is decoded. */
-export function valuesOf(record: ReceivedRecord, bytes: number, named: ReadonlySet<Variable>): RecordValues {
+export function valuesOf(record: StoredRecord, named: ReadonlySet<Variable>): RecordValues {
   const values: RecordValues = {};
-  for (const name of named) values[name] = valueOf(record, bytes, name);
+  for (const name of named) values[name] = valueOf(record, name);
   return values;
 }
 
-function valueOf(record: ReceivedRecord, bytes: number, name: Variable): unknown {
+function valueOf(record: StoredRecord, name: Variable): unknown {
   switch (name) {
     case "key":
       return record.key;
@@ -29,12 +29,14 @@ function valueOf(record: ReceivedRecord, bytes: number, name: Variable): unknown
       return record.eventTime ?? null;
     case "location":
       return record.location ?? null;
-    case "json":
-      return record.json === undefined ? null : plainJson(record.json);
+    case "json": {
+      const { json } = record;
+      return json === undefined ? null : plainJson(json);
+    }
     case "text":
       return record.text ?? null;
     case "size":
-      return BigInt(bytes);
+      return BigInt(record.size);
     default:
       return name satisfies never;
   }
@@ -47,7 +49,7 @@ export interface NeededAttribute {
 }
 
 /** Whether a record has what is needed of it, apart from attributes: of every conjunct that is a need, exactly what it says. */
-export function hasNeeds(record: ReceivedRecord, needs: FilterNeeds): boolean {
+export function hasNeeds(record: StoredRecord, needs: FilterNeeds): boolean {
   const { keys, keyPrefix, rectangle } = needs;
   if (needs.never) return false;
   if (needs.fromOffset !== undefined && record.offset < needs.fromOffset) return false;

@@ -3,6 +3,7 @@
 import type { Position } from "../core/index.js";
 import { ReceivedRecord } from "./decode-record.js";
 import { enter, skipField } from "./decode-struct.js";
+import { frameTag, nextTag, PositionTag } from "./record-fields.js";
 import { readVarint } from "./varint.js";
 
 /** A response that carries records. */
@@ -14,9 +15,6 @@ export interface RecordsMessage {
   readonly rest: Buffer | undefined;
 }
 
-const recordsTag = 0x0a;
-const nextTag = 0x12;
-
 /** Decodes a response. Throws a RangeError when it is broken. */
 export function decodeRecordsMessage(bytes: Buffer): RecordsMessage {
   const cursor = { bytes, at: 0 };
@@ -27,7 +25,7 @@ export function decodeRecordsMessage(bytes: Buffer): RecordsMessage {
   while (cursor.at < end) {
     const start = cursor.at;
     const tag = bytes[start];
-    if (tag === recordsTag) {
+    if (tag === frameTag) {
       cursor.at += 1;
       const recordEnd = enter(cursor, end);
       records.push(new ReceivedRecord(cursor, recordEnd));
@@ -52,14 +50,14 @@ function readPosition(cursor: { readonly bytes: Buffer; at: number }, end: numbe
   let offset = 0;
   while (cursor.at < end) {
     const tag = cursor.bytes[cursor.at];
-    if (tag !== 0x08 && tag !== 0x10) {
+    if (tag !== PositionTag.epoch && tag !== PositionTag.offset) {
       skipField(cursor, end);
       continue;
     }
     cursor.at += 1;
     const value = readVarint(cursor, end);
     if (value < 0) throw new RangeError("Cannot decode a position: it is broken, or above 2^53-1");
-    if (tag === 0x08) epoch = value;
+    if (tag === PositionTag.epoch) epoch = value;
     else offset = value;
   }
   return { epoch, offset };

@@ -2,6 +2,7 @@
 
 import { ReceivedRecord } from "./decode-record.js";
 import { type BufferCursor, enter, skipField } from "./decode-struct.js";
+import { frameTag } from "./record-fields.js";
 
 /** A parked record as it came. */
 export interface ParkedMessage {
@@ -16,9 +17,6 @@ export interface ParkedRecordsMessage {
   /** All other fields, for the generated decoder. */
   readonly rest: Buffer;
 }
-
-/** Field 1, length-delimited: in both messages. */
-const firstTag = 0x0a;
 
 /** Decodes a response. Throws a RangeError when it is broken. */
 export function decodeParkedMessage(bytes: Buffer): ParkedRecordsMessage {
@@ -45,7 +43,7 @@ function splitFirst(
   const rest: Buffer[] = [];
   while (cursor.at < end) {
     const start = cursor.at;
-    if (cursor.bytes[start] === firstTag) {
+    if (cursor.bytes[start] === frameTag) {
       cursor.at += 1;
       const fieldEnd = enter(cursor, end);
       visit(cursor, fieldEnd);

@@ -2,9 +2,11 @@
 
 import { invalidArgument, recordBounds } from "../core/index.js";
 import type { BackwardWriter } from "./backward-writer.js";
-import type { AnyMessage, Location } from "./decode-record.js";
+import type { Location } from "./decode-parts.js";
+import type { AnyMessage } from "./decode-record.js";
 import { durationOfMs } from "./duration.js";
 import { notWellFormed, writeStruct } from "./encode-struct.js";
+import { AnyTag, AttributeTag, LocationTag, RecordTag, TimeTag } from "./record-fields.js";
 import { type Timestamp, timestampOfDate } from "./timestamp.js";
 
 /**
@@ -53,7 +55,7 @@ export function writeRecord(writer: BackwardWriter, record: RecordInput, path: s
   const { key } = record;
   if (key !== undefined && key !== "") {
     const length = writePlainText(writer, key, `${path}.key`, recordBounds.keyBytes);
-    finish(writer, length, 0x0a);
+    finish(writer, length, RecordTag.key);
   }
 }
 
@@ -71,25 +73,25 @@ function writeBody(writer: BackwardWriter, record: RecordInput, path: string): v
     bodies += 1;
     if (!(data instanceof Uint8Array)) throw invalidArgument(`${path}.data`, "must be a Uint8Array");
     writer.bytes(data);
-    finish(writer, writer.length - start, 0x1a);
+    finish(writer, writer.length - start, RecordTag.data);
   }
   if (text !== undefined) {
     bodies += 1;
     if (typeof text !== "string") throw invalidArgument(`${path}.text`, "must be a string");
     if (!text.isWellFormed()) throw invalidArgument(`${path}.text`, `is a text ${notWellFormed}`);
     writer.text(text);
-    finish(writer, writer.length - start, 0x22);
+    finish(writer, writer.length - start, RecordTag.text);
   }
   if (json !== undefined) {
     bodies += 1;
     checkObject(json, `${path}.json`);
     writeStruct(writer, json, `${path}.json`);
-    finish(writer, writer.length - start, 0x2a);
+    finish(writer, writer.length - start, RecordTag.json);
   }
   if (message !== undefined) {
     bodies += 1;
     writeAny(writer, message, `${path}.message`);
-    finish(writer, writer.length - start, 0x32);
+    finish(writer, writer.length - start, RecordTag.message);
   }
   if (bodies > 1) throw invalidArgument(path, "has more than one body: choose one of data, text, json, message");
 }
@@ -106,10 +108,10 @@ function writeAny(writer: BackwardWriter, { typeUrl, value }: AnyMessage, path: 
   if (typeUrl === "") throw invalidArgument(`${path}.type_url`, "is required");
   const start = writer.length;
   writer.bytes(value);
-  finish(writer, writer.length - start, 0x12);
+  finish(writer, writer.length - start, AnyTag.value);
   const urlStart = writer.length;
   writePlainText(writer, typeUrl, `${path}.type_url`, Number.MAX_SAFE_INTEGER);
-  finish(writer, writer.length - urlStart, 0x0a);
+  finish(writer, writer.length - urlStart, AnyTag.typeUrl);
 }
 
 function writeAttributes(
@@ -123,10 +125,14 @@ function writeAttributes(
   }
   for (const [name, value] of entries.reverse()) {
     const start = writer.length;
-    finish(writer, writePlainText(writer, value, `${path}.value`, recordBounds.attributeValueBytes), 0x12);
+    finish(
+      writer,
+      writePlainText(writer, value, `${path}.value`, recordBounds.attributeValueBytes),
+      AttributeTag.value,
+    );
     if (name === "") throw invalidArgument(`${path}.key`, "must not be empty");
-    finish(writer, writePlainText(writer, name, `${path}.key`, recordBounds.attributeNameBytes), 0x0a);
-    finish(writer, writer.length - start, 0x12);
+    finish(writer, writePlainText(writer, name, `${path}.key`, recordBounds.attributeNameBytes), AttributeTag.key);
+    finish(writer, writer.length - start, RecordTag.attributes);
   }
 }
 
@@ -138,10 +144,10 @@ function writeLocation(writer: BackwardWriter, { latitude, longitude }: Location
   }
   const start = writer.length;
   writer.double(longitude);
-  writer.byte(0x11);
+  writer.byte(LocationTag.longitude);
   writer.double(latitude);
-  writer.byte(0x09);
-  finish(writer, writer.length - start, 0x3a);
+  writer.byte(LocationTag.latitude);
+  finish(writer, writer.length - start, RecordTag.location);
 }
 
 function writeTimestamp(writer: BackwardWriter, { seconds, nanos }: Timestamp, path: string): void {
@@ -154,11 +160,11 @@ function writeTimestamp(writer: BackwardWriter, { seconds, nanos }: Timestamp, p
   const start = writer.length;
   if (nanos !== 0) {
     writer.varint(nanos);
-    writer.byte(0x10);
+    writer.byte(TimeTag.nanos);
   }
   writer.signedVarint(seconds);
-  writer.byte(0x08);
-  finish(writer, writer.length - start, 0x42);
+  writer.byte(TimeTag.seconds);
+  finish(writer, writer.length - start, RecordTag.eventTime);
 }
 
 function writeLifetime(writer: BackwardWriter, lifetimeMs: number, path: string): void {
@@ -170,10 +176,10 @@ function writeLifetime(writer: BackwardWriter, lifetimeMs: number, path: string)
   const { seconds, nanos } = durationOfMs(lifetimeMs);
   const start = writer.length;
   writer.varint(nanos);
-  writer.byte(0x10);
+  writer.byte(TimeTag.nanos);
   writer.varint(seconds);
-  writer.byte(0x08);
-  finish(writer, writer.length - start, 0x4a);
+  writer.byte(TimeTag.seconds);
+  finish(writer, writer.length - start, RecordTag.lifetime);
 }
 
 /** Writes a text that the database must hold as such; returns its bytes. */

@@ -3,12 +3,11 @@
  * request behind: a move within a buffer makes no garbage, where a view of a record to copy it from is dearer than the copy.
  */
 
+import { frameTag } from "./record-fields.js";
 import { withoutStamp } from "./scan-record.js";
 import { stampBytes } from "./stamp.js";
 import { varintLength, writeVarint } from "./varint.js";
 
-/** `repeated Record records = 1` of every response. */
-const frameTag = 0x0a;
 /** More than this of it is let go after the request that needed it. */
 const bytesToKeep = 2_097_152;
 

@@ -1,17 +1,13 @@
 /**
  * A page is already the wire message: its frames are field 1 of every response that carries records. What is added is
  * field 2, the position after it, so that one encoding serves every reader that gets this page (ReadResponse and
- * FollowResponse agree on both fields; `test/wire/page-message.test.ts` holds them to it).
+ * FollowResponse agree on both fields; `test/wire/record-fields.test.ts` holds them to it).
  */
 
 import { endOfFrame, type Position } from "../core/index.js";
 import { joinRuns } from "./join-runs.js";
+import { nextTag, PositionTag } from "./record-fields.js";
 import { varintLength, writeVarint } from "./varint.js";
-
-/** `Position next = 2`, `uint64 epoch = 1`, `uint64 offset = 2`. */
-const nextTag = 0x12;
-const epochTag = 0x08;
-const offsetTag = 0x10;
 
 /** `string last_key = 3` of a ListResponse, `repeated string left = 6` of a WatchResponse. */
 const lastKeyTag = 0x1a;
@@ -83,9 +79,9 @@ function positionLength(next: Position): number {
 function writePosition(message: Buffer, start: number, next: Position): number {
   message[start] = nextTag;
   message[start + 1] = positionLength(next) - 2;
-  message[start + 2] = epochTag;
+  message[start + 2] = PositionTag.epoch;
   const at = writeVarint(message, start + 3, next.epoch);
-  message[at] = offsetTag;
+  message[at] = PositionTag.offset;
   return writeVarint(message, at + 1, next.offset);
 }
 

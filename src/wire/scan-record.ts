@@ -8,6 +8,8 @@
 
 import { isUtf8 } from "node:buffer";
 import { recordBounds } from "../core/index.js";
+import { AnyTag, AttributeTag, endOfField, LocationTag, RecordTag, TimeTag } from "./record-fields.js";
+import type { Timestamp } from "./timestamp.js";
 import { type Cursor, readSignedVarint, readVarint, skipVarint, WireType } from "./varint.js";
 
 /** What is wrong with a record: the field's path below the record, and the rule. */
@@ -21,20 +23,8 @@ export class RecordFault extends Error {
   }
 }
 
-/** Field numbers of millrace.v1.Record. `test/wire/scan-record.test.ts` holds them against the descriptor. */
-const Field = {
-  key: 1,
-  attributes: 2,
-  data: 3,
-  text: 4,
-  json: 5,
-  message: 6,
-  location: 7,
-  eventTime: 8,
-  lifetime: 9,
-  time: 14,
-  offset: 15,
-} as const;
+/** Its own name for them, as in `decode-record.ts`. */
+const Tag = RecordTag;
 
 /** What a record may bring, as bits. */
 export const brings = {
@@ -52,79 +42,66 @@ export function scanRecord(bytes: Uint8Array, start: number, end: number): numbe
   let seen = 0;
   while (cursor.at < end) {
     const tag = readTag(cursor, end, "");
-    const field = tag >>> 3;
-    if (isSingular(field)) {
+    if (isSingular(tag)) {
+      const field = tag >>> 3;
       // Readers differ on what a message field means that comes twice: some merge the two, some keep the last.
       if ((seen & (1 << field)) !== 0) throw new RecordFault("", `field ${field} comes twice`);
       seen |= 1 << field;
     }
-    switch (field) {
-      case Field.key: {
-        const length = enter(cursor, end, tag, "key");
-        if (length > recordBounds.keyBytes) throw tooLong("key", length, recordBounds.keyBytes);
-        checkText(cursor, length, "key", false);
+    switch (tag) {
+      case Tag.key: {
+        const keyEnd = enter(cursor, end, tag, "key");
+        checkLength(keyEnd - cursor.at, recordBounds.keyBytes, "key");
+        checkText(cursor, keyEnd, "key", false);
         break;
       }
-      case Field.attributes: {
-        const length = enter(cursor, end, tag, "attributes");
+      case Tag.attributes:
         if (++attributes > recordBounds.attributes) {
           throw new RecordFault("attributes", `at most ${recordBounds.attributes} are allowed`);
         }
-        scanAttribute(cursor, cursor.at + length);
+        scanAttribute(cursor, enter(cursor, end, tag, "attributes"));
         break;
-      }
-      case Field.data:
-        skip(cursor, end, tag, "data");
+      case Tag.data:
+        cursor.at = enter(cursor, end, tag, "data");
         break;
-      case Field.text:
+      case Tag.text:
         checkText(cursor, enter(cursor, end, tag, "text"), "text", true);
         break;
-      case Field.json: {
-        const length = enter(cursor, end, tag, "json");
-        scanStruct(cursor, cursor.at + length, 1);
+      case Tag.json:
+        scanStruct(cursor, enter(cursor, end, tag, "json"), 1);
         break;
-      }
-      case Field.message: {
-        const length = enter(cursor, end, tag, "message");
-        scanAny(cursor, cursor.at + length);
+      case Tag.message:
+        scanAny(cursor, enter(cursor, end, tag, "message"));
         break;
-      }
-      case Field.location: {
-        const length = enter(cursor, end, tag, "location");
-        scanLocation(cursor, cursor.at + length);
+      case Tag.location:
+        scanLocation(cursor, enter(cursor, end, tag, "location"));
         break;
-      }
-      case Field.eventTime: {
-        const length = enter(cursor, end, tag, "event_time");
-        scanTimestamp(cursor, cursor.at + length);
+      case Tag.eventTime:
+        scanTimestamp(cursor, enter(cursor, end, tag, "event_time"));
         break;
-      }
-      case Field.lifetime: {
-        const length = enter(cursor, end, tag, "lifetime");
-        scanLifetime(cursor, cursor.at + length);
+      case Tag.lifetime:
+        scanLifetime(cursor, enter(cursor, end, tag, "lifetime"));
         brought |= brings.lifetime;
         break;
-      }
-      case Field.time:
+      case Tag.time:
         brought |= brings.stamp;
-        skip(cursor, end, tag, "time");
+        cursor.at = enter(cursor, end, tag, "time");
         break;
-      case Field.offset:
+      case Tag.offset:
         brought |= brings.stamp;
-        expectType(tag, WireType.fixed64, "offset");
         if (cursor.at + 8 > end) throw truncated("offset");
         cursor.at += 8;
         break;
       default:
-        throw new RecordFault("", `field ${field} is unknown to this server`);
+        throw wrongTag(tag, RecordTag, "");
     }
   }
   return brought;
 }
 
 /** The fields that a producer writes once: all but attributes, and the stamp, which is left out. */
-function isSingular(field: number): boolean {
-  return field <= Field.lifetime && field !== Field.attributes;
+function isSingular(tag: number): boolean {
+  return tag <= Tag.lifetime && tag !== Tag.attributes;
 }
 
 /** Calls back with the runs of a record's bytes that are not a stamp. The record has passed `scanRecord`. */
@@ -134,18 +111,13 @@ export function withoutStamp(
   end: number,
   keep: (from: number, to: number) => void,
 ): void {
-  const cursor: Cursor = { bytes, at: start };
   let runStart = start;
-  while (cursor.at < end) {
-    const fieldStart = cursor.at;
-    const tag = readVarint(cursor, end);
-    // A record's own fields are either length-delimited or, the offset alone, eight bytes wide.
-    const length = (tag & 7) === WireType.bytes ? readVarint(cursor, end) : 8;
-    cursor.at += length;
-    const field = tag >>> 3;
-    if (field !== Field.time && field !== Field.offset) continue;
-    if (fieldStart > runStart) keep(runStart, fieldStart);
-    runStart = cursor.at;
+  let fieldEnd = start;
+  for (let at = start; at < end; at = fieldEnd) {
+    fieldEnd = endOfField(bytes, at);
+    if (bytes[at] !== Tag.time && bytes[at] !== Tag.offset) continue;
+    if (at > runStart) keep(runStart, at);
+    runStart = fieldEnd;
   }
   if (end > runStart) keep(runStart, end);
 }
@@ -154,14 +126,14 @@ function scanAttribute(cursor: Cursor, end: number): void {
   let hasName = false;
   while (cursor.at < end) {
     const tag = readTag(cursor, end, "attributes");
-    const field = tag >>> 3;
-    if (field !== 1 && field !== 2) throw new RecordFault("attributes", `field ${field} is unknown`);
-    const length = enter(cursor, end, tag, "attributes");
-    const most = field === 1 ? recordBounds.attributeNameBytes : recordBounds.attributeValueBytes;
-    const path = field === 1 ? "attributes.key" : "attributes.value";
-    if (length > most) throw tooLong(path, length, most);
-    if (field === 1) hasName = length > 0;
-    checkText(cursor, length, path, false);
+    if (tag !== AttributeTag.key && tag !== AttributeTag.value) throw wrongTag(tag, AttributeTag, "attributes");
+    const textEnd = enter(cursor, end, tag, "attributes");
+    const length = textEnd - cursor.at;
+    const isName = tag === AttributeTag.key;
+    const path = isName ? "attributes.key" : "attributes.value";
+    checkLength(length, isName ? recordBounds.attributeNameBytes : recordBounds.attributeValueBytes, path);
+    if (isName) hasName = length > 0;
+    checkText(cursor, textEnd, path, false);
   }
   if (!hasName) throw new RecordFault("attributes.key", "must not be empty");
 }
@@ -171,8 +143,7 @@ function scanStruct(cursor: Cursor, end: number, depth: number): void {
   while (cursor.at < end) {
     const tag = readTag(cursor, end, "json");
     if (tag >>> 3 !== 1) throw new RecordFault("json", `field ${tag >>> 3} is unknown`);
-    const length = enter(cursor, end, tag, "json");
-    scanStructEntry(cursor, cursor.at + length, depth + 1);
+    scanStructEntry(cursor, enter(cursor, end, tag, "json"), depth + 1);
   }
 }
 
@@ -182,10 +153,10 @@ function scanStructEntry(cursor: Cursor, end: number, depth: number): void {
   while (cursor.at < end) {
     const tag = readTag(cursor, end, "json");
     const field = tag >>> 3;
-    const length = enter(cursor, end, tag, "json");
-    if (field === 1) checkText(cursor, length, "json", true);
+    const fieldEnd = enter(cursor, end, tag, "json");
+    if (field === 1) checkText(cursor, fieldEnd, "json", true);
     else if (field === 2) {
-      scanValue(cursor, cursor.at + length, depth + 1);
+      scanValue(cursor, fieldEnd, depth + 1);
       hasValue = true;
     } else throw new RecordFault("json", `field ${field} is unknown`);
   }
@@ -212,16 +183,12 @@ function scanValue(cursor: Cursor, end: number, depth: number): void {
       case 3:
         checkText(cursor, enter(cursor, end, tag, "json"), "json", true);
         break;
-      case 5: {
-        const length = enter(cursor, end, tag, "json");
-        scanStruct(cursor, cursor.at + length, depth + 1);
+      case 5:
+        scanStruct(cursor, enter(cursor, end, tag, "json"), depth + 1);
         break;
-      }
-      case 6: {
-        const length = enter(cursor, end, tag, "json");
-        scanList(cursor, cursor.at + length, depth + 1);
+      case 6:
+        scanList(cursor, enter(cursor, end, tag, "json"), depth + 1);
         break;
-      }
       default:
         throw new RecordFault("json", `field ${tag >>> 3} is unknown`);
     }
@@ -234,8 +201,7 @@ function scanList(cursor: Cursor, end: number, depth: number): void {
   while (cursor.at < end) {
     const tag = readTag(cursor, end, "json");
     if (tag >>> 3 !== 1) throw new RecordFault("json", `field ${tag >>> 3} is unknown`);
-    const length = enter(cursor, end, tag, "json");
-    scanValue(cursor, cursor.at + length, depth + 1);
+    scanValue(cursor, enter(cursor, end, tag, "json"), depth + 1);
   }
 }
 
@@ -243,13 +209,12 @@ function scanAny(cursor: Cursor, end: number): void {
   let hasType = false;
   while (cursor.at < end) {
     const tag = readTag(cursor, end, "message");
-    const field = tag >>> 3;
-    const length = enter(cursor, end, tag, "message");
-    if (field === 1) {
-      hasType = length > 0;
-      checkText(cursor, length, "message.type_url", false);
-    } else if (field === 2) cursor.at += length;
-    else throw new RecordFault("message", `field ${field} is unknown`);
+    if (tag !== AnyTag.typeUrl && tag !== AnyTag.value) throw wrongTag(tag, AnyTag, "message");
+    const fieldEnd = enter(cursor, end, tag, "message");
+    if (tag === AnyTag.typeUrl) {
+      hasType = fieldEnd > cursor.at;
+      checkText(cursor, fieldEnd, "message.type_url", false);
+    } else cursor.at = fieldEnd;
   }
   if (!hasType) throw new RecordFault("message.type_url", "is required");
 }
@@ -257,9 +222,9 @@ function scanAny(cursor: Cursor, end: number): void {
 function scanLocation(cursor: Cursor, end: number): void {
   while (cursor.at < end) {
     const tag = readTag(cursor, end, "location");
-    const field = tag >>> 3;
-    if (field !== 1 && field !== 2) throw new RecordFault("location", `field ${field} is unknown`);
-    const [path, most] = field === 1 ? (["location.latitude", 90] as const) : (["location.longitude", 180] as const);
+    if (tag !== LocationTag.latitude && tag !== LocationTag.longitude) throw wrongTag(tag, LocationTag, "location");
+    const [path, most] =
+      tag === LocationTag.latitude ? (["location.latitude", 90] as const) : (["location.longitude", 180] as const);
     const degrees = readDouble(cursor, end, tag, path);
     // Written so that NaN fails too.
     if (!(Math.abs(degrees) <= most)) throw new RecordFault(path, `must be from -${most} to ${most}, got ${degrees}`);
@@ -268,42 +233,35 @@ function scanLocation(cursor: Cursor, end: number): void {
 
 /** Year 1 to 9999, as google.protobuf.Timestamp has it: JSON cannot show others. */
 function scanTimestamp(cursor: Cursor, end: number): void {
-  while (cursor.at < end) {
-    const tag = readTag(cursor, end, "event_time");
-    const field = tag >>> 3;
-    expectType(tag, WireType.varint, "event_time");
-    const value = readSignedVarint(cursor, end);
-    if (field === 1) {
-      if (!(value >= -62_135_596_800 && value <= 253_402_300_799)) {
-        throw new RecordFault("event_time.seconds", "must be from year 1 to year 9999");
-      }
-    } else if (field === 2) {
-      if (!(value >= 0 && value <= 999_999_999)) {
-        throw new RecordFault("event_time.nanos", "must be from 0 to 999999999");
-      }
-    } else throw new RecordFault("event_time", `field ${field} is unknown`);
+  const { seconds } = scanTime(cursor, end, "event_time");
+  if (!(seconds >= -62_135_596_800 && seconds <= 253_402_300_799)) {
+    throw new RecordFault("event_time.seconds", "must be from year 1 to year 9999");
   }
 }
 
 /** More than nothing, and at most `recordBounds.lifetimeSeconds`. */
 function scanLifetime(cursor: Cursor, end: number): void {
-  let seconds = 0;
-  let nanos = 0;
-  while (cursor.at < end) {
-    const tag = readTag(cursor, end, "lifetime");
-    const field = tag >>> 3;
-    expectType(tag, WireType.varint, "lifetime");
-    const value = readSignedVarint(cursor, end);
-    if (field === 1) seconds = value;
-    else if (field === 2) nanos = value;
-    else throw new RecordFault("lifetime", `field ${field} is unknown`);
-  }
-  if (!(nanos >= 0 && nanos <= 999_999_999)) throw new RecordFault("lifetime.nanos", "must be from 0 to 999999999");
+  const { seconds, nanos } = scanTime(cursor, end, "lifetime");
   const most = recordBounds.lifetimeSeconds;
   // Written so that NaN fails too.
   if (!(seconds >= 0 && seconds + nanos > 0 && (nanos === 0 ? seconds : seconds + 1) <= most)) {
     throw new RecordFault("lifetime", `must be more than 0, and at most 100 years (${most} seconds)`);
   }
+}
+
+/** Reads a Timestamp or a Duration. Seconds beyond 2^53 are NaN. */
+function scanTime(cursor: Cursor, end: number, path: string): Timestamp {
+  let seconds = 0;
+  let nanos = 0;
+  while (cursor.at < end && !Number.isNaN(seconds + nanos)) {
+    const tag = readTag(cursor, end, path);
+    if (tag !== TimeTag.seconds && tag !== TimeTag.nanos) throw wrongTag(tag, TimeTag, path);
+    const value = readSignedVarint(cursor, end);
+    if (tag === TimeTag.seconds) seconds = value;
+    else nanos = value;
+  }
+  if (!(nanos >= 0 && nanos <= 999_999_999)) throw new RecordFault(`${path}.nanos`, "must be from 0 to 999999999");
+  return { seconds, nanos };
 }
 
 function readTag(cursor: Cursor, end: number, path: string): number {
@@ -316,22 +274,29 @@ function readTag(cursor: Cursor, end: number, path: string): number {
   return tag;
 }
 
-/** Reads the length of a length-delimited field and checks that it lies within its message. */
+/** Reads the length of a length-delimited field; returns where the field ends, which is within its message. */
 function enter(cursor: Cursor, end: number, tag: number, path: string): number {
   expectType(tag, WireType.bytes, path);
   const length = readVarint(cursor, end);
   if (length < 0 || cursor.at + length > end) throw truncated(path);
-  return length;
+  return cursor.at + length;
 }
 
-function skip(cursor: Cursor, end: number, tag: number, path: string): void {
-  const length = enter(cursor, end, tag, path);
-  // Not `cursor.at += enter(…)`: that would add to where the cursor stood before the length was read.
-  cursor.at += length;
+/** The fault of a tag that is none of a message's `tags`: an unknown field, or one of another wire type. */
+function wrongTag(tag: number, tags: { readonly [name: string]: number }, path: string): RecordFault {
+  const [name, own] = Object.entries(tags).find(([, each]) => each >>> 3 === tag >>> 3) ?? [];
+  if (name === undefined) return new RecordFault(path, `field ${tag >>> 3} is unknown to this server`);
+  // As the proto spells it.
+  const field = name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  return new RecordFault(path === "" ? field : `${path}.${field}`, wrongType(tag, own));
 }
 
 function expectType(tag: number, type: number, path: string): void {
-  if ((tag & 7) !== type) throw new RecordFault(path, `has wire type ${tag & 7}, expected ${type}`);
+  if ((tag & 7) !== type) throw new RecordFault(path, wrongType(tag, type));
+}
+
+function wrongType(tag: number, expected = 0): string {
+  return `has wire type ${tag & 7}, expected ${expected & 7}`;
 }
 
 function readDouble(cursor: Cursor, end: number, tag: number, path: string): number {
@@ -343,14 +308,12 @@ function readDouble(cursor: Cursor, end: number, tag: number, path: string): num
 }
 
 /** Checks UTF-8, and U+0000 where Postgres must hold the text as such (it refuses that one character: SQLSTATE 22021). */
-function checkText(cursor: Cursor, length: number, path: string, allowsNul: boolean): void {
-  const { bytes } = cursor;
-  const start = cursor.at;
-  const end = start + length;
+function checkText(cursor: Cursor, end: number, path: string, allowsNul: boolean): void {
+  const { bytes, at: start } = cursor;
   cursor.at = end;
   // Most strings are short and plain ASCII: a loop is faster than a view and a call for each.
   let at = start;
-  if (length <= 64) {
+  if (end - start <= 64) {
     while (at < end && (bytes[at] as number) < 0x80 && (bytes[at] !== 0 || allowsNul)) at++;
     if (at === end) return;
   }
@@ -368,8 +331,8 @@ function checkDepth(depth: number): void {
   }
 }
 
-function tooLong(path: string, length: number, most: number): RecordFault {
-  return new RecordFault(path, `has ${length} bytes, at most ${most} are allowed`);
+function checkLength(length: number, most: number, path: string): void {
+  if (length > most) throw new RecordFault(path, `has ${length} bytes, at most ${most} are allowed`);
 }
 
 function truncated(path: string): RecordFault {

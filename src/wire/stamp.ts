@@ -4,15 +4,11 @@
  */
 
 import type { RecordBatch } from "./record-batch.js";
-import { writeVarintOfFive } from "./varint.js";
+import { RecordTag, TimeTag } from "./record-fields.js";
+import { readFixed64, readVarintOfFive, writeVarintOfFive } from "./varint.js";
 
-/** `Timestamp time = 14` of twelve bytes, then its `seconds` and `nanos` in five bytes each. */
-const timeTag = 0x72;
+/** The contents of `time`: its `seconds` and `nanos` in five bytes each. */
 const timeBytes = 12;
-const secondsTag = 0x08;
-const nanosTag = 0x10;
-/** `fixed64 offset = 15`. */
-const offsetTag = 0x79;
 
 /** Where the offset's value stands in a stamp. */
 const offsetAt = 2 + timeBytes + 1;
@@ -47,7 +43,7 @@ export function stampBatches(batches: readonly RecordBatch[], firstOffset: numbe
     view.setUint32(at + 4, words[1] as number);
     view.setUint32(at + 8, words[2] as number);
     view.setUint16(at + 12, rest);
-    view.setUint8(at + 14, offsetTag);
+    view.setUint8(at + 14, RecordTag.offset);
     view.setUint32(at + offsetAt, offset % twoTo32, true);
     view.setUint32(at + offsetAt + 4, Math.floor(offset / twoTo32), true);
     offset += 1;
@@ -82,28 +78,28 @@ function concatenate(batches: readonly RecordBatch[]): Frames {
 function firstStamp(timeMicros: number): DataView {
   const seconds = Math.floor(timeMicros / 1_000_000);
   const bytes = new Uint8Array(2 + timeBytes);
-  bytes[0] = timeTag;
+  bytes[0] = RecordTag.time;
   bytes[1] = timeBytes;
-  bytes[2] = secondsTag;
+  bytes[2] = TimeTag.seconds;
   const at = writeVarintOfFive(bytes, 3, seconds);
-  bytes[at] = nanosTag;
+  bytes[at] = TimeTag.nanos;
   writeVarintOfFive(bytes, at + 1, (timeMicros - seconds * 1_000_000) * 1000);
   return new DataView(bytes.buffer);
 }
 
 /** The stamp of the frame that ends at `end`. */
 export function readStamp(bytes: Uint8Array, end: number): { readonly offset: number; readonly timeMicros: number } {
-  const view = new DataView(bytes.buffer, bytes.byteOffset + end - stampBytes, stampBytes);
-  const seconds = readVarintOfFive(view, 3);
-  const nanos = readVarintOfFive(view, 9);
-  return {
-    timeMicros: seconds * 1_000_000 + Math.floor(nanos / 1000),
-    offset: view.getUint32(offsetAt, true) + view.getUint32(offsetAt + 4, true) * twoTo32,
-  };
+  return { offset: readFixed64(bytes, end - 8), timeMicros: timeOfStamp(bytes, end) };
 }
 
-function readVarintOfFive(view: DataView, at: number): number {
-  let value = 0;
-  for (let index = 4; index >= 0; index--) value = value * 128 + (view.getUint8(at + index) & 0x7f);
-  return value;
+/** The time, in microseconds since 1970, in the stamp of the frame that ends at `end`. */
+export function timeOfStamp(bytes: Uint8Array, end: number): number {
+  const at = end - stampBytes;
+  return readVarintOfFive(bytes, at + 3) * 1_000_000 + Math.floor(readVarintOfFive(bytes, at + 9) / 1000);
+}
+
+/** Whether the `time` at `at` begins a stamp that ends at `end`: then its time takes no varints to read. */
+export function isStamp(bytes: Uint8Array, at: number, end: number): boolean {
+  const { seconds, nanos } = TimeTag;
+  return end - at === stampBytes && bytes[at + 1] === timeBytes && bytes[at + 2] === seconds && bytes[at + 8] === nanos;
 }

@@ -1,9 +1,7 @@
 /** A page of which a reader gets only some records: filters, rectangles and lifetimes leave the others out. */
 
-import { type Cursor, readVarint } from "./varint.js";
-
-/** `repeated Record records = 1`. */
-const frameTag = 0x0a;
+import { endOfFrame } from "../core/index.js";
+import { frameTag } from "./record-fields.js";
 
 /** Whether the record goes on, whose frame stands from `start` to `end`. */
 export type KeepFrame = (bytes: Buffer, start: number, end: number) => boolean;
@@ -24,18 +22,15 @@ export interface ThinnedPage {
  */
 export function thinPage(frames: Uint8Array, keep: KeepFrame, most = Number.POSITIVE_INFINITY): ThinnedPage {
   const page = Buffer.from(frames.buffer, frames.byteOffset, frames.length);
-  const cursor: Cursor = { bytes: page, at: 0 };
   const runs: Buffer[] = [];
   let records = 0;
   let bytes = 0;
   let runStart = 0;
   let runEnd = 0;
-  while (cursor.at < page.length && records < most && page[cursor.at] === frameTag) {
-    const start = cursor.at;
-    cursor.at += 1;
-    const length = readVarint(cursor, page.length);
-    const end = cursor.at + length;
-    cursor.at = end;
+  let end = 0;
+  while (end < page.length && records < most && page[end] === frameTag) {
+    const start = end;
+    end = endOfFrame(page, start);
     if (!keep(page, start, end)) continue;
     records += 1;
     bytes += end - start;
@@ -46,5 +41,5 @@ export function thinPage(frames: Uint8Array, keep: KeepFrame, most = Number.POSI
     runEnd = end;
   }
   if (runEnd > runStart) runs.push(page.subarray(runStart, runEnd));
-  return { runs, records, bytes, lookedTo: cursor.at };
+  return { runs, records, bytes, lookedTo: end };
 }

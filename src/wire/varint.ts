@@ -98,3 +98,28 @@ export function writeVarintOfFive(bytes: Uint8Array, at: number, value: number):
   bytes[at + 4] = rest;
   return at + 5;
 }
+
+/** Reads what `writeVarintOfFive` wrote: below 2^35. */
+export function readVarintOfFive(bytes: Uint8Array, at: number): number {
+  const low =
+    ((bytes[at] as number) & 0x7f) |
+    (((bytes[at + 1] as number) & 0x7f) << 7) |
+    (((bytes[at + 2] as number) & 0x7f) << 14) |
+    (((bytes[at + 3] as number) & 0x7f) << 21);
+  return low + ((bytes[at + 4] as number) & 0x7f) * 268_435_456;
+}
+
+/** Reads a fixed64 below 2^53. */
+export function readFixed64(bytes: Uint8Array, at: number): number {
+  return readFixed32(bytes, at) + readFixed32(bytes, at + 4) * twoTo32;
+}
+
+function readFixed32(bytes: Uint8Array, at: number): number {
+  return (
+    ((bytes[at] as number) |
+      ((bytes[at + 1] as number) << 8) |
+      ((bytes[at + 2] as number) << 16) |
+      ((bytes[at + 3] as number) << 24)) >>>
+    0
+  );
+}

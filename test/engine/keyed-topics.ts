@@ -4,7 +4,7 @@ import { defaultLimits, noRetention } from "../../src/core/index.js";
 import type { Engine, PageMessage, WatchMessage, WatchStateCommand } from "../../src/engine/index.js";
 import { AppendRequest } from "../../src/gen/millrace/v1/record_service.js";
 import { createLiveStreams } from "../../src/telemetry/index.js";
-import { type Place, splitRequest } from "../../src/wire/index.js";
+import { type Location, splitRequest } from "../../src/wire/index.js";
 import { recordsIn } from "../support/open-engine.js";
 
 /** What a record does: sets a key to a text, or removes it. */
@@ -12,7 +12,7 @@ export interface KeyedRecord {
   readonly key: string;
   /** Undefined: a tombstone. */
   readonly text: string | undefined;
-  readonly place?: Place | undefined;
+  readonly place?: Location | undefined;
   /** In seconds. */
   readonly lifetime?: number;
 }

@@ -3,7 +3,7 @@
 import { type Limits, MillraceError, type OffsetRange, type Sharing } from "../../core/index.js";
 import { yieldToEventLoop } from "../../streams/index.js";
 import type { Logger } from "../../telemetry/index.js";
-import { frameEnds, joinRuns, laneOf, slotOf } from "../../wire/index.js";
+import { frameEnds, joinRuns, slotOf, StoredRecord } from "../../wire/index.js";
 import { overError } from "../appender.js";
 import { chooseFrames } from "../reading/frame-choice.js";
 import type { PageReader } from "../reading/page-reader.js";
@@ -202,6 +202,7 @@ export class ClaimReader {
     const buffer = Buffer.from(page.buffer, page.byteOffset, page.length);
     const keep = chooseFrames(undefined, topic, stampClock);
     const ends = frameEnds(page, records);
+    const record = new StoredRecord();
     // One that was taken while the page was on its way may have records before it, and gets them first.
     const reading = new Set([...this.#unread].filter(({ unread: offsets }) => (offsets.first ?? first) >= first));
     const slots = this.#slots(reading);
@@ -215,7 +216,7 @@ export class ClaimReader {
       const offset = first + index;
       const start = index === 0 ? 0 : (ends[index - 1] as number);
       const end = ends[index] as number;
-      const keyQueue = slots === undefined ? undefined : laneOf(buffer, start, end);
+      const keyQueue = slots === undefined ? undefined : record.walk(buffer, start, end).keyQueue;
       if (slots !== undefined) claim = this.#claimOfSlot(slots, slotOf(keyQueue, offset), first, offset);
       else if (claim?.unread.has(offset) !== true) claim = this.#claimOf(reading, offset);
       if (claim?.unread.has(offset) !== true) continue;

@@ -3,7 +3,7 @@
 import { isInside, type Rectangle } from "../../core/index.js";
 import { type Filter, type FilterNeeds, needlesOf } from "../../filter/index.js";
 import { needlesMax } from "../../store/index.js";
-import { type KeepFrame, subjectOf } from "../../wire/index.js";
+import { type KeepFrame, StoredRecord } from "../../wire/index.js";
 
 /** What a listing or a watch asks for. */
 export interface StateWish {
@@ -25,6 +25,9 @@ export interface StateSelection {
   /** Decides on any record whose key begins with what was asked for. Undefined: all of them. */
   readonly keep: KeepFrame | undefined;
 }
+
+/** One for all selections: one of its own would keep a reader's last page in memory while it waits. */
+const record = new StoredRecord();
 
 export function selectionOf({ keyPrefix, rectangle, filter }: StateWish): StateSelection {
   if (filter === undefined) {
@@ -49,8 +52,8 @@ export function selectionOf({ keyPrefix, rectangle, filter }: StateWish): StateS
 }
 
 function isFrameInside(bytes: Buffer, start: number, end: number, rectangle: Rectangle): boolean {
-  const { place } = subjectOf(bytes, start, end);
-  return place !== undefined && isInside(place, rectangle);
+  const { location } = record.walk(bytes, start, end);
+  return location !== undefined && isInside(location, rectangle);
 }
 
 /** The longest beginning that all wanted keys have. */

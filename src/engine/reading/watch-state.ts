@@ -18,7 +18,7 @@
 import { epochMismatch, offsetOutOfRange, type Position } from "../../core/index.js";
 import type { Head, StatePageRead, StateSearchRead } from "../../store/index.js";
 import type { LiveStream } from "../../telemetry/index.js";
-import { type KeepFrame, subjectOf, thinPage, unexpiredAt } from "../../wire/index.js";
+import { type KeepFrame, StoredRecord, thinPage, unexpiredAt } from "../../wire/index.js";
 import { overError } from "../appender.js";
 import type { WatchMessage, WatchStateCommand } from "../engine.js";
 import type { Topic } from "../topic.js";
@@ -206,8 +206,9 @@ class WatchSource implements PageSource<WatchMessage, WatchOutcome> {
 
 /** Keeps what is wanted and what removes a key, and notes the keys of the rest. */
 function keepOrNote(keep: KeepFrame, left: string[]): KeepFrame {
+  const record = new StoredRecord();
   return (bytes, start, end) => {
-    const { key, isTombstone } = subjectOf(bytes, start, end);
+    const { key, isTombstone } = record.walk(bytes, start, end);
     if (isTombstone || keep(bytes, start, end)) return true;
     left.push(key);
     return false;

@@ -2,7 +2,7 @@
 
 import { deliveryBounds, invalidArgument, RangeSet, staleDelivery } from "../../core/index.js";
 import type { CommitClaim, StoredSubscription } from "../../store/index.js";
-import { laneOf, slotOf } from "../../wire/index.js";
+import { slotOf, StoredRecord } from "../../wire/index.js";
 import type { ConsumerGroups } from "../consume/groups.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 import type { CommitCommand } from "../subscription-engine.js";
@@ -80,10 +80,14 @@ async function readSlots(
   slots: Map<number, number>,
   signal?: AbortSignal,
 ): Promise<void> {
+  const record = new StoredRecord();
   for (let at = 0; at < records.length; at += framesPerRead) {
     const offsets = records.slice(at, at + framesPerRead).map(({ offset }) => offset);
     const found = await lanes.run("live", (store) => store.readRetryFrames(subscriptionId, offsets), signal);
-    for (const { offset, frame } of found) slots.set(offset, slotOf(laneOf(frame, 0, frame.length), offset));
+    for (const { offset, frame } of found) {
+      const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.length);
+      slots.set(offset, slotOf(record.walk(bytes, 0, bytes.length).keyQueue, offset));
+    }
   }
   const gone = new RangeSet();
   for (const { offset } of records) if (!slots.has(offset)) gone.add(offset, offset + 1);

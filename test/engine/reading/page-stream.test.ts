@@ -102,12 +102,15 @@ describe("streamPages()", () => {
       const reader = open(way, expression);
       // Known here by a weak reference to its bytes alone.
       const bytes = await nextPage(reader).then(({ runs }) => new WeakRef(runs[0]?.buffer as ArrayBufferLike));
+      // The last page that a filter of this process looked at stays; it is no longer this reader's.
+      const later = open(way, expression);
+      await nextPage(later);
       await vi.waitFor(() => {
         global.gc?.();
         // A failed expectation of the bytes themselves would keep them.
         expect(bytes.deref() === undefined).toBe(true);
       });
-      await reader.leave();
+      await Promise.all([reader.leave(), later.leave()]);
     });
   });
 
