@@ -27,7 +27,7 @@ export {
   retentionAgeBounds,
 } from "./limits.js";
 export { endOfFrame, skipFrames } from "./frame.js";
-export { pageSpareBytes } from "./page.js";
+export { pageRoom } from "./page.js";
 export { checkRectangle, isInside } from "./rectangle.js";
 export { RangeSet } from "./range-set.js";
 export { effectiveRetention, noRetention } from "./retention.js";

@@ -16,11 +16,11 @@ export interface Page {
   /** The frames, ascending by offset; descending in a page that was read backward. */
   readonly frames: Uint8Array;
   /**
-   * Bytes behind `frames` in its buffer that nobody else uses: room for what a response adds, so that a page becomes a
-   * message without being copied. 0 when there are none.
+   * Whether its buffer has `pageRoom` around the frames, which nobody else uses: for what a response adds, so that a page
+   * becomes a message without being copied.
    */
-  readonly spareBytes: number;
+  readonly hasRoom: boolean;
 }
 
-/** What a store leaves behind a page's frames: a position takes at most 20 bytes. */
-export const pageSpareBytes = 32;
+/** Bytes that a store leaves around a page's frames: a prefix of gRPC takes 5 before them, a position at most 20 behind. */
+export const pageRoom = { before: 5, behind: 32 } as const;

@@ -183,7 +183,7 @@ export function createAppender(parts: AppenderParts): Appender {
         next: head.nextOffset,
         endBytes: head.nextBytes,
         frames: frames.bytes,
-        spareBytes: 0,
+        hasRoom: false,
       };
       if (topic.liveFollowers === 0 && topic.tail.next !== page.first) topic.tail.restart(page.first);
       topic.tail.offer(page, frames.ends);

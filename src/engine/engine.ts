@@ -121,8 +121,8 @@ export interface PageMessage {
   readonly kind: "page";
   /** Whole frames in the order of reading. None: nothing of what was looked at is for this reader. */
   readonly runs: readonly Uint8Array[];
-  /** Of a single run, as in `Page`: room behind it for this position, and nothing else. Unset: there is none. */
-  readonly spareBytes?: number;
+  /** Of a single run, as in `Page`: room around it for this position, and nothing else. Unset: there is none. */
+  readonly hasRoom?: boolean;
   readonly records: number;
   readonly next: Position;
   /** Readers at the same place get this very object: what a door makes of it serves them all. */

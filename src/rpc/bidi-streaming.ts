@@ -1,9 +1,10 @@
 import { type handleBidiStreamingCall, Metadata } from "@grpc/grpc-js";
 import type { Calls } from "./calls.js";
-import { alreadyEncoded, type CallContext, type Method, type MethodOptions, type StreamShape } from "./method.js";
+import { type CallContext, type Method, type MethodOptions, type StreamShape } from "./method.js";
 import { pulledRequests, type PulledRequests } from "./pulled-requests.js";
 import { type Received, receiving } from "./request.js";
 import { sendResponses } from "./send-responses.js";
+import { serializePrefixed } from "./sent-messages.js";
 
 /**
  * Requests that are read when the method asks for one, and responses from its generator. When the node drains, the
@@ -40,7 +41,7 @@ export function bidiStreaming<Request, Response>(
   return {
     path: shape.path,
     register: (server) => {
-      server.register(shape.path, handler, alreadyEncoded, receiving(shape.requestDeserialize), "bidi");
+      server.register(shape.path, handler, serializePrefixed, receiving(shape.requestDeserialize), "bidi");
     },
   };
 }

@@ -8,6 +8,7 @@ import { type Calls, createCalls } from "./calls.js";
 import { createHealth } from "./health.js";
 import { inspectService } from "./inspect-service.js";
 import { pullRequests } from "./pulled-requests.js";
+import { sendPrefixed } from "./sent-messages.js";
 import { recordService } from "./record-service.js";
 import { reflectionMethods } from "./reflection.js";
 import {
@@ -121,7 +122,7 @@ export function createGrpcServer(parts: GrpcServerParts): GrpcServer {
 
 function serverOptions(options: GrpcServerOptions) {
   return {
-    interceptors: [pullRequests],
+    interceptors: [sendPrefixed, pullRequests],
     // Both are off by default (grpc-js.md #8). Connections without calls are asked as well: grpc-js servers do so
     // always, and take their clients' pings at any rate.
     "grpc.keepalive_time_ms": options.keepaliveTimeMs,

@@ -23,6 +23,8 @@ export interface MethodShape<Request, Response> {
 
 /** A stream's requests, and how its responses are sent and counted. */
 export interface StreamShape<Request, Response> extends MethodShape<Request, Response> {
+  /** Whether responses are encoded behind room for their prefix (`wire/length-prefix.ts`). Unset: they are copied there. */
+  readonly isPrefixed?: true;
   /** How many records a response carries. Unset: none. */
   recordsIn?(response: Response): number;
   /** Where a client that has this response resumes. Unset: streams of this method have no position. */

@@ -1,7 +1,7 @@
 import type { FollowMessage, PageMessage, ReadMessage, SkippedMessage } from "../engine/index.js";
 import { type Skipped, Skipped_Reason } from "../gen/millrace/v1/record.js";
 import { FollowResponse, FollowResponse_Heartbeat_Waiting, ReadResponse } from "../gen/millrace/v1/record_service.js";
-import { pageAsMessage } from "../wire/index.js";
+import { pageAsMessage, withPrefix } from "../wire/index.js";
 
 const reasonOf = {
   trimmed: Skipped_Reason.TRIMMED,
@@ -26,12 +26,12 @@ export function encodePage(page: PageMessage): Buffer {
 
 export function encodeReadMessage(message: ReadMessage): Buffer {
   if (message.kind === "page") return encodePage(message);
-  return asBuffer(ReadResponse.encode({ records: [], next: message.next, skipped: skippedOf(message) }).finish());
+  return withPrefix(ReadResponse.encode({ records: [], next: message.next, skipped: skippedOf(message) }).finish());
 }
 
 export function encodeFollowMessage(message: FollowMessage): Buffer {
   if (message.kind === "page") return encodePage(message);
-  return asBuffer(FollowResponse.encode({ records: [], next: message.next, event: eventOf(message) }).finish());
+  return withPrefix(FollowResponse.encode({ records: [], next: message.next, event: eventOf(message) }).finish());
 }
 
 /** How many records a message carries. */
@@ -63,8 +63,4 @@ function eventOf(message: Exclude<FollowMessage, { kind: "page" }>): NonNullable
 
 function skippedOf({ firstOffset, nextOffset, reason }: SkippedMessage): Skipped {
   return { firstOffset, nextOffset, reason: reasonOf[reason] };
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

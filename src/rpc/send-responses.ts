@@ -2,6 +2,7 @@ import type { ServerDuplexStream, ServerWritableStream } from "@grpc/grpc-js";
 import type { Position } from "../core/index.js";
 import { AbortRace, deferred } from "../streams/index.js";
 import type { Call } from "./call.js";
+import { prefixBytes, withPrefix } from "../wire/index.js";
 import type { StreamShape } from "./method.js";
 
 /** Where responses go: the writable side of both kinds of stream. */
@@ -10,7 +11,10 @@ export type ResponseSink = ServerWritableStream<unknown, Buffer> | ServerDuplexS
 export interface Sending<Response> {
   readonly call: Call;
   readonly sink: ResponseSink;
-  readonly shape: Pick<StreamShape<never, Response>, "responseSerialize" | "recordsIn" | "positionAfter">;
+  readonly shape: Pick<
+    StreamShape<never, Response>,
+    "responseSerialize" | "isPrefixed" | "recordsIn" | "positionAfter"
+  >;
   /** Begins the responses; what it throws ends the call. */
   readonly open: () => AsyncGenerator<Response, void, undefined> | Promise<AsyncGenerator<Response, void, undefined>>;
   /** Ends the loop at once, and not when the generator gets to it. */
@@ -96,12 +100,14 @@ class Sender<Response> {
 
   send(response: Response): Promise<void> {
     const encoded = this.#shape.responseSerialize(response);
+    const prefixed = this.#shape.isPrefixed === true ? encoded : withPrefix(encoded);
     const records = this.#shape.recordsIn?.(response) ?? 0;
     const position = this.#shape.positionAfter?.(response);
     const { promise, resolve, reject } = deferred<void>();
     this.inFlight = promise;
     this.#call.stream.waitFor("client-window");
-    this.#sink.write(encoded, this.#confirm({ bytes: encoded.length, records, position }, resolve, reject));
+    const bytes = prefixed.length - prefixBytes;
+    this.#sink.write(prefixed, this.#confirm({ bytes, records, position }, resolve, reject));
     return promise;
   }
 

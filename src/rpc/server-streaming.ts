@@ -1,8 +1,9 @@
 import { type handleServerStreamingCall, Metadata } from "@grpc/grpc-js";
 import type { Calls } from "./calls.js";
-import { alreadyEncoded, type CallContext, type Method, type MethodOptions, type StreamShape } from "./method.js";
+import { type CallContext, type Method, type MethodOptions, type StreamShape } from "./method.js";
 import { type Received, receiving, requestOf } from "./request.js";
 import { sendResponses } from "./send-responses.js";
+import { serializePrefixed } from "./sent-messages.js";
 
 /**
  * One request, and responses from a generator, which is resumed when the client took the last one. When the node drains
@@ -28,7 +29,7 @@ export function serverStreaming<Request, Response>(
   return {
     path: shape.path,
     register: (server) => {
-      server.register(shape.path, handler, alreadyEncoded, receiving(shape.requestDeserialize), "serverStream");
+      server.register(shape.path, handler, serializePrefixed, receiving(shape.requestDeserialize), "serverStream");
     },
   };
 }

@@ -1,7 +1,7 @@
 import { checkRectangle, checkTopicName, invalidArgument, type Position } from "../core/index.js";
-import type { Engine, ListPage, WatchMessage } from "../engine/index.js";
+import type { Engine, ListPage, PageMessage, WatchMessage } from "../engine/index.js";
 import { StateServiceService as Shapes, StateServiceWatchResponse } from "../gen/millrace/v1/state_service.js";
-import { encodeListMessage, encodeWatchMessage } from "../wire/index.js";
+import { encodeListMessage, encodeWatchMessage, withoutPrefix, withPrefix } from "../wire/index.js";
 import type { Calls } from "./calls.js";
 import type { CallContext, Method } from "./method.js";
 import { encodePage } from "./reader-messages.js";
@@ -20,7 +20,7 @@ export function stateService(calls: Calls, engine: Engine): readonly Method[] {
       {
         path: Shapes.get.path,
         requestDeserialize: Shapes.get.requestDeserialize,
-        responseSerialize: encodePage,
+        responseSerialize: (page: PageMessage) => withoutPrefix(encodePage(page)),
       },
       async (request, context) => {
         const command = { topic: topicOf(request, context), keys: checkKeys(request.keys) };
@@ -33,6 +33,7 @@ export function stateService(calls: Calls, engine: Engine): readonly Method[] {
         path: Shapes.list.path,
         requestDeserialize: Shapes.list.requestDeserialize,
         responseSerialize: ({ runs, next, lastKey }: ListPage) => encodeListMessage(runs, next, lastKey),
+        isPrefixed: true,
         recordsIn: ({ records }) => records,
         positionAfter: ({ next }) => next,
       },
@@ -54,6 +55,7 @@ export function stateService(calls: Calls, engine: Engine): readonly Method[] {
         path: Shapes.watch.path,
         requestDeserialize: Shapes.watch.requestDeserialize,
         responseSerialize: encodeMessage,
+        isPrefixed: true,
         recordsIn: (message) => (message.kind === "page" ? message.records : 0),
         positionAfter: (message) => message.next,
       },
@@ -106,13 +108,8 @@ function checkKeys(keys: readonly string[]): readonly string[] {
 
 function encodeMessage(message: WatchMessage): Buffer {
   if (message.kind === "page") return encodeWatchMessage(message.runs, message.next, message.left);
-  const bytes = StateServiceWatchResponse.encode({
-    records: [],
-    left: [],
-    next: message.next,
-    event: eventOf(message),
-  }).finish();
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const response = { records: [], left: [], next: message.next, event: eventOf(message) };
+  return withPrefix(StateServiceWatchResponse.encode(response).finish());
 }
 
 function eventOf(message: Exclude<WatchMessage, { kind: "page" }>): NonNullable<StateServiceWatchResponse["event"]> {

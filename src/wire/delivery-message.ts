@@ -4,10 +4,11 @@
  */
 
 import { joinRuns } from "./join-runs.js";
+import { prefixBytes, writePrefix } from "./length-prefix.js";
 
-/** Puts frames and the encoded other fields into one message. */
+/** Puts frames and the encoded other fields into one message, behind its prefix. */
 export function encodeDeliveryMessage(runs: readonly Uint8Array[], rest: Uint8Array): Buffer {
-  const message = joinRuns(runs, rest.length);
+  const message = joinRuns(runs, { before: prefixBytes, behind: rest.length });
   message.set(rest, message.length - rest.length);
-  return message;
+  return writePrefix(message);
 }

@@ -6,6 +6,7 @@ export { durationOfMs, durationOfText, durationText, msOfDuration } from "./dura
 export { encodeDeliveryMessage } from "./delivery-message.js";
 export { writeRecord } from "./encode-record.js";
 export { joinRuns } from "./join-runs.js";
+export { prefixBytes, withoutPrefix, withPrefix } from "./length-prefix.js";
 export { slotOf } from "./key-queue.js";
 export { stateOf } from "./keyed-state.js";
 export { unexpiredAt } from "./lifetime.js";

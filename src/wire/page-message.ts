@@ -6,6 +6,7 @@
 
 import { endOfFrame, type Position } from "../core/index.js";
 import { joinRuns } from "./join-runs.js";
+import { prefixBytes, writePrefix } from "./length-prefix.js";
 import { nextTag, PositionTag } from "./record-fields.js";
 import { varintLength, writeVarint } from "./varint.js";
 
@@ -13,20 +14,23 @@ import { varintLength, writeVarint } from "./varint.js";
 const lastKeyTag = 0x1a;
 const leftTag = 0x32;
 
-/** Encodes a response that carries these frames, the position after them, and fields that are encoded already. */
+/**
+ * Encodes a response that carries these frames, the position after them, and fields that are encoded already. As all messages
+ * here, behind its prefix.
+ */
 export function encodePageMessage(
   runs: readonly Uint8Array[],
   next: Position,
   fields: readonly Uint8Array[] = [],
 ): Buffer {
-  const room = fields.reduce((bytes, field) => bytes + field.length, positionLength(next));
-  const message = joinRuns(runs, room);
-  let at = writePosition(message, message.length - room, next);
+  const behind = fields.reduce((bytes, field) => bytes + field.length, positionLength(next));
+  const message = joinRuns(runs, { before: prefixBytes, behind });
+  let at = writePosition(message, message.length - behind, next);
   for (const field of fields) {
     message.set(field, at);
     at += field.length;
   }
-  return message;
+  return writePrefix(message);
 }
 
 /** Encodes a page of a listing; `lastKey`: all keys up to it were looked at. */
@@ -51,24 +55,24 @@ function textField(tag: number, text: string): Buffer {
   return field;
 }
 
-/** What a page is made a message of: `spareBytes` of a single run, as in `Page`. */
+/** What a page is made a message of: `hasRoom` of a single run, as in `Page`. */
 interface EncodablePage {
   readonly runs: readonly Uint8Array[];
-  readonly spareBytes?: number;
+  readonly hasRoom?: boolean;
   readonly next: Position;
 }
 
 /**
- * Makes a page the message itself: the position goes into the spare bytes behind its frames, where there are enough.
+ * Makes a page the message itself: the position and the prefix go into the room around its frames, where there is some.
  * Whoever has the same page may do the same again with the same position.
  */
-export function pageAsMessage({ runs, spareBytes = 0, next }: EncodablePage): Buffer {
+export function pageAsMessage({ runs, hasRoom = false, next }: EncodablePage): Buffer {
   const [frames] = runs;
-  const length = positionLength(next);
-  if (frames === undefined || runs.length > 1 || length > spareBytes) return encodePageMessage(runs, next);
-  const message = Buffer.from(frames.buffer, frames.byteOffset, frames.length + length);
-  writePosition(message, frames.length, next);
-  return message;
+  if (frames === undefined || runs.length > 1 || !hasRoom) return encodePageMessage(runs, next);
+  const length = prefixBytes + frames.length + positionLength(next);
+  const message = Buffer.from(frames.buffer, frames.byteOffset - prefixBytes, length);
+  writePosition(message, prefixBytes + frames.length, next);
+  return writePrefix(message);
 }
 
 function positionLength(next: Position): number {

@@ -12,6 +12,7 @@ import {
   BackwardWriter,
   decodeRecordsMessage,
   encodePageMessage,
+  withoutPrefix,
   stampBatches,
   type ReceivedRecord,
   splitRequest,
@@ -95,7 +96,7 @@ describe("wire code", () => {
         expect(recordService.AppendRequest.decode(rest)).toMatchObject({ topic: "t", epoch: 3, records: [] });
         const frames = stampBatches([batch], page.firstOffset, page.timeMicros);
         const next = { epoch: page.epoch, offset: page.firstOffset + plain.length };
-        const message = encodePageMessage([frames.bytes], next);
+        const message = withoutPrefix(encodePageMessage([frames.bytes], next));
         const expected = plain.map((each, index) => ({ ...each, time: stamp, offset: page.firstOffset + index }));
         for (const name of ["ReadResponse", "FollowResponse"]) {
           const read = loadedMessage(`millrace.v1.${name}`).deserialize(message);

@@ -17,6 +17,7 @@ import { type Calls, createCalls } from "../../src/rpc/calls.js";
 import { createGrpcServer, type GrpcServer, type GrpcServerOptions } from "../../src/rpc/index.js";
 import type { Method } from "../../src/rpc/method.js";
 import { pullRequests } from "../../src/rpc/pulled-requests.js";
+import { sendPrefixed } from "../../src/rpc/sent-messages.js";
 import {
   type Clock,
   createLiveStreams,
@@ -107,18 +108,13 @@ export async function startMethods(
 ): Promise<MethodServer> {
   const observed = observe();
   const calls = createCalls({ ...observed, clock });
-  const server = new Server({ interceptors: [pullRequests] });
+  const server = new Server({ interceptors: [sendPrefixed, pullRequests] });
   for (const method of methods(calls)) method.register(server);
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
-      error === null ? resolve(bound) : reject(error),
-    );
-  });
+  const address = await listenOn(server);
   open.push(async () => {
     server.forceShutdown();
     await calls.tasks.settled();
   });
-  const address = `127.0.0.1:${port}`;
   return { ...observed, calls, address, client: openClient(address) };
 }
 
@@ -212,4 +208,13 @@ export function errorInfo(error: ServiceError): { readonly reason: string; reado
   if (any === undefined) throw new Error("There is no ErrorInfo");
   const { reason, metadata } = ErrorInfo.decode(any.value);
   return { reason, metadata: Object.fromEntries(metadata) };
+}
+
+/** Binds a server to a free port of loopback, and gives its address. */
+export function listenOn(server: Server): Promise<string> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) =>
+      error === null ? resolve(`127.0.0.1:${port}`) : reject(error),
+    );
+  });
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Direction, type Page, pageSpareBytes, type ProducerState } from "../../src/core/index.js";
+import { type Direction, type Page, type ProducerState } from "../../src/core/index.js";
 import type { Store } from "../../src/store/index.js";
 import { createTestDatabase, databaseKinds, type TestDatabase } from "../support/database.js";
 import { createdTopic, frameOf, headOf, writeAfter } from "./topic-writes.js";
@@ -109,7 +109,7 @@ function pageOf(model: Model, read: Extract<Step, { do: "read" }>): Page | undef
   const first = Math.min(...offsets);
   const next = Math.max(...offsets) + 1;
   const frames = Buffer.concat(offsets.map((each) => model.frames[each] as Buffer));
-  return { first, next, endBytes: sum(model.frames.slice(0, next)), frames, spareBytes: pageSpareBytes };
+  return { first, next, endBytes: sum(model.frames.slice(0, next)), frames, hasRoom: true };
 }
 
 /** One batch a step of a producer, each of the commit's first record; a commit has batches of several. */

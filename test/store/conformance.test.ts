@@ -1,3 +1,4 @@
+import { pageRoom } from "../../src/core/index.js";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Store } from "../../src/store/index.js";
@@ -369,13 +370,14 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
       for (const from of [-1, 1.5, Number.NaN, 2 ** 53]) await expect(read(topicId, from)).rejects.toThrow();
     });
 
-    test("readPage(), leaves spare bytes behind its frames that are nobody else's", async () => {
+    test("readPage(), leaves room around its frames that is nobody else's", async () => {
       const pages = await Promise.all([0, 1, 2, 3].map((from) => read(topicId, from, { records: 1 })));
       for (const [from, page] of pages.entries()) {
         if (page?.page === undefined) throw new Error(`No page at ${from}`);
-        const { frames: bytes, spareBytes } = page.page;
-        expect(spareBytes).toBeGreaterThan(0);
-        Buffer.from(bytes.buffer, bytes.byteOffset + bytes.length, spareBytes).fill(0xff);
+        const { frames: bytes, hasRoom } = page.page;
+        expect(hasRoom).toBe(true);
+        Buffer.from(bytes.buffer, bytes.byteOffset - pageRoom.before, pageRoom.before).fill(0xff);
+        Buffer.from(bytes.buffer, bytes.byteOffset + bytes.length, pageRoom.behind).fill(0xff);
       }
       for (const [from, page] of pages.entries()) expect(page?.page?.frames).toEqual(frames[from]);
     });

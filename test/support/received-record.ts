@@ -4,6 +4,7 @@ import { AppendRequest } from "../../src/gen/millrace/v1/record_service.js";
 import {
   decodeRecordsMessage,
   encodePageMessage,
+  withoutPrefix,
   stampBatches,
   ReceivedRecord,
   splitRequest,
@@ -21,7 +22,7 @@ export function receivedRecords(records: readonly RecordMessage[]): readonly Rec
   });
   const { batch } = splitRequest(Buffer.from(request.finish()), { ...defaultLimits, batchRecords: 1000 });
   const frames = stampBatches([batch], 5, 1_700_000_000_123_456);
-  const message = encodePageMessage([frames.bytes], { epoch: 7, offset: 5 + records.length });
+  const message = withoutPrefix(encodePageMessage([frames.bytes], { epoch: 7, offset: 5 + records.length }));
   return decodeRecordsMessage(message).records;
 }
 

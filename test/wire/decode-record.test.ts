@@ -7,6 +7,7 @@ import {
   BackwardWriter,
   decodeRecordsMessage,
   encodePageMessage,
+  withoutPrefix,
   stampBatches,
   type ReceivedRecord,
   type RecordInput,
@@ -28,7 +29,7 @@ function messageOf(records: readonly Message[], firstOffset: number, timeMicros:
   });
   const { batch } = splitRequest(Buffer.from(request.finish()), { ...defaultLimits, batchRecords: 1000 });
   const frames = stampBatches([batch], firstOffset, timeMicros);
-  return encodePageMessage([frames.bytes], { epoch: 7, offset: firstOffset + records.length });
+  return withoutPrefix(encodePageMessage([frames.bytes], { epoch: 7, offset: firstOffset + records.length }));
 }
 
 function received(record: Message): ReceivedRecord {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { ConsumeResponse } from "../../src/gen/millrace/v1/subscription_service.js";
-import { encodeDeliveryMessage, frameEnds } from "../../src/wire/index.js";
+import { encodeDeliveryMessage, frameEnds, withoutPrefix } from "../../src/wire/index.js";
 import { framesOf } from "../support/frames.js";
 
 const rest = ConsumeResponse.encode({
@@ -17,13 +17,15 @@ describe("encodeDeliveryMessage()", () => {
     expect(ends[1]).toBe(second);
     // The second record is not wanted: what is around it are two runs.
     const runs = [bytes.subarray(0, first), bytes.subarray(second)];
-    const message = ConsumeResponse.decode(encodeDeliveryMessage(runs, rest));
+    const message = ConsumeResponse.decode(withoutPrefix(encodeDeliveryMessage(runs, rest)));
     expect(message.records.map(({ offset }) => offset)).toEqual([2 ** 40, 2 ** 40 + 2, 2 ** 40 + 3]);
     expect(message).toMatchObject({ attempt: 3, event: { value: { firstOffset: 1, nextOffset: 4 } } });
   });
 
   test("may have no records", () => {
-    expect(ConsumeResponse.decode(encodeDeliveryMessage([], rest))).toEqual(ConsumeResponse.decode(rest));
+    expect(ConsumeResponse.decode(withoutPrefix(encodeDeliveryMessage([], rest)))).toEqual(
+      ConsumeResponse.decode(rest),
+    );
   });
 
   test("is a copy, which pins no slab and no page", () => {

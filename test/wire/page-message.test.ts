@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { pageSpareBytes } from "../../src/core/index.js";
+import { pageRoom } from "../../src/core/index.js";
 import { FollowResponse, ReadResponse } from "../../src/gen/millrace/v1/record_service.js";
 import { StateServiceListResponse, StateServiceWatchResponse } from "../../src/gen/millrace/v1/state_service.js";
 import {
@@ -9,6 +9,7 @@ import {
   encodeWatchMessage,
   frameEnds,
   pageAsMessage,
+  withoutPrefix,
 } from "../../src/wire/index.js";
 import { framesOf } from "../support/frames.js";
 
@@ -23,40 +24,41 @@ describe("encodePageMessage()", () => {
 
   for (const [name, response] of Object.entries({ ReadResponse, FollowResponse })) {
     test(`is a ${name} of all runs, with the position`, () => {
-      const message = response.decode(encodePageMessage(runs, next));
+      const message = response.decode(withoutPrefix(encodePageMessage(runs, next)));
       expect(message).toMatchObject({ next });
       expect(offsetsOf(message.records)).toEqual(offsets);
-      expect(response.decode(encodePageMessage([], next))).toMatchObject({ records: [], next });
+      expect(response.decode(withoutPrefix(encodePageMessage([], next)))).toMatchObject({ records: [], next });
     });
   }
 
   test("tells how far a listing is, and what left a watch", () => {
-    const listed = StateServiceListResponse.decode(encodeListMessage(runs, next, "käse"));
+    const listed = StateServiceListResponse.decode(withoutPrefix(encodeListMessage(runs, next, "käse")));
     expect(listed).toMatchObject({ next, lastKey: "käse" });
     expect(offsetsOf(listed.records)).toEqual(offsets);
-    expect(StateServiceListResponse.decode(encodeListMessage([], next, undefined)).lastKey).toBe("");
-    const watched = StateServiceWatchResponse.decode(encodeWatchMessage(runs, next, ["a", "", "ü"]));
+    expect(StateServiceListResponse.decode(withoutPrefix(encodeListMessage([], next, undefined))).lastKey).toBe("");
+    const watched = StateServiceWatchResponse.decode(withoutPrefix(encodeWatchMessage(runs, next, ["a", "", "ü"])));
     expect(watched).toMatchObject({ next, left: ["a", "", "ü"] });
     expect(offsetsOf(watched.records)).toEqual(offsets);
   });
 });
 
 describe("pageAsMessage()", () => {
-  const buffer = Buffer.concat([bytes, Buffer.alloc(pageSpareBytes)]);
-  const frames = buffer.subarray(0, bytes.length);
+  const { before, behind } = pageRoom;
+  const buffer = Buffer.concat([Buffer.alloc(before), bytes, Buffer.alloc(behind)]);
+  const frames = buffer.subarray(before, before + bytes.length);
 
-  test("writes the position behind the frames, and copies nothing", () => {
-    const message = pageAsMessage({ runs: [frames], spareBytes: pageSpareBytes, next });
+  test("writes the position behind the frames and the prefix in front, and copies nothing", () => {
+    const message = pageAsMessage({ runs: [frames], hasRoom: true, next });
     expect(message.buffer).toBe(buffer.buffer);
-    expect(ReadResponse.decode(message)).toMatchObject({ next });
+    expect(message.readUInt32BE(1)).toBe(message.length - 5);
+    expect(ReadResponse.decode(withoutPrefix(message))).toMatchObject({ next });
     expect(frames.equals(bytes)).toBe(true);
   });
 
   test.each([
     ["there is no room", { runs: [frames] }],
-    ["there is too little", { runs: [frames], spareBytes: 8 }],
-    ["it has several runs", { runs: [frames, frames], spareBytes: pageSpareBytes }],
-    ["it has none", { runs: [], spareBytes: pageSpareBytes }],
+    ["it has several runs", { runs: [frames, frames], hasRoom: true }],
+    ["it has none", { runs: [], hasRoom: true }],
   ])("copies a page when %s", (_case, page) => {
     const message = pageAsMessage({ ...page, next });
     expect(message.buffer).not.toBe(buffer.buffer);

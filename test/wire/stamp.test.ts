@@ -7,6 +7,7 @@ import {
   batchBytes,
   checkBatch,
   encodePageMessage,
+  withoutPrefix,
   stampBatches,
   frameEnds,
   readStamp,
@@ -37,7 +38,7 @@ describe("stampBatches", () => {
             timeMicros,
           );
           const next = { epoch: 5, offset: firstOffset + frames.ends.length };
-          const message = encodePageMessage([frames.bytes], next);
+          const message = withoutPrefix(encodePageMessage([frames.bytes], next));
 
           const read = ReadResponse.decode(message);
           const expected = batches.flat().map((record, index) => ({
@@ -115,7 +116,7 @@ describe("splitRequest", () => {
           const { batch } = splitRequest(bytes, defaultLimits);
           if (batch.ends.length === 0) return;
           const frames = stampBatches([batch], 10, 1_700_000_000_000_000);
-          const read = ReadResponse.decode(encodePageMessage([frames.bytes], { epoch: 1, offset: 0 }));
+          const read = ReadResponse.decode(withoutPrefix(encodePageMessage([frames.bytes], { epoch: 1, offset: 0 })));
           expect(read.records.map((record) => record.offset)).toEqual(read.records.map((_record, index) => 10 + index));
           JSON.stringify(ReadResponse.toJSON(read));
           taken++;

@@ -99,11 +99,11 @@ export class LogCursor {
       this.moveTo(outcome.reached);
       return this.#thin([outcome.frames], this.#choose() ?? (() => true), recordsMax);
     }
-    const { first, next, frames, spareBytes, endBytes } = outcome.page;
+    const { first, next, frames, hasRoom, endBytes } = outcome.page;
     this.#meanFrameBytes = frames.length / (next - first);
     const isForward = this.direction === "forward";
     const position = this.#positionAt(isForward ? next : first);
-    const message = { kind: "page", runs: [frames], spareBytes, records: next - first, next: position } as const;
+    const message = { kind: "page", runs: [frames], hasRoom, records: next - first, next: position } as const;
     return this.takeWhole(message, isForward ? endBytes : undefined, recordsMax);
   }
 

@@ -76,6 +76,7 @@ export function subscriptionService(calls: Calls, engine: SubscriptionEngine, li
         path: Shapes.consume.path,
         requestDeserialize: Shapes.consume.requestDeserialize,
         responseSerialize: encodeConsumeMessage,
+        isPrefixed: true,
         recordsIn: ({ records }) => records,
       },
       async (messages, context) => {

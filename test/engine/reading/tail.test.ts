@@ -11,7 +11,7 @@ const epoch = 9;
 
 function pageOf(first: number, sizes: readonly number[]): Page {
   const frames = framesOf(sizes, first);
-  return { first, next: first + sizes.length, endBytes: 0, frames: frames.bytes, spareBytes: 0 };
+  return { first, next: first + sizes.length, endBytes: 0, frames: frames.bytes, hasRoom: false };
 }
 
 describe("Tail.read()", () => {

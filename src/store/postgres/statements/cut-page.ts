@@ -1,6 +1,6 @@
 /** From blocks to a page: what is wanted of them, within the page's bounds, copied once into a buffer with room behind it. */
 
-import { endOfFrame, type Page, pageSpareBytes, skipFrames } from "../../../core/index.js";
+import { endOfFrame, type Page, pageRoom, skipFrames } from "../../../core/index.js";
 import type { PageRequest } from "../../topic-store.js";
 import type { Block } from "./block.js";
 
@@ -113,8 +113,8 @@ class BackwardCut implements PageCut {
 }
 
 /**
- * The page's bytes, with `pageSpareBytes` behind them that are nobody else's: never from Node's shared pool. A page is as
- * large as it was asked for, or it is copied into a smaller buffer: what keeps it counts its bytes.
+ * The page's bytes, with `pageRoom` around them that is nobody else's: never from Node's shared pool. A page is as large as it
+ * was asked for, or it is copied into a smaller buffer: what keeps it counts its bytes.
  */
 class PageBuffer {
   readonly #bytes: number;
@@ -126,20 +126,25 @@ class PageBuffer {
   }
 
   append(from: Buffer, start: number, end: number, isLast: boolean): void {
-    const needed = this.length + end - start + pageSpareBytes;
-    if (needed > this.#buffer.length) {
-      const grown = isLast ? needed : Math.max(needed, this.#bytes + pageSpareBytes);
-      const larger = Buffer.allocUnsafeSlow(grown);
-      this.#buffer.copy(larger, 0, 0, this.length);
-      this.#buffer = larger;
-    }
-    this.length += from.copy(this.#buffer, this.length, start, end);
+    const needed = this.length + end - start;
+    if (withRoom(needed) > this.#buffer.length) this.#copyInto(isLast ? needed : Math.max(needed, this.#bytes));
+    this.length += from.copy(this.#buffer, pageRoom.before + this.length, start, end);
   }
 
   page(first: number, next: number, endBytes: number): Page {
-    const isWasteful = this.length + pageSpareBytes < this.#buffer.length * 0.75;
-    const buffer = isWasteful ? Buffer.allocUnsafeSlow(this.length + pageSpareBytes) : this.#buffer;
-    if (isWasteful) this.#buffer.copy(buffer, 0, 0, this.length);
-    return { first, next, endBytes, frames: buffer.subarray(0, this.length), spareBytes: pageSpareBytes };
+    const isWasteful = withRoom(this.length) < this.#buffer.length * 0.75;
+    if (isWasteful) this.#copyInto(this.length);
+    const frames = this.#buffer.subarray(pageRoom.before, pageRoom.before + this.length);
+    return { first, next, endBytes, frames, hasRoom: true };
   }
+
+  #copyInto(bytes: number): void {
+    const other = Buffer.allocUnsafeSlow(withRoom(bytes));
+    this.#buffer.copy(other, 0, 0, pageRoom.before + this.length);
+    this.#buffer = other;
+  }
+}
+
+function withRoom(bytes: number): number {
+  return pageRoom.before + bytes + pageRoom.behind;
 }
