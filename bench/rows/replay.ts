@@ -21,6 +21,8 @@ import type * as storeLimitsSubject from "../subjects/store-limits.js";
 
 const topic = "replay";
 const pageBytes = 256 * 1024;
+/** Passes before the first that counts: a compiler is done after about four. */
+const warmUps = 4;
 
 interface Contestant {
   readonly name: string;
@@ -42,6 +44,12 @@ export async function replay(bench: Bench): Promise<RowResult> {
     await passthrough(bench),
     await pageReads(bench, databaseUrl),
   ];
+  for (const { name, round } of contestants) {
+    if (name === names.naive || round === undefined) continue;
+    bench.progress(`warming up: ${name}`);
+    for (let pass = 0; pass < warmUps; pass++) await round();
+  }
+  contestants.push(coldMillrace(bench, databaseUrl));
   const rates = contestants.map((): number[] => []);
   await inTurns(
     bench,
@@ -64,16 +72,19 @@ export async function replay(bench: Bench): Promise<RowResult> {
       ...(note === undefined ? {} : { note }),
     })),
     goals: [
-      atLeast("Millrace, pages ÷ JetStream's faster ordered consumer", medianRatio(ours, theirs), 3),
-      atLeast("Millrace, pages ÷ the naive service", medianRatio(ours, ratesOf(names.naive)), 10),
+      atLeast("Millrace, pages ÷ JetStream's faster ordered consumer", medianRatio(ours, theirs), 4),
+      atLeast("Millrace, the first pass ÷ JetStream's faster ordered consumer", medianRatio(ratesOf(names.cold), theirs), 2.5),
+      atLeast("Millrace, pages ÷ the naive service", medianRatio(ours, ratesOf(names.naive)), 20),
     ],
     notes: [
+      `All but the naive service have made ${warmUps} passes before they are measured; the first pass is that of a server and a client that were just started.`,
       "JetStream's pulling consumer asks for 10,000 messages at a time; its default of 100 is slower. Tables are vacuumed before they are read, the naive service's too.",
     ],
   };
 }
 
 const names = {
+  cold: "Millrace, pages, the first pass",
   pages: "Millrace, pages",
   records: "Millrace, record by record",
   pull: "JetStream, ordered consumer (pull)",
@@ -112,6 +123,23 @@ async function millrace(bench: Bench, databaseUrl: string): Promise<Contestant[]
     { name: names.pages, role: "ours", round: () => pages.round("pages") },
     { name: names.records, role: "ours", round: () => records.round("records") },
   ];
+}
+
+/** Each round is the first of a server and a client. */
+function coldMillrace(bench: Bench, databaseUrl: string): Contestant {
+  return {
+    name: names.cold,
+    role: "extra",
+    async round() {
+      const server = await startMillraceServer(bench, { args: ["--database-url", databaseUrl] });
+      const config = { address: server.address, topic, bodyBytes: bench.settings.bodyBytes };
+      const client = await startSubject<typeof replayMillraceSubject>(bench, "replay-millrace", config);
+      const sample = await client.round("pages");
+      await client.stop();
+      await server.stop();
+      return sample;
+    },
+  };
 }
 
 async function jetStream(bench: Bench): Promise<Contestant[]> {

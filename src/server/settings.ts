@@ -30,7 +30,7 @@ const limitRows: {
   batchRecords: ["batch-records", 1, 100_000, "Largest batch, in records"],
   batchBytes: ["batch-bytes", 1024, 3_500_000, "Largest batch, encoded"],
   pageBytesMin: ["page-bytes-min", 1024, 1_048_576, "Smallest page: what every reader may hold"],
-  pageBytesMax: ["page-bytes-max", 1024, 1_048_576, "Largest page, earned by delivering 64 times as much"],
+  pageBytesMax: ["page-bytes-max", 1024, 1_048_576, "Largest page, earned by delivering 16 times as much"],
   pageBudgetBytes: ["page-budget-bytes", 0, 2 ** 40, "What all readers may hold above the smallest page each"],
   tailTopicBytes: ["tail-topic-bytes", 0, 2 ** 40, "Newest pages of one followed topic kept in memory"],
   tailNodeBytes: ["tail-node-bytes", 0, 2 ** 40, "Newest pages of all followed topics kept in memory"],

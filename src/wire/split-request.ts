@@ -72,6 +72,8 @@ export function checkBatch(
   limits: Pick<Limits, "recordBytes" | "batchRecords" | "batchBytes">,
 ): void {
   if (batch.ends.length > limits.batchRecords) throw tooManyRecords(limits.batchRecords);
+  // Frames are a little more than their records: mostly that says enough.
+  if (batch.frames.length <= Math.min(limits.recordBytes, limits.batchBytes)) return;
   eachLength(batch, (length, index) => checkRecordBytes(index, length, limits.recordBytes));
   const bytes = batchBytes(batch);
   if (bytes > limits.batchBytes) throw tooManyBytes(bytes, limits.batchBytes);

@@ -7,7 +7,7 @@
 import type { Limits } from "../../core/index.js";
 
 /** A page's size is this part of what its stream has delivered. */
-const earnedPart = 64;
+const earnedPart = 16;
 
 /** What one stream may hold; one for each page that is read or on its way to the client. */
 export interface PageGrant {

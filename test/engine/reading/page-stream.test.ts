@@ -121,7 +121,7 @@ describe("streamPages()", () => {
     // A stalled one has the page that it was given, and no other.
     expect((await pagesRead()) - before).toBe(1);
     let pages = 1;
-    for (let bytes = 0; bytes <= 64 * pageBytesMin * 1.5; pages++) {
+    for (let bytes = 0; bytes <= 16 * pageBytesMin * 1.5; pages++) {
       for (const run of (await nextPage(reader)).runs) bytes += run.length;
     }
     await expect.poll(async () => (await pagesRead()) - before).toBe(pages + 1);
