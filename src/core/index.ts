@@ -27,6 +27,7 @@ export {
   retentionAgeBounds,
 } from "./limits.js";
 export { endOfFrame, skipFrames } from "./frame.js";
+export { BufferPool } from "./buffer-pool.js";
 export { pageRoom } from "./page.js";
 export { checkRectangle, isInside } from "./rectangle.js";
 export { RangeSet } from "./range-set.js";

@@ -18,10 +18,12 @@ export interface Limits {
    * gRPC's buffer: 29 KiB in all at 16 KiB, 44 at 32, and a bare grpc-js stream of 32 KiB messages keeps 37.
    */
   readonly pageBytesMin: number;
-  /** Largest page, earned by delivering 64 times as much on the stream. */
+  /** Largest page, earned by delivering 16 times as much on the stream. */
   readonly pageBytesMax: number;
   /** What all streams of a node may hold above `pageBytesMin` each. */
   readonly pageBudgetBytes: number;
+  /** Buffers of pages and batches that wait to be used again, in bytes. */
+  readonly bufferPoolBytes: number;
   /** Newest pages of one topic kept in memory. */
   readonly tailTopicBytes: number;
   /** Newest pages of all topics kept in memory; the least recently used tail leaves first. */
@@ -98,6 +100,7 @@ export const defaultLimits: Limits = {
   pageBytesMin: 16 * KiB,
   pageBytesMax: 256 * KiB,
   pageBudgetBytes: 64 * MiB,
+  bufferPoolBytes: 32 * MiB,
   tailTopicBytes: 4 * MiB,
   tailNodeBytes: 256 * MiB,
   autoCreatedTopics: 10_000,

@@ -20,6 +20,8 @@ export interface Page {
    * becomes a message without being copied.
    */
   readonly hasRoom: boolean;
+  /** What of a pool it stands in: to be given back when the page has gone. Unset: it is left to the garbage collector. */
+  readonly lent?: Buffer | undefined;
 }
 
 /** Bytes that a store leaves around a page's frames: a prefix of gRPC takes 5 before them, a position at most 20 behind. */

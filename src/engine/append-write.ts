@@ -1,5 +1,6 @@
 /** From what a commit takes to what the store writes: the same for appenders and for Commit. */
 
+import type { BufferPool } from "../core/index.js";
 import type { AppendWrite, Head } from "../store/index.js";
 import { stampBatches, type Frames, stateOf } from "../wire/index.js";
 import type { CommitPlan } from "./commit-plan.js";
@@ -10,10 +11,10 @@ export function prepareAppend(
   topic: { readonly topicId: number },
   head: Head,
   plan: CommitPlan,
-  stampClock: Pick<StampClock, "now">,
+  { stampClock, buffers }: { readonly stampClock: Pick<StampClock, "now">; readonly buffers?: BufferPool },
 ): { readonly write: AppendWrite; readonly frames: Frames } {
   const timeMicros = Math.max(stampClock.now(), head.lastTimeMicros);
-  const frames = stampBatches(plan.appended, head.nextOffset, timeMicros);
+  const frames = stampBatches(plan.appended, head.nextOffset, timeMicros, buffers);
   const write: AppendWrite = {
     topicId: topic.topicId,
     expected: { nextOffset: head.nextOffset, version: head.version, epoch: head.epoch },

@@ -8,7 +8,7 @@
  * followers must see what may have been committed.
  */
 
-import { type Limits, MillraceError, type ProducerState, topicDeleted } from "../core/index.js";
+import { type BufferPool, type Limits, MillraceError, type ProducerState, topicDeleted } from "../core/index.js";
 import type { AppendWrite, Head, LockedView } from "../store/index.js";
 import { channel, ChannelClosedError, type Deferred, deferred } from "../streams/index.js";
 import type { Clock, Metrics } from "../telemetry/index.js";
@@ -38,6 +38,8 @@ export interface AppenderParts {
   readonly metrics: Metrics;
   readonly limits: Limits;
   readonly budget: TopicBudget;
+  /** Where the frames of batches come from. */
+  readonly buffers: BufferPool;
   /** Told after each commit. What it gives is waited for before the next one. */
   readonly onAppended: (topic: Topic) => Promise<void> | undefined;
 }
@@ -126,7 +128,7 @@ export function createAppender(parts: AppenderParts): Appender {
 
   async function write(entries: readonly Entry[], plan: CommitPlan): Promise<void> {
     const before = currentView().head;
-    const { write: appendWrite, frames } = prepareAppend(topic, before, plan, parts.stampClock);
+    const { write: appendWrite, frames } = prepareAppend(topic, before, plan, parts);
     const outcome = await parts.commits.append(appendWrite, isOwn);
     isOwn = outcome === "appended";
     if (isOwn) return applied(entries, plan, appendWrite, before, frames);
@@ -149,7 +151,7 @@ export function createAppender(parts: AppenderParts): Appender {
         const plan = decide(currentView(), entries);
         decided = { plan, head: locked.head };
         if (plan.records === 0) return undefined;
-        const prepared = prepareAppend(topic, locked.head, plan, parts.stampClock);
+        const prepared = prepareAppend(topic, locked.head, plan, parts);
         decided = { plan, head: locked.head, ...prepared };
         return prepared.write;
       }),
@@ -177,7 +179,8 @@ export function createAppender(parts: AppenderParts): Appender {
       view.head = head;
       for (const producer of plan.producers) remember(producer.id, producer);
     }
-    if (topic.followers > 0) {
+    const isKept = topic.followers > 0;
+    if (isKept) {
       const page = {
         first: before.nextOffset,
         next: head.nextOffset,
@@ -194,6 +197,12 @@ export function createAppender(parts: AppenderParts): Appender {
     metrics.recordsIn.inc(plan.records);
     metrics.bytesIn.inc(frames.bytes.length);
     settle(entries, plan);
+    if (!isKept) parts.buffers.give(frames.bytes);
+    entries.forEach(({ batch }, index) => {
+      // Its call may try what was refused again; of the rest nothing is on its way any more, since the database has answered.
+      const isDone = plan.fates[index]?.kind !== "refused";
+      if (isDone && batch.frames !== frames.bytes) parts.buffers.give(batch.frames);
+    });
   }
 
   function settle(entries: readonly Entry[], plan: CommitPlan): void {

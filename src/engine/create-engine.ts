@@ -1,7 +1,7 @@
 /** Builds the engine: what its parts share, and what runs in the background. */
 
 import { hostname } from "node:os";
-import { checkTopicName, type Limits } from "../core/index.js";
+import { BufferPool, checkTopicName, type Limits } from "../core/index.js";
 import type { Store, StoredTopic } from "../store/index.js";
 import { trackTasks } from "../streams/index.js";
 import type { Clock, Logger, Metrics } from "../telemetry/index.js";
@@ -64,6 +64,7 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
   const tails = createTailBudget(limits);
   const pageBudget = createPageBudget(limits);
   const publishBudget = createPublishBudget(limits);
+  const buffers = new BufferPool(limits.bufferPoolBytes);
   const stampClock = createStampClock(clock, await lanes.run("live", (db) => db.now()), (aheadMicros) =>
     logger.warn(
       { ahead_seconds: aheadMicros / 1e6 },
@@ -96,6 +97,7 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
 
   metrics.gauge("tail_bytes", "Memory held by tails", () => tails.bytes);
   metrics.gauge("page_budget_bytes", "Memory that streams hold above the smallest page each", () => pageBudget.bytes);
+  metrics.gauge("buffer_pool_bytes", "Buffers of pages and batches that wait to be used again", () => buffers.bytes);
   metrics.gauge("publish_queue_bytes", "Batches that wait for their commit", () => publishBudget.bytes);
   metrics.gauge("shared_commit_waiting", "Small commits that wait to be made together", () => commits.waiting);
   metrics.gauge("topics", "Topics in memory", () => cache.size);
@@ -121,6 +123,7 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
       metrics,
       limits,
       budget,
+      buffers,
       onAppended,
     });
     return { topic, appender, budget };
@@ -164,9 +167,10 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
   );
   metrics.gauge("consume_ahead_bytes", "Records that are read and wait for consumers", () => ahead.bytes);
 
-  const reading = { cache, lanes, pages, pageBudget, limits, metrics, clock, stampClock, random };
+  const reading = { cache, lanes, pages, pageBudget, buffers, limits, metrics, clock, stampClock, random };
 
   return {
+    buffers,
     topics,
     append: async (command, signal) => {
       checkTopicName(command.topic);

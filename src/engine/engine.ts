@@ -4,6 +4,7 @@
  */
 
 import type {
+  BufferPool,
   Direction,
   Position,
   Rectangle,
@@ -123,6 +124,8 @@ export interface PageMessage {
   readonly runs: readonly Uint8Array[];
   /** Of a single run, as in `Page`: room around it for this position, and nothing else. Unset: there is none. */
   readonly hasRoom?: boolean;
+  /** A buffer of the engine's pool, for its door to give back when the page has gone. */
+  readonly lent?: Buffer | undefined;
   readonly records: number;
   readonly next: Position;
   /** Readers at the same place get this very object: what a door makes of it serves them all. */
@@ -257,6 +260,8 @@ export interface Queue {
 }
 
 export interface Engine extends SubscriptionEngine {
+  /** Buffers that pages stand in, and that requests' records are framed in. */
+  readonly buffers: BufferPool;
   readonly topics: Topics;
   /**
    * Appends one batch and resolves when it is durable. Errors: `topic-not-found`, `topic-limit`, `topic-closed`,

@@ -25,6 +25,8 @@ export interface MethodShape<Request, Response> {
 export interface StreamShape<Request, Response> extends MethodShape<Request, Response> {
   /** Whether responses are encoded behind room for their prefix (`wire/length-prefix.ts`). Unset: they are copied there. */
   readonly isPrefixed?: true;
+  /** What to do when the transport has taken a response, and reads it no more. Unset, or undefined: nothing. */
+  onSent?(response: Response): (() => void) | undefined;
   /** How many records a response carries. Unset: none. */
   recordsIn?(response: Response): number;
   /** Where a client that has this response resumes. Unset: streams of this method have no position. */

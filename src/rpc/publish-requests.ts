@@ -3,7 +3,7 @@
  * decoder reads the rest.
  */
 
-import { checkTopicName, invalidArgument, type Limits } from "../core/index.js";
+import { type BufferPool, checkTopicName, invalidArgument, type Limits } from "../core/index.js";
 import type { Appended, PublishBatch, PublishOpening } from "../engine/index.js";
 import {
   AppendRequest,
@@ -21,26 +21,26 @@ export interface WithBatch<Request> {
   readonly batch: RecordBatch;
 }
 
-export function appendShape(limits: Limits) {
+export function appendShape(limits: Limits, buffers: BufferPool) {
   return {
     path: Shapes.append.path,
-    requestDeserialize: withBatch(limits, (rest) => AppendRequest.decode(rest)),
+    requestDeserialize: withBatch(limits, buffers, (rest) => AppendRequest.decode(rest)),
     responseSerialize: (response: Appended) => Shapes.append.responseSerialize(response),
   };
 }
 
-export function publishShape(limits: Limits): StreamShape<WithBatch<PublishRequest>, Appended> {
+export function publishShape(limits: Limits, buffers: BufferPool): StreamShape<WithBatch<PublishRequest>, Appended> {
   return {
     path: Shapes.publish.path,
-    requestDeserialize: withBatch(limits, (rest) => PublishRequest.decode(rest)),
+    requestDeserialize: withBatch(limits, buffers, (rest) => PublishRequest.decode(rest)),
     responseSerialize: (response) => Shapes.publish.responseSerialize(response),
     positionAfter: ({ epoch, nextOffset }) => ({ epoch, offset: nextOffset }),
   };
 }
 
-function withBatch<Request>(limits: Limits, decode: (rest: Uint8Array) => Request) {
+function withBatch<Request>(limits: Limits, buffers: BufferPool, decode: (rest: Uint8Array) => Request) {
   return (bytes: Buffer): WithBatch<Request> => {
-    const { batch, rest } = splitRequest(bytes, limits);
+    const { batch, rest } = splitRequest(bytes, limits, buffers);
     return { request: decode(rest), batch };
   };
 }

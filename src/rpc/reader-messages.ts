@@ -1,3 +1,4 @@
+import type { BufferPool } from "../core/index.js";
 import type { FollowMessage, PageMessage, ReadMessage, SkippedMessage } from "../engine/index.js";
 import { type Skipped, Skipped_Reason } from "../gen/millrace/v1/record.js";
 import { FollowResponse, FollowResponse_Heartbeat_Waiting, ReadResponse } from "../gen/millrace/v1/record_service.js";
@@ -22,6 +23,15 @@ export function encodePage(page: PageMessage): Buffer {
   const encoded = sharedMessages.get(page) ?? pageAsMessage(page);
   sharedMessages.set(page, encoded);
   return encoded;
+}
+
+/** Gives a page's buffer back, once nobody reads it any more. */
+export function giveBack(buffers: BufferPool): (message: FollowMessage) => (() => void) | undefined {
+  return (message) => {
+    const lent = message.kind === "page" ? message.lent : undefined;
+    // Apart from the message: all that it may keep is the buffer, which the transport keeps as well.
+    return lent && (() => buffers.give(lent));
+  };
 }
 
 export function encodeReadMessage(message: ReadMessage): Buffer {

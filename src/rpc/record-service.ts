@@ -6,13 +6,13 @@ import type { Calls } from "./calls.js";
 import type { CallContext, Method } from "./method.js";
 import { appendShape, publishShape, publishedBatches, readProducer, requireRecords } from "./publish-requests.js";
 import { decodeFollow, decodeRead } from "./read-requests.js";
-import { encodeFollowMessage, encodeReadMessage, recordsInMessage } from "./reader-messages.js";
+import { encodeFollowMessage, encodeReadMessage, giveBack, recordsInMessage } from "./reader-messages.js";
 import { serverStreaming } from "./server-streaming.js";
 import { unary } from "./unary.js";
 
 export function recordService(calls: Calls, engine: Engine, limits: Limits): readonly Method[] {
   return [
-    unary(calls, appendShape(limits), async ({ request, batch }, context) => {
+    unary(calls, appendShape(limits, engine.buffers), async ({ request, batch }, context) => {
       const topic = topicOf(request, context);
       requireRecords(batch);
       const { expectedOffset, epoch } = request;
@@ -21,7 +21,7 @@ export function recordService(calls: Calls, engine: Engine, limits: Limits): rea
         context.signal,
       );
     }),
-    bidiStreaming(calls, publishShape(limits), async function* (requests, context) {
+    bidiStreaming(calls, publishShape(limits, engine.buffers), async function* (requests, context) {
       const { opening, batches } = await publishedBatches(requests);
       context.stream.topic = opening.topic;
       yield* engine.publish(opening, batches, context.stream, context.signal);
@@ -33,6 +33,7 @@ export function recordService(calls: Calls, engine: Engine, limits: Limits): rea
         requestDeserialize: Shapes.read.requestDeserialize,
         responseSerialize: encodeReadMessage,
         isPrefixed: true,
+        onSent: giveBack(engine.buffers),
         recordsIn: recordsInMessage,
         positionAfter: (message) => message.next,
       },
@@ -49,6 +50,7 @@ export function recordService(calls: Calls, engine: Engine, limits: Limits): rea
         requestDeserialize: Shapes.follow.requestDeserialize,
         responseSerialize: encodeFollowMessage,
         isPrefixed: true,
+        onSent: giveBack(engine.buffers),
         recordsIn: recordsInMessage,
         positionAfter: (message) => message.next,
       },

@@ -13,7 +13,7 @@ export interface Sending<Response> {
   readonly sink: ResponseSink;
   readonly shape: Pick<
     StreamShape<never, Response>,
-    "responseSerialize" | "isPrefixed" | "recordsIn" | "positionAfter"
+    "responseSerialize" | "isPrefixed" | "onSent" | "recordsIn" | "positionAfter"
   >;
   /** Begins the responses; what it throws ends the call. */
   readonly open: () => AsyncGenerator<Response, void, undefined> | Promise<AsyncGenerator<Response, void, undefined>>;
@@ -107,7 +107,8 @@ class Sender<Response> {
     this.inFlight = promise;
     this.#call.stream.waitFor("client-window");
     const bytes = prefixed.length - prefixBytes;
-    this.#sink.write(prefixed, this.#confirm({ bytes, records, position }, resolve, reject));
+    const onSent = this.#shape.onSent?.(response);
+    this.#sink.write(prefixed, this.#confirm({ bytes, records, position, onSent }, resolve, reject));
     return promise;
   }
 
@@ -116,7 +117,12 @@ class Sender<Response> {
    * as a stalled transport keeps the callback.
    */
   #confirm(
-    sent: { readonly bytes: number; readonly records: number; readonly position: Position | undefined },
+    sent: {
+      readonly bytes: number;
+      readonly records: number;
+      readonly position: Position | undefined;
+      readonly onSent: (() => void) | undefined;
+    },
     resolve: () => void,
     reject: (error: Error) => void,
   ): (error?: Error | null) => void {
@@ -128,6 +134,7 @@ class Sender<Response> {
         reject(error);
         return;
       }
+      sent.onSent?.();
       this.#call.delivered(sent.bytes, sent.records, sent.position);
       resolve();
     };

@@ -32,6 +32,7 @@ const limitRows: {
   pageBytesMin: ["page-bytes-min", 1024, 1_048_576, "Smallest page: what every reader may hold"],
   pageBytesMax: ["page-bytes-max", 1024, 1_048_576, "Largest page, earned by delivering 16 times as much"],
   pageBudgetBytes: ["page-budget-bytes", 0, 2 ** 40, "What all readers may hold above the smallest page each"],
+  bufferPoolBytes: ["buffer-pool-bytes", 0, 2 ** 40, "Buffers of pages and batches that are kept to be used again"],
   tailTopicBytes: ["tail-topic-bytes", 0, 2 ** 40, "Newest pages of one followed topic kept in memory"],
   tailNodeBytes: ["tail-node-bytes", 0, 2 ** 40, "Newest pages of all followed topics kept in memory"],
   autoCreatedTopics: ["auto-created-topics", 0, 2 ** 40, "Topics that publishing may create"],

@@ -18,7 +18,7 @@
  * - **Waiting.** Statements and pool waits have time limits. An aborted signal abandons the wait, never the statement.
  */
 
-import type { Direction, Page, ProducerState, Rectangle, Retention, StateBuild } from "../core/index.js";
+import type { BufferPool, Direction, Page, ProducerState, Rectangle, Retention, StateBuild } from "../core/index.js";
 
 /** A topic's head as one statement saw it: what changes with every append, and what control changed last. */
 export interface Head {
@@ -168,6 +168,8 @@ export interface PageRequest {
    * backward, that less the length of its `frames`.
    */
   readonly fromBytes?: number;
+  /** Where the page's buffer is taken from, for whoever gives it back. Unset: it is the page's own. */
+  readonly buffers?: BufferPool;
 }
 
 /** A page as one statement saw it, beside the head. */

@@ -3,6 +3,7 @@
  * request behind: a move within a buffer makes no garbage, where a view of a record to copy it from is dearer than the copy.
  */
 
+import type { BufferPool } from "../core/index.js";
 import { frameTag } from "./record-fields.js";
 import { withoutStamp } from "./scan-record.js";
 import { stampBytes } from "./stamp.js";
@@ -50,9 +51,9 @@ export class FrameWriter {
     this.#ends[this.#count++] = this.#length;
   }
 
-  /** The frames, in buffers of their own. */
-  take(): { readonly frames: Buffer; readonly ends: Uint32Array } {
-    const frames = Buffer.allocUnsafeSlow(this.#length);
+  /** The frames, in a buffer of their own, or of a pool. */
+  take(buffers: BufferPool | undefined): { readonly frames: Buffer; readonly ends: Uint32Array } {
+    const frames = buffers?.take(this.#length) ?? Buffer.allocUnsafeSlow(this.#length);
     this.#buffer.copy(frames, 0, 0, this.#length);
     const ends = this.#ends.slice(0, this.#count);
     if (this.#buffer.length > bytesToKeep) this.#buffer = Buffer.allocUnsafeSlow(0);

@@ -3,7 +3,7 @@
  * decoder reads.
  */
 
-import { invalidArgument, type Limits } from "../core/index.js";
+import { type BufferPool, invalidArgument, type Limits } from "../core/index.js";
 import type { RecordBatch } from "./record-batch.js";
 import { FrameWriter, recordBytes } from "./frame-writer.js";
 import { brings, RecordFault, scanRecord } from "./scan-record.js";
@@ -26,11 +26,12 @@ const writer = new FrameWriter();
 
 /**
  * Splits an encoded AppendRequest or PublishRequest, and checks every record against the limits. Throws
- * `invalid-argument`, naming the record and the field.
+ * `invalid-argument`, naming the record and the field. The frames are in a buffer of the pool, if there is one.
  */
 export function splitRequest(
   request: Uint8Array,
   limits: Pick<Limits, "recordBytes" | "batchRecords" | "batchBytes">,
+  buffers?: BufferPool,
 ): SplitRequest {
   const { bytes, start, end } = writer.open(request, limits.batchRecords);
   const cursor: Cursor = { bytes, at: start };
@@ -61,7 +62,7 @@ export function splitRequest(
   }
   if (bytesTogether > limits.batchBytes) throw tooManyBytes(bytesTogether, limits.batchBytes);
   return {
-    batch: { ...writer.take(), expires },
+    batch: { ...writer.take(buffers), expires },
     rest: rest.length === 1 ? (rest[0] as Uint8Array) : Buffer.concat(rest),
   };
 }

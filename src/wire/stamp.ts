@@ -3,6 +3,7 @@
  * field wins, so they would even then replace what a producer wrote there.
  */
 
+import type { BufferPool } from "../core/index.js";
 import type { RecordBatch } from "./record-batch.js";
 import { RecordTag, TimeTag } from "./record-fields.js";
 import { readFixed64, readVarintOfFive, writeVarintOfFive } from "./varint.js";
@@ -26,10 +27,15 @@ export interface Frames {
 
 /**
  * Puts batches one behind the other, with offsets from `firstOffset` on and one time. One batch alone is stamped where it
- * stands; it may be stamped again while nobody else has it.
+ * stands; it may be stamped again while nobody else has it. Several are copied into a buffer of the pool, if there is one.
  */
-export function stampBatches(batches: readonly RecordBatch[], firstOffset: number, timeMicros: number): Frames {
-  const frames = batches.length === 1 ? framesOf(batches[0] as RecordBatch) : concatenate(batches);
+export function stampBatches(
+  batches: readonly RecordBatch[],
+  firstOffset: number,
+  timeMicros: number,
+  buffers?: BufferPool,
+): Frames {
+  const frames = batches.length === 1 ? framesOf(batches[0] as RecordBatch) : concatenate(batches, buffers);
   const { bytes, ends } = frames;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   // All have the same first bytes, which are written as words.
@@ -55,14 +61,14 @@ function framesOf({ frames, ends }: RecordBatch): Frames {
   return { bytes: frames, ends };
 }
 
-function concatenate(batches: readonly RecordBatch[]): Frames {
+function concatenate(batches: readonly RecordBatch[], buffers: BufferPool | undefined): Frames {
   let length = 0;
   let count = 0;
   for (const { frames, ends } of batches) {
     length += frames.length;
     count += ends.length;
   }
-  const bytes = Buffer.allocUnsafeSlow(length);
+  const bytes = buffers?.take(length) ?? Buffer.allocUnsafeSlow(length);
   const all = new Uint32Array(count);
   let at = 0;
   let index = 0;

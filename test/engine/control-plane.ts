@@ -1,6 +1,6 @@
 /** What serves subscriptions apart from deliveries, on a real store: as the engine puts it together, with no consumers. */
 
-import { defaultLimits, noRetention } from "../../src/core/index.js";
+import { BufferPool, defaultLimits, noRetention } from "../../src/core/index.js";
 import { createAppender } from "../../src/engine/appender.js";
 import { commitDelivered } from "../../src/engine/subscriptions/commit.js";
 import type { ConsumerGroups } from "../../src/engine/consume/groups.js";
@@ -87,6 +87,7 @@ export function openControlPlane(store: Store): ControlPlane {
   const tails = createTailBudget(limits);
   const publishBudget = createPublishBudget(limits);
   const pageBudget = createPageBudget(limits);
+  const buffers = new BufferPool(limits.bufferPoolBytes);
   const commits = createSharedCommits(lanes, limits, 1);
   const onAppended = () => undefined;
   const tasks: Promise<unknown>[] = [];
@@ -108,6 +109,7 @@ export function openControlPlane(store: Store): ControlPlane {
         metrics,
         limits,
         budget,
+        buffers,
         onAppended,
       });
       return { topic, appender, budget };
@@ -153,6 +155,7 @@ export function openControlPlane(store: Store): ControlPlane {
           lanes,
           pages: createPageReader(lanes, limits, metrics),
           pageBudget,
+          buffers,
           limits,
           metrics,
           clock,

@@ -9,7 +9,7 @@ import {
   ServerCredentials,
   type ServiceError,
 } from "@grpc/grpc-js";
-import { defaultLimits } from "../../src/core/index.js";
+import { BufferPool, defaultLimits } from "../../src/core/index.js";
 import type { Engine, Subscriptions, Topics } from "../../src/engine/index.js";
 import { ErrorInfo } from "../../src/gen/google/rpc/error_details.js";
 import { Status } from "../../src/gen/google/rpc/status.js";
@@ -57,6 +57,7 @@ export function scriptedEngine({ topics = {}, subscriptions = {}, ...rest }: Eng
     new Proxy(given, { get: (target, name) => Reflect.get(target, name) ?? missing(name) }) as T;
   return withFallback<Engine>({
     close: () => Promise.resolve(),
+    buffers: new BufferPool(0),
     ...rest,
     topics: withFallback<Topics>(topics),
     subscriptions: withFallback<Subscriptions>(subscriptions),

@@ -77,13 +77,13 @@ export class LogCursor {
     signal: AbortSignal,
   ): Promise<LogOutcome> {
     const topic = this.#topic;
-    const { pages } = this.#parts;
+    const { pages, buffers } = this.#parts;
     const cursor = { direction: this.direction, offset: this.#offset, bytes: this.#bytes };
     if (this.#search === undefined) {
       // What is let through counts, and only then is it known how many that are.
       const most = this.#choose() === undefined ? recordsMax : undefined;
       const meanFrameBytes = this.#meanFrameBytes;
-      return pages.readHistory({ topic, cursor, bytes, until, recordsMax: most, meanFrameBytes }, signal);
+      return pages.readHistory({ topic, cursor, bytes, until, recordsMax: most, meanFrameBytes, buffers }, signal);
     }
     const { reach, needles } = this.#search;
     const { bytes: walkBytes, skipsBlocks } = reach;
@@ -99,11 +99,11 @@ export class LogCursor {
       this.moveTo(outcome.reached);
       return this.#thin([outcome.frames], this.#choose() ?? (() => true), recordsMax);
     }
-    const { first, next, frames, hasRoom, endBytes } = outcome.page;
+    const { first, next, frames, hasRoom, lent, endBytes } = outcome.page;
     this.#meanFrameBytes = frames.length / (next - first);
     const isForward = this.direction === "forward";
     const position = this.#positionAt(isForward ? next : first);
-    const message = { kind: "page", runs: [frames], hasRoom, records: next - first, next: position } as const;
+    const message = { kind: "page", runs: [frames], hasRoom, lent, records: next - first, next: position } as const;
     return this.takeWhole(message, isForward ? endBytes : undefined, recordsMax);
   }
 

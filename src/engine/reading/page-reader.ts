@@ -3,7 +3,7 @@
  * from the same snapshot says where the reader stands (invariant 5).
  */
 
-import { type Direction, type Limits, type Page } from "../../core/index.js";
+import { type BufferPool, type Direction, type Limits, type Page } from "../../core/index.js";
 import type { Head, PageRead } from "../../store/index.js";
 import { abortable } from "../../streams/index.js";
 import type { Metrics } from "../../telemetry/index.js";
@@ -72,6 +72,8 @@ export interface PageQuery {
   readonly recordsMax?: number | undefined;
   /** Mean size of the page before this one, where there was one. */
   readonly meanFrameBytes?: number | undefined;
+  /** Where its buffer is taken from, for whoever gives it back. */
+  readonly buffers?: BufferPool;
 }
 
 /**
@@ -110,6 +112,7 @@ export function createPageReader(lanes: DatabaseLanes, limits: Limits, metrics: 
           bytes: query.bytes,
           ...(query.until === undefined ? {} : { until: query.until }),
           ...(cursor.bytes === undefined ? {} : { fromBytes: cursor.bytes }),
+          ...(query.buffers === undefined ? {} : { buffers: query.buffers }),
         }),
       signal,
     );

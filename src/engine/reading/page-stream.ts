@@ -6,7 +6,7 @@
  * does not read; only a stream that has earned large pages has the next page of its history read ahead.
  */
 
-import type { Limits } from "../../core/index.js";
+import type { BufferPool, Limits } from "../../core/index.js";
 import type { StoredTopic } from "../../store/index.js";
 import { abortable } from "../../streams/index.js";
 import type { Clock, LiveStream, Metrics } from "../../telemetry/index.js";
@@ -23,6 +23,7 @@ export interface ReadingParts {
   readonly lanes: DatabaseLanes;
   readonly pages: PageReader;
   readonly pageBudget: PageBudget;
+  readonly buffers: BufferPool;
   readonly limits: Limits;
   readonly metrics: Metrics;
   readonly clock: Clock;

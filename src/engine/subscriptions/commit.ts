@@ -254,7 +254,7 @@ function decide(
   });
   const [fate] = plan.fates;
   if (fate?.kind === "refused") throw fate.error;
-  return { before: head, write: prepareAppend(topic, head, plan, stampClock).write };
+  return { before: head, write: prepareAppend(topic, head, plan, { stampClock }).write };
 }
 
 /** After the commit: heads move, and whoever waits for them reads it. Gives what the next commit has to wait for. */

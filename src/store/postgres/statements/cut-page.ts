@@ -1,6 +1,6 @@
 /** From blocks to a page: what is wanted of them, within the page's bounds, copied once into a buffer with room behind it. */
 
-import { endOfFrame, type Page, pageRoom, skipFrames } from "../../../core/index.js";
+import { type BufferPool, endOfFrame, type Page, pageRoom, skipFrames } from "../../../core/index.js";
 import type { PageRequest } from "../../topic-store.js";
 import type { Block } from "./block.js";
 
@@ -12,7 +12,7 @@ export interface PageCut {
 }
 
 export function cutPage(request: PageRequest): PageCut {
-  const buffer = new PageBuffer(request.bytes);
+  const buffer = new PageBuffer(request.bytes, request.buffers);
   return request.direction === "forward" ? new ForwardCut(request, buffer) : new BackwardCut(request, buffer);
 }
 
@@ -118,29 +118,34 @@ class BackwardCut implements PageCut {
  */
 class PageBuffer {
   readonly #bytes: number;
-  #buffer = Buffer.alloc(0);
+  readonly #pool: BufferPool | undefined;
+  #buffer: Buffer = Buffer.alloc(0);
   length = 0;
 
-  constructor(bytes: number) {
+  constructor(bytes: number, pool: BufferPool | undefined) {
     this.#bytes = bytes;
+    this.#pool = pool;
   }
 
   append(from: Buffer, start: number, end: number, isLast: boolean): void {
     const needed = this.length + end - start;
-    if (withRoom(needed) > this.#buffer.length) this.#copyInto(isLast ? needed : Math.max(needed, this.#bytes));
+    if (withRoom(needed) > this.#buffer.length) this.#moveTo(isLast ? needed : Math.max(needed, this.#bytes));
     this.length += from.copy(this.#buffer, pageRoom.before + this.length, start, end);
   }
 
   page(first: number, next: number, endBytes: number): Page {
     const isWasteful = withRoom(this.length) < this.#buffer.length * 0.75;
-    if (isWasteful) this.#copyInto(this.length);
+    if (isWasteful) this.#moveTo(this.length);
     const frames = this.#buffer.subarray(pageRoom.before, pageRoom.before + this.length);
-    return { first, next, endBytes, frames, hasRoom: true };
+    return { first, next, endBytes, frames, hasRoom: true, lent: this.#pool && this.#buffer };
   }
 
-  #copyInto(bytes: number): void {
-    const other = Buffer.allocUnsafeSlow(withRoom(bytes));
+  /** To a buffer with room for so many bytes. */
+  #moveTo(bytes: number): void {
+    const size = withRoom(bytes);
+    const other = this.#pool?.take(size) ?? Buffer.allocUnsafeSlow(size);
     this.#buffer.copy(other, 0, 0, pageRoom.before + this.length);
+    this.#pool?.give(this.#buffer);
     this.#buffer = other;
   }
 }
