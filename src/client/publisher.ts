@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
-import { defaultLimits } from "../core/index.js";
+import { BufferPool, defaultLimits } from "../core/index.js";
 import type { PublishResponse } from "../gen/millrace/v1/record_service.js";
 import { abortable, type Backoff, backoff, forEach, type Permit, Semaphore } from "../streams/index.js";
 import type { RecordInput } from "../wire/index.js";
@@ -42,6 +42,8 @@ export class Publisher {
   readonly #options: PublisherOptions;
   readonly #lingerMs: number;
   readonly #room: Semaphore;
+  /** Those of batches that were acknowledged, to be used again: never more than there was room for. */
+  readonly #buffers: BufferPool;
   readonly #builder: BatchBuilder;
   readonly #outbox = new Outbox();
   readonly #waits: Backoff;
@@ -71,11 +73,14 @@ export class Publisher {
     this.#options = options;
     this.#lingerMs = options.lingerMs ?? 5;
     this.#epoch = options.epoch ?? 0;
-    this.#room = new Semaphore({ capacity: options.bufferBytes ?? 16 * 1_048_576, maxWaiting: 1 });
-    this.#builder = new BatchBuilder({
+    const bufferBytes = options.bufferBytes ?? 16 * 1_048_576;
+    this.#room = new Semaphore({ capacity: bufferBytes, maxWaiting: 1 });
+    this.#buffers = new BufferPool(bufferBytes);
+    const limits = {
       batchRecords: Math.min(options.batchRecords ?? 500, defaultLimits.batchRecords),
       batchBytes: Math.min(options.batchBytes ?? 262_144, defaultLimits.batchBytes),
-    });
+    };
+    this.#builder = new BatchBuilder(limits, this.#buffers);
     this.#waits = backoff(retryBackoff(options.backoff));
     // Any number of flushes share this signal.
     setMaxListeners(0, this.#stopped.signal);
@@ -308,6 +313,8 @@ export class Publisher {
     this.#waits.reset();
     this.#attempt = 0;
     release(batch);
+    // The server has it, so nothing of it is on its way any more.
+    this.#buffers.give(batch.fields);
     batch.fate.acknowledge({ offset: firstOffset, epoch, isRepeated });
   }
 

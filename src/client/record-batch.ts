@@ -1,4 +1,4 @@
-import { defaultLimits, invalidArgument } from "../core/index.js";
+import { type BufferPool, defaultLimits, invalidArgument } from "../core/index.js";
 import { type Deferred, deferred, type Permit } from "../streams/index.js";
 import { BackwardWriter, type RecordInput, stampBytes, writeRecord } from "../wire/index.js";
 import { errorOfRefusal } from "./client-error.js";
@@ -38,9 +38,9 @@ export class RecordEncoder {
     this.#writer.keep();
   }
 
-  /** The fields of the records that were kept, which it forgets. */
-  take(): Buffer {
-    return this.#writer.take();
+  /** The fields of the records that were kept, which it forgets: in a buffer of their own, or of a pool. */
+  take(buffers?: BufferPool): Buffer {
+    return this.#writer.take(buffers);
   }
 }
 
@@ -118,13 +118,16 @@ export interface BatchLimits {
 /** Collects a batch, in one buffer. */
 export class BatchBuilder {
   readonly #limits: BatchLimits;
+  readonly #buffers: BufferPool;
   readonly #encoder = new RecordEncoder();
   #weight = 0;
   #fate = new BatchFate();
   #permits: Permit[] = [];
 
-  constructor(limits: BatchLimits) {
+  /** `buffers`: where its batches' fields are put, until they are settled. */
+  constructor(limits: BatchLimits, buffers: BufferPool) {
     this.#limits = limits;
+    this.#buffers = buffers;
   }
 
   get isEmpty(): boolean {
@@ -165,7 +168,7 @@ export class BatchBuilder {
 
   /** Takes the batch out; the next one begins. */
   take(): RecordBatch {
-    const batch = { fields: this.#encoder.take(), fate: this.#fate, permits: this.#permits };
+    const batch = { fields: this.#encoder.take(this.#buffers), fate: this.#fate, permits: this.#permits };
     this.#weight = 0;
     this.#fate = new BatchFate();
     this.#permits = [];

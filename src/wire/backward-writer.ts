@@ -1,3 +1,5 @@
+import type { BufferPool } from "../core/index.js";
+
 /** Bytes of a buffer that stays when it is empty. */
 const bytesToKeep = 1_048_576;
 
@@ -42,9 +44,9 @@ export class BackwardWriter {
     this.clear();
   }
 
-  /** Gives what was kept, in a buffer of its own; what was written since stays. */
-  take(): Buffer {
-    const taken = Buffer.allocUnsafeSlow(this.#kept);
+  /** Gives what was kept, in a buffer of its own or of a pool; what was written since stays. */
+  take(buffers?: BufferPool): Buffer {
+    const taken = buffers?.take(this.#kept) ?? Buffer.allocUnsafeSlow(this.#kept);
     this.#buffer.copy(taken, 0, 0, this.#kept);
     this.#kept = 0;
     if (this.length === 0) this.clear();
