@@ -38,16 +38,12 @@ export class FrameWriter {
   /** Adds the record that stands from `start` to `end`, without the stamp that it brings where it `hasStamp`. */
   add(start: number, end: number, hasStamp: boolean): void {
     const buffer = this.#buffer;
-    const length = (hasStamp ? lengthWithoutStamp(buffer, start, end) : end - start) + stampBytes;
+    const length = hasStamp ? lengthWithoutStamp(buffer, start, end) : end - start;
     buffer[this.#length] = frameTag;
-    let at = writeVarint(buffer, this.#length + 1, length);
-    const copy = (from: number, to: number): void => {
-      buffer.copyWithin(at, from, to);
-      at += to - from;
-    };
-    if (hasStamp) withoutStamp(buffer, start, end, copy);
-    else copy(start, end);
-    this.#length = at + stampBytes;
+    const at = writeVarint(buffer, this.#length + 1, length + stampBytes);
+    if (hasStamp) copyWithoutStamp(buffer, start, end, at);
+    else buffer.copyWithin(at, start, end);
+    this.#length = at + length + stampBytes;
     this.#ends[this.#count++] = this.#length;
   }
 
@@ -59,6 +55,14 @@ export class FrameWriter {
     if (this.#buffer.length > bytesToKeep) this.#buffer = Buffer.allocUnsafeSlow(0);
     return { frames, ends };
   }
+}
+
+function copyWithoutStamp(bytes: Uint8Array, start: number, end: number, target: number): void {
+  let at = target;
+  withoutStamp(bytes, start, end, (from, to) => {
+    bytes.copyWithin(at, from, to);
+    at += to - from;
+  });
 }
 
 function lengthWithoutStamp(bytes: Uint8Array, start: number, end: number): number {

@@ -37,9 +37,8 @@ export const brings = {
   lifetime: 2,
 } as const;
 
-/** Walks the record in `bytes[start, end)`, and notes what it `brings`. Throws a RecordFault. */
-export function scanRecord(bytes: Uint8Array, start: number, end: number): number {
-  const cursor: Cursor = { bytes, at: start };
+/** Walks the record from the cursor to `end`, leaves the cursor there, and tells what it `brings`. Throws a RecordFault. */
+export function scanRecord(cursor: Cursor, end: number): number {
   let attributes = 0;
   let brought = 0;
   let seen = 0;

@@ -49,10 +49,10 @@ export function splitRequest(
       if (count === limits.batchRecords) throw tooManyRecords(limits.batchRecords);
       checkRecordBytes(count, length + stampBytes, limits.recordBytes);
       bytesTogether += length + stampBytes;
-      const brought = scan(bytes, cursor.at, recordEnd, count);
+      const recordStart = cursor.at;
+      const brought = scan(cursor, recordEnd, count);
       if ((brought & brings.lifetime) !== 0) expires = true;
-      writer.add(cursor.at, recordEnd, (brought & brings.stamp) !== 0);
-      cursor.at = recordEnd;
+      writer.add(recordStart, recordEnd, (brought & brings.stamp) !== 0);
       count += 1;
     } else {
       skipField(cursor, tag, end);
@@ -97,9 +97,9 @@ function eachLength({ ends }: RecordBatch, visit: (length: number, index: number
   });
 }
 
-function scan(bytes: Uint8Array, start: number, end: number, index: number): number {
+function scan(cursor: Cursor, end: number, index: number): number {
   try {
-    return scanRecord(bytes, start, end);
+    return scanRecord(cursor, end);
   } catch (error) {
     if (!(error instanceof RecordFault)) throw error;
     throw invalidArgument(`records[${index}]${error.path === "" ? "" : `.${error.path}`}`, error.message);

@@ -42,9 +42,10 @@ export function stampBatches(
   const stamp = firstStamp(timeMicros);
   const words = [0, 4, 8].map((at) => stamp.getUint32(at));
   const rest = stamp.getUint16(12);
-  let offset = firstOffset;
-  for (const end of ends) {
-    const at = end - stampBytes;
+  // Not `for … of`: its iterator makes an object a record.
+  for (let index = 0; index < ends.length; index++) {
+    const offset = firstOffset + index;
+    const at = (ends[index] as number) - stampBytes;
     view.setUint32(at, words[0] as number);
     view.setUint32(at + 4, words[1] as number);
     view.setUint32(at + 8, words[2] as number);
@@ -52,7 +53,6 @@ export function stampBatches(
     view.setUint8(at + 14, RecordTag.offset);
     view.setUint32(at + offsetAt, offset % twoTo32, true);
     view.setUint32(at + offsetAt + 4, Math.floor(offset / twoTo32), true);
-    offset += 1;
   }
   return frames;
 }
@@ -74,7 +74,7 @@ function concatenate(batches: readonly RecordBatch[], buffers: BufferPool | unde
   let index = 0;
   for (const { frames, ends } of batches) {
     bytes.set(frames, at);
-    for (const end of ends) all[index++] = at + end;
+    for (let record = 0; record < ends.length; record++) all[index++] = at + (ends[record] as number);
     at += frames.length;
   }
   return { bytes, ends: all };

@@ -17,7 +17,8 @@ export function cutBlocks({ frames, frameEnds }: AppendWrite, blockBytes: number
   let start = 0;
   let end = 0;
   let count = 0;
-  for (const frameEnd of frameEnds) {
+  for (let index = 0; index < frameEnds.length; index++) {
+    const frameEnd = frameEnds[index] as number;
     if (!(frameEnd > end))
       throw new MillraceError("internal", `Cannot append a frame from byte ${end} to byte ${frameEnd}`);
     if (count > 0 && frameEnd - start > blockBytes) {
