@@ -73,7 +73,11 @@ export async function replay(bench: Bench): Promise<RowResult> {
     })),
     goals: [
       atLeast("Millrace, pages ÷ JetStream's faster ordered consumer", medianRatio(ours, theirs), 4),
-      atLeast("Millrace, the first pass ÷ JetStream's faster ordered consumer", medianRatio(ratesOf(names.cold), theirs), 2.5),
+      atLeast(
+        "Millrace, the first pass ÷ JetStream's faster ordered consumer",
+        medianRatio(ratesOf(names.cold), theirs),
+        2.5,
+      ),
       atLeast("Millrace, pages ÷ the naive service", medianRatio(ours, ratesOf(names.naive)), 20),
     ],
     notes: [
