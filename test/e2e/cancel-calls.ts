@@ -32,6 +32,9 @@ const topics = { history: "cancel/history", live: "cancel/live", written: "cance
 const callsAtOnce = 100;
 const batchRecords = 3;
 
+/** Pages of two hundred calls; sockets and pools of others come and go by less. */
+const buffersMargin = 4_000_000;
+
 /** A leak of one thing in twenty calls is found. What the database's pool holds comes and goes by less. */
 const margin = 20;
 
@@ -59,12 +62,17 @@ export async function cancelCalls(kind: DatabaseKind, count: number, random: Ran
     await run(2 * callsAtOnce);
     await expectQuiet(server, client);
     const before = heldResources([Call, AbortSignal, AbortController]);
+    const buffersBefore = await bufferBytes(server);
     const { cancelled, completed } = await run(count);
     await expectQuiet(server, client);
     await vi.waitFor(
       () => expect(growth(before, heldResources([Call, AbortSignal, AbortController]), margin)).toEqual([]),
       { timeout: 10_000, interval: 200 },
     );
+    await vi.waitFor(async () => expect((await bufferBytes(server)) - buffersBefore).toBeLessThan(buffersMargin), {
+      timeout: 10_000,
+      interval: 200,
+    });
     const written = await ledger.check(client);
     console.log(
       `${kind}: ${cancelled} calls cancelled, ${completed} were faster; ${written} batches written, ${ledger.size} acknowledged`,
@@ -76,6 +84,14 @@ export async function cancelCalls(kind: DatabaseKind, count: number, random: Ran
     await server.drain();
     await database.drop();
   }
+}
+
+/** Bytes of all buffers of this process, but for those that wait in the pool to be used again. */
+async function bufferBytes(server: RunningServer): Promise<number> {
+  globalThis.gc?.();
+  const text = await (await fetch(`http://${server.metricsAddress}/metrics`)).text();
+  const pooled = /^millrace_buffer_pool_bytes (\d+)/m.exec(text)?.[1];
+  return process.memoryUsage().arrayBuffers - Number(pooled);
 }
 
 interface Cancelling {
