@@ -11,7 +11,8 @@ interface BindConfig {
   readonly statement?: string;
   readonly binary?: boolean;
   readonly values?: readonly unknown[];
-  readonly valueMapper?: (value: unknown, index: number) => unknown;
+  /** Makes of a value what the protocol takes. */
+  readonly valueMapper: (value: unknown, index: number) => Buffer | string | null | undefined;
 }
 
 interface BindingConnection {
@@ -42,14 +43,14 @@ function isLarge(value: unknown): boolean {
  * behind its length, and the format of all results (Postgres, "Message Formats"). pg corks the socket around it.
  */
 function bindMessage({ portal = "", statement = "", binary = false, values = [], valueMapper }: BindConfig): Buffer[] {
-  const mapped = values.map((value, index) => (valueMapper === undefined ? value : valueMapper(value, index)));
+  const mapped = values.map((value, index) => valueMapper(value, index));
   const parts: Buffer[] = [Buffer.alloc(5), Buffer.from(`${portal}\0${statement}\0`)];
   const formats = mapped.map((value) => (Buffer.isBuffer(value) ? 1 : 0));
   parts.push(int16s(mapped.length, ...formats, mapped.length));
   for (const value of mapped) {
     if (value === null || value === undefined) parts.push(int32(-1));
     else {
-      const bytes = Buffer.isBuffer(value) ? value : Buffer.from(String(value));
+      const bytes = Buffer.isBuffer(value) ? value : Buffer.from(value);
       parts.push(int32(bytes.length), bytes);
     }
   }
