@@ -19,8 +19,8 @@ export interface PlannedQuery<Values = never> {
 type SqlType = "bigint" | "boolean" | "bytea";
 
 /**
- * `types` are those of the statement's values, `columns` those of what it gives. The plan is made for any values, and may
- * have been made while a table was small: so it may only use indexes, in their order.
+ * `types` are those of the statement's values, `columns` those of what it gives. The plan is made for any values, as all of a
+ * session's (`session-settings.ts`).
  */
 export function planQuery<Values extends Readonly<Record<keyof Values, InlineValue>>>(
   name: string,
@@ -34,7 +34,6 @@ export function planQuery<Values extends Readonly<Record<keyof Values, InlineVal
     name,
     create: `create or replace function pg_temp.${name}(${statement.order.map(typeOf).join(", ")}) returns table (${result})
 language plpgsql stable
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
 as $millrace$
 #variable_conflict use_column
 begin
