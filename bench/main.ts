@@ -23,6 +23,7 @@ import { manyTopics } from "./rows/many-topics.js";
 import { memory } from "./rows/memory.js";
 import { publish } from "./rows/publish.js";
 import { replay } from "./rows/replay.js";
+import { scale } from "./rows/scale.js";
 import { streams } from "./rows/streams.js";
 import { upserts } from "./rows/upserts.js";
 import { readSettings, type RowName, rowNames } from "./settings.js";
@@ -41,6 +42,7 @@ const rows: Record<RowName, (bench: Bench) => Promise<RowResult | RowResult[]>> 
   "held-snapshot": heldSnapshot,
   disk,
   "many-topics": manyTopics,
+  scale,
   streams,
 };
 

@@ -16,6 +16,7 @@ export const rowNames = [
   "held-snapshot",
   "disk",
   "many-topics",
+  "scale",
   "streams",
 ] as const;
 
@@ -37,6 +38,8 @@ export interface Settings {
   readonly consumeRecords: number;
   /** Topics of the row of many. */
   readonly topics: number;
+  /** Records of the largest topic of the row of scale. */
+  readonly scaleRecords: number;
   /** Commits beside a held snapshot, and as many without. */
   readonly heldCommits: number;
   readonly followers: number;
@@ -67,6 +70,7 @@ export function readSettings(environment: NodeJS.ProcessEnv, args: readonly stri
     batchRecords: count("BATCH_RECORDS", 500),
     consumeRecords: count("CONSUME_RECORDS", 200_000),
     topics: count("TOPICS", 10_000),
+    scaleRecords: count("SCALE_RECORDS", 20_000_000),
     heldCommits: count("HELD_COMMITS", 100_000),
     followers: count("FOLLOWERS", 1000),
     fanOutRecords: count("FAN_OUT_RECORDS", 10_000),

@@ -7,6 +7,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { Bench } from "../harness/bench.js";
 import { findFreePort } from "../harness/free-port.js";
@@ -57,7 +58,22 @@ async function startOwn(bench: Bench): Promise<string | undefined> {
   const settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=300"];
   const args = ["-D", data, "-p", String(port), ...settings.flatMap((setting) => ["-c", setting])];
   await startProgram(bench, join(folder, "postgres"), args, port, { ...owner, stopSignal: "SIGINT" });
-  return `postgres://postgres@127.0.0.1:${port}/postgres`;
+  const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
+  await isReady(url);
+  return url;
+}
+
+/** Its port answers before it does. */
+async function isReady(url: string): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      await query(url, "select 1");
+      return;
+    } catch (error) {
+      if (attempt === 100 || (error as { code?: string }).code !== "57P03") throw error;
+      await sleep(50);
+    }
+  }
 }
 
 async function startFromNpm(bench: Bench): Promise<string> {
