@@ -11,7 +11,7 @@ export class PublishedRecords {
   #fate: BatchFate | undefined;
   #part = { first: 0, next: 0, records: 0 };
   /** Settles when the last batch is counted: they are acknowledged in order. */
-  #counted: Promise<unknown> = Promise.resolve();
+  #counted: Promise<void> = Promise.resolve();
 
   constructor(onAcknowledged: ((records: number) => void) | undefined) {
     this.#onAcknowledged = onAcknowledged;
@@ -23,13 +23,13 @@ export class PublishedRecords {
       const part = { first: fate.records - 1, next: 0, records: 0 };
       this.#fate = fate;
       this.#part = part;
-      const counted = fate.settled.then(
-        ({ offset }) => this.#count(part, offset),
-        // `flush` tells it.
-        () => {},
+      const before = this.#counted;
+      this.#counted = fate.settled.then(
+        // A listener that threw before throws out of `totals`; the batches behind are not counted then.
+        ({ offset }) => before.then(() => this.#count(part, offset)),
+        // `flush` tells why a batch failed.
+        () => before,
       );
-      this.#counted = Promise.all([this.#counted, counted]);
-      // What the caller's function throws is told by `totals`, if that is reached.
       this.#counted.catch(() => {});
     }
     this.#part.records += 1;

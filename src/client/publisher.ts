@@ -117,7 +117,11 @@ export class Publisher {
     } catch (error) {
       return unheard(Promise.reject(error));
     }
-    return unheard(this.#addLater(record, signal).then((fate) => new Publication(fate, fate.records - 1)));
+    let publication: Publication | undefined;
+    const added = this.#addLater(record, signal, (fate) => {
+      publication = new Publication(fate, fate.records - 1);
+    });
+    return unheard(added.then(() => publication as Publication));
   }
 
   /**
@@ -136,7 +140,7 @@ export class Publisher {
         this.#throwIfOver();
         const fate = this.#addNow(record, `record ${records}`);
         records += 1;
-        if (fate === undefined) return this.#addLater(record, signal).then((later) => published.add(later));
+        if (fate === undefined) return this.#addLater(record, signal, (later) => published.add(later));
         published.add(fate);
         return undefined;
       },
@@ -188,14 +192,21 @@ export class Publisher {
     return this.#waiting === 0 && this.#takeRoom(weight) ? this.#add(weight) : undefined;
   }
 
-  #addLater(record: RecordInput, signal: AbortSignal | undefined): Promise<BatchFate> {
-    // The encoder's buffer is not held over a wait: the record is encoded again.
+  /** The same once there is room. `onAdded` is told at once, while the record is the last of its batch. */
+  #addLater(record: RecordInput, signal: AbortSignal | undefined, onAdded: (fate: BatchFate) => void): Promise<void> {
     return this.#inTurn(async () => {
       const permit = await this.#waitForRoom(this.#builder.encode(record, "record"), signal);
-      const weight = this.#builder.encode(record, "record");
-      if (!this.#builder.fits(weight)) this.#seal();
-      this.#builder.hold(permit);
-      return this.#add(weight);
+      try {
+        // Others may have been encoded while it waited.
+        const weight = this.#builder.encode(record, "record");
+        if (!this.#builder.fits(weight)) this.#seal();
+        this.#builder.hold(permit);
+        onAdded(this.#add(weight));
+      } catch (error) {
+        // It was changed meanwhile.
+        permit.release();
+        throw error;
+      }
     }, signal);
   }
 

@@ -73,6 +73,21 @@ describe("Publisher", () => {
     await publishing.close();
   });
 
+  test("publish() resolves with each record's own offset, also of those that waited for room", async () => {
+    const topic = memoryTopic();
+    const { publisher } = await open({ publish: (stream) => topic.serve(stream, () => "acknowledge") });
+    const publishing = publisher({ batchRecords: 50, bufferBytes: 300 });
+    const told = new Map<string, number>();
+    const publish = async (text: string) => void told.set(text, (await publishing.publish({ text })).offset);
+    // Others come while those that waited are let in, one after the other.
+    const others = Array.from({ length: 20 }, async (_, index) => {
+      for (let number = 0; number < 50; number++) await publish(`other ${index} ${number}`);
+    });
+    await Promise.all([...textsTo(500).map(publish), ...others]);
+    expect(topic.texts.map((text) => told.get(text))).toEqual(topic.texts.map((_, offset) => offset));
+    await publishing.close();
+  });
+
   test("publishAll() publishes each record once and in order, whatever breaks on the way", async () => {
     const topic = memoryTopic();
     let batches = 0;
