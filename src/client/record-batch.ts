@@ -75,7 +75,7 @@ export class BatchFate {
   get settled(): Promise<Acknowledgement> {
     if (this.#settled === undefined) {
       this.#settled = deferred<Acknowledgement>();
-      // Whoever waits for a record has a promise of its own.
+      // Each record's own promise tells a failure; this one must not count as unhandled.
       this.#settled.promise.catch(() => {});
       this.#tell();
     }

@@ -2,13 +2,13 @@
  * Buffers that are used again. What publishing and reading leave to the garbage collector is mostly buffers, and V8 begins a
  * collection for every few dozen megabytes of them, however small the heap is.
  *
- * Nobody waits for the pool: where it has none, a buffer is made, and what comes back beyond its bound is left to the
- * collector. Nor has anybody to give one back: whoever cannot tell that nobody reads it any more keeps it to himself.
+ * Nobody waits for the pool. When it is empty, `take` makes a buffer; when it is full, `give` lets one go. A buffer that may
+ * still be read is never given back: the collector takes it.
  */
 export class BufferPool {
   readonly #bytesMax: number;
   readonly #free = new Map<number, Buffer[]>();
-  /** By the very object that `take` gave: a second `give` of it does nothing, whoever has its memory by then. */
+  /** The memory of each buffer that `take` gave and `give` has not seen: so a second `give` of one does nothing. */
   readonly #lent = new WeakMap<Buffer, Buffer>();
   #bytes = 0;
 
@@ -22,7 +22,7 @@ export class BufferPool {
     return this.#bytes;
   }
 
-  /** A buffer of so many bytes, which may hold anything. Its memory may be a quarter larger. */
+  /** A buffer of so many bytes, with any contents. It occupies up to a quarter more. */
   take(bytes: number): Buffer {
     if (bytes < leastBytes || bytes > mostBytes) return Buffer.allocUnsafeSlow(bytes);
     const size = sizeFor(bytes);
@@ -34,7 +34,7 @@ export class BufferPool {
     return taken;
   }
 
-  /** Gives a buffer back that nobody reads or writes any more. One that is not of this pool is let go. */
+  /** Gives back a buffer that nobody reads or writes any more. Does nothing with one that is not of this pool. */
   give(buffer: Buffer): void {
     const memory = this.#lent.get(buffer);
     if (memory === undefined) return;

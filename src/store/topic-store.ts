@@ -168,7 +168,7 @@ export interface PageRequest {
    * backward, that less the length of its `frames`.
    */
   readonly fromBytes?: number;
-  /** Where the page's buffer is taken from, for whoever gives it back. Unset: it is the page's own. */
+  /** The pool that the page's buffer comes from (`Page.lent`). Unset: the buffer is the page's own. */
   readonly buffers?: BufferPool;
 }
 

@@ -19,7 +19,7 @@ import { LogCursor, type LogOutcome, type TakenPage } from "./log-cursor.js";
 import { type PageSource, type ReadingParts, type Step, streamPages, type Taken } from "./page-stream.js";
 import { resolveStart } from "./start-offset.js";
 
-/** A live follower whose filter lets nothing through is told its position so often, in milliseconds. */
+/** How often a live follower is told its position while its filter lets nothing through, in milliseconds. */
 const progressMs = 1000;
 
 export function followTopic(

@@ -4,7 +4,7 @@
  */
 
 import { type BufferPool, type Direction, type Limits, type Page } from "../../core/index.js";
-import type { Head, PageRead } from "../../store/index.js";
+import type { Head, PageRead, PageSearchRequest } from "../../store/index.js";
 import { abortable } from "../../streams/index.js";
 import type { Metrics } from "../../telemetry/index.js";
 import { readStamp } from "../../wire/index.js";
@@ -27,16 +27,10 @@ export type SearchOutcome =
     }
   | Exclude<PageOutcome, { readonly kind: "page" }>;
 
-export interface SearchQuery {
+/** A search of the store's, by topic and cursor. */
+export interface SearchQuery extends Omit<PageSearchRequest, "topicId" | "direction" | "from"> {
   readonly topic: Topic;
   readonly cursor: PageCursor;
-  /** How many offsets to look at, and about how many bytes of them. */
-  readonly rows: number;
-  readonly walkBytes: number;
-  readonly needles: readonly Uint8Array[];
-  readonly skipsBlocks: boolean;
-  readonly records: number;
-  readonly bytes: number;
 }
 
 /** Where a cursor stands. */
@@ -72,7 +66,7 @@ export interface PageQuery {
   readonly recordsMax?: number | undefined;
   /** Mean size of the page before this one, where there was one. */
   readonly meanFrameBytes?: number | undefined;
-  /** Where its buffer is taken from, for whoever gives it back. */
+  /** The pool that the page's buffer comes from; the page's `lent` is then to be given back. */
   readonly buffers?: BufferPool;
 }
 

@@ -58,7 +58,7 @@ function newestBackward(count: number, until: number, limit: number, command: Re
   return { from, until: end, end, records: limit };
 }
 
-/** Leaves out the offsets where nothing can match; never those that are no longer kept, of which a reader is told. */
+/** Leaves out offsets where nothing can match. A reader is told of trimmed offsets, so those are never left out. */
 function narrow(bounds: ReadBounds, isForward: boolean, head: Head, possible: OffsetRange): ReadBounds {
   const { from, until } = bounds;
   if (!isForward) {
