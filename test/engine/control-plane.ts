@@ -1,10 +1,10 @@
 /** What serves subscriptions apart from deliveries, on a real store: as the engine puts it together, with no consumers. */
 
 import { BufferPool, defaultLimits, noRetention } from "../../src/core/index.js";
-import { createAppender } from "../../src/engine/appender.js";
-import { commitDelivered } from "../../src/engine/subscriptions/commit.js";
+import { createAppender } from "../../src/engine/writing/appender.js";
+import { commitDelivered } from "../../src/engine/consume/commit/commit.js";
 import type { ConsumerGroups } from "../../src/engine/consume/groups.js";
-import { createSubscriptions } from "../../src/engine/subscriptions/subscriptions.js";
+import { createSubscriptions } from "../../src/engine/control/subscriptions.js";
 import { createDatabaseLanes } from "../../src/engine/database-lanes.js";
 import type {
   CommitCommand,
@@ -17,11 +17,11 @@ import type {
 import { followTopic } from "../../src/engine/reading/follow.js";
 import { createPageBudget } from "../../src/engine/reading/page-allowance.js";
 import { createPageReader } from "../../src/engine/reading/page-reader.js";
-import { createPublishBudget } from "../../src/engine/publish-budget.js";
-import { createSharedCommits } from "../../src/engine/shared-commits.js";
-import { createTailBudget } from "../../src/engine/reading/tail.js";
-import { Topic } from "../../src/engine/topic.js";
-import { createTopicCache, type TopicCache } from "../../src/engine/topic-cache.js";
+import { createPublishBudget } from "../../src/engine/writing/publish-budget.js";
+import { createSharedCommits } from "../../src/engine/writing/shared-commits.js";
+import { createTailBudget } from "../../src/engine/topics/tail.js";
+import { Topic } from "../../src/engine/topics/topic.js";
+import { createTopicCache, type TopicCache } from "../../src/engine/topics/topic-cache.js";
 import { AppendRequest } from "../../src/gen/millrace/v1/record_service.js";
 import type { Store, StoredSubscription } from "../../src/store/index.js";
 import { createLiveStreams, createMetrics, silentLogger, systemClock } from "../../src/telemetry/index.js";

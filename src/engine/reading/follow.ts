@@ -11,9 +11,9 @@
 import { MillraceError } from "../../core/index.js";
 import type { Head } from "../../store/index.js";
 import type { LiveStream } from "../../telemetry/index.js";
-import { overError } from "../appender.js";
+import { overError } from "../writing/appender.js";
 import type { FollowCommand, FollowMessage, PageMessage } from "../engine.js";
-import type { Topic } from "../topic.js";
+import type { Topic } from "../topics/topic.js";
 import { offsetsOf } from "./frame-search.js";
 import { LogCursor, type LogOutcome, type TakenPage } from "./log-cursor.js";
 import { type PageSource, type ReadingParts, type Step, streamPages, type Taken } from "./page-stream.js";

@@ -1,7 +1,7 @@
 import type { Filter } from "../../filter/index.js";
 import { type KeepFrame, unexpiredAt } from "../../wire/index.js";
-import type { StampClock } from "../stamp-clock.js";
-import type { Topic } from "../topic.js";
+import type { StampClock } from "../topics/stamp-clock.js";
+import type { Topic } from "../topics/topic.js";
 
 /**
  * Which of a page's records go to a reader, as things stand now: those that have not expired, and of them those that its

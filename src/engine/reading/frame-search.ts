@@ -6,7 +6,7 @@ import { type Head, needlesMax } from "../../store/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 import { createSearchReach, type SearchReach } from "./search-reach.js";
 import { offsetAtTime } from "./start-offset.js";
-import type { Topic } from "../topic.js";
+import type { Topic } from "../topics/topic.js";
 
 /** Records that one search gives at most. */
 export const searchRecordsMax = 4096;

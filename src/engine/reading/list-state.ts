@@ -3,7 +3,7 @@
 import type { StateSearchRead } from "../../store/index.js";
 import type { LiveStream } from "../../telemetry/index.js";
 import type { ListPage, ListStateCommand } from "../engine.js";
-import type { Topic } from "../topic.js";
+import type { Topic } from "../topics/topic.js";
 import { type PageSource, type ReadingParts, type Step, streamPages, type Taken } from "./page-stream.js";
 import { keptOf, observed, recordsWithin, requireState, StateSearch } from "./state.js";
 import { selectionOf, type StateSelection } from "./state-selection.js";

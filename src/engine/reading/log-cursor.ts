@@ -7,9 +7,9 @@
 import { type Direction, MillraceError, offsetOutOfRange, type Position, topicDeleted } from "../../core/index.js";
 import type { Filter } from "../../filter/index.js";
 import { type KeepFrame, readStamp, thinPage } from "../../wire/index.js";
-import { overError } from "../appender.js";
+import { overError } from "../writing/appender.js";
 import type { PageMessage, SkippedMessage } from "../engine.js";
-import type { Topic } from "../topic.js";
+import type { Topic } from "../topics/topic.js";
 import { chooseFrames } from "./frame-choice.js";
 import { type FrameSearch, searchFor, searchRecordsMax } from "./frame-search.js";
 import type { PageOutcome, SearchOutcome } from "./page-reader.js";

@@ -9,7 +9,7 @@ import { abortable } from "../../streams/index.js";
 import type { Metrics } from "../../telemetry/index.js";
 import { readStamp } from "../../wire/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
-import type { Topic } from "../topic.js";
+import type { Topic } from "../topics/topic.js";
 
 /** What a search found from a cursor on. */
 export type SearchOutcome =

@@ -11,9 +11,9 @@ import type { StoredTopic } from "../../store/index.js";
 import { abortable } from "../../streams/index.js";
 import type { Clock, LiveStream, Metrics } from "../../telemetry/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
-import type { StampClock } from "../stamp-clock.js";
-import type { Topic } from "../topic.js";
-import type { TopicCache } from "../topic-cache.js";
+import type { StampClock } from "../topics/stamp-clock.js";
+import type { Topic } from "../topics/topic.js";
+import type { TopicCache } from "../topics/topic-cache.js";
 import type { PageAllowance, PageBudget, PageGrant } from "./page-allowance.js";
 import type { PageReader } from "./page-reader.js";
 

@@ -5,7 +5,7 @@ import type { Head } from "../../store/index.js";
 import type { LiveStream } from "../../telemetry/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 import type { ReadCommand, ReadMessage } from "../engine.js";
-import type { Topic } from "../topic.js";
+import type { Topic } from "../topics/topic.js";
 import { offsetsOf } from "./frame-search.js";
 import { LogCursor, type LogOutcome } from "./log-cursor.js";
 import { type PageSource, type ReadingParts, type Step, streamPages, type Taken } from "./page-stream.js";

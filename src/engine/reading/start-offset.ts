@@ -4,7 +4,7 @@ import { endOfFrame, epochMismatch, invalidArgument, offsetOutOfRange, type Star
 import type { Head } from "../../store/index.js";
 import { readStamp } from "../../wire/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
-import type { Topic } from "../topic.js";
+import type { Topic } from "../topics/topic.js";
 
 /**
  * The offset of a start. It may lie below what is kept: what then happens is the reader's choice. Errors:

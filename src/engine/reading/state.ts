@@ -3,9 +3,9 @@
 import { answerBytes, answerTooLarge, stateBuilding, topicNotFound, topicNotKeyed } from "../../core/index.js";
 import type { Head, StatePath, StateSearchRead, StateSearchRequest, StoredTopic } from "../../store/index.js";
 import { type KeepFrame, thinPage } from "../../wire/index.js";
-import { overError } from "../appender.js";
+import { overError } from "../writing/appender.js";
 import type { GetStateCommand, PageMessage } from "../engine.js";
-import type { Topic } from "../topic.js";
+import type { Topic } from "../topics/topic.js";
 import type { ReadingParts } from "./page-stream.js";
 import { createSearchReach, type SearchReach } from "./search-reach.js";
 import type { StateSelection } from "./state-selection.js";

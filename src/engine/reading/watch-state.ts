@@ -19,9 +19,9 @@ import { epochMismatch, offsetOutOfRange, type Position } from "../../core/index
 import type { Head, StatePageRead, StateSearchRead } from "../../store/index.js";
 import type { LiveStream } from "../../telemetry/index.js";
 import { type KeepFrame, StoredRecord, thinPage, unexpiredAt } from "../../wire/index.js";
-import { overError } from "../appender.js";
+import { overError } from "../writing/appender.js";
 import type { WatchMessage, WatchStateCommand } from "../engine.js";
-import type { Topic } from "../topic.js";
+import type { Topic } from "../topics/topic.js";
 import { type PageSource, type ReadingParts, type Step, streamPages, type Taken } from "./page-stream.js";
 import { keptOf, observed, recordsWithin, requireState, StateSearch } from "./state.js";
 import { selectionOf, type StateSelection } from "./state-selection.js";

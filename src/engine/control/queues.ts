@@ -1,0 +1,22 @@
+/** How full the node's queues and buffers are: what capacities are tuned by. */
+
+import type { DatabaseLanes } from "../database-lanes.js";
+import type { Queue } from "../engine.js";
+import type { TopicCache } from "../topics/topic-cache.js";
+
+/** The lanes, and then of each topic in memory, by name, what it publishes and its tail. With a topic, those alone. */
+export function listQueues(
+  { lanes, cache }: { readonly lanes: DatabaseLanes; readonly cache: TopicCache },
+  topic: string | undefined,
+): readonly Queue[] {
+  const open = cache
+    .open()
+    .filter(({ topic: { name } }) => topic === undefined || name === topic)
+    .toSorted((one, other) => (one.topic.name < other.topic.name ? -1 : 1));
+  const ofTopics = open.flatMap(({ topic: { name, tail }, budget }): Queue[] => [
+    { kind: "publish", name, depth: budget.bytes, capacity: budget.capacity },
+    { kind: "tail", name, depth: tail.bytes, capacity: tail.capacity },
+  ]);
+  const ofLanes = lanes.waiting().map((lane): Queue => ({ kind: "lane", ...lane }));
+  return topic === undefined ? [...ofLanes, ...ofTopics] : ofTopics;
+}

@@ -1,0 +1,280 @@
+/**
+ * The topics that this node knows. A topic stays while somebody uses it, and a bounded number stays for a while after:
+ * the longest unused leave memory first.
+ */
+
+import { randomBytes } from "node:crypto";
+import { effectiveRetention, type Limits, MillraceError, topicNotFound } from "../../core/index.js";
+import type { AutoCreatedTopic, StoredTopic } from "../../store/index.js";
+import { abortable } from "../../streams/index.js";
+import type { Appender } from "../writing/appender.js";
+import { createdByPeer, hostOf } from "./created-by-peer.js";
+import { type DatabaseLanes, laneFull } from "../database-lanes.js";
+import { gather } from "./gather.js";
+import type { TopicBudget } from "../writing/publish-budget.js";
+import { defaultRetention, effectiveLimits, type Topic } from "./topic.js";
+
+/** Lookups that are under way before names share one, and how many names do. */
+const callsUnderWay = 2;
+const topicsAtOnce = 256;
+
+/** A topic with what works on it. */
+export interface OpenTopic {
+  readonly topic: Topic;
+  readonly appender: Appender;
+  readonly budget: TopicBudget;
+}
+
+/** A use of a topic: it stays in memory until released. */
+export interface TopicLease extends OpenTopic {
+  /** Every call after the first does nothing. */
+  release(): void;
+}
+
+export interface TopicCache {
+  readonly size: number;
+  /**
+   * The topic of a name as this node knows it; looked up if it is unknown, and created if publishing may. `peer`: whom the
+   * creation is counted for; undefined: nobody.
+   */
+  acquireForPublish(name: string, peer: string | undefined, signal?: AbortSignal): Promise<TopicLease>;
+  /** The topic of a name as the database has it now, with what it was when asked. Throws `topic-not-found`. */
+  acquireFresh(
+    name: string,
+    signal?: AbortSignal,
+  ): Promise<{ readonly lease: TopicLease; readonly stored: StoredTopic }>;
+  /** Takes over what a statement of control saw. */
+  observe(stored: StoredTopic): void;
+  /** A topic was deleted: its followers are told, and its name means nothing until it is looked up again. */
+  markDeleted(name: string, topicId: number): void;
+  /** The name means something else now, or nothing. */
+  forget(topic: Topic): void;
+  /** All topics in memory. */
+  open(): readonly OpenTopic[];
+  /** Topics that have followers. */
+  followed(): readonly OpenTopic[];
+  /** Closes every appender. */
+  close(): Promise<void>;
+}
+
+interface Entry extends OpenTopic {
+  users: number;
+}
+
+export interface TopicCacheParts {
+  readonly lanes: DatabaseLanes;
+  readonly limits: Limits;
+  readonly autoCreate: boolean;
+  readonly open: (stored: StoredTopic, onOver: (topic: Topic) => void) => OpenTopic;
+  /** A background promise that the engine's close waits for. */
+  readonly track: (task: Promise<unknown>) => void;
+}
+
+/** Below 2^48 and never 0: an exact number in every language, also in JavaScript. */
+export function randomEpoch(): number {
+  return randomBytes(6).readUIntBE(0, 6) || 1;
+}
+
+export function createTopicCache(parts: TopicCacheParts): TopicCache {
+  const { lanes, limits } = parts;
+  const entries = new Map<string, Entry>();
+  // Those without users, the longest unused first: a Set keeps insertion order.
+  const idle = new Set<Entry>();
+  const lookups = new Map<string, Promise<StoredTopic>>();
+  const created = createdByPeer(limits.autoCreatedTopicsPeer);
+
+  function lease(entry: Entry): TopicLease {
+    entry.users += 1;
+    idle.delete(entry);
+    let isHeld = true;
+    return {
+      topic: entry.topic,
+      appender: entry.appender,
+      budget: entry.budget,
+      release() {
+        if (!isHeld) return;
+        isHeld = false;
+        entry.users -= 1;
+        if (entry.users > 0) return;
+        if (entries.get(entry.topic.name) !== entry) return retire(entry);
+        idle.add(entry);
+        evictIdle();
+      },
+    };
+  }
+
+  const finding = gather<string, StoredTopic | undefined>({
+    calls: callsUnderWay,
+    capacity: limits.laneQueue,
+    full: () => laneFull("live", limits.laneQueue),
+    fitting: (names) => Math.min(names.length, topicsAtOnce),
+    async call(names) {
+      const found = await lanes.run("live", (store) => store.findTopics(names));
+      return names.map((name) => found.get(name));
+    },
+  });
+  const creating = gather<AutoCreatedTopic, StoredTopic | undefined>({
+    // They count what is there, so they go one after the other in any case.
+    calls: 1,
+    capacity: limits.laneQueue,
+    full: () => laneFull("append", limits.laneQueue),
+    fitting: (topics) => Math.min(topics.length, topicsAtOnce),
+    async call(topics) {
+      const there = await lanes.run("append", (store) => store.createTopics(topics, limits.autoCreatedTopics));
+      return topics.map(({ name }) => there.get(name));
+    },
+  });
+
+  function evictIdle(): void {
+    for (const entry of idle) {
+      if (idle.size <= limits.idleTopics) return;
+      entries.delete(entry.topic.name);
+      retire(entry);
+    }
+  }
+
+  function retire(entry: Entry): void {
+    if (entry.users > 0) return;
+    idle.delete(entry);
+    entry.topic.tail.restart(entry.topic.tip.value.nextOffset);
+    parts.track(entry.appender.close());
+  }
+
+  function forget(topic: Topic): void {
+    const entry = entries.get(topic.name);
+    if (entry?.topic !== topic) return;
+    entries.delete(topic.name);
+    retire(entry);
+  }
+
+  /** The entry of what the database has: the known one moved on, or a new one. `nextBefore`: see Topic.observe. */
+  function adopt(stored: StoredTopic, nextBefore: number): Entry {
+    const known = entries.get(stored.name);
+    if (known !== undefined && known.topic.topicId === stored.head.topicId && !known.topic.isOver) {
+      known.topic.observe(stored.head, nextBefore);
+      if (stored.head.version >= known.topic.settingsVersion) {
+        known.topic.limits = effectiveLimits(stored, limits);
+        known.topic.retention = effectiveRetention(stored.retention, defaultRetention(limits));
+        known.topic.settingsVersion = stored.head.version;
+      }
+      if (!known.topic.isOver) return known;
+    }
+    if (known !== undefined) {
+      if (known.topic.topicId !== stored.head.topicId) known.topic.markDeleted();
+      forget(known.topic);
+    }
+    const entry: Entry = { ...parts.open(stored, forget), users: 0 };
+    entries.set(stored.name, entry);
+    return entry;
+  }
+
+  /** The known entry, when it is newer than what a slow statement saw: deleted and created again, a topic has a higher id. */
+  function newerThan(stored: StoredTopic): Entry | undefined {
+    const known = entries.get(stored.name);
+    return known !== undefined && !known.topic.isOver && known.topic.topicId > stored.head.topicId ? known : undefined;
+  }
+
+  /**
+   * Looks a name up. Its answer is held only against what was known when it was asked for: another lookup may have found
+   * another incarnation meanwhile, whose offsets say nothing about this one's.
+   */
+  async function findFresh(
+    name: string,
+    signal: AbortSignal | undefined,
+  ): Promise<{ entry: Entry; stored: StoredTopic }> {
+    for (;;) {
+      const before = entries.get(name)?.topic;
+      const nextBefore = before?.tip.value.nextOffset ?? 0;
+      const stored = await abortable(
+        lanes.run("live", (store) => store.findTopic(name), signal),
+        signal,
+      );
+      if (stored === undefined) {
+        before?.markDeleted();
+        if (before !== undefined) forget(before);
+        throw topicNotFound(name);
+      }
+      const { topicId } = stored.head;
+      const known = entries.get(name)?.topic;
+      // Which of the two is the newer one, only a new look can tell.
+      if (known !== undefined && known !== before && known.topicId !== topicId) continue;
+      return { entry: adopt(stored, before?.topicId === topicId ? nextBefore : 0), stored };
+    }
+  }
+
+  /** Many of one address may publish to a new name at once: one lookup, and one creation, serves all. */
+  function findOrCreateOnce(name: string, peer: string | undefined): Promise<StoredTopic> {
+    const key = `${name} ${peer === undefined ? "" : hostOf(peer)}`;
+    let lookup = lookups.get(key);
+    if (lookup === undefined) {
+      lookup = findOrCreate(name, peer).finally(() => lookups.delete(key));
+      lookups.set(key, lookup);
+    }
+    return lookup;
+  }
+
+  async function findOrCreate(name: string, peer: string | undefined): Promise<StoredTopic> {
+    const found = await finding.ask(name);
+    if (found !== undefined) return found;
+    if (!parts.autoCreate) throw topicNotFound(name);
+    // Counted before: many may be under way.
+    if (peer !== undefined && !created.take(peer)) {
+      throw tooManyCreated(name, limits.autoCreatedTopicsPeer, "by clients of this address", "_PEER");
+    }
+    const epoch = randomEpoch();
+    let topic: StoredTopic | undefined;
+    try {
+      topic = await creating.ask({ name, epoch });
+    } finally {
+      // Another may have been faster.
+      if (peer !== undefined && topic?.head.epoch !== epoch) created.giveBack(peer);
+    }
+    if (topic === undefined) throw tooManyCreated(name, limits.autoCreatedTopics, "that way", "");
+    return topic;
+  }
+
+  return {
+    get size() {
+      return entries.size;
+    },
+    async acquireForPublish(name, peer, signal) {
+      const known = entries.get(name);
+      if (known !== undefined && !known.topic.isOver) return lease(known);
+      if (known !== undefined) forget(known.topic);
+      const stored = await abortable(findOrCreateOnce(name, peer), signal);
+      return lease(newerThan(stored) ?? adopt(stored, 0));
+    },
+    async acquireFresh(name, signal) {
+      const { entry, stored } = await findFresh(name, signal);
+      return { lease: lease(entry), stored };
+    },
+    observe(stored) {
+      if (entries.has(stored.name) && newerThan(stored) === undefined) adopt(stored, 0);
+    },
+    markDeleted(name, topicId) {
+      const topic = entries.get(name)?.topic;
+      if (topic?.topicId !== topicId) return;
+      topic.markDeleted();
+      forget(topic);
+    },
+    forget,
+    open: () => [...entries.values()],
+    followed() {
+      const found: OpenTopic[] = [];
+      for (const entry of entries.values()) if (entry.topic.followers > 0) found.push(entry);
+      return found;
+    },
+    async close() {
+      await Promise.all([...entries.values()].map((entry) => entry.appender.close()));
+      entries.clear();
+    },
+  };
+}
+
+function tooManyCreated(name: string, limit: number, how: string, setting: "" | "_PEER"): MillraceError {
+  return new MillraceError(
+    "topic-limit",
+    `Cannot create topic "${name}" by publishing: ${limit} were created ${how} (MILLRACE_AUTO_CREATED_TOPICS${setting}). Create it with TopicService.CreateTopic`,
+    { metadata: { topic: name, limit: String(limit) } },
+  );
+}

@@ -1,0 +1,52 @@
+/**
+ * Reads the next offsets of followed topics again, once a second: what another node appended, what a lost notification
+ * hid, and what a commit did whose answer never came. It is the floor that everything quicker only improves on.
+ */
+
+import type { Limits } from "../../core/index.js";
+import { sleep } from "../../streams/index.js";
+import type { Clock, Logger } from "../../telemetry/index.js";
+import type { DatabaseLanes } from "../database-lanes.js";
+import type { TopicCache } from "../topics/topic-cache.js";
+
+/** What one statement asks for at most. */
+const topicsPerRead = 1000;
+
+export interface HeadPollParts {
+  readonly lanes: DatabaseLanes;
+  readonly cache: TopicCache;
+  readonly limits: Pick<Limits, "headPollMs">;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Runs until the signal aborts. Never throws: a database that is away is asked again. */
+export async function pollHeads(parts: HeadPollParts, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await sleep(parts.limits.headPollMs, parts.clock, signal);
+      await readHeadsOnce(parts, signal);
+    } catch (error) {
+      if (!signal.aborted) parts.logger.debug({ err: error }, "heads could not be read; trying again");
+    }
+  }
+}
+
+/** Moves every followed topic to what the database says now. */
+export async function readHeadsOnce(
+  { lanes, cache }: Pick<HeadPollParts, "lanes" | "cache">,
+  signal: AbortSignal,
+): Promise<void> {
+  const topics = cache.followed().map((entry) => entry.topic);
+  for (let start = 0; start < topics.length; start += topicsPerRead) {
+    const asked = topics.slice(start, start + topicsPerRead);
+    const nextBefore = asked.map((topic) => topic.tip.value.nextOffset);
+    const heads = await lanes.run("live", (store) => store.readHeads(asked.map((topic) => topic.topicId)), signal);
+    const byId = new Map(heads.map((head) => [head.topicId, head]));
+    asked.forEach((topic, index) => {
+      const head = byId.get(topic.topicId);
+      if (head === undefined) topic.markDeleted();
+      else topic.observe(head, nextBefore[index] ?? 0);
+    });
+  }
+}

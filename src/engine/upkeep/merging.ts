@@ -1,0 +1,106 @@
+/**
+ * Merges the small blocks that small commits leave, behind everybody else: topics that this node appends to when they have
+ * many, and in a slow round all others, whose node may be gone. Several nodes do it at once without harm: whoever finds a
+ * topic taken leaves it.
+ */
+
+import type { UnmergedRead, UnmergedRequest } from "../../store/index.js";
+import { sleep, Watch } from "../../streams/index.js";
+import type { Clock, Logger } from "../../telemetry/index.js";
+import type { DatabaseLanes } from "../database-lanes.js";
+
+/** Commits of a topic after which it is looked at, and blocks that make it worth a step. */
+const commitsMany = 256;
+const blocksMany = 64;
+/** What one step looks at, and what it merges: some ten milliseconds of the database. */
+const stepOf = { blocks: 1024, bytes: 1_048_576 } as const;
+/** After a step nothing is done for so many times as long as it took: publishers keep at least nine tenths (invariant 11). */
+const restFactor = 9;
+const roundMs = 30_000;
+const topicsPerRead = 1000;
+const retryMs = 1000;
+/** Topics whose commits are counted; the one that was counted longest ago leaves first, and waits for the round. */
+const countedMost = 10_000;
+
+export interface MergingParts {
+  readonly lanes: DatabaseLanes;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export interface Merging {
+  /** A commit of this node went to the topic. */
+  appended(topicId: number): void;
+  /** Runs until the signal aborts. Never throws. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export function createMerging({ lanes, clock, logger }: MergingParts): Merging {
+  const woken = new Watch(0);
+  /** Commits since a topic was looked at. */
+  const commits = new Map<number, number>();
+  const due = new Set<number>();
+
+  /** All that is to be merged of a topic now. */
+  async function merge(topicId: number, signal: AbortSignal): Promise<void> {
+    for (let kind = "merged"; kind === "merged" && !signal.aborted; ) {
+      const startedMs = clock.monotonicMs();
+      const outcome = await lanes.run("history", (store) => store.mergeBlocks({ topicId, ...stepOf }), signal);
+      kind = outcome.kind;
+      await sleep((clock.monotonicMs() - startedMs) * restFactor, clock, signal);
+    }
+  }
+
+  async function round(signal: AbortSignal): Promise<void> {
+    for (let after: number | undefined = 0; after !== undefined && !signal.aborted; ) {
+      const request: UnmergedRequest = { after, count: topicsPerRead, blocks: blocksMany };
+      const found: UnmergedRead = await lanes.run("history", (store) => store.findUnmerged(request), signal);
+      for (const topicId of found.topicIds) await merge(topicId, signal);
+      after = found.after;
+    }
+  }
+
+  async function step(roundDueMs: number, signal: AbortSignal): Promise<number> {
+    const { version } = woken;
+    for (const topicId of due) {
+      due.delete(topicId);
+      await merge(topicId, signal);
+    }
+    const nowMs = clock.monotonicMs();
+    if (nowMs >= roundDueMs) {
+      await round(signal);
+      return clock.monotonicMs() + roundMs;
+    }
+    await woken.changed(version, { signal, timeoutMs: Math.ceil(roundDueMs - nowMs), timers: clock });
+    return roundDueMs;
+  }
+
+  return {
+    appended(topicId) {
+      const count = (commits.get(topicId) ?? 0) + 1;
+      commits.delete(topicId);
+      if (count < commitsMany) {
+        commits.set(topicId, count);
+        for (const oldest of commits.keys()) {
+          if (commits.size <= countedMost) break;
+          commits.delete(oldest);
+        }
+        return;
+      }
+      due.add(topicId);
+      woken.set(woken.value + 1);
+    },
+    async run(signal) {
+      let roundDueMs = clock.monotonicMs() + roundMs;
+      while (!signal.aborted) {
+        try {
+          roundDueMs = await step(roundDueMs, signal);
+        } catch (error) {
+          if (signal.aborted) return;
+          logger.warn({ err: error }, "merging blocks failed; trying again");
+          await sleep(retryMs, clock, signal).catch(() => undefined);
+        }
+      }
+    },
+  };
+}

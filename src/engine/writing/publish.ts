@@ -1,0 +1,141 @@
+/**
+ * A Publish call: batches come in, acknowledgements go out in the same order, and in between both wait. The next batch
+ * is taken from the call only while there is room in the budget, so a publisher that is too fast is slowed by HTTP/2.
+ */
+
+import { type Limits, MillraceError } from "../../core/index.js";
+import { abortable, channel, ChannelClosedError } from "../../streams/index.js";
+import type { LiveStream } from "../../telemetry/index.js";
+import { checkBatch } from "../../wire/index.js";
+import type { Appended, PublishBatch, PublishOpening } from "../engine.js";
+import { checkEpoch } from "../reading/start-offset.js";
+import type { TopicCache, TopicLease } from "../topics/topic-cache.js";
+
+export interface PublishParts {
+  readonly cache: TopicCache;
+  readonly limits: Limits;
+}
+
+/** An acknowledgement that is due, boxed: a promise in a promise would be awaited too early. */
+interface Due {
+  readonly acknowledged: Promise<Appended>;
+}
+
+export async function* publishBatches(
+  parts: PublishParts,
+  opening: PublishOpening,
+  batches: AsyncIterator<PublishBatch>,
+  stream: LiveStream,
+  signal: AbortSignal,
+): AsyncGenerator<Appended, void, undefined> {
+  stream.waitFor("database");
+  let lease: TopicLease;
+  try {
+    lease = await acquirePinned(parts, opening, stream.peer, signal);
+  } catch (error) {
+    void batches.return?.();
+    throw error;
+  }
+  const session = {};
+  // Ends the intake when the acknowledging side ends, for whatever reason.
+  const intakeEnd = new AbortController();
+  const intakeSignal = AbortSignal.any([signal, intakeEnd.signal]);
+  const cut = cutOff(signal);
+  const due = channel<Due>({ capacity: parts.limits.producerWindow });
+  const intake = takeIn();
+  try {
+    for (;;) {
+      const { done, value } = await due.receiver.receive(cut.signal);
+      if (done) return;
+      const appended = await abortable(value.acknowledged, cut.signal);
+      stream.nextOffset = appended.nextOffset;
+      yield appended;
+    }
+  } finally {
+    cut.release();
+    intakeEnd.abort();
+    void batches.return?.();
+    due.receiver.close();
+    lease.appender.withdraw(session);
+    await intake;
+    lease.release();
+  }
+
+  /** Never throws: what goes wrong ends the acknowledgements, after those that are due. */
+  async function takeIn(): Promise<void> {
+    let sequence = opening.producer?.sequence ?? 0;
+    let isFirst = true;
+    try {
+      for (;;) {
+        stream.waitFor("client-message");
+        const { done, value } = await abortable(batches.next(), intakeSignal);
+        if (done) break;
+        stream.waitFor("publish-budget");
+        if (value.batch.ends.length === 0) {
+          checkOpensOnly(isFirst);
+          await due.sender.send({ acknowledged: opened(lease) }, intakeSignal);
+        } else {
+          checkBatch(value.batch, lease.topic.limits);
+          const producer = opening.producer && { ...opening.producer, sequence: sequence++ };
+          const order = { batch: value.batch, expectedOffset: value.expectedOffset, producer, session };
+          const queued = await lease.appender.enqueue(order, intakeSignal);
+          stream.waitFor("database");
+          await due.sender.send(queued, intakeSignal);
+        }
+        isFirst = false;
+      }
+      due.sender.close();
+    } catch (error) {
+      // The receiver has left: nobody to tell.
+      if (!(error instanceof ChannelClosedError)) due.sender.fail(error);
+    }
+  }
+}
+
+/**
+ * Aborts when nobody is left to acknowledge to. A draining node takes nothing more in, but still acknowledges what is
+ * being committed.
+ */
+function cutOff(signal: AbortSignal): { readonly signal: AbortSignal; release(): void } {
+  const cut = new AbortController();
+  const onAbort = () => {
+    const { reason } = signal;
+    if (!(reason instanceof MillraceError && reason.code === "draining")) cut.abort(reason);
+  };
+  if (signal.aborted) onAbort();
+  else signal.addEventListener("abort", onAbort, { once: true });
+  return { signal: cut.signal, release: () => signal.removeEventListener("abort", onAbort) };
+}
+
+/** The topic that the call stays with, whatever becomes of its name. */
+async function acquirePinned(
+  parts: PublishParts,
+  opening: PublishOpening,
+  peer: string,
+  signal: AbortSignal,
+): Promise<TopicLease> {
+  const lease = await parts.cache.acquireForPublish(opening.topic, peer, signal);
+  if (opening.epoch === 0 || opening.epoch === lease.topic.epoch) return lease;
+  lease.release();
+  const { lease: fresh } = await parts.cache.acquireFresh(opening.topic, signal);
+  try {
+    checkEpoch(opening.epoch, fresh.topic, "epoch");
+    return fresh;
+  } catch (error) {
+    fresh.release();
+    throw error;
+  }
+}
+
+function opened(lease: TopicLease): Promise<Appended> {
+  const { nextOffset } = lease.topic.tip.value;
+  return Promise.resolve({ firstOffset: nextOffset, nextOffset, epoch: lease.topic.epoch, repeated: false });
+}
+
+function checkOpensOnly(isFirst: boolean): void {
+  if (isFirst) return;
+  const description = "at least one is required: only the first message of a call may have none";
+  throw new MillraceError("invalid-argument", `records: ${description}`, {
+    violations: [{ field: "records", description }],
+  });
+}
