@@ -6,7 +6,7 @@ import type { Store, StoredTopic } from "../store/index.js";
 import { trackTasks } from "../streams/index.js";
 import type { Clock, Logger, Metrics } from "../telemetry/index.js";
 import { appendBatch } from "./writing/append.js";
-import { createAppender } from "./writing/appender.js";
+import { type Appender, createAppender } from "./writing/appender.js";
 import { commitDelivered } from "./consume/commit/commit.js";
 import { consume } from "./consume/consume.js";
 import { createConsumerGroups } from "./consume/groups.js";
@@ -107,13 +107,12 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
     return retention.appended(topic);
   }
 
-  function open(stored: StoredTopic, forget: (topic: Topic) => void): OpenTopic {
+  function open(stored: StoredTopic, forget: (topic: Topic) => void): OpenTopic<Appender> {
     const topic = new Topic(stored, tails.create(stored.head.nextOffset), limits, (over) => {
       forget(over);
       if (over.tip.value.state === "lost") background.track(renewEpoch(over));
     });
-    const budget = publishBudget.forTopic();
-    const appender = createAppender({
+    const writer = createAppender({
       topic,
       head: stored.head,
       lanes,
@@ -122,11 +121,11 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
       clock,
       metrics,
       limits,
-      budget,
+      budget: publishBudget.forTopic(),
       buffers,
       onAppended,
     });
-    return { topic, appender, budget };
+    return { topic, writer };
   }
 
   /** Positions of a topic whose database went back in time may mean other records by now: they must not be taken. */

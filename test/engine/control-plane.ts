@@ -98,8 +98,7 @@ export function openControlPlane(store: Store): ControlPlane {
     track: (task) => tasks.push(task),
     open(stored, onOver) {
       const topic = new Topic(stored, tails.create(stored.head.nextOffset), limits, onOver);
-      const budget = publishBudget.forTopic();
-      const appender = createAppender({
+      const writer = createAppender({
         topic,
         head: stored.head,
         lanes,
@@ -108,11 +107,11 @@ export function openControlPlane(store: Store): ControlPlane {
         clock,
         metrics,
         limits,
-        budget,
+        budget: publishBudget.forTopic(),
         buffers,
         onAppended,
       });
-      return { topic, appender, budget };
+      return { topic, writer };
     },
   });
   const told: string[] = [];
@@ -140,10 +139,10 @@ export function openControlPlane(store: Store): ControlPlane {
         { subscription: "s", acknowledge: [], append: [], ...command },
       ),
     async append(name, records) {
-      const { topic, appender, release } = await cache.acquireForPublish(name, undefined);
+      const { topic, writer, release } = await cache.acquireForPublish(name, undefined);
       try {
         const order = { batch: recordsOf(records), expectedOffset: undefined, producer: undefined, session: topic };
-        return (await (await appender.enqueue(order)).acknowledged).nextOffset;
+        return (await (await writer.enqueue(order)).acknowledged).nextOffset;
       } finally {
         release();
       }

@@ -4,11 +4,10 @@ import { type Limits, MillraceError, type OffsetRange, type Sharing } from "../.
 import { yieldToEventLoop } from "../../streams/index.js";
 import type { Logger } from "../../telemetry/index.js";
 import { frameEnds, joinRuns, slotOf, StoredRecord } from "../../wire/index.js";
-import { overError } from "../writing/appender.js";
 import { chooseFrames } from "../reading/frame-choice.js";
 import type { PageReader } from "../reading/page-reader.js";
 import type { StampClock } from "../topics/stamp-clock.js";
-import type { Topic } from "../topics/topic.js";
+import { overError, type Topic } from "../topics/topic.js";
 import { Claim } from "./records/claim.js";
 import type { Ledger } from "./settling/ledger.js";
 import type { ReadyRecords } from "./handing-out/ready-records.js";

@@ -21,11 +21,10 @@ import {
 } from "../../core/index.js";
 import type { Retry, StoredClaim } from "../../store/index.js";
 import type { Clock, Logger, Metrics } from "../../telemetry/index.js";
-import { overError } from "../writing/appender.js";
 import type { PageReader } from "../reading/page-reader.js";
 import type { StampClock } from "../topics/stamp-clock.js";
-import type { ConsumerRequest, ConsumerWaiting } from "../subscription-engine.js";
-import type { Topic } from "../topics/topic.js";
+import type { ConsumerRequest, ConsumerWaiting } from "./handing-out/consume-messages.js";
+import { overError, type Topic } from "../topics/topic.js";
 import { Claim } from "./records/claim.js";
 import { ClaimReader } from "./claim-reader.js";
 import type { Consumer } from "./handing-out/consumer.js";

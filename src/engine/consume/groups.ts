@@ -13,7 +13,7 @@ import { backoff, sleep, trackTasks } from "../../streams/index.js";
 import type { Logger } from "../../telemetry/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 import { resolveStart } from "../reading/start-offset.js";
-import type { ConsumeOpening, ConsumerFacts, DeliveredRange } from "../subscription-engine.js";
+import type { ConsumeOpening, ConsumerFacts, DeliveredRange } from "./handing-out/consume-messages.js";
 import type { TopicCache } from "../topics/topic-cache.js";
 import type { Topic } from "../topics/topic.js";
 import { Consumer } from "./handing-out/consumer.js";

@@ -1,14 +1,28 @@
 /** How far a subscription is, and who consumes it: at once, and then again and again. */
 
-import { subscriptionNotFound } from "../../core/index.js";
-import type { Member, SubscriptionProgress } from "../../store/index.js";
+import { subscriptionNotFound, type Position } from "../../core/index.js";
+import type { Member, SubscriptionProgress, StoredSubscription } from "../../store/index.js";
 import { sleep } from "../../streams/index.js";
 import type { Clock, LiveStream } from "../../telemetry/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
-import type { ConsumerFacts, SubscriptionReport } from "../subscription-engine.js";
+import type { ConsumerFacts } from "../consume/handing-out/consume-messages.js";
 import { findSubscription } from "../consume/find-subscription.js";
 import type { ConsumerGroups } from "../consume/groups.js";
 import { readStamp } from "../../wire/index.js";
+
+/** How far a subscription is. */
+export interface SubscriptionReport {
+  readonly subscription: StoredSubscription;
+  readonly cursor: Position;
+  readonly lagRecords: number;
+  readonly lagBytes: number;
+  /** Undefined at the end. */
+  readonly lagAgeMs: number | undefined;
+  readonly outstandingRecords: number;
+  readonly retryRecords: number;
+  readonly parkedRecords: number;
+  readonly consumers: readonly ConsumerFacts[];
+}
 
 export interface DescribeParts {
   readonly lanes: DatabaseLanes;

@@ -7,9 +7,16 @@ import { invalidArgument, type OffsetRange, parkedNotFound, RangeSet } from "../
 import type { Filter } from "../../filter/index.js";
 import type { StoredParked } from "../../store/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
-import type { ParkedSelection } from "../subscription-engine.js";
 import { findSubscription } from "../consume/find-subscription.js";
 import type { ConsumerGroups } from "../consume/groups.js";
+
+/** Which parked records: all of them, or those in some ranges, and of those that match. */
+export interface ParkedSelection {
+  readonly subscription: string;
+  /** Empty: all. */
+  readonly offsets: readonly OffsetRange[];
+  readonly filter: Filter | undefined;
+}
 
 export interface ParkedParts {
   readonly lanes: DatabaseLanes;

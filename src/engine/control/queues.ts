@@ -1,8 +1,20 @@
 /** How full the node's queues and buffers are: what capacities are tuned by. */
 
 import type { DatabaseLanes } from "../database-lanes.js";
-import type { Queue } from "../engine.js";
 import type { TopicCache } from "../topics/topic-cache.js";
+
+/** How full a queue or buffer of the node is. */
+export interface Queue {
+  /**
+   * What it holds: `lane`, statements that wait for a connection; `publish`, bytes of batches that wait for their commit;
+   * `tail`, bytes of the newest records.
+   */
+  readonly kind: "lane" | "publish" | "tail";
+  /** The lane's, or the topic's. */
+  readonly name: string;
+  readonly depth: number;
+  readonly capacity: number;
+}
 
 /** The lanes, and then of each topic in memory, by name, what it publishes and its tail. With a topic, those alone. */
 export function listQueues(
@@ -13,8 +25,8 @@ export function listQueues(
     .open()
     .filter(({ topic: { name } }) => topic === undefined || name === topic)
     .toSorted((one, other) => (one.topic.name < other.topic.name ? -1 : 1));
-  const ofTopics = open.flatMap(({ topic: { name, tail }, budget }): Queue[] => [
-    { kind: "publish", name, depth: budget.bytes, capacity: budget.capacity },
+  const ofTopics = open.flatMap(({ topic: { name, tail }, writer: { waiting } }): Queue[] => [
+    { kind: "publish", name, depth: waiting.bytes, capacity: waiting.capacity },
     { kind: "tail", name, depth: tail.bytes, capacity: tail.capacity },
   ]);
   const ofLanes = lanes.waiting().map((lane): Queue => ({ kind: "lane", ...lane }));

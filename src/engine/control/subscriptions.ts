@@ -9,18 +9,76 @@ import {
   subscriptionExists,
   subscriptionNotFound,
   topicNotFound,
+  type Position,
+  type DeliveryPolicy,
+  type Sharing,
 } from "../../core/index.js";
-import type { StoredSubscription, SubscriptionChange } from "../../store/index.js";
-import type { Clock } from "../../telemetry/index.js";
+import type { StoredSubscription, SubscriptionChange, StoredParked } from "../../store/index.js";
+import type { Clock, LiveStream } from "../../telemetry/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 import { resolveStart } from "../reading/start-offset.js";
-import type { Subscriptions } from "../subscription-engine.js";
 import type { TopicCache } from "../topics/topic-cache.js";
 import { checkPolicy } from "./check-policy.js";
-import { describeSubscription } from "./describe-subscription.js";
+import { describeSubscription, type SubscriptionReport } from "./describe-subscription.js";
 import { findSubscription } from "../consume/find-subscription.js";
 import type { ConsumerGroups } from "../consume/groups.js";
-import { discardParked, getParked, listParked, redriveParked } from "./parked.js";
+import { discardParked, getParked, listParked, redriveParked, type ParkedSelection } from "./parked.js";
+import type { Filter } from "../../filter/index.js";
+
+export interface CreateSubscriptionCommand {
+  readonly name: string;
+  readonly topic: string;
+  /** Undefined: `latest`. */
+  readonly start: Start | undefined;
+  readonly sharing: Sharing;
+  /** What is absent is the default. Held against `deliveryBounds` here. */
+  readonly policy: Partial<DeliveryPolicy>;
+  readonly labels: ReadonlyMap<string, string>;
+}
+
+/** What an update changes: what is absent stays. */
+export interface SubscriptionUpdate {
+  readonly policy?: Partial<DeliveryPolicy>;
+  readonly labels?: ReadonlyMap<string, string>;
+}
+
+/** Subscriptions, from their creation to their deletion. Names are checked here (`invalid-argument`). */
+export interface Subscriptions {
+  /** Errors: `topic-not-found`, `subscription-exists`, `epoch-mismatch`, `offset-out-of-range`. */
+  create(command: CreateSubscriptionCommand): Promise<StoredSubscription>;
+  /** Errors of this and the rest: `subscription-not-found`. */
+  get(name: string): Promise<StoredSubscription>;
+  /** By name; `after` is exclusive; `topic` empty: of all. At most `count`, and whether there are more. */
+  list(request: {
+    readonly prefix: string;
+    readonly topic: string;
+    readonly after: string;
+    readonly count: number;
+  }): Promise<{ readonly subscriptions: readonly StoredSubscription[]; readonly hasMore: boolean }>;
+  update(name: string, change: SubscriptionUpdate): Promise<StoredSubscription>;
+  delete(name: string): Promise<void>;
+  setPaused(name: string, isPaused: boolean): Promise<StoredSubscription>;
+  /** Errors: `epoch-mismatch`; `offset-out-of-range` above the next offset. */
+  seek(name: string, start: Start): Promise<{ readonly subscription: StoredSubscription; readonly cursor: Position }>;
+  /** A report at once, and then one every `intervalMs`; `limit` 0: for ever. */
+  describe(
+    command: { readonly name: string; readonly intervalMs: number; readonly limit: number },
+    stream: LiveStream,
+    signal: AbortSignal,
+  ): AsyncGenerator<SubscriptionReport, void, undefined>;
+  /** From offset `from` on, by offset; at most `count` that match. `next` undefined: there is no more. */
+  listParked(request: {
+    readonly subscription: string;
+    readonly filter: Filter | undefined;
+    readonly from: number;
+    readonly count: number;
+  }): Promise<{ readonly records: readonly StoredParked[]; readonly next: number | undefined }>;
+  /** Errors: `parked-not-found`. */
+  getParked(name: string, offset: number): Promise<StoredParked>;
+  /** `ratePerSecond` 0: all at once. Gives how many. */
+  redriveParked(selection: ParkedSelection, ratePerSecond: number, signal: AbortSignal): Promise<number>;
+  discardParked(selection: ParkedSelection, signal: AbortSignal): Promise<number>;
+}
 
 export interface SubscriptionsParts {
   readonly cache: TopicCache;

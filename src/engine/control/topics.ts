@@ -9,12 +9,50 @@ import {
   offsetOutOfRange,
   topicExists,
   topicNotFound,
+  type Retention,
 } from "../../core/index.js";
-import type { StoredTopic } from "../../store/index.js";
+import type { StoredTopic, StoredLimits, TopicChange } from "../../store/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
-import type { TopicDescription, Topics } from "../engine.js";
 import { timeAt } from "../reading/start-offset.js";
 import { randomEpoch, type TopicCache } from "../topics/topic-cache.js";
+
+/** A topic as it is described to users. */
+export interface TopicDescription extends StoredTopic {
+  /** Time of the oldest kept record. Absent when none is kept. */
+  readonly firstTimeMicros: number | undefined;
+}
+
+/** What an update changes: what is absent stays. */
+export interface TopicUpdate extends Omit<TopicChange, "keyed"> {
+  readonly keyed?: boolean;
+}
+
+/** Topics, from their creation to their deletion. Names are checked here (`invalid-argument`). */
+export interface Topics {
+  /** Errors: `topic-exists`. */
+  create(topic: {
+    readonly name: string;
+    readonly labels: ReadonlyMap<string, string>;
+    readonly limits: StoredLimits;
+    readonly retention: Retention;
+    readonly keyed: boolean;
+  }): Promise<TopicDescription>;
+  /** Errors of this and the rest: `topic-not-found`. */
+  get(name: string): Promise<TopicDescription>;
+  /** By name; `after` is exclusive. At most `count`, and whether there are more. */
+  list(request: {
+    readonly prefix: string;
+    readonly after: string;
+    readonly count: number;
+  }): Promise<{ readonly topics: readonly TopicDescription[]; readonly hasMore: boolean }>;
+  /** Errors: `invalid-argument` where `keyed` is false and the topic is keyed: that cannot be undone. */
+  update(name: string, change: TopicUpdate): Promise<TopicDescription>;
+  /** Errors: `epoch-mismatch`; `offset-out-of-range` above the next offset. `epoch` 0 is unchecked. */
+  trim(name: string, beforeOffset: number, epoch: number): Promise<TopicDescription>;
+  close(name: string): Promise<TopicDescription>;
+  /** Errors: `epoch-mismatch`. */
+  delete(name: string, epoch: number): Promise<void>;
+}
 
 export interface TopicControlParts {
   readonly lanes: DatabaseLanes;

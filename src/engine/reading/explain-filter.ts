@@ -3,13 +3,41 @@
 import type { Rectangle } from "../../core/index.js";
 import { type Conjunct, type Filter, type NeedKind, needlesOf } from "../../filter/index.js";
 import { type ExplainedRead, needlesMax } from "../../store/index.js";
-import type { ExplainFilterCommand, FilterExplanation, FilterPart } from "../engine.js";
 import { searchFor, searchRecordsMax } from "./frame-search.js";
 import { createSearchReach } from "./search-reach.js";
 import type { ReadingParts } from "./page-stream.js";
 import { recordsWithin, requireState } from "./state.js";
 import { selectionOf } from "./state-selection.js";
 import type { Topic } from "../topics/topic.js";
+
+/** The calls that take filters. */
+export type FilteredMethod = "read" | "follow" | "list" | "watch";
+
+export interface ExplainFilterCommand {
+  readonly topic: string;
+  readonly filter: Filter;
+  readonly method: FilteredMethod;
+  /** As listings and watches are asked. */
+  readonly rectangle: Rectangle | undefined;
+  readonly keyPrefix: string;
+}
+
+/** One of the conditions that a filter is a conjunction of, and who decides it. */
+export interface FilterPart {
+  readonly expression: string;
+  readonly place: "database" | "database-then-node" | "node";
+  readonly reason: string;
+}
+
+export interface FilterExplanation {
+  readonly parts: readonly FilterPart[];
+  /** That find the rows. */
+  readonly indexes: readonly string[];
+  /** The database's own, of the page query. */
+  readonly plan: string;
+  /** Steps of one evaluation, at most. */
+  readonly cost: number;
+}
 
 /** Indexes by which a statement finds the topic itself, and not its rows. */
 const headIndexes = new Set(["topic_heads_pkey"]);

@@ -8,16 +8,45 @@
  *        any ──topic closed and all delivered──▶ ended
  */
 
-import { MillraceError } from "../../core/index.js";
+import { MillraceError, type Position, type Start, type WhenBehind, type WhenTrimmed } from "../../core/index.js";
 import type { Head } from "../../store/index.js";
 import type { LiveStream } from "../../telemetry/index.js";
-import { overError } from "../writing/appender.js";
-import type { FollowCommand, FollowMessage, PageMessage } from "../engine.js";
-import type { Topic } from "../topics/topic.js";
+import type { PageMessage } from "../topics/page-message.js";
+import { overError, type Topic } from "../topics/topic.js";
 import { offsetsOf } from "./frame-search.js";
-import { LogCursor, type LogOutcome, type TakenPage } from "./log-cursor.js";
+import { LogCursor, type LogOutcome, type TakenPage, type SkippedMessage } from "./log-cursor.js";
 import { type PageSource, type ReadingParts, type Step, streamPages, type Taken } from "./page-stream.js";
 import { resolveStart } from "./start-offset.js";
+import type { Filter } from "../../filter/index.js";
+
+export interface FollowCommand {
+  readonly topic: string;
+  /** Undefined: `latest`. */
+  readonly start: Start | undefined;
+  readonly whenBehind: WhenBehind;
+  readonly whenTrimmed: WhenTrimmed;
+  /** Only records that match. */
+  readonly filter: Filter | undefined;
+}
+
+export type FollowMessage =
+  | PageMessage
+  | SkippedMessage
+  | {
+      readonly kind: "started";
+      readonly earliestOffset: number;
+      readonly nextOffset: number;
+      readonly next: Position;
+    }
+  | { readonly kind: "caught-up"; readonly next: Position }
+  | { readonly kind: "fell-behind"; readonly lag: number; readonly next: Position }
+  | {
+      readonly kind: "heartbeat";
+      readonly nextOffset: number;
+      readonly waiting: "new-records" | "database";
+      readonly next: Position;
+    }
+  | { readonly kind: "closed"; readonly next: Position };
 
 /** How often a live follower is told its position while its filter lets nothing through, in milliseconds. */
 const progressMs = 1000;

@@ -2,11 +2,33 @@
 
 import type { StateSearchRead } from "../../store/index.js";
 import type { LiveStream } from "../../telemetry/index.js";
-import type { ListPage, ListStateCommand } from "../engine.js";
 import type { Topic } from "../topics/topic.js";
 import { type PageSource, type ReadingParts, type Step, streamPages, type Taken } from "./page-stream.js";
 import { keptOf, observed, recordsWithin, requireState, StateSearch } from "./state.js";
 import { selectionOf, type StateSelection } from "./state-selection.js";
+import type { Rectangle } from "../../core/index.js";
+import type { Filter } from "../../filter/index.js";
+import type { PageMessage } from "../topics/page-message.js";
+
+/** A page of a listing. */
+export interface ListPage extends PageMessage {
+  /** All keys up to this one were looked at. Undefined: there are no more. */
+  readonly lastKey: string | undefined;
+}
+
+export interface ListStateCommand {
+  readonly topic: string;
+  /** Only keys that begin with this. */
+  readonly keyPrefix: string;
+  /** Only records inside. */
+  readonly rectangle: Rectangle | undefined;
+  /** Only records that match. */
+  readonly filter: Filter | undefined;
+  /** Only keys above this one; empty: from the first. */
+  readonly afterKey: string;
+  /** 0: no limit. */
+  readonly limit: number;
+}
 
 export function listState(
   parts: ReadingParts,

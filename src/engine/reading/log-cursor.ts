@@ -7,13 +7,21 @@
 import { type Direction, MillraceError, offsetOutOfRange, type Position, topicDeleted } from "../../core/index.js";
 import type { Filter } from "../../filter/index.js";
 import { type KeepFrame, readStamp, thinPage } from "../../wire/index.js";
-import { overError } from "../writing/appender.js";
-import type { PageMessage, SkippedMessage } from "../engine.js";
-import type { Topic } from "../topics/topic.js";
+import type { PageMessage } from "../topics/page-message.js";
+import { overError, type Topic } from "../topics/topic.js";
 import { chooseFrames } from "./frame-choice.js";
 import { type FrameSearch, searchFor, searchRecordsMax } from "./frame-search.js";
 import type { PageOutcome, SearchOutcome } from "./page-reader.js";
 import type { ReadingParts, Taken } from "./page-stream.js";
+
+/** A run of offsets that the reader does not get. */
+export interface SkippedMessage {
+  readonly kind: "skipped";
+  readonly reason: "trimmed" | "behind";
+  readonly firstOffset: number;
+  readonly nextOffset: number;
+  readonly next: Position;
+}
 
 export interface LogCursorStart {
   readonly topic: Topic;

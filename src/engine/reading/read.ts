@@ -1,15 +1,31 @@
 /** Reading what is there: pages by key from the database, forward or backward, to an end that is fixed at the start. */
 
-import type { OffsetRange, Until } from "../../core/index.js";
+import type { OffsetRange, Until, Direction, Start, WhenTrimmed } from "../../core/index.js";
 import type { Head } from "../../store/index.js";
 import type { LiveStream } from "../../telemetry/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
-import type { ReadCommand, ReadMessage } from "../engine.js";
 import type { Topic } from "../topics/topic.js";
 import { offsetsOf } from "./frame-search.js";
-import { LogCursor, type LogOutcome } from "./log-cursor.js";
+import { LogCursor, type LogOutcome, type SkippedMessage } from "./log-cursor.js";
 import { type PageSource, type ReadingParts, type Step, streamPages, type Taken } from "./page-stream.js";
 import { offsetAtTime, resolveStart } from "./start-offset.js";
+import type { Filter } from "../../filter/index.js";
+import type { PageMessage } from "../topics/page-message.js";
+
+export interface ReadCommand {
+  readonly topic: string;
+  /** Undefined: `earliest` forward, `latest` backward. */
+  readonly start: Start | undefined;
+  readonly direction: Direction;
+  readonly until: Until;
+  /** 0: no limit. With a filter it counts those that match. */
+  readonly limit: number;
+  readonly whenTrimmed: WhenTrimmed;
+  /** Only records that match. */
+  readonly filter: Filter | undefined;
+}
+
+export type ReadMessage = PageMessage | SkippedMessage;
 
 export function readTopic(
   parts: ReadingParts,

@@ -1,10 +1,10 @@
 /** Where a reader begins: every way to say it becomes an offset, held against the topic as it stands. */
 
-import { endOfFrame, epochMismatch, invalidArgument, offsetOutOfRange, type Start } from "../../core/index.js";
+import { endOfFrame, offsetOutOfRange, type Start } from "../../core/index.js";
 import type { Head } from "../../store/index.js";
 import { readStamp } from "../../wire/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
-import type { Topic } from "../topics/topic.js";
+import { checkEpoch, type Topic } from "../topics/topic.js";
 
 /**
  * The offset of a start. It may lie below what is kept: what then happens is the reader's choice. Errors:
@@ -34,17 +34,6 @@ export async function resolveStart(
     default:
       return start satisfies never;
   }
-}
-
-/** Refuses an epoch that is not the topic's. 0 is unchecked. */
-export function checkEpoch(
-  epoch: number,
-  topic: { readonly name: string; readonly epoch: number },
-  field: string,
-): void {
-  if (epoch === 0 || epoch === topic.epoch) return;
-  if (!Number.isSafeInteger(epoch)) throw invalidArgument(field, "must be an epoch that a position gave");
-  throw epochMismatch(topic.name, epoch, topic.epoch);
 }
 
 function checkReached(offset: number, topic: Topic, head: Head): number {

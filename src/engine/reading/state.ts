@@ -3,12 +3,17 @@
 import { answerBytes, answerTooLarge, stateBuilding, topicNotFound, topicNotKeyed } from "../../core/index.js";
 import type { Head, StatePath, StateSearchRead, StateSearchRequest, StoredTopic } from "../../store/index.js";
 import { type KeepFrame, thinPage } from "../../wire/index.js";
-import { overError } from "../writing/appender.js";
-import type { GetStateCommand, PageMessage } from "../engine.js";
-import type { Topic } from "../topics/topic.js";
+import type { PageMessage } from "../topics/page-message.js";
+import { overError, type Topic } from "../topics/topic.js";
 import type { ReadingParts } from "./page-stream.js";
 import { createSearchReach, type SearchReach } from "./search-reach.js";
 import type { StateSelection } from "./state-selection.js";
+
+export interface GetStateCommand {
+  readonly topic: string;
+  /** At least one. */
+  readonly keys: readonly string[];
+}
 
 /** Rows of state that one statement gives, at most. */
 const pageRecordsMax = 1000;

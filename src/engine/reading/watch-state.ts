@@ -15,16 +15,45 @@
  * have it from before.
  */
 
-import { epochMismatch, offsetOutOfRange, type Position } from "../../core/index.js";
+import { epochMismatch, offsetOutOfRange, type Position, type Rectangle } from "../../core/index.js";
 import type { Head, StatePageRead, StateSearchRead } from "../../store/index.js";
 import type { LiveStream } from "../../telemetry/index.js";
 import { type KeepFrame, StoredRecord, thinPage, unexpiredAt } from "../../wire/index.js";
-import { overError } from "../writing/appender.js";
-import type { WatchMessage, WatchStateCommand } from "../engine.js";
-import type { Topic } from "../topics/topic.js";
+import { overError, type Topic } from "../topics/topic.js";
 import { type PageSource, type ReadingParts, type Step, streamPages, type Taken } from "./page-stream.js";
 import { keptOf, observed, recordsWithin, requireState, StateSearch } from "./state.js";
 import { selectionOf, type StateSelection } from "./state-selection.js";
+import type { Filter } from "../../filter/index.js";
+import type { PageMessage } from "../topics/page-message.js";
+
+/** A page of a watch. */
+export interface WatchPage extends PageMessage {
+  /** Keys that are not wanted any more. */
+  readonly left: readonly string[];
+}
+
+export interface WatchStateCommand {
+  readonly topic: string;
+  readonly keyPrefix: string;
+  /** Only records inside. */
+  readonly rectangle: Rectangle | undefined;
+  /** Only records that match. */
+  readonly filter: Filter | undefined;
+  /** Undefined: the whole state first. */
+  readonly start: Position | undefined;
+  /** Without the state as it stands. Never with `start`. */
+  readonly changesOnly: boolean;
+  /** Without what was removed, and what is not wanted any more. */
+  readonly withoutTombstones: boolean;
+}
+
+export type WatchMessage =
+  | WatchPage
+  | { readonly kind: "snapshot-end"; readonly next: Position }
+  /** What was removed is not known any more: all that was given before is to be forgotten, and the whole state follows. */
+  | { readonly kind: "reset"; readonly next: Position }
+  | { readonly kind: "heartbeat"; readonly next: Position }
+  | { readonly kind: "closed"; readonly next: Position };
 
 export function watchState(
   parts: ReadingParts,

@@ -6,7 +6,7 @@
 import type { Limits, Page } from "../../core/index.js";
 import { Ring } from "../../streams/index.js";
 import { frameEnds } from "../../wire/index.js";
-import type { PageMessage } from "../engine.js";
+import type { PageMessage } from "./page-message.js";
 
 /** A page with the places of its frames, so that a reader may begin and end anywhere in it. */
 interface IndexedPage {

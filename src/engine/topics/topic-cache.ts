@@ -7,42 +7,47 @@ import { randomBytes } from "node:crypto";
 import { effectiveRetention, type Limits, MillraceError, topicNotFound } from "../../core/index.js";
 import type { AutoCreatedTopic, StoredTopic } from "../../store/index.js";
 import { abortable } from "../../streams/index.js";
-import type { Appender } from "../writing/appender.js";
 import { createdByPeer, hostOf } from "./created-by-peer.js";
 import { type DatabaseLanes, laneFull } from "../database-lanes.js";
 import { gather } from "./gather.js";
-import type { TopicBudget } from "../writing/publish-budget.js";
 import { defaultRetention, effectiveLimits, type Topic } from "./topic.js";
 
 /** Lookups that are under way before names share one, and how many names do. */
 const callsUnderWay = 2;
 const topicsAtOnce = 256;
 
-/** A topic with what works on it. */
-export interface OpenTopic {
+/** What writes to a topic, as far as it is known here: `writing/` says what else it does. */
+export interface TopicWriter {
+  /** Bytes that wait for their commit, and how many may. */
+  readonly waiting: { readonly bytes: number; readonly capacity: number };
+  /** Finishes the commit under way and refuses the rest. */
+  close(): Promise<void>;
+}
+
+/** A topic with what writes to it. */
+export interface OpenTopic<Writer extends TopicWriter = TopicWriter> {
   readonly topic: Topic;
-  readonly appender: Appender;
-  readonly budget: TopicBudget;
+  readonly writer: Writer;
 }
 
 /** A use of a topic: it stays in memory until released. */
-export interface TopicLease extends OpenTopic {
+export interface TopicLease<Writer extends TopicWriter = TopicWriter> extends OpenTopic<Writer> {
   /** Every call after the first does nothing. */
   release(): void;
 }
 
-export interface TopicCache {
+export interface TopicCache<Writer extends TopicWriter = TopicWriter> {
   readonly size: number;
   /**
    * The topic of a name as this node knows it; looked up if it is unknown, and created if publishing may. `peer`: whom the
    * creation is counted for; undefined: nobody.
    */
-  acquireForPublish(name: string, peer: string | undefined, signal?: AbortSignal): Promise<TopicLease>;
+  acquireForPublish(name: string, peer: string | undefined, signal?: AbortSignal): Promise<TopicLease<Writer>>;
   /** The topic of a name as the database has it now, with what it was when asked. Throws `topic-not-found`. */
   acquireFresh(
     name: string,
     signal?: AbortSignal,
-  ): Promise<{ readonly lease: TopicLease; readonly stored: StoredTopic }>;
+  ): Promise<{ readonly lease: TopicLease<Writer>; readonly stored: StoredTopic }>;
   /** Takes over what a statement of control saw. */
   observe(stored: StoredTopic): void;
   /** A topic was deleted: its followers are told, and its name means nothing until it is looked up again. */
@@ -50,22 +55,22 @@ export interface TopicCache {
   /** The name means something else now, or nothing. */
   forget(topic: Topic): void;
   /** All topics in memory. */
-  open(): readonly OpenTopic[];
+  open(): readonly OpenTopic<Writer>[];
   /** Topics that have followers. */
-  followed(): readonly OpenTopic[];
-  /** Closes every appender. */
+  followed(): readonly OpenTopic<Writer>[];
+  /** Closes every writer. */
   close(): Promise<void>;
 }
 
-interface Entry extends OpenTopic {
+interface Entry<Writer extends TopicWriter> extends OpenTopic<Writer> {
   users: number;
 }
 
-export interface TopicCacheParts {
+export interface TopicCacheParts<Writer extends TopicWriter> {
   readonly lanes: DatabaseLanes;
   readonly limits: Limits;
   readonly autoCreate: boolean;
-  readonly open: (stored: StoredTopic, onOver: (topic: Topic) => void) => OpenTopic;
+  readonly open: (stored: StoredTopic, onOver: (topic: Topic) => void) => OpenTopic<Writer>;
   /** A background promise that the engine's close waits for. */
   readonly track: (task: Promise<unknown>) => void;
 }
@@ -75,22 +80,21 @@ export function randomEpoch(): number {
   return randomBytes(6).readUIntBE(0, 6) || 1;
 }
 
-export function createTopicCache(parts: TopicCacheParts): TopicCache {
+export function createTopicCache<Writer extends TopicWriter>(parts: TopicCacheParts<Writer>): TopicCache<Writer> {
   const { lanes, limits } = parts;
-  const entries = new Map<string, Entry>();
+  const entries = new Map<string, Entry<Writer>>();
   // Those without users, the longest unused first: a Set keeps insertion order.
-  const idle = new Set<Entry>();
+  const idle = new Set<Entry<Writer>>();
   const lookups = new Map<string, Promise<StoredTopic>>();
   const created = createdByPeer(limits.autoCreatedTopicsPeer);
 
-  function lease(entry: Entry): TopicLease {
+  function lease(entry: Entry<Writer>): TopicLease<Writer> {
     entry.users += 1;
     idle.delete(entry);
     let isHeld = true;
     return {
       topic: entry.topic,
-      appender: entry.appender,
-      budget: entry.budget,
+      writer: entry.writer,
       release() {
         if (!isHeld) return;
         isHeld = false;
@@ -133,11 +137,11 @@ export function createTopicCache(parts: TopicCacheParts): TopicCache {
     }
   }
 
-  function retire(entry: Entry): void {
+  function retire(entry: Entry<Writer>): void {
     if (entry.users > 0) return;
     idle.delete(entry);
     entry.topic.tail.restart(entry.topic.tip.value.nextOffset);
-    parts.track(entry.appender.close());
+    parts.track(entry.writer.close());
   }
 
   function forget(topic: Topic): void {
@@ -148,7 +152,7 @@ export function createTopicCache(parts: TopicCacheParts): TopicCache {
   }
 
   /** The entry of what the database has: the known one moved on, or a new one. `nextBefore`: see Topic.observe. */
-  function adopt(stored: StoredTopic, nextBefore: number): Entry {
+  function adopt(stored: StoredTopic, nextBefore: number): Entry<Writer> {
     const known = entries.get(stored.name);
     if (known !== undefined && known.topic.topicId === stored.head.topicId && !known.topic.isOver) {
       known.topic.observe(stored.head, nextBefore);
@@ -163,13 +167,13 @@ export function createTopicCache(parts: TopicCacheParts): TopicCache {
       if (known.topic.topicId !== stored.head.topicId) known.topic.markDeleted();
       forget(known.topic);
     }
-    const entry: Entry = { ...parts.open(stored, forget), users: 0 };
+    const entry: Entry<Writer> = { ...parts.open(stored, forget), users: 0 };
     entries.set(stored.name, entry);
     return entry;
   }
 
   /** The known entry, when it is newer than what a slow statement saw: deleted and created again, a topic has a higher id. */
-  function newerThan(stored: StoredTopic): Entry | undefined {
+  function newerThan(stored: StoredTopic): Entry<Writer> | undefined {
     const known = entries.get(stored.name);
     return known !== undefined && !known.topic.isOver && known.topic.topicId > stored.head.topicId ? known : undefined;
   }
@@ -181,7 +185,7 @@ export function createTopicCache(parts: TopicCacheParts): TopicCache {
   async function findFresh(
     name: string,
     signal: AbortSignal | undefined,
-  ): Promise<{ entry: Entry; stored: StoredTopic }> {
+  ): Promise<{ entry: Entry<Writer>; stored: StoredTopic }> {
     for (;;) {
       const before = entries.get(name)?.topic;
       const nextBefore = before?.tip.value.nextOffset ?? 0;
@@ -260,12 +264,12 @@ export function createTopicCache(parts: TopicCacheParts): TopicCache {
     forget,
     open: () => [...entries.values()],
     followed() {
-      const found: OpenTopic[] = [];
+      const found: OpenTopic<Writer>[] = [];
       for (const entry of entries.values()) if (entry.topic.followers > 0) found.push(entry);
       return found;
     },
     async close() {
-      await Promise.all([...entries.values()].map((entry) => entry.appender.close()));
+      await Promise.all([...entries.values()].map((entry) => entry.writer.close()));
       entries.clear();
     },
   };

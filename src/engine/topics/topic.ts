@@ -3,7 +3,15 @@
  * topic only ever moves forward towards it.
  */
 
-import { effectiveRetention, type Limits, type Retention } from "../../core/index.js";
+import {
+  effectiveRetention,
+  epochMismatch,
+  invalidArgument,
+  type Limits,
+  MillraceError,
+  type Retention,
+  topicDeleted,
+} from "../../core/index.js";
 import type { Head, StoredTopic } from "../../store/index.js";
 import { Watch } from "../../streams/index.js";
 import type { Tail } from "./tail.js";
@@ -169,4 +177,28 @@ export function defaultRetention(limits: Limits): Retention {
 
 function meanOf(head: Head): number {
   return head.nextOffset === 0 ? 128 : Math.max(1, head.nextBytes / head.nextOffset);
+}
+
+/** Why a topic that is over takes and gives nothing any more. */
+export function overError(topic: Topic): MillraceError {
+  const { state, nextOffset } = topic.tip.value;
+  if (state === "lost") {
+    return new MillraceError(
+      "data-loss",
+      `Topic "${topic.name}" lost records: its database went back in time, and offsets below ${nextOffset} may be given twice. It has a new epoch; start over`,
+      { metadata: { topic: topic.name, epoch: String(topic.epoch), next_offset: String(nextOffset) } },
+    );
+  }
+  return topicDeleted(topic.name, { epoch: topic.epoch, offset: nextOffset });
+}
+
+/** Refuses an epoch that is not the topic's. 0 is unchecked. */
+export function checkEpoch(
+  epoch: number,
+  topic: { readonly name: string; readonly epoch: number },
+  field: string,
+): void {
+  if (epoch === 0 || epoch === topic.epoch) return;
+  if (!Number.isSafeInteger(epoch)) throw invalidArgument(field, "must be an epoch that a position gave");
+  throw epochMismatch(topic.name, epoch, topic.epoch);
 }

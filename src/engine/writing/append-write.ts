@@ -2,6 +2,8 @@
 
 import type { BufferPool } from "../../core/index.js";
 import type { AppendWrite, Head } from "../../store/index.js";
+import type { Metrics } from "../../telemetry/index.js";
+import type { Topic } from "../topics/topic.js";
 import { stampBatches, type Frames, stateOf } from "../../wire/index.js";
 import type { CommitPlan } from "./commit-plan.js";
 import type { StampClock } from "../topics/stamp-clock.js";
@@ -27,6 +29,27 @@ export function prepareAppend(
     expires: !head.expiring && plan.appended.some((batch) => batch.expires),
   };
   return { write, frames };
+}
+
+/** What follows a commit that a writer made, whichever writer it is. */
+export interface AppendAftermath {
+  readonly metrics: Metrics;
+  /** Runs after each commit to a topic. The writer waits for its promise before it appends to that topic again. */
+  readonly onAppended: (topic: Topic) => Promise<void> | undefined;
+}
+
+/** Moves the topic's tip to what was committed, which wakes its followers, and counts it. Gives what `onAppended` gave. */
+export function observeAppend(
+  topic: Topic,
+  { before, write }: { readonly before: Head; readonly write: AppendWrite },
+  { metrics, onAppended }: AppendAftermath,
+): Promise<void> | undefined {
+  topic.observe(headAfter(before, write), before.nextOffset);
+  const room = onAppended(topic);
+  metrics.commitRecords.observe(write.frameEnds.length);
+  metrics.recordsIn.inc(write.frameEnds.length);
+  metrics.bytesIn.inc(write.frames.length);
+  return room;
 }
 
 /** The head once that is committed. */

@@ -8,26 +8,35 @@
  * followers must see what may have been committed.
  */
 
-import { type BufferPool, type Limits, MillraceError, type ProducerState, topicDeleted } from "../../core/index.js";
+import { type BufferPool, type Limits, MillraceError, type ProducerState } from "../../core/index.js";
 import type { AppendWrite, Head, LockedView } from "../../store/index.js";
 import { channel, ChannelClosedError, type Deferred, deferred } from "../../streams/index.js";
-import type { Clock, Metrics } from "../../telemetry/index.js";
+import type { Clock } from "../../telemetry/index.js";
 import { type Frames, noRecords, type RecordBatch } from "../../wire/index.js";
-import { headAfter, prepareAppend } from "./append-write.js";
+import { type AppendAftermath, headAfter, observeAppend, prepareAppend } from "./append-write.js";
 import { type BatchOrder, type CommitPlan, planCommit, type TopicView } from "./commit-plan.js";
 import { asUnavailable, type DatabaseLanes } from "../database-lanes.js";
-import type { Appended } from "../engine.js";
 import type { BudgetShare, TopicBudget } from "./publish-budget.js";
 import { rereadHead } from "../topics/reread-head.js";
 import type { SharedCommits } from "./shared-commits.js";
 import type { StampClock } from "../topics/stamp-clock.js";
-import type { Topic } from "../topics/topic.js";
+import { overError, type Topic } from "../topics/topic.js";
+import type { TopicWriter } from "../topics/topic-cache.js";
+
+/** Where a batch went. */
+export interface Appended {
+  readonly firstOffset: number;
+  readonly nextOffset: number;
+  readonly epoch: number;
+  /** The producer's sequence had been applied before; the offsets are those of then. */
+  readonly repeated: boolean;
+}
 
 /** How many producers' states are kept with the view; the longest unused leave first. */
 const cachedProducersMax = 1000;
 const whenUnknown = "An idempotent producer may simply repeat the batch";
 
-export interface AppenderParts {
+export interface AppenderParts extends AppendAftermath {
   readonly topic: Topic;
   readonly lanes: DatabaseLanes;
   readonly commits: SharedCommits;
@@ -35,13 +44,10 @@ export interface AppenderParts {
   readonly head: Head;
   readonly stampClock: StampClock;
   readonly clock: Clock;
-  readonly metrics: Metrics;
   readonly limits: Limits;
   readonly budget: TopicBudget;
   /** Where the frames of batches come from. */
   readonly buffers: BufferPool;
-  /** Told after each commit. What it gives is waited for before the next one. */
-  readonly onAppended: (topic: Topic) => Promise<void> | undefined;
 }
 
 /** A batch that was taken into the queue. */
@@ -50,7 +56,7 @@ export interface QueuedBatch {
   readonly acknowledged: Promise<Appended>;
 }
 
-export interface Appender {
+export interface Appender extends TopicWriter {
   /**
    * Waits for room in the budget and queues the batch. Batches of one session are applied in the order of their calls,
    * and after the first that is refused none is.
@@ -60,8 +66,6 @@ export interface Appender {
   tryEnqueue(order: BatchOrder): QueuedBatch | undefined;
   /** Refuses what is still queued of a session, and gives its memory back at once. */
   withdraw(session: object): void;
-  /** Finishes the commit under way and refuses the rest. */
-  close(): Promise<void>;
 }
 
 interface Entry extends BatchOrder {
@@ -191,11 +195,7 @@ export function createAppender(parts: AppenderParts): Appender {
       if (topic.liveFollowers === 0 && topic.tail.next !== page.first) topic.tail.restart(page.first);
       topic.tail.offer(page, frames.ends);
     }
-    topic.observe(head, before.nextOffset);
-    room = parts.onAppended(topic);
-    metrics.commitRecords.observe(plan.records);
-    metrics.recordsIn.inc(plan.records);
-    metrics.bytesIn.inc(frames.bytes.length);
+    room = observeAppend(topic, { before, write }, parts);
     settle(entries, plan);
     if (!isKept) parts.buffers.give(frames.bytes);
     entries.forEach(({ batch }, index) => {
@@ -268,6 +268,7 @@ export function createAppender(parts: AppenderParts): Appender {
   }
 
   return {
+    waiting: parts.budget,
     async enqueue(order, signal) {
       const entry = entryOf(order, await parts.budget.acquire(weightOf(order), signal));
       try {
@@ -321,17 +322,4 @@ function producerIds(entries: readonly Entry[]): string[] {
 
 function draining(): MillraceError {
   return new MillraceError("draining", "The node is shutting down", { retryDelayMs: 1000 });
-}
-
-/** Why a topic that is over takes and gives nothing any more. */
-export function overError(topic: Topic): MillraceError {
-  const { state, nextOffset } = topic.tip.value;
-  if (state === "lost") {
-    return new MillraceError(
-      "data-loss",
-      `Topic "${topic.name}" lost records: its database went back in time, and offsets below ${nextOffset} may be given twice. It has a new epoch; start over`,
-      { metadata: { topic: topic.name, epoch: String(topic.epoch), next_offset: String(nextOffset) } },
-    );
-  }
-  return topicDeleted(topic.name, { epoch: topic.epoch, offset: nextOffset });
 }

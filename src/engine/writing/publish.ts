@@ -6,13 +6,27 @@
 import { type Limits, MillraceError } from "../../core/index.js";
 import { abortable, channel, ChannelClosedError } from "../../streams/index.js";
 import type { LiveStream } from "../../telemetry/index.js";
-import { checkBatch } from "../../wire/index.js";
-import type { Appended, PublishBatch, PublishOpening } from "../engine.js";
-import { checkEpoch } from "../reading/start-offset.js";
+import { checkBatch, type RecordBatch } from "../../wire/index.js";
+import type { Appended, Appender } from "./appender.js";
+import { checkEpoch } from "../topics/topic.js";
 import type { TopicCache, TopicLease } from "../topics/topic-cache.js";
 
+/** What opens a Publish call: its first message, apart from its records. `producer.sequence` is the first batch's. */
+export interface PublishOpening {
+  readonly topic: string;
+  readonly producer: { readonly id: string; readonly generation: number; readonly sequence: number } | undefined;
+  readonly epoch: number;
+}
+
+/** One message of a Publish call. */
+export interface PublishBatch {
+  /** Zero records only in the message that opens the call. */
+  readonly batch: RecordBatch;
+  readonly expectedOffset: number | undefined;
+}
+
 export interface PublishParts {
-  readonly cache: TopicCache;
+  readonly cache: TopicCache<Appender>;
   readonly limits: Limits;
 }
 
@@ -29,7 +43,7 @@ export async function* publishBatches(
   signal: AbortSignal,
 ): AsyncGenerator<Appended, void, undefined> {
   stream.waitFor("database");
-  let lease: TopicLease;
+  let lease: TopicLease<Appender>;
   try {
     lease = await acquirePinned(parts, opening, stream.peer, signal);
   } catch (error) {
@@ -56,7 +70,7 @@ export async function* publishBatches(
     intakeEnd.abort();
     void batches.return?.();
     due.receiver.close();
-    lease.appender.withdraw(session);
+    lease.writer.withdraw(session);
     await intake;
     lease.release();
   }
@@ -78,7 +92,7 @@ export async function* publishBatches(
           checkBatch(value.batch, lease.topic.limits);
           const producer = opening.producer && { ...opening.producer, sequence: sequence++ };
           const order = { batch: value.batch, expectedOffset: value.expectedOffset, producer, session };
-          const queued = await lease.appender.enqueue(order, intakeSignal);
+          const queued = await lease.writer.enqueue(order, intakeSignal);
           stream.waitFor("database");
           await due.sender.send(queued, intakeSignal);
         }
@@ -113,7 +127,7 @@ async function acquirePinned(
   opening: PublishOpening,
   peer: string,
   signal: AbortSignal,
-): Promise<TopicLease> {
+): Promise<TopicLease<Appender>> {
   const lease = await parts.cache.acquireForPublish(opening.topic, peer, signal);
   if (opening.epoch === 0 || opening.epoch === lease.topic.epoch) return lease;
   lease.release();
@@ -127,7 +141,7 @@ async function acquirePinned(
   }
 }
 
-function opened(lease: TopicLease): Promise<Appended> {
+function opened(lease: TopicLease<Appender>): Promise<Appended> {
   const { nextOffset } = lease.topic.tip.value;
   return Promise.resolve({ firstOffset: nextOffset, nextOffset, epoch: lease.topic.epoch, repeated: false });
 }

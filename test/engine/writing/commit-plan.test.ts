@@ -1,6 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type BatchOrder, type CommitPlan, planCommit, type TopicView } from "../../../src/engine/writing/commit-plan.js";
+import {
+  type BatchOrder,
+  type CommitPlan,
+  planCommit,
+  type TopicView,
+} from "../../../src/engine/writing/commit-plan.js";
 import { batchOf } from "../../support/frames.js";
 
 const options = { topic: "orders", producerWindow: 64, failedSessions: new WeakSet<object>() };

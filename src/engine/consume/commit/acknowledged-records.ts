@@ -5,7 +5,7 @@ import type { CommitClaim, StoredSubscription } from "../../../store/index.js";
 import { slotOf, StoredRecord } from "../../../wire/index.js";
 import type { ConsumerGroups } from "../groups.js";
 import type { DatabaseLanes } from "../../database-lanes.js";
-import type { CommitCommand } from "../../subscription-engine.js";
+import type { CommitCommand } from "./commit-command.js";
 
 export type AcknowledgedRecord = CommitClaim["records"][number];
 

@@ -14,36 +14,36 @@ import {
   RangeSet,
   staleDelivery,
 } from "../../../core/index.js";
-import type { AppendWrite, CommitTopic, Head, LockedView } from "../../../store/index.js";
-import { StoreUnavailableError } from "../../../store/index.js";
-import type { Logger, Metrics } from "../../../telemetry/index.js";
+import {
+  type AppendWrite,
+  type CommitTopic,
+  type Head,
+  type LockedView,
+  StoreUnavailableError,
+} from "../../../store/index.js";
+import type { Logger } from "../../../telemetry/index.js";
 import { checkBatch } from "../../../wire/index.js";
-import { acquireAgain, isOutdated } from "../../writing/append.js";
-import { headAfter, prepareAppend } from "../../writing/append-write.js";
-import { overError } from "../../writing/appender.js";
+import { writeToTopics } from "../../writing/write-to-topics.js";
+import { type AppendAftermath, observeAppend, prepareAppend } from "../../writing/append-write.js";
 import { planCommit } from "../../writing/commit-plan.js";
 import { asUnavailable, type DatabaseLanes } from "../../database-lanes.js";
 import { rereadHead } from "../../topics/reread-head.js";
 import type { StampClock } from "../../topics/stamp-clock.js";
-import { checkEpoch } from "../../reading/start-offset.js";
-import type { CommitCommand, CommittedOutput } from "../../subscription-engine.js";
-import type { Topic } from "../../topics/topic.js";
-import type { TopicCache, TopicLease } from "../../topics/topic-cache.js";
+import type { CommitCommand, CommittedOutput } from "./commit-command.js";
+import { checkEpoch, overError, type Topic } from "../../topics/topic.js";
+import type { TopicCache } from "../../topics/topic-cache.js";
 import { announceSettled, settledRanges } from "./announce-settled.js";
 import { acknowledgedRecords, type AcknowledgedRecord } from "./acknowledged-records.js";
 import { findSubscription } from "../find-subscription.js";
 import type { ConsumerGroups } from "../groups.js";
 
-export interface CommitParts {
+export interface CommitParts extends AppendAftermath {
   readonly cache: TopicCache;
   readonly lanes: DatabaseLanes;
   readonly limits: Limits;
   readonly stampClock: Pick<StampClock, "now">;
-  readonly metrics: Metrics;
   readonly logger: Logger;
   readonly groups: Pick<ConsumerGroups, "settledByCommit" | "outstandingSlots">;
-  /** Told of every topic that was appended to, as by its appender. What it gives is waited for before the answer. */
-  readonly onAppended: (topic: Topic) => Promise<void> | undefined;
 }
 
 type Output = CommitCommand["append"][number];
@@ -77,35 +77,20 @@ export async function commitDelivered(
 ): Promise<readonly CommittedOutput[]> {
   checkOutputs(command.append);
   const target = await targetOf(parts, command, signal);
-  const known: TopicLease[] = [];
-  try {
-    return await commitTo(
-      known,
-      (name) => parts.cache.acquireForPublish(name, command.peer, signal),
-      parts,
-      command,
-      target,
-      signal,
-    );
-  } catch (error) {
-    // Topics that this node knows may be others by now: then, and only then, all are looked up again, once.
-    if (!known.some((lease) => isOutdated(error, lease))) throw error;
-  } finally {
-    for (const lease of known) lease.release();
-  }
-  const fresh: TopicLease[] = [];
-  try {
-    return await commitTo(
-      fresh,
-      (name) => acquireAgain(parts.cache, name, command.peer, signal),
-      parts,
-      command,
-      target,
-      signal,
-    );
-  } finally {
-    for (const lease of fresh) lease.release();
-  }
+  const names = command.append.map(({ topic }) => topic);
+  return writeToTopics(
+    parts.cache,
+    { names, peer: command.peer },
+    (leases) =>
+      commitTo(
+        leases.map(({ topic }) => topic),
+        parts,
+        command,
+        target,
+        signal,
+      ),
+    signal,
+  );
 }
 
 function checkOutputs(outputs: readonly Output[]): void {
@@ -129,17 +114,13 @@ async function targetOf(parts: CommitParts, command: CommitCommand, signal?: Abo
   return { subscriptionId: subscription.subscriptionId, records };
 }
 
-/** Fills `leases`, which are the caller's to release. */
 async function commitTo(
-  leases: TopicLease[],
-  acquire: (name: string) => Promise<TopicLease>,
+  topics: readonly Topic[],
   parts: CommitParts,
   command: CommitCommand,
   target: Target,
   signal?: AbortSignal,
 ): Promise<readonly CommittedOutput[]> {
-  for (const output of command.append) leases.push(await acquire(output.topic));
-  const topics = leases.map(({ topic }) => topic);
   command.append.forEach((output, index) => {
     const topic = topics[index] as Topic;
     if (topic.isOver) throw overError(topic);
@@ -199,7 +180,7 @@ async function write(
         const answer = await store.commit({ subscriptionId, session, records }, plans);
         // Here, since the caller may have left by now.
         if (answer.kind !== "committed") return answer;
-        room = applied(parts, topics, decided);
+        room = decided.flatMap((output, index) => observeAppend(topics[index] as Topic, output, parts) ?? []);
         const settled = settledRanges(records);
         if (!parts.groups.settledByCommit(subscriptionId, session, settled)) {
           told = announceSettled(parts, { subscriptionId, session, records: settled });
@@ -255,22 +236,6 @@ function decide(
   const [fate] = plan.fates;
   if (fate?.kind === "refused") throw fate.error;
   return { before: head, write: prepareAppend(topic, head, plan, { stampClock }).write };
-}
-
-/** After the commit: heads move, and whoever waits for them reads it. Gives what the next commit has to wait for. */
-function applied(
-  { metrics, onAppended }: CommitParts,
-  topics: readonly Topic[],
-  decided: readonly Decided[],
-): readonly Promise<void>[] {
-  return decided.flatMap(({ before, write: appended }, index) => {
-    const topic = topics[index] as Topic;
-    topic.observe(headAfter(before, appended), before.nextOffset);
-    metrics.commitRecords.observe(appended.frameEnds.length);
-    metrics.recordsIn.inc(appended.frameEnds.length);
-    metrics.bytesIn.inc(appended.frames.length);
-    return onAppended(topic) ?? [];
-  });
 }
 
 function rangesOf(offsets: readonly number[]): RangeSet {

@@ -6,7 +6,7 @@
 import { type DeliveryPolicy, RangeSet, type Sharing } from "../../../core/index.js";
 import type { Clock, Metrics } from "../../../telemetry/index.js";
 import { slotOf } from "../../../wire/index.js";
-import type { ConsumerRequest, DeliveredRange } from "../../subscription-engine.js";
+import type { ConsumerRequest, DeliveredRange } from "../handing-out/consume-messages.js";
 import type { Consumer, Verdict } from "../handing-out/consumer.js";
 import type { AskedRange } from "../records/held-runs.js";
 import type { OutstandingBudget } from "../records/outstanding-budget.js";

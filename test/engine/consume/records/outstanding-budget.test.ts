@@ -1,6 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { Consumer } from "../../../../src/engine/consume/handing-out/consumer.js";
-import { createOutstandingBudget, type OutstandingBudget } from "../../../../src/engine/consume/records/outstanding-budget.js";
+import {
+  createOutstandingBudget,
+  type OutstandingBudget,
+} from "../../../../src/engine/consume/records/outstanding-budget.js";
 import { yieldToEventLoop } from "../../../../src/streams/index.js";
 import { systemClock } from "../../../../src/telemetry/index.js";
 
