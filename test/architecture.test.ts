@@ -78,6 +78,10 @@ describe("findFaults()", () => {
     "src/store/store.ts": "export interface Store {}",
     "src/store/postgres/index.ts": 'export { readPage } from "./read-page.js";',
     "src/store/postgres/read-page.ts": 'import { page } from "../../core/index.js"; export const readPage = page;',
+    "src/engine/topics/topic.ts": "export const topic = 1;",
+    "src/engine/reading/read.ts": "export const read = 1;",
+    "src/engine/consume/records/run.ts": "export const run = 1;",
+    "src/engine/engine.ts": "export const engine = 1;",
     "src/client/index.ts": "export const client = 1;",
     "src/server/index.ts": "export const serve = 1;",
     "src/gen/millrace/v1/record.ts": "export interface Record {}",
@@ -98,6 +102,9 @@ describe("findFaults()", () => {
     "store/postgres from store": { "src/store/x.ts": 'import { readPage } from "./postgres/read-page.js";' },
     "a sibling of an outer folder": { "src/store/postgres/x.ts": 'import type { Store } from "../store.js";' },
     "server from serve.ts": { "src/cli/serve.ts": 'const { serve } = await import("../server/index.js");' },
+    "a wing that the wing's row allows": { "src/engine/reading/x.ts": 'import "../topics/topic.js";' },
+    "a wing inside a wing": { "src/engine/consume/x.ts": 'import "./records/run.js";' },
+    "any wing from a file that is in none": { "src/engine/x.ts": 'import "./topics/topic.js";' },
     "a package in its home, by a path inside it": { "src/wire/x.ts": 'import "@bufbuild/protobuf/wire";' },
     "a module of Node's": { "src/core/x.ts": 'import { setTimeout } from "node:timers/promises";' },
     "the client from the package's door": { "src/index.ts": 'export { client } from "./client/index.js";' },
@@ -147,6 +154,26 @@ describe("findFaults()", () => {
       what: "store/postgres from engine by its door",
       files: { "src/engine/x.ts": 'import { readPage } from "../store/postgres/index.js";' },
       fault: `src/engine/x.ts imports src/store/postgres/index.ts: ${mayEngine}`,
+    },
+    {
+      what: "a wing that the wing's row does not allow",
+      files: { "src/engine/topics/x.ts": 'import "../reading/read.js";' },
+      fault:
+        "src/engine/topics/x.ts imports src/engine/reading/read.ts: engine/topics may import engine/database-lanes",
+    },
+    {
+      what: "the room around a wing",
+      files: { "src/engine/topics/x.ts": 'import "../engine.js";' },
+      fault: "src/engine/topics/x.ts imports src/engine/engine.ts: engine/topics may import engine/database-lanes",
+    },
+    {
+      what: "the wing around a wing",
+      files: {
+        "src/engine/consume/records/x.ts": 'import "../y.js";',
+        "src/engine/consume/y.ts": "export const y = 1;",
+      },
+      fault:
+        "src/engine/consume/records/x.ts imports src/engine/consume/y.ts: engine/consume/records may import no other room",
     },
     {
       what: "server from a file of cli that is not serve.ts",
