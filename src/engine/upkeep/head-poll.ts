@@ -4,7 +4,7 @@
  */
 
 import type { Limits } from "../../core/index.js";
-import { sleep } from "../../streams/index.js";
+import { repeat } from "../../streams/index.js";
 import type { Clock, Logger } from "../../telemetry/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 import type { TopicCache } from "../topics/topic-cache.js";
@@ -21,15 +21,16 @@ export interface HeadPollParts {
 }
 
 /** Runs until the signal aborts. Never throws: a database that is away is asked again. */
-export async function pollHeads(parts: HeadPollParts, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    try {
-      await sleep(parts.limits.headPollMs, parts.clock, signal);
-      await readHeadsOnce(parts, signal);
-    } catch (error) {
-      if (!signal.aborted) parts.logger.debug({ err: error }, "heads could not be read; trying again");
-    }
-  }
+export function pollHeads(parts: HeadPollParts, signal: AbortSignal): Promise<void> {
+  return repeat(
+    () => readHeadsOnce(parts, signal),
+    {
+      everyMs: parts.limits.headPollMs,
+      timers: parts.clock,
+      onError: (error) => parts.logger.debug({ err: error }, "heads could not be read; trying again"),
+    },
+    signal,
+  );
 }
 
 /** Moves every followed topic to what the database says now. */

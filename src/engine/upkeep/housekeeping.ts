@@ -4,7 +4,7 @@
  */
 
 import type { Limits } from "../../core/index.js";
-import { Watch } from "../../streams/index.js";
+import { repeat, Watch } from "../../streams/index.js";
 import type { Clock, Logger } from "../../telemetry/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 import type { HeldSnapshots } from "./held-snapshots.js";
@@ -40,10 +40,10 @@ export function createHousekeeping(parts: HousekeepingParts): Housekeeping {
   async function round(signal: AbortSignal): Promise<void> {
     parts.stampClock.anchor(await lanes.run("history", (store) => store.now(), signal));
     for (const topicId of await lanes.run("history", (store) => store.findTrimmed(topicsPerRound), signal)) {
-      await repeat((count) => lanes.run("history", (store) => store.deleteTrimmed(topicId, count), signal), signal);
+      await deleteAll((count) => lanes.run("history", (store) => store.deleteTrimmed(topicId, count), signal), signal);
     }
-    await repeat((count) => lanes.run("history", (store) => store.deleteOrphans(count), signal), signal);
-    await repeat(
+    await deleteAll((count) => lanes.run("history", (store) => store.deleteOrphans(count), signal), signal);
+    await deleteAll(
       (count) =>
         lanes.run(
           "history",
@@ -72,21 +72,14 @@ export function createHousekeeping(parts: HousekeepingParts): Housekeeping {
 
   return {
     wake: () => woken.set(woken.value + 1),
-    async run(signal) {
-      while (!signal.aborted) {
-        const version = woken.version;
-        try {
-          await round(signal);
-        } catch (error) {
-          if (!signal.aborted) parts.logger.warn({ err: error }, "housekeeping failed; trying again");
-        }
-        await woken.changed(version, { signal, timeoutMs: roundMs, timers: parts.clock }).catch(() => undefined);
-      }
+    run(signal) {
+      const onError = (error: unknown) => parts.logger.warn({ err: error }, "housekeeping failed; trying again");
+      return repeat(round, { everyMs: roundMs, woken, timers: parts.clock, onError }, signal);
     },
   };
 }
 
 /** Deletes until a step finds less than it may take. */
-async function repeat(step: (count: number) => Promise<number>, signal: AbortSignal): Promise<void> {
+async function deleteAll(step: (count: number) => Promise<number>, signal: AbortSignal): Promise<void> {
   while (!signal.aborted && (await step(rowsPerStep)) >= rowsPerStep);
 }

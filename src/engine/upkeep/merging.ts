@@ -5,7 +5,7 @@
  */
 
 import type { UnmergedRead, UnmergedRequest } from "../../store/index.js";
-import { sleep, Watch } from "../../streams/index.js";
+import { repeat, sleep, Watch } from "../../streams/index.js";
 import type { Clock, Logger } from "../../telemetry/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 
@@ -40,6 +40,7 @@ export function createMerging({ lanes, clock, logger }: MergingParts): Merging {
   /** Commits since a topic was looked at. */
   const commits = new Map<number, number>();
   const due = new Set<number>();
+  let roundDueMs = clock.monotonicMs() + roundMs;
 
   /** All that is to be merged of a topic now. */
   async function merge(topicId: number, signal: AbortSignal): Promise<void> {
@@ -60,19 +61,17 @@ export function createMerging({ lanes, clock, logger }: MergingParts): Merging {
     }
   }
 
-  async function step(roundDueMs: number, signal: AbortSignal): Promise<number> {
-    const { version } = woken;
+  /** Gives how long it is until the next round. */
+  async function step(signal: AbortSignal): Promise<number> {
     for (const topicId of due) {
       due.delete(topicId);
       await merge(topicId, signal);
     }
-    const nowMs = clock.monotonicMs();
-    if (nowMs >= roundDueMs) {
+    if (clock.monotonicMs() >= roundDueMs) {
       await round(signal);
-      return clock.monotonicMs() + roundMs;
+      roundDueMs = clock.monotonicMs() + roundMs;
     }
-    await woken.changed(version, { signal, timeoutMs: Math.ceil(roundDueMs - nowMs), timers: clock });
-    return roundDueMs;
+    return Math.max(0, Math.ceil(roundDueMs - clock.monotonicMs()));
   }
 
   return {
@@ -90,17 +89,9 @@ export function createMerging({ lanes, clock, logger }: MergingParts): Merging {
       due.add(topicId);
       woken.set(woken.value + 1);
     },
-    async run(signal) {
-      let roundDueMs = clock.monotonicMs() + roundMs;
-      while (!signal.aborted) {
-        try {
-          roundDueMs = await step(roundDueMs, signal);
-        } catch (error) {
-          if (signal.aborted) return;
-          logger.warn({ err: error }, "merging blocks failed; trying again");
-          await sleep(retryMs, clock, signal).catch(() => undefined);
-        }
-      }
+    run(signal) {
+      const onError = (error: unknown) => logger.warn({ err: error }, "merging blocks failed; trying again");
+      return repeat(step, { everyMs: roundMs, retryMs, woken, timers: clock, onError }, signal);
     },
   };
 }

@@ -18,7 +18,7 @@ import {
   type RetentionCall,
   StoreUnavailableError,
 } from "../../store/index.js";
-import { sleep, Watch } from "../../streams/index.js";
+import { repeat, sleep, Watch } from "../../streams/index.js";
 import type { Clock, Logger } from "../../telemetry/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 import { expiredFront } from "./expired-front.js";
@@ -207,33 +207,14 @@ export function createRetention(parts: RetentionParts): RetentionKeeper {
     }
   }
 
-  /** What is urgent: trims, and a run of deletions behind them. */
-  async function keepUp(signal: AbortSignal): Promise<void> {
-    const { version } = woken;
+  /** What is urgent: trims, and a run of deletions behind them. Gives how long the rest may wait. */
+  async function keepUp(signal: AbortSignal): Promise<number> {
     await trimOver(signal);
-    if (await sweep(signal)) return;
-    if (over.size > 0) return sleep(pauseMs, clock, signal);
-    const timeoutMs = swept.size > 0 ? sweepPauseMs : roundMs;
-    await woken.changed(version, { signal, timeoutMs, timers: clock });
-  }
-
-  /** What can wait: everything else that there is. */
-  async function lookAround(signal: AbortSignal): Promise<void> {
-    const { version } = lookNow;
-    await round(signal);
-    await lookNow.changed(version, { signal, timeoutMs: roundMs, timers: clock });
-  }
-
-  async function repeat(step: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        await step(signal);
-      } catch (error) {
-        if (signal.aborted) return;
-        logger.warn({ err: error }, "retention failed; trying again");
-        await sleep(retryMs, clock, signal).catch(() => undefined);
-      }
-    }
+    if (await sweep(signal)) return 0;
+    if (over.size === 0) return swept.size > 0 ? sweepPauseMs : roundMs;
+    // Commits to the topics that are over wake this loop all the time, and a trim for each of them is not worth it.
+    await sleep(pauseMs, clock, signal);
+    return 0;
   }
 
   return {
@@ -257,7 +238,13 @@ export function createRetention(parts: RetentionParts): RetentionKeeper {
     wake: () => lookNow.set(lookNow.value + 1),
     async run(signal) {
       stopping = signal;
-      await Promise.all([repeat(keepUp, signal), repeat(lookAround, signal)]);
+      const onError = (error: unknown) => logger.warn({ err: error }, "retention failed; trying again");
+      const options = { everyMs: roundMs, retryMs, timers: clock, onError };
+      await Promise.all([
+        repeat(keepUp, { ...options, woken }, signal),
+        // What can wait: everything else that there is.
+        repeat(round, { ...options, woken: lookNow }, signal),
+      ]);
     },
   };
 }

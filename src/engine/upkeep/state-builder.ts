@@ -9,7 +9,7 @@
 
 import type { Limits } from "../../core/index.js";
 import type { BuildChange, Store } from "../../store/index.js";
-import { Watch } from "../../streams/index.js";
+import { repeat, Watch } from "../../streams/index.js";
 import type { Clock, Logger } from "../../telemetry/index.js";
 import { frameEnds, readStamp, stateOf } from "../../wire/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
@@ -65,18 +65,13 @@ export function createStateBuilder({ kind, lanes, limits, clock, logger }: State
 
   return {
     wake: () => woken.set(woken.value + 1),
-    async run(signal) {
-      while (!signal.aborted) {
-        const version = woken.version;
-        let timeoutMs = roundMs;
-        try {
-          if (await round(signal)) timeoutMs = lookAgainMs;
-        } catch (error) {
-          timeoutMs = lookAgainMs;
-          if (!signal.aborted) logger.warn({ err: error }, "building a state failed; trying again");
-        }
-        await woken.changed(version, { signal, timeoutMs, timers: clock }).catch(() => undefined);
-      }
+    run(signal) {
+      const onError = (error: unknown) => logger.warn({ err: error }, "building a state failed; trying again");
+      return repeat(
+        async () => ((await round(signal)) ? lookAgainMs : roundMs),
+        { everyMs: roundMs, retryMs: lookAgainMs, woken, timers: clock, onError },
+        signal,
+      );
     },
   };
 }
