@@ -43,18 +43,21 @@ import { watchState } from "./reading/watch-state.js";
 export interface EngineParts {
   readonly store: Store;
   readonly limits: Limits;
-  /** Whether publishing to a topic that does not exist creates it. */
+  /** Whether publishing to a topic that does not exist creates the topic. */
   readonly autoCreate: boolean;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
   /** In [0, 1); default Math.random. */
   readonly random?: () => number;
-  /** Names a hold on subscriptions: above 0, and unlike those of all nodes. Default: by chance. */
+  /**
+   * Makes the name of a node's lease on subscriptions: above 0, different from the names of all other nodes. Default:
+   * random.
+   */
   readonly newSession?: () => number;
 }
 
-/** The part of the connections that may be committing, each for one topic, before commits are shared. */
+/** The share of the connections that commit for one topic each. When more commits wait, they are made together. */
 const commitsPart = 0.3;
 
 export async function createEngine(parts: EngineParts): Promise<Engine> {
@@ -128,7 +131,10 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
     return { topic, writer };
   }
 
-  /** Positions of a topic whose database went back in time may mean other records by now: they must not be taken. */
+  /**
+   * Positions given out before the database went back in time may now name other records. A new epoch makes them
+   * invalid.
+   */
   async function renewEpoch(topic: Topic): Promise<void> {
     logger.error({ topic: topic.name, next_offset: topic.tip.value.nextOffset }, "the database went back in time");
     await lanes.run("append", (db) => db.renewEpoch(topic.topicId, topic.epoch, randomEpoch()));

@@ -141,7 +141,7 @@ export function openControlPlane(store: Store): ControlPlane {
     async append(name, records) {
       const { topic, writer, release } = await cache.acquireForPublish(name, undefined);
       try {
-        const order = { batch: recordsOf(records), expectedOffset: undefined, producer: undefined, session: topic };
+        const order = { batch: recordsOf(records), expectedOffset: undefined, producer: undefined, call: topic };
         return (await (await writer.enqueue(order)).acknowledged).nextOffset;
       } finally {
         release();

@@ -1,6 +1,6 @@
 /**
- * The topics that this node knows. A topic stays while somebody uses it, and a bounded number stays for a while after:
- * the longest unused leave memory first.
+ * The topics that this node knows. A topic stays in memory while it is in use. A bounded number of unused topics stay
+ * as well; the one unused for longest is removed first.
  */
 
 import { randomBytes } from "node:crypto";
@@ -12,15 +12,15 @@ import { type DatabaseLanes, laneFull } from "../database-lanes.js";
 import { gather } from "./gather.js";
 import { defaultRetention, effectiveLimits, type Topic } from "./topic.js";
 
-/** Lookups that are under way before names share one, and how many names do. */
+/** When this many lookups run, further names share one; and how many names may share it. */
 const callsUnderWay = 2;
 const topicsAtOnce = 256;
 
-/** What writes to a topic, as far as it is known here: `writing/` says what else it does. */
+/** What the cache needs to know of the writer of a topic. `writing/` adds the rest. */
 export interface TopicWriter {
-  /** Bytes that wait for their commit, and how many may. */
+  /** Bytes that wait for their commit, and how many may wait. */
   readonly waiting: { readonly bytes: number; readonly capacity: number };
-  /** Finishes the commit under way and refuses the rest. */
+  /** Finishes the commit under way, and refuses the batches that wait. */
   close(): Promise<void>;
 }
 
@@ -30,29 +30,29 @@ export interface OpenTopic<Writer extends TopicWriter = TopicWriter> {
   readonly writer: Writer;
 }
 
-/** A use of a topic: it stays in memory until released. */
+/** A use of a topic, which stays in memory until the use is released. */
 export interface TopicLease<Writer extends TopicWriter = TopicWriter> extends OpenTopic<Writer> {
-  /** Every call after the first does nothing. */
+  /** Only the first call has an effect. */
   release(): void;
 }
 
 export interface TopicCache<Writer extends TopicWriter = TopicWriter> {
   readonly size: number;
   /**
-   * The topic of a name as this node knows it; looked up if it is unknown, and created if publishing may. `peer`: whom the
-   * creation is counted for; undefined: nobody.
+   * The topic of a name as this node knows it. An unknown name is looked up, and the topic is created where publishing
+   * may create it. `peer` is the address that the creation is counted for; undefined: none.
    */
   acquireForPublish(name: string, peer: string | undefined, signal?: AbortSignal): Promise<TopicLease<Writer>>;
-  /** The topic of a name as the database has it now, with what it was when asked. Throws `topic-not-found`. */
+  /** The topic of a name as the database has it now, and its row as it was read. Throws `topic-not-found`. */
   acquireFresh(
     name: string,
     signal?: AbortSignal,
   ): Promise<{ readonly lease: TopicLease<Writer>; readonly stored: StoredTopic }>;
-  /** Takes over what a statement of control saw. */
+  /** Takes over what a control statement read. */
   observe(stored: StoredTopic): void;
-  /** A topic was deleted: its followers are told, and its name means nothing until it is looked up again. */
+  /** Removes a deleted topic and tells its followers. The name is looked up again on its next use. */
   markDeleted(name: string, topicId: number): void;
-  /** The name means something else now, or nothing. */
+  /** Removes a topic whose name no longer means it. */
   forget(topic: Topic): void;
   /** All topics in memory. */
   open(): readonly OpenTopic<Writer>[];
@@ -71,11 +71,11 @@ export interface TopicCacheParts<Writer extends TopicWriter> {
   readonly limits: Limits;
   readonly autoCreate: boolean;
   readonly open: (stored: StoredTopic, onOver: (topic: Topic) => void) => OpenTopic<Writer>;
-  /** A background promise that the engine's close waits for. */
+  /** Takes a background promise that the engine's close waits for. */
   readonly track: (task: Promise<unknown>) => void;
 }
 
-/** Below 2^48 and never 0: an exact number in every language, also in JavaScript. */
+/** Below 2^48, so that it is an exact number in every language, and never 0. */
 export function randomEpoch(): number {
   return randomBytes(6).readUIntBE(0, 6) || 1;
 }
@@ -83,7 +83,7 @@ export function randomEpoch(): number {
 export function createTopicCache<Writer extends TopicWriter>(parts: TopicCacheParts<Writer>): TopicCache<Writer> {
   const { lanes, limits } = parts;
   const entries = new Map<string, Entry<Writer>>();
-  // Those without users, the longest unused first: a Set keeps insertion order.
+  // A Set keeps insertion order: the topic unused for longest is first.
   const idle = new Set<Entry<Writer>>();
   const lookups = new Map<string, Promise<StoredTopic>>();
   const created = createdByPeer(limits.autoCreatedTopicsPeer);
@@ -118,7 +118,7 @@ export function createTopicCache<Writer extends TopicWriter>(parts: TopicCachePa
     },
   });
   const creating = gather<AutoCreatedTopic, StoredTopic | undefined>({
-    // They count what is there, so they go one after the other in any case.
+    // Creations count the topics that exist, so they run one after the other anyway.
     calls: 1,
     capacity: limits.laneQueue,
     full: () => laneFull("append", limits.laneQueue),
@@ -151,7 +151,7 @@ export function createTopicCache<Writer extends TopicWriter>(parts: TopicCachePa
     retire(entry);
   }
 
-  /** The entry of what the database has: the known one moved on, or a new one. `nextBefore`: see Topic.observe. */
+  /** The entry for a row: the known entry, moved on, or a new one. `nextBefore` as in `Topic.observe`. */
   function adopt(stored: StoredTopic, nextBefore: number): Entry<Writer> {
     const known = entries.get(stored.name);
     if (known !== undefined && known.topic.topicId === stored.head.topicId && !known.topic.isOver) {
@@ -172,15 +172,18 @@ export function createTopicCache<Writer extends TopicWriter>(parts: TopicCachePa
     return entry;
   }
 
-  /** The known entry, when it is newer than what a slow statement saw: deleted and created again, a topic has a higher id. */
+  /**
+   * The known entry, if it is newer than a row that a slow statement read. A topic that was deleted and created again
+   * has a higher id.
+   */
   function newerThan(stored: StoredTopic): Entry<Writer> | undefined {
     const known = entries.get(stored.name);
     return known !== undefined && !known.topic.isOver && known.topic.topicId > stored.head.topicId ? known : undefined;
   }
 
   /**
-   * Looks a name up. Its answer is held only against what was known when it was asked for: another lookup may have found
-   * another incarnation meanwhile, whose offsets say nothing about this one's.
+   * Looks a name up. The row is compared only with the topic that was known when the statement was sent. Another lookup
+   * may have found another incarnation of the topic meanwhile, whose offsets say nothing about this one.
    */
   async function findFresh(
     name: string,
@@ -200,13 +203,13 @@ export function createTopicCache<Writer extends TopicWriter>(parts: TopicCachePa
       }
       const { topicId } = stored.head;
       const known = entries.get(name)?.topic;
-      // Which of the two is the newer one, only a new look can tell.
+      // Only another lookup can tell which of the two is newer.
       if (known !== undefined && known !== before && known.topicId !== topicId) continue;
       return { entry: adopt(stored, before?.topicId === topicId ? nextBefore : 0), stored };
     }
   }
 
-  /** Many of one address may publish to a new name at once: one lookup, and one creation, serves all. */
+  /** Many clients of one address may publish to a new name at once. They share one lookup and one creation. */
   function findOrCreateOnce(name: string, peer: string | undefined): Promise<StoredTopic> {
     const key = `${name} ${peer === undefined ? "" : hostOf(peer)}`;
     let lookup = lookups.get(key);
@@ -221,7 +224,7 @@ export function createTopicCache<Writer extends TopicWriter>(parts: TopicCachePa
     const found = await finding.ask(name);
     if (found !== undefined) return found;
     if (!parts.autoCreate) throw topicNotFound(name);
-    // Counted before: many may be under way.
+    // Counted before the creation, since many may run at once.
     if (peer !== undefined && !created.take(peer)) {
       throw tooManyCreated(name, limits.autoCreatedTopicsPeer, "by clients of this address", "_PEER");
     }
@@ -230,7 +233,7 @@ export function createTopicCache<Writer extends TopicWriter>(parts: TopicCachePa
     try {
       topic = await creating.ask({ name, epoch });
     } finally {
-      // Another may have been faster.
+      // Another client may have created the topic first.
       if (peer !== undefined && topic?.head.epoch !== epoch) created.giveBack(peer);
     }
     if (topic === undefined) throw tooManyCreated(name, limits.autoCreatedTopics, "that way", "");

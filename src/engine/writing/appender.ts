@@ -1,11 +1,11 @@
 /**
- * One appender a topic and node: a queue and group commit. While a commit is under way, arriving batches wait; the next
- * commit takes them all (up to `commitBytes`). It decides on a cached view of the topic and appends with one statement
- * that checks the view; if another node has written, it decides again under the topic's row lock (design §3).
+ * The appender of one topic on this node: a queue and group commit. Batches that arrive during a commit wait, and the
+ * next commit takes all of them, up to `commitBytes`. It decides on a cached view of the topic, and appends by one
+ * statement that checks the view. If another node has written meanwhile, it decides again under the topic's row lock.
  *
- * An acknowledgement is given after the commit (invariant 2). When the connection breaks during a commit its outcome is
- * unknown: everything in it is refused as unavailable, the view is dropped, and the head is read again at once, since
- * followers must see what may have been committed.
+ * A batch is acknowledged after its commit (invariant 2). When the connection breaks during a commit, the outcome is
+ * unknown. Then every batch in it is refused as unavailable and the view is dropped. The head is read again at once,
+ * since followers must see what may have been committed.
  */
 
 import { type BufferPool, type Limits, MillraceError, type ProducerState } from "../../core/index.js";
@@ -23,16 +23,16 @@ import type { StampClock } from "../topics/stamp-clock.js";
 import { overError, type Topic } from "../topics/topic.js";
 import type { TopicWriter } from "../topics/topic-cache.js";
 
-/** Where a batch went. */
+/** Where a batch was appended. */
 export interface Appended {
   readonly firstOffset: number;
   readonly nextOffset: number;
   readonly epoch: number;
-  /** The producer's sequence had been applied before; the offsets are those of then. */
+  /** The producer's sequence had been applied before. The offsets are those of the first time. */
   readonly repeated: boolean;
 }
 
-/** How many producers' states are kept with the view; the longest unused leave first. */
+/** How many producers' states the view keeps. The one unused for longest is removed first. */
 const cachedProducersMax = 1000;
 const whenUnknown = "An idempotent producer may simply repeat the batch";
 
@@ -40,32 +40,32 @@ export interface AppenderParts extends AppendAftermath {
   readonly topic: Topic;
   readonly lanes: DatabaseLanes;
   readonly commits: SharedCommits;
-  /** The topic's head as it was found. */
+  /** The topic's head as it was last read. */
   readonly head: Head;
   readonly stampClock: StampClock;
   readonly clock: Clock;
   readonly limits: Limits;
   readonly budget: TopicBudget;
-  /** Where the frames of batches come from. */
+  /** The pool that the batches' frames come from. */
   readonly buffers: BufferPool;
 }
 
-/** A batch that was taken into the queue. */
+/** A batch in the queue. */
 export interface QueuedBatch {
-  /** Settles when the batch is durable, or refused. Never an unhandled rejection. */
+  /** Settles when the batch is durable or refused. A rejection that nobody awaits is not reported as unhandled. */
   readonly acknowledged: Promise<Appended>;
 }
 
 export interface Appender extends TopicWriter {
   /**
-   * Waits for room in the budget and queues the batch. Batches of one session are applied in the order of their calls,
-   * and after the first that is refused none is.
+   * Waits for room in the budget, and queues the batch. Batches of one call are applied in the order in which they were
+   * queued; after the first refusal, the rest of the call is refused too.
    */
   enqueue(order: BatchOrder, signal?: AbortSignal): Promise<QueuedBatch>;
-  /** As `enqueue`, if there is room now; undefined if not. */
+  /** As `enqueue`, if there is room now. Undefined: there is none. */
   tryEnqueue(order: BatchOrder): QueuedBatch | undefined;
-  /** Refuses what is still queued of a session, and gives its memory back at once. */
-  withdraw(session: object): void;
+  /** Refuses the batches of a call that are still queued, and frees their memory at once. */
+  withdraw(call: object): void;
 }
 
 interface Entry extends BatchOrder {
@@ -78,20 +78,20 @@ interface Entry extends BatchOrder {
 export function createAppender(parts: AppenderParts): Appender {
   const { topic, lanes, clock, metrics, limits } = parts;
   const queue = channel<Entry>({
-    // The budget is the bound; what was withdrawn counts here until its turn comes.
+    // The budget is the bound. A batch that was withdrawn counts here until its turn comes.
     capacity: limits.publishTopicBytes,
     weigh: weightOf,
   });
-  const failedSessions = new WeakSet<object>();
+  const failedCalls = new WeakSet<object>();
   const queued = new Set<Entry>();
   let view: { head: Head; producers: Map<string, ProducerState | undefined> } | undefined = {
     head: parts.head,
     producers: new Map(),
   };
-  /** Set while the topic holds far more than its retention keeps: when it was trimmed. */
+  /** Set while the topic far exceeds its retention. Resolves when it was trimmed. */
   let room: Promise<void> | undefined;
   let isClosed = false;
-  /** This node wrote the topic last, as far as it knows. */
+  /** As far as this node knows, it was the last to write the topic. */
   let isOwn = true;
   const finished = run();
 
@@ -105,7 +105,7 @@ export function createAppender(parts: AppenderParts): Appender {
     }
   }
 
-  /** Never throws: what goes wrong goes to the batches. */
+  /** Never throws: the batches get the error. */
   async function commit(entries: readonly Entry[]): Promise<void> {
     try {
       if (topic.isOver) throw overError(topic);
@@ -119,7 +119,7 @@ export function createAppender(parts: AppenderParts): Appender {
     }
   }
 
-  /** Decides on the cached view; what that would refuse is decided again on a fresh one. */
+  /** Decides on the cached view. A refusal is decided again on a fresh view. */
   async function planOnCachedView(entries: readonly Entry[]): Promise<CommitPlan> {
     const ids = producerIds(entries);
     const isCached = view !== undefined && ids.every((id) => view?.producers.has(id));
@@ -140,7 +140,7 @@ export function createAppender(parts: AppenderParts): Appender {
     await writeLocked(entries);
   }
 
-  /** Another node has written: decide and append while nobody else can. */
+  /** Another node has written: decides and appends under the lock. */
   async function writeLocked(entries: readonly Entry[]): Promise<void> {
     const ids = producerIds(entries);
     const nextBefore = topic.tip.value.nextOffset;
@@ -170,7 +170,10 @@ export function createAppender(parts: AppenderParts): Appender {
     }
   }
 
-  /** After the commit: the view, the tail, then the head (whoever that wakes finds the tail filled), then the acks. */
+  /**
+   * Order matters: first the view, then the tail, then the head (so a follower that it wakes finds the tail filled),
+   * then the acknowledgements.
+   */
   function applied(
     entries: readonly Entry[],
     plan: CommitPlan,
@@ -199,7 +202,8 @@ export function createAppender(parts: AppenderParts): Appender {
     settle(entries, plan);
     if (!isKept) parts.buffers.give(frames.bytes);
     entries.forEach(({ batch }, index) => {
-      // Its call may try what was refused again; of the rest nothing is on its way any more, since the database has answered.
+      // A refused batch may be tried again by its call. No other batch is still on its way, since the database has
+      // answered.
       const isDone = plan.fates[index]?.kind !== "refused";
       if (isDone && batch.frames !== frames.bytes) parts.buffers.give(batch.frames);
     });
@@ -218,13 +222,13 @@ export function createAppender(parts: AppenderParts): Appender {
   }
 
   function refuse(entry: Entry, error: unknown): void {
-    failedSessions.add(entry.session);
+    failedCalls.add(entry.call);
     entry.share.release();
     entry.done.reject(error);
   }
 
   function decide(from: TopicView, entries: readonly Entry[]): CommitPlan {
-    return planCommit(from, entries, { topic: topic.name, producerWindow: limits.producerWindow, failedSessions });
+    return planCommit(from, entries, { topic: topic.name, producerWindow: limits.producerWindow, failedCalls });
   }
 
   function currentView(): TopicView & { head: Head } {
@@ -241,7 +245,7 @@ export function createAppender(parts: AppenderParts): Appender {
     adopt(read, ids);
   }
 
-  /** Takes a fresh view. Cached producers stay only while nobody else has written since. */
+  /** Takes over a fresh view. Cached producers stay only if nobody else has written since. */
   function adopt(read: LockedView, ids: readonly string[]): void {
     const isUnmoved = view !== undefined && view.head.nextOffset === read.head.nextOffset;
     view = { head: read.head, producers: isUnmoved && view !== undefined ? view.producers : new Map() };
@@ -261,7 +265,7 @@ export function createAppender(parts: AppenderParts): Appender {
 
   function entryOf(order: BatchOrder, share: BudgetShare): Entry {
     const entry: Entry = { ...order, done: deferred<Appended>(), share, arrivedMs: clock.monotonicMs() };
-    // Whoever waits for it sees the rejection; that nobody does is no fault.
+    // The caller that waits sees the rejection. That nobody waits is no fault.
     entry.done.promise.catch(() => undefined);
     queued.add(entry);
     return entry;
@@ -289,12 +293,12 @@ export function createAppender(parts: AppenderParts): Appender {
       share.release();
       return undefined;
     },
-    withdraw(session) {
-      failedSessions.add(session);
+    withdraw(call) {
+      failedCalls.add(call);
       for (const entry of queued) {
-        if (entry.session !== session) continue;
+        if (entry.call !== call) continue;
         queued.delete(entry);
-        // The queue holds the entry until its turn comes; the bytes go now (invariant 9).
+        // The queue holds the entry until its turn comes. Its bytes are freed now (invariant 9).
         entry.batch = noRecords;
         refuse(entry, new MillraceError("call-ended", "Not applied: the call ended first"));
       }

@@ -62,8 +62,8 @@ interface Decided {
 
 const whenUnknown = "Do not repeat the work: what was committed is not delivered again, and what was not, is";
 
-/** Never in it: an output belongs to no session of a publisher. */
-const noSessions = new WeakSet<object>();
+/** Empty: an output of a Commit belongs to no publish call. */
+const noCalls = new WeakSet<object>();
 
 /**
  * Gives where the outputs went, in their order. Errors: `invalid-argument`, `subscription-not-found`, `stale-delivery`,
@@ -227,11 +227,11 @@ function decide(
     topic.observe(head, nextBefore);
     throw overError(topic);
   }
-  const order = { batch: output.batch, expectedOffset: output.expectedOffset, producer: undefined, session: {} };
+  const order = { batch: output.batch, expectedOffset: output.expectedOffset, producer: undefined, call: {} };
   const plan = planCommit({ head, producers: new Map() }, [order], {
     topic: topic.name,
     producerWindow: limits.producerWindow,
-    failedSessions: noSessions,
+    failedCalls: noCalls,
   });
   const [fate] = plan.fates;
   if (fate?.kind === "refused") throw fate.error;
