@@ -1,4 +1,4 @@
-/** Reading what is there: pages by key from the database, forward or backward, to an end that is fixed at the start. */
+/** Reads pages from the database, forward or backward, up to an end that is fixed when it begins. */
 
 import type { OffsetRange, Until, Direction, Start, WhenTrimmed } from "../../core/index.js";
 import type { Head } from "../../store/index.js";
@@ -18,7 +18,7 @@ export interface ReadCommand {
   readonly start: Start | undefined;
   readonly direction: Direction;
   readonly until: Until;
-  /** 0: no limit. With a filter it counts those that match. */
+  /** 0: no limit. With a filter, the limit counts matching records. */
   readonly limit: number;
   readonly whenTrimmed: WhenTrimmed;
   /** Only records that match. */
@@ -38,11 +38,11 @@ export function readTopic(
   });
 }
 
-/** From where to where a read goes: the start is inclusive forward and exclusive backward, the end the reverse. */
+/** The range of a read. Forward, the start is inclusive and the end exclusive; backward the reverse. */
 interface ReadBounds {
   readonly from: number;
   readonly until: number;
-  /** Where the position ends: behind `until` there may be more that no filter needs to see. */
+  /** The last position of the read. Between `until` and here no record can match the filter. */
   readonly end: number;
   readonly records: number;
 }
@@ -66,7 +66,10 @@ async function resolveBounds(
   return narrow(bounds, isForward, head, await offsetsOf(command.filter, topic, head, lanes, signal));
 }
 
-/** The newest N, backward, begin at the end: how many is then a limit; with a filter, which counts others, it is a place. */
+/**
+ * "The newest N", backward, begin at the end. Without a filter N is a limit. With a filter, which counts only matches,
+ * N becomes an offset.
+ */
 function newestBackward(count: number, until: number, limit: number, command: ReadCommand, head: Head): ReadBounds {
   const from = head.nextOffset;
   if (command.filter === undefined) return { from, until, end: until, records: Math.min(limit, count) };
@@ -74,7 +77,7 @@ function newestBackward(count: number, until: number, limit: number, command: Re
   return { from, until: end, end, records: limit };
 }
 
-/** Leaves out offsets where nothing can match. A reader is told of trimmed offsets, so those are never left out. */
+/** Leaves out offsets where nothing can match, but never trimmed ones: the reader is told of these. */
 function narrow(bounds: ReadBounds, isForward: boolean, head: Head, possible: OffsetRange): ReadBounds {
   const { from, until } = bounds;
   if (!isForward) {
@@ -114,7 +117,7 @@ class ReadSource implements PageSource<ReadMessage, LogOutcome> {
   readonly #cursor: LogCursor;
   readonly #until: number;
   #remaining: number;
-  /** It asked for what is kept from the earliest record on, and was told nothing yet. */
+  /** The reader asked for everything from the earliest record on, and got no message yet. */
   #isAtEarliest: boolean;
   #hasTold = false;
 
@@ -140,7 +143,7 @@ class ReadSource implements PageSource<ReadMessage, LogOutcome> {
     if (this.readsOn) return "read";
     const isDone = this.#remaining <= 0 || this.#cursor.isAt(this.end);
     if (isDone && this.#hasTold) return "end";
-    // Nothing that is left can match.
+    // None of the remaining records can match.
     if (!isDone) this.#cursor.moveTo(this.end);
     return this.#whereToResume();
   }
@@ -160,7 +163,7 @@ class ReadSource implements PageSource<ReadMessage, LogOutcome> {
         return taken;
       }
       case "end":
-        // The end lay above what is there: nothing more comes.
+        // The end was above the topic's end: no record follows.
         this.#remaining = 0;
         return { message: this.#whereToResume(), bytes: 0 };
       case "gone":
@@ -168,7 +171,7 @@ class ReadSource implements PageSource<ReadMessage, LogOutcome> {
       case "missing":
       case "trimmed":
         if (outcome.kind === "trimmed" && this.#isAtEarliest) {
-          // What is kept begins further on by now: nothing that it was told of is passed over.
+          // The topic was trimmed since. This reader loses nothing that it was told of.
           this.#cursor.moveTo(outcome.head.earliestOffset);
           return { message: undefined, bytes: 0 };
         }
@@ -179,7 +182,7 @@ class ReadSource implements PageSource<ReadMessage, LogOutcome> {
     }
   }
 
-  /** A read that finds nothing still tells where to resume. */
+  /** A read that finds nothing still says where to resume. */
   #whereToResume(): ReadMessage {
     this.#hasTold = true;
     return { kind: "page", runs: [], records: 0, next: this.#cursor.position };

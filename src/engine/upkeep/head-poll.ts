@@ -1,6 +1,6 @@
 /**
- * Reads the next offsets of followed topics again, once a second: what another node appended, what a lost notification
- * hid, and what a commit did whose answer never came. It is the floor that everything quicker only improves on.
+ * Reads the next offsets of followed topics once a second. It finds what other nodes appended, what a lost notification
+ * hid, and commits whose answer was lost. Everything faster only improves on this.
  */
 
 import type { Limits } from "../../core/index.js";
@@ -9,7 +9,7 @@ import type { Clock, Logger } from "../../telemetry/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 import type { TopicCache } from "../topics/topic-cache.js";
 
-/** What one statement asks for at most. */
+/** The most topics that one statement asks for. */
 const topicsPerRead = 1000;
 
 export interface HeadPollParts {
@@ -20,7 +20,7 @@ export interface HeadPollParts {
   readonly logger: Logger;
 }
 
-/** Runs until the signal aborts. Never throws: a database that is away is asked again. */
+/** Runs until the signal aborts. Never throws: an unavailable database is asked again. */
 export function pollHeads(parts: HeadPollParts, signal: AbortSignal): Promise<void> {
   return repeat(
     () => readHeadsOnce(parts, signal),
@@ -33,7 +33,7 @@ export function pollHeads(parts: HeadPollParts, signal: AbortSignal): Promise<vo
   );
 }
 
-/** Moves every followed topic to what the database says now. */
+/** Moves every followed topic to its present head. */
 export async function readHeadsOnce(
   { lanes, cache }: Pick<HeadPollParts, "lanes" | "cache">,
   signal: AbortSignal,

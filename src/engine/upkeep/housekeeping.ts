@@ -1,6 +1,7 @@
 /**
- * What the node does for its tables, in small steps behind everybody else: rows below a trim and of deleted topics go,
- * idle producers, old tombstones are forgotten, and what expired in a state as they are, hot tables are vacuumed, and the database's clock is asked.
+ * Maintains the tables in small steps in the background. It deletes blocks below a trim and rows of deleted topics,
+ * forgets idle producers, purges old tombstones and expired state, vacuums hot tables, and asks for the database's
+ * time.
  */
 
 import type { Limits } from "../../core/index.js";
@@ -14,7 +15,7 @@ const roundMs = 30_000;
 /** Rows that one statement deletes: a few milliseconds, so that nobody waits long behind it. */
 const rowsPerStep = 2000;
 const topicsPerRound = 1000;
-/** Fewer: their topic's appends wait for it. */
+/** Fewer, since appends to their topic wait for it. */
 const tombstonesPerStep = 500;
 
 export interface HousekeepingParts {
@@ -27,7 +28,7 @@ export interface HousekeepingParts {
 }
 
 export interface Housekeeping {
-  /** There is something to delete: begin a round now. */
+  /** There is something to delete: the next round begins now. */
   wake(): void;
   /** Runs until the signal aborts. Never throws. */
   run(signal: AbortSignal): Promise<void>;
@@ -58,7 +59,7 @@ export function createHousekeeping(parts: HousekeepingParts): Housekeeping {
     if (vacuumed.length > 0) parts.logger.debug({ tables: vacuumed }, "vacuumed");
   }
 
-  /** The oldest of all topics first, until none is too old, or somebody else is at the rest. */
+  /** Purges the oldest tombstones of all topics, until none is too old, or another node works on the rest. */
   async function purgeTombstones(signal: AbortSignal): Promise<void> {
     const beforeMicros = parts.stampClock.now() - limits.tombstoneLifetimeMs * 1000;
     for (let purged = 1; purged > 0 && !signal.aborted; ) {
@@ -79,7 +80,7 @@ export function createHousekeeping(parts: HousekeepingParts): Housekeeping {
   };
 }
 
-/** Deletes until a step finds less than it may take. */
+/** Deletes until a step finds fewer rows than it may take. */
 async function deleteAll(step: (count: number) => Promise<number>, signal: AbortSignal): Promise<void> {
   while (!signal.aborted && (await step(rowsPerStep)) >= rowsPerStep);
 }
