@@ -1,7 +1,7 @@
 /** Builds the engine: what its parts share, and what runs in the background. */
 
 import { hostname } from "node:os";
-import { BufferPool, checkTopicName, type Limits } from "../core/index.js";
+import { BufferPool, type Limits } from "../core/index.js";
 import type { Store, StoredTopic } from "../store/index.js";
 import { trackTasks } from "../streams/index.js";
 import type { Clock, Logger, Metrics } from "../telemetry/index.js";
@@ -177,22 +177,10 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
   return {
     buffers,
     topics,
-    append: async (command, signal) => {
-      checkTopicName(command.topic);
-      return appendBatch({ cache, limits, clock }, command, signal);
-    },
-    publish: (opening, batches, stream, signal) => {
-      checkTopicName(opening.topic);
-      return publishBatches({ cache, limits }, opening, batches, stream, signal);
-    },
-    read: (command, stream, signal) => {
-      checkTopicName(command.topic);
-      return readTopic(reading, command, stream, signal);
-    },
-    follow: (command, stream, signal) => {
-      checkTopicName(command.topic);
-      return followTopic(reading, command, stream, signal);
-    },
+    append: (command, signal) => appendBatch({ cache, limits, clock }, command, signal),
+    publish: (opening, batches, stream, signal) => publishBatches({ cache, limits }, opening, batches, stream, signal),
+    read: (command, stream, signal) => readTopic(reading, command, stream, signal),
+    follow: (command, stream, signal) => followTopic(reading, command, stream, signal),
     getState: async (command, signal) => getState(reading, command, signal),
     listState: (command, stream, signal) => listState(reading, command, stream, signal),
     explainFilter: async (command, signal) => explainFilter(reading, command, signal),

@@ -4,7 +4,7 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { effectiveRetention, type Limits, MillraceError, topicNotFound } from "../../core/index.js";
+import { checkTopicName, effectiveRetention, type Limits, MillraceError, topicNotFound } from "../../core/index.js";
 import type { AutoCreatedTopic, StoredTopic } from "../../store/index.js";
 import { abortable } from "../../streams/index.js";
 import { createdByPeer, hostOf } from "./created-by-peer.js";
@@ -40,7 +40,8 @@ export interface TopicCache<Writer extends TopicWriter = TopicWriter> {
   readonly size: number;
   /**
    * The topic of a name as this node knows it. An unknown name is looked up, and the topic is created where publishing
-   * may create it. `peer` is the address that the creation is counted for; undefined: none.
+   * may create it. `peer` is the address that the creation is counted for; undefined: none. Errors of this and the next
+   * method: `invalid-argument` for a name that breaks the rules of names.
    */
   acquireForPublish(name: string, peer: string | undefined, signal?: AbortSignal): Promise<TopicLease<Writer>>;
   /** The topic of a name as the database has it now, and its row as it was read. Throws `topic-not-found`. */
@@ -245,14 +246,14 @@ export function createTopicCache<Writer extends TopicWriter>(parts: TopicCachePa
       return entries.size;
     },
     async acquireForPublish(name, peer, signal) {
-      const known = entries.get(name);
+      const known = entries.get(checkTopicName(name));
       if (known !== undefined && !known.topic.isOver) return lease(known);
       if (known !== undefined) forget(known.topic);
       const stored = await abortable(findOrCreateOnce(name, peer), signal);
       return lease(newerThan(stored) ?? adopt(stored, 0));
     },
     async acquireFresh(name, signal) {
-      const { entry, stored } = await findFresh(name, signal);
+      const { entry, stored } = await findFresh(checkTopicName(name), signal);
       return { lease: lease(entry), stored };
     },
     observe(stored) {
