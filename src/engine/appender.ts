@@ -1,7 +1,8 @@
 /**
  * One appender a topic and node: a queue and group commit. While a commit is under way, arriving batches wait; the next
  * commit takes them all (up to `commitBytes`). It decides on a cached view of the topic and appends with one statement
- * that checks the view; if another node has written, it decides again under the topic's row lock (design §3).
+ * that checks the view; if another node has written, it decides again under the topic's row lock
+ * (docs/architecture.md, "In").
  *
  * An acknowledgement is given after the commit (invariant 2). When the connection breaks during a commit its outcome is
  * unknown: everything in it is refused as unavailable, the view is dropped, and the head is read again at once, since
