@@ -4,7 +4,7 @@ import { readSettings, SettingError, settingsMarkdown, settingsTable, variableOf
 import { expectGeneratedTable } from "../support/generated-table.js";
 
 describe("readSettings", () => {
-  it("gives the defaults where nothing is said: loopback, embedded, the limits of the design", () => {
+  it("gives the defaults where nothing is said: loopback, embedded, the default limits", () => {
     expect(readSettings({}, {})).toMatchObject({
       listen: { host: "127.0.0.1", port: 50051 },
       database: { kind: "embedded", folder: "millrace-data" },

@@ -42,6 +42,7 @@ const numbered = new RegExp(
 );
 const headed = new RegExp(String.raw`${pageName},${gap}"(?<heading>[^"]+)"`, "g");
 const named = new RegExp(pageName, "g");
+const filePath = /`(?<path>(?:src|test|bench|docs|examples|proto|scripts)\/[\w./-]+\.\w+)`/g;
 const link = /\]\((?<target>[^)\s#]*)(?:#(?<anchor>[^)\s]+))?\)/g;
 /** Citations that name no page of the repository: a paragraph sign, a number of a fact or a rule alone. */
 const pageless = new RegExp(
@@ -136,6 +137,8 @@ function citationsIn(text: string, file: string): Citation[] {
   for (const { index, 0: cited, groups: { page = "" } = {} } of text.matchAll(named))
     if (isPage || !page.startsWith("../")) citations.push({ index, text: cited, page });
   if (!isPage) return citations;
+  for (const { index, groups: { path: page = "" } = {} } of text.matchAll(filePath))
+    citations.push({ index, text: page, page });
   for (const { index, 0: cited, groups: { target = "", anchor } = {} } of text.matchAll(link))
     citations.push({
       index,
