@@ -57,7 +57,7 @@ test("a write calls back when HTTP/2 took it, and one after a cancellation never
   await vi.waitFor(() => expect(returned).toEqual(["before"]));
   stream.destroy();
   await vi.waitFor(() => expect(returned).toEqual(["before", "cancelled"]));
-  // Whatever was still to call back would have done so before another call is through.
+  // A callback that is still due comes before the end of another call.
   await drainStream(openStream(await startBare((call) => call.end())));
   expect(returned).toEqual(["before", "cancelled"]);
 });
