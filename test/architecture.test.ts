@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { findListFaults } from "./support/file-list.js";
 import { findFaults, readRooms } from "./support/house-rules.js";
 import { readLinks, readSources, type SourceFile } from "./support/imports.js";
 import { findProcessClocks } from "./support/process-clock.js";
 
-const rooms = readRooms(readFileSync("docs/architecture.md", "utf8"));
+const page = readFileSync("docs/architecture.md", "utf8");
+const rooms = readRooms(page);
 
 describe("src/", () => {
   const sources = readSources("src");
@@ -16,6 +18,11 @@ describe("src/", () => {
 
   test("keeps to the rooms and arrows of docs/architecture.md", () => {
     expect(findFaults(sources, rooms)).toEqual([]);
+  });
+
+  test("has the files that docs/architecture.md lists", () => {
+    const files = sources.map((file) => file.path);
+    expect(findListFaults(page, files)).toEqual([]);
   });
 
   test("takes time in engine, client and rpc from the clock that it is given", () => {
@@ -44,6 +51,73 @@ describe("findProcessClocks()", () => {
   test("lets pass what is no clock, and other rooms", () => {
     expect(usesOf("// Date.now()\nsetImmediate(() => new Date(0)); export const x = 'setTimeout';")).toEqual([]);
     expect(usesOf("export const x = Date.now();", "src/telemetry/clock.ts")).toEqual([]);
+  });
+});
+
+describe("findListFaults()", () => {
+  const files = [
+    "src/core/index.ts",
+    "src/core/page.ts",
+    "src/store/store.ts",
+    "src/store/postgres/cells.ts",
+    "src/store/postgres/statements/read-page.ts",
+    "src/store/postgres/statements/trim-topic.ts",
+    "src/rpc/retention.ts",
+    "src/rpc/route-guide/route-note.ts",
+    "src/rpc/route-guide/route-point.ts",
+    "src/gen/millrace/v1/record.ts",
+  ];
+  const list = [
+    "core/       page.ts (a run of frames)",
+    "store/      store.ts",
+    "store/postgres/  cells.ts  statements/… (trims among them): one file a statement",
+    "rpc/        route-guide/ route-….ts: gRPC's tutorial",
+    "            retention.ts",
+  ];
+  const faultsOf = (lines: readonly string[]): string[] =>
+    findListFaults(`# The house\n\n## The rooms, file by file\n\n\`\`\`\n${lines.join("\n")}\n\`\`\`\n`, files);
+
+  test("accepts files, parts of names, and folders", () => {
+    expect(faultsOf(list)).toEqual([]);
+  });
+
+  const faulty: readonly { what: string; lines: readonly string[]; faults: readonly string[] }[] = [
+    {
+      what: "a file without a place",
+      lines: list.toSpliced(4, 1),
+      faults: ['docs/architecture.md does not name src/rpc/retention.ts under "The rooms, file by file"'],
+    },
+    {
+      what: "files of a folder whose name alone is there",
+      lines: list.with(2, "store/postgres/  cells.ts  statements/ trim-topic.ts"),
+      faults: [
+        'docs/architecture.md does not name src/store/postgres/statements/read-page.ts under "The rooms, file by file"',
+      ],
+    },
+    {
+      what: "a file that does not exist",
+      lines: list.with(0, "core/       page.ts  pages.ts"),
+      faults: ["docs/architecture.md:6 names pages.ts of src/core/, which does not exist"],
+    },
+    {
+      what: "a file in another room",
+      lines: list.with(4, "            retention.ts  cells.ts"),
+      faults: ["docs/architecture.md:10 names cells.ts of src/rpc/route-guide/, which does not exist"],
+    },
+    {
+      what: "a folder that does not exist",
+      lines: [...list, "wire/       "],
+      faults: ["docs/architecture.md:11 names src/wire/, which does not exist"],
+    },
+  ];
+  for (const { what, lines, faults } of faulty) {
+    test(`tells ${what}`, () => {
+      expect(faultsOf(lines)).toEqual(faults);
+    });
+  }
+
+  test("refuses a page without the list", () => {
+    expect(() => findListFaults("# The house", files)).toThrow("docs/architecture.md has no list");
   });
 });
 

@@ -1,7 +1,7 @@
 /**
  * Checks the bytes of one record before they are stored. A producer's bytes are kept as they came, so they are walked
  * first: wire types, lengths, UTF-8, nesting, and every value that a reader's JSON or Protobuf library would choke on.
- * One malformed record would poison its page for every reader (design §3).
+ * One malformed record would poison its page for every reader.
  *
  * Unknown fields are refused, not kept: a later version may give them a meaning that their bytes do not fit.
  */

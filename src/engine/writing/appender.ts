@@ -1,7 +1,8 @@
 /**
  * The appender of one topic on this node: a queue and group commit. Batches that arrive during a commit wait, and the
  * next commit takes all of them, up to `commitBytes`. It decides on a cached view of the topic, and appends by one
- * statement that checks the view. If another node has written meanwhile, it decides again under the topic's row lock.
+ * statement that checks the view. If another node has written meanwhile, it decides again under the topic's row lock
+ * (docs/architecture.md, "In").
  *
  * A batch is acknowledged after its commit (invariant 2). When the connection breaks during a commit, the outcome is
  * unknown. Then every batch in it is refused as unavailable and the view is dropped. The head is read again at once,

@@ -153,3 +153,24 @@ describe("a topic that is looked up while it is deleted and created again", () =
     await Promise.all([late.cancel(), early.cancel()]);
   });
 });
+
+describe("topics that nobody uses", () => {
+  it("are forgotten above their bound, and found again when they are wanted", async () => {
+    const database = await createTestDatabase("postgres");
+    const node = await openTestEngine(await database.openStore(), { idleTopics: 3 });
+    const remembered = async () => (await node.metrics.registry.getSingleMetric("millrace_topics")?.get())?.values;
+    try {
+      for (let topic = 0; topic < 10; topic++) await node.append(`idle/${topic}`, [1]);
+      await expect.poll(remembered).toMatchObject([{ value: 3 }]);
+      const follower = node.follow("idle/0");
+      await follower.next();
+      expect(await remembered()).toMatchObject([{ value: 4 }]);
+      expect((await node.append("idle/0", [1])).firstOffset).toBe(1);
+      await follower.cancel();
+      await expect.poll(remembered).toMatchObject([{ value: 3 }]);
+    } finally {
+      await node.engine.close();
+      await database.drop();
+    }
+  });
+});
