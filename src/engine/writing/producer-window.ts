@@ -42,12 +42,12 @@ export function recordSequence(
   range: OffsetRange,
   window: number,
 ): ProducerState {
-  const isSame = known !== undefined && known.generation === batch.generation;
+  const before = known !== undefined && known.generation === batch.generation ? known.recent : [];
   return {
     id: batch.id,
     generation: batch.generation,
     nextSequence: batch.sequence + 1,
-    recent: [...(isSame ? known.recent.slice(-(window - 1)) : []), range],
+    recent: [...before.slice(Math.max(0, before.length - (window - 1))), range],
   };
 }
 
