@@ -25,7 +25,10 @@ export interface ReadCommand {
   readonly filter: Filter | undefined;
 }
 
-export type ReadMessage = PageMessage | SkippedMessage;
+export type ReadMessage = (PageMessage | SkippedMessage) & {
+  /** Set in the first message alone: where the read ends, exclusive forward, inclusive backward. */
+  readonly endOffset?: number;
+};
 
 export function readTopic(
   parts: ReadingParts,
@@ -42,7 +45,10 @@ export function readTopic(
 interface ReadBounds {
   readonly from: number;
   readonly until: number;
-  /** Where the position ends: behind `until` there may be more that no filter needs to see. */
+  /**
+   * Where the position ends, and what the reader is told: behind `until` there may be more that no filter needs to see. A
+   * read that resumes with it as its `until` ends here as well.
+   */
   readonly end: number;
   readonly records: number;
 }
@@ -153,11 +159,10 @@ class ReadSource implements PageSource<ReadMessage, LogOutcome> {
     switch (outcome.kind) {
       case "page":
       case "found": {
-        const taken = this.#cursor.take(outcome, this.#remaining);
-        this.#remaining -= taken.message.records;
-        this.#hasTold = true;
+        const { message, bytes } = this.#cursor.take(outcome, this.#remaining);
+        this.#remaining -= message.records;
         this.#isAtEarliest = false;
-        return taken;
+        return { message: this.#tell(message), bytes };
       }
       case "end":
         // The end lay above what is there: nothing more comes.
@@ -172,8 +177,7 @@ class ReadSource implements PageSource<ReadMessage, LogOutcome> {
           this.#cursor.moveTo(outcome.head.earliestOffset);
           return { message: undefined, bytes: 0 };
         }
-        this.#hasTold = true;
-        return { message: this.#cursor.skip(outcome, this.#command.whenTrimmed), bytes: 0 };
+        return { message: this.#tell(this.#cursor.skip(outcome, this.#command.whenTrimmed)), bytes: 0 };
       default:
         return outcome satisfies never;
     }
@@ -181,7 +185,13 @@ class ReadSource implements PageSource<ReadMessage, LogOutcome> {
 
   /** A read that finds nothing still tells where to resume. */
   #whereToResume(): ReadMessage {
+    return this.#tell({ kind: "page", runs: [], records: 0, next: this.#cursor.position });
+  }
+
+  /** The first message also tells where the read ends. */
+  #tell(message: PageMessage | SkippedMessage): ReadMessage {
+    if (this.#hasTold) return message;
     this.#hasTold = true;
-    return { kind: "page", runs: [], records: 0, next: this.#cursor.position };
+    return { ...message, endOffset: this.end };
   }
 }

@@ -117,6 +117,7 @@ export interface ReadResponse {
   records: Record[];
   next: Position | undefined;
   skipped: Skipped | undefined;
+  endOffset?: number | undefined;
 }
 
 export interface FollowRequest {
@@ -1146,7 +1147,7 @@ export const ReadRequest_Until: MessageFns<ReadRequest_Until> = {
 };
 
 function createBaseReadResponse(): ReadResponse {
-  return { records: [], next: undefined, skipped: undefined };
+  return { records: [], next: undefined, skipped: undefined, endOffset: undefined };
 }
 
 export const ReadResponse: MessageFns<ReadResponse> = {
@@ -1159,6 +1160,9 @@ export const ReadResponse: MessageFns<ReadResponse> = {
     }
     if (message.skipped !== undefined) {
       Skipped.encode(message.skipped, writer.uint32(26).fork()).join();
+    }
+    if (message.endOffset !== undefined) {
+      writer.uint32(32).uint64(message.endOffset);
     }
     return writer;
   },
@@ -1200,6 +1204,14 @@ export const ReadResponse: MessageFns<ReadResponse> = {
             message.skipped = Skipped.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.endOffset = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1217,6 +1229,11 @@ export const ReadResponse: MessageFns<ReadResponse> = {
       records: globalThis.Array.isArray(object?.records) ? object.records.map((e: any) => Record.fromJSON(e)) : [],
       next: isSet(object.next) ? Position.fromJSON(object.next) : undefined,
       skipped: isSet(object.skipped) ? Skipped.fromJSON(object.skipped) : undefined,
+      endOffset: isSet(object.endOffset)
+        ? globalThis.Number(object.endOffset)
+        : isSet(object.end_offset)
+        ? globalThis.Number(object.end_offset)
+        : undefined,
     };
   },
 
@@ -1231,6 +1248,9 @@ export const ReadResponse: MessageFns<ReadResponse> = {
     if (message.skipped !== undefined) {
       obj.skipped = Skipped.toJSON(message.skipped);
     }
+    if (message.endOffset !== undefined) {
+      obj.endOffset = Math.round(message.endOffset);
+    }
     return obj;
   },
 
@@ -1244,6 +1264,7 @@ export const ReadResponse: MessageFns<ReadResponse> = {
     message.skipped = (object.skipped !== undefined && object.skipped !== null)
       ? Skipped.fromPartial(object.skipped)
       : undefined;
+    message.endOffset = object.endOffset ?? undefined;
     return message;
   },
 };
