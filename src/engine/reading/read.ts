@@ -66,16 +66,18 @@ async function resolveBounds(
   const until = await endOf(command.until, isForward, topic, head, lanes, signal);
   const bounds: ReadBounds =
     !isForward && start.at === "last"
-      ? newestBackward(start.count, until, limit, command, head)
+      ? newestBackward(start.count, until, limit, head)
       : { from: await resolveStart(start, topic, head, lanes, signal), until, end: until, records: limit };
   if (command.filter === undefined) return bounds;
   return narrow(bounds, isForward, head, await offsetsOf(command.filter, topic, head, lanes, signal));
 }
 
-/** The newest N, backward, begin at the end: how many is then a limit; with a filter, which counts others, it is a place. */
-function newestBackward(count: number, until: number, limit: number, command: ReadCommand, head: Head): ReadBounds {
+/**
+ * The newest N, backward, begin at the end and end N offsets before it, where they begin forward. A count of records would
+ * be another set when a filter or an ended lifetime leaves some out, and no `until` could tell a resumed read where to end.
+ */
+function newestBackward(count: number, until: number, limit: number, head: Head): ReadBounds {
   const from = head.nextOffset;
-  if (command.filter === undefined) return { from, until, end: until, records: Math.min(limit, count) };
   const end = Math.min(from, Math.max(until, from - count));
   return { from, until: end, end, records: limit };
 }

@@ -70,6 +70,7 @@ describe.each(databaseKinds)("Engine.read() on %s", (kind) => {
     ["backward to a time before all", { direction: "backward", until: pastTime }, 0],
     ["backward to a time after all", { direction: "backward", until: futureTime }, 100],
     ["backward what a filter allows", { direction: "backward", filter: someOffsets }, 0],
+    ["the newest, backward", { direction: "backward", start: { at: "last", count: 70 } }, 30],
     [
       "the newest that a filter allows, backward",
       { direction: "backward", start: { at: "last", count: 70 }, filter: someOffsets },
