@@ -24,5 +24,8 @@ export interface Page {
   readonly lent?: Buffer | undefined;
 }
 
-/** Bytes that a store leaves around a page's frames: a prefix of gRPC takes 5 before them, a position at most 20 behind. */
+/**
+ * Bytes that a store leaves around a page's frames. A prefix of gRPC takes 5 before them. Behind them a position takes at
+ * most 20, and the end of a read, in its first message, at most 9.
+ */
 export const pageRoom = { before: 5, behind: 32 } as const;

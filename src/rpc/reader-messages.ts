@@ -35,8 +35,12 @@ export function giveBack(buffers: BufferPool): (message: FollowMessage) => (() =
 }
 
 export function encodeReadMessage(message: ReadMessage): Buffer {
-  if (message.kind === "page") return encodePage(message);
-  return withPrefix(ReadResponse.encode({ records: [], next: message.next, skipped: skippedOf(message) }).finish());
+  const { endOffset, next } = message;
+  if (message.kind !== "page") {
+    return withPrefix(ReadResponse.encode({ records: [], next, skipped: skippedOf(message), endOffset }).finish());
+  }
+  // The end is this reader's alone: such a message is not kept for others.
+  return endOffset === undefined ? encodePage(message) : pageAsMessage(message, endOffset);
 }
 
 export function encodeFollowMessage(message: FollowMessage): Buffer {

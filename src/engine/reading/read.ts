@@ -25,7 +25,10 @@ export interface ReadCommand {
   readonly filter: Filter | undefined;
 }
 
-export type ReadMessage = PageMessage | SkippedMessage;
+export type ReadMessage = (PageMessage | SkippedMessage) & {
+  /** Set in the first message alone: where the read ends, exclusive forward, inclusive backward. */
+  readonly endOffset?: number;
+};
 
 export function readTopic(
   parts: ReadingParts,
@@ -42,7 +45,10 @@ export function readTopic(
 interface ReadBounds {
   readonly from: number;
   readonly until: number;
-  /** The last position of the read. Between `until` and here no record can match the filter. */
+  /**
+   * The last position of the read, which the reader is told. Between `until` and here no record can match the filter. A
+   * read that resumes with this offset as its `until` ends here as well.
+   */
   readonly end: number;
   readonly records: number;
 }
@@ -60,19 +66,18 @@ async function resolveBounds(
   const until = await endOf(command.until, isForward, topic, head, lanes, signal);
   const bounds: ReadBounds =
     !isForward && start.at === "last"
-      ? newestBackward(start.count, until, limit, command, head)
+      ? newestBackward(start.count, until, limit, head)
       : { from: await resolveStart(start, topic, head, lanes, signal), until, end: until, records: limit };
   if (command.filter === undefined) return bounds;
   return narrow(bounds, isForward, head, await offsetsOf(command.filter, topic, head, lanes, signal));
 }
 
 /**
- * "The newest N", backward, begin at the end. Without a filter N is a limit. With a filter, which counts only matches,
- * N becomes an offset.
+ * "The newest N", backward, end N offsets before the end, where the same start would begin forward. If N counted records,
+ * filters and lifetimes would change the set, and no `until` could tell a resumed read where to end.
  */
-function newestBackward(count: number, until: number, limit: number, command: ReadCommand, head: Head): ReadBounds {
+function newestBackward(count: number, until: number, limit: number, head: Head): ReadBounds {
   const from = head.nextOffset;
-  if (command.filter === undefined) return { from, until, end: until, records: Math.min(limit, count) };
   const end = Math.min(from, Math.max(until, from - count));
   return { from, until: end, end, records: limit };
 }
@@ -156,11 +161,10 @@ class ReadSource implements PageSource<ReadMessage, LogOutcome> {
     switch (outcome.kind) {
       case "page":
       case "found": {
-        const taken = this.#cursor.take(outcome, this.#remaining);
-        this.#remaining -= taken.message.records;
-        this.#hasTold = true;
+        const { message, bytes } = this.#cursor.take(outcome, this.#remaining);
+        this.#remaining -= message.records;
         this.#isAtEarliest = false;
-        return taken;
+        return { message: this.#tell(message), bytes };
       }
       case "end":
         // The end was above the topic's end: no record follows.
@@ -175,8 +179,7 @@ class ReadSource implements PageSource<ReadMessage, LogOutcome> {
           this.#cursor.moveTo(outcome.head.earliestOffset);
           return { message: undefined, bytes: 0 };
         }
-        this.#hasTold = true;
-        return { message: this.#cursor.skip(outcome, this.#command.whenTrimmed), bytes: 0 };
+        return { message: this.#tell(this.#cursor.skip(outcome, this.#command.whenTrimmed)), bytes: 0 };
       default:
         return outcome satisfies never;
     }
@@ -184,7 +187,13 @@ class ReadSource implements PageSource<ReadMessage, LogOutcome> {
 
   /** A read that finds nothing still says where to resume. */
   #whereToResume(): ReadMessage {
+    return this.#tell({ kind: "page", runs: [], records: 0, next: this.#cursor.position });
+  }
+
+  /** The first message also tells where the read ends. */
+  #tell(message: PageMessage | SkippedMessage): ReadMessage {
+    if (this.#hasTold) return message;
     this.#hasTold = true;
-    return { kind: "page", runs: [], records: 0, next: this.#cursor.position };
+    return { ...message, endOffset: this.end };
   }
 }

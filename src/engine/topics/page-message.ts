@@ -8,7 +8,7 @@ export interface PageMessage {
   readonly kind: "page";
   /** Whole frames in the order of reading. Empty: the reader gets none of the records that were looked at. */
   readonly runs: readonly Uint8Array[];
-  /** Whether the single run has room around it for this position, as in `Page`. Unset: it has none. */
+  /** Whether the single run has room around it for what the door adds, as in `Page`. Unset: it has none. */
   readonly hasRoom?: boolean;
   /** A buffer of the engine's pool. The door gives it back when the page was sent. */
   readonly lent?: Buffer | undefined;

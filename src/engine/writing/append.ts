@@ -1,6 +1,6 @@
 /** A single batch, for callers that only wait for its acknowledgement. */
 
-import { type Limits, MillraceError } from "../../core/index.js";
+import type { Limits } from "../../core/index.js";
 import { abortable } from "../../streams/index.js";
 import type { Clock } from "../../telemetry/index.js";
 import { checkBatch, type RecordBatch } from "../../wire/index.js";

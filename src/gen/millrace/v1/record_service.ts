@@ -77,6 +77,7 @@ export interface ReadResponse {
   records: Record[];
   next: Position | undefined;
   skipped: Skipped | undefined;
+  endOffset?: number | undefined;
 }
 
 export interface FollowRequest {
@@ -817,7 +818,7 @@ export const ReadRequest_Until: MessageFns<ReadRequest_Until> = {
 };
 
 function createBaseReadResponse(): ReadResponse {
-  return { records: [], next: undefined, skipped: undefined };
+  return { records: [], next: undefined, skipped: undefined, endOffset: undefined };
 }
 
 export const ReadResponse: MessageFns<ReadResponse> = {
@@ -830,6 +831,9 @@ export const ReadResponse: MessageFns<ReadResponse> = {
     }
     if (message.skipped !== undefined) {
       Skipped.encode(message.skipped, writer.uint32(26).fork()).join();
+    }
+    if (message.endOffset !== undefined) {
+      writer.uint32(32).uint64(message.endOffset);
     }
     return writer;
   },
@@ -871,6 +875,14 @@ export const ReadResponse: MessageFns<ReadResponse> = {
             message.skipped = Skipped.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.endOffset = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -893,6 +905,7 @@ export const ReadResponse: MessageFns<ReadResponse> = {
     message.skipped = (object.skipped !== undefined && object.skipped !== null)
       ? Skipped.fromPartial(object.skipped)
       : undefined;
+    message.endOffset = object.endOffset ?? undefined;
     return message;
   },
 };
