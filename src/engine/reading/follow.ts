@@ -56,10 +56,14 @@ export function followTopic(
   stream: LiveStream,
   signal: AbortSignal,
 ): AsyncGenerator<FollowMessage, void, undefined> {
-  return streamPages(parts, { topic: command.topic, stream, signal }, async (topic, { head }) => {
-    const offset = await startOf(parts, command, topic, head, signal);
-    return new FollowSource(parts, command, topic, head, offset);
-  });
+  return streamPages<FollowMessage, FollowOutcome>(
+    parts,
+    { topic: command.topic, stream, signal },
+    {
+      fresh: async (topic, { head }) =>
+        new FollowSource(parts, command, topic, head, await startOf(parts, command, topic, head, signal)),
+    },
+  );
 }
 
 /** The first offset that can match. Trimmed records before it are still reported. */

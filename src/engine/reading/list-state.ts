@@ -1,6 +1,6 @@
 /** Lists a state: pages in the order of keys. Each page shows the state at the moment of its own read. */
 
-import type { StateSearchRead } from "../../store/index.js";
+import type { StateSearchRead, StoredTopic } from "../../store/index.js";
 import type { LiveStream } from "../../telemetry/index.js";
 import type { Topic } from "../topics/topic.js";
 import { type PageSource, type ReadingParts, type Step, streamPages, type Taken } from "./page-stream.js";
@@ -36,10 +36,11 @@ export function listState(
   stream: LiveStream,
   signal: AbortSignal,
 ): AsyncGenerator<ListPage, void, undefined> {
-  return streamPages(parts, { topic: command.topic, stream, signal }, (topic, stored) => {
+  const fresh = (topic: Topic, stored: StoredTopic): ListSource => {
     requireState(stored);
     return new ListSource(parts, command, topic);
-  });
+  };
+  return streamPages(parts, { topic: command.topic, stream, signal }, { fresh });
 }
 
 /** A part of the state, and the key that the search reached. */

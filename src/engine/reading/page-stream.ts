@@ -13,7 +13,7 @@ import type { Clock, LiveStream, Metrics } from "../../telemetry/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 import type { StampClock } from "../topics/stamp-clock.js";
 import type { Topic } from "../topics/topic.js";
-import type { TopicCache } from "../topics/topic-cache.js";
+import type { TopicCache, TopicLease } from "../topics/topic-cache.js";
 import type { PageAllowance, PageBudget, PageGrant } from "./page-allowance.js";
 import type { PageReader } from "./page-reader.js";
 
@@ -72,17 +72,28 @@ export interface ReadingCall {
   readonly signal: AbortSignal;
 }
 
-/** Drives the source that `open` makes. */
+/** Makes the source of a call. */
+export interface SourceOpener<Source> {
+  /**
+   * Opens it on a topic that this node knows, before the database is asked whether its name still means that topic: by its
+   * own first statement it finds out. Undefined: the name has to be looked up. Unset: always.
+   */
+  known?(topic: Topic): Promise<Source | undefined>;
+  /** Opens it on the topic as the database has it. */
+  fresh(topic: Topic, stored: StoredTopic): Source | Promise<Source>;
+}
+
+/** Drives the source that `opener` makes. */
 export async function* streamPages<Message extends object, Outcome>(
   parts: ReadingParts,
   call: ReadingCall,
-  open: (topic: Topic, stored: StoredTopic) => PageSource<Message, Outcome> | Promise<PageSource<Message, Outcome>>,
+  opener: SourceOpener<PageSource<Message, Outcome>>,
 ): AsyncGenerator<Message, void, undefined> {
   call.stream.waitFor("database");
-  const { lease, stored } = await parts.cache.acquireFresh(call.topic, call.signal);
+  const { lease, source } = await openSource(parts.cache, call, opener);
   let pages: PageStream<Message, Outcome> | undefined;
   try {
-    pages = new PageStream(parts, call, lease.topic, await open(lease.topic, stored));
+    pages = new PageStream(parts, call, lease.topic, source);
     while (await pages.advance()) {
       // The message has no name here, and there is no `yield*`: a suspended generator keeps its registers, and so kept
       // each stalled stream's page once more (invariant 4).
@@ -92,6 +103,31 @@ export async function* streamPages<Message extends object, Outcome>(
   } finally {
     pages?.leave();
     lease.release();
+  }
+}
+
+async function openSource<Source>(
+  cache: TopicCache,
+  { topic, signal }: ReadingCall,
+  opener: SourceOpener<Source>,
+): Promise<{ readonly lease: TopicLease; readonly source: Source }> {
+  const known = opener.known === undefined ? undefined : cache.acquireKnown(topic);
+  if (known !== undefined) {
+    const source = await orRelease(known, () => opener.known?.(known.topic));
+    if (source !== undefined) return { lease: known, source };
+    known.release();
+  }
+  const { lease, stored } = await cache.acquireFresh(topic, signal);
+  return { lease, source: await orRelease(lease, () => opener.fresh(lease.topic, stored)) };
+}
+
+/** Releases the lease if `work` throws. */
+async function orRelease<Result>(lease: TopicLease, work: () => Result): Promise<Awaited<Result>> {
+  try {
+    return await work();
+  } catch (error) {
+    lease.release();
+    throw error;
   }
 }
 

@@ -7,6 +7,7 @@ import type { DatabaseLanes } from "../database-lanes.js";
 import type { Topic } from "../topics/topic.js";
 import { offsetsOf } from "./frame-search.js";
 import { LogCursor, type LogOutcome, type SkippedMessage } from "./log-cursor.js";
+import type { PageOutcome } from "./page-reader.js";
 import { type PageSource, type ReadingParts, type Step, streamPages, type Taken } from "./page-stream.js";
 import { offsetAtTime, resolveStart } from "./start-offset.js";
 import type { Filter } from "../../filter/index.js";
@@ -36,9 +37,46 @@ export function readTopic(
   stream: LiveStream,
   signal: AbortSignal,
 ): AsyncGenerator<ReadMessage, void, undefined> {
-  return streamPages(parts, { topic: command.topic, stream, signal }, async (topic, { head }) => {
-    return new ReadSource(parts, command, topic, await resolveBounds(parts.lanes, command, topic, head, signal));
-  });
+  const openAt = async (topic: Topic, head: Head, first?: LogOutcome): Promise<ReadSource> =>
+    new ReadSource(parts, command, topic, await resolveBounds(parts.lanes, command, topic, head, signal), first);
+  return streamPages<ReadMessage, LogOutcome>(
+    parts,
+    { topic: command.topic, stream, signal },
+    {
+      async known(topic) {
+        const first = await readAtKnown(parts, command, topic, signal);
+        return first === undefined || first.kind === "gone" || topic.isOver
+          ? undefined
+          : openAt(topic, first.head, first);
+      },
+      fresh: (topic, { head }) => openAt(topic, head),
+    },
+  );
+}
+
+/**
+ * The first page of a read that begins at an offset, on a topic that this node knows. The page comes with the head, from
+ * which the end follows: so a record is found by its offset with one statement. Undefined: the start or the end has to be
+ * looked up first.
+ */
+async function readAtKnown(
+  { pages, buffers, limits }: ReadingParts,
+  { start, until, direction, limit, filter }: ReadCommand,
+  topic: Topic,
+  signal: AbortSignal,
+): Promise<PageOutcome | undefined> {
+  if (filter !== undefined || until.at === "time") return undefined;
+  if (start?.at !== "offset" && start?.at !== "position") return undefined;
+  const { offset } = start.at === "offset" ? start : start.position;
+  const query = {
+    topic,
+    cursor: { direction, offset, bytes: undefined },
+    bytes: limits.pageBytesMin,
+    ...(until.at === "offset" && { until: until.offset }),
+    ...(limit !== 0 && !topic.isExpiring && { recordsMax: limit }),
+    buffers,
+  };
+  return pages.readHistory(query, signal);
 }
 
 /** The range of a read. Forward, the start is inclusive and the end exclusive; backward the reverse. */
@@ -125,14 +163,24 @@ class ReadSource implements PageSource<ReadMessage, LogOutcome> {
   /** The reader asked for everything from the earliest record on, and got no message yet. */
   #isAtEarliest: boolean;
   #hasTold = false;
+  /** What was read before the bounds were known. */
+  #first: LogOutcome | undefined;
 
-  constructor(parts: ReadingParts, command: ReadCommand, topic: Topic, bounds: ReadBounds) {
+  constructor(
+    parts: ReadingParts,
+    command: ReadCommand,
+    topic: Topic,
+    bounds: ReadBounds,
+    /** Read at the start of the bounds. */
+    first?: LogOutcome,
+  ) {
     const { direction, filter } = command;
     this.end = bounds.end;
     this.#command = command;
     this.#cursor = new LogCursor(parts, { topic, direction, offset: bounds.from, filter });
     this.#until = bounds.until;
     this.#remaining = bounds.records;
+    this.#first = first;
     this.#isAtEarliest = direction === "forward" && (command.start ?? { at: "earliest" }).at === "earliest";
   }
 
@@ -153,7 +201,10 @@ class ReadSource implements PageSource<ReadMessage, LogOutcome> {
     return this.#whereToResume();
   }
 
-  read(bytes: number, signal: AbortSignal): Promise<LogOutcome> {
+  read(bytes: number, signal: AbortSignal): LogOutcome | Promise<LogOutcome> {
+    const first = this.#first;
+    this.#first = undefined;
+    if (first !== undefined) return first;
     return this.#cursor.read(bytes, { until: this.#until, recordsMax: this.#remaining }, signal);
   }
 

@@ -16,7 +16,7 @@
  */
 
 import { epochMismatch, offsetOutOfRange, type Position, type Rectangle } from "../../core/index.js";
-import type { Head, StatePageRead, StateSearchRead } from "../../store/index.js";
+import type { Head, StatePageRead, StateSearchRead, StoredTopic } from "../../store/index.js";
 import type { LiveStream } from "../../telemetry/index.js";
 import { type KeepFrame, StoredRecord, thinPage, unexpiredAt } from "../../wire/index.js";
 import { overError, type Topic } from "../topics/topic.js";
@@ -61,11 +61,12 @@ export function watchState(
   stream: LiveStream,
   signal: AbortSignal,
 ): AsyncGenerator<WatchMessage, void, undefined> {
-  return streamPages(parts, { topic: command.topic, stream, signal }, (topic, stored) => {
+  const fresh = (topic: Topic, stored: StoredTopic): WatchSource => {
     requireState(stored);
     checkStart(command, topic, stored.head);
     return new WatchSource(parts, command, topic, stored.head);
-  });
+  };
+  return streamPages(parts, { topic: command.topic, stream, signal }, { fresh });
 }
 
 function checkStart({ start }: WatchStateCommand, topic: Topic, head: Head): void {

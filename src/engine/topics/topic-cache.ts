@@ -44,6 +44,11 @@ export interface TopicCache<Writer extends TopicWriter = TopicWriter> {
    * method: `invalid-argument` for a name that breaks the rules of names.
    */
   acquireForPublish(name: string, peer: string | undefined, signal?: AbortSignal): Promise<TopicLease<Writer>>;
+  /**
+   * The topic of a name as this node knows it, without a lookup. Undefined: it knows none. Whether the name still means
+   * that topic shows the caller's own statement, by the topic's id: a topic that was created again has another one.
+   */
+  acquireKnown(name: string): TopicLease<Writer> | undefined;
   /** The topic of a name as the database has it now, and its row as it was read. Throws `topic-not-found`. */
   acquireFresh(
     name: string,
@@ -251,6 +256,10 @@ export function createTopicCache<Writer extends TopicWriter>(parts: TopicCachePa
       if (known !== undefined) forget(known.topic);
       const stored = await abortable(findOrCreateOnce(name, peer), signal);
       return lease(newerThan(stored) ?? adopt(stored, 0));
+    },
+    acquireKnown(name) {
+      const known = entries.get(checkTopicName(name));
+      return known === undefined || known.topic.isOver ? undefined : lease(known);
     },
     async acquireFresh(name, signal) {
       const { entry, stored } = await findFresh(checkTopicName(name), signal);
