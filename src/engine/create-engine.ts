@@ -6,7 +6,7 @@ import type { Store, StoredTopic } from "../store/index.js";
 import { trackTasks } from "../streams/index.js";
 import type { Clock, Logger, Metrics } from "../telemetry/index.js";
 import { appendBatch } from "./writing/append.js";
-import { type Appender, createAppender } from "./writing/appender.js";
+import { Appender } from "./writing/appender.js";
 import { commitDelivered } from "./consume/commit/commit.js";
 import { consume } from "./consume/consume.js";
 import { createConsumerGroups } from "./consume/groups.js";
@@ -115,7 +115,7 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
       forget(over);
       if (over.tip.value.state === "lost") background.track(renewEpoch(over));
     });
-    const writer = createAppender({
+    const writer = new Appender({
       topic,
       head: stored.head,
       lanes,

@@ -18,7 +18,7 @@ import type { GetStateCommand } from "./reading/state.js";
 import type { WatchMessage, WatchStateCommand } from "./reading/watch-state.js";
 import type { PageMessage } from "./topics/page-message.js";
 import type { AppendCommand } from "./writing/append.js";
-import type { Appended } from "./writing/appender.js";
+import type { Appended } from "./writing/batch-queue.js";
 import type { PublishBatch, PublishOpening } from "./writing/publish.js";
 
 export interface Engine {

@@ -1,7 +1,7 @@
 /** What serves subscriptions apart from deliveries, on a real store: as the engine puts it together, with no consumers. */
 
 import { BufferPool, defaultLimits, noRetention } from "../../src/core/index.js";
-import { createAppender } from "../../src/engine/writing/appender.js";
+import { Appender } from "../../src/engine/writing/appender.js";
 import { commitDelivered } from "../../src/engine/consume/commit/commit.js";
 import type { ConsumerGroups } from "../../src/engine/consume/groups.js";
 import { createSubscriptions } from "../../src/engine/control/subscriptions.js";
@@ -98,7 +98,7 @@ export function openControlPlane(store: Store): ControlPlane {
     track: (task) => tasks.push(task),
     open(stored, onOver) {
       const topic = new Topic(stored, tails.create(stored.head.nextOffset), limits, onOver);
-      const writer = createAppender({
+      const writer = new Appender({
         topic,
         head: stored.head,
         lanes,

@@ -7,7 +7,8 @@ import { type Limits, MillraceError } from "../../core/index.js";
 import { abortable, channel, ChannelClosedError } from "../../streams/index.js";
 import type { LiveStream } from "../../telemetry/index.js";
 import { checkBatch, type RecordBatch } from "../../wire/index.js";
-import type { Appended, Appender } from "./appender.js";
+import type { Appender } from "./appender.js";
+import type { Appended } from "./batch-queue.js";
 import { checkEpoch } from "../topics/topic.js";
 import type { TopicCache, TopicLease } from "../topics/topic-cache.js";
 
