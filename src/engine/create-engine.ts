@@ -111,9 +111,12 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
   }
 
   function open(stored: StoredTopic, forget: (topic: Topic) => void): OpenTopic<Appender> {
-    const topic = new Topic(stored, tails.create(stored.head.nextOffset), limits, (over) => {
-      forget(over);
-      if (over.tip.value.state === "lost") background.track(renewEpoch(over));
+    const topic = new Topic(stored, limits, {
+      tail: tails.create(stored.head.nextOffset),
+      onOver(over) {
+        forget(over);
+        if (over.tip.value.state === "lost") background.track(renewEpoch(over));
+      },
     });
     const writer = new Appender({
       topic,

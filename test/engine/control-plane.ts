@@ -97,7 +97,7 @@ export function openControlPlane(store: Store): ControlPlane {
     autoCreate: true,
     track: (task) => tasks.push(task),
     open(stored, onOver) {
-      const topic = new Topic(stored, tails.create(stored.head.nextOffset), limits, onOver);
+      const topic = new Topic(stored, limits, { tail: tails.create(stored.head.nextOffset), onOver });
       const writer = new Appender({
         topic,
         head: stored.head,

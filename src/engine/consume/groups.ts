@@ -288,7 +288,7 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
     const { lease, stored } = await cache.acquireFresh(opening.topic, signal);
     try {
       const { topic } = lease;
-      const from = await resolveStart(opening.start ?? { at: "latest" }, topic, stored.head, lanes, signal);
+      const from = await resolveStart(opening.start ?? { at: "latest" }, { topic, head: stored.head, lanes }, signal);
       topic.followers += 1;
       const group = createEphemeralGroup(parts, lease, from);
       group.join(consumer);

@@ -105,7 +105,7 @@ export function createSubscriptions(parts: SubscriptionsParts): Subscriptions {
   async function startOf(start: Start, topic: string) {
     const { lease, stored } = await cache.acquireFresh(topic);
     try {
-      const offset = await resolveStart(start, lease.topic, stored.head, lanes);
+      const offset = await resolveStart(start, { topic: lease.topic, head: stored.head, lanes });
       return { stored, offset: Math.max(offset, stored.head.earliestOffset) };
     } finally {
       lease.release();

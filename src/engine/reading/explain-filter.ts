@@ -54,10 +54,9 @@ export async function explainFilter(
   try {
     const isState = method === "list" || method === "watch";
     if (isState) requireState(stored);
-    const bytes = parts.limits.pageBytesMax;
     const read = isState
-      ? await stateRead(parts, command, lease.topic, bytes, signal)
-      : recordsRead(filter, lease.topic, stored.head.earliestOffset, parts);
+      ? await stateRead(parts, command, lease.topic, signal)
+      : recordsRead(parts, filter, { topic: lease.topic, from: stored.head.earliestOffset });
     const plan = await parts.lanes.run("history", (store) => store.explain(read), signal);
     const place = isState ? stateParts(filter, command.rectangle) : recordParts(filter, method === "follow");
     return { parts: filter.conjuncts.map(place), indexes: indexesIn(plan), plan, cost: filter.cost };
@@ -68,10 +67,9 @@ export async function explainFilter(
 
 /** The page query of a Read, and of a Follow that is catching up. */
 function recordsRead(
-  filter: Filter,
-  topic: Topic,
-  from: number,
   { limits, lanes }: Pick<ReadingParts, "limits" | "lanes">,
+  filter: Filter,
+  { topic, from }: { readonly topic: Topic; readonly from: number },
 ): ExplainedRead {
   const bytes = limits.pageBytesMax;
   const shared = { topicId: topic.topicId, direction: "forward", from, records: searchRecordsMax, bytes } as const;
@@ -94,9 +92,9 @@ async function stateRead(
   parts: ReadingParts,
   command: ExplainFilterCommand,
   topic: Topic,
-  bytes: number,
   signal: AbortSignal,
 ): Promise<ExplainedRead> {
+  const bytes = parts.limits.pageBytesMax;
   const { prefix, rectangle, needles } = selectionOf(command);
   const { topicId } = topic;
   const path =

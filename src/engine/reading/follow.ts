@@ -15,7 +15,7 @@ import { overError, type Topic } from "../topics/topic.js";
 import { offsetsOf } from "./frame-search.js";
 import { LogCursor, type LogOutcome, type TakenPage, type SkippedMessage } from "./log-cursor.js";
 import { type PageSource, type ReadingParts, type Step, streamPages, type Taken } from "./page-stream.js";
-import { resolveStart } from "./start-offset.js";
+import { resolveStart, type TopicAt } from "./start-offset.js";
 import type { Filter } from "../../filter/index.js";
 
 export interface FollowCommand {
@@ -61,22 +61,25 @@ export function followTopic(
     { topic: command.topic, stream, signal },
     {
       fresh: async (topic, { head }) =>
-        new FollowSource(parts, command, topic, head, await startOf(parts, command, topic, head, signal)),
+        new FollowSource(parts, command, {
+          topic,
+          head,
+          offset: await startOf(command, { topic, head, lanes: parts.lanes }, signal),
+        }),
     },
   );
 }
 
 /** The first offset that can match. Trimmed records before it are still reported. */
 async function startOf(
-  { lanes }: ReadingParts,
   { start = { at: "latest" }, filter }: FollowCommand,
-  topic: Topic,
-  head: Head,
+  at: TopicAt,
   signal: AbortSignal,
 ): Promise<number> {
-  const offset = await resolveStart(start, topic, head, lanes, signal);
+  const { head } = at;
+  const offset = await resolveStart(start, at, signal);
   if (filter === undefined || offset < head.earliestOffset) return offset;
-  const { firstOffset } = await offsetsOf(filter, topic, head, lanes, signal);
+  const { firstOffset } = await offsetsOf(filter, at, signal);
   return Math.max(offset, Math.min(firstOffset, head.nextOffset));
 }
 
@@ -93,7 +96,11 @@ class FollowSource implements PageSource<FollowMessage, FollowOutcome> {
   /** When the last page was sent, by the monotonic clock. */
   #sentAtMs = 0;
 
-  constructor(parts: ReadingParts, command: FollowCommand, topic: Topic, head: Head, offset: number) {
+  constructor(
+    parts: ReadingParts,
+    command: FollowCommand,
+    { topic, head, offset }: { readonly topic: Topic; readonly head: Head; readonly offset: number },
+  ) {
     this.#parts = parts;
     this.#command = command;
     this.#topic = topic;

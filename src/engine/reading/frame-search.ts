@@ -2,10 +2,10 @@
 
 import type { OffsetRange } from "../../core/index.js";
 import { type Filter, needlesOf } from "../../filter/index.js";
-import { type Head, needlesMax } from "../../store/index.js";
+import { needlesMax } from "../../store/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 import { createSearchReach, type SearchReach } from "./search-reach.js";
-import { offsetAtTime } from "./start-offset.js";
+import { offsetAtTime, type TopicAt } from "./start-offset.js";
 import type { Topic } from "../topics/topic.js";
 
 /** The most records that one search returns. */
@@ -29,21 +29,15 @@ export function searchFor(
 }
 
 /** The offsets where a record can match, by the topic's present head. */
-export async function offsetsOf(
-  { needs }: Filter,
-  topic: Topic,
-  head: Head,
-  lanes: DatabaseLanes,
-  signal: AbortSignal,
-): Promise<OffsetRange> {
+export async function offsetsOf({ needs }: Filter, at: TopicAt, signal: AbortSignal): Promise<OffsetRange> {
   if (needs.never) return { firstOffset: 0, nextOffset: 0 };
   let firstOffset = needs.fromOffset ?? 0;
-  let nextOffset = needs.untilOffset ?? head.nextOffset;
+  let nextOffset = needs.untilOffset ?? at.head.nextOffset;
   if (needs.fromTimeMicros !== undefined) {
-    firstOffset = Math.max(firstOffset, await offsetAtTime(needs.fromTimeMicros, topic, head, lanes, signal));
+    firstOffset = Math.max(firstOffset, await offsetAtTime(needs.fromTimeMicros, at, signal));
   }
   if (needs.untilTimeMicros !== undefined) {
-    nextOffset = Math.min(nextOffset, await offsetAtTime(needs.untilTimeMicros, topic, head, lanes, signal));
+    nextOffset = Math.min(nextOffset, await offsetAtTime(needs.untilTimeMicros, at, signal));
   }
   return { firstOffset, nextOffset: Math.max(firstOffset, nextOffset) };
 }

@@ -93,7 +93,7 @@ export async function* streamPages<Message extends object, Outcome>(
   const { lease, source } = await openSource(parts.cache, call, opener);
   let pages: PageStream<Message, Outcome> | undefined;
   try {
-    pages = new PageStream(parts, call, lease.topic, source);
+    pages = new PageStream(parts, call, { topic: lease.topic, source });
     while (await pages.advance()) {
       // The message has no name here, and there is no `yield*`: a suspended generator keeps its registers, and so kept
       // each stalled stream's page once more (invariant 4).
@@ -163,8 +163,7 @@ class PageStream<Message extends object, Outcome> {
   constructor(
     parts: ReadingParts,
     { stream, signal }: ReadingCall,
-    topic: Topic,
-    source: PageSource<Message, Outcome>,
+    { topic, source }: { readonly topic: Topic; readonly source: PageSource<Message, Outcome> },
   ) {
     this.#parts = parts;
     this.#stream = stream;

@@ -3,13 +3,12 @@
 import type { OffsetRange, Until, Direction, Start, WhenTrimmed } from "../../core/index.js";
 import type { Head } from "../../store/index.js";
 import type { LiveStream } from "../../telemetry/index.js";
-import type { DatabaseLanes } from "../database-lanes.js";
 import type { Topic } from "../topics/topic.js";
 import { offsetsOf } from "./frame-search.js";
 import { LogCursor, type LogOutcome, type SkippedMessage } from "./log-cursor.js";
 import type { PageOutcome } from "./page-reader.js";
 import { type PageSource, type ReadingParts, type Step, streamPages, type Taken } from "./page-stream.js";
-import { offsetAtTime, resolveStart } from "./start-offset.js";
+import { offsetAtTime, resolveStart, type TopicAt } from "./start-offset.js";
 import type { Filter } from "../../filter/index.js";
 import type { PageMessage } from "../topics/page-message.js";
 
@@ -37,8 +36,13 @@ export function readTopic(
   stream: LiveStream,
   signal: AbortSignal,
 ): AsyncGenerator<ReadMessage, void, undefined> {
+  const { lanes } = parts;
   const openAt = async (topic: Topic, head: Head, first?: LogOutcome): Promise<ReadSource> =>
-    new ReadSource(parts, command, topic, await resolveBounds(parts.lanes, command, topic, head, signal), first);
+    new ReadSource(parts, command, {
+      topic,
+      bounds: await resolveBounds(command, { topic, head, lanes }, signal),
+      first,
+    });
   return streamPages<ReadMessage, LogOutcome>(
     parts,
     { topic: command.topic, stream, signal },
@@ -91,64 +95,58 @@ interface ReadBounds {
   readonly records: number;
 }
 
-async function resolveBounds(
-  lanes: DatabaseLanes,
-  command: ReadCommand,
-  topic: Topic,
-  head: Head,
-  signal: AbortSignal,
-): Promise<ReadBounds> {
+async function resolveBounds(command: ReadCommand, at: TopicAt, signal: AbortSignal): Promise<ReadBounds> {
+  const { head } = at;
   const isForward = command.direction === "forward";
   const start = command.start ?? { at: isForward ? "earliest" : "latest" };
   const limit = command.limit === 0 ? Number.POSITIVE_INFINITY : command.limit;
-  const until = await endOf(command.until, isForward, topic, head, lanes, signal);
+  const until = await endOf(command.until, isForward, at, signal);
   const bounds: ReadBounds =
     !isForward && start.at === "last"
-      ? newestBackward(start.count, until, limit, head)
-      : { from: await resolveStart(start, topic, head, lanes, signal), until, end: until, records: limit };
+      ? newestBackward(start.count, head, { until, limit })
+      : { from: await resolveStart(start, at, signal), until, end: until, records: limit };
   if (command.filter === undefined) return bounds;
-  return narrow(bounds, isForward, head, await offsetsOf(command.filter, topic, head, lanes, signal));
+  const possible = await offsetsOf(command.filter, at, signal);
+  return isForward ? narrowForward(bounds, head, possible) : narrowBackward(bounds, possible);
 }
 
 /**
  * "The newest N", backward, end N offsets before the end, where the same start would begin forward. If N counted records,
  * filters and lifetimes would change the set, and no `until` could tell a resumed read where to end.
  */
-function newestBackward(count: number, until: number, limit: number, head: Head): ReadBounds {
-  const from = head.nextOffset;
+function newestBackward(
+  count: number,
+  { nextOffset: from }: Head,
+  { until, limit }: { readonly until: number; readonly limit: number },
+): ReadBounds {
   const end = Math.min(from, Math.max(until, from - count));
   return { from, until: end, end, records: limit };
 }
 
 /** Leaves out offsets where nothing can match, but never trimmed ones: the reader is told of these. */
-function narrow(bounds: ReadBounds, isForward: boolean, head: Head, possible: OffsetRange): ReadBounds {
+function narrowForward(bounds: ReadBounds, head: Head, possible: OffsetRange): ReadBounds {
   const { from, until } = bounds;
-  if (!isForward) {
-    const start = Math.max(until, Math.min(from, possible.nextOffset));
-    return { ...bounds, from: start, until: Math.max(until, possible.firstOffset) };
-  }
   if (from < head.earliestOffset) return bounds;
   const start = Math.min(until, Math.max(from, possible.firstOffset));
   return { ...bounds, from: start, until: Math.min(until, possible.nextOffset) };
 }
 
+function narrowBackward(bounds: ReadBounds, possible: OffsetRange): ReadBounds {
+  const { from, until } = bounds;
+  const start = Math.max(until, Math.min(from, possible.nextOffset));
+  return { ...bounds, from: start, until: Math.max(until, possible.firstOffset) };
+}
+
 /** The end of a read: exclusive forward, inclusive backward. */
-async function endOf(
-  until: Until,
-  isForward: boolean,
-  topic: Topic,
-  head: Head,
-  lanes: DatabaseLanes,
-  signal: AbortSignal,
-): Promise<number> {
-  const end = isForward ? head.nextOffset : 0;
+async function endOf(until: Until, isForward: boolean, at: TopicAt, signal: AbortSignal): Promise<number> {
+  const end = isForward ? at.head.nextOffset : 0;
   switch (until.at) {
     case "end":
       return end;
     case "offset":
       return isForward ? Math.min(end, until.offset) : until.offset;
     case "time":
-      return offsetAtTime(until.timeMicros, topic, head, lanes, signal);
+      return offsetAtTime(until.timeMicros, at, signal);
     default:
       return until satisfies never;
   }
@@ -169,10 +167,16 @@ class ReadSource implements PageSource<ReadMessage, LogOutcome> {
   constructor(
     parts: ReadingParts,
     command: ReadCommand,
-    topic: Topic,
-    bounds: ReadBounds,
-    /** Read at the start of the bounds. */
-    first?: LogOutcome,
+    {
+      topic,
+      bounds,
+      first,
+    }: {
+      readonly topic: Topic;
+      readonly bounds: ReadBounds;
+      /** Read at the start of the bounds. */
+      readonly first: LogOutcome | undefined;
+    },
   ) {
     const { direction, filter } = command;
     this.end = bounds.end;

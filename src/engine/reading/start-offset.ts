@@ -6,17 +6,19 @@ import { readStamp } from "../../wire/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 import { checkEpoch, type Topic } from "../topics/topic.js";
 
+/** A topic as a statement saw it, and the way to ask more of it. */
+export interface TopicAt {
+  readonly topic: Topic;
+  readonly head: Head;
+  readonly lanes: DatabaseLanes;
+}
+
 /**
  * The offset of a start. It may lie below what is kept; the reader decides what that means. Errors: `epoch-mismatch`;
  * `offset-out-of-range` above the next offset.
  */
-export async function resolveStart(
-  start: Start,
-  topic: Topic,
-  head: Head,
-  lanes: DatabaseLanes,
-  signal?: AbortSignal,
-): Promise<number> {
+export async function resolveStart(start: Start, at: TopicAt, signal?: AbortSignal): Promise<number> {
+  const { topic, head } = at;
   switch (start.at) {
     case "earliest":
       return head.earliestOffset;
@@ -30,7 +32,7 @@ export async function resolveStart(
     case "last":
       return Math.max(head.earliestOffset, head.nextOffset - start.count);
     case "time":
-      return offsetAtTime(start.timeMicros, topic, head, lanes, signal);
+      return offsetAtTime(start.timeMicros, at, signal);
     default:
       return start satisfies never;
   }
@@ -47,9 +49,7 @@ function checkReached(offset: number, topic: Topic, head: Head): number {
  */
 export async function offsetAtTime(
   timeMicros: number,
-  topic: Topic,
-  head: Head,
-  lanes: DatabaseLanes,
+  { topic, head, lanes }: TopicAt,
   signal?: AbortSignal,
 ): Promise<number> {
   if (timeMicros > head.lastTimeMicros) return head.nextOffset;

@@ -64,7 +64,7 @@ export function watchState(
   const fresh = (topic: Topic, stored: StoredTopic): WatchSource => {
     requireState(stored);
     checkStart(command, topic, stored.head);
-    return new WatchSource(parts, command, topic, stored.head);
+    return new WatchSource(parts, command, { topic, head: stored.head });
   };
   return streamPages(parts, { topic: command.topic, stream, signal }, { fresh });
 }
@@ -99,7 +99,11 @@ class WatchSource implements PageSource<WatchMessage, WatchOutcome> {
   #changesUntil: number | undefined;
   #search: StateSearch;
 
-  constructor(parts: ReadingParts, command: WatchStateCommand, topic: Topic, head: Head) {
+  constructor(
+    parts: ReadingParts,
+    command: WatchStateCommand,
+    { topic, head }: { readonly topic: Topic; readonly head: Head },
+  ) {
     const { start, changesOnly, withoutTombstones } = command;
     this.#parts = parts;
     this.#topic = topic;

@@ -69,7 +69,7 @@ export function createTailBudget(limits: Pick<Limits, "tailTopicBytes" | "tailNo
     get bytes() {
       return total;
     },
-    create: (start) => new PageTail(start, limits.tailTopicBytes, change, touch),
+    create: (start) => new PageTail(start, limits.tailTopicBytes, { onWeight: change, onUse: touch }),
   };
 }
 
@@ -82,8 +82,7 @@ class PageTail implements Tail {
   constructor(
     start: number,
     capacity: number,
-    onWeight: (tail: PageTail, delta: number) => void,
-    onUse: (tail: PageTail) => void,
+    { onWeight, onUse }: { onWeight(tail: PageTail, delta: number): void; onUse(tail: PageTail): void },
   ) {
     this.capacity = capacity;
     this.#onUse = onUse;
@@ -131,7 +130,7 @@ class PageTail implements Tail {
     for (;;) {
       const entry = this.#ring.find(next);
       if (entry === undefined) break;
-      const run = sliceFrames(entry.item, next, room, runs.length === 0);
+      const run = sliceFrames(entry.item, next, { bytes: room, takesOne: runs.length === 0 });
       if (run.count === 0) break;
       runs.push(run.frames);
       next += run.count;
@@ -161,8 +160,7 @@ class PageTail implements Tail {
 function sliceFrames(
   { page, ends }: IndexedPage,
   from: number,
-  bytes: number,
-  takesOne: boolean,
+  { bytes, takesOne }: { readonly bytes: number; readonly takesOne: boolean },
 ): { readonly frames: Uint8Array; readonly count: number } {
   const index = from - page.first;
   const start = index === 0 ? 0 : (ends[index - 1] as number);

@@ -232,7 +232,7 @@ export function createTopicCache<Writer extends TopicWriter>(parts: TopicCachePa
     if (!parts.autoCreate) throw topicNotFound(name);
     // Counted before the creation, since many may run at once.
     if (peer !== undefined && !created.take(peer)) {
-      throw tooManyCreated(name, limits.autoCreatedTopicsPeer, "by clients of this address", "_PEER");
+      throw tooManyCreated(name, limits, "peer");
     }
     const epoch = randomEpoch();
     let topic: StoredTopic | undefined;
@@ -242,7 +242,7 @@ export function createTopicCache<Writer extends TopicWriter>(parts: TopicCachePa
       // Another client may have created the topic first.
       if (peer !== undefined && topic?.head.epoch !== epoch) created.giveBack(peer);
     }
-    if (topic === undefined) throw tooManyCreated(name, limits.autoCreatedTopics, "that way", "");
+    if (topic === undefined) throw tooManyCreated(name, limits, "all");
     return topic;
   }
 
@@ -288,7 +288,11 @@ export function createTopicCache<Writer extends TopicWriter>(parts: TopicCachePa
   };
 }
 
-function tooManyCreated(name: string, limit: number, how: string, setting: "" | "_PEER"): MillraceError {
+function tooManyCreated(name: string, limits: Limits, whose: "peer" | "all"): MillraceError {
+  const [limit, how, setting] =
+    whose === "peer"
+      ? [limits.autoCreatedTopicsPeer, "by clients of this address", "_PEER"]
+      : [limits.autoCreatedTopics, "that way", ""];
   return new MillraceError(
     "topic-limit",
     `Cannot create topic "${name}" by publishing: ${limit} were created ${how} (MILLRACE_AUTO_CREATED_TOPICS${setting}). Create it with TopicService.CreateTopic`,

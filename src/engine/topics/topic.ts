@@ -70,7 +70,11 @@ export class Topic {
   #nextBytes: number;
 
   /** `onOver` is called once, when the topic's rows are deleted or its database went back in time. */
-  constructor(stored: StoredTopic, tail: Tail, nodeLimits: Limits, onOver: (topic: Topic) => void) {
+  constructor(
+    stored: StoredTopic,
+    nodeLimits: Limits,
+    { tail, onOver }: { readonly tail: Tail; readonly onOver: (topic: Topic) => void },
+  ) {
     const { head } = stored;
     this.#onOver = onOver;
     this.name = stored.name;

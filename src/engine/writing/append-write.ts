@@ -10,7 +10,6 @@ import type { StampClock } from "../topics/stamp-clock.js";
 
 /** Stamps the records that a plan appends behind this head. Time never goes backwards within a topic. */
 export function prepareAppend(
-  topic: { readonly topicId: number },
   head: Head,
   plan: CommitPlan,
   { stampClock, buffers }: { readonly stampClock: Pick<StampClock, "now">; readonly buffers?: BufferPool },
@@ -18,7 +17,7 @@ export function prepareAppend(
   const timeMicros = Math.max(stampClock.now(), head.lastTimeMicros);
   const frames = stampBatches(plan.appended, head.nextOffset, timeMicros, buffers);
   const write: AppendWrite = {
-    topicId: topic.topicId,
+    topicId: head.topicId,
     expected: { nextOffset: head.nextOffset, version: head.version, epoch: head.epoch },
     frames: frames.bytes,
     frameEnds: frames.ends,

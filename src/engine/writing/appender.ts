@@ -129,9 +129,9 @@ export class Appender implements TopicWriter {
   }
 
   async #write(entries: readonly Entry[], plan: CommitPlan): Promise<void> {
-    const { topic, commits, metrics } = this.#parts;
+    const { commits, metrics } = this.#parts;
     const before = this.#view.current.head;
-    const prepared = prepareAppend(topic, before, plan, this.#parts);
+    const prepared = prepareAppend(before, plan, this.#parts);
     const outcome = await commits.append(prepared.write, this.#isOwn);
     this.#isOwn = outcome === "appended";
     if (this.#isOwn) return this.#applied(entries, { plan, before, prepared });
@@ -158,7 +158,7 @@ export class Appender implements TopicWriter {
           decided = { plan, before: head };
           return undefined;
         }
-        const prepared = prepareAppend(topic, head, plan, this.#parts);
+        const prepared = prepareAppend(head, plan, this.#parts);
         decided = { plan, before: head, prepared };
         return prepared.write;
       }),

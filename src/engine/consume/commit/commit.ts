@@ -235,7 +235,7 @@ function decide(
   });
   const [fate] = plan.fates;
   if (fate?.kind === "refused") throw fate.error;
-  return { before: head, write: prepareAppend(topic, head, plan, { stampClock }).write };
+  return { before: head, write: prepareAppend(head, plan, { stampClock }).write };
 }
 
 function rangesOf(offsets: readonly number[]): RangeSet {
