@@ -23,7 +23,7 @@ describe("encodePageMessage()", () => {
   const runs = [bytes.subarray(0, first), bytes.subarray(first)];
 
   for (const [name, response] of Object.entries({ ReadResponse, FollowResponse })) {
-    test(`is a ${name} of all runs, with the position`, () => {
+    test(`encodes a ${name} of all runs, with the position`, () => {
       const message = response.decode(withoutPrefix(encodePageMessage(runs, next)));
       expect(message).toMatchObject({ next });
       expect(offsetsOf(message.records)).toEqual(offsets);
@@ -31,7 +31,7 @@ describe("encodePageMessage()", () => {
     });
   }
 
-  test("tells how far a listing is, and what left a watch", () => {
+  test("encodes the last key of a listing, and the keys that left a watch", () => {
     const listed = StateServiceListResponse.decode(withoutPrefix(encodeListMessage(runs, next, "käse")));
     expect(listed).toMatchObject({ next, lastKey: "käse" });
     expect(offsetsOf(listed.records)).toEqual(offsets);
@@ -47,7 +47,7 @@ describe("pageAsMessage()", () => {
   const buffer = Buffer.concat([Buffer.alloc(before), bytes, Buffer.alloc(behind)]);
   const frames = buffer.subarray(before, before + bytes.length);
 
-  test("writes the position behind the frames and the prefix in front, and copies nothing", () => {
+  test("writes the position after the frames and the prefix before them, and copies nothing", () => {
     const message = pageAsMessage({ runs: [frames], hasRoom: true, next });
     expect(message.buffer).toBe(buffer.buffer);
     expect(message.readUInt32BE(1)).toBe(message.length - 5);
