@@ -4,7 +4,7 @@ import { runSoon, type Waker } from "../waits/waiter.js";
 import { Ring } from "./ring.js";
 
 export interface BroadcastOptions<T> {
-  /** What the items that are kept may weigh together: their number, unless `weigh` says otherwise. */
+  /** The total weight of the kept items. Without `weigh`, their number. */
   readonly capacity: number;
   /** An item's weight, above 0. Default 1. An item heavier than the capacity is not kept: every receiver misses it. */
   readonly weigh?: (item: T) => number;
@@ -12,16 +12,16 @@ export interface BroadcastOptions<T> {
   readonly start?: number;
 }
 
-/** What a cursor finds in the place of items that have left the ring. */
+/** What a cursor finds instead of items that the ring no longer has. */
 export const LAG: unique symbol = Symbol("lag");
 
-/** What the sender and the receivers of a broadcast share: the ring, its end, and who waits for an item. */
+/** The state that the sender and the receivers of a broadcast share: the ring, its end, and the waiting receivers. */
 export class BroadcastCore<T> {
   readonly ring: Ring<T>;
   receivers = 0;
   ending: { readonly failure: { readonly error: unknown } | undefined } | undefined;
   readonly #weigh: ((item: T) => number) | undefined;
-  /** Cursors that wait, and some that have left since. */
+  /** Waiting cursors, and some that have left since. */
   #parked: Cursor<T>[] = [];
   #leftParked = 0;
   #isWaking = false;
@@ -52,7 +52,7 @@ export class BroadcastCore<T> {
     this.#parked.push(cursor);
   }
 
-  /** Takes out those who have left, once they are half of all: receivers that come and go leave nothing behind. */
+  /** Removes the cursors that have left, once they are half of all, so that departed receivers hold no memory. */
   unpark(): void {
     this.#leftParked += 1;
     if (this.#leftParked * 2 <= this.#parked.length) return;
@@ -66,21 +66,21 @@ export class BroadcastCore<T> {
     runSoon(this.#resumeParked);
   }
 
-  /** One task for all, however many they are and however much was sent before it runs. */
+  /** One task wakes all waiting receivers, whatever was sent before it runs. */
   readonly #resumeParked = (): void => {
     this.#isWaking = false;
     const parked = this.#parked;
-    // Those who find nothing park again, and consumers may send: into a list of their own.
+    // A new list, since cursors that find nothing park again, and consumers may send.
     this.#parked = [];
     this.#leftParked = 0;
     for (const cursor of parked) cursor.resume();
   };
 }
 
-/** Where one receiver stands. */
+/** The position of one receiver. */
 export class Cursor<T> {
   readonly #core: BroadcastCore<T>;
-  /** The position that comes next. */
+  /** The position of its next item. */
   #next: number;
   #isOver = false;
   #waker: Waker | undefined;
@@ -118,7 +118,7 @@ export class Cursor<T> {
     return PENDING;
   }
 
-  /** Goes on with the oldest item that is there. */
+  /** Moves to the oldest kept item. Returns how many items it skipped. */
   skip(): number {
     const before = this.#next;
     this.#next = this.#core.ring.first;
