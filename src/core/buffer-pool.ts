@@ -1,6 +1,6 @@
 /**
- * Buffers that are reused. Most of the garbage of publishing and reading is buffers, and V8 starts a collection for every few
- * dozen megabytes of them, however small the heap is.
+ * Buffers that are reused. Most of the garbage of publishing and reading is buffers, and V8 starts a collection for every
+ * few dozen megabytes of them, however small the heap is.
  *
  * The pool never waits. When it is empty, `take` allocates a buffer; when it is full, `give` drops one. Never give back a
  * buffer that may still be read: leave it to the garbage collector.

@@ -6,8 +6,8 @@ export const filterBounds = {
   cost: 10_000,
   elements: 100,
   /**
-   * Steps that one record may take, computed from the number of values in its JSON and from its size. A record above it does
-   * not match. They take some milliseconds.
+   * Steps that one record may take, computed from the number of values in its JSON and from its size. A record above it
+   * does not match. They take some milliseconds.
    */
   steps: 200_000,
   /** Bytes of a text that count as one step. */

@@ -12,8 +12,8 @@ export interface Clock {
    */
   bootMs(): number;
   /**
-   * Calls `callback` once, `ms` milliseconds from now (0 to 2³¹ - 1) by the monotonic clock. Returns a function that cancels
-   * the timer, and has no effect once it has fired.
+   * Calls `callback` once, `ms` milliseconds from now (0 to 2³¹ - 1) by the monotonic clock. Returns a function that
+   * cancels the timer, and has no effect once it has fired.
    */
   startTimer(ms: number, callback: () => void): () => void;
 }

@@ -4,8 +4,8 @@ import type { BufferPool } from "../core/index.js";
 const bytesToKeep = 1_048_576;
 
 /**
- * Writes a Protobuf message from its last byte to its first. The length of a nested message is then known when its prefix is
- * written: nothing is measured before or moved afterwards. Write the fields of a message in reverse order.
+ * Writes a Protobuf message from its last byte to its first. The length of a nested message is then known when its prefix
+ * is written: nothing is measured before or moved afterwards. Write the fields of a message in reverse order.
  *
  * Kept messages gather at the front of the same buffer, in order. A move within a buffer makes no garbage, while a view to
  * copy a message from costs more than a small message itself.

@@ -1,6 +1,6 @@
 /**
- * Records as a client receives them. One walk over a frame notes where the fields are, and reads the stamp. Text, attributes
- * and JSON are decoded on access: a replay decodes only what its reader looks at.
+ * Records as a client receives them. One walk over a frame notes where the fields are, and reads the stamp. Text,
+ * attributes and JSON are decoded on access: a replay decodes only what its reader looks at.
  */
 
 import { type Location, readAttribute, readLocation, readPair, readTime } from "./decode-parts.js";
@@ -31,8 +31,8 @@ const Tag = RecordTag;
 /**
  * A record that was read. It can be published again as it is.
  *
- * It is a view of its message, and keeps the whole message in memory (up to 256 KiB): copy what you keep for long. `data` and
- * `message.value` are views too.
+ * It is a view of its message, and keeps the whole message in memory (up to 256 KiB): copy what you keep for long. `data`
+ * and `message.value` are views too.
  */
 export class ReceivedRecord {
   /** Its position in the topic. */

@@ -3,8 +3,8 @@
 import { keySlots } from "../core/index.js";
 
 /**
- * The 32-bit number of the queue for the key in `bytes[start, end)`: FNV-1a, then the last steps of MurmurHash3, so that the
- * low bits of short keys differ. Two keys may share a queue; they then only wait for each other. Stored claims and
+ * The 32-bit number of the queue for the key in `bytes[start, end)`: FNV-1a, then the last steps of MurmurHash3, so that
+ * the low bits of short keys differ. Two keys may share a queue; they then only wait for each other. Stored claims and
  * redeliveries rely on the numbers: they must not change.
  */
 export function keyQueueOf(bytes: Uint8Array, start: number, end: number): number {

@@ -1,7 +1,7 @@
 /**
- * Checks the bytes of one record before they are stored. They are stored as the producer sent them, so everything is checked
- * that a reader's JSON or Protobuf library could fail on: wire types, lengths, UTF-8, nesting, values. One malformed record
- * would make its whole page unreadable.
+ * Checks the bytes of one record before they are stored. They are stored as the producer sent them, so everything is
+ * checked that a reader's JSON or Protobuf library could fail on: wire types, lengths, UTF-8, nesting, values. One
+ * malformed record would make its whole page unreadable.
  *
  * Unknown fields are refused, not kept: a later version may give them a meaning that their bytes do not fit.
  */

@@ -1,5 +1,6 @@
 /**
- * Splits a publishing request in one pass into its records and the rest. The records are checked and framed, but not decoded.
+ * Splits a publishing request in one pass into its records and the rest. The records are checked and framed, but not
+ * decoded.
  */
 
 import { type BufferPool, invalidArgument, type Limits } from "../core/index.js";

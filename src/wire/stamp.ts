@@ -1,6 +1,6 @@
 /**
- * Stamps: the server's `time` and `offset`, the last fields of every record, at fixed width. A producer's own values are left
- * out; even if they were not, the stamp would win, as the last value of a singular field does in Protobuf.
+ * Stamps: the server's `time` and `offset`, the last fields of every record, at fixed width. A producer's own values are
+ * left out; even if they were not, the stamp would win, as the last value of a singular field does in Protobuf.
  */
 
 import type { BufferPool } from "../core/index.js";
@@ -26,8 +26,8 @@ export interface Frames {
 }
 
 /**
- * Concatenates batches and stamps them, with offsets from `firstOffset` on and one time. A single batch is stamped in place;
- * it may be stamped again while nobody else has it. Several are copied into a buffer of the pool, if there is one.
+ * Concatenates batches and stamps them, with offsets from `firstOffset` on and one time. A single batch is stamped in
+ * place; it may be stamped again while nobody else has it. Several are copied into a buffer of the pool, if there is one.
  */
 export function stampBatches(
   batches: readonly RecordBatch[],

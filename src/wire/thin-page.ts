@@ -17,8 +17,8 @@ export interface ThinnedPage {
 }
 
 /**
- * Keeps up to `recordsMax` records, and stops after the last of them. The frames are the server's own, so nothing is checked.
- * `frames` may be a whole message: the fields behind its frames are left out.
+ * Keeps up to `recordsMax` records, and stops after the last of them. The frames are the server's own, so nothing is
+ * checked. `frames` may be a whole message: the fields behind its frames are left out.
  */
 export function thinPage(frames: Uint8Array, keep: KeepFrame, recordsMax = Number.POSITIVE_INFINITY): ThinnedPage {
   const page = Buffer.from(frames.buffer, frames.byteOffset, frames.length);

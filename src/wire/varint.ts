@@ -34,8 +34,8 @@ export function readVarint(cursor: Cursor, end: number): number {
 }
 
 /**
- * Reads a varint as a signed 64-bit number and moves on; negative ones take ten bytes. NaN when it is broken, or its absolute
- * value is 2^53 or more.
+ * Reads a varint as a signed 64-bit number and moves on; negative ones take ten bytes. NaN when it is broken, or its
+ * absolute value is 2^53 or more.
  */
 export function readSignedVarint(cursor: Cursor, end: number): number {
   const { bytes } = cursor;
