@@ -28,7 +28,7 @@ export interface CostGrowth {
   readonly byValueAndSize: number;
 }
 
-/** A pattern, and the longest text that it is searched in: the larger its program, the shorter. */
+/** A pattern, and the length of the longest text that it is searched in. A larger program allows only shorter texts. */
 export interface CompiledPattern {
   readonly regex: RE2JS;
   readonly textLength: number;

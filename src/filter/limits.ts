@@ -7,7 +7,7 @@ export const filterBounds = {
   elements: 100,
   /**
    * Steps that one record may take, computed from the number of values in its JSON and from its size. A record above it
-   * does not match. They take some milliseconds.
+   * does not match. 200,000 steps take some milliseconds.
    */
   steps: 200_000,
   /** Bytes of a text that count as one step. */
@@ -20,7 +20,7 @@ export const filterBounds = {
   programSize: 500,
   /** Characters of the longest text that a pattern is searched in. A longer text does not match. */
   matchedLength: 65_536,
-  /** The same for characters times steps of the compiled pattern. */
+  /** The longest text for a pattern, in characters times the steps of the compiled pattern. */
   matchedSteps: 4_000_000,
   /** Byte strings that the page query searches for, one after the other. */
   needles: 8,

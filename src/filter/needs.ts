@@ -180,7 +180,7 @@ function takeComparison(needs: Needs, { left, comparator, right }: Comparison): 
   return name === undefined ? undefined : takeAttribute(needs, name, text);
 }
 
-/** The half-open range of values that satisfy a comparison with `value`; values are multiples of `step`. */
+/** The half-open range of values that satisfy a comparison with `value`, when they are cut to multiples of `step`. */
 function rangeOf(comparator: Comparator, value: number, step: number) {
   switch (comparator) {
     case "==":
@@ -198,7 +198,7 @@ function rangeOf(comparator: Comparator, value: number, step: number) {
   }
 }
 
-/** No key or attribute contains U+0000, and Postgres cannot be asked for one. */
+/** No key contains U+0000, and Postgres accepts no text with it. */
 const hasNul = (text: string) => text.includes("\0");
 
 function takeKeys(needs: Needs, keys: readonly string[]): NeedKind {
