@@ -8,7 +8,7 @@
 export class BufferPool {
   readonly #bytesMax: number;
   readonly #free = new Map<number, Buffer[]>();
-  /** The memory of each buffer that is lent. A buffer leaves it when it is given back, so a second `give` does nothing. */
+  /** The memory behind each lent buffer. `give` removes the buffer, so a second `give` does nothing. */
   readonly #lent = new WeakMap<Buffer, Buffer>();
   #bytes = 0;
 

@@ -45,7 +45,7 @@ export interface Limits {
   readonly blockBytes: number;
   /** How long `Append` waits for room in the budget, in milliseconds. */
   readonly appendWaitMs: number;
-  /** Batches of one Publish call that may wait for their commit. A producer may repeat as many of its newest sequences. */
+  /** Batches of one Publish call that may wait for their commit. A producer may repeat this many of its newest sequences. */
   readonly producerWindow: number;
   /** Producers that a topic remembers; the longest idle ones are forgotten first. */
   readonly producersPerTopic: number;
@@ -85,7 +85,7 @@ export interface Limits {
   readonly parkedRecords: number;
   /** Calls that may wait in one lane for the database. */
   readonly laneQueue: number;
-  /** The time between two heartbeats is random between these, in milliseconds. */
+  /** Bounds of the random time between two heartbeats, in milliseconds. */
   readonly heartbeatMinMs: number;
   readonly heartbeatMaxMs: number;
   /** How often the next offsets of followed topics are read again, in milliseconds. */
@@ -140,7 +140,7 @@ export const recordBounds = {
   attributes: 100,
   attributeNameBytes: 256,
   attributeValueBytes: 4096,
-  /** 100 years of 365.25 days. A lifetime that ends before the year 2255 has an exact end in microseconds (2^53). */
+  /** 100 years of 365.25 days. Until the year 2255 (2^53 µs), the end of a lifetime is exact to the microsecond. */
   lifetimeSeconds: 3_155_760_000,
   /** Depth of nested messages in a body. Java and C++ readers stop at 100 in all, and a page adds two. */
   bodyDepth: 80,

@@ -9,7 +9,7 @@ export interface DeliveryPolicy {
   readonly ackDeadlineMs: number;
   /** How often a record may fail before it is parked. */
   readonly attemptsMax: number;
-  /** The delay of the redelivery after the first failure, and the longest delay. It doubles with each failure. */
+  /** The delay of the first redelivery. It doubles with each failure, up to `retryMaxMs`. */
   readonly retryMinMs: number;
   readonly retryMaxMs: number;
   /** How many records may wait for redelivery. */

@@ -19,7 +19,7 @@ export interface LiveStream {
   bytesSent: number;
   messagesSent: number;
   readonly waiting: Waiting;
-  /** By the present wall clock: a wait does not look longer or shorter because the clock was set. */
+  /** By the present wall clock. Setting the clock does not change how long the wait looks. */
   readonly waitingSinceMs: number;
   /** Sets how the lag is measured from now on. */
   measureLag(measure: () => number): void;

@@ -100,7 +100,7 @@ export function scanRecord(cursor: Cursor, end: number): number {
   return bits;
 }
 
-/** Whether a field may occur once only: all but attributes. The stamp is exempt, since it is left out. */
+/** Whether a second occurrence of the field is refused: for all fields but attributes, and the stamp, which is left out. */
 function isSingular(tag: number): boolean {
   return tag <= Tag.lifetime && tag !== Tag.attributes;
 }
