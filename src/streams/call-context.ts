@@ -1,6 +1,6 @@
 import { setMaxListeners } from "node:events";
 
-/** What the functions of operators receive beside the item. */
+/** The second argument of functions that operators call. */
 export interface CallContext {
   /** Aborts when the stream is closed or fails while the function runs: its result is then not awaited. */
   readonly signal: AbortSignal;

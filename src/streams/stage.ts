@@ -58,7 +58,7 @@ export abstract class Stage<T> extends Stream<T> {
     if (produced === END) return this.#end(waker);
     if (produced instanceof Promise) this.#promised = "waiting";
     else if (produced !== PENDING) return produced;
-    // For `close`, whoever else wakes it.
+    // Kept for `close`, which must wake it.
     this.#waker = waker;
     return PENDING;
   }

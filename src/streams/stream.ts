@@ -19,7 +19,8 @@ export type Pulled<T> = T | End | Promise<T | End>;
  *
  * Operators and sinks do not call `next`: they `poll`. A poll returns an item, the end, or PENDING. After PENDING, the
  * stream wakes the waker of that poll once it is worth polling again. So an item passes through any number of stages in one
- * call and without a promise. An item that has to be waited for costs two promises: one in the source, and one in the sink.
+ * call and without a promise. An item that has to be waited for costs two promises, however many stages it passes: one
+ * where it comes from, and one where it is awaited.
  *
  * Both sides keep these rules:
  *

@@ -4,7 +4,7 @@ import { BroadcastCore, type BroadcastOptions, Cursor, LAG } from "./broadcast-c
 import { type Recover, RecoveringReceiver } from "./recovering-receiver.js";
 
 export interface SubscribeOptions {
-  /** The position to begin at. Default: the next one. From a position that is no longer kept, it begins with a lag. */
+  /** The position to begin at. Default: the next one. A position that is no longer kept begins with a lag. */
   readonly from?: number;
 }
 
@@ -119,9 +119,8 @@ export class Broadcast<T> {
   }
 
   /**
-   * Makes a receiver. It is subscribed from now on, even before its first item is asked for, until its end: close a
-   * receiver that you do not read to the end. Throws a `RangeError` for a position that is above `next` or not a whole
-   * number.
+   * Makes a receiver. It is subscribed from now on until its end, even before its first pull. So close a receiver that you
+   * do not read to the end. Throws a `RangeError` for a position that is above `next` or not a whole number.
    */
   subscribe(options: RecoverOptions<T>): Stream<T>;
   subscribe(options?: SubscribeOptions): Stream<T | Lagged>;

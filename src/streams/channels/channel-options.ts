@@ -2,7 +2,7 @@
 export type Overflow = "wait" | "fail" | "drop-oldest" | "drop-newest";
 
 export interface ChannelOptions<T> {
-  /** The total weight of the items in the channel. Without `weigh`, their number. */
+  /** The largest total weight of the items in the channel. Without `weigh`, their largest number. */
   readonly capacity: number;
   /** An item's weight, above 0. Default 1. An item heavier than the capacity is accepted when the channel is empty. */
   readonly weigh?: (item: T) => number;

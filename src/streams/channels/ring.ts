@@ -9,7 +9,7 @@ export interface RingEntry<T> {
 }
 
 export interface RingOptions {
-  /** The total weight of all items, in the unit of their weights. */
+  /** The largest total weight of the items. */
   readonly capacity: number;
   /** The position where the first item begins. Default 0. */
   readonly start?: number;

@@ -12,7 +12,7 @@ export interface Permit {
 }
 
 export interface SemaphoreOptions {
-  /** The total weight of all permits. */
+  /** The largest total weight of all permits. */
   readonly capacity: number;
   /** How many calls of `acquire` may wait; further ones are refused. */
   readonly maxWaiting: number;

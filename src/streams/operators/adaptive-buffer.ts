@@ -22,8 +22,8 @@ export interface AdaptiveBuffer<T> extends Stream<T> {
 
 /**
  * All items, in order, with a buffer of items that are pulled ahead. The buffer has room for `min` items at first. It
- * doubles, up to `max`, when the consumer has to wait although it took a whole buffer since its last wait. It halves, down
- * to `min`, when it was full at as many polls in a row as it has room for. So a source in bursts gets room, and a slow
+ * doubles, up to `max`, when the consumer has to wait after it took a whole buffer since its last wait. It halves,
+ * down to `min`, when it was full at more than `limit` polls in a row. So a source in bursts gets room, and a slow
  * consumer holds no more than it needs. An error comes after the items before it. O(1) an item.
  *
  * @example

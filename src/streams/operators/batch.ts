@@ -31,9 +31,9 @@ export type BatchOptions<T> = {
  * pulled, whichever comes first. The last batch has the remaining items. An item that would take a batch above `maxBytes`
  * begins the next one; an item larger than that is a batch alone.
  *
- * Holds the batch that it fills. Nothing is pulled between two batches; an item that was asked for before the time was over
- * begins the next batch. While the source has items at once, no timer is started, and none is left at the end. An error
- * comes after the batch of the items before it. Closing drops the held items. O(1) an item.
+ * Holds the batch that it fills. Nothing is pulled between two batches. If a pull is pending when the time is over, its
+ * item begins the next batch. While the source has items at once, no timer is started, and none is left at the end. An
+ * error comes after the batch of the items before it. Closing drops the held items. O(1) an item.
  *
  * @example
  * const words = ["a", "bb", "ccc", "dddddd", "e"];

@@ -80,7 +80,7 @@ class BufferedUnordered<T, U> extends Stage<U> {
       if (item === END) this.#isDrained = true;
       else this.#begin(item);
       if (this.#running + this.#results.length < this.#n && isTurnOver()) {
-        // A source that is always ready must not block the event loop: the other calls begin in its next turn.
+        // A source that is always ready must not block the event loop: the other calls begin in the loop's next turn.
         this.#beginLater();
         return;
       }

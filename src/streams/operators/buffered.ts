@@ -62,7 +62,7 @@ class Buffered<T, U> extends Stage<U> {
   protected override produce(waker: Waker): Polled<U> {
     this.#waker = waker;
     while (this.#calls.length < this.#n && !this.#isDrained && this.#begin(waker)) {
-      // A source that is always ready must not block the event loop: the other calls begin in its next turn.
+      // A source that is always ready must not block the event loop: the other calls begin in the loop's next turn.
       if (this.#calls.length < this.#n && isTurnOver()) {
         this.#beginLater();
         break;

@@ -49,8 +49,8 @@ class IdleTimeout<T> extends Stage<T> {
   readonly #source: Stream<T>;
   readonly #ms: number;
   /**
-   * Keeps running from one wait to the next. If it wakes a wait too early, it is set again; this is cheaper than for each
-   * item.
+   * Keeps running from one wait to the next. A wait that it wakes too early sets it again. Setting it for each item would
+   * cost more.
    */
   readonly #timer: WakeTimer;
   readonly #timers: Timers;

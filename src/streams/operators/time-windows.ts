@@ -79,7 +79,7 @@ class TimeWindows<T> extends Grouping<T, TimeWindow<T>> {
   #now = -Infinity;
   /** An item that waits until the windows before it have been returned. */
   #held: { readonly item: T; readonly time: number } | undefined;
-  /** Added to the monotonic clock, gives the time since 1970. */
+  /** The difference between the time since 1970 and the monotonic clock, in milliseconds. */
   #epoch: number | undefined;
 
   constructor(source: Stream<T>, options: TimeWindowsOptions<T>) {

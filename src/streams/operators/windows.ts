@@ -8,16 +8,16 @@ import { Grouping } from "./grouping.js";
 export interface WindowsOptions {
   /** The number of items in a window. */
   readonly size: number;
-  /** How many items after the begin of a window the next one begins. Default `size`. */
+  /** The distance between the beginnings of two windows, in items. Default `size`. */
   readonly every?: number | undefined;
-  /** Whether the last items, if no full window has them, come in a shorter one. Default false. */
+  /** Whether items at the end that fill no window are returned in a shorter one. Default false. */
   readonly partial?: boolean | undefined;
 }
 
 /**
  * Windows of `size` items, as arrays that are yours to keep. They overlap when `every` is less than `size`; when it is
- * more, the items between windows are dropped. A window comes as soon as its last item is there. Only full windows come, as
- * for a mean of the last ten items, unless `partial` is true.
+ * more, the items between windows are dropped. A window comes as soon as its last item is there. Unless `partial` is true,
+ * only full windows come: a mean of the last ten items needs ten.
  *
  * Holds up to `size` items. An error comes after the windows before it, including the partial one. Closing drops the held
  * items. O(1) an item, and O(size) a window if windows overlap, since each is a copy.

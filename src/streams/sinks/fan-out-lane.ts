@@ -69,9 +69,10 @@ export class FanOutLane<T> {
   }
 
   /**
-   * Whether the event loop should get a turn before the next item. Without it, the sink might lose an item only because it
-   * had no chance to take the ones before. A sink that keeps taking gets two turns every `capacity` items: two, since it
-   * may yield for one itself. A sink that takes nothing in them is stalled, and gets no turn until it takes an item.
+   * Whether the event loop should get a turn before the next item. Otherwise the sink might lose an item only because it
+   * had no chance to take the items before it. A sink that keeps taking gets up to two turns every `capacity` items: two,
+   * since the sink may yield once itself. A sink that takes nothing in two turns is stalled: it gets none until it takes an
+   * item.
    */
   needsTurn(): boolean {
     if (!this.#isFed || this.#policy === "wait" || !this.#isFull) return false;

@@ -6,8 +6,8 @@ import { FanOutLane, type FanOutSink, type SinkReport } from "./fan-out-lane.js"
 
 /**
  * Gives every item to every sink, in order, through a bounded channel for each. The sink's policy says what happens when
- * its channel is full. The slowest sink with the policy "wait" sets the pace: the source is at most its capacity and one
- * item ahead of it. A source that is faster than the event loop costs a ready sink no item: before an item is dropped for a
+ * its channel is full. The slowest sink with the policy "wait" sets the pace: up to its capacity and one item are pulled
+ * ahead of it. A source that is faster than the event loop costs a ready sink no item: before an item is dropped for a
  * sink that keeps taking, the event loop gets a turn, once or twice every `capacity` items.
  *
  * A sink leaves when it closes its stream or settles. If one fails, the others continue. When all have left, the source is

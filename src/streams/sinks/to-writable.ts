@@ -97,7 +97,8 @@ class WritableSink {
       await this.#woken();
       return;
     }
-    // It is closed or failing. Its error may come within this turn; otherwise it closes without one, or has set `errored`.
+    // The writable refuses items for good. If no event says why within this turn, it closed without an error, or it emits
+    // its error only when it has closed.
     await yieldToEventLoop();
     if (this.#failure === undefined) throw this.#writable.errored ?? new WritableClosedError();
   }

@@ -20,9 +20,9 @@ const carriageReturn = 0x0d;
 const byteOrderMark = "\ufeff";
 
 /**
- * The lines of a text that comes in chunks of UTF-8 or strings, which may be cut anywhere. A line ends with `\n` or `\r\n`,
- * which is not part of it, or with the text; a `\r` at the end of the text is dropped too. A byte order mark at the start
- * is dropped.
+ * The lines of a text that comes in chunks of UTF-8 or strings, which may be cut anywhere. A line ends with `\n`,
+ * `\r\n` or the end of the text. The line end is not part of the line; a `\r` at the end of the text and a byte order mark
+ * at its start are dropped too.
  *
  * Holds a chunk, and a line of up to `maxLineBytes`. A longer line fails with a `LineTooLongError`, after the lines before
  * it. The source may overwrite a chunk once the next one is pulled. Lines share the memory of their chunk's text: copy them

@@ -11,7 +11,7 @@ const delayMsMax = 2 ** 31 - 1;
 
 /** What `open` receives. */
 export interface OpenContext<T> {
-  /** How often it was lost since the last item; 0 at first. */
+  /** How often the source was lost since the last progress; 0 at first. */
   readonly attempt: number;
   /** The last item, to resume after; `undefined` before the first. */
   readonly last: T | undefined;
@@ -24,7 +24,7 @@ export type Open<T> = (context: OpenContext<T>) => Source<T> | PromiseLike<Sourc
 /** How a source was lost. */
 export type Loss = { readonly after: "end" } | { readonly after: "error"; readonly error: unknown };
 
-/** How the source was lost, how often since the last item, and how long the next wait is. */
+/** How the source was lost, how often since the last progress, and how long the next wait is. */
 export type ReopeningEvent = Loss & { readonly attempt: number; readonly delayMs: number };
 
 export interface ReopeningOptions<T> extends BackoffOptions {
@@ -34,7 +34,7 @@ export interface ReopeningOptions<T> extends BackoffOptions {
   readonly delayOf?: ((error: unknown) => number | undefined) | undefined;
   /** Whether an item counts as progress, after which waits begin short again. Default: every item does. */
   readonly isProgress?: ((item: T) => boolean) | undefined;
-  /** Gives up when a wait would end later than this, in milliseconds from the first loss since the last progress. */
+  /** How long to keep trying, in milliseconds from the first loss after the last progress. No wait ends later than that. */
   readonly giveUpAfterMs?: number | undefined;
   /**
    * Waits before the next source: for `delayMs`, or less if it learns that the server is back. Rejects with the signal's

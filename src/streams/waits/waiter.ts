@@ -33,7 +33,7 @@ export class Waiter<Answer> implements Waker {
 
   /** Call it when `ask` has returned PENDING: waits until `ask` returns an answer, and rejects with its error. */
   wait(): Promise<Answer> {
-    return new Promise(this.#park);
+    return new Promise(this.#keep);
   }
 
   wake(): void {
@@ -63,7 +63,7 @@ export class Waiter<Answer> implements Waker {
   }
 
   // Fields, since a closure for each wait would cost as much as the rest of the wait.
-  readonly #park = (resolve: (answer: Answer) => void, reject: (error: unknown) => void): void => {
+  readonly #keep = (resolve: (answer: Answer) => void, reject: (error: unknown) => void): void => {
     this.#resolve = resolve;
     this.#reject = reject;
   };
