@@ -24,5 +24,8 @@ export interface Page {
   readonly lent?: Buffer | undefined;
 }
 
-/** Bytes that a store leaves around a page's frames: gRPC's prefix takes 5 in front, a position up to 20 behind. */
+/**
+ * Bytes that a store leaves around a page's frames. gRPC's prefix takes 5 in front. Behind, a position takes up to 20, and
+ * the end of a read, in its first message, up to 9.
+ */
 export const pageRoom = { before: 5, behind: 32 } as const;

@@ -1,60 +1,63 @@
 /** Builds the engine: what its parts share, and what runs in the background. */
 
 import { hostname } from "node:os";
-import { BufferPool, checkTopicName, type Limits } from "../core/index.js";
+import { BufferPool, type Limits } from "../core/index.js";
 import type { Store, StoredTopic } from "../store/index.js";
 import { trackTasks } from "../streams/index.js";
 import type { Clock, Logger, Metrics } from "../telemetry/index.js";
-import { appendBatch } from "./append.js";
-import { createAppender } from "./appender.js";
-import { commitDelivered } from "./subscriptions/commit.js";
+import { appendBatch } from "./writing/append.js";
+import { type Appender, createAppender } from "./writing/appender.js";
+import { commitDelivered } from "./consume/commit/commit.js";
 import { consume } from "./consume/consume.js";
 import { createConsumerGroups } from "./consume/groups.js";
-import { createOutstandingBudget } from "./consume/outstanding-budget.js";
+import { createOutstandingBudget } from "./consume/records/outstanding-budget.js";
 import { createReadAhead } from "./consume/read-ahead.js";
-import { createSubscriptions } from "./subscriptions/subscriptions.js";
+import { createSubscriptions } from "./control/subscriptions.js";
 import { createDatabaseLanes } from "./database-lanes.js";
 import type { Engine } from "./engine.js";
-import { explainFilter } from "./explain-filter.js";
+import { explainFilter } from "./reading/explain-filter.js";
 import { followTopic } from "./reading/follow.js";
-import { pollHeads } from "./head-poll.js";
-import { createHeldSnapshots } from "./held-snapshots.js";
-import { createHousekeeping } from "./housekeeping.js";
+import { pollHeads } from "./upkeep/head-poll.js";
+import { createHeldSnapshots } from "./upkeep/held-snapshots.js";
+import { createHousekeeping } from "./upkeep/housekeeping.js";
 import { listState } from "./reading/list-state.js";
 import { createPageBudget } from "./reading/page-allowance.js";
 import { createPageReader } from "./reading/page-reader.js";
-import { createPublishBudget } from "./publish-budget.js";
-import { publishBatches } from "./publish.js";
-import { quietWhileAway } from "./quiet-logger.js";
+import { createPublishBudget } from "./writing/publish-budget.js";
+import { publishBatches } from "./writing/publish.js";
+import { quietWhileAway } from "./upkeep/quiet-logger.js";
 import { readTopic } from "./reading/read.js";
-import { listQueues } from "./queues.js";
-import { createMerging } from "./merging.js";
-import { createRetention } from "./retention.js";
-import { createSharedCommits } from "./shared-commits.js";
-import { createStampClock } from "./stamp-clock.js";
-import { createStateBuilder } from "./state-builder.js";
+import { listQueues } from "./control/queues.js";
+import { createMerging } from "./upkeep/merging.js";
+import { createRetention } from "./upkeep/retention.js";
+import { createSharedCommits } from "./writing/shared-commits.js";
+import { createStampClock } from "./topics/stamp-clock.js";
+import { createStateBuilder } from "./upkeep/state-builder.js";
 import { getState } from "./reading/state.js";
-import { createTailBudget } from "./reading/tail.js";
-import { Topic } from "./topic.js";
-import { createTopicCache, type OpenTopic, randomEpoch } from "./topic-cache.js";
-import { createTopics } from "./topic-control.js";
+import { createTailBudget } from "./topics/tail.js";
+import { Topic } from "./topics/topic.js";
+import { createTopicCache, type OpenTopic, randomEpoch } from "./topics/topic-cache.js";
+import { createTopics } from "./control/topics.js";
 import { watchState } from "./reading/watch-state.js";
 
 export interface EngineParts {
   readonly store: Store;
   readonly limits: Limits;
-  /** Whether publishing to a topic that does not exist creates it. */
+  /** Whether publishing to a topic that does not exist creates the topic. */
   readonly autoCreate: boolean;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
   /** In [0, 1); default Math.random. */
   readonly random?: () => number;
-  /** Names a hold on subscriptions: above 0, and unlike those of all nodes. Default: by chance. */
+  /**
+   * Makes the name of a node's lease on subscriptions: above 0, different from the names of all other nodes. Default:
+   * random.
+   */
   readonly newSession?: () => number;
 }
 
-/** The part of the connections that may be committing, each for one topic, before commits are shared. */
+/** The share of the connections that commit for one topic each. When more commits wait, they are made together. */
 const commitsPart = 0.3;
 
 export async function createEngine(parts: EngineParts): Promise<Engine> {
@@ -107,13 +110,12 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
     return retention.appended(topic);
   }
 
-  function open(stored: StoredTopic, forget: (topic: Topic) => void): OpenTopic {
+  function open(stored: StoredTopic, forget: (topic: Topic) => void): OpenTopic<Appender> {
     const topic = new Topic(stored, tails.create(stored.head.nextOffset), limits, (over) => {
       forget(over);
       if (over.tip.value.state === "lost") background.track(renewEpoch(over));
     });
-    const budget = publishBudget.forTopic();
-    const appender = createAppender({
+    const writer = createAppender({
       topic,
       head: stored.head,
       lanes,
@@ -122,14 +124,17 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
       clock,
       metrics,
       limits,
-      budget,
+      budget: publishBudget.forTopic(),
       buffers,
       onAppended,
     });
-    return { topic, appender, budget };
+    return { topic, writer };
   }
 
-  /** Positions of a topic whose database went back in time may mean other records by now: they must not be taken. */
+  /**
+   * Positions given out before the database went back in time may now name other records. A new epoch makes them
+   * invalid.
+   */
   async function renewEpoch(topic: Topic): Promise<void> {
     logger.error({ topic: topic.name, next_offset: topic.tip.value.nextOffset }, "the database went back in time");
     await lanes.run("append", (db) => db.renewEpoch(topic.topicId, topic.epoch, randomEpoch()));
@@ -172,22 +177,10 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
   return {
     buffers,
     topics,
-    append: async (command, signal) => {
-      checkTopicName(command.topic);
-      return appendBatch({ cache, limits, clock }, command, signal);
-    },
-    publish: (opening, batches, stream, signal) => {
-      checkTopicName(opening.topic);
-      return publishBatches({ cache, limits }, opening, batches, stream, signal);
-    },
-    read: (command, stream, signal) => {
-      checkTopicName(command.topic);
-      return readTopic(reading, command, stream, signal);
-    },
-    follow: (command, stream, signal) => {
-      checkTopicName(command.topic);
-      return followTopic(reading, command, stream, signal);
-    },
+    append: (command, signal) => appendBatch({ cache, limits, clock }, command, signal),
+    publish: (opening, batches, stream, signal) => publishBatches({ cache, limits }, opening, batches, stream, signal),
+    read: (command, stream, signal) => readTopic(reading, command, stream, signal),
+    follow: (command, stream, signal) => followTopic(reading, command, stream, signal),
     getState: async (command, signal) => getState(reading, command, signal),
     listState: (command, stream, signal) => listState(reading, command, stream, signal),
     explainFilter: async (command, signal) => explainFilter(reading, command, signal),

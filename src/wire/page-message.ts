@@ -2,6 +2,7 @@
  * A page is already the wire message: its frames are field 1 of every response that carries records. Only field 2 is added,
  * the position after the page. One encoding therefore serves every reader of the page (ReadResponse and FollowResponse have
  * the same two fields; `test/wire/record-fields.test.ts` checks it).
+ * Only the first message of a read has one more field, which is not shared: the read's end.
  */
 
 import { endOfFrame, type Position } from "../core/index.js";
@@ -9,6 +10,9 @@ import { joinRuns } from "./join-runs.js";
 import { prefixBytes, writePrefix } from "./length-prefix.js";
 import { nextTag, PositionTag } from "./record-fields.js";
 import { varintLength, writeVarint } from "./varint.js";
+
+/** `optional uint64 end_offset = 4` of a ReadResponse. */
+const endOffsetTag = 0x20;
 
 /** `string last_key = 3` of a ListResponse, `repeated string left = 6` of a WatchResponse. */
 const lastKeyTag = 0x1a;
@@ -23,13 +27,9 @@ export function encodePageMessage(
   next: Position,
   fields: readonly Uint8Array[] = [],
 ): Buffer {
-  const behind = fields.reduce((bytes, field) => bytes + field.length, positionLength(next));
+  const behind = behindLength(next, fields);
   const message = joinRuns(runs, { before: prefixBytes, behind });
-  let at = writePosition(message, message.length - behind, next);
-  for (const field of fields) {
-    message.set(field, at);
-    at += field.length;
-  }
+  writeFields(message, writePosition(message, message.length - behind, next), fields);
   return writePrefix(message);
 }
 
@@ -55,6 +55,21 @@ function textField(tag: number, text: string): Buffer {
   return field;
 }
 
+function numberField(tag: number, value: number): Buffer {
+  const field = Buffer.allocUnsafe(1 + varintLength(value));
+  field[0] = tag;
+  writeVarint(field, 1, value);
+  return field;
+}
+
+function writeFields(message: Buffer, start: number, fields: readonly Uint8Array[]): void {
+  let at = start;
+  for (const field of fields) {
+    message.set(field, at);
+    at += field.length;
+  }
+}
+
 /** What `pageAsMessage` needs of a page. `hasRoom` is that of a single run, as in `Page`. */
 interface EncodablePage {
   readonly runs: readonly Uint8Array[];
@@ -63,16 +78,23 @@ interface EncodablePage {
 }
 
 /**
- * Turns a page into the message itself: the position and the prefix go into the room around its frames, if there is room.
- * Other holders of the page may do this again, with the same position.
+ * Turns a page into the message itself: the prefix, the position and the end go into the room around its frames, if there
+ * is room. Another call for the same page must pass the same position and end. `endOffset`: where a read ends, in its first
+ * message.
  */
-export function pageAsMessage({ runs, hasRoom = false, next }: EncodablePage): Buffer {
+export function pageAsMessage({ runs, hasRoom = false, next }: EncodablePage, endOffset?: number): Buffer {
   const [frames] = runs;
-  if (frames === undefined || runs.length > 1 || !hasRoom) return encodePageMessage(runs, next);
-  const length = prefixBytes + frames.length + positionLength(next);
+  const fields = endOffset === undefined ? [] : [numberField(endOffsetTag, endOffset)];
+  if (frames === undefined || runs.length > 1 || !hasRoom) return encodePageMessage(runs, next, fields);
+  const length = prefixBytes + frames.length + behindLength(next, fields);
   const message = Buffer.from(frames.buffer, frames.byteOffset - prefixBytes, length);
-  writePosition(message, prefixBytes + frames.length, next);
+  writeFields(message, writePosition(message, prefixBytes + frames.length, next), fields);
   return writePrefix(message);
+}
+
+/** The bytes of a position and the fields after it. */
+function behindLength(next: Position, fields: readonly Uint8Array[]): number {
+  return fields.reduce((bytes, field) => bytes + field.length, positionLength(next));
 }
 
 function positionLength(next: Position): number {

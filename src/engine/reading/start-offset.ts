@@ -1,14 +1,14 @@
-/** Where a reader begins: every way to say it becomes an offset, held against the topic as it stands. */
+/** Resolves every kind of start to an offset, and checks it against the topic's head. */
 
-import { endOfFrame, epochMismatch, invalidArgument, offsetOutOfRange, type Start } from "../../core/index.js";
+import { endOfFrame, offsetOutOfRange, type Start } from "../../core/index.js";
 import type { Head } from "../../store/index.js";
 import { readStamp } from "../../wire/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
-import type { Topic } from "../topic.js";
+import { checkEpoch, type Topic } from "../topics/topic.js";
 
 /**
- * The offset of a start. It may lie below what is kept: what then happens is the reader's choice. Errors:
- * `epoch-mismatch`; `offset-out-of-range` above the next offset.
+ * The offset of a start. It may lie below what is kept; the reader decides what that means. Errors: `epoch-mismatch`;
+ * `offset-out-of-range` above the next offset.
  */
 export async function resolveStart(
   start: Start,
@@ -36,25 +36,14 @@ export async function resolveStart(
   }
 }
 
-/** Refuses an epoch that is not the topic's. 0 is unchecked. */
-export function checkEpoch(
-  epoch: number,
-  topic: { readonly name: string; readonly epoch: number },
-  field: string,
-): void {
-  if (epoch === 0 || epoch === topic.epoch) return;
-  if (!Number.isSafeInteger(epoch)) throw invalidArgument(field, "must be an epoch that a position gave");
-  throw epochMismatch(topic.name, epoch, topic.epoch);
-}
-
 function checkReached(offset: number, topic: Topic, head: Head): number {
   if (offset > head.nextOffset) throw offsetOutOfRange(topic.name, offset, head);
   return offset;
 }
 
 /**
- * The first offset taken at a time or later, or the next offset: the database finds the block by the times of its blocks,
- * and a walk over the block's stamps does the rest.
+ * The first offset with a time at or after `timeMicros`, or the next offset. The database finds the block by its times,
+ * and a walk over the block's stamps finds the record.
  */
 export async function offsetAtTime(
   timeMicros: number,
@@ -72,11 +61,11 @@ export async function offsetAtTime(
     end = endOfFrame(frames, end);
     if (readStamp(frames, end).timeMicros >= timeMicros) break;
   }
-  // What was trimmed of the block is no start; and a record that came meanwhile is not of this head.
+  // A trimmed record is no start, and a record that arrived later does not belong to this head.
   return Math.min(Math.max(offset, head.earliestOffset), head.nextOffset);
 }
 
-/** When a record was taken, in microseconds since 1970. Undefined: it is not there. */
+/** When a record was appended, in microseconds since 1970. Undefined: the record is not there. */
 export async function timeAt(
   topic: { readonly topicId: number },
   offset: number,
