@@ -77,7 +77,7 @@ const limitRows: {
   retentionAgeMs: [
     "retention-age-ms",
     0,
-    retentionAgeBounds.mostMs,
+    retentionAgeBounds.maxMs,
     "Records older than this leave topics that say nothing else; 0: none does, as with the next two",
   ],
   retentionRecords: ["retention-records", 0, 2 ** 53 - 1, "So many records are kept of topics that say nothing else"],

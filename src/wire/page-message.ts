@@ -1,8 +1,8 @@
 /**
- * A page is already the wire message: its frames are field 1 of every response that carries records. What is added is
- * field 2, the position after it, so that one encoding serves every reader that gets this page (ReadResponse and
- * FollowResponse agree on both fields; `test/wire/record-fields.test.ts` holds them to it). Only the first message of a
- * read has another field, which is not shared: where the read ends.
+ * A page is already the wire message: its frames are field 1 of every response that carries records. Only field 2 is added,
+ * the position after the page. One encoding therefore serves every reader of the page (ReadResponse and FollowResponse have
+ * the same two fields; `test/wire/record-fields.test.ts` checks it).
+ * Only the first message of a read has one more field, which is not shared: the read's end.
  */
 
 import { endOfFrame, type Position } from "../core/index.js";
@@ -19,8 +19,8 @@ const lastKeyTag = 0x1a;
 const leftTag = 0x32;
 
 /**
- * Encodes a response that carries these frames, the position after them, and fields that are encoded already. As all messages
- * here, behind its prefix.
+ * Encodes a response of these frames, the position after them, and fields that are encoded already. Like all messages here,
+ * it begins with gRPC's prefix.
  */
 export function encodePageMessage(
   runs: readonly Uint8Array[],
@@ -33,12 +33,12 @@ export function encodePageMessage(
   return writePrefix(message);
 }
 
-/** Encodes a page of a listing; `lastKey`: all keys up to it were looked at. */
+/** Encodes a page of a listing. `lastKey`: the listing has examined all keys up to it. */
 export function encodeListMessage(runs: readonly Uint8Array[], next: Position, lastKey: string | undefined): Buffer {
   return encodePageMessage(runs, next, lastKey === undefined ? [] : [textField(lastKeyTag, lastKey)]);
 }
 
-/** Encodes a page of a watch; `left`: keys that are not wanted any more. */
+/** Encodes a page of a watch. `left`: keys whose latest record does not match (any more). */
 export function encodeWatchMessage(runs: readonly Uint8Array[], next: Position, left: readonly string[]): Buffer {
   return encodePageMessage(
     runs,
@@ -70,7 +70,7 @@ function writeFields(message: Buffer, start: number, fields: readonly Uint8Array
   }
 }
 
-/** What a page is made a message of: `hasRoom` of a single run, as in `Page`. */
+/** What `pageAsMessage` needs of a page. `hasRoom` is that of a single run, as in `Page`. */
 interface EncodablePage {
   readonly runs: readonly Uint8Array[];
   readonly hasRoom?: boolean;
@@ -78,8 +78,8 @@ interface EncodablePage {
 }
 
 /**
- * Makes a page the message itself: the prefix, the position and the end go into the room around its frames, where there is
- * some. A second call for the same page must have the same position and end. `endOffset`: where a read ends, in its first
+ * Turns a page into the message itself: the prefix, the position and the end go into the room around its frames, if there
+ * is room. Another call for the same page must pass the same position and end. `endOffset`: where a read ends, in its first
  * message.
  */
 export function pageAsMessage({ runs, hasRoom = false, next }: EncodablePage, endOffset?: number): Buffer {
@@ -92,7 +92,7 @@ export function pageAsMessage({ runs, hasRoom = false, next }: EncodablePage, en
   return writePrefix(message);
 }
 
-/** What a position takes, with the fields after it. */
+/** The bytes of a position and the fields after it. */
 function behindLength(next: Position, fields: readonly Uint8Array[]): number {
   return fields.reduce((bytes, field) => bytes + field.length, positionLength(next));
 }
@@ -101,7 +101,7 @@ function positionLength(next: Position): number {
   return 4 + varintLength(next.epoch) + varintLength(next.offset);
 }
 
-/** Returns where it ends. */
+/** Returns where the position ends. */
 function writePosition(message: Buffer, start: number, next: Position): number {
   message[start] = nextTag;
   message[start + 1] = positionLength(next) - 2;

@@ -6,7 +6,7 @@ import { createTestDatabase, type TestDatabase } from "../support/database.js";
 import { expectGeneratedTable } from "../support/generated-table.js";
 import { databaseArguments } from "../support/server-process.js";
 
-/** A metric as a server's metrics page announces it. */
+/** A metric, as the metrics page of a server describes it. */
 interface ServedMetric {
   readonly name: string;
   readonly help: string;
@@ -32,7 +32,7 @@ describe("the metrics page of a server", () => {
     await database.drop();
   });
 
-  test("is what docs/metrics.md shows (UPDATE_DOCS=1 writes it)", () => {
+  test("agrees with docs/metrics.md (UPDATE_DOCS=1 writes that)", () => {
     expectGeneratedTable(page, metricsMarkdown(served));
   });
 
@@ -52,7 +52,7 @@ function metricsMarkdown(served: readonly ServedMetric[]): string {
   return ["| metric | type | labels | what it is |", "| --- | --- | --- | --- |", ...rows].join("\n");
 }
 
-/** Prometheus' text format: a line of help, a line of the type, then the values, which may be none. */
+/** Reads Prometheus' text format: a line of help, a line of the type, then the values, if any. */
 function readServed(text: string): ServedMetric[] {
   return [...text.matchAll(/^# HELP (\S+) (.*)\n# TYPE \S+ (\S+)$/gm)].map(([, name = "", help = "", type = ""]) => ({
     name,
@@ -61,7 +61,7 @@ function readServed(text: string): ServedMetric[] {
   }));
 }
 
-/** The text format shows a label only beside a value, so the names of labels come from the registry. */
+/** The names of labels come from the registry, since the text format shows a label only with a value. */
 function labelsByMetric(): Map<string, readonly string[]> {
   const metrics = createMetrics().registry.getMetricsAsArray();
   return new Map(

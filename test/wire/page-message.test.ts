@@ -25,7 +25,7 @@ describe("encodePageMessage()", () => {
   const runs = [bytes.subarray(0, first), bytes.subarray(first)];
 
   for (const [name, response] of Object.entries({ ReadResponse, FollowResponse })) {
-    test(`is a ${name} of all runs, with the position`, () => {
+    test(`encodes a ${name} of all runs, with the position`, () => {
       const message = response.decode(withoutPrefix(encodePageMessage(runs, next)));
       expect(message).toMatchObject({ next });
       expect(offsetsOf(message.records)).toEqual(offsets);
@@ -33,7 +33,7 @@ describe("encodePageMessage()", () => {
     });
   }
 
-  test("tells how far a listing is, and what left a watch", () => {
+  test("encodes the last key of a listing, and the keys that left a watch", () => {
     const listed = StateServiceListResponse.decode(withoutPrefix(encodeListMessage(runs, next, "käse")));
     expect(listed).toMatchObject({ next, lastKey: "käse" });
     expect(offsetsOf(listed.records)).toEqual(offsets);
@@ -49,7 +49,7 @@ describe("pageAsMessage()", () => {
   const buffer = Buffer.concat([Buffer.alloc(before), bytes, Buffer.alloc(behind)]);
   const frames = buffer.subarray(before, before + bytes.length);
 
-  test("writes the position behind the frames and the prefix in front, and copies nothing", () => {
+  test("writes the position after the frames and the prefix before them, and copies nothing", () => {
     const message = pageAsMessage({ runs: [frames], hasRoom: true, next });
     expect(message.buffer).toBe(buffer.buffer);
     expect(message.readUInt32BE(1)).toBe(message.length - 5);
@@ -57,7 +57,7 @@ describe("pageAsMessage()", () => {
     expect(frames.equals(bytes)).toBe(true);
   });
 
-  test.each([0, 127, 128, largest])("tells in the same room where a read ends, at %d", (endOffset) => {
+  test.each([0, 127, 128, largest])("writes the end of a read into the same room, at %d", (endOffset) => {
     const message = pageAsMessage({ runs: [frames], hasRoom: true, next }, endOffset);
     expect(message.buffer).toBe(buffer.buffer);
     expect(message.readUInt32BE(1)).toBe(message.length - 5);
@@ -76,7 +76,7 @@ describe("pageAsMessage()", () => {
     expect(message.byteOffset + message.length).toBeLessThanOrEqual(buffer.byteOffset + buffer.length);
   });
 
-  test("tells no end unless there is one", () => {
+  test("writes no end unless there is one", () => {
     const message = withoutPrefix(pageAsMessage({ runs: [frames], hasRoom: true, next }));
     expect(ReadResponse.decode(message).endOffset).toBeUndefined();
     expect(decodeRecordsMessage(message).rest).toBeUndefined();

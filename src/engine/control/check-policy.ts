@@ -20,8 +20,8 @@ export function checkPolicy(asked: Partial<DeliveryPolicy>, base: DeliveryPolicy
     const value = asked[property];
     if (value === undefined) continue;
     if (!Number.isInteger(value)) throw invalidArgument(field, `must be a whole number${unit && " of milliseconds"}`);
-    if (value < bounds.least || value > bounds.most) {
-      throw invalidArgument(field, `must be from ${bounds.least} to ${bounds.most}${unit}, got ${value}${unit}`);
+    if (value < bounds.min || value > bounds.max) {
+      throw invalidArgument(field, `must be from ${bounds.min} to ${bounds.max}${unit}, got ${value}${unit}`);
     }
   }
   const policy = { ...base, ...asked };

@@ -3,23 +3,23 @@ import { sleep } from "../waits/abort.js";
 import { systemTimers, type Timers } from "../waits/timers.js";
 
 export interface RepeatOptions {
-  /** The wait after a step that names no wait of its own, and after one that failed. In milliseconds, at most 2³¹ - 1. */
+  /** The wait after a step that resolves to no wait of its own, in milliseconds, at most 2³¹ - 1. */
   readonly everyMs: number;
-  /** The wait before the first step. Default: 0. */
+  /** The wait before the first step, in milliseconds. Default: 0. */
   readonly firstMs?: number;
-  /** The wait after a step that failed, which `woken` does not end. Default: `everyMs`. */
+  /** The wait after a failed step, in milliseconds. `woken` does not end it. Default: `everyMs`. */
   readonly retryMs?: number;
-  /** Its change ends a wait, also a change that came while the step ran. */
+  /** A change of it ends the wait, even a change during the step. */
   readonly woken?: Watch<unknown>;
-  /** Gets what a step throws; it must not throw. What a step throws after the signal aborted is dropped. */
+  /** Gets the error of a step, unless the signal has aborted. It must not throw. */
   readonly onError: (error: unknown) => void;
-  /** What the waits are measured by. Default: the process's clock. */
+  /** The clock of the waits. Default: the process's clock. */
   readonly timers?: Timers;
 }
 
 /**
- * Runs `step` again and again, one at a time, until the signal aborts; then it resolves as soon as the step under way has
- * settled. A step may resolve to the wait after it, in milliseconds; 0 is none. It never rejects.
+ * Repeats `step`, one run at a time, until the signal aborts. It then resolves as soon as the running step has settled. A
+ * step may resolve to the wait after it, in milliseconds; 0: no wait. `repeat` never rejects.
  *
  * @example
  * const stop = new AbortController();

@@ -75,7 +75,7 @@ describe("repeat()", () => {
     await done;
   });
 
-  test("waits as long as the step says, and not at all where that is 0", async () => {
+  test("waits as long as the step returns, and not at all if that is 0", async () => {
     const { timers, stop, done, steps } = start(async (count) => (count === 1 ? 0 : 7));
     await yieldToEventLoop();
     expect([steps(), timers.waits]).toEqual([2, [7]]);
@@ -83,7 +83,7 @@ describe("repeat()", () => {
     await done;
   });
 
-  test("gives what a step throws to onError, and runs again after retryMs, whoever wakes it before", async () => {
+  test("passes the error of a step to onError, and runs again after retryMs, even if it is woken before", async () => {
     const woken = new Watch(0);
     const { timers, stop, done, errors, steps } = start(
       async (count) => {
@@ -101,7 +101,7 @@ describe("repeat()", () => {
     await done;
   });
 
-  test("is woken by a change, also by one that came while the step ran", async () => {
+  test("is woken by a change, also by one during the step", async () => {
     const woken = new Watch(0);
     const running = deferred<void>();
     const { timers, stop, done, steps } = start((count) => (count === 1 ? running.promise : Promise.resolve()), {
@@ -119,7 +119,7 @@ describe("repeat()", () => {
     await done;
   });
 
-  test("ends with the signal, after the step under way, whose error is dropped then", async () => {
+  test("ends with the signal, after the running step, whose error is then dropped", async () => {
     const running = deferred<void>();
     const { stop, done, errors, steps } = start(() => running.promise);
     let isOver = false;
