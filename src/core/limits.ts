@@ -49,6 +49,8 @@ export interface Limits {
   readonly producerWindow: number;
   /** Producers that a topic remembers; the longest idle ones are forgotten first. */
   readonly producersPerTopic: number;
+  /** Producers whose state a node keeps in memory, over all topics: some 200 bytes each, and what the window adds. */
+  readonly cachedProducers: number;
   /** After how long a topic forgets an idle producer, in milliseconds. */
   readonly producerIdleMs: number;
   /** How long a keyed topic remembers that a key was removed, for watchers that resume, in milliseconds. */
@@ -112,6 +114,7 @@ export const defaultLimits: Limits = {
   appendWaitMs: 1000,
   producerWindow: 64,
   producersPerTopic: 10_000,
+  cachedProducers: 100_000,
   producerIdleMs: 24 * 3600_000,
   tombstoneLifetimeMs: 7 * 24 * 3600_000,
   routeGuideHistory: 100_000,

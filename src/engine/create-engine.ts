@@ -68,6 +68,7 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
   const pageBudget = createPageBudget(limits);
   const publishBudget = createPublishBudget(limits);
   const buffers = new BufferPool(limits.bufferPoolBytes);
+  const cachedProducers = { count: 0, max: limits.cachedProducers };
   const stampClock = createStampClock(clock, await lanes.run("live", (db) => db.now()), (aheadMicros) =>
     logger.warn(
       { ahead_seconds: aheadMicros / 1e6 },
@@ -104,6 +105,7 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
   metrics.gauge("publish_queue_bytes", "Batches that wait for their commit", () => publishBudget.bytes);
   metrics.gauge("shared_commit_waiting", "Small commits that wait to be made together", () => commits.waiting);
   metrics.gauge("topics", "Topics in memory", () => cache.size);
+  metrics.gauge("cached_producers", "Producers whose state is in memory", () => cachedProducers.count);
 
   function onAppended(topic: Topic): Promise<void> | undefined {
     merging.appended(topic.topicId);
@@ -129,6 +131,7 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
       limits,
       budget: publishBudget.forTopic(),
       buffers,
+      cachedProducers,
       onAppended,
     });
     return { topic, writer };

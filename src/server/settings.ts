@@ -60,6 +60,7 @@ const limitRows: {
     "Batches a Publish call may have outstanding, and sequences a producer may repeat",
   ],
   producersPerTopic: ["producers-per-topic", 1, 10_000_000, "Producers remembered per topic"],
+  cachedProducers: ["cached-producers", 0, 10_000_000, "Producers whose state a node keeps in memory, over all topics"],
   producerIdleMs: ["producer-idle-ms", 1000, 2 ** 40, "When an idle producer is forgotten"],
   tombstoneLifetimeMs: [
     "tombstone-lifetime-ms",

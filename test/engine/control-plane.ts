@@ -109,6 +109,7 @@ export function openControlPlane(store: Store): ControlPlane {
         limits,
         budget: publishBudget.forTopic(),
         buffers,
+        cachedProducers: { count: 0, max: 1000 },
         onAppended,
       });
       return { topic, writer };

@@ -13,23 +13,22 @@ import type { BufferPool, Limits } from "../../core/index.js";
 import type { AppendWrite, Head } from "../../store/index.js";
 import type { Clock } from "../../telemetry/index.js";
 import type { Frames } from "../../wire/index.js";
-import { asUnavailable, type DatabaseLanes } from "../database-lanes.js";
+import { asUnavailable } from "../database-lanes.js";
 import { rereadHead } from "../topics/reread-head.js";
 import type { StampClock } from "../topics/stamp-clock.js";
 import { overError, type Topic } from "../topics/topic.js";
 import type { TopicWriter } from "../topics/topic-cache.js";
 import { type AppendAftermath, headAfter, observeAppend, prepareAppend } from "./append-write.js";
 import { BatchQueue, type Entry, type QueuedBatch } from "./batch-queue.js";
-import { CachedView } from "./cached-view.js";
+import { CachedView, type CachedViewParts } from "./cached-view.js";
 import { type BatchOrder, type CommitPlan, planCommit } from "./commit-plan.js";
 import type { TopicBudget } from "./publish-budget.js";
 import type { SharedCommits } from "./shared-commits.js";
 
 const whenUnknown = "An idempotent producer may simply repeat the batch";
 
-export interface AppenderParts extends AppendAftermath {
+export interface AppenderParts extends AppendAftermath, CachedViewParts {
   readonly topic: Topic;
-  readonly lanes: DatabaseLanes;
   readonly commits: SharedCommits;
   /** The topic's head as it was last read. */
   readonly head: Head;
@@ -64,7 +63,7 @@ export class Appender implements TopicWriter {
     this.#parts = parts;
     this.waiting = parts.budget;
     this.#queue = new BatchQueue(parts.budget, parts.clock);
-    this.#view = new CachedView(parts.topic, parts.head, parts.lanes);
+    this.#view = new CachedView(parts.topic, parts.head, parts);
     this.#finished = this.#run();
   }
 
@@ -89,6 +88,7 @@ export class Appender implements TopicWriter {
   async close(): Promise<void> {
     this.#queue.close();
     await this.#finished;
+    this.#view.drop();
   }
 
   async #run(): Promise<void> {
