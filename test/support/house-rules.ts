@@ -28,7 +28,6 @@ const packageHomes: Readonly<Record<string, readonly string[]>> = {
   pino: ["telemetry"],
   re2js: ["filter"],
   "prom-client": ["telemetry"],
-  zod: ["server"],
 };
 
 /** Rooms inside a room, and who may import them besides their own room: the one that builds everything. */

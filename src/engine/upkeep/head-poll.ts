@@ -1,6 +1,6 @@
 /**
- * Reads the next offsets of followed topics once a second. It finds what other nodes appended, what a lost notification
- * hid, and commits whose answer was lost. Everything faster only improves on this.
+ * Reads the next offsets of followed topics once a second. It finds what other nodes appended, and commits whose answer was
+ * lost. Everything faster only improves on this.
  */
 
 import type { Limits } from "../../core/index.js";
