@@ -65,7 +65,7 @@ export interface TopicControlParts {
   readonly onTurnedKeyed: () => void;
 }
 
-export function createTopics(parts: TopicControlParts): Topics {
+export function createTopicControl(parts: TopicControlParts): Topics {
   const { lanes, cache } = parts;
 
   async function find(name: string): Promise<StoredTopic> {
