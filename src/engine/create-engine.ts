@@ -26,7 +26,8 @@ import { watchState } from "./reading/watch-state.js";
 import { createStampClock } from "./topics/stamp-clock.js";
 import { createTailBudget } from "./topics/tail.js";
 import { Topic } from "./topics/topic.js";
-import { createTopicCache, type OpenTopic, randomEpoch, type TopicCache } from "./topics/topic-cache.js";
+import { randomEpoch } from "./topics/find-or-create.js";
+import { type OpenTopic, TopicCache } from "./topics/topic-cache.js";
 import { quietWhileAway } from "./upkeep/quiet-logger.js";
 import { createUpkeep } from "./upkeep/upkeep.js";
 import { appendBatch } from "./writing/append.js";
@@ -159,7 +160,7 @@ function createOpenTopics(
     await lanes.run("append", (db) => db.renewEpoch(topic.topicId, topic.epoch, randomEpoch()));
   }
 
-  return createTopicCache({ lanes, limits, autoCreate, open, track: background.track });
+  return new TopicCache({ lanes, limits, autoCreate, open, track: background.track });
 }
 
 function registerGauges(

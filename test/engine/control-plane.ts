@@ -21,7 +21,7 @@ import { createPublishBudget } from "../../src/engine/writing/publish-budget.js"
 import { createSharedCommits } from "../../src/engine/writing/shared-commits.js";
 import { createTailBudget } from "../../src/engine/topics/tail.js";
 import { Topic } from "../../src/engine/topics/topic.js";
-import { createTopicCache, type TopicCache } from "../../src/engine/topics/topic-cache.js";
+import { TopicCache } from "../../src/engine/topics/topic-cache.js";
 import { AppendRequest } from "../../src/gen/millrace/v1/record_service.js";
 import type { Store, StoredSubscription } from "../../src/store/index.js";
 import { createLiveStreams, createMetrics, silentLogger, systemClock } from "../../src/telemetry/index.js";
@@ -91,7 +91,7 @@ export function openControlPlane(store: Store): ControlPlane {
   const commits = createSharedCommits(lanes, limits, 1);
   const onAppended = () => undefined;
   const tasks: Promise<unknown>[] = [];
-  const cache = createTopicCache({
+  const cache = new TopicCache({
     lanes,
     limits,
     autoCreate: true,

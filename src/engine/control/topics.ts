@@ -14,7 +14,8 @@ import {
 import type { StoredTopic, StoredLimits, TopicChange } from "../../store/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 import { timeAt } from "../reading/start-offset.js";
-import { randomEpoch, type TopicCache } from "../topics/topic-cache.js";
+import { randomEpoch } from "../topics/find-or-create.js";
+import type { TopicCache } from "../topics/topic-cache.js";
 
 /** A topic as it is described to users. */
 export interface TopicDescription extends StoredTopic {
