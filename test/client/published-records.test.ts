@@ -3,17 +3,17 @@ import { Publication } from "../../src/client/publication.js";
 import { PublishedRecords } from "../../src/client/published-records.js";
 import { BatchFate } from "../../src/client/record-batch.js";
 
-/** A batch with so many records, of which the last one was just added. */
+/** A batch with this many records; the last one was just added. */
 function grown(fate: BatchFate, records: number): BatchFate {
   fate.records = records;
   return fate;
 }
 
-test("PublishedRecords, counts those that are its own of batches that it shares", async () => {
+test("PublishedRecords, counts only its own records of a shared batch", async () => {
   const told: number[] = [];
   const published = new PublishedRecords((records) => told.push(records));
   const one = new BatchFate();
-  // Record 0 and 2 are somebody else's.
+  // Records 0 and 2 belong to somebody else.
   published.add(grown(one, 2));
   published.add(grown(one, 4));
   const other = new BatchFate();
@@ -24,7 +24,7 @@ test("PublishedRecords, counts those that are its own of batches that it shares"
   expect(told).toEqual([2, 3]);
 });
 
-test("PublishedRecords, tells what its listener throws, and nothing of it goes unhandled before", async () => {
+test("PublishedRecords, rejects with what its listener throws, without an unhandled rejection before", async () => {
   const published = new PublishedRecords(() => {
     throw new Error("listener");
   });
@@ -37,7 +37,7 @@ test("PublishedRecords, tells what its listener throws, and nothing of it goes u
   await expect(published.totals()).rejects.toThrow("listener");
 });
 
-test("Publication, is a promise of its record, whether it is waited for before or after", async () => {
+test("Publication, resolves for its record, whether awaited before or after the acknowledgement", async () => {
   const fate = grown(new BatchFate(), 3);
   const before = new Publication(fate, 1).then(({ offset }) => offset);
   fate.acknowledge({ offset: 7, epoch: 2, isRepeated: true });
@@ -50,7 +50,7 @@ test("Publication, is a promise of its record, whether it is waited for before o
   expect(await Promise.all([new Publication(fate, 0), new Publication(fate, 1)])).toHaveLength(2);
 });
 
-test("Publication, of a batch that failed rejects where somebody waits, and leaves nothing unhandled elsewhere", async () => {
+test("Publication, of a failed batch rejects where it is awaited, and is never an unhandled rejection", async () => {
   const fate = grown(new BatchFate(), 2);
   const waiting = new Publication(fate, 0).catch((error: unknown) => error);
   const unheard = new Publication(fate, 1);

@@ -8,7 +8,7 @@ const at = (firstOffset: number, nextOffset = firstOffset + 1) => ({ firstOffset
 const say = (offsets: RangeSet, { firstOffset, nextOffset }: OffsetRange) => offsets.add(firstOffset, nextOffset);
 
 describe("Acknowledgements", () => {
-  test("merges neighbours, and keeps verdicts apart that differ", () => {
+  test("merges adjacent offsets, and keeps different verdicts apart", () => {
     const outbox = new Acknowledgements();
     for (const offset of [3, 1, 2, 9]) say(outbox.saying({ kind: "acknowledge" }, 1), at(offset));
     say(outbox.saying({ kind: "acknowledge" }, 2), at(4));
@@ -47,7 +47,7 @@ describe("Acknowledgements", () => {
     expect(outbox.isEmpty).toBe(true);
   });
 
-  test("splits what one message cannot say: 10,000 ranges, or many reasons", () => {
+  test("splits what does not fit one message: over 10,000 ranges, or many reasons", () => {
     const outbox = new Acknowledgements();
     const reason = "ß".repeat(512);
     for (let offset = 0; offset < 24_000; offset += 2) say(outbox.saying({ kind: "acknowledge" }, 1), at(offset));
