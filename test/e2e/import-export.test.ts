@@ -55,7 +55,7 @@ const numbered = (count: number, from = 0) => Array.from({ length: count }, (_, 
 const linesOf = (keys: readonly string[]) => keys.map((key) => `{"key":"${key}","json":{"n":${key}}}\n`);
 
 describe("importFile()", () => {
-  test("run again goes on behind the last record: after a bad row, at the end, and when the file has grown", async () => {
+  test("run again continues after the last record: after a bad row, at the end, and when the file has grown", async () => {
     const file = path.join(folder, "grows.ndjson");
     const options = { format: "ndjson", producerId: "grows", batchRecords: 50 } as const;
     const lines = linesOf(numbered(230));
@@ -398,7 +398,7 @@ describe("millrace import and export", () => {
     const file = path.join(folder, "columns.csv");
     const exported = await cli(["export", "columns", file]);
     expect(exported.stderr).toBe(
-      "50 records have fields that have no column, since the first ones have none of them: they stand as JSON in the column body\n",
+      "50 records have fields without a column, because the first records lack them: these are JSON in the column body\n",
     );
     const [header, first] = (await readFile(file, "utf8")).split("\n");
     expect(header).toMatch(/,body_kind,body,n,yes$/);

@@ -32,7 +32,9 @@ const files: readonly [format: FileFormat, what: string, file: string | Buffer, 
     "ndjson",
     "a field that a record has not",
     '{"name":"a"}',
-    ['f:1: "name" is not a field of a record (key, attributes, data, text, json, message, location, eventTime, lifetime)'],
+    [
+      'f:1: "name" is not a field of a record (key, attributes, data, text, json, message, location, eventTime, lifetime)',
+    ],
   ],
   [
     "ndjson",
