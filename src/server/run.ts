@@ -1,19 +1,19 @@
-/** A server as a process: settings in, signals in, one line that it serves, an exit code out. */
+/** Runs a server as a process: reads the settings, handles signals, and gives the exit code. */
 
 import { createLogger } from "../telemetry/index.js";
 import { type DrainEnd, type RunningServer, startServer } from "./serve.js";
 import { readSettings, SettingError, type Settings } from "./settings.js";
 
-/** Where a process speaks to whoever started it. */
+/** The output of the process. */
 export interface Terminal {
   print(line: string): void;
   printError(line: string): void;
 }
 
 /**
- * Serves until SIGTERM or SIGINT, then drains. A second signal ends the wait. Resolves with the exit code: 0 after a
- * drain, forced or not; 1 when it could not start, or was told twice; 2 when a setting cannot be used. After another code
- * than 0, or where the database did not answer, something may still be open: exit then.
+ * Serves until SIGTERM or SIGINT, then drains. A second signal ends the drain. Resolves with the exit code: 0 after a
+ * drain, forced or not; 1 when it could not start or received a second signal; 2 for an invalid setting. Exit the
+ * process then: after a code other than 0, or when the database did not answer, something may still be open.
  */
 export async function runServer(
   flags: Readonly<Record<string, string | boolean | undefined>>,
@@ -35,7 +35,7 @@ export async function runServer(
   let server: RunningServer;
   try {
     const started = await Promise.race([startServer(settings, logger, starting.signal), signals.second]);
-    // Something that cannot be abandoned is in the way: a file system that hangs, say.
+    // The start cannot be aborted, for example because a file system hangs.
     if (typeof started === "string") throw new Error(`${started} again: not waiting any longer`);
     server = started;
   } catch (error) {
@@ -62,7 +62,7 @@ export async function runServer(
 const endings: Readonly<Record<DrainEnd, string>> = {
   ended: "Stopped",
   "cut-off": "Stopped; calls that did not end in time were cut off",
-  unanswered: "Stopped; the database did not answer in time, and what it was asked last may be done or not",
+  unanswered: "Stopped; the database did not answer in time, so the outcome of its last statements is unknown",
 };
 
 function greeting(server: RunningServer, settings: Settings): string[] {
