@@ -23,7 +23,7 @@ import {
 
 type StoredSubscription = SubscriptionReport["subscription"];
 
-/** Names of subscriptions are checked by the engine, which is what knows their topics, too. */
+/** The engine checks the names of subscriptions; it also knows their topics. */
 export function subscriptionService(calls: Calls, engine: SubscriptionEngine, limits: Limits): readonly Method[] {
   const { subscriptions } = engine;
   return [
