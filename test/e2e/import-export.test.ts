@@ -94,7 +94,7 @@ describe("importFile()", () => {
       });
     const lines = linesOf(numbered(230));
     const good = (count: number) => lines.slice(0, count);
-    const other = "Import it anew under another name (--again)";
+    const other = "Import the file from the start under another name (--again)";
     // By one run, and by runs that each ended in the middle of a batch.
     for (const [producerId, ends] of Object.entries({ once: [230], often: [120, 130, 230] })) {
       for (const end of ends) await imported(good(end), producerId);
