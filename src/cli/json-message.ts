@@ -98,7 +98,7 @@ function opaqueType(typeName: string): DescMessage | undefined {
 }
 
 /**
- * proto3 JSON has no form for an Any of an unknown type: its type becomes one of the same name with one field of bytes.
+ * proto3 JSON has no form for an Any of an unknown type. This defines a type of that name, with one field of bytes.
  */
 function wrapUnknownAnys(registry: FileRegistry, opaque: Map<string, DescMessage>, message: ReflectMessage): void {
   if (message.desc.typeName === AnySchema.typeName) {

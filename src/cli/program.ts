@@ -69,8 +69,8 @@ const commands: Readonly<Record<string, () => Promise<(context: CommandContext) 
 };
 
 /**
- * Loads the command that the arguments name, or all commands for the help. To load what all of them need (files,
- * tables, types of messages) takes longer than most of them take to run.
+ * Loads the command that the arguments name, or all commands for the help. Loading everything that they all need
+ * (files, tables, types of messages) would take longer than most commands run.
  */
 async function createProgram(context: CommandContext, args: readonly string[]): Promise<Command> {
   const program = new Command("millrace")

@@ -69,9 +69,8 @@ export class Connection {
   }
 
   /**
-   * Makes a unary call. Throws a ClientError, or the signal's reason. Its own timer enforces the time limit, and a
-   * header tells the server its duration: grpc-js takes deadlines only as wall-clock times, and the wall clock can
-   * jump.
+   * Makes a unary call. Throws a ClientError, or the signal's reason. A timer here enforces the time limit, and a
+   * header gives it to the server as a duration: grpc-js takes only wall-clock times, and the wall clock can jump.
    */
   unary<Request, Response>(
     method: MethodShape<Request, Response>,
@@ -124,9 +123,8 @@ export class Connection {
   }
 
   /**
-   * Waits before a retry: for `delayMs`. If the server is away, the wait ends at a random moment soon after a
-   * connection is there again, so that clients of the same server do not all return at once. Rejects with the signal's
-   * reason.
+   * Waits `delayMs` before a retry. If the server is away, the wait ends earlier, at a random moment after a connection
+   * is there again: clients of one server must not all return at once. Rejects with the signal's reason.
    */
   waitToRetry(delayMs: number, signal?: AbortSignal): Promise<void> {
     const waitMs = Math.min(delayMs, timerMsMax);

@@ -39,7 +39,9 @@ export interface MillraceClient {
   follow(topic: string, options?: FollowOptions): RecordStream;
   /** Durable, named consumer groups: create, describe, move the cursor; and their parked records. */
   readonly subscriptions: Subscriptions;
-  /** Works on the records of a subscription, or of a topic by an ephemeral consumer, across lost connections. */
+  /**
+   * Works on the records of a subscription, or, as an ephemeral consumer, on those of a topic. Across lost connections.
+   */
   consume(target: ConsumeTarget, options?: ConsumeOptions): Consumption;
   /** Acknowledges deliveries of one consumption and appends records, in one transaction. See `Delivery.commit`. */
   commit(subscription: string, commitment: Commitment, options?: UnaryOptions): Promise<readonly CommittedOutput[]>;

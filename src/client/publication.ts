@@ -1,4 +1,4 @@
-import type { Acknowledgement, BatchFate } from "./record-batch.js";
+import type { Acknowledgement, BatchOutcome } from "./record-batch.js";
 
 /**
  * The promise of one record, derived from its batch's promise when somebody waits for it. Most publishers wait for
@@ -6,11 +6,11 @@ import type { Acknowledgement, BatchFate } from "./record-batch.js";
  */
 export class Publication implements Promise<Acknowledgement> {
   readonly [Symbol.toStringTag] = "Promise";
-  readonly #fate: BatchFate;
+  readonly #outcome: BatchOutcome;
   readonly #index: number;
 
-  constructor(fate: BatchFate, index: number) {
-    this.#fate = fate;
+  constructor(outcome: BatchOutcome, index: number) {
+    this.#outcome = outcome;
     this.#index = index;
   }
 
@@ -34,6 +34,6 @@ export class Publication implements Promise<Acknowledgement> {
   }
 
   #promise(): Promise<Acknowledgement> {
-    return this.#fate.settled.then((first) => ({ ...first, offset: first.offset + this.#index }));
+    return this.#outcome.settled.then((first) => ({ ...first, offset: first.offset + this.#index }));
   }
 }

@@ -1,5 +1,5 @@
 import type { PublishTotals } from "./publisher-options.js";
-import type { BatchFate } from "./record-batch.js";
+import type { BatchOutcome } from "./record-batch.js";
 
 /** Counts the records of one `publishAll` as their batches are acknowledged. A batch may hold other records, too. */
 export class PublishedRecords {
@@ -8,7 +8,7 @@ export class PublishedRecords {
   #firstOffset: number | undefined;
   #nextOffset: number | undefined;
   /** The batch that is being filled, and which of its records are counted here. */
-  #fate: BatchFate | undefined;
+  #outcome: BatchOutcome | undefined;
   #part = { first: 0, next: 0, records: 0 };
   /** Settles when the last batch is counted: batches are acknowledged in order. */
   #counted: Promise<void> = Promise.resolve();
@@ -18,13 +18,13 @@ export class PublishedRecords {
   }
 
   /** Counts the record that was just added to a batch. */
-  add(fate: BatchFate): void {
-    if (fate !== this.#fate) {
-      const part = { first: fate.records - 1, next: 0, records: 0 };
-      this.#fate = fate;
+  add(outcome: BatchOutcome): void {
+    if (outcome !== this.#outcome) {
+      const part = { first: outcome.records - 1, next: 0, records: 0 };
+      this.#outcome = outcome;
       this.#part = part;
       const before = this.#counted;
-      this.#counted = fate.settled.then(
+      this.#counted = outcome.settled.then(
         // If the listener has thrown, `totals` rejects, and later batches are not counted.
         ({ offset }) => before.then(() => this.#count(part, offset)),
         // `flush` reports why a batch failed.
@@ -33,7 +33,7 @@ export class PublishedRecords {
       this.#counted.catch(() => {});
     }
     this.#part.records += 1;
-    this.#part.next = fate.records;
+    this.#part.next = outcome.records;
   }
 
   /** Resolves once the last batch is acknowledged. */

@@ -13,7 +13,7 @@ import { generationTaken, newGeneration } from "./producer-generation.js";
 import { runPublishSession } from "./publish-session.js";
 import { PublishedRecords } from "./published-records.js";
 import { retryBackoff } from "./retry-backoff.js";
-import { type Acknowledgement, BatchBuilder, type BatchFate, type RecordBatch } from "./record-batch.js";
+import { type Acknowledgement, BatchBuilder, type BatchOutcome, type RecordBatch } from "./record-batch.js";
 
 /** How many records may wait for room in the buffer. */
 const waitingMax = 1024;
@@ -47,7 +47,7 @@ export class Publisher {
   readonly #builder: BatchBuilder;
   readonly #outbox = new Outbox();
   readonly #waits: Backoff;
-  /** Aborts with the failure, which may be an abort of `close`. */
+  /** Aborts when the publisher fails, or when `close` is aborted. */
   readonly #stopped = new AbortController();
   readonly #running: Promise<void>;
   #epoch: number;
@@ -58,7 +58,7 @@ export class Publisher {
   #cancelLinger: (() => void) | undefined;
   /** How many records wait for room. */
   #waiting = 0;
-  /** Settles when the last of them has its turn behind it. */
+  /** Settles when all of them have had their turn. */
   #turns: Promise<unknown> = Promise.resolve();
   #isClosing = false;
   /** No more batches will be added to the outbox. */
@@ -113,14 +113,14 @@ export class Publisher {
   publish(record: RecordInput, signal?: AbortSignal): Promise<Acknowledgement> {
     try {
       this.#throwIfOver();
-      const fate = this.#addNow(record, "record");
-      if (fate !== undefined) return new Publication(fate, fate.records - 1);
+      const outcome = this.#addNow(record, "record");
+      if (outcome !== undefined) return new Publication(outcome, outcome.records - 1);
     } catch (error) {
       return handled(Promise.reject(error));
     }
     let publication: Publication | undefined;
-    const added = this.#addLater(record, signal, (fate) => {
-      publication = new Publication(fate, fate.records - 1);
+    const added = this.#addLater(record, signal, (outcome) => {
+      publication = new Publication(outcome, outcome.records - 1);
     });
     return handled(added.then(() => publication as Publication));
   }
@@ -139,10 +139,10 @@ export class Publisher {
       source,
       (record) => {
         this.#throwIfOver();
-        const fate = this.#addNow(record, `record ${records}`);
+        const outcome = this.#addNow(record, `record ${records}`);
         records += 1;
-        if (fate === undefined) return this.#addLater(record, signal, (later) => published.add(later));
-        published.add(fate);
+        if (outcome === undefined) return this.#addLater(record, signal, (later) => published.add(later));
+        published.add(outcome);
         return undefined;
       },
       // With this signal, a failure ends the loop even while the source has no record.
@@ -187,14 +187,18 @@ export class Publisher {
    * Adds a record to the end of the batch that is being filled. Undefined: there is no room now, or an earlier record
    * waits for room.
    */
-  #addNow(record: RecordInput, path: string): BatchFate | undefined {
+  #addNow(record: RecordInput, path: string): BatchOutcome | undefined {
     const weight = this.#builder.encode(record, path);
     if (!this.#builder.fits(weight)) this.#seal();
     return this.#waiting === 0 && this.#takeRoom(weight) ? this.#add(weight) : undefined;
   }
 
   /** The same, once there is room. Calls `onAdded` at once, while the record is the last of its batch. */
-  #addLater(record: RecordInput, signal: AbortSignal | undefined, onAdded: (fate: BatchFate) => void): Promise<void> {
+  #addLater(
+    record: RecordInput,
+    signal: AbortSignal | undefined,
+    onAdded: (outcome: BatchOutcome) => void,
+  ): Promise<void> {
     return this.#inTurn(async () => {
       const permit = await this.#waitForRoom(this.#builder.encode(record, "record"), signal);
       try {
@@ -254,11 +258,11 @@ export class Publisher {
     return signal === undefined ? this.#stopped.signal : AbortSignal.any([this.#stopped.signal, signal]);
   }
 
-  #add(weight: number): BatchFate {
-    const fate = this.#builder.add(weight);
+  #add(weight: number): BatchOutcome {
+    const outcome = this.#builder.add(weight);
     if (this.#builder.isComplete) this.#seal();
     else this.#cancelLinger ??= this.#connection.timers.startTimer(this.#lingerMs, () => this.#seal());
-    return fate;
+    return outcome;
   }
 
   /** Closes the batch that is being filled, if it has records. */
@@ -329,7 +333,7 @@ export class Publisher {
     release(batch);
     // The server has the batch, so the transport no longer needs its buffer.
     this.#buffers.give(batch.fields);
-    batch.fate.acknowledge({ offset: firstOffset, epoch, isRepeated });
+    batch.outcome.acknowledge({ offset: firstOffset, epoch, isRepeated });
   }
 
   /** The error of an answer that does not confirm the batch; undefined if it does. */
@@ -337,8 +341,8 @@ export class Publisher {
     const { firstOffset = 0, nextOffset, repeated } = response;
     // Another publisher of this name and generation has used this sequence.
     if (repeated && !mayRepeat) return generationTaken(this.topic, this.producerId, this.#generation ?? 0);
-    if (nextOffset - firstOffset === batch.fate.records) return undefined;
-    const got = `offsets ${firstOffset} to ${nextOffset} for ${batch.fate.records} records`;
+    if (nextOffset - firstOffset === batch.outcome.records) return undefined;
+    const got = `offsets ${firstOffset} to ${nextOffset} for ${batch.outcome.records} records`;
     return clientError("INTERNAL", `The server acknowledged a different batch than the one sent: ${got}`);
   }
 
@@ -368,7 +372,7 @@ function handled<Value>(promise: Promise<Value>): Promise<Value> {
 
 function refuse(batch: RecordBatch, error: unknown): void {
   release(batch);
-  batch.fate.fail(error);
+  batch.outcome.fail(error);
 }
 
 function release(batch: RecordBatch): void {

@@ -65,10 +65,10 @@ export interface Acknowledgement {
 }
 
 /** The outcome of a batch. Its promise is made only when somebody waits for one of its records. */
-export class BatchFate {
+export class BatchOutcome {
   /** How many records the batch has so far. */
   records = 0;
-  #outcome: { readonly acknowledgement: Acknowledgement } | { readonly error: unknown } | undefined;
+  #result: { readonly acknowledgement: Acknowledgement } | { readonly error: unknown } | undefined;
   #settled: Deferred<Acknowledgement> | undefined;
 
   /** The acknowledgement of the batch's first record. Rejects with the batch's failure. */
@@ -83,19 +83,19 @@ export class BatchFate {
   }
 
   acknowledge(acknowledgement: Acknowledgement): void {
-    this.#outcome ??= { acknowledgement };
+    this.#result ??= { acknowledgement };
     this.#tell();
   }
 
   fail(error: unknown): void {
-    this.#outcome ??= { error };
+    this.#result ??= { error };
     this.#tell();
   }
 
   #tell(): void {
-    if (this.#outcome === undefined) return;
-    if ("error" in this.#outcome) this.#settled?.reject(this.#outcome.error);
-    else this.#settled?.resolve(this.#outcome.acknowledgement);
+    if (this.#result === undefined) return;
+    if ("error" in this.#result) this.#settled?.reject(this.#result.error);
+    else this.#settled?.resolve(this.#result.acknowledgement);
   }
 }
 
@@ -103,7 +103,7 @@ export class BatchFate {
 export interface RecordBatch {
   /** Fields of a request, one per record. */
   readonly fields: Buffer;
-  readonly fate: BatchFate;
+  readonly outcome: BatchOutcome;
   /** Room in the publisher's buffer, released when the batch is settled. */
   readonly permits: readonly Permit[];
 }
@@ -121,7 +121,7 @@ export class BatchBuilder {
   readonly #buffers: BufferPool;
   readonly #encoder = new RecordEncoder();
   #weight = 0;
-  #fate = new BatchFate();
+  #outcome = new BatchOutcome();
   #permits: Permit[] = [];
 
   /** `buffers` lends the buffers for the batches' fields, until they are settled. */
@@ -131,11 +131,11 @@ export class BatchBuilder {
   }
 
   get isEmpty(): boolean {
-    return this.#fate.records === 0;
+    return this.#outcome.records === 0;
   }
 
   get isComplete(): boolean {
-    return this.#fate.records >= this.#limits.batchRecords || this.#weight >= this.#limits.batchBytes;
+    return this.#outcome.records >= this.#limits.batchRecords || this.#weight >= this.#limits.batchBytes;
   }
 
   /** The permit that was added last; later records may extend it. */
@@ -158,19 +158,21 @@ export class BatchBuilder {
     this.#permits.push(permit);
   }
 
-  /** Adds the record that was encoded last, with its weight. Returns the fate of the batch, whose last record it is. */
-  add(weight: number): BatchFate {
+  /**
+   * Adds the record that was encoded last, with its weight. Returns the outcome of the batch, whose last record it is.
+   */
+  add(weight: number): BatchOutcome {
     this.#encoder.keep();
     this.#weight += weight;
-    this.#fate.records += 1;
-    return this.#fate;
+    this.#outcome.records += 1;
+    return this.#outcome;
   }
 
   /** Takes the batch out and starts the next one. */
   take(): RecordBatch {
-    const batch = { fields: this.#encoder.take(this.#buffers), fate: this.#fate, permits: this.#permits };
+    const batch = { fields: this.#encoder.take(this.#buffers), outcome: this.#outcome, permits: this.#permits };
     this.#weight = 0;
-    this.#fate = new BatchFate();
+    this.#outcome = new BatchOutcome();
     this.#permits = [];
     return batch;
   }

@@ -33,7 +33,7 @@ interface Held<Response> {
 
 /**
  * Opens a call and puts a gate before grpc-js's own stream. That stream would read 16 messages ahead, whatever their
- * size, would buffer without bound while nobody reads it (grpc-js.md #19), and may report an error before earlier
+ * size, and buffer without bound while nobody reads it (grpc-js.md #19). It may also report an error before earlier
  * messages. The gate holds one message until it is received, and only then requests another from the transport. So at
  * most two messages are in memory, and everything is in order.
  */
@@ -106,7 +106,7 @@ export function openCall<Request, Response>(
     },
     cancel() {
       isCancelled = true;
-      // A cancel in the turn in which the call was opened or written to never reaches the server (grpc-js.md #27).
+      // In the turn in which the call was opened or written to, a cancel would not reach the server (grpc-js.md #27).
       setImmediate(() => call.cancel());
       held?.release();
       held = undefined;

@@ -45,7 +45,7 @@ const batchBytes = 262_144;
 const producerIdBytesMax = 100;
 
 /**
- * Imports rows into a topic, each once. An import that was interrupted, by a kill, a bad row or a lost server, is run
+ * Imports rows into a topic, each once. After an interruption (a kill, a bad row, a lost server), the import is run
  * again and continues after the last record that the server has. Batches are cut by count and size alone, so the number
  * of stored batches tells which records are stored. If a run ended with a partial batch, the next run uses another
  * producer, whose name says after how many records it begins.

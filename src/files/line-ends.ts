@@ -5,7 +5,7 @@ const quote = 0x22;
 /** The result for one chunk. */
 export interface EvenChunk {
   readonly bytes: Uint8Array;
-  /** Set when the file mixes line ends. It describes the line in which, or before which, `bytes` ends. */
+  /** Set when the file mixes line ends: the line and its fault. `bytes` then ends inside or before that line. */
   readonly fault: { readonly line: number; readonly problem: string } | undefined;
 }
 

@@ -8,8 +8,8 @@ import { serializePrefixed } from "./sent-messages.js";
 
 /**
  * A bidirectional method: requests are read when the method asks for one, and a generator gives the responses. When the
- * node drains, the signal aborts. The requests end too, at once or, for `hearsWhileDraining`, later. The generator runs
- * until it ends by itself, so a publish still acknowledges committed batches.
+ * node drains, the signal aborts. The requests end too, at once or, for `takesRequestsWhileDraining`, later. The
+ * generator runs until it ends by itself, so a publish still acknowledges committed batches.
  *
  * A method that needs its first request to choose its generator returns a promise. A generator around another one would
  * hold each response while the transport is blocked.

@@ -15,7 +15,7 @@ export interface Transport extends Pick<ServerUnaryCall<unknown, unknown>, "meta
 export interface CallEnvironment {
   readonly path: string;
   readonly isQuiet: boolean;
-  readonly hearsWhileDraining: boolean;
+  readonly takesRequestsWhileDraining: boolean;
   readonly streams: LiveStreams;
   readonly metrics: Metrics;
   readonly logger: Logger;
@@ -37,20 +37,21 @@ const deadlineSlackMs = 5;
  *     └──the handler is done or throws──▶ ended
  *
  * `signal` aborts when the call becomes gone or draining, `gone` only when it becomes gone: a draining stream may still
- * send. `unheard` aborts when no more requests are taken: together with `signal`, or later for `hearsWhileDraining`.
+ * send. `requestsStopped` aborts when no more requests are taken: together with `signal`, or later for
+ * `takesRequestsWhileDraining`.
  */
 export class Call implements CallContext {
   readonly signal: AbortSignal;
   /** Aborts when the client can no longer receive. */
   readonly gone: AbortSignal;
   /** Aborts when no more requests are taken. */
-  readonly unheard: AbortSignal;
+  readonly requestsStopped: AbortSignal;
   readonly stream: LiveStream;
   readonly metadata: Metadata;
   position: Position | undefined;
   readonly #abort = new AbortController();
   readonly #lost = new AbortController();
-  readonly #deaf = new AbortController();
+  readonly #requestsStop = new AbortController();
   readonly #transport: Transport;
   readonly #environment: CallEnvironment;
   readonly #startedAtMs: number;
@@ -66,7 +67,7 @@ export class Call implements CallContext {
     this.#environment = environment;
     this.signal = this.#abort.signal;
     this.gone = this.#lost.signal;
-    this.unheard = this.#deaf.signal;
+    this.requestsStopped = this.#requestsStop.signal;
     this.metadata = transport.metadata;
     this.stream = environment.streams.open(transport.getPeer(), environment.path);
     environment.metrics.callsStarted.inc({ method: environment.path });
@@ -108,12 +109,12 @@ export class Call implements CallContext {
   /** Asks this stream to end. Its client receives `reason`. */
   drain(reason: MillraceError): void {
     this.#abort.abort(reason);
-    if (!this.#environment.hearsWhileDraining) this.stopHearing();
+    if (!this.#environment.takesRequestsWhileDraining) this.stopRequests();
   }
 
   /** Takes no more requests. */
-  stopHearing(): void {
-    this.#deaf.abort(this.signal.reason);
+  stopRequests(): void {
+    this.#requestsStop.abort(this.signal.reason);
   }
 
   /** The transport has failed. */
@@ -203,7 +204,7 @@ export class Call implements CallContext {
     const reason = new MillraceError("call-ended", text, { cause });
     this.#lost.abort(reason);
     this.#abort.abort(reason);
-    this.#deaf.abort(reason);
+    this.#requestsStop.abort(reason);
   }
 
   readonly #onCancelled = (): void => {

@@ -26,7 +26,7 @@ export interface Calls {
    */
   drain(): void;
   /** Later in the drain: takes no more verdicts from consumers. */
-  stopHearing(): void;
+  stopRequests(): void;
 }
 
 export function createCalls({ liveStreams, metrics, logger, clock }: CallsOptions): Calls {
@@ -37,9 +37,23 @@ export function createCalls({ liveStreams, metrics, logger, clock }: CallsOption
   let drainReason: MillraceError | undefined;
   return {
     tasks: trackTasks((error) => logger.error({ err: error }, "A call's handler failed")),
-    open(transport, path, kind, { isQuiet = false, hearsWhileDraining = false, servesWhileDraining = false } = {}) {
+    open(
+      transport,
+      path,
+      kind,
+      { isQuiet = false, takesRequestsWhileDraining = false, servesWhileDraining = false } = {},
+    ) {
       const registry = kind === "stream" ? liveStreams : unlisted;
-      const environment = { path, isQuiet, hearsWhileDraining, streams: registry, metrics, logger, clock, onEnd };
+      const environment = {
+        path,
+        isQuiet,
+        takesRequestsWhileDraining,
+        streams: registry,
+        metrics,
+        logger,
+        clock,
+        onEnd,
+      };
       const call = new Call(transport, environment);
       if (kind === "stream") streams.add(call);
       if (drainReason !== undefined && !servesWhileDraining) call.drain(drainReason);
@@ -56,8 +70,8 @@ export function createCalls({ liveStreams, metrics, logger, clock }: CallsOption
       );
       for (const call of streams) call.drain(drainReason);
     },
-    stopHearing() {
-      for (const call of streams) call.stopHearing();
+    stopRequests() {
+      for (const call of streams) call.stopRequests();
     },
   };
 }

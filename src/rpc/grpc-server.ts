@@ -68,8 +68,7 @@ export interface DrainOutcome {
 }
 
 /**
- * How long before the end of a drain's grace the last verdicts are taken, so that they can be confirmed, in
- * milliseconds.
+ * The last part of a drain's grace, in milliseconds: no more verdicts are taken, and those taken are confirmed.
  */
 const confirmMs = 500;
 
@@ -111,7 +110,7 @@ export function createGrpcServer(parts: GrpcServerParts): GrpcServer {
     await yieldToEventLoop();
     calls.drain();
     // The rest of the grace suffices to write and confirm the verdicts received until then.
-    const cancelTimer = clock.startTimer(graceMs - Math.min(confirmMs, graceMs / 2), () => calls.stopHearing());
+    const cancelTimer = clock.startTimer(graceMs - Math.min(confirmMs, graceMs / 2), () => calls.stopRequests());
     const wasForced = await shutDown(server, clock, graceMs);
     cancelTimer();
     // Handlers of calls that were cut off must end before the engine is closed.

@@ -40,7 +40,7 @@ export interface MethodOptions {
    * While the node drains, requests are taken until shortly before the grace ends. For Consume, whose requests settle
    * deliveries. The requests of other methods end at once.
    */
-  readonly hearsWhileDraining?: boolean;
+  readonly takesRequestsWhileDraining?: boolean;
   /** New calls are served while the node drains. For health. */
   readonly servesWhileDraining?: boolean;
 }

@@ -34,7 +34,7 @@ export function fittingPage<Item, Message>(
   return { messages, last: page.items[messages.length - 1], hasMore: isCut || page.hasMore };
 }
 
-/** Where the previous page ended; empty for the first page. Throws `invalid-argument` for a token of another origin. */
+/** Where the previous page ended; empty for the first page. Throws `invalid-argument` for any other token. */
 export function decodePageToken(listing: string, token: string): string {
   if (token === "") return "";
   const prefix = `${listing}1:`;

@@ -1,6 +1,6 @@
 /**
  * The request side of a call with streamed requests, read by pull. grpc-js reads 17 messages ahead into its duplex
- * (grpc-js.md #24), and destroying that duplex, as a `for await` does on `break`, also ends the responses (#13). So an
+ * (grpc-js.md #24). A `for await` destroys that duplex on `break`, which also ends the responses (#13). So an
  * interceptor takes the messages before they reach the duplex. It requests each message when the handler wants it, and
  * destroys nothing. Only messages in the same HTTP/2 frame are read ahead.
  */
@@ -46,8 +46,8 @@ export interface PulledRequests<Request> extends AsyncIterableIterator<Request, 
 
 /**
  * The requests of a call. `next()` rejects when the client is gone or its request cannot be decoded. It gives the end
- * after the half-close, after `return()`, and when `unheard` aborts, as in a drain; requests that were not taken are
- * then lost.
+ * after the half-close, after `return()`, and when `requestsStopped` aborts, as in a drain; requests that were not
+ * taken are then lost.
  */
 export function pulledRequests<Request>(metadata: Metadata, call: Call): PulledRequests<Request> {
   const source = sources.get(metadata);
@@ -103,10 +103,10 @@ class RequestSource {
   async take(call: Call): Promise<Received<unknown> | undefined> {
     if (this.#waiting !== undefined) throw new Error("Cannot take a request: another take waits");
     call.gone.throwIfAborted();
-    if (this.isAtEnd || call.unheard.aborted) return undefined;
+    if (this.isAtEnd || call.requestsStopped.aborted) return undefined;
     const waiting = deferred<Received<unknown> | undefined>();
     const onAbort = () => (call.gone.aborted ? waiting.reject(call.gone.reason) : waiting.resolve(undefined));
-    call.unheard.addEventListener("abort", onAbort);
+    call.requestsStopped.addEventListener("abort", onAbort);
     this.#waiting = waiting;
     // Only if nothing else is set: a consumer always waits for a message, and what its deliveries wait for says more.
     if (call.stream.waiting === "nothing") call.stream.waitFor("client-message");
@@ -114,7 +114,7 @@ class RequestSource {
       this.#startRead();
       return await waiting.promise;
     } finally {
-      call.unheard.removeEventListener("abort", onAbort);
+      call.requestsStopped.removeEventListener("abort", onAbort);
       this.#waiting = undefined;
       // The method may have set meanwhile what it waits for.
       if (call.stream.waiting === "client-message") call.stream.waitFor("nothing");

@@ -23,7 +23,7 @@ export interface RunningServer {
 /** `cut-off`: some calls did not end within the grace. `unanswered`: the database did not answer; it is still open. */
 export type DrainEnd = "ended" | "cut-off" | "unanswered";
 
-/** The time after the grace for handlers of calls that were cut off to end, and for the database to close. */
+/** The time after the grace in which the handlers of cut-off calls end and the database closes. */
 const closingMs = 900;
 
 /**

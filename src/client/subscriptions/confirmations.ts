@@ -39,7 +39,9 @@ export class Confirmations {
     });
   }
 
-  /** The server took these verdicts. It answers them before it redelivers their records, so the attempt is clear. */
+  /**
+   * The server took these verdicts. It answers them before it redelivers their records: attempts need no comparison.
+   */
   confirm({ acknowledged, rejected, parked, released }: Confirmed): void {
     if (this.#single.size + this.#many.size === 0) return;
     for (const ranges of [acknowledged, rejected, parked, released]) {

@@ -19,7 +19,7 @@ import type { DeliveryCall, Held } from "./held.js";
 import { toRange } from "./offset-range.js";
 import type { CommittedOutput, Output } from "./output.js";
 import { RequestSender } from "./request-sender.js";
-import { mayEnd, maySay, opening, type SessionEvent, type SessionState, step, termsOf } from "./session-life.js";
+import { mayEnd, maySend, opening, type SessionEvent, type SessionState, step, termsOf } from "./session-life.js";
 import { SessionRecords } from "./session-records.js";
 import { staleDeliveries } from "./stale-deliveries.js";
 import { releaseShare, type WorkingWindow } from "./working-window.js";
@@ -78,7 +78,7 @@ export class ConsumeSession implements DeliveryCall {
       send: (request) => call.send(request),
       take: () => this.#takeRequest(),
       onIdle: () => {
-        if (this.#records.inHand.size === 0) this.#become({ type: "all-said" });
+        if (this.#records.inHand.size === 0) this.#become({ type: "all-sent" });
       },
     });
   }
@@ -131,7 +131,7 @@ export class ConsumeSession implements DeliveryCall {
     const { phase } = this.#state;
     if (phase !== "opening" && phase !== "running") return;
     this.#outbox.window = this.#options.window.window;
-    this.#say();
+    this.#wakeSender();
   }
 
   /** Releases records that no work has begun on, and requests no more. The call ends when all in hand is settled. */
@@ -153,7 +153,7 @@ export class ConsumeSession implements DeliveryCall {
     if (!this.#records.leave(held)) return;
     if (verdict !== undefined) held.addTo(this.#outbox.withVerdict(verdict, held.attempt));
     // Also without a verdict: when the last delivery has left, the sender reports that it is idle.
-    this.#say();
+    this.#wakeSender();
   }
 
   confirmation<Word extends string>(held: Held, word: Word): Promise<Word | "stale"> {
@@ -163,7 +163,7 @@ export class ConsumeSession implements DeliveryCall {
   extend(held: Held, ms: number | undefined): void {
     held.deadlineMs = this.#nowMs() + (ms ?? this.#ackDeadlineMs);
     held.addTo(this.#outbox.withExtension(held.attempt, ms));
-    this.#say();
+    this.#wakeSender();
   }
 
   commit(held: Held, append: readonly Output[]): Promise<readonly CommittedOutput[]> {
@@ -183,11 +183,11 @@ export class ConsumeSession implements DeliveryCall {
       case "stopping":
         this.#outbox.window = closedWindow;
         while (this.#records.arrivals.count > 0) this.#releaseOldest();
-        this.#say();
+        this.#wakeSender();
         this.#checkWindow();
         return;
       case "finishing":
-        this.#say();
+        this.#wakeSender();
         return;
       case "half-closed":
         this.#call.halfClose();
@@ -264,7 +264,7 @@ export class ConsumeSession implements DeliveryCall {
   }
 
   /**
-   * The server has granted this window. It answers only changes: the window may be closed before `stop` asks for it.
+   * The server has granted this window. It answers only changes: none if the user had closed the window before `stop`.
    */
   #grant({ records }: Window): void {
     this.#grantedRecords = records;
@@ -325,7 +325,7 @@ export class ConsumeSession implements DeliveryCall {
       arrival.heldSinceMs = nowMs;
       const { records, at, attempt } = arrival;
       addOffsets(records.slice(at), this.#outbox.withExtension(attempt, undefined));
-      this.#say();
+      this.#wakeSender();
     }
   }
 
@@ -348,15 +348,15 @@ export class ConsumeSession implements DeliveryCall {
 
   #release(records: readonly ReceivedRecord[], attempt: number): void {
     addOffsets(records, this.#outbox.withVerdict(release, attempt));
-    this.#say();
+    this.#wakeSender();
   }
 
-  #say(): void {
-    if (maySay[this.#state.phase]) this.#sender.wake();
+  #wakeSender(): void {
+    if (maySend[this.#state.phase]) this.#sender.wake();
   }
 
   #takeRequest(): ConsumeRequest | undefined {
-    if (!maySay[this.#state.phase] || this.#outbox.isEmpty) return undefined;
+    if (!maySend[this.#state.phase] || this.#outbox.isEmpty) return undefined;
     const request = this.#outbox.take();
     this.#requestedRecords = request.window?.records ?? this.#requestedRecords;
     return request;

@@ -37,9 +37,9 @@ export interface ConsumeOptions extends ResumeOptions {
   /** Receives events. What it throws ends the consumption. */
   readonly onEvent?: ((event: ConsumeEvent) => void) | undefined;
   /**
-   * Whether deliveries in hand are extended each time half of their deadline has passed. Default true. Records that no
-   * work has begun on by then are released for other consumers in any case, or extended if there can be no other
-   * consumer.
+   * Whether deliveries in hand are extended each time half of their deadline has passed. Default true. In any case,
+   * records on which no work has begun by then are released for other consumers. If there can be no other consumer,
+   * they are extended.
    */
   readonly extend?: boolean | undefined;
   /**
@@ -56,9 +56,9 @@ export interface ForEachOptions {
 }
 
 /**
- * The records of a subscription, to work on. It can be used once: as a loop, with `forEach`, or with `batches`, which
- * starts the call. After a lost connection it reconnects. Deliveries in hand are then lost (`Delivery.signal`), which
- * counts as a failure, and records without a confirmed verdict may be redelivered.
+ * The records of a subscription, to work on. It can be used once: as a loop, with `forEach`, or with `batches`. The
+ * first pull starts the call. After a lost connection it reconnects. Deliveries in hand are then lost
+ * (`Delivery.signal`), which counts as a failure, and records without a confirmed verdict may be redelivered.
  *
  * `for await` gives one record at a time. Asking for the next one acknowledges the last, unless it has a verdict.
  * Leaving the loop rejects the current record, since a loop cannot tell `break` from `throw`: acknowledge the record

@@ -73,19 +73,19 @@ export abstract class Held {
   }
 
   acknowledge(): Promise<"acknowledged" | "stale"> {
-    return this.#say(acknowledge, "acknowledged");
+    return this.#decide(acknowledge, "acknowledged");
   }
 
   reject({ delayMs, reason = "" }: RejectOptions = {}): Promise<"rejected" | "stale"> {
-    return this.#say({ kind: "reject", delayMs, reason: reasonOf(reason) }, "rejected");
+    return this.#decide({ kind: "reject", delayMs, reason: reasonOf(reason) }, "rejected");
   }
 
   park(reason = ""): Promise<"parked" | "stale"> {
-    return this.#say({ kind: "park", reason: reasonOf(reason) }, "parked");
+    return this.#decide({ kind: "park", reason: reasonOf(reason) }, "parked");
   }
 
   release(): Promise<"released" | "stale"> {
-    return this.#say(release, "released");
+    return this.#decide(release, "released");
   }
 
   extend(ms?: number): void {
@@ -163,7 +163,7 @@ export abstract class Held {
   }
 
   /** The first verdict counts; a later one is answered "stale", as the server would. */
-  #say<Word extends string>(verdict: Verdict, word: Word): Promise<Word | "stale"> {
+  #decide<Word extends string>(verdict: Verdict, word: Word): Promise<Word | "stale"> {
     const before = this.#state;
     this.#become({ type: "said", verdict });
     return this.#state === before ? Promise.resolve("stale") : this.#call.confirmation(this, word);

@@ -1,7 +1,7 @@
 /**
  * The life of one Consume call at its client:
  *
- *   opening ──started──▶ running ──stop──▶ stopping ──no-more──▶ finishing ──all-said──▶ half-closed
+ *   opening ──started──▶ running ──stop──▶ stopping ──no-more──▶ finishing ──all-sent──▶ half-closed
  *      │                    │                  │                     │                       │
  *      └────────stop────────┼─────────────────▶┘                     │                       │
  *                           └──────────────── closed ────────────────┴──────▶ complete ◀─────┘
@@ -46,7 +46,7 @@ export type SessionEvent =
   /** The last requested window was 0, and the server has confirmed it. */
   | { readonly type: "no-more" }
   /** Nothing is in hand, and the transport has taken all verdicts. */
-  | { readonly type: "all-said" }
+  | { readonly type: "all-sent" }
   /** The server reported that the topic is closed and everything is settled. */
   | { readonly type: "closed" }
   | { readonly type: "ended" };
@@ -73,7 +73,7 @@ const table = {
     started: (_state, { terms }) => ({ phase: "running", terms }),
     stop: () => ({ phase: "stopping", terms: unknownTerms }),
     "no-more": stays,
-    "all-said": stays,
+    "all-sent": stays,
     closed: () => ({ phase: "complete", terms: unknownTerms }),
     ended: over,
   },
@@ -82,7 +82,7 @@ const table = {
     stop: ({ terms }) => ({ phase: "stopping", terms }),
     // The user paused the consumption.
     "no-more": stays,
-    "all-said": stays,
+    "all-sent": stays,
     closed: complete,
     ended: over,
   },
@@ -90,7 +90,7 @@ const table = {
     started: (_state, { terms }) => ({ phase: "stopping", terms }),
     stop: stays,
     "no-more": ({ terms }) => ({ phase: "finishing", terms }),
-    "all-said": stays,
+    "all-sent": stays,
     closed: complete,
     ended: over,
   },
@@ -98,7 +98,7 @@ const table = {
     started: stays,
     stop: stays,
     "no-more": stays,
-    "all-said": ({ terms }) => ({ phase: "half-closed", terms }),
+    "all-sent": ({ terms }) => ({ phase: "half-closed", terms }),
     closed: complete,
     ended: over,
   },
@@ -106,12 +106,12 @@ const table = {
     started: stays,
     stop: stays,
     "no-more": stays,
-    "all-said": stays,
+    "all-sent": stays,
     closed: complete,
     ended: over,
   },
-  complete: { started: stays, stop: stays, "no-more": stays, "all-said": stays, closed: stays, ended: over },
-  over: { started: stays, stop: stays, "no-more": stays, "all-said": stays, closed: stays, ended: stays },
+  complete: { started: stays, stop: stays, "no-more": stays, "all-sent": stays, closed: stays, ended: over },
+  over: { started: stays, stop: stays, "no-more": stays, "all-sent": stays, closed: stays, ended: stays },
 } satisfies Table;
 
 /** The next state of a call. */
@@ -139,7 +139,7 @@ export const mayEnd = {
 } as const satisfies Record<Phase, boolean>;
 
 /** Whether the client may still send requests. */
-export const maySay = {
+export const maySend = {
   opening: true,
   running: true,
   stopping: true,

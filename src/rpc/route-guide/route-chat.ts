@@ -7,8 +7,8 @@
  * database scans the newest `routeGuideHistory` notes and sends only those at the place. And every call checks the key
  * of every live note.
  *
- * A call's own notes carry its name, which tells them apart from live notes of others. Each is sent back as an earlier
- * note before the call's next note at its place. For this, the call remembers the offset of one own note per place.
+ * A call's own notes carry its name, which tells them apart from live notes of others. When the call writes again at a
+ * place, its last note there is sent back as an earlier one. So it remembers the offset of one own note per place.
  */
 
 import { randomBytes } from "node:crypto";

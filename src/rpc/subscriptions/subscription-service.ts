@@ -84,7 +84,7 @@ export function subscriptionService(calls: Calls, engine: SubscriptionEngine, li
         if (opening.kind === "ephemeral") context.stream.topic = opening.topic;
         return engine.consume(opening, requests, context.stream, context.signal);
       },
-      { hearsWhileDraining: true },
+      { takesRequestsWhileDraining: true },
     ),
     unary(calls, commitShape(limits), (command, { stream, signal }) =>
       engine.commit({ ...command, peer: stream.peer }, signal),

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import {
   mayEnd,
-  maySay,
+  maySend,
   type SessionEvent,
   type SessionState,
   step,
@@ -13,7 +13,7 @@ const events: SessionEvent[] = [
   { type: "started", terms },
   { type: "stop" },
   { type: "no-more" },
-  { type: "all-said" },
+  { type: "all-sent" },
   { type: "closed" },
   { type: "ended" },
 ];
@@ -32,7 +32,7 @@ const moves: Record<SessionState["phase"], Partial<Record<SessionEvent["type"], 
   opening: { started: "running", stop: "stopping", closed: "complete", ended: "over" },
   running: { stop: "stopping", closed: "complete", ended: "over" },
   stopping: { "no-more": "finishing", closed: "complete", ended: "over" },
-  finishing: { "all-said": "half-closed", closed: "complete", ended: "over" },
+  finishing: { "all-sent": "half-closed", closed: "complete", ended: "over" },
   "half-closed": { closed: "complete", ended: "over" },
   complete: { ended: "over" },
   over: {},
@@ -58,6 +58,6 @@ describe("step() of a Consume call", () => {
   test("lets a server end a call only in phases where no record can be lost", () => {
     const phases = states.map(({ phase }) => phase);
     expect(phases.filter((phase) => mayEnd[phase])).toEqual(["half-closed", "complete", "over"]);
-    expect(phases.filter((phase) => !maySay[phase])).toEqual(["half-closed", "over"]);
+    expect(phases.filter((phase) => !maySend[phase])).toEqual(["half-closed", "over"]);
   });
 });
