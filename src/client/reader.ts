@@ -41,7 +41,7 @@ const giveUpAfterMs = 60_000;
 const readShape = { ...RecordServiceService.read, responseDeserialize: decodeRecordsMessage };
 
 /**
- * Reads what a topic holds, and ends. A read that breaks off resumes from the last position that a message gave. The
+ * Reads the records of a topic, and ends. An interrupted read resumes from the position in the last message. The
  * server fixes the end when a call starts, so a forward read without `until` asks for the topic's next offset first and
  * keeps it: resumed, it still ends where it would have ended.
  */

@@ -31,12 +31,12 @@ export async function runServer(
   const logger = createLogger(settings.logLevel);
   const starting = new AbortController();
   const signals = nextSignals();
-  void signals.first.then(() => starting.abort(new Error("told to stop while starting")));
+  void signals.first.then(() => starting.abort(new Error("stopped by a signal while starting")));
   let server: RunningServer;
   try {
     const started = await Promise.race([startServer(settings, logger, starting.signal), signals.second]);
     // The start cannot be aborted, for example because a file system hangs.
-    if (typeof started === "string") throw new Error(`${started} again: not waiting any longer`);
+    if (typeof started === "string") throw new Error(`${started} again: stops without waiting`);
     server = started;
   } catch (error) {
     signals.forget();
@@ -45,14 +45,14 @@ export async function runServer(
   }
   for (const line of greeting(server, settings)) terminal.print(line);
   const name = await signals.first;
-  terminal.print(`${name}: draining, for at most ${settings.drainGraceMs / 1000} s`);
+  terminal.print(`${name}: draining, up to ${settings.drainGraceMs / 1000} s`);
   const { end, again } = await Promise.race([
     server.drain().then((drained) => ({ end: drained, again: undefined })),
     signals.second.then((signal) => ({ end: undefined, again: signal })),
   ]);
   signals.forget();
   if (end === undefined) {
-    terminal.printError(`${again} again: not waiting any longer`);
+    terminal.printError(`${again} again: stops without waiting`);
     return 1;
   }
   terminal.print(endings[end]);
@@ -68,8 +68,8 @@ const endings: Readonly<Record<DrainEnd, string>> = {
 function greeting(server: RunningServer, settings: Settings): string[] {
   const lines = [
     settings.database.kind === "embedded"
-      ? `Embedded database in ${settings.database.folder}: what is acknowledged survives kill -9, not a power cut (it never fsyncs)`
-      : "Postgres by DATABASE_URL: what is acknowledged is on its disk",
+      ? `Embedded database in ${settings.database.folder}: acknowledged records survive kill -9, but not a power cut (it never fsyncs)`
+      : "Postgres by DATABASE_URL: acknowledged records are on its disk",
   ];
   if (server.metricsAddress !== undefined) lines.push(`Metrics on http://${server.metricsAddress}/metrics`);
   lines.push(`Millrace is serving on ${server.address}`);

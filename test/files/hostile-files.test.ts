@@ -190,7 +190,7 @@ const files: readonly [format: FileFormat, what: string, file: string | Buffer, 
     collection(feature("a")).replace(/\}$/, `,"features":[${feature("b")}]}`),
     ["a", "! f: the FeatureCollection has two lists of features"],
   ],
-  ["geojson", "an open end behind the list", `${collection(feature("a")).slice(0, -1)},}`, ["a", "! f:1: is not JSON"]],
+  ["geojson", "an open end after the list", `${collection(feature("a")).slice(0, -1)},}`, ["a", "! f:1: is not JSON"]],
   ["geojson", "a list of its own", `[${feature("a")}]`, ['! f:1: must be JSON objects, got "["']],
   [
     "geojson",
