@@ -92,7 +92,7 @@ describe("follow()", () => {
         const first = startOf(stream.request);
         stream.write(started(first));
         stream.write(page(first, first + 3));
-        // Once a message is on its way, it is told apart from the end by the position alone.
+        // Only the position shows whether the message arrived before the call ended.
         stream.write(page(first + 3, first + 5), () => ends[call % ends.length]?.(stream));
       },
     });
@@ -103,7 +103,7 @@ describe("follow()", () => {
     expect(attempts.length).toBeGreaterThan(4);
   });
 
-  test("fixes a start at the latest by the first message", async () => {
+  test("a start at `latest` is fixed by the first message", async () => {
     const starts: string[] = [];
     const { follow } = await open({
       follow(stream, call) {
@@ -120,7 +120,7 @@ describe("follow()", () => {
     expect(starts).toEqual(["latest", "latest", "latest", "position 40"]);
   });
 
-  test("tells events in order with records, and ends when the topic is closed", async () => {
+  test("reports events in order with records, and ends when the topic is closed", async () => {
     const seen: string[] = [];
     const { follow } = await open({
       follow(stream) {
@@ -141,7 +141,7 @@ describe("follow()", () => {
     expect(records.position).toEqual({ epoch, offset: 5 });
   });
 
-  test("throws what no retry can heal, as a typed error, after the records before it", async () => {
+  test("throws a permanent failure as a typed error, after the records before it", async () => {
     const refusals = {
       NotFoundError: [status.NOT_FOUND, "TOPIC_DELETED"],
       FailedPreconditionError: [status.FAILED_PRECONDITION, "EPOCH_MISMATCH"],
@@ -166,7 +166,7 @@ describe("follow()", () => {
     }
   });
 
-  test("takes a server for dead that sends nothing while it is asked", async () => {
+  test("reconnects when a server sends nothing while a message is requested", async () => {
     const events: FollowEvent[] = [];
     const { follow } = await open({
       follow(stream) {
@@ -176,17 +176,17 @@ describe("follow()", () => {
     });
     const records = follow({ start: { offset: 0 }, silenceMs: 50, onEvent: (event) => events.push(event) });
     expect(await take(records, 3)).toEqual([0, 1, 2]);
-    // On a busy machine a first message may come too late as well.
+    // On a busy machine a first message may also be too late.
     expect(events.length).toBeGreaterThanOrEqual(2);
     expect(events[0]).toMatchObject({ type: "reconnecting", reason: { message: expect.stringContaining("nothing") } });
   });
 
-  test("asks for no more than two messages that nobody pulls", async () => {
+  test("requests at most two messages that nobody pulls", async () => {
     let taken = 0;
     const { follow } = await open({
       follow(stream) {
         const next = (error?: Error | null) => {
-          // A write after the end calls back at once, and would for ever.
+          // After the end, each write calls back at once: the loop would never end.
           if (error) return;
           taken += 1;
           stream.write(page(taken - 1, taken, 262_144), next);
@@ -238,7 +238,7 @@ describe("follow()", () => {
     expect(await records.next()).toEqual({ done: true, value: undefined });
   });
 
-  test("return() reaches a next() that is parked", async () => {
+  test("return() ends a next() that waits", async () => {
     const { follow } = await open({ follow: (stream) => void stream.write(started(0)) });
     const records = follow()[Symbol.asyncIterator]();
     const parked = records.next();
@@ -246,7 +246,7 @@ describe("follow()", () => {
     expect(await parked).toEqual({ done: true, value: undefined });
   });
 
-  test("is iterated once", async () => {
+  test("can be iterated once", async () => {
     const { follow } = await open({ follow: (stream) => void stream.write(page(0, 1)) });
     const records = follow();
     await take(records, 1);
@@ -255,7 +255,7 @@ describe("follow()", () => {
 });
 
 describe("read()", () => {
-  test("ends where the topic ended when it began, though it resumes and the topic grows", async () => {
+  test("ends at the topic's end at its start, even when it resumes and the topic grows", async () => {
     let nextOffset = 20;
     const untils: unknown[] = [];
     const { client } = await open({
@@ -345,7 +345,7 @@ describe("read()", () => {
     expect(records.position).toEqual({ epoch, offset: 8 });
   });
 
-  test("gives up when nothing came for long enough", async () => {
+  test("gives up after its time without progress", async () => {
     const { client } = await open({ read: (stream) => endWith(stream, status.UNAVAILABLE) });
     await expect(take(client.read("t", { giveUpAfterMs: 0 }), 1)).rejects.toMatchObject({ code: "UNAVAILABLE" });
   });

@@ -1,6 +1,6 @@
 /**
- * A server that does what a test's script says: our client meets it over real sockets, with the generated service
- * definitions. It stands in for what a real server does seldom and at no chosen moment.
+ * A server that follows a test's script, over real sockets and with the generated service definitions. It does at a
+ * chosen moment what a real server does rarely.
  */
 
 import { createServer, type Socket } from "node:net";
@@ -52,12 +52,12 @@ export interface Script {
 
 export interface ScriptedServer {
   readonly address: string;
-  /** Breaks every connection there is. */
+  /** Breaks all connections. */
   breakConnections(): void;
   close(): void;
 }
 
-/** Starts a server behind a relay, whose connections can be broken as a network breaks them. */
+/** Starts a server behind a relay that can break connections as a network does. */
 export async function startScriptedServer(script: Script): Promise<ScriptedServer> {
   const counts = { append: 0, publish: 0, follow: 0, read: 0, consume: 0 };
   const server = new Server();

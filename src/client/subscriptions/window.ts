@@ -3,7 +3,7 @@ import type { Window as WindowMessage } from "../../gen/millrace/v1/subscription
 import { errorOfRefusal } from "../client-error.js";
 import { wholeNumber } from "../start.js";
 
-/** What may be outstanding. What is unset stays as it is. */
+/** What may be outstanding. Unset fields keep their value. */
 export interface WindowOptions {
   /** 0 to 100,000; 0 pauses. Default 1000. */
   readonly records?: number | undefined;
@@ -23,7 +23,7 @@ export function windowOfMessage({ records = 0, bytes = 0 }: WindowMessage = {}):
   return { records, bytes };
 }
 
-function bounded(value: number, most: number, field: string): number {
-  if (wholeNumber(value, field) <= most) return value;
-  throw errorOfRefusal(invalidArgument(field, `must be at most ${most}, got ${value}`));
+function bounded(value: number, max: number, field: string): number {
+  if (wholeNumber(value, field) <= max) return value;
+  throw errorOfRefusal(invalidArgument(field, `must be at most ${max}, got ${value}`));
 }
