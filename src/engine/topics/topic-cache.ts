@@ -3,7 +3,7 @@
  * as well; the one unused for longest is removed first.
  */
 
-import { checkTopicName, effectiveRetention, type Limits, MillraceError, topicNotFound } from "../../core/index.js";
+import { checkTopicName, effectiveRetention, type Limits, topicNotFound } from "../../core/index.js";
 import type { StoredTopic } from "../../store/index.js";
 import { abortable } from "../../streams/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
