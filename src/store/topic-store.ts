@@ -460,6 +460,8 @@ export interface TopicStore {
     topicId: number,
     offsets: readonly number[],
   ): Promise<readonly { readonly offset: number; readonly frame: Uint8Array }[]>;
+  /** The first record that each topic keeps, by its id; topics that keep none, or are gone, are missing. */
+  readFirstFrames(topicIds: readonly number[]): Promise<ReadonlyMap<number, Uint8Array>>;
   /**
    * The latest records of these keys, in the order of keys, without tombstones: all of them, or none where they have more
    * than `bytes` together. Undefined: the topic is gone.

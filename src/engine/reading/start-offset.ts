@@ -75,14 +75,3 @@ export async function offsetAtTime(
   // What was trimmed of the block is no start; and a record that came meanwhile is not of this head.
   return Math.min(Math.max(offset, head.earliestOffset), head.nextOffset);
 }
-
-/** When a record was taken, in microseconds since 1970. Undefined: it is not there. */
-export async function timeAt(
-  topic: { readonly topicId: number },
-  offset: number,
-  lanes: DatabaseLanes,
-  signal?: AbortSignal,
-): Promise<number | undefined> {
-  const [found] = await lanes.run("live", (store) => store.readFrames(topic.topicId, [offset]), signal);
-  return found && readStamp(found.frame, found.frame.length).timeMicros;
-}

@@ -31,6 +31,7 @@ import { findUnmerged, mergeBlocks } from "./statements/merge-blocks.js";
 import { findOldTombstones, purgeTombstones } from "./statements/purge-tombstones.js";
 import { readAtTime } from "./statements/read-at-time.js";
 import { readClock } from "./statements/read-clock.js";
+import { readFirstFrames } from "./statements/read-first-frames.js";
 import { readFrames } from "./statements/read-frames.js";
 import { readHeads } from "./statements/read-heads.js";
 import { listState, readState, readStateChanges } from "./statements/read-state.js";
@@ -172,6 +173,7 @@ function storeOn(database: Database, shape: LogShape): Store {
     searchPage: (request) => searchPage(database, request),
     readAtTime: (topicId, timeMicros) => readAtTime(database, topicId, timeMicros),
     readFrames: (topicId, offsets) => readFrames(database, topicId, offsets),
+    readFirstFrames: (topicIds) => readFirstFrames(database, topicIds),
     readState: (topicId, keys, bytes, unexpiredAt) => readState(database, topicId, keys, bytes, unexpiredAt),
     listState: (request) => listState(database, request),
     readStateChanges: (request) => readStateChanges(database, request),
