@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { RangeSet } from "../../src/core/index.js";
-import { bucketOffsets } from "../../src/store/postgres/subscriptions/retry-buckets.js";
+import { bucketOffsets } from "../../src/store/postgres/claims/retry-buckets.js";
 import type { SettleOutcome, Store, StoredSubscription } from "../../src/store/index.js";
 import { createTestDatabase, databaseKinds, type TestDatabase } from "../support/database.js";
 import { waitingRecords } from "../support/waiting-records.js";

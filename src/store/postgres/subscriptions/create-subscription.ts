@@ -3,9 +3,9 @@ import { MillraceError } from "../../../core/index.js";
 import type { NewSubscription, StoredSubscription } from "../../subscription-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
-import { encodeLabels } from "../statements/stored-topic.js";
+import { encodeLabels } from "../topics/stored-topic.js";
 import { findSubscriptionById } from "./find-subscription.js";
-import { insertClaims } from "./insert-claims.js";
+import { insertClaims } from "../claims/insert-claims.js";
 
 /**
  * Keeps the topic from being deleted until the commit; so whoever deletes it finds this subscription. Locks: the row of

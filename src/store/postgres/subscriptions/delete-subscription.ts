@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { Database, Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
-import { lockAllClaims } from "./lock-all-claims.js";
+import { lockAllClaims } from "../claims/lock-all-claims.js";
 
 /** Locks: the row of `subscriptions`, before any claim. Index: `subscriptions_pkey`. */
 const deleteOne = prepareStatement({

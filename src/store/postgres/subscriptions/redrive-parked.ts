@@ -2,8 +2,8 @@ import { sql } from "kysely";
 import type { RedriveWrite } from "../../subscription-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
-import { unfolded } from "./settlements.js";
-import { bucketOffsets } from "./retry-buckets.js";
+import { unfolded } from "../claims/settlements.js";
+import { bucketOffsets } from "../claims/retry-buckets.js";
 
 /**
  * Keeps a seek or a deletion from coming in between: it would not see the new claims. Locks: the row of `subscriptions`,

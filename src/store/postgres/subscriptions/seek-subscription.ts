@@ -3,8 +3,8 @@ import type { Sharing } from "../../../core/index.js";
 import type { StoredSubscription } from "../../subscription-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
-import { insertClaims } from "./insert-claims.js";
-import { lockAllClaims } from "./lock-all-claims.js";
+import { insertClaims } from "../claims/insert-claims.js";
+import { lockAllClaims } from "../claims/lock-all-claims.js";
 import { type SubscriptionRow, subscriptionColumns, toStoredSubscription } from "./stored-subscription.js";
 
 /** What attempts of before a seek are raised to at most: room is left for those after it, which are 32 bits on the wire. */

@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { StoredSubscription, SubscriptionChange } from "../../subscription-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
-import { encodeLabels } from "../statements/stored-topic.js";
+import { encodeLabels } from "../topics/stored-topic.js";
 import { type SubscriptionRow, subscriptionColumns, toStoredSubscription } from "./stored-subscription.js";
 
 /**

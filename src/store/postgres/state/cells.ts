@@ -4,7 +4,7 @@
  * of them. A B-tree, since it can begin with the topic, and needs no extension.
  */
 
-import type { Rectangle } from "../../core/index.js";
+import type { Rectangle } from "../../../core/index.js";
 
 /** Bits of one axis. A cell has 52: a number of JavaScript holds it exactly. */
 const axisBits = 26;

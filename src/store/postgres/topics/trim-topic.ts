@@ -2,7 +2,7 @@ import type { StoredTopic } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
 import { findTopicById } from "./find-topic.js";
 import { lockHead } from "./lock-head.js";
-import { raiseEarliest } from "./raise-earliest.js";
+import { raiseEarliest } from "../log/raise-earliest.js";
 
 /**
  * Raises `earliest_offset`, never above the next offset and never down. Locks: the head's row first, so that the end of

@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { Head } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
-import { headColumns, heads } from "./stored-topic.js";
+import { headColumns, heads } from "../topics/stored-topic.js";
 
 /** Heads of topics with records that have a lifetime, by id. No locks. Index: `topic_heads_expiring`, `blocks_pkey`. */
 const selectExpiring = prepareStatement({

@@ -3,7 +3,7 @@ import type { OverdueRead, OverdueRequest } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { ownOrDefault } from "./apply-retention.js";
-import { heads, logEnd } from "./stored-topic.js";
+import { heads, logEnd } from "../topics/stored-topic.js";
 
 const values = {
   after: "bigint",

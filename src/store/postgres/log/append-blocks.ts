@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from "kysely";
 import type { AppendOutcome, AppendWrite, StateChange } from "../../topic-store.js";
-import { cellOf } from "../cells.js";
+import { cellOf } from "../state/cells.js";
 import type { Session } from "../database/database.js";
 import type { LogShape } from "../log-shape.js";
 import { prepareStatement } from "../statement.js";

@@ -6,7 +6,7 @@ import { requireWholeNumber } from "../statement.js";
 import { blockAt, blockColumns, readBlock } from "./block.js";
 import { explainFrames, prepareLogQuery, queryFrames } from "./frame-query.js";
 import { searchBlocks } from "./search-blocks.js";
-import { headColumns, headNames, heads, noHead } from "./stored-topic.js";
+import { headColumns, headNames, heads, noHead } from "../topics/stored-topic.js";
 
 const values = {
   topicId: "bigint",

@@ -3,7 +3,7 @@ import type { AppendWrite, LockedView } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
 import type { LogShape } from "../log-shape.js";
 import { appendWrite } from "./append-blocks.js";
-import { lockHead } from "./lock-head.js";
+import { lockHead } from "../topics/lock-head.js";
 import { runReadView } from "./read-view.js";
 
 /**

@@ -1,12 +1,12 @@
 import { type RawBuilder, sql } from "kysely";
 import { type Rectangle } from "../../../core/index.js";
 import { needlesMax, type StatePath, type StateSearchRead, type StateSearchRequest } from "../../topic-store.js";
-import { cellRanges } from "../cells.js";
+import { cellRanges } from "./cells.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement, requireWholeNumber } from "../statement.js";
-import { copyOf, explainFrames, queryFrames } from "./frame-query.js";
+import { copyOf, explainFrames, queryFrames } from "../log/frame-query.js";
 import { keyRange } from "./key-range.js";
-import { headColumns, heads } from "./stored-topic.js";
+import { headColumns, heads } from "../topics/stored-topic.js";
 
 const values = {
   topicId: "bigint",

@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { Database, Session } from "../database/database.js";
 import type { LogShape } from "../log-shape.js";
 import { prepareStatement } from "../statement.js";
-import { foldProducers } from "./fold-producers.js";
+import { foldProducers } from "../log/fold-producers.js";
 import { lockUpkeep } from "./lock-upkeep.js";
 import { raiseMergedTo } from "./merge-blocks.js";
 

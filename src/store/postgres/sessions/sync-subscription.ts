@@ -7,7 +7,7 @@ import {
   subscriptionColumns,
   subscriptionTables,
   toStoredSubscription,
-} from "./stored-subscription.js";
+} from "../subscriptions/stored-subscription.js";
 
 interface SyncRow extends SubscriptionRow {
   readonly members: readonly Member[];

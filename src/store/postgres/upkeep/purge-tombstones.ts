@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { OldTombstones } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
-import { lockHead } from "./lock-head.js";
+import { lockHead } from "../topics/lock-head.js";
 
 /**
  * The oldest tombstones of all topics, so many of them, and until when those are. Topics whose state is being built keep

@@ -1,9 +1,9 @@
-import type { ExplainedRead } from "../../topic-store.js";
-import type { Database } from "../database/database.js";
-import { explainPage } from "./read-page.js";
-import { explainStateChanges } from "./read-state.js";
-import { explainPageSearch } from "./search-page.js";
-import { explainStateSearch } from "./search-state.js";
+import type { ExplainedRead } from "../topic-store.js";
+import type { Database } from "./database/database.js";
+import { explainPage } from "./log/read-page.js";
+import { explainStateChanges } from "./state/read-state.js";
+import { explainPageSearch } from "./log/search-page.js";
+import { explainStateSearch } from "./state/search-state.js";
 
 /** The plan of a read, by the statement that would run. */
 export async function explainRead(database: Database, read: ExplainedRead): Promise<string> {

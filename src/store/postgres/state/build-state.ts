@@ -1,10 +1,10 @@
 import { sql } from "kysely";
 import { endOfFrame } from "../../../core/index.js";
 import type { BuildChange, BuildOutcome, BuildStep, FindChanges } from "../../topic-store.js";
-import { cellOf } from "../cells.js";
+import { cellOf } from "./cells.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
-import { readPage } from "./read-page.js";
+import { readPage } from "../log/read-page.js";
 
 /** Topics whose state is being built. No locks. Index: none; `state_builds` holds a row for each of them, and no other. */
 const selectBuilds = prepareStatement({

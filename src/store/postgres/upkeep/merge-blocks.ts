@@ -18,7 +18,7 @@ import type { MergeOutcome, MergeStep, UnmergedRead, UnmergedRequest } from "../
 import type { Database, Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import type { LogShape } from "../log-shape.js";
-import { foldProducers } from "./fold-producers.js";
+import { foldProducers } from "../log/fold-producers.js";
 import { lockUpkeep } from "./lock-upkeep.js";
 
 interface BlockSize {

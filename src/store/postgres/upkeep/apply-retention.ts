@@ -2,9 +2,9 @@ import { type RawBuilder, sql } from "kysely";
 import type { Head, RetentionCall } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
-import { blockSearch } from "./block-search.js";
-import { raiseEarliest } from "./raise-earliest.js";
-import { headColumns, heads } from "./stored-topic.js";
+import { blockSearch } from "../log/block-search.js";
+import { raiseEarliest } from "../log/raise-earliest.js";
+import { headColumns, heads } from "../topics/stored-topic.js";
 
 /** What a topic says for itself, or else the node's default. */
 export function ownOrDefault(column: RawBuilder<unknown>, fallback: RawBuilder<number>): RawBuilder<number> {

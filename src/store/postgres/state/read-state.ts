@@ -2,9 +2,9 @@ import { type RawBuilder, sql } from "kysely";
 import type { StateChangesRequest, StateKeysRead, StateListRequest, StatePageRead } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement, requireWholeNumber, type Statement } from "../statement.js";
-import { copyOf, explainFrames, queryFrames } from "./frame-query.js";
+import { copyOf, explainFrames, queryFrames } from "../log/frame-query.js";
 import { keyRange } from "./key-range.js";
-import { headColumns, heads } from "./stored-topic.js";
+import { headColumns, heads } from "../topics/stored-topic.js";
 
 /**
  * Some of a topic's state and the head beside it, as one row. Locks: none; both come from one snapshot, so the state is

@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { Head, LockedView } from "../../topic-store.js";
 import type { Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
-import { headColumns, heads } from "./stored-topic.js";
+import { headColumns, heads } from "../topics/stored-topic.js";
 import { foldSteps, type ProducerRow, producerObject, toProducerState } from "./producer-states.js";
 
 interface ViewRow extends Head {

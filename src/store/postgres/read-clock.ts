@@ -1,6 +1,6 @@
 import { sql } from "kysely";
-import type { Database } from "../database/database.js";
-import { prepareStatement } from "../statement.js";
+import type { Database } from "./database/database.js";
+import { prepareStatement } from "./statement.js";
 
 /** The server's wall clock, to the microsecond. No table. */
 const selectClock = prepareStatement({

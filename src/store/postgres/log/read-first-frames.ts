@@ -3,7 +3,7 @@ import { endOfFrame, skipFrames } from "../../../core/index.js";
 import type { Database } from "../database/database.js";
 import { blockAt } from "./block.js";
 import { copyOf, prepareLogQuery, queryFrames } from "./frame-query.js";
-import { headColumns, headNames, heads } from "./stored-topic.js";
+import { headColumns, headNames, heads } from "../topics/stored-topic.js";
 
 /**
  * Where the first record of each of some topics stands: how many trimmed records its block begins with, and the block's

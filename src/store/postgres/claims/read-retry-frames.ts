@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { RetryFrame } from "../../subscription-store.js";
 import type { Database, Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
-import { readFrames } from "../statements/read-frames.js";
+import { readFrames } from "../log/read-frames.js";
 import { encodeBuckets } from "./retry-buckets.js";
 
 interface SourceRow {

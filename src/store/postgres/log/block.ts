@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from "kysely";
 import type { FrameRow } from "./frame-query.js";
-import { headColumns, headNames, heads, noHead } from "./stored-topic.js";
+import { headColumns, headNames, heads, noHead } from "../topics/stored-topic.js";
 
 /** A row of `blocks`: consecutive frames. `frames` is a view of the driver's buffer. */
 export interface Block {
