@@ -142,18 +142,22 @@ export function createAppender(parts: AppenderParts): Appender {
     const nextBefore = topic.tip.value.nextOffset;
     let decided: { plan: CommitPlan; write?: AppendWrite; frames?: Frames; head: Head } | undefined;
     const outcome = await lanes.attempt("append", (store) =>
-      store.appendLocked(topic.topicId, ids, (locked) => {
-        if (locked.head.nextOffset < nextBefore || locked.head.epoch !== topic.epoch) {
-          topic.observe(locked.head, nextBefore);
-          return undefined;
-        }
-        adopt(locked, ids);
-        const plan = decide(currentView(), entries);
-        decided = { plan, head: locked.head };
-        if (plan.records === 0) return undefined;
-        const prepared = prepareAppend(topic, locked.head, plan, parts);
-        decided = { plan, head: locked.head, ...prepared };
-        return prepared.write;
+      store.appendLocked({
+        topicId: topic.topicId,
+        producerIds: ids,
+        decide(locked) {
+          if (locked.head.nextOffset < nextBefore || locked.head.epoch !== topic.epoch) {
+            topic.observe(locked.head, nextBefore);
+            return undefined;
+          }
+          adopt(locked, ids);
+          const plan = decide(currentView(), entries);
+          decided = { plan, head: locked.head };
+          if (plan.records === 0) return undefined;
+          const prepared = prepareAppend(topic, locked.head, plan, parts);
+          decided = { plan, head: locked.head, ...prepared };
+          return prepared.write;
+        },
       }),
     );
     if (outcome === undefined) topic.markDeleted();

@@ -86,7 +86,7 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
   });
   const retention = createRetention({ lanes, cache, limits, stampClock, clock, logger, track: background.track });
   const merging = createMerging({ lanes, clock, logger });
-  const stateBuilder = createStateBuilder({ kind: store.kind, lanes, limits, clock, logger });
+  const stateBuilder = createStateBuilder({ lanes, limits, clock, logger });
   const topics = createTopics({
     lanes,
     cache,
@@ -132,7 +132,9 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
   /** Positions of a topic whose database went back in time may mean other records by now: they must not be taken. */
   async function renewEpoch(topic: Topic): Promise<void> {
     logger.error({ topic: topic.name, next_offset: topic.tip.value.nextOffset }, "the database went back in time");
-    await lanes.run("append", (db) => db.renewEpoch(topic.topicId, topic.epoch, randomEpoch()));
+    await lanes.run("append", (db) =>
+      db.renewEpoch({ topicId: topic.topicId, epoch: topic.epoch, newEpoch: randomEpoch() }),
+    );
   }
 
   background.track(pollHeads({ lanes, cache, limits, clock, logger }, ending.signal));

@@ -18,8 +18,8 @@ const retryDelayMs = 1000;
 const laneNames = ["append", "history", "live"] as const satisfies readonly LaneName[];
 
 export interface DatabaseLanes {
-  /** What stands behind them. */
-  readonly kind: Store["kind"];
+  /** As the store's. */
+  readonly searchBytes: number;
   /**
    * Runs one statement (or transaction) in a lane. An abort leaves the queue, or leaves a statement that was sent to its
    * time limit (invariant 9). Throws `lane-full`, and StoreUnavailableError as it comes, for those that must know
@@ -60,7 +60,7 @@ export function createDatabaseLanes(store: Store, limits: Limits, metrics: Metri
   }
 
   return {
-    kind: store.kind,
+    searchBytes: store.searchBytes,
     waiting: () => laneNames.map((name) => ({ name, depth: lanes.waiting(name), capacity: queue })),
     attempt,
     async run(lane, statement, signal) {

@@ -2,7 +2,7 @@
 
 import type { Rectangle } from "../core/index.js";
 import { type Conjunct, type Filter, type NeedKind, needlesOf } from "../filter/index.js";
-import { type ExplainedRead, needlesMax } from "../store/index.js";
+import type { ExplainedRead } from "../store/index.js";
 import type { ExplainFilterCommand, FilterExplanation, FilterPart } from "./engine.js";
 import { searchFor, searchRecordsMax } from "./reading/frame-search.js";
 import { createSearchReach } from "./reading/search-reach.js";
@@ -26,7 +26,7 @@ export async function explainFilter(
     if (isState) requireState(stored);
     const bytes = parts.limits.pageBytesMax;
     const read = isState
-      ? await stateRead(parts, command, lease.topic, bytes, signal)
+      ? stateRead(parts, command, lease.topic, bytes)
       : recordsRead(filter, lease.topic, stored.head.earliestOffset, parts);
     const plan = await parts.lanes.run("history", (store) => store.explain(read), signal);
     const place = isState ? stateParts(filter, command.rectangle) : recordParts(filter, method === "follow");
@@ -54,33 +54,22 @@ function recordsRead(
       rows: search.reach.rows,
       walkBytes: search.reach.bytes,
       needles: search.needles,
-      skipsBlocks: search.reach.skipsBlocks,
     },
   };
 }
 
 /** The page query of a List, and of a Watch's snapshot. */
-async function stateRead(
-  parts: ReadingParts,
-  command: ExplainFilterCommand,
-  topic: Topic,
-  bytes: number,
-  signal: AbortSignal,
-): Promise<ExplainedRead> {
+function stateRead(parts: ReadingParts, command: ExplainFilterCommand, topic: Topic, bytes: number): ExplainedRead {
   const { prefix, rectangle, needles } = selectionOf(command);
   const { topicId } = topic;
-  const path =
-    rectangle === undefined
-      ? "whole"
-      : await parts.lanes.run("history", (store) => store.choosePath(topicId, rectangle), signal);
   const order =
     command.method === "list"
       ? ({ by: "key", after: undefined } as const)
       : ({ by: "offset", from: 0, until: topic.tip.value.nextOffset } as const);
-  const { rows } = createSearchReach(topic.meanFrameBytes, parts.lanes.kind);
+  const { rows } = createSearchReach(topic.meanFrameBytes, parts.lanes.searchBytes);
   const records = recordsWithin(bytes, topic);
   const unexpiredAt = parts.stampClock.now();
-  const shared = { topicId, prefix, unexpiredAt, rectangle, needles, path, records, bytes };
+  const shared = { topicId, prefix, unexpiredAt, rectangle, needles, records, bytes };
   return { of: "state-search", request: { ...shared, order, rows } };
 }
 
@@ -88,7 +77,7 @@ type PlacePart = (conjunct: Conjunct) => FilterPart;
 
 /** Of records: ranges bound the read, and keys and attributes are looked for in the frames. */
 function recordParts(filter: Filter, isFollow: boolean): PlacePart {
-  const looksFor = needlesOf(filter.needs).slice(0, needlesMax);
+  const looksFor = needlesOf(filter.needs);
   const reasons: Record<NeedKind, Omit<FilterPart, "expression">> = {
     key: searched(filter, looksFor.length > 0),
     attribute: searched(filter, looksFor.length > 0),
@@ -106,7 +95,7 @@ function ranged(what: string, isFollow: boolean): Omit<FilterPart, "expression">
 
 /** Of states: keys are a range of an index, places are ranges of another. */
 function stateParts(filter: Filter, asked: Rectangle | undefined): PlacePart {
-  const looksFor = needlesOf(filter.needs).slice(0, needlesMax);
+  const looksFor = needlesOf(filter.needs);
   const isPlaced = asked === undefined;
   const reasons: Record<NeedKind, Omit<FilterPart, "expression">> = {
     key: { place: "database-then-node", reason: "what the keys begin with is a range of the index" },

@@ -1,6 +1,6 @@
 /**
  * What the node does for its tables, in small steps behind everybody else: rows below a trim and of deleted topics go,
- * idle producers, old tombstones are forgotten, and what expired in a state as they are, hot tables are vacuumed, and the database's clock is asked.
+ * idle producers, old tombstones are forgotten, and what expired in a state as they are, space is reclaimed, and the database's clock is asked.
  */
 
 import type { Limits } from "../core/index.js";
@@ -35,27 +35,23 @@ export interface Housekeeping {
 
 export function createHousekeeping(parts: HousekeepingParts): Housekeeping {
   const { lanes, limits } = parts;
+  const { producerIdleMs: idleMs, producersPerTopic: perTopic } = limits;
   const woken = new Watch(0);
 
   async function round(signal: AbortSignal): Promise<void> {
     parts.stampClock.anchor(await lanes.run("history", (store) => store.now(), signal));
     for (const topicId of await lanes.run("history", (store) => store.findTrimmed(topicsPerRound), signal)) {
-      await repeat((count) => lanes.run("history", (store) => store.deleteTrimmed(topicId, count), signal), signal);
+      await repeat((count) => lanes.run("history", (store) => store.deleteTrimmed({ topicId, count }), signal), signal);
     }
     await repeat((count) => lanes.run("history", (store) => store.deleteOrphans(count), signal), signal);
     await repeat(
-      (count) =>
-        lanes.run(
-          "history",
-          (store) => store.deleteIdleProducers(limits.producerIdleMs, limits.producersPerTopic, count),
-          signal,
-        ),
+      (count) => lanes.run("history", (store) => store.deleteIdleProducers({ idleMs, perTopic, count }), signal),
       signal,
     );
     await purgeTombstones(signal);
     await parts.heldSnapshots.look(signal);
-    const vacuumed = await lanes.run("history", (store) => store.vacuum(), signal);
-    if (vacuumed.length > 0) parts.logger.debug({ tables: vacuumed }, "vacuumed");
+    const reclaimed = await lanes.run("history", (store) => store.reclaimSpace(), signal);
+    if (reclaimed.length > 0) parts.logger.debug({ tables: reclaimed }, "reclaimed space");
   }
 
   /** The oldest of all topics first, until none is too old, or somebody else is at the rest. */

@@ -86,10 +86,10 @@ export class LogCursor {
       return pages.readHistory({ topic, cursor, bytes, until, recordsMax: most, meanFrameBytes, buffers }, signal);
     }
     const { reach, needles } = this.#search;
-    const { bytes: walkBytes, skipsBlocks } = reach;
+    const { bytes: walkBytes, density } = reach;
     const rows = Math.min(reach.rows, Math.abs((until ?? Infinity) - this.#offset));
     const records = searchRecordsMax;
-    return pages.searchHistory({ topic, cursor, rows, walkBytes, needles, skipsBlocks, records, bytes }, signal);
+    return pages.searchHistory({ topic, cursor, rows, walkBytes, needles, density, records, bytes }, signal);
   }
 
   /** What is left for the reader of what was read, up to `recordsMax` records; the cursor goes behind it. */

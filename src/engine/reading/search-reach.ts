@@ -7,37 +7,30 @@ export interface SearchReach {
   readonly rows: number;
   /** And how many bytes of them, about. */
   readonly bytes: number;
-  /** Whether the database looks for the bytes, too: not where most blocks have them. */
-  readonly skipsBlocks: boolean;
+  /** How much of what was looked at last stands in blocks that hold the bytes. Undefined: nothing was looked at yet. */
+  readonly density: number | undefined;
   adapt(found: { readonly isCut: boolean; readonly density?: number }): void;
 }
 
-/** Where as many of the blocks hold the bytes, looking for them in the database leaves too little out to be worth it. */
-const denseFrom = 0.5;
 const rowsAtFirst = 2000;
 const rowsMost = 20_000;
 const rowsLeast = 100;
-/**
- * Bytes that one search looks at: some tens of milliseconds of the database. The embedded one is in this process, and has
- * its one thread.
- */
-const bytesMostOf = { postgres: 16 * 1024 * 1024, embedded: 2 * 1024 * 1024 } as const;
 
-export function createSearchReach(meanFrameBytes: number, database: keyof typeof bytesMostOf): SearchReach {
-  const bytesMost = bytesMostOf[database];
+/** `bytesMost`: what the database looks through without being in anybody's way. */
+export function createSearchReach(meanFrameBytes: number, bytesMost: number): SearchReach {
   const most = Math.min(rowsMost, Math.max(rowsLeast, Math.floor(bytesMost / meanFrameBytes)));
   let rows = Math.min(rowsAtFirst, most);
-  let skipsBlocks = true;
+  let density: number | undefined;
   return {
     bytes: bytesMost,
     get rows() {
       return rows;
     },
-    get skipsBlocks() {
-      return skipsBlocks;
+    get density() {
+      return density;
     },
-    adapt({ isCut, density }) {
-      if (density !== undefined) skipsBlocks = density < denseFrom;
+    adapt({ isCut, density: found }) {
+      if (found !== undefined) density = found;
       rows = isCut ? Math.max(rowsLeast, Math.floor(rows / 2)) : Math.min(most, rows * 2);
     },
   };

@@ -2,49 +2,17 @@ import { defaultLimits } from "../../core/index.js";
 import { backoff, sleep } from "../../streams/index.js";
 import type { Logger, Metrics } from "../../telemetry/index.js";
 import type { Store } from "../store.js";
-import { StoreUnavailableError } from "../topic-store.js";
+import { StoreUnavailableError } from "../store-unavailable-error.js";
+import { bindOperations } from "./bind-operations.js";
+import * as blockOperations from "./block-operations.js";
 import type { Database } from "./database/database.js";
 import { isMisconfigured } from "./database/failures.js";
 import { openEmbedded } from "./database/open-embedded.js";
 import { openPostgres } from "./database/open-postgres.js";
 import type { LogShape } from "./log-shape.js";
 import { migrate, type MigrationProgress } from "./migrations/migrate.js";
-import { appendLocked } from "./log/append-locked.js";
-import { appendWrite } from "./log/append-blocks.js";
-import { appendTogether } from "./log/append-together.js";
-import { buildState, findBuilds } from "./state/build-state.js";
-import { applyRetention } from "./upkeep/apply-retention.js";
-import { closeTopic } from "./topics/close-topic.js";
-import { createTopic, createTopics } from "./topics/create-topic.js";
-import { deleteIdleProducers } from "./upkeep/delete-idle-producers.js";
-import { deleteOrphans } from "./upkeep/delete-orphans.js";
-import { deleteTopic } from "./topics/delete-topic.js";
-import { deleteTrimmed } from "./upkeep/delete-trimmed.js";
-import { explainRead } from "./explain-read.js";
-import { findExpiring } from "./upkeep/find-expiring.js";
-import { findOldestSnapshot } from "./upkeep/find-oldest-snapshot.js";
-import { findOverdue } from "./upkeep/find-overdue.js";
-import { findTopic, findTopics } from "./topics/find-topic.js";
-import { findTrimmed } from "./upkeep/find-trimmed.js";
-import { listTopics } from "./topics/list-topics.js";
-import { findUnmerged, mergeBlocks } from "./upkeep/merge-blocks.js";
-import { findOldTombstones, purgeTombstones } from "./upkeep/purge-tombstones.js";
-import { readAtTime } from "./log/read-at-time.js";
-import { readClock } from "./read-clock.js";
-import { readFirstFrames } from "./log/read-first-frames.js";
-import { readFrames } from "./log/read-frames.js";
-import { readHeads } from "./topics/read-heads.js";
-import { listState, readState, readStateChanges } from "./state/read-state.js";
-import { choosePath, searchState } from "./state/search-state.js";
-import { searchPage } from "./log/search-page.js";
-import { readPage } from "./log/read-page.js";
-import { runReadView } from "./log/read-view.js";
-import { renewEpoch } from "./topics/renew-epoch.js";
-import { trimTopic } from "./topics/trim-topic.js";
-import { updateTopic } from "./topics/update-topic.js";
-import { vacuumBlocks, vacuumTables } from "./upkeep/vacuum-tables.js";
+import * as operations from "./operations.js";
 import { endLeftSessions } from "./sessions/end-left-sessions.js";
-import { subscriptionStoreOn } from "./subscriptions/subscription-store-on.js";
 
 /** Where the database is. */
 export type StoreConnection =
@@ -150,54 +118,15 @@ function progressLog(logger: Logger): (progress: MigrationProgress) => void {
   };
 }
 
+/** What one search looks through: some tens of milliseconds. The embedded database has this process's one thread. */
+const searchBytes = { postgres: 16 * 1024 * 1024, embedded: 2 * 1024 * 1024 } as const;
+
 function storeOn(database: Database, shape: LogShape): Store {
   return {
-    kind: database.kind,
     connections: database.connections,
-    ...subscriptionStoreOn(database, shape),
-    createTopic: (topic) => createTopic(database, topic),
-    createTopics: (topics, most) => createTopics(database, topics, most),
-    findTopics: (names) => findTopics(database, names),
-    findTopic: (name) => findTopic(database, name),
-    listTopics: (request) => listTopics(database, request),
-    updateTopic: (topicId, change) => updateTopic(database, topicId, change),
-    trimTopic: (topicId, beforeOffset) => trimTopic(database, topicId, beforeOffset),
-    closeTopic: (topicId) => closeTopic(database, topicId),
-    deleteTopic: (topicId) => deleteTopic(database, topicId),
-    renewEpoch: (topicId, epoch, newEpoch) => renewEpoch(database, topicId, epoch, newEpoch),
-    append: (write) => appendWrite(database, write, shape),
-    appendTogether: (writes) => appendTogether(database, writes, shape),
-    appendLocked: (topicId, producerIds, decide) => appendLocked(database, topicId, producerIds, decide, shape),
-    readView: (topicId, producerIds) => runReadView(database, topicId, producerIds),
-    readPage: (request) => readPage(database, request),
-    searchPage: (request) => searchPage(database, request),
-    readAtTime: (topicId, timeMicros) => readAtTime(database, topicId, timeMicros),
-    readFrames: (topicId, offsets) => readFrames(database, topicId, offsets),
-    readFirstFrames: (topicIds) => readFirstFrames(database, topicIds),
-    readState: (topicId, keys, bytes, unexpiredAt) => readState(database, topicId, keys, bytes, unexpiredAt),
-    listState: (request) => listState(database, request),
-    readStateChanges: (request) => readStateChanges(database, request),
-    searchState: (request) => searchState(database, request),
-    explain: (read) => explainRead(database, read),
-    choosePath: (topicId, rectangle) => choosePath(database, topicId, rectangle),
-    readHeads: (topicIds) => readHeads(database, topicIds),
-    findOverdue: (request) => findOverdue(database, request),
-    applyRetention: (call) => applyRetention(database, call),
-    findExpiring: (after, count) => findExpiring(database, after, count),
-    deleteTrimmed: (topicId, count) => deleteTrimmed(database, topicId, count, shape),
-    deleteOrphans: (count) => deleteOrphans(database, count),
-    mergeBlocks: (step) => mergeBlocks(database, step, shape),
-    findUnmerged: (request) => findUnmerged(database, request),
-    findTrimmed: (count) => findTrimmed(database, count),
-    findBuilds: (count) => findBuilds(database, count),
-    buildState: (step, changesIn) => buildState(database, step, changesIn),
-    findOldTombstones: (beforeMicros, count) => findOldTombstones(database, beforeMicros, count),
-    purgeTombstones: (old, count) => purgeTombstones(database, old, count),
-    deleteIdleProducers: (idleMs, perTopic, count) => deleteIdleProducers(database, idleMs, perTopic, count),
-    findOldestSnapshot: () => findOldestSnapshot(database),
-    vacuum: () => vacuumTables(database),
-    vacuumBlocks: (deleted) => vacuumBlocks(database, deleted),
-    now: () => readClock(database),
+    searchBytes: searchBytes[database.kind],
+    ...bindOperations(operations, database),
+    ...bindOperations(blockOperations, database, shape),
     close: () => database.close(),
   };
 }

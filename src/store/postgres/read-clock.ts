@@ -9,7 +9,7 @@ const selectClock = prepareStatement({
 select (extract(epoch from clock_timestamp()) * 1000000)::bigint as micros`,
 });
 
-export async function readClock(database: Database): Promise<number> {
+export async function now(database: Database): Promise<number> {
   const [row] = await database.run(selectClock, {});
   return row?.micros ?? 0;
 }

@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import type { CutBlock, SubscriptionStore } from "../../subscription-store.js";
+import type { CutBlock, CutRequest } from "../../claim-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { type ClaimRow, claimColumns, toStoredClaim } from "./stored-claim.js";
@@ -44,11 +44,7 @@ with rest as materialized (
 select taken.*, cut.low from taken cross join cut`,
 });
 
-/** Undefined: nothing is left there. */
-export async function claimBlock(
-  database: Database,
-  request: Parameters<SubscriptionStore["claimBlock"]>[0],
-): Promise<CutBlock | undefined> {
+export async function claimBlock(database: Database, request: CutRequest): Promise<CutBlock | undefined> {
   const [row] = await database.run(cutBlock, request);
   if (row === undefined) return undefined;
   const block = toStoredClaim(row);

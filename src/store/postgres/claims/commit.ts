@@ -1,11 +1,12 @@
 import { sql } from "kysely";
 import { MillraceError, RangeSet, type OffsetRange } from "../../../core/index.js";
-import type { CommitClaim, CommitOutcome, CommitTopic } from "../../subscription-store.js";
-import type { AppendWrite, Head } from "../../topic-store.js";
+import type { CommitClaim, CommitOutcome, CommitTopic, CommitWrite } from "../../claim-store.js";
+import type { AppendWrite } from "../../log-store.js";
+import type { Head } from "../../topic-store.js";
 import type { Database, Session } from "../database/database.js";
 import type { LogShape } from "../log-shape.js";
 import { prepareStatement } from "../statement.js";
-import { appendWrite } from "../log/append-blocks.js";
+import { append } from "../log/append-blocks.js";
 import { readHeads } from "../topics/read-heads.js";
 import { decodeRanges, encodeRanges, encodeRangesArray, rangesOf } from "./offset-ranges.js";
 import { encodeBuckets } from "./retry-buckets.js";
@@ -72,23 +73,14 @@ type Found = CommitOutcome | { readonly kind: "refused"; readonly error: unknown
  * Settles and appends in one transaction: claims by id, then heads by topic, each held until the commit. Everything is
  * looked at and decided before the first write, so what is refused has nothing to take back.
  */
-export async function commit(
-  database: Database,
-  claim: CommitClaim,
-  topics: readonly CommitTopic[],
-  shape: LogShape,
-): Promise<CommitOutcome> {
-  const found = await database.transaction((session) => commitIn(session, claim, topics, shape));
+export async function commit(database: Database, shape: LogShape, write: CommitWrite): Promise<CommitOutcome> {
+  const found = await database.transaction((session) => commitIn(session, shape, write));
   if (found.kind === "refused") throw found.error;
   return found;
 }
 
-async function commitIn(
-  session: Session,
-  claim: CommitClaim,
-  topics: readonly CommitTopic[],
-  shape: LogShape,
-): Promise<Found> {
+async function commitIn(session: Session, shape: LogShape, commitment: CommitWrite): Promise<Found> {
+  const { topics, ...claim } = commitment;
   const { subscriptionId } = claim;
   const held = await lockHeld(session, claim);
   const known = await readDeliveries(session, claim, [...held.keys()]);
@@ -113,9 +105,9 @@ async function commitIn(
       return [claimId, { settled: present, settledRetries, retries: [] }];
     }),
   );
-  await settleClaims(session, { subscriptionId, session: claim.session }, settled, true);
+  await settleClaims(session, { subscriptionId, session: claim.session, folds: true }, settled);
   for (const write of writes) {
-    if ((await appendWrite(session, write, shape)) === "moved") {
+    if ((await append(session, shape, write)) === "moved") {
       throw new MillraceError(
         "internal",
         `The head of topic ${write.topicId} is not what was decided on under its lock`,

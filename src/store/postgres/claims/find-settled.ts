@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import type { ClaimRanges } from "../../subscription-store.js";
+import type { ClaimRanges, DeliveredRanges } from "../../claim-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { decodeRanges, encodeRanges, encodeRangesArray } from "./offset-ranges.js";
@@ -21,19 +21,16 @@ select found.* from (
 where found.settled <> '{}'`,
 });
 
-/** Of each asked claim the ranges that it has lost; those that have lost none are missing. */
 export async function findSettled(
   database: Database,
-  subscriptionId: number,
-  session: number,
-  asked: readonly ClaimRanges[],
+  { subscriptionId, session, claims }: DeliveredRanges,
 ): Promise<readonly ClaimRanges[]> {
-  if (asked.length === 0) return [];
+  if (claims.length === 0) return [];
   const rows = await database.run(selectSettled, {
     subscriptionId,
     session,
-    claimIds: `{${asked.map(({ claimId }) => claimId).join(",")}}`,
-    ranges: encodeRangesArray(asked.map(({ ranges }) => encodeRanges(ranges))),
+    claimIds: `{${claims.map(({ claimId }) => claimId).join(",")}}`,
+    ranges: encodeRangesArray(claims.map(({ ranges }) => encodeRanges(ranges))),
   });
   return rows.map(({ claimId, settled }) => ({ claimId, ranges: decodeRanges(settled) }));
 }

@@ -12,12 +12,16 @@ select ${value.subscriptionId}, ${value.kind}, slot, int8multirange(int8range(${
 from generate_series(0, ${value.slots} - 1) as slot`,
 });
 
+export interface NewClaims {
+  readonly subscriptionId: number;
+  readonly sharing: Sharing;
+  readonly fromOffset: number;
+}
+
 /** All that a subscription has to settle from `fromOffset` on, divided as it is shared. */
 export async function insertClaims(
   session: Session,
-  subscriptionId: number,
-  sharing: Sharing,
-  fromOffset: number,
+  { subscriptionId, sharing, fromOffset }: NewClaims,
 ): Promise<void> {
   const kind = sharing === "shared" ? "rest" : "slot";
   const slots = sharing === "keyed" ? keySlots : 1;

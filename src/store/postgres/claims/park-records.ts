@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import { deliveryBounds } from "../../../core/index.js";
-import type { ParkWrite } from "../../subscription-store.js";
+import type { ParkWrite } from "../../claim-store.js";
 import type { Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { encodeRanges, rangesOf } from "./offset-ranges.js";
@@ -48,13 +48,13 @@ set parked_time = excluded.parked_time, deliveries = excluded.deliveries, slot =
 
 /**
  * Each offset once, and each in a claim whose lock is held. A frame is taken from where it was redriven, or else from the
- * topic, if it still keeps it. Returns those whose record is gone.
+ * topic, if it still keeps it. A record that is gone is not parked.
  */
 export async function parkRecords(
   session: Session,
   subscriptionId: number,
   parked: readonly ParkWrite[],
-): Promise<readonly number[]> {
+): Promise<void> {
   const offsets = parked.map(({ offset }) => offset);
   const found = await readRetryFrames(session, subscriptionId, offsets);
   const frames = new Map(found.map(({ offset, frame }) => [offset, frame]));
@@ -76,5 +76,4 @@ export async function parkRecords(
     reasonsMost: deliveryBounds.reasons,
   };
   if (rows.length > 0) await session.run(insertParked, values);
-  return offsets.filter((offset) => !frames.has(offset));
 }

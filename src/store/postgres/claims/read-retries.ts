@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import type { Retry } from "../../subscription-store.js";
+import type { Retry } from "../../claim-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { decodeRanges } from "./offset-ranges.js";

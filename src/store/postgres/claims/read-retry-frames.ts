@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import type { RetryFrame } from "../../subscription-store.js";
+import type { OffsetFrame } from "../../log-store.js";
 import type { Database, Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { readFrames } from "../log/read-frames.js";
@@ -45,7 +45,7 @@ export async function readRetryFrames(
   database: Pick<Database, "run" | "copy"> | Session,
   subscriptionId: number,
   offsets: readonly number[],
-): Promise<readonly RetryFrame[]> {
+): Promise<readonly OffsetFrame[]> {
   if (offsets.length === 0) return [];
   const rows = await database.run(selectRedriven, {
     subscriptionId,

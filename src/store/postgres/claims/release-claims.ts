@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import type { ReleaseRequest } from "../../claim-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 
@@ -20,9 +21,7 @@ from held where c.subscription_id = ${value.subscriptionId} and c.claim_id = hel
 
 export async function releaseClaims(
   database: Database,
-  subscriptionId: number,
-  session: number,
-  claimIds: readonly number[],
+  { subscriptionId, session, claimIds }: ReleaseRequest,
 ): Promise<void> {
   if (claimIds.length === 0) return;
   await database.run(freeClaims, { subscriptionId, session, claimIds: `{${claimIds.join(",")}}` });

@@ -30,7 +30,7 @@
 
 import { type RawBuilder, sql } from "kysely";
 import { deliveryBounds, type OffsetRange } from "../../../core/index.js";
-import type { RetryWrite } from "../../subscription-store.js";
+import type { RetryWrite, SubscriptionHolder } from "../../claim-store.js";
 import type { Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { decodeRanges, encodeRanges, encodeRangesArray } from "./offset-ranges.js";
@@ -183,6 +183,12 @@ with ${takeOut(value)}, run as materialized (
 select claim_id as "claimId", missing::text as missing from lacking`,
 });
 
+/** Who settles, and how. */
+export interface SettleHolder extends SubscriptionHolder {
+  /** Whether also what is only settled is taken out of the claims' rows. */
+  readonly folds: boolean;
+}
+
 /** What a claim is asked for. */
 export interface ClaimWrite {
   readonly settled: readonly OffsetRange[];
@@ -197,16 +203,16 @@ export interface SettledClaim {
   readonly missing: readonly OffsetRange[];
 }
 
-/** Gives the claims that were this session's. `folds`: also what is only settled is taken out of their rows. */
+/** Returns the claims that were this session's. */
 export async function settleClaims(
   session: Pick<Session, "run">,
-  holder: { readonly subscriptionId: number; readonly session: number },
+  { subscriptionId, session: own, folds }: SettleHolder,
   claims: ReadonlyMap<number, ClaimWrite>,
-  folds: boolean,
 ): Promise<ReadonlyMap<number, SettledClaim>> {
   const writes = [...claims.values()];
   const values = {
-    ...holder,
+    subscriptionId,
+    session: own,
     claimIds: `{${[...claims.keys()].join(",")}}`,
     settled: encodeRangesArray(writes.map(({ settled }) => encodeRanges(settled))),
   };

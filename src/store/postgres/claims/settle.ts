@@ -1,5 +1,5 @@
 import { RangeSet, type OffsetRange } from "../../../core/index.js";
-import type { RetryWrite, SettleOutcome, SettleWrite } from "../../subscription-store.js";
+import type { RetryWrite, SettleOutcome, SettleWrite } from "../../claim-store.js";
 import type { Database, Session } from "../database/database.js";
 import { lockHeldClaims } from "./lock-held-claims.js";
 import { rangesOf } from "./offset-ranges.js";
@@ -19,12 +19,12 @@ type Claims = ReadonlyMap<number, GatheredClaim>;
 export async function settle(database: Database, write: SettleWrite): Promise<SettleOutcome> {
   const claims = claimsOf(write);
   if (write.parked.length > 0) return database.transaction((session) => settleAndPark(session, write, claims));
-  if (claims.size === 0) return { lostClaims: [], settledElsewhere: [], gone: [] };
-  const held = await settleClaims(database, holderOf(write), claims, write.folds);
-  return { ...outcomeOf(claims, held, new RangeSet()), gone: [] };
+  if (claims.size === 0) return { lostClaims: [], settledElsewhere: [] };
+  const held = await settleClaims(database, holderOf(write, write.folds), claims);
+  return outcomeOf(claims, held, new RangeSet());
 }
 
-const holderOf = ({ subscriptionId, session }: SettleWrite) => ({ subscriptionId, session });
+const holderOf = ({ subscriptionId, session }: SettleWrite, folds: boolean) => ({ subscriptionId, session, folds });
 
 function claimsOf(write: SettleWrite): Claims {
   const claims = new Map<number, GatheredClaim>();
@@ -50,30 +50,26 @@ function claimsOf(write: SettleWrite): Claims {
 async function settleAndPark(session: Session, write: SettleWrite, claims: Claims): Promise<SettleOutcome> {
   const asked = new Map<number, OffsetRange[]>([...claims.keys()].map((claimId) => [claimId, []]));
   for (const { claimId, offset } of write.parked) asked.get(claimId)?.push(...rangesOf([offset]));
-  const locked = await lockHeldClaims(session, holderOf(write), asked);
+  const locked = await lockHeldClaims(session, write, asked);
   for (const [claimId, { settled }] of claims) {
     for (const { firstOffset, nextOffset } of settled) locked.get(claimId)?.delete(firstOffset, nextOffset);
   }
   const parked = write.parked.filter(({ claimId, offset }) => locked.get(claimId)?.has(offset) === true);
-  const gone = parked.length === 0 ? [] : await parkRecords(session, write.subscriptionId, parked);
+  if (parked.length > 0) await parkRecords(session, write.subscriptionId, parked);
   for (const { claimId, offset } of parked) {
     claims.get(claimId)?.settled.push(...rangesOf([offset]));
     claims.get(claimId)?.settledRetries.push(...rangesOf([offset]));
   }
-  const held = await settleClaims(session, holderOf(write), claims, true);
+  const held = await settleClaims(session, holderOf(write, true), claims);
   const elsewhere = new RangeSet();
   for (const { claimId, offset } of write.parked) {
     if (locked.get(claimId)?.has(offset) === false) elsewhere.add(offset, offset + 1);
   }
-  return { ...outcomeOf(claims, held, elsewhere), gone };
+  return outcomeOf(claims, held, elsewhere);
 }
 
 /** Adds what was to be noted and was missing to `elsewhere`. */
-function outcomeOf(
-  claims: Claims,
-  held: ReadonlyMap<number, SettledClaim>,
-  elsewhere: RangeSet,
-): Omit<SettleOutcome, "gone"> {
+function outcomeOf(claims: Claims, held: ReadonlyMap<number, SettledClaim>, elsewhere: RangeSet): SettleOutcome {
   const lostClaims: number[] = [];
   for (const claimId of claims.keys()) {
     const claim = held.get(claimId);

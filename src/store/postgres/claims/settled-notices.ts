@@ -5,7 +5,7 @@
 
 import { sql } from "kysely";
 import { deliveryBounds } from "../../../core/index.js";
-import type { ListenSettledHandlers, SettledNotice, SettledRange } from "../../subscription-store.js";
+import type { ListenSettledHandlers, SettledNotice, SettledRange } from "../../claim-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 
@@ -21,8 +21,8 @@ const notify = prepareStatement({
   build: (value) => sql<object>`select pg_notify(${value.channel}, ${value.payload})`,
 });
 
-/** An embedded database has one node: there is nobody to tell. */
 export async function announceSettled(database: Database, notice: SettledNotice): Promise<void> {
+  // An embedded database has one node: there is nobody to tell.
   if (database.kind === "embedded") return;
   await database.run(notify, { channel, payload: encodeNotice(notice) });
 }

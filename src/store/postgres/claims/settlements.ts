@@ -8,7 +8,7 @@
  */
 
 import { type RawBuilder, sql } from "kysely";
-import type { StoredClaim } from "../../subscription-store.js";
+import type { StoredClaim } from "../../claim-store.js";
 import type { Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { type ClaimRow, claimColumns, toStoredClaim } from "./stored-claim.js";

@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import type { SplitRequest } from "../../claim-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 
@@ -24,12 +25,6 @@ insert into millrace.claims (subscription_id, kind, todo)
 select ${value.subscriptionId}, 'block', held.todo * held.given from held where held.todo && held.given`,
 });
 
-export async function splitClaim(
-  database: Database,
-  subscriptionId: number,
-  session: number,
-  claimId: number,
-  offset: number,
-): Promise<void> {
-  await database.run(splitBlock, { subscriptionId, session, claimId, offset });
+export async function splitClaim(database: Database, request: SplitRequest): Promise<void> {
+  await database.run(splitBlock, request);
 }

@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import type { ClaimKind, StoredClaim } from "../../subscription-store.js";
+import type { ClaimKind, StoredClaim } from "../../claim-store.js";
 import { decodeRanges } from "./offset-ranges.js";
 
 /** A claim's columns, of `claims` as `c`. */

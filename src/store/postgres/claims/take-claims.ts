@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import type { StoredClaim } from "../../subscription-store.js";
+import type { StoredClaim, TakeRequest } from "../../claim-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { foldSettlements } from "./settlements.js";
@@ -50,10 +50,7 @@ delete from millrace.claims where subscription_id = ${value.subscriptionId} and 
 
 export async function takeClaims(
   database: Database,
-  subscriptionId: number,
-  session: number,
-  generation: number,
-  claimIds: readonly number[],
+  { subscriptionId, session, generation, claimIds }: TakeRequest,
 ): Promise<readonly StoredClaim[]> {
   if (claimIds.length === 0) return [];
   const ids = `{${claimIds.join(",")}}`;

@@ -1,5 +1,5 @@
 import { type RawBuilder, sql } from "kysely";
-import type { AppendOutcome, AppendWrite, StateChange } from "../../topic-store.js";
+import type { AppendOutcome, AppendWrite, StateChange } from "../../log-store.js";
 import { cellOf } from "../state/cells.js";
 import type { Session } from "../database/database.js";
 import type { LogShape } from "../log-shape.js";
@@ -115,10 +115,10 @@ where topic_id = ${value.topicId} and epoch = ${value.epoch} and not expiring`,
 });
 
 /** Runs it in a session (a later statement of a transaction) or by itself. */
-export async function appendWrite(
+export async function append(
   session: Pick<Session, "run">,
-  write: AppendWrite,
   shape: LogShape,
+  write: AppendWrite,
 ): Promise<AppendOutcome> {
   const { topicId, expected, frames } = write;
   const blocks = cutBlocks(write, shape.blockBytes);

@@ -1,10 +1,10 @@
 import { MillraceError } from "../../../core/index.js";
-import type { AppendWrite, LockedView } from "../../topic-store.js";
+import type { LockedAppend } from "../../log-store.js";
 import type { Database } from "../database/database.js";
 import type { LogShape } from "../log-shape.js";
-import { appendWrite } from "./append-blocks.js";
+import { append } from "./append-blocks.js";
 import { lockHead } from "../topics/lock-head.js";
-import { runReadView } from "./read-view.js";
+import { readView } from "./read-view.js";
 
 /**
  * Append under the head's lock, for when another node writes too: compare-and-append alone would lose the race again
@@ -17,18 +17,16 @@ import { runReadView } from "./read-view.js";
  */
 export async function appendLocked(
   database: Database,
-  topicId: number,
-  producerIds: readonly string[],
-  decide: (view: LockedView) => AppendWrite | undefined,
   shape: LogShape,
+  { topicId, producerIds, decide }: LockedAppend,
 ): Promise<"committed" | "nothing" | undefined> {
   return database.transaction(async (session) => {
     if (!(await lockHead(session, topicId))) return undefined;
-    const view = await runReadView(session, topicId, producerIds);
+    const view = await readView(session, topicId, producerIds);
     if (view === undefined) return undefined;
     const write = decide(view);
     if (write === undefined) return "nothing";
-    if ((await appendWrite(session, write, shape)) === "moved") {
+    if ((await append(session, shape, write)) === "moved") {
       throw new MillraceError("internal", `The head of topic ${topicId} is not what was decided on under its lock`);
     }
     return "committed";

@@ -1,5 +1,5 @@
 import { type RawBuilder, sql } from "kysely";
-import type { AppendWrite } from "../../topic-store.js";
+import type { AppendWrite } from "../../log-store.js";
 import type { Session } from "../database/database.js";
 import type { LogShape } from "../log-shape.js";
 import { prepareStatement } from "../statement.js";
@@ -101,11 +101,11 @@ const appendTogetherKeyed = togetherStatement(
 )`,
 );
 
-/** Each topic once, and none with `expires`. Gives the topics that were appended to. */
+/** Each topic once, and none with `expires`. Returns the topics that were appended to. */
 export async function appendTogether(
   session: Pick<Session, "run">,
-  writes: readonly AppendWrite[],
   shape: LogShape,
+  writes: readonly AppendWrite[],
 ): Promise<ReadonlySet<number>> {
   const statement = writes.every(({ state }) => state.length === 0) ? appendTogetherPlain : appendTogetherKeyed;
   const rows = await session.run(statement, encodeWrites(writes, shape));

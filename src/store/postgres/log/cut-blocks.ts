@@ -1,5 +1,5 @@
 import { MillraceError } from "../../../core/index.js";
-import type { AppendWrite } from "../../topic-store.js";
+import type { AppendWrite } from "../../log-store.js";
 
 /** A block of a commit: so many frames, from byte `start` to `end` of it. */
 export interface BlockCut {

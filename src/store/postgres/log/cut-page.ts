@@ -1,7 +1,7 @@
 /** From blocks to a page: what is wanted of them, within the page's bounds, copied once into a buffer with room behind it. */
 
 import { type BufferPool, endOfFrame, type Page, pageRoom, skipFrames } from "../../../core/index.js";
-import type { PageRequest } from "../../topic-store.js";
+import type { PageRequest } from "../../log-store.js";
 import type { Block } from "./block.js";
 
 export interface PageCut {
@@ -127,6 +127,7 @@ class PageBuffer {
     this.#pool = pool;
   }
 
+  /** It runs for every block of a page, so its four parameters are not an object. */
   append(from: Buffer, start: number, end: number, isLast: boolean): void {
     const needed = this.length + end - start;
     if (withRoom(needed) > this.#buffer.length) this.#moveTo(isLast ? needed : Math.max(needed, this.#bytes));

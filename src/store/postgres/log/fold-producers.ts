@@ -52,8 +52,7 @@ set generation = excluded.generation, next_sequence = excluded.next_sequence, re
  */
 export async function foldProducers(
   session: Pick<Session, "run">,
-  topicId: number,
-  below: number,
+  { topicId, below }: { readonly topicId: number; readonly below: number },
   recentMost: number,
 ): Promise<void> {
   const [row] = await session.run(selectSteps, { topicId, below });

@@ -57,11 +57,20 @@ export function prepareLogQuery<const Types extends ParameterTypes>(definition: 
   const statement = prepareStatement<Types, object>({ values, build });
   return {
     ...statement,
-    planned: planQuery(`millrace_${name}`, statement as never, values as never, [...headTypes, ...columns]),
+    planned: planQuery({
+      name: `millrace_${name}`,
+      statement: statement as never,
+      types: values as never,
+      columns: [...headTypes, ...columns],
+    }),
   };
 }
 
-/** Runs a query and gives its first row's head, and every row to `onRow`. Undefined: there is no row, so no topic. */
+/**
+ * Runs a query and gives its first row's head, and every row to `onRow`. Undefined: there is no row, so no topic.
+ *
+ * It runs for every page, so its four parameters are not an object.
+ */
 export async function queryFrames<Values extends InlineValues<Values>>(
   session: Pick<Session, "copy">,
   query: FrameQuery<Values>,

@@ -48,7 +48,9 @@ on conflict (topic_id) do update set to_offset = excluded.to_offset
 returning topic_id as "topicId"`,
 });
 
-export interface RaiseOptions {
+export interface RaiseRequest {
+  readonly topicId: number;
+  readonly offset: number;
   /** Whether an append that was decided before is decided again. */
   readonly isControl: boolean;
 }
@@ -59,9 +61,7 @@ export interface RaiseOptions {
  */
 export async function raiseEarliest(
   session: Pick<Session, "run" | "copy">,
-  topicId: number,
-  offset: number,
-  { isControl }: RaiseOptions,
+  { topicId, offset, isControl }: RaiseRequest,
 ): Promise<Head | undefined> {
   let block: Pick<Block, "endBytes"> | undefined;
   const head = await queryFrames(session, selectBlock, { topicId, offset }, (row, { nextOffset }) => {

@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import type { TimeRead } from "../../topic-store.js";
+import type { TimeRead } from "../../log-store.js";
 import type { Database } from "../database/database.js";
 import { blockAt, blockColumns, headAndBlocks, readBlock } from "./block.js";
 import { blockSearch } from "./block-search.js";

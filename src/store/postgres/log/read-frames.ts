@@ -1,14 +1,9 @@
 import { sql } from "kysely";
 import { endOfFrame, skipFrames } from "../../../core/index.js";
+import type { OffsetFrame } from "../../log-store.js";
 import type { Database } from "../database/database.js";
 import { type Block, blockAt, blockColumns, headAndBlocks, readBlock } from "./block.js";
 import { copyOf, prepareLogQuery, queryFrames } from "./frame-query.js";
-
-/** A record by its offset. */
-export interface OffsetFrame {
-  readonly offset: number;
-  readonly frame: Uint8Array;
-}
 
 /**
  * The blocks that have some offsets, each once, and the head beside them. No locks: one snapshot.

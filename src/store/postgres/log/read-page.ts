@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from "kysely";
 import type { Direction } from "../../../core/index.js";
-import type { PageRead, PageRequest } from "../../topic-store.js";
+import type { PageRead, PageRequest } from "../../log-store.js";
 import type { Database } from "../database/database.js";
 import { requireWholeNumber } from "../statement.js";
 import { blockAt, blockColumns, headAndBlocks, readBlock } from "./block.js";

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
-import type { Head, LockedView } from "../../topic-store.js";
+import type { LockedView } from "../../log-store.js";
+import type { Head } from "../../topic-store.js";
 import type { Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { headColumns, heads } from "../topics/stored-topic.js";
@@ -35,7 +36,7 @@ from ${heads} where h.topic_id = ${value.topicId}`,
 });
 
 /** In a transaction that holds the head's lock it is the view that the next append will find. */
-export async function runReadView(
+export async function readView(
   session: Pick<Session, "run">,
   topicId: number,
   producerIds: readonly string[],

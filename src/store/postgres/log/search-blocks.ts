@@ -1,7 +1,7 @@
 /** Looks for bytes in blocks: which of their frames hold all of them. */
 
 import { endOfFrame } from "../../../core/index.js";
-import type { PageSearchRead, PageSearchRequest } from "../../topic-store.js";
+import type { PageSearchRead, PageSearchRequest } from "../../log-store.js";
 import type { Block } from "./block.js";
 
 type Found = NonNullable<PageSearchRead["found"]>;

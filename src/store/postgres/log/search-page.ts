@@ -1,10 +1,11 @@
 import { type RawBuilder, sql } from "kysely";
 import type { Direction } from "../../../core/index.js";
-import { needlesMax, type PageSearchRead, type PageSearchRequest } from "../../topic-store.js";
+import type { PageSearchRead, PageSearchRequest } from "../../log-store.js";
 import type { Database } from "../database/database.js";
 import { requireWholeNumber } from "../statement.js";
 import { blockAt, blockColumns, readBlock } from "./block.js";
 import { explainFrames, prepareLogQuery, queryFrames } from "./frame-query.js";
+import { bindNeedles } from "./needles.js";
 import { searchBlocks } from "./search-blocks.js";
 import { headColumns, headNames, heads, noHead } from "../topics/stored-topic.js";
 
@@ -72,8 +73,7 @@ const directions: Readonly<
  * them, that walk is for nothing, and it is left out.
  *
  * Locks: none; one snapshot. Order and index: `blocks_pkey`, over a closed range of offsets.
- * Bounds: so many offsets looked at, and fewer where they have more than so many bytes together, by the running totals.
- * A needle that is empty is in every block, and found at once.
+ * Bounds: `rows` offsets looked at, and fewer where they have more than `walkBytes` together, by the running totals.
  */
 function searchStatement(direction: Direction) {
   const { first, isThere, range, fits, reached, walked, isReached, order } = directions[direction];
@@ -111,7 +111,8 @@ from head cross join cover cross join walk cross join lateral (
 
 const statements = { forward: searchStatement("forward"), backward: searchStatement("backward") };
 
-const nothing = Buffer.alloc(0);
+/** Where as many of the blocks hold the bytes, looking for them here leaves too little out to be worth it. */
+const denseFrom = 0.5;
 
 export async function searchPage(
   database: Pick<Database, "copy">,
@@ -138,17 +139,13 @@ export function explainPageSearch(database: Database, request: PageSearchRequest
   return explainFrames(database, statements[request.direction], valuesOf(request));
 }
 
-function valuesOf({ topicId, from, rows, walkBytes, needles, skipsBlocks }: PageSearchRequest) {
-  if (needles.length > needlesMax) throw new RangeError(`A search takes at most ${needlesMax} needles`);
-  const [firstNeedle = nothing, secondNeedle = nothing, thirdNeedle = nothing] = needles;
+function valuesOf({ topicId, from, rows, walkBytes, needles, density = 0 }: PageSearchRequest) {
   return {
     topicId,
     from: requireWholeNumber(from, "from"),
     rows: requireWholeNumber(rows, "rows"),
     walkBytes: requireWholeNumber(walkBytes, "walkBytes"),
-    skipsBlocks,
-    firstNeedle,
-    secondNeedle,
-    thirdNeedle,
+    skipsBlocks: density < denseFrom,
+    ...bindNeedles(needles),
   };
 }

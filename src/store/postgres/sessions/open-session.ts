@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import type { NewSession } from "../../claim-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 
@@ -10,6 +11,6 @@ insert into millrace.sessions (session, node, expires_at)
 values (${value.session}, ${value.node}, clock_timestamp() + ${value.leaseMs} * interval '1 millisecond')`,
 });
 
-export async function openSession(database: Database, session: number, node: string, leaseMs: number): Promise<void> {
-  await database.run(insertSession, { session, node, leaseMs });
+export async function openSession(database: Database, session: NewSession): Promise<void> {
+  await database.run(insertSession, session);
 }

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
-import type { ClaimKind, Member, SubscriptionSync } from "../../subscription-store.js";
+import type { ClaimKind, SubscriptionSync } from "../../claim-store.js";
+import type { Member } from "../../subscription-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import {

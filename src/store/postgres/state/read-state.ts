@@ -1,5 +1,11 @@
 import { type RawBuilder, sql } from "kysely";
-import type { StateChangesRequest, StateKeysRead, StateListRequest, StatePageRead } from "../../topic-store.js";
+import type {
+  StateChangesRequest,
+  StateKeysRead,
+  StateKeysRequest,
+  StateListRequest,
+  StatePageRead,
+} from "../../state-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement, requireWholeNumber, type Statement } from "../statement.js";
 import { copyOf, explainFrames, queryFrames } from "../log/frame-query.js";
@@ -124,13 +130,8 @@ from ${heads} left join lateral (
 where h.topic_id = ${value.topicId}`,
 });
 
-export async function readState(
-  database: Database,
-  topicId: number,
-  keys: readonly string[],
-  bytes: number,
-  unexpiredAt = 0,
-): Promise<StateKeysRead | undefined> {
+export async function readState(database: Database, request: StateKeysRequest): Promise<StateKeysRead | undefined> {
+  const { topicId, keys, bytes, unexpiredAt = 0 } = request;
   let found: Pick<StateKeysRead, "records" | "bytes" | "frames"> | undefined;
   const head = await queryFrames(database, selectKeys, { topicId, keys, bytes, unexpiredAt }, (row) => {
     const size = row.integer(1) ?? 0;

@@ -1,10 +1,11 @@
 import { type RawBuilder, sql } from "kysely";
 import { type Rectangle } from "../../../core/index.js";
-import { needlesMax, type StatePath, type StateSearchRead, type StateSearchRequest } from "../../topic-store.js";
+import type { StatePath, StateSearchRead, StateSearchRequest } from "../../state-store.js";
 import { cellRanges } from "./cells.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement, requireWholeNumber } from "../statement.js";
 import { copyOf, explainFrames, queryFrames } from "../log/frame-query.js";
+import { bindNeedles } from "../log/needles.js";
 import { keyRange } from "./key-range.js";
 import { headColumns, heads } from "../topics/stored-topic.js";
 
@@ -48,7 +49,6 @@ const orders = {
   },
 };
 
-/** An empty needle is in every frame, and found at once. */
 const isWanted = (
   value: Values,
 ) => sql`not l.is_tombstone and (l.expire_time is null or l.expire_time > ${value.unexpiredAt})
@@ -121,20 +121,21 @@ const statements = {
   place: { key: searchStatement("place", "key"), offset: searchStatement("place", "offset") },
 };
 
-const nothing = Buffer.alloc(0);
 const everywhere: Rectangle = { south: -90, west: -180, north: 90, east: 180 };
 
 export async function searchState(
   database: Database,
   request: StateSearchRequest,
 ): Promise<StateSearchRead | undefined> {
-  const statement = statements[request.path][request.order.by];
+  const path = request.path ?? (await choosePath(database, request));
+  const statement = statements[path][request.order.by];
   let found: Omit<StateSearchRead, "head"> | undefined;
-  const head = await queryFrames(database, statement, valuesOf(request), (row) => {
+  const head = await queryFrames(database, statement, valuesOf(request, path), (row) => {
     const key = row.text(2);
     const offset = row.integer(3);
     const frames = row.bytes(4);
     found = {
+      path,
       isCut: row.flag(1),
       page: frames === null ? undefined : { frames: copyOf(frames), records: row.integer(0) ?? 0 },
       reached: key === null || offset === null ? undefined : { key, offset },
@@ -144,14 +145,13 @@ export async function searchState(
 }
 
 /** The plan of such a search, as EXPLAIN tells it. */
-export function explainStateSearch(database: Database, request: StateSearchRequest): Promise<string> {
-  return explainFrames(database, statements[request.path][request.order.by], valuesOf(request));
+export async function explainStateSearch(database: Database, request: StateSearchRequest): Promise<string> {
+  const path = request.path ?? (await choosePath(database, request));
+  return explainFrames(database, statements[path][request.order.by], valuesOf(request, path));
 }
 
-function valuesOf(request: StateSearchRequest) {
-  const { order, path, rectangle, needles } = request;
-  if (needles.length > needlesMax) throw new RangeError(`A search takes at most ${needlesMax} needles`);
-  const [firstNeedle = nothing, secondNeedle = nothing, thirdNeedle = nothing] = needles;
+function valuesOf(request: StateSearchRequest, path: StatePath) {
+  const { order, rectangle, needles } = request;
   const isByKey = order.by === "key";
   const records = requireWholeNumber(request.records, "records");
   const { south, west, north, east } = rectangle ?? everywhere;
@@ -167,9 +167,7 @@ function valuesOf(request: StateSearchRequest) {
     west: String(west),
     north: String(north),
     east: String(east),
-    firstNeedle,
-    secondNeedle,
-    thirdNeedle,
+    ...bindNeedles(needles),
     // One more than wanted tells whether there is more.
     rows: path === "place" ? records + 1 : requireWholeNumber(request.rows, "rows"),
     records,
@@ -201,7 +199,12 @@ with few as (
 select found.places <= few.most as "isFew" from few, found`,
 });
 
-export async function choosePath(database: Database, topicId: number, rectangle: Rectangle): Promise<StatePath> {
+/** Few places are looked up, page by page; for many the whole is walked once. */
+async function choosePath(
+  database: Database,
+  { topicId, rectangle }: Pick<StateSearchRequest, "topicId" | "rectangle">,
+): Promise<StatePath> {
+  if (rectangle === undefined) return "whole";
   const [row] = await database.run(countPlaces, { topicId, ...encodeRanges(rectangle) });
   return row?.isFew === true ? "place" : "whole";
 }

@@ -63,7 +63,7 @@ export async function createSubscription(
       labels: encodeLabels(labels),
     });
     if (row === undefined) return "exists";
-    await insertClaims(session, row.subscriptionId, sharing, fromOffset);
+    await insertClaims(session, { subscriptionId: row.subscriptionId, sharing, fromOffset });
     const created = await findSubscriptionById(session, row.subscriptionId);
     if (created === undefined) {
       throw new MillraceError("internal", `Subscription "${name}" was created and is not there`);

@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import type { Sharing } from "../../../core/index.js";
-import type { StoredSubscription } from "../../subscription-store.js";
+import type { SeekRequest, StoredSubscription } from "../../subscription-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { insertClaims } from "../claims/insert-claims.js";
@@ -52,16 +52,14 @@ returning ${subscriptionColumns}`,
 /** Claims that were taken before have other ids than those after it: their holders find them lost. */
 export async function seekSubscription(
   database: Database,
-  subscriptionId: number,
-  epoch: number,
-  offset: number,
+  { subscriptionId, epoch, offset }: SeekRequest,
 ): Promise<StoredSubscription | undefined> {
   return database.transaction(async (session) => {
     const [sought] = await session.run(raiseGeneration, { subscriptionId, epoch });
     if (sought === undefined) return undefined;
     await lockAllClaims(session, [subscriptionId]);
     const [row] = await session.run(forgetClaims, { subscriptionId, attemptsBeforeMax });
-    await insertClaims(session, subscriptionId, sought.sharing, offset);
+    await insertClaims(session, { subscriptionId, sharing: sought.sharing, fromOffset: offset });
     return row && toStoredSubscription(row);
   });
 }

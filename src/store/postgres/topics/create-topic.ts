@@ -92,20 +92,16 @@ insert into millrace.topic_heads (topic_id, epoch)
 select topic.topic_id, asked.epoch from topic join asked on asked.name = topic.name`,
 });
 
-/**
- * Creates topics by publishing, as many as there is room for, and gives those that are there now by their names: also those
- * that were there. The rest found no room.
- */
 export async function createTopics(
   database: Database,
   topics: readonly AutoCreatedTopic[],
-  most: number,
+  autoCreatedMax: number,
 ): Promise<ReadonlyMap<string, StoredTopic>> {
   const names = topics.map(({ name }) => name);
   return database.transaction(async (session) => {
     await session.run(lockAutoCreation, {});
     const [counted] = await session.run(countAutoCreated, {});
-    const room = Math.max(0, most - (counted?.count ?? 0));
+    const room = Math.max(0, autoCreatedMax - (counted?.count ?? 0));
     // Those that are there need no room.
     const found = topics.length > room ? await findTopics(session, names) : new Map<string, StoredTopic>();
     const byName = new Map(topics.map((topic) => [topic.name, topic]));

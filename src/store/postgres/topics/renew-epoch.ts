@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import type { EpochChange } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 
@@ -11,12 +12,7 @@ where topic_id = ${value.topicId} and epoch = ${value.epoch}
 returning topic_id as "topicId"`,
 });
 
-export async function renewEpoch(
-  database: Database,
-  topicId: number,
-  epoch: number,
-  newEpoch: number,
-): Promise<boolean> {
-  const rows = await database.run(updateEpoch, { topicId, epoch, newEpoch });
+export async function renewEpoch(database: Database, change: EpochChange): Promise<boolean> {
+  const rows = await database.run(updateEpoch, change);
   return rows.length > 0;
 }

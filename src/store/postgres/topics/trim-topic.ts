@@ -15,7 +15,7 @@ export async function trimTopic(
 ): Promise<StoredTopic | undefined> {
   return database.transaction(async (session) => {
     if (!(await lockHead(session, topicId))) return undefined;
-    await raiseEarliest(session, topicId, beforeOffset, { isControl: true });
+    await raiseEarliest(session, { topicId, offset: beforeOffset, isControl: true });
     return findTopicById(session, topicId);
   });
 }

@@ -1,5 +1,6 @@
 import { type RawBuilder, sql } from "kysely";
-import type { Head, RetentionCall } from "../../topic-store.js";
+import type { Head } from "../../topic-store.js";
+import type { RetentionCall } from "../../upkeep-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { blockSearch } from "../log/block-search.js";
@@ -58,5 +59,5 @@ export async function applyRetention(database: Database, call: RetentionCall): P
   const { topicId, nowMicros, beforeOffset = 0, defaults } = call;
   const values = { topicId, now: nowMicros, before: beforeOffset, ...defaults };
   const [kept] = await database.run(selectKept, values);
-  return kept && raiseEarliest(database, topicId, kept.offset, { isControl: false });
+  return kept && raiseEarliest(database, { topicId, offset: kept.offset, isControl: false });
 }

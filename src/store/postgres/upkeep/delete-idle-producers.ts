@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import type { IdleProducers } from "../../upkeep-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 
@@ -35,12 +36,7 @@ with crowded as (
 select count(*) as deleted from deleted`,
 });
 
-export async function deleteIdleProducers(
-  database: Database,
-  idleMs: number,
-  perTopic: number,
-  count: number,
-): Promise<number> {
-  const [row] = await database.run(deleteIdle, { idleMs, perTopic, count });
+export async function deleteIdleProducers(database: Database, producers: IdleProducers): Promise<number> {
+  const [row] = await database.run(deleteIdle, producers);
   return row?.deleted ?? 0;
 }

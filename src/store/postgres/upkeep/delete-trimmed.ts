@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import type { TrimmedBlocks } from "../../upkeep-store.js";
 import type { Database, Session } from "../database/database.js";
 import type { LogShape } from "../log-shape.js";
 import { prepareStatement } from "../statement.js";
@@ -98,22 +99,21 @@ from millrace.removals as r join millrace.topic_heads as h on h.topic_id = r.top
 where r.topic_id = ${value.topicId}`,
 });
 
-/** Returns how many blocks of a topic went. What they say of producers is brought into their rows first. */
+/** What the blocks say of producers is brought into their rows first. */
 export async function deleteTrimmed(
   database: Database,
-  topicId: number,
-  count: number,
-  { producerWindow }: Pick<LogShape, "producerWindow">,
+  { producerWindow }: LogShape,
+  { topicId, count }: TrimmedBlocks,
 ): Promise<number> {
   await database.transaction(async (session) => {
     if (!(await lockUpkeep(session, topicId))) return;
     const [run] = await session.run(selectUnfolded, { topicId, count });
     if (run === undefined || run.below === null) return;
-    await foldProducers(session, topicId, run.below, producerWindow);
+    await foldProducers(session, { topicId, below: run.below }, producerWindow);
     await session.run(raiseMergedTo, { topicId, mergedTo: run.below });
   });
   const run = await database.transaction(async (session) =>
-    (await lockUpkeep(session, topicId)) ? runDeletion(session, topicId, count, true) : undefined,
+    (await lockUpkeep(session, topicId)) ? runDeletion(session, { topicId, count, isThere: true }) : undefined,
   );
   if (run !== undefined && run.reached !== null) await database.run(raiseFront, { topicId, front: run.reached });
   return run?.deleted ?? 0;
@@ -121,16 +121,14 @@ export async function deleteTrimmed(
 
 /** The same, of a topic that is gone. */
 export async function deleteLeft(database: Database, topicId: number, count: number): Promise<number> {
-  const run = await database.transaction((session) => runDeletion(session, topicId, count, false));
+  const run = await database.transaction((session) => runDeletion(session, { topicId, count, isThere: false }));
   return run?.deleted ?? 0;
 }
 
 async function runDeletion(
   session: Session,
-  topicId: number,
-  count: number,
-  isThere: boolean,
+  run: TrimmedBlocks & { readonly isThere: boolean },
 ): Promise<DeletedRun | undefined> {
-  if ((await session.run(lockNote, { topicId, isThere })).length === 0) return undefined;
-  return (await session.run(deleteRun, { topicId, isThere, count }))[0];
+  if ((await session.run(lockNote, run)).length === 0) return undefined;
+  return (await session.run(deleteRun, run))[0];
 }

@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import type { HeldSnapshot } from "../../topic-store.js";
+import type { HeldSnapshot } from "../../upkeep-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 

@@ -1,5 +1,5 @@
 import { type RawBuilder, sql } from "kysely";
-import type { OverdueRead, OverdueRequest } from "../../topic-store.js";
+import type { OverdueRead, OverdueRequest } from "../../upkeep-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { ownOrDefault } from "./apply-retention.js";

@@ -14,7 +14,7 @@
  */
 
 import { sql } from "kysely";
-import type { MergeOutcome, MergeStep, UnmergedRead, UnmergedRequest } from "../../topic-store.js";
+import type { MergeOutcome, MergeStep, UnmergedRead, UnmergedRequest } from "../../upkeep-store.js";
 import type { Database, Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import type { LogShape } from "../log-shape.js";
@@ -93,8 +93,8 @@ select count(*) as merged from merged`,
 /** One step of a topic. Safe at any number of nodes at once. */
 export async function mergeBlocks(
   database: Database,
-  step: MergeStep,
   { blockBytes, producerWindow }: LogShape,
+  step: MergeStep,
 ): Promise<MergeOutcome> {
   const { topicId, blocks, bytes } = step;
   const chosen = await database.transaction(async (session) => {
@@ -102,7 +102,7 @@ export async function mergeBlocks(
     const found = await session.run(selectBlocks, { topicId, blocks });
     const choice = chooseRanges(found, blockBytes, bytes);
     if (choice.mergedTo === undefined) return "nothing";
-    await foldProducers(session, topicId, choice.mergedTo, producerWindow);
+    await foldProducers(session, { topicId, below: choice.mergedTo }, producerWindow);
     const raised = await session.run(raiseMergedTo, { topicId, mergedTo: choice.mergedTo });
     return raised.length === 0 ? "nothing" : choice.ranges;
   });

@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import type { OldTombstones } from "../../topic-store.js";
+import type { OldTombstones } from "../../upkeep-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { lockHead } from "../topics/lock-head.js";

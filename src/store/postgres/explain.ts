@@ -1,4 +1,4 @@
-import type { ExplainedRead } from "../topic-store.js";
+import type { ExplainedRead } from "../store.js";
 import type { Database } from "./database/database.js";
 import { explainPage } from "./log/read-page.js";
 import { explainStateChanges } from "./state/read-state.js";
@@ -6,7 +6,7 @@ import { explainPageSearch } from "./log/search-page.js";
 import { explainStateSearch } from "./state/search-state.js";
 
 /** The plan of a read, by the statement that would run. */
-export async function explainRead(database: Database, read: ExplainedRead): Promise<string> {
+export async function explain(database: Database, read: ExplainedRead): Promise<string> {
   switch (read.of) {
     case "page":
       return explainPage(database, read.request);

@@ -5,7 +5,7 @@ import { prepareStatement } from "../statement.js";
 /**
  * Tables with many dead rows for their size. No locks; the counts are the server's statistics, some seconds old.
  * `blocks` is left to autovacuum where there is one: it may be large, and its dead rows slow nobody down. What retention
- * deletes is seen to by `vacuumBlocks`.
+ * deletes is seen to by `reclaimBlocks`.
  */
 const selectDead = prepareStatement({
   values: { withBlocks: "boolean" },
@@ -25,8 +25,11 @@ const selectSize = prepareStatement({
     sql<{ rows: number }>`select reltuples::bigint as rows from pg_class where oid = 'millrace.blocks'::regclass`,
 });
 
+/** Fewer deleted blocks are not worth it, whatever the size of the table. */
+const deletedMin = 500;
+
 /** A larger table is left to autovacuum where there is one: every vacuum walks over the whole of its index. */
-const rowsMost = 500_000;
+const rowsMax = 500_000;
 
 /**
  * Gives back the room of blocks that retention let go, so that a table of bounded topics stays bounded at any rate:
@@ -34,10 +37,11 @@ const rowsMost = 500_000;
  * quarter of the table went. Without ANALYZE, since no plan depends on it, and without truncation, which would lock everybody out.
  * Locks: as below. False: not yet.
  */
-export async function vacuumBlocks(database: Database, deleted: number): Promise<boolean> {
+export async function reclaimBlocks(database: Database, deleted: number): Promise<boolean> {
+  if (deleted < deletedMin) return false;
   const [size] = await database.run(selectSize, {});
   const rows = Math.max(0, size?.rows ?? 0);
-  if (deleted < 500 + rows / 4 || (database.kind === "postgres" && rows > rowsMost)) return false;
+  if (deleted < deletedMin + rows / 4 || (database.kind === "postgres" && rows > rowsMax)) return false;
   await vacuum(database, "(truncate false, skip_locked) millrace.blocks");
   return true;
 }
@@ -46,7 +50,7 @@ export async function vacuumBlocks(database: Database, deleted: number): Promise
  * VACUUM and ANALYZE, a table at a time, outside a transaction. Locks: SHARE UPDATE EXCLUSIVE, beside which appends and
  * reads go on; a table that another vacuum holds is skipped. A role that does not own the tables gets a warning instead.
  */
-export async function vacuumTables(database: Database): Promise<readonly string[]> {
+export async function reclaimSpace(database: Database): Promise<readonly string[]> {
   const tables = await database.run(selectDead, { withBlocks: database.kind === "embedded" });
   const names = tables.map((table) => table.name).filter((name) => vacuumed.has(name));
   for (const name of names) await vacuum(database, `(analyze, skip_locked) millrace.${name}`);
