@@ -1,5 +1,6 @@
-import { sql } from "kysely";
 import type { Session } from "../database/database.js";
+import { tables } from "../schema.js";
+import { isAnyOf } from "../selection.js";
 import { prepareStatement } from "../statement.js";
 
 /**
@@ -9,10 +10,14 @@ import { prepareStatement } from "../statement.js";
  */
 const selectForUpdate = prepareStatement({
   values: { subscriptionIds: "bigint[]" },
-  build: (value) => sql<object>`
-select 1 from millrace.claims where subscription_id = any(${value.subscriptionIds})
-order by subscription_id, claim_id
-for update`,
+  build: (value) =>
+    tables
+      .selectFrom("claims")
+      .where((eb) => isAnyOf(eb.ref("subscription_id"), value.subscriptionIds))
+      .select("claim_id")
+      .orderBy("subscription_id")
+      .orderBy("claim_id")
+      .forUpdate(),
 });
 
 /** To be called with the subscriptions' own rows locked, so that no redrive adds a claim meanwhile. */

@@ -3,6 +3,7 @@ import type { AppendOutcome, AppendWrite, StateChange } from "../../log-store.js
 import { cellOf } from "../state/cells.js";
 import type { Session } from "../database/database.js";
 import type { LogShape } from "../log-shape.js";
+import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
 import { cutBlocks, type BlockCut } from "./cut-blocks.js";
 import { encodeSteps } from "./producer-states.js";
@@ -109,9 +110,13 @@ const appendKeyed = appendStatement(
  */
 const markExpiring = prepareStatement({
   values: { topicId: "bigint", epoch: "bigint" },
-  build: (value) => sql<object>`
-update millrace.topic_heads set expiring = true
-where topic_id = ${value.topicId} and epoch = ${value.epoch} and not expiring`,
+  build: (value) =>
+    tables
+      .updateTable("topic_heads")
+      .set({ expiring: sql.lit(true) })
+      .where("topic_id", "=", value.topicId)
+      .where("epoch", "=", value.epoch)
+      .where((eb) => eb.not("expiring")),
 });
 
 /** Runs it in a session (a later statement of a transaction) or by itself. */

@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import { skipFrames } from "../../../core/index.js";
 import type { Head } from "../../topic-store.js";
 import type { Session } from "../database/database.js";
+import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
 import { type Block, blockAt, headAndBlocks, readBlock } from "./block.js";
 import { queryFrames } from "./frame-query.js";
@@ -34,18 +35,28 @@ from head cross join lateral (
 const raise = prepareStatement({
   name: "raise_earliest",
   values: { topicId: "bigint", to: "bigint", bytes: "bigint", time: "bigint", versions: "bigint" },
-  build: (value) => sql<{ topicId: number }>`
-with raised as (
-  update millrace.topic_heads as h
-  set version = h.version + ${value.versions}, earliest_offset = ${value.to}, earliest_bytes = ${value.bytes},
-      last_time = greatest(h.last_time, ${value.time})
-  where h.topic_id = ${value.topicId} and h.earliest_offset < ${value.to}
-  returning h.topic_id, h.front, h.earliest_offset
-)
-insert into millrace.removals as removal (topic_id, from_offset, to_offset)
-select topic_id, front, earliest_offset from raised
-on conflict (topic_id) do update set to_offset = excluded.to_offset
-returning topic_id as "topicId"`,
+  build: (value) =>
+    tables
+      .with("raised", (db) =>
+        db
+          .updateTable("topic_heads as h")
+          .set((eb) => ({
+            version: eb("h.version", "+", value.versions),
+            earliest_offset: value.to,
+            earliest_bytes: value.bytes,
+            last_time: eb.fn("greatest", ["h.last_time", value.time]),
+          }))
+          .where("h.topic_id", "=", value.topicId)
+          .where("h.earliest_offset", "<", value.to)
+          .returning(["h.topic_id", "h.front", "h.earliest_offset"]),
+      )
+      .insertInto("removals")
+      .columns(["topic_id", "from_offset", "to_offset"])
+      .expression((eb) => eb.selectFrom("raised").select(["raised.topic_id", "raised.front", "raised.earliest_offset"]))
+      .onConflict((conflict) =>
+        conflict.column("topic_id").doUpdateSet((eb) => ({ to_offset: eb.ref("excluded.to_offset") })),
+      )
+      .returning("topic_id as topicId"),
 });
 
 export interface RaiseRequest {

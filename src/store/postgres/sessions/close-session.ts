@@ -1,5 +1,5 @@
-import { sql } from "kysely";
 import type { Database } from "../database/database.js";
+import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
 
 /**
@@ -8,11 +8,11 @@ import { prepareStatement } from "../statement.js";
  */
 const deleteSession = prepareStatement({
   values: { session: "bigint" },
-  build: (value) => sql<object>`
-with membership as (
-  delete from millrace.members where session = ${value.session}
-)
-delete from millrace.sessions where session = ${value.session}`,
+  build: (value) =>
+    tables
+      .with("membership", (db) => db.deleteFrom("members").where("session", "=", value.session))
+      .deleteFrom("sessions")
+      .where("session", "=", value.session),
 });
 
 export async function closeSession(database: Database, session: number): Promise<void> {

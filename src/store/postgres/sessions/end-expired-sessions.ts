@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Database } from "../database/database.js";
+import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
 
 /**
@@ -9,11 +10,13 @@ import { prepareStatement } from "../statement.js";
 const deleteExpired = prepareStatement({
   name: "end_expired_sessions",
   values: {},
-  build: () => sql<{ ended: number }>`
-with ended as (
-  delete from millrace.sessions where expires_at <= clock_timestamp() returning session
-)
-select count(*) as ended from ended`,
+  build: () =>
+    tables
+      .with("ended", (db) =>
+        db.deleteFrom("sessions").where("expires_at", "<=", sql<Date>`clock_timestamp()`).returning("session"),
+      )
+      .selectFrom("ended")
+      .select((eb) => eb.fn.countAll<number>().as("ended")),
 });
 
 /**
@@ -22,9 +25,14 @@ select count(*) as ended from ended`,
  */
 const deleteMembers = prepareStatement({
   values: {},
-  build: () => sql<object>`
-delete from millrace.members as m
-where not exists (select from millrace.sessions as alive where alive.session = m.session)`,
+  build: () =>
+    tables
+      .deleteFrom("members as m")
+      .where(({ not, exists, selectFrom }) =>
+        not(
+          exists(selectFrom("sessions as alive").select("alive.session").whereRef("alive.session", "=", "m.session")),
+        ),
+      ),
 });
 
 /** Returns how many. */

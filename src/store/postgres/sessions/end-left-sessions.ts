@@ -1,5 +1,5 @@
-import { sql } from "kysely";
 import type { Database } from "../database/database.js";
+import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
 
 /**
@@ -8,12 +8,12 @@ import { prepareStatement } from "../statement.js";
  */
 const deleteAll = prepareStatement({
   values: {},
-  build: () => sql<object>`delete from millrace.sessions`,
+  build: () => tables.deleteFrom("sessions"),
 });
 
 const deleteMembers = prepareStatement({
   values: {},
-  build: () => sql<object>`delete from millrace.members`,
+  build: () => tables.deleteFrom("members"),
 });
 
 export async function endLeftSessions(database: Database): Promise<void> {

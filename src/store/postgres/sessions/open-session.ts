@@ -1,14 +1,18 @@
-import { sql } from "kysely";
 import type { NewSession } from "../../claim-store.js";
 import type { Database } from "../database/database.js";
+import { tables } from "../schema.js";
+import { timeIn } from "../selection.js";
 import { prepareStatement } from "../statement.js";
 
 /** Locks: a new row. Times are the database's own, so nodes' clocks need not agree. Index: `sessions_pkey`. */
 const insertSession = prepareStatement({
   values: { session: "bigint", node: "text", leaseMs: "bigint" },
-  build: (value) => sql<object>`
-insert into millrace.sessions (session, node, expires_at)
-values (${value.session}, ${value.node}, clock_timestamp() + ${value.leaseMs} * interval '1 millisecond')`,
+  build: (value) =>
+    tables.insertInto("sessions").values({
+      session: value.session,
+      node: value.node,
+      expires_at: timeIn(value.leaseMs),
+    }),
 });
 
 export async function openSession(database: Database, session: NewSession): Promise<void> {

@@ -1,5 +1,6 @@
-import { sql } from "kysely";
 import type { Database } from "../database/database.js";
+import { tables } from "../schema.js";
+import { timeIn } from "../selection.js";
 import { prepareStatement } from "../statement.js";
 
 /**
@@ -9,10 +10,12 @@ import { prepareStatement } from "../statement.js";
 const updateSession = prepareStatement({
   name: "renew_session",
   values: { session: "bigint", leaseMs: "bigint" },
-  build: (value) => sql<{ session: number }>`
-update millrace.sessions set expires_at = clock_timestamp() + ${value.leaseMs} * interval '1 millisecond'
-where session = ${value.session}
-returning session`,
+  build: (value) =>
+    tables
+      .updateTable("sessions")
+      .set({ expires_at: timeIn(value.leaseMs) })
+      .where("session", "=", value.session)
+      .returning("session"),
 });
 
 /** False: it was ended. */

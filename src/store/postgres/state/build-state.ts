@@ -3,14 +3,15 @@ import { endOfFrame } from "../../../core/index.js";
 import type { BuildChange, BuildOutcome, BuildStep, FindChanges } from "../../state-store.js";
 import { cellOf } from "./cells.js";
 import type { Database } from "../database/database.js";
+import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
 import { readPage } from "../log/read-page.js";
 
 /** Topics whose state is being built. No locks. Index: none; `state_builds` holds a row for each of them, and no other. */
 const selectBuilds = prepareStatement({
   values: { count: "bigint" },
-  build: (value) => sql<{ topicId: number }>`
-select topic_id as "topicId" from millrace.state_builds order by topic_id limit ${value.count}`,
+  build: (value) =>
+    tables.selectFrom("state_builds").select("topic_id as topicId").orderBy("topic_id").limit(value.count),
 });
 
 /**
@@ -20,8 +21,13 @@ select topic_id as "topicId" from millrace.state_builds order by topic_id limit 
 const takeBuild = prepareStatement({
   name: "build_state_take",
   values: { topicId: "bigint" },
-  build: (value) => sql<{ nextOffset: number }>`
-select next_offset as "nextOffset" from millrace.state_builds where topic_id = ${value.topicId} for update skip locked`,
+  build: (value) =>
+    tables
+      .selectFrom("state_builds")
+      .where("topic_id", "=", value.topicId)
+      .select("next_offset as nextOffset")
+      .forUpdate()
+      .skipLocked(),
 });
 
 /**
@@ -63,12 +69,15 @@ update millrace.state_builds set next_offset = ${value.first} where topic_id = $
  */
 const finishBuild = prepareStatement({
   values: { topicId: "bigint" },
-  build: (value) => sql<object>`
-with finished as (
-  delete from millrace.state_builds where topic_id = ${value.topicId} returning topic_id, from_offset
-)
-update millrace.topic_heads as h set tombstones_from = least(h.earliest_offset, finished.from_offset)
-from finished where h.topic_id = finished.topic_id`,
+  build: (value) =>
+    tables
+      .with("finished", (db) =>
+        db.deleteFrom("state_builds").where("topic_id", "=", value.topicId).returning(["topic_id", "from_offset"]),
+      )
+      .updateTable("topic_heads as h")
+      .from("finished")
+      .set((eb) => ({ tombstones_from: eb.fn("least", ["h.earliest_offset", "finished.from_offset"]) }))
+      .whereRef("h.topic_id", "=", "finished.topic_id"),
 });
 
 export async function findBuilds(database: Database, count: number): Promise<readonly number[]> {

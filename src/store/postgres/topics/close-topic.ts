@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { StoredTopic } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
+import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
 import { findTopicById } from "./find-topic.js";
 
@@ -10,9 +11,12 @@ import { findTopicById } from "./find-topic.js";
  */
 const closeHead = prepareStatement({
   values: { topicId: "bigint" },
-  build: (value) => sql<object>`
-update millrace.topic_heads set closed = true, version = version + 1
-where topic_id = ${value.topicId} and not closed`,
+  build: (value) =>
+    tables
+      .updateTable("topic_heads")
+      .set((eb) => ({ closed: sql.lit(true), version: eb("version", "+", sql.lit(1)) }))
+      .where("topic_id", "=", value.topicId)
+      .where((eb) => eb.not("closed")),
 });
 
 export async function closeTopic(database: Database, topicId: number): Promise<StoredTopic | undefined> {

@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import { MillraceError } from "../../../core/index.js";
 import type { AutoCreatedTopic, NewTopic, StoredTopic } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
+import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
 import { findTopic, findTopics } from "./find-topic.js";
 import { encodeLabels } from "./stored-topic.js";
@@ -18,7 +19,11 @@ const lockAutoCreation = prepareStatement({
 /** Index: `topics_auto_created`, which holds only those. */
 const countAutoCreated = prepareStatement({
   values: {},
-  build: () => sql<{ count: number }>`select count(*) as count from millrace.topics where auto_created`,
+  build: () =>
+    tables
+      .selectFrom("topics")
+      .where((eb) => eb.ref("auto_created"))
+      .select((eb) => eb.fn.countAll<number>().as("count")),
 });
 
 /**
@@ -38,18 +43,29 @@ const insertTopic = prepareStatement({
     retentionBytes: "bigint",
     keyed: "boolean",
   },
-  build: (value) => sql<{ topicId: number }>`
-with topic as (
-  insert into millrace.topics (name, labels, record_bytes, batch_records, batch_bytes,
-    retention_age_ms, retention_records, retention_bytes, auto_created)
-  values (${value.name}, ${value.labels}, ${value.recordBytes}, ${value.batchRecords}, ${value.batchBytes},
-    ${value.retentionAgeMs}, ${value.retentionRecords}, ${value.retentionBytes}, false)
-  on conflict (name) do nothing
-  returning topic_id
-)
-insert into millrace.topic_heads (topic_id, epoch, keyed)
-select topic_id, ${value.epoch}, ${value.keyed} from topic
-returning topic_id as "topicId"`,
+  build: (value) =>
+    tables
+      .with("topic", (db) =>
+        db
+          .insertInto("topics")
+          .values({
+            name: value.name,
+            labels: value.labels,
+            record_bytes: value.recordBytes,
+            batch_records: value.batchRecords,
+            batch_bytes: value.batchBytes,
+            retention_age_ms: value.retentionAgeMs,
+            retention_records: value.retentionRecords,
+            retention_bytes: value.retentionBytes,
+            auto_created: sql.lit(false),
+          })
+          .onConflict((conflict) => conflict.column("name").doNothing())
+          .returning("topic_id"),
+      )
+      .insertInto("topic_heads")
+      .columns(["topic_id", "epoch", "keyed"])
+      .expression((eb) => eb.selectFrom("topic").select(["topic_id", value.epoch.as("epoch"), value.keyed.as("keyed")]))
+      .returning("topic_id as topicId"),
 });
 
 export async function createTopic(database: Database, topic: NewTopic): Promise<StoredTopic | "exists"> {
@@ -79,17 +95,30 @@ export async function createTopic(database: Database, topic: NewTopic): Promise<
  */
 const insertTopics = prepareStatement({
   values: { names: "text[]", epochs: "bigint[]" },
-  build: (value) => sql<object>`
-with asked as materialized (
-  select * from unnest(${value.names}, ${value.epochs}) as asked (name, epoch)
-), topic as (
-  insert into millrace.topics (name, auto_created)
-  select name, true from asked order by name collate "C"
-  on conflict (name) do nothing
-  returning topic_id, name
-)
-insert into millrace.topic_heads (topic_id, epoch)
-select topic.topic_id, asked.epoch from topic join asked on asked.name = topic.name`,
+  build: (value) =>
+    tables
+      .with(
+        (cte) => cte("asked").materialized(),
+        () => sql<AutoCreatedTopic>`(select * from unnest(${value.names}, ${value.epochs}) as asked (name, epoch))`,
+      )
+      .with("topic", (db) =>
+        db
+          .insertInto("topics")
+          .columns(["name", "auto_created"])
+          .expression((eb) =>
+            eb
+              .selectFrom("asked")
+              .select(["name", sql.lit(true).as("auto_created")])
+              .orderBy("name", (order) => order.collate("C")),
+          )
+          .onConflict((conflict) => conflict.column("name").doNothing())
+          .returning(["topic_id", "name"]),
+      )
+      .insertInto("topic_heads")
+      .columns(["topic_id", "epoch"])
+      .expression((eb) =>
+        eb.selectFrom("topic").innerJoin("asked", "asked.name", "topic.name").select(["topic.topic_id", "asked.epoch"]),
+      ),
 });
 
 export async function createTopics(

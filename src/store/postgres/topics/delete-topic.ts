@@ -1,15 +1,15 @@
 import { sql } from "kysely";
 import type { Database } from "../database/database.js";
+import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
 import { deleteSubscriptionsOf } from "../subscriptions/delete-subscription.js";
 import { lockHead } from "./lock-head.js";
-import { heads, logEnd } from "./stored-topic.js";
+import { selectHeads } from "./stored-topic.js";
 
 /** Locks: the row of `topics`, which whoever takes a head's row too takes first. Index: `topics_pkey`. */
 const deleteSettings = prepareStatement({
   values: { topicId: "bigint" },
-  build: (value) => sql<{ topicId: number }>`
-delete from millrace.topics where topic_id = ${value.topicId} returning topic_id as "topicId"`,
+  build: (value) => tables.deleteFrom("topics").where("topic_id", "=", value.topicId).returning("topic_id as topicId"),
 });
 
 /**
@@ -19,15 +19,23 @@ delete from millrace.topics where topic_id = ${value.topicId} returning topic_id
  */
 const deleteHead = prepareStatement({
   values: { topicId: "bigint" },
-  build: (value) => sql<object>`
-with log as materialized (
-  select h.topic_id, h.front, ${logEnd.offset} as next_offset from ${heads} where h.topic_id = ${value.topicId}
-), gone as (
-  delete from millrace.topic_heads as h using log where h.topic_id = log.topic_id
-)
-insert into millrace.removals as removal (topic_id, from_offset, to_offset, whole_topic)
-select topic_id, front, next_offset, true from log
-on conflict (topic_id) do update set to_offset = excluded.to_offset, whole_topic = true`,
+  build: (value) =>
+    tables
+      .with(
+        (cte) => cte("log").materialized(),
+        () => selectHeads().select("h.front").where("h.topic_id", "=", value.topicId),
+      )
+      .with("gone", (db) => db.deleteFrom("topic_heads as h").using("log").whereRef("h.topic_id", "=", "log.topicId"))
+      .insertInto("removals")
+      .columns(["topic_id", "from_offset", "to_offset", "whole_topic"])
+      .expression((eb) =>
+        eb.selectFrom("log").select(["log.topicId", "log.front", "log.nextOffset", sql.lit(true).as("whole_topic")]),
+      )
+      .onConflict((conflict) =>
+        conflict
+          .column("topic_id")
+          .doUpdateSet((eb) => ({ to_offset: eb.ref("excluded.to_offset"), whole_topic: sql.lit(true) })),
+      ),
 });
 
 /** With its subscriptions. False: it was gone. */

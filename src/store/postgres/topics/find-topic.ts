@@ -1,33 +1,27 @@
-import { sql } from "kysely";
 import type { StoredTopic } from "../../topic-store.js";
 import type { Session } from "../database/database.js";
+import { isAnyOf } from "../selection.js";
 import { prepareStatement } from "../statement.js";
-import { type TopicRow, toStoredTopic, topicColumns, topicTables } from "./stored-topic.js";
+import { selectTopics, toStoredTopic } from "./stored-topic.js";
 
 /** A topic by its name. No locks. Index: `topics_name_key`, `topic_heads_pkey`. */
 const selectByName = prepareStatement({
   name: "find_topic",
   values: { name: "text" },
-  build: (value) => sql<TopicRow>`
-select ${topicColumns} from ${topicTables}
-where t.name = ${value.name}`,
+  build: (value) => selectTopics().where("t.name", "=", value.name),
 });
 
 /** Topics by their names. No locks. Index: as of `selectByName`, for each. */
 const selectByNames = prepareStatement({
   name: "find_topics",
   values: { names: "text[]" },
-  build: (value) => sql<TopicRow>`
-select ${topicColumns} from ${topicTables}
-where t.name = any(${value.names})`,
+  build: (value) => selectTopics().where((eb) => isAnyOf(eb.ref("t.name"), value.names)),
 });
 
 /** A topic by its id, as it is after a change. No locks. Index: `topics_pkey`, `topic_heads_pkey`. */
 const selectById = prepareStatement({
   values: { topicId: "bigint" },
-  build: (value) => sql<TopicRow>`
-select ${topicColumns} from ${topicTables}
-where t.topic_id = ${value.topicId}`,
+  build: (value) => selectTopics().where("t.topic_id", "=", value.topicId),
 });
 
 export async function findTopic(session: Pick<Session, "run">, name: string): Promise<StoredTopic | undefined> {
@@ -35,7 +29,6 @@ export async function findTopic(session: Pick<Session, "run">, name: string): Pr
   return row && toStoredTopic(row);
 }
 
-/** By name; those that are not there are missing. */
 export async function findTopics(
   session: Pick<Session, "run">,
   names: readonly string[],

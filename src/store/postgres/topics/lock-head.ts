@@ -1,5 +1,5 @@
-import { sql } from "kysely";
 import type { Session } from "../database/database.js";
+import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
 
 /**
@@ -10,8 +10,12 @@ import { prepareStatement } from "../statement.js";
 const selectForUpdate = prepareStatement({
   name: "lock_head",
   values: { topicId: "bigint" },
-  build: (value) => sql<{ topicId: number }>`
-select topic_id as "topicId" from millrace.topic_heads where topic_id = ${value.topicId} for no key update`,
+  build: (value) =>
+    tables
+      .selectFrom("topic_heads")
+      .where("topic_id", "=", value.topicId)
+      .select("topic_id as topicId")
+      .forNoKeyUpdate(),
 });
 
 /** False: the topic is gone. */

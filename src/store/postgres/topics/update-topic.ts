@@ -1,10 +1,11 @@
 import { sql } from "kysely";
 import type { StoredTopic, TopicChange } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
+import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
 import { findTopicById } from "./find-topic.js";
 import { lockHead } from "./lock-head.js";
-import { encodeLabels, heads, logEnd } from "./stored-topic.js";
+import { encodeLabels, selectHeads } from "./stored-topic.js";
 
 /** Null keeps what is there. Locks: the row of `topics`; nothing that an append waits for. Index: `topics_pkey`. */
 const updateSettings = prepareStatement({
@@ -18,16 +19,20 @@ const updateSettings = prepareStatement({
     retentionRecords: "bigint or null",
     retentionBytes: "bigint or null",
   },
-  build: (value) => sql<{ topicId: number }>`
-update millrace.topics as t
-set labels = coalesce(${value.labels}, t.labels), record_bytes = coalesce(${value.recordBytes}, t.record_bytes),
-    batch_records = coalesce(${value.batchRecords}, t.batch_records),
-    batch_bytes = coalesce(${value.batchBytes}, t.batch_bytes),
-    retention_age_ms = coalesce(${value.retentionAgeMs}, t.retention_age_ms),
-    retention_records = coalesce(${value.retentionRecords}, t.retention_records),
-    retention_bytes = coalesce(${value.retentionBytes}, t.retention_bytes)
-where t.topic_id = ${value.topicId}
-returning t.topic_id as "topicId"`,
+  build: (value) =>
+    tables
+      .updateTable("topics as t")
+      .set(({ fn }) => ({
+        labels: fn.coalesce(value.labels, "t.labels"),
+        record_bytes: fn.coalesce(value.recordBytes, "t.record_bytes"),
+        batch_records: fn.coalesce(value.batchRecords, "t.batch_records"),
+        batch_bytes: fn.coalesce(value.batchBytes, "t.batch_bytes"),
+        retention_age_ms: fn.coalesce(value.retentionAgeMs, "t.retention_age_ms"),
+        retention_records: fn.coalesce(value.retentionRecords, "t.retention_records"),
+        retention_bytes: fn.coalesce(value.retentionBytes, "t.retention_bytes"),
+      }))
+      .where("t.topic_id", "=", value.topicId)
+      .returning("t.topic_id as topicId"),
 });
 
 /**
@@ -36,8 +41,11 @@ returning t.topic_id as "topicId"`,
  */
 const raiseVersion = prepareStatement({
   values: { topicId: "bigint" },
-  build: (value) => sql<object>`
-update millrace.topic_heads set version = version + 1 where topic_id = ${value.topicId}`,
+  build: (value) =>
+    tables
+      .updateTable("topic_heads")
+      .set((eb) => ({ version: eb("version", "+", sql.lit(1)) }))
+      .where("topic_id", "=", value.topicId),
 });
 
 /**
@@ -47,16 +55,34 @@ update millrace.topic_heads set version = version + 1 where topic_id = ${value.t
  */
 const turnKeyed = prepareStatement({
   values: { topicId: "bigint" },
-  build: (value) => sql<object>`
-with log as materialized (
-  select h.topic_id, h.earliest_offset, ${logEnd.offset} as next_offset from ${heads}
-  where h.topic_id = ${value.topicId} and not h.keyed
-), turned as (
-  update millrace.topic_heads as h set keyed = true, version = h.version + 1, tombstones_from = log.next_offset
-  from log where h.topic_id = log.topic_id
-)
-insert into millrace.state_builds (topic_id, from_offset, next_offset)
-select topic_id, next_offset, next_offset from log where earliest_offset < next_offset`,
+  build: (value) =>
+    tables
+      .with(
+        (cte) => cte("log").materialized(),
+        () =>
+          selectHeads()
+            .where("h.topic_id", "=", value.topicId)
+            .where((eb) => eb.not("h.keyed")),
+      )
+      .with("turned", (db) =>
+        db
+          .updateTable("topic_heads as h")
+          .from("log")
+          .set((eb) => ({
+            keyed: sql.lit(true),
+            version: eb("h.version", "+", sql.lit(1)),
+            tombstones_from: eb.ref("log.nextOffset"),
+          }))
+          .whereRef("h.topic_id", "=", "log.topicId"),
+      )
+      .insertInto("state_builds")
+      .columns(["topic_id", "from_offset", "next_offset"])
+      .expression((eb) =>
+        eb
+          .selectFrom("log")
+          .select(["log.topicId", "log.nextOffset as from_offset", "log.nextOffset as next_offset"])
+          .whereRef("log.earliestOffset", "<", "log.nextOffset"),
+      ),
 });
 
 export async function updateTopic(

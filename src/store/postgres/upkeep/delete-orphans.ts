@@ -1,13 +1,19 @@
 import { sql } from "kysely";
 import type { Database } from "../database/database.js";
+import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
 import { deleteLeft } from "./delete-trimmed.js";
 
 /** Topics that are gone and left something. No locks. Index: `removals_whole_topic`. */
 const selectGone = prepareStatement({
   values: {},
-  build: () => sql<{ topicId: number }>`
-select topic_id as "topicId" from millrace.removals where whole_topic order by topic_id limit 100`,
+  build: () =>
+    tables
+      .selectFrom("removals")
+      .where((eb) => eb.ref("whole_topic"))
+      .select("topic_id as topicId")
+      .orderBy("topic_id")
+      .limit(sql.lit(100)),
 });
 
 /**
@@ -16,7 +22,7 @@ select topic_id as "topicId" from millrace.removals where whole_topic order by t
  */
 const deleteBuild = prepareStatement({
   values: { topicId: "bigint" },
-  build: (value) => sql<object>`delete from millrace.state_builds where topic_id = ${value.topicId}`,
+  build: (value) => tables.deleteFrom("state_builds").where("topic_id", "=", value.topicId),
 });
 
 /** Locks: rows of producers that nobody can write any more. Index: `producers_pkey`. */
@@ -51,11 +57,18 @@ select count(*) as deleted from deleted`,
  */
 const deleteNote = prepareStatement({
   values: { topicId: "bigint" },
-  build: (value) => sql<object>`
-delete from millrace.removals as removal
-where removal.topic_id = ${value.topicId} and removal.whole_topic and removal.from_offset = removal.to_offset
-  and not exists (select from millrace.producers as p where p.topic_id = ${value.topicId})
-  and not exists (select from millrace.latest as l where l.topic_id = ${value.topicId})`,
+  build: (value) =>
+    tables
+      .deleteFrom("removals as removal")
+      .where("removal.topic_id", "=", value.topicId)
+      .where((eb) => eb.ref("removal.whole_topic"))
+      .whereRef("removal.from_offset", "=", "removal.to_offset")
+      .where(({ not, exists, selectFrom }) =>
+        not(exists(selectFrom("producers").select("topic_id").where("topic_id", "=", value.topicId))),
+      )
+      .where(({ not, exists, selectFrom }) =>
+        not(exists(selectFrom("latest").select("topic_id").where("topic_id", "=", value.topicId))),
+      ),
 });
 
 /** Blocks first, ascending, then producers, then the state, then the note; each a statement of its own, so no lock is held long. */

@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import type { TrimmedBlocks } from "../../upkeep-store.js";
 import type { Database, Session } from "../database/database.js";
 import type { LogShape } from "../log-shape.js";
+import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
 import { foldProducers } from "../log/fold-producers.js";
 import { lockUpkeep } from "./lock-upkeep.js";
@@ -77,9 +78,13 @@ select run.deleted, run.reached from run cross join note`,
  */
 const raiseFront = prepareStatement({
   values: { topicId: "bigint", front: "bigint" },
-  build: (value) => sql<object>`
-update millrace.topic_heads set front = ${value.front}
-where topic_id = ${value.topicId} and front < ${value.front} and ${value.front} <= earliest_offset`,
+  build: (value) =>
+    tables
+      .updateTable("topic_heads")
+      .set({ front: value.front })
+      .where("topic_id", "=", value.topicId)
+      .where("front", "<", value.front)
+      .where("earliest_offset", ">=", value.front),
 });
 
 /**

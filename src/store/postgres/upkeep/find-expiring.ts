@@ -1,15 +1,17 @@
-import { sql } from "kysely";
 import type { Head } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
-import { headColumns, heads } from "../topics/stored-topic.js";
+import { selectHeads } from "../topics/stored-topic.js";
 
 /** Heads of topics with records that have a lifetime, by id. No locks. Index: `topic_heads_expiring`, `blocks_pkey`. */
 const selectExpiring = prepareStatement({
   values: { after: "bigint", count: "bigint" },
-  build: (value) => sql<Head>`
-select ${headColumns} from ${heads}
-where h.expiring and h.topic_id > ${value.after} order by h.topic_id limit ${value.count}`,
+  build: (value) =>
+    selectHeads()
+      .where((eb) => eb.ref("h.expiring"))
+      .where("h.topic_id", ">", value.after)
+      .orderBy("h.topic_id")
+      .limit(value.count),
 });
 
 export async function findExpiring(database: Database, after: number, count: number): Promise<readonly Head[]> {

@@ -1,5 +1,5 @@
-import { sql } from "kysely";
 import type { Database } from "../database/database.js";
+import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
 
 /**
@@ -8,8 +8,13 @@ import { prepareStatement } from "../statement.js";
  */
 const selectTrimmed = prepareStatement({
   values: { count: "bigint" },
-  build: (value) => sql<{ topicId: number }>`
-select topic_id as "topicId" from millrace.removals where not whole_topic order by topic_id limit ${value.count}`,
+  build: (value) =>
+    tables
+      .selectFrom("removals")
+      .where((eb) => eb.not("whole_topic"))
+      .select("topic_id as topicId")
+      .orderBy("topic_id")
+      .limit(value.count),
 });
 
 export async function findTrimmed(database: Database, count: number): Promise<readonly number[]> {

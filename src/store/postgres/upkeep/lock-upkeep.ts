@@ -1,5 +1,5 @@
-import { sql } from "kysely";
 import type { Session } from "../database/database.js";
+import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
 
 /**
@@ -9,8 +9,8 @@ import { prepareStatement } from "../statement.js";
  */
 const selectTopic = prepareStatement({
   values: { topicId: "bigint" },
-  build: (value) => sql<object>`
-select 1 from millrace.topics where topic_id = ${value.topicId} for no key update skip locked`,
+  build: (value) =>
+    tables.selectFrom("topics").where("topic_id", "=", value.topicId).select("topic_id").forNoKeyUpdate().skipLocked(),
 });
 
 /** False: another is at it, or the topic is gone. */

@@ -16,6 +16,7 @@
 import { sql } from "kysely";
 import type { MergeOutcome, MergeStep, UnmergedRead, UnmergedRequest } from "../../upkeep-store.js";
 import type { Database, Session } from "../database/database.js";
+import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
 import type { LogShape } from "../log-shape.js";
 import { foldProducers } from "../log/fold-producers.js";
@@ -49,10 +50,13 @@ order by b.first_offset`,
 export const raiseMergedTo = prepareStatement({
   name: "raise_merged_to",
   values: { topicId: "bigint", mergedTo: "bigint" },
-  build: (value) => sql<{ topicId: number }>`
-update millrace.topic_heads set merged_to = ${value.mergedTo}
-where topic_id = ${value.topicId} and merged_to < ${value.mergedTo}
-returning topic_id as "topicId"`,
+  build: (value) =>
+    tables
+      .updateTable("topic_heads")
+      .set({ merged_to: value.mergedTo })
+      .where("topic_id", "=", value.topicId)
+      .where("merged_to", "<", value.mergedTo)
+      .returning("topic_id as topicId"),
 });
 
 /**
