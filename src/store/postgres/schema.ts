@@ -37,7 +37,7 @@ type Labels = ColumnType<
 >;
 
 /** A topic's name and settings: written by control alone. */
-interface TopicsTable {
+export interface TopicsTable {
   topic_id: Generated<number>;
   name: string;
   labels: Labels;
@@ -53,7 +53,7 @@ interface TopicsTable {
 }
 
 /** What controls a topic: read and locked by every append, changed by none. */
-interface TopicHeadsTable {
+export interface TopicHeadsTable {
   topic_id: number;
   epoch: number;
   version: Generated<number>;
@@ -76,7 +76,7 @@ interface TopicHeadsTable {
 }
 
 /** The log: each row a run of consecutive frames. */
-interface BlocksTable {
+export interface BlocksTable {
   topic_id: number;
   first_offset: number;
   next_offset: number;
@@ -89,7 +89,7 @@ interface BlocksTable {
   producers: readonly object[] | null;
 }
 
-interface ProducersTable {
+export interface ProducersTable {
   topic_id: number;
   producer_id: string;
   generation: number;
@@ -100,7 +100,7 @@ interface ProducersTable {
 }
 
 /** The state of keyed topics: the latest record of each key. */
-interface LatestTable {
+export interface LatestTable {
   topic_id: number;
   key: string;
   offset: number;
@@ -119,7 +119,7 @@ interface LatestTable {
 }
 
 /** Topics that were turned keyed, and whose state is not whole yet: it has their records from `next_offset` on. */
-interface StateBuildsTable {
+export interface StateBuildsTable {
   topic_id: number;
   /** The topic's next offset when it was turned keyed. */
   from_offset: number;
@@ -127,7 +127,7 @@ interface StateBuildsTable {
 }
 
 /** Blocks out of reach that wait to be deleted: those that begin at `from_offset` or above, and end at `to_offset` or below. */
-interface RemovalsTable {
+export interface RemovalsTable {
   topic_id: number;
   from_offset: number;
   to_offset: number;
@@ -136,7 +136,7 @@ interface RemovalsTable {
 }
 
 /** A subscription's name and settings. `subscription_id` leads the keys of all that belongs to it. */
-interface SubscriptionsTable {
+export interface SubscriptionsTable {
   subscription_id: Generated<number>;
   name: string;
   topic_id: number;
@@ -159,7 +159,7 @@ interface SubscriptionsTable {
 }
 
 /** What a subscription has yet to settle; less what stands in `settlements`. */
-interface ClaimsTable {
+export interface ClaimsTable {
   subscription_id: number;
   claim_id: Generated<number>;
   kind: "rest" | "block" | "slot" | "redriven";
@@ -174,7 +174,7 @@ interface ClaimsTable {
 }
 
 /** What was settled of a claim and is not in its `todo` yet: see `settlements.ts`. */
-interface SettlementsTable {
+export interface SettlementsTable {
   subscription_id: number;
   claim_id: number;
   settlement_id: Generated<number>;
@@ -183,14 +183,14 @@ interface SettlementsTable {
 }
 
 /** Nodes' holds. */
-interface SessionsTable {
+export interface SessionsTable {
   session: number;
   node: string;
   expires_at: Date;
 }
 
 /** Which sessions consume a subscription. */
-interface MembersTable {
+export interface MembersTable {
   subscription_id: number;
   session: number;
   consumers: number;
@@ -198,7 +198,7 @@ interface MembersTable {
 }
 
 /** Records of a claim that are to be redelivered, and wait alike. */
-interface RetriesTable {
+export interface RetriesTable {
   subscription_id: number;
   claim_id: number;
   /** All of its offsets are in this one: `retry-buckets.ts`. */
@@ -219,7 +219,7 @@ interface RetriesTable {
 }
 
 /** Records that were set aside. */
-interface ParkedTable {
+export interface ParkedTable {
   subscription_id: number;
   offset: number;
   /** Microseconds since 1970. */
