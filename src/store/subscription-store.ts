@@ -94,7 +94,7 @@ export interface ParkedRequest {
   readonly from: number;
   readonly until: number;
   readonly count: number;
-  /** At most so many bytes of frames, but always one record. */
+  /** Up to how many bytes of frames, but always one record. */
   readonly bytes: number;
 }
 

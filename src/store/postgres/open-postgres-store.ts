@@ -125,8 +125,8 @@ function storeOn(database: Database, shape: LogShape): Store {
   return {
     connections: database.connections,
     searchBytes: searchBytes[database.kind],
-    ...bindOperations(operations, database),
-    ...bindOperations(blockOperations, database, shape),
+    ...(bindOperations(operations, database) satisfies Pick<Store, keyof typeof operations>),
+    ...(bindOperations(blockOperations, database, shape) satisfies Pick<Store, keyof typeof blockOperations>),
     close: () => database.close(),
   };
 }

@@ -4,7 +4,7 @@ import { isAnyOf } from "../selection.js";
 import { prepareStatement } from "../statement.js";
 
 /**
- * Waits for whoever is at work on any claim of some subscriptions. What it returns is of no use: a block that was being
+ * Waits for all writes to the claims of some subscriptions. What it returns is of no use: a block that was being
  * cut off the rest is there for the next statement, and none is cut any more. Locks: the claims' rows, by id.
  * Index: `claims_pkey`.
  */

@@ -21,7 +21,7 @@ const insertParked = prepareStatement({
     offsets: "int8multirange",
     parked: "jsonb",
     frames: "bytea",
-    reasonsMost: "int",
+    reasonsMax: "int",
   },
   build: (value) => sql<object>`
 with known as materialized (
@@ -34,7 +34,7 @@ with known as materialized (
 )
 insert into millrace.parked as p (subscription_id, "offset", parked_time, deliveries, slot, lane, reasons, frame)
 select ${value.subscriptionId}, w."offset", (extract(epoch from statement_timestamp()) * 1000000)::bigint, w.deliveries,
-  w.slot, w.lane, ${newestReasons(sql`coalesce(r.reasons, '{}') || w.reason`, value.reasonsMost)},
+  w.slot, w.lane, ${newestReasons(sql`coalesce(r.reasons, '{}') || w.reason`, value.reasonsMax)},
   substring(${value.frames} from w.start + 1 for w.length)
 from jsonb_to_recordset(${value.parked}) as w ("claimId" bigint, "offset" bigint, deliveries int, slot int, lane bigint,
     reason text, start int, length int)
@@ -73,7 +73,7 @@ export async function parkRecords(
     offsets: encodeRanges(rangesOf(offsets)),
     parked: JSON.stringify(rows),
     frames: Buffer.concat(rows.map(({ offset }) => frames.get(offset) as Uint8Array)),
-    reasonsMost: deliveryBounds.reasons,
+    reasonsMax: deliveryBounds.reasons,
   };
   if (rows.length > 0) await session.run(insertParked, values);
 }

@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from "kysely";
 
-/** The last so many of an array of reasons. */
+/** The last `most` of an array of reasons. */
 export function newestReasons(reasons: RawBuilder<unknown>, most: RawBuilder<number>): RawBuilder<unknown> {
   return sql`(${reasons})[greatest(1, cardinality(${reasons}) - ${most} + 1):]`;
 }

@@ -18,7 +18,7 @@
  * exception is a write whose connection broke and which the server executes later than its repetition.
  *
  * **So what is in `retries`** is true of an offset where its claim still has it, and of two rows that have it the one with
- * more deliveries is. Whoever reads the table keeps to that. A late write does not take back what was noted with more
+ * more deliveries is. Every reader of the table keeps to that. A late write does not take back what was noted with more
  * deliveries: the number of deliveries never falls while a claim lives, or an attempt would be used a second time.
  *
  * What a claim does not have is told, not what it has: that is hardly ever anything, and writing out ranges is slow.
@@ -119,7 +119,7 @@ const settleAndNote = prepareStatement({
     buckets: "bigint[]",
     bucketSettled: "int8multirange[]",
     retries: "jsonb",
-    reasonsMost: "int",
+    reasonsMax: "int",
   },
   build: (value) => sql<{ claimId: number; missing: string }>`
 with ${takeOut(value)}, run as materialized (
@@ -168,7 +168,7 @@ with ${takeOut(value)}, run as materialized (
   insert into millrace.retries
     (subscription_id, claim_id, bucket, offsets, deliveries, failures, retry_time, lanes, reasons, frame)
   select ${value.subscriptionId}, claim_id, bucket, offsets, deliveries, failures, retry_time, lanes,
-    ${newestReasons(sql`reasons`, value.reasonsMost)}, frame
+    ${newestReasons(sql`reasons`, value.reasonsMax)}, frame
   from (
     select claim_id, bucket, offsets - coalesce((
         select range_agg(known.offsets) from known
@@ -227,7 +227,7 @@ export async function settleClaims(
     buckets: `{${buckets.map(({ bucket }) => bucket).join(",")}}`,
     bucketSettled: encodeRangesArray(buckets.map(({ settled }) => encodeRanges(settled))),
     retries: JSON.stringify(buckets.flatMap(({ rows: noted }) => [...noted.values()].map(encodeRow))),
-    reasonsMost: deliveryBounds.reasons,
+    reasonsMax: deliveryBounds.reasons,
   });
   return new Map(rows.map(({ claimId, missing }) => [claimId, { missing: decodeRanges(missing) }]));
 }

@@ -3,7 +3,7 @@
  * An acknowledgement only inserts; a row that each of them updated would slow all of them down while a snapshot is held.
  *
  * Settlements of a claim are inserted by its holder alone, one write after the other, with the claim's row locked `for
- * share`. So the holder's own statements see all of them. Whoever else wants to know locks the row first, which waits for
+ * share`. So the holder's own statements see all of them. Everybody else locks the row first, which waits for
  * a write under way, and reads in a later statement. `folded_to` keeps looks from walking over those that are deleted.
  */
 

@@ -82,7 +82,7 @@ const appendBlocks = appendStatement("append_blocks", () => sql``);
 
 /**
  * The same, and the state of a keyed topic: each key's last record of the commit takes the place of the one before. In
- * the order of keys, as whoever builds the state of a topic beside it: so the two never wait for each other.
+ * the order of keys, as `build-state.ts` does beside it: so the two never wait for each other.
  */
 const appendKeyed = appendStatement(
   "append_keyed",

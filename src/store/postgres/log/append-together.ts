@@ -32,7 +32,7 @@ type Kept = (value: { readonly [Name in keyof typeof values]: RawBuilder<unknown
  * one topic alone it costs about a tenth more, which is why that is another.
  *
  * **Never one for all.** A topic whose view is outdated is left out, and so is one whose head another has locked (`skip
- * locked`): whoever asked appends them alone.
+ * locked`): the caller appends them alone.
  * **Locks.** Heads by id `for share`, and first blocks by id: the order stands in both selects, since with one of them two
  * nodes wait for each other in a circle (blocks.md, rule 5). Rows of states behind them, by topic and key.
  */

@@ -1,7 +1,7 @@
 import { MillraceError } from "../../../core/index.js";
 import type { AppendWrite } from "../../log-store.js";
 
-/** A block of a commit: so many frames, from byte `start` to `end` of it. */
+/** A block of a commit: `count` frames, from byte `start` to `end` of it. */
 export interface BlockCut {
   readonly start: number;
   readonly end: number;
@@ -9,7 +9,7 @@ export interface BlockCut {
 }
 
 /**
- * Cuts a commit's frames into blocks of at most so many bytes; a larger frame is a block alone. The ends must cover the
+ * Cuts a commit's frames into blocks of up to `blockBytes`; a larger frame is a block alone. The ends must cover the
  * frames exactly.
  */
 export function cutBlocks({ frames, frameEnds }: AppendWrite, blockBytes: number): readonly BlockCut[] {

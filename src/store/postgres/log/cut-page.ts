@@ -141,7 +141,7 @@ class PageBuffer {
     return { first, next, endBytes, frames, hasRoom: true, lent: this.#pool && this.#buffer };
   }
 
-  /** To a buffer with room for so many bytes. */
+  /** Moves the page to a buffer with room for `bytes`. */
   #moveTo(bytes: number): void {
     const size = withRoom(bytes);
     const other = this.#pool?.take(size) ?? Buffer.allocUnsafeSlow(size);

@@ -32,11 +32,11 @@ select coalesce((select json_agg(step order by first_offset, place) from step), 
 /** Locks: the producers' rows. Index: `producers_pkey`. */
 const upsertProducers = prepareStatement({
   name: "fold_producers_write",
-  values: { topicId: "bigint", producers: "jsonb", recentMost: "int" },
+  values: { topicId: "bigint", producers: "jsonb", recentMax: "int" },
   build: (value) => sql<object>`
 insert into millrace.producers (topic_id, producer_id, generation, next_sequence, recent)
 select ${value.topicId}, p.id, p.generation, p."nextSequence",
-  p.recent[greatest(1, cardinality(p.recent) - 2 * ${value.recentMost} + 1):]
+  p.recent[greatest(1, cardinality(p.recent) - 2 * ${value.recentMax} + 1):]
 from jsonb_to_recordset(${value.producers})
   as p (id text, generation bigint, "nextSequence" bigint, recent bigint[])
 order by p.id
@@ -53,10 +53,10 @@ set generation = excluded.generation, next_sequence = excluded.next_sequence, re
 export async function foldProducers(
   session: Pick<Session, "run">,
   { topicId, below }: { readonly topicId: number; readonly below: number },
-  recentMost: number,
+  recentMax: number,
 ): Promise<void> {
   const [row] = await session.run(selectSteps, { topicId, below });
   if (row === undefined || row.steps.length === 0) return;
   const producers = JSON.stringify([...foldSteps(row.known, row.steps).values()]);
-  await session.run(upsertProducers, { topicId, producers, recentMost });
+  await session.run(upsertProducers, { topicId, producers, recentMax });
 }

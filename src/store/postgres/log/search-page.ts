@@ -67,7 +67,7 @@ const directions: Readonly<
  * The blocks of a run of offsets that hold some bytes, and the head beside them: a row with the head and how far was
  * looked, then a row a block. What of them is wanted is found here, by `search-blocks.ts`.
  *
- * A frame holds its key and its attributes as they are, so whoever wants one of them wants frames that hold its bytes;
+ * A frame holds its key and its attributes as they are, so a reader that wants one of them wants frames that hold its bytes;
  * others may hold them too, and are for the reader to leave out. No column and no index is kept for it, and appends do not
  * pay. With `skipsBlocks` blocks without the bytes cost a walk in the database, and are not sent; where most blocks have
  * them, that walk is for nothing, and it is left out.

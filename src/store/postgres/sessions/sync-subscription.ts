@@ -23,7 +23,7 @@ interface ClaimRow {
 }
 
 /** What a node is told of at once. */
-const claimsMost = 1000;
+const claimsMax = 1000;
 
 /**
  * Writes this session's row, if it says anything new, and reads the others' with all claims that matter to it, from one
@@ -80,7 +80,7 @@ export async function syncSubscription(
   member: Member,
 ): Promise<SubscriptionSync | undefined> {
   const { session, consumers, facts } = member;
-  const [row] = await database.run(syncMember, { subscriptionId, session, consumers, facts, count: claimsMost });
+  const [row] = await database.run(syncMember, { subscriptionId, session, consumers, facts, count: claimsMax });
   if (row === undefined) return undefined;
   return {
     subscription: toStoredSubscription(row),

@@ -15,7 +15,7 @@ const selectBuilds = prepareStatement({
 });
 
 /**
- * Takes a build. Locks: its row, skipped when another node is at it: no row. Whoever holds it holds it for a step.
+ * Takes a build. Locks: its row, for a step; skipped when another node has it: no row.
  * Index: `state_builds_pkey`.
  */
 const takeBuild = prepareStatement({

@@ -11,7 +11,7 @@ const axisBits = 26;
 const axisCells = 2 ** axisBits;
 const halfBits = axisBits / 2;
 const halfCells = 2 ** halfBits;
-/** A rectangle becomes at most so many ranges: each costs a descent of the index, and more cut the edges finer. */
+/** A rectangle becomes at most as many ranges: each costs a descent of the index, and more cut the edges finer. */
 const rangesMax = 32;
 
 export interface CellRange {

@@ -16,7 +16,7 @@ import { headColumns, heads } from "../topics/stored-topic.js";
  * Some of a topic's state and the head beside it, as one row. Locks: none; both come from one snapshot, so the state is
  * the one that belongs to that head.
  *
- * Bounds: so many rows, found by the index in the order that is wanted, and of those as many as fit into the bytes, but
+ * Bounds: `limit` rows, found by the index in the order that is wanted, and of those as many as fit into the bytes, but
  * always the first. Keyset and LIMIT are right here, over offsets too: those of a state have gaps.
  * Order: the window keeps the order of its subquery, and `string_agg` takes rows in the order of its own; sorted once more
  * it is a third slower, and so are sums over peers, which there are none of.

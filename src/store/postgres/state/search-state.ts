@@ -60,7 +60,7 @@ const isWanted = (
   and position(${value.thirdNeedle} in l.frame) > 0`;
 
 /**
- * Where the rows come from. `whole`: the state is walked in order, so many rows at a time whether they match or not.
+ * Where the rows come from. `whole`: the state is walked in order, `rows` of it at a time, whether they match or not.
  * `place`: the rectangle's ranges of cells are looked up, and the first of what is inside is taken, in order: each page
  * looks at all that is in the rectangle, and at nothing else.
  * Index: `latest_pkey` or `latest_offset` for the whole, `latest_cell` for places.
@@ -86,7 +86,7 @@ const paths: Readonly<Record<StatePath, (value: Values, order: keyof typeof orde
 /**
  * A page of what is wanted, and the head beside it, as one row. Locks: none; both come from one snapshot.
  *
- * Bounds: so many rows looked at, and of those that are wanted so many records and bytes, but always the first.
+ * Bounds: `rows` looked at, and of those that are wanted up to `records` and `bytes`, but always the first.
  */
 function searchStatement(path: StatePath, order: keyof typeof orders) {
   const { column } = orders[order];

@@ -8,7 +8,7 @@ import { findSubscriptionById } from "./find-subscription.js";
 import { insertClaims } from "../claims/insert-claims.js";
 
 /**
- * Keeps the topic from being deleted until the commit; so whoever deletes it finds this subscription. Locks: the row of
+ * Keeps the topic from being deleted until the commit; so its deletion finds this subscription. Locks: the row of
  * `topics`, beside changes of its settings. Index: `topics_pkey`, `topic_heads_pkey`.
  */
 const holdTopic = prepareStatement({

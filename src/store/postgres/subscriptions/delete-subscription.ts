@@ -15,7 +15,7 @@ const deleteOne = prepareStatement({
 });
 
 /**
- * Locks: rows of `subscriptions`, behind that of their topic, which whoever creates one holds too: there is none after
+ * Locks: rows of `subscriptions`, behind that of their topic, which every creation holds too: there is none after
  * these. Index: `subscriptions_topic`.
  */
 const deleteOfTopic = prepareStatement({

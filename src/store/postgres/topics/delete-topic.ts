@@ -6,7 +6,7 @@ import { deleteSubscriptionsOf } from "../subscriptions/delete-subscription.js";
 import { lockHead } from "./lock-head.js";
 import { selectHeads } from "./stored-topic.js";
 
-/** Locks: the row of `topics`, which whoever takes a head's row too takes first. Index: `topics_pkey`. */
+/** Locks: the row of `topics`, which every transaction that takes both takes before the head's row. Index: `topics_pkey`. */
 const deleteSettings = prepareStatement({
   values: { topicId: "bigint" },
   build: (value) => tables.deleteFrom("topics").where("topic_id", "=", value.topicId).returning("topic_id as topicId"),

@@ -16,7 +16,7 @@ interface DeletedRun {
 
 /**
  * Locks the note of what is to be deleted. In a statement of its own: a trim that comes between a statement's snapshot and
- * its lock moves the note further, to blocks that this snapshot may not have. Whoever deletes by that snapshot drops the
+ * its lock moves the note further, to blocks that this snapshot may not have. A deletion by that snapshot drops the
  * note, and they stay. Index: `removals_pkey`.
  */
 const lockNote = prepareStatement({

@@ -137,7 +137,7 @@ interface BlockRange {
 function chooseRanges(
   blocks: readonly BlockSize[],
   blockBytes: number,
-  bytesMost: number,
+  bytesMax: number,
 ): { readonly ranges: readonly BlockRange[]; readonly mergedTo: number | undefined } {
   const ranges: BlockRange[] = [];
   let mergedTo: number | undefined;
@@ -147,7 +147,7 @@ function chooseRanges(
   for (const [index, block] of blocks.entries()) {
     if (index > first && groupBytes + block.bytes > blockBytes) {
       // A step that is large enough ends here.
-      if (total >= bytesMost) break;
+      if (total >= bytesMax) break;
       mergedTo = block.firstOffset;
       if (index > first + 1) {
         ranges.push({ firstOffset: (blocks[first] as BlockSize).firstOffset, nextOffset: block.firstOffset });
@@ -162,8 +162,8 @@ function chooseRanges(
 }
 
 /**
- * Topics with at least so many blocks that were not merged: a page of all topics, by id. No locks. Index:
- * `topic_heads_pkey`, and so many entries of `blocks_pkey` a topic.
+ * Topics with `blocks` or more that were not merged: a page of all topics, by id. No locks. Index: `topic_heads_pkey`, and
+ * up to `blocks` entries of `blocks_pkey` a topic.
  */
 const selectUnmerged = prepareStatement({
   name: "find_unmerged",

@@ -5,7 +5,7 @@ import { prepareStatement } from "../statement.js";
 import { lockHead } from "../topics/lock-head.js";
 
 /**
- * The oldest tombstones of all topics, so many of them, and until when those are. Topics whose state is being built keep
+ * The `count` oldest tombstones of all topics, and until when those are. Topics whose state is being built keep
  * theirs: an older record of the key may be on its way into the state. No locks. Index: `latest_removed`, from its
  * beginning: where nothing is old this reads one entry.
  */
@@ -23,7 +23,7 @@ select topic_id as "topicId", max(removed_time) as "untilMicros" from old group 
 });
 
 /**
- * Purges, and says in the same commit from where on the topic has all of its tombstones: whoever reads the head sees what
+ * Purges, and says in the same commit from where on the topic has all of its tombstones: a reader of the head sees what
  * is gone. Nothing else of a tombstone's key can come back: whatever else there was of it is below it.
  *
  * Locks: the head's row, taken by the statement before, so that no append is about to give one of these keys a record;
