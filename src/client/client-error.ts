@@ -117,8 +117,8 @@ export function withAbortReason(error: unknown, signal: AbortSignal | undefined)
 }
 
 /**
- * Whether the same call, made again later, can go on as if nothing had happened: the server or the way to it went away
- * (design §5), or it asked to come back later. A CANCELLED is one that the client did not ask for: a server that drains
+ * Whether the same call, made again later, can go on as if nothing had happened: the server or the way to it went away,
+ * or it asked to come back later. A CANCELLED is one that the client did not ask for: a server that drains
  * cuts blocked streams off with it.
  */
 export function isTransient(error: unknown): error is ClientError {

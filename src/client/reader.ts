@@ -5,7 +5,6 @@ import {
   ReadResponse,
   RecordServiceService,
 } from "../gen/millrace/v1/record_service.js";
-import { TopicServiceService } from "../gen/millrace/v1/topic_service.js";
 import { filterMap } from "../streams/index.js";
 import { decodeRecordsMessage, type RecordsMessage } from "../wire/index.js";
 import type { Connection } from "./connection.js";
@@ -42,8 +41,9 @@ const readShape = { ...RecordServiceService.read, responseDeserialize: decodeRec
 
 /**
  * Reads what a topic holds, and ends. A read that breaks off resumes from the last position that a message gave. The
- * server fixes the end when a call starts, so a forward read without `until` asks for the topic's next offset first and
- * keeps it: resumed, it still ends where it would have ended.
+ * server fixes the end when a call starts, and tells it in the first message; it is the `until` of the calls after that,
+ * so a resumed read ends where it would have ended. A call that broke off before its first message delivered nothing: the
+ * next call then fixes the end.
  */
 export function readTopic(connection: Connection, topic: string, options: ReadOptions): RecordStream {
   const place: Place = { position: undefined };
@@ -53,13 +53,9 @@ export function readTopic(connection: Connection, topic: string, options: ReadOp
   let until: ReadRequest_Until | undefined = untilMessage(options.until);
   let delivered = 0;
 
-  const open = async (signal: AbortSignal) => {
+  const open = async () => {
     // A call that broke off after its last record must not be opened again without a limit.
     if (limit !== 0 && delivered >= limit) return undefined;
-    if (until === undefined && !isBackward) {
-      const { topic: found } = await connection.unary(TopicServiceService.getTopic, { topic }, { signal });
-      until = untilMessage({ offset: found?.nextOffset ?? 0 });
-    }
     return connection.serverStream(readShape, {
       topic,
       start: startMessage(start),
@@ -83,8 +79,11 @@ export function readTopic(connection: Connection, topic: string, options: ReadOp
   const pages = filterMap(messages, ({ records, next, rest }): RecordPage | undefined => {
     delivered += records.length;
     if (next !== undefined) start = { position: next };
-    const skipped = rest === undefined ? undefined : ReadResponse.decode(rest).skipped;
-    if (skipped !== undefined) options.onEvent?.(skippedOf(skipped));
+    if (rest !== undefined) {
+      const { skipped, endOffset } = ReadResponse.decode(rest);
+      if (endOffset !== undefined) until = untilMessage({ offset: endOffset });
+      if (skipped !== undefined) options.onEvent?.(skippedOf(skipped));
+    }
     if (records.length > 0 && next !== undefined) return { records, next };
     if (next !== undefined) place.position = next;
     return undefined;

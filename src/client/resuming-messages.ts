@@ -35,7 +35,7 @@ export interface ResumeOptions {
 
 export interface ResumingOptions<Message> extends ResumeOptions {
   /** Opens a call that goes on from where the messages so far ended; `undefined` when there is nothing left to ask for. */
-  readonly open: (signal: AbortSignal) => Promise<StreamingCall<never, Message> | undefined>;
+  readonly open: () => Promise<StreamingCall<never, Message> | undefined>;
   /** Whether this message shows that the server does its work, so that the next wait may be short again. */
   readonly isProgress: (message: Message) => boolean;
   readonly onReconnecting: (event: Reconnecting) => void;
@@ -53,8 +53,8 @@ export interface ResumingOptions<Message> extends ResumeOptions {
  */
 export function resumingMessages<Message>(options: ResumingOptions<Message>): Stream<Message> {
   return reconnecting<Message>(
-    async ({ signal }) => {
-      const call = await options.open(signal);
+    async () => {
+      const call = await options.open();
       return call === undefined ? [] : messagesOf(call, options);
     },
     {

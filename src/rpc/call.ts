@@ -155,7 +155,7 @@ export class Call implements CallContext {
     return internalStatus(id);
   }
 
-  /** Where the client goes on, for the trailing ErrorInfo (design §5). */
+  /** Where the client resumes, for the trailing ErrorInfo. */
   #resumption(): Record<string, string> {
     const facts: Record<string, string> = {};
     if (this.stream.topic !== "") facts.topic = this.stream.topic;

@@ -1,8 +1,8 @@
 /**
  * The request side of a call with streamed requests, read by pull. grpc-js reads 17 messages ahead into its duplex
- * (grpc-js.md #24), and destroying that duplex, as a `for await` over it does on `break`, ends the responses too (#13).
- * So an interceptor takes the messages before the duplex sees one: each is asked for when the handler wants it, and
- * nothing is destroyed. What is read ahead is what came in the same HTTP/2 frame.
+ * (grpc-js.md #24), and destroying that duplex, as a `for await` over it does on `break`, ends the responses too
+ * (grpc-js.md #13). So an interceptor takes the messages before the duplex sees one: each is asked for when the handler
+ * wants it, and nothing is destroyed. What is read ahead is what came in the same HTTP/2 frame.
  */
 
 import { type Metadata, ServerInterceptingCall, type ServerInterceptor } from "@grpc/grpc-js";

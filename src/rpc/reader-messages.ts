@@ -17,7 +17,7 @@ const waitingOf = {
 /** What 1000 followers at the same place are sent is encoded once, and kept for as long as the tail keeps the page. */
 const sharedMessages = new WeakMap<PageMessage, Buffer>();
 
-/** A page is the response but for its position: frames are sent as they are, mostly without a copy (design §3). */
+/** A page is the response but for its position: its frames are sent mostly without a copy (docs/architecture.md, "Out"). */
 export function encodePage(page: PageMessage): Buffer {
   if (page.isShared !== true) return pageAsMessage(page);
   const encoded = sharedMessages.get(page) ?? pageAsMessage(page);
@@ -35,8 +35,12 @@ export function giveBack(buffers: BufferPool): (message: FollowMessage) => (() =
 }
 
 export function encodeReadMessage(message: ReadMessage): Buffer {
-  if (message.kind === "page") return encodePage(message);
-  return withPrefix(ReadResponse.encode({ records: [], next: message.next, skipped: skippedOf(message) }).finish());
+  const { endOffset, next } = message;
+  if (message.kind !== "page") {
+    return withPrefix(ReadResponse.encode({ records: [], next, skipped: skippedOf(message), endOffset }).finish());
+  }
+  // The end is this reader's alone: such a message is not kept for others.
+  return endOffset === undefined ? encodePage(message) : pageAsMessage(message, endOffset);
 }
 
 export function encodeFollowMessage(message: FollowMessage): Buffer {

@@ -18,11 +18,11 @@ export function encodeRetention({ ageMs, records, bytes }: Retention): Retention
 function ageOf(age: Duration | undefined): number {
   const { seconds, nanos } = age ?? { seconds: 0, nanos: 0 };
   if (seconds === 0 && nanos === 0) return 0;
-  const { leastMs, mostMs } = retentionAgeBounds;
+  const { minMs, maxMs } = retentionAgeBounds;
   const ms = seconds * 1000 + nanos / 1_000_000;
   if (nanos % 1_000_000 !== 0) throw invalidArgument("retention.age", "must be whole milliseconds");
   // A duration's nanoseconds have its sign and are less than a second.
-  if (Math.abs(nanos) > 999_999_999 || seconds * nanos < 0 || ms < leastMs || ms > mostMs) {
+  if (Math.abs(nanos) > 999_999_999 || seconds * nanos < 0 || ms < minMs || ms > maxMs) {
     throw invalidArgument("retention.age", "must be from 1 second to 100 years, or 0 for no bound");
   }
   return ms;

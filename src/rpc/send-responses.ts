@@ -26,10 +26,10 @@ export interface Sending<Response> {
 /**
  * Drives a generator by hand and sends what it yields, one message at a time: the next is asked for when the transport
  * took the last one, which is when the client's window had room for it (grpc-js.md #1, #2). That is what makes a reader
- * pull, all the way to the database. Never rejects (#5).
+ * pull, all the way to the database. Never rejects (grpc-js.md #5).
  *
  * On abort the generator gets `return()`, and nothing of its message is held here (invariants 4 and 9); on a failed
- * write it gets `throw()` (#21).
+ * write it gets `throw()` (grpc-js.md #21).
  */
 export async function sendResponses<Response>(sending: Sending<Response>): Promise<void> {
   const { call, sink, shape, open, stop, checkEnd } = sending;

@@ -9,7 +9,7 @@ import type { Any } from "../gen/google/protobuf/any.js";
 import { BadRequest, ErrorInfo, ResourceInfo, RetryInfo } from "../gen/google/rpc/error_details.js";
 import { Status as RpcStatus } from "../gen/google/rpc/status.js";
 
-/** The gRPC status of each refusal (design §5). */
+/** The gRPC status of each refusal. README.md, "What is promised", says when a client receives which. */
 export const statusOf = {
   "invalid-argument": status.INVALID_ARGUMENT,
   "topic-not-found": status.NOT_FOUND,

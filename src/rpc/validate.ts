@@ -23,8 +23,8 @@ const unstorable = ["\u0000", "\uFFFD"];
 
 /** A page's size, from 1 to 1000; 0 asks for the default. */
 export function pageSize(value: number): number {
-  if (value < 0 || value > pageSizeBounds.most) {
-    throw invalidArgument("page_size", `must be from 0 to ${pageSizeBounds.most}, got ${value}`);
+  if (value < 0 || value > pageSizeBounds.max) {
+    throw invalidArgument("page_size", `must be from 0 to ${pageSizeBounds.max}, got ${value}`);
   }
   return value === 0 ? pageSizeBounds.initial : value;
 }

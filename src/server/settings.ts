@@ -60,6 +60,7 @@ const limitRows: {
     "Batches a Publish call may have outstanding, and sequences a producer may repeat",
   ],
   producersPerTopic: ["producers-per-topic", 1, 10_000_000, "Producers remembered per topic"],
+  cachedProducers: ["cached-producers", 0, 10_000_000, "Producers whose state a node keeps in memory, over all topics"],
   producerIdleMs: ["producer-idle-ms", 1000, 2 ** 40, "When an idle producer is forgotten"],
   tombstoneLifetimeMs: [
     "tombstone-lifetime-ms",
@@ -77,7 +78,7 @@ const limitRows: {
   retentionAgeMs: [
     "retention-age-ms",
     0,
-    retentionAgeBounds.mostMs,
+    retentionAgeBounds.maxMs,
     "Records older than this leave topics that say nothing else; 0: none does, as with the next two",
   ],
   retentionRecords: ["retention-records", 0, 2 ** 53 - 1, "So many records are kept of topics that say nothing else"],

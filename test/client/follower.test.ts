@@ -5,10 +5,16 @@ import {
   type FollowEvent,
   type FollowOptions,
   type MillraceClient,
+  type ReadOptions,
   type ReceivedRecord,
 } from "../../src/client/index.js";
 import { Record as RecordMessage } from "../../src/gen/millrace/v1/record.js";
-import type { FollowRequest, FollowResponse, ReadRequest } from "../../src/gen/millrace/v1/record_service.js";
+import type {
+  FollowRequest,
+  FollowResponse,
+  ReadRequest,
+  ReadResponse,
+} from "../../src/gen/millrace/v1/record_service.js";
 import { endWith, type FollowCall, type Script, type ScriptedServer, startScriptedServer } from "./scripted-server.js";
 
 const epoch = 7;
@@ -41,6 +47,11 @@ const page = (from: number, to: number, bytes = 0): FollowResponse => ({
   next: { epoch, offset: to },
   event: undefined,
 });
+
+const readPage = (from: number, to: number): ReadResponse => {
+  const { records, next } = page(from, to);
+  return { records, next, skipped: undefined };
+};
 
 const eventAt = (offset: number, event: FollowResponse["event"]): FollowResponse => ({
   records: [],
@@ -248,31 +259,72 @@ describe("read()", () => {
     let nextOffset = 20;
     const untils: unknown[] = [];
     const { client } = await open({
-      nextOffset: () => nextOffset,
       read(stream, call) {
-        nextOffset += 5;
         untils.push(stream.request.until?.at);
         const first = startOf(stream.request);
-        const end = stream.request.until?.at?.value as number;
-        stream.write({ ...page(first, Math.min(end, first + 6)), skipped: undefined });
+        const end = Math.min(nextOffset, (stream.request.until?.at?.value as number | undefined) ?? Infinity);
+        nextOffset += 5;
+        stream.write({ ...readPage(first, Math.min(end, first + 3)), endOffset: end });
+        // The end is told once.
+        stream.write(readPage(first + 3, Math.min(end, first + 6)));
         if (first + 6 >= end) stream.end();
         else endWith(stream, call % 2 === 0 ? status.UNAVAILABLE : status.CANCELLED);
       },
     });
     const records = client.read("t", { backoff: { minMs: 1, maxMs: 5 } });
     expect(await take(records, Infinity)).toEqual(upTo(20));
-    expect(untils).toEqual(Array.from({ length: 4 }, () => ({ $case: "offset", value: 20 })));
+    const told = { $case: "offset", value: 20 };
+    expect(untils).toEqual([undefined, told, told, told]);
+  });
+
+  test("resumes to the end that was told, whatever it was asked to read, 0 too", async () => {
+    const time = new Date("2026-01-01T00:00:00Z");
+    const cases: [ReadOptions, number][] = [
+      [{ until: { offset: 50 } }, 20],
+      [{ until: { time } }, 7],
+      [{ direction: "backward" }, 0],
+      [{ direction: "backward", start: { last: 4 } }, 16],
+      [{ direction: "backward", until: { time } }, 3],
+    ];
+    for (const [options, endOffset] of cases) {
+      const untils: unknown[] = [];
+      const { client } = await open({
+        read(stream, call) {
+          untils.push(stream.request.until?.at);
+          if (call === 1) return void stream.end();
+          const skipped = { firstOffset: 0, nextOffset: 2, reason: 1 };
+          stream.write({ records: [], next: { epoch, offset: 2 }, skipped, endOffset });
+          endWith(stream, status.UNAVAILABLE);
+        },
+      });
+      await take(client.read("t", { ...options, backoff: { minMs: 1, maxMs: 5 } }), Infinity);
+      expect(untils).toEqual([untils[0], { $case: "offset", value: endOffset }]);
+      expect(untils[0] === undefined).toBe(options.until === undefined);
+    }
+  });
+
+  test("takes the end from the first call that says something", async () => {
+    const untils: unknown[] = [];
+    const { client } = await open({
+      read(stream, call) {
+        untils.push(stream.request.until?.at);
+        if (call < 2) return endWith(stream, status.UNAVAILABLE);
+        stream.write({ ...readPage(0, 2), endOffset: 2 });
+        stream.end();
+      },
+    });
+    expect(await take(client.read("t", { backoff: { minMs: 1, maxMs: 5 } }), Infinity)).toEqual([0, 1]);
+    expect(untils).toEqual([undefined, undefined, undefined]);
   });
 
   test("counts its limit over all calls", async () => {
     const limits: number[] = [];
     const { client } = await open({
-      nextOffset: () => 100,
       read(stream) {
         const { limit } = stream.request;
         limits.push(limit);
         const first = startOf(stream.request);
-        stream.write({ ...page(first, first + Math.min(limit, 4)), skipped: undefined });
+        stream.write({ ...readPage(first, first + Math.min(limit, 4)), endOffset: 100 });
         endWith(stream, status.UNAVAILABLE);
       },
     });

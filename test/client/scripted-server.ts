@@ -35,11 +35,6 @@ import {
   type ConsumeResponse,
   SubscriptionServiceService,
 } from "../../src/gen/millrace/v1/subscription_service.js";
-import {
-  type GetTopicRequest,
-  type GetTopicResponse,
-  TopicServiceService,
-} from "../../src/gen/millrace/v1/topic_service.js";
 
 export type PublishCall = ServerDuplexStream<PublishRequest, PublishResponse>;
 export type FollowCall = ServerWritableStream<FollowRequest, FollowResponse>;
@@ -53,8 +48,6 @@ export interface Script {
   read?(stream: ReadCall, call: number): void;
   consume?(stream: ConsumeCall, call: number): void;
   commit?(request: CommitRequest): CommitResponse | Partial<StatusObject>;
-  /** The next offset of every topic. */
-  nextOffset?(): number;
 }
 
 export interface ScriptedServer {
@@ -88,30 +81,6 @@ export async function startScriptedServer(script: Script): Promise<ScriptedServe
   const unused = () => {
     throw new Error("not scripted");
   };
-  server.addService(TopicServiceService, {
-    getTopic(call: ServerUnaryCall<GetTopicRequest, GetTopicResponse>, answer: sendUnaryData<GetTopicResponse>) {
-      const topic = { name: call.request.topic, epoch: 1, labels: new Map<string, string>(), limits: undefined };
-      const none = { stateBuild: undefined, retention: undefined };
-      const times = { firstTime: undefined, lastTime: undefined, createTime: undefined };
-      answer(null, {
-        topic: {
-          ...topic,
-          ...times,
-          ...none,
-          closed: false,
-          keyed: false,
-          earliestOffset: 0,
-          nextOffset: script.nextOffset?.() ?? 0,
-        },
-      });
-    },
-    createTopic: unused,
-    listTopics: unused,
-    updateTopic: unused,
-    trimTopic: unused,
-    closeTopic: unused,
-    deleteTopic: unused,
-  });
   server.addService(SubscriptionServiceService, {
     consume(stream: ConsumeCall) {
       stream.on("error", () => {});

@@ -1,10 +1,10 @@
 /** What serves subscriptions apart from deliveries, on a real store: as the engine puts it together, with no consumers. */
 
 import { BufferPool, defaultLimits, noRetention } from "../../src/core/index.js";
-import { createAppender } from "../../src/engine/appender.js";
-import { commitDelivered } from "../../src/engine/subscriptions/commit.js";
+import { Appender } from "../../src/engine/writing/appender.js";
+import { commitDelivered } from "../../src/engine/consume/commit/commit.js";
 import type { ConsumerGroups } from "../../src/engine/consume/groups.js";
-import { createSubscriptions } from "../../src/engine/subscriptions/subscriptions.js";
+import { createSubscriptions } from "../../src/engine/control/subscriptions.js";
 import { createDatabaseLanes } from "../../src/engine/database-lanes.js";
 import type {
   CommitCommand,
@@ -17,11 +17,11 @@ import type {
 import { followTopic } from "../../src/engine/reading/follow.js";
 import { createPageBudget } from "../../src/engine/reading/page-allowance.js";
 import { createPageReader } from "../../src/engine/reading/page-reader.js";
-import { createPublishBudget } from "../../src/engine/publish-budget.js";
-import { createSharedCommits } from "../../src/engine/shared-commits.js";
-import { createTailBudget } from "../../src/engine/reading/tail.js";
-import { Topic } from "../../src/engine/topic.js";
-import { createTopicCache, type TopicCache } from "../../src/engine/topic-cache.js";
+import { createPublishBudget } from "../../src/engine/writing/publish-budget.js";
+import { createSharedCommits } from "../../src/engine/writing/shared-commits.js";
+import { createTailBudget } from "../../src/engine/topics/tail.js";
+import { Topic } from "../../src/engine/topics/topic.js";
+import { TopicCache } from "../../src/engine/topics/topic-cache.js";
 import { AppendRequest } from "../../src/gen/millrace/v1/record_service.js";
 import type { Store, StoredSubscription } from "../../src/store/index.js";
 import { createLiveStreams, createMetrics, silentLogger, systemClock } from "../../src/telemetry/index.js";
@@ -91,15 +91,14 @@ export function openControlPlane(store: Store): ControlPlane {
   const commits = createSharedCommits(lanes, limits, 1);
   const onAppended = () => undefined;
   const tasks: Promise<unknown>[] = [];
-  const cache = createTopicCache({
+  const cache = new TopicCache({
     lanes,
     limits,
     autoCreate: true,
     track: (task) => tasks.push(task),
     open(stored, onOver) {
-      const topic = new Topic(stored, tails.create(stored.head.nextOffset), limits, onOver);
-      const budget = publishBudget.forTopic();
-      const appender = createAppender({
+      const topic = new Topic(stored, limits, { tail: tails.create(stored.head.nextOffset), onOver });
+      const writer = new Appender({
         topic,
         head: stored.head,
         lanes,
@@ -108,11 +107,12 @@ export function openControlPlane(store: Store): ControlPlane {
         clock,
         metrics,
         limits,
-        budget,
+        budget: publishBudget.forTopic(),
         buffers,
+        cachedProducers: { count: 0, max: 1000 },
         onAppended,
       });
-      return { topic, appender, budget };
+      return { topic, writer };
     },
   });
   const told: string[] = [];
@@ -140,10 +140,10 @@ export function openControlPlane(store: Store): ControlPlane {
         { subscription: "s", acknowledge: [], append: [], ...command },
       ),
     async append(name, records) {
-      const { topic, appender, release } = await cache.acquireForPublish(name, undefined);
+      const { topic, writer, release } = await cache.acquireForPublish(name, undefined);
       try {
-        const order = { batch: recordsOf(records), expectedOffset: undefined, producer: undefined, session: topic };
-        return (await (await appender.enqueue(order)).acknowledged).nextOffset;
+        const order = { batch: recordsOf(records), expectedOffset: undefined, producer: undefined, call: topic };
+        return (await (await writer.enqueue(order)).acknowledged).nextOffset;
       } finally {
         release();
       }

@@ -52,7 +52,7 @@ const files: readonly [format: FileFormat, what: string, file: string | Buffer, 
     [
       "f:1: has more than one body: choose one of data, text, json, message",
       "f:2: key must not contain U+0000",
-      "f:3: text is a text with half of a surrogate pair, which UTF-8 cannot say: repair it with toWellFormed()",
+      "f:3: text is a text with half of a surrogate pair, which UTF-8 cannot encode: repair it with toWellFormed()",
     ],
   ],
   ["ndjson", "bytes that are no UTF-8", latin1('{"key":"a"}\n{"key":"\xe9"}\n'), ["a", "! f:2: must be UTF-8"]],

@@ -160,12 +160,19 @@ describe("Publish", () => {
 });
 
 describe("Read", () => {
-  test("passes a page on as it is, and says what was skipped", async () => {
+  test("passes a page on as it is, and says what was skipped and where it ends", async () => {
     const next = { epoch: 5, offset: 12 };
     const frames = framesOf([3, 4], 10).bytes;
     const before = Buffer.from(frames);
     const messages: ReadMessage[] = [
-      { kind: "skipped", reason: "trimmed", firstOffset: 0, nextOffset: 10, next: { epoch: 5, offset: 10 } },
+      {
+        kind: "skipped",
+        reason: "trimmed",
+        firstOffset: 0,
+        nextOffset: 10,
+        next: { epoch: 5, offset: 10 },
+        endOffset: 12,
+      },
       { kind: "page", runs: [frames], records: 2, next },
     ];
     const server = await startServer({
@@ -178,8 +185,9 @@ describe("Read", () => {
       records: [],
       next: { epoch: 5, offset: 10 },
       skipped: { firstOffset: 0, nextOffset: 10, reason: 1 },
+      endOffset: 12,
     });
-    expect(got.messages[1]).toMatchObject({ records: [{ offset: 10 }, { offset: 11 }], next });
+    expect(got.messages[1]).toMatchObject({ records: [{ offset: 10 }, { offset: 11 }], next, endOffset: undefined });
     expect(frames).toEqual(before);
     expect(await server.metrics.recordsOut.get()).toMatchObject({ values: [{ value: 2 }] });
   });

@@ -5,7 +5,7 @@ import type {
   ConsumeMessage,
   ConsumerFacts,
   ConsumerRequest,
-  SubscriptionEngine,
+  Engine,
   SubscriptionReport,
   Subscriptions,
 } from "../../src/engine/index.js";
@@ -600,9 +600,7 @@ describe("Commit", () => {
   const record = { body: { $case: "data" as const, value: Buffer.from("x") } };
 
   test("gives the engine records undecoded, and tells where they went", async () => {
-    const commit = vi.fn<SubscriptionEngine["commit"]>(async () => [
-      { topic: "out", epoch: 3, firstOffset: 5, nextOffset: 7 },
-    ]);
+    const commit = vi.fn<Engine["commit"]>(async () => [{ topic: "out", epoch: 3, firstOffset: 5, nextOffset: 7 }]);
     const request = CommitRequest.fromPartial({
       subscription: "s",
       session: 12,

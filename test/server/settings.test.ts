@@ -1,10 +1,10 @@
-import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { defaultLimits } from "../../src/core/index.js";
 import { readSettings, SettingError, settingsMarkdown, settingsTable, variableOf } from "../../src/server/index.js";
+import { expectGeneratedTable } from "../support/generated-table.js";
 
 describe("readSettings", () => {
-  it("gives the defaults where nothing is said: loopback, embedded, the limits of the design", () => {
+  it("gives the defaults where nothing is said: loopback, embedded, the default limits", () => {
     expect(readSettings({}, {})).toMatchObject({
       listen: { host: "127.0.0.1", port: 50051 },
       database: { kind: "embedded", folder: "millrace-data" },
@@ -60,13 +60,6 @@ describe("settingsTable", () => {
   });
 
   it("is what docs/settings.md shows (UPDATE_DOCS=1 writes it)", () => {
-    const path = new URL("../../docs/settings.md", import.meta.url);
-    const document = readFileSync(path, "utf8");
-    const renewed = document.replace(
-      /<!-- table -->[\s\S]*<!-- \/table -->/,
-      `<!-- table -->\n${settingsMarkdown()}\n<!-- /table -->`,
-    );
-    if (process.env["UPDATE_DOCS"] === "1") writeFileSync(path, renewed);
-    else expect(document).toBe(renewed);
+    expectGeneratedTable("docs/settings.md", settingsMarkdown());
   });
 });

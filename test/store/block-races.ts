@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { defaultLimits } from "../../src/core/index.js";
 import { createDatabaseLanes } from "../../src/engine/database-lanes.js";
-import { createSharedCommits, type SharedCommits } from "../../src/engine/shared-commits.js";
+import { createSharedCommits, type SharedCommits } from "../../src/engine/writing/shared-commits.js";
 import type { Store } from "../../src/store/index.js";
 import { createMetrics } from "../../src/telemetry/index.js";
 import { createTestDatabase } from "../support/database.js";

@@ -1,7 +1,7 @@
 /** A writer as a node's publisher is one: it appends on the view that it has, which is often old. */
 
 import type { ProducerState } from "../../src/core/index.js";
-import type { SharedCommits } from "../../src/engine/shared-commits.js";
+import type { SharedCommits } from "../../src/engine/writing/shared-commits.js";
 import type { AppendWrite, Head, StateChange, Store } from "../../src/store/index.js";
 import { type Random, wholeNumberBetween } from "../support/soak.js";
 import { frameOfRecord, type RaceLog, type RaceRecord } from "./race-log.js";

@@ -1,6 +1,6 @@
 import type { Position, Window } from "../../core/index.js";
 import {
-  consumeResponse_Heartbeat_WaitingToJSON,
+  ConsumeResponse_Heartbeat_Waiting as Waiting,
   type DescribeSubscriptionResponse,
   type DescribeSubscriptionResponse_Consumer as ConsumerMessage,
   SubscriptionServiceService,
@@ -151,6 +151,6 @@ function consumerJson(message: ConsumerMessage): JsonObject {
     ...(lastAcknowledgementTime === undefined
       ? {}
       : { lastAcknowledgementTime: timestampText(lastAcknowledgementTime) }),
-    ...(waitingOf(waiting) === "nothing" ? {} : { waiting: consumeResponse_Heartbeat_WaitingToJSON(waiting) }),
+    ...(waitingOf(waiting) === "nothing" ? {} : { waiting: Waiting[waiting] ?? "UNRECOGNIZED" }),
   };
 }

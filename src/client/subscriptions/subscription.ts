@@ -1,7 +1,7 @@
 import type { Sharing } from "../../core/index.js";
 import {
   type Subscription as SubscriptionMessage,
-  subscription_SharingToJSON,
+  Subscription_Sharing as SharingMessage,
 } from "../../gen/millrace/v1/subscription_service.js";
 import {
   dateOfTimestamp,
@@ -62,7 +62,7 @@ export class Subscription {
       name: this.name,
       topic: this.topic,
       epoch: String(this.epoch),
-      sharing: subscription_SharingToJSON(sharingMessages[this.sharing]),
+      sharing: SharingMessage[sharingMessages[this.sharing]],
       ackDeadline: durationText(durationOfMs(this.ackDeadlineMs)),
       attemptsMax: this.attemptsMax,
       retryMin: durationText(durationOfMs(this.retryMinMs)),

@@ -14,8 +14,8 @@ export interface WindowOptions {
 /** Throws an InvalidArgumentError. */
 export function windowOf({ records, bytes }: WindowOptions, before: Window = windowBounds.initial): Window {
   return {
-    records: bounded(records ?? before.records, windowBounds.most.records, "window.records"),
-    bytes: bounded(bytes ?? before.bytes, windowBounds.most.bytes, "window.bytes"),
+    records: bounded(records ?? before.records, windowBounds.max.records, "window.records"),
+    bytes: bounded(bytes ?? before.bytes, windowBounds.max.bytes, "window.bytes"),
   };
 }
 

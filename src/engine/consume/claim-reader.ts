@@ -4,18 +4,17 @@ import { type Limits, MillraceError, type OffsetRange, type Sharing } from "../.
 import { yieldToEventLoop } from "../../streams/index.js";
 import type { Logger } from "../../telemetry/index.js";
 import { frameEnds, joinRuns, slotOf, StoredRecord } from "../../wire/index.js";
-import { overError } from "../appender.js";
 import { chooseFrames } from "../reading/frame-choice.js";
 import type { PageReader } from "../reading/page-reader.js";
-import type { StampClock } from "../stamp-clock.js";
-import type { Topic } from "../topic.js";
-import { Claim } from "./claim.js";
-import type { Ledger } from "./ledger.js";
-import type { ReadyRecords } from "./ready-records.js";
-import type { RecentFrames } from "./recent-frames.js";
-import { step, unread } from "./record-life.js";
-import type { ReadyRun } from "./record-run.js";
-import { isTransient, type SettleWriter } from "./settle-writer.js";
+import type { StampClock } from "../topics/stamp-clock.js";
+import { overError, type Topic } from "../topics/topic.js";
+import { Claim } from "./records/claim.js";
+import type { Ledger } from "./settling/ledger.js";
+import type { ReadyRecords } from "./handing-out/ready-records.js";
+import type { RecentFrames } from "./records/recent-frames.js";
+import { step, unread } from "./records/record-life.js";
+import type { ReadyRun } from "./records/record-run.js";
+import { isTransient, type SettleWriter } from "./settling/settle-writer.js";
 
 /**
  * Records that a node alone claims before they are published, at most: else each record that comes by itself is a block of

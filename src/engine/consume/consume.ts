@@ -8,8 +8,13 @@ import { abortable } from "../../streams/index.js";
 import type { Clock, LiveStream } from "../../telemetry/index.js";
 import type { PageBudget } from "../reading/page-allowance.js";
 import { heartbeatAfterMs } from "../reading/page-stream.js";
-import type { ConsumeMessage, ConsumeOpening, ConsumerRequest, ConsumerWaiting } from "../subscription-engine.js";
-import type { Consumer } from "./consumer.js";
+import type {
+  ConsumeMessage,
+  ConsumeOpening,
+  ConsumerRequest,
+  ConsumerWaiting,
+} from "./handing-out/consume-messages.js";
+import type { Consumer } from "./handing-out/consumer.js";
 import type { JoinableGroups, Membership } from "./groups.js";
 
 /** A heartbeat comes so soon after the reason for the silence changed, in milliseconds. */

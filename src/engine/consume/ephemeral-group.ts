@@ -2,7 +2,7 @@
 
 import { defaultDeliveryPolicy } from "../../core/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
-import type { TopicLease } from "../topic-cache.js";
+import type { TopicLease } from "../topics/topic-cache.js";
 import { Group, type GroupParts } from "./group.js";
 
 export type EphemeralGroupParts = Omit<GroupParts, "topic" | "sharing" | "policy" | "ledger" | "mayPark" | "onPark"> & {

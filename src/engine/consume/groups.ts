@@ -13,10 +13,10 @@ import { backoff, sleep, trackTasks } from "../../streams/index.js";
 import type { Logger } from "../../telemetry/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 import { resolveStart } from "../reading/start-offset.js";
-import type { ConsumeOpening, ConsumerFacts, DeliveredRange } from "../subscription-engine.js";
-import type { TopicCache } from "../topic-cache.js";
-import type { Topic } from "../topic.js";
-import { Consumer } from "./consumer.js";
+import type { ConsumeOpening, ConsumerFacts, DeliveredRange } from "./handing-out/consume-messages.js";
+import type { TopicCache } from "../topics/topic-cache.js";
+import type { Topic } from "../topics/topic.js";
+import { Consumer } from "./handing-out/consumer.js";
 import { createEphemeralGroup, type EphemeralGroupParts } from "./ephemeral-group.js";
 import { findSubscription } from "./find-subscription.js";
 import type { Group } from "./group.js";
@@ -288,7 +288,7 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
     const { lease, stored } = await cache.acquireFresh(opening.topic, signal);
     try {
       const { topic } = lease;
-      const from = await resolveStart(opening.start ?? { at: "latest" }, topic, stored.head, lanes, signal);
+      const from = await resolveStart(opening.start ?? { at: "latest" }, { topic, head: stored.head, lanes }, signal);
       topic.followers += 1;
       const group = createEphemeralGroup(parts, lease, from);
       group.join(consumer);

@@ -8,12 +8,12 @@ import { consumerFenced, epochMismatch, subscriptionNotFound } from "../../core/
 import type { ClaimHolder, StoredSubscription, SubscriptionSync } from "../../store/index.js";
 import { Watch } from "../../streams/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
-import type { Topic } from "../topic.js";
-import type { TopicLease } from "../topic-cache.js";
-import type { Claim } from "./claim.js";
-import type { Consumer } from "./consumer.js";
+import type { Topic } from "../topics/topic.js";
+import type { TopicLease } from "../topics/topic-cache.js";
+import type { Claim } from "./records/claim.js";
+import type { Consumer } from "./handing-out/consumer.js";
 import { Group, type GroupParts } from "./group.js";
-import type { Ledger } from "./ledger.js";
+import type { Ledger } from "./settling/ledger.js";
 import type { NodeSession } from "./node-session.js";
 import { takeSettled } from "./settled-notices.js";
 import { slotShare } from "./slot-share.js";

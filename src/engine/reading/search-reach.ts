@@ -1,28 +1,28 @@
 /**
- * How far a search looks at a time: twice as far while what it finds leaves room in its page, half as far when it found
- * more than fits, which then was looked at for nothing.
+ * How far one search looks. Twice as far after a search whose matches left room in the page; half as far after one that
+ * found more than fits, since the rest was examined in vain.
  */
 export interface SearchReach {
-  /** How many rows the next search looks at. */
+  /** How many rows the next search examines. */
   readonly rows: number;
-  /** And how many bytes of them, about. */
+  /** About how many bytes of them. */
   readonly bytes: number;
-  /** How much of what was looked at last stands in blocks that hold the bytes. Undefined: nothing was looked at yet. */
+  /** The share of what was examined last that stands in blocks with the bytes. Undefined: nothing was examined yet. */
   readonly density: number | undefined;
   adapt(found: { readonly isCut: boolean; readonly density?: number }): void;
 }
 
 const rowsAtFirst = 2000;
-const rowsMost = 20_000;
-const rowsLeast = 100;
+const rowsMax = 20_000;
+const rowsMin = 100;
 
-/** `bytesMost`: what the database looks through without being in anybody's way. */
-export function createSearchReach(meanFrameBytes: number, bytesMost: number): SearchReach {
-  const most = Math.min(rowsMost, Math.max(rowsLeast, Math.floor(bytesMost / meanFrameBytes)));
+/** `bytesMax`: the store's `searchBytes`. */
+export function createSearchReach(meanFrameBytes: number, bytesMax: number): SearchReach {
+  const most = Math.min(rowsMax, Math.max(rowsMin, Math.floor(bytesMax / meanFrameBytes)));
   let rows = Math.min(rowsAtFirst, most);
   let density: number | undefined;
   return {
-    bytes: bytesMost,
+    bytes: bytesMax,
     get rows() {
       return rows;
     },
@@ -31,7 +31,7 @@ export function createSearchReach(meanFrameBytes: number, bytesMost: number): Se
     },
     adapt({ isCut, density: found }) {
       if (found !== undefined) density = found;
-      rows = isCut ? Math.max(rowsLeast, Math.floor(rows / 2)) : Math.min(most, rows * 2);
+      rows = isCut ? Math.max(rowsMin, Math.floor(rows / 2)) : Math.min(most, rows * 2);
     },
   };
 }

@@ -15,7 +15,7 @@ import type { MethodShape } from "../method.js";
 import { decodeRange } from "./offset-ranges.js";
 
 /** `repeated Output append = 4` of CommitRequest. */
-const append = { name: "append", number: 4, most: deliveryBounds.commitTopics };
+const append = { name: "append", number: 4, countMax: deliveryBounds.commitTopics };
 
 type BatchLimits = Pick<Limits, "recordBytes" | "batchRecords" | "batchBytes">;
 type Output = CommitCommand["append"][number];

@@ -144,10 +144,9 @@ function checkOpenedAlready(message: ConsumeRequest, opening: ConsumeOpening): v
 
 /** What is not set is as by default. */
 function decodeWindow(message: WindowMessage): Window {
-  const { initial, most } = windowBounds;
+  const { initial, max } = windowBounds;
   const { records = initial.records, bytes = initial.bytes } = message;
-  if (records > most.records)
-    throw invalidArgument("window.records", `must be at most ${most.records}, got ${records}`);
-  if (bytes > most.bytes) throw invalidArgument("window.bytes", `must be at most ${most.bytes}, got ${bytes}`);
+  if (records > max.records) throw invalidArgument("window.records", `must be at most ${max.records}, got ${records}`);
+  if (bytes > max.bytes) throw invalidArgument("window.bytes", `must be at most ${max.bytes}, got ${bytes}`);
   return { records, bytes };
 }

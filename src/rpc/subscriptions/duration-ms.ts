@@ -14,11 +14,11 @@ export function durationMs({ seconds, nanos }: Duration, field: string): number 
 export function boundedMs(
   duration: Duration,
   field: string,
-  { least, most }: { readonly least: number; readonly most: number },
+  { min, max }: { readonly min: number; readonly max: number },
 ): number {
   const ms = durationMs(duration, field);
-  if (ms < least || ms > most) {
-    throw invalidArgument(field, `must be from ${least / 1000} to ${most / 1000} seconds, got ${ms / 1000}`);
+  if (ms < min || ms > max) {
+    throw invalidArgument(field, `must be from ${min / 1000} to ${max / 1000} seconds, got ${ms / 1000}`);
   }
   return Math.ceil(ms);
 }

@@ -18,7 +18,7 @@ type StoredParked = Awaited<ReturnType<Subscriptions["getParked"]>>;
 type ParkedPage = Awaited<ReturnType<Subscriptions["listParked"]>>;
 
 /** Records a second, unless it is 0: all at once. */
-const rateBounds = { least: 0.001, most: 1_000_000 } as const;
+const rateBounds = { min: 0.001, max: 1_000_000 } as const;
 
 /** `ParkedRecord record = 1` of both responses. */
 const parkedTag = 0x0a;
@@ -47,13 +47,10 @@ export function decodeSelection(request: RedriveParkedRecordsRequest | DiscardPa
 }
 
 export function checkRate(rate: number): number {
-  const { least, most } = rateBounds;
+  const { min, max } = rateBounds;
   // NaN is in no range either.
-  if (rate !== 0 && !(rate >= least && rate <= most)) {
-    throw invalidArgument(
-      "rate",
-      `must be from ${least} to ${most} records a second, or 0 for all at once, got ${rate}`,
-    );
+  if (rate !== 0 && !(rate >= min && rate <= max)) {
+    throw invalidArgument("rate", `must be from ${min} to ${max} records a second, or 0 for all at once, got ${rate}`);
   }
   return rate;
 }

@@ -27,7 +27,7 @@ import { boundedMs, durationMs } from "./duration-ms.js";
 import { encodedSharing, sharings } from "./sharing.js";
 
 /** How often DescribeSubscription tells. */
-const intervalMs = { initial: 1000, least: 100, most: 3600_000 } as const;
+const intervalMs = { initial: 1000, min: 100, max: 3600_000 } as const;
 
 export function decodeCreate(request: CreateSubscriptionRequest): CreateSubscriptionCommand {
   return {

@@ -1,5 +1,5 @@
 import { checkTopicName, type Limits } from "../../core/index.js";
-import type { SubscriptionEngine, SubscriptionReport } from "../../engine/index.js";
+import type { Engine, SubscriptionReport } from "../../engine/index.js";
 import { Subscription, SubscriptionServiceService as Shapes } from "../../gen/millrace/v1/subscription_service.js";
 import { bidiStreaming } from "../bidi-streaming.js";
 import type { Calls } from "../calls.js";
@@ -24,7 +24,11 @@ import {
 type StoredSubscription = SubscriptionReport["subscription"];
 
 /** Names of subscriptions are checked by the engine, which is what knows their topics, too. */
-export function subscriptionService(calls: Calls, engine: SubscriptionEngine, limits: Limits): readonly Method[] {
+export function subscriptionService(
+  calls: Calls,
+  engine: Pick<Engine, "subscriptions" | "consume" | "commit">,
+  limits: Limits,
+): readonly Method[] {
   const { subscriptions } = engine;
   return [
     unary(calls, Shapes.createSubscription, async (request, context) => {

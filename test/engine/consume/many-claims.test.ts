@@ -2,9 +2,9 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { noRetention } from "../../../src/core/index.js";
-import { Claim } from "../../../src/engine/consume/claim.js";
-import { step, unread } from "../../../src/engine/consume/record-life.js";
-import { type WaitingRun, WaitingRuns } from "../../../src/engine/consume/waiting-runs.js";
+import { Claim } from "../../../src/engine/consume/records/claim.js";
+import { step, unread } from "../../../src/engine/consume/records/record-life.js";
+import { type WaitingRun, WaitingRuns } from "../../../src/engine/consume/records/waiting-runs.js";
 import type { Store } from "../../../src/store/index.js";
 import { createTestDatabase, type TestDatabase } from "../../support/database.js";
 import { openTestEngine, range, type TestEngine } from "../../support/open-engine.js";

@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { noRetention } from "../../../src/core/index.js";
-import { KeyedRecords } from "../../../src/engine/consume/keyed-records.js";
+import { KeyedRecords } from "../../../src/engine/consume/handing-out/keyed-records.js";
 import { createTestDatabase, type TestDatabase } from "../../support/database.js";
 import { openTestEngine, range, type TestEngine } from "../../support/open-engine.js";
 import { recordsOf } from "../control-plane.js";

@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { noRetention } from "../../../src/core/index.js";
-import { Consumer } from "../../../src/engine/consume/consumer.js";
+import { Consumer } from "../../../src/engine/consume/handing-out/consumer.js";
 import { createTestDatabase, type TestDatabase } from "../../support/database.js";
 import { openTestEngine, range, type TestEngine } from "../../support/open-engine.js";
 import { recordsOf } from "../control-plane.js";
