@@ -157,7 +157,9 @@ function createOpenTopics(
    */
   async function renewEpoch(topic: Topic): Promise<void> {
     logger.error({ topic: topic.name, next_offset: topic.tip.value.nextOffset }, "the database went back in time");
-    await lanes.run("append", (db) => db.renewEpoch(topic.topicId, topic.epoch, randomEpoch()));
+    await lanes.run("append", (db) =>
+      db.renewEpoch({ topicId: topic.topicId, epoch: topic.epoch, newEpoch: randomEpoch() }),
+    );
   }
 
   return new TopicCache({ lanes, limits, autoCreate, open, track: background.track });

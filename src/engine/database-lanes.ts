@@ -18,8 +18,8 @@ const retryDelayMs = 1000;
 const laneNames = ["append", "history", "live"] as const satisfies readonly LaneName[];
 
 export interface DatabaseLanes {
-  /** The kind of database behind the lanes. */
-  readonly kind: Store["kind"];
+  /** As the store's. */
+  readonly searchBytes: number;
   /**
    * Runs one statement or transaction in a lane. An abort removes a waiting statement from the queue. A statement that
    * was already sent runs on, up to its time limit (invariant 9). Throws `lane-full`. A StoreUnavailableError passes
@@ -60,7 +60,7 @@ export function createDatabaseLanes(store: Store, limits: Limits, metrics: Metri
   }
 
   return {
-    kind: store.kind,
+    searchBytes: store.searchBytes,
     waiting: () => laneNames.map((name) => ({ name, depth: lanes.waiting(name), capacity: queue })),
     attempt,
     async run(lane, statement, signal) {

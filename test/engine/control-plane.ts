@@ -184,7 +184,7 @@ let lastSession = 0;
 export async function holdAll(store: Store, subscription: StoredSubscription, untilOffset: number) {
   const { subscriptionId, generation, sharing } = subscription;
   const session = ++lastSession;
-  await store.openSession(session, "there", 60_000);
+  await store.openSession({ session, node: "there", leaseMs: 60_000 });
   if (sharing === "shared") {
     const claim = await store.claimBlock({
       subscriptionId,
@@ -199,7 +199,7 @@ export async function holdAll(store: Store, subscription: StoredSubscription, un
   }
   const sync = await store.syncSubscription(subscriptionId, { session, consumers: 1, facts: "[]" });
   const ids = sync?.claims.map(({ claimId }) => claimId) ?? [];
-  const [claim] = await store.takeClaims(subscriptionId, session, generation, ids);
+  const [claim] = await store.takeClaims({ subscriptionId, session, generation, claimIds: ids });
   if (claim === undefined) throw new Error("Nothing is left to claim");
   return { session, claimId: claim.claimId };
 }

@@ -77,7 +77,7 @@ describe.each(databaseKinds)("appendTogether() on %s", (kind) => {
       writeAfter(plain, [frameOf("plain")]),
       writeAfter(keyed, frames, { state, producers }),
     ]);
-    const found = await store.readState(keyed.topicId, ["a"], 1000);
+    const found = await store.readState({ topicId: keyed.topicId, keys: ["a"], bytes: 1000 });
     expect(found?.frames).toEqual(frames[1]);
     expect((await store.readView(keyed.topicId, ["p"]))?.producers).toEqual(producers);
     expect((await store.readView(plain.topicId, ["p"]))?.producers).toEqual([]);

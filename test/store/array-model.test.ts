@@ -137,7 +137,12 @@ async function take(store: Store, topicId: number, model: Model, step: Step): Pr
       const frames = step.sizes.map((size) => frameOf("", size));
       const moved = moveProducers(model, step.batches);
       const producers = [...moved.values()];
-      if (step.isLocked) await store.appendLocked(topicId, [], (view) => writeAfter(view.head, frames, { producers }));
+      if (step.isLocked)
+        await store.appendLocked({
+          topicId,
+          producerIds: [],
+          decide: (view) => writeAfter(view.head, frames, { producers }),
+        });
       else await store.append(writeAfter(await headOf(store, topicId), frames, { producers }));
       model.frames.push(...frames);
       return;
@@ -154,7 +159,7 @@ async function take(store: Store, topicId: number, model: Model, step: Step): Pr
       model.earliest = Math.max(model.earliest, Math.min(step.before, model.frames.length));
       return;
     case "sweep":
-      expect(await store.deleteTrimmed(topicId, step.count)).toBeLessThanOrEqual(step.count);
+      expect(await store.deleteTrimmed({ topicId, count: step.count })).toBeLessThanOrEqual(step.count);
       return;
     case "merge":
       await store.mergeBlocks({ topicId, blocks: step.blocks, bytes: step.bytes });

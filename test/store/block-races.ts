@@ -257,7 +257,7 @@ async function applyRetention(
 }
 
 async function deleteTrimmed({ race, topicId }: RacedTopic, store: Store, random: Random): Promise<void> {
-  race.counts.deleted += await store.deleteTrimmed(topicId, oneOf(random, [1, 2, 5, 100]));
+  race.counts.deleted += await store.deleteTrimmed({ topicId, count: oneOf(random, [1, 2, 5, 100]) });
 }
 
 async function read({ race, log, isKeyed }: RacedTopic, random: Random): Promise<void> {
@@ -294,7 +294,7 @@ async function auditTopic(topic: RacedTopic, random: Random): Promise<void> {
   const reader: RaceReader = { stores, log, random };
   for (let step = 0; (await stores[0].findTrimmed(1000)).includes(topicId); step++) {
     if (step === 1000) throw new Error(`Topic ${topicId}: the deletion comes to no end`);
-    await oneOf(random, stores).deleteTrimmed(topicId, 50);
+    await oneOf(random, stores).deleteTrimmed({ topicId, count: 50 });
   }
   const head = await readHead(reader);
   await auditRows(race.auditor, log, head);
@@ -310,7 +310,7 @@ async function deleteTopic({ race, topicId }: RacedTopic, random: Random): Promi
   const [one, other] = race.stores;
   await Promise.all([
     one.mergeBlocks({ topicId, blocks: 100, bytes: 10_000 }),
-    other.deleteTrimmed(topicId, 2),
+    other.deleteTrimmed({ topicId, count: 2 }),
     oneOf(random, race.stores).deleteTopic(topicId),
   ]);
   const left = `select (select count(*) from millrace.blocks where topic_id = ${topicId})::int as blocks,

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { isInside, type Rectangle } from "../../src/core/index.js";
-import { cellOf, cellRanges } from "../../src/store/postgres/cells.js";
+import { cellOf, cellRanges } from "../../src/store/postgres/state/cells.js";
 import { placeArbitrary, rectangleArbitrary } from "../support/places.js";
 
 test("cellRanges(), hold the cell of every place inside, and are few, ascending and apart", () => {

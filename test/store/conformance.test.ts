@@ -30,9 +30,9 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
   const read = (topicId: number, from: number, change: object = {}) =>
     store.readPage({ topicId, direction: "forward", from, records: 100, bytes: 1000, ...change });
 
-  test("kind and connections, tell what it stands on", () => {
-    expect(store.kind).toBe(kind);
+  test("connections and searchBytes, tell what it stands on", () => {
     expect(store.connections).toBe(kind === "embedded" ? 1 : 10);
+    expect(store.searchBytes).toBe(kind === "embedded" ? 2_097_152 : 16_777_216);
   });
 
   test("now(), is the database's clock in microseconds", async () => {
@@ -165,9 +165,9 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
 
     test("renewEpoch(), compares and sets", async () => {
       const { head } = await createdTopic(store, "renewed");
-      expect(await store.renewEpoch(head.topicId, 8, 9)).toBe(false);
-      expect(await store.renewEpoch(head.topicId, 7, 9)).toBe(true);
-      expect(await store.renewEpoch(head.topicId, 7, 10)).toBe(false);
+      expect(await store.renewEpoch({ topicId: head.topicId, epoch: 8, newEpoch: 9 })).toBe(false);
+      expect(await store.renewEpoch({ topicId: head.topicId, epoch: 7, newEpoch: 9 })).toBe(true);
+      expect(await store.renewEpoch({ topicId: head.topicId, epoch: 7, newEpoch: 10 })).toBe(false);
       expect((await headOf(store, head.topicId)).epoch).toBe(9);
       expect(await store.append(writeAfter(head, [frameOf("late")]))).toBe("moved");
     });
@@ -178,15 +178,17 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
       expect(await store.trimTopic(topicId, 1)).toBeUndefined();
       expect(await store.closeTopic(topicId)).toBeUndefined();
       expect(await store.deleteTopic(topicId)).toBe(false);
-      expect(await store.renewEpoch(topicId, 1, 2)).toBe(false);
+      expect(await store.renewEpoch({ topicId, epoch: 1, newEpoch: 2 })).toBe(false);
       expect(await store.readView(topicId, ["p"])).toBeUndefined();
       expect(await read(topicId, 0)).toBeUndefined();
       expect(await read(topicId, 0, { direction: "backward" })).toBeUndefined();
       expect(await readFrame(store, topicId, 0)).toBeUndefined();
       expect(await store.readHeads([topicId])).toEqual([]);
       expect(await store.readHeads([])).toEqual([]);
-      expect(await store.deleteTrimmed(topicId, 10)).toBe(0);
-      expect(await store.appendLocked(topicId, [], () => expect.unreachable())).toBeUndefined();
+      expect(await store.deleteTrimmed({ topicId, count: 10 })).toBe(0);
+      expect(
+        await store.appendLocked({ topicId, producerIds: [], decide: () => expect.unreachable() }),
+      ).toBeUndefined();
     });
   });
 
@@ -264,16 +266,24 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
       const { head } = await createdTopic(store, "locked");
       const producer = { id: "p", generation: 1, nextSequence: 1, recent: [] };
       expect(
-        await store.appendLocked(head.topicId, ["p"], (view) => {
-          expect(view).toEqual({ head, producers: [] });
-          return writeAfter(view.head, [frameOf("a")], { producers: [producer] });
+        await store.appendLocked({
+          topicId: head.topicId,
+          producerIds: ["p"],
+          decide: (view) => {
+            expect(view).toEqual({ head, producers: [] });
+            return writeAfter(view.head, [frameOf("a")], { producers: [producer] });
+          },
         }),
       ).toBe("committed");
       expect(
-        await store.appendLocked(head.topicId, ["p", "q"], (view) => {
-          expect(view.head.nextOffset).toBe(1);
-          expect(view.producers).toEqual([producer]);
-          return undefined;
+        await store.appendLocked({
+          topicId: head.topicId,
+          producerIds: ["p", "q"],
+          decide: (view) => {
+            expect(view.head.nextOffset).toBe(1);
+            expect(view.producers).toEqual([producer]);
+            return undefined;
+          },
         }),
       ).toBe("nothing");
       expect((await readAll(store, head.topicId)).map(textOf)).toEqual(["a"]);
@@ -283,12 +293,20 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
       const { head } = await createdTopic(store, "thrown");
       const fault = new Error("undecided");
       await expect(
-        store.appendLocked(head.topicId, [], () => {
-          throw fault;
+        store.appendLocked({
+          topicId: head.topicId,
+          producerIds: [],
+          decide: () => {
+            throw fault;
+          },
         }),
       ).rejects.toBe(fault);
       await expect(
-        store.appendLocked(head.topicId, [], (view) => writeAfter({ ...view.head, nextOffset: 5 }, [frameOf("x")])),
+        store.appendLocked({
+          topicId: head.topicId,
+          producerIds: [],
+          decide: (view) => writeAfter({ ...view.head, nextOffset: 5 }, [frameOf("x")]),
+        }),
       ).rejects.toThrow("not what was decided on");
       expect(await append(store, head.topicId, [frameOf("a")])).toMatchObject({ nextOffset: 1 });
     });
@@ -388,7 +406,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
       const { head: created } = await createdTopic(store, "searched");
       await append(store, created.topicId, frames);
       await store.trimTopic(created.topicId, 2);
-      const wanted = fc.constantFrom([], ["a"], ["b", "a"], ["\\x"], ["'"], ["1", "a", "b"]);
+      const wanted = fc.constantFrom([], ["a"], ["b", "a"], ["\\x"], ["'"], ["1", "a", "b"], ["a", "a", "a", "b"]);
       const bounds = fc.record({
         rows: fc.integer({ min: 1, max: 15 }),
         walkBytes: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.constant(1_000_000)),
@@ -396,36 +414,41 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
         bytes: fc.integer({ min: 1, max: 30 }),
       });
       await fc.assert(
-        fc.asyncProperty(wanted, bounds, fc.boolean(), fc.boolean(), async (needles, bound, isForward, skipsBlocks) => {
-          const matching = frames
-            .map(textOf)
-            .filter((text, offset) => offset >= 2 && needles.every((n) => text.includes(n)));
-          const found: string[] = [];
-          for (let from = isForward ? 2 : 12; ; ) {
-            const read = await store.searchPage({
-              topicId: created.topicId,
-              direction: isForward ? "forward" : "backward",
-              from,
-              ...bound,
-              needles: needles.map((needle) => Buffer.from(needle)),
-              skipsBlocks,
-            });
-            if (read?.found === undefined) break;
-            const page = splitFrames(read.found.frames).map(textOf);
-            expect(page.length).toBe(read.found.records);
-            found.push(...page);
-            expect(Math.sign(read.found.reached - from)).toBe(isForward ? 1 : -1);
-            from = read.found.reached;
-          }
-          expect(found).toEqual(isForward ? matching : matching.toReversed());
-        }),
+        fc.asyncProperty(
+          wanted,
+          bounds,
+          fc.boolean(),
+          fc.constantFrom(0, 1),
+          async (needles, bound, isForward, density) => {
+            const matching = frames
+              .map(textOf)
+              .filter((text, offset) => offset >= 2 && needles.every((n) => text.includes(n)));
+            const found: string[] = [];
+            for (let from = isForward ? 2 : 12; ; ) {
+              const read = await store.searchPage({
+                topicId: created.topicId,
+                direction: isForward ? "forward" : "backward",
+                from,
+                ...bound,
+                needles: needles.map((needle) => Buffer.from(needle)),
+                density,
+              });
+              if (read?.found === undefined) break;
+              const page = splitFrames(read.found.frames).map(textOf);
+              expect(page.length).toBe(read.found.records);
+              found.push(...page);
+              expect(Math.sign(read.found.reached - from)).toBe(isForward ? 1 : -1);
+              from = read.found.reached;
+            }
+            expect(found).toEqual(isForward ? matching : matching.toReversed());
+          },
+        ),
         { numRuns: 40 },
       );
       const beyond = {
         topicId: created.topicId,
         direction: "forward",
         needles: [],
-        skipsBlocks: true,
         rows: 5,
         walkBytes: 1000,
         records: 5,
@@ -489,19 +512,19 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
       await store.trimTopic(topicId, 7);
       expect(await store.findTrimmed(100)).toContain(topicId);
       expect(await store.findTrimmed(100)).not.toContain(untouched);
-      expect(await store.deleteTrimmed(topicId, 1)).toBe(1);
+      expect(await store.deleteTrimmed({ topicId, count: 1 })).toBe(1);
       expect(await store.findTrimmed(100)).toContain(topicId);
-      expect(await store.deleteTrimmed(topicId, 2)).toBe(1);
-      expect(await store.deleteTrimmed(topicId, 2)).toBe(0);
+      expect(await store.deleteTrimmed({ topicId, count: 2 })).toBe(1);
+      expect(await store.deleteTrimmed({ topicId, count: 2 })).toBe(0);
       expect(await store.findTrimmed(100)).not.toContain(topicId);
       expect((await readAll(store, topicId)).length).toBe(3);
       await store.trimTopic(topicId, 8);
       expect(await store.findTrimmed(100)).toContain(topicId);
-      expect(await store.deleteTrimmed(topicId, 100)).toBe(0);
+      expect(await store.deleteTrimmed({ topicId, count: 100 })).toBe(0);
       await store.trimTopic(topicId, 10);
-      expect(await store.deleteTrimmed(topicId, 100)).toBe(2);
+      expect(await store.deleteTrimmed({ topicId, count: 100 })).toBe(2);
       expect(await headOf(store, topicId)).toMatchObject({ earliestOffset: 10, nextOffset: 10, nextBytes: 100 });
-      expect(await store.deleteTrimmed(untouched, 100)).toBe(0);
+      expect(await store.deleteTrimmed({ topicId: untouched, count: 100 })).toBe(0);
     });
 
     test("deleteTrimmed(), keeps what the blocks that go say of producers", async () => {
@@ -509,7 +532,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
       const producers = [{ id: "p", generation: 2, nextSequence: 1, recent: [{ firstOffset: 1, nextOffset: 2 }] }];
       await store.append(writeAfter(await headOf(store, topicId), [frameOf("last")], { producers }));
       await store.trimTopic(topicId, 2);
-      expect(await store.deleteTrimmed(topicId, 100)).toBe(2);
+      expect(await store.deleteTrimmed({ topicId, count: 100 })).toBe(2);
       expect((await store.readView(topicId, ["p"]))?.producers).toEqual(producers);
       expect(await append(store, topicId, [frameOf("next")])).toMatchObject({ earliestOffset: 2, nextOffset: 3 });
     });
@@ -521,7 +544,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
       await store.append(writeAfter(head, [frameOf("last")], { producers }));
       await mergedAll(topicId);
       await store.trimTopic(topicId, 6);
-      await store.deleteTrimmed(topicId, 1);
+      await store.deleteTrimmed({ topicId, count: 1 });
       expect(await store.deleteTopic(topicId)).toBe(true);
       expect(await store.deleteTopic(topicId)).toBe(false);
       expect(await store.findTopic("deleted")).toBeUndefined();
@@ -557,11 +580,12 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
       await touch(two.head.topicId, "d");
       const known = async (topicId: number) =>
         ((await store.readView(topicId, ["a", "b", "c", "d"]))?.producers ?? []).map((producer) => producer.id).sort();
-      expect(await store.deleteIdleProducers(3600_000, 2, 100)).toBeGreaterThanOrEqual(1);
+      expect(await store.deleteIdleProducers({ idleMs: 3600_000, perTopic: 2, count: 100 })).toBeGreaterThanOrEqual(1);
       expect(await known(one.head.topicId)).toEqual(["a", "c"]);
       expect(await known(two.head.topicId)).toEqual(["d"]);
-      expect(await store.deleteIdleProducers(0, 100, 1)).toBe(1);
-      for (let count = 1; count > 0; ) count = await store.deleteIdleProducers(0, 100, 100);
+      expect(await store.deleteIdleProducers({ idleMs: 0, perTopic: 100, count: 1 })).toBe(1);
+      for (let count = 1; count > 0; )
+        count = await store.deleteIdleProducers({ idleMs: 0, perTopic: 100, count: 100 });
       expect(await known(one.head.topicId)).toEqual([]);
       expect(await known(two.head.topicId)).toEqual([]);
     });
@@ -581,8 +605,8 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
         expect(await store.append(write)).toBe("appended");
       }
       // Statistics come some seconds late.
-      await expect.poll(() => store.vacuum(), { timeout: 20_000, interval: 500 }).toContain("latest");
-      await expect.poll(() => store.vacuum(), { timeout: 20_000, interval: 500 }).toEqual([]);
+      await expect.poll(() => store.reclaimSpace(), { timeout: 20_000, interval: 500 }).toContain("latest");
+      await expect.poll(() => store.reclaimSpace(), { timeout: 20_000, interval: 500 }).toEqual([]);
       // The session that did it is as it was.
       expect(await append(store, head.topicId, [frameOf("y")])).toMatchObject({ nextOffset: 6001 });
     });

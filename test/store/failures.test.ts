@@ -78,7 +78,7 @@ describe("Store on a Postgres that fails", () => {
     const store = await database.openStore();
     const head = await lockedTopic(store);
     const outcome = store
-      .appendLocked(head.topicId, [], (view) => writeAfter(view.head, [frameOf("a")]))
+      .appendLocked({ topicId: head.topicId, producerIds: [], decide: (view) => writeAfter(view.head, [frameOf("a")]) })
       .catch((error: unknown) => error);
     await expect.poll(waitingBackends).toHaveLength(1);
     await runOn(url, `select pg_terminate_backend(${(await waitingBackends())[0]})`);
@@ -134,7 +134,9 @@ describe("Store on a Postgres that fails", () => {
     const head = await lockedTopic(store);
     const write = writeAfter(head, [frameOf("a")]);
     await expect(store.append(write)).rejects.toEqual(unavailable(false));
-    await expect(store.appendLocked(head.topicId, [], () => write)).rejects.toEqual(unavailable(false));
+    await expect(store.appendLocked({ topicId: head.topicId, producerIds: [], decide: () => write })).rejects.toEqual(
+      unavailable(false),
+    );
     await blocker.query("rollback");
     expect(await store.append(write)).toBe("appended");
   });
@@ -166,9 +168,13 @@ describe("Store on a Postgres that fails", () => {
     await expect.poll(() => headOf(store, head.topicId).catch(() => undefined)).toMatchObject({ nextOffset: 1 });
 
     const cut = store
-      .appendLocked(head.topicId, [], (view) => {
-        proxy.silence();
-        return writeAfter(view.head, [frameOf("b")]);
+      .appendLocked({
+        topicId: head.topicId,
+        producerIds: [],
+        decide: (view) => {
+          proxy.silence();
+          return writeAfter(view.head, [frameOf("b")]);
+        },
       })
       .catch((error: unknown) => error);
     expect(await cut, "COMMIT was not sent").toEqual(unavailable(false));
@@ -259,7 +265,7 @@ describe("Store on a Postgres that fails", () => {
     const { head } = await createdTopic(store, "least");
     await append(store, head.topicId, [frameOf("a")]);
     expect((await readAll(store, head.topicId)).map(textOf)).toEqual(["a"]);
-    expect(await store.vacuum()).toEqual([]);
+    expect(await store.reclaimSpace()).toEqual([]);
     await empty.drop();
     await runOn(url, `drop role ${role}`);
   });

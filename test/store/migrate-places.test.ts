@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { defaultLimits } from "../../src/core/index.js";
 import { AppendRequest } from "../../src/gen/millrace/v1/record_service.js";
-import { cellOf } from "../../src/store/postgres/cells.js";
+import { cellOf } from "../../src/store/postgres/state/cells.js";
 import { openPostgres } from "../../src/store/postgres/database/open-postgres.js";
 import { migrate } from "../../src/store/postgres/migrations/migrate.js";
 import { migrations } from "../../src/store/postgres/migrations/migrations.js";

@@ -37,10 +37,14 @@ describe.each(databaseKinds)("Store on %s, with parallel writers", (kind) => {
       let first = head.nextOffset;
       if ((await own.append(writeAfter(head, frames, { producers: producers(first) }))) === "moved") {
         moved++;
-        const outcome = await own.appendLocked(topicId, [String(writer)], (view) => {
-          expect(view.producers[0]?.nextSequence ?? 0).toBe(batch);
-          first = view.head.nextOffset;
-          return writeAfter(view.head, frames, { producers: producers(first) });
+        const outcome = await own.appendLocked({
+          topicId,
+          producerIds: [String(writer)],
+          decide: (view) => {
+            expect(view.producers[0]?.nextSequence ?? 0).toBe(batch);
+            first = view.head.nextOffset;
+            return writeAfter(view.head, frames, { producers: producers(first) });
+          },
         });
         expect(outcome).toBe("committed");
       }
@@ -96,7 +100,7 @@ describe.each(databaseKinds)("Store on %s, with parallel writers", (kind) => {
     const trimmer = async () => {
       for (let before = 10; isWriting; before += 10) {
         await store.trimTopic(topicId, before);
-        await store.deleteTrimmed(topicId, 7);
+        await store.deleteTrimmed({ topicId, count: 7 });
       }
     };
     const trimming = trimmer();
@@ -114,11 +118,14 @@ describe.each(databaseKinds)("Store on %s, with parallel writers", (kind) => {
       Array.from({ length: 4 }, async (_, writer) => {
         const own = stores[writer % stores.length] as Store;
         for (;;) {
-          const outcome = await own.appendLocked(topicId, [], (view) =>
-            writeAfter(view.head, [frameOf(String(writer))], {
-              producers: [{ id: String(writer), generation: 1, nextSequence: 0, recent: [] }],
-            }),
-          );
+          const outcome = await own.appendLocked({
+            topicId,
+            producerIds: [],
+            decide: (view) =>
+              writeAfter(view.head, [frameOf(String(writer))], {
+                producers: [{ id: String(writer), generation: 1, nextSequence: 0, recent: [] }],
+              }),
+          });
           if (outcome === undefined) return;
         }
       }),

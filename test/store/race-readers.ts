@@ -83,7 +83,7 @@ export async function searchWhole(reader: RaceReader, direction: Direction, writ
       rows: wholeNumberBetween(random, 1, 60),
       walkBytes: oneOf(random, pageBytes),
       needles: [Buffer.from(` ${writer} `)],
-      skipsBlocks: random() < 0.5,
+      density: oneOf(random, [0, 1]),
       records: wholeNumberBetween(random, 1, 10),
       bytes: oneOf(random, pageBytes),
     });

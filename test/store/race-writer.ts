@@ -66,12 +66,16 @@ export class RaceWriter {
     const { store, log, name } = this.#options;
     const mark = log.mark();
     let decided: Decided | undefined;
-    const outcome = await store.appendLocked(log.topicId, [name], ({ head, producers }) => {
-      log.sawHead(head, mark);
-      const known = producers[0]?.nextSequence ?? 0;
-      if (known !== this.#sequence) throw new Error(`${name} is at ${known}, and was acknowledged ${this.#sequence}`);
-      decided = head.closed ? undefined : this.#decide(head);
-      return decided?.write;
+    const outcome = await store.appendLocked({
+      topicId: log.topicId,
+      producerIds: [name],
+      decide: ({ head, producers }) => {
+        log.sawHead(head, mark);
+        const known = producers[0]?.nextSequence ?? 0;
+        if (known !== this.#sequence) throw new Error(`${name} is at ${known}, and was acknowledged ${this.#sequence}`);
+        decided = head.closed ? undefined : this.#decide(head);
+        return decided?.write;
+      },
     });
     if (outcome === undefined) throw new Error(`Topic ${log.topicId} is gone`);
     if (decided === undefined) return "closed";

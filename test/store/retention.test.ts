@@ -66,8 +66,8 @@ describe.each(databaseKinds)("Retention on %s", (kind) => {
     // On the head as it was before the trim.
     expect(await store.append(writeAfter(head, [frameOf("late")]))).toBe("appended");
     expect(await apply(head.topicId)).toMatchObject({ earliestOffset: 3, nextOffset: 6 });
-    expect(await store.deleteTrimmed(head.topicId, 100)).toBe(3);
-    expect(await store.deleteTrimmed(head.topicId, 100)).toBe(0);
+    expect(await store.deleteTrimmed({ topicId: head.topicId, count: 100 })).toBe(3);
+    expect(await store.deleteTrimmed({ topicId: head.topicId, count: 100 })).toBe(0);
     expect(await apply(999_999)).toBeUndefined();
   });
 
@@ -103,7 +103,7 @@ describe.each(databaseKinds)("Retention on %s", (kind) => {
       expect((await headOf(store, topicId)).earliestOffset).toBe(head.nextOffset - 10);
     }
     let deleted = 0;
-    for (let step = 1; step > 0; deleted += step) step = await store.deleteTrimmed(topicId, 7);
+    for (let step = 1; step > 0; deleted += step) step = await store.deleteTrimmed({ topicId, count: 7 });
     expect(deleted).toBe(head.nextOffset - 10);
     const page = await store.readPage({
       topicId,
@@ -156,7 +156,7 @@ describe.each(databaseKinds)("Retention on %s", (kind) => {
             const earliestBytes = head.nextBytes - bytesFrom(earliest);
             expect(trimmed).toEqual({ ...head, earliestOffset: earliest, earliestBytes });
           }
-          await store.deleteTrimmed(head.topicId, 2);
+          await store.deleteTrimmed({ topicId: head.topicId, count: 2 });
           head = await headOf(store, head.topicId);
         }
       }),
@@ -227,7 +227,7 @@ describe.each(databaseKinds)("Retention on %s", (kind) => {
         await store.searchState({ ...search, order: { by: "offset", from: 0, until: 99 } }),
         await store.readStateChanges({ ...bounds, from: 0, tombstonesFrom: 99, unexpiredAt }),
       ];
-      const ofKeys = await store.readState(topicId, ["a", "b", "c", "gone"], 999, unexpiredAt);
+      const ofKeys = await store.readState({ topicId, keys: ["a", "b", "c", "gone"], bytes: 999, unexpiredAt });
       return [ofKeys?.records, ...reads.map((read) => read?.page?.records)];
     };
     expect(await recordsAt(4)).toEqual([3, 3, 3, 3, 3]);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { SettledNotice, Store } from "../../src/store/index.js";
-import { decodeNotice, encodeNotice } from "../../src/store/postgres/subscriptions/settled-notices.js";
+import { decodeNotice, encodeNotice } from "../../src/store/postgres/claims/settled-notices.js";
 import type { Logger } from "../../src/telemetry/index.js";
 import { createTestDatabase, runOn, type TestDatabase } from "../support/database.js";
 

@@ -145,7 +145,7 @@ describe.each(databaseKinds)("Building a state on %s", (kind) => {
         let next = turnedAt;
         for (const each of operations) {
           if (each.kind === "append") await append(topicId, textsOf(each.records));
-          else if (each.kind === "delete") await store.deleteTrimmed(topicId, each.count);
+          else if (each.kind === "delete") await store.deleteTrimmed({ topicId, count: each.count });
           else if (each.kind === "trim") {
             earliestOffset = Math.max(earliestOffset, Math.floor(log.length * each.share));
             await store.trimTopic(topicId, earliestOffset);

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { isInside } from "../../src/core/index.js";
+import { isInside, type Rectangle } from "../../src/core/index.js";
 import type { StateChange, StatePageRead, StateSearchRead, Store } from "../../src/store/index.js";
 import { createTestDatabase, databaseKinds, type TestDatabase } from "../support/database.js";
 import { placeArbitrary, rectangleArbitrary } from "../support/places.js";
@@ -59,12 +59,19 @@ describe.each(databaseKinds)("The state on %s", (kind) => {
     const topicId = await topicOf([[set("b"), set("a"), set("b")], [set("c"), remove("a")], [set("d")]]);
     const keys = ["d", "b", "a", "none", "b"];
     const bytes = 2 * frameOf("b=2").length;
-    const read = await store.readState(topicId, keys, bytes);
+    const read = await store.readState({ topicId, keys, bytes });
     expect(textsIn(read?.frames)).toEqual(["b=2", "d=5"]);
     expect(read).toMatchObject({ records: 2, bytes, head: { nextOffset: 6 } });
-    expect(await store.readState(topicId, keys, bytes - 1)).toMatchObject({ records: 2, bytes, frames: undefined });
-    expect(await store.readState(topicId, ["a"], bytes)).toMatchObject({ records: 0, frames: Buffer.alloc(0) });
-    expect(await store.readState(999_999, ["a"], bytes)).toBeUndefined();
+    expect(await store.readState({ topicId, keys, bytes: bytes - 1 })).toMatchObject({
+      records: 2,
+      bytes,
+      frames: undefined,
+    });
+    expect(await store.readState({ topicId, keys: ["a"], bytes })).toMatchObject({
+      records: 0,
+      frames: Buffer.alloc(0),
+    });
+    expect(await store.readState({ topicId: 999_999, keys: ["a"], bytes })).toBeUndefined();
   });
 
   test("listState(), gives keys in the order of their bytes, by prefix, above a key, within its bounds", async () => {
@@ -124,7 +131,7 @@ describe.each(databaseKinds)("The state on %s", (kind) => {
     const state = [{ key: "a", index: 0, isTombstone: false, place: undefined }];
     expect(await store.append(writeAfter(topic.head, [frameOf("a=0")], { state }))).toBe("appended");
     expect(await store.append(writeAfter(topic.head, [frameOf("a=late")], { state }))).toBe("moved");
-    const read = await store.readState(topic.head.topicId, ["a"], 1000);
+    const read = await store.readState({ topicId: topic.head.topicId, keys: ["a"], bytes: 1000 });
     expect(textsIn(read?.frames)).toEqual(["a=0"]);
   });
 
@@ -223,7 +230,7 @@ describe.each(databaseKinds)("The state on %s", (kind) => {
     );
   });
 
-  test("choosePath(), looks up few places, and walks over many", async () => {
+  test("searchState(), looks up few places, walks over many, and stays with what it is told", async () => {
     const town = { south: 46.9, west: 7.3, north: 47, east: 7.5 };
     const world = { south: -90, west: -180, north: 90, east: 180 };
     const bern = { latitude: 46.95, longitude: 7.45 };
@@ -238,7 +245,14 @@ describe.each(databaseKinds)("The state on %s", (kind) => {
         })),
       ),
     ]);
-    expect(await store.choosePath(topicId, town)).toBe("place");
-    expect(await store.choosePath(topicId, world)).toBe("whole");
+    const order = { by: "key", after: undefined } as const;
+    const search = async (rectangle: Rectangle | undefined, path?: "whole" | "place") => {
+      const request = { topicId, prefix: "", needles: [], rows: 10, records: 10, bytes: 1000, order };
+      return (await store.searchState({ ...request, rectangle, path }))?.path;
+    };
+    expect(await search(town)).toBe("place");
+    expect(await search(world)).toBe("whole");
+    expect(await search(undefined)).toBe("whole");
+    expect(await search(town, "whole")).toBe("whole");
   });
 });

@@ -107,21 +107,23 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     const block = await cutBlock(store, subscription, a, 10);
     const settled = [{ claimId: block.claimId, ranges: [range(1), range(3)] }];
     await settleOn(store, subscriptionId, a, { settled, folds: false });
-    await store.splitClaim(subscriptionId, b, block.claimId, 5);
-    await store.splitClaim(subscriptionId, a, block.claimId, 10);
+    await store.splitClaim({ subscriptionId, session: b, claimId: block.claimId, offset: 5 });
+    await store.splitClaim({ subscriptionId, session: a, claimId: block.claimId, offset: 10 });
     const free = async () => {
       const sync = await store.syncSubscription(subscriptionId, { session: b, consumers: 1, facts: "[]" });
       return sync?.claims.filter(({ kind, session }) => kind === "block" && session === undefined) ?? [];
     };
     expect(await free()).toEqual([]);
-    await store.splitClaim(subscriptionId, a, block.claimId, 5);
+    await store.splitClaim({ subscriptionId, session: a, claimId: block.claimId, offset: 5 });
     const ids = (await free()).map(({ claimId }) => claimId);
-    expect(await store.takeClaims(subscriptionId, b, generation, ids)).toMatchObject([{ todo: [range(5, 10)] }]);
-    expect((await store.readProgress(subscriptionId))?.cursor).toBe(0);
-    await store.releaseClaims(subscriptionId, a, [block.claimId]);
-    expect(await store.takeClaims(subscriptionId, b, generation, [block.claimId])).toMatchObject([
-      { todo: [range(0), range(2), range(4)] },
+    expect(await store.takeClaims({ subscriptionId, session: b, generation, claimIds: ids })).toMatchObject([
+      { todo: [range(5, 10)] },
     ]);
+    expect((await store.readProgress(subscriptionId))?.cursor).toBe(0);
+    await store.releaseClaims({ subscriptionId, session: a, claimIds: [block.claimId] });
+    expect(await store.takeClaims({ subscriptionId, session: b, generation, claimIds: [block.claimId] })).toMatchObject(
+      [{ todo: [range(0), range(2), range(4)] }],
+    );
   });
 
   test("takeClaims(), takes what is free, for a session that is there, in this generation", async () => {
@@ -131,22 +133,24 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     const one = await cutBlock(store, subscription, a, 10);
     const two = await cutBlock(store, subscription, a, 10);
     const ids = [two.claimId, one.claimId, 999_999];
-    expect(await store.takeClaims(subscriptionId, b, generation, ids)).toEqual([]);
+    expect(await store.takeClaims({ subscriptionId, session: b, generation, claimIds: ids })).toEqual([]);
     await settleOn(store, subscriptionId, a, {
       settled: [{ claimId: two.claimId, ranges: [range(12), range(14, 16)] }],
     });
     // Somebody else cannot release it.
-    await store.releaseClaims(subscriptionId, b, ids);
-    expect(await store.takeClaims(subscriptionId, b, generation, ids)).toEqual([]);
-    await store.releaseClaims(subscriptionId, a, ids);
-    expect(await store.takeClaims(subscriptionId, b, generation + 1, ids)).toEqual([]);
-    expect(await store.takeClaims(subscriptionId, 999_999, generation, ids)).toEqual([]);
-    expect(await store.takeClaims(subscriptionId, b, generation, [])).toEqual([]);
-    expect(await store.takeClaims(subscriptionId, b, generation, ids)).toEqual([
+    await store.releaseClaims({ subscriptionId, session: b, claimIds: ids });
+    expect(await store.takeClaims({ subscriptionId, session: b, generation, claimIds: ids })).toEqual([]);
+    await store.releaseClaims({ subscriptionId, session: a, claimIds: ids });
+    expect(await store.takeClaims({ subscriptionId, session: b, generation: generation + 1, claimIds: ids })).toEqual(
+      [],
+    );
+    expect(await store.takeClaims({ subscriptionId, session: 999_999, generation, claimIds: ids })).toEqual([]);
+    expect(await store.takeClaims({ subscriptionId, session: b, generation, claimIds: [] })).toEqual([]);
+    expect(await store.takeClaims({ subscriptionId, session: b, generation, claimIds: ids })).toEqual([
       one,
       { ...two, todo: [range(10, 12), range(13), range(16, 20)] },
     ]);
-    expect(await store.takeClaims(subscriptionId, a, generation, ids)).toEqual([]);
+    expect(await store.takeClaims({ subscriptionId, session: a, generation, claimIds: ids })).toEqual([]);
   });
 
   test("a claim of a session that was ended, is taken by another, and its old holder is refused everything", async () => {
@@ -158,7 +162,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     const kept = await cutBlock(store, subscription, late, 10);
     await endedSession(store);
     const heir = await openedSession(store);
-    expect(await store.takeClaims(subscriptionId, heir, generation, [claimId])).toEqual([block]);
+    expect(await store.takeClaims({ subscriptionId, session: heir, generation, claimIds: [claimId] })).toEqual([block]);
     const lost = { ...allWritten, lostClaims: [claimId] };
     const settled = [{ claimId, ranges: [range(0, 10)] }];
     expect(await settleOn(store, subscriptionId, late, { settled })).toEqual(lost);
@@ -167,9 +171,12 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     expect(await settleOn(store, subscriptionId, late, { settled, retries })).toEqual(lost);
     const parked = [{ ...facts, offset: 2, slot: 0 }];
     expect(await settleOn(store, subscriptionId, late, { parked })).toEqual(lost);
-    await store.releaseClaims(subscriptionId, late, [claimId]);
+    await store.releaseClaims({ subscriptionId, session: late, claimIds: [claimId] });
     const records = [{ offset: 1, slot: 0, attempt: 1 }];
-    expect(await store.commit({ subscriptionId, session: late, records }, [])).toEqual({ kind: "stale", offsets: [1] });
+    expect(await store.commit({ subscriptionId, session: late, records, topics: [] })).toEqual({
+      kind: "stale",
+      offsets: [1],
+    });
     expect(await store.readProgress(subscriptionId)).toMatchObject({
       cursor: 0,
       unsettled: 100,
@@ -198,8 +205,8 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
       settleOn(store, subscriptionId, session, { settled: ranges.map((each) => ({ claimId, ranges: [each] })) });
     // One claim twice, in any order, overlapping, and beyond what it has.
     expect(await settle(range(5, 7), range(1, 3), range(2, 4), range(9, 99))).toEqual(allWritten);
-    await store.releaseClaims(subscriptionId, session, [claimId]);
-    const [taken] = await store.takeClaims(subscriptionId, session, generation, [claimId]);
+    await store.releaseClaims({ subscriptionId, session, claimIds: [claimId] });
+    const [taken] = await store.takeClaims({ subscriptionId, session, generation, claimIds: [claimId] });
     expect(taken?.todo).toEqual([range(0), range(4), range(7, 9)]);
     expect(await settle(range(0, 20))).toEqual(allWritten);
     expect(await settle(range(0, 20))).toEqual({ ...allWritten, lostClaims: [claimId] });
@@ -224,7 +231,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
         retry(99, { claimId: 999_999 }),
       ],
     });
-    expect(outcome).toEqual({ lostClaims: [999_999], settledElsewhere: [range(1)], gone: [] });
+    expect(outcome).toEqual({ lostClaims: [999_999], settledElsewhere: [range(1)] });
     const [soon, later, ...more] = await waitingRecords(store, subscriptionId, [claimId, 999_999]);
     expect(more).toEqual([]);
     expect(soon).toMatchObject({ claimId, offset: 3, deliveries: 1, failures: 0, lane: undefined });
@@ -312,21 +319,20 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     expect(other?.reasons).toEqual(["bad", "worse"]);
   });
 
-  test("settle(), parks with a copy of the frame, and says what is gone", async () => {
+  test("settle(), parks with a copy of the frame, and settles what is gone", async () => {
     const { settle, park, retry, claimId, subscriptionId, topicId, parked, progress } = await heldSlot(10);
     await settle({ retries: [retry(0), retry(5)] });
     await store.trimTopic(topicId, 2);
     expect(await settle({ parked: [park(0), park(5), park(1), park(9, { claimId: 999_999 })] })).toEqual({
       lostClaims: [999_999],
       settledElsewhere: [],
-      gone: [0, 1],
     });
     expect(await settle({ parked: [park(5)], retries: [retry(5)] })).toEqual({
       ...allWritten,
       settledElsewhere: [range(5)],
     });
     await store.trimTopic(topicId, 10);
-    await store.deleteTrimmed(topicId, 100);
+    await store.deleteTrimmed({ topicId, count: 100 });
     const before = (await store.now()) - 60_000_000;
     const [record, ...more] = await parked();
     expect(more).toEqual([]);
@@ -342,7 +348,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     const { claimId: block } = await cutBlock(store, await shared(), session, 5);
     await settle({ settled: [{ claimId, ranges: [range(3, 6), range(8)] }], retries: [retry(7)] });
     const find = (ranges: OffsetRange[], holder = session, id = claimId) =>
-      store.findSettled(subscriptionId, holder, [{ claimId: id, ranges }]);
+      store.findSettled({ subscriptionId, session: holder, claims: [{ claimId: id, ranges }] });
     expect(await find([range(0, 3), range(7), range(9, 50)])).toEqual([]);
     expect(await find([range(0, 5), range(7, 10)])).toEqual([{ claimId, ranges: [range(3, 5), range(8)] }]);
     // A claim that it does not hold, or that is gone, has none of them.
@@ -353,8 +359,8 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
       { claimId, ranges: [range(4)] },
       { claimId: 999_999, ranges: [range(1)] },
     ];
-    expect(await store.findSettled(subscriptionId, session, both)).toEqual(both);
-    expect(await store.findSettled(subscriptionId, session, [])).toEqual([]);
+    expect(await store.findSettled({ subscriptionId, session, claims: both })).toEqual(both);
+    expect(await store.findSettled({ subscriptionId, session, claims: [] })).toEqual([]);
   });
 
   test("listParked(), pages by offset within its bounds; discardParked(), forgets", async () => {
@@ -420,7 +426,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
   test("redriveParked(), leaves parked what a claim has anyway after a seek, until that is settled", async () => {
     const { settle, park, subscription, subscriptionId, session, parked } = await heldSlot(10);
     await settle({ parked: [park(2), park(5)] });
-    const sought = await store.seekSubscription(subscriptionId, 7, 4);
+    const sought = await store.seekSubscription({ subscriptionId, epoch: 7, offset: 4 });
     const [claim] = (await takeAll(store, sought ?? subscription, session)) as [StoredClaim];
     const { claimId } = claim;
     const redrive = (...offsets: number[]) =>

@@ -50,18 +50,27 @@ describe.each(databaseKinds)("Store.commit() on %s", (kind) => {
     const [one, two] = [await output("one"), await output("two")];
     for (let block = 0; block < 3; block += 1) await cutBlock(store, subscription, session, 10);
     // The later topic first: locks are taken in their order all the same.
-    const outcome = await store.commit({ subscriptionId, session, records: first(25, 3, 11, 4) }, [
-      writes(two, "to two"),
-      writes(one, "to one"),
-    ]);
+    const outcome = await store.commit({
+      subscriptionId,
+      session,
+      records: first(25, 3, 11, 4),
+      topics: [writes(two, "to two"), writes(one, "to one")],
+    });
     expect(outcome).toEqual({ kind: "committed" });
     expect([await textsIn(one), await textsIn(two)]).toEqual([["to one"], ["to two"]]);
     expect(await progress()).toMatchObject({ cursor: 0, unsettled: 96 });
-    const again = await store.commit({ subscriptionId, session, records: first(3, 26) }, [writes(one, "twice")]);
-    expect(again).toEqual({ kind: "stale", offsets: [3] });
-    expect(await store.commit({ subscriptionId, session, records: first(0, 1, 2, 5, 6, 7, 8, 9) }, [])).toEqual({
-      kind: "committed",
+    const again = await store.commit({
+      subscriptionId,
+      session,
+      records: first(3, 26),
+      topics: [writes(one, "twice")],
     });
+    expect(again).toEqual({ kind: "stale", offsets: [3] });
+    expect(await store.commit({ subscriptionId, session, records: first(0, 1, 2, 5, 6, 7, 8, 9), topics: [] })).toEqual(
+      {
+        kind: "committed",
+      },
+    );
     expect(await progress()).toMatchObject({ cursor: 10 });
     expect(await textsIn(one)).toEqual(["to one"]);
   });
@@ -75,7 +84,7 @@ describe.each(databaseKinds)("Store.commit() on %s", (kind) => {
     const retry = { claimId, deliveries: 2, failures: 1, delayMs: 0, lane: undefined, reason: "bad" };
     await settleOn(store, subscriptionId, session, { retries: [{ ...retry, ...range(3) }] });
     const commit = (records: ReturnType<typeof first>) =>
-      store.commit({ subscriptionId, session, records }, [writes(out, "done")]);
+      store.commit({ subscriptionId, session, records, topics: [writes(out, "done")] });
     expect(await commit(first(0, 15, 50))).toEqual({ kind: "stale", offsets: [15, 50] });
     for (const attempt of [1, 2, 4]) {
       const records = [...first(1), { offset: 3, slot: 0, attempt }];
@@ -102,10 +111,10 @@ describe.each(databaseKinds)("Store.commit() on %s", (kind) => {
       ],
     });
     const commit = (offset: number, attempt: number) =>
-      store.commit({ subscriptionId, session, records: [{ offset, slot: 0, attempt }] }, []);
+      store.commit({ subscriptionId, session, records: [{ offset, slot: 0, attempt }], topics: [] });
     expect(await commit(4, 2)).toEqual({ kind: "stale", offsets: [4] });
     expect(await commit(4, 1)).toEqual({ kind: "committed" });
-    const sought = await store.seekSubscription(subscriptionId, 7, 0);
+    const sought = await store.seekSubscription({ subscriptionId, epoch: 7, offset: 0 });
     expect(sought?.attemptsBefore).toBe(41);
     await cutBlock(store, sought ?? subscription, session, 10);
     for (const attempt of [1, 2, 41, 43]) {
@@ -114,7 +123,7 @@ describe.each(databaseKinds)("Store.commit() on %s", (kind) => {
     }
     expect(await commit(3, 42)).toEqual({ kind: "committed" });
     expect(await commit(0, 42)).toEqual({ kind: "committed" });
-    expect((await store.seekSubscription(subscriptionId, 7, 0))?.attemptsBefore).toBe(
+    expect((await store.seekSubscription({ subscriptionId, epoch: 7, offset: 0 }))?.attemptsBefore).toBe(
       41 + 1 + subscription.policy.attemptsMax,
     );
   });
@@ -127,7 +136,9 @@ describe.each(databaseKinds)("Store.commit() on %s", (kind) => {
     const set = `update millrace.subscriptions set attempts_before = 1999999999 where subscription_id = ${subscriptionId}`;
     await runOn(database.connection.url, set);
     for (let seeks = 0; seeks < 2; seeks += 1) {
-      expect((await store.seekSubscription(subscriptionId, 7, 0))?.attemptsBefore).toBe(2_000_000_000);
+      expect((await store.seekSubscription({ subscriptionId, epoch: 7, offset: 0 }))?.attemptsBefore).toBe(
+        2_000_000_000,
+      );
     }
   });
 
@@ -139,15 +150,20 @@ describe.each(databaseKinds)("Store.commit() on %s", (kind) => {
     const session = await openedSession(store);
     const claims = await takeAll(store, subscription, session);
     const inSlot = (slot: number) => claims.find((claim) => claim.slot === slot) as StoredClaim;
-    await store.releaseClaims(subscriptionId, session, [inSlot(31).claimId]);
+    await store.releaseClaims({ subscriptionId, session, claimIds: [inSlot(31).claimId] });
     const commit = (slot: number, ...offsets: number[]) =>
-      store.commit({ subscriptionId, session, records: offsets.map((offset) => ({ offset, slot, attempt: 1 })) }, []);
+      store.commit({
+        subscriptionId,
+        session,
+        records: offsets.map((offset) => ({ offset, slot, attempt: 1 })),
+        topics: [],
+      });
     expect(await commit(31, 4)).toEqual({ kind: "stale", offsets: [4] });
     expect(await commit(5, 4, 0)).toEqual({ kind: "committed" });
     expect(await commit(5, 4)).toEqual({ kind: "stale", offsets: [4] });
     const ids = [inSlot(5).claimId, inSlot(6).claimId];
-    await store.releaseClaims(subscriptionId, session, ids);
-    const taken = await store.takeClaims(subscriptionId, session, generation, ids);
+    await store.releaseClaims({ subscriptionId, session, claimIds: ids });
+    const taken = await store.takeClaims({ subscriptionId, session, generation, claimIds: ids });
     expect(taken.map(({ todo }) => todo)).toEqual([[range(1, 4), range(5, Infinity)], [range(0, Infinity)]]);
   });
 
@@ -157,7 +173,7 @@ describe.each(databaseKinds)("Store.commit() on %s", (kind) => {
     await store.deleteTopic(gone.topicId);
     await cutBlock(store, subscription, session, 10);
     const claim = { subscriptionId, session, records: first(0) };
-    const outcome = await store.commit(claim, [writes(out, "never"), writes(gone, "never")]);
+    const outcome = await store.commit({ ...claim, topics: [writes(out, "never"), writes(gone, "never")] });
     expect(outcome).toEqual({ kind: "topic-gone", topicId: gone.topicId });
     const refusal = new Error("refused");
     const refuses: CommitTopic = {
@@ -166,11 +182,13 @@ describe.each(databaseKinds)("Store.commit() on %s", (kind) => {
         throw refusal;
       },
     };
-    await expect(store.commit(claim, [writes(out, "never"), refuses])).rejects.toBe(refusal);
+    await expect(store.commit({ ...claim, topics: [writes(out, "never"), refuses] })).rejects.toBe(refusal);
     const late: CommitTopic = { topicId: out.topicId, decide: () => writeAfter(out, [frameOf("late")]) };
-    expect(await store.commit({ ...claim, records: first(1) }, [late])).toEqual({ kind: "committed" });
+    expect(await store.commit({ ...claim, records: first(1), topics: [late] })).toEqual({ kind: "committed" });
     // What was decided on another head than the locked one is a fault, and all of it is taken back.
-    await expect(store.commit(claim, [late])).rejects.toThrow("is not what was decided on under its lock");
+    await expect(store.commit({ ...claim, topics: [late] })).rejects.toThrow(
+      "is not what was decided on under its lock",
+    );
     expect(await progress()).toMatchObject({ cursor: 0, unsettled: 99 });
     expect(await textsIn(out)).toEqual(["late"]);
     expect((await headOf(store, out.topicId)).nextOffset).toBe(1);

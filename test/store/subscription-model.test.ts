@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { RangeSet } from "../../src/core/index.js";
-import { bucketOffsets } from "../../src/store/postgres/subscriptions/retry-buckets.js";
+import { bucketOffsets } from "../../src/store/postgres/claims/retry-buckets.js";
 import type { SettleOutcome, Store, StoredSubscription } from "../../src/store/index.js";
 import { createTestDatabase, databaseKinds, type TestDatabase } from "../support/database.js";
 import { waitingRecords } from "../support/waiting-records.js";
@@ -115,7 +115,7 @@ const actions = {
     const { subscriptionId } = subscription;
     const holding = claims.find((claim) => claim.holder === session && claim.todo.has(offset));
     const delivered = [{ offset, slot: 0, attempt: (waiting.get(offset)?.deliveries ?? 0) + 1 }];
-    const outcome = await store.commit({ subscriptionId, session, records: delivered }, []);
+    const outcome = await store.commit({ subscriptionId, session, records: delivered, topics: [] });
     expect(outcome).toEqual(holding ? { kind: "committed" } : { kind: "stale", offsets: [offset] });
     if (holding === undefined) return;
     waiting.delete(offset);
@@ -123,13 +123,13 @@ const actions = {
   },
 
   async release({ store, subscription, session, claim }: Turn) {
-    await store.releaseClaims(subscription.subscriptionId, session, [claim.claimId]);
+    await store.releaseClaims({ subscriptionId: subscription.subscriptionId, session, claimIds: [claim.claimId] });
     if (claim.holder === session) claim.holder = undefined;
   },
 
   async take({ store, subscription, session, claim }: Turn) {
     const { subscriptionId, generation } = subscription;
-    const taken = await store.takeClaims(subscriptionId, session, generation, [claim.claimId]);
+    const taken = await store.takeClaims({ subscriptionId, session, generation, claimIds: [claim.claimId] });
     const isFree = claim.holder === undefined && !claim.todo.isEmpty;
     expect(taken.map(({ todo }) => todo)).toEqual(isFree ? [[...claim.todo]] : []);
     if (isFree) claim.holder = session;

@@ -97,7 +97,12 @@ describe("Subscriptions at several nodes on one Postgres", () => {
     const sessions = [await openedSession(stores[0]), await openedSession(stores[1])] as const;
     const claimIds = (await claimsOf(subscription)).map(({ claimId }) => claimId);
     const take = (node: 0 | 1, ids: readonly number[]) => () =>
-      stores[node].takeClaims(subscriptionId, sessions[node], subscription.generation, ids);
+      stores[node].takeClaims({
+        subscriptionId,
+        session: sessions[node],
+        generation: subscription.generation,
+        claimIds: ids,
+      });
     const [first, second] = await whileLocked(subscription, [take(0, claimIds), take(1, claimIds.toReversed())]);
     expect(first.map(({ claimId }) => claimId)).toEqual(claimIds);
     expect(second).toEqual([]);
@@ -115,7 +120,12 @@ describe("Subscriptions at several nodes on one Postgres", () => {
         "insert into millrace.sessions values (700001, 'young', clock_timestamp() + interval '1 hour')",
       );
       await client.query("update millrace.claims set session = 700001 where subscription_id = $1", [subscriptionId]);
-      const taking = stores[0].takeClaims(subscriptionId, slow, subscription.generation, claimIds);
+      const taking = stores[0].takeClaims({
+        subscriptionId,
+        session: slow,
+        generation: subscription.generation,
+        claimIds,
+      });
       for (let waiting = 0; waiting === 0; ) {
         const { rows } = await runOn(url, "select count(*)::int from pg_stat_activity where wait_event_type = 'Lock'");
         waiting = rows[0].count;
@@ -155,7 +165,10 @@ describe("Subscriptions at several nodes on one Postgres", () => {
     const { subscription, subscriptionId } = await subscribed("shared");
     const session = await openedSession(stores[0]);
     const cut = () => cutBlock(stores[0], subscription, session, 10);
-    const [block] = await whileLocked(subscription, [cut, () => stores[1].seekSubscription(subscriptionId, 7, 3)]);
+    const [block] = await whileLocked(subscription, [
+      cut,
+      () => stores[1].seekSubscription({ subscriptionId, epoch: 7, offset: 3 }),
+    ]);
     expect(block.todo).toEqual([range(0, 10)]);
     const left = await claimsOf(subscription);
     expect(left.map(({ kind }) => kind)).toEqual(["rest"]);
@@ -168,7 +181,7 @@ describe("Subscriptions at several nodes on one Postgres", () => {
     const [claim] = await takeAll(stores[0], subscription, session);
     const claimId = claim?.claimId ?? 0;
     const commit = (offset: number) => () =>
-      stores[1].commit({ subscriptionId, session, records: [{ offset, slot: 0, attempt: 1 }] }, []);
+      stores[1].commit({ subscriptionId, session, records: [{ offset, slot: 0, attempt: 1 }], topics: [] });
     const note = (offset: number) => () =>
       settleOn(stores[0], subscriptionId, session, {
         retries: [
@@ -201,7 +214,7 @@ describe("Subscriptions at several nodes on one Postgres", () => {
     // It deletes rows that the snapshot of the settle still shows.
     const commit = () => {
       const records = [2, 8].map((offset) => ({ offset, slot: 0, attempt: 4 }));
-      return stores[1].commit({ subscriptionId, session, records }, []);
+      return stores[1].commit({ subscriptionId, session, records, topics: [] });
     };
     const outcomes = await whileLocked(subscription, [commit, note(4)]);
     expect(outcomes).toEqual([{ kind: "committed" }, { ...allWritten, settledElsewhere: [range(8)] }]);
@@ -210,7 +223,7 @@ describe("Subscriptions at several nodes on one Postgres", () => {
     expect(await stores[0].readProgress(subscriptionId)).toMatchObject({ cursor: 5, unsettled: 44, retries: 9 });
 
     const [sought, lost] = await whileLocked(subscription, [
-      () => stores[1].seekSubscription(subscriptionId, 7, 3),
+      () => stores[1].seekSubscription({ subscriptionId, epoch: 7, offset: 3 }),
       note(5),
     ]);
     expect(sought?.generation).toBe(subscription.generation + 1);
@@ -223,8 +236,8 @@ describe("Subscriptions at several nodes on one Postgres", () => {
     const session = await openedSession(stores[0]);
     await takeAll(stores[0], subscription, session);
     const commit = (attempt: number) => () =>
-      stores[1].commit({ subscriptionId, session, records: [{ offset: 3, slot: 0, attempt }] }, []);
-    const seek = () => stores[0].seekSubscription(subscriptionId, 7, 0);
+      stores[1].commit({ subscriptionId, session, records: [{ offset: 3, slot: 0, attempt }], topics: [] });
+    const seek = () => stores[0].seekSubscription({ subscriptionId, epoch: 7, offset: 0 });
     const stale = { kind: "stale", offsets: [3] };
     const [sought, waited] = await whileLocked(subscription, [seek, commit(1)]);
     expect(waited).toEqual(stale);
@@ -292,12 +305,14 @@ describe("Subscriptions at several nodes on one Postgres", () => {
           { topicId, ...decide },
         ];
         const records = ordered.slice(0, 8).map(({ slot }) => ({ offset, slot, attempt: 1 }));
-        const outcome = await store.commit(
-          { subscriptionId, session, records },
-          offset % 2 === 0 ? topics : topics.toReversed(),
-        );
+        const outcome = await store.commit({
+          subscriptionId,
+          session,
+          records,
+          topics: offset % 2 === 0 ? topics : topics.toReversed(),
+        });
         if (outcome.kind === "committed") committed += 1;
-        await store.appendLocked(topicId, [], decide.decide);
+        await store.appendLocked({ topicId, producerIds: [], decide: decide.decide });
       }
     };
     await Promise.all([0, 1, 2, 3].map((turn) => work(stores[turn % 2] as Store, turn)));

@@ -52,7 +52,7 @@ let sessions = 0;
 /** Opens a session of an id that no other has. */
 export async function openedSession(store: Store, leaseMs = longLeaseMs): Promise<number> {
   sessions += 1;
-  await store.openSession(sessions, "node", leaseMs);
+  await store.openSession({ session: sessions, node: "node", leaseMs });
   return sessions;
 }
 
@@ -74,7 +74,7 @@ export async function takeAll(
 ): Promise<readonly StoredClaim[]> {
   const sync = await store.syncSubscription(subscriptionId, { session, consumers: 1, facts: "{}" });
   const claimIds = (sync?.claims ?? []).filter(({ kind }) => kind !== "rest").map(({ claimId }) => claimId);
-  return store.takeClaims(subscriptionId, session, generation, claimIds);
+  return store.takeClaims({ subscriptionId, session, generation, claimIds });
 }
 
 /** A block of the rest, or an error. */
@@ -102,4 +102,4 @@ export function settleOn(
   return store.settle({ subscriptionId, session, ...nothing, ...write });
 }
 
-export const allWritten: SettleOutcome = { lostClaims: [], settledElsewhere: [], gone: [] };
+export const allWritten: SettleOutcome = { lostClaims: [], settledElsewhere: [] };

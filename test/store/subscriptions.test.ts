@@ -126,7 +126,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
       retries: [{ claimId: claim.claimId, ...range(6), delayMs: 0, ...failed }],
       parked: [{ claimId: claim.claimId, offset: 7, slot: 0, deliveries: 1, lane: undefined, reason: "bad" }],
     });
-    const after = await store.seekSubscription(subscriptionId, 7, 3);
+    const after = await store.seekSubscription({ subscriptionId, epoch: 7, offset: 3 });
     // Above the policy's attempts, since what was settled may have had as many.
     const attemptsBefore = before.policy.attemptsMax + 1;
     expect(after).toEqual({ ...before, generation: before.generation + 1, attemptsBefore });
@@ -135,14 +135,16 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
       ...allWritten,
       lostClaims: [claim.claimId],
     });
-    expect(await store.takeClaims(subscriptionId, session, before.generation, [claim.claimId])).toEqual([]);
+    expect(
+      await store.takeClaims({ subscriptionId, session, generation: before.generation, claimIds: [claim.claimId] }),
+    ).toEqual([]);
     const progress = await store.readProgress(subscriptionId);
     expect(progress).toMatchObject({ cursor: 3, unsettled: 7, retries: 0, parked: 1 });
     const [taken] = await takeAll(store, after ?? before, session);
     expect(taken).toMatchObject({ kind: "slot", todo: [range(3, Infinity)] });
     expect(taken?.claimId).not.toBe(claim.claimId);
-    expect((await store.seekSubscription(subscriptionId, 11, 0))?.epoch).toBe(11);
-    expect(await store.seekSubscription(999_999, 7, 0)).toBeUndefined();
+    expect((await store.seekSubscription({ subscriptionId, epoch: 11, offset: 0 }))?.epoch).toBe(11);
+    expect(await store.seekSubscription({ subscriptionId: 999_999, epoch: 7, offset: 0 })).toBeUndefined();
   });
 
   test("deleteSubscription() and deleteTopic(), leave nothing", async () => {
@@ -166,7 +168,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
       expect(await store.readProgress(subscriptionId)).toBeUndefined();
       expect(await store.syncSubscription(subscriptionId, member(session))).toBeUndefined();
       expect(await store.readRetries(subscriptionId, [claimId])).toEqual([]);
-      expect(await store.takeClaims(subscriptionId, session, 1, [claimId])).toEqual([]);
+      expect(await store.takeClaims({ subscriptionId, session, generation: 1, claimIds: [claimId] })).toEqual([]);
       const all = { subscriptionId, from: 0, until: Infinity, count: 10, bytes: 1000 };
       expect(await store.listParked(all)).toEqual([]);
       const outcome = await settleOn(store, subscriptionId, session, { settled: [{ claimId, ranges: [range(0)] }] });
@@ -176,7 +178,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
 
   test("a session, is there until it is closed or ended; one that expired may be renewed before that", async () => {
     const session = await openedSession(store, 1);
-    await store.openSession(2 ** 53 - 1, "far", 3600_000);
+    await store.openSession({ session: 2 ** 53 - 1, node: "far", leaseMs: 3600_000 });
     expect(await store.renewSession(session, 1)).toBe(true);
     expect(await endedSession(store)).toBe(1);
     expect(await store.endExpiredSessions()).toBe(0);
@@ -279,7 +281,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
     await store.trimTopic(topicId, 20);
     expect(await progress()).toMatchObject({ cursor: 20, unsettled: 0, cursorBytes: 20 * frameBytes });
 
-    await store.seekSubscription(subscriptionId, 7, 20);
+    await store.seekSubscription({ subscriptionId, epoch: 7, offset: 20 });
     const end = await progress();
     expect(end).toMatchObject({ cursor: 20, unsettled: 0, cursorBytes: 20 * frameBytes });
     expect(end?.cursorFrame).toBeUndefined();

@@ -21,7 +21,7 @@ export function createEphemeralGroup(parts: EphemeralGroupParts, lease: TopicLea
       isHeld: true,
       attemptsBefore: 0,
       isAlone: true,
-      settle: () => Promise.resolve({ lostClaims: [], settledElsewhere: [], gone: [] }),
+      settle: () => Promise.resolve({ lostClaims: [], settledElsewhere: [] }),
       readRetryFrames: (offsets) => parts.lanes.run("live", (store) => store.readFrames(topicId, offsets)),
       claimMore: () => Promise.resolve(undefined),
     },

@@ -8,7 +8,7 @@ import {
   type Sharing,
   subscriptionNotFound,
 } from "../../core/index.js";
-import type { SettledRange, Store } from "../../store/index.js";
+import type { ClaimStore, SettledRange } from "../../store/index.js";
 import { backoff, sleep, trackTasks } from "../../streams/index.js";
 import type { Logger } from "../../telemetry/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
@@ -68,7 +68,7 @@ export interface JoinableGroups extends ConsumerGroups {
 export interface ConsumerGroupsParts extends EphemeralGroupParts {
   readonly cache: TopicCache;
   readonly lanes: DatabaseLanes;
-  readonly store: Pick<Store, "listenSettled">;
+  readonly store: Pick<ClaimStore, "listenSettled">;
   readonly limits: Limits;
   readonly logger: Logger;
   /** As Describe names this node. */

@@ -60,7 +60,7 @@ export function createNodeSession(parts: NodeSessionParts): NodeSession {
     if (session !== 0) return;
     const opened = newSession();
     const sent = now();
-    await lanes.run("append", (store) => store.openSession(opened, parts.node, leaseMs));
+    await lanes.run("append", (store) => store.openSession({ session: opened, node: parts.node, leaseMs }));
     // What a node that died has held is free at once where its lease is over.
     await lanes.run("live", (store) => store.endExpiredSessions());
     holdFrom(sent);

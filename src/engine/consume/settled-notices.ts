@@ -3,14 +3,14 @@
  * wait for the deadline of the one before. A notice may get lost; then the claims themselves are asked.
  */
 
-import type { ListenSettledHandlers, Store } from "../../store/index.js";
+import type { ClaimStore, ListenSettledHandlers } from "../../store/index.js";
 import { trackTasks } from "../../streams/index.js";
 import type { Logger } from "../../telemetry/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 import type { Group } from "./group.js";
 
 export interface SettledNoticesParts {
-  readonly store: Pick<Store, "listenSettled">;
+  readonly store: Pick<ClaimStore, "listenSettled">;
   readonly logger: Logger;
   readonly handlers: ListenSettledHandlers;
 }
@@ -49,6 +49,6 @@ export async function takeSettled(
   const claims = group.outstanding();
   if (claims.length === 0) return;
   const { subscriptionId, session } = holder;
-  const settled = await lanes.run("live", (store) => store.findSettled(subscriptionId, session, claims), signal);
+  const settled = await lanes.run("live", (store) => store.findSettled({ subscriptionId, session, claims }), signal);
   for (const { claimId, ranges } of settled) group.settledOf(claimId, ranges);
 }

@@ -245,7 +245,7 @@ export class SubscriptionGroup {
     if (done.length === 0) return;
     const claimIds = done.map(({ claimId }) => claimId);
     await this.#parts.lanes.run("append", (store) =>
-      store.releaseClaims(subscription.subscriptionId, session, claimIds),
+      store.releaseClaims({ subscriptionId: subscription.subscriptionId, session, claimIds }),
     );
     for (const claim of done) group.release(claim);
   }
@@ -263,10 +263,14 @@ export class SubscriptionGroup {
       claim.todo.delete(from, claim.todo.next);
       try {
         if (claim.todo.isEmpty && !group.writer.has(claim)) {
-          await lanes.run("append", (store) => store.releaseClaims(subscriptionId, session, [claim.claimId]));
+          await lanes.run("append", (store) =>
+            store.releaseClaims({ subscriptionId, session, claimIds: [claim.claimId] }),
+          );
           group.release(claim);
         } else {
-          await lanes.run("append", (store) => store.splitClaim(subscriptionId, session, claim.claimId, from));
+          await lanes.run("append", (store) =>
+            store.splitClaim({ subscriptionId, session, claimId: claim.claimId, offset: from }),
+          );
         }
       } catch (error) {
         // Whether it was split is not known: the claim is given back as one that nobody here knows.
@@ -289,14 +293,14 @@ export class SubscriptionGroup {
     const { lanes } = this.#parts;
     const claimIds = wanted.map(({ claimId }) => claimId);
     const taken = await lanes.run("append", (store) =>
-      store.takeClaims(subscriptionId, session, this.#generation, claimIds),
+      store.takeClaims({ subscriptionId, session, generation: this.#generation, claimIds }),
     );
     if (taken.length === 0) return;
     const takenIds = taken.map(({ claimId }) => claimId);
     const retries = await lanes
       .run("live", (store) => store.readRetries(subscriptionId, takenIds))
       .catch(async (error: unknown) => {
-        await lanes.run("append", (store) => store.releaseClaims(subscriptionId, session, takenIds));
+        await lanes.run("append", (store) => store.releaseClaims({ subscriptionId, session, claimIds: takenIds }));
         throw error;
       });
     for (const claim of taken) {
@@ -339,7 +343,9 @@ export class SubscriptionGroup {
     const old = strays.filter((claimId) => nowMs - (since.get(claimId) ?? nowMs) > strayMs);
     if (old.length === 0) return;
     const { subscriptionId } = this.subscription;
-    await this.#parts.lanes.run("append", (store) => store.releaseClaims(subscriptionId, this.session, old));
+    await this.#parts.lanes.run("append", (store) =>
+      store.releaseClaims({ subscriptionId, session: this.session, claimIds: old }),
+    );
   }
 
   /** The topic is closed, and everything is settled, on all nodes. */

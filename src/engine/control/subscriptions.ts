@@ -154,7 +154,7 @@ export function createSubscriptions(parts: SubscriptionsParts): Subscriptions {
       const { subscriptionId, topic } = await findSubscription(lanes, name);
       const { stored, offset } = await startOf(start, topic);
       const { epoch } = stored.head;
-      const sought = await lanes.run("live", (store) => store.seekSubscription(subscriptionId, epoch, offset));
+      const sought = await lanes.run("live", (store) => store.seekSubscription({ subscriptionId, epoch, offset }));
       groups.nudge(subscriptionId);
       if (sought === undefined) throw subscriptionNotFound(name);
       return { subscription: sought, cursor: { epoch, offset } };

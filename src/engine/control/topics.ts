@@ -12,8 +12,8 @@ import {
   type Retention,
 } from "../../core/index.js";
 import type { StoredTopic, StoredLimits, TopicChange } from "../../store/index.js";
+import { readStamp } from "../../wire/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
-import { timeAt } from "../reading/start-offset.js";
 import { randomEpoch } from "../topics/find-or-create.js";
 import type { TopicCache } from "../topics/topic-cache.js";
 
@@ -75,12 +75,16 @@ export function createTopicControl(parts: TopicControlParts): Topics {
     return stored;
   }
 
-  /** The time of the oldest kept record stands in its frame. */
-  async function describe(stored: StoredTopic): Promise<TopicDescription> {
-    const { head } = stored;
-    const isEmpty = head.nextOffset === head.earliestOffset;
-    const firstTimeMicros = isEmpty ? undefined : await timeAt(head, head.earliestOffset, lanes);
-    return { ...stored, firstTimeMicros };
+  const describe = async (stored: StoredTopic) => (await describeAll([stored]))[0] as TopicDescription;
+
+  /** The time of a topic's oldest kept record stands in its frame; one statement reads those of all. */
+  async function describeAll(topics: readonly StoredTopic[]): Promise<TopicDescription[]> {
+    const kept = topics.filter(({ head }) => head.nextOffset > head.earliestOffset).map(({ head }) => head.topicId);
+    const frames = kept.length === 0 ? undefined : await lanes.run("live", (store) => store.readFirstFrames(kept));
+    return topics.map((topic) => {
+      const frame = frames?.get(topic.head.topicId);
+      return { ...topic, firstTimeMicros: frame && readStamp(frame, frame.length).timeMicros };
+    });
   }
 
   /** Changes a topic that was found and may be deleted by now. */
@@ -110,8 +114,7 @@ export function createTopicControl(parts: TopicControlParts): Topics {
       checkTopicPrefix(request.prefix, "prefix");
       checkTopicPrefix(request.after, "page_token");
       const found = await lanes.run("live", (store) => store.listTopics({ ...request, count: request.count + 1 }));
-      const topics: TopicDescription[] = [];
-      for (const stored of found.slice(0, request.count)) topics.push(await describe(stored));
+      const topics = await describeAll(found.slice(0, request.count));
       return { topics, hasMore: found.length > request.count };
     },
     async update(name, { keyed, ...settings }) {

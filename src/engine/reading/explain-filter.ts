@@ -4,7 +4,7 @@
 
 import type { Rectangle } from "../../core/index.js";
 import { type Conjunct, type Filter, type NeedKind, needlesOf } from "../../filter/index.js";
-import { type ExplainedRead, needlesMax } from "../../store/index.js";
+import type { ExplainedRead } from "../../store/index.js";
 import { searchFor, searchRecordsMax } from "./frame-search.js";
 import { createSearchReach } from "./search-reach.js";
 import type { ReadingParts } from "./page-stream.js";
@@ -55,7 +55,7 @@ export async function explainFilter(
     const isState = method === "list" || method === "watch";
     if (isState) requireState(stored);
     const read = isState
-      ? await stateRead(parts, command, lease.topic, signal)
+      ? stateRead(parts, command, lease.topic)
       : recordsRead(parts, filter, { topic: lease.topic, from: stored.head.earliestOffset });
     const plan = await parts.lanes.run("history", (store) => store.explain(read), signal);
     const place = isState ? stateParts(filter, command.rectangle) : recordParts(filter, method === "follow");
@@ -82,33 +82,23 @@ function recordsRead(
       rows: search.reach.rows,
       walkBytes: search.reach.bytes,
       needles: search.needles,
-      skipsBlocks: search.reach.skipsBlocks,
     },
   };
 }
 
 /** The page query of a List, and of the snapshot of a Watch. */
-async function stateRead(
-  parts: ReadingParts,
-  command: ExplainFilterCommand,
-  topic: Topic,
-  signal: AbortSignal,
-): Promise<ExplainedRead> {
+function stateRead(parts: ReadingParts, command: ExplainFilterCommand, topic: Topic): ExplainedRead {
   const bytes = parts.limits.pageBytesMax;
   const { prefix, rectangle, needles } = selectionOf(command);
   const { topicId } = topic;
-  const path =
-    rectangle === undefined
-      ? "whole"
-      : await parts.lanes.run("history", (store) => store.choosePath(topicId, rectangle), signal);
   const order =
     command.method === "list"
       ? ({ by: "key", after: undefined } as const)
       : ({ by: "offset", from: 0, until: topic.tip.value.nextOffset } as const);
-  const { rows } = createSearchReach(topic.meanFrameBytes, parts.lanes.kind);
+  const { rows } = createSearchReach(topic.meanFrameBytes, parts.lanes.searchBytes);
   const records = recordsWithin(bytes, topic);
   const unexpiredAt = parts.stampClock.now();
-  const shared = { topicId, prefix, unexpiredAt, rectangle, needles, path, records, bytes };
+  const shared = { topicId, prefix, unexpiredAt, rectangle, needles, records, bytes };
   return { of: "state-search", request: { ...shared, order, rows } };
 }
 
@@ -116,7 +106,7 @@ type PlacePart = (conjunct: Conjunct) => FilterPart;
 
 /** For records: ranges bound what is read, keys and attributes are searched for in the frames. */
 function recordParts(filter: Filter, isFollow: boolean): PlacePart {
-  const looksFor = needlesOf(filter.needs).slice(0, needlesMax);
+  const looksFor = needlesOf(filter.needs);
   const reasons: Record<NeedKind, Omit<FilterPart, "expression">> = {
     key: searched(filter, looksFor.length > 0),
     attribute: searched(filter, looksFor.length > 0),
@@ -134,7 +124,7 @@ function ranged(what: string, isFollow: boolean): Omit<FilterPart, "expression">
 
 /** For states: keys and places are each a range of an index. */
 function stateParts(filter: Filter, asked: Rectangle | undefined): PlacePart {
-  const looksFor = needlesOf(filter.needs).slice(0, needlesMax);
+  const looksFor = needlesOf(filter.needs);
   const isPlaced = asked === undefined;
   const reasons: Record<NeedKind, Omit<FilterPart, "expression">> = {
     key: { place: "database-then-node", reason: "what the keys begin with is a range of the index" },

@@ -2,7 +2,6 @@
 
 import type { OffsetRange } from "../../core/index.js";
 import { type Filter, needlesOf } from "../../filter/index.js";
-import { needlesMax } from "../../store/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 import { createSearchReach, type SearchReach } from "./search-reach.js";
 import { offsetAtTime, type TopicAt } from "./start-offset.js";
@@ -21,11 +20,11 @@ export interface FrameSearch {
 export function searchFor(
   filter: Filter | undefined,
   topic: Topic,
-  { kind }: Pick<DatabaseLanes, "kind">,
+  { searchBytes }: Pick<DatabaseLanes, "searchBytes">,
 ): FrameSearch | undefined {
-  const needles = filter === undefined ? [] : needlesOf(filter.needs).slice(0, needlesMax);
+  const needles = filter === undefined ? [] : needlesOf(filter.needs);
   if (needles.length === 0) return undefined;
-  return { needles, reach: createSearchReach(topic.meanFrameBytes, kind) };
+  return { needles, reach: createSearchReach(topic.meanFrameBytes, searchBytes) };
 }
 
 /** The offsets where a record can match, by the topic's present head. */

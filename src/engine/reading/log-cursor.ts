@@ -97,10 +97,10 @@ export class LogCursor {
       return pages.readHistory({ topic, cursor, bytes, until, recordsMax: most, meanFrameBytes, buffers }, signal);
     }
     const { reach, needles } = this.#search;
-    const { bytes: walkBytes, skipsBlocks } = reach;
+    const { bytes: walkBytes, density } = reach;
     const rows = Math.min(reach.rows, Math.abs((until ?? Infinity) - this.#offset));
     const records = searchRecordsMax;
-    return pages.searchHistory({ topic, cursor, rows, walkBytes, needles, skipsBlocks, records, bytes }, signal);
+    return pages.searchHistory({ topic, cursor, rows, walkBytes, needles, density, records, bytes }, signal);
   }
 
   /** Takes the records of a read that are for the reader, up to `recordsMax`, and moves the cursor behind them. */

@@ -64,14 +64,3 @@ export async function offsetAtTime(
   // A trimmed record is no start, and a record that arrived later does not belong to this head.
   return Math.min(Math.max(offset, head.earliestOffset), head.nextOffset);
 }
-
-/** When a record was appended, in microseconds since 1970. Undefined: the record is not there. */
-export async function timeAt(
-  topic: { readonly topicId: number },
-  offset: number,
-  lanes: DatabaseLanes,
-  signal?: AbortSignal,
-): Promise<number | undefined> {
-  const [found] = await lanes.run("live", (store) => store.readFrames(topic.topicId, [offset]), signal);
-  return found && readStamp(found.frame, found.frame.length).timeMicros;
-}

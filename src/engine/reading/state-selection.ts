@@ -2,7 +2,6 @@
 
 import { isInside, type Rectangle } from "../../core/index.js";
 import { type Filter, type FilterNeeds, needlesOf } from "../../filter/index.js";
-import { needlesMax } from "../../store/index.js";
 import { type KeepFrame, StoredRecord } from "../../wire/index.js";
 
 /** What a listing or a watch asks for. */
@@ -43,7 +42,7 @@ export function selectionOf({ keyPrefix, rectangle, filter }: StateWish): StateS
   return {
     prefix: narrowPrefix(keyPrefix, filter.needs),
     rectangle: rectangle ?? filter.needs.rectangle,
-    needles: needlesOf(filter.needs).slice(0, needlesMax),
+    needles: needlesOf(filter.needs),
     keepFound: matches,
     keep: rectangle
       ? (bytes, start, end) => isFrameInside(bytes, start, end, rectangle) && matches(bytes, start, end)

@@ -35,7 +35,7 @@ export async function getState(
     const unexpiredAt = parts.stampClock.now();
     const read = await parts.lanes.run(
       "live",
-      (store) => store.readState(topicId, command.keys, answerBytes, unexpiredAt),
+      (store) => store.readState({ topicId, keys: command.keys, bytes: answerBytes, unexpiredAt }),
       signal,
     );
     const { head, records, bytes, frames } = observed(lease.topic, read);
@@ -91,24 +91,20 @@ export class StateSearch {
   readonly #topic: Topic;
   readonly #selection: StateSelection;
   readonly #reach: SearchReach;
-  /** How records inside the rectangle are found; chosen with the first page. */
+  /** Chosen by the store with the first page. */
   #path: StatePath | undefined;
 
   constructor(parts: ReadingParts, topic: Topic, selection: StateSelection) {
     this.#parts = parts;
     this.#topic = topic;
     this.#selection = selection;
-    this.#reach = createSearchReach(topic.meanFrameBytes, parts.lanes.kind);
+    this.#reach = createSearchReach(topic.meanFrameBytes, parts.lanes.searchBytes);
   }
 
   async read(order: StateSearchRequest["order"], bytes: number, signal: AbortSignal): Promise<StateSearchRead> {
     const { lanes, stampClock } = this.#parts;
     const { prefix, rectangle, needles } = this.#selection;
     const { topicId } = this.#topic;
-    const path = (this.#path ??=
-      rectangle === undefined
-        ? "whole"
-        : await lanes.run("history", (store) => store.choosePath(topicId, rectangle), signal));
     const request = {
       topicId,
       prefix,
@@ -116,12 +112,13 @@ export class StateSearch {
       order,
       rectangle,
       needles,
-      path,
+      path: this.#path,
       rows: this.#reach.rows,
       records: recordsWithin(bytes, this.#topic),
       bytes,
     };
     const read = observed(this.#topic, await lanes.run("history", (store) => store.searchState(request), signal));
+    this.#path = read.path;
     this.#reach.adapt(read);
     return read;
   }

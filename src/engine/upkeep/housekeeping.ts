@@ -1,6 +1,6 @@
 /**
  * Maintains the tables in small steps in the background. It deletes blocks below a trim and rows of deleted topics,
- * forgets idle producers, purges old tombstones and expired state, vacuums hot tables, and asks for the database's
+ * forgets idle producers, purges old tombstones and expired state, reclaims space, and asks for the database's
  * time.
  */
 
@@ -41,22 +41,26 @@ export function createHousekeeping(parts: HousekeepingParts): Housekeeping {
   async function round(signal: AbortSignal): Promise<void> {
     parts.stampClock.anchor(await lanes.run("history", (store) => store.now(), signal));
     for (const topicId of await lanes.run("history", (store) => store.findTrimmed(topicsPerRound), signal)) {
-      await deleteAll((count) => lanes.run("history", (store) => store.deleteTrimmed(topicId, count), signal), signal);
+      await deleteAll(
+        (count) => lanes.run("history", (store) => store.deleteTrimmed({ topicId, count }), signal),
+        signal,
+      );
     }
     await deleteAll((count) => lanes.run("history", (store) => store.deleteOrphans(count), signal), signal);
     await deleteAll(
       (count) =>
         lanes.run(
           "history",
-          (store) => store.deleteIdleProducers(limits.producerIdleMs, limits.producersPerTopic, count),
+          (store) =>
+            store.deleteIdleProducers({ idleMs: limits.producerIdleMs, perTopic: limits.producersPerTopic, count }),
           signal,
         ),
       signal,
     );
     await purgeTombstones(signal);
     await parts.heldSnapshots.look(signal);
-    const vacuumed = await lanes.run("history", (store) => store.vacuum(), signal);
-    if (vacuumed.length > 0) parts.logger.debug({ tables: vacuumed }, "vacuumed");
+    const reclaimed = await lanes.run("history", (store) => store.reclaimSpace(), signal);
+    if (reclaimed.length > 0) parts.logger.debug({ tables: reclaimed }, "reclaimed space");
   }
 
   /** Purges the oldest tombstones of all topics, until none is too old, or another node works on the rest. */

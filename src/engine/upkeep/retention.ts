@@ -39,9 +39,8 @@ const pauseMs = 5;
 const trimWaitMs = 1000;
 /** The wait after a failure. */
 const retryMs = 1000;
-/** How often a vacuum of the deleted blocks is considered, and from how many of them on. */
-const vacuumPauseMs = 1000;
-const deadBlocksMin = 500;
+/** How often the store is asked to reclaim the space of deleted blocks. */
+const reclaimPauseMs = 1000;
 
 export interface RetentionParts {
   readonly lanes: DatabaseLanes;
@@ -82,8 +81,8 @@ export function createRetention(parts: RetentionParts): RetentionKeeper {
   const over = new Set<Topic>();
   /** Topics with blocks to delete, by id; the next in turn is first. */
   const swept = new Map<number, Sweep>();
-  let isVacuuming = false;
-  let vacuumDueMs = 0;
+  let isReclaiming = false;
+  let reclaimDueMs = 0;
   let deadBlocks = 0;
 
   function apply(
@@ -183,27 +182,31 @@ export function createRetention(parts: RetentionParts): RetentionKeeper {
     for (const [topicId, { records, dueMs }] of swept) {
       if (records < sweptRecords && dueMs > nowMs) continue;
       swept.delete(topicId);
-      const deleted = await lanes.run("append", (store) => store.deleteTrimmed(topicId, blocksPerStep), signal);
+      const deleted = await lanes.run(
+        "append",
+        (store) => store.deleteTrimmed({ topicId, count: blocksPerStep }),
+        signal,
+      );
       // The rest waits behind the other topics.
       if (deleted >= blocksPerStep) noteSweep(topicId, records);
       deadBlocks += deleted;
-      if (deadBlocks >= deadBlocksMin && !isVacuuming && nowMs >= vacuumDueMs) parts.track(vacuum(signal));
+      if (!isReclaiming && nowMs >= reclaimDueMs) parts.track(reclaim(signal));
       return true;
     }
     return false;
   }
 
   /** Runs beside the loop, since trims must not wait for it. */
-  async function vacuum(signal: AbortSignal): Promise<void> {
-    isVacuuming = true;
+  async function reclaim(signal: AbortSignal): Promise<void> {
+    isReclaiming = true;
     const deleted = deadBlocks;
     try {
-      if (await lanes.run("history", (store) => store.vacuumBlocks(deleted), signal)) deadBlocks -= deleted;
+      if (await lanes.run("history", (store) => store.reclaimBlocks(deleted), signal)) deadBlocks -= deleted;
     } catch (error) {
-      if (!signal.aborted) logger.warn({ err: error }, "the vacuum behind retention failed; trying again");
+      if (!signal.aborted) logger.warn({ err: error }, "the space of deleted blocks was not reclaimed; trying again");
     } finally {
-      isVacuuming = false;
-      vacuumDueMs = clock.monotonicMs() + vacuumPauseMs;
+      isReclaiming = false;
+      reclaimDueMs = clock.monotonicMs() + reclaimPauseMs;
     }
   }
 

@@ -8,17 +8,12 @@
  */
 
 import type { Limits } from "../../core/index.js";
-import type { BuildChange, Store } from "../../store/index.js";
+import type { BuildChange } from "../../store/index.js";
 import { repeat, Watch } from "../../streams/index.js";
 import type { Clock, Logger } from "../../telemetry/index.js";
 import { frameEnds, readStamp, stateOf } from "../../wire/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 
-/**
- * The records of one step. Appends of the same keys wait for it, and on the embedded database's one connection all
- * appends do. Measured there, 500 records take 30 ms.
- */
-const recordsPerStep: Readonly<Record<Store["kind"], number>> = { postgres: 500, embedded: 200 };
 /** How often topics that another node was working on are tried again. */
 const lookAgainMs = 1000;
 /** How often a node looks without being told: another node may have died in a build. */
@@ -26,7 +21,6 @@ const roundMs = 10_000;
 const topicsPerRound = 100;
 
 export interface StateBuilderParts {
-  readonly kind: Store["kind"];
   readonly lanes: DatabaseLanes;
   readonly limits: Limits;
   readonly clock: Clock;
@@ -40,7 +34,7 @@ export interface StateBuilder {
   run(signal: AbortSignal): Promise<void>;
 }
 
-export function createStateBuilder({ kind, lanes, limits, clock, logger }: StateBuilderParts): StateBuilder {
+export function createStateBuilder({ lanes, limits, clock, logger }: StateBuilderParts): StateBuilder {
   const woken = new Watch(0);
 
   /** Returns whether other nodes still build topics. */
@@ -55,7 +49,7 @@ export function createStateBuilder({ kind, lanes, limits, clock, logger }: State
   }
 
   async function build(topicId: number, signal: AbortSignal): Promise<"whole" | "elsewhere"> {
-    const step = { topicId, records: recordsPerStep[kind], bytes: limits.pageBytesMax };
+    const step = { topicId, bytes: limits.pageBytesMax };
     for (;;) {
       signal.throwIfAborted();
       const outcome = await lanes.run("history", (store) => store.buildState(step, changesIn), signal);

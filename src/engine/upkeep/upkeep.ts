@@ -1,7 +1,6 @@
 /** What a node does in the background: for the topics in its memory, and for everybody's tables. */
 
 import type { Limits } from "../../core/index.js";
-import type { Store } from "../../store/index.js";
 import type { Clock, Logger, Metrics } from "../../telemetry/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 import type { StampClock } from "../topics/stamp-clock.js";
@@ -15,7 +14,6 @@ import { createRetention } from "./retention.js";
 import { createStateBuilder } from "./state-builder.js";
 
 export interface UpkeepParts {
-  readonly store: Pick<Store, "kind">;
   readonly lanes: DatabaseLanes;
   readonly cache: TopicCache;
   readonly limits: Limits;
@@ -45,7 +43,7 @@ export function createUpkeep(parts: UpkeepParts): Upkeep {
   const housekeeping = createHousekeeping({ ...parts, heldSnapshots });
   const retention = createRetention(parts);
   const merging = createMerging(parts);
-  const stateBuilder = createStateBuilder({ ...parts, kind: parts.store.kind });
+  const stateBuilder = createStateBuilder(parts);
   return {
     appended(topic) {
       merging.appended(topic.topicId);

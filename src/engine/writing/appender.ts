@@ -146,21 +146,25 @@ export class Appender implements TopicWriter {
     const nextBefore = topic.tip.value.nextOffset;
     let decided: Decided | undefined;
     const outcome = await lanes.attempt("append", (store) =>
-      store.appendLocked(topic.topicId, ids, (locked) => {
-        const { head } = locked;
-        if (head.nextOffset < nextBefore || head.epoch !== topic.epoch) {
-          topic.observe(head, nextBefore);
-          return undefined;
-        }
-        this.#view.adopt(locked, ids);
-        const plan = this.#decide(entries);
-        if (plan.records === 0) {
-          decided = { plan, before: head };
-          return undefined;
-        }
-        const prepared = prepareAppend(head, plan, this.#parts);
-        decided = { plan, before: head, prepared };
-        return prepared.write;
+      store.appendLocked({
+        topicId: topic.topicId,
+        producerIds: ids,
+        decide: (locked) => {
+          const { head } = locked;
+          if (head.nextOffset < nextBefore || head.epoch !== topic.epoch) {
+            topic.observe(head, nextBefore);
+            return undefined;
+          }
+          this.#view.adopt(locked, ids);
+          const plan = this.#decide(entries);
+          if (plan.records === 0) {
+            decided = { plan, before: head };
+            return undefined;
+          }
+          const prepared = prepareAppend(head, plan, this.#parts);
+          decided = { plan, before: head, prepared };
+          return prepared.write;
+        },
       }),
     );
     if (outcome === undefined) topic.markDeleted();

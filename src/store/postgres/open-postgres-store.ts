@@ -2,48 +2,17 @@ import { defaultLimits } from "../../core/index.js";
 import { backoff, sleep } from "../../streams/index.js";
 import type { Logger, Metrics } from "../../telemetry/index.js";
 import type { Store } from "../store.js";
-import { StoreUnavailableError } from "../topic-store.js";
+import { StoreUnavailableError } from "../store-unavailable-error.js";
+import { bindOperations } from "./bind-operations.js";
+import * as blockOperations from "./block-operations.js";
 import type { Database } from "./database/database.js";
 import { isMisconfigured } from "./database/failures.js";
 import { openEmbedded } from "./database/open-embedded.js";
 import { openPostgres } from "./database/open-postgres.js";
 import type { LogShape } from "./log-shape.js";
 import { migrate, type MigrationProgress } from "./migrations/migrate.js";
-import { appendLocked } from "./statements/append-locked.js";
-import { appendWrite } from "./statements/append-blocks.js";
-import { appendTogether } from "./statements/append-together.js";
-import { buildState, findBuilds } from "./statements/build-state.js";
-import { applyRetention } from "./statements/apply-retention.js";
-import { closeTopic } from "./statements/close-topic.js";
-import { createTopic, createTopics } from "./statements/create-topic.js";
-import { deleteIdleProducers } from "./statements/delete-idle-producers.js";
-import { deleteOrphans } from "./statements/delete-orphans.js";
-import { deleteTopic } from "./statements/delete-topic.js";
-import { deleteTrimmed } from "./statements/delete-trimmed.js";
-import { explainRead } from "./statements/explain-read.js";
-import { findExpiring } from "./statements/find-expiring.js";
-import { findOldestSnapshot } from "./statements/find-oldest-snapshot.js";
-import { findOverdue } from "./statements/find-overdue.js";
-import { findTopic, findTopics } from "./statements/find-topic.js";
-import { findTrimmed } from "./statements/find-trimmed.js";
-import { listTopics } from "./statements/list-topics.js";
-import { findUnmerged, mergeBlocks } from "./statements/merge-blocks.js";
-import { findOldTombstones, purgeTombstones } from "./statements/purge-tombstones.js";
-import { readAtTime } from "./statements/read-at-time.js";
-import { readClock } from "./statements/read-clock.js";
-import { readFrames } from "./statements/read-frames.js";
-import { readHeads } from "./statements/read-heads.js";
-import { listState, readState, readStateChanges } from "./statements/read-state.js";
-import { choosePath, searchState } from "./statements/search-state.js";
-import { searchPage } from "./statements/search-page.js";
-import { readPage } from "./statements/read-page.js";
-import { runReadView } from "./statements/read-view.js";
-import { renewEpoch } from "./statements/renew-epoch.js";
-import { trimTopic } from "./statements/trim-topic.js";
-import { updateTopic } from "./statements/update-topic.js";
-import { vacuumBlocks, vacuumTables } from "./statements/vacuum-tables.js";
-import { endLeftSessions } from "./subscriptions/end-left-sessions.js";
-import { subscriptionStoreOn } from "./subscriptions/subscription-store-on.js";
+import * as operations from "./operations.js";
+import { endLeftSessions } from "./sessions/end-left-sessions.js";
 
 /** Where the database is. */
 export type StoreConnection =
@@ -149,53 +118,15 @@ function progressLog(logger: Logger): (progress: MigrationProgress) => void {
   };
 }
 
+/** What one search looks through: some tens of milliseconds. The embedded database has this process's one thread. */
+const searchBytes = { postgres: 16 * 1024 * 1024, embedded: 2 * 1024 * 1024 } as const;
+
 function storeOn(database: Database, shape: LogShape): Store {
   return {
-    kind: database.kind,
     connections: database.connections,
-    ...subscriptionStoreOn(database, shape),
-    createTopic: (topic) => createTopic(database, topic),
-    createTopics: (topics, most) => createTopics(database, topics, most),
-    findTopics: (names) => findTopics(database, names),
-    findTopic: (name) => findTopic(database, name),
-    listTopics: (request) => listTopics(database, request),
-    updateTopic: (topicId, change) => updateTopic(database, topicId, change),
-    trimTopic: (topicId, beforeOffset) => trimTopic(database, topicId, beforeOffset),
-    closeTopic: (topicId) => closeTopic(database, topicId),
-    deleteTopic: (topicId) => deleteTopic(database, topicId),
-    renewEpoch: (topicId, epoch, newEpoch) => renewEpoch(database, topicId, epoch, newEpoch),
-    append: (write) => appendWrite(database, write, shape),
-    appendTogether: (writes) => appendTogether(database, writes, shape),
-    appendLocked: (topicId, producerIds, decide) => appendLocked(database, topicId, producerIds, decide, shape),
-    readView: (topicId, producerIds) => runReadView(database, topicId, producerIds),
-    readPage: (request) => readPage(database, request),
-    searchPage: (request) => searchPage(database, request),
-    readAtTime: (topicId, timeMicros) => readAtTime(database, topicId, timeMicros),
-    readFrames: (topicId, offsets) => readFrames(database, topicId, offsets),
-    readState: (topicId, keys, bytes, unexpiredAt) => readState(database, topicId, keys, bytes, unexpiredAt),
-    listState: (request) => listState(database, request),
-    readStateChanges: (request) => readStateChanges(database, request),
-    searchState: (request) => searchState(database, request),
-    explain: (read) => explainRead(database, read),
-    choosePath: (topicId, rectangle) => choosePath(database, topicId, rectangle),
-    readHeads: (topicIds) => readHeads(database, topicIds),
-    findOverdue: (request) => findOverdue(database, request),
-    applyRetention: (call) => applyRetention(database, call),
-    findExpiring: (after, count) => findExpiring(database, after, count),
-    deleteTrimmed: (topicId, count) => deleteTrimmed(database, topicId, count, shape),
-    deleteOrphans: (count) => deleteOrphans(database, count),
-    mergeBlocks: (step) => mergeBlocks(database, step, shape),
-    findUnmerged: (request) => findUnmerged(database, request),
-    findTrimmed: (count) => findTrimmed(database, count),
-    findBuilds: (count) => findBuilds(database, count),
-    buildState: (step, changesIn) => buildState(database, step, changesIn),
-    findOldTombstones: (beforeMicros, count) => findOldTombstones(database, beforeMicros, count),
-    purgeTombstones: (old, count) => purgeTombstones(database, old, count),
-    deleteIdleProducers: (idleMs, perTopic, count) => deleteIdleProducers(database, idleMs, perTopic, count),
-    findOldestSnapshot: () => findOldestSnapshot(database),
-    vacuum: () => vacuumTables(database),
-    vacuumBlocks: (deleted) => vacuumBlocks(database, deleted),
-    now: () => readClock(database),
+    searchBytes: searchBytes[database.kind],
+    ...(bindOperations(operations, database) satisfies Pick<Store, keyof typeof operations>),
+    ...(bindOperations(blockOperations, database, shape) satisfies Pick<Store, keyof typeof blockOperations>),
     close: () => database.close(),
   };
 }

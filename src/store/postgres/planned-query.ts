@@ -18,16 +18,20 @@ export interface PlannedQuery<Values = never> {
 
 type SqlType = "bigint" | "boolean" | "bytea";
 
-/**
- * `types` are those of the statement's values, `columns` those of what it gives. The plan is made for any values, as all of a
- * session's (`session-settings.ts`).
- */
+interface QueryDefinition<Values> {
+  readonly name: string;
+  readonly statement: Statement<Values, unknown>;
+  /** Those of the statement's values. */
+  readonly types: { readonly [Name in keyof Values]: string };
+  /** The types of what it gives. */
+  readonly columns: readonly SqlType[];
+}
+
+/** The plan is made for any values, as all of a session's (`session-settings.ts`). */
 export function planQuery<Values extends Readonly<Record<keyof Values, InlineValue>>>(
-  name: string,
-  statement: Statement<Values, unknown>,
-  types: { readonly [Name in keyof Values]: string },
-  columns: readonly SqlType[],
+  definition: QueryDefinition<Values>,
 ): PlannedQuery<Values> {
+  const { name, statement, types, columns } = definition;
   const typeOf = (value: keyof Values) => types[value].replace(" or null", "");
   const result = columns.map((type, index) => `c${index + 1} ${type}`).join(", ");
   return {

@@ -7,8 +7,9 @@ import {
   PostgresIntrospector,
   PostgresQueryCompiler,
 } from "kysely";
+import type { Sharing } from "../../core/index.js";
 
-/** The tables as Kysely sees them; `migrations/` makes them, `test/store/schema.sql` shows them. */
+/** The tables as Kysely sees them; `migrations/` makes them, and a test holds them against `test/store/schema.sql`. */
 export interface Tables {
   topics: TopicsTable;
   topic_heads: TopicHeadsTable;
@@ -26,39 +27,46 @@ export interface Tables {
   parked: ParkedTable;
 }
 
-type Timestamp = ColumnType<Date, never, never>;
+/** When a row was written: the database says it. */
+type WriteTime = ColumnType<Date, never, never>;
+/** Written as text of JSON, or kept as it is. */
+type Labels = ColumnType<
+  Readonly<Record<string, string>>,
+  string | undefined,
+  string | Readonly<Record<string, string>>
+>;
 
 /** A topic's name and settings: written by control alone. */
-interface TopicsTable {
+export interface TopicsTable {
   topic_id: Generated<number>;
   name: string;
-  labels: Readonly<Record<string, string>>;
-  record_bytes: number;
-  batch_records: number;
-  batch_bytes: number;
+  labels: Labels;
+  record_bytes: Generated<number>;
+  batch_records: Generated<number>;
+  batch_bytes: Generated<number>;
   /** 0, as those below: the node's default. */
   retention_age_ms: Generated<number>;
   retention_records: Generated<number>;
   retention_bytes: Generated<number>;
-  auto_created: boolean;
-  created_at: Timestamp;
+  auto_created: Generated<boolean>;
+  created_at: WriteTime;
 }
 
 /** What controls a topic: read and locked by every append, changed by none. */
-interface TopicHeadsTable {
+export interface TopicHeadsTable {
   topic_id: number;
   epoch: number;
-  version: number;
-  earliest_offset: number;
+  version: Generated<number>;
+  earliest_offset: Generated<number>;
   /** Frame bytes of all records below `earliest_offset`. */
-  earliest_bytes: number;
+  earliest_bytes: Generated<number>;
   /** No block begins below it: at most `earliest_offset`. */
   front: Generated<number>;
   /** Blocks below it were merged, or are about to be: no append is decided on an offset below it. */
   merged_to: Generated<number>;
   /** Of the newest record that was trimmed, microseconds since 1970. */
-  last_time: number;
-  closed: boolean;
+  last_time: Generated<number>;
+  closed: Generated<boolean>;
   /** Whether commits keep the topic's state in `latest`. */
   keyed: Generated<boolean>;
   /** Tombstones of the state at or above this offset are all still there. */
@@ -68,7 +76,7 @@ interface TopicHeadsTable {
 }
 
 /** The log: each row a run of consecutive frames. */
-interface BlocksTable {
+export interface BlocksTable {
   topic_id: number;
   first_offset: number;
   next_offset: number;
@@ -81,18 +89,18 @@ interface BlocksTable {
   producers: readonly object[] | null;
 }
 
-interface ProducersTable {
+export interface ProducersTable {
   topic_id: number;
   producer_id: string;
   generation: number;
   next_sequence: number;
   /** First and next offset of the newest batches, in pairs, oldest first. */
   recent: number[];
-  updated_at: Timestamp;
+  updated_at: WriteTime;
 }
 
 /** The state of keyed topics: the latest record of each key. */
-interface LatestTable {
+export interface LatestTable {
   topic_id: number;
   key: string;
   offset: number;
@@ -111,7 +119,7 @@ interface LatestTable {
 }
 
 /** Topics that were turned keyed, and whose state is not whole yet: it has their records from `next_offset` on. */
-interface StateBuildsTable {
+export interface StateBuildsTable {
   topic_id: number;
   /** The topic's next offset when it was turned keyed. */
   from_offset: number;
@@ -119,27 +127,27 @@ interface StateBuildsTable {
 }
 
 /** Blocks out of reach that wait to be deleted: those that begin at `from_offset` or above, and end at `to_offset` or below. */
-interface RemovalsTable {
+export interface RemovalsTable {
   topic_id: number;
   from_offset: number;
   to_offset: number;
   /** The topic is gone: its producers go too. */
-  whole_topic: boolean;
+  whole_topic: Generated<boolean>;
 }
 
 /** A subscription's name and settings. `subscription_id` leads the keys of all that belongs to it. */
-interface SubscriptionsTable {
+export interface SubscriptionsTable {
   subscription_id: Generated<number>;
   name: string;
   topic_id: number;
   epoch: number;
-  sharing: "shared" | "exclusive" | "keyed";
+  sharing: ColumnType<Sharing, string, never>;
   ack_deadline_ms: number;
   attempts_max: number;
   retry_min_ms: number;
   retry_max_ms: number;
   retry_backlog: number;
-  labels: Readonly<Record<string, string>>;
+  labels: Labels;
   paused: Generated<boolean>;
   /** Raised by every seek. */
   generation: Generated<number>;
@@ -147,16 +155,16 @@ interface SubscriptionsTable {
   ticket: Generated<number>;
   /** Raised by every seek above all attempts of before it. */
   attempts_before: Generated<number>;
-  created_at: Timestamp;
+  created_at: WriteTime;
 }
 
 /** What a subscription has yet to settle; less what stands in `settlements`. */
-interface ClaimsTable {
+export interface ClaimsTable {
   subscription_id: number;
   claim_id: Generated<number>;
   kind: "rest" | "block" | "slot" | "redriven";
   /** Of a KEYED subscription's keys; else 0. */
-  slot: number;
+  slot: Generated<number>;
   /** An int8multirange, as text: `offset-ranges.ts`. */
   todo: string;
   /** Null, or not in `sessions` any more: it is free. */
@@ -166,7 +174,7 @@ interface ClaimsTable {
 }
 
 /** What was settled of a claim and is not in its `todo` yet: see `settlements.ts`. */
-interface SettlementsTable {
+export interface SettlementsTable {
   subscription_id: number;
   claim_id: number;
   settlement_id: Generated<number>;
@@ -175,14 +183,14 @@ interface SettlementsTable {
 }
 
 /** Nodes' holds. */
-interface SessionsTable {
+export interface SessionsTable {
   session: number;
   node: string;
-  expires_at: Timestamp;
+  expires_at: Date;
 }
 
 /** Which sessions consume a subscription. */
-interface MembersTable {
+export interface MembersTable {
   subscription_id: number;
   session: number;
   consumers: number;
@@ -190,7 +198,7 @@ interface MembersTable {
 }
 
 /** Records of a claim that are to be redelivered, and wait alike. */
-interface RetriesTable {
+export interface RetriesTable {
   subscription_id: number;
   claim_id: number;
   /** All of its offsets are in this one: `retry-buckets.ts`. */
@@ -205,13 +213,13 @@ interface RetriesTable {
   /** By offset, of those that have a key; null: none has. It may have more than `offsets`. */
   lanes: Readonly<Record<string, number>> | null;
   /** The newest, oldest first. */
-  reasons: string[];
+  reasons: Generated<string[]>;
   /** Of a single record that was parked before; null: the topic has it. */
   frame: Buffer | null;
 }
 
 /** Records that were set aside. */
-interface ParkedTable {
+export interface ParkedTable {
   subscription_id: number;
   offset: number;
   /** Microseconds since 1970. */
@@ -224,7 +232,7 @@ interface ParkedTable {
 }
 
 /** Compiles and never runs: statements run through the pool, hot ones under a name, which Kysely's driver cannot. */
-const tables = new Kysely<Tables>({
+const kysely = new Kysely<Tables>({
   dialect: {
     createAdapter: () => new PostgresAdapter(),
     createDriver: () => new DummyDriver(),
@@ -233,5 +241,5 @@ const tables = new Kysely<Tables>({
   },
 });
 
-/** The compiler for every statement; all tables are in the schema `millrace`, and named with it. */
-export const compiler = tables.withSchema("millrace");
+/** Builds and compiles statements; all tables are in the schema `millrace`, and named with it. */
+export const tables = kysely.withSchema("millrace");

@@ -1,5 +1,5 @@
 import { type CompiledQuery, type RawBuilder, sql } from "kysely";
-import { compiler } from "./schema.js";
+import { tables } from "./schema.js";
 
 /** What JavaScript gives for each SQL type that our statements take. Array types are text that is already in place. */
 interface SqlTypes {
@@ -32,7 +32,7 @@ type Placeholders<Types extends ParameterTypes> = {
 
 /** Kysely's builders and its `sql` both fit. */
 interface Compilable<Row> {
-  compile(provider: typeof compiler): CompiledQuery<Row>;
+  compile(provider: typeof tables): CompiledQuery<Row>;
 }
 
 /** A statement that was compiled once, when its module was loaded. */
@@ -69,7 +69,7 @@ export function prepareStatement<const Types extends ParameterTypes, Row>(defini
       return [name, sql`cast(${new Placeholder(name)} as ${sqlType})`];
     }),
   ) as Placeholders<Types>;
-  const compiled = definition.build(placeholders).compile(compiler);
+  const compiled = definition.build(placeholders).compile(tables);
   const names = compiled.parameters.map((parameter) => {
     if (!(parameter instanceof Placeholder)) throw new TypeError("A statement may hold no value but its parameters");
     return parameter.name;

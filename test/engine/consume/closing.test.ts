@@ -18,7 +18,7 @@ test("a node closes while the database does not take what became of records, als
       value: (...given: Parameters<Store["settle"]>) => {
         if (!isAway) return store.settle(...given);
         failures += 1;
-        return Promise.reject(new StoreUnavailableError("away", false));
+        return Promise.reject(new StoreUnavailableError("away", { outcomeUnknown: false }));
       },
     },
   }) as Store;

@@ -117,7 +117,7 @@ describe.each(databaseKinds)("Commit on %s", (kind) => {
     await createTopic(store, "keyed-out", true);
     await plane.commit({ ...commit, acknowledge: [first(0)], append: [output("keyed-out", ["k", "l", "k"])] });
     const { topicId } = (await store.findTopic("keyed-out"))!.head;
-    const state = await store.readState(topicId, ["k", "l"], 1000);
+    const state = await store.readState({ topicId, keys: ["k", "l"], bytes: 1000 });
     expect(state?.records).toBe(2);
     expect(offsetsIn([state!.frames!])).toEqual([2, 1]);
   });
@@ -250,7 +250,7 @@ describe.each(databaseKinds)("Commit on %s", (kind) => {
       ...store,
       async commit(...call) {
         await store.commit(...call);
-        throw new StoreUnavailableError("the connection broke", true);
+        throw new StoreUnavailableError("the connection broke", { outcomeUnknown: true });
       },
     });
     await deaf.append("deaf", [{ text: "0" }]);

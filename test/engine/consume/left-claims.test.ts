@@ -50,7 +50,7 @@ describe("consume, when a node is left by its last consumer", () => {
       const fail = (): void => {
         if (!isAway) return;
         failures += 1;
-        throw new StoreUnavailableError("away", false);
+        throw new StoreUnavailableError("away", { outcomeUnknown: false });
       };
       const broken: Store = Object.create(store, {
         leaveSubscription: {

@@ -19,7 +19,7 @@ describe.each(databaseKinds)("Parked records on %s", (kind) => {
   beforeAll(async () => {
     database = await createTestDatabase(kind);
     store = await database.openStore();
-    await store.openSession(1_000_000, "reader", 60_000);
+    await store.openSession({ session: 1_000_000, node: "reader", leaseMs: 60_000 });
     plane = openControlPlane(store);
   });
   afterAll(async () => {

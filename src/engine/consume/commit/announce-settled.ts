@@ -1,4 +1,4 @@
-import type { SettledRange, Store } from "../../../store/index.js";
+import type { SettledNotice, SettledRange } from "../../../store/index.js";
 import type { Logger } from "../../../telemetry/index.js";
 import type { DatabaseLanes } from "../../database-lanes.js";
 import type { AcknowledgedRecord } from "./acknowledged-records.js";
@@ -9,7 +9,7 @@ import type { AcknowledgedRecord } from "./acknowledged-records.js";
  */
 export async function announceSettled(
   { lanes, logger }: { readonly lanes: DatabaseLanes; readonly logger: Logger },
-  notice: Parameters<Store["announceSettled"]>[0],
+  notice: SettledNotice,
 ): Promise<void> {
   try {
     await lanes.run("append", (store) => store.announceSettled(notice));

@@ -177,7 +177,7 @@ async function write(
     const outcome = await parts.lanes.attempt(
       "append",
       async (store) => {
-        const answer = await store.commit({ subscriptionId, session, records }, plans);
+        const answer = await store.commit({ subscriptionId, session, records, topics: plans });
         // Here, since the caller may have left by now.
         if (answer.kind !== "committed") return answer;
         room = decided.flatMap((output, index) => observeAppend(topics[index] as Topic, output, parts) ?? []);

@@ -1,6 +1,6 @@
 /** Where a group's claims are kept: the database, or nowhere. */
 
-import type { CutBlock, RetryFrame, SettleOutcome, SettleWrite } from "../../../store/index.js";
+import type { CutBlock, OffsetFrame, SettleOutcome, SettleWrite } from "../../../store/index.js";
 
 export interface Ledger {
   /** Names this node's hold; 0: there is nothing to hold. */
@@ -13,7 +13,7 @@ export interface Ledger {
   readonly isAlone: boolean;
   settle(write: Omit<SettleWrite, "subscriptionId" | "session">): Promise<SettleOutcome>;
   /** Records to be redelivered; those that are gone are missing. */
-  readRetryFrames(offsets: readonly number[]): Promise<readonly RetryFrame[]>;
+  readRetryFrames(offsets: readonly number[]): Promise<readonly OffsetFrame[]>;
   /** Claims up to `count` more offsets between these. Undefined: there is nothing. */
   claimMore(count: number, fromOffset: number, untilOffset: number): Promise<CutBlock | undefined>;
 }

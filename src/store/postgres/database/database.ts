@@ -2,7 +2,7 @@ import type pg from "pg";
 import { MillraceError } from "../../../core/index.js";
 import { trackTasks } from "../../../streams/index.js";
 import { type Logger, type Metrics, systemClock } from "../../../telemetry/index.js";
-import { StoreUnavailableError } from "../../topic-store.js";
+import { type StoreFailure, StoreUnavailableError } from "../../store-unavailable-error.js";
 import { orderValues, type Statement } from "../statement.js";
 import { createConnectGate } from "./connect-gate.js";
 import { copyRows } from "./copy-query.js";
@@ -81,7 +81,7 @@ export function createDatabase(options: DatabaseOptions): Database {
 
   async function acquire(): Promise<pg.PoolClient> {
     if (gate.closedForMs > 0 && pool.idleCount === 0) {
-      throw unavailable("Cannot reach the database: the last connect failed just now", false);
+      throw unavailable("Cannot reach the database: the last connect failed just now", { outcomeUnknown: false });
     }
     try {
       const client = await pool.connect();
@@ -90,18 +90,23 @@ export function createDatabase(options: DatabaseOptions): Database {
     } catch (error) {
       if (messageOf(error) === poolWaitEnded) {
         const text = `Cannot get a database connection: all ${options.connections} are in use`;
-        throw unavailable(text, false, error, "All connections to the database are in use");
+        const why = "All connections to the database are in use";
+        throw unavailable(text, { outcomeUnknown: false, cause: error, why });
       }
       gate.failed();
       outage.failed(causeOf(error));
       const { why } = classifyFailure(error, true);
-      throw unavailable(`Cannot connect to the database: ${messageOf(error)}`, false, error, why);
+      throw unavailable(`Cannot connect to the database: ${messageOf(error)}`, {
+        outcomeUnknown: false,
+        cause: error,
+        why,
+      });
     }
   }
 
-  function unavailable(message: string, outcomeUnknown: boolean, cause?: unknown, why?: string): StoreUnavailableError {
-    metrics?.databaseErrors.inc({ kind: outcomeUnknown ? "outcome-unknown" : "unavailable" });
-    return new StoreUnavailableError(message, outcomeUnknown, cause, why);
+  function unavailable(message: string, failure: StoreFailure): StoreUnavailableError {
+    metrics?.databaseErrors.inc({ kind: failure.outcomeUnknown ? "outcome-unknown" : "unavailable" });
+    return new StoreUnavailableError(message, failure);
   }
 
   async function use<Result>(body: (session: CheckedSession) => Promise<Result>): Promise<Result> {
@@ -127,13 +132,13 @@ export function createDatabase(options: DatabaseOptions): Database {
       }
       const isUnknown = failure.kind === "lost" && session.mayHaveCommitted;
       const what = failure.kind === "lost" ? "Lost the database connection" : "The database refused a statement";
-      throw unavailable(`${what}: ${messageOf(error)}`, isUnknown, error, failure.why);
+      throw unavailable(`${what}: ${messageOf(error)}`, { outcomeUnknown: isUnknown, cause: error, why: failure.why });
     }
   }
 
   function tracked<Result>(work: () => Promise<Result>): Promise<Result> {
     if (closing !== undefined) {
-      return Promise.reject(unavailable("Cannot run a statement: the store is closed", false));
+      return Promise.reject(unavailable("Cannot run a statement: the store is closed", { outcomeUnknown: false }));
     }
     const task = work();
     underWay.track(task);

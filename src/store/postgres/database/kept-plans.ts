@@ -19,6 +19,8 @@ const refusals = new Set(["42501", "25006"]);
 /**
  * Whether a connection keeps the plan of a query, which is made when it is first wanted: but not in a transaction, which may
  * be rolled back, and the function with it. Where it may not be made the query is planned each time.
+ *
+ * It runs for every page, so its four parameters are not an object.
  */
 export async function keptPlan(
   client: pg.ClientBase,

@@ -17,6 +17,7 @@ export interface ListenHandlers {
 
 export interface ListenOptions {
   readonly url: string;
+  readonly channel: string;
   readonly connectTimeoutMs: number;
   readonly logger: Logger;
 }
@@ -29,20 +30,14 @@ const goodConnectionMs = 10_000;
 const leaveMs = 1000;
 
 /** Resolves when `signal` aborts and the connection is closed. Never throws. */
-export async function listenOn(
-  options: ListenOptions,
-  channel: string,
-  handlers: ListenHandlers,
-  signal: AbortSignal,
-): Promise<void> {
-  const { logger } = options;
+export async function listenOn(options: ListenOptions, handlers: ListenHandlers, signal: AbortSignal): Promise<void> {
+  const { channel, logger } = options;
   const waits = backoff({ minMs: 100, maxMs: 5000 });
   let isAway = false;
   while (!signal.aborted) {
     let listeningSinceMs = Number.POSITIVE_INFINITY;
     const lost = await listenOnce(
       options,
-      channel,
       {
         ...handlers,
         onGap() {
@@ -64,8 +59,7 @@ export async function listenOn(
 
 /** One connection, until it ends. Gives why. */
 async function listenOnce(
-  { url, connectTimeoutMs, logger }: ListenOptions,
-  channel: string,
+  { url, channel, connectTimeoutMs, logger }: ListenOptions,
   { onPayload, onGap }: ListenHandlers,
   signal: AbortSignal,
 ): Promise<unknown> {

@@ -56,7 +56,7 @@ export function openPostgres(options: PostgresOptions): Database {
     takeTurn: undefined,
     logger: options.logger,
     metrics: options.metrics,
-    listen: (channel, handlers, signal) => listenOn(listenOptions, channel, handlers, signal),
+    listen: (channel, handlers, signal) => listenOn({ ...listenOptions, channel }, handlers, signal),
     isIdle: async (client) => {
       const pid = backends.get(client);
       return pid !== undefined && (await liveness.isIdle(pid));

@@ -1,23 +1,26 @@
-import { sql } from "kysely";
 import { MillraceError } from "../../../core/index.js";
 import type { NewSubscription, StoredSubscription } from "../../subscription-store.js";
 import type { Database } from "../database/database.js";
+import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
-import { encodeLabels } from "../statements/stored-topic.js";
+import { encodeLabels } from "../topics/stored-topic.js";
 import { findSubscriptionById } from "./find-subscription.js";
-import { insertClaims } from "./insert-claims.js";
+import { insertClaims } from "../claims/insert-claims.js";
 
 /**
- * Keeps the topic from being deleted until the commit; so whoever deletes it finds this subscription. Locks: the row of
+ * Keeps the topic from being deleted until the commit; so its deletion finds this subscription. Locks: the row of
  * `topics`, beside changes of its settings. Index: `topics_pkey`, `topic_heads_pkey`.
  */
 const holdTopic = prepareStatement({
   values: { topicId: "bigint", epoch: "bigint" },
-  build: (value) => sql<{ topicId: number }>`
-select t.topic_id as "topicId"
-from millrace.topics as t join millrace.topic_heads as h on h.topic_id = t.topic_id
-where t.topic_id = ${value.topicId} and h.epoch = ${value.epoch}
-for key share of t`,
+  build: (value) =>
+    tables
+      .selectFrom("topics as t")
+      .innerJoin("topic_heads as h", "h.topic_id", "t.topic_id")
+      .where("t.topic_id", "=", value.topicId)
+      .where("h.epoch", "=", value.epoch)
+      .select("t.topic_id as topicId")
+      .forKeyShare("t"),
 });
 
 /**
@@ -37,13 +40,23 @@ const insertSubscription = prepareStatement({
     retryBacklog: "bigint",
     labels: "jsonb",
   },
-  build: (value) => sql<{ subscriptionId: number }>`
-insert into millrace.subscriptions (name, topic_id, epoch, sharing, ack_deadline_ms, attempts_max, retry_min_ms,
-  retry_max_ms, retry_backlog, labels)
-values (${value.name}, ${value.topicId}, ${value.epoch}, ${value.sharing}, ${value.ackDeadlineMs},
-  ${value.attemptsMax}, ${value.retryMinMs}, ${value.retryMaxMs}, ${value.retryBacklog}, ${value.labels})
-on conflict (name) do nothing
-returning subscription_id as "subscriptionId"`,
+  build: (value) =>
+    tables
+      .insertInto("subscriptions")
+      .values({
+        name: value.name,
+        topic_id: value.topicId,
+        epoch: value.epoch,
+        sharing: value.sharing,
+        ack_deadline_ms: value.ackDeadlineMs,
+        attempts_max: value.attemptsMax,
+        retry_min_ms: value.retryMinMs,
+        retry_max_ms: value.retryMaxMs,
+        retry_backlog: value.retryBacklog,
+        labels: value.labels,
+      })
+      .onConflict((conflict) => conflict.column("name").doNothing())
+      .returning("subscription_id as subscriptionId"),
 });
 
 export async function createSubscription(
@@ -63,7 +76,7 @@ export async function createSubscription(
       labels: encodeLabels(labels),
     });
     if (row === undefined) return "exists";
-    await insertClaims(session, row.subscriptionId, sharing, fromOffset);
+    await insertClaims(session, { subscriptionId: row.subscriptionId, sharing, fromOffset });
     const created = await findSubscriptionById(session, row.subscriptionId);
     if (created === undefined) {
       throw new MillraceError("internal", `Subscription "${name}" was created and is not there`);

@@ -1,40 +1,51 @@
-import { sql } from "kysely";
 import type { Database, Session } from "../database/database.js";
+import { tables } from "../schema.js";
+import { isAnyOf } from "../selection.js";
 import { prepareStatement } from "../statement.js";
-import { lockAllClaims } from "./lock-all-claims.js";
+import { lockAllClaims } from "../claims/lock-all-claims.js";
 
 /** Locks: the row of `subscriptions`, before any claim. Index: `subscriptions_pkey`. */
 const deleteOne = prepareStatement({
   values: { subscriptionId: "bigint" },
-  build: (value) => sql<{ subscriptionId: number }>`
-delete from millrace.subscriptions where subscription_id = ${value.subscriptionId}
-returning subscription_id as "subscriptionId"`,
+  build: (value) =>
+    tables
+      .deleteFrom("subscriptions")
+      .where("subscription_id", "=", value.subscriptionId)
+      .returning("subscription_id as subscriptionId"),
 });
 
 /**
- * Locks: rows of `subscriptions`, behind that of their topic, which whoever creates one holds too: there is none after
+ * Locks: rows of `subscriptions`, behind that of their topic, which every creation holds too: there is none after
  * these. Index: `subscriptions_topic`.
  */
 const deleteOfTopic = prepareStatement({
   values: { topicId: "bigint" },
-  build: (value) => sql<{ subscriptionId: number }>`
-delete from millrace.subscriptions where topic_id = ${value.topicId} returning subscription_id as "subscriptionId"`,
+  build: (value) =>
+    tables
+      .deleteFrom("subscriptions")
+      .where("topic_id", "=", value.topicId)
+      .returning("subscription_id as subscriptionId"),
 });
 
 /** Locks: rows that nobody can write any more, since all claims are locked. Index: each table's primary key. */
 const deleteContents = prepareStatement({
   values: { subscriptionIds: "bigint[]" },
-  build: (value) => sql<object>`
-with retry as (
-  delete from millrace.retries where subscription_id = any(${value.subscriptionIds})
-), parking as (
-  delete from millrace.parked where subscription_id = any(${value.subscriptionIds})
-), settlement as (
-  delete from millrace.settlements where subscription_id = any(${value.subscriptionIds})
-), member as (
-  delete from millrace.members where subscription_id = any(${value.subscriptionIds})
-)
-delete from millrace.claims where subscription_id = any(${value.subscriptionIds})`,
+  build: ({ subscriptionIds }) =>
+    tables
+      .with("retry", (db) =>
+        db.deleteFrom("retries").where((eb) => isAnyOf(eb.ref("subscription_id"), subscriptionIds)),
+      )
+      .with("parking", (db) =>
+        db.deleteFrom("parked").where((eb) => isAnyOf(eb.ref("subscription_id"), subscriptionIds)),
+      )
+      .with("settlement", (db) =>
+        db.deleteFrom("settlements").where((eb) => isAnyOf(eb.ref("subscription_id"), subscriptionIds)),
+      )
+      .with("member", (db) =>
+        db.deleteFrom("members").where((eb) => isAnyOf(eb.ref("subscription_id"), subscriptionIds)),
+      )
+      .deleteFrom("claims")
+      .where((eb) => isAnyOf(eb.ref("subscription_id"), subscriptionIds)),
 });
 
 async function deleteContentsOf(session: Session, subscriptionIds: readonly number[]): Promise<void> {

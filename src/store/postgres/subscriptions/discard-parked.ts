@@ -1,17 +1,22 @@
-import { sql } from "kysely";
 import type { Database } from "../database/database.js";
+import { tables } from "../schema.js";
+import { isAnyOf } from "../selection.js";
 import { prepareStatement } from "../statement.js";
 
 /** Locks: the rows that go. Index: `parked_pkey`. */
 const deleteParked = prepareStatement({
   values: { subscriptionId: "bigint", offsets: "bigint[]" },
-  build: (value) => sql<{ deleted: number }>`
-with deleted as (
-  delete from millrace.parked
-  where subscription_id = ${value.subscriptionId} and "offset" = any(${value.offsets})
-  returning 1
-)
-select count(*) as deleted from deleted`,
+  build: (value) =>
+    tables
+      .with("deleted", (db) =>
+        db
+          .deleteFrom("parked")
+          .where("subscription_id", "=", value.subscriptionId)
+          .where((eb) => isAnyOf(eb.ref("offset"), value.offsets))
+          .returning("offset"),
+      )
+      .selectFrom("deleted")
+      .select((eb) => eb.fn.countAll<number>().as("deleted")),
 });
 
 /** Returns how many there were. */

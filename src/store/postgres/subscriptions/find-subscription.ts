@@ -1,29 +1,19 @@
-import { sql } from "kysely";
 import type { StoredSubscription } from "../../subscription-store.js";
 import type { Session } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
-import {
-  type SubscriptionRow,
-  subscriptionColumns,
-  subscriptionTables,
-  toStoredSubscription,
-} from "./stored-subscription.js";
+import { selectSubscriptions, toStoredSubscription } from "./stored-subscription.js";
 
 /** A subscription by its name. No locks. Index: `subscriptions_name_key`, `topics_pkey`. */
 const selectByName = prepareStatement({
   name: "find_subscription",
   values: { name: "text" },
-  build: (value) => sql<SubscriptionRow>`
-select ${subscriptionColumns} from ${subscriptionTables}
-where s.name = ${value.name}`,
+  build: (value) => selectSubscriptions().where("s.name", "=", value.name),
 });
 
 /** A subscription by its id, as it is after a change. No locks. Index: `subscriptions_pkey`, `topics_pkey`. */
 const selectById = prepareStatement({
   values: { subscriptionId: "bigint" },
-  build: (value) => sql<SubscriptionRow>`
-select ${subscriptionColumns} from ${subscriptionTables}
-where s.subscription_id = ${value.subscriptionId}`,
+  build: (value) => selectSubscriptions().where("s.subscription_id", "=", value.subscriptionId),
 });
 
 export async function findSubscription(

@@ -1,11 +1,9 @@
 import { sql } from "kysely";
 import type { ParkedRequest, StoredParked } from "../../subscription-store.js";
 import type { Database } from "../database/database.js";
+import { tables } from "../schema.js";
+import { base64Of } from "../selection.js";
 import { prepareStatement } from "../statement.js";
-
-interface ParkedRow extends Omit<StoredParked, "frame"> {
-  readonly frame: string;
-}
 
 /**
  * A page of parked records by offset. No locks. The lengths of frames are known without reading them; so what is beyond
@@ -13,21 +11,38 @@ interface ParkedRow extends Omit<StoredParked, "frame"> {
  */
 const selectParked = prepareStatement({
   values: { subscriptionId: "bigint", from: "bigint", until: "bigint", count: "bigint", bytes: "bigint" },
-  build: (value) => sql<ParkedRow>`
-select page."offset", translate(encode(page.frame, 'base64'), E'\\n', '') as frame,
-  page.parked_time as "parkedMicros", page.deliveries, page.reasons
-from (
-  select found.*, row_number() over (order by found."offset") as position,
-    sum(octet_length(found.frame)) over (order by found."offset") as bytes
-  from (
-    select * from millrace.parked
-    where subscription_id = ${value.subscriptionId} and "offset" >= ${value.from} and "offset" < ${value.until}
-    order by "offset"
-    limit ${value.count}
-  ) as found
-) as page
-where page.position = 1 or page.bytes <= ${value.bytes}
-order by page."offset"`,
+  build: (value) =>
+    tables
+      .selectFrom((from) =>
+        from
+          .selectFrom((page) =>
+            page
+              .selectFrom("parked")
+              .where("subscription_id", "=", value.subscriptionId)
+              .where("offset", ">=", value.from)
+              .where("offset", "<", value.until)
+              .select(["offset", "frame", "parked_time", "deliveries", "reasons"])
+              .orderBy("offset")
+              .limit(value.count)
+              .as("found"),
+          )
+          .selectAll()
+          .select(({ fn, ref }) => [
+            fn
+              .agg<number>("row_number")
+              .over((over) => over.orderBy("offset"))
+              .as("position"),
+            fn
+              .sum<number>(fn<number>("octet_length", [ref("frame")]))
+              .over((over) => over.orderBy("offset"))
+              .as("bytes"),
+          ])
+          .as("page"),
+      )
+      .where((eb) => eb.or([eb("page.position", "=", sql.lit(1)), eb("page.bytes", "<=", value.bytes)]))
+      .select(["page.offset", "page.parked_time as parkedMicros", "page.deliveries", "page.reasons"])
+      .select((eb) => base64Of(eb.ref("page.frame")).as("frame"))
+      .orderBy("page.offset"),
 });
 
 export async function listParked(database: Database, request: ParkedRequest): Promise<readonly StoredParked[]> {

@@ -4,9 +4,9 @@ import type { Member, SubscriptionProgress } from "../../subscription-store.js";
 import type { Head } from "../../topic-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
-import { headColumns, heads, logEnd } from "../statements/stored-topic.js";
-import { membersOf } from "./members-of.js";
-import { unfolded } from "./settlements.js";
+import { headColumns, heads, logEnd } from "../topics/stored-topic.js";
+import { membersOf } from "../sessions/members-of.js";
+import { unfolded } from "../claims/settlements.js";
 import {
   type SubscriptionRow,
   subscriptionColumns,

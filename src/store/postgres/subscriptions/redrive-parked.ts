@@ -1,9 +1,10 @@
 import { sql } from "kysely";
 import type { RedriveWrite } from "../../subscription-store.js";
 import type { Database } from "../database/database.js";
+import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
-import { unfolded } from "./settlements.js";
-import { bucketOffsets } from "./retry-buckets.js";
+import { unfolded } from "../claims/settlements.js";
+import { bucketOffsets } from "../claims/retry-buckets.js";
 
 /**
  * Keeps a seek or a deletion from coming in between: it would not see the new claims. Locks: the row of `subscriptions`,
@@ -11,8 +12,12 @@ import { bucketOffsets } from "./retry-buckets.js";
  */
 const holdSubscription = prepareStatement({
   values: { subscriptionId: "bigint" },
-  build: (value) => sql<object>`
-select 1 from millrace.subscriptions where subscription_id = ${value.subscriptionId} for share`,
+  build: (value) =>
+    tables
+      .selectFrom("subscriptions")
+      .where("subscription_id", "=", value.subscriptionId)
+      .select("subscription_id")
+      .forShare(),
 });
 
 /**

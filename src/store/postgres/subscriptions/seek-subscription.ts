@@ -1,11 +1,11 @@
 import { sql } from "kysely";
-import type { Sharing } from "../../../core/index.js";
-import type { StoredSubscription } from "../../subscription-store.js";
+import type { SeekRequest, StoredSubscription } from "../../subscription-store.js";
 import type { Database } from "../database/database.js";
+import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
-import { insertClaims } from "./insert-claims.js";
-import { lockAllClaims } from "./lock-all-claims.js";
-import { type SubscriptionRow, subscriptionColumns, toStoredSubscription } from "./stored-subscription.js";
+import { insertClaims } from "../claims/insert-claims.js";
+import { lockAllClaims } from "../claims/lock-all-claims.js";
+import { subscriptionSelection, toStoredSubscription } from "./stored-subscription.js";
 
 /** What attempts of before a seek are raised to at most: room is left for those after it, which are 32 bits on the wire. */
 const attemptsBeforeMax = 2_000_000_000;
@@ -16,10 +16,12 @@ const attemptsBeforeMax = 2_000_000_000;
  */
 const raiseGeneration = prepareStatement({
   values: { subscriptionId: "bigint", epoch: "bigint" },
-  build: (value) => sql<{ sharing: Sharing }>`
-update millrace.subscriptions set generation = generation + 1, epoch = ${value.epoch}
-where subscription_id = ${value.subscriptionId}
-returning sharing`,
+  build: (value) =>
+    tables
+      .updateTable("subscriptions")
+      .set((eb) => ({ generation: eb("generation", "+", sql.lit(1)), epoch: value.epoch }))
+      .where("subscription_id", "=", value.subscriptionId)
+      .returning("sharing"),
 });
 
 /**
@@ -33,35 +35,35 @@ returning sharing`,
  */
 const forgetClaims = prepareStatement({
   values: { subscriptionId: "bigint", attemptsBeforeMax: "bigint" },
-  build: (value) => sql<SubscriptionRow>`
-with retry as (
-  delete from millrace.retries where subscription_id = ${value.subscriptionId} returning deliveries
-), claim as (
-  delete from millrace.claims where subscription_id = ${value.subscriptionId}
-), settlement as (
-  delete from millrace.settlements where subscription_id = ${value.subscriptionId}
-)
-update millrace.subscriptions as s
-set attempts_before = least(${value.attemptsBeforeMax},
-  s.attempts_before + 1 + greatest(s.attempts_max, (select max(deliveries) from retry)))
-from millrace.topics as t
-where s.subscription_id = ${value.subscriptionId} and t.topic_id = s.topic_id
-returning ${subscriptionColumns}`,
+  build: (value) =>
+    tables
+      .with("retry", (db) =>
+        db.deleteFrom("retries").where("subscription_id", "=", value.subscriptionId).returning("deliveries"),
+      )
+      .with("claim", (db) => db.deleteFrom("claims").where("subscription_id", "=", value.subscriptionId))
+      .with("settlement", (db) => db.deleteFrom("settlements").where("subscription_id", "=", value.subscriptionId))
+      .updateTable("subscriptions as s")
+      .from("topics as t")
+      .set((eb) => ({
+        attempts_before: sql`least(${value.attemptsBeforeMax}, ${eb.ref("s.attempts_before")} + 1
+          + greatest(${eb.ref("s.attempts_max")}, ${eb.selectFrom("retry").select((each) => each.fn.max("deliveries").as("most"))}))`,
+      }))
+      .where("s.subscription_id", "=", value.subscriptionId)
+      .whereRef("t.topic_id", "=", "s.topic_id")
+      .returning(subscriptionSelection),
 });
 
 /** Claims that were taken before have other ids than those after it: their holders find them lost. */
 export async function seekSubscription(
   database: Database,
-  subscriptionId: number,
-  epoch: number,
-  offset: number,
+  { subscriptionId, epoch, offset }: SeekRequest,
 ): Promise<StoredSubscription | undefined> {
   return database.transaction(async (session) => {
     const [sought] = await session.run(raiseGeneration, { subscriptionId, epoch });
     if (sought === undefined) return undefined;
     await lockAllClaims(session, [subscriptionId]);
     const [row] = await session.run(forgetClaims, { subscriptionId, attemptsBeforeMax });
-    await insertClaims(session, subscriptionId, sought.sharing, offset);
+    await insertClaims(session, { subscriptionId, sharing: sought.sharing, fromOffset: offset });
     return row && toStoredSubscription(row);
   });
 }

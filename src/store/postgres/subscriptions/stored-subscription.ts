@@ -1,38 +1,47 @@
-import { sql } from "kysely";
-import type { Sharing } from "../../../core/index.js";
+import { expressionBuilder, type InferResult, sql } from "kysely";
 import type { StoredSubscription } from "../../subscription-store.js";
+import { type Tables, tables } from "../schema.js";
+import { asList, microsOf } from "../selection.js";
 
-/** Where a subscription is. Index: `topics_pkey`, beside the one that finds it in `subscriptions`. */
+/** Where a subscription is, for `sql`. Index: `topics_pkey`, beside the one that finds it in `subscriptions`. */
 export const subscriptionTables = sql`millrace.subscriptions as s
   join millrace.topics as t on t.topic_id = s.topic_id`;
 
-/** A subscription's columns, of `subscriptionTables`. None has the name of another column of a head. */
-export const subscriptionColumns = sql`s.subscription_id as "subscriptionId", s.name, s.topic_id as "topicId",
-  t.name as topic, s.epoch as "cursorEpoch", s.sharing,
-  s.ack_deadline_ms as "ackDeadlineMs", s.attempts_max as "attemptsMax", s.retry_min_ms as "retryMinMs",
-  s.retry_max_ms as "retryMaxMs", s.retry_backlog as "retryBacklog", s.labels, s.paused as "isPaused",
-  s.generation, s.ticket, s.attempts_before as "attemptsBefore",
-  (extract(epoch from s.created_at) * 1000000)::bigint as "createTimeMicros"`;
+const eb = expressionBuilder<Tables & { s: Tables["subscriptions"]; t: Tables["topics"] }, "s" | "t">();
 
-export interface SubscriptionRow {
-  readonly subscriptionId: number;
-  readonly name: string;
-  readonly topicId: number;
-  readonly topic: string;
-  readonly cursorEpoch: number;
-  readonly sharing: Sharing;
-  readonly ackDeadlineMs: number;
-  readonly attemptsMax: number;
-  readonly retryMinMs: number;
-  readonly retryMaxMs: number;
-  readonly retryBacklog: number;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly isPaused: boolean;
-  readonly generation: number;
-  readonly ticket: number;
-  readonly attemptsBefore: number;
-  readonly createTimeMicros: number;
+/** A subscription's columns, of `subscriptionTables`. None has the name of another column of a head. */
+export const subscriptionSelection = [
+  eb.ref("s.subscription_id").as("subscriptionId"),
+  eb.ref("s.name").as("name"),
+  eb.ref("s.topic_id").as("topicId"),
+  eb.ref("t.name").as("topic"),
+  eb.ref("s.epoch").as("cursorEpoch"),
+  eb.ref("s.sharing").as("sharing"),
+  eb.ref("s.ack_deadline_ms").as("ackDeadlineMs"),
+  eb.ref("s.attempts_max").as("attemptsMax"),
+  eb.ref("s.retry_min_ms").as("retryMinMs"),
+  eb.ref("s.retry_max_ms").as("retryMaxMs"),
+  eb.ref("s.retry_backlog").as("retryBacklog"),
+  eb.ref("s.labels").as("labels"),
+  eb.ref("s.paused").as("isPaused"),
+  eb.ref("s.generation").as("generation"),
+  eb.ref("s.ticket").as("ticket"),
+  eb.ref("s.attempts_before").as("attemptsBefore"),
+  microsOf(eb.ref("s.created_at")).as("createTimeMicros"),
+] as const;
+
+/** The same, for `sql`. */
+export const subscriptionColumns = asList(subscriptionSelection);
+
+/** Subscriptions `s` with their topics `t`. Index: as of `subscriptionTables`. */
+export function selectSubscriptions() {
+  return tables
+    .selectFrom("subscriptions as s")
+    .innerJoin("topics as t", "t.topic_id", "s.topic_id")
+    .select(subscriptionSelection);
 }
+
+export type SubscriptionRow = Readonly<InferResult<ReturnType<typeof selectSubscriptions>>[number]>;
 
 export function toStoredSubscription(row: SubscriptionRow): StoredSubscription {
   const {

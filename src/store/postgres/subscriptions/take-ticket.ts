@@ -1,13 +1,17 @@
 import { sql } from "kysely";
 import type { Database } from "../database/database.js";
+import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
 
 /** Locks: the row of `subscriptions`: of two that ask at once, each gets a ticket of its own. Index: `subscriptions_pkey`. */
 const raiseTicket = prepareStatement({
   values: { subscriptionId: "bigint" },
-  build: (value) => sql<{ ticket: number }>`
-update millrace.subscriptions set ticket = ticket + 1 where subscription_id = ${value.subscriptionId}
-returning ticket`,
+  build: (value) =>
+    tables
+      .updateTable("subscriptions")
+      .set((eb) => ({ ticket: eb("ticket", "+", sql.lit(1)) }))
+      .where("subscription_id", "=", value.subscriptionId)
+      .returning("ticket"),
 });
 
 export async function takeTicket(database: Database, subscriptionId: number): Promise<number | undefined> {

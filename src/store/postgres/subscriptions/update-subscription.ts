@@ -1,9 +1,9 @@
-import { sql } from "kysely";
 import type { StoredSubscription, SubscriptionChange } from "../../subscription-store.js";
 import type { Database } from "../database/database.js";
+import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
-import { encodeLabels } from "../statements/stored-topic.js";
-import { type SubscriptionRow, subscriptionColumns, toStoredSubscription } from "./stored-subscription.js";
+import { encodeLabels } from "../topics/stored-topic.js";
+import { subscriptionSelection, toStoredSubscription } from "./stored-subscription.js";
 
 /**
  * Null keeps what is there. Locks: the row of `subscriptions`; no acknowledgement waits for it.
@@ -20,17 +20,22 @@ const updateSettings = prepareStatement({
     labels: "jsonb or null",
     isPaused: "boolean or null",
   },
-  build: (value) => sql<SubscriptionRow>`
-update millrace.subscriptions as s
-set ack_deadline_ms = coalesce(${value.ackDeadlineMs}, s.ack_deadline_ms),
-    attempts_max = coalesce(${value.attemptsMax}, s.attempts_max),
-    retry_min_ms = coalesce(${value.retryMinMs}, s.retry_min_ms),
-    retry_max_ms = coalesce(${value.retryMaxMs}, s.retry_max_ms),
-    retry_backlog = coalesce(${value.retryBacklog}, s.retry_backlog),
-    labels = coalesce(${value.labels}, s.labels), paused = coalesce(${value.isPaused}, s.paused)
-from millrace.topics as t
-where s.subscription_id = ${value.subscriptionId} and t.topic_id = s.topic_id
-returning ${subscriptionColumns}`,
+  build: (value) =>
+    tables
+      .updateTable("subscriptions as s")
+      .from("topics as t")
+      .set(({ fn }) => ({
+        ack_deadline_ms: fn.coalesce(value.ackDeadlineMs, "s.ack_deadline_ms"),
+        attempts_max: fn.coalesce(value.attemptsMax, "s.attempts_max"),
+        retry_min_ms: fn.coalesce(value.retryMinMs, "s.retry_min_ms"),
+        retry_max_ms: fn.coalesce(value.retryMaxMs, "s.retry_max_ms"),
+        retry_backlog: fn.coalesce(value.retryBacklog, "s.retry_backlog"),
+        labels: fn.coalesce(value.labels, "s.labels"),
+        paused: fn.coalesce(value.isPaused, "s.paused"),
+      }))
+      .where("s.subscription_id", "=", value.subscriptionId)
+      .whereRef("t.topic_id", "=", "s.topic_id")
+      .returning(subscriptionSelection),
 });
 
 export async function updateSubscription(

@@ -16,8 +16,8 @@ export interface SimulatedDatabase {
 
 /** What keeps tables in shape, over all histories: nothing of it is a consumer's business. */
 const upkeep = {
-  vacuum: () => Promise.resolve([]),
-  vacuumBlocks: () => Promise.resolve(false),
+  reclaimSpace: () => Promise.resolve([]),
+  reclaimBlocks: () => Promise.resolve(false),
   deleteOrphans: () => Promise.resolve(0),
   deleteIdleProducers: () => Promise.resolve(0),
   findOldTombstones: () => Promise.resolve([]),
@@ -82,7 +82,7 @@ function simulateDatabase(store: Store): SimulatedDatabase {
       ...own,
       ...upkeep,
       now: () => Promise.resolve(nowMicros()),
-      openSession: (session, node, ms) => own.openSession(session, node, ms * leaseFactor),
+      openSession: (session) => own.openSession({ ...session, leaseMs: session.leaseMs * leaseFactor }),
       renewSession: (session, ms) => own.renewSession(session, ms * leaseFactor),
       settle(write) {
         for (const { firstOffset, nextOffset, delayMs } of write.retries) {

@@ -1,0 +1,48 @@
+import { sql } from "kysely";
+import type { LockedView } from "../../log-store.js";
+import type { Head } from "../../topic-store.js";
+import type { Session } from "../database/database.js";
+import { prepareStatement } from "../statement.js";
+import { headColumns, heads } from "../topics/stored-topic.js";
+import { foldSteps, type ProducerRow, producerObject, toProducerState } from "./producer-states.js";
+
+interface ViewRow extends Head {
+  readonly producers: readonly ProducerRow[];
+  /** What blocks say of them, in the order of their commits. */
+  readonly steps: readonly ProducerRow[];
+}
+
+/**
+ * A topic's head with the known ones among some producers. No locks: one snapshot, so head and producers belong
+ * together, and a step of a producer is in its row or in a block. Index: `topic_heads_pkey`, `blocks_pkey`, `producers_pkey`.
+ */
+const selectView = prepareStatement({
+  name: "read_view",
+  values: { topicId: "bigint", producerIds: "text[]" },
+  build: (value) => sql<ViewRow>`
+select ${headColumns}, coalesce((
+    select json_agg(${producerObject}) from millrace.producers as p
+    where p.topic_id = ${value.topicId} and p.producer_id = any(${value.producerIds})
+  ), '[]') as producers, coalesce((
+    select json_agg(each.step order by b.first_offset, each.place)
+    from (
+      select b.first_offset, b.producers from millrace.blocks as b
+      where b.topic_id = ${value.topicId} and b.first_offset >= h.merged_to and b.producers is not null
+        and cardinality(${value.producerIds}) > 0
+    ) as b cross join lateral jsonb_array_elements(b.producers) with ordinality as each (step, place)
+    where each.step ->> 'id' = any(${value.producerIds})
+  ), '[]') as steps
+from ${heads} where h.topic_id = ${value.topicId}`,
+});
+
+/** In a transaction that holds the head's lock it is the view that the next append will find. */
+export async function readView(
+  session: Pick<Session, "run">,
+  topicId: number,
+  producerIds: readonly string[],
+): Promise<LockedView | undefined> {
+  const [row] = await session.run(selectView, { topicId, producerIds });
+  if (row === undefined) return undefined;
+  const { producers, steps, ...head } = row;
+  return { head, producers: [...foldSteps(producers, steps).values()].map(toProducerState) };
+}

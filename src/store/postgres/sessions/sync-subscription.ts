@@ -1,0 +1,90 @@
+import { sql } from "kysely";
+import type { ClaimKind, SubscriptionSync } from "../../claim-store.js";
+import type { Member } from "../../subscription-store.js";
+import type { Database } from "../database/database.js";
+import { prepareStatement } from "../statement.js";
+import {
+  type SubscriptionRow,
+  subscriptionColumns,
+  subscriptionTables,
+  toStoredSubscription,
+} from "../subscriptions/stored-subscription.js";
+
+interface SyncRow extends SubscriptionRow {
+  readonly members: readonly Member[];
+  readonly claims: readonly ClaimRow[];
+}
+
+interface ClaimRow {
+  readonly claimId: number;
+  readonly kind: ClaimKind;
+  readonly slot: number;
+  readonly session: number | null;
+}
+
+/** What a node is told of at once. */
+const claimsMax = 1000;
+
+/**
+ * Writes this session's row, if it says anything new, and reads the others' with all claims that matter to it, from one
+ * snapshot. That snapshot does not have what the statement itself writes: so this session's own facts come from the call.
+ *
+ * Locks: the row of `members`, which is this session's alone. A session that was ended is no member, and its claims are
+ * free. Index: `subscriptions_pkey`, `topics_pkey`, `members_pkey`, `sessions_pkey`, `claims_pkey`.
+ */
+const syncMember = prepareStatement({
+  name: "sync_subscription",
+  values: { subscriptionId: "bigint", session: "bigint", consumers: "int", facts: "text", count: "bigint" },
+  build: (value) => sql<SyncRow>`
+with own as materialized (
+  select s.subscription_id, alive.session, ${value.consumers} as consumers, ${value.facts} as facts
+  from millrace.subscriptions as s cross join millrace.sessions as alive
+  where s.subscription_id = ${value.subscriptionId} and alive.session = ${value.session}
+), written as (
+  insert into millrace.members (subscription_id, session, consumers, facts)
+  select * from own where not exists (
+    select from millrace.members as m
+    where m.subscription_id = own.subscription_id and m.session = own.session
+      and m.consumers = own.consumers and m.facts = own.facts)
+  on conflict (subscription_id, session) do update set consumers = excluded.consumers, facts = excluded.facts
+)
+select ${subscriptionColumns}, coalesce((
+    select json_agg(json_build_object('session', everyone.session, 'consumers', everyone.consumers,
+      'facts', everyone.facts) order by everyone.session)
+    from (
+      select session, consumers, facts from own
+      union all
+      select m.session, m.consumers, m.facts
+      from millrace.members as m join millrace.sessions as alive on alive.session = m.session
+      where m.subscription_id = ${value.subscriptionId} and m.session <> ${value.session}
+    ) as everyone
+  ), '[]') as members, coalesce((
+    select json_agg(json_build_object('claimId', listed.claim_id, 'kind', listed.kind, 'slot', listed.slot,
+      'session', listed.holder) order by listed.claim_id)
+    from (
+      select c.claim_id, c.kind, c.slot, alive.session as holder
+      from millrace.claims as c left join millrace.sessions as alive on alive.session = c.session
+      where c.subscription_id = ${value.subscriptionId}
+        and (c.kind <> 'block' or alive.session is null or alive.session = ${value.session})
+      -- What may be taken is told first: a node may hold very many blocks.
+      order by alive.session is not null and c.kind = 'block', c.claim_id
+      limit ${value.count}
+    ) as listed
+  ), '[]') as claims
+from ${subscriptionTables} where s.subscription_id = ${value.subscriptionId}`,
+});
+
+export async function syncSubscription(
+  database: Database,
+  subscriptionId: number,
+  member: Member,
+): Promise<SubscriptionSync | undefined> {
+  const { session, consumers, facts } = member;
+  const [row] = await database.run(syncMember, { subscriptionId, session, consumers, facts, count: claimsMax });
+  if (row === undefined) return undefined;
+  return {
+    subscription: toStoredSubscription(row),
+    members: row.members,
+    claims: row.claims.map((claim) => ({ ...claim, session: claim.session ?? undefined })),
+  };
+}

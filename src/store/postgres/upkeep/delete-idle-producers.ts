@@ -1,0 +1,42 @@
+import { sql } from "kysely";
+import type { IdleProducers } from "../../upkeep-store.js";
+import type { Database } from "../database/database.js";
+import { prepareStatement } from "../statement.js";
+
+/**
+ * Producers that are idle for too long, or too many in their topic (the longest idle go).
+ *
+ * Locks: their rows, skipping those that an append holds; so it waits for nobody, and cannot deadlock with appends, which
+ * take several producers' rows in any order. One that was used since the snapshot is checked again, and stays.
+ * Index: none, by choice: one on `updated_at` would make every append with a producer update it. This walks the table,
+ * once an hour or so.
+ */
+const deleteIdle = prepareStatement({
+  values: { idleMs: "bigint", perTopic: "bigint", count: "bigint" },
+  build: (value) => sql<{ deleted: number }>`
+with crowded as (
+  select topic_id from millrace.producers group by topic_id having count(*) > ${value.perTopic}
+), surplus as (
+  select topic_id, producer_id, updated_at from (
+    select p.topic_id, p.producer_id, p.updated_at,
+      row_number() over (partition by p.topic_id order by p.updated_at desc, p.producer_id) as place
+    from millrace.producers as p join crowded using (topic_id)
+  ) as ranked where place > ${value.perTopic}
+), doomed as (
+  select p.topic_id, p.producer_id from millrace.producers as p
+  where p.updated_at < clock_timestamp() - ${value.idleMs} * interval '1 millisecond'
+    or (p.topic_id, p.producer_id, p.updated_at) in (select topic_id, producer_id, updated_at from surplus)
+  limit ${value.count}
+  for update of p skip locked
+), deleted as (
+  delete from millrace.producers as p using doomed
+  where p.topic_id = doomed.topic_id and p.producer_id = doomed.producer_id
+  returning 1
+)
+select count(*) as deleted from deleted`,
+});
+
+export async function deleteIdleProducers(database: Database, producers: IdleProducers): Promise<number> {
+  const [row] = await database.run(deleteIdle, producers);
+  return row?.deleted ?? 0;
+}
