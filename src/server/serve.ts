@@ -1,5 +1,6 @@
 /** The composition root: the only place that builds everything, and takes it down again in order. */
 
+import { fileURLToPath } from "node:url";
 import { createEngine, type Engine } from "../engine/index.js";
 import { createGrpcServer, type GrpcServer } from "../rpc/index.js";
 import { openPostgresStore } from "../store/postgres/index.js";
@@ -26,11 +27,15 @@ export type DrainEnd = "ended" | "cut-off" | "unanswered";
 /** What follows the grace: calls that were cut off let go, and the database is closed. */
 const closingMs = 900;
 
+/** Where the build puts the template of embedded databases. */
+const templates = fileURLToPath(new URL("../templates", import.meta.url));
+
 /** Starts a node. Throws when the database stays away, another process has its folder, or an address is taken. */
 export async function startServer(settings: Settings, logger: Logger, signal?: AbortSignal): Promise<RunningServer> {
   const metrics = createMetrics();
   const store = await openPostgresStore({
     connection: settings.database,
+    templates,
     connections: settings.connections,
     statementTimeoutMs: settings.statementTimeoutMs,
     poolWaitMs: settings.poolWaitMs,

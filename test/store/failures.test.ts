@@ -297,7 +297,7 @@ describe("Store on a Postgres that restarts", () => {
 });
 
 test("an embedded database, is told to be away by its SQLSTATE as a server is", async () => {
-  const embedded = await openEmbedded({ ...postgresOptions, folder: "memory" });
+  const embedded = await openEmbedded({ ...postgresOptions, folder: "memory", template: undefined });
   const raise = (state: string) =>
     embedded.session((session) =>
       session.command(`do $$ begin raise exception 'no room' using errcode = '${state}'; end $$`),
