@@ -248,7 +248,7 @@ describe("Store on a Postgres that fails", () => {
 
   test("a role that owns nothing but the schema, is enough", async () => {
     const role = `millrace_${Date.now()}`;
-    const empty = await createTestDatabase("postgres");
+    const empty = await createTestDatabase("postgres", "empty");
     const admin = (empty.connection as { url: string }).url;
     await runOn(admin, `create role ${role} login password 'secret'`);
     await runOn(admin, `create schema millrace authorization ${role}`);
