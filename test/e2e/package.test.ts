@@ -5,6 +5,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { templateName } from "../../src/store/postgres/template/template-name.js";
 import { runProgram } from "../support/run-program.js";
 
 /** The package as npm would publish it, unpacked where an installation would have it. */
@@ -36,6 +37,10 @@ test("has the API's files alone, and each is found by its name", () => {
   );
   const { resolve } = createRequire(join(folder, "program.js"));
   for (const file of files) expect(resolve(`millrace/${file}`)).toBe(join(installed, file));
+});
+
+test("has the template of embedded databases that its migrations make", () => {
+  expect(readdirSync(join(installed, "dist/templates"))).toEqual([templateName()]);
 });
 
 test("knows the methods of all services", async () => {

@@ -10,7 +10,7 @@ export async function syncTree(folder: string): Promise<void> {
   const work = async (): Promise<void> => {
     for (const entry of entries) {
       const path = join(entry.parentPath, entry.name);
-      await (entry.isDirectory() ? syncFolder(path) : sync(path));
+      await (entry.isDirectory() ? syncFolder(path) : sync(path, "r+"));
     }
   };
   // They share one iterator.
@@ -21,11 +21,11 @@ export async function syncTree(folder: string): Promise<void> {
 /** Has the disk store which files a folder has. */
 export async function syncFolder(folder: string): Promise<void> {
   // Windows does not open folders.
-  if (process.platform !== "win32") await sync(folder);
+  if (process.platform !== "win32") await sync(folder, "r");
 }
 
-async function sync(path: string): Promise<void> {
-  const handle = await open(path, "r");
+async function sync(path: string, flags: "r" | "r+"): Promise<void> {
+  const handle = await open(path, flags);
   try {
     await handle.sync();
   } finally {
