@@ -103,10 +103,11 @@ $(installed): package-lock.json
 	@touch $@
 
 # A whole new dist/: a module that is gone must not be found. The link lets `npx millrace` work in the checkout.
-$(built): $(installed) src/gen/descriptor-set.ts $(sources) tsconfig.json tsconfig.build.json
+$(built): $(installed) src/gen/descriptor-set.ts $(sources) tsconfig.json tsconfig.build.json scripts/build-template.mjs
 	rm -rf dist
 	$(bin)/tsc -p tsconfig.build.json
 	@cp -R proto/spoken dist/spoken
+	node scripts/build-template.mjs dist/templates
 	@chmod +x dist/cli/main.js
 	@ln -sf ../../dist/cli/main.js $(bin)/millrace
 	@touch $@

@@ -9,18 +9,26 @@ const files = readdirSync("test", { recursive: true, encoding: "utf8" })
   .map((file) => join("test", file))
   .filter((file) => file.endsWith(suffix));
 /**
- * What replaces the process's timers, hears its unhandled errors, or counts what it holds. Such a file has a process of its
- * own, and so has every soak. All others share some, one file after the other: to load the modules for each of them took as
- * long as the tests.
+ * What hears the process's unhandled errors, counts what it holds, or replaces its timers in a way of its own. Such a file has a process of its own, and so has every
+ * soak. All others share some, one file after the other: to load the modules for each of them took as long as the tests.
  */
-const ownsProcess = /\buseFakeTim|\bprocess\.on\(|\bheapUsed|\bheldResources|\/(long-pipeline|cancel-calls)\.js"/;
-const alone = files.filter((file) => soak || ownsProcess.test(readFileSync(file, "utf8")));
-const together = files.filter((file) => !alone.includes(file));
+const ownsProcess = /\bprocess\.on\(|\bheapUsed|\bheldResources|\buseFakeTimers|\/(long-pipeline|cancel-calls)\.js"/;
+/**
+ * What replaces the process's clock by `useFakeTime()`, which checks that each test gave it back, shares processes with its like:
+ * the others may leave a timer.
+ */
+const ownsClock = /\buseFakeTime\(\)/;
+const textOf = new Map(files.map((file) => [file, readFileSync(file, "utf8")]));
+const matching = (pattern: RegExp) => files.filter((file) => pattern.test(textOf.get(file) ?? ""));
+const alone = soak ? files : matching(ownsProcess);
+const onFakeTime = matching(ownsClock).filter((file) => !alone.includes(file));
+const together = files.filter((file) => !alone.includes(file) && !onFakeTime.includes(file));
 
 export default defineConfig({
   test: {
     projects: [
       { extends: true, test: { name: "together", include: together, isolate: false } },
+      { extends: true, test: { name: "fake-time", include: onFakeTime, isolate: false } },
       { extends: true, test: { name: "alone", include: alone } },
     ],
     globalSetup: ["test/support/global-setup.ts"],

@@ -24,8 +24,8 @@ const packages = [
     folder: "millrace",
     readme: "README.md",
     exports: top.exports,
-    // What the command line reads beside its code: the protos, for `call`.
-    assets: { "proto/millrace": "proto/millrace", "proto/spoken": "dist/spoken" },
+    // What the command line reads beside its code: the protos, for `call`, and the template, for the embedded database.
+    assets: { "proto/millrace": "proto/millrace", "proto/spoken": "dist/spoken", "dist/templates": "dist/templates" },
     carried: {},
     manifest: { bin: top.bin },
   },

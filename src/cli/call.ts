@@ -40,7 +40,7 @@ export function callCommand(context: CommandContext): Command {
 }
 
 async function runCall(
-  { output, signal }: CommandContext,
+  { input, output, signal }: CommandContext,
   client: Client,
   types: FileRegistry,
   method: DescMethod,
@@ -58,7 +58,7 @@ async function runCall(
   let sending: Promise<unknown> = Promise.resolve();
   let failure: unknown;
   try {
-    sending = sendRequests(types, method, texts, (request) => {
+    sending = sendRequests({ types, method, texts, input }, (request) => {
       return new Promise<void>((resolve) => {
         call.write(request, () => resolve());
         // After the call's end, grpc-js does not call the callback.
@@ -86,10 +86,16 @@ async function runCall(
   }
 }
 
+interface RequestTexts {
+  readonly types: FileRegistry;
+  readonly method: DescMethod;
+  readonly texts: readonly string[];
+  /** Where a method that takes a stream has its requests from, if there are no texts. */
+  readonly input: AsyncIterable<Buffer>;
+}
+
 async function sendRequests(
-  types: FileRegistry,
-  method: DescMethod,
-  texts: readonly string[],
+  { types, method, texts, input }: RequestTexts,
   send: (request: Buffer) => Promise<void>,
 ): Promise<void> {
   const parse = (text: string, where: string) => Buffer.from(messageFromJson(types, method.input, text, where));
@@ -98,7 +104,7 @@ async function sendRequests(
     for (const request of requests) await send(request);
     return;
   }
-  for await (const { text, where } of readLines(process.stdin, "stdin", () => {})) {
+  for await (const { text, where } of readLines(input, "stdin", () => {})) {
     if (text.trim() !== "") await send(parse(text, where));
   }
 }

@@ -4,6 +4,8 @@ import { CommandError, type Output } from "./output.js";
 
 /** What a command receives besides its arguments. */
 export interface CommandContext {
+  /** Standard input. */
+  readonly input: AsyncIterable<Buffer>;
   readonly output: Output;
   /** Aborts when the user interrupts. */
   readonly signal: AbortSignal;

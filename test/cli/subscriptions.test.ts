@@ -5,7 +5,7 @@ import { type CreateSubscriptionOptions, createClient, type MillraceClient } fro
 import { createTestDatabase, type TestDatabase } from "../support/database.js";
 import type { ProgramOptions } from "../support/run-program.js";
 import { databaseArguments, type ServerProcess, startServerProcess } from "../support/server-process.js";
-import { cliEntry, runCli } from "./run-cli.js";
+import { cliEntry, runCli, runCliProcess } from "./run-cli.js";
 
 let database: TestDatabase;
 let server: ServerProcess;
@@ -25,6 +25,10 @@ afterAll(async () => {
 
 const cli = (args: readonly string[], options: ProgramOptions = {}) =>
   runCli(args, { ...options, environment: { MILLRACE_ADDRESS: server.address } });
+
+/** Commands of `--exec` print on the standard output of the process. */
+const cliProcess = (args: readonly string[]) =>
+  runCliProcess(args, { environment: { MILLRACE_ADDRESS: server.address } });
 
 const json = async (...args: string[]) => JSON.parse((await cli(args)).stdout) as Record<string, unknown>;
 
@@ -83,7 +87,19 @@ test("consume --exec, takes exit codes as verdicts; parked, shows, redrives and 
   await prepare("run", ["good", "bad", "never", "good"], { attemptsMax: 2, retryMinMs: 0 });
   const script =
     'read line; case $line in *bad*) echo no luck >&2; exit 3;; *never*) exit 100;; esac; echo "$MILLRACE_OFFSET/$MILLRACE_ATTEMPT"';
-  const ran = await cli(["consume", "run", "--limit", "5", "--concurrency", "2", "--exec", "--", "sh", "-c", script]);
+  const ran = await cliProcess([
+    "consume",
+    "run",
+    "--limit",
+    "5",
+    "--concurrency",
+    "2",
+    "--exec",
+    "--",
+    "sh",
+    "-c",
+    script,
+  ]);
   expect([ran.code, ran.lines.toSorted()]).toEqual([0, ["0/1", "3/1"]]);
   expect(ran.stderr).toContain("no luck\n");
   expect(ran.stderr).toContain("2 acknowledged, 2 rejected, 1 parked\n");
@@ -94,7 +110,7 @@ test("consume --exec, takes exit codes as verdicts; parked, shows, redrives and 
   ]);
   expect(await json("parked", "redrive", "run", "--filter", 'text == "bad"')).toEqual({ records: 1 });
   expect(await json("parked", "discard", "run", "--offsets", "0..5")).toEqual({ records: 1 });
-  const again = await cli(["consume", "run", "--limit", "1", "--exec", "cat"]);
+  const again = await cliProcess(["consume", "run", "--limit", "1", "--exec", "cat"]);
   expect(JSON.parse(again.stdout)).toMatchObject({ text: "bad", offset: "1" });
 });
 

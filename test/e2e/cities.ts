@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { expect } from "vitest";
-import { runCli } from "../cli/run-cli.js";
+import { runCliProcess } from "../cli/run-cli.js";
 import { createTestDatabase, type DatabaseKind } from "../support/database.js";
 import { databaseArguments, startServerProcess } from "../support/server-process.js";
 
@@ -44,13 +44,13 @@ export async function publishAndReadCities(kind: DatabaseKind, count: number): P
     await pipeline(Readable.from(ndjson(sent)), createWriteStream(file));
     const environment = { MILLRACE_ADDRESS: server.address };
 
-    const published = await runCli(["publish", "cities", file], { environment });
+    const published = await runCliProcess(["publish", "cities", file], { environment });
     expect(published).toMatchObject({ code: 0, stderr: "" });
     const summary = JSON.parse(published.stdout) as { recordsPerSecond: number };
     expect(summary).toMatchObject({ records: count, firstOffset: "0", nextOffset: String(count) });
 
     const started = performance.now();
-    const read = await runCli(["read", "cities"], { environment });
+    const read = await runCliProcess(["read", "cities"], { environment });
     const seconds = (performance.now() - started) / 1000;
     expect(read).toMatchObject({ code: 0, stderr: "" });
     const records = read.lines.map((line) => JSON.parse(line) as { offset: string; json: unknown });

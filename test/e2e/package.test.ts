@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { templateName } from "../../src/store/postgres/template/template-name.js";
 import { createTestDatabase, type TestDatabase } from "../support/database.js";
 import { clientProgram, serverProgram } from "../support/package-program.js";
 import { runProgram } from "../support/run-program.js";
@@ -174,6 +175,10 @@ describe("millrace", () => {
     );
     const { resolve } = createRequire(join(homeOf("millrace"), "program.js"));
     for (const file of files) expect(resolve(`millrace/${file}`)).toBe(installed("millrace", file));
+  });
+
+  test("has the template of embedded databases that its migrations make", () => {
+    expect(readdirSync(installed("millrace", "dist/templates"))).toEqual([templateName()]);
   });
 
   test("knows the methods of all services", async () => {

@@ -254,7 +254,7 @@ describe("Store on a Postgres that fails", () => {
 
   test("a role that owns nothing but the schema, is enough", async () => {
     const role = `millrace_${Date.now()}`;
-    const empty = await createTestDatabase("postgres");
+    const empty = await createTestDatabase("postgres", "empty");
     const admin = (empty.connection as { url: string }).url;
     await runOn(admin, `create role ${role} login password 'secret'`);
     await runOn(admin, `create schema millrace authorization ${role}`);
@@ -303,7 +303,7 @@ describe("Store on a Postgres that restarts", () => {
 });
 
 test("an embedded database, is told to be away by its SQLSTATE as a server is", async () => {
-  const embedded = await openEmbedded({ ...postgresOptions, folder: "memory" });
+  const embedded = await openEmbedded({ ...postgresOptions, folder: "memory", template: undefined });
   const raise = (state: string) =>
     embedded.session((session) =>
       session.command(`do $$ begin raise exception 'no room' using errcode = '${state}'; end $$`),

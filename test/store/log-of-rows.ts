@@ -31,7 +31,7 @@ export async function openDatabase(connection: StoreConnection): Promise<Databas
     metrics: undefined,
   };
   return connection.kind === "embedded"
-    ? openEmbedded({ ...shared, folder: connection.folder })
+    ? openEmbedded({ ...shared, folder: connection.folder, template: undefined })
     : openPostgres({ ...shared, url: connection.url, connections: 2, connectTimeoutMs: 10_000 });
 }
 

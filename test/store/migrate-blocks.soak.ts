@@ -105,7 +105,7 @@ test(
     try {
       await soakRounds("log-as-blocks", async (random) => {
         const count = soakCount(1_000_000);
-        const database = await createTestDatabase("postgres");
+        const database = await createTestDatabase("postgres", "empty");
         const { url } = database.connection as { url: string };
         try {
           const logs = await writeLogs(random, url, count);

@@ -20,7 +20,7 @@ describe.each(databaseKinds)("log-as-blocks on %s", (kind) => {
   let database: TestDatabase;
   let opened: Database;
   beforeEach(async () => {
-    database = await createTestDatabase(kind);
+    database = await createTestDatabase(kind, "empty");
     opened = await openDatabase(database.connection);
     await migrate(opened, { list: version8 });
   });
@@ -79,7 +79,7 @@ describe("log-as-blocks on postgres, in steps", () => {
   const stepsWithinTopic = 2;
 
   beforeEach(async () => {
-    database = await createTestDatabase("postgres");
+    database = await createTestDatabase("postgres", "empty");
     url = (database.connection as { url: string }).url;
     opened = await openDatabase(database.connection);
     blocker = new pg.Client({ connectionString: url });

@@ -19,7 +19,7 @@ const places = [
 ];
 
 test("migration 3, gives what is in a state already its place, to the last bit", async () => {
-  const database = await createTestDatabase("postgres");
+  const database = await createTestDatabase("postgres", "empty");
   const { url } = database.connection as { url: string };
   const opened = openPostgres({
     url,

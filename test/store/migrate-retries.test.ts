@@ -7,7 +7,7 @@ import { createTestDatabase, runOn } from "../support/database.js";
 import { waitingRecords } from "../support/waiting-records.js";
 
 test("migration 8, keeps what waits to be redelivered", async () => {
-  const database = await createTestDatabase("postgres");
+  const database = await createTestDatabase("postgres", "empty");
   const { url } = database.connection as { url: string };
   const opened = openPostgres({
     url,

@@ -7,7 +7,7 @@ import { createTestDatabase, runOn } from "../support/database.js";
 import { framesOf } from "../support/frames.js";
 
 test("migration 4, gives tombstones that are there already the time that they were made at", async () => {
-  const database = await createTestDatabase("postgres");
+  const database = await createTestDatabase("postgres", "empty");
   const { url } = database.connection as { url: string };
   const opened = openPostgres({
     url,

@@ -31,7 +31,7 @@ describe.each(databaseKinds)("Schema on %s", (kind) => {
   }
 
   test("the tables, are those of schema.sql", async () => {
-    database = await createTestDatabase(kind);
+    database = await createTestDatabase(kind, "empty");
     await (await database.openStore()).close();
     await expect(await describeSchema(query)).toMatchFileSnapshot("./schema.sql");
   });
@@ -63,7 +63,7 @@ describe.each(databaseKinds)("Schema on %s", (kind) => {
 
 describe("Schema on postgres", () => {
   test("stores that open an empty database at once, migrate it once", async () => {
-    const database = await createTestDatabase("postgres");
+    const database = await createTestDatabase("postgres", "empty");
     const stores = await Promise.all(Array.from({ length: 6 }, () => database.openStore({ connections: 2 })));
     expect(stores).toHaveLength(6);
     const { rows } = await runOn(

@@ -34,6 +34,6 @@ export async function bundleCli(built: string): Promise<BundledCli> {
   await bundle.close();
   await cp(join(root, "package.json"), join(folder, "package.json"));
   await symlink(join(root, "proto"), join(folder, "proto"));
-  await symlink(join(built, "spoken"), join(folder, "dist/spoken"));
+  for (const name of ["spoken", "templates"]) await symlink(join(built, name), join(folder, "dist", name));
   return { entry: join(folder, "dist/cli/main.js"), remove: () => rm(folder, { recursive: true, force: true }) };
 }

@@ -1,33 +1,50 @@
-import { access, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { PGlite } from "@electric-sql/pglite";
+import { randomBytes } from "node:crypto";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import type { TestProject } from "vitest/node";
+import { openPostgresStore } from "../../src/store/postgres/index.js";
+import { makeTemplate } from "../../src/store/postgres/template/make-template.js";
+import { unpackTemplate } from "../../src/store/postgres/template/unpack-template.js";
+import { silentLogger } from "../../src/telemetry/index.js";
 import { built } from "./built.js";
 import { bundleCli } from "./bundle-cli.js";
+import { makeDatabaseFolder } from "./database-folder.js";
+import { runOn, urlOf } from "./database.js";
 import { startPostgresServer } from "./postgres-server.js";
 
 declare module "vitest" {
   interface ProvidedContext {
     /** A Postgres where tests may create databases. */
     postgresUrl: string;
-    /** A folder of an empty PGlite, to copy: initdb takes seconds. */
+    /** The name of a migrated database there, to copy. */
+    postgresTemplate: string;
+    /** The template of embedded databases, as of `makeTemplate`. */
+    pgliteArchive: string;
+    /** The data directory that it holds, to copy. */
     pgliteTemplate: string;
     /** The `main.js` of the command line, for processes of their own. */
     cliEntry: string;
   }
 }
 
-const cache = join(dirname(fileURLToPath(import.meta.url)), "../../node_modules/.cache/millrace-test");
+const templates = new URL("../../node_modules/.cache/millrace-templates", import.meta.url).pathname;
 
-/** Once a run: Postgres (`DATABASE_URL`, or one of our own without fsync), PGlite's template, and the command line. */
+/** Once a run: Postgres (`DATABASE_URL`, or one of our own without fsync), the databases that tests copy, and the command line. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  project.provide("pgliteTemplate", await makeTemplate());
-  const removals = [await provideCli(project), await providePostgres(project)];
+  const removals = [await providePglite(project), await provideCli(project), await providePostgres(project)];
   return async () => {
     for (const remove of removals) await remove();
   };
+}
+
+async function providePglite(project: TestProject): Promise<() => Promise<void>> {
+  const folder = await makeDatabaseFolder("millrace-template-");
+  const directory = join(folder, "postgres");
+  const archive = await makeTemplate(templates);
+  await unpackTemplate(archive, directory);
+  project.provide("pgliteArchive", archive);
+  project.provide("pgliteTemplate", directory);
+  return () => rm(folder, { recursive: true, force: true });
 }
 
 /** The soaks run what users get. */
@@ -43,38 +60,18 @@ async function provideCli(project: TestProject): Promise<() => Promise<void>> {
 
 async function providePostgres(project: TestProject): Promise<() => Promise<void>> {
   const given = process.env["DATABASE_URL"];
-  if (given !== undefined && given !== "") {
-    project.provide("postgresUrl", given);
-    return async () => undefined;
-  }
   // What tests kill is a process, never the machine: fsync would only make them slow.
-  const server = await startPostgresServer(["fsync=off", "full_page_writes=off"]);
-  project.provide("postgresUrl", server.url);
-  return () => server.remove();
-}
-
-/** Kept from run to run, by PGlite's version. */
-async function makeTemplate(): Promise<string> {
-  const { version } = createRequire(import.meta.url)("../../node_modules/@electric-sql/pglite/package.json") as {
-    version: string;
+  const server =
+    given === undefined || given === "" ? await startPostgresServer(["fsync=off", "full_page_writes=off"]) : undefined;
+  const url = server?.url ?? (given as string);
+  const template = `millrace_template_${randomBytes(6).toString("hex")}`;
+  await runOn(url, `create database ${template}`);
+  const connection = { kind: "postgres", url: urlOf(url, template) } as const;
+  await (await openPostgresStore({ connection, logger: silentLogger })).close();
+  project.provide("postgresUrl", url);
+  project.provide("postgresTemplate", template);
+  return async () => {
+    if (server === undefined) await runOn(url, `drop database ${template}`);
+    else await server.remove();
   };
-  const template = join(cache, `pglite-${version}`);
-  if (await exists(template)) return template;
-  await mkdir(cache, { recursive: true });
-  const draft = await mkdtemp(join(cache, "draft-"));
-  const pglite = await PGlite.create(join(draft, "data"));
-  await pglite.close();
-  // Another run may have been faster: then its template stands.
-  await rename(join(draft, "data"), template).catch(async (error: unknown) => {
-    if (!(await exists(template))) throw error;
-  });
-  await rm(draft, { recursive: true, force: true });
-  return template;
-}
-
-function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

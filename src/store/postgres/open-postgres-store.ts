@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { defaultLimits } from "../../core/index.js";
 import { backoff, sleep } from "../../streams/index.js";
 import type { Logger, Metrics } from "../../telemetry/index.js";
@@ -13,6 +14,7 @@ import type { LogShape } from "./log-shape.js";
 import { migrate, type MigrationProgress } from "./migrations/migrate.js";
 import * as operations from "./operations.js";
 import { endLeftSessions } from "./sessions/end-left-sessions.js";
+import { templateName } from "./template/template-name.js";
 
 /** Where the database is. */
 export type StoreConnection =
@@ -23,6 +25,8 @@ export type StoreConnection =
 
 export interface PostgresStoreOptions {
   readonly connection: StoreConnection;
+  /** A folder that may have a template of embedded databases, as of `makeTemplate`: a new database is made of it, if it fits. */
+  readonly templates?: string;
   /** The pool's size. Default 10; embedded always has 1. */
   readonly connections?: number;
   /** The server cancels a statement after so long. Default 30 000. PGlite does not know it. */
@@ -75,8 +79,10 @@ async function openDatabase(options: PostgresStoreOptions): Promise<Database> {
   switch (connection.kind) {
     case "postgres":
       return openPostgres({ ...shared, url: connection.url, connections, connectTimeoutMs });
-    case "embedded":
-      return openEmbedded({ ...shared, folder: connection.folder });
+    case "embedded": {
+      const template = options.templates === undefined ? undefined : join(options.templates, templateName());
+      return openEmbedded({ ...shared, folder: connection.folder, template });
+    }
     default:
       return connection satisfies never;
   }

@@ -32,7 +32,7 @@ const insertApplied = prepareStatement({
 insert into millrace.migrations (number, name, checksum) values (${value.number}, ${value.name}, ${value.checksum})`,
 });
 
-const createMigrationsTable = `create table millrace.migrations (
+export const createMigrationsTable = `create table millrace.migrations (
   number int primary key,
   name text not null,
   checksum text not null,

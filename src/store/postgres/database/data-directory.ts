@@ -1,0 +1,43 @@
+import { readdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { syncFolder, syncTree } from "./sync-files.js";
+
+/** One level down in the folder, which has the lock as well: initdb wants an empty one. */
+const name = "postgres";
+/** Where it is made. */
+const draftName = "postgres-draft";
+
+/**
+ * Returns the data directory in a folder that this process has locked. Where there is none yet, `make` makes it beside, and it is
+ * renamed when it is whole and on the disk: a process that is killed meanwhile leaves a draft, which the next start removes. Throws
+ * when there is a folder of that name, with files, that is no data directory.
+ */
+export async function ensureDataDirectory(folder: string, make: (draft: string) => Promise<void>): Promise<string> {
+  const directory = join(folder, name);
+  const draft = join(folder, draftName);
+  await rm(draft, { recursive: true, force: true });
+  const files = await filesIn(directory);
+  if (files.includes("PG_VERSION")) return directory;
+  if (files.length > 0) {
+    throw new Error(
+      `${directory} has files but no PG_VERSION, so it is no data directory: restore it, or move it away`,
+    );
+  }
+  await make(draft);
+  await syncTree(draft);
+  await rm(directory, { recursive: true, force: true });
+  await rename(draft, directory);
+  await syncFolder(folder);
+  return directory;
+}
+
+async function filesIn(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return [];
+    if (code === "ENOTDIR") throw new Error("there is a file where a folder should be", { cause: error });
+    throw error;
+  }
+}
