@@ -10,7 +10,10 @@ import type { StampClock } from "../topics/stamp-clock.js";
 import { overError, type Topic } from "../topics/topic.js";
 import { Claim } from "./records/claim.js";
 import type { Ledger } from "./settling/ledger.js";
+import type { ConsumerSet } from "./handing-out/consumer-set.js";
 import type { ReadyRecords } from "./handing-out/ready-records.js";
+import type { ReadDemand } from "./read-demand.js";
+import type { HeldClaims } from "./records/held-claims.js";
 import type { RecentFrames } from "./records/recent-frames.js";
 import { step, unread } from "./records/record-life.js";
 import type { ReadyRun } from "./records/record-run.js";
@@ -25,7 +28,9 @@ const claimedAhead = 256;
 export interface ClaimReaderParts {
   readonly topic: Topic;
   readonly sharing: Sharing;
-  readonly claims: Map<number, Claim>;
+  /** They are told of what was trimmed before it was read, and fail where it cannot be read. */
+  readonly consumers: Pick<ConsumerSet, "tellSkipped" | "failAll">;
+  readonly claims: HeldClaims;
   readonly ledger: Ledger;
   readonly ready: ReadyRecords;
   readonly recent: RecentFrames;
@@ -34,14 +39,9 @@ export interface ClaimReaderParts {
   readonly limits: Limits;
   readonly stampClock: StampClock;
   readonly logger: Logger;
-  /** Whether another page is wanted now. */
-  readonly isWanted: () => boolean;
-  /** How many records to claim at once. */
-  readonly claimCount: () => number;
+  readonly demand: Pick<ReadDemand, "isWanted" | "records">;
   /** A page was read, or what the database was asked for came to nothing. */
   readonly onRead: () => void;
-  readonly onSkipped: (first: number, next: number) => void;
-  readonly onFault: (error: Error) => void;
 }
 
 /** Of every record that was just read. */
@@ -104,26 +104,27 @@ export class ClaimReader {
 
   /** Never throws. */
   async #readAll(): Promise<void> {
-    const { logger, topic, isWanted, onFault } = this.#parts;
+    const { logger, topic, demand, consumers } = this.#parts;
     try {
       // What is said in one turn is answered together.
       await yieldToEventLoop();
       while (this.#isAsked && !this.#end.signal.aborted) {
         this.#isAsked = false;
-        while (!this.#end.signal.aborted && isWanted() && (await this.#readOne()));
+        while (!this.#end.signal.aborted && demand.isWanted && (await this.#readOne()));
       }
     } catch (error) {
       if (this.#end.signal.aborted) return;
       const isAway = isTransient(error) || (error instanceof MillraceError && error.code === "database-unavailable");
       // The next read tries again.
       if (isAway) logger.warn({ err: error, topic: topic.name }, "cannot read for consumers; trying again");
-      else onFault(error instanceof Error ? error : new Error("Reading for consumers failed", { cause: error }));
+      else
+        consumers.failAll(error instanceof Error ? error : new Error("Reading for consumers failed", { cause: error }));
     }
   }
 
   /** Reads a page, or claims more; false: there is nothing now. */
   async #readOne(): Promise<boolean> {
-    const { topic, ledger, sharing, claims, claimCount } = this.#parts;
+    const { topic, ledger, sharing, claims, consumers, demand } = this.#parts;
     const tip = topic.tip.value;
     const source = this.#lowestUnread();
     if (source !== undefined && source.firstOffset < tip.nextOffset) return this.#readPage(source);
@@ -132,16 +133,16 @@ export class ClaimReader {
     if (sharing !== "shared" || this.#exhaustedAt >= tip.nextOffset) return false;
     this.#isWaiting = true;
     const ahead = ledger.isAlone && tip.state === "open" ? claimedAhead : 0;
-    const claimed = await ledger.claimMore(claimCount(), tip.earliestOffset, tip.nextOffset + ahead);
+    const claimed = await ledger.claimMore(demand.records, tip.earliestOffset, tip.nextOffset + ahead);
     if (claimed === undefined) {
       this.#exhaustedAt = tip.nextOffset;
       return false;
     }
     const claim = new Claim(claimed, ledger.attemptsBefore);
-    claims.set(claimed.claimId, claim);
+    claims.add(claim);
     this.include(claim);
     const { skippedFrom } = claimed;
-    if (skippedFrom !== undefined) this.#parts.onSkipped(skippedFrom, claim.todo.first ?? skippedFrom);
+    if (skippedFrom !== undefined) consumers.tellSkipped(skippedFrom, claim.todo.first ?? skippedFrom);
     return true;
   }
 
@@ -275,7 +276,7 @@ export class ClaimReader {
   }
 
   #isHeld(claim: Claim): boolean {
-    return this.#parts.claims.get(claim.claimId) === claim;
+    return this.#parts.claims.holds(claim);
   }
 
   /**
@@ -290,7 +291,7 @@ export class ClaimReader {
       }
       claim.unread.delete(first, next);
     }
-    this.#parts.onSkipped(first, next);
+    this.#parts.consumers.tellSkipped(first, next);
   }
 }
 

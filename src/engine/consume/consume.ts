@@ -117,7 +117,7 @@ class ConsumeCall {
   started(): ConsumeMessage {
     const { membership, consumer } = this.#call;
     const { session, cursor, sharing, group } = membership;
-    const { ackDeadlineMs } = group.policy;
+    const { ackDeadlineMs } = group.settings.policy;
     return messageOf({ kind: "started", session, cursor, window: consumer.window, ackDeadlineMs, sharing });
   }
 
@@ -209,7 +209,7 @@ class ConsumeCall {
   /** The transport took the last message. */
   delivered(): void {
     const { membership, consumer } = this.#call;
-    consumer.delivered(membership.group.policy.ackDeadlineMs);
+    consumer.delivered(membership.group.settings.policy.ackDeadlineMs);
     this.#allowance.delivered(this.#messageBytes);
     this.#releaseGrant();
   }
@@ -228,7 +228,7 @@ class ConsumeCall {
     const { membership, consumer, signal } = this.#call;
     if (consumer.held.records > 0 && !signal.aborted) await this.#untilNotReset();
     membership.group.leave(consumer, false);
-    await abortable(membership.group.writer.flush(), this.#gone);
+    await abortable(membership.group.records.writer.flush(), this.#gone);
     this.#isLast = true;
     const confirmed = consumer.takeConfirmed();
     return confirmed && { runs: [], records: 0, attempt: 0, confirmed, event: undefined };
@@ -280,7 +280,7 @@ class ConsumeCall {
       window: consumer.window,
       cursor: { epoch: topic.epoch, offset: group.cursor },
       nextOffset: topic.tip.value.nextOffset,
-      retryRecords: group.retryCount,
+      retryRecords: group.records.redelivery.count,
     });
   }
 

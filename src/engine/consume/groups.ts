@@ -138,7 +138,7 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
       "This node did not answer for so long that its hold on the subscription ended (MILLRACE_SESSION_LEASE_MS). Consume again",
       { retryDelayMs: 100 },
     );
-    for (const { group } of entries.values()) group?.group.failAll(error);
+    for (const { group } of entries.values()) group?.group.consumers.failAll(error);
     // A consumer that joins now needs a group of the next session.
     for (const [subscriptionId, entry] of entries) close(subscriptionId, entry);
   }
@@ -176,7 +176,7 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
       const { subscriptionId } = await findSubscription(lanes, name);
       if (isClosed) throw new MillraceError("draining", "The node is closing");
       const known = entries.get(subscriptionId);
-      if (known?.group?.group.isOver === true) close(subscriptionId, known);
+      if (known?.group?.group.consumers.isOver === true) close(subscriptionId, known);
       if (known?.closing !== undefined) {
         await known.closing;
         continue;
@@ -268,7 +268,7 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
         throw error;
       }
       const { group, topic, session: own } = held;
-      if (!group.isOver && entry.closing === undefined) {
+      if (!group.consumers.isOver && entry.closing === undefined) {
         const drain = () => {
           group.drain(consumer);
           held.nudge();

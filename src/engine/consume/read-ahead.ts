@@ -7,8 +7,8 @@ export interface ReadAhead {
   readonly hasPlenty: boolean;
   /** Says what a group holds now. */
   hold(group: object, bytes: number): void;
-  /** Whether a group may read another page. One that has nothing always may. */
-  mayRead(group: object, bytes: number): boolean;
+  /** Whether a group that holds `bytes` may read another page. One that holds nothing always may. */
+  mayRead(bytes: number): boolean;
   leave(group: object): void;
 }
 
@@ -27,8 +27,7 @@ export function createReadAhead(limits: Pick<Limits, "consumeAheadBytes" | "cons
       return total < limits.consumeAheadNodeBytes / 2;
     },
     hold,
-    mayRead: (_group, bytes) =>
-      bytes === 0 || (bytes < limits.consumeAheadBytes && total < limits.consumeAheadNodeBytes),
+    mayRead: (bytes) => bytes === 0 || (bytes < limits.consumeAheadBytes && total < limits.consumeAheadNodeBytes),
     leave(group) {
       hold(group, 0);
       held.delete(group);

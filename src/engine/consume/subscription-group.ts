@@ -28,7 +28,7 @@ const toldMost = 100;
 const patienceMs = 5000;
 
 export interface SubscriptionGroupParts
-  extends Omit<GroupParts, "topic" | "sharing" | "policy" | "ledger" | "mayPark" | "onPark"> {
+  extends Omit<GroupParts, "topic" | "sharing" | "policy" | "isPaused" | "ledger" | "mayPark" | "onPark"> {
   readonly lanes: DatabaseLanes;
   readonly lease: TopicLease;
   readonly session: NodeSession;
@@ -68,13 +68,13 @@ export class SubscriptionGroup {
       topic: lease.topic,
       sharing: subscription.sharing,
       policy: subscription.policy,
+      isPaused: subscription.isPaused,
       ledger: this.#ledger(),
       mayPark: (records) => this.#parked + records <= parts.limits.parkedRecords,
       onPark: (records) => {
         this.#parked += records;
       },
     });
-    this.group.isPaused = subscription.isPaused;
     this.#syncing = this.#keepInStep();
   }
 
@@ -109,7 +109,7 @@ export class SubscriptionGroup {
     const cancelTimer = clock.startTimer(patienceMs, () => {
       patience.abort(new Error(`The group was not closed within ${patienceMs} ms`));
       // A step may wait for its writes, too.
-      this.group.writer.giveUp();
+      this.group.records.writer.giveUp();
     });
     await this.#syncing;
     await this.group.close(patience.signal);
@@ -173,7 +173,7 @@ export class SubscriptionGroup {
           this.#parts.logger.warn({ err: error }, "a subscription's claims cannot be kept in step; trying again");
         }
       }
-      const isLeaving = [...this.group.claims.values()].some((claim) => claim.isLeaving);
+      const isLeaving = [...this.group.records.claims].some((claim) => claim.isLeaving);
       const timeoutMs = isLeaving ? Math.min(50, this.#parts.limits.headPollMs) : this.#parts.limits.headPollMs;
       await this.#nudged.changed(version, { signal, timeoutMs, timers: this.#parts.clock }).catch(() => undefined);
     }
@@ -184,22 +184,22 @@ export class SubscriptionGroup {
     const { lanes, lease } = this.#parts;
     const { subscriptionId, name } = this.subscription;
     const facts = JSON.stringify([...group.consumers].slice(0, toldMost).map((consumer) => consumer.facts()));
-    const member = { session, consumers: group.staying, facts };
+    const member = { session, consumers: group.consumers.staying, facts };
     const sync = await lanes.run("live", (store) => store.syncSubscription(subscriptionId, member), this.#end.signal);
-    if (sync === undefined) return group.failAll(subscriptionNotFound(name));
+    if (sync === undefined) return group.consumers.failAll(subscriptionNotFound(name));
     const { subscription } = sync;
     if (subscription.epoch !== lease.topic.epoch) {
-      return group.failAll(epochMismatch(lease.topic.name, subscription.epoch, lease.topic.epoch));
+      return group.consumers.failAll(epochMismatch(lease.topic.name, subscription.epoch, lease.topic.epoch));
     }
-    group.policy = subscription.policy;
-    if (group.isPaused !== subscription.isPaused) {
-      group.isPaused = subscription.isPaused;
+    group.settings.policy = subscription.policy;
+    if (group.settings.isPaused !== subscription.isPaused) {
+      group.settings.isPaused = subscription.isPaused;
       group.wakeAll();
     }
     if (subscription.generation !== this.#generation) {
       this.#generation = subscription.generation;
       this.#attemptsBefore = subscription.attemptsBefore;
-      group.drop(group.claims.values());
+      group.records.drop(group.records.claims);
     }
     if (subscription.ticket > this.#ticket) this.#fence();
     this.#isAlone = sync.members.every(({ session: other, consumers }) => other === session || consumers === 0);
@@ -210,7 +210,7 @@ export class SubscriptionGroup {
     await this.#releaseStrays(sync);
     await this.#endWithTopic();
     group.lookAgain();
-    await group.writer.flush();
+    await group.records.writer.flush();
   }
 
   /** Ends this node's consumers: a newer one is there. */
@@ -221,10 +221,10 @@ export class SubscriptionGroup {
   /** Gives back what is not this node's share, once no consumer has anything of it. */
   async #giveUp({ members, subscription }: SubscriptionSync): Promise<void> {
     const { group, session } = this;
-    const held = [...group.claims.values()].filter((claim) => claim.kind === "slot" && !claim.isLeaving);
+    const held = [...group.records.claims].filter((claim) => claim.kind === "slot" && !claim.isLeaving);
     let surplus = 0;
     if (subscription.sharing === "keyed") {
-      surplus = held.length - slotShare(members, session, group.staying);
+      surplus = held.length - slotShare(members, session, group.consumers.staying);
     } else if (subscription.sharing === "exclusive" && subscription.ticket > this.#ticket) {
       surplus = held.length;
     }
@@ -233,21 +233,21 @@ export class SubscriptionGroup {
       for (const claim of held.slice(0, surplus)) this.#retireSlot(claim.slot);
     }
     // What nobody here has room for, others may have.
-    const isShut = ![...group.consumers].some((consumer) => consumer.isOpen);
+    const isShut = !group.consumers.hasOpen;
     if (subscription.sharing === "shared" && isShut) this.#retireSlot(0);
-    const retired = [...group.claims.values()].filter((claim) => claim.isLeaving);
+    const retired = [...group.records.claims].filter((claim) => claim.isLeaving);
     // A slot goes as a whole: a redriven record that is worked on keeps its key, and so the slot's own claim.
     const busy = new Set(retired.filter(({ outstanding }) => outstanding > 0).map(placeOf));
     const leaving = retired.filter((claim) => !busy.has(placeOf(claim)));
     if (leaving.length === 0) return;
-    await group.writer.flush();
-    const done = leaving.filter((claim) => !claim.isLost && !group.writer.has(claim));
+    await group.records.writer.flush();
+    const done = leaving.filter((claim) => !claim.isLost && !group.records.writer.has(claim));
     if (done.length === 0) return;
     const claimIds = done.map(({ claimId }) => claimId);
     await this.#parts.lanes.run("append", (store) =>
       store.releaseClaims(subscription.subscriptionId, session, claimIds),
     );
-    for (const claim of done) group.release(claim);
+    for (const claim of done) group.records.release(claim);
   }
 
   /** Frees what this node has claimed of offsets that are not published yet. */
@@ -255,34 +255,34 @@ export class SubscriptionGroup {
     const { group, session } = this;
     const { lanes, lease } = this.#parts;
     const { subscriptionId } = this.subscription;
-    for (const claim of group.claims.values()) {
+    for (const claim of group.records.claims) {
       const from = lease.topic.tip.value.nextOffset;
       if (claim.kind !== "block" || claim.isLeaving || claim.unread.next <= from) continue;
       // Nothing of it was read: a page that is under way ends below.
       claim.unread.delete(from, claim.unread.next);
       claim.todo.delete(from, claim.todo.next);
       try {
-        if (claim.todo.isEmpty && !group.writer.has(claim)) {
+        if (claim.todo.isEmpty && !group.records.writer.has(claim)) {
           await lanes.run("append", (store) => store.releaseClaims(subscriptionId, session, [claim.claimId]));
-          group.release(claim);
+          group.records.release(claim);
         } else {
           await lanes.run("append", (store) => store.splitClaim(subscriptionId, session, claim.claimId, from));
         }
       } catch (error) {
         // Whether it was split is not known: the claim is given back as one that nobody here knows.
-        group.drop([claim]);
+        group.records.drop([claim]);
         throw error;
       }
     }
   }
 
   #retireSlot(slot: number): void {
-    for (const claim of this.group.claims.values()) if (claim.slot === slot) this.group.retire(claim);
+    for (const claim of this.group.records.claims) if (claim.slot === slot) this.group.records.retire(claim);
   }
 
   async #takeFree(sync: SubscriptionSync): Promise<void> {
     const { group, session } = this;
-    if (group.staying === 0 || this.#end.signal.aborted) return;
+    if (group.consumers.staying === 0 || this.#end.signal.aborted) return;
     const wanted = this.#wantedOf(sync).slice(0, takenAtOnce);
     if (wanted.length === 0) return;
     const { subscriptionId } = this.subscription;
@@ -314,13 +314,13 @@ export class SubscriptionGroup {
     const free = claims.filter((claim) => claim.session === undefined);
     if (subscription.sharing === "shared") {
       // Not whether there is room at this moment: with much to do there hardly ever is.
-      const isOpen = [...group.consumers].some((consumer) => consumer.isOpen);
+      const isOpen = group.consumers.hasOpen;
       return isOpen ? free.filter(({ kind }) => kind !== "rest") : [];
     }
     if (subscription.sharing === "exclusive" && subscription.ticket !== this.#ticket) return [];
-    const held = [...group.claims.values()].filter(({ kind }) => kind === "slot");
+    const held = [...group.records.claims].filter(({ kind }) => kind === "slot");
     const slots = new Set(held.filter(({ isLeaving }) => !isLeaving).map(({ slot }) => slot));
-    const share = subscription.sharing === "exclusive" ? 1 : slotShare(members, session, group.staying);
+    const share = subscription.sharing === "exclusive" ? 1 : slotShare(members, session, group.consumers.staying);
     return [
       ...free.filter(({ kind, slot }) => kind === "redriven" && slots.has(slot)),
       ...free.filter(({ kind }) => kind === "slot").slice(0, Math.max(0, share - held.length)),
@@ -330,7 +330,7 @@ export class SubscriptionGroup {
   /** What a statement claimed whose answer did not arrive goes back. */
   async #releaseStrays({ claims }: SubscriptionSync): Promise<void> {
     const strays = claims
-      .filter((claim) => claim.session === this.session && !this.group.claims.has(claim.claimId))
+      .filter((claim) => claim.session === this.session && !this.group.records.claims.has(claim.claimId))
       .map(({ claimId }) => claimId);
     const nowMs = this.#parts.clock.monotonicMs();
     const since = new Map(strays.map((claimId) => [claimId, this.#strays.get(claimId) ?? nowMs]));
@@ -348,7 +348,7 @@ export class SubscriptionGroup {
     const { lease, lanes, limits } = this.#parts;
     const isClosed = lease.topic.tip.value.state === "closed" && group.isIdle;
     if (!isClosed && this.#parked < limits.parkedRecords * 0.9) return;
-    await group.writer.flush();
+    await group.records.writer.flush();
     const { subscriptionId } = this.subscription;
     const progress = await lanes.run("live", (store) => store.readProgress(subscriptionId), this.#end.signal);
     if (progress === undefined) return;

@@ -120,6 +120,11 @@ export class Consumer {
     return this.#clock.monotonicMs() < this.#silentUntilMs;
   }
 
+  /** Whether it reads and answers, as far as can be told. */
+  get isLively(): boolean {
+    return !this.isSilent && !this.isStalled;
+  }
+
   /** A deadline of its records has passed. */
   wasLate(ackDeadlineMs: number): void {
     this.#silentUntilMs = this.#clock.monotonicMs() + ackDeadlineMs;

@@ -149,7 +149,9 @@ export class KeyedRecords implements ReadyRecords {
     }
   }
 
-  share(consumers: readonly Consumer[]): void {
+  share(consumers: readonly Consumer[]): boolean {
+    const before = this.#consumers;
+    if (consumers.length === before.length && consumers.every((each, index) => each === before[index])) return false;
     this.#consumers = consumers;
     this.#owners = ownersOf(consumers);
     const offered = this.#unclaimed;
@@ -159,6 +161,7 @@ export class KeyedRecords implements ReadyRecords {
     this.#offers = new Map(consumers.map((consumer) => [consumer, new Queue<KeyQueue>()]));
     this.#unclaimed = [];
     for (const queue of offered) this.#offer(queue);
+    return true;
   }
 
   clear(): void {

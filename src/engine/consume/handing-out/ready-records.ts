@@ -29,7 +29,7 @@ export interface ReadyRecords {
   release(run: RecordRun): void;
   /** Drops what is ready of a claim. */
   drop(claim: Claim): void;
-  /** Consumers came or went, or others may have keys now. */
-  share(consumers: readonly Consumer[]): void;
+  /** These may have keys from now on. False: keys are spread over them already, or not spread at all. */
+  share(consumers: readonly Consumer[]): boolean;
   clear(): void;
 }

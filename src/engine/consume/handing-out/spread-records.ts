@@ -90,7 +90,9 @@ export class SpreadRecords implements ReadyRecords {
   }
 
   // The consumer that asks gets the next one.
-  share(): void {}
+  share(): boolean {
+    return false;
+  }
 
   clear(): void {
     this.#redeliveries = [];

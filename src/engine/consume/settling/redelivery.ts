@@ -4,6 +4,7 @@ import { type OffsetRange, RangeSet } from "../../../core/index.js";
 import type { Retry } from "../../../store/index.js";
 import type { Clock, Logger } from "../../../telemetry/index.js";
 import type { Claim } from "../records/claim.js";
+import type { DeliverySettings } from "./delivery-settings.js";
 import type { Ledger } from "./ledger.js";
 import type { OutstandingBudget } from "../records/outstanding-budget.js";
 import type { ReadyRecords } from "../handing-out/ready-records.js";
@@ -18,9 +19,10 @@ const unfetchedMs = 100;
 /** The frames of what is redelivered sooner are kept, as far as they are at hand. */
 const keptMs = 5000;
 /** Records of the run that all others wait for, which are brought though there is room for none. */
-const firstMost = 100;
+const firstRecordsMax = 100;
 
 export interface RedeliveryParts {
+  readonly settings: Readonly<DeliverySettings>;
   readonly ledger: Ledger;
   readonly ready: ReadyRecords;
   readonly writer: SettleWriter;
@@ -58,9 +60,12 @@ export class Redelivery {
     return this.#waiting.records;
   }
 
-  /** How many of those failed: what was redriven waits for its turn, and says nothing of new records. */
-  get backlog(): number {
-    return this.#waiting.records - this.#waiting.redrivenRecords;
+  /**
+   * Whether so many records wait that nothing new is handed out. Redriven records do not count: they wait for their turn,
+   * and say nothing of new records.
+   */
+  get isBacklogFull(): boolean {
+    return this.#waiting.records - this.#waiting.redrivenRecords >= this.#parts.settings.policy.retryBacklog;
   }
 
   /** When the next one is due, by the monotonic clock; Infinity: none waits. */
@@ -154,7 +159,7 @@ export class Redelivery {
 
   /** Brings what all others wait for, if it is due. */
   redeliverFirst(nowMs: number): void {
-    if (this.#fetching === undefined) this.#bringAll(this.#waiting.takeAt(this.expectedOffset, nowMs, firstMost));
+    if (this.#fetching === undefined) this.#bringAll(this.#waiting.takeAt(this.expectedOffset, nowMs, firstRecordsMax));
   }
 
   #bringAll(due: readonly WaitingRun[]): void {

@@ -24,6 +24,8 @@ import {
   writeOf,
 } from "./settle-batch.js";
 
+/** Acknowledged records that may wait for the database. Nothing is handed out beyond that. */
+const unwrittenRecordsMax = 100_000;
 /** So many acknowledged records do not wait for more. */
 const manyRecords = 5000;
 /** Writes that may stand beside the claims' rows: each look at a claim reads all of them. */
@@ -76,6 +78,11 @@ export class SettleWriter {
   /** Records that are not durably settled yet. */
   get backlog(): number {
     return this.#pending.records + (this.#writing?.records ?? 0);
+  }
+
+  /** Whether so much waits for the database that nothing may be handed out. */
+  get isBehind(): boolean {
+    return this.isStuck || this.backlog >= unwrittenRecordsMax;
   }
 
   /** A run is done, and its consumer is told so after the commit. */

@@ -3,7 +3,7 @@
  * event of the record's life; this file passes the state that it leads to on to what acts on it.
  */
 
-import { type DeliveryPolicy, RangeSet, type Sharing } from "../../../core/index.js";
+import { RangeSet, type Sharing } from "../../../core/index.js";
 import type { Clock, Metrics } from "../../../telemetry/index.js";
 import { slotOf } from "../../../wire/index.js";
 import type { ConsumerRequest, DeliveredRange } from "../handing-out/consume-messages.js";
@@ -13,6 +13,7 @@ import type { OutstandingBudget } from "../records/outstanding-budget.js";
 import type { ReadyRecords } from "../handing-out/ready-records.js";
 import { type FailureRules, type RecordEvent, step } from "../records/record-life.js";
 import { attemptOf, type HeldRun, recordsIn, type RecordRun } from "../records/record-run.js";
+import type { DeliverySettings } from "./delivery-settings.js";
 import type { Redelivery } from "./redelivery.js";
 import type { Told } from "./settle-batch.js";
 import type { SettleWriter } from "./settle-writer.js";
@@ -24,7 +25,7 @@ const unwrittenRecordsMax = 10_000;
 
 export interface VerdictsParts {
   readonly sharing: Sharing;
-  readonly policy: () => DeliveryPolicy;
+  readonly settings: Readonly<DeliverySettings>;
   readonly ready: ReadyRecords;
   readonly redelivery: Redelivery;
   readonly writer: SettleWriter;
@@ -92,7 +93,7 @@ export class Verdicts {
       hear(each, "rejected", { type: "rejected", delayMs: each.delayMs, reason: each.reason });
     }
     for (const each of request.extend) {
-      const deadlineMs = nowMs + (each.byMs ?? this.#parts.policy().ackDeadlineMs);
+      const deadlineMs = nowMs + (each.byMs ?? this.#parts.settings.policy.ackDeadlineMs);
       hear(each, "extended", { type: "extended", deadlineMs });
     }
     for (const each of request.park) hear(each, "parked", { type: "parked", reason: each.reason });
@@ -106,7 +107,7 @@ export class Verdicts {
     consumer.held.takeLate(nowMs, (run) => {
       isLate = true;
       const wasDelivered = run.state.phase === "outstanding";
-      if (wasDelivered) consumer.wasLate(this.#parts.policy().ackDeadlineMs);
+      if (wasDelivered) consumer.wasLate(this.#parts.settings.policy.ackDeadlineMs);
       // It gets the message when it reads on, and may work on it: so it is told that this is in vain.
       else consumer.refuse(attemptOf(run), run.firstOffset, run.nextOffset);
       const reason = `attempt ${attemptOf(run)} by "${consumer.name}" was not acknowledged in time`;
@@ -246,7 +247,7 @@ export class Verdicts {
   }
 
   #rulesFor(run: RecordRun): FailureRules {
-    const { attemptsMax, retryMinMs, retryMaxMs } = this.#parts.policy();
+    const { attemptsMax, retryMinMs, retryMaxMs } = this.#parts.settings.policy;
     return { attemptsMax, retryMinMs, retryMaxMs, canPark: this.#parts.mayPark(recordsIn(run)) };
   }
 }
