@@ -14,6 +14,10 @@ type Acknowledged = CommitCommand["acknowledge"];
 /** Of so many records at once the frames are read, to find their keys: each may be as large as a record can be. */
 const framesPerRead = 64;
 
+export interface Acknowledgement extends Pick<CommitCommand, "acknowledge" | "session"> {
+  readonly subscription: StoredSubscription;
+}
+
 export interface AcknowledgedParts {
   readonly lanes: DatabaseLanes;
   readonly groups: Pick<ConsumerGroups, "outstandingSlots">;
@@ -25,8 +29,7 @@ export interface AcknowledgedParts {
  */
 export async function acknowledgedRecords(
   parts: AcknowledgedParts,
-  subscription: StoredSubscription,
-  { acknowledge: acknowledged, session }: Pick<CommitCommand, "acknowledge" | "session">,
+  { subscription, acknowledge: acknowledged, session }: Acknowledgement,
   signal?: AbortSignal,
 ): Promise<readonly AcknowledgedRecord[]> {
   checkRanges(acknowledged);
@@ -39,7 +42,7 @@ export async function acknowledgedRecords(
   if (subscription.sharing !== "keyed") return records;
   const slots = parts.groups.outstandingSlots(subscription.subscriptionId, session, acknowledged);
   const unknown = records.filter(({ offset }) => !slots.has(offset));
-  await readSlots(parts.lanes, subscription, unknown, slots, signal);
+  await readSlots(parts.lanes, { subscription, records: unknown, slots }, signal);
   return records.map((record) => ({ ...record, slot: slots.get(record.offset) ?? 0 }));
 }
 
@@ -72,12 +75,16 @@ function checkRanges(acknowledged: Acknowledged): void {
   });
 }
 
-/** Adds the slots of these records. */
+interface UnknownSlots {
+  readonly subscription: StoredSubscription;
+  readonly records: readonly AcknowledgedRecord[];
+  /** By offset: those of `records` are added. */
+  readonly slots: Map<number, number>;
+}
+
 async function readSlots(
   lanes: DatabaseLanes,
-  { name, subscriptionId }: StoredSubscription,
-  records: readonly AcknowledgedRecord[],
-  slots: Map<number, number>,
+  { subscription: { name, subscriptionId }, records, slots }: UnknownSlots,
   signal?: AbortSignal,
 ): Promise<void> {
   const record = new StoredRecord();

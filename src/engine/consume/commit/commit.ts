@@ -54,6 +54,20 @@ interface Target {
   readonly records: readonly AcknowledgedRecord[];
 }
 
+/** A Commit with the topics that its outputs go to, in their order. */
+interface Order {
+  readonly command: CommitCommand;
+  readonly target: Target;
+  readonly topics: readonly Topic[];
+}
+
+interface Undecided {
+  readonly topic: Topic;
+  readonly output: Output;
+  /** Where the topic ended when the Commit began, as far as this node knew. */
+  readonly nextBefore: number;
+}
+
 /** An output as it was decided under its head's lock. */
 interface Decided {
   readonly before: Head;
@@ -81,14 +95,7 @@ export async function commitDelivered(
   return writeToTopics(
     parts.cache,
     { names, peer: command.peer },
-    (leases) =>
-      commitTo(
-        leases.map(({ topic }) => topic),
-        parts,
-        command,
-        target,
-        signal,
-      ),
+    (leases) => commitTo(parts, { command, target, topics: leases.map(({ topic }) => topic) }, signal),
     signal,
   );
 }
@@ -110,24 +117,20 @@ function checkOutputs(outputs: readonly Output[]): void {
 
 async function targetOf(parts: CommitParts, command: CommitCommand, signal?: AbortSignal): Promise<Target> {
   const subscription = await findSubscription(parts.lanes, command.subscription, signal);
-  const records = await acknowledgedRecords(parts, subscription, command, signal);
+  const { acknowledge, session } = command;
+  const records = await acknowledgedRecords(parts, { subscription, acknowledge, session }, signal);
   return { subscriptionId: subscription.subscriptionId, records };
 }
 
-async function commitTo(
-  topics: readonly Topic[],
-  parts: CommitParts,
-  command: CommitCommand,
-  target: Target,
-  signal?: AbortSignal,
-): Promise<readonly CommittedOutput[]> {
+async function commitTo(parts: CommitParts, order: Order, signal?: AbortSignal): Promise<readonly CommittedOutput[]> {
+  const { command, topics } = order;
   command.append.forEach((output, index) => {
     const topic = topics[index] as Topic;
     if (topic.isOver) throw overError(topic);
     checkEpoch(output.epoch, topic, `append[${index}].epoch`);
     checkOutput(output, topic, index);
   });
-  const decided = await write(parts, command, topics, target, signal);
+  const decided = await write(parts, order, signal);
   return decided.map(({ before, write: { frameEnds } }, index) => ({
     topic: (topics[index] as Topic).name,
     epoch: before.epoch,
@@ -152,9 +155,7 @@ function checkOutput({ batch }: Output, topic: Topic, index: number): void {
 /** The transaction, and what follows from it. Gives what was written to each topic. */
 async function write(
   parts: CommitParts,
-  command: CommitCommand,
-  topics: readonly Topic[],
-  { subscriptionId, records }: Target,
+  { command, topics, target: { subscriptionId, records } }: Order,
   signal?: AbortSignal,
 ): Promise<readonly Decided[]> {
   const { session } = command;
@@ -165,7 +166,7 @@ async function write(
     return {
       topicId: topic.topicId,
       decide(locked) {
-        const found = decide(parts, topic, output, locked, nextBefore);
+        const found = decide(parts, { topic, output, nextBefore }, locked);
         decided[index] = found;
         return found.write;
       },
@@ -218,10 +219,8 @@ async function write(
 /** What becomes of an output, as its topic stands under the lock. What it throws undoes the whole Commit. */
 function decide(
   { stampClock, limits }: CommitParts,
-  topic: Topic,
-  output: Output,
+  { topic, output, nextBefore }: Undecided,
   { head }: LockedView,
-  nextBefore: number,
 ): Decided {
   if (head.nextOffset < nextBefore || head.epoch !== topic.epoch) {
     topic.observe(head, nextBefore);

@@ -91,6 +91,8 @@ type EventType = RecordEvent["type"];
 type In<Name extends Phase> = Extract<RecordState, { readonly phase: Name }>;
 type On<Name extends EventType> = Extract<RecordEvent, { readonly type: Name }>;
 
+type Failure = On<"rejected" | "parked" | "deadline" | "lost">;
+
 /** A cell of the table: what a state becomes. */
 type Cell<From extends Phase, Name extends EventType> = (
   state: In<From>,
@@ -149,10 +151,8 @@ const handedOut = {
   ...alive,
   extended: outstanding,
   acknowledged: settling,
-  rejected: (past: Past, { delayMs, reason }: On<"rejected">, rules: FailureRules) =>
-    failed(past, reason === "" ? "rejected" : reason, delayMs, rules),
-  parked: (past: Past, { reason }: On<"parked">, rules: FailureRules) =>
-    parked(past, reason === "" ? "parked by its consumer" : reason, rules),
+  rejected: failed,
+  parked,
   released: (past: Past) => noting(past, 0, undefined),
   left: (past: Past) => noting(attempted(past), 0, undefined),
 };
@@ -177,8 +177,8 @@ const table: { readonly [From in Phase]: Row<From> } = {
   },
   outstanding: {
     ...handedOut,
-    deadline: (state, { reason }, rules) => failed(state, reason, 0, rules),
-    lost: (state, { reason }, rules) => failed(state, reason, 0, rules),
+    deadline: failed,
+    lost: failed,
   },
   noting: { ...alive, noted: (state, { nowMs }) => waiting(state, nowMs + state.delayMs) },
   waiting: { ...alive, due: (state) => ({ phase: "fetching", ...pastOf(state) }) },
@@ -206,6 +206,14 @@ export function step(state: RecordState, event: RecordEvent, rules: FailureRules
 
 export const unread: RecordState = { phase: "unread", deliveries: 0, failures: 0, isNoted: false };
 
+/** The reasons of failures that name none. */
+const unnamedReasons = {
+  rejected: "rejected",
+  parked: "parked by its consumer",
+  deadline: "",
+  lost: "",
+} as const satisfies Record<Failure["type"], string>;
+
 /** For events that fail nothing. */
 const noFailures: FailureRules = { attemptsMax: Infinity, retryMinMs: 0, retryMaxMs: 0, canPark: false };
 
@@ -217,15 +225,35 @@ function noting(past: Past, delayMs: number, reason: string | undefined): Record
   return { phase: "noting", ...pastOf(past), delayMs, reason };
 }
 
-function failed(past: Past, reason: string, delayMs: number | undefined, rules: FailureRules): RecordState {
+function failed(past: Past, failure: Failure, rules: FailureRules): RecordState {
   const after = { ...attempted(past), failures: past.failures + 1 };
+  const reason = reasonOf(failure);
   if (after.failures >= rules.attemptsMax && rules.canPark) return { phase: "parking", ...after, reason };
-  return noting(after, delayMs ?? backoffMs(after.failures, rules), reason);
+  return noting(after, delayMsOf(failure, after.failures, rules), reason);
 }
 
-function parked(past: Past, reason: string, rules: FailureRules): RecordState {
-  if (!rules.canPark) return failed(past, reason, rules.retryMaxMs, rules);
-  return { phase: "parking", ...attempted(past), failures: past.failures + 1, reason };
+/** A record that its consumer parks; where there is no room for it, it is redelivered as late as can be. */
+function parked(past: Past, failure: On<"parked">, rules: FailureRules): RecordState {
+  if (!rules.canPark) return failed(past, failure, rules);
+  return { phase: "parking", ...attempted(past), failures: past.failures + 1, reason: reasonOf(failure) };
+}
+
+function reasonOf({ type, reason }: Failure): string {
+  return reason === "" ? unnamedReasons[type] : reason;
+}
+
+function delayMsOf(failure: Failure, failures: number, rules: FailureRules): number {
+  switch (failure.type) {
+    case "rejected":
+      return failure.delayMs ?? backoffMs(failures, rules);
+    case "parked":
+      return rules.retryMaxMs;
+    case "deadline":
+    case "lost":
+      return 0;
+    default:
+      return failure satisfies never;
+  }
 }
 
 /** Doubles from `retryMinMs` to `retryMaxMs`. */

@@ -4,7 +4,7 @@
  * so that one whose outcome was unknown may simply be repeated.
  */
 
-import { MillraceError, type OffsetRange, RangeSet } from "../../../core/index.js";
+import { MillraceError } from "../../../core/index.js";
 import { type SettleOutcome, type SettleWrite, StoreUnavailableError } from "../../../store/index.js";
 import { backoff, sleep, yieldToEventLoop } from "../../../streams/index.js";
 import type { Clock } from "../../../telemetry/index.js";
@@ -15,6 +15,7 @@ import {
   emptiesClaims,
   emptyBatch,
   isWorthWriting,
+  type ParkNote,
   rangesOf,
   type RetryNote,
   rowsIn,
@@ -23,30 +24,22 @@ import {
   type Told,
   writeOf,
 } from "./settle-batch.js";
+import { applyOutcome, type OutcomeHandlers } from "./settle-outcome.js";
 
 /** Acknowledged records that may wait for the database. Nothing is handed out beyond that. */
 const unwrittenRecordsMax = 100_000;
 /** So many acknowledged records do not wait for more. */
 const manyRecords = 5000;
 /** Writes that may stand beside the claims' rows: each look at a claim reads all of them. */
-const unfoldedMost = 256;
+const unfoldedMax = 256;
 
-export interface SettleWriterParts {
+export interface SettleWriterParts extends OutcomeHandlers {
   readonly clock: Clock;
   readonly budget: OutstandingBudget;
   /** Between the beginnings of two commits of acknowledgements. */
   readonly intervalMs: number;
   /** Where it is written. */
   readonly settle: (write: Omit<SettleWrite, "subscriptionId" | "session">) => Promise<SettleOutcome>;
-  /** It is noted: it may be redelivered once its delay is over. */
-  readonly onNoted: (run: RecordRun) => void;
-  /** It was to be redelivered, but somebody else settled it. */
-  readonly onElsewhere: (run: RecordRun) => void;
-  /** It is parked, or gone. */
-  readonly onParked: (run: RecordRun) => void;
-  readonly onLost: (claims: readonly Claim[]) => void;
-  /** Of this claim nothing is left. */
-  readonly onDone: (claim: Claim) => void;
   /** After each write, and when the database is away. `isNews`: it may concern others than those who are told. */
   readonly onProgress: (isNews: boolean) => void;
   /** A fault of ours: nothing can be written any more. */
@@ -114,8 +107,8 @@ export class SettleWriter {
   }
 
   /** A record is to be set aside. */
-  park(run: RecordRun, slot: number, reason: string, told: Told | undefined): void {
-    this.#pending.parked.push({ run: runOf(run), slot, reason, told });
+  park(note: ParkNote): void {
+    this.#pending.parked.push(note);
     this.#count(this.#pending, 1);
   }
 
@@ -195,7 +188,7 @@ export class SettleWriter {
         const outcome = await this.#write(batch);
         this.#writing = undefined;
         isNews ||= outcome === undefined || outcome.lostClaims.length > 0;
-        if (outcome !== undefined) this.#settle(batch, outcome);
+        if (outcome !== undefined) applyOutcome(batch, outcome, this.#parts);
       } finally {
         this.#writing = undefined;
         this.#parts.budget.count(-rowsIn(batch));
@@ -234,7 +227,7 @@ export class SettleWriter {
   /** Undefined: given up. */
   async #write(batch: SettleBatch): Promise<SettleOutcome | undefined> {
     this.#unfolded += 1;
-    const folds = this.#unfolded >= unfoldedMost || emptiesClaims(batch);
+    const folds = this.#unfolded >= unfoldedMax || emptiesClaims(batch);
     if (folds) this.#unfolded = 0;
     const write = writeOf(batch, folds);
     const waits = backoff({ minMs: 50, maxMs: 2000 });
@@ -252,50 +245,6 @@ export class SettleWriter {
       }
     }
   }
-
-  #settle(batch: SettleBatch, outcome: SettleOutcome): void {
-    const lost = new Set(outcome.lostClaims);
-    const elsewhere = new RangeSet(outcome.settledElsewhere);
-    const isLost = (claim: Claim): boolean => claim.isLost || lost.has(claim.claimId);
-    const touched = new Set([
-      ...batch.settled.keys(),
-      ...batch.notes.map(({ run }) => run.claim),
-      ...batch.parked.map(({ run }) => run.claim),
-    ]);
-    this.#parts.onLost([...touched].filter(isLost));
-    for (const [claim, ranges] of batch.settled) {
-      if (isLost(claim)) continue;
-      for (const { firstOffset, nextOffset } of ranges) claim.todo.delete(firstOffset, nextOffset);
-    }
-    for (const { claim, consumer, attempt, firstOffset, nextOffset } of batch.confirmations) {
-      if (isLost(claim)) consumer.refuse(attempt, firstOffset, nextOffset);
-      else consumer.confirm("acknowledged", firstOffset, nextOffset);
-    }
-    for (const { run, told } of batch.notes) {
-      if (isLost(run.claim)) tell(told, run, true);
-      else for (const part of split(run, elsewhere)) this.#noted(part.run, part.isElsewhere, told);
-    }
-    for (const { run, told } of batch.parked) {
-      if (isLost(run.claim)) tell(told, run, true);
-      else {
-        const isElsewhere = elsewhere.has(run.firstOffset);
-        this.#leave(run, this.#parts.onParked);
-        tell(told, run, isElsewhere);
-      }
-    }
-    for (const claim of touched) if (!isLost(claim) && claim.todo.isEmpty) this.#parts.onDone(claim);
-  }
-
-  #noted(run: RecordRun, isElsewhere: boolean, told: Told | undefined): void {
-    if (isElsewhere) this.#leave(run, this.#parts.onElsewhere);
-    else this.#parts.onNoted(run);
-    tell(told, run, isElsewhere);
-  }
-
-  #leave(run: RecordRun, onLeft: (run: RecordRun) => void): void {
-    run.claim.todo.delete(run.firstOffset, run.nextOffset);
-    onLeft(run);
-  }
 }
 
 /** What may be mended by trying again. */
@@ -306,30 +255,6 @@ export function isTransient(error: unknown): boolean {
 /** A run without what else its holder kept of it. */
 function runOf({ claim, firstOffset, nextOffset, keyQueue, state }: RecordRun): RecordRun {
   return { claim, firstOffset, nextOffset, keyQueue, state };
-}
-
-/** The parts of a run that are in a set, and those that are not. */
-function* split(
-  run: RecordRun,
-  offsets: RangeSet,
-): Generator<{ readonly run: RecordRun; readonly isElsewhere: boolean }> {
-  let at = run.firstOffset;
-  const part = (nextOffset: number, isElsewhere: boolean) => {
-    const found = { run: { ...run, firstOffset: at, nextOffset }, isElsewhere };
-    at = nextOffset;
-    return found;
-  };
-  for (const { firstOffset, nextOffset } of offsets.missing(run.firstOffset, run.nextOffset)) {
-    if (firstOffset > at) yield part(firstOffset, true);
-    yield part(nextOffset, false);
-  }
-  if (at < run.nextOffset) yield part(run.nextOffset, true);
-}
-
-function tell(told: Told | undefined, { firstOffset, nextOffset }: OffsetRange, isStale: boolean): void {
-  if (told === undefined) return;
-  if (isStale) told.consumer.refuse(told.attempt, firstOffset, nextOffset);
-  else told.consumer.confirm(told.verdict, firstOffset, nextOffset);
 }
 
 function tellAll(batch: SettleBatch): void {

@@ -38,11 +38,13 @@ export interface VerdictsParts {
   readonly metrics: Metrics;
 }
 
-/** What is said of a range. */
-interface Said extends AskedRange {
+/** A verdict on some records, and the event that it is in their lives. */
+interface OnRecords {
   readonly verdict: Verdict;
   readonly event: RecordEvent;
 }
+
+interface Said extends AskedRange, OnRecords {}
 
 /** What consumers had that have gone. */
 interface Departure {
@@ -82,12 +84,12 @@ export class Verdicts {
     const apply = (): void => {
       for (const { said } of heard.values()) this.#apply(consumer, said.splice(0));
     };
-    const acknowledged = { type: "acknowledged" } as const;
-    for (const each of request.acknowledge) hear(each, "acknowledged", acknowledged);
+    const acknowledged = { verdict: "acknowledged", event: { type: "acknowledged" } } as const;
+    for (const each of request.acknowledge) hear(each, acknowledged.verdict, acknowledged.event);
     if (request.acknowledgeThrough !== undefined) {
       apply();
       const through = { firstOffset: 0, nextOffset: request.acknowledgeThrough + 1 };
-      consumer.held.take(through, (run) => this.#decide(run, acknowledged, consumer, "acknowledged"));
+      consumer.held.take(through, (run) => this.#decide(consumer, run, acknowledged));
     }
     for (const each of request.reject) {
       hear(each, "rejected", { type: "rejected", delayMs: each.delayMs, reason: each.reason });
@@ -175,13 +177,13 @@ export class Verdicts {
     said.sort((one, other) => one.firstOffset - other.firstOffset);
     consumer.held.use(
       said,
-      (run, { event, verdict }) => this.#decide(run, event, consumer, verdict),
+      (run, asked) => this.#decide(consumer, run, asked),
       (first, next, { attempt }) => consumer.refuse(attempt, first, next),
     );
   }
 
   /** A consumer's word on what it has. Gives what it keeps. */
-  #decide(run: HeldRun, event: RecordEvent, consumer: Consumer, verdict: Verdict): HeldRun | undefined {
+  #decide(consumer: Consumer, run: HeldRun, { verdict, event }: OnRecords): HeldRun | undefined {
     const { writer, ready, redelivery } = this.#parts;
     // What its consumer knows it by: a failure counts as another delivery from here on.
     const told: Told = { consumer, verdict, attempt: attemptOf(run) };
@@ -238,11 +240,13 @@ export class Verdicts {
 
   #park(run: RecordRun, reason: string, told: Told | undefined): void {
     const { writer, redelivery, sharing, onPark } = this.#parts;
+    const { claim, keyQueue, state } = run;
     onPark(recordsIn(run));
     redelivery.unexpect(run);
     for (let offset = run.firstOffset; offset < run.nextOffset; offset++) {
-      const slot = sharing === "keyed" ? slotOf(run.keyQueue, offset) : 0;
-      writer.park({ ...run, firstOffset: offset, nextOffset: offset + 1 }, slot, reason, told);
+      const slot = sharing === "keyed" ? slotOf(keyQueue, offset) : 0;
+      const record = { claim, firstOffset: offset, nextOffset: offset + 1, keyQueue, state };
+      writer.park({ run: record, slot, reason, told });
     }
   }
 
