@@ -11,7 +11,7 @@ import { commitDelivered } from "./consume/commit/commit.js";
 import { consume } from "./consume/consume.js";
 import { createConsumerGroups } from "./consume/groups.js";
 import { createOutstandingBudget } from "./consume/records/outstanding-budget.js";
-import { createReadAhead } from "./consume/read-ahead.js";
+import { createReadAhead } from "./consume/group/read-ahead.js";
 import { createSubscriptions } from "./control/subscriptions.js";
 import { createDatabaseLanes } from "./database-lanes.js";
 import type { Engine } from "./engine.js";
@@ -194,7 +194,7 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
     listQueues: (topic) => listQueues({ lanes, cache }, topic),
     subscriptions,
     consume: (opening, requests, stream, signal) =>
-      consume({ groups, pageBudget, limits, clock, random }, opening, requests, stream, signal),
+      consume({ groups, pageBudget, limits, clock, random }, { opening, requests, stream }, signal),
     commit: (command, signal) =>
       commitDelivered({ cache, lanes, limits, stampClock, metrics, logger, groups, onAppended }, command, signal),
     async close() {

@@ -7,7 +7,6 @@ import type { Limits, MillraceError } from "../../core/index.js";
 import { abortable } from "../../streams/index.js";
 import type { Clock, LiveStream } from "../../telemetry/index.js";
 import type { PageBudget } from "../reading/page-allowance.js";
-import { heartbeatAfterMs } from "../reading/page-stream.js";
 import type {
   ConsumeMessage,
   ConsumeOpening,
@@ -15,17 +14,17 @@ import type {
   ConsumerWaiting,
 } from "./handing-out/consume-messages.js";
 import type { Consumer } from "./handing-out/consumer.js";
-import type { JoinableGroups, Membership } from "./groups.js";
+import type { JoinableGroups } from "./groups.js";
+import type { Membership } from "./membership.js";
+import { Silence } from "./silence.js";
 
-/** A heartbeat comes so soon after the reason for the silence changed, in milliseconds. */
-const reasonMs = 500;
 /**
  * A cancel by a client on Node reaches the server as a half-close, with the reset in a packet behind it (grpc-js.md #26).
  * So a consumer that half-closes while it has records is heard for this long before they are given back without blame.
  */
 const resetMs = 100;
 /** Ranges that may wait to be told to a consumer. Beyond that its requests are not read until it has read them. */
-const newsMost = 10_000;
+const newsMax = 10_000;
 
 export interface ConsumeParts {
   readonly groups: JoinableGroups;
@@ -36,11 +35,15 @@ export interface ConsumeParts {
   readonly random: () => number;
 }
 
+export interface ConsumeOptions {
+  readonly opening: ConsumeOpening;
+  readonly requests: AsyncIterator<ConsumerRequest, undefined>;
+  readonly stream: LiveStream;
+}
+
 export async function* consume(
   parts: ConsumeParts,
-  opening: ConsumeOpening,
-  requests: AsyncIterator<ConsumerRequest, undefined>,
-  stream: LiveStream,
+  { opening, requests, stream }: ConsumeOptions,
   signal: AbortSignal,
 ): AsyncGenerator<ConsumeMessage, void, undefined> {
   stream.waitFor("database");
@@ -92,16 +95,14 @@ class ConsumeCall {
   #isHalfClosed = false;
   /** Set: how the requests failed. */
   #refusal: unknown;
-  #heartbeatMs: number;
-  #waiting: { readonly reason: ConsumerWaiting; readonly sinceMs: number } = { reason: "nothing", sinceMs: 0 };
-  #told: ConsumerWaiting = "nothing";
+  readonly #silence: Silence;
 
   constructor(parts: ConsumeParts, call: CallParts) {
     this.#parts = parts;
     this.#call = call;
     this.#allowance = parts.pageBudget.forStream();
     this.#gone = untilGone(call.signal, this.#left.signal);
-    this.#heartbeatMs = this.#nextHeartbeatMs();
+    this.#silence = new Silence(parts);
     const onDrain = () => call.membership.drain();
     if (call.signal.aborted) onDrain();
     else call.signal.addEventListener("abort", onDrain, { once: true, signal: this.#left.signal });
@@ -126,7 +127,7 @@ class ConsumeCall {
     const { membership, consumer } = this.#call;
     try {
       for (;;) {
-        while (consumer.newsCount > newsMost) await consumer.untilTold(this.#gone);
+        while (consumer.newsCount > newsMax) await consumer.untilTold(this.#gone);
         const { done, value } = await requests.next();
         if (done || this.#left.signal.aborted) break;
         membership.group.hear(consumer, value);
@@ -183,12 +184,7 @@ class ConsumeCall {
       const event = consumer.takeEvent();
       if (handed !== undefined || confirmed !== undefined || event !== undefined) {
         this.#messageBytes = handed?.runs.reduce((bytes, run) => bytes + run.length, 0) ?? 0;
-        this.#heartbeatMs = this.#nextHeartbeatMs();
-        // The silence begins anew: a consumer whose window is full after every record need not hear so each time.
-        if (handed !== undefined) {
-          this.#told = "nothing";
-          this.#waiting = { reason: "nothing", sinceMs: this.#parts.clock.monotonicMs() };
-        }
+        this.#silence.end(handed !== undefined);
         stream.nextOffset = group.cursor;
         return { runs: [], records: 0, attempt: 0, ...handed, confirmed, event };
       }
@@ -199,7 +195,9 @@ class ConsumeCall {
       }
       const reason = group.waitingOf(consumer);
       if (this.#isHalfClosed && reason !== "database" && reason !== "nothing") return this.#farewell();
-      const silenceMs = this.#silenceMs(reason);
+      consumer.waiting = reason;
+      stream.waitFor(streamWaiting[reason]);
+      const silenceMs = this.#silence.leftMs(reason);
       // It may be woken again and again for nothing.
       if (silenceMs <= 0) return this.#heartbeat();
       await consumer.changed(version, silenceMs, this.#gone);
@@ -256,25 +254,14 @@ class ConsumeCall {
     return membership.topic.tip.value.state === "closed" && membership.group.isIdle;
   }
 
-  /** How long to wait for something to send before a heartbeat. */
-  #silenceMs(reason: ConsumerWaiting): number {
-    const { consumer, stream } = this.#call;
-    const nowMs = this.#parts.clock.monotonicMs();
-    consumer.waiting = reason;
-    stream.waitFor(streamWaiting[reason]);
-    if (reason !== this.#waiting.reason) this.#waiting = { reason, sinceMs: nowMs };
-    const dueMs = reason === this.#told || reason === "nothing" ? Infinity : this.#waiting.sinceMs + reasonMs;
-    return Math.ceil(Math.min(dueMs, this.#heartbeatMs) - nowMs);
-  }
-
   #heartbeat(): ConsumeMessage {
     const { membership, consumer } = this.#call;
     const { group, topic } = membership;
-    this.#heartbeatMs = this.#nextHeartbeatMs();
-    this.#told = group.waitingOf(consumer);
+    const waiting = group.waitingOf(consumer);
+    this.#silence.tell(waiting);
     return messageOf({
       kind: "heartbeat",
-      waiting: this.#told,
+      waiting,
       outstandingRecords: consumer.held.records,
       outstandingBytes: consumer.held.bytes,
       window: consumer.window,
@@ -282,10 +269,6 @@ class ConsumeCall {
       nextOffset: topic.tip.value.nextOffset,
       retryRecords: group.records.redelivery.count,
     });
-  }
-
-  #nextHeartbeatMs(): number {
-    return this.#parts.clock.monotonicMs() + heartbeatAfterMs(this.#parts);
   }
 
   #releaseGrant(): void {

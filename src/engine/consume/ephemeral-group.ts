@@ -3,7 +3,7 @@
 import { defaultDeliveryPolicy } from "../../core/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 import type { TopicLease } from "../topics/topic-cache.js";
-import { Group, type GroupParts } from "./group.js";
+import { Group, type GroupParts } from "./group/group.js";
 
 export type EphemeralGroupParts = Omit<
   GroupParts,

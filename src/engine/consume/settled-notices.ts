@@ -6,8 +6,6 @@
 import type { ListenSettledHandlers, Store } from "../../store/index.js";
 import { trackTasks } from "../../streams/index.js";
 import type { Logger } from "../../telemetry/index.js";
-import type { DatabaseLanes } from "../database-lanes.js";
-import type { Group } from "./group.js";
 
 export interface SettledNoticesParts {
   readonly store: Pick<Store, "listenSettled">;
@@ -37,18 +35,4 @@ export function createSettledNotices({ store, logger, handlers }: SettledNotices
       await listening.settled();
     },
   };
-}
-
-/** Asks the claims which outstanding records somebody else settled, and takes those off their consumers. */
-export async function takeSettled(
-  lanes: DatabaseLanes,
-  group: Group,
-  holder: { readonly subscriptionId: number; readonly session: number },
-  signal?: AbortSignal,
-): Promise<void> {
-  const claims = group.outstanding();
-  if (claims.length === 0) return;
-  const { subscriptionId, session } = holder;
-  const settled = await lanes.run("live", (store) => store.findSettled(subscriptionId, session, claims), signal);
-  for (const { claimId, ranges } of settled) group.settledOf(claimId, ranges);
 }

@@ -11,7 +11,7 @@ import { copiedFrames, type RunFrames } from "./record-run.js";
 const pageOverheadBytes = 450;
 
 /** A page as it was read, with records from `firstOffset` on. */
-interface RecentPage {
+export interface RecentPage {
   readonly firstOffset: number;
   readonly page: Uint8Array;
   readonly ends: Uint32Array;

@@ -1,4 +1,4 @@
-import type { Limits } from "../../core/index.js";
+import type { Limits } from "../../../core/index.js";
 
 /** What groups hold of records that are ready: each has a bound, and all of a node share one. */
 export interface ReadAhead {

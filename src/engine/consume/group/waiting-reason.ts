@@ -1,15 +1,15 @@
 /** Why a consumer gets nothing at this moment, the reason first that hides the others: heartbeats and Describe tell it. */
 
-import type { Consumer } from "./handing-out/consumer.js";
-import type { ConsumerWaiting } from "./handing-out/consume-messages.js";
-import { type FairShareParts, isOutdone } from "./handing-out/fair-share.js";
-import type { HeldClaims } from "./records/held-claims.js";
-import type { OutstandingBudget } from "./records/outstanding-budget.js";
-import { frameEnd, frameStart } from "./records/record-run.js";
-import type { DeliverySettings } from "./settling/delivery-settings.js";
-import type { Ledger } from "./settling/ledger.js";
-import type { Redelivery } from "./settling/redelivery.js";
-import type { SettleWriter } from "./settling/settle-writer.js";
+import type { Consumer } from "../handing-out/consumer.js";
+import type { ConsumerWaiting } from "../handing-out/consume-messages.js";
+import { type FairShareParts, isOutdone } from "../handing-out/fair-share.js";
+import type { HeldClaims } from "../records/held-claims.js";
+import type { OutstandingBudget } from "../records/outstanding-budget.js";
+import { frameEnd, frameStart } from "../records/record-run.js";
+import type { DeliverySettings } from "../settling/delivery-settings.js";
+import type { Ledger } from "../settling/ledger.js";
+import type { Redelivery } from "../settling/redelivery.js";
+import type { SettleWriter } from "../settling/settle-writer.js";
 
 export interface WaitingReasonParts extends FairShareParts {
   readonly settings: Readonly<DeliverySettings>;

@@ -1,23 +1,21 @@
 /** Reads what claims hold from the topic, page by page, as far as it is wanted; and claims more where it can. */
 
-import { type Limits, MillraceError, type OffsetRange, type Sharing } from "../../core/index.js";
-import { yieldToEventLoop } from "../../streams/index.js";
-import type { Logger } from "../../telemetry/index.js";
-import { frameEnds, joinRuns, slotOf, StoredRecord } from "../../wire/index.js";
-import { chooseFrames } from "../reading/frame-choice.js";
-import type { PageReader } from "../reading/page-reader.js";
-import type { StampClock } from "../topics/stamp-clock.js";
-import { overError, type Topic } from "../topics/topic.js";
-import { Claim } from "./records/claim.js";
-import type { Ledger } from "./settling/ledger.js";
-import type { ConsumerSet } from "./handing-out/consumer-set.js";
-import type { ReadyRecords } from "./handing-out/ready-records.js";
+import { type Limits, MillraceError, type OffsetRange, type Sharing } from "../../../core/index.js";
+import { yieldToEventLoop } from "../../../streams/index.js";
+import type { Logger } from "../../../telemetry/index.js";
+import { frameEnds, joinRuns } from "../../../wire/index.js";
+import type { PageReader } from "../../reading/page-reader.js";
+import type { StampClock } from "../../topics/stamp-clock.js";
+import { overError, type Topic } from "../../topics/topic.js";
+import { Claim } from "../records/claim.js";
+import type { Ledger } from "../settling/ledger.js";
+import type { ConsumerSet } from "../handing-out/consumer-set.js";
+import type { ReadyRecords } from "../handing-out/ready-records.js";
+import { dividePage } from "./page-division.js";
 import type { ReadDemand } from "./read-demand.js";
-import type { HeldClaims } from "./records/held-claims.js";
-import type { RecentFrames } from "./records/recent-frames.js";
-import { step, unread } from "./records/record-life.js";
-import type { ReadyRun } from "./records/record-run.js";
-import { isTransient, type SettleWriter } from "./settling/settle-writer.js";
+import type { HeldClaims } from "../records/held-claims.js";
+import type { RecentFrames } from "../records/recent-frames.js";
+import { isTransient, type SettleWriter } from "../settling/settle-writer.js";
 
 /**
  * Records that a node alone claims before they are published, at most: else each record that comes by itself is a block of
@@ -43,9 +41,6 @@ export interface ClaimReaderParts {
   /** A page was read, or what the database was asked for came to nothing. */
   readonly onRead: () => void;
 }
-
-/** Of every record that was just read. */
-const fresh = step(unread, { type: "read" });
 
 export class ClaimReader {
   readonly #parts: ClaimReaderParts;
@@ -198,81 +193,12 @@ export class ClaimReader {
 
   /** Takes a page in: `records` frames from offset `first` on. */
   #take(page: Uint8Array, first: number, records: number): void {
-    const { topic, stampClock, writer, ready, recent, onRead } = this.#parts;
-    const buffer = Buffer.from(page.buffer, page.byteOffset, page.length);
-    const keep = chooseFrames(undefined, topic, stampClock);
     const ends = frameEnds(page, records);
-    const record = new StoredRecord();
-    // One that was taken while the page was on its way may have records before it, and gets them first.
+    // A claim that was taken while the page was read may have records before it, and gets them first.
     const reading = new Set([...this.#unread].filter(({ unread: offsets }) => (offsets.first ?? first) >= first));
-    const slots = this.#slots(reading);
-    let claim: Claim | undefined;
-    let run: ReadyRun | undefined;
-    const endRun = (): void => {
-      if (run !== undefined) ready.add(run);
-      run = undefined;
-    };
-    for (let index = 0; index < records; index++) {
-      const offset = first + index;
-      const start = index === 0 ? 0 : (ends[index - 1] as number);
-      const end = ends[index] as number;
-      const keyQueue = slots === undefined ? undefined : record.walk(buffer, start, end).keyQueue;
-      if (slots !== undefined) claim = this.#claimOfSlot(slots, slotOf(keyQueue, offset), first, offset);
-      else if (claim?.unread.has(offset) !== true) claim = this.#claimOf(reading, offset);
-      if (claim?.unread.has(offset) !== true) continue;
-      if (keep !== undefined && !keep(buffer, start, end)) {
-        writer.pass(claim, offset, offset + 1);
-        continue;
-      }
-      if (run?.claim === claim && run.nextOffset === offset && keyQueue === undefined && run.keyQueue === undefined) {
-        run.nextOffset = offset + 1;
-        continue;
-      }
-      endRun();
-      const frames = { page, ends, at: index };
-      run = { claim, firstOffset: offset, nextOffset: offset + 1, keyQueue, state: fresh, frames };
-    }
-    endRun();
-    const next = first + records;
-    for (const slot of slots?.values() ?? []) writer.pass(slot.claim, slot.passedTo ?? first, next);
-    for (const { unread: offsets } of reading) offsets.delete(first, next);
-    recent.add(first, page, ends);
-    onRead();
-  }
-
-  /** The claims of a KEYED subscription by their slot, and up to where the page's records are none of theirs. */
-  #slots(
-    reading: ReadonlySet<Claim>,
-  ): Map<number, { readonly claim: Claim; passedTo: number | undefined }> | undefined {
-    if (this.#parts.sharing !== "keyed") return undefined;
-    const slots = new Map<number, { claim: Claim; passedTo: number | undefined }>();
-    for (const claim of reading) {
-      if (claim.kind === "slot" && !claim.isLeaving && this.#isHeld(claim)) {
-        slots.set(claim.slot, { claim, passedTo: undefined });
-      }
-    }
-    return slots;
-  }
-
-  /** The claim of a record's slot, for which everything since its last record is settled: it is other slots'. */
-  #claimOfSlot(
-    slots: Map<number, { readonly claim: Claim; passedTo: number | undefined }>,
-    slot: number,
-    first: number,
-    offset: number,
-  ): Claim | undefined {
-    const held = slots.get(slot);
-    if (held === undefined) return undefined;
-    this.#parts.writer.pass(held.claim, held.passedTo ?? first, offset);
-    held.passedTo = offset + 1;
-    return held.claim;
-  }
-
-  #claimOf(reading: ReadonlySet<Claim>, offset: number): Claim | undefined {
-    for (const claim of reading) {
-      if (!claim.isLeaving && this.#isHeld(claim) && claim.unread.has(offset)) return claim;
-    }
-    return undefined;
+    dividePage(this.#parts, { firstOffset: first, page, ends }, reading);
+    this.#parts.recent.add(first, page, ends);
+    this.#parts.onRead();
   }
 
   #isHeld(claim: Claim): boolean {

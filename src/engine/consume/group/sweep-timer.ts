@@ -1,6 +1,6 @@
 /** A group's one timer: for deadlines, for redeliveries, and to look again where nobody tells that something has changed. */
 
-import type { Clock } from "../../telemetry/index.js";
+import type { Clock } from "../../../telemetry/index.js";
 
 /** How often deadlines are checked: this part of the deadline, between these bounds. */
 const sweep = { part: 20, minMs: 20, maxMs: 500 };

@@ -4,26 +4,26 @@
  * them, their topic does not keep them any more, or their claim goes to another node.
  */
 
-import { type Limits, MillraceError, type OffsetRange, type Sharing } from "../../core/index.js";
-import type { Retry, StoredClaim } from "../../store/index.js";
-import type { Clock, Logger, Metrics } from "../../telemetry/index.js";
-import type { Topic } from "../topics/topic.js";
-import type { Consumer } from "./handing-out/consumer.js";
-import type { ConsumerSet } from "./handing-out/consumer-set.js";
-import { KeyedRecords } from "./handing-out/keyed-records.js";
-import type { ReadyRecords } from "./handing-out/ready-records.js";
-import { SpreadRecords } from "./handing-out/spread-records.js";
+import { type Limits, MillraceError, type OffsetRange, type Sharing } from "../../../core/index.js";
+import type { Retry, StoredClaim } from "../../../store/index.js";
+import type { Clock, Logger, Metrics } from "../../../telemetry/index.js";
+import type { Topic } from "../../topics/topic.js";
+import type { Consumer } from "../handing-out/consumer.js";
+import type { ConsumerSet } from "../handing-out/consumer-set.js";
+import { KeyedRecords } from "../handing-out/keyed-records.js";
+import type { ReadyRecords } from "../handing-out/ready-records.js";
+import { SpreadRecords } from "../handing-out/spread-records.js";
 import type { ReadAhead } from "./read-ahead.js";
-import { Claim } from "./records/claim.js";
-import { HeldClaims } from "./records/held-claims.js";
-import type { AskedRange } from "./records/held-runs.js";
-import type { OutstandingBudget } from "./records/outstanding-budget.js";
-import { RecentFrames } from "./records/recent-frames.js";
-import { attemptOf, type HeldRun, type RecordRun, recordsIn } from "./records/record-run.js";
-import type { DeliverySettings } from "./settling/delivery-settings.js";
-import type { Ledger } from "./settling/ledger.js";
-import { Redelivery } from "./settling/redelivery.js";
-import { SettleWriter } from "./settling/settle-writer.js";
+import { Claim } from "../records/claim.js";
+import { HeldClaims } from "../records/held-claims.js";
+import type { AskedRange } from "../records/held-runs.js";
+import type { OutstandingBudget } from "../records/outstanding-budget.js";
+import { RecentFrames } from "../records/recent-frames.js";
+import { attemptOf, type HeldRun, type RecordRun, recordsIn } from "../records/record-run.js";
+import type { DeliverySettings } from "../settling/delivery-settings.js";
+import type { Ledger } from "../settling/ledger.js";
+import { Redelivery } from "../settling/redelivery.js";
+import { SettleWriter } from "../settling/settle-writer.js";
 
 export interface ClaimedRecordsParts {
   readonly topic: Topic;

@@ -11,29 +11,29 @@
  * its window and its transport have room.
  */
 
-import type { DeliveryPolicy, Limits, OffsetRange, Sharing, Window } from "../../core/index.js";
-import type { Retry, StoredClaim } from "../../store/index.js";
-import type { Clock, Logger, Metrics } from "../../telemetry/index.js";
-import type { PageReader } from "../reading/page-reader.js";
-import type { StampClock } from "../topics/stamp-clock.js";
-import { overError, type Topic } from "../topics/topic.js";
+import type { DeliveryPolicy, Limits, OffsetRange, Sharing, Window } from "../../../core/index.js";
+import type { Retry, StoredClaim } from "../../../store/index.js";
+import type { Clock, Logger, Metrics } from "../../../telemetry/index.js";
+import type { PageReader } from "../../reading/page-reader.js";
+import type { StampClock } from "../../topics/stamp-clock.js";
+import { overError, type Topic } from "../../topics/topic.js";
 import { ClaimReader } from "./claim-reader.js";
 import { ClaimedRecords } from "./claimed-records.js";
-import type { ConsumerRequest, ConsumerWaiting } from "./handing-out/consume-messages.js";
-import type { Consumer } from "./handing-out/consumer.js";
-import { ConsumerSet } from "./handing-out/consumer-set.js";
-import { fairShare, isOutdone, keySharers } from "./handing-out/fair-share.js";
-import { framesOf, handOut } from "./handing-out/hand-out.js";
-import { outstandingUntil } from "./outstanding-records.js";
+import type { ConsumerRequest, ConsumerWaiting } from "../handing-out/consume-messages.js";
+import type { Consumer } from "../handing-out/consumer.js";
+import { ConsumerSet } from "../handing-out/consumer-set.js";
+import { fairShare, isOutdone, keySharers } from "../handing-out/fair-share.js";
+import { framesOf, handOut } from "../handing-out/hand-out.js";
+import { outstandingUntil } from "../handing-out/outstanding-records.js";
 import type { ReadAhead } from "./read-ahead.js";
 import { ReadDemand } from "./read-demand.js";
-import type { AskedRange } from "./records/held-runs.js";
-import type { OutstandingBudget } from "./records/outstanding-budget.js";
-import { attemptOf, recordsIn } from "./records/record-run.js";
-import type { DeliverySettings } from "./settling/delivery-settings.js";
-import type { Ledger } from "./settling/ledger.js";
-import { redeliverInTurn, redeliveryWaitMs } from "./settling/redelivery-turn.js";
-import { Verdicts } from "./settling/verdicts.js";
+import type { AskedRange } from "../records/held-runs.js";
+import type { OutstandingBudget } from "../records/outstanding-budget.js";
+import { attemptOf, recordsIn } from "../records/record-run.js";
+import type { DeliverySettings } from "../settling/delivery-settings.js";
+import type { Ledger } from "../settling/ledger.js";
+import { redeliverInTurn, redeliveryWaitMs } from "../settling/redelivery-turn.js";
+import { Verdicts } from "../settling/verdicts.js";
 import { SweepTimer } from "./sweep-timer.js";
 import { waitingReason } from "./waiting-reason.js";
 

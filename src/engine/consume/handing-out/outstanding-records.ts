@@ -1,9 +1,9 @@
 /** Questions about what the consumers of a group have, all of them together. */
 
-import type { OffsetRange } from "../../core/index.js";
-import type { DeliveredRange } from "./handing-out/consume-messages.js";
-import type { Consumer } from "./handing-out/consumer.js";
-import type { HeldRun } from "./records/record-run.js";
+import type { OffsetRange } from "../../../core/index.js";
+import type { DeliveredRange } from "./consume-messages.js";
+import type { Consumer } from "./consumer.js";
+import type { HeldRun } from "../records/record-run.js";
 
 /** How many runs the database is asked about at once. */
 const askedRangesMax = 10_000;

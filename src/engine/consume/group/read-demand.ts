@@ -3,14 +3,14 @@
  * of memory. It stops while the database is behind with what became of records.
  */
 
-import type { Limits, Sharing } from "../../core/index.js";
-import type { ConsumerSet } from "./handing-out/consumer-set.js";
-import type { ReadyRecords } from "./handing-out/ready-records.js";
+import type { Limits, Sharing } from "../../../core/index.js";
+import type { ConsumerSet } from "../handing-out/consumer-set.js";
+import type { ReadyRecords } from "../handing-out/ready-records.js";
 import type { ReadAhead } from "./read-ahead.js";
-import type { DeliverySettings } from "./settling/delivery-settings.js";
-import type { Ledger } from "./settling/ledger.js";
-import type { Redelivery } from "./settling/redelivery.js";
-import type { SettleWriter } from "./settling/settle-writer.js";
+import type { DeliverySettings } from "../settling/delivery-settings.js";
+import type { Ledger } from "../settling/ledger.js";
+import type { Redelivery } from "../settling/redelivery.js";
+import type { SettleWriter } from "../settling/settle-writer.js";
 
 /** What is claimed of a SHARED subscription at once, at least. */
 const claimRecordsMin = 16;
