@@ -1,6 +1,6 @@
 /**
- * How the nodes of a subscription pass claims to each other: a node gives up what is not its share, once its consumers are
- * done with it, and takes what is free. Each step is one statement, and follows from one look at all claims.
+ * How the nodes of a subscription exchange claims: a node gives up those that are not its share, once its consumers are done
+ * with them, and takes those that are free. It decides on one look at all claims of the subscription (`sync`).
  */
 
 import type { ClaimHolder, SubscriptionSync } from "../../store/index.js";
@@ -12,9 +12,9 @@ import type { Claim } from "./records/claim.js";
 import { slotShare } from "./slot-share.js";
 import type { SubscriptionLedger } from "./subscription-ledger.js";
 
-/** Free claims that are taken in one step. */
+/** How many free claims are taken in one step. */
 const takenClaimsMax = 64;
-/** How long the database may name a claim ours that we do not know: longer than an answer is on its way. */
+/** How long a stray is left alone: longer than an answer of the database is on its way. */
 const strayMs = 10_000;
 
 export interface ClaimExchangeParts {
@@ -27,19 +27,19 @@ export interface ClaimExchangeParts {
 
 export class ClaimExchange {
   readonly #parts: ClaimExchangeParts;
-  /** Claims that the database names ours and that we do not know: since when, by the monotonic clock. */
+  /** Strays, claims that are this node's by the database and unknown here: since when, by the monotonic clock. */
   #strays: ReadonlyMap<number, number> = new Map();
 
   constructor(parts: ClaimExchangeParts) {
     this.#parts = parts;
   }
 
-  /** Gives back what is not this node's share, once no consumer has anything of it. `ticket`: as of `SubscriptionGroup`. */
+  /** Gives back claims that are not this node's share, once no consumer has records of them. `ticket`: its newest consumer's. */
   async giveUp(sync: SubscriptionSync, ticket: number): Promise<void> {
     const { records } = this.#parts.group;
     this.#retireSurplus(sync, ticket);
     const retired = [...records.claims].filter((claim) => claim.isLeaving);
-    // A slot is given as a whole: a redriven record that is worked on keeps its key, and so the slot's own claim.
+    // A slot is given back as a whole: while a redriven record is worked on, its key stays, and so does the slot's own claim.
     const busy = new Set(retired.filter(({ outstanding }) => outstanding > 0).map(placeOf));
     const leaving = retired.filter((claim) => !busy.has(placeOf(claim)));
     if (leaving.length === 0) return;
@@ -50,7 +50,7 @@ export class ClaimExchange {
     for (const claim of done) records.release(claim);
   }
 
-  /** Frees what this node has claimed of offsets that are not published yet. */
+  /** Gives back offsets that are not published yet. */
   async giveFuture(): Promise<void> {
     const { group, topic, lanes, ledger } = this.#parts;
     const { subscriptionId, session } = ledger;
@@ -58,7 +58,7 @@ export class ClaimExchange {
     for (const claim of claims) {
       const from = topic.tip.value.nextOffset;
       if (claim.kind !== "block" || claim.isLeaving || claim.unread.next <= from) continue;
-      // Nothing of it was read: a page that is on its way ends below.
+      // None of them was read: a page that is on its way ends below.
       claim.unread.delete(from, claim.unread.next);
       claim.todo.delete(from, claim.todo.next);
       try {
@@ -69,7 +69,7 @@ export class ClaimExchange {
           await lanes.run("append", (store) => store.splitClaim(subscriptionId, session, claim.claimId, from));
         }
       } catch (error) {
-        // Whether it was split is not known: so it is unknown here from now on, and given back as a stray.
+        // Whether the claim was split is not known: it is dropped here, and given back as a stray.
         group.records.drop([claim]);
         throw error;
       }
@@ -105,7 +105,7 @@ export class ClaimExchange {
     return true;
   }
 
-  /** Gives back what a statement claimed whose answer did not arrive. */
+  /** Gives back strays: claims that were taken by statements whose answers did not arrive. */
   async releaseStrays({ claims }: SubscriptionSync): Promise<void> {
     const { group, ledger, clock } = this.#parts;
     const strays = claims
@@ -114,7 +114,7 @@ export class ClaimExchange {
     const nowMs = clock.monotonicMs();
     const since = new Map(strays.map((claimId) => [claimId, this.#strays.get(claimId) ?? nowMs]));
     this.#strays = since;
-    // A younger one may be one that is just being taken, or of which nothing is left by now.
+    // A younger one may be about to be known here, or have no offsets left by now.
     const old = strays.filter((claimId) => nowMs - (since.get(claimId) ?? nowMs) > strayMs);
     if (old.length > 0) await this.#release(old);
   }
@@ -145,7 +145,7 @@ export class ClaimExchange {
     const { group, ledger } = this.#parts;
     const free = claims.filter((claim) => claim.session === undefined);
     if (subscription.sharing === "shared") {
-      // Not whether there is room at this moment: with much to do there hardly ever is.
+      // It does not matter whether there is room at this moment: busy consumers hardly ever have any.
       return group.consumers.hasOpen ? free.filter(({ kind }) => kind !== "rest") : [];
     }
     if (subscription.sharing === "exclusive" && subscription.ticket !== ticket) return [];

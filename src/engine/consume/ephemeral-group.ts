@@ -1,4 +1,4 @@
-/** A consumer of a topic that keeps nothing: windows, acknowledgements and retries are this call's own, in memory. */
+/** The group of an ephemeral consumer: its acknowledgements and redeliveries are in memory alone, and end with its call. */
 
 import { defaultDeliveryPolicy } from "../../core/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";

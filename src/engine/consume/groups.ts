@@ -1,4 +1,4 @@
-/** The subscriptions that are consumed on this node: one group each, while it has consumers. */
+/** Who consumes on this node: makes consumers and lets them join, and answers what the engine asks of them. */
 
 import type { Limits } from "../../core/index.js";
 import type { SettledRange, Store } from "../../store/index.js";
@@ -16,18 +16,18 @@ import { OpenGroups } from "./open-groups.js";
 import { createSettledLookups } from "./settled-lookups.js";
 import { createSettledNotices } from "./settled-notices.js";
 
-/** What the rest of the engine may ask of groups. */
+/** What the rest of the engine may ask. */
 export interface ConsumerGroups {
-  /** Those who consume a subscription on this node, as they are now. */
+  /** The consumers of a subscription on this node, as they are now. */
   factsOf(subscriptionId: number): readonly ConsumerFacts[];
-  /** Something of a subscription was changed here (paused, sought, redriven, deleted, …): its group looks at once. */
+  /** A subscription was changed here (paused, sought, redriven, deleted, …): its group gets in step at once. */
   nudge(subscriptionId: number): void;
   /**
-   * A Commit settled these records, which a session delivered: they are taken off their consumers. False: it is another
-   * node's session, which has to be told.
+   * A Commit settled records that a session delivered: they are taken off their consumers. False: the session is another
+   * node's, which has to be told.
    */
   settledByCommit(subscriptionId: number, session: number, records: readonly SettledRange[]): boolean;
-  /** The slots of the keys of those of these records that a session of this node has delivered and not settled. */
+  /** The slots of the keys of these records, by offset, for those that are outstanding in this session on this node. */
   outstandingSlots(subscriptionId: number, session: number, asked: readonly DeliveredRange[]): Map<number, number>;
 }
 
@@ -38,7 +38,7 @@ export interface JoinableGroups extends ConsumerGroups {
     peer: string,
     signal: AbortSignal,
   ): Promise<{ readonly membership: Membership; readonly consumer: Consumer }>;
-  /** Closes groups, also those with consumers, and ends the node's hold. */
+  /** Closes all groups, also those with consumers, and ends the session. */
   close(): Promise<void>;
 }
 
@@ -72,7 +72,7 @@ export function createConsumerGroups(parts: ConsumerGroupsParts): JoinableGroups
     },
   });
   const openGroups = new OpenGroups({ ...parts, session, notices });
-  /** Ephemeral groups that close, a moment each. */
+  /** Ephemeral groups that are closing: it takes each of them a moment. */
   const closings = trackTasks((error) => logger.error({ err: error }, "a group of consumers did not close"));
 
   function settledByCommit(subscriptionId: number, holder: number, records: readonly SettledRange[]): boolean {

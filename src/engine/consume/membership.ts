@@ -1,4 +1,4 @@
-/** How a consumer gets its place in a group: in that of its subscription, or in an ephemeral one that is its own. */
+/** How a consumer joins a group: that of its subscription, or an ephemeral one of its own. */
 
 import type { Position, Sharing } from "../../core/index.js";
 import type { TaskTracker } from "../../streams/index.js";
@@ -17,11 +17,11 @@ export interface Membership {
   readonly topic: Topic;
   readonly sharing: Sharing;
   readonly session: number;
-  /** Where it stood when the consumer came. */
+  /** Where the group stood when the consumer came. */
   readonly cursor: Position;
-  /** The node drains: the consumer is handed nothing more. */
+  /** The node drains: the consumer is handed no more records. */
   drain(): void;
-  /** Every call after the first does nothing. `wasLost`: as of `Group.leave`. */
+  /** Only the first call counts. `wasLost`: as of `Group.leave`. */
   leave(wasLost: boolean): void;
 }
 
@@ -48,7 +48,7 @@ export async function joinSubscription(groups: OpenGroups, name: string, consume
       };
       return { group, topic, sharing, session, cursor: { epoch, offset: use.cursor }, drain, leave };
     }
-    // It ended while the consumer waited to be let in: nobody would tell it.
+    // The group ended while the consumer waited to be let in, and nobody would tell it.
     leave(false);
   }
 }

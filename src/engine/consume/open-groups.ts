@@ -47,7 +47,7 @@ interface Entry {
 export class OpenGroups {
   readonly #parts: OpenGroupsParts;
   readonly #entries = new Map<number, Entry>();
-  /** What closed groups could not give back yet. */
+  /** Closed groups that could not give their claims back yet. */
   readonly #left = trackTasks((error) => this.#logUnclosed(error));
   readonly #end = new AbortController();
   #isClosed = false;
@@ -101,7 +101,7 @@ export class OpenGroups {
     }
   }
 
-  /** The node's session was ended by others: a consumer that joins now needs a group of the next one. */
+  /** The session was ended by another node: ends all groups, since a consumer that joins now needs one of the next session. */
   loseAll(): void {
     const error = new MillraceError(
       "database-unavailable",
@@ -182,7 +182,7 @@ export class OpenGroups {
       });
   }
 
-  /** What a closed group could not give back would stay with this node for as long as it consumes anything. */
+  /** Otherwise the claims of a closed group would stay with this node as long as it consumes anything. */
   async #giveBack(held: SubscriptionGroup): Promise<void> {
     const { limits, clock, session } = this.#parts;
     const { subscriptionId } = held.subscription;
@@ -191,9 +191,9 @@ export class OpenGroups {
     for (;;) {
       await sleep(waits.next(), clock, signal).catch(() => undefined);
       const entry = this.#entries.get(subscriptionId);
-      // The session has ended, and all that it held is free; or another group of this node finds it among its strays.
+      // All that the session held is free when it has ended; and another group of this node finds the claims as strays.
       if (signal.aborted || session.session !== held.session || entry?.held !== undefined) return;
-      // A group that is being opened may have taken some of it already.
+      // A group that is being opened may have taken some of them already.
       if (entry !== undefined) continue;
       try {
         return await held.giveBack(signal);

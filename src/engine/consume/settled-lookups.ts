@@ -2,16 +2,16 @@ import { trackTasks } from "../../streams/index.js";
 import type { Logger } from "../../telemetry/index.js";
 import type { SubscriptionGroup } from "./subscription-group.js";
 
-/** Looks for what other nodes settled of a group: one look at a time, and one more if there was reason to meanwhile. */
+/** Finds in the claims of a group what other nodes settled: one search at a time, and another if it was asked for meanwhile. */
 export interface SettledLookups {
   look(held: SubscriptionGroup | undefined): void;
-  /** Resolves when no look is under way. */
+  /** Resolves when no search is under way. */
   settled(): Promise<void>;
 }
 
 export function createSettledLookups(logger: Logger): SettledLookups {
   const looking = trackTasks((error) => logger.warn({ err: error }, "cannot look for what other nodes settled"));
-  /** Groups that are being looked at. True: to be looked at once more. */
+  /** Groups with a search under way. True: another one was asked for. */
   const looks = new Map<SubscriptionGroup, boolean>();
   const look = (held: SubscriptionGroup | undefined): void => {
     if (held === undefined) return;

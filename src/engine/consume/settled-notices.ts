@@ -1,6 +1,6 @@
 /**
- * Hears what Commits on other nodes settled of this node's records, while it holds any: so the next record of a key does not
- * wait for the deadline of the one before. A notice may get lost; then the claims themselves are asked.
+ * Listens to notices of what Commits on other nodes settled of this node's records: so the next record of a key does not wait
+ * for the deadline of the one before. A notice may get lost; then `SettledLookups` finds in the claims what was settled.
  */
 
 import type { ListenSettledHandlers, Store } from "../../store/index.js";
@@ -14,9 +14,9 @@ export interface SettledNoticesParts {
 }
 
 export interface SettledNotices {
-  /** Listens, if it does not. */
+  /** Listens, if it does not yet. */
   open(): void;
-  /** Ends its connection. */
+  /** Stops, and ends its connection. */
   close(): Promise<void>;
 }
 

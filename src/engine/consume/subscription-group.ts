@@ -1,7 +1,7 @@
 /**
- * The group of a subscription: what this node holds of it, kept in step with other nodes. Once a second, and when something
- * was changed here, it says who consumes here, hears what was changed, gives up what is not its share, and takes what is
- * free.
+ * The group of a subscription on this node, kept in step with other nodes. Once a second, and when the subscription was changed
+ * on this node, it tells the others who consumes here, takes over what was changed, gives up claims that are not its share,
+ * and takes free ones.
  */
 
 import { consumerFenced, epochMismatch, subscriptionNotFound } from "../../core/index.js";
@@ -16,9 +16,9 @@ import type { Consumer } from "./handing-out/consumer.js";
 import type { NodeSession } from "./node-session.js";
 import { SubscriptionLedger } from "./subscription-ledger.js";
 
-/** Consumers that are described to other nodes. */
+/** How many consumers are described to other nodes. */
 const describedConsumersMax = 100;
-/** How long closing tries to write what is pending. */
+/** How long closing waits for pending writes. */
 const patienceMs = 5000;
 /** How often it is checked whether claims that are leaving can be given back. */
 const leavingPollMs = 50;
@@ -43,6 +43,7 @@ export class SubscriptionGroup {
   readonly #syncing: Promise<void>;
   /** EXCLUSIVE: the ticket of this node's newest consumer. */
   #ticket = 0;
+  /** How many records are parked, on all nodes, as far as this one knows. */
   #parked: number;
 
   constructor(parts: SubscriptionGroupParts, subscription: StoredSubscription, parked: number) {
@@ -70,7 +71,7 @@ export class SubscriptionGroup {
     this.#syncing = this.#keepInStep();
   }
 
-  /** The session that all of its claims are held by. */
+  /** It holds all claims of the group. */
   get session(): number {
     return this.#ledger.session;
   }
@@ -79,13 +80,13 @@ export class SubscriptionGroup {
     return this.#parts.lease.topic;
   }
 
-  /** Takes a consumer in. Of an EXCLUSIVE subscription it takes over from all others, here and elsewhere. */
+  /** Takes a consumer in. In EXCLUSIVE it takes over from all other consumers, on every node. */
   async join(consumer: Consumer): Promise<void> {
     if (this.subscription.sharing === "exclusive") {
       const { subscriptionId, name } = this.subscription;
       const ticket = await this.#parts.lanes.run("append", (store) => store.takeTicket(subscriptionId));
       if (ticket === undefined) throw subscriptionNotFound(name);
-      // Two may come at once: the higher ticket stays.
+      // Two consumers may come at once: the one with the higher ticket stays.
       if (ticket < this.#ticket) throw consumerFenced(name);
       this.#ticket = ticket;
       this.#fence();
@@ -94,6 +95,7 @@ export class SubscriptionGroup {
     this.nudge();
   }
 
+  /** Gets in step at once. */
   nudge(): void {
     this.#nudged.set(0);
   }
@@ -115,7 +117,7 @@ export class SubscriptionGroup {
     const patience = new AbortController();
     const cancelTimer = clock.startTimer(patienceMs, () => {
       patience.abort(new Error(`The group was not closed within ${patienceMs} ms`));
-      // A step may wait for its writes, too.
+      // A step that is under way may also wait for writes.
       this.group.records.writer.giveUp();
     });
     await this.#syncing;
@@ -165,7 +167,7 @@ export class SubscriptionGroup {
     if (sync === undefined || !this.#takeChanges(sync)) return;
     if (!this.#ledger.isAlone) await this.#exchange.giveFuture();
     await this.#exchange.giveUp(sync, this.#ticket);
-    // There may be more, and redriven records of slots that were just taken.
+    // There may be more free claims, and redriven records of the slots that were just taken.
     if (!signal.aborted && (await this.#exchange.takeFree(sync, this.#ticket))) this.nudge();
     await this.takeSettled(signal);
     await this.#exchange.releaseStrays(sync);
@@ -209,7 +211,7 @@ export class SubscriptionGroup {
     return true;
   }
 
-  /** Ends this node's consumers: a newer one is there. */
+  /** EXCLUSIVE: ends the consumers of this node, since there is a newer one. */
   #fence(): void {
     if (this.subscription.sharing === "exclusive") this.group.evictAll(consumerFenced(this.subscription.name));
   }

@@ -1,4 +1,4 @@
-/** The ledger of a subscription: its claims are in the database, held by the node's session. */
+/** The ledger of a subscription: its claims are rows in the database, which the session of the node holds. */
 
 import type { RetryFrame, SettleOutcome, CutBlock, StoredSubscription } from "../../store/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
@@ -12,9 +12,9 @@ export interface SubscriptionLedgerParts {
 
 export class SubscriptionLedger implements Ledger {
   readonly subscriptionId: number;
-  /** The session when the group opened: the one that all of its claims are held by. */
+  /** The session of the node when the group opened: it holds all claims of the group. */
   readonly session: number;
-  /** A Seek raises it, and with it deletes all claims. */
+  /** A Seek raises it, and deletes all claims. */
   generation: number;
   /** Of this generation. */
   attemptsBefore: number;

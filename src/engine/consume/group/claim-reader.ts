@@ -1,4 +1,4 @@
-/** Reads what claims hold from the topic, page by page, as far as it is wanted; and claims more where it can. */
+/** Reads the records of claims from the topic, page by page, as far as `ReadDemand` wants it, and claims more in SHARED. */
 
 import { type Limits, MillraceError, type OffsetRange, type Sharing } from "../../../core/index.js";
 import { yieldToEventLoop } from "../../../streams/index.js";
@@ -18,15 +18,15 @@ import type { RecentFrames } from "../records/recent-frames.js";
 import { isTransient, type SettleWriter } from "../settling/settle-writer.js";
 
 /**
- * Records that a node alone claims before they are published, at most: else each record that comes by itself is a block of
- * its own, and a row that is updated. When another comes it gives them back (`subscription-group.ts`).
+ * How many records a node that consumes alone claims before they are published: otherwise each record that is published by
+ * itself would be a claim of its own, and so a row. When another node comes, they are given back (`claim-exchange.ts`).
  */
-const claimedAhead = 256;
+const aheadRecordsMax = 256;
 
 export interface ClaimReaderParts {
   readonly topic: Topic;
   readonly sharing: Sharing;
-  /** They are told of what was trimmed before it was read, and fail where it cannot be read. */
+  /** They are told of records that were trimmed before they were read. They are ended when reading fails for good. */
   readonly consumers: Pick<ConsumerSet, "tellSkipped" | "failAll">;
   readonly claims: HeldClaims;
   readonly ledger: Ledger;
@@ -38,45 +38,46 @@ export interface ClaimReaderParts {
   readonly stampClock: StampClock;
   readonly logger: Logger;
   readonly demand: Pick<ReadDemand, "isWanted" | "records">;
-  /** A page was read, or what the database was asked for came to nothing. */
+  /** Called when a page was read, or the database answered without records. */
   readonly onRead: () => void;
 }
 
 export class ClaimReader {
   readonly #parts: ClaimReaderParts;
   readonly #end = new AbortController();
-  /** Claims that have something unread, and some that had: a node may hold thousands of others, which only wait. */
+  /** All claims with unread offsets, and some that had: a node may hold thousands of claims with none. */
   readonly #unread = new Set<Claim>();
-  /** Where the last page ended, and the running total of frame bytes there. */
+  /** The offset after the last page, and the topic's running total of frame bytes there. */
   #lastPage: { readonly next: number; readonly endBytes: number } | undefined;
-  /** No more can be claimed while the topic ends here. */
+  /** Nothing more can be claimed while the topic ends at this offset. */
   #exhaustedAt = -1;
   #reading: Promise<void> | undefined;
+  /** `read` was called since the last check. */
   #isAsked = false;
-  /** The database was asked for something that came to nothing yet. */
+  /** The database was asked, and no records have come since. */
   #isWaiting = false;
 
   constructor(parts: ClaimReaderParts) {
     this.#parts = parts;
   }
 
-  /** Whether the database has to answer. */
+  /** Whether an answer of the database is awaited. */
   get isReading(): boolean {
     return this.#isWaiting;
   }
 
-  /** Reads on, as far as it is wanted. */
+  /** Reads on, as far as it is wanted. There is one read at a time. */
   read(): void {
     this.#isAsked = true;
     if (this.#reading !== undefined || this.#end.signal.aborted) return;
     this.#reading = this.#readAll().finally(() => {
       this.#reading = undefined;
-      // Mostly there was nothing to read: then it is news to nobody.
+      // If the database was not asked, nothing has changed for anybody. This is the usual case.
       if (this.#isWaiting) {
         this.#isWaiting = false;
         this.#parts.onRead();
       }
-      // It may have been asked for since the last look.
+      // `read` may have been called since the last check.
       if (this.#isAsked) this.read();
     });
   }
@@ -101,7 +102,7 @@ export class ClaimReader {
   async #readAll(): Promise<void> {
     const { logger, topic, demand, consumers } = this.#parts;
     try {
-      // What is said in one turn is answered together.
+      // One read serves all calls of this turn.
       await yieldToEventLoop();
       while (this.#isAsked && !this.#end.signal.aborted) {
         this.#isAsked = false;
@@ -117,17 +118,17 @@ export class ClaimReader {
     }
   }
 
-  /** Reads a page, or claims more; false: there is nothing now. */
+  /** Reads a page, or claims more; false: neither is possible now. */
   async #readOne(): Promise<boolean> {
     const { topic, ledger, sharing, claims, consumers, demand } = this.#parts;
     const tip = topic.tip.value;
     const source = this.#lowestUnread();
     if (source !== undefined && source.firstOffset < tip.nextOffset) return this.#readPage(source);
-    // What is not published yet is claimed already.
+    // All that is published is read, and more is claimed already.
     if (source !== undefined) return false;
     if (sharing !== "shared" || this.#exhaustedAt >= tip.nextOffset) return false;
     this.#isWaiting = true;
-    const ahead = ledger.isAlone && tip.state === "open" ? claimedAhead : 0;
+    const ahead = ledger.isAlone && tip.state === "open" ? aheadRecordsMax : 0;
     const claimed = await ledger.claimMore(demand.records, tip.earliestOffset, tip.nextOffset + ahead);
     if (claimed === undefined) {
       this.#exhaustedAt = tip.nextOffset;
@@ -156,11 +157,11 @@ export class ClaimReader {
 
   async #readPage({ firstOffset, nextOffset }: OffsetRange): Promise<boolean> {
     const { topic, pages, limits, sharing } = this.#parts;
-    // What was trimmed may be in memory still.
+    // The tail may still have records that were trimmed.
     const isKept = firstOffset >= topic.tip.value.earliestOffset;
     const cached = isKept ? topic.tail.read(firstOffset, limits.pageBytesMax, topic.epoch) : undefined;
     if (cached !== undefined) {
-      // A copy: what waits for its consumer, or for a redelivery, must not pin the pages of whole commits.
+      // A copy: a record that waits must not hold the pages of whole commits in memory.
       this.#take(joinRuns(cached.runs), firstOffset, cached.records);
       return true;
     }
@@ -206,8 +207,8 @@ export class ClaimReader {
   }
 
   /**
-   * What is no longer kept is settled, where it was not read. What waits for its retry down there is found to be gone when
-   * its turn comes; or it is not gone, since it was parked and redriven.
+   * Settles unread records that the topic does not keep any more. Those that wait for redelivery are left: it finds that they
+   * are gone, or that they are not, since they were parked and redriven.
    */
   #skip(first: number, next: number): void {
     for (const claim of this.#unread) {

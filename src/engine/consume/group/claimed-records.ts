@@ -80,7 +80,7 @@ export class ClaimedRecords {
       writer: this.writer,
       recent: this.recent,
       keepsOrder: sharing === "exclusive",
-      // The database does not have them any more, also where this node has not heard of the trim.
+      // They are gone in the database, although this node may not know of the trim yet.
       onUnkept: (run) => this.passOver(run, run.nextOffset),
     });
   }
@@ -109,7 +109,7 @@ export class ClaimedRecords {
     const lost = [...claims].filter((claim) => !claim.isLost);
     if (lost.length === 0) return;
     for (const claim of lost) claim.isLost = true;
-    // Once for all of them: a node may hold as many claims as records.
+    // One search for all of them: a node may hold as many claims as records.
     for (const consumer of this.#parts.consumers) {
       consumer.held.takeWhere(
         (run) => run.claim.isLost,

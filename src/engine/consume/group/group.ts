@@ -37,7 +37,7 @@ import { Verdicts } from "../settling/verdicts.js";
 import { SweepTimer } from "./sweep-timer.js";
 import { waitingReason } from "./waiting-reason.js";
 
-/** How long a run is outstanding before the database is asked whether others settled it. */
+/** How long records are outstanding before the database is asked whether others settled them. */
 const askedAfterMs = 1000;
 
 export interface GroupParts {
@@ -56,7 +56,7 @@ export interface GroupParts {
   readonly logger: Logger;
   /** Whether this many more records may be parked. */
   readonly mayPark: (records: number) => boolean;
-  /** This many more are parked. */
+  /** This many more records are to be parked. */
   readonly onPark: (records: number) => void;
 }
 
@@ -67,7 +67,7 @@ export interface Handed {
   readonly attempt: number;
 }
 
-/** What all that works for a group looks at. */
+/** What the parts of a group share. */
 type Shared = Pick<Group, "consumers" | "settings"> &
   Pick<ClaimedRecords, "claims" | "ready" | "recent" | "redelivery" | "writer">;
 
@@ -85,9 +85,9 @@ export class Group {
   #waking: NodeJS.Immediate | undefined;
   /** Keys are to be spread over consumers once more. */
   #isToShare = false;
-  /** Somebody got nothing because the database was behind. */
+  /** A consumer got nothing because the database is behind. */
   #isHeldBack = false;
-  /** Since consumers were woken last, one said something that may concern others, though nothing tells whom. */
+  /** A consumer said something since consumers were woken last, and it may concern others: nothing tells whom. */
   #isStirred = false;
 
   constructor(parts: GroupParts) {
@@ -156,7 +156,7 @@ export class Group {
     consumer.wake();
   }
 
-  /** What a consumer says of its window and of its records. */
+  /** Takes in a consumer's window and verdicts. */
   hear(consumer: Consumer, request: ConsumerRequest): void {
     const wasSilent = consumer.isSilent;
     consumer.speaks();
@@ -192,7 +192,6 @@ export class Group {
     return { runs: framesOf(taken), records, attempt: attemptOf(first) };
   }
 
-  /** Why there is nothing for a consumer. */
   waitingOf(consumer: Consumer): ConsumerWaiting {
     return waitingReason(consumer, this.#parts, this.#reader.isReading);
   }
@@ -215,13 +214,13 @@ export class Group {
     this.wakeAll();
   }
 
-  /** What consumers have had for a while, by claim. */
+  /** The records that have been outstanding for `askedAfterMs`, by claim. */
   outstanding(): ReturnType<typeof outstandingUntil> {
     const nowMs = this.#parts.clock.monotonicMs();
     return outstandingUntil(this.consumers, nowMs + this.settings.policy.ackDeadlineMs - askedAfterMs);
   }
 
-  /** Ends all consumers at once: what they had is taken off them before anybody else gets anything. */
+  /** Ends all consumers at once: their records are taken off them before another consumer gets any. */
   evictAll(error: Error): void {
     for (const consumer of this.consumers) {
       consumer.fail(error);
@@ -239,7 +238,7 @@ export class Group {
     this.#reader.lookAgain();
   }
 
-  /** Writes what is pending, unless `patience` ends first, and stops. */
+  /** Writes what is pending, until `patience` aborts, and stops. */
   async close(patience: AbortSignal): Promise<void> {
     const { writer, redelivery } = this.#parts;
     const giveUp = () => writer.giveUp();
@@ -280,7 +279,7 @@ export class Group {
     return Math.min(expected, claims.lowestUnread);
   }
 
-  /** Wakes all once, whatever happens in this turn: a thousand may come or go in one. */
+  /** Wakes all consumers once, however many come or go in this turn: it may be a thousand. */
   #wakeSoon(): void {
     if (this.#waking !== undefined) return;
     this.#waking = setImmediate(() => {
@@ -290,7 +289,7 @@ export class Group {
     });
   }
 
-  /** Once for all that come, go, pause and go on in this turn: to spread keys over a thousand takes a millisecond. */
+  /** Spreads keys once for all consumers that come, go, pause and go on in this turn: over a thousand it takes 1 ms. */
   #shareSoon(): void {
     if (this.#parts.sharing !== "keyed") return;
     this.#isToShare = true;
@@ -329,7 +328,7 @@ export class Group {
     this.#schedule();
   }
 
-  /** Reads on when the topic grows, and ends consumers with it. */
+  /** Reads on when the topic grows, and ends consumers when it is over. */
   async #watchTopic(): Promise<void> {
     const { topic } = this.#parts;
     const { signal } = this.#end;

@@ -31,7 +31,7 @@ interface SlotReading {
   passedTo: number;
 }
 
-/** Of every record that was just read. */
+/** The state of a record that was just read. */
 const fresh = step(unread, { type: "read" });
 
 /** `reading`: the claims that read the page. */

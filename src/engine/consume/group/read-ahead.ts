@@ -1,13 +1,14 @@
 import type { Limits } from "../../../core/index.js";
 
-/** What groups hold of records that are ready: each has a bound, and all of a node share one. */
+/** How many bytes of frames groups keep in memory: each group has a bound, and all groups of a node share one. */
 export interface ReadAhead {
+  /** Of all groups. */
   readonly bytes: number;
-  /** Whether less than half of what the node may read ahead is used. */
+  /** Whether less than half of the bound of the node is used. */
   readonly hasPlenty: boolean;
-  /** Says what a group holds now. */
+  /** Says how many bytes a group keeps now. */
   hold(group: object, bytes: number): void;
-  /** Whether a group that holds `bytes` may read another page. One that holds nothing always may. */
+  /** Whether a group that keeps `bytes` may read another page. A group that keeps nothing always may. */
   mayRead(bytes: number): boolean;
   leave(group: object): void;
 }

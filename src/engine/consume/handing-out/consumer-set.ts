@@ -4,7 +4,7 @@ import type { Consumer } from "./consumer.js";
 
 export class ConsumerSet {
   readonly #consumers = new Set<Consumer>();
-  /** They were ended together: a consumer that joins later needs another group. */
+  /** All were ended together: a consumer that joins later needs another group. */
   isOver = false;
 
   get size(): number {
@@ -24,32 +24,32 @@ export class ConsumerSet {
     return this.#consumers.delete(consumer);
   }
 
-  /** How many of them take records, or may ask for some. */
+  /** How many take records, or may open their windows to take some: all but those that drain. */
   get staying(): number {
     let count = 0;
     for (const { isDraining } of this.#consumers) if (!isDraining) count += 1;
     return count;
   }
 
-  /** Whether the window of one of them lets anything through at all. */
+  /** Whether one takes records at all. */
   get hasOpen(): boolean {
     for (const { isOpen } of this.#consumers) if (isOpen) return true;
     return false;
   }
 
-  /** Whether the window of one of them lets more records through now. */
+  /** Whether the window of one lets more records through now. */
   get hasRoom(): boolean {
     for (const { room } of this.#consumers) if (room > 0) return true;
     return false;
   }
 
-  /** Whether one of them has records. */
+  /** Whether one has records. */
   get hasOutstanding(): boolean {
     for (const { held } of this.#consumers) if (held.records > 0) return true;
     return false;
   }
 
-  /** How many records all windows together let through. */
+  /** The records of all windows together. */
   get windowRecords(): number {
     let records = 0;
     for (const { window } of this.#consumers) records += window.records;
@@ -68,7 +68,7 @@ export class ConsumerSet {
     for (const consumer of this.#consumers) consumer.tell({ kind: "skipped", firstOffset, nextOffset });
   }
 
-  /** Ends them, and with them the group. */
+  /** Ends all consumers, and with them the group. */
   failAll(error: Error): void {
     this.isOver = true;
     for (const consumer of this.#consumers) consumer.fail(error);

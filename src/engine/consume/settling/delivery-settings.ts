@@ -1,6 +1,6 @@
 import type { DeliveryPolicy } from "../../../core/index.js";
 
-/** What a subscription asks of deliveries, as this node knows it last: read anew for each decision. */
+/** How a subscription wants its records delivered, as far as this node knows. It changes: read it anew for each decision. */
 export interface DeliverySettings {
   policy: DeliveryPolicy;
   isPaused: boolean;

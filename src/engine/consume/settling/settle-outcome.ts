@@ -7,15 +7,15 @@ import type { RecordRun } from "../records/record-run.js";
 import type { SettleBatch, Told } from "./settle-batch.js";
 
 export interface OutcomeHandlers {
-  /** It is noted: it may be redelivered once its delay is over. */
+  /** The run is noted: it may be redelivered after its delay. */
   readonly onNoted: (run: RecordRun) => void;
-  /** It was to be redelivered, but somebody else settled it. */
+  /** The run was to be redelivered, but somebody else settled it. */
   readonly onElsewhere: (run: RecordRun) => void;
-  /** It is parked, or gone. */
+  /** The run is parked, or somebody else settled it. */
   readonly onParked: (run: RecordRun) => void;
   /** Other nodes have these claims. */
   readonly onLost: (claims: readonly Claim[]) => void;
-  /** Nothing is left of this claim. */
+  /** The claim has no offsets left. */
   readonly onDone: (claim: Claim) => void;
 }
 

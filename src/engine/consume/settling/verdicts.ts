@@ -1,6 +1,6 @@
 /**
- * What becomes of records that consumers have: what they say, and what is concluded where they say nothing. Each is an
- * event of the record's life; this file passes the state that it leads to on to what acts on it.
+ * What becomes of records that consumers have: by their verdicts, or without one when a deadline passes or a consumer goes.
+ * Each is an event in the life of a record (`record-life.ts`). Here the event is applied, and the new state is acted on.
  */
 
 import { RangeSet, type Sharing } from "../../../core/index.js";
@@ -18,9 +18,9 @@ import type { Redelivery } from "./redelivery.js";
 import type { Told } from "./settle-batch.js";
 import type { SettleWriter } from "./settle-writer.js";
 
-/** Runs of consumers that have gone are worked off in such steps, so that others are served in between. */
+/** How many runs of gone consumers are handled in one turn of the event loop, so that others are served in between. */
 const departedRunsPerTurn = 1000;
-/** They wait while this many records are not written yet. */
+/** Runs of gone consumers wait while this many records are not written yet. */
 const unwrittenRecordsMax = 10_000;
 
 export interface VerdictsParts {
@@ -46,10 +46,10 @@ interface OnRecords {
 
 interface Said extends AskedRange, OnRecords {}
 
-/** What consumers had that have gone. */
+/** The records of a consumer that has gone. */
 interface Departure {
   readonly runs: readonly HeldRun[];
-  /** The first that was not worked off. */
+  /** The index of the first run that was not handled. */
   at: number;
   readonly event: RecordEvent;
 }
@@ -63,12 +63,12 @@ export class Verdicts {
     this.#parts = parts;
   }
 
-  /** Whether records of consumers that have gone are still to be worked off. */
+  /** Whether records of gone consumers are still to be handled. */
   get isDeparting(): boolean {
     return this.#departures.length > 0;
   }
 
-  /** What a consumer says of its records. Of an offset and attempt that it names twice in one message, the first counts. */
+  /** Hears the verdicts of a message. Where it names an offset and attempt twice, the first verdict counts. */
   hear(consumer: Consumer, request: ConsumerRequest): void {
     const nowMs = this.#parts.clock.monotonicMs();
     const heard = new Map<number, { readonly ranges: RangeSet; readonly said: Said[] }>();
@@ -103,23 +103,22 @@ export class Verdicts {
     apply();
   }
 
-  /** Takes off a consumer what it has had for too long. True: something was. */
-  expire(consumer: Consumer, nowMs: number): boolean {
+  /** Takes records off a consumer whose deadline has passed. */
+  expire(consumer: Consumer, nowMs: number): void {
     let isLate = false;
     consumer.held.takeLate(nowMs, (run) => {
       isLate = true;
       const wasDelivered = run.state.phase === "outstanding";
       if (wasDelivered) consumer.wasLate(this.#parts.settings.policy.ackDeadlineMs);
-      // It gets the message when it reads on, and may work on it: so it is told that this is in vain.
+      // Its consumer gets the message when it reads on, and would work on it in vain.
       else consumer.refuse(attemptOf(run), run.firstOffset, run.nextOffset);
       const reason = `attempt ${attemptOf(run)} by "${consumer.name}" was not acknowledged in time`;
       this.#conclude(run, { type: "deadline", reason }, consumer);
     });
     if (isLate) consumer.wake();
-    return isLate;
   }
 
-  /** Takes all that it has off a consumer that goes. `wasLost`: what it was delivered counts as failed. */
+  /** Takes all records off a consumer that goes. `wasLost`: those that were delivered count as failed. */
   takeAll(consumer: Consumer, wasLost: boolean): void {
     const runs = consumer.held.takeAll();
     if (runs.length === 0) return;
@@ -127,7 +126,7 @@ export class Verdicts {
       ? { type: "lost", reason: `the consumer "${consumer.name}" was lost` }
       : { type: "left" };
     for (const run of runs) {
-      // They keep their claims here until they are noted.
+      // Outstanding records keep their claims on this node: so they count as such until they are noted.
       this.#track(run, 1);
       this.#parts.redelivery.expect(run);
     }
@@ -135,11 +134,11 @@ export class Verdicts {
     this.departSome();
   }
 
-  /** Works off some of what is left of consumers that have gone, and the rest later. */
+  /** Handles some records of gone consumers now, and the rest later. */
   departSome(): void {
     this.#depart(departedRunsPerTurn, unwrittenRecordsMax);
     if (!this.isDeparting || this.#departing !== undefined) return;
-    // While the database is behind, its progress leads here.
+    // While the database is behind, this is called again after its next write.
     if (this.#parts.writer.backlog >= unwrittenRecordsMax) return;
     this.#departing = setImmediate(() => {
       this.#departing = undefined;
@@ -147,7 +146,7 @@ export class Verdicts {
     });
   }
 
-  /** Works off all of it: the group closes. */
+  /** Handles all of them at once: the group closes. */
   departAll(): void {
     clearImmediate(this.#departing);
     this.#depart(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
@@ -182,10 +181,10 @@ export class Verdicts {
     );
   }
 
-  /** A consumer's word on what it has. Gives what it keeps. */
+  /** Applies a verdict to a run that the consumer has; gives the run where it keeps it. */
   #decide(consumer: Consumer, run: HeldRun, { verdict, event }: OnRecords): HeldRun | undefined {
     const { writer, ready, redelivery } = this.#parts;
-    // What its consumer knows it by: a failure counts as another delivery from here on.
+    // The attempt as its consumer knows it: from here on a failure counts as one more.
     const told: Told = { consumer, verdict, attempt: attemptOf(run) };
     run.state = step(run.state, event, this.#rulesFor(run));
     const { state } = run;
@@ -204,7 +203,7 @@ export class Verdicts {
         if (state.reason !== undefined) this.#parts.metrics.recordsFailed.inc(recordsIn(run));
         ready.failed(run, undefined);
         redelivery.expect(run);
-        // Where no more records may be parked, a record that its consumer parks is rejected instead.
+        // A record that its consumer parks is rejected where no more records may be parked.
         writer.note(run, state, verdict === "parked" ? { ...told, verdict: "rejected" } : told);
         return undefined;
       case "parking":
