@@ -228,7 +228,7 @@ describe("handing out", () => {
 
   test("a record that its consumer released and then committed is not delivered again", async () => {
     const topic = await createTopic();
-    await append(topic, [{}, {}]);
+    await append(topic, [{}, {}, {}]);
     const name = await subscribe(topic, "shared", { ackDeadlineMs: 60_000 });
     const consumer = openConsumer(consuming.node.engine, {
       kind: "subscription",
@@ -238,6 +238,9 @@ describe("handing out", () => {
     });
     const session = await consumer.until(({ event }) => (event?.kind === "started" ? event.session : undefined));
     expect(await consumer.take(1)).toEqual([{ offset: 0, attempt: 1 }]);
+    // Without a consumer with an open window the node would give its claims back. Its window is full.
+    const other = await open(name, { records: 1 });
+    expect(await other.take(1)).toEqual([{ offset: 1, attempt: 1 }]);
     consumer.say({ window: { records: 0, bytes: 1000 }, release: [at(0)] });
     await consumer.told("released", 1);
     await consuming.node.engine.commit({
@@ -247,11 +250,11 @@ describe("handing out", () => {
       append: [],
     });
     consumer.say({ window: { records: 1, bytes: 1000 } });
-    expect(await consumer.take(1)).toEqual([{ offset: 1, attempt: 1 }]);
-    consumer.acknowledge(1);
+    expect(await consumer.take(1)).toEqual([{ offset: 2, attempt: 1 }]);
+    consumer.acknowledge(2);
     await consumer.told("acknowledged", 1);
     expect(consumer.delivered).toHaveLength(2);
-    await consumer.lose();
+    await Promise.all([consumer.lose(), other.lose()]);
   });
 
   test("a record is redelivered with the same frame, whether or not that is still in memory", async () => {

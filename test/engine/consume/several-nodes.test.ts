@@ -329,7 +329,8 @@ describe("consume on several nodes", () => {
     await expect.poll(() => aheadOf(session)).toBe(0);
     let taken = 0;
     const taking = other.take(1).then((records) => (taken = records.length));
-    await expect.poll(async () => (await publish(1), taken)).toBe(1);
+    // A message may have several.
+    await expect.poll(async () => (await publish(1), taken)).toBeGreaterThan(0);
     await taking;
     await Promise.all([busy.lose(), other.lose()]);
   });
