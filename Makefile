@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run example test soak lint format proto baseline build bench clean \
+.PHONY: help run example test soak lint format proto baseline build pack bench clean \
 	lint-proto lint-generated lint-format lint-code lint-types lint-dead lint-package
 
 bin := node_modules/.bin
@@ -11,6 +11,7 @@ bin := node_modules/.bin
 installed := node_modules/.installed
 bench_installed := bench/node_modules/.installed
 built := dist/.built
+packed := dist/packages/.packed
 examples_built := examples/.build/.built
 generated := node_modules/.cache/generated
 # The API as it was last released: `buf breaking` holds the API's protos against it, not those of others.
@@ -20,6 +21,7 @@ published_protos := --exclude-path proto/spoken/google --exclude-path proto/spok
 
 protos := $(shell find proto -name '*.proto')
 sources := $(shell find src -name '*.ts')
+pages := README.md LICENSE $(wildcard docs/*.md)
 examples := $(shell find examples -name '*.ts' -not -path '*/.build/*')
 
 help: ## what can be made
@@ -64,9 +66,10 @@ lint-code: $(built)
 lint-dead: $(installed)
 	$(bin)/knip
 
-# Looks at the package as npm would pack it, so it wants dist/.
-lint-package: $(built)
-	$(bin)/publint --strict
+# Looks at the packages as they are published.
+lint-package: $(packed)
+	$(bin)/publint --strict dist/packages/millrace
+	$(bin)/publint --strict dist/packages/client
 
 format: $(installed) ## protos and code
 	$(bin)/buf format --write $(published_protos)
@@ -80,6 +83,8 @@ baseline: $(installed) ## renew the API baseline: at a release, or when a break 
 	$(bin)/buf build --path proto/millrace --exclude-source-info --output $(api_baseline)
 
 build: $(built) ## install, generate, compile to dist/
+
+pack: $(packed) ## millrace and @millrace/client, as they are published, in dist/packages/
 
 bench: $(built) $(bench_installed) ## run the benchmarks, write bench/results.md
 	$(bin)/tsc -p bench/tsconfig.json
@@ -104,6 +109,13 @@ $(built): $(installed) src/gen/descriptor-set.ts $(sources) tsconfig.json tsconf
 	@cp -R proto/spoken dist/spoken
 	@chmod +x dist/cli/main.js
 	@ln -sf ../../dist/cli/main.js $(bin)/millrace
+	@touch $@
+
+# Both from one dist/, with nothing in them that is not reached.
+$(packed): $(built) $(pages) $(protos) package.json scripts/build-packages.mjs scripts/reachable-modules.mjs
+	rm -rf dist/packages
+	node scripts/build-packages.mjs dist/packages
+	cd dist/packages && npm pack --silent ./millrace ./client
 	@touch $@
 
 $(examples_built): $(built) $(examples) examples/tsconfig.json

@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { findListFaults } from "./support/file-list.js";
 import { findFaults, readRooms } from "./support/house-rules.js";
 import { readLinks, readSources, type SourceFile } from "./support/imports.js";
 import { findProcessClocks } from "./support/process-clock.js";
 
-const rooms = readRooms(readFileSync("docs/architecture.md", "utf8"));
+const page = readFileSync("docs/architecture.md", "utf8");
+const rooms = readRooms(page);
 
 describe("src/", () => {
   const sources = readSources("src");
@@ -16,6 +18,11 @@ describe("src/", () => {
 
   test("keeps to the rooms and arrows of docs/architecture.md", () => {
     expect(findFaults(sources, rooms)).toEqual([]);
+  });
+
+  test("has the files that docs/architecture.md lists", () => {
+    const files = sources.map((file) => file.path);
+    expect(findListFaults(page, files)).toEqual([]);
   });
 
   test("takes time in engine, client and rpc from the clock that it is given", () => {
@@ -44,6 +51,73 @@ describe("findProcessClocks()", () => {
   test("lets pass what is no clock, and other rooms", () => {
     expect(usesOf("// Date.now()\nsetImmediate(() => new Date(0)); export const x = 'setTimeout';")).toEqual([]);
     expect(usesOf("export const x = Date.now();", "src/telemetry/clock.ts")).toEqual([]);
+  });
+});
+
+describe("findListFaults()", () => {
+  const files = [
+    "src/core/index.ts",
+    "src/core/page.ts",
+    "src/store/store.ts",
+    "src/store/postgres/cells.ts",
+    "src/store/postgres/statements/read-page.ts",
+    "src/store/postgres/statements/trim-topic.ts",
+    "src/rpc/retention.ts",
+    "src/rpc/route-guide/route-note.ts",
+    "src/rpc/route-guide/route-point.ts",
+    "src/gen/millrace/v1/record.ts",
+  ];
+  const list = [
+    "core/       page.ts (a run of frames)",
+    "store/      store.ts",
+    "store/postgres/  cells.ts  statements/… (trims among them): one file a statement",
+    "rpc/        route-guide/ route-….ts: gRPC's tutorial",
+    "            retention.ts",
+  ];
+  const faultsOf = (lines: readonly string[]): string[] =>
+    findListFaults(`# The house\n\n## The rooms, file by file\n\n\`\`\`\n${lines.join("\n")}\n\`\`\`\n`, files);
+
+  test("accepts files, parts of names, and folders", () => {
+    expect(faultsOf(list)).toEqual([]);
+  });
+
+  const faulty: readonly { what: string; lines: readonly string[]; faults: readonly string[] }[] = [
+    {
+      what: "a file without a place",
+      lines: list.toSpliced(4, 1),
+      faults: ['docs/architecture.md does not name src/rpc/retention.ts under "The rooms, file by file"'],
+    },
+    {
+      what: "files of a folder whose name alone is there",
+      lines: list.with(2, "store/postgres/  cells.ts  statements/ trim-topic.ts"),
+      faults: [
+        'docs/architecture.md does not name src/store/postgres/statements/read-page.ts under "The rooms, file by file"',
+      ],
+    },
+    {
+      what: "a file that does not exist",
+      lines: list.with(0, "core/       page.ts  pages.ts"),
+      faults: ["docs/architecture.md:6 names pages.ts of src/core/, which does not exist"],
+    },
+    {
+      what: "a file in another room",
+      lines: list.with(4, "            retention.ts  cells.ts"),
+      faults: ["docs/architecture.md:10 names cells.ts of src/rpc/route-guide/, which does not exist"],
+    },
+    {
+      what: "a folder that does not exist",
+      lines: [...list, "wire/       "],
+      faults: ["docs/architecture.md:11 names src/wire/, which does not exist"],
+    },
+  ];
+  for (const { what, lines, faults } of faulty) {
+    test(`tells ${what}`, () => {
+      expect(faultsOf(lines)).toEqual(faults);
+    });
+  }
+
+  test("refuses a page without the list", () => {
+    expect(() => findListFaults("# The house", files)).toThrow("docs/architecture.md has no list");
   });
 });
 
@@ -78,6 +152,10 @@ describe("findFaults()", () => {
     "src/store/store.ts": "export interface Store {}",
     "src/store/postgres/index.ts": 'export { readPage } from "./read-page.js";',
     "src/store/postgres/read-page.ts": 'import { page } from "../../core/index.js"; export const readPage = page;',
+    "src/engine/topics/topic.ts": "export const topic = 1;",
+    "src/engine/reading/read.ts": "export const read = 1;",
+    "src/engine/consume/records/run.ts": "export const run = 1;",
+    "src/engine/engine.ts": "export const engine = 1;",
     "src/client/index.ts": "export const client = 1;",
     "src/server/index.ts": "export const serve = 1;",
     "src/gen/millrace/v1/record.ts": "export interface Record {}",
@@ -98,6 +176,9 @@ describe("findFaults()", () => {
     "store/postgres from store": { "src/store/x.ts": 'import { readPage } from "./postgres/read-page.js";' },
     "a sibling of an outer folder": { "src/store/postgres/x.ts": 'import type { Store } from "../store.js";' },
     "server from serve.ts": { "src/cli/serve.ts": 'const { serve } = await import("../server/index.js");' },
+    "a wing that the wing's row allows": { "src/engine/reading/x.ts": 'import "../topics/topic.js";' },
+    "a wing inside a wing": { "src/engine/consume/x.ts": 'import "./records/run.js";' },
+    "any wing from a file that is in none": { "src/engine/x.ts": 'import "./topics/topic.js";' },
     "a package in its home, by a path inside it": { "src/wire/x.ts": 'import "@bufbuild/protobuf/wire";' },
     "a module of Node's": { "src/core/x.ts": 'import { setTimeout } from "node:timers/promises";' },
     "the client from the package's door": { "src/index.ts": 'export { client } from "./client/index.js";' },
@@ -147,6 +228,26 @@ describe("findFaults()", () => {
       what: "store/postgres from engine by its door",
       files: { "src/engine/x.ts": 'import { readPage } from "../store/postgres/index.js";' },
       fault: `src/engine/x.ts imports src/store/postgres/index.ts: ${mayEngine}`,
+    },
+    {
+      what: "a wing that the wing's row does not allow",
+      files: { "src/engine/topics/x.ts": 'import "../reading/read.js";' },
+      fault:
+        "src/engine/topics/x.ts imports src/engine/reading/read.ts: engine/topics may import engine/database-lanes",
+    },
+    {
+      what: "the room around a wing",
+      files: { "src/engine/topics/x.ts": 'import "../engine.js";' },
+      fault: "src/engine/topics/x.ts imports src/engine/engine.ts: engine/topics may import engine/database-lanes",
+    },
+    {
+      what: "the wing around a wing",
+      files: {
+        "src/engine/consume/records/x.ts": 'import "../y.js";',
+        "src/engine/consume/y.ts": "export const y = 1;",
+      },
+      fault:
+        "src/engine/consume/records/x.ts imports src/engine/consume/y.ts: engine/consume/records may import no other room",
     },
     {
       what: "server from a file of cli that is not serve.ts",

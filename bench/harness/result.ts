@@ -20,7 +20,7 @@ export type Unit =
   | "µs/record"
   | "ms";
 
-/** A target of the design, and what came of it. */
+/** A target, and whether it was reached. */
 export interface Goal {
   readonly text: string;
   /** Undefined: what it compares with was not there. */

@@ -1,4 +1,4 @@
-/** Durations and sizes of the command line, as people write them. */
+/** Durations and sizes on the command line, with their units. */
 
 import { CommandError } from "./output.js";
 
@@ -15,7 +15,7 @@ const sizes = {
   TiB: 1024 ** 4,
 } as const;
 
-/** A number and its unit, such as 90s or 7d, in milliseconds; 0 needs none. */
+/** Reads a number with a unit, such as 90s or 7d, in milliseconds; 0 needs no unit. */
 export function durationOption(name: string): (text: string) => number {
   const units = Object.keys(durations).join(", ");
   return (text) => {
@@ -28,7 +28,7 @@ export function durationOption(name: string): (text: string) => number {
   };
 }
 
-/** A number of bytes, or one with a unit, such as 10GiB. */
+/** Reads a number of bytes, or one with a unit, such as 10GiB. */
 export function sizeOption(name: string): (text: string) => number {
   const units = Object.keys(sizes).join(", ");
   return (text) => {

@@ -3,8 +3,8 @@ import type { MillraceClient, StateBuild, Topic } from "../client/index.js";
 import { sleep } from "../streams/index.js";
 import type { Output } from "./output.js";
 
-const lookAgainMs = 200;
-/** How often a line is printed where no person looks at a bar. */
+const pollMs = 200;
+/** How often a line is printed when standard error is not a terminal. */
 const lineMs = 5000;
 
 export interface BuildWait {
@@ -14,16 +14,16 @@ export interface BuildWait {
 }
 
 /**
- * Waits until the state of a topic is whole, and gives the topic as it is then. Shows how far it is on standard error: as
- * a bar to a person, else as a line now and then.
+ * Waits until the state of a topic is complete, and returns the topic. Shows the progress on standard error: a bar on a
+ * terminal, otherwise a line every 5 seconds.
  */
-export async function waitForState(turned: Topic, { client, output, signal }: BuildWait): Promise<Topic> {
-  const progress = output.isErrorTerminal ? bar() : lines(turned.name, output);
-  let topic = turned;
+export async function waitForState(updated: Topic, { client, output, signal }: BuildWait): Promise<Topic> {
+  const progress = output.isErrorTerminal ? bar() : lines(updated.name, output);
+  let topic = updated;
   try {
-    for (; topic.stateBuild !== undefined; topic = await client.topics.get(turned.name, { signal })) {
+    for (; topic.stateBuild !== undefined; topic = await client.topics.get(updated.name, { signal })) {
       progress.show(topic.stateBuild);
-      await sleep(lookAgainMs, signal);
+      await sleep(pollMs, signal);
     }
   } finally {
     progress.stop();
@@ -49,7 +49,7 @@ function bar(): Progress {
       const { done, total } = countsOf(build);
       if (!isStarted) shown.start(total, done);
       isStarted = true;
-      // A trim brings the end nearer.
+      // A trim reduces the total.
       shown.setTotal(total);
       shown.update(done);
     },

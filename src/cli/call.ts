@@ -12,16 +12,16 @@ interface Options {
   readonly proto?: string;
 }
 
-/** `call SERVICE/METHOD [JSON…]`: any method of any service, of all four kinds. */
+/** `call SERVICE/METHOD [JSON…]`: any method of any service, of every call kind. */
 export function callCommand(context: CommandContext): Command {
   return new Command("call")
     .argument("<method>", "SERVICE/METHOD, such as millrace.v1.RecordService/Append")
     .argument(
       "[json...]",
-      "requests as proto3 JSON; none: {}, or for methods that take a stream, lines of standard input",
+      "requests in proto3 JSON (default: {}; for a method that takes a stream, lines of standard input)",
     )
     .option("--proto <file>", "the service's .proto file (default: our own services, health, reflection)")
-    .description("call any method, with JSON in and JSON lines out")
+    .description("call any method with JSON requests; print the responses as JSON lines")
     .action(async (name: string, texts: readonly string[], options: Options, command: Command) => {
       const types = await loadTypes(options.proto);
       const method = findMethod(types, name);
@@ -46,7 +46,7 @@ async function runCall(
   method: DescMethod,
   texts: readonly string[],
 ): Promise<void> {
-  // A unary method is a stream of one message on the wire, so that one kind of call serves all four.
+  // On the wire, a unary method is a stream of one message, so a bidirectional call serves all four kinds.
   const call = client.makeBidiStreamRequest(
     `/${method.parent.typeName}/${method.name}`,
     (bytes: Buffer) => bytes,
@@ -61,7 +61,7 @@ async function runCall(
     sending = sendRequests(types, method, texts, (request) => {
       return new Promise<void>((resolve) => {
         call.write(request, () => resolve());
-        // After the end the callback does not come.
+        // After the call's end, grpc-js does not call the callback.
         call.once("close", resolve);
         call.once("error", () => resolve());
       });
@@ -81,7 +81,7 @@ async function runCall(
   } finally {
     signal.removeEventListener("abort", cancel);
     call.cancel();
-    // Standard input may have no end; nobody waits for it when the call is over.
+    // Not awaited: standard input may stay open after the call has ended.
     void sending;
   }
 }

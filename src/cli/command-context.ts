@@ -2,20 +2,20 @@ import type { Command } from "commander";
 import { createClient, type MillraceClient } from "../client/index.js";
 import { CommandError, type Output } from "./output.js";
 
-/** What a command gets besides its arguments. */
+/** What a command receives besides its arguments. */
 export interface CommandContext {
   readonly output: Output;
   /** Aborts when the user interrupts. */
   readonly signal: AbortSignal;
 }
 
-/** Options that all commands know. */
+/** Options of all commands. */
 export interface GlobalOptions {
   readonly address: string;
   readonly json?: true;
 }
 
-/** Whether to print JSON: when told to, and when no person looks. */
+/** Whether to print JSON: with --json, or when standard output is not a terminal. */
 export function wantsJson(command: Command, output: Output): boolean {
   return command.optsWithGlobals<GlobalOptions>().json === true || !output.isTerminal;
 }
@@ -30,26 +30,25 @@ export async function withClient<T>(command: Command, work: (client: MillraceCli
   }
 }
 
-/** Fails at once when there is no server, for commands that would otherwise wait for one to come back. */
+/** Fails at once when there is no server, for commands that would otherwise wait for one. */
 export async function checkReachable(client: MillraceClient, signal: AbortSignal): Promise<void> {
   await client.health("", { timeoutMs: 5000, signal });
 }
 
-/** A whole number of the command line. */
-export function wholeNumberOption(name: string, least = 0): (text: string) => number {
+/** Reads a whole number from the command line. */
+export function wholeNumberOption(name: string, min = 0): (text: string) => number {
   return (text) => {
     const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-    if (!Number.isSafeInteger(value) || value < least) {
-      throw new CommandError(`${name}: must be a whole number from ${least}, got ${JSON.stringify(text)}`, 2);
+    if (!Number.isSafeInteger(value) || value < min) {
+      throw new CommandError(`${name}: must be a whole number from ${min}, got ${JSON.stringify(text)}`, 2);
     }
     return value;
   };
 }
 
-/** Names with commas between them. */
+/** Reads names separated by commas. */
 export function listOption(text: string): readonly string[] {
   const names = text.split(",").map((name) => name.trim());
-  if (names.includes(""))
-    throw new CommandError(`must be names with commas between them, got ${JSON.stringify(text)}`, 2);
+  if (names.includes("")) throw new CommandError(`must be names separated by commas, got ${JSON.stringify(text)}`, 2);
   return names;
 }

@@ -1,20 +1,20 @@
 import { CommandError } from "./output.js";
 
-/** A shell takes no other blank for the end of a word. */
+/** The only characters that end a word in a shell. */
 const blanks = " \t\n";
 
-/** What a backslash inside "…" takes its meaning from; before anything else it stands for itself. */
+/** Inside "…", a backslash escapes only these characters; before any other, it is literal. */
 const escapedInQuotes = '$`"\\\n';
 
 /**
- * A command line as words, quoted as a POSIX shell has it: at blanks, but for those inside '…' or "…" or behind a
- * backslash. Inside '…' everything is as it stands. A backslash before the end of a line joins two lines. No shell is
- * involved, so nothing is expanded, piped or redirected. Throws a CommandError for a quote that is not closed, for a
- * backslash at the end, and for no word at all.
+ * Splits a command line into words with the quoting rules of a POSIX shell: at blanks, except inside '…' or "…" or
+ * after a backslash. Everything inside '…' is literal. A backslash before a line end joins two lines. No shell runs, so
+ * nothing is expanded, piped or redirected. Throws a CommandError for an unclosed quote, a backslash at the end, and a
+ * line without words.
  */
 export function splitCommandLine(line: string): readonly string[] {
   const words: string[] = [];
-  // Undefined between words: '' is a word too.
+  // Undefined between words, because '' is also a word.
   let word: string | undefined;
   let quote = "";
   for (let at = 0; at < line.length; at += 1) {

@@ -1,11 +1,11 @@
 /**
- * proto-loader describes what it has loaded, a file a package, and leaves out what protoc adds: whole type names, JSON names,
- * which fields are `optional`, and an order in which each file stands behind those that it needs.
+ * proto-loader gives one descriptor per package, and leaves out what protoc adds: full type names, JSON names, which
+ * fields are `optional`, and an order in which each file comes after its imports.
  */
 
 import type { DescriptorProto, EnumDescriptorProto, FileDescriptorProto } from "@bufbuild/protobuf/wkt";
 
-/** Completes the files, in place, and puts them in order. Throws an Error that names a type which is not there. */
+/** Completes the files in place and sorts them. Throws an Error that names a missing type. */
 export function completeDescriptors(files: readonly FileDescriptorProto[]): FileDescriptorProto[] {
   const fileOf = new Map<string, FileDescriptorProto>();
   for (const file of files) {
@@ -26,7 +26,7 @@ export function completeDescriptors(files: readonly FileDescriptorProto[]): File
 
 const scopeOf = (file: FileDescriptorProto): string => (file.package === "" ? "" : `.${file.package}`);
 
-/** The whole names of all types in a scope. */
+/** The full names of all types in a scope. */
 function* typesIn(
   scope: string,
   messages: readonly DescriptorProto[],
@@ -39,14 +39,14 @@ function* typesIn(
   }
 }
 
-/** Completes a file. Gives the files of the types that it names. */
+/** Completes a file. Yields the files of the types that it uses. */
 function* complete(
   file: FileDescriptorProto,
   fileOf: ReadonlyMap<string, FileDescriptorProto>,
 ): Generator<FileDescriptorProto, void> {
   const found: FileDescriptorProto[] = [];
-  /** Inside the scope, or further and further out. */
-  const wholeName = (name: string, scope: string): string => {
+  /** Searches the scope, then each enclosing one. */
+  const fullName = (name: string, scope: string): string => {
     if (name.startsWith(".")) return name;
     for (let outer = scope; ; outer = outer.slice(0, outer.lastIndexOf("."))) {
       const owner = fileOf.get(`${outer}.${name}`);
@@ -54,15 +54,15 @@ function* complete(
         found.push(owner);
         return `${outer}.${name}`;
       }
-      if (outer === "") throw new Error(`${scope.slice(1)} names a type ${name}, which is not there`);
+      if (outer === "") throw new Error(`${scope.slice(1)} uses an unknown type ${name}`);
     }
   };
   const completeMessage = (message: DescriptorProto, outer: string): void => {
     const scope = `${outer}.${message.name}`;
     for (const field of message.field) {
-      if (field.typeName !== "") field.typeName = wholeName(field.typeName, scope);
+      if (field.typeName !== "") field.typeName = fullName(field.typeName, scope);
       field.jsonName = field.name.replaceAll(/_+(.?)/g, (_, letter: string) => letter.toUpperCase());
-      // An `optional` field of proto3 is alone in a oneof that has its name behind an underscore.
+      // An `optional` field of proto3 is the only one in a oneof whose name is an underscore and the field's name.
       field.proto3Optional = message.oneofDecl[field.oneofIndex]?.name === `_${field.name}` && hasOneof(field);
     }
     for (const nested of message.nestedType) completeMessage(nested, scope);
@@ -70,8 +70,8 @@ function* complete(
   for (const message of file.messageType) completeMessage(message, scopeOf(file));
   for (const { method } of file.service) {
     for (const each of method) {
-      each.inputType = wholeName(each.inputType, scopeOf(file));
-      each.outputType = wholeName(each.outputType, scopeOf(file));
+      each.inputType = fullName(each.inputType, scopeOf(file));
+      each.outputType = fullName(each.outputType, scopeOf(file));
     }
   }
   yield* found;

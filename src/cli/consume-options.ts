@@ -6,7 +6,7 @@ import type { RecordCommand } from "./record-command.js";
 export interface ConsumeCommandOptions {
   readonly topic?: string;
   readonly start?: Start;
-  /** A command line; true: the command stands behind `--`. */
+  /** A command line; true: the command is after `--`. */
   readonly exec?: string | true;
   readonly concurrency?: number;
   readonly window?: number;
@@ -18,25 +18,25 @@ export interface ConsumeCommandOptions {
 /** What is consumed, and how. */
 export interface ConsumeTask {
   readonly target: string | { readonly topic: string; readonly start: Start | undefined };
-  /** Undefined: records are printed. */
+  /** Undefined: print the records. */
   readonly run: RecordCommand | undefined;
   readonly window: { readonly records: number | undefined; readonly bytes: number | undefined };
 }
 
-/** Holds the words behind `consume` and its options against each other. Throws a CommandError (2) for what does not fit. */
+/** Checks the arguments and options of `consume`. Throws a CommandError (2) when they do not fit together. */
 export function readConsumeTask(words: readonly string[], options: ConsumeCommandOptions): ConsumeTask {
   const { topic, start, exec, limit = Infinity, concurrency, window, windowBytes: bytes } = options;
   const subscription = topic === undefined ? words[0] : undefined;
   const rest = topic === undefined ? words.slice(1) : words;
-  if (topic === undefined && subscription === undefined) throw refused("say a subscription, or --topic");
+  if (topic === undefined && subscription === undefined) throw refused("give a subscription, or --topic");
   if (topic === undefined && start !== undefined) {
     throw refused("--start is for --topic; `subscription seek` moves a subscription");
   }
   if (exec === undefined && concurrency !== undefined) throw refused("--concurrency is for --exec");
   if (exec !== true && rest.length > 0) {
-    throw refused(`${JSON.stringify(rest[0])} is too many${exec === undefined ? "" : " beside a command line"}`);
+    throw refused(`unexpected argument ${JSON.stringify(rest[0])}${exec === undefined ? "" : " after a command line"}`);
   }
-  // No more than is wanted: what is beyond the limit would only be taken from others, and given back.
+  // No larger than the limit: records beyond it would be taken from other consumers, only to be released.
   const records = limit < (window ?? defaultWindow) ? limit : window;
   return {
     target: subscription ?? { topic: topic ?? "", start },
@@ -45,11 +45,11 @@ export function readConsumeTask(words: readonly string[], options: ConsumeComman
   };
 }
 
-/** What the server lets be outstanding when it is not told. */
+/** The client's default window, in records. */
 const defaultWindow = 1000;
 
 function commandOf([program, ...args]: readonly string[]): RecordCommand {
-  if (program === undefined) throw refused("say the command after --exec, or behind --exec --");
+  if (program === undefined) throw refused("give the command after --exec, or after --exec --");
   return { program, args };
 }
 

@@ -5,6 +5,7 @@ import { type CommandContext, wantsJson, wholeNumberOption, withClient } from ".
 import { type ConsumeCommandOptions, readConsumeTask } from "./consume-options.js";
 import { createCommandRunner, parkCode, type RecordCommand, type Verdict } from "./record-command.js";
 import { recordLine } from "./record-line.js";
+import { limitOption } from "./selection-options.js";
 import { parseStart, startForms } from "./start-option.js";
 import { tellEvent } from "./stream-events.js";
 
@@ -13,20 +14,24 @@ export function consumeCommand(context: CommandContext): Command {
   const { output, signal } = context;
   return new Command("consume")
     .argument("[subscription]")
-    .argument("[command...]", "behind --exec --: the command and its arguments")
+    .argument("[command...]", "after --exec --: the command and its arguments")
     .description("print records of a subscription and acknowledge them, or run a command for each, until interrupted")
-    .option("--topic <topic>", "consume this topic instead, and keep nothing of it")
+    .option("--topic <topic>", "consume this topic without a subscription; nothing is stored")
     .option("--start <start>", `with --topic: ${startForms} (default: latest)`, parseStart)
     .option(
       "--exec [command line]",
-      "run this for each record, its JSON on standard input; MILLRACE_OFFSET, MILLRACE_KEY and MILLRACE_ATTEMPT are set. " +
-        `Exit code 0 acknowledges, ${parkCode} parks, all else rejects: the record comes again`,
+      "run this for each record, with its JSON on standard input; sets MILLRACE_OFFSET, MILLRACE_KEY and MILLRACE_ATTEMPT. " +
+        `Exit code 0 acknowledges, ${parkCode} parks, any other rejects: the record is redelivered`,
     )
-    .option("--concurrency <n>", "with --exec: how many at once (default: 1)", wholeNumberOption("--concurrency", 1))
+    .option(
+      "--concurrency <n>",
+      "with --exec: how many commands at once (default: 1)",
+      wholeNumberOption("--concurrency", 1),
+    )
     .option("--window <n>", "records that may be outstanding (default: 1000)", wholeNumberOption("--window", 1))
     .option("--window-bytes <size>", "bytes that may be outstanding (default: 4MiB)", sizeOption("--window-bytes"))
-    .option("--limit <n>", "end after so many records", wholeNumberOption("--limit", 1))
-    .option("--consumer <name>", "what describe calls it (default: its address)")
+    .addOption(limitOption())
+    .option("--consumer <name>", "the consumer's name in describe (default: its address)")
     .action(
       (
         subscription: string | undefined,
@@ -39,7 +44,7 @@ export function consumeCommand(context: CommandContext): Command {
           options,
         );
         return withClient(command, async (client) => {
-          // Fails at once when there is no server, or nothing of that name.
+          // Fails at once when there is no server, or no subscription or topic of that name.
           if (typeof target === "string") await client.subscriptions.get(target, { signal });
           else await client.topics.get(target.topic, { signal });
           const consumption = client.consume(target, {
@@ -57,7 +62,7 @@ export function consumeCommand(context: CommandContext): Command {
     );
 }
 
-/** Works until told to stop; then what is in hand is finished, and the rest is given back. */
+/** Works until the signal aborts. Deliveries in hand are then finished, and the other records released. */
 async function untilInterrupted(
   consumption: Consumption,
   signal: AbortSignal,
@@ -73,7 +78,7 @@ async function untilInterrupted(
   signal.throwIfAborted();
 }
 
-/** Acknowledges what standard output took, and releases what it did not: that is no fault of the records. */
+/** Acknowledges records that standard output took, and releases the others: they have not failed. */
 async function printDeliveries(
   { output }: CommandContext,
   command: Command,
@@ -109,7 +114,7 @@ interface RunOptions {
   readonly limit?: number;
 }
 
-/** Runs a command for each record, and tells at the end, and of each failure, what became of them. */
+/** Runs a command for each record. Reports each failure, and the counts at the end. */
 async function runForDeliveries(
   { output }: CommandContext,
   consumption: Consumption,
@@ -129,14 +134,14 @@ async function runForDeliveries(
     const { record, offset, attempt, signal } = delivery;
     try {
       const verdict = await runner.run({ line: JSON.stringify(record), offset, key: record.key, attempt }, signal);
-      if (signal.aborted) output.tell(`Offset ${offset}: not ours any more, it comes again`);
+      if (signal.aborted) output.tell(`Offset ${offset}: no longer this consumer's; it is redelivered`);
       else {
         settle(delivery, verdict);
         counts[verdict.kind] += 1;
         if (verdict.kind !== "acknowledge") output.tell(failureText(delivery, verdict));
       }
     } catch (error) {
-      // Not this record's fault: somebody else may be able to run it.
+      // The command could not start, so the record has not failed: another consumer may be able to run it.
       void delivery.release();
       failure ??= error;
       void consumption.stop();

@@ -1,12 +1,12 @@
 import { ClientError } from "../client/index.js";
 
-/** A failed call as one line with its reason, and lines for the fields that were wrong and for the way out. */
+/** A failed call as text: a line with its reason, one per wrong field, and one with a hint. */
 export function errorText(error: unknown, address: string): string {
   if (!(error instanceof ClientError)) return error instanceof Error ? error.message : String(error);
   const lines = [`${error.code}: ${error.message}`];
   for (const { field, description } of error.violations) {
     const line = `  ${field}: ${description}`;
-    // A single violation is often the message already.
+    // The message often contains a single violation.
     if (!error.message.includes(line.trim())) lines.push(line);
   }
   const hint = hintOf(error, address);

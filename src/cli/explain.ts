@@ -9,12 +9,12 @@ interface Options {
   readonly prefix?: string;
 }
 
-/** `explain TOPIC FILTER`: how a filter would be run. */
+/** `explain TOPIC FILTER`: how a filter would be evaluated. */
 export function explainCommand({ output, signal }: CommandContext): Command {
   return new Command("explain")
     .argument("<topic>")
     .argument("<filter>", "a CEL expression: docs/filters.md")
-    .description("say what the database answers of a filter, by which index, and what the node evaluates")
+    .description("show which parts of a filter the database answers, with which indexes, and which the node evaluates")
     .addOption(
       new Option("--for <call>", "the call that takes the filter (default: read)").choices([
         "read",
@@ -24,7 +24,7 @@ export function explainCommand({ output, signal }: CommandContext): Command {
       ]),
     )
     .addOption(boxOption())
-    .option("--prefix <prefix>", "the beginning of keys that list and watch are asked for")
+    .option("--prefix <prefix>", "the prefix of keys, as list and watch take it")
     .action((topic: string, filter: string, options: Options, command: Command) =>
       withClient(command, async (client) => {
         const { for: method, box: rectangle, prefix: keyPrefix } = options;
@@ -43,7 +43,7 @@ const placeNames = {
 
 function* linesOf({ parts, indexes, plan, cost }: FilterExplanation): Generator<string> {
   for (const { expression, place, reason } of parts) yield `${placeNames[place]}: ${expression}  (${reason})`;
-  yield `cost: at most ${cost} steps a record`;
+  yield `cost: at most ${cost} steps per record`;
   yield `indexes: ${indexes.length === 0 ? "none" : indexes.join(", ")}`;
   yield "plan:";
   for (const line of plan.split("\n")) yield `  ${line}`;

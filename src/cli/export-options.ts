@@ -2,7 +2,7 @@ import type { Rectangle, Start, Topic, Until } from "../client/index.js";
 import { type FileFormat, formatOfName } from "../files/index.js";
 import { CommandError } from "./output.js";
 
-/** What `export` was told. */
+/** The options of `export`. */
 export interface ExportOptions {
   readonly format?: FileFormat;
   readonly columns?: readonly string[];
@@ -16,30 +16,30 @@ export interface ExportOptions {
   readonly limit?: number;
 }
 
-/** Options that only one of the two ways to read a topic has. */
-const stateAlone = ["state", "prefix", "box"] as const;
-const logAlone = ["log", "start", "until"] as const;
+/** Options for the state alone, and for the log alone. */
+const stateOptions = ["state", "prefix", "box"] as const;
+const logOptions = ["log", "start", "until"] as const;
 
-/** The format to write. Throws a CommandError when the options do not go together. */
+/** The format to write. Throws a CommandError when the options do not fit together. */
 export function checkExportOptions(file: string, options: ExportOptions): FileFormat {
-  const [stateOption] = stateAlone.filter((name) => options[name] !== undefined);
-  const [logOption] = logAlone.filter((name) => options[name] !== undefined);
+  const [stateOption] = stateOptions.filter((name) => options[name] !== undefined);
+  const [logOption] = logOptions.filter((name) => options[name] !== undefined);
   if (stateOption !== undefined && logOption !== undefined) {
     throw new CommandError(`export: --${stateOption} is for the state, and --${logOption} for the log`, 2);
   }
   const format = options.format ?? (file === "-" ? undefined : formatOfName(file));
   if (format === undefined) {
-    const why = file === "-" ? "there is no file's name to tell" : `the name ${JSON.stringify(file)} does not tell`;
-    throw new CommandError(`export: say --format geojson, csv or ndjson: ${why}`, 2);
+    const why = file === "-" ? "standard output has no file name" : `the name ${JSON.stringify(file)} does not tell it`;
+    throw new CommandError(`export: give --format geojson, csv or ndjson: ${why}`, 2);
   }
   if (options.columns !== undefined && format !== "csv") {
-    throw new CommandError(`export: --columns is for csv, and this is ${format}`, 2);
+    throw new CommandError(`export: --columns is for csv, but this is ${format}`, 2);
   }
   return format;
 }
 
-/** Whether the state is exported, and not the log. */
+/** Whether to export the state instead of the log. */
 export function isOfState({ isKeyed }: Topic, options: ExportOptions): boolean {
-  if (stateAlone.some((name) => options[name] !== undefined)) return true;
-  return isKeyed && logAlone.every((name) => options[name] === undefined);
+  if (stateOptions.some((name) => options[name] !== undefined)) return true;
+  return isKeyed && logOptions.every((name) => options[name] === undefined);
 }

@@ -4,19 +4,19 @@ import { Command, Option } from "commander";
 import type { MillraceClient, ReceivedRecord, Topic } from "../client/index.js";
 import { fileFormats, textFromRecords } from "../files/index.js";
 import { forEach, type Stream, tap, toWritable, withSignal } from "../streams/index.js";
-import { type CommandContext, listOption, wantsJson, wholeNumberOption, withClient } from "./command-context.js";
+import { type CommandContext, listOption, wantsJson, withClient } from "./command-context.js";
 import { checkExportOptions, type ExportOptions, isOfState } from "./export-options.js";
 import { CommandError, type Output } from "./output.js";
 import { showProgress } from "./publish-progress.js";
-import { boxOption, filterOption } from "./selection-options.js";
+import { boxOption, filterOption, limitOption } from "./selection-options.js";
 import { parseStart, parseUntil, startForms } from "./start-option.js";
 import { tellEvent } from "./stream-events.js";
 
 interface Tally {
-  /** What the bar shows: here records too. */
+  /** The progress of the bar; here it counts records. */
   bytesRead: number;
   records: number;
-  /** Of a CSV file: those with fields of which the first records had none. */
+  /** Of a CSV file: records with fields that have no column, because the first records have none of them. */
   leftInBody: number;
 }
 
@@ -24,22 +24,22 @@ interface Tally {
 export function exportCommand(context: CommandContext): Command {
   return new Command("export")
     .argument("<topic>")
-    .argument("[file]", "the file to write; none, or -: standard output")
-    .description("export a topic as GeoJSON, CSV or NDJSON: a keyed topic's state, any other's log")
-    .addOption(new Option("--format <format>", "what to write (default: by the file's extension)").choices(fileFormats))
+    .argument("[file]", "the file to write; - or none: standard output")
+    .description("export a topic as GeoJSON, CSV or NDJSON: the state of a keyed topic, otherwise the log")
+    .addOption(new Option("--format <format>", "the format (default: by the file's extension)").choices(fileFormats))
     .option(
       "--columns <names>",
-      "CSV: columns for other programs (default: all of a record, and the fields of json bodies)",
+      "CSV: columns for other programs (default: all parts of a record, and the fields of json bodies)",
       listOption,
     )
     .option("--state", "the latest record of each key, by key (default for keyed topics)")
-    .option("--log", "all records that are kept (default for other topics)")
+    .option("--log", "all records that the topic keeps (default for other topics)")
     .option("--prefix <text>", "state: only keys that begin with this")
     .addOption(boxOption())
     .addOption(filterOption())
     .option("--start <start>", `log: ${startForms} (default: earliest)`, parseStart)
     .option("--until <place>", "log: stop before this OFFSET or time (default: the end)", parseUntil)
-    .option("--limit <n>", "stop after so many records", wholeNumberOption("--limit", 1))
+    .addOption(limitOption())
     .action((topic: string, file = "-", options: ExportOptions, command: Command) => {
       const format = checkExportOptions(file, options);
       return withClient(command, async (client) => {
@@ -64,8 +64,8 @@ export function exportCommand(context: CommandContext): Command {
           progress.stop();
         }
         if (tally.leftInBody > 0) {
-          const what = `${tally.leftInBody} records have fields that have no column`;
-          context.output.tell(`${what}, since the first ones have none of them: they stand as JSON in the column body`);
+          const what = `${tally.leftInBody} records have fields without a column`;
+          context.output.tell(`${what}, because the first records lack them: these are JSON in the column body`);
         }
         const summary = summaryOf(
           tally.records,
@@ -97,16 +97,16 @@ function recordsOf(
   return client.read(topic.name, { start, until, filter, limit, onEvent: (event) => tellEvent(output, event), signal });
 }
 
-/** How many records there will be, where that is known. */
+/** How many records there will be; undefined when unknown. */
 function totalOf(topic: Topic, options: ExportOptions): number | undefined {
   if (options.limit !== undefined) return options.limit;
   const isWhole = options.filter === undefined && options.start === undefined && options.until === undefined;
   return isWhole && !isOfState(topic, options) ? topic.nextOffset - topic.earliestOffset : undefined;
 }
 
-/** As fast as standard output takes it; quietly at an end when nobody reads any more. */
+/** Prints text as fast as standard output takes it. */
 async function printText(text: Stream<string>, output: Output): Promise<void> {
-  // What is printed gets an end of line, and a piece may end anywhere.
+  // `print` adds a line end, and a piece may end inside a line.
   let begun = "";
   await forEach(text, (piece) => {
     const end = piece.lastIndexOf("\n");
@@ -121,18 +121,20 @@ async function printText(text: Stream<string>, output: Output): Promise<void> {
   if (begun !== "") await output.print(begun);
 }
 
-/** A file appears under its name when it is whole; anything else than a file is written to as it stands. */
+/**
+ * Writes to a `.partial` file and renames it when it is complete. Writes directly to a path that is not a regular file.
+ */
 async function writeFile(text: Stream<string>, file: string, signal: AbortSignal): Promise<void> {
-  const isPlace = await stat(file).then(
+  const isSpecial = await stat(file).then(
     (found) => !found.isFile(),
     () => false,
   );
-  const partial = isPlace ? file : `${file}.partial`;
+  const partial = isSpecial ? file : `${file}.partial`;
   try {
     await toWritable(text, createWriteStream(partial), { signal });
-    if (!isPlace) await rename(partial, file);
+    if (!isSpecial) await rename(partial, file);
   } catch (error) {
-    if (!isPlace) await rm(partial, { force: true });
+    if (!isSpecial) await rm(partial, { force: true });
     const { code, message } = error as NodeJS.ErrnoException;
     throw typeof code === "string" && /^E[A-Z]+$/.test(code)
       ? new CommandError(`Cannot write ${file}: ${message}`, 1, error)
@@ -143,5 +145,5 @@ async function writeFile(text: Stream<string>, file: string, signal: AbortSignal
 function summaryOf(records: number, seconds: number, isJson: boolean): string {
   const rate = Math.round(records / seconds);
   if (isJson) return JSON.stringify({ records, seconds: Number(seconds.toFixed(3)), recordsPerSecond: rate });
-  return `Exported ${records} records in ${seconds.toFixed(1)} s (${rate} a second)`;
+  return `Exported ${records} records in ${seconds.toFixed(1)} s (${rate} per second)`;
 }

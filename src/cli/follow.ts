@@ -1,9 +1,9 @@
 import { Command, Option } from "commander";
 import type { Start, WhenBehind, WhenTrimmed } from "../client/index.js";
-import { type CommandContext, wholeNumberOption, withClient } from "./command-context.js";
+import { type CommandContext, withClient } from "./command-context.js";
 import { printRecords, tellPosition } from "./read.js";
-import { filterOption } from "./selection-options.js";
-import { parseStart, startForms } from "./start-option.js";
+import { filterOption, limitOption, whenTrimmedOption } from "./selection-options.js";
+import { parseStart, positionOption, startForms } from "./start-option.js";
 import { tellEvent } from "./stream-events.js";
 
 interface Options {
@@ -15,7 +15,7 @@ interface Options {
   readonly position?: true;
 }
 
-/** `follow TOPIC`: history from a place, then every new record, until interrupted. */
+/** `follow TOPIC`: history from --start, then every new record, until interrupted. */
 export function followCommand(context: CommandContext): Command {
   const { output, signal } = context;
   return new Command("follow")
@@ -23,7 +23,7 @@ export function followCommand(context: CommandContext): Command {
     .description("print every new record of a topic, across lost connections, until interrupted")
     .option("--start <start>", `${startForms} (default: latest)`, parseStart)
     .addOption(filterOption())
-    .option("--limit <n>", "end after so many records", wholeNumberOption("--limit", 1))
+    .addOption(limitOption())
     .addOption(
       new Option("--when-behind <policy>", "what to do when the output is too slow").choices([
         "catch-up",
@@ -31,13 +31,8 @@ export function followCommand(context: CommandContext): Command {
         "fail",
       ]),
     )
-    .addOption(
-      new Option("--when-trimmed <policy>", "what to do when the next record is no longer kept").choices([
-        "fail",
-        "skip",
-      ]),
-    )
-    .option("--position", "say at the end, on standard error, where to resume (for --start)")
+    .addOption(whenTrimmedOption())
+    .addOption(positionOption())
     .action((topic: string, options: Options, command: Command) =>
       withClient(command, async (client) => {
         await client.topics.get(topic, { signal });

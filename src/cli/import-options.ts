@@ -1,7 +1,7 @@
 import { type FileFormat, formatOfName, isDelimiter } from "../files/index.js";
 import { CommandError } from "./output.js";
 
-/** What `import` was told. */
+/** The options of `import`. */
 export interface ImportCommandOptions {
   readonly format?: FileFormat;
   readonly keyColumn?: readonly string[];
@@ -23,7 +23,7 @@ export interface ImportCommandOptions {
 
 type Source = FileFormat | "table";
 
-/** Which sources an option is for; the others are for all. */
+/** The sources that an option is for. Options that are not here are for all sources. */
 const sourcesOf: { readonly [Name in keyof ImportCommandOptions]?: readonly Source[] } = {
   format: ["geojson", "csv", "ndjson"],
   keyColumn: ["csv", "table"],
@@ -37,31 +37,32 @@ const sourcesOf: { readonly [Name in keyof ImportCommandOptions]?: readonly Sour
   orderBy: ["table"],
 };
 
-/** What is imported: the file's format; undefined for a table. Throws a CommandError when the options do not go together. */
+/** The format of the file; undefined for a table. Throws a CommandError when the options do not fit together. */
 export function checkImportOptions(file: string | undefined, options: ImportCommandOptions): FileFormat | undefined {
   if ((file === undefined) === (options.table === undefined)) {
-    throw wrongUsage("say either a file (-: standard input) or --table");
+    throw wrongUsage("give either a file (-: standard input) or --table");
   }
   if (file === undefined && options.databaseUrl === undefined) {
-    throw wrongUsage("--table wants --database-url, or DATABASE_URL: the database that has it");
+    throw wrongUsage("--table needs --database-url, or DATABASE_URL: the database that has the table");
   }
   if (options.again === true && options.producerId !== undefined) {
-    throw wrongUsage("--again makes a name of its own, so it does not go with --producer-id");
+    throw wrongUsage("--again makes its own name, so it cannot be used with --producer-id");
   }
   const format = file === undefined ? undefined : (options.format ?? formatOfName(file));
   if (file !== undefined && format === undefined) {
-    throw wrongUsage(`say --format geojson, csv or ndjson: the name ${JSON.stringify(file)} does not tell`);
+    throw wrongUsage(`give --format geojson, csv or ndjson: the name ${JSON.stringify(file)} does not tell it`);
   }
   const source: Source = format ?? "table";
   for (const [name, sources] of Object.entries(sourcesOf) as [keyof ImportCommandOptions, readonly Source[]][]) {
     if (options[name] === undefined || sources.includes(source)) continue;
     const flag = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-    throw wrongUsage(`${flag} is for ${sources.join(", ")}, and this is ${source}`);
+    throw wrongUsage(`${flag} is for ${sources.join(", ")}, but this is ${source}`);
   }
   if (options.delimiter !== undefined && !isDelimiter(options.delimiter)) {
-    throw wrongUsage("--delimiter must be a text without quotes and ends of lines");
+    throw wrongUsage("--delimiter must be a text without quotes and line ends");
   }
-  if (source === "csv" && (options.keyColumn?.length ?? 0) > 1) throw wrongUsage("--key-column: a CSV file has one");
+  if (source === "csv" && (options.keyColumn?.length ?? 0) > 1)
+    throw wrongUsage("--key-column: a CSV file has only one");
   return format;
 }
 

@@ -1,12 +1,13 @@
-/** How far an import has come. */
+/** The progress of an import. */
 export interface ImportTally {
-  /** Of the file; of a table: its rows. */
+  /** Bytes of the file; for a table, its rows. */
   bytesRead: number;
   records: number;
   /** Bad rows that were left out. */
   skipped: number;
-  /** Records of earlier runs; a table's import does not count them, and knows the row that it went on behind. */
+  /** Records of earlier runs. Not known for a table. */
   recordsBefore?: number;
+  /** For a table: the last row of earlier runs. */
   after?: readonly string[] | undefined;
   firstOffset?: number | undefined;
   nextOffset?: number | undefined;
@@ -26,7 +27,7 @@ export function importSummary(tally: ImportTally, seconds: number, isJson: boole
       recordsPerSecond: rate,
     });
   }
-  const parts = [`Imported ${records} records in ${seconds.toFixed(1)} s (${rate} a second)`];
+  const parts = [`Imported ${records} records in ${seconds.toFixed(1)} s (${rate} per second)`];
   if (firstOffset !== undefined) parts.push(`, from offset ${firstOffset} to below ${nextOffset}`);
   if (recordsBefore !== undefined && recordsBefore > 0) parts.push(`; ${recordsBefore} were imported before`);
   if (after !== undefined) parts.push(`; those up to ${after.join(", ")} were imported before`);

@@ -16,31 +16,38 @@ import { importSummary, type ImportTally } from "./import-summary.js";
 import { CommandError, type Output } from "./output.js";
 import { showProgress } from "./publish-progress.js";
 
-/** Bad rows that are told one by one. */
-const toldBadRows = 10;
+/** How many bad rows are reported one by one. */
+const reportedBadRowsMax = 10;
 
-/** `import TOPIC FILE`, `import TOPIC --table NAME`: records from elsewhere, each once. */
+/** `import TOPIC FILE`, `import TOPIC --table NAME`: records from a file or a table, each once. */
 export function importCommand(context: CommandContext): Command {
   return new Command("import")
     .argument("<topic>")
     .argument("[file]", "the file to import; -: standard input")
-    .description("import a GeoJSON, CSV or NDJSON file, or a Postgres table; run again it goes on where it stood")
-    .addOption(new Option("--format <format>", "what the file is (default: by its extension)").choices(fileFormats))
-    .option("--key-column <column>", "CSV, table: the record's key (a table: one or more, with commas)", listOption)
+    .description("import a GeoJSON, CSV or NDJSON file, or a Postgres table; run again, it continues where it stopped")
+    .addOption(new Option("--format <format>", "the file's format (default: by its extension)").choices(fileFormats))
+    .option(
+      "--key-column <column>",
+      "CSV, table: the record's key (table: one or more, separated by commas)",
+      listOption,
+    )
     .option("--latitude-column <column>", "CSV, table: degrees north (default: latitude, lat)")
     .option("--longitude-column <column>", "CSV, table: degrees east (default: longitude, lon, lng)")
-    .option("--time-column <column>", "CSV, table: when it happened (default: event_time)")
+    .option("--time-column <column>", "CSV, table: the event time (default: event_time)")
     .option("--attribute-columns <columns>", "CSV, table: columns that become attributes", listOption)
-    .option("--text-column <column>", "CSV: the column that is the body, as text (default: all others, as json)")
-    .option("--delimiter <text>", "CSV: what stands between values (default: a comma)")
-    .option("--key-property <name>", "GeoJSON: the property that is the key (default: the feature's id)")
-    .option("--table <name>", "import this table, one record a row")
+    .option(
+      "--text-column <column>",
+      "CSV: the column that becomes the body, as text (default: all other columns, as json)",
+    )
+    .option("--delimiter <text>", "CSV: the text between values (default: a comma)")
+    .option("--key-property <name>", "GeoJSON: the property that becomes the key (default: the feature's id)")
+    .option("--table <name>", "import this table, one record per row")
     .option("--order-by <columns>", "table: columns of a unique index, in its order (default: primary key)", listOption)
-    .addOption(new Option("--database-url <url>", "table: the database that has it").env("DATABASE_URL"))
-    .option("--skip-bad <n>", "leave out up to so many bad rows (default: 0)", wholeNumberOption("--skip-bad"))
-    .option("--batch-records <n>", "records a batch (default: 500)", wholeNumberOption("--batch-records", 1))
-    .option("--producer-id <id>", "the import's name (default: of the file or table, and of these options)")
-    .option("--again", "import all of it, whatever was imported before")
+    .addOption(new Option("--database-url <url>", "table: the database that has the table").env("DATABASE_URL"))
+    .option("--skip-bad <n>", "leave out up to this many bad rows (default: 0)", wholeNumberOption("--skip-bad"))
+    .option("--batch-records <n>", "records per batch (default: 500)", wholeNumberOption("--batch-records", 1))
+    .option("--producer-id <id>", "the import's name (default: made from the file or table, and these options)")
+    .option("--again", "import everything, also records that were imported before")
     .action((topic: string, file: string | undefined, options: ImportCommandOptions, command: Command) => {
       const format = checkImportOptions(file, options);
       return withClient(command, async (client) => {
@@ -100,7 +107,7 @@ class ImportRun {
     const tally = this.#tally;
     const { keyColumn, orderBy, ...options } = this.#options;
     const { table = "", databaseUrl = "" } = options;
-    // Only this needs a driver for databases.
+    // Loaded here, because only this needs a database driver.
     const { importTable } = await import("../tables/index.js");
     await this.#withProgress(undefined, true, async () => {
       const imported = await importTable(client, this.#topic, {
@@ -131,7 +138,7 @@ class ImportRun {
     }
   }
 
-  /** The same file or table with the same options is the same import: what was imported of it is passed over. */
+  /** The same file or table with the same options is the same import, so records of earlier runs are skipped. */
   #producerId(source: readonly unknown[] | undefined): string {
     const { again, producerId, skipBad: _skipBad, databaseUrl: _databaseUrl, ...mapping } = this.#options;
     if (producerId !== undefined) return producerId;
@@ -144,7 +151,7 @@ class ImportRun {
 
   #tellSkipped(error: FileFormatError): void {
     this.#tally.skipped += 1;
-    if (this.#tally.skipped <= toldBadRows) this.#output.tell(`Left out: ${error.message}`);
+    if (this.#tally.skipped <= reportedBadRowsMax) this.#output.tell(`Left out: ${error.message}`);
   }
 
   async #withProgress(total: number | undefined, isResumable: boolean, work: () => Promise<void>): Promise<void> {
@@ -154,9 +161,9 @@ class ImportRun {
     } catch (error) {
       progress.stop();
       if (this.#tally.records > 0) {
-        const goOn = isResumable && this.#options.again !== true ? "; run again, it goes on behind them" : "";
+        const hint = isResumable && this.#options.again !== true ? "; run again, it continues after them" : "";
         const end = this.#signal.aborted ? "." : ":";
-        this.#output.tell(`Imported ${this.#tally.records} records before this${goOn}${end}`);
+        this.#output.tell(`Imported ${this.#tally.records} records before this${hint}${end}`);
       }
       if (error instanceof FileFormatError) throw new CommandError(error.message, 1, error);
       throw error;
@@ -166,7 +173,7 @@ class ImportRun {
   }
 }
 
-/** Where a database is, without who one is there. */
+/** The host and name of a database, without user and password. */
 function placeOfDatabase(url: string): string {
   try {
     const { host, pathname } = new URL(url);

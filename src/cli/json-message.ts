@@ -1,4 +1,4 @@
-/** Between proto3 JSON and messages of types that are known only when the program runs. */
+/** Converts between proto3 JSON and messages whose types are known only at run time. */
 
 import {
   create,
@@ -23,7 +23,7 @@ import {
 } from "@bufbuild/protobuf/wkt";
 import { CommandError } from "./output.js";
 
-/** A message's bytes, of its proto3 JSON. Throws a CommandError that says what is wrong where. */
+/** The bytes of a message from its proto3 JSON. Throws a CommandError that says what is wrong, and where. */
 export function messageFromJson(registry: FileRegistry, type: DescMessage, text: string, where: string): Uint8Array {
   return toBinary(type, parsed(registry, type, text, where));
 }
@@ -39,23 +39,20 @@ function parsed(registry: FileRegistry, type: DescMessage, text: string, where: 
   const exact = read(replaceLongNumbers(text, (digits) => `"${digits}"`));
   const other = replaceLongNumbers(text, () => "1");
   if (other === text) return exact;
-  // What is more than the digits of a text has changed: a double was meant, which would round them.
+  // If more than texts differ, a long number is in a field of type double, which rounds it.
   const [one, another] = [exact, read(other)].map((each) => toJson(type, each, { registry }));
   if (one !== undefined && another !== undefined && isAlike(one, another)) return exact;
-  throw new CommandError(
-    `${where}: a whole number beyond 2^53 stands where it would be rounded: write it as a text`,
-    2,
-  );
+  throw new CommandError(`${where}: a whole number beyond 2^53 would be rounded in this field: write it as a text`, 2);
 }
 
-/** JSON.parse would round them. As texts, which proto3 JSON takes for numbers too, their digits are all there. */
+/** JSON.parse would round these numbers. As texts, which proto3 JSON also takes as numbers, they keep all digits. */
 function replaceLongNumbers(text: string, replace: (digits: string) => string): string {
   return text.replaceAll(/"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g, (token) =>
     /^-?\d{16,}$/.test(token) && !Number.isSafeInteger(Number(token)) ? replace(token) : token,
   );
 }
 
-/** Whether two values differ in nothing but what their texts say. */
+/** Whether two values differ only in the content of their texts. */
 function isAlike(one: JsonValue, other: JsonValue): boolean {
   if (typeof one !== "object" || one === null || typeof other !== "object" || other === null) {
     return typeof one === "string" ? typeof other === "string" : one === other;
@@ -71,7 +68,7 @@ function valueAt(json: object, name: string): JsonValue {
   return (json as { readonly [name: string]: JsonValue })[name] ?? null;
 }
 
-/** A message as proto3 JSON. An Any of a type that is not known has its bytes in `value`. */
+/** A message in proto3 JSON. An Any of an unknown type has its bytes in `value`. */
 export function jsonOfMessage(registry: FileRegistry, type: DescMessage, bytes: Uint8Array): JsonValue {
   const message = fromBinary(type, bytes);
   const opaque = new Map<string, DescMessage>();
@@ -81,7 +78,7 @@ export function jsonOfMessage(registry: FileRegistry, type: DescMessage, bytes: 
   return toJson(type, message, { registry: known });
 }
 
-/** A type of this name that has bytes and nothing else. */
+/** A type with this name and one field of bytes. */
 function opaqueType(typeName: string): DescMessage | undefined {
   const dot = typeName.lastIndexOf(".");
   const value = {
@@ -100,7 +97,9 @@ function opaqueType(typeName: string): DescMessage | undefined {
   return createFileRegistry(file, () => undefined).getMessage(typeName);
 }
 
-/** JSON has no form for an Any of an unknown type: it becomes one of a type that has its bytes, under the same name. */
+/**
+ * proto3 JSON has no form for an Any of an unknown type. This defines a type of that name, with one field of bytes.
+ */
 function wrapUnknownAnys(registry: FileRegistry, opaque: Map<string, DescMessage>, message: ReflectMessage): void {
   if (message.desc.typeName === AnySchema.typeName) {
     const any = message.message as Any;

@@ -1,9 +1,9 @@
 import { Option } from "commander";
 import { CommandError } from "./output.js";
 
-/** `--label NAME=VALUE`, of the commands that create and update; may be repeated. */
+/** `--label NAME=VALUE` of the commands that create and update; may be repeated. */
 export function labelOption(what: string): Option {
-  return new Option("--label <name=value>", `a fact about the ${what}; may be repeated`).argParser(collectLabel);
+  return new Option("--label <name=value>", `a label of the ${what}; may be repeated`).argParser(collectLabel);
 }
 
 function collectLabel(text: string, before: ReadonlyMap<string, string> | undefined): ReadonlyMap<string, string> {

@@ -7,7 +7,7 @@ import { load } from "@grpc/proto-loader";
 import { completeDescriptors } from "./complete-descriptors.js";
 import { CommandError } from "./output.js";
 
-/** The API, as it lies in the package, and what a server speaks besides, which the build copies to dist/. */
+/** The API's protos in the package, and those of the server's other services, which the build copies to dist/. */
 const apiFolder = fileURLToPath(new URL("../../proto", import.meta.url));
 const spokenFolder = fileURLToPath(new URL("../spoken", import.meta.url));
 const ownFiles = [
@@ -23,7 +23,7 @@ const ownFiles = [
   "grpc/reflection/v1alpha/reflection.proto",
 ];
 
-/** Loads the types of our services, health and reflection; or those of `file` alone. */
+/** Loads the types of the server's own services, health and reflection; or those of `file` alone. */
 export async function loadTypes(file: string | undefined): Promise<FileRegistry> {
   const require = createRequire(import.meta.url);
   const health = path.join(path.dirname(require.resolve("grpc-health-check/package.json")), "proto");
@@ -38,7 +38,7 @@ export async function loadTypes(file: string | undefined): Promise<FileRegistry>
     const loaded = await load(files, { includeDirs, keepCase: true });
     const packages = new Map<string, FileDescriptorProto>();
     for (const definition of Object.values(loaded)) {
-      // Services have none of their own: they are in the files of their types.
+      // Services have no descriptors of their own: they are in the files of their types.
       const described = "fileDescriptorProtos" in definition ? (definition.fileDescriptorProtos as Buffer[]) : [];
       for (const bytes of described) {
         const descriptor = fromBinary(FileDescriptorProtoSchema, bytes);

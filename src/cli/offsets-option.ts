@@ -6,14 +6,14 @@ interface OffsetRange {
   readonly nextOffset: number;
 }
 
-/** Reads `--offsets 3,7..9`: offsets and ranges of them, both ends included, with commas between them. */
+/** Reads `--offsets 3,7..9`: offsets and inclusive ranges, separated by commas. */
 export function parseOffsets(text: string): readonly OffsetRange[] {
   return text.split(",").map((part) => {
     const [, first = "", last = first] = /^\s*(\d+)(?:\.\.(\d+))?\s*$/.exec(part) ?? [];
     const range = { firstOffset: Number(first), nextOffset: Number(last) + 1 };
     if (first === "" || !Number.isSafeInteger(range.nextOffset) || range.nextOffset <= range.firstOffset) {
       throw new CommandError(
-        `--offsets: must be offsets, or ranges FIRST..LAST, with commas between them, such as 3,7..9; got ${JSON.stringify(text)}`,
+        `--offsets: must be offsets or ranges FIRST..LAST, separated by commas, such as 3,7..9; got ${JSON.stringify(text)}`,
         2,
       );
     }

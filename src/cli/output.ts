@@ -1,8 +1,8 @@
-/** Where a command prints: standard output with its backpressure, standard error for what people should know. */
+/** The output of a command: standard output with backpressure, standard error for messages to the user. */
 
 import { once } from "node:events";
 
-/** A failure that has a sentence for people, and an exit code: 1 for a failure, 2 for wrong usage. */
+/** An error with a message for the user and an exit code: 1 for a failure, 2 for wrong usage. */
 export class CommandError extends Error {
   override readonly name = "CommandError";
   readonly exitCode: number;
@@ -13,31 +13,31 @@ export class CommandError extends Error {
   }
 }
 
-/** The reader of our output went away (`| head`): no failure, but nothing is left to do. */
+/** The reader of standard output has closed it (`| head`): no failure, but the command ends. */
 export class OutputClosedError extends Error {
   override readonly name = "OutputClosedError";
 
   constructor() {
-    super("Cannot print: nobody reads the output any more");
+    super("Cannot print: the reader has closed the output");
   }
 }
 
 export interface Output {
-  /** Whether a person looks at standard output. */
+  /** Whether standard output is a terminal. */
   readonly isTerminal: boolean;
-  /** Whether a person looks at standard error. */
+  /** Whether standard error is a terminal. */
   readonly isErrorTerminal: boolean;
-  /** Prints a line; resolves when there is room for another. Throws an OutputClosedError when nobody reads any more. */
+  /** Prints a line; resolves when there is room for another. Throws an OutputClosedError when the reader has left. */
   print(line: string): Promise<void>;
-  /** Prints a line, or several, on standard error. */
+  /** Prints one or several lines on standard error. */
   tell(text: string): void;
-  /** Waits until everything is written. Throws an OutputClosedError when it was not, as nobody reads any more. */
+  /** Waits until everything is written. Throws an OutputClosedError when the reader has left. */
   written(): Promise<void>;
-  /** Waits until everything is written, if anybody reads it: for the end. */
+  /** Waits until everything is written or the reader has left: for the end of the program. */
   finish(): Promise<void>;
 }
 
-/** Lines are gathered up to this size, since a write a line would cost a system call a line. */
+/** Lines are gathered up to this length: one write per line would cost a system call each. */
 const gatheredLength = 16_384;
 
 /** The process's own output. */
@@ -46,7 +46,7 @@ export function processOutput(): Output {
   let isClosed = false;
   let gathered = "";
   let flushing: NodeJS.Immediate | undefined;
-  // EPIPE comes as an event; without a listener it would end the process with a stack trace.
+  // EPIPE is an error event; without a listener it would end the process with a stack trace.
   stdout.on("error", () => {
     isClosed = true;
   });
@@ -62,7 +62,7 @@ export function processOutput(): Output {
   };
   const room = async (): Promise<void> => {
     if (flush() || isClosed) return;
-    // "close" comes instead of "drain" when the reader goes away meanwhile.
+    // If the reader leaves meanwhile, the stream emits "close" instead of "drain".
     const settled = new AbortController();
     try {
       const { signal } = settled;
@@ -89,7 +89,7 @@ export function processOutput(): Output {
       if (isClosed) throw new OutputClosedError();
       gathered += `${line}\n`;
       if (gathered.length >= gatheredLength) await room();
-      // Nobody waits for company: a line of a live stream appears at once.
+      // Without a timer, so that a line of a live stream appears at once.
       else flushing ??= setImmediate(flush);
     },
     tell(text) {
@@ -97,7 +97,7 @@ export function processOutput(): Output {
     },
     async written() {
       await finish();
-      // A write that failed is told by an event, a turn later.
+      // A failed write is reported by an event in the next turn.
       await new Promise((resolve) => setImmediate(resolve));
       if (isClosed) throw new OutputClosedError();
     },

@@ -2,8 +2,8 @@ import { SingleBar } from "cli-progress";
 import type { MillraceClient } from "../client/index.js";
 import type { Output } from "./output.js";
 
-const lookAgainMs = 500;
-/** How often a line is printed where no person looks at a bar. */
+const pollMs = 500;
+/** How often a line is printed when standard error is not a terminal. */
 const lineMs = 5000;
 
 export interface ParkedWork {
@@ -13,8 +13,8 @@ export interface ParkedWork {
 }
 
 /**
- * Waits for work that takes parked records away, and gives its answer. Shows on standard error how many are gone: as a
- * bar to a person, else as a line now and then.
+ * Waits for work that removes parked records, and returns its result. Shows the progress on standard error: a bar on a
+ * terminal, otherwise a line every 5 seconds.
  */
 export async function withParkedProgress(
   { client, output, signal }: ParkedWork,
@@ -23,14 +23,14 @@ export async function withParkedProgress(
 ): Promise<number> {
   const done = new AbortController();
   const reports = client.subscriptions.describe(subscription, {
-    intervalMs: lookAgainMs,
+    intervalMs: pollMs,
     signal: AbortSignal.any([signal, done.signal]),
   });
   const progress = output.isErrorTerminal ? bar() : lines(output);
   const watching = (async () => {
     for await (const { parkedRecords } of reports) progress.show(parkedRecords);
   })().catch(() => {
-    // It only tells how far the work is. What is wrong, the work itself says.
+    // The reports only show progress; `work` throws its own failure.
   });
   try {
     return await work();

@@ -5,24 +5,22 @@ import { parseOffsets } from "./offsets-option.js";
 import { CommandError } from "./output.js";
 import { withParkedProgress } from "./parked-progress.js";
 import { recordLine, visible } from "./record-line.js";
-import { filterOption } from "./selection-options.js";
+import { filterOption, limitOption } from "./selection-options.js";
 
 interface SelectionOptions {
   readonly offsets?: ReturnType<typeof parseOffsets>;
   readonly filter?: string;
 }
 
-/** `parked …`: the records of a subscription that were set aside. */
+/** `parked …`: the parked records of a subscription. */
 export function parkedCommand(context: CommandContext): Command {
   const { output, signal } = context;
-  const parked = new Command("parked").description(
-    "look at records that were set aside, deliver them again, or forget them",
-  );
+  const parked = new Command("parked").description("show parked records, redeliver them, or delete them");
   parked.addCommand(
     new Command("list")
       .argument("<subscription>")
       .addOption(filterOption())
-      .option("--limit <n>", "stop after so many records", wholeNumberOption("--limit", 1))
+      .addOption(limitOption())
       .description("print parked records with their reasons, by offset")
       .action((name: string, options: { readonly filter?: string; readonly limit?: number }, command: Command) =>
         withClient(command, async (client) => {
@@ -49,8 +47,8 @@ export function parkedCommand(context: CommandContext): Command {
   );
   parked.addCommand(
     withSelection(new Command("redrive").argument("<subscription>"))
-      .addOption(new Option("--rate <n>", "how many a second (default: all at once)").argParser(parseRate))
-      .description("deliver parked records again, with as many new attempts; the cursor is not touched")
+      .addOption(new Option("--rate <n>", "records per second (default: all at once)").argParser(parseRate))
+      .description("redeliver parked records, with the full number of attempts; the cursor does not move")
       .action((name: string, options: SelectionOptions & { readonly rate?: number }, command: Command) =>
         withClient(command, async (client) => {
           const { offsets, filter, rate } = options;
@@ -62,13 +60,13 @@ export function parkedCommand(context: CommandContext): Command {
   );
   parked.addCommand(
     withSelection(new Command("discard").argument("<subscription>"))
-      .option("--all", "all that are parked")
-      .description("forget parked records for good")
+      .option("--all", "all parked records")
+      .description("delete parked records for good")
       .action((name: string, options: SelectionOptions & { readonly all?: true }, command: Command) => {
         const { offsets, filter, all } = options;
-        // What is discarded cannot be had back: a forgotten option must not mean everything.
+        // A discard is final: a forgotten option must not mean all records.
         if ((all === true) === (offsets !== undefined || filter !== undefined)) {
-          throw new CommandError("parked discard: say which, with --offsets or --filter; or --all", 2);
+          throw new CommandError("parked discard: give --offsets or --filter, or --all", 2);
         }
         return withClient(command, async (client) => {
           const discard = () => client.subscriptions.parked.discard(name, { offsets, filter, signal });
@@ -82,9 +80,7 @@ export function parkedCommand(context: CommandContext): Command {
 
 function withSelection(command: Command): Command {
   return command
-    .addOption(
-      new Option("--offsets <a..b,c>", "only these: offsets, and ranges with both ends").argParser(parseOffsets),
-    )
+    .addOption(new Option("--offsets <a..b,c>", "only these offsets and inclusive ranges").argParser(parseOffsets))
     .addOption(filterOption());
 }
 

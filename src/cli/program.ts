@@ -4,7 +4,7 @@ import type { CommandContext, GlobalOptions } from "./command-context.js";
 import { errorText } from "./error-text.js";
 import { CommandError, OutputClosedError, processOutput } from "./output.js";
 
-/** What a shell calls a process that a signal ended: 128 and the signal's number. */
+/** A shell's exit codes for a process that a signal ended: 128 plus the signal's number. */
 const signalCodes = { SIGINT: 130, SIGTERM: 143 } as const;
 type EndSignal = keyof typeof signalCodes;
 
@@ -30,7 +30,7 @@ export async function runProgram(args: readonly string[]): Promise<number> {
   const program = await createProgram(context, args);
   const isServing = commandName(args) === "serve";
   if (isServing) {
-    // Only this command needs the server's code, and signals are its own business.
+    // Only this command needs the server's code, and it handles signals itself.
     const { addServeCommand } = await import("./serve.js");
     addServeCommand(program);
   } else program.command("serve").description("serve streams over gRPC, on Postgres or the embedded database");
@@ -44,7 +44,7 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     stopListening();
   }
   await output.finish();
-  // A server says by itself how it ended.
+  // The server sets its own exit code.
   return exitCode === 0 ? Number(process.exitCode ?? 0) : exitCode;
 }
 
@@ -69,8 +69,8 @@ const commands: Readonly<Record<string, () => Promise<(context: CommandContext) 
 };
 
 /**
- * Knows the command that the arguments name, or all where they name none, for the help. To load what all of them need (files,
- * tables, types of messages) takes longer than most of them take to run.
+ * Loads the command that the arguments name, or all commands for the help. Loading everything that they all need
+ * (files, tables, types of messages) would take longer than most commands run.
  */
 async function createProgram(context: CommandContext, args: readonly string[]): Promise<Command> {
   const program = new Command("millrace")
@@ -79,7 +79,7 @@ async function createProgram(context: CommandContext, args: readonly string[]): 
     .addOption(
       new Option("--address <host:port>", "where the server is").env("MILLRACE_ADDRESS").default("127.0.0.1:50051"),
     )
-    .option("--json", "print JSON lines, as is done when the output is no terminal");
+    .option("--json", "print JSON lines (default when standard output is not a terminal)");
   const name = commandName(args);
   const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
   const loading = name === "serve" ? [] : load === undefined ? Object.values(commands) : [load];
@@ -87,13 +87,13 @@ async function createProgram(context: CommandContext, args: readonly string[]): 
   return program;
 }
 
-/** The first argument that is no global option. */
+/** The first argument that is not a global option. */
 function commandName(args: readonly string[]): string {
   const at = args.findIndex((arg, index) => !arg.startsWith("-") && args[index - 1] !== "--address");
   return args[at] ?? "";
 }
 
-/** Commander would end the process itself; then nothing would be flushed. Subcommands that are added do not inherit. */
+/** Commander would end the process itself and lose unflushed output. Added subcommands do not inherit this setting. */
 function throwing(command: Command): void {
   command.exitOverride().configureHelp({ showGlobalOptions: true }).showHelpAfterError("(--help shows how)");
   for (const each of command.commands) throwing(each);
@@ -102,7 +102,7 @@ function throwing(command: Command): void {
 function codeOf(error: unknown, program: Command, { output }: CommandContext): number {
   if (error instanceof OutputClosedError) return 0;
   if (error instanceof InterruptedError) return signalCodes[error.signalName];
-  // Commander has printed what was wrong. Help and version "fail" with 0.
+  // Commander has printed the error. Help and version also throw, with exit code 0.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   const { address } = program.opts<GlobalOptions>();
   output.tell(`millrace: ${errorText(error, address)}`);
@@ -111,7 +111,7 @@ function codeOf(error: unknown, program: Command, { output }: CommandContext): n
 
 function listenForSignals(interrupted: AbortController): () => void {
   const onSignal = (name: EndSignal) => {
-    // Told twice, a user does not want to wait.
+    // After a second signal, the process ends at once.
     if (interrupted.signal.aborted) process.exit(signalCodes[name]);
     interrupted.abort(new InterruptedError(name));
   };

@@ -1,7 +1,7 @@
 import { SingleBar } from "cli-progress";
 import type { Output } from "./output.js";
 
-/** A bar on standard error while a person waits; nothing otherwise. `totalBytes` is undefined for standard input. */
+/** A bar on standard error if that is a terminal. `totalBytes` is undefined for standard input. */
 export function showProgress(
   output: Output,
   totalBytes: number | undefined,

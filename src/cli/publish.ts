@@ -18,9 +18,9 @@ interface Options {
   readonly lifetime?: number;
 }
 
-/** How far publishing has come. */
+/** The progress of publishing. */
 interface Tally {
-  /** FILE:LINE of the line that was read last. */
+  /** FILE:LINE of the last line that was read. */
   where: string;
   bytesRead: number;
   records: number;
@@ -28,27 +28,27 @@ interface Tally {
   nextOffset: number | undefined;
 }
 
-/** How long what was taken may still take to become durable after an interrupt. */
+/** After an interrupt, how long to wait until the published records are durable. */
 const interruptedGraceMs = 5000;
 
-/** `publish TOPIC [FILE…]`: lines to records, streamed, however long the input. */
+/** `publish TOPIC [FILE…]`: publishes each line as a record. The input is streamed and may be of any length. */
 export function publishCommand(context: CommandContext): Command {
   return new Command("publish")
     .argument("<topic>")
-    .argument("[file...]", "files to publish; none, or -: standard input")
-    .description("publish lines: each a JSON object, which becomes the record's json")
-    .option("--lines", "plain lines: each becomes the record's text")
+    .argument("[file...]", "files to publish; - or none: standard input")
+    .description("publish lines: each is a JSON object, which becomes the record's json")
+    .option("--lines", "plain lines: each becomes a record's text")
     .option("--key <field>", "take the record's key from this field of the JSON object")
-    .option("--batch-records <n>", "records a batch (default: 500)", wholeNumberOption("--batch-records", 1))
+    .option("--batch-records <n>", "records per batch (default: 500)", wholeNumberOption("--batch-records", 1))
     .option(
       "--lifetime <duration>",
-      "for how long each record is of use, such as 30s or 7d; then nobody gets it any more",
+      "the records' lifetime, such as 30s or 7d; afterwards no reader receives them",
       durationOption("--lifetime"),
     )
     .option("--linger-ms <n>", "how long a record waits for others (default: 5)", wholeNumberOption("--linger-ms"))
     .action((topic: string, files: readonly string[], options: Options, command: Command) => {
       if (options.lines === true && options.key !== undefined) {
-        throw new CommandError("publish: --key takes a field of a JSON object, so it does not go with --lines", 2);
+        throw new CommandError("publish: --key takes a field of a JSON object, so it cannot be used with --lines", 2);
       }
       return withClient(command, async (client) => {
         await checkReachable(client, context.signal);
@@ -82,7 +82,7 @@ async function publishFiles(
     Object.assign(tally, totals);
     await publisher.close(context.signal);
   } catch (error) {
-    // What was taken before the bad line is published; only an interrupt gives it a limit.
+    // Records before the bad line are still published. Only after an interrupt does this have a time limit.
     const grace = context.signal.aborted ? AbortSignal.timeout(interruptedGraceMs) : context.signal;
     await publisher.close(grace).catch(() => {});
     progress.stop();
@@ -96,7 +96,9 @@ async function publishFiles(
   );
 }
 
-/** A refused record is told with its line. What the server refuses later has no line: batches are on their way. */
+/**
+ * Adds the line to the error of a refused record. A refusal by the server has no line: later lines were already read.
+ */
 function located(error: unknown, where: string): unknown {
   if (!(error instanceof InvalidArgumentError) || !error.violations[0]?.field.startsWith("record ")) return error;
   const [{ field, description }] = error.violations as [{ field: string; description: string }];
@@ -149,7 +151,9 @@ function jsonRecord(text: string, where: string, keyField: string | undefined): 
   if (typeof key === "object") throw new CommandError(`${where}: --key ${keyField}: is not a text or a number`);
   const keyText = typeof key === "number" ? keyOfNumber(key) : String(key);
   if (keyText !== undefined) return { json, key: keyText };
-  throw new CommandError(`${where}: --key ${keyField}: has more digits than a JSON number keeps: write it as a text`);
+  throw new CommandError(
+    `${where}: --key ${keyField}: has more digits than a JSON number can keep: write it as a text`,
+  );
 }
 
 function parseObject(text: string, where: string): JsonObject {
@@ -160,11 +164,11 @@ function parseObject(text: string, where: string): JsonObject {
     if (text.includes("\r")) {
       throw new CommandError(`${where}: has a CR that ends no line: end lines with LF or CRLF`, 1, error);
     }
-    throw new CommandError(`${where}: ${(error as Error).message} (for plain lines say --lines)`, 1, error);
+    throw new CommandError(`${where}: ${(error as Error).message} (for plain lines, use --lines)`, 1, error);
   }
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
   const what = value === null ? "null" : Array.isArray(value) ? "a list" : `a ${typeof value}`;
-  throw new CommandError(`${where}: must be a JSON object, got ${what} (for plain lines say --lines)`);
+  throw new CommandError(`${where}: must be a JSON object, got ${what} (for plain lines, use --lines)`);
 }
 
 function summary({ records, firstOffset, nextOffset }: Tally, seconds: number, isJson: boolean): string {
@@ -178,5 +182,5 @@ function summary({ records, firstOffset, nextOffset }: Tally, seconds: number, i
     });
   }
   const range = firstOffset === undefined ? "" : `, from offset ${firstOffset} to below ${nextOffset}`;
-  return `Published ${records} records in ${seconds.toFixed(1)} s (${rate} a second)${range}`;
+  return `Published ${records} records in ${seconds.toFixed(1)} s (${rate} per second)${range}`;
 }

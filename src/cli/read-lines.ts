@@ -11,7 +11,7 @@ import {
 } from "../streams/index.js";
 import { CommandError } from "./output.js";
 
-/** One line of input, and where it stood. */
+/** One line of input, with its place. */
 export interface InputLine {
   readonly text: string;
   /** FILE:LINE. */
@@ -22,8 +22,8 @@ export interface InputLine {
 const lineBytesMax = 16 * 1_048_576;
 
 /**
- * The lines of a stream of bytes, as they come. Ends of lines are LF or CRLF; a byte order mark at the start is dropped.
- * Fails with a CommandError for bytes that are no UTF-8, rather than change them, and for a line of more than 16 MiB.
+ * The lines of a stream of bytes, which end with LF or CRLF. A byte order mark at the start is dropped. Fails with a
+ * CommandError for bytes that are not UTF-8, instead of replacing them, and for a line of more than 16 MiB.
  */
 export function readLines(
   chunks: AsyncIterable<Buffer>,

@@ -1,9 +1,9 @@
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import type { ReadOptions, RecordStream, Start, Until, WhenTrimmed } from "../client/index.js";
-import { type CommandContext, wantsJson, wholeNumberOption, withClient } from "./command-context.js";
+import { type CommandContext, wantsJson, withClient } from "./command-context.js";
 import { recordLine } from "./record-line.js";
-import { filterOption } from "./selection-options.js";
-import { parseStart, parseUntil, startForms } from "./start-option.js";
+import { filterOption, limitOption, whenTrimmedOption } from "./selection-options.js";
+import { parseStart, parseUntil, positionOption, startForms } from "./start-option.js";
 import { tellEvent } from "./stream-events.js";
 
 interface Options {
@@ -16,24 +16,19 @@ interface Options {
   readonly position?: true;
 }
 
-/** `read TOPIC`: what the topic holds, to its end as it stands. */
+/** `read TOPIC`: the records of a topic, up to its end at the start of the read. */
 export function readCommand(context: CommandContext): Command {
   const { output, signal } = context;
   return new Command("read")
     .argument("<topic>")
-    .description("print what a topic holds, to its end as it stands")
+    .description("print the records of a topic, up to its present end")
     .option("--start <start>", `${startForms} (default: earliest; latest with --backward)`, parseStart)
     .option("--until <place>", "stop before this OFFSET or time (default: the end)", parseUntil)
     .addOption(filterOption())
-    .option("--limit <n>", "stop after so many records", wholeNumberOption("--limit", 1))
+    .addOption(limitOption())
     .option("--backward", "newest first")
-    .addOption(
-      new Option("--when-trimmed <policy>", "what to do when the next record is no longer kept").choices([
-        "fail",
-        "skip",
-      ]),
-    )
-    .option("--position", "say at the end, on standard error, where to resume (for --start)")
+    .addOption(whenTrimmedOption())
+    .addOption(positionOption())
     .action((topic: string, options: Options, command: Command) =>
       withClient(command, async (client) => {
         const readOptions: ReadOptions = {
@@ -43,7 +38,7 @@ export function readCommand(context: CommandContext): Command {
           direction: options.backward === true ? "backward" : "forward",
           whenTrimmed: options.whenTrimmed,
           filter: options.filter,
-          // Somebody waits at the prompt: a server that is away is told soon.
+          // Short, because the user waits at the prompt.
           giveUpAfterMs: 10_000,
           onEvent: (event) => tellEvent(output, event),
           signal,

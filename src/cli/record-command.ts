@@ -1,4 +1,4 @@
-/** Runs a command a record, without a shell: the record on its standard input, its exit code as the verdict. */
+/** Runs a command for each record, without a shell: the record on its standard input, its exit code as the verdict. */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { CommandError } from "./output.js";
@@ -9,41 +9,43 @@ export interface RecordCommand {
   readonly args: readonly string[];
 }
 
-/** A record, as a command gets it. */
+/** The input of a command. */
 export interface CommandInput {
-  /** Its JSON, on one line. */
+  /** The record's JSON, on one line. */
   readonly line: string;
   readonly offset: number;
   readonly key: string;
   readonly attempt: number;
 }
 
-/** What a command made of a record. */
+/** What a command decided about a record. */
 export type Verdict =
   | { readonly kind: "acknowledge" }
   | { readonly kind: "reject"; readonly reason: string }
   | { readonly kind: "park"; readonly reason: string };
 
-/** The exit code of a command that wants a record set aside: another attempt would not help. */
+/** The exit code that parks a record, for failures that another attempt would not resolve. */
 export const parkCode = 100;
 
-/** What is kept of a command's standard error, to find its last line in. The client cuts a reason to what the server takes. */
+/**
+ * How much of a command's standard error is kept, to find its last line. The client cuts reasons to the server's limit.
+ */
 const tailBytes = 4096;
 
 export interface CommandRunner {
   /**
-   * Runs the command for a record. What it prints on standard error is passed on. When the signal aborts, the record is
-   * somebody else's, and the command is ended by SIGTERM. Throws a CommandError where the command cannot be started.
+   * Runs the command for a record, and passes its standard error on. The signal aborts when the consumer has lost the
+   * record; the command then receives SIGTERM. Throws a CommandError if the command cannot be started.
    */
   run(input: CommandInput, signal: AbortSignal): Promise<Verdict>;
-  /** Nothing runs any more. */
+  /** Call it when no command is running. */
   close(): void;
 }
 
-/** Each command leads a process group of its own: Ctrl-C is for us alone, who let what is in hand come to its end. */
+/** Each command has its own process group, so Ctrl-C reaches only this process, which lets running commands finish. */
 export function createCommandRunner({ program, args }: RecordCommand): CommandRunner {
   const running = new Set<ChildProcess>();
-  // The second Ctrl-C ends this process at once. What it has started goes too.
+  // A second Ctrl-C ends this process at once, and the running commands with it.
   const endAll = () => {
     for (const child of running) endGroup(child);
   };
@@ -74,7 +76,7 @@ export function createCommandRunner({ program, args }: RecordCommand): CommandRu
           process.stderr.write(chunk);
           tail = Buffer.concat([tail, chunk]).subarray(-tailBytes);
         });
-        // A command need not read all of it.
+        // A command need not read all its input.
         child.stdin.on("error", () => {});
         child.stdin.end(`${input.line}\n`);
         child.once("error", (error: NodeJS.ErrnoException) => {
@@ -94,7 +96,7 @@ export function createCommandRunner({ program, args }: RecordCommand): CommandRu
   };
 }
 
-/** What an exit code, or the signal that ended a command, says of its record. `errors` is the end of its standard error. */
+/** The verdict of an exit code, or of the signal that ended the command. `errors` is the end of its standard error. */
 export function verdictOf(code: number | NodeJS.Signals, errors: string): Verdict {
   if (code === 0) return { kind: "acknowledge" };
   const lastLine = errors.trimEnd().split("\n").at(-1)?.trim() ?? "";
@@ -108,6 +110,6 @@ function endGroup({ pid }: ChildProcess): void {
   try {
     process.kill(-pid, "SIGTERM");
   } catch {
-    // It has ended by itself.
+    // The command has already ended.
   }
 }

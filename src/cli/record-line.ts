@@ -30,7 +30,7 @@ function bodyText({ body }: ReceivedRecord): string {
   }
 }
 
-/** Control characters escaped: what somebody published must not drive the terminal of whoever looks. */
+/** Escapes control characters: a published text must not control the reader's terminal. */
 export function visible(text: string): string {
   return text.replaceAll(/[\p{Cc}\u2028\u2029]/gu, (character) => {
     if (character === "\n") return "\\n";

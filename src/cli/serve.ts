@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { runServer, settingsTable, variableOf } from "../server/index.js";
 
-/** `millrace serve`: a node. Its flags are the server's own table of settings. */
+/** `millrace serve`: runs a node. Its flags come from the server's table of settings. */
 export function addServeCommand(program: Command): void {
   const command = program.command("serve").description("serve streams over gRPC, on Postgres or the embedded database");
   for (const setting of settingsTable) {
@@ -17,7 +17,7 @@ export function addServeCommand(program: Command): void {
       print: (line) => process.stdout.write(`${line}\n`),
       printError: (line) => process.stderr.write(`${line}\n`),
     });
-    // Sockets of a database that is silent would keep the process for as long as it is.
+    // Open connections to a database that does not answer would keep the process running.
     process.exit(code);
   });
 }

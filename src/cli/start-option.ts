@@ -1,7 +1,8 @@
+import { Option } from "commander";
 import type { Position, Start, Timestamp, Until } from "../client/index.js";
 import { CommandError } from "./output.js";
 
-/** How a start is written, for help texts. */
+/** The forms of a start, for help texts. */
 export const startForms =
   "earliest, latest, OFFSET, EPOCH:OFFSET (a position), last:N, or a time such as 2026-05-01T12:00:00Z";
 
@@ -15,6 +16,11 @@ export function parseStart(text: string): Start {
   const place = parsePlace(text, "--start");
   if (place !== undefined) return place;
   throw new CommandError(`--start: must be ${startForms}; got ${JSON.stringify(text)}`, 2);
+}
+
+/** `--position` of the commands that can be resumed. */
+export function positionOption(): Option {
+  return new Option("--position", "print at the end, on standard error, where to resume (for --start)");
 }
 
 /** Reads a `--start` that only takes a position. */

@@ -1,10 +1,10 @@
 import { Command, Option } from "commander";
 import type { Position, Rectangle, WatchEvent } from "../client/index.js";
-import { type CommandContext, wantsJson, wholeNumberOption, withClient } from "./command-context.js";
+import { type CommandContext, wantsJson, withClient } from "./command-context.js";
 import { printRecords, tellPosition } from "./read.js";
 import { recordLine } from "./record-line.js";
-import { boxOption, filterOption } from "./selection-options.js";
-import { parsePosition } from "./start-option.js";
+import { boxOption, filterOption, limitOption } from "./selection-options.js";
+import { parsePosition, positionOption } from "./start-option.js";
 import { tellEvent } from "./stream-events.js";
 
 /** `get TOPIC KEY…`: the latest record of each key. */
@@ -34,7 +34,7 @@ export function listCommand(context: CommandContext): Command {
     .addOption(boxOption())
     .addOption(filterOption())
     .option("--after <key>", "only keys above this one")
-    .option("--limit <n>", "stop after so many records", wholeNumberOption("--limit", 1))
+    .addOption(limitOption())
     .action(
       (
         topic: string,
@@ -73,20 +73,22 @@ interface WatchOptions extends SelectionOptions {
   readonly position?: true;
 }
 
-/** `watch TOPIC [PREFIX]`: the state, and then its changes, until interrupted. */
+/** `watch TOPIC [PREFIX]`: the state, then its changes, until interrupted. */
 export function watchCommand(context: CommandContext): Command {
   const { output, signal } = context;
   return new Command("watch")
     .argument("<topic>")
     .argument("[prefix]", "only keys that begin with this", "")
-    .description("print the state of a keyed topic and then every change, across lost connections, until interrupted")
+    .description("print the state of a keyed topic, then its changes, across lost connections, until interrupted")
     .addOption(boxOption())
     .addOption(filterOption())
-    .option("--changes-only", "without the state as it stands")
-    .option("--no-tombstones", "without what is removed, and what is not wanted any more")
-    .addOption(new Option("--start <position>", "EPOCH:OFFSET, where an earlier watch stood").argParser(parsePosition))
-    .option("--limit <n>", "end after so many records", wholeNumberOption("--limit", 1))
-    .option("--position", "say at the end, on standard error, where to watch on (for --start)")
+    .option("--changes-only", "only changes, without the present state")
+    .option("--no-tombstones", "without removed keys and keys that no longer match")
+    .addOption(
+      new Option("--start <position>", "EPOCH:OFFSET, the position of an earlier watch").argParser(parsePosition),
+    )
+    .addOption(limitOption())
+    .addOption(positionOption())
     .action((topic: string, keyPrefix: string, options: WatchOptions, command: Command) =>
       withClient(command, async (client) => {
         const records = client.state.watch(topic, {

@@ -3,7 +3,7 @@ import type { Output } from "./output.js";
 
 type TellableEvent = FollowEvent | ReadEvent | WatchEvent | ConsumeEvent;
 
-/** Tells on standard error what a person who looks at records should know. */
+/** Prints an event on standard error, if the user should know it. */
 export function tellEvent(output: Output, event: TellableEvent): void {
   const text = eventText(event);
   if (text !== undefined) output.tell(text);
@@ -12,13 +12,13 @@ export function tellEvent(output: Output, event: TellableEvent): void {
 function eventText(event: TellableEvent): string | undefined {
   switch (event.type) {
     case "skipped": {
-      const why = event.reason === "trimmed" ? "they are no longer kept" : "they came too fast";
+      const why = event.reason === "trimmed" ? "they are no longer kept" : "the output was too slow";
       return `Skipped offsets ${event.firstOffset} to ${event.nextOffset - 1}: ${why}`;
     }
     case "fell-behind":
       return `Fell behind by ${event.lag} records; catching up from the database`;
     case "reconnecting":
-      return `${event.reason.code}: ${event.reason.message}. Trying again in ${event.delayMs} ms (attempt ${event.attempt})`;
+      return `${event.reason.code}: ${event.reason.message}. Retrying in ${event.delayMs} ms (attempt ${event.attempt})`;
     case "closed":
       return "The topic is closed";
     case "started":
@@ -30,7 +30,7 @@ function eventText(event: TellableEvent): string | undefined {
     case "left":
       return `left: ${event.keys.join(", ")}`;
     case "reset":
-      return "start over: what was removed meanwhile is not known any more; the whole state follows";
+      return "start over: the server no longer knows which keys were removed; the whole state follows";
     default:
       return event satisfies never;
   }

@@ -2,12 +2,12 @@ import { Command } from "commander";
 import type { LiveStream, Queue } from "../client/index.js";
 import { type CommandContext, wantsJson, withClient } from "./command-context.js";
 
-/** `streams`: what InspectService says of the node's live streams, and of what they fill. */
+/** `streams`: the live streams and queues of a node, from InspectService. */
 export function streamsCommand({ output, signal }: CommandContext): Command {
   return new Command("streams")
     .argument("[topic]", "only streams of this topic")
-    .description("list the server's live streams: where each is, how far behind, and what it waits for")
-    .option("--queues", "instead: how full the lanes to the database are, and each topic's publish queue and tail")
+    .description("list the node's live streams: the next offset, the lag, and what each waits for")
+    .option("--queues", "list queues instead: the database lanes, and each topic's publish queue and tail")
     .action((topic: string | undefined, { queues }: { readonly queues?: true }, command: Command) =>
       withClient(command, async (client) => {
         const isJson = wantsJson(command, output);

@@ -3,7 +3,7 @@ import type { SubscriptionReport } from "../client/index.js";
 import { type CommandContext, wantsJson } from "./command-context.js";
 import { visible } from "./record-line.js";
 
-/** Prints reports: a JSON line each; on a terminal a table that each one replaces. */
+/** Prints each report: as a JSON line, or on a terminal as a table that replaces the last one. */
 export async function printReports(
   { output }: CommandContext,
   command: Command,
@@ -16,10 +16,10 @@ export async function printReports(
       await output.print(JSON.stringify(report));
       continue;
     }
-    // A line that wrapped would be two to move up over. A terminal that does not know its width says 0.
+    // Cut, because a wrapped line would take two lines to move up over. An unknown width is 0.
     const width = process.stdout.columns || 200;
     const lines = [...reportLines(report)].map((line) => line.slice(0, width));
-    // Up to where the last table began, and clear from there on.
+    // Move up to the start of the last table and clear everything below.
     const back = shownLines === 0 ? "" : `\u001B[${shownLines}F\u001B[J`;
     await output.print(back + lines.join("\n"));
     shownLines = lines.length;
@@ -36,7 +36,7 @@ export function* reportLines(report: SubscriptionReport): Generator<string> {
   yield `cursor ${cursor.offset}  lag ${lagRecords} records${age}, ${lagBytes} bytes`;
   yield `outstanding ${report.outstandingRecords}  retrying ${report.retryRecords}  parked ${report.parkedRecords}`;
   if (consumers.length === 0) {
-    yield "nobody consumes";
+    yield "no consumers";
     return;
   }
   const rows: (readonly string[])[] = [
@@ -59,7 +59,7 @@ export function* reportLines(report: SubscriptionReport): Generator<string> {
       .trimEnd();
 }
 
-/** An age in the largest unit of which there is one. */
+/** An age in the largest unit that it reaches. */
 function ageText(ms: number): string {
   for (const [unit, unitMs] of [
     ["d", 86_400_000],

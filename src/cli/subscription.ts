@@ -5,6 +5,7 @@ import { type CommandContext, wantsJson, wholeNumberOption, withClient } from ".
 import { labelOption } from "./label-option.js";
 import { CommandError } from "./output.js";
 import { visible } from "./record-line.js";
+import { limitOption } from "./selection-options.js";
 import { parseStart, startForms } from "./start-option.js";
 import { printReports } from "./subscription-report.js";
 
@@ -29,7 +30,7 @@ interface DescribeOptions {
   readonly once?: true;
 }
 
-/** `subscription …`: one subcommand a method of SubscriptionService that is about a subscription as a whole. */
+/** `subscription …`: one subcommand for each method of SubscriptionService that is about a whole subscription. */
 export function subscriptionCommand(context: CommandContext): Command {
   const { signal } = context;
   const subscription = new Command("subscription").description("create, describe, change and remove subscriptions");
@@ -56,7 +57,7 @@ export function subscriptionCommand(context: CommandContext): Command {
   subscription.addCommand(
     new Command("get")
       .argument("<subscription>")
-      .description("print what a subscription is; describe says how far it is")
+      .description("print the settings of a subscription; describe prints its progress")
       .action((name: string, _options: object, command: Command) =>
         withClient(command, async (client) => show(context, command, await client.subscriptions.get(name, { signal }))),
       ),
@@ -64,7 +65,7 @@ export function subscriptionCommand(context: CommandContext): Command {
   subscription.addCommand(
     new Command("list")
       .argument("[prefix]", "only subscriptions whose names begin with this", "")
-      .option("--topic <topic>", "only those of this topic")
+      .option("--topic <topic>", "only subscriptions of this topic")
       .description("list subscriptions by name")
       .action((prefix: string, { topic }: { readonly topic?: string }, command: Command) =>
         withClient(command, async (client) => {
@@ -76,11 +77,11 @@ export function subscriptionCommand(context: CommandContext): Command {
   );
   subscription.addCommand(
     withSettings(new Command("update").argument("<subscription>"), "subscription")
-      .description("change labels (all of them are replaced), the deadline, and what is done with records that fail")
+      .description("change the labels (replaces all), the deadline, and the redelivery of failed records")
       .action((name: string, options: SettingOptions, command: Command) => {
         if (Object.keys(options).length === 0) {
           throw new CommandError(
-            "subscription update: say what to change, with --label, --ack-deadline, --attempts, --retry-min, --retry-max or --retry-backlog",
+            "subscription update: give a change, with --label, --ack-deadline, --attempts, --retry-min, --retry-max or --retry-backlog",
             2,
           );
         }
@@ -92,7 +93,7 @@ export function subscriptionCommand(context: CommandContext): Command {
   subscription.addCommand(
     new Command("delete")
       .argument("<subscription>")
-      .description("delete a subscription with its parked records; the topic stays as it is")
+      .description("delete a subscription with its parked records; the topic does not change")
       .action((name: string, _options: object, command: Command) =>
         withClient(command, (client) => client.subscriptions.delete(name, { signal })),
       ),
@@ -100,7 +101,7 @@ export function subscriptionCommand(context: CommandContext): Command {
   subscription.addCommand(
     new Command("pause")
       .argument("<subscription>")
-      .description("stop deliveries; what consumers have may still be acknowledged")
+      .description("stop deliveries; delivered records can still be acknowledged")
       .action((name: string, _options: object, command: Command) =>
         withClient(command, async (client) =>
           show(context, command, await client.subscriptions.pause(name, { signal })),
@@ -110,7 +111,7 @@ export function subscriptionCommand(context: CommandContext): Command {
   subscription.addCommand(
     new Command("resume")
       .argument("<subscription>")
-      .description("go on after pause")
+      .description("continue after pause")
       .action((name: string, _options: object, command: Command) =>
         withClient(command, async (client) =>
           show(context, command, await client.subscriptions.resume(name, { signal })),
@@ -121,7 +122,7 @@ export function subscriptionCommand(context: CommandContext): Command {
     new Command("seek")
       .argument("<subscription>")
       .requiredOption("--start <start>", startForms, parseStart)
-      .description("move the cursor: what was acknowledged above it is delivered again; parked records stay")
+      .description("move the cursor: acknowledged records above it are redelivered; parked records stay")
       .action((name: string, { start }: { readonly start: Start }, command: Command) =>
         withClient(command, async (client) => {
           const sought = await client.subscriptions.seek(name, start, { signal });
@@ -136,10 +137,14 @@ export function subscriptionCommand(context: CommandContext): Command {
   subscription.addCommand(
     new Command("describe")
       .argument("<subscription>")
-      .option("--interval <duration>", "how often, from 100ms to 1h (default: 1s)", durationOption("--interval"))
-      .option("--limit <n>", "end after so many reports", wholeNumberOption("--limit", 1))
+      .option(
+        "--interval <duration>",
+        "time between reports, from 100ms to 1h (default: 1s)",
+        durationOption("--interval"),
+      )
+      .addOption(limitOption("reports"))
       .option("--once", "one report: --limit 1")
-      .description("print how far a subscription is and who consumes it, again and again, until interrupted")
+      .description("print the progress and the consumers of a subscription repeatedly, until interrupted")
       .action((name: string, { interval: intervalMs, limit, once }: DescribeOptions, command: Command) =>
         withClient(command, (client) => {
           const options = { intervalMs, limit: once === true ? 1 : limit, signal };
@@ -154,7 +159,7 @@ function withSettings(command: Command, what: string): Command {
   return command
     .option(
       "--ack-deadline <duration>",
-      "how long a consumer has for a record unless it asks for more, from 1s to 12h (default: 30s)",
+      "how long a consumer has for a record unless it extends the deadline, from 1s to 12h (default: 30s)",
       durationOption("--ack-deadline"),
     )
     .option(
@@ -164,13 +169,17 @@ function withSettings(command: Command, what: string): Command {
     )
     .option(
       "--retry-min <duration>",
-      "what a record waits after its first failure; doubles from there (default: 1s)",
+      "the wait before the first redelivery of a failed record; doubles each time (default: 1s)",
       durationOption("--retry-min"),
     )
-    .option("--retry-max <duration>", "what it waits at most (default: 60s)", durationOption("--retry-max"))
+    .option(
+      "--retry-max <duration>",
+      "the longest wait before a redelivery (default: 60s)",
+      durationOption("--retry-max"),
+    )
     .option(
       "--retry-backlog <n>",
-      "how many records may wait for a retry before no new ones are delivered (default: 10000)",
+      "how many records may wait for redelivery; while full, no new ones are delivered (default: 10000)",
       wholeNumberOption("--retry-backlog", 1),
     )
     .addOption(labelOption(what));
@@ -188,7 +197,7 @@ function settingsOf(options: SettingOptions) {
   };
 }
 
-/** What is said of a subscription besides what it is. */
+/** Output in addition to the subscription. */
 interface Addition {
   readonly json: object;
   readonly text: string;
@@ -211,7 +220,7 @@ function subscriptionLine(subscription: Subscription): string {
     name,
     `of ${topic}`,
     sharing,
-    `${ackDeadlineMs / 1000} s a record`,
+    `${ackDeadlineMs / 1000} s per record`,
     `${attemptsMax} attempts, ${retryMinMs / 1000} to ${retryMaxMs / 1000} s apart`,
   ];
   if (subscription.isPaused) parts.push("paused");

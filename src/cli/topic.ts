@@ -26,7 +26,7 @@ interface EpochOption {
   readonly epoch?: number;
 }
 
-/** `topic …`: one subcommand a method of TopicService. */
+/** `topic …`: one subcommand for each method of TopicService. */
 export function topicCommand(context: CommandContext): Command {
   const { signal } = context;
   const topic = new Command("topic").description("create, describe, change and remove topics");
@@ -61,13 +61,13 @@ export function topicCommand(context: CommandContext): Command {
   );
   topic.addCommand(
     withSettings(new Command("update").argument("<topic>"))
-      .option("--keyed", "keep the latest record of each key, from all that the topic holds and all that comes")
-      .option("--no-wait", "with --keyed: do not wait until the state is whole")
-      .description("change labels (all of them are replaced), limits and retention; turn a topic keyed")
+      .option("--keyed", "keep the latest record of each key, from present and future records")
+      .option("--no-wait", "with --keyed: do not wait until the state is complete")
+      .description("change the labels (replaces all), limits and retention; make a topic keyed")
       .action((name: string, { wait, ...options }: UpdateOptions, command: Command) => {
         if (Object.keys(options).length === 0) {
           throw new CommandError(
-            "topic update: say what to change, with --label, --record-bytes, --batch-records, --batch-bytes, --retain-age, --retain-records, --retain-bytes or --keyed",
+            "topic update: give a change, with --label, --record-bytes, --batch-records, --batch-bytes, --retain-age, --retain-records, --retain-bytes or --keyed",
             2,
           );
         }
@@ -81,8 +81,8 @@ export function topicCommand(context: CommandContext): Command {
   );
   topic.addCommand(
     withEpoch(new Command("trim").argument("<topic>"))
-      .requiredOption("--before <offset>", "forget the records below this offset", wholeNumberOption("--before"))
-      .description("forget the oldest records")
+      .requiredOption("--before <offset>", "delete the records below this offset", wholeNumberOption("--before"))
+      .description("delete the oldest records")
       .action((name: string, options: EpochOption & { readonly before: number }, command: Command) =>
         withClient(command, async (client) =>
           show(context, command, await client.topics.trim(name, options.before, { epoch: options.epoch, signal })),
@@ -92,7 +92,7 @@ export function topicCommand(context: CommandContext): Command {
   topic.addCommand(
     new Command("close")
       .argument("<topic>")
-      .description("seal a topic: nothing more is appended, followers end after the last record")
+      .description("close a topic: nothing more can be appended, and followers end after the last record")
       .action((name: string, _options: object, command: Command) =>
         withClient(command, async (client) => show(context, command, await client.topics.close(name, { signal }))),
       ),
@@ -119,17 +119,17 @@ function withSettings(command: Command): Command {
     .option("--batch-bytes <n>", "largest batch in bytes; 0: the node's setting", wholeNumberOption("--batch-bytes"))
     .option(
       "--retain-age <duration>",
-      "records older than this leave, such as 90s or 7d; 0: the node's default",
+      "greatest age of a record, such as 90s or 7d; 0: the node's default",
       durationOption("--retain-age"),
     )
     .option(
       "--retain-records <n>",
-      "all but the newest so many leave; 0: the node's default",
+      "most records to keep; 0: the node's default",
       wholeNumberOption("--retain-records"),
     )
     .option(
       "--retain-bytes <size>",
-      "the oldest leave until so much is left, such as 10GiB; 0: the node's default",
+      "most bytes to keep, such as 10GiB; 0: the node's default",
       sizeOption("--retain-bytes"),
     );
 }

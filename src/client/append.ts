@@ -9,20 +9,20 @@ import { retryBackoff } from "./retry-backoff.js";
 import { wholeNumber } from "./start.js";
 
 export interface AppendOptions extends UnaryOptions {
-  /** Append only if the topic's next offset is this one. A ConflictError says that it is not. */
+  /** Append only if the topic's next offset is this one; otherwise the call throws a ConflictError. */
   readonly expectedOffset?: number | undefined;
-  /** Makes a retry safe: count `sequence` up with each append. */
+  /** Makes a retry safe: add 1 to `sequence` with each append. */
   readonly producer?: ProducerStamp | undefined;
   /** Append only to this incarnation of the topic. */
   readonly epoch?: number | undefined;
 }
 
-/** Where a batch went. It is durable. */
+/** Where a batch was appended. It is durable. */
 export interface Appended {
   readonly firstOffset: number;
   readonly nextOffset: number;
   readonly epoch: number;
-  /** This producer's sequence had been applied before. */
+  /** The server had already applied this producer's sequence. */
   readonly isRepeated: boolean;
 }
 
@@ -33,9 +33,9 @@ const appendShape: MethodShape<Buffer, AppendResponse> = {
 };
 
 /**
- * Appends one batch. When the server is away it tries again until the time limit, but only where that cannot append
- * twice: with a producer or an expected offset. With an expected offset alone, a retry that meets a conflict may have met
- * its own first try, so that the outcome is unknown, and the error says so.
+ * Appends one batch. While the server is away, it retries until the time limit, but only where a retry cannot append
+ * twice: with a producer or an expected offset. With an expected offset alone, the first try may itself have caused the
+ * conflict that a retry meets. The outcome is then unknown, and the error says so.
  */
 export async function appendBatch(
   connection: Connection,
@@ -49,6 +49,7 @@ export async function appendBatch(
   const { timers } = connection;
   const deadlineMs = timers.monotonicMs() + timeoutMs;
   const waits = backoff(retryBackoff());
+  /** The error of an earlier try whose outcome is unknown. */
   let lost: unknown;
   for (;;) {
     try {

@@ -1,19 +1,19 @@
 import { type Client, connectivityState } from "@grpc/grpc-js";
 import type { Timers } from "../streams/index.js";
 
-/** Told for how long the channel was away, in milliseconds, as far as it was watched. */
+/** Receives how long the channel was seen disconnected, in milliseconds. */
 type OnConnected = (awayMs: number) => void;
 
 /**
- * Calls back when a channel is connected again. From the first time that somebody asks, it is watched for good: one watcher
- * of grpc-js, which keeps each until the state changes.
+ * Calls back when a channel is connected again. The watch starts with the first `connect()` and never ends. It is a
+ * single watcher, because grpc-js keeps every watcher until the state changes.
  */
 export class ChannelWatch {
   readonly #client: Client;
   readonly #timers: Timers;
   readonly #waiting = new Set<OnConnected>();
   #isWatched = false;
-  /** By the monotonic clock; undefined: it is connected. */
+  /** By the monotonic clock; undefined while connected. */
   #awaySinceMs: number | undefined;
 
   constructor(client: Client, timers: Timers) {
@@ -21,17 +21,17 @@ export class ChannelWatch {
     this.#timers = timers;
   }
 
-  /** Whether the channel is connected. If it is not, it begins to connect. */
+  /** Whether the channel is connected. If it is not, this starts to connect it. */
   connect(): boolean {
     if (!this.#isWatched) this.#watch();
     const channel = this.#client.getChannel();
     const state = channel.getConnectivityState(false);
-    // One that is closed would connect again when it is asked to.
+    // `getConnectivityState(true)` would reconnect a closed channel.
     if (state !== connectivityState.SHUTDOWN) channel.getConnectivityState(true);
     return state === connectivityState.READY;
   }
 
-  /** Calls back once, when there is a connection. Gives what forgets the callback. */
+  /** Calls back once, when there is a connection. Returns a function that removes the callback. */
   onConnected(callback: OnConnected): () => void {
     this.#waiting.add(callback);
     return () => this.#waiting.delete(callback);
@@ -44,7 +44,7 @@ export class ChannelWatch {
     if (state === connectivityState.SHUTDOWN) return;
     if (state === connectivityState.READY) this.#connected();
     else this.#awaySinceMs ??= this.#timers.monotonicMs();
-    // Left alone, it would stay idle after a connection that was lost.
+    // After a lost connection, the channel would otherwise stay idle.
     if (state === connectivityState.IDLE && this.#waiting.size > 0) channel.getConnectivityState(true);
     channel.watchConnectivityState(state, Infinity, () => this.#watch());
   }

@@ -6,7 +6,7 @@ import { Status as RpcStatus } from "../gen/google/rpc/status.js";
 /** The name of a gRPC status: `NOT_FOUND`, `UNAVAILABLE`, … */
 export type StatusName = Exclude<keyof typeof status, "OK">;
 
-/** What a failure says apart from its text. */
+/** What an error has besides its text. */
 export interface ClientErrorFacts {
   /** `google.rpc.ErrorInfo.reason`: `TOPIC_NOT_FOUND`, `OFFSET_MISMATCH`, …; empty when the server gave none. */
   readonly reason?: string;
@@ -19,7 +19,7 @@ export interface ClientErrorFacts {
   readonly cause?: unknown;
 }
 
-/** A call that failed. The subclasses are for what callers usually tell apart; `code` and `reason` tell everything. */
+/** A failed call. Subclasses exist for the usual cases; `code` and `reason` tell all cases apart. */
 export class ClientError extends Error {
   override readonly name: string = "ClientError";
   readonly code: StatusName;
@@ -53,22 +53,22 @@ export class ConflictError extends ClientError {
   override readonly name = "ConflictError";
 }
 
-/** The topic is closed, or another incarnation than the position's; or the producer was fenced. */
+/** The topic is closed, or the position is of another incarnation of it, or the producer was fenced. */
 export class FailedPreconditionError extends ClientError {
   override readonly name = "FailedPreconditionError";
 }
 
-/** The position is below what is kept, or above the end; `metadata` has `earliest_offset` and `next_offset`. */
+/** The position is below the earliest record or above the end; `metadata` has `earliest_offset` and `next_offset`. */
 export class OutOfRangeError extends ClientError {
   override readonly name = "OutOfRangeError";
 }
 
-/** The server cannot be reached, or is going down. The outcome of a call under way may be unknown. */
+/** The server cannot be reached, or shuts down. The outcome of a running call may be unknown. */
 export class UnavailableError extends ClientError {
   override readonly name = "UnavailableError";
 }
 
-/** The database went back in time: what was read may be gone. */
+/** The database was reset to an older state: records that were read may be missing now. */
 export class DataLossError extends ClientError {
   override readonly name = "DataLossError";
 }
@@ -83,7 +83,7 @@ const classes: Partial<Record<StatusName, typeof ClientError>> = {
   DATA_LOSS: DataLossError,
 };
 
-/** How a call ended, as grpc-js tells it. */
+/** How a call ended, as grpc-js reports it. */
 export interface EndStatus {
   readonly code: status;
   readonly details: string;
@@ -95,13 +95,13 @@ export function clientError(code: StatusName, message: string, facts: ClientErro
   return new (classes[code] ?? ClientError)(code, message, facts);
 }
 
-/** Reads a call's end with its `google.rpc` details. */
+/** The error of a call's end, with its `google.rpc` details. */
 export function errorOfStatus(end: EndStatus | ServiceError): ClientError {
   const code = (status[end.code] ?? "UNKNOWN") as StatusName;
   return clientError(code, end.details === "" ? code : end.details, readDetails(end.metadata));
 }
 
-/** The client's own checks refuse what the server would: in the same words, as the same error. */
+/** The client's own checks refuse the same values as the server, with the same text and error class. */
 export function errorOfRefusal(error: unknown): unknown {
   if (!(error instanceof MillraceError) || error.code !== "invalid-argument") return error;
   return clientError("INVALID_ARGUMENT", error.message, {
@@ -111,22 +111,21 @@ export function errorOfRefusal(error: unknown): unknown {
   });
 }
 
-/** A `CANCELLED` that a signal asked for is the signal's reason; all else stays. */
+/** Replaces a `CANCELLED` that the signal caused by the signal's reason; returns every other error unchanged. */
 export function withAbortReason(error: unknown, signal: AbortSignal | undefined): unknown {
   return signal?.aborted === true && error instanceof ClientError && error.code === "CANCELLED" ? signal.reason : error;
 }
 
 /**
- * Whether the same call, made again later, can go on as if nothing had happened: the server or the way to it went away
- * (design §5), or it asked to come back later. A CANCELLED is one that the client did not ask for: a server that drains
- * cuts blocked streams off with it.
+ * Whether a retry of the same call can succeed: the server or the connection was lost, or the server asked for a retry
+ * later. CANCELLED counts, because here it comes from the server: one that drains ends blocked streams with it.
  */
 export function isTransient(error: unknown): error is ClientError {
   if (!(error instanceof ClientError)) return false;
   const { code, reason, message, retryDelayMs } = error;
   if (code === "UNAVAILABLE" || code === "CANCELLED") return true;
   if (code === "RESOURCE_EXHAUSTED") return retryDelayMs !== undefined;
-  // How grpc-js puts a stream that was reset without a status.
+  // How grpc-js reports a stream that was reset without a status.
   return code === "INTERNAL" && reason === "" && message.startsWith("Received RST_STREAM");
 }
 
@@ -136,7 +135,7 @@ function readDetails(metadata: Metadata): ClientErrorFacts {
   try {
     return decodeDetails(encoded);
   } catch (cause) {
-    // Details of another service, or broken ones: the status itself still counts.
+    // Unknown or broken details: the status itself is still valid.
     return { cause };
   }
 }

@@ -18,44 +18,45 @@ export interface ConnectionOptions {
   readonly credentials?: ChannelCredentials;
   /** HTTP/2 flow-control window of each stream, in bytes. Default 1 MiB: grpc-js's own 64 KiB makes replays slow. */
   readonly windowBytes?: number;
-  /** How often to ask an active connection whether it lives, in milliseconds. Default 20 000. */
+  /** Interval of the keepalive pings on a connection with calls, in milliseconds. Default 20 000. */
   readonly keepaliveMs?: number;
-  /** Time limit of unary calls with their retries, in milliseconds. Default 30 000. */
+  /** Time limit of a unary call, with its retries, in milliseconds. Default 30 000. */
   readonly timeoutMs?: number;
-  /** Further options of grpc-js; they win. */
+  /** Further options of grpc-js; they override those above. */
   readonly channelOptions?: ChannelOptions;
 }
 
-/** What unary calls take besides their request. */
+/** Options of a unary call. */
 export interface UnaryOptions {
   /** Time limit, in milliseconds. Default: the client's. */
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A method, as ts-proto's service definitions have it. */
+/** A method, in the shape of ts-proto's service definitions. */
 export interface MethodShape<Request, Response> {
   readonly path: string;
   readonly requestSerialize: (request: Request) => Buffer;
   readonly responseDeserialize: (bytes: Buffer) => Response;
 }
 
-/** The longest delay of a timer, and the most milliseconds that the header takes, of eight digits. */
+/** The longest delay of a Node.js timer. */
 const timerMsMax = 2 ** 31 - 1;
+/** `grpc-timeout` has at most eight digits. */
 const headerMsMax = 99_999_999;
-/** Clients that lost a server together come back to it within so long, and not all at once. */
+/** Clients that lost the same server reconnect at random moments within this time, not all at once. */
 const returnSpreadMs = 500;
-/** A server that takes connections and breaks them off is not away: its clients wait as long as their backoff says. */
+/** A server that accepts connections and closes them is not away. Its clients wait their whole backoff. */
 const awayMsMin = 500;
 
-/** One channel to one server; all calls of a client share it. */
+/** One channel to one server, shared by all calls of a client. */
 export class Connection {
   readonly address: string;
   readonly #client: Client;
   readonly #watch: ChannelWatch;
-  /** Time limit of unary calls, in milliseconds. */
+  /** Default time limit of unary calls, in milliseconds. */
   readonly timeoutMs: number;
-  /** What every wait of the client is measured by. */
+  /** The clock for all waits of the client. */
   readonly timers: Timers;
 
   constructor(options: ConnectionOptions = {}, timers: Timers = systemTimers) {
@@ -68,8 +69,8 @@ export class Connection {
   }
 
   /**
-   * Makes a unary call. Throws a ClientError, or the signal's reason. The time limit is kept here, and told to the server as
-   * the duration that it is: grpc-js takes deadlines as moments of the wall clock, which jumps when it is set.
+   * Makes a unary call. Throws a ClientError, or the signal's reason. A timer here enforces the time limit, and a
+   * header gives it to the server as a duration: grpc-js takes only wall-clock times, and the wall clock can jump.
    */
   unary<Request, Response>(
     method: MethodShape<Request, Response>,
@@ -102,7 +103,7 @@ export class Connection {
     });
   }
 
-  /** Opens a call whose server streams, to a request that is sent at once. */
+  /** Opens a server-streaming call and sends its request. */
   serverStream<Request, Response>(
     method: MethodShape<Request, Response>,
     request: Request,
@@ -113,7 +114,7 @@ export class Connection {
     });
   }
 
-  /** Opens a call whose both sides stream. */
+  /** Opens a bidirectional call. */
   bidiStream<Request, Response>(method: MethodShape<Request, Response>): StreamingCall<Request, Response> {
     return openCall((options) => {
       const { path, requestSerialize, responseDeserialize } = method;
@@ -122,18 +123,18 @@ export class Connection {
   }
 
   /**
-   * Waits before another try: for `delayMs`; or, while the server is away, until there is a connection to it again, and a
-   * moment more, so that those who lost it together do not come back together. Rejects with the signal's reason.
+   * Waits `delayMs` before a retry. If the server is away, the wait ends earlier, at a random moment after a connection
+   * is there again: clients of one server must not all return at once. Rejects with the signal's reason.
    */
   waitToRetry(delayMs: number, signal?: AbortSignal): Promise<void> {
-    const mostMs = Math.min(delayMs, timerMsMax);
-    if (this.#watch.connect()) return sleep(mostMs, this.timers, signal);
+    const waitMs = Math.min(delayMs, timerMsMax);
+    if (this.#watch.connect()) return sleep(waitMs, this.timers, signal);
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) {
         reject(signal.reason);
         return;
       }
-      const endsAt = this.timers.monotonicMs() + mostMs;
+      const endsAtMs = this.timers.monotonicMs() + waitMs;
       const stop = () => {
         forget();
         cancelTimer();
@@ -147,18 +148,18 @@ export class Connection {
         stop();
         resolve();
       };
-      let cancelTimer = this.timers.startTimer(mostMs, over);
+      let cancelTimer = this.timers.startTimer(waitMs, over);
       const forget = this.#watch.onConnected((awayMs) => {
         if (awayMs < awayMsMin) return;
         cancelTimer();
-        const leftMs = Math.max(0, endsAt - this.timers.monotonicMs());
+        const leftMs = Math.max(0, endsAtMs - this.timers.monotonicMs());
         cancelTimer = this.timers.startTimer(Math.min(leftMs, Math.random() * returnSpreadMs), over);
       });
       signal?.addEventListener("abort", onAbort, { once: true });
     });
   }
 
-  /** Closes the channel; calls under way end in CANCELLED or UNAVAILABLE. */
+  /** Closes the channel; running calls end with CANCELLED or UNAVAILABLE. */
   close(): void {
     this.#client.close();
   }
@@ -175,14 +176,14 @@ function channelOptions(options: ConnectionOptions): ChannelOptions {
     "grpc-node.flow_control_window": options.windowBytes ?? 1_048_576,
     "grpc.keepalive_time_ms": options.keepaliveMs ?? 20_000,
     "grpc.keepalive_timeout_ms": 10_000,
-    // A retry buffer would keep what a long Publish wrote (grpc-js.md #16); we repeat calls ourselves.
+    // A retry buffer would keep all that a long Publish wrote (grpc-js.md #16); this client retries calls itself.
     "grpc.enable_retries": 0,
-    // A record of 1 MiB with its message around it is far below; 0 topics can make the server send more than 4 MiB.
+    // Twice grpc-js's default: the server's messages stay below 4 MiB, whatever they hold.
     "grpc.max_receive_message_length": 8 * 1_048_576,
-    // Calls that fail while the channel waits fail at once; ours wait for it, so it looks often: back within two seconds.
+    // Short: `waitToRetry` waits for the channel, which connects within two seconds after the server is back.
     "grpc.initial_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": 1000,
-    // Clients of one process to one address do not share a session: each has its own window and its own close.
+    // Clients in one process do not share a connection: each has its own flow-control window and its own close.
     "grpc.use_local_subchannel_pool": 1,
     ...options.channelOptions,
   };

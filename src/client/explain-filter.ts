@@ -8,20 +8,20 @@ import type { JsonObject } from "../wire/index.js";
 import { clientError } from "./client-error.js";
 import type { Connection, UnaryOptions } from "./connection.js";
 
-/** The calls that take filters. */
+/** The calls that take a filter. */
 export type FilteredMethod = "read" | "follow" | "list" | "watch";
 
-/** Who decides on a part of a filter. */
+/** Where a part of a filter is evaluated. */
 export type FilterPlace =
-  /** The page query finds nothing else. */
+  /** In the page query alone: it returns only records that match. */
   | "database"
-  /** The page query leaves out most of what does not match, and the node decides. */
+  /** The page query leaves out most records that do not match; the node evaluates the rest. */
   | "database-then-node"
-  /** The node, on every record that the page query gives. */
+  /** In the node, on every record that the page query returns. */
   | "node";
 
 export interface ExplainFilterOptions extends UnaryOptions {
-  /** For which call. Default `read`. */
+  /** The call that takes the filter. Default `read`. */
   readonly method?: FilteredMethod | undefined;
   /** As `list` and `watch` take it. */
   readonly rectangle?: Rectangle | undefined;
@@ -29,17 +29,17 @@ export interface ExplainFilterOptions extends UnaryOptions {
   readonly keyPrefix?: string | undefined;
 }
 
-/** How a filter would be run. */
+/** How a filter would be evaluated. */
 export interface FilterExplanation {
-  /** The conditions that it is a conjunction of. */
+  /** The conditions that the filter joins with `&&`. */
   readonly parts: readonly { readonly expression: string; readonly place: FilterPlace; readonly reason: string }[];
-  /** The indexes of the database that find the rows. */
+  /** The database indexes that the page query uses. */
   readonly indexes: readonly string[];
-  /** The database's own plan of the page query, as EXPLAIN prints it. */
+  /** The database's plan of the page query, as EXPLAIN prints it. */
   readonly plan: string;
-  /** What evaluating it may cost at most, in steps. */
+  /** The highest cost of evaluating the filter on one record, in steps. */
   readonly cost: number;
-  /** As proto3 JSON has it. */
+  /** In proto3 JSON. */
   toJSON(): JsonObject;
 }
 
@@ -56,7 +56,7 @@ const places = new Map<FilterPart_Place, FilterPlace>([
   [FilterPart_Place.NODE, "node"],
 ]);
 
-/** Asks how a filter would be run: what the database answers and by which index, and what the node evaluates. */
+/** Asks how a filter would be evaluated: what the database answers, with which indexes, and what the node evaluates. */
 export async function explainFilter(
   connection: Connection,
   topic: string,
@@ -81,6 +81,6 @@ export async function explainFilter(
 
 function placeOf(place: FilterPart_Place): FilterPlace {
   const known = places.get(place);
-  if (known === undefined) throw clientError("INTERNAL", `The server decides a filter at a place that is unknown here`);
+  if (known === undefined) throw clientError("INTERNAL", "The server evaluates the filter at an unknown place");
   return known;
 }

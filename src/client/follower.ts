@@ -14,21 +14,21 @@ import { type Reconnecting, resumingMessages, type ResumeOptions } from "./resum
 import { type Skipped, skippedOf } from "./skipped.js";
 import { type Start, startMessage } from "./start.js";
 
-/** What happens to a follow besides records. Events come in order with the records around them. */
+/** What a follow reports besides records. Events are in order with the records around them. */
 export type FollowEvent =
-  /** The server has confirmed the start; again after each reconnection. */
+  /** The server has confirmed the start; also after each reconnection. */
   | {
       readonly type: "started";
       readonly position: Position;
       readonly earliestOffset: number;
       readonly nextOffset: number;
     }
-  /** All that the topic held was delivered; what follows is live. */
+  /** All records that the topic had were delivered; new ones follow. */
   | { readonly type: "caught-up"; readonly position: Position }
-  /** The stream was live, was read too slowly, and goes on from the database. */
+  /** The stream was live and was read too slowly; it continues from the database. `lag` counts records. */
   | { readonly type: "fell-behind"; readonly position: Position; readonly lag: number }
   | Skipped
-  /** Nothing else comes, and why. */
+  /** Nothing else was sent for a while; `waiting` says why. */
   | { readonly type: "heartbeat"; readonly nextOffset: number; readonly waiting: "new-records" | "database" }
   /** The topic is closed and everything was delivered: the stream ends. */
   | { readonly type: "closed"; readonly position: Position }
@@ -37,13 +37,17 @@ export type FollowEvent =
 export interface FollowOptions extends ResumeOptions {
   /** Default: only new records. */
   readonly start?: Start | undefined;
-  /** What to do when this stream is read so slowly that its next record left the node's memory. Default catch-up. */
+  /**
+   * What to do when the next record has left the node's memory, because the stream is read slowly. Default catch-up.
+   */
   readonly whenBehind?: WhenBehind | undefined;
-  /** What to do when the next record is no longer kept at all. Default fail: an OutOfRangeError. */
+  /** What to do when the topic no longer keeps the next record. Default fail: an OutOfRangeError. */
   readonly whenTrimmed?: WhenTrimmed | undefined;
-  /** Told what happens besides records. What it throws ends the stream. */
+  /** Receives events. What it throws ends the stream. */
   readonly onEvent?: ((event: FollowEvent) => void) | undefined;
-  /** A server that sends nothing for so long, heartbeats neither, is taken for dead, in milliseconds. Default 45 000. */
+  /**
+   * The client reconnects after this time without any message, not even a heartbeat, in milliseconds. Default 45 000.
+   */
   readonly silenceMs?: number | undefined;
   /** Only records for which this CEL expression is true. Default: all. */
   readonly filter?: string | undefined;
@@ -64,10 +68,10 @@ export const trimmedPolicies = {
 const followShape = { ...RecordServiceService.follow, responseDeserialize: decodeRecordsMessage };
 
 /**
- * Follows a topic: one uninterrupted sequence of records over as many calls as it takes. After a failure of transport
- * or server it resumes from the last position that a message gave; each message is handed on whole, so nothing is
- * skipped and nothing comes twice (invariant 5). A start at the latest is fixed by the server's first message; until
- * that came, a retry starts at what is the latest then.
+ * Follows a topic: one sequence of records over as many calls as it takes. After a failure of the connection or the
+ * server it resumes from the position in the last message. Messages are passed on whole, so no record is skipped or
+ * repeated (invariant 5). The server's first message fixes what `latest` means; a retry before that message starts at
+ * the new end.
  */
 export function followTopic(connection: Connection, topic: string, options: FollowOptions): RecordStream {
   const place: Place = { position: undefined };
@@ -81,7 +85,7 @@ export function followTopic(connection: Connection, topic: string, options: Foll
         whenTrimmed: trimmedPolicies[options.whenTrimmed ?? "fail"],
         filter: options.filter ?? "",
       }),
-    // A server that says hello and breaks off again must not be called every 100 ms.
+    // `started` is no progress: a server that accepts calls and then fails must not be called every 100 ms.
     isProgress: (message) => message.records.length > 0 || eventOf(message)?.type === "heartbeat",
     onReconnecting: (event) => options.onEvent?.(event),
     connection,
@@ -94,7 +98,7 @@ export function followTopic(connection: Connection, topic: string, options: Foll
     const { records, next } = message;
     if (next !== undefined) start = { position: next };
     const event = eventOf(message);
-    // Everything before this message has been delivered, or it would not have been pulled.
+    // Everything before this message has been delivered: otherwise nobody would have pulled it.
     if (records.length === 0 && next !== undefined) place.position = next;
     if (event !== undefined) options.onEvent?.(event);
     return records.length > 0 && next !== undefined ? { records, next } : undefined;

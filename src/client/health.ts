@@ -1,12 +1,12 @@
 import { varintLength, writeVarint } from "../wire/index.js";
 import type { Connection, MethodShape, UnaryOptions } from "./connection.js";
 
-/** What `grpc.health.v1.Health` says of a service. */
+/** The health of a service, as `grpc.health.v1.Health` reports it. */
 export type Health = "UNKNOWN" | "SERVING" | "NOT_SERVING" | "SERVICE_UNKNOWN";
 
 const names: readonly Health[] = ["UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"];
 
-/** A message with one string in, one with one enum out: not worth a generated file. */
+/** The request has one string, the response one enum: not worth a generated file. */
 const check: MethodShape<string, Health> = {
   path: "/grpc.health.v1.Health/Check",
   requestSerialize(service) {
@@ -15,11 +15,11 @@ const check: MethodShape<string, Health> = {
     writeVarint(head, 1, name.length);
     return name.length === 0 ? name : Buffer.concat([head, name]);
   },
-  // `status = 1`; 0, the default, is left out.
+  // Field 1, `status`; absent when it is 0.
   responseDeserialize: (bytes) => names[bytes[0] === 0x08 ? (bytes[1] ?? 0) : 0] ?? "UNKNOWN",
 };
 
-/** Asks once. `service` is a full name such as `millrace.v1.RecordService`; empty, the whole server. */
+/** Asks once. `service` is a full name such as `millrace.v1.RecordService`; empty means the whole server. */
 export function checkHealth(connection: Connection, service: string, options: UnaryOptions): Promise<Health> {
   return connection.unary(check, service, options);
 }

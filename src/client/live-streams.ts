@@ -6,7 +6,7 @@ import {
 import { dateOfTimestamp, type JsonObject, timestampText } from "../wire/index.js";
 import type { Connection, UnaryOptions } from "./connection.js";
 
-/** What a live stream waits for; "nothing" when it is at work. */
+/** What a live stream waits for; "nothing" while it is running. */
 export type LiveStreamWaiting =
   | "nothing"
   | "client-window"
@@ -26,20 +26,20 @@ const waitingNames = new Map<LiveStream_Waiting, LiveStreamWaiting>([
 /** One live call of a node. */
 export interface LiveStream {
   readonly id: number;
-  /** The other side, as ADDRESS:PORT. */
+  /** The client's ADDRESS:PORT. */
   readonly peer: string;
   /** /package.Service/Method */
   readonly method: string;
   readonly topic: string;
   readonly nextOffset: number | undefined;
-  /** How many records it has yet to get. */
+  /** How many records it has not received yet. */
   readonly lag: number | undefined;
   readonly bytesSent: number;
   readonly messagesSent: number;
   readonly waiting: LiveStreamWaiting;
   readonly waitingSince: Date | undefined;
   readonly startTime: Date | undefined;
-  /** As proto3 JSON has it. */
+  /** In proto3 JSON. */
   toJSON(): JsonObject;
 }
 
@@ -50,7 +50,7 @@ export interface LiveStreamsOptions extends UnaryOptions {
   readonly pageSize?: number | undefined;
 }
 
-/** Every live stream of the node, oldest first; asked for a page at a time, as they are iterated. */
+/** All live streams of the node, oldest first. Pages are requested during the iteration. */
 export async function* listLiveStreams(
   connection: Connection,
   { topic = "", pageSize = 0, ...options }: LiveStreamsOptions,

@@ -18,7 +18,7 @@ import type { CommittedOutput } from "./subscriptions/output.js";
 import { type Subscriptions, subscriptionsOf } from "./subscriptions/subscriptions.js";
 import { type Topics, topicsOf } from "./topics.js";
 
-/** A client of one Millrace server. All its calls share one connection, which opens with the first of them. */
+/** A client of one Millrace server. All its calls share one connection, which the first call opens. */
 export interface MillraceClient {
   /** HOST:PORT of the server. */
   readonly address: string;
@@ -26,35 +26,40 @@ export interface MillraceClient {
   readonly topics: Topics;
   /** The latest record of each key of keyed topics: get, list, watch. */
   readonly state: StateReader;
-  /** Appends one batch, of at most 1000 records and 1 MiB: all of it, in order, or none of it. Durable when it resolves. */
+  /** Appends one batch of up to 1000 records and 1 MiB: all of it, in order, or none. Durable when it resolves. */
   append(topic: string, records: readonly RecordInput[], options?: AppendOptions): Promise<Appended>;
-  /** Publishes many records: in batches, pipelined, each once whatever happens on the way. Close it at the end. */
+  /**
+   * Publishes many records: in pipelined batches, each record exactly once, across lost connections. Close it at the
+   * end.
+   */
   publisher(topic: string, options?: PublisherOptions): Publisher;
-  /** Reads what a topic holds, and ends. Nothing is asked of the server before it is iterated. */
+  /** Reads the records of a topic, and ends. The iteration starts the call. */
   read(topic: string, options?: ReadOptions): RecordStream;
   /** Follows a topic: history from `start` on, then every new record, across lost connections. */
   follow(topic: string, options?: FollowOptions): RecordStream;
-  /** Durable, named consumers of topics: create, describe, move, and what they have set aside. */
+  /** Durable, named consumer groups: create, describe, move the cursor; and their parked records. */
   readonly subscriptions: Subscriptions;
-  /** Works on the records of a subscription, or of a topic by an ephemeral consumer, across lost connections. */
+  /**
+   * Works on the records of a subscription, or, as an ephemeral consumer, on those of a topic. Across lost connections.
+   */
   consume(target: ConsumeTarget, options?: ConsumeOptions): Consumption;
   /** Acknowledges deliveries of one consumption and appends records, in one transaction. See `Delivery.commit`. */
   commit(subscription: string, commitment: Commitment, options?: UnaryOptions): Promise<readonly CommittedOutput[]>;
-  /** How a filter would be run: what the database answers and by which index, and what the node evaluates. */
+  /** How a filter would be evaluated: what the database answers, with which indexes, and what the node evaluates. */
   explainFilter(topic: string, filter: string, options?: ExplainFilterOptions): Promise<FilterExplanation>;
-  /** Every live stream of the server. */
+  /** All live streams of the node. */
   liveStreams(options?: LiveStreamsOptions): AsyncGenerator<LiveStream, void>;
-  /** How full the node's queues are: the lanes to its database, and what each topic publishes and keeps for followers. */
+  /** How full the node's queues are: its database lanes, and the publish queue and tail of each topic. */
   queues(options?: QueuesOptions): AsyncGenerator<Queue, void>;
   /** Whether the server serves; `service` is a full name such as `millrace.v1.RecordService`. */
   health(service?: string, options?: UnaryOptions): Promise<Health>;
-  /** Closes the connection. Close publishers first: what they hold would be tried again in vain. */
+  /** Closes the connection. Close publishers first: they would retry their records without success. */
   close(): void;
 }
 
 /**
- * Makes a client. It does not wait for the server: the first call does, and fails if there is none. `timers` is what its
- * waits are measured by, for tests; the default is the process's clock.
+ * Makes a client. The first call connects, and fails if there is no server. `timers` is the clock for all waits: tests
+ * give their own, the default is the process's.
  */
 export function createClient(options: ConnectionOptions = {}, timers: Timers = systemTimers): MillraceClient {
   const connection = new Connection(options, timers);

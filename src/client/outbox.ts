@@ -1,25 +1,25 @@
 import { Watch } from "../streams/index.js";
 import type { RecordBatch } from "./record-batch.js";
 
-/** The server remembers the last 64 sequences of a producer, so no more may be without an answer. */
+/** The server remembers the last 64 sequences of a producer, so at most 64 batches may be unacknowledged. */
 const outstandingMax = 64;
 
 /**
- * Batches from when they are complete until they are acknowledged, by their sequence.
+ * Holds batches by their sequence, from when they are complete until they are acknowledged.
  *
  *   acknowledged ≤ sent ≤ sealed; a lost connection sets `sent` back to `acknowledged`.
  */
 export class Outbox {
   readonly #batches = new Map<number, RecordBatch>();
-  /** Moves whenever something here changed. */
+  /** Counts changes of the outbox. */
   readonly #changes = new Watch<number>(0);
   #acknowledged = 0;
   #sent = 0;
   #sealed = 0;
-  /** Batches below it may have been sent before. */
+  /** Batches below this sequence may have been sent on an earlier call. */
   #sentBefore = 0;
 
-  /** The sequence of the first batch without an acknowledgement. */
+  /** The sequence of the first unacknowledged batch. */
   get acknowledged(): number {
     return this.#acknowledged;
   }
@@ -39,7 +39,7 @@ export class Outbox {
     this.touch();
   }
 
-  /** Takes the next batch to send, if there is one and not too many wait for their answer. */
+  /** Takes the next batch to send, if there is one and fewer than 64 are unacknowledged. */
   takeNext(): { readonly sequence: number; readonly batch: RecordBatch } | undefined {
     if (this.#sent - this.#acknowledged >= outstandingMax) return undefined;
     const batch = this.#batches.get(this.#sent);
@@ -49,15 +49,15 @@ export class Outbox {
     return { sequence, batch };
   }
 
-  /** All that has no answer is to be sent again, in order. */
+  /** Marks all unacknowledged batches to be sent again, in order. */
   rewind(): void {
     this.#sentBefore = Math.max(this.#sentBefore, this.#sent);
     this.#sent = this.#acknowledged;
   }
 
   /**
-   * The oldest batch that was sent is done, and `mayRepeat` if it was sent before. Undefined when none was sent: an answer
-   * to nothing.
+   * Takes out the oldest sent batch; `mayRepeat` if an earlier call may have sent it, too. Undefined when none was
+   * sent: the server answered a request that was never made.
    */
   acknowledge(): { readonly batch: RecordBatch; readonly mayRepeat: boolean } | undefined {
     if (this.#acknowledged === this.#sent) return undefined;
@@ -70,7 +70,7 @@ export class Outbox {
     return { batch, mayRepeat };
   }
 
-  /** Takes everything out, oldest first. */
+  /** Takes all batches out, oldest first. */
   drain(): RecordBatch[] {
     const batches = [...this.#batches.values()];
     this.#batches.clear();
@@ -79,12 +79,11 @@ export class Outbox {
     return batches;
   }
 
-  /** Tells those who wait to look again. */
+  /** Wakes all waiters. */
   touch(): void {
     this.#changes.set(this.#changes.value + 1);
   }
 
-  /** Waits for the next change. */
   async change(signal: AbortSignal): Promise<void> {
     await this.#changes.changed(this.#changes.version, { signal });
   }

@@ -3,13 +3,16 @@ import { appendBatch } from "./append.js";
 import { ClientError, clientError } from "./client-error.js";
 import type { Connection } from "./connection.js";
 
-/** An offset that no topic has, and a sequence that none expects: what is asked by them is answered, and never appended. */
+/**
+ * No topic has this offset, no producer this sequence: the server answers such a batch with an error, and never appends
+ * it.
+ */
 const nowhere = Number.MAX_SAFE_INTEGER;
 
 /**
- * The generation at which a producer of this name begins: the one that is asked for, or else the one after its last. Throws a
- * ClientError where it has published at the one that is asked for: its sequences begin anew, and the server would take what
- * is published now for what was published then.
+ * The generation for a new producer of this name: the given one, or one more than its last. Throws a ClientError if the
+ * name has already published at the given generation: sequences restart at 0, so the server would take new batches for
+ * repetitions of the old ones.
  */
 export async function newGeneration(
   connection: Connection,
@@ -32,13 +35,13 @@ export async function newGeneration(
   return producer.generation;
 }
 
-/** What was published now was not stored, or not for certain. */
+/** The records of this publisher were not stored, or it is unknown whether they were. */
 export function generationTaken(topic: string, id: string, generation: number): ClientError {
-  const text = `Producer "${id}" has published to topic "${topic}" at generation ${generation} already: give a higher generation, or leave it out`;
+  const text = `Producer "${id}" has already published to topic "${topic}" at generation ${generation}: give a higher generation, or leave it out`;
   return clientError("FAILED_PRECONDITION", text, { reason: "PRODUCER_GENERATION_TAKEN" });
 }
 
-/** What the server knows of a producer, by its refusal; undefined: it refused something else. */
+/** What the server's refusal tells about a producer; undefined if the server refused for another reason. */
 function knownOf(
   { reason, metadata }: ClientError,
   asked: number,

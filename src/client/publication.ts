@@ -1,20 +1,20 @@
-import type { Acknowledgement, BatchFate } from "./record-batch.js";
+import type { Acknowledgement, BatchOutcome } from "./record-batch.js";
 
 /**
- * The promise of one record, made of its batch's when somebody waits for it: most publishers wait for `flush` alone, and
- * a promise a record was a fifth of what publishing one cost.
+ * The promise of one record, derived from its batch's promise when somebody waits for it. Most publishers wait for
+ * `flush` alone, and one promise per record was a fifth of the cost of publishing.
  */
 export class Publication implements Promise<Acknowledgement> {
   readonly [Symbol.toStringTag] = "Promise";
-  readonly #fate: BatchFate;
+  readonly #outcome: BatchOutcome;
   readonly #index: number;
 
-  constructor(fate: BatchFate, index: number) {
-    this.#fate = fate;
+  constructor(outcome: BatchOutcome, index: number) {
+    this.#outcome = outcome;
     this.#index = index;
   }
 
-  // A thenable is what this is: a promise that costs nothing until then.
+  // A thenable on purpose: a promise that costs nothing until somebody waits for it.
   // oxlint-disable-next-line unicorn/no-thenable
   then<Fulfilled = Acknowledgement, Rejected = never>(
     onFulfilled?: ((acknowledgement: Acknowledgement) => Fulfilled | PromiseLike<Fulfilled>) | null,
@@ -34,6 +34,6 @@ export class Publication implements Promise<Acknowledgement> {
   }
 
   #promise(): Promise<Acknowledgement> {
-    return this.#fate.settled.then((first) => ({ ...first, offset: first.offset + this.#index }));
+    return this.#outcome.settled.then((first) => ({ ...first, offset: first.offset + this.#index }));
   }
 }

@@ -14,7 +14,7 @@ const publishShape: MethodShape<Buffer, PublishResponse> = {
 export interface PublishSession {
   readonly topic: string;
   readonly producer: { readonly id: string; readonly generation: number };
-  /** The topic's incarnation; 0 as long as it is not known. */
+  /** The topic's incarnation; 0 while unknown. */
   readonly epoch: number;
   readonly outbox: Outbox;
   /** Whether to end when everything is acknowledged. */
@@ -24,8 +24,9 @@ export interface PublishSession {
 }
 
 /**
- * One Publish call: sends the outbox's batches from the first one without an answer on, and takes the answers, which
- * come in order. Returns when the publisher closes and everything is acknowledged; throws how the call failed.
+ * One Publish call: sends the outbox's batches, from the first unacknowledged one on, and receives the answers, which
+ * are in the same order. Returns when the publisher is closed and everything is acknowledged; throws the call's
+ * failure.
  */
 export async function runPublishSession(
   connection: Connection,
@@ -37,7 +38,7 @@ export async function runPublishSession(
   const endSending = () => over.abort(signal.reason);
   signal.addEventListener("abort", endSending, { once: true });
   session.outbox.rewind();
-  // How the call ends is told on the receiving side, so a sender that stops has nothing to add.
+  // The receiving side reports how the call ended, so errors of the sending side are dropped.
   const sending = sendBatches(call, session, over.signal).catch(() => {});
   try {
     await receiveAnswers(call, session, signal);

@@ -13,18 +13,18 @@ import { generationTaken, newGeneration } from "./producer-generation.js";
 import { runPublishSession } from "./publish-session.js";
 import { PublishedRecords } from "./published-records.js";
 import { retryBackoff } from "./retry-backoff.js";
-import { type Acknowledgement, BatchBuilder, type BatchFate, type RecordBatch } from "./record-batch.js";
+import { type Acknowledgement, BatchBuilder, type BatchOutcome, type RecordBatch } from "./record-batch.js";
 
 /** How many records may wait for room in the buffer. */
 const waitingMax = 1024;
 
 /**
- * Publishes records to one topic: in batches, many of them on their way at once, and each exactly once, because the
- * server knows the producer and the sequence of each batch. When the way to the server is lost, it comes back, and
- * everything without an acknowledgement is sent again, in order. What the server refuses for good fails the publisher:
- * every record that was not acknowledged rejects with that error, and so does every later one.
+ * Publishes records to one topic, in pipelined batches. Each batch is applied exactly once, because the server knows
+ * its producer and sequence. When the connection is lost, the publisher reconnects and sends all unacknowledged batches
+ * again, in order. An error that no retry can resolve fails the publisher: all unacknowledged records reject with that
+ * error, and so do all later ones.
  *
- * What waits for an acknowledgement is bounded by `bufferBytes`. `publish` waits for room, and `ready` waits beforehand:
+ * `bufferBytes` bounds the unacknowledged records. `publish` waits for room; `ready` waits beforehand:
  *
  * ```ts
  * for (const record of records) {
@@ -42,32 +42,33 @@ export class Publisher {
   readonly #options: PublisherOptions;
   readonly #lingerMs: number;
   readonly #room: Semaphore;
-  /** Those of batches that were acknowledged, to be used again: never more than there was room for. */
+  /** Buffers of acknowledged batches, for reuse: never more than `bufferBytes` together. */
   readonly #buffers: BufferPool;
   readonly #builder: BatchBuilder;
   readonly #outbox = new Outbox();
   readonly #waits: Backoff;
-  /** Aborts with the failure, or when nobody waits for the rest any more. */
+  /** Aborts when the publisher fails, or when `close` is aborted. */
   readonly #stopped = new AbortController();
   readonly #running: Promise<void>;
   #epoch: number;
-  /** Undefined as long as the server was not asked. */
+  /** Undefined until the server was asked. */
   #generation: number | undefined;
   #attempt = 0;
-  /** Ends the wait of the batch that is being filled. */
+  /** Stops the linger timer of the batch that is being filled. */
   #cancelLinger: (() => void) | undefined;
-  /** How many records wait for room, and the end of the last one's wait. */
+  /** How many records wait for room. */
   #waiting = 0;
+  /** Settles when all of them have had their turn. */
   #turns: Promise<unknown> = Promise.resolve();
   #isClosing = false;
-  /** Nothing will be added to the outbox any more. */
+  /** No more batches will be added to the outbox. */
   #isSealed = false;
   #failure: { readonly error: unknown } | undefined;
 
   constructor(connection: Connection, topic: string, options: PublisherOptions = {}) {
     this.topic = topic;
     this.producerId = options.producerId ?? randomUUID();
-    // Nobody else has that name.
+    // Nobody else has a random name, so the server need not be asked.
     if (options.producerId === undefined) this.#generation = options.generation ?? 0;
     this.#connection = connection;
     this.#options = options;
@@ -87,7 +88,7 @@ export class Publisher {
     this.#running = this.#run();
   }
 
-  /** The topic's incarnation, once it is known; 0 before. */
+  /** The topic's incarnation; 0 while unknown. */
   get epoch(): number {
     return this.#epoch;
   }
@@ -105,28 +106,28 @@ export class Publisher {
   }
 
   /**
-   * Publishes a record; resolves when it is durable. Waits for room in the buffer first, where at most 1024 records may
-   * wait. Records go in the order of the calls. The signal ends the wait for room, and nothing later. Who does not
-   * await the promise leaves no unhandled rejection behind: `flush` and `close` reject too.
+   * Publishes a record; resolves when it is durable. First waits for room in the buffer; up to 1024 records may wait.
+   * Records are published in the order of the calls. The signal ends only the wait for room. The promise need not be
+   * awaited: it causes no unhandled rejection, and `flush` and `close` reject with the same failure.
    */
   publish(record: RecordInput, signal?: AbortSignal): Promise<Acknowledgement> {
     try {
       this.#throwIfOver();
-      const fate = this.#addNow(record, "record");
-      if (fate !== undefined) return new Publication(fate, fate.records - 1);
+      const outcome = this.#addNow(record, "record");
+      if (outcome !== undefined) return new Publication(outcome, outcome.records - 1);
     } catch (error) {
-      return unheard(Promise.reject(error));
+      return handled(Promise.reject(error));
     }
     let publication: Publication | undefined;
-    const added = this.#addLater(record, signal, (fate) => {
-      publication = new Publication(fate, fate.records - 1);
+    const added = this.#addLater(record, signal, (outcome) => {
+      publication = new Publication(outcome, outcome.records - 1);
     });
-    return unheard(added.then(() => publication as Publication));
+    return handled(added.then(() => publication as Publication));
   }
 
   /**
-   * Publishes all records of a source, as fast as they are acknowledged and no faster, and resolves when all of them
-   * are durable. When it rejects, records that it took before may still be published.
+   * Publishes all records of a source, no faster than they are acknowledged, and resolves when all of them are durable.
+   * When it rejects, records that it already took may still be published.
    */
   async publishAll(
     source: AsyncIterable<RecordInput> | Iterable<RecordInput>,
@@ -138,20 +139,20 @@ export class Publisher {
       source,
       (record) => {
         this.#throwIfOver();
-        const fate = this.#addNow(record, `record ${records}`);
+        const outcome = this.#addNow(record, `record ${records}`);
         records += 1;
-        if (fate === undefined) return this.#addLater(record, signal, (later) => published.add(later));
-        published.add(fate);
+        if (outcome === undefined) return this.#addLater(record, signal, (later) => published.add(later));
+        published.add(outcome);
         return undefined;
       },
-      // A failure is told at once, also while the source has nothing.
+      // With this signal, a failure ends the loop even while the source has no record.
       this.#signalWith(signal),
     );
     await this.flush(signal);
     return published.totals();
   }
 
-  /** Sends what is there without waiting for more, and resolves when all of it is durable. Rejects with the failure. */
+  /** Sends what was published so far without lingering, and resolves when it is durable. Rejects with the failure. */
   async flush(signal?: AbortSignal): Promise<void> {
     this.#throwIfFailed();
     this.#seal();
@@ -162,13 +163,13 @@ export class Publisher {
   }
 
   /**
-   * Takes no more records, and resolves when all are durable and the call has ended. Rejects with the failure; and with
-   * the signal's reason when it aborts: then records without an acknowledgement are given up, and their promises reject.
+   * Takes no more records, and resolves when all are durable and the call has ended. Rejects with the failure. When the
+   * signal aborts, it rejects with the signal's reason, and so do the promises of all unacknowledged records.
    */
   async close(signal?: AbortSignal): Promise<void> {
     this.#isClosing = true;
     try {
-      // Records that were published in time may still wait for room.
+      // Records that were published before the close may still wait for room.
       while (this.#waiting > 0) await abortable(this.#turns, signal);
       this.#isSealed = true;
       this.#seal();
@@ -183,34 +184,40 @@ export class Publisher {
   }
 
   /**
-   * Puts a record into the batch that is being filled, whose last one it then is; undefined: there is no room now, or an
-   * earlier record waits for it.
+   * Adds a record to the end of the batch that is being filled. Undefined: there is no room now, or an earlier record
+   * waits for room.
    */
-  #addNow(record: RecordInput, path: string): BatchFate | undefined {
+  #addNow(record: RecordInput, path: string): BatchOutcome | undefined {
     const weight = this.#builder.encode(record, path);
     if (!this.#builder.fits(weight)) this.#seal();
     return this.#waiting === 0 && this.#takeRoom(weight) ? this.#add(weight) : undefined;
   }
 
-  /** The same once there is room. `onAdded` is told at once, while the record is the last of its batch. */
-  #addLater(record: RecordInput, signal: AbortSignal | undefined, onAdded: (fate: BatchFate) => void): Promise<void> {
+  /** The same, once there is room. Calls `onAdded` at once, while the record is the last of its batch. */
+  #addLater(
+    record: RecordInput,
+    signal: AbortSignal | undefined,
+    onAdded: (outcome: BatchOutcome) => void,
+  ): Promise<void> {
     return this.#inTurn(async () => {
       const permit = await this.#waitForRoom(this.#builder.encode(record, "record"), signal);
       try {
-        // Others may have been encoded while it waited.
+        // Other records may have used the encoder during the wait.
         const weight = this.#builder.encode(record, "record");
         if (!this.#builder.fits(weight)) this.#seal();
         this.#builder.hold(permit);
         onAdded(this.#add(weight));
       } catch (error) {
-        // It was changed meanwhile.
+        // The caller changed the record during the wait, and it is now invalid.
         permit.release();
         throw error;
       }
     }, signal);
   }
 
-  /** Takes room for a record, if there is some: a batch has one share of the buffer, and more where it had to wait. */
+  /**
+   * Takes room for a record, if there is some. A batch has one permit, and one more for each record that had to wait.
+   */
   #takeRoom(weight: number): boolean {
     if (this.#builder.permit?.extend(weight) === true) return true;
     const permit = this.#room.tryAcquire(weight);
@@ -219,18 +226,18 @@ export class Publisher {
   }
 
   /**
-   * Waits for room one after the other. The semaphore is fair, but a record that gets room at once could still overtake
-   * one whose turn has just come and whose code has not run yet.
+   * Runs `work` after all earlier waits. The semaphore alone would not keep the order: a record that gets room at once
+   * could overtake one that was granted room but whose code has not run yet.
    */
   async #inTurn<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     if (this.#waiting >= waitingMax) {
-      const text = `Cannot publish: ${waitingMax} records wait for room already. Wait for ready() before each`;
+      const text = `Cannot publish: ${waitingMax} records already wait for room. Wait for ready() before each record`;
       throw clientError("RESOURCE_EXHAUSTED", text);
     }
     this.#waiting += 1;
     const before = this.#turns;
     const mine = abortable(before, signal).then(work);
-    // Whoever leaves early lets nobody behind overtake those before.
+    // An aborted wait must not let the records behind it overtake those before it.
     this.#turns = Promise.allSettled([before, mine]).then(() => {
       this.#waiting -= 1;
     });
@@ -239,7 +246,7 @@ export class Publisher {
 
   async #waitForRoom(weight: number, signal: AbortSignal | undefined): Promise<Permit> {
     this.#throwIfFailed();
-    // A batch that waits for company would never make room by itself.
+    // The batch that is being filled must be sent: otherwise it would hold its room until its linger ends.
     this.#seal();
     const permit = await this.#room.acquire(weight, this.#signalWith(signal));
     if (this.#failure === undefined) return permit;
@@ -251,11 +258,11 @@ export class Publisher {
     return signal === undefined ? this.#stopped.signal : AbortSignal.any([this.#stopped.signal, signal]);
   }
 
-  #add(weight: number): BatchFate {
-    const fate = this.#builder.add(weight);
+  #add(weight: number): BatchOutcome {
+    const outcome = this.#builder.add(weight);
     if (this.#builder.isComplete) this.#seal();
     else this.#cancelLinger ??= this.#connection.timers.startTimer(this.#lingerMs, () => this.#seal());
-    return fate;
+    return outcome;
   }
 
   /** Closes the batch that is being filled, if it has records. */
@@ -265,7 +272,7 @@ export class Publisher {
     if (!this.#builder.isEmpty) this.#outbox.push(this.#builder.take());
   }
 
-  /** Never rejects: a failure is told through every promise that the publisher has given. */
+  /** Never rejects: all promises that the publisher has returned reject with its failure. */
   async #run(): Promise<void> {
     const { signal } = this.#stopped;
     try {
@@ -319,24 +326,24 @@ export class Publisher {
       refuse(batch, error);
       throw error;
     }
-    // From here on a re-created topic is another one: it must not get the second half of what this one got.
+    // Pins the topic's incarnation: a re-created topic must not receive the rest of the records.
     this.#epoch = epoch;
     this.#waits.reset();
     this.#attempt = 0;
     release(batch);
-    // The server has it, so nothing of it is on its way any more.
+    // The server has the batch, so the transport no longer needs its buffer.
     this.#buffers.give(batch.fields);
-    batch.fate.acknowledge({ offset: firstOffset, epoch, isRepeated });
+    batch.outcome.acknowledge({ offset: firstOffset, epoch, isRepeated });
   }
 
-  /** Why an answer does not tell that a batch is stored. */
+  /** The error of an answer that does not confirm the batch; undefined if it does. */
   #faultOf(batch: RecordBatch, response: PublishResponse, mayRepeat: boolean): ClientError | undefined {
     const { firstOffset = 0, nextOffset, repeated } = response;
-    // Another publisher of this name and generation had its place.
+    // Another publisher of this name and generation has used this sequence.
     if (repeated && !mayRepeat) return generationTaken(this.topic, this.producerId, this.#generation ?? 0);
-    if (nextOffset - firstOffset === batch.fate.records) return undefined;
-    const got = `offsets ${firstOffset} to ${nextOffset} for ${batch.fate.records} records`;
-    return clientError("INTERNAL", `The server acknowledged another batch than was sent: ${got}`);
+    if (nextOffset - firstOffset === batch.outcome.records) return undefined;
+    const got = `offsets ${firstOffset} to ${nextOffset} for ${batch.outcome.records} records`;
+    return clientError("INTERNAL", `The server acknowledged a different batch than the one sent: ${got}`);
   }
 
   #fail(error: unknown): void {
@@ -357,15 +364,15 @@ export class Publisher {
   }
 }
 
-/** Nobody has to look at it. */
-function unheard<Value>(promise: Promise<Value>): Promise<Value> {
+/** Marks a rejection as handled. */
+function handled<Value>(promise: Promise<Value>): Promise<Value> {
   promise.catch(() => {});
   return promise;
 }
 
 function refuse(batch: RecordBatch, error: unknown): void {
   release(batch);
-  batch.fate.fail(error);
+  batch.outcome.fail(error);
 }
 
 function release(batch: RecordBatch): void {

@@ -2,8 +2,8 @@ import { InspectServiceService, Queue_Kind, type Queue as QueueMessage } from ".
 import type { Connection, UnaryOptions } from "./connection.js";
 
 /**
- * What a queue of the node holds. `lane`: statements that wait for a connection to the database. `publish`: bytes of a
- * topic's batches that wait for their commit. `tail`: bytes of a topic's newest records, for live followers.
+ * `lane`: statements that wait for a database connection. `publish`: bytes of a topic's batches that wait for their
+ * commit. `tail`: bytes of a topic's newest records, kept in memory for live followers.
  */
 export type QueueKind = "lane" | "publish" | "tail";
 
@@ -15,9 +15,9 @@ const kindNames = new Map<Queue_Kind, QueueKind>([
 
 /** How full a queue or buffer of the node is. */
 export interface Queue {
-  /** Undefined: of a kind that this client does not know. */
+  /** Undefined if this client does not know the kind. */
   readonly kind: QueueKind | undefined;
-  /** The lane's, or the topic's. */
+  /** Of the lane or the topic. */
   readonly name: string;
   readonly depth: number;
   readonly capacity: number;
@@ -25,12 +25,12 @@ export interface Queue {
 
 /** Which queues to list. */
 export interface QueuesOptions extends UnaryOptions {
-  /** Only those of this topic. */
+  /** Only queues of this topic. */
   readonly topic?: string | undefined;
   readonly pageSize?: number | undefined;
 }
 
-/** The lanes, and the queues of each topic in the node's memory; asked for a page at a time, as they are iterated. */
+/** The lanes, and the queues of each topic in the node's memory. Pages are requested during the iteration. */
 export async function* listQueues(
   connection: Connection,
   { topic = "", pageSize = 0, ...options }: QueuesOptions,

@@ -5,7 +5,6 @@ import {
   ReadResponse,
   RecordServiceService,
 } from "../gen/millrace/v1/record_service.js";
-import { TopicServiceService } from "../gen/millrace/v1/topic_service.js";
 import { filterMap } from "../streams/index.js";
 import { decodeRecordsMessage, type RecordsMessage } from "../wire/index.js";
 import type { Connection } from "./connection.js";
@@ -22,28 +21,29 @@ export interface ReadOptions extends ResumeOptions {
   readonly start?: Start | undefined;
   /** Default forward. */
   readonly direction?: Direction | undefined;
-  /** Forward: before this place. Backward: after it. Default: the end as it stood when reading began. */
+  /** Forward: stops before this place. Backward: after it. Default: the topic's end at the start of the read. */
   readonly until?: Until | undefined;
-  /** Stop after so many records. Default: no limit. */
+  /** The most records to read. Default: no limit. */
   readonly limit?: number | undefined;
   /** What to do when the next record is no longer kept. Default fail: an OutOfRangeError. */
   readonly whenTrimmed?: WhenTrimmed | undefined;
   /** Only records for which this CEL expression is true; `limit` counts those. Default: all. */
   readonly filter?: string | undefined;
-  /** Told what happens besides records. What it throws ends the stream. */
+  /** Receives events. What it throws ends the stream. */
   readonly onEvent?: ((event: ReadEvent) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A read that gets nowhere for so long fails. */
+/** A read without progress fails after this time. */
 const giveUpAfterMs = 60_000;
 
 const readShape = { ...RecordServiceService.read, responseDeserialize: decodeRecordsMessage };
 
 /**
- * Reads what a topic holds, and ends. A read that breaks off resumes from the last position that a message gave. The
- * server fixes the end when a call starts, so a forward read without `until` asks for the topic's next offset first and
- * keeps it: resumed, it still ends where it would have ended.
+ * Reads the records of a topic, and ends. An interrupted read resumes from the position in the last message. The server
+ * fixes the end when a call starts, and gives it in the first message. It becomes `until` of the next calls, so a resumed
+ * read ends where it would have ended. A call that was lost before its first message delivered nothing: the next call then
+ * fixes the end.
  */
 export function readTopic(connection: Connection, topic: string, options: ReadOptions): RecordStream {
   const place: Place = { position: undefined };
@@ -53,13 +53,9 @@ export function readTopic(connection: Connection, topic: string, options: ReadOp
   let until: ReadRequest_Until | undefined = untilMessage(options.until);
   let delivered = 0;
 
-  const open = async (signal: AbortSignal) => {
-    // A call that broke off after its last record must not be opened again without a limit.
+  const open = async () => {
+    // All records were delivered before the call was lost; a `limit` of 0 would mean no limit.
     if (limit !== 0 && delivered >= limit) return undefined;
-    if (until === undefined && !isBackward) {
-      const { topic: found } = await connection.unary(TopicServiceService.getTopic, { topic }, { signal });
-      until = untilMessage({ offset: found?.nextOffset ?? 0 });
-    }
     return connection.serverStream(readShape, {
       topic,
       start: startMessage(start),
@@ -83,8 +79,11 @@ export function readTopic(connection: Connection, topic: string, options: ReadOp
   const pages = filterMap(messages, ({ records, next, rest }): RecordPage | undefined => {
     delivered += records.length;
     if (next !== undefined) start = { position: next };
-    const skipped = rest === undefined ? undefined : ReadResponse.decode(rest).skipped;
-    if (skipped !== undefined) options.onEvent?.(skippedOf(skipped));
+    if (rest !== undefined) {
+      const { skipped, endOffset } = ReadResponse.decode(rest);
+      if (endOffset !== undefined) until = untilMessage({ offset: endOffset });
+      if (skipped !== undefined) options.onEvent?.(skippedOf(skipped));
+    }
     if (records.length > 0 && next !== undefined) return { records, next };
     if (next !== undefined) place.position = next;
     return undefined;

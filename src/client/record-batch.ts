@@ -3,16 +3,16 @@ import { type Deferred, deferred, type Permit } from "../streams/index.js";
 import { BackwardWriter, type RecordInput, stampBytes, writeRecord } from "../wire/index.js";
 import { errorOfRefusal } from "./client-error.js";
 
-/** `repeated Record records = 2`, of AppendRequest and PublishRequest alike. */
+/** `repeated Record records = 2`, in both AppendRequest and PublishRequest. */
 const recordsTag = 0x12;
 
-/** Encodes records as fields of a request, one behind the other in one buffer. */
+/** Encodes records as fields of a request, one after the other in one buffer. */
 export class RecordEncoder {
   readonly #writer = new BackwardWriter();
 
   /**
-   * Encodes a record, which is then kept or forgotten; returns what it counts against the limits of a batch: its bytes
-   * with the server's stamp. Throws an InvalidArgumentError that names the field under `path`.
+   * Encodes a record, for `keep`; the next `encode` overwrites one that was not kept. Returns its weight in a batch:
+   * its bytes with the server's stamp. Throws an InvalidArgumentError that names the field under `path`.
    */
   encode(record: RecordInput, path: string): number {
     const writer = this.#writer;
@@ -33,12 +33,12 @@ export class RecordEncoder {
     return weight;
   }
 
-  /** Puts the record that was encoded last behind those that were kept before. */
+  /** Keeps the record that was encoded last, after those kept before. */
   keep(): void {
     this.#writer.keep();
   }
 
-  /** The fields of the records that were kept, which it forgets: in a buffer of their own, or of a pool. */
+  /** Takes out the fields of the kept records, in a new buffer or one of `buffers`. */
   take(buffers?: BufferPool): Buffer {
     return this.#writer.take(buffers);
   }
@@ -60,22 +60,22 @@ export interface Acknowledgement {
   readonly offset: number;
   /** The topic's incarnation. */
   readonly epoch: number;
-  /** The server had it already from a try whose answer was lost. */
+  /** The server already had the record from a try whose answer was lost. */
   readonly isRepeated: boolean;
 }
 
-/** What becomes of a batch. There is no promise of it before somebody waits for one of its records. */
-export class BatchFate {
-  /** How many records it is of, so far. */
+/** The outcome of a batch. Its promise is made only when somebody waits for one of its records. */
+export class BatchOutcome {
+  /** How many records the batch has so far. */
   records = 0;
-  #outcome: { readonly acknowledgement: Acknowledgement } | { readonly error: unknown } | undefined;
+  #result: { readonly acknowledgement: Acknowledgement } | { readonly error: unknown } | undefined;
   #settled: Deferred<Acknowledgement> | undefined;
 
-  /** The acknowledgement of its first record. Rejects with what the batch failed with. */
+  /** The acknowledgement of the batch's first record. Rejects with the batch's failure. */
   get settled(): Promise<Acknowledgement> {
     if (this.#settled === undefined) {
       this.#settled = deferred<Acknowledgement>();
-      // Each record's own promise tells a failure; this one must not count as unhandled.
+      // Each record's own promise reports a failure; this one must not count as unhandled.
       this.#settled.promise.catch(() => {});
       this.#tell();
     }
@@ -83,35 +83,35 @@ export class BatchFate {
   }
 
   acknowledge(acknowledgement: Acknowledgement): void {
-    this.#outcome ??= { acknowledgement };
+    this.#result ??= { acknowledgement };
     this.#tell();
   }
 
   fail(error: unknown): void {
-    this.#outcome ??= { error };
+    this.#result ??= { error };
     this.#tell();
   }
 
   #tell(): void {
-    if (this.#outcome === undefined) return;
-    if ("error" in this.#outcome) this.#settled?.reject(this.#outcome.error);
-    else this.#settled?.resolve(this.#outcome.acknowledgement);
+    if (this.#result === undefined) return;
+    if ("error" in this.#result) this.#settled?.reject(this.#result.error);
+    else this.#settled?.resolve(this.#result.acknowledgement);
   }
 }
 
-/** Records that travel and are committed together. */
+/** Records that are sent and committed together. */
 export interface RecordBatch {
-  /** Fields of a request, one a record. */
+  /** Fields of a request, one per record. */
   readonly fields: Buffer;
-  readonly fate: BatchFate;
-  /** Their shares of the publisher's buffer, given back when the batch is settled. */
+  readonly outcome: BatchOutcome;
+  /** Room in the publisher's buffer, released when the batch is settled. */
   readonly permits: readonly Permit[];
 }
 
 export interface BatchLimits {
-  /** A batch with so many records is complete. */
+  /** A batch is complete with this many records. */
   readonly batchRecords: number;
-  /** A batch with so many bytes is complete, and never has more unless it is one record. */
+  /** A batch is complete with this many bytes, and never has more, except as a single record. */
   readonly batchBytes: number;
 }
 
@@ -121,24 +121,24 @@ export class BatchBuilder {
   readonly #buffers: BufferPool;
   readonly #encoder = new RecordEncoder();
   #weight = 0;
-  #fate = new BatchFate();
+  #outcome = new BatchOutcome();
   #permits: Permit[] = [];
 
-  /** `buffers`: where its batches' fields are put, until they are settled. */
+  /** `buffers` lends the buffers for the batches' fields, until they are settled. */
   constructor(limits: BatchLimits, buffers: BufferPool) {
     this.#limits = limits;
     this.#buffers = buffers;
   }
 
   get isEmpty(): boolean {
-    return this.#fate.records === 0;
+    return this.#outcome.records === 0;
   }
 
   get isComplete(): boolean {
-    return this.#fate.records >= this.#limits.batchRecords || this.#weight >= this.#limits.batchBytes;
+    return this.#outcome.records >= this.#limits.batchRecords || this.#weight >= this.#limits.batchBytes;
   }
 
-  /** The share of the publisher's buffer that was added last; its records may extend it. */
+  /** The permit that was added last; later records may extend it. */
   get permit(): Permit | undefined {
     return this.#permits.at(-1);
   }
@@ -148,29 +148,31 @@ export class BatchBuilder {
     return this.#encoder.encode(record, path);
   }
 
-  /** Whether a record of this weight still goes in. */
+  /** Whether there is room for a record of this weight. */
   fits(weight: number): boolean {
     return this.isEmpty || (!this.isComplete && this.#weight + weight <= this.#limits.batchBytes);
   }
 
-  /** Adds a share of the publisher's buffer to those that its records have. */
+  /** Adds a permit for room in the publisher's buffer. */
   hold(permit: Permit): void {
     this.#permits.push(permit);
   }
 
-  /** Takes in the record that was encoded last, of this weight; gives what it shares its fate with, as its last record. */
-  add(weight: number): BatchFate {
+  /**
+   * Adds the record that was encoded last, with its weight. Returns the outcome of the batch, whose last record it is.
+   */
+  add(weight: number): BatchOutcome {
     this.#encoder.keep();
     this.#weight += weight;
-    this.#fate.records += 1;
-    return this.#fate;
+    this.#outcome.records += 1;
+    return this.#outcome;
   }
 
-  /** Takes the batch out; the next one begins. */
+  /** Takes the batch out and starts the next one. */
   take(): RecordBatch {
-    const batch = { fields: this.#encoder.take(this.#buffers), fate: this.#fate, permits: this.#permits };
+    const batch = { fields: this.#encoder.take(this.#buffers), outcome: this.#outcome, permits: this.#permits };
     this.#weight = 0;
-    this.#fate = new BatchFate();
+    this.#outcome = new BatchOutcome();
     this.#permits = [];
     return batch;
   }

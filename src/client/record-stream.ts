@@ -2,7 +2,7 @@ import type { Position } from "../core/index.js";
 import { flatMap, type Stream, tap } from "../streams/index.js";
 import type { ReceivedRecord } from "../wire/index.js";
 
-/** A run of records as it came in one message. */
+/** The records of one message. */
 export interface RecordPage {
   /** At least one, in the order of reading. */
   readonly records: readonly ReceivedRecord[];
@@ -10,25 +10,25 @@ export interface RecordPage {
   readonly next: Position;
 }
 
-/** Records of a topic, one after the other. It is iterated once: either itself, or its pages. */
+/** Records of a topic, in order. It can be iterated once: by record, or by page. */
 export interface RecordStream extends AsyncIterable<ReceivedRecord, undefined> {
-  /** Whole pages instead of single records: for bulk work, which has no time for a promise a record. */
+  /** Whole pages instead of single records: saves bulk work a promise per record. */
   pages(): Stream<RecordPage>;
   /**
-   * Where to resume after what was delivered: give it to `start: { position }`. Undefined until the server has said
-   * where this stream starts. Never ahead of what the loop has got.
+   * Where to resume after the delivered records: give it to `start: { position }`. Undefined until the server has
+   * confirmed the start. Never ahead of what the loop has received.
    */
   readonly position: Position | undefined;
 }
 
-/** The place of a stream, shared by the source that learns it and the stream that tells it. */
+/** The place of a stream: its source sets it, the stream reports it. */
 export interface Place {
   position: Position | undefined;
 }
 
 /**
- * Makes a stream of pages into one of records. `positionAfter` tells where to resume after a record inside a page. Whoever
- * asks for a record or a page has been given all before it, so the place is that of the one being given.
+ * Makes a stream of records from a stream of pages. `positionAfter` tells where to resume after a record inside a page.
+ * A reader that asks for a record has received all records before it, so the place is set when a record is handed out.
  */
 export function recordStream(
   pages: Stream<RecordPage>,
@@ -37,7 +37,7 @@ export function recordStream(
 ): RecordStream {
   let isTaken = false;
   const take = () => {
-    if (isTaken) throw new Error("Cannot iterate a record stream again: it is iterated once, by record or by page");
+    if (isTaken) throw new Error("Cannot iterate a record stream again: it can be iterated once, by record or by page");
     isTaken = true;
     return pages;
   };

@@ -13,48 +13,48 @@ import { clientError, type ClientError, isTransient } from "./client-error.js";
 import { retryBackoff } from "./retry-backoff.js";
 import type { StreamingCall } from "./streaming-call.js";
 
-/** The way to the server was lost, and is tried again after a while. */
+/** The connection was lost; the client retries after `delayMs`. */
 export interface Reconnecting {
   readonly type: "reconnecting";
-  /** Counts the tries since the last record, from 1. */
+  /** Counts the retries since the last record, from 1. */
   readonly attempt: number;
   readonly delayMs: number;
   readonly reason: ClientError;
 }
 
-/** How a stream comes back after a failure. */
+/** How a stream resumes after a failure. */
 export interface ResumeOptions {
   /**
-   * Waits between tries: full jitter, 100 ms doubling to 5 s unless told otherwise. When there was no connection, and there
-   * is one again, a wait ends within half a second.
+   * Waits between tries: full jitter, by default 100 ms doubling to 5 s. When a lost connection is there again, a wait
+   * ends within half a second.
    */
   readonly backoff?: BackoffOptions | undefined;
-  /** Fail when nothing came for so long because of failures, in milliseconds. 0: at the first failure. */
+  /** Fail after this time of failures without progress, in milliseconds. 0: at the first failure. */
   readonly giveUpAfterMs?: number | undefined;
 }
 
 export interface ResumingOptions<Message> extends ResumeOptions {
-  /** Opens a call that goes on from where the messages so far ended; `undefined` when there is nothing left to ask for. */
-  readonly open: (signal: AbortSignal) => Promise<StreamingCall<never, Message> | undefined>;
-  /** Whether this message shows that the server does its work, so that the next wait may be short again. */
+  /** Opens a call that continues after the last message; `undefined` when there is nothing left to request. */
+  readonly open: () => Promise<StreamingCall<never, Message> | undefined>;
+  /** Whether this message shows that the server works, which resets the backoff. */
   readonly isProgress: (message: Message) => boolean;
   readonly onReconnecting: (event: Reconnecting) => void;
-  /** A call that is asked for a message and gives none for so long is taken for dead, in milliseconds. */
+  /** The call counts as lost after this time without a message, in milliseconds. */
   readonly silenceMs: number | undefined;
-  /** Whose clock measures the waits, and which ends them when the server is there again. */
+  /** Gives the clock for the waits, and ends a wait when the server is back. */
   readonly connection: Pick<Connection, "timers" | "waitToRetry">;
   /** Ends the stream with its reason. */
   readonly signal: AbortSignal | undefined;
 }
 
 /**
- * The messages of one call, and of the calls that follow it when the way to the server is lost: to whoever reads, one
- * sequence. A failure that no retry can heal is thrown. Nothing is asked of the server that was not pulled.
+ * The messages of one call, and of the calls that replace it after lost connections, as one sequence. Throws an error
+ * that no retry can resolve. Messages are requested only when they are pulled.
  */
 export function resumingMessages<Message>(options: ResumingOptions<Message>): Stream<Message> {
   return reconnecting<Message>(
-    async ({ signal }) => {
-      const call = await options.open(signal);
+    async () => {
+      const call = await options.open();
       return call === undefined ? [] : messagesOf(call, options);
     },
     {
@@ -67,7 +67,7 @@ export function resumingMessages<Message>(options: ResumingOptions<Message>): St
       isProgress: options.isProgress,
       giveUpAfterMs: options.giveUpAfterMs,
       onReconnecting(event) {
-        // Only what `isRetryable` let through comes here, and an end is the end.
+        // For the type alone: `isRetryable` admits only transient errors, and `whenEnded` says that an end is final.
         if (event.after === "end" || !isTransient(event.error)) return;
         const { attempt, delayMs, error } = event;
         options.onReconnecting({ type: "reconnecting", attempt, delayMs, reason: error });

@@ -1,13 +1,13 @@
 import { type Skipped as SkippedMessage, Skipped_Reason } from "../gen/millrace/v1/record.js";
 
-/** Records that were passed over, as asked. */
+/** Records that were skipped, as the options ask for. */
 export interface Skipped {
   readonly type: "skipped";
-  /** The first offset that was passed over. */
+  /** The first skipped offset. */
   readonly firstOffset: number;
-  /** The offset after the last one that was passed over. */
+  /** The offset after the last skipped one. */
   readonly nextOffset: number;
-  /** A trim took them; or the follower was too slow. */
+  /** The topic no longer keeps them, or the follower was too slow. */
   readonly reason: "trimmed" | "behind";
 }
 

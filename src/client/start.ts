@@ -3,21 +3,21 @@ import type { Start as StartMessage } from "../gen/millrace/v1/record.js";
 import { type Timestamp, timestampOfDate } from "../wire/index.js";
 import { errorOfRefusal } from "./client-error.js";
 
-/** Where reading starts. Times are of the server's stamp. */
+/** Where reading starts. Times are compared with the server's stamp. */
 export type Start =
   /** The oldest record that is kept. */
   | "earliest"
-  /** The end: only what comes after. */
+  /** The end: only new records. */
   | "latest"
-  /** The place that an earlier read gave; refused when the topic was deleted and created again. */
+  /** The position of an earlier read; refused if the topic was deleted and created again since. */
   | { readonly position: Position }
   | { readonly offset: number }
-  /** The first record that was taken then or later. */
+  /** The first record stamped at this time or later. */
   | { readonly time: Date | Timestamp }
-  /** The newest so many records. */
+  /** The newest `last` records. */
   | { readonly last: number };
 
-/** Where a finite read stops, short of the end. */
+/** Where a finite read stops before the end. */
 export type Until = { readonly offset: number } | { readonly time: Date | Timestamp };
 
 export function startMessage(start: Start): StartMessage {
@@ -32,7 +32,7 @@ function startCase(start: Start): StartMessage["at"] {
   return { $case: "last", value: wholeNumber(start.last, "start.last") };
 }
 
-/** Refuses what a uint64 of ours cannot hold, before the encoder chokes on it. */
+/** Refuses values that our uint64 fields cannot hold: the encoder would fail on them with an unclear error. */
 export function wholeNumber(value: number, field: string): number {
   if (Number.isSafeInteger(value) && value >= 0) return value;
   throw errorOfRefusal(invalidArgument(field, `must be a whole number from 0 to 2^53-1, got ${value}`));

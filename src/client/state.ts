@@ -14,15 +14,15 @@ import { wholeNumber } from "./start.js";
 
 /** The latest record of each key of keyed topics. */
 export interface StateReader {
-  /** The latest record of a key; undefined when it has none, or was removed. */
+  /** The latest record of a key; undefined if the key has none or was removed. */
   get(topic: string, key: string, options?: UnaryOptions): Promise<ReceivedRecord | undefined>;
-  /** The latest records of up to 1000 keys, in the order of keys. Keys that have none are left out. */
+  /** The latest records of up to 1000 keys, in the order of keys. Keys without a record are left out. */
   getMany(topic: string, keys: readonly string[], options?: UnaryOptions): Promise<readonly ReceivedRecord[]>;
-  /** The state in the order of keys. Each page is as the state was when it was read. */
+  /** The state in the order of keys. Each page shows the state at the time when the page was read. */
   list(topic: string, options?: ListStateOptions): RecordStream;
   /**
-   * The state, and then every change of it: a record without a body removes its key. Whoever reads slowly gets fewer
-   * changes of each key, and always the latest. Across lost connections; its `position` is where to watch on.
+   * The state, then its changes, across lost connections. A record without a body removes its key. A slow reader
+   * receives fewer changes of each key, but always the latest. `position` is where to resume the watch.
    */
   watch(topic: string, options?: WatchStateOptions): RecordStream;
 }
@@ -40,42 +40,44 @@ export interface StateSelection {
 export interface ListStateOptions extends StateSelection, ResumeOptions {
   /** Only keys above this one, in the order of their UTF-8 bytes. */
   readonly afterKey?: string | undefined;
-  /** Stop after so many records. Default: no limit. */
+  /** The most records to list. Default: no limit. */
   readonly limit?: number | undefined;
-  /** Told what happens besides records. What it throws ends the stream. */
+  /** Receives events. What it throws ends the stream. */
   readonly onEvent?: ((event: Reconnecting) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What happens to a watch besides records. Events come in order with the records around them. */
+/** What a watch reports besides records. Events are in order with the records around them. */
 export type WatchEvent =
-  /** The state was given, and what changed meanwhile; what follows is live. Again after each reconnection. */
+  /** The whole state was delivered, with its changes meanwhile; live changes follow. Also after each reconnection. */
   | { readonly type: "snapshot-end"; readonly position: Position }
-  /** These keys have changed, and are not (any more) among those asked for: forget what you have of them. */
+  /** These keys have changed and do not, or no longer, match the selection: forget their records. */
   | { readonly type: "left"; readonly keys: readonly string[] }
-  /** What was removed since `start` is not known any more: forget everything; the whole state follows. */
+  /** The server no longer knows which keys were removed since `start`: forget everything. The whole state follows. */
   | { readonly type: "reset" }
-  /** Nothing has come for a while. */
+  /** Nothing else was sent for a while. */
   | { readonly type: "heartbeat" }
-  /** The topic is closed and everything was given: the stream ends. */
+  /** The topic is closed and everything was delivered: the stream ends. */
   | { readonly type: "closed"; readonly position: Position }
   | Reconnecting;
 
 export interface WatchStateOptions extends StateSelection, ResumeOptions {
-  /** Where an earlier watch stood. Default: the whole state comes first. */
+  /** The position of an earlier watch. Default: the whole state is delivered first. */
   readonly start?: Position | undefined;
-  /** Leave out the state as it stands: only what changes from now on. Not with `start`. Default false. */
+  /** Only changes from now on, without the current state. Not with `start`. Default false. */
   readonly changesOnly?: boolean | undefined;
-  /** Leave out tombstones and `left`: for those who only collect. Default false. */
+  /** Leave out tombstones and `left`, for readers that ignore removals. Default false. */
   readonly withoutTombstones?: boolean | undefined;
-  /** Told what happens besides records. What it throws ends the stream. */
+  /** Receives events. What it throws ends the stream. */
   readonly onEvent?: ((event: WatchEvent) => void) | undefined;
-  /** A server that sends nothing for so long, heartbeats neither, is taken for dead, in milliseconds. Default 45 000. */
+  /**
+   * The client reconnects after this time without any message, not even a heartbeat, in milliseconds. Default 45 000.
+   */
   readonly silenceMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A listing that gets nowhere for so long fails. */
+/** A listing without progress fails after this time. */
 const giveUpAfterMs = 60_000;
 
 const getShape = { ...StateServiceService.get, responseDeserialize: decodeRecordsMessage };
@@ -102,7 +104,7 @@ function listState(connection: Connection, topic: string, options: ListStateOpti
   let delivered = 0;
   const messages = resumingMessages<RecordsMessage>({
     open: async () => {
-      // A call that broke off after its last record must not be opened again without a limit.
+      // All records were delivered before the call was lost; a `limit` of 0 would mean no limit.
       if (limit !== 0 && delivered >= limit) return undefined;
       return connection.serverStream(listShape, {
         topic,
@@ -125,7 +127,7 @@ function listState(connection: Connection, topic: string, options: ListStateOpti
     afterKey = lastKey || (records.at(-1)?.key ?? afterKey);
     return records.length > 0 ? { records, next: next ?? nowhere } : undefined;
   });
-  // The state is of one position, however far the listing is.
+  // A listing has one position: that of the state, not of its progress.
   return recordStream(pages, place, (_record, epoch) => place.position ?? { epoch, offset: 0 });
 }
 
@@ -138,7 +140,7 @@ function watchState(connection: Connection, topic: string, options: WatchStateOp
         topic,
         ...selectionOf(options),
         start,
-        // Resumed, the position says where it began.
+        // A resumed watch has a position, which excludes `changesOnly`.
         changesOnly: start === undefined && options.changesOnly === true,
         withoutTombstones: options.withoutTombstones === true,
       }),
@@ -166,7 +168,7 @@ function selectionOf({ keyPrefix = "", rectangle, filter = "" }: StateSelection)
   return { keyPrefix, rectangle, filter };
 }
 
-/** What a message tells besides records: they have other keys than those that left. */
+/** The events of a message. Keys in `left` differ from the keys of its records, so their order does not matter. */
 function eventsOf({ rest, next }: RecordsMessage): readonly WatchEvent[] {
   if (rest === undefined) return [];
   const { event, left } = StateServiceWatchResponse.decode(rest);

@@ -2,22 +2,22 @@ import { type CallOptions, InterceptingCall, type Listener, status } from "@grpc
 import { abortable, type Deferred, deferred } from "../streams/index.js";
 import { type EndStatus, errorOfStatus } from "./client-error.js";
 
-/** A call with a streamed response, and perhaps a streamed request, pulled message by message. */
+/** A call with a streamed response, and possibly a streamed request, pulled message by message. */
 export interface StreamingCall<Request, Response> {
   /**
-   * The next message, or undefined when the call ended with OK. Rejects with a ClientError when it ended otherwise, and
-   * with the signal's reason when it aborts, which leaves the call as it is. One at a time.
+   * The next message; undefined when the call has ended with OK. Rejects with a ClientError when it ended otherwise. An
+   * aborted signal rejects with its reason and does not end the call. Only one `receive` at a time.
    */
   receive(signal?: AbortSignal): Promise<Response | undefined>;
-  /** Sends a message; resolves when the transport took it, and also when the call ended: `receive` tells how. */
+  /** Sends a message. Resolves when the transport has taken it, or the call has ended; `receive` reports how. */
   send(request: Request): Promise<void>;
-  /** No more messages from this side. */
+  /** Ends the client's side: it sends no more messages. */
   halfClose(): void;
-  /** Ends the call, also at the server; `receive` then rejects with CANCELLED, unless it had ended already. */
+  /** Ends the call, also at the server; `receive` then rejects with CANCELLED, unless the call had already ended. */
   cancel(): void;
 }
 
-/** What grpc-js's client calls have in common, and what only those have that write. */
+/** The methods that all client calls of grpc-js have, and those of calls with a streamed request. */
 interface ClientCall {
   on(event: "data" | "error", listener: (value: unknown) => void): unknown;
   cancel(): void;
@@ -32,10 +32,10 @@ interface Held<Response> {
 }
 
 /**
- * Opens a call and puts a gate before grpc-js's own stream. That stream would take 16 messages ahead whatever their
- * size, accept without bound while nobody reads it (grpc-js.md #19), and may tell an error before the messages that came
- * ahead of it. The gate holds one message until it is received; only then is the transport asked for another. So two
- * messages at most are in memory, and everything comes in order.
+ * Opens a call and puts a gate before grpc-js's own stream. That stream would read 16 messages ahead, whatever their
+ * size, and buffer without bound while nobody reads it (grpc-js.md #19). It may also report an error before earlier
+ * messages. The gate holds one message until it is received, and only then requests another from the transport. So at
+ * most two messages are in memory, and everything is in order.
  */
 export function openCall<Request, Response>(
   open: (options: CallOptions) => ClientCall,
@@ -54,7 +54,7 @@ export function openCall<Request, Response>(
   const gate: Listener = {
     onReceiveMessage(message: Response, next) {
       const release = () => next(message);
-      // After a cancel nobody wants it, and grpc-js keeps the end back until the message is passed on.
+      // After a cancel nobody receives the message, and grpc-js withholds the status until the message is passed on.
       if (isCancelled) release();
       else held = { message, release };
       wake();
@@ -68,9 +68,9 @@ export function openCall<Request, Response>(
     },
   };
   const call = open({ interceptors: [(options, nextCall) => gatedCall(gate, nextCall(options))] });
-  // Flowing, so that each message that is passed on makes it ask for the next; the gate has the message already.
+  // Makes the stream flow: it then requests the next message for each one that is passed on. The gate has the message.
   call.on("data", () => {});
-  // The gate has the end.
+  // The gate has the status.
   call.on("error", () => {});
 
   return {
@@ -106,7 +106,7 @@ export function openCall<Request, Response>(
     },
     cancel() {
       isCancelled = true;
-      // A cancel in the turn in which the call was opened or written to never reaches the server (grpc-js.md #27).
+      // In the turn in which the call was opened or written to, a cancel would not reach the server (grpc-js.md #27).
       setImmediate(() => call.cancel());
       held?.release();
       held = undefined;

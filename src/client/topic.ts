@@ -9,35 +9,35 @@ import {
   timestampText,
 } from "../wire/index.js";
 
-/** How far the state of a topic is that was turned keyed: from the newest record to the oldest. */
+/** Progress of building the state of a topic that became keyed. The build runs from the newest record to the oldest. */
 export interface StateBuild {
-  /** Where it began: the next offset when the topic was turned keyed. */
+  /** Where the build began: the topic's next offset when it became keyed. */
   readonly fromOffset: number;
   /** Records from this offset on are in the state. */
   readonly nextOffset: number;
-  /** It is whole when `nextOffset` has come down to here. */
+  /** The state is complete when `nextOffset` has come down to this offset. */
   readonly untilOffset: number;
 }
 
-/** A topic as it stood when it was asked for. */
+/** A topic at the time of the request. */
 export class Topic {
   readonly name: string;
-  /** Its incarnation: differs after a delete and a re-creation. */
+  /** Its incarnation: another one after the topic was deleted and created again. */
   readonly epoch: number;
   readonly labels: ReadonlyMap<string, string>;
-  /** 0 is the node's setting. */
+  /** 0 means the node's setting. */
   readonly limits: { readonly recordBytes: number; readonly batchRecords: number; readonly batchBytes: number };
-  /** How much of its log it keeps; 0 is the node's default. */
+  /** How much of its log it keeps; 0 means the node's default. */
   readonly retention: { readonly ageMs: number; readonly records: number; readonly bytes: number };
-  /** Whether it is sealed. */
+  /** Whether nothing more can be appended. */
   readonly isClosed: boolean;
   /** Whether it keeps its state: the latest record of each key. */
   readonly isKeyed: boolean;
-  /** While its state is being built: how far that is. Until it is whole, it cannot be read. */
+  /** Set while its state is being built. The state cannot be read until it is complete. */
   readonly stateBuild: StateBuild | undefined;
   /** The oldest offset that is kept. */
   readonly earliestOffset: number;
-  /** The next offset that it will give. */
+  /** The offset of the next record that is appended. */
   readonly nextOffset: number;
   /** Encoded size of the records that are kept. */
   readonly bytes: number;
@@ -64,12 +64,12 @@ export class Topic {
     this.bytes = message.bytes ?? 0;
   }
 
-  /** When the oldest kept record was taken; undefined when it holds none. */
+  /** The stamp of the oldest record that is kept; undefined if there is none. */
   get firstTime(): Date | undefined {
     return optionalDate(this.#message.firstTime);
   }
 
-  /** When the newest record was taken; undefined when none ever was. */
+  /** The stamp of the newest record; undefined if none was ever appended. */
   get lastTime(): Date | undefined {
     return optionalDate(this.#message.lastTime);
   }
@@ -78,7 +78,7 @@ export class Topic {
     return optionalDate(this.#message.createTime);
   }
 
-  /** As proto3 JSON has it: 64-bit numbers as strings, times as RFC 3339. */
+  /** In proto3 JSON: 64-bit numbers as strings, times as RFC 3339. */
   toJSON(): JsonObject {
     const { firstTime, lastTime, createTime } = this.#message;
     const { recordBytes, batchRecords, batchBytes } = this.limits;
@@ -123,7 +123,7 @@ function optionalDate(time: Timestamp | undefined): Date | undefined {
   return time === undefined ? undefined : dateOfTimestamp(time);
 }
 
-/** An object with these names, `__proto__` too. */
+/** An object with these names; `__proto__` is a name like any other. */
 function objectOf(map: ReadonlyMap<string, string>): JsonObject {
   const object = Object.create(null) as JsonObject;
   for (const [name, value] of map) object[name] = value;

@@ -10,7 +10,7 @@ import type { Connection, UnaryOptions } from "./connection.js";
 import { wholeNumber } from "./start.js";
 import { Topic } from "./topic.js";
 
-/** Limits of one topic. What is unset or 0 is the node's setting. */
+/** Limits of one topic. Unset or 0 means the node's setting. */
 export interface TopicLimits {
   /** Largest record, encoded, in bytes. */
   readonly recordBytes?: number | undefined;
@@ -20,33 +20,36 @@ export interface TopicLimits {
   readonly batchBytes?: number | undefined;
 }
 
-/** How much of its log a topic keeps. Records leave from the front, soon after one of these says so. 0: the node's default. */
+/**
+ * How much of its log a topic keeps. The oldest records beyond one of these bounds are deleted. 0: the node's default.
+ */
 export interface TopicRetention {
-  /** Records older than this leave: whole milliseconds, at least a second. */
+  /** The greatest age of a record: whole milliseconds, at least a second. */
   readonly ageMs?: number | undefined;
-  /** All but the newest so many leave. */
+  /** The most records. */
   readonly records?: number | undefined;
-  /** The oldest leave until so many bytes of encoded records are left. */
+  /** The most bytes of encoded records. */
   readonly bytes?: number | undefined;
 }
 
-/** What can be said about a topic when it is created, and changed later. */
+/** Settings of a topic: given when it is created, and changed by an update. */
 export interface TopicSettings {
-  /** Facts for people and tools. An update replaces all of them. */
+  /** Labels for people and tools. An update replaces all of them. */
   readonly labels?: ReadonlyMap<string, string> | { readonly [name: string]: string } | undefined;
-  /** An update replaces those that it names. */
+  /** An update replaces the limits that it names. */
   readonly limits?: TopicLimits | undefined;
-  /** How much of its log it keeps; a state is not touched. An update replaces the bounds that it names. */
+  /** Does not affect a topic's state. An update replaces the bounds that it names. */
   readonly retention?: TopicRetention | undefined;
   /**
-   * Whether it keeps its state: the latest record of each key. Default false. An update can turn it on, and not off: the
-   * state is then built in the background, while publishing goes on; `Topic.stateBuild` says how far it is.
+   * Whether the topic keeps its state: the latest record of each key. Default false. An update can turn this on, not
+   * off. The state is then built in the background, while publishing continues; `Topic.stateBuild` reports the
+   * progress.
    */
   readonly keyed?: boolean | undefined;
 }
 
-/** Calls that refuse another incarnation of the topic than this one. */
 export interface EpochOptions extends UnaryOptions {
+  /** The call is refused if the topic has another incarnation. */
   readonly epoch?: number | undefined;
 }
 
@@ -54,13 +57,13 @@ export interface EpochOptions extends UnaryOptions {
 export interface Topics {
   create(topic: string, settings?: TopicSettings & UnaryOptions): Promise<Topic>;
   get(topic: string, options?: UnaryOptions): Promise<Topic>;
-  /** All topics by name, those whose names begin with `prefix`; asked for a page at a time, as they are iterated. */
+  /** Topics whose names begin with `prefix`, by name. Pages are requested during the iteration. */
   list(options?: { readonly prefix?: string; readonly pageSize?: number } & UnaryOptions): AsyncGenerator<Topic, void>;
   /** Changes what `settings` names, and nothing else. */
   update(topic: string, settings: TopicSettings & UnaryOptions): Promise<Topic>;
-  /** Forgets the records below an offset. */
+  /** Deletes the records below an offset. */
   trim(topic: string, beforeOffset: number, options?: EpochOptions): Promise<Topic>;
-  /** Seals it: nothing more is appended, and followers end after the last record. */
+  /** Nothing more can be appended afterwards, and followers end after the last record. */
   close(topic: string, options?: UnaryOptions): Promise<Topic>;
   delete(topic: string, options?: EpochOptions): Promise<void>;
 }
@@ -145,7 +148,7 @@ function retentionOf(retention: TopicRetention | undefined): RetentionMessage | 
   };
 }
 
-/** What an update changes: without a mask the server could not tell 0 from unset. */
+/** The fields that an update changes: without a mask the server could not tell 0 from unset. */
 function* maskOf({ labels, limits, retention, keyed }: TopicSettings): Generator<string> {
   if (labels !== undefined) yield "labels";
   if (retention?.ageMs !== undefined) yield "retention.age";

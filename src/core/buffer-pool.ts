@@ -1,30 +1,30 @@
 /**
- * Buffers that are used again. What publishing and reading leave to the garbage collector is mostly buffers, and V8 begins a
- * collection for every few dozen megabytes of them, however small the heap is.
+ * Buffers that are reused. Most of the garbage of publishing and reading is buffers, and V8 starts a collection for every
+ * few dozen megabytes of them, however small the heap is.
  *
- * Nobody waits for the pool. When it is empty, `take` makes a buffer; when it is full, `give` lets one go. A buffer that may
- * still be read is never given back: the collector takes it.
+ * The pool never waits. When it is empty, `take` allocates a buffer; when it is full, `give` drops one. Never give back a
+ * buffer that may still be read: leave it to the garbage collector.
  */
 export class BufferPool {
   readonly #bytesMax: number;
   readonly #free = new Map<number, Buffer[]>();
-  /** The memory of each buffer that `take` gave and `give` has not seen: so a second `give` of one does nothing. */
+  /** The memory behind each lent buffer. `give` removes the buffer, so a second `give` does nothing. */
   readonly #lent = new WeakMap<Buffer, Buffer>();
   #bytes = 0;
 
-  /** `bytesMax`: what it keeps. */
+  /** `bytesMax`: how much memory the pool keeps. */
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
   }
 
-  /** Bytes of buffers that wait to be used again. */
+  /** Bytes of the free buffers. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** A buffer of so many bytes, with any contents. It occupies up to a quarter more. */
+  /** A buffer of `bytes` bytes with arbitrary contents. It occupies up to a quarter more memory. */
   take(bytes: number): Buffer {
-    if (bytes < leastBytes || bytes > mostBytes) return Buffer.allocUnsafeSlow(bytes);
+    if (bytes < pooledBytesMin || bytes > pooledBytesMax) return Buffer.allocUnsafeSlow(bytes);
     const size = sizeFor(bytes);
     const whole = this.#free.get(size)?.pop();
     if (whole !== undefined) this.#bytes -= size;
@@ -34,7 +34,7 @@ export class BufferPool {
     return taken;
   }
 
-  /** Gives back a buffer that nobody reads or writes any more. Does nothing with one that is not of this pool. */
+  /** Gives back a buffer that nobody reads or writes any more. Ignores a buffer that this pool did not lend. */
   give(buffer: Buffer): void {
     const memory = this.#lent.get(buffer);
     if (memory === undefined) return;
@@ -47,11 +47,11 @@ export class BufferPool {
   }
 }
 
-/** Smaller ones are cheap, and larger ones are rare. */
-const leastBytes = 8192;
-const mostBytes = 2_097_152;
+/** Smaller buffers are cheap to allocate, and larger ones are rare. */
+const pooledBytesMin = 8192;
+const pooledBytesMax = 2_097_152;
 
-/** A power of two, or one and a quarter, a half or three quarters of it. */
+/** Rounds up to a power of two, or to 1¼, 1½ or 1¾ of one. */
 function sizeFor(bytes: number): number {
   const quarter = 2 ** Math.floor(Math.log2(bytes - 1)) / 4;
   return Math.ceil(bytes / quarter) * quarter;

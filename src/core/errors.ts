@@ -1,13 +1,13 @@
 /**
- * Everything that Millrace refuses, as values: one base class with a code, and structured fields beside it. Each edge
- * maps codes to its own statuses (`rpc/status.ts`), as an object that does not compile while a code is missing.
+ * Every refusal of Millrace is a `MillraceError`: a code, and structured fields beside it. Each door maps the codes to its
+ * own statuses (`rpc/status.ts`); the map does not compile while a code is missing.
  */
 
 import { answerBytes } from "./limits.js";
 import type { OffsetRange } from "./producer.js";
 import type { StateBuild } from "./state-build.js";
 
-/** Why something was refused. One code a condition that a caller can act on. */
+/** Why a request was refused: one code for each condition that a caller can act on. */
 export type ErrorCode =
   | "invalid-argument"
   | "topic-not-found"
@@ -38,18 +38,18 @@ export type ErrorCode =
   | "data-loss"
   | "internal";
 
-/** One fault of a request: the field's path as written in proto (`records[3].key`), and what is wrong with it. */
+/** One fault of a request: the path of the field, as written in proto (`records[3].key`), and what is wrong with it. */
 export interface FieldViolation {
   readonly field: string;
   readonly description: string;
 }
 
-/** What a caller may need beside the text. Values are facts for programs: offsets, epochs, limits. */
+/** Facts for programs, beside the text: offsets, epochs, limits. */
 export interface ErrorFacts {
   readonly violations?: readonly FieldViolation[];
   /** Named values for `google.rpc.ErrorInfo.metadata`: `earliest_offset`, `next_offset`, `epoch`, … */
   readonly metadata?: Readonly<Record<string, string>>;
-  /** How long to wait before the same call can succeed, in milliseconds. Unset: a retry as it stands will not help. */
+  /** How long to wait before the same call can succeed, in milliseconds. Unset: the same call will fail again. */
   readonly retryDelayMs?: number;
   readonly cause?: unknown;
 }
@@ -70,15 +70,15 @@ export class MillraceError extends Error {
   }
 }
 
-/** A value of a request that cannot be accepted. `field` is the path as written in proto. */
+/** Refuses a value of a request. `field` is its path as written in proto. */
 export function invalidArgument(field: string, description: string): MillraceError {
   return new MillraceError("invalid-argument", `${field}: ${description}`, { violations: [{ field, description }] });
 }
 
-/** One message cannot hold it. `wayOut` says how to get it all the same. */
+/** The answer does not fit into one message. `wayOut` says how to get it in another way. */
 export function answerTooLarge(what: string, wayOut: string): MillraceError {
   const metadata = { answer_bytes_max: String(answerBytes) };
-  return new MillraceError("answer-too-large", `${what}, an answer may have ${answerBytes}: ${wayOut}`, { metadata });
+  return new MillraceError("answer-too-large", `${what}, at most ${answerBytes} are allowed: ${wayOut}`, { metadata });
 }
 
 export function topicNotFound(topic: string): MillraceError {
@@ -106,20 +106,20 @@ export function topicClosed(topic: string, nextOffset: number): MillraceError {
 export function topicNotKeyed(topic: string): MillraceError {
   return new MillraceError(
     "topic-not-keyed",
-    `Topic "${topic}" keeps no state: it is not \`keyed\`. TopicService.UpdateTopic turns it so`,
+    `Topic "${topic}" keeps no state: it is not \`keyed\`. Change that with TopicService.UpdateTopic`,
     {
       metadata: { topic },
     },
   );
 }
 
-/** The state of a topic that was turned keyed is not whole yet. */
+/** The state of a topic that was made keyed is not complete yet. */
 export function stateBuilding(topic: string, build: StateBuild): MillraceError {
   const { fromOffset, nextOffset, untilOffset } = build;
   const done = fromOffset - nextOffset;
   return new MillraceError(
     "state-building",
-    `The state of topic "${topic}" is being built: ${done} of ${fromOffset - untilOffset} records are in it. Ask again when it is whole`,
+    `The state of topic "${topic}" is being built: ${done} of ${fromOffset - untilOffset} records are in it. Retry when it is complete`,
     {
       metadata: {
         topic,
@@ -135,7 +135,7 @@ export function stateBuilding(topic: string, build: StateBuild): MillraceError {
 export function epochMismatch(topic: string, asked: number, actual: number): MillraceError {
   return new MillraceError(
     "epoch-mismatch",
-    `Topic "${topic}" has epoch ${actual}, not ${asked}: it was deleted and created again. Start over without the old position`,
+    `Topic "${topic}" has epoch ${actual}, not ${asked}: it was deleted and created again. Start without the old position`,
     { metadata: { topic, epoch: String(actual), requested_epoch: String(asked) } },
   );
 }
@@ -148,7 +148,7 @@ export function offsetMismatch(topic: string, expected: number, nextOffset: numb
   );
 }
 
-/** Where a reader stood, and what is there. `gone` says which side it fell off. */
+/** `kept`: what the topic has. The text says on which side of it the reader's offset is. */
 export function offsetOutOfRange(
   topic: string,
   offset: number,
@@ -196,10 +196,10 @@ export function parkedNotFound(subscription: string, offset: number): MillraceEr
   });
 }
 
-/** How many runs of offsets an error names: its metadata has to fit a trailer. */
+/** How many ranges of offsets an error names: its metadata must fit into a trailer. */
 const namedRangesMax = 8;
 
-/** Some records are not that consumer's any more. `ranges` are those offsets, ascending. */
+/** Some records no longer belong to the consumer. `ranges`: their offsets, ascending. */
 export function staleDelivery(subscription: string, ranges: Iterable<OffsetRange>): MillraceError {
   const texts = [...ranges].map(({ firstOffset, nextOffset }) =>
     nextOffset === firstOffset + 1 ? String(firstOffset) : `${firstOffset}-${nextOffset - 1}`,
@@ -207,7 +207,7 @@ export function staleDelivery(subscription: string, ranges: Iterable<OffsetRange
   const offsets = texts.length > namedRangesMax ? `${texts.slice(0, namedRangesMax).join(",")},…` : texts.join(",");
   return new MillraceError(
     "stale-delivery",
-    `Nothing was committed: of subscription "${subscription}", these records are not this consumer's any more, or are acknowledged already: ${offsets}`,
+    `Nothing was committed: these records of subscription "${subscription}" no longer belong to this consumer, or are acknowledged already: ${offsets}`,
     { metadata: { subscription, offsets } },
   );
 }

@@ -1,6 +1,6 @@
-/** Frames as the log stores them: one behind the other, each a tag byte, a length and the record's bytes. */
+/** Frames as the log stores them, concatenated: each is a tag byte, a length and the record's bytes. */
 
-/** Where the frame ends that begins at `at`. The frames are our own: whole, and right. */
+/** Where the frame that begins at `at` ends. The frames are the server's own, so nothing is checked. */
 export function endOfFrame(frames: Uint8Array, at: number): number {
   let length = 0;
   let scale = 1;
@@ -12,7 +12,7 @@ export function endOfFrame(frames: Uint8Array, at: number): number {
   }
 }
 
-/** Where the frame begins that stands `count` frames behind the one at `at`. */
+/** Where the frame begins that is `count` frames after the one at `at`. */
 export function skipFrames(frames: Uint8Array, at: number, count: number): number {
   let next = at;
   for (let passed = 0; passed < count; passed++) next = endOfFrame(frames, next);

@@ -1,6 +1,6 @@
 /**
- * Every limit of the service in one place, with its default and its reason. The composition root reads overrides from
- * settings (`server/settings.ts`); nothing else holds a bound of its own.
+ * Every limit that a setting can change (`server/settings.ts`), with its default and its reason, and the fixed bounds of
+ * requests.
  */
 
 const KiB = 1024;
@@ -14,23 +14,24 @@ export interface Limits {
   /** Largest batch in bytes. A message stays under gRPC's default receive limit of 4 MiB (grpc-js.md #10). */
   readonly batchBytes: number;
   /**
-   * Smallest page: what every stream may hold, however many there are. Measured, a stalled follower keeps one of them in
-   * gRPC's buffer: 29 KiB in all at 16 KiB, 44 at 32, and a bare grpc-js stream of 32 KiB messages keeps 37.
+   * Smallest page: every stream may hold one, however many streams there are. A stalled follower keeps one page in gRPC's
+   * buffer. Measured, it occupies 29 KiB with pages of 16 KiB, and 44 KiB with pages of 32 KiB; a bare grpc-js stream with
+   * messages of 32 KiB occupies 37 KiB.
    */
   readonly pageBytesMin: number;
-  /** Largest page, earned by delivering 16 times as much on the stream. */
+  /** Largest page: a stream earns it by delivering 16 times as many bytes. */
   readonly pageBytesMax: number;
-  /** What all streams of a node may hold above `pageBytesMin` each. */
+  /** What all streams of a node together may hold above `pageBytesMin` each. */
   readonly pageBudgetBytes: number;
-  /** Buffers of pages and batches that wait to be used again, in bytes. */
+  /** Free buffers that a node keeps for pages and batches, in bytes. */
   readonly bufferPoolBytes: number;
   /** Newest pages of one topic kept in memory. */
   readonly tailTopicBytes: number;
-  /** Newest pages of all topics kept in memory; the least recently used tail leaves first. */
+  /** Newest pages of all topics kept in memory; the least recently used tail is emptied first. */
   readonly tailNodeBytes: number;
-  /** Topics that publishing may create; beyond it only `TopicService.CreateTopic` does. */
+  /** Topics that publishing may create; above it, only `TopicService.CreateTopic` creates topics. */
   readonly autoCreatedTopics: number;
-  /** Of those, how many the clients of one address may create by one node, since its start. */
+  /** How many of these the clients of one address may create through one node, since it started. */
   readonly autoCreatedTopicsPeer: number;
   /** Topics that a node remembers while nobody uses them. */
   readonly idleTopics: number;
@@ -38,55 +39,55 @@ export interface Limits {
   readonly publishTopicBytes: number;
   /** Batches that wait for any topic's commit, in bytes. */
   readonly publishNodeBytes: number;
-  /** What one commit takes at most, in bytes; the rest waits for the next. */
+  /** Largest commit, in bytes; further batches wait for the next one. */
   readonly commitBytes: number;
-  /**
-   * Frames that one block of the log takes, in bytes: compressed to a third, it stays inline in its row on a page of 8 KiB.
-   */
+  /** Frames in one block of the log, in bytes. Compressed to a third, a block stays inline in its row, on a page of 8 KiB. */
   readonly blockBytes: number;
   /** How long `Append` waits for room in the budget, in milliseconds. */
   readonly appendWaitMs: number;
-  /** Batches that one Publish call may have waiting for their commit. Also how many sequences a producer may repeat. */
+  /** Batches of one Publish call that may wait for their commit. A producer may repeat this many of its newest sequences. */
   readonly producerWindow: number;
-  /** Producers remembered per topic; the longest idle leave first. */
+  /** Producers that a topic remembers; the longest idle ones are forgotten first. */
   readonly producersPerTopic: number;
-  /** A producer that was idle for this long is forgotten, in milliseconds. */
+  /** Producers whose state a node keeps in memory, over all topics: some 200 bytes each, and what the window adds. */
+  readonly cachedProducers: number;
+  /** After how long a topic forgets an idle producer, in milliseconds. */
   readonly producerIdleMs: number;
-  /** How long a keyed topic remembers that a key was removed, for watchers that come back, in milliseconds. */
+  /** How long a keyed topic remembers that a key was removed, for watchers that resume, in milliseconds. */
   readonly tombstoneLifetimeMs: number;
-  /** Newest notes among which a RouteChat call looks for the earlier ones at a place: they are walked over each time. */
+  /** Newest notes that a RouteChat call searches for earlier ones at a place. Each search walks over all of them. */
   readonly routeGuideHistory: number;
-  /** Places that one RouteChat call may write at, each of which it remembers. */
+  /** Places that one RouteChat call may write at. The call remembers each of them. */
   readonly routeGuidePlaces: number;
-  /** What a topic keeps that does not say so itself, as `Retention`. 0: no bound. */
+  /** The `Retention` of topics that do not set their own. 0: no bound. */
   readonly retentionAgeMs: number;
   readonly retentionRecords: number;
   readonly retentionBytes: number;
-  /** How long a node's hold on subscriptions lasts without being renewed, in milliseconds; it is renewed at a third of it. */
+  /** How long a node's session lasts without renewal, in milliseconds. The node renews it after a third of that. */
   readonly sessionLeaseMs: number;
   /** Consume calls that one subscription may have on a node. */
   readonly consumersPerSubscription: number;
   /**
    * Records that a node keeps track of for consumers: outstanding ones, and those that wait for redelivery. Each takes 30
-   * to 400 bytes of memory. When half of it is used, large windows are granted less than they ask for.
+   * to 400 bytes of memory. When half of the limit is used, large windows are granted less than they ask for.
    */
   readonly outstandingNodeRecords: number;
   /** Records that a node reads ahead for one subscription's consumers, in bytes. */
   readonly consumeAheadBytes: number;
-  /** Records that a node reads ahead for all of them, in bytes; beyond it each still reads a page at a time. */
+  /** Records that a node reads ahead for all subscriptions, in bytes. Above it, each still reads one page at a time. */
   readonly consumeAheadNodeBytes: number;
-  /** Records that a node takes off a SHARED subscription at once; other nodes cannot have them while it works on them. */
+  /** Records that a node claims from a SHARED subscription at once. Other nodes cannot deliver these meanwhile. */
   readonly claimRecords: number;
   /**
-   * What consumers of a subscription say shares a commit: one begins at most so often, in milliseconds. It delays
-   * confirmations, and what is to come again at once.
+   * The shortest time between two commits of a subscription's verdicts, in milliseconds: verdicts that arrive meanwhile
+   * share a commit. It delays confirmations, and redeliveries without a delay.
    */
   readonly settleIntervalMs: number;
-  /** Records that one subscription may have parked; beyond it, what fails goes on being tried. */
+  /** Records that one subscription may have parked. Above it, failing records are redelivered instead. */
   readonly parkedRecords: number;
   /** Calls that may wait in one lane for the database. */
   readonly laneQueue: number;
-  /** Heartbeats come at a random time between these, in milliseconds. */
+  /** Bounds of the random time between two heartbeats, in milliseconds. */
   readonly heartbeatMinMs: number;
   readonly heartbeatMaxMs: number;
   /** How often the next offsets of followed topics are read again, in milliseconds. */
@@ -113,6 +114,7 @@ export const defaultLimits: Limits = {
   appendWaitMs: 1000,
   producerWindow: 64,
   producersPerTopic: 10_000,
+  cachedProducers: 100_000,
   producerIdleMs: 24 * 3600_000,
   tombstoneLifetimeMs: 7 * 24 * 3600_000,
   routeGuideHistory: 100_000,
@@ -136,31 +138,31 @@ export const defaultLimits: Limits = {
 
 /** Bounds of a record's parts. Not settings: readers in every language rely on them. */
 export const recordBounds = {
-  /** A key becomes an index entry of keyed topics; a B-tree entry ends at 2704 bytes. */
+  /** Keyed topics index the key; a B-tree entry has at most 2704 bytes. */
   keyBytes: 1024,
   attributes: 100,
   attributeNameBytes: 256,
   attributeValueBytes: 4096,
-  /** A hundred years of 365.25 days. With a time before the year 2255 its end is still an exact number of microseconds. */
+  /** 100 years of 365.25 days. Until the year 2255 (2^53 µs), the end of a lifetime is exact to the microsecond. */
   lifetimeSeconds: 3_155_760_000,
-  /** Messages nested in a body. Java and C++ readers stop at 100 in all, and a page adds two. */
+  /** Depth of nested messages in a body. Java and C++ readers stop at 100 in all, and a page adds two. */
   bodyDepth: 80,
 } as const;
 
-/** Bounds of a topic's retention by age: a hundred years, as of a lifetime. */
-export const retentionAgeBounds = { leastMs: 1000, mostMs: 3_155_760_000_000 } as const;
+/** Bounds of a topic's retention by age: up to 100 years, as for a lifetime. */
+export const retentionAgeBounds = { minMs: 1000, maxMs: 3_155_760_000_000 } as const;
 
 /**
- * The largest answer of a unary method: what stands beside the records fits below gRPC's default receive limit of 4 MiB,
- * and so does the largest record. A constant, since the limit is the client's.
+ * The largest answer of a unary method. It holds the largest record, and with the fields beside the records it stays below
+ * gRPC's default receive limit of 4 MiB. A constant, since that limit is the client's.
  */
 export const answerBytes = 4_100_000;
 
 /** Bounds of a topic's labels. */
 export const labelBounds = { count: 64, nameBytes: 63, valueBytes: 256 } as const;
 
-/** What a listing gives when not told, and at most. */
-export const pageSizeBounds = { initial: 100, most: 1000 } as const;
+/** Items in a page of a listing; `initial`: when the request names no size. */
+export const pageSizeBounds = { initial: 100, max: 1000 } as const;
 
 /** A producer's name, in bytes. */
 export const producerIdBytes = 128;

@@ -13,12 +13,11 @@ export interface OffsetRange {
   readonly nextOffset: number;
 }
 
-/** What a topic remembers of one producer: its generation, what comes next, and what the newest batches were given. */
+/** What a topic remembers of one producer. */
 export interface ProducerState {
   readonly id: string;
   readonly generation: number;
-  /** The sequence that is expected next. */
   readonly nextSequence: number;
-  /** The ranges of sequences `nextSequence - recent.length` to `nextSequence - 1`, oldest first; at most 64. */
+  /** The offset ranges of sequences `nextSequence - recent.length` to `nextSequence - 1`, oldest first; at most 64. */
   readonly recent: readonly OffsetRange[];
 }

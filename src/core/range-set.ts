@@ -1,6 +1,6 @@
 /**
- * A set of offsets as ranges: sorted, apart from each other, none empty. For what is claimed, read and acknowledged of a
- * topic, where neighbours are the rule: many offsets are few ranges. The last range may have no end (Infinity).
+ * A set of offsets, kept as ranges: sorted, apart from each other, none empty. The offsets that are claimed, read and
+ * acknowledged are mostly neighbours, so many offsets take few ranges. The last range may have no end (Infinity).
  */
 
 import type { OffsetRange } from "./producer.js";
@@ -21,29 +21,28 @@ export class RangeSet implements Iterable<OffsetRange> {
     return this.#ranges.length === 0;
   }
 
-  /** How many ranges it takes. */
+  /** The number of ranges. */
   get size(): number {
     return this.#ranges.length;
   }
 
-  /** How many offsets are in it. */
+  /** The number of offsets. */
   get count(): number {
     let count = 0;
     for (const range of this.#ranges) count += range.nextOffset - range.firstOffset;
     return count;
   }
 
-  /** The lowest offset; undefined: there is none. */
+  /** The lowest offset; undefined when the set is empty. */
   get first(): number | undefined {
     return this.#ranges[0]?.firstOffset;
   }
 
-  /** Above all of its offsets; 0: it has none. */
+  /** The offset after the highest one; 0 when the set is empty. */
   get next(): number {
     return this.#ranges.at(-1)?.nextOffset ?? 0;
   }
 
-  /** The range of the lowest offset. */
   get firstRange(): OffsetRange | undefined {
     return this.#ranges[0];
   }
@@ -57,7 +56,7 @@ export class RangeSet implements Iterable<OffsetRange> {
   add(first: number, next: number): void {
     if (!(first < next)) return;
     const last = this.#ranges.at(-1);
-    // Mostly the end grows.
+    // The usual case: the set grows at its end.
     if (last === undefined || first > last.nextOffset) {
       this.#ranges.push({ firstOffset: first, nextOffset: next });
       return;
@@ -80,7 +79,7 @@ export class RangeSet implements Iterable<OffsetRange> {
     this.#ranges.splice(from, to - from, { firstOffset: low, nextOffset: high });
   }
 
-  /** Takes the offsets from `first` to below `next` out. */
+  /** Removes the offsets from `first` to below `next`. */
   delete(first: number, next: number): void {
     if (!(first < next)) return;
     let from = this.#indexAfter(first);
@@ -96,7 +95,7 @@ export class RangeSet implements Iterable<OffsetRange> {
     if (to > from) this.#ranges.splice(from, to - from, ...left);
   }
 
-  /** The parts of a range that are not in it. */
+  /** The parts of a range that are not in the set. */
   *missing(first: number, next: number): Generator<OffsetRange, void> {
     let at = first;
     for (let index = Math.max(0, this.#indexAfter(first) - 1); index < this.#ranges.length; index++) {
@@ -108,7 +107,7 @@ export class RangeSet implements Iterable<OffsetRange> {
     if (at < next) yield { firstOffset: at, nextOffset: next };
   }
 
-  /** The parts of a range that are in it. */
+  /** The parts of a range that are in the set. */
   *common(first: number, next: number): Generator<OffsetRange, void> {
     for (let index = Math.max(0, this.#indexAfter(first) - 1); index < this.#ranges.length; index++) {
       const range = this.#ranges[index] as Range;

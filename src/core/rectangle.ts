@@ -11,18 +11,17 @@ export interface Rectangle {
   readonly east: number;
 }
 
-/** The rectangle, or `invalid-argument`. `field` is its path as written in proto. */
+/** Returns the rectangle, or throws `invalid-argument`. `field` is its path as written in proto. */
 export function checkRectangle(rectangle: Rectangle, field = "rectangle"): Rectangle {
   const { south, west, north, east } = rectangle;
-  for (const [name, value, most] of [
+  for (const [name, value, max] of [
     ["south", south, 90],
     ["north", north, 90],
     ["west", west, 180],
     ["east", east, 180],
   ] as const) {
-    // NaN is in no range either.
-    if (!(Math.abs(value) <= most))
-      throw invalidArgument(`${field}.${name}`, `must be -${most} to ${most}, got ${value}`);
+    // Written so that NaN fails too.
+    if (!(Math.abs(value) <= max)) throw invalidArgument(`${field}.${name}`, `must be -${max} to ${max}, got ${value}`);
   }
   if (north < south) {
     throw invalidArgument(`${field}.north`, `must not be below south, ${south}, got ${north}`);
@@ -30,7 +29,6 @@ export function checkRectangle(rectangle: Rectangle, field = "rectangle"): Recta
   return rectangle;
 }
 
-/** Whether a place is inside. */
 export function isInside(
   place: { readonly latitude: number; readonly longitude: number },
   rectangle: Rectangle,

@@ -1,16 +1,16 @@
-/** How much of a topic's log is kept: what is beyond one of these leaves from the front. 0: no bound. */
+/** How much of a topic's log is kept. Records beyond any of these bounds are removed, oldest first. 0: no bound. */
 export interface Retention {
-  /** Records older than this leave. */
+  /** Records older than this are removed. */
   readonly ageMs: number;
-  /** All but the newest so many leave. */
+  /** All but this many records, the newest, are removed. */
   readonly records: number;
-  /** The oldest leave until so many bytes of frames are left. */
+  /** The oldest records are removed until this many bytes of frames are left. */
   readonly bytes: number;
 }
 
 export const noRetention: Retention = { ageMs: 0, records: 0, bytes: 0 };
 
-/** What a topic says for itself, and the node's defaults where it says nothing. */
+/** A topic's own bounds, and the node's defaults where it sets none. */
 export function effectiveRetention(own: Retention, defaults: Retention): Retention {
   return {
     ageMs: own.ageMs || defaults.ageMs,

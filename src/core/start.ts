@@ -6,7 +6,7 @@ export type Start =
   | { readonly at: "latest" }
   | { readonly at: "position"; readonly position: Position }
   | { readonly at: "offset"; readonly offset: number }
-  /** The first record taken at this time or later, in microseconds since 1970. */
+  /** The first record that the server took at this time or later, in microseconds since 1970. */
   | { readonly at: "time"; readonly timeMicros: number }
   /** The newest `count` records. */
   | { readonly at: "last"; readonly count: number };
@@ -19,8 +19,8 @@ export type Until =
 
 export type Direction = "forward" | "backward";
 
-/** What a reader gets whose next offset is no longer kept. */
+/** What a reader gets when its next offset is no longer kept. */
 export type WhenTrimmed = "fail" | "skip";
 
-/** What a live follower gets whose next offset left the node's memory. */
+/** What a live follower gets when its next offset is no longer in the node's memory. */
 export type WhenBehind = "catch-up" | "skip" | "fail";

@@ -1,12 +1,12 @@
 /**
- * How far the building of a state is: from the newest record to the oldest, since what is in the state already is always
- * newer than what comes.
+ * How far the building of a state has come. It goes from the newest record to the oldest, so a record never replaces one
+ * that is in the state already.
  */
 export interface StateBuild {
-  /** Where it began: the topic's next offset when it was turned keyed. */
+  /** Where it began: the topic's next offset when it was made keyed. */
   readonly fromOffset: number;
   /** Records from this offset on are in the state. */
   readonly nextOffset: number;
-  /** It is whole when `nextOffset` has come down to here. */
+  /** The state is complete when `nextOffset` has come down to this offset. */
   readonly untilOffset: number;
 }

@@ -1,18 +1,18 @@
-/** Subscriptions as values: how they share, and what they do with records that fail. */
+/** Subscriptions as values: how consumers share the records, and what happens to records that fail. */
 
 /** How consumers share a subscription's records. */
 export type Sharing = "shared" | "exclusive" | "keyed";
 
-/** What is done with records that fail, and when a record counts as failed. */
+/** When a record counts as failed, and what happens to it then. */
 export interface DeliveryPolicy {
-  /** How long a consumer has for a record, from when the transport took it. */
+  /** How long a consumer has to settle a record, from when the transport took it. */
   readonly ackDeadlineMs: number;
   /** How often a record may fail before it is parked. */
   readonly attemptsMax: number;
-  /** What the first failure waits, and what later ones wait at most: it doubles in between. */
+  /** The delay of the first redelivery. It doubles with each failure, up to `retryMaxMs`. */
   readonly retryMinMs: number;
   readonly retryMaxMs: number;
-  /** How many records may wait for a retry. */
+  /** How many records may wait for redelivery. */
   readonly retryBacklog: number;
 }
 
@@ -26,11 +26,11 @@ export const defaultDeliveryPolicy: DeliveryPolicy = {
 
 /** Bounds of a policy, and of the delays that consumers ask for. */
 export const deliveryBounds = {
-  ackDeadlineMs: { least: 1000, most: 12 * 3600_000 },
-  attemptsMax: { least: 1, most: 1000 },
-  retryMs: { least: 0, most: 12 * 3600_000 },
-  retryBacklog: { least: 1, most: 100_000 },
-  /** A reason's bytes, and how many of them are kept with a record. */
+  ackDeadlineMs: { min: 1000, max: 12 * 3600_000 },
+  attemptsMax: { min: 1, max: 1000 },
+  retryMs: { min: 0, max: 12 * 3600_000 },
+  retryBacklog: { min: 1, max: 100_000 },
+  /** Bytes of a reason, and how many reasons are kept with a record. */
   reasonBytes: 1024,
   reasons: 100,
   /** A consumer's name, in bytes. */
@@ -42,20 +42,20 @@ export const deliveryBounds = {
   commitTopics: 100,
 } as const;
 
-/** What a consumer allows to be outstanding. */
+/** How much a consumer allows to be outstanding. */
 export interface Window {
   readonly records: number;
   readonly bytes: number;
 }
 
-/** A window that is not told, and what it may be at most. */
-export const windowBounds: { readonly initial: Window; readonly most: Window } = {
+/** The window of a consumer that sets none, and the largest window. */
+export const windowBounds: { readonly initial: Window; readonly max: Window } = {
   initial: { records: 1000, bytes: 4 * 1024 * 1024 },
-  most: { records: 100_000, bytes: 64 * 1024 * 1024 },
+  max: { records: 100_000, bytes: 64 * 1024 * 1024 },
 };
 
 /**
- * Into how many slots the keys of a KEYED subscription fall: what nodes share it by, so at most so many nodes take part.
- * Stored claims rely on it.
+ * How many slots the keys of a KEYED subscription fall into. Nodes share the slots, so at most this many nodes take part.
+ * Stored claims rely on the number: it must not change.
  */
 export const keySlots = 32;

@@ -3,12 +3,12 @@ import { invalidArgument } from "./errors.js";
 /** A leading letter or digit, then up to 199 of `a-z 0-9 . _ / -`: safe in a path, a shell and a file name. */
 const pattern = /^[a-z0-9][a-z0-9._/-]{0,199}$/;
 
-/** Refuses a name that is not one. `field` is where it stood in the request. */
+/** Refuses an invalid name. `field` is its path in the request. */
 export function checkTopicName(name: string, field = "topic"): string {
   return checkName(name, field, "topic");
 }
 
-/** Subscriptions are named by the same rule. */
+/** The rule for subscriptions is the same. */
 export function checkSubscriptionName(name: string, field = "subscription"): string {
   return checkName(name, field, "subscription");
 }
@@ -24,15 +24,14 @@ function checkName(name: string, field: string, what: string): string {
   return name;
 }
 
-/** What a name can begin with. Empty: anything. */
+/** What a name can begin with. Empty: any name. */
 const prefixPattern = /^([a-z0-9][a-z0-9._/-]{0,199})?$/;
 
-/** Refuses the beginning of a name that no name has: a database would not even take some of them. */
+/** Refuses a prefix that no name can have. Postgres cannot even take some of these as a parameter (U+0000). */
 export function checkTopicPrefix(prefix: string, field: string): string {
   return checkPrefix(prefix, field, "topic");
 }
 
-/** As `checkTopicPrefix`. */
 export function checkSubscriptionPrefix(prefix: string, field: string): string {
   return checkPrefix(prefix, field, "subscription");
 }

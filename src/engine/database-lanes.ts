@@ -1,7 +1,7 @@
 /**
- * The way to the store: three bounded lanes before its pool. Appends first, then pages for live followers (and the small
- * statements of control), then history. Readers together never take every connection, so that an append does not queue
- * behind them; on the embedded database's single connection the order alone does it.
+ * Three bounded lanes before the store's pool. Appends come first, then pages for live followers and small control
+ * statements, then history. Readers together never take every connection, so an append does not wait behind them. The
+ * embedded database has a single connection: there the order of the lanes has the same effect.
  */
 
 import { type ErrorCode, type Limits, MillraceError } from "../core/index.js";
@@ -11,24 +11,24 @@ import type { Metrics } from "../telemetry/index.js";
 
 export type LaneName = "append" | "live" | "history";
 
-/** How long a caller is told to wait before it tries again, where only time helps. */
+/** Retry delay that callers get when only time helps. */
 const retryDelayMs = 1000;
 
-/** In the order of their listing. */
+/** The order in which they are listed. */
 const laneNames = ["append", "history", "live"] as const satisfies readonly LaneName[];
 
 export interface DatabaseLanes {
-  /** What stands behind them. */
+  /** The kind of database behind the lanes. */
   readonly kind: Store["kind"];
   /**
-   * Runs one statement (or transaction) in a lane. An abort leaves the queue, or leaves a statement that was sent to its
-   * time limit (invariant 9). Throws `lane-full`, and StoreUnavailableError as it comes, for those that must know
-   * whether the outcome is unknown.
+   * Runs one statement or transaction in a lane. An abort removes a waiting statement from the queue. A statement that
+   * was already sent runs on, up to its time limit (invariant 9). Throws `lane-full`. A StoreUnavailableError passes
+   * through unchanged, since some callers must know whether the outcome is unknown.
    */
   attempt<T>(lane: LaneName, statement: (store: Store) => Promise<T>, signal?: AbortSignal): Promise<T>;
-  /** How many statements wait in each, and may. */
+  /** How many statements wait in each lane, and how many may. */
   waiting(): readonly { readonly name: LaneName; readonly depth: number; readonly capacity: number }[];
-  /** As `attempt`, with a database that is away as `database-unavailable`. */
+  /** As `attempt`, but an unavailable database becomes `database-unavailable`. */
   run<T>(lane: LaneName, statement: (store: Store) => Promise<T>, signal?: AbortSignal): Promise<T>;
 }
 
@@ -73,16 +73,19 @@ export function createDatabaseLanes(store: Store, limits: Limits, metrics: Metri
   };
 }
 
-/** The error of a call that finds the lane's queue full. */
-export function laneFull(lane: LaneName, most: number, cause?: unknown): MillraceError {
+/** The error of a call that finds its lane's queue full. */
+export function laneFull(lane: LaneName, capacity: number, cause?: unknown): MillraceError {
   return new MillraceError(
     "lane-full",
-    `Too many calls wait for the database: at most ${most} in the ${lane} lane (MILLRACE_LANE_QUEUE)`,
+    `Too many calls wait for the database: at most ${capacity} in the ${lane} lane (MILLRACE_LANE_QUEUE)`,
     { retryDelayMs, cause },
   );
 }
 
-/** A database that is away, as callers are told; everything else as it is. `advice` is for when the outcome is unknown. */
+/**
+ * Turns a StoreUnavailableError into the error that callers get; any other error is returned unchanged. `advice` is
+ * added when the outcome is unknown.
+ */
 export function asUnavailable(error: unknown, advice = "Ask again, or look whether it was done"): unknown {
   if (!(error instanceof StoreUnavailableError)) return error;
   const code: ErrorCode = "database-unavailable";

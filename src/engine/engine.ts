@@ -1,6 +1,6 @@
 /**
- * What makes the store a stream service. The edges (`rpc/`, later `http/`) call this and nothing below it: each of their
- * methods is decode, engine, encode.
+ * What makes the store a stream service. A door (`rpc/`, later `http/`) calls only this. Each of its methods decodes,
+ * calls the engine and encodes.
  */
 
 import type { BufferPool } from "../core/index.js";
@@ -18,22 +18,23 @@ import type { GetStateCommand } from "./reading/state.js";
 import type { WatchMessage, WatchStateCommand } from "./reading/watch-state.js";
 import type { PageMessage } from "./topics/page-message.js";
 import type { AppendCommand } from "./writing/append.js";
-import type { Appended } from "./writing/appender.js";
+import type { Appended } from "./writing/batch-queue.js";
 import type { PublishBatch, PublishOpening } from "./writing/publish.js";
 
 export interface Engine {
-  /** Buffers that pages stand in, and that requests' records are framed in. */
+  /** The buffers that hold pages and framed batches. */
   readonly buffers: BufferPool;
   readonly topics: Topics;
   /**
-   * Appends one batch and resolves when it is durable. Errors: `topic-not-found`, `topic-limit`, `topic-closed`,
+   * Appends one batch, and resolves when it is durable. Errors: `topic-not-found`, `topic-limit`, `topic-closed`,
    * `epoch-mismatch`, `offset-mismatch`, `producer-gap`, `producer-fenced`, `publish-budget-exceeded` after a second,
    * `database-unavailable` (the outcome may be unknown).
    */
   append(command: AppendCommand, signal?: AbortSignal): Promise<Appended>;
   /**
-   * Appends batches, pipelined; yields their acknowledgements in order. Takes the next batch from `batches` only while
-   * there is room in the budget. Ends when `batches` has ended and all is acknowledged, or throws the first refusal.
+   * Appends batches, pipelined, and yields their acknowledgements in order. Takes the next batch from `batches` only
+   * while the budget has room. Ends when `batches` has ended and every batch is acknowledged, or throws the first
+   * refusal.
    */
   publish(
     opening: PublishOpening,
@@ -41,40 +42,43 @@ export interface Engine {
     stream: LiveStream,
     signal: AbortSignal,
   ): AsyncGenerator<Appended, void, undefined>;
-  /** Reads what is there, and ends. The generator is resumed when the last message was delivered. */
+  /** Reads up to an end that is fixed when it begins. Resume the generator when its last message was delivered. */
   read(command: ReadCommand, stream: LiveStream, signal: AbortSignal): AsyncGenerator<ReadMessage, void, undefined>;
-  /** Reads on for ever; returns after `closed`. The generator is resumed when the last message was delivered. */
+  /** Reads without an end; returns after `closed`. Resume the generator when its last message was delivered. */
   follow(
     command: FollowCommand,
     stream: LiveStream,
     signal: AbortSignal,
   ): AsyncGenerator<FollowMessage, void, undefined>;
-  /** How full the node's queues are; with a topic, those of it. */
+  /** How full the node's queues are. With a topic: only the queues of that topic. */
   listQueues(topic: string | undefined): readonly Queue[];
   /** The latest records of some keys. Errors of this and the next two: `topic-not-found`, `topic-not-keyed`. */
   getState(command: GetStateCommand, signal: AbortSignal): Promise<PageMessage>;
-  /** The state in the order of keys, and ends. The generator is resumed when the last page was delivered. */
+  /** The state in the order of keys, with an end. Resume the generator when its last page was delivered. */
   listState(
     command: ListStateCommand,
     stream: LiveStream,
     signal: AbortSignal,
   ): AsyncGenerator<ListPage, void, undefined>;
   /**
-   * The state in the order of its changes, and on for ever; returns after `closed`. The generator is resumed when the
-   * last message was delivered. Errors also: `epoch-mismatch`, `offset-out-of-range`.
+   * The state in the order of its changes, without an end; returns after `closed`. Resume the generator when its last
+   * message was delivered. Further errors: `epoch-mismatch`, `offset-out-of-range`.
    */
   watchState(
     command: WatchStateCommand,
     stream: LiveStream,
     signal: AbortSignal,
   ): AsyncGenerator<WatchMessage, void, undefined>;
-  /** How a filter would be run. Errors: `topic-not-found`; those of a state where the method reads one. */
+  /**
+   * How a filter would be evaluated. Errors: `topic-not-found`; for a method that reads a state, also the errors of
+   * that method.
+   */
   explainFilter(command: ExplainFilterCommand, signal: AbortSignal): Promise<FilterExplanation>;
   readonly subscriptions: Subscriptions;
   /**
-   * Delivers records and takes what becomes of them; `requests` are taken as they come. Returns after `closed`, or when
-   * the requests have ended. Errors: `subscription-not-found`, `topic-not-found`, `topic-deleted`, `consumer-fenced`,
-   * `consumer-limit`, `epoch-mismatch`, `offset-out-of-range`, `data-loss`.
+   * Delivers records and takes verdicts on them. Takes from `requests` whenever the consumer sent something. Returns
+   * after `closed`, or when `requests` has ended. Errors: `subscription-not-found`, `topic-not-found`, `topic-deleted`,
+   * `consumer-fenced`, `consumer-limit`, `epoch-mismatch`, `offset-out-of-range`, `data-loss`.
    */
   consume(
     opening: ConsumeOpening,
@@ -86,6 +90,6 @@ export interface Engine {
    * Acknowledges and appends in one transaction. Errors: `subscription-not-found`, `stale-delivery`, and those of `append`.
    */
   commit(command: CommitCommand, signal?: AbortSignal): Promise<readonly CommittedOutput[]>;
-  /** Stops background work and waits for it; commits under way finish. Readers are ended by their signals. */
+  /** Stops background work and waits for it. Commits under way finish. Readers end by their own signals. */
   close(): Promise<void>;
 }

@@ -5,12 +5,12 @@ import type { BatchCutter, RowBatch } from "./batch-cutter.js";
 import { FileFormatError } from "./file-format-error.js";
 import { encodedRecord, type GoodRow } from "./file-row.js";
 
-/** Another run of the same import has appended something else than this one was about to. */
+/** Another run of the same import has appended other records under the same sequence. */
 export class ImportOvertakenError extends Error {
   override readonly name = "ImportOvertakenError";
 
   constructor(topic: string) {
-    super(`Another run of this import is at work in topic "${topic}": let it end, then run this one again`);
+    super(`Another run of this import is running in topic "${topic}": wait until it ends, then run this one again`);
   }
 }
 
@@ -20,40 +20,41 @@ export interface AppendBatchesOptions {
   readonly producerId: string;
   /** The sequence of the first batch. */
   readonly sequence: number;
-  /** The topic's incarnation; 0 as long as it is not known. */
+  /** The topic's incarnation; 0 while unknown. */
   readonly epoch: number;
   readonly batches: BatchCutter;
   readonly onAppended: (batch: RowBatch, appended: Appended) => void;
   readonly signal: AbortSignal | undefined;
 }
 
-/** A server that is away for longer ends the import; it goes on when it is run again. */
+/** If the server is away for longer, the import ends with an error. Run again, it continues. */
 const appendTimeoutMs = 60_000;
 
 /**
- * Appends batch after batch, each once: under a producer's sequence, so that a retry is a repeat. One is on its way
- * while the next one is read. Ends with the error that the rows end with, after the batches before it.
+ * Appends the batches one after the other, each exactly once: a producer's sequence makes retries safe. While one is
+ * sent, the next one is read. If the rows end with an error, it appends the batches before the error and then throws
+ * it.
  */
 export async function appendBatches(options: AppendBatchesOptions): Promise<void> {
   const { client, topic, producerId, batches, onAppended, signal } = options;
   let { sequence, epoch } = options;
   const take = () => {
-    const coming = batches.take();
-    // Nobody may be left to hear of it when an append fails first.
-    coming.catch(() => {});
-    return coming;
+    const next = batches.take();
+    // If an append fails first, nobody awaits this promise.
+    next.catch(() => {});
+    return next;
   };
-  let coming = take();
+  let next = take();
   for (;;) {
     signal?.throwIfAborted();
-    const batch = await coming;
+    const batch = await next;
     if (batch === undefined) return;
-    coming = take();
+    next = take();
     const producer = { id: producerId, generation: 0, sequence };
     const records = batch.rows.map(({ record }) => record);
     try {
       const appended = await client.append(topic, records, { producer, epoch, timeoutMs: appendTimeoutMs, signal });
-      // A repeat may be this run's own, of which the answer was lost, or that of a run which was killed.
+      // A repeat is of this run, whose answer was lost, or of another run, which may have been killed.
       if (appended.isRepeated && !(await isLastRecord(client, topic, appended, records))) {
         throw new ImportOvertakenError(topic);
       }
@@ -66,7 +67,10 @@ export async function appendBatches(options: AppendBatchesOptions): Promise<void
   }
 }
 
-/** Whether what the topic holds before `nextOffset` is the last of these records. One that is no longer kept counts as it. */
+/**
+ * Whether the stored record before `nextOffset` equals the last of `records`. One that is no longer kept counts as
+ * equal.
+ */
 export async function isLastRecord(
   client: MillraceClient,
   topic: string,
@@ -95,7 +99,7 @@ export async function readRecord(
   return record?.offset === offset && epoch !== 0 ? record : undefined;
 }
 
-/** What the server refuses of a batch is told with its place in the file. */
+/** The server's refusal of a record, as an error that names the record's place in the file. */
 function refusedRow(error: unknown, rows: readonly GoodRow[]): unknown {
   if (!(error instanceof InvalidArgumentError)) return error;
   const [violation] = error.violations;

@@ -4,7 +4,7 @@ import type { GoodRow } from "./file-row.js";
 /** Rows that are sent together. */
 export interface RowBatch {
   readonly rows: readonly GoodRow[];
-  /** Whether it has all that a batch may have; only the last one before the end, or before an error, has not. */
+  /** Whether the batch has reached its size. Only the last one before the end or an error has not. */
   readonly isFull: boolean;
 }
 
@@ -14,14 +14,13 @@ export interface BatchSize {
 }
 
 /**
- * Cuts rows into batches by their number and size alone, never by time: the same rows make the same batches again, so
- * that an import which is run again knows what each of its batches held. An error comes behind the batch of the rows
- * before it.
+ * Cuts rows into batches by number and size alone, never by time. The same rows always make the same batches, so a
+ * later run of an import knows what each batch held. An error is thrown after the batch of the rows before it.
  */
 export class BatchCutter {
   readonly #rows: Stream<GoodRow>;
   readonly #size: BatchSize;
-  /** Rows that were taken and belong to a later batch, next one first. */
+  /** Rows that were read and belong to a later batch, in order. */
   #waiting: GoodRow[] = [];
   #failure: { readonly error: unknown } | undefined;
   #hasEnded = false;
@@ -51,7 +50,7 @@ export class BatchCutter {
     return undefined;
   }
 
-  /** Rows of the last batch that are to come again. */
+  /** Puts rows of the last batch back, for the next one. */
   putBack(rows: readonly GoodRow[]): void {
     this.#waiting = [...rows, ...this.#waiting];
   }

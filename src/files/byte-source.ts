@@ -1,24 +1,24 @@
 import { createReadStream } from "node:fs";
 import { flatMap, from, type Source, type Stream, tap } from "../streams/index.js";
 
-/** Where bytes come from: a file by its path, or anything that gives chunks, such as `process.stdin`. */
+/** A source of bytes: a file by its path, or an iterable of chunks, such as `process.stdin`. */
 export type ByteSource = string | Source<Uint8Array>;
 
 export interface ByteSourceOptions {
-  /** What errors call the source. Default: its path, or "the source". */
+  /** The name of the source in errors. Default: its path, or "the source". */
   readonly name?: string | undefined;
-  /** Told how many bytes each chunk has. */
+  /** Receives the size of each chunk, in bytes. */
   readonly onBytes?: ((count: number) => void) | undefined;
-  /** The longest row, line or feature, in bytes: longer ones end the reading. Default 16 MiB. */
+  /** The longest row, line or feature, in bytes. A longer one ends the reading with an error. Default 16 MiB. */
   readonly maxRowBytes?: number | undefined;
 }
 
 const chunkBytes = 262_144;
 
-/** What is longer cannot become a record of 1 MiB, whatever is in it. */
+/** A longer row cannot become a record of 1 MiB, whatever it contains. */
 export const defaultRowBytes = 16 * 1_048_576;
 
-/** Nothing is opened before it is asked for. */
+/** The first pull opens the source. */
 export function openBytes(source: ByteSource, { onBytes }: ByteSourceOptions): Stream<Uint8Array> {
   const chunks: Stream<Uint8Array> =
     typeof source === "string"

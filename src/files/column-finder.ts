@@ -1,6 +1,6 @@
 import { FileFormatError } from "./file-format-error.js";
 
-/** Gives the columns of a CSV header away, each once. */
+/** Assigns the columns of a CSV header, each at most once. */
 export class ColumnFinder {
   readonly #header: readonly string[];
   readonly #where: string;
@@ -11,7 +11,7 @@ export class ColumnFinder {
     this.#where = where;
   }
 
-  /** The column of this name. */
+  /** The column with this name. Throws a FileFormatError if there is none. */
   named(name: string): number {
     const index = this.#header.indexOf(name);
     if (index === -1) {
@@ -22,17 +22,17 @@ export class ColumnFinder {
     return index;
   }
 
-  /** The column of this name, if there is one. */
+  /** The column with this name, if there is one. */
   ifNamed(name: string): number | undefined {
     return this.#header.includes(name) ? this.named(name) : undefined;
   }
 
-  /** This name, if a column has it. */
+  /** This name, if there is a column with it. */
   exactly(name: string): string | undefined {
     return this.#header.includes(name) ? name : undefined;
   }
 
-  /** The first of these that is there, however it is capitalised. */
+  /** The first of these names that a column has, ignoring case. */
   oneOf(names: readonly string[]): string | undefined {
     for (const name of names) {
       const found = this.#header.find((each) => each.toLowerCase() === name);
@@ -41,7 +41,7 @@ export class ColumnFinder {
     return undefined;
   }
 
-  /** Those that nobody took. */
+  /** The columns that were not assigned. */
   rest(): readonly (readonly [name: string, index: number])[] {
     return this.#header.flatMap((name, index) => (this.#taken.has(index) ? [] : [[name, index] as const]));
   }

@@ -1,20 +1,20 @@
-/** The values of a JSON body as cells of an exported CSV file, each told apart from the others. */
+/** The values of a JSON body as cells of an exported CSV file. Different values have different cells. */
 
 import type { JsonValue } from "../wire/index.js";
 
-/** What JSON begins with; of texts that begin otherwise none is JSON, which is quick to see. */
+/** The first characters that JSON can have: a quick test for texts that are no JSON. */
 const beginsLikeJson = /^[ \t\n\r]*(?:["[{]|-?\d|(?:true|false|null)[ \t\n\r]*$)/;
 
 /**
- * The cell of a value: a text as it is, all else as JSON. A text that would be read as JSON, and an empty one, are in JSON's
- * quotes: so `12` is a number and `"12"` a text, and an empty cell is a field that is missing.
+ * The cell of a value: a text unchanged, everything else as JSON. A text that could be read as JSON is written in
+ * JSON's quotes, and so is an empty text. So `12` is a number, `"12"` a text, and an empty cell a missing field.
  */
 export function cellOfValue(value: JsonValue): string {
   if (typeof value !== "string") return JSON.stringify(value);
   return value === "" || readJson(value) !== undefined ? JSON.stringify(value) : value;
 }
 
-/** The value of a cell that is not empty. */
+/** The value of a non-empty cell. */
 export function valueOfCell(cell: string): JsonValue {
   const value = readJson(cell);
   return value === undefined ? cell : value;

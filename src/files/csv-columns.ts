@@ -1,4 +1,4 @@
-/** What each column of a CSV file is to a record. */
+/** Which column of a CSV file becomes which part of a record. */
 
 import type { RecordInput } from "../wire/index.js";
 import { ColumnFinder } from "./column-finder.js";
@@ -9,13 +9,14 @@ import { FileFormatError } from "./file-format-error.js";
 import { isExportHeader, meaningOf } from "./own-columns.js";
 import { timeOf } from "./record-json.js";
 
-/** Makes a record of the values of a row. */
+/** Makes a record from the values of a row. */
 export type RowReader = (values: readonly string[], where: string) => RecordInput;
 
-/** Reads a header. Throws a FileFormatError when a column is named twice, not at all, or is not there. */
+/** Reads a header. Throws a FileFormatError when a name occurs twice, is empty, or is asked for and missing. */
 export function readHeader(header: readonly string[], mapping: CsvMapping, where: string): RowReader {
   for (const [index, name] of header.entries()) {
-    if (name.includes("\u0000")) throw new FileFormatError(where, "has U+0000 in it: is this UTF-16? Save it as UTF-8");
+    if (name.includes("\u0000"))
+      throw new FileFormatError(where, "contains U+0000: is this UTF-16? Save the file as UTF-8");
     if (name === "")
       throw new FileFormatError(where, `column ${index + 1} has no name: the first row names the columns`);
     if (header.indexOf(name) !== index) throw new FileFormatError(where, `names two columns ${JSON.stringify(name)}`);
@@ -36,12 +37,12 @@ export function readHeader(header: readonly string[], mapping: CsvMapping, where
 }
 
 function placeAndTimeReader(columns: ColumnFinder, mapping: CsvMapping, isExported: boolean): CellReader {
-  // Of an export, a field that differs from a record's own in capitals alone is none of them.
+  // The header of an export is case-sensitive: `Key` is a field of the json body there, not the record's key.
   const find = (...names: readonly [string, ...string[]]) =>
     isExported ? columns.exactly(names[0]) : columns.oneOf(names);
   const latitudeName = mapping.latitudeColumn ?? find("latitude", "lat");
   const longitudeName = mapping.longitudeColumn ?? find("longitude", "lon", "lng");
-  // One that was asked for is refused where its other half is missing; one that was guessed is a column like others.
+  // Without its other half, a requested column is an error; a guessed one goes into the body like any other column.
   const isAsked = mapping.latitudeColumn !== undefined || mapping.longitudeColumn !== undefined;
   const hasPlace = isAsked || (latitudeName !== undefined && longitudeName !== undefined);
   const reader = (name: string | undefined) => {
@@ -68,7 +69,7 @@ function placeAndTimeReader(columns: ColumnFinder, mapping: CsvMapping, isExport
   };
 }
 
-/** How a column of an export is read that is to be a key, a time or a coordinate: fields may be in JSON's quotes. */
+/** Reads a cell of an export as a key, a time or a coordinate: a field of the json body may be in JSON's quotes. */
 function ownText(column: string): ((cell: string) => string) | undefined {
   return meaningOf(column).kind === "field" ? textOfCell : undefined;
 }
@@ -89,7 +90,7 @@ function mappedBodyReader(columns: ColumnFinder, { attributeColumns = [], textCo
       );
     }
     if (text === undefined) {
-      // Object.fromEntries makes `__proto__` a name like others.
+      // Object.fromEntries treats `__proto__` like any other name.
       record.json = Object.fromEntries(rest.map(([name, at]) => [name, values[at]]));
     } else record.text = values[text];
   };

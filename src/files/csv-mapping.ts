@@ -2,7 +2,7 @@
 
 import type { RecordInput } from "../wire/index.js";
 
-/** Which columns say what. What is not said is found by its name; every other column goes into the `json` body. */
+/** Columns by name. An unset one is found by its default names; every other column goes into the `json` body. */
 export interface CsvMapping {
   /** Default: `key` or `id`, if there is one. */
   readonly keyColumn?: string | undefined;
@@ -10,15 +10,17 @@ export interface CsvMapping {
   readonly latitudeColumn?: string | undefined;
   /** Default: `longitude`, `lon` or `lng`, if there is a latitude too. */
   readonly longitudeColumn?: string | undefined;
-  /** When it happened: RFC 3339, or a date. Default: `event_time`, if there is one. */
+  /** The event time: RFC 3339, or a date. Default: `event_time`, if there is one. */
   readonly timeColumn?: string | undefined;
-  /** Columns that become attributes of the same name; an empty value is none. */
+  /** Columns that become attributes of the same name. An empty value makes no attribute. */
   readonly attributeColumns?: readonly string[] | undefined;
-  /** The column that becomes the body, as text. What is no key, place, time or attribute is then left out. */
+  /**
+   * The column that becomes the body, as text. Columns that are no key, location, time or attribute are then left out.
+   */
   readonly textColumn?: string | undefined;
 }
 
 export type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
 
-/** Reads some of a row's cells into a record. */
+/** Reads some cells of a row into a record. */
 export type CellReader = (record: Mutable<RecordInput>, cells: readonly string[], where: string) => void;

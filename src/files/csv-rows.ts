@@ -10,28 +10,28 @@ import { type ChunkParser, itemsThenFailure, parseChunks } from "./parse-chunks.
 import { Utf8Check } from "./utf8-check.js";
 
 export interface CsvOptions extends ByteSourceOptions, CsvMapping {
-  /** What stands between values. Default a comma. */
+  /** The text between values. Default a comma. */
   readonly delimiter?: string | undefined;
 }
 
-/** CSV as RFC 4180 has it, with a header; lines may end with LF or CR too. */
+/** CSV of RFC 4180 with a header; lines may also end with LF or CR. */
 export function rowsFromCsv(source: ByteSource, options: CsvOptions = {}): Stream<FileRow> {
   if (options.delimiter !== undefined && !isDelimiter(options.delimiter)) {
-    throw new RangeError("delimiter: must be a text without quotes and ends of lines");
+    throw new RangeError("delimiter: must be a text without quotes and line ends");
   }
   const name = nameOf(source, options);
   return parseChunks(openBytes(source, options), new CsvRows(name, options));
 }
 
-/** Whether values can be told apart by it: one that is an end of line would make one row of the file. */
+/** Whether a text can separate values. A line end cannot: it would make the whole file one row. */
 export function isDelimiter(text: string): boolean {
   return /^[^"\r\n]+$/.test(text);
 }
 
 interface RowContext {
-  /** The line that the row ends on, where each CR and each LF inside quotes counts as a line. */
+  /** The line of the row's end, where each CR and each LF inside quotes counts as a line. */
   readonly lines: number;
-  /** Lines without anything, so far. */
+  /** Empty lines so far. */
   readonly empty_lines: number;
 }
 
@@ -43,17 +43,20 @@ class CsvRows implements ChunkParser<FileRow> {
   readonly #utf8 = new Utf8Check();
   readonly #maxRowBytes: number;
   #read: RowReader | undefined;
-  /** What the chunk has given so far. */
+  /** The rows of the present chunk so far. */
   #rows: FileRow[] = [];
   #failure: { readonly error: unknown } | undefined;
-  /** Bytes since the last row began: a row of commas alone has values without end, and no length. */
+  /**
+   * Bytes since the last row began. The parser's limit does not count delimiters, so a row of commas has no length
+   * there.
+   */
   #openBytes = 0;
-  /** The line behind the row that was read last. */
+  /** The line after the last row. */
   #line = 1;
   #emptyLines = 0;
-  /** What the parser has counted too much: each CR inside quotes. */
+  /** Lines that the parser counted in excess: each CR inside quotes. */
   #linesTooMany = 0;
-  /** The line that cannot be read: rows end before it. */
+  /** The line of a fault: rows end before it. */
   #endLine = Number.POSITIVE_INFINITY;
 
   constructor(name: string, options: CsvOptions) {
@@ -67,13 +70,13 @@ class CsvRows implements ChunkParser<FileRow> {
       relax_column_count: true,
       skip_empty_lines: true,
       max_record_size: this.#maxRowBytes,
-      // Told of each row, and keeps none: the stream's own queue would lose the rows before an error.
+      // Takes each row and returns null, so that the stream queues none: on an error it would drop the queued rows.
       on_record: (values: string[], context: RowContext) => {
         this.#take(values, context);
         return null;
       },
     });
-    // Failures come with the write that made them.
+    // The callback of the write reports the failure.
     this.#parser.on("error", () => {});
   }
 
@@ -99,7 +102,7 @@ class CsvRows implements ChunkParser<FileRow> {
     return this.#taken(error);
   }
 
-  /** The parser holds back the row that it has read last, until it sees what follows. */
+  /** Ends the parser first: it holds back the last row until it sees what follows. */
   async #takenBeforeFault(line: number, problem: string): Promise<Iterable<FileRow>> {
     this.#endLine = line;
     await this.#endParser();
@@ -127,7 +130,7 @@ class CsvRows implements ChunkParser<FileRow> {
     const returns = countOf("\r", values);
     this.#linesTooMany += returns;
     const line = lines - this.#linesTooMany;
-    // The row of a fault ends the file: what comes behind it is not looked at.
+    // Rows at or after a fault are not read.
     if (this.#failure !== undefined || line >= this.#endLine) return;
     this.#openBytes = 0;
     const where = `${this.#name}:${line - countOf("\n", values)}`;
@@ -164,7 +167,7 @@ class CsvRows implements ChunkParser<FileRow> {
 
 const faults: ReadonlyMap<string, string> = new Map([
   ["CSV_QUOTE_NOT_CLOSED", "the file ends inside quotes that this row opens"],
-  ["CSV_INVALID_CLOSING_QUOTE", "has text behind a closing quote; a quote inside quotes is written twice"],
+  ["CSV_INVALID_CLOSING_QUOTE", "has text after a closing quote; a quote inside quotes must be written twice"],
   ["INVALID_OPENING_QUOTE", "has a quote inside a value that does not begin with one"],
 ]);
 

@@ -14,21 +14,21 @@ import { recordsPerChunk } from "./records-per-chunk.js";
 
 export interface CsvTextOptions {
   /**
-   * Which columns, in this order, for other programs to read. `key`, `offset`, `time`, `event_time`, `lifetime`, `latitude`,
-   * `longitude`, `attributes`, `body_kind` and `body` are the record's own; any other name is a field of its json body,
-   * also as `json.NAME`; `attributes.NAME` is one attribute.
+   * The columns, in this order, for other programs to read. `key`, `offset`, `time`, `event_time`, `lifetime`,
+   * `latitude`, `longitude`, `attributes`, `body_kind` and `body` are the record's own. `attributes.NAME` is one
+   * attribute. Any other name is a field of the json body, also written `json.NAME`.
    *
-   * Default: the record's own, and those fields of json bodies that the first 1000 records have, or 4 MiB of them. An
-   * import makes the same records of that. It waits for those records, so name the columns of a live stream.
+   * Default: the record's own columns, and the json fields that occur in the first 1000 records or 4 MiB. An import of
+   * such a file makes the same records. The export waits for those records, so name the columns of a live stream.
    */
   readonly columns?: readonly string[] | undefined;
-  /** Told of each record with fields that have no column: its `body` has them, as JSON. */
+  /** Receives each record with fields that have no column. They are in its `body` cell, as JSON. */
   readonly onLeftInBody?: ((record: ReceivedRecord) => void) | undefined;
 }
 
 type Cell = (record: ReceivedRecord) => string;
 
-/** Records as CSV: a header, then a row each, quoted where RFC 4180 wants it; lines end with LF. */
+/** Records as CSV: a header, then one row per record, quoted as RFC 4180 requires. Lines end with LF. */
 export function csvFromRecords(records: Source<ReceivedRecord>, options: CsvTextOptions = {}): Stream<string> {
   const { columns, onLeftInBody } = options;
   return columns === undefined ? csvOfAll(records, onLeftInBody) : csvOfColumns(records, columns);
@@ -36,7 +36,7 @@ export function csvFromRecords(records: Source<ReceivedRecord>, options: CsvText
 
 function csvOfColumns(records: Source<ReceivedRecord>, columns: readonly string[]): Stream<string> {
   const cells = columns.map(cellOf);
-  // A row of one empty cell would be an empty line, which says nothing.
+  // An unquoted row of one empty cell would be an empty line, which readers skip.
   const options = { quoted_empty: columns.length === 1 };
   return concat(
     [stringify([[...columns]])],
@@ -52,11 +52,11 @@ function csvOfColumns(records: Source<ReceivedRecord>, columns: readonly string[
   );
 }
 
-/** How far is looked for fields that get columns: in records, and in characters of their bodies. */
-const lookedRecords = 1000;
-const lookedLength = 4 * 1_048_576;
+/** How many records, and characters of their bodies, are sampled for the fields that get columns. */
+const sampleRecords = 1000;
+const sampleLength = 4 * 1_048_576;
 
-/** More would be nothing that a person or a spreadsheet reads: names that are made of values. */
+/** Beyond these bounds, field names are probably made from values, and no person or spreadsheet reads such a file. */
 const fieldColumnsMax = 500;
 const fieldNameLengthMax = 200;
 
@@ -65,33 +65,33 @@ function csvOfAll(
   onLeftInBody: ((record: ReceivedRecord) => void) | undefined,
 ): Stream<string> {
   const over = Symbol("over");
-  let looked: ReceivedRecord[] = [];
+  let sample: ReceivedRecord[] = [];
   let length = 0;
   let textOf: ((group: readonly ReceivedRecord[]) => string) | undefined;
   return flatMap(concat<ReceivedRecord[] | typeof over>(chunks(records, recordsPerChunk), [over]), (group) => {
     if (group !== over && textOf !== undefined) return [textOf(group)];
     if (group !== over) {
-      looked.push(...group);
+      sample.push(...group);
       length += group.reduce((sum, record) => sum + bodyText(record).length, 0);
-      if (looked.length < lookedRecords && length < lookedLength) return [];
+      if (sample.length < sampleRecords && length < sampleLength) return [];
     }
     if (textOf !== undefined) return [];
-    const fields = fieldsOf(looked);
+    const fields = fieldsOf(sample);
     textOf = rowsWith(fields, onLeftInBody);
     const header = stringify([[...ownColumns, ...fields.map(columnOfField)]]);
-    const rows = textOf(looked);
-    looked = [];
+    const rows = textOf(sample);
+    sample = [];
     return rows === "" ? [header] : [header, rows];
   });
 }
 
-/** The fields that get columns, as they come. */
+/** The fields that get columns, in the order of their first use. */
 function fieldsOf(records: readonly ReceivedRecord[]): readonly string[] {
   const fields = new Set<string>();
   for (const { json = {} } of records) {
     for (const name of Object.keys(json)) {
       if (fields.size === fieldColumnsMax) return [...fields];
-      // A header with U+0000 is taken for UTF-16.
+      // An import would take a header with U+0000 for UTF-16.
       if (name.length <= fieldNameLengthMax && !name.includes("\0")) fields.add(name);
     }
   }

@@ -1,4 +1,4 @@
-/** Attributes, lifetime and body of a row that an export wrote. */
+/** The attributes, lifetime and body in a row of an exported file. */
 
 import type { RecordInput } from "../wire/index.js";
 import type { ColumnFinder } from "./column-finder.js";
@@ -11,14 +11,14 @@ import { attributesOf, bytesOf, lifetimeOf, messageOf } from "./record-json.js";
 
 type Attribute = readonly [name: string, at: number, read: (cell: string) => string];
 
-/** Columns of the body, and what else there is room for nowhere else. */
+/** The columns of the body, the attributes and the lifetime. */
 interface BodyColumns {
   readonly kindAt: number;
   readonly bodyAt: number;
   readonly fields: readonly (readonly [name: string, at: number])[];
 }
 
-/** Takes all columns that nobody has taken: those that are no record's own are fields of the json body, or attributes. */
+/** Assigns all columns that are left: those that are not a record's own are fields of the json body, or attributes. */
 export function exportedBodyReader(columns: ColumnFinder, mapping: CsvMapping, where: string): CellReader {
   const attributesAt = columns.ifNamed("attributes");
   const lifetimeAt = columns.ifNamed("lifetime");
@@ -88,14 +88,14 @@ function jsonObjectOf(body: string, where: string): PlainObject {
   throw new FileFormatError(where, "body must be a JSON object, for body_kind json");
 }
 
-/** The fields that have columns, and those that stand in the body, which says all of them where columns were named. */
+/** The fields from their columns and from the body. With named columns, the body has all of them. */
 function jsonOf(cells: readonly string[], fields: BodyColumns["fields"], body: PlainObject): object {
   const entries: (readonly [name: string, value: unknown])[] = [];
   for (const [name, at] of fields) {
     const cell = cellAt(cells, at);
     if (cell !== "" && !Object.hasOwn(body, name)) entries.push([name, valueOfCell(cell)]);
   }
-  // Object.fromEntries makes `__proto__` a name like others.
+  // Object.fromEntries treats `__proto__` like any other name.
   return Object.fromEntries([...entries, ...Object.entries(body)]);
 }
 

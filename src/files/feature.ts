@@ -6,16 +6,16 @@ import { isPlainObject, keyOfNumber, kindOf, type PlainObject } from "./json-val
 import { recordOfJson } from "./record-json.js";
 
 export interface FeatureOptions {
-  /** Take the key from this property. Default: from the feature's `id`. */
+  /** The property that becomes the key. Default: the feature's `id`. */
   readonly keyProperty?: string | undefined;
 }
 
-/** Members of a record for which GeoJSON has no place; they stand in a feature as members of our own. */
+/** Fields of a record that GeoJSON does not have. A feature carries them as foreign members (RFC 7946, section 6.1). */
 const ownMembers = ["attributes", "eventTime", "lifetime", "data", "text", "message"] as const;
 
 /**
- * A record as a feature. What GeoJSON has no place for stands beside it as RFC 7946 allows; a record without a body says
- * so, since a feature may have no properties and still be one.
+ * A record as a feature. Fields that GeoJSON does not have are foreign members. A record without a body has the member
+ * `body: "none"`, because a feature without properties can also be a record with an empty json body.
  */
 export function featureOfRecord(record: ReceivedRecord): JsonObject {
   const { key, location, attributes: _attributes, json, ...others } = record.toJSON();
@@ -32,7 +32,7 @@ function pointOf({ location }: ReceivedRecord): JsonObject {
   return { type: "Point", coordinates: [location?.longitude ?? 0, location?.latitude ?? 0] };
 }
 
-/** A feature as a record. Throws a FileFormatError that names what a record cannot hold. */
+/** A feature as a record. Throws a FileFormatError that names the part that a record cannot hold. */
 export function recordOfFeature(feature: unknown, options: FeatureOptions, where: string): RecordInput {
   if (!isPlainObject(feature)) throw new FileFormatError(where, `must be a Feature, got ${kindOf(feature)}`);
   if (feature["type"] !== "Feature") {
@@ -65,7 +65,7 @@ function keyText(value: unknown, name: string, where: string): string {
   if (typeof value === "number") {
     const digits = keyOfNumber(value);
     if (digits !== undefined) return digits;
-    throw new FileFormatError(where, `${name} has more digits than a JSON number keeps: write it as a text`);
+    throw new FileFormatError(where, `${name} has more digits than a JSON number can keep: write it as a text`);
   }
   throw new FileFormatError(where, `${name} must be a text or a number, got ${kindOf(value)}`);
 }
@@ -86,7 +86,7 @@ function locationOf(geometry: unknown, where: string): RecordInput["location"] {
   }
   const { type, coordinates } = geometry;
   if (type !== "Point") {
-    const text = `has a geometry of type ${JSON.stringify(type)}; a record's location is a Point: make centroids of them, or leave them out with --skip-bad`;
+    const text = `has a geometry of type ${JSON.stringify(type)}; a record's location is a Point: convert the geometries to centroids, or leave them out with --skip-bad`;
     throw new FileFormatError(where, text);
   }
   const [longitude, latitude] = Array.isArray(coordinates) ? (coordinates as unknown[]) : [];

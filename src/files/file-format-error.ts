@@ -1,4 +1,4 @@
-/** Input that breaks the rules of its format, or that a record cannot hold. The message begins with the place. */
+/** Input that is invalid in its format, or that a record cannot hold. The message begins with the place. */
 export class FileFormatError extends Error {
   override readonly name = "FileFormatError";
   /** `FILE:LINE`, or `FILE: feature 3`. */

@@ -13,10 +13,10 @@ export const fileFormats = ["geojson", "csv", "ndjson"] as const;
 
 export type FileFormat = (typeof fileFormats)[number];
 
-/** What can be said about a file; each format looks at its own. */
+/** The options of all formats; each format uses its own. */
 export interface FileOptions extends CsvOptions, GeoJsonOptions {}
 
-/** The format that a file's name says it has. */
+/** The format of a file, by the ending of its name. */
 export function formatOfName(name: string): FileFormat | undefined {
   const extension = /\.([^.]+)$/.exec(name)?.[1]?.toLowerCase() ?? "";
   return extensions[extension];
@@ -61,12 +61,12 @@ export function textFromRecords(
   }
 }
 
-/** Records of a CSV file, as they are asked for. See `rowsFromCsv`. */
+/** Records of a CSV file, read as they are pulled. See `rowsFromCsv`. */
 export function recordsFromCsv(source: ByteSource, options: CsvOptions & BadRowOptions = {}): Stream<RecordInput> {
   return recordsOf(rowsFromCsv(source, options), options);
 }
 
-/** Records of GeoJSON features, as they are asked for. See `rowsFromGeoJson`. */
+/** Records of GeoJSON features, read as they are pulled. See `rowsFromGeoJson`. */
 export function recordsFromGeoJson(
   source: ByteSource,
   options: GeoJsonOptions & BadRowOptions = {},
@@ -74,7 +74,7 @@ export function recordsFromGeoJson(
   return recordsOf(rowsFromGeoJson(source, options), options);
 }
 
-/** Records of NDJSON, as they are asked for. See `rowsFromNdjson`. */
+/** Records of NDJSON, read as they are pulled. See `rowsFromNdjson`. */
 export function recordsFromNdjson(
   source: ByteSource,
   options: Parameters<typeof rowsFromNdjson>[1] & BadRowOptions = {},

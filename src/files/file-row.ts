@@ -3,27 +3,26 @@ import { filterMap, type Stream } from "../streams/index.js";
 import { BackwardWriter, type RecordInput, stampBytes, writeRecord } from "../wire/index.js";
 import { FileFormatError } from "./file-format-error.js";
 
-/** What one row, line or feature of a file has become. */
+/** One row, line or feature of a file. */
 export type FileRow =
-  /** A record that the server will take; `bytes` is what it counts against the limits of a batch. */
+  /** A record that the server will accept; `bytes` counts towards the limits of a batch. */
   | { readonly kind: "record"; readonly record: RecordInput; readonly bytes: number; readonly where: string }
-  /** Nothing that a record can hold; those behind it can still be read. */
+  /** A row that a record cannot hold; later rows can still be read. */
   | { readonly kind: "bad"; readonly error: FileFormatError };
 
 export type GoodRow = Extract<FileRow, { kind: "record" }>;
 
-/** What becomes of rows that are bad. */
 export interface BadRowOptions {
-  /** Leave out up to so many; one more ends the stream with its FileFormatError. Default 0. */
+  /** Leave out up to this many bad rows; one more ends the stream with its FileFormatError. Default 0. */
   readonly skipBad?: number | undefined;
-  /** Told of each that is left out. */
+  /** Receives each row that is left out. */
   readonly onSkipped?: ((error: FileFormatError) => void) | undefined;
 }
 
-/** One encoder measures all records: encoding never waits. */
+/** Shared by all calls: encoding is synchronous. */
 const writer = new BackwardWriter();
 
-/** Makes a record, and checks it as the server would, while its place in the file is still known. */
+/** Makes a record and checks it as the server would, while its place in the file is known. */
 export function makeRow(where: string, make: () => RecordInput): FileRow {
   try {
     const record = make();
@@ -56,14 +55,14 @@ function refusalAt(where: string, error: unknown): unknown {
   return new FileFormatError(where, `${field} ${violation.description}`.trim(), error);
 }
 
-/** A record as it would be sent: equal bytes, equal records. The stamp is no part of it. */
+/** The encoded record without the server's stamp: equal records have equal bytes. */
 export function encodedRecord(record: RecordInput): Buffer {
   writer.clear();
   writeRecord(writer, record, "record");
   return Buffer.from(writer.written);
 }
 
-/** The rows that are records. Ends with the error of the first bad one above `skipBad`. */
+/** The good rows. Ends with the error of the first bad row beyond `skipBad`. */
 export function goodRows(rows: Stream<FileRow>, { skipBad = 0, onSkipped }: BadRowOptions = {}): Stream<GoodRow> {
   let skipped = 0;
   return filterMap(rows, (row): GoodRow | undefined => {

@@ -10,8 +10,8 @@ import { parseChunks } from "./parse-chunks.js";
 export interface GeoJsonOptions extends ByteSourceOptions, FeatureOptions {}
 
 /**
- * GeoJSON: a FeatureCollection, or features one after the other, on lines of their own or by RFC 8142; one feature is
- * held at a time. Features are counted from 0.
+ * GeoJSON: a FeatureCollection, or a sequence of features, one per line or as in RFC 8142. Holds one feature at a time.
+ * Features are counted from 0.
  */
 export function rowsFromGeoJson(source: ByteSource, options: GeoJsonOptions = {}): Stream<FileRow> {
   const name = nameOf(source, options);

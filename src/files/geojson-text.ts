@@ -3,7 +3,7 @@ import type { ReceivedRecord } from "../wire/index.js";
 import { featureOfRecord } from "./feature.js";
 import { recordsPerChunk } from "./records-per-chunk.js";
 
-/** Records as one FeatureCollection, a line each. A record without a location is a feature without a geometry. */
+/** Records as one FeatureCollection, one line per record. A record without a location has no geometry. */
 export function geoJsonFromRecords(records: Source<ReceivedRecord>): Stream<string> {
   let separator = "";
   return concat(

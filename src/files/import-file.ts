@@ -3,7 +3,7 @@ import type { ByteSource } from "./byte-source.js";
 import { type FileFormat, type FileOptions, rowsFromFile } from "./file-formats.js";
 import { type ImportOptions, type ImportProgress, importRows } from "./import-rows.js";
 
-/** Imports a file, or what a stream gives, into a topic: each record once, however often it is run. See `importRows`. */
+/** Imports a file or a stream into a topic: each record once, even when it runs several times. See `importRows`. */
 export function importFile(
   client: MillraceClient,
   topic: string,

@@ -7,13 +7,13 @@ import { type ProducerStanding, standingOf } from "./producer-standing.js";
 
 export interface ImportOptions extends BadRowOptions {
   /**
-   * Names this import, in at most 100 bytes: run again with the same name, file and options it goes on where it stood,
-   * as long as the server remembers it (a day, unless told otherwise: `--producer-idle-ms`).
+   * Names this import, in 1 to 100 bytes. Run again with the same name, file and options, it continues where it
+   * stopped. The server remembers the name for `--producer-idle-ms`, a day by default.
    */
   readonly producerId: string;
-  /** Records a batch, the same in every run. Default 500; a topic with smaller batches wants fewer. */
+  /** Records per batch, the same in every run. Default 500; use less for a topic with a lower limit. */
   readonly batchRecords?: number | undefined;
-  /** Told after each batch. */
+  /** Called after each batch. */
   readonly onProgress?: ((progress: ImportProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -23,32 +23,32 @@ export interface ImportProgress {
   readonly records: number;
   /** Records that earlier runs had imported. */
   readonly recordsBefore: number;
-  /** The offset of this run's first record; undefined as long as there is none. */
+  /** The offset of this run's first record; undefined while there is none. */
   readonly firstOffset: number | undefined;
   /** The offset after the last record. */
   readonly nextOffset: number | undefined;
 }
 
-/** The file is not what an earlier run of the import has read. */
+/** The file has changed since an earlier run of the import. */
 export class ImportChangedError extends Error {
   override readonly name = "ImportChangedError";
 
   constructor(why: string) {
-    super(`Cannot go on: ${why}. Import it anew under another name (--again)`);
+    super(`Cannot continue: ${why}. Import the file from the start under another name (--again)`);
   }
 }
 
-/** Bytes a batch, well below what every server takes. */
+/** Bytes per batch, well below every server's limit. */
 const batchBytes = 262_144;
 
-/** The producers of a chain are named after the first, and where each begins. */
+/** Below a producer's 128 bytes: later producers of an import append `+RECORDS` to its name. */
 const producerIdBytesMax = 100;
 
 /**
- * Imports rows into a topic, each once: an import that broke off, by a kill, a bad row or a server that went away, is
- * run again, and goes on behind the last record that the server has. Its batches are cut by count and size alone, so
- * the number of those that arrived tells which records did; a run that ended in the middle of one is followed by a
- * producer of its own, named after where it begins.
+ * Imports rows into a topic, each once. After an interruption (a kill, a bad row, a lost server), the import is run
+ * again and continues after the last record that the server has. Batches are cut by count and size alone, so the number
+ * of stored batches tells which records are stored. If a run ended with a partial batch, the next run uses another
+ * producer, whose name says after how many records it begins.
  */
 export async function importRows(
   client: MillraceClient,
@@ -81,7 +81,7 @@ export async function importRows(
   }
 }
 
-/** Where an import goes on. */
+/** Where an import continues. */
 interface Resumed {
   readonly producerId: string;
   readonly sequence: number;
@@ -89,7 +89,7 @@ interface Resumed {
   readonly recordsBefore: number;
 }
 
-/** Passes over what earlier runs have imported. */
+/** Skips the records that earlier runs have imported. */
 async function skipImported(
   client: MillraceClient,
   topic: string,
@@ -111,12 +111,12 @@ async function skipImported(
 interface Sent {
   readonly batches: BatchCutter;
   readonly standing: ProducerStanding;
-  /** What the producers before it have sent. */
+  /** How many records the earlier producers have sent. */
   readonly recordsBefore: number;
   readonly signal: AbortSignal | undefined;
 }
 
-/** Passes over what one producer has sent. Whole: its last batch is what it would be today. */
+/** Skips the batches of one producer. `isWhole`: its last batch is full, so the producer can continue. */
 async function skipBatches(
   client: MillraceClient,
   topic: string,
@@ -127,7 +127,7 @@ async function skipBatches(
     signal?.throwIfAborted();
     const batch = await batches.take();
     records += batch?.rows.length ?? 0;
-    // How many there were is not known: of the batches between this one and the last, the server knows the number alone.
+    // The total is unknown: the server knows how many batches follow, but not their records.
     if (batch?.isFull !== true) throw await endedBefore(batches, recordsBefore + records, undefined);
   }
   const count = standing.nextOffset - standing.firstOffset;
@@ -147,20 +147,20 @@ async function skipBatches(
   if (!isSame || last === undefined) {
     const before = recordsBefore + records;
     throw new ImportChangedError(
-      `earlier runs imported at least ${before} records, and the file no longer begins with them`,
+      `earlier runs imported at least ${before} records, but the file no longer begins with them`,
     );
   }
   batches.putBack(last.rows.slice(count));
   return { records, isWhole: last.isFull && last.rows.length === count };
 }
 
-/** Why rows have ended among those that were imported: they are bad now, or they are gone. */
+/** The error for a file that ends before the imported records do: it has a bad row now, or has become shorter. */
 async function endedBefore(batches: BatchCutter, found: number, before: number | undefined): Promise<Error> {
   try {
     await batches.take();
   } catch (error) {
     return error as Error;
   }
-  const more = before === undefined ? "more than that" : `at least ${before}`;
-  return new ImportChangedError(`the file has ${found} records now, and earlier runs imported ${more}`);
+  const more = before === undefined ? "more" : `at least ${before}`;
+  return new ImportChangedError(`the file now has ${found} records, but earlier runs imported ${more}`);
 }

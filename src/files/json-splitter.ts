@@ -3,11 +3,11 @@ import { FileFormatError } from "./file-format-error.js";
 import { isPlainObject, type PlainObject } from "./json-value.js";
 import { type ChunkParser, itemsThenFailure } from "./parse-chunks.js";
 
-/** A piece of a JSON file that is an item of its own. */
+/** A piece of a JSON file that is parsed by itself. */
 export type JsonPiece =
   /** An element of the list; its text is not parsed yet. */
   | { readonly kind: "element"; readonly text: string; readonly index: number }
-  /** A whole value of the sequence, without the elements that came out of it. */
+  /** A whole value of the sequence, without the elements that were taken out of it. */
   | { readonly kind: "value"; readonly value: PlainObject; readonly hadList: boolean };
 
 const quote = 0x22;
@@ -18,19 +18,19 @@ const openBrace = 0x7b;
 const closeBrace = 0x7d;
 const openBracket = 0x5b;
 const closeBracket = 0x5d;
-/** Stands before each value of a sequence by RFC 8142. */
+/** The record separator before each value of an RFC 8142 sequence. */
 const recordSeparator = 0x1e;
 
 const byteOrderMark = [0xef, 0xbb, 0xbf] as const;
 
-/** How far back the name of a list may begin. */
+/** How far before a list its name may begin, in bytes. */
 const tailBytes = 256;
 
 /**
- * Splits a sequence of JSON objects, one or many, with anything blank between them, and the elements of one list member
- * out of each, as the bytes come. What it gives is cut by brackets and quotes alone, and JSON.parse has the last word on
- * every piece: so it costs a look at each byte, `__proto__` is a name like others, and nothing but a piece is held. (A
- * parser of tokens took five times as long, and its objects take their prototype from the file.)
+ * Splits a sequence of JSON objects, separated by blanks, and takes the elements of one list member out of each. It
+ * looks only at brackets and quotes, and holds one piece at a time; JSON.parse then checks each piece. So it costs one
+ * test per byte, and `__proto__` is a name like any other. (A token parser took five times as long, and its objects
+ * take their prototype from the file.)
  *
  *   between ──{──▶ inside ──"list": [──▶ list ──]──▶ inside ──}──▶ between
  */
@@ -43,7 +43,7 @@ export class JsonSplitter implements ChunkParser<JsonPiece> {
   #depth = 0;
   #isInString = false;
   #isEscaped = false;
-  /** The text of the piece that has begun, in earlier chunks. */
+  /** The part of the present piece that was in earlier chunks. */
   #parts: Buffer[] = [];
   #partBytes = 0;
   /** The object around the list, up to where the list begins. */
@@ -52,9 +52,9 @@ export class JsonSplitter implements ChunkParser<JsonPiece> {
   #hadList = false;
   #index = 0;
   #line = 1;
-  /** How many bytes were looked at, up to where a byte order mark may end. */
+  /** How many bytes were checked for a byte order mark. */
   #started = 0;
-  /** Elements of the list under way. */
+  /** Elements of the present list so far. */
   #listed = 0;
   #pieces: JsonPiece[] = [];
 
@@ -89,7 +89,7 @@ export class JsonSplitter implements ChunkParser<JsonPiece> {
   }
 
   #scan(bytes: Buffer): void {
-    // Where the text that belongs to the piece under way begins.
+    // Where the present piece begins in this chunk.
     let start = this.#state === "between" ? -1 : 0;
     for (let at = this.#markIn(bytes); at < bytes.length; at++) {
       const byte = bytes[at] as number;
@@ -153,7 +153,7 @@ export class JsonSplitter implements ChunkParser<JsonPiece> {
     if (start !== -1) this.#keep(bytes, start, bytes.length);
   }
 
-  /** How many bytes of a byte order mark at the start of the file this chunk begins with. */
+  /** How many bytes at the start of this chunk belong to the file's byte order mark. */
   #markIn(bytes: Buffer): number {
     let at = 0;
     while (this.#started < byteOrderMark.length && at < bytes.length) {
@@ -166,7 +166,7 @@ export class JsonSplitter implements ChunkParser<JsonPiece> {
     return at;
   }
 
-  /** Does `"list":` stand before this bracket? A quote before it that is escaped makes it the end of another name. */
+  /** Whether `"list":` is before this bracket. With an escaped opening quote, it is the end of another name. */
   #isListNext(bytes: Buffer, start: number, at: number): boolean {
     if (this.#hadList) return false;
     const before = this.#tail(bytes.subarray(start, at));
@@ -182,7 +182,7 @@ export class JsonSplitter implements ChunkParser<JsonPiece> {
     return from > 0 && before.subarray(from, end).equals(this.#member) && before[from - 1] !== backslash;
   }
 
-  /** The last bytes of the piece under way: a name, a colon and some blanks find room in them. */
+  /** The last bytes of the present piece: enough for a name, a colon and some blanks. */
   #tail(last: Buffer): Buffer {
     let tail = last.subarray(-tailBytes);
     for (let at = this.#parts.length - 1; at >= 0 && tail.length < tailBytes; at--) {
@@ -196,7 +196,7 @@ export class JsonSplitter implements ChunkParser<JsonPiece> {
     this.#partBytes += end - start;
     if (this.#partBytes > this.#maxPieceBytes)
       throw this.#fault(`${this.#place()} is longer than ${this.#maxPieceBytes} bytes`);
-    // A copy: the source may use the chunk again.
+    // A copy: the source may reuse the chunk.
     this.#parts.push(Buffer.from(bytes.subarray(start, end)));
   }
 
@@ -217,7 +217,7 @@ export class JsonSplitter implements ChunkParser<JsonPiece> {
 
   #giveElement(bytes: Buffer, start: number, end: number, isLast: boolean): void {
     const text = this.#text(bytes, start, end);
-    // An empty list; an empty element elsewhere is for JSON.parse to refuse.
+    // An empty list. JSON.parse refuses an empty element elsewhere.
     const isEmptyList = isLast && this.#listed === 0 && text.trim() === "";
     if (isLast) this.#hadList = true;
     this.#listed = isLast ? 0 : this.#listed + 1;
@@ -232,7 +232,7 @@ export class JsonSplitter implements ChunkParser<JsonPiece> {
     try {
       value = JSON.parse(text);
     } catch (error) {
-      throw this.#fault(`is no JSON: ${(error as Error).message}`);
+      throw this.#fault(`is not JSON: ${(error as Error).message}`);
     }
     if (!isPlainObject(value)) throw this.#fault("must be a JSON object");
     this.#pieces.push({ kind: "value", value, hadList: this.#hadList });

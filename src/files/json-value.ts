@@ -8,7 +8,7 @@ export function isPlainObject(value: unknown): value is PlainObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** What kind of JSON value it is, for a sentence. */
+/** The kind of a JSON value, for error texts. */
 export function kindOf(value: unknown): string {
   if (value === undefined) return "nothing";
   if (value === null) return "null";
@@ -16,8 +16,8 @@ export function kindOf(value: unknown): string {
 }
 
 /**
- * The key that a JSON number makes: its digits. Undefined where JSON.parse may have lost some, so that another number would
- * make the same key: of whole numbers beyond 2^53, and of others with more than 15 digits.
+ * The key of a JSON number: its digits. Undefined where JSON.parse may have lost digits, because another number would
+ * then have the same key: for whole numbers beyond 2^53, and for others with more than 15 digits.
  */
 export function keyOfNumber(value: number): string | undefined {
   const text = String(value);
@@ -33,6 +33,6 @@ export function parseJson(text: string, where: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new FileFormatError(where, `is no JSON: ${(error as Error).message}`, error);
+    throw new FileFormatError(where, `is not JSON: ${(error as Error).message}`, error);
   }
 }

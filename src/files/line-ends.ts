@@ -2,23 +2,22 @@ const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
 const quote = 0x22;
 
-/** What a chunk has become. */
+/** The result for one chunk. */
 export interface EvenChunk {
   readonly bytes: Uint8Array;
-  /** Set when the file's lines end in two ways: what is wrong with the line that `bytes` ends before, or in. */
+  /** Set when the file mixes line ends: the line and its fault. `bytes` then ends inside or before that line. */
   readonly fault: { readonly line: number; readonly problem: string } | undefined;
 }
 
 /**
- * Makes the lines of a CSV file end with LF or CRLF: those of a file whose lines end with a bare CR, as old Macs write
- * them, get LF. The first line decides. A CR alone in a file of LF may be part of a value or the end of a line, so it is
- * a fault outside of quotes, as is LF in a file of CR. Quotes are counted alone: a file with a quote elsewhere than
- * RFC 4180 wants it is refused where that stands.
+ * Makes the lines of a CSV file end with LF or CRLF. Files of old Macs end their lines with CR; these get LF. The first
+ * line decides. Outside quotes, CR in an LF file is a fault, because it may be part of a value or end a line; so is LF
+ * in a CR file. Only the number of quotes is tracked: the CSV parser refuses a misplaced quote.
  */
 export class LineEnds {
   #first: "CR" | "LF" | undefined;
   #isInQuotes = false;
-  /** A CR that the chunk before ended with: what follows decides what it is. */
+  /** The previous chunk ended with CR: the next byte decides whether it is a CRLF. */
   #hasHeldReturn = false;
   #line = 1;
 
@@ -46,7 +45,7 @@ export class LineEnds {
         if (isWithFeed) continue;
         this.#first = "CR";
         this.#line += 1;
-        // The chunk is its source's, which may use it again.
+        // A copy: the source may reuse the chunk.
         if (!isCopy) bytes = Buffer.from(bytes);
         isCopy = true;
         bytes[at] = lineFeed;
@@ -55,7 +54,7 @@ export class LineEnds {
     return { bytes, fault: undefined };
   }
 
-  /** A CR that a file ends with ends its last line, whatever the others end with. */
+  /** A CR at the end of the file ends its last line, whatever the other lines end with. */
   end(): Uint8Array {
     return this.#hasHeldReturn ? Buffer.of(lineFeed) : Buffer.alloc(0);
   }
@@ -63,8 +62,8 @@ export class LineEnds {
   #faultIn(bytes: Uint8Array): EvenChunk {
     const problem =
       this.#first === "CR"
-        ? "ends with LF, and the lines before it with CR: end all lines alike"
-        : "has a CR outside quotes, and the lines before it end with LF: put the value in quotes, or end all lines alike";
+        ? "ends with LF, but the lines before it end with CR: use one line end in the whole file"
+        : "has a CR outside quotes, but the lines before it end with LF: put the value in quotes, or use one line end";
     return { bytes, fault: { line: this.#line, problem } };
   }
 }

@@ -14,7 +14,7 @@ import { type FileRow, makeRow } from "./file-row.js";
 import { parseJson } from "./json-value.js";
 import { recordOfJson } from "./record-json.js";
 
-/** NDJSON: a record a line, as proto3 JSON has it. Empty lines say nothing. */
+/** NDJSON: one record per line, in proto3 JSON. Empty lines are skipped. */
 export function rowsFromNdjson(source: ByteSource, options: ByteSourceOptions = {}): Stream<FileRow> {
   const name = nameOf(source, options);
   const { maxRowBytes = defaultRowBytes } = options;
@@ -25,8 +25,8 @@ export function rowsFromNdjson(source: ByteSource, options: ByteSourceOptions = 
       if (text.trim() === "") return undefined;
       const where = `${name}:${index + 1}`;
       const row = makeRow(where, () => recordOfJson(parseJson(text, where), where));
-      // Lines that end with CR alone are one line here, which must not be left out with all that it holds. Between the
-      // values of a JSON object CR is a blank like others.
+      // A file with bare CR line ends is one bad line here: fail, because `skipBad` would skip all its records. Inside
+      // a valid JSON object, CR is only a blank.
       if (row.kind === "bad" && text.includes("\r") && !isJson(text)) {
         throw new FileFormatError(where, "has a CR that ends no line: end lines with LF or CRLF", row.error);
       }

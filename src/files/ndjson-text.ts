@@ -2,7 +2,7 @@ import { chunks, map, pipe, type Source, type Stream } from "../streams/index.js
 import type { ReceivedRecord } from "../wire/index.js";
 import { recordsPerChunk } from "./records-per-chunk.js";
 
-/** Records as NDJSON: a line each, as proto3 JSON has it. */
+/** Records as NDJSON: one line per record, in proto3 JSON. */
 export function ndjsonFromRecords(records: Source<ReceivedRecord>): Stream<string> {
   return pipe(
     chunks(records, recordsPerChunk),

@@ -1,6 +1,6 @@
-/** What the columns of an exported CSV file are called. */
+/** The names of the columns of an exported CSV file. */
 
-/** Those of a record's own. A header with the last two of them is that of an export. */
+/** The columns of a record's own fields. A header with the last two is that of an export. */
 export const ownColumns = [
   "key",
   "offset",
@@ -22,7 +22,7 @@ export type ColumnMeaning =
   /** A field of the json body. */
   | { readonly kind: "field"; readonly name: string };
 
-/** What a column means: `json.NAME` is a field, also of a name that would mean something else. */
+/** The meaning of a column. `json.NAME` is always a field, even if NAME alone means something else. */
 export function meaningOf(column: string): ColumnMeaning {
   if (isOwn(column)) return { kind: "own", column };
   if (column.startsWith("attributes.")) return { kind: "attribute", name: column.slice("attributes.".length) };

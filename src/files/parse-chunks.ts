@@ -1,14 +1,14 @@
 import { concat, flatMap, type Source, type Stream } from "../streams/index.js";
 
-/** Takes bytes as they come, cut anywhere. */
+/** Parses bytes in chunks that may be cut anywhere. */
 export interface ChunkParser<T> {
-  /** What is complete with this chunk. A fault comes behind what is sound. */
+  /** The items that this chunk completes. A fault is thrown after the items before it. */
   write(chunk: Uint8Array): Iterable<T> | Promise<Iterable<T>>;
-  /** What is left when the bytes are over. */
+  /** The items that are left at the end of the bytes. */
   end(): Iterable<T> | Promise<Iterable<T>>;
 }
 
-/** What a parser makes of a source, chunk by chunk: pulled, and no more held than a chunk and what the parser keeps. */
+/** The items that a parser makes from a source. Holds one chunk at a time, and the parser's own state. */
 export function parseChunks<T>(chunks: Source<Uint8Array>, parser: ChunkParser<T>): Stream<T> {
   const over = Symbol("over");
   return flatMap(concat<Uint8Array | typeof over>(chunks, [over]), (chunk) =>
@@ -16,7 +16,6 @@ export function parseChunks<T>(chunks: Source<Uint8Array>, parser: ChunkParser<T
   );
 }
 
-/** Items, and then a failure. */
 export function* itemsThenFailure<T>(items: readonly T[], error: unknown): Generator<T, void> {
   yield* items;
   throw error;

@@ -1,23 +1,23 @@
 import { FailedPreconditionError, type MillraceClient } from "../client/index.js";
 
-/** How far a producer has come in a topic. */
+/** The progress of a producer in a topic. */
 export interface ProducerStanding {
-  /** The sequence that it is to send next, 1 or more. */
+  /** The sequence of its next batch, 1 or more. */
   readonly nextSequence: number;
-  /** Where the batch before it stands. */
+  /** The offsets of its last batch. */
   readonly firstOffset: number;
   readonly nextOffset: number;
   /** The topic's incarnation. */
   readonly epoch: number;
 }
 
-/** An offset that no topic has: what is asked under this condition is answered, and never appended. */
+/** No topic has this offset: the server answers a batch that expects it with an error, and never appends it. */
 const nowhere = Number.MAX_SAFE_INTEGER;
 
 /**
- * Asks the server what a producer sent last; undefined when it knows nothing of it. It asks by two batches that cannot be
- * appended: one far ahead, whose refusal tells what comes next, and the one before that, which the server takes for a
- * repeat and answers with its offsets.
+ * Asks the server for a producer's last batch; undefined when the server does not know the producer. It sends two
+ * batches that cannot be appended. The first has a sequence far ahead, and the refusal tells the next sequence. The
+ * second repeats the sequence before that, and the server answers it with the offsets of the original.
  */
 export async function standingOf(
   client: MillraceClient,

@@ -1,4 +1,4 @@
-/** Records as proto3 JSON has them: what `millrace read --json` prints, and `ReceivedRecord.toJSON()` gives. */
+/** Records in proto3 JSON, as `millrace read --json` prints them and `ReceivedRecord.toJSON()` returns them. */
 
 import { durationOfText, msOfDuration, type RecordInput, timestampOfText } from "../wire/index.js";
 import { FileFormatError } from "./file-format-error.js";
@@ -8,12 +8,14 @@ type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
 
 const fieldNames = "key, attributes, data, text, json, message, location, eventTime, lifetime";
 
-/** Reads a record. Throws a FileFormatError that names the field. `time` and `offset` are left out: the server stamps them. */
+/**
+ * Reads a record. Throws a FileFormatError that names the field. Ignores `time` and `offset`, which the server stamps.
+ */
 export function recordOfJson(value: unknown, where: string): RecordInput {
   if (!isPlainObject(value)) throw new FileFormatError(where, `must be a JSON object, got ${kindOf(value)}`);
   const record: Mutable<RecordInput> = {};
   for (const [name, field] of Object.entries(value)) {
-    // As proto3 JSON has it, null is unset.
+    // In proto3 JSON, null means unset.
     if (field !== null) readField(record, name, field, where);
   }
   return record;
@@ -54,7 +56,7 @@ function readField(record: Mutable<RecordInput>, name: string, value: unknown, w
     case "offset":
       return;
     default:
-      throw new FileFormatError(where, `${JSON.stringify(name)} is no field of a record (${fieldNames})`);
+      throw new FileFormatError(where, `${JSON.stringify(name)} is not a field of a record (${fieldNames})`);
   }
 }
 
@@ -88,7 +90,7 @@ function locationOf(value: unknown, where: string): NonNullable<RecordInput["loc
 }
 
 function degreesOf(location: PlainObject, name: string, where: string): number {
-  // As proto3 JSON has it, a number that is left out is 0.
+  // In proto3 JSON, an absent number is 0.
   const value = location[name] ?? 0;
   if (typeof value === "number") return value;
   throw new FileFormatError(where, `location.${name} must be a number, got ${kindOf(value)}`);

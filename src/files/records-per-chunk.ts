@@ -1,2 +1,2 @@
-/** How many records become one piece of text: enough that a piece costs little, few enough that it stays small. */
+/** Records per chunk of text: enough that the cost per chunk is small, few enough that the chunk stays small. */
 export const recordsPerChunk = 64;

@@ -2,19 +2,19 @@ import { isUtf8 } from "node:buffer";
 
 const newline = 0x0a;
 
-/** Looks whether chunks are UTF-8, for parsers that would replace what is not. */
+/** Checks that chunks are UTF-8, for parsers that would replace invalid bytes. */
 export class Utf8Check {
   readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   #line = 1;
-  /** The bytes of a character that the chunk before was cut in. */
+  /** The first bytes of a character that was cut at the end of the previous chunk. */
   #begun: Buffer = Buffer.alloc(0);
 
-  /** The line that was looked at last: the one that is not UTF-8, once there is one. */
+  /** The present line; after a fault, the line that is not UTF-8. */
   get line(): number {
     return this.#line;
   }
 
-  /** How many bytes of a chunk stand before the line that is not UTF-8; all if there is none. */
+  /** How many bytes of a chunk are before the line that is not UTF-8; all if there is none. */
   soundBytes(chunk: Uint8Array): number {
     const bytes = Buffer.concat([this.#begun, chunk]);
     try {
@@ -29,7 +29,7 @@ export class Utf8Check {
     return chunk.length;
   }
 
-  /** Whether the last character is whole. */
+  /** Whether the last character is complete. */
   isSoundAtEnd(): boolean {
     return this.#begun.length === 0;
   }
@@ -41,7 +41,7 @@ function newlinesIn(bytes: Uint8Array): number {
   return count;
 }
 
-/** How many bytes of a character that is not complete yet these sound bytes end with. */
+/** How many bytes at the end of valid bytes belong to an incomplete character. */
 function begunBytes(bytes: Uint8Array): number {
   for (let count = 1; count <= Math.min(3, bytes.length); count++) {
     const byte = bytes[bytes.length - count] as number;
@@ -53,7 +53,7 @@ function begunBytes(bytes: Uint8Array): number {
   return 0;
 }
 
-/** Where the first line begins that is not UTF-8. What is wrong stands in the last one if in none before. */
+/** Where the first line begins that is not UTF-8. If no earlier line is, the fault is in the last one. */
 function badLineStart(bytes: Uint8Array): number {
   for (let start = 0; ; ) {
     const end = bytes.indexOf(newline, start);

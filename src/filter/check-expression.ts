@@ -1,4 +1,4 @@
-/** What an expression may not do, found before any record is looked at, and what it costs. */
+/** Refuses what an expression must not do, before any record is read, and computes what it costs. */
 
 import type { ASTNode } from "@marcbachmann/cel-js";
 import { RE2JS } from "re2js";
@@ -17,27 +17,27 @@ export interface CheckedExpression {
   readonly patterns: ReadonlyMap<string, CompiledPattern>;
 }
 
-/** How the steps of an evaluation grow with a record: with the values in its JSON, and with its size in bytes. */
+/** How the steps of an evaluation grow with a record: with the number of values in its JSON, and its size in bytes. */
 export interface CostGrowth {
-  /** Steps for each value: what runs over elements, and lists that are compared. */
+  /** Steps for each value: the bodies of macros, and comparisons of lists. */
   readonly byValue: number;
-  /** Searches of a list of the record for each value. */
+  /** Searches of a list of the record, one for each value. */
   readonly byValueSquared: number;
-  /** Walks over a text of the record, and such walks for each value. */
+  /** Walks over a text of the record, and such walks that are repeated for each value. */
   readonly bySize: number;
   readonly byValueAndSize: number;
 }
 
-/** A pattern, and how long a text it is looked for in: the larger its program, the shorter. */
+/** A pattern, and the length of the longest text that it is searched in. A larger program allows only shorter texts. */
 export interface CompiledPattern {
   readonly regex: RE2JS;
   readonly textLength: number;
 }
 
-/** No variable of a macro: outside of all of them. */
+/** The element variables of a node outside all macros. */
 const outside: ReadonlySet<string> = new Set();
 
-/** Throws `invalid-argument` on `filter`. The types were checked before. */
+/** Throws `invalid-argument` on `filter`. The types are checked before. */
 export function checkExpression(text: string, root: ASTNode): CheckedExpression {
   const named = new Set<Variable>();
   const patterns = new Map<string, CompiledPattern>();
@@ -49,10 +49,10 @@ export function checkExpression(text: string, root: ASTNode): CheckedExpression 
     throw filterFault(
       text,
       startOf(root),
-      `costs up to ${cost} steps a record, and ${filterBounds.cost} are allowed: what runs over elements (exists, all, filter, map) counts ${filterBounds.elements} times, and must hardly be nested`,
+      `costs up to ${cost} steps a record, at most ${filterBounds.cost} are allowed: what exists, all, filter and map run for each element counts ${filterBounds.elements} times, so avoid nesting them`,
     );
   }
-  // A sum of lists has the elements of both.
+  // The sum of two lists has the elements of both.
   return { cost, growth: { ...growth, byValue: growth.byValue * (1 + sums) }, variables: named, patterns };
 
   /** `elements`: the variables of the macros around a node. */
@@ -83,8 +83,8 @@ export function checkExpression(text: string, root: ASTNode): CheckedExpression 
   }
 
   /**
-   * What a node costs beyond its step. Of elements it is left out what goes over an element alone: all of them together
-   * are no more than the record.
+   * Notes what a node costs beyond its own step. A walk over a single element counts nothing: all elements together are no
+   * larger than the record.
    */
   function noteGrowth(node: ASTNode, elements: ReadonlySet<string>): void {
     const operands = operandsOf(node).filter((operand) => isOfRecord(operand, elements));
@@ -104,35 +104,34 @@ export function checkExpression(text: string, root: ASTNode): CheckedExpression 
   function compile(pattern: ASTNode | undefined): void {
     if (pattern?.op !== "value" || typeof pattern.args !== "string") {
       const at = pattern === undefined ? 0 : startOf(pattern);
-      throw filterFault(text, at, "the pattern of matches must be a text, not something that a record brings");
+      throw filterFault(text, at, "the pattern of matches must be a text constant, not a value of the record");
     }
     const fault = (description: string) => filterFault(text, startOf(pattern), description);
     const { length } = pattern.args;
     const { patternLength, patternRepeats, programSize } = filterBounds;
     if (length > patternLength) {
-      throw fault(`a pattern has at most ${patternLength} characters, this one has ${length}`);
+      throw fault(`a pattern may have ${patternLength} characters, this one has ${length}`);
     }
-    // Before it is compiled: a repeat is written out as often as it says.
+    // Checked before compiling: the compiler writes each repeat out.
     repeats += repeatsOf(pattern.args);
     if (repeats > patternRepeats) {
       throw fault(
-        `the counts of {n,m} in a filter's patterns add up to at most ${patternRepeats}, these to ${repeats}`,
+        `the counts of {n,m} in a filter's patterns may add up to ${patternRepeats}, these add up to ${repeats}`,
       );
     }
     let regex: RE2JS;
     try {
       regex = RE2JS.compile(pattern.args);
     } catch (error) {
-      throw fault(`is no pattern of RE2: ${error instanceof Error ? error.message : String(error)}`);
+      throw fault(`is not a pattern of RE2: ${error instanceof Error ? error.message : String(error)}`);
     }
     const size = regex.programSize();
-    if (size > programSize)
-      throw fault(`is a program of ${size} steps, and ${programSize} are allowed: make it simpler`);
+    if (size > programSize) throw fault(`compiles to ${size} steps, at most ${programSize} are allowed: simplify it`);
     const textLength = Math.min(filterBounds.matchedLength, Math.floor(filterBounds.matchedSteps / Math.max(1, size)));
     patterns.set(pattern.args, { regex, textLength });
   }
 
-  /** A text that is no time would have no value for any record. */
+  /** `timestamp("yesterday")` would have no value for any record. */
   function checkConstant(node: ASTNode, [operand]: readonly ASTNode[]): void {
     if (operand?.op !== "value") return;
     try {
@@ -159,7 +158,7 @@ export function checkExpression(text: string, root: ASTNode): CheckedExpression 
 /** The sum of the upper counts of `{n}`, `{n,}` and `{n,m}`. */
 function repeatsOf(pattern: string): number {
   let sum = 0;
-  for (const [, least = "0", most = ""] of pattern.matchAll(/\{(\d+)(?:,(\d*))?\}/g)) sum += Number(most || least);
+  for (const [, min = "0", max = ""] of pattern.matchAll(/\{(\d+)(?:,(\d*))?\}/g)) sum += Number(max || min);
   return sum;
 }
 
@@ -167,13 +166,13 @@ function isComparison(node: ASTNode): boolean {
   return ["==", "!=", "<", "<=", ">", ">="].includes(node.op);
 }
 
-/** What walks over a text or a list from its beginning to its end. */
+/** Whether a node walks over a whole text or list. */
 function isWalk(node: ASTNode): boolean {
   const call = callOf(node);
   return node.op === "+" || (call !== undefined && call.name !== "has" && !macros.has(call.name));
 }
 
-/** Whether a value comes from the record: no constant, and nothing that belongs to one element alone. */
+/** Whether a value comes from the record: neither a constant nor part of a single element. */
 function isOfRecord(node: ASTNode, elements: ReadonlySet<string>): boolean {
   if (node.op === "value") return false;
   if (node.op === "id") return !elements.has(node.args);
@@ -181,7 +180,7 @@ function isOfRecord(node: ASTNode, elements: ReadonlySet<string>): boolean {
   return operandsOf(node).some((operand) => isOfRecord(operand, elements));
 }
 
-/** A call by its name, whichever way it is written: `size(key)` or `key.size()`. */
+/** A call by its name, in either form: `size(key)` or `key.size()`. */
 export function callOf(
   node: ASTNode,
 ):
@@ -193,7 +192,7 @@ export function callOf(
   return { name, receiver, operands: [receiver, ...args] };
 }
 
-/** The rectangle of `within(west, south, east, north)`; undefined unless those are numbers as they stand. */
+/** The rectangle of `within(west, south, east, north)`; undefined unless these are four number constants. */
 export function rectangleOf(edges: readonly ASTNode[]): Rectangle | undefined {
   const [west, south, east, north, ...more] = edges.map(numberOf);
   if (west === undefined || south === undefined || east === undefined || north === undefined || more.length > 0) {

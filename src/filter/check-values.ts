@@ -1,4 +1,7 @@
-/** What type-checks, since a variable may be null or JSON may be anything, and still has no value for any record. */
+/**
+ * Refuses expressions that type-check, because a variable may be null and JSON may hold anything, but have no value for any
+ * record.
+ */
 
 import type { ASTNode } from "@marcbachmann/cel-js";
 import { callOf } from "./check-expression.js";
@@ -12,17 +15,17 @@ const withoutFields: ReadonlyMap<string, string> = new Map([
   ["text", "a text"],
   ["offset", "a number"],
   ["size", "a number"],
-  ["time", "a time, whose parts are functions such as getHours()"],
-  ["event_time", "a time, whose parts are functions such as getHours()"],
+  ["time", "a time, with functions such as getHours()"],
+  ["event_time", "a time, with functions such as getHours()"],
 ]);
 
-/** Types that no value in JSON has, and the conversion that makes one of a text. */
+/** Types that no value in JSON has, and the function that converts a text to them. */
 const notOfJson: ReadonlyMap<string, string> = new Map([
   ["google.protobuf.Timestamp", "timestamp"],
   ["google.protobuf.Duration", "duration"],
 ]);
 
-/** Throws `invalid-argument` on `filter`. The types were checked before, with variables that may be null. */
+/** Throws `invalid-argument` on `filter`. The types are checked before, with variables that may be null. */
 export function checkValues(text: string, root: ASTNode): void {
   const nodes = nodesOf(root);
   const elements = elementsOfJson(nodes);
@@ -33,17 +36,17 @@ export function checkValues(text: string, root: ASTNode): void {
     checkTimeZone(text, node);
   }
   const { valid, error } = languageOfValues.parse(withoutNulls(text, root)).check();
-  // Lists, and the two ways of a choice, may mix what JSON brings with other values.
+  // A list, and the two branches of a choice, may mix values of JSON with others.
   if (!valid && !/same type/.test(error?.message ?? "")) {
     throw filterFault(text, error?.range?.start ?? 0, withHint(error?.summary ?? error?.message ?? "has wrong types"));
   }
 }
 
-/** Attributes are texts: they make no place. */
+/** `attributes.within(…)`: attributes are texts. */
 function checkPlace(text: string, node: ASTNode): void {
   const call = callOf(node);
   if (call?.name !== "within" || call.receiver?.op !== "id" || call.receiver.args !== "attributes") return;
-  throw filterFault(text, startOf(node), "attributes are texts, and no place: write location.within(…)");
+  throw filterFault(text, startOf(node), "attributes are texts, not a location: write location.within(…)");
 }
 
 function nodesOf(node: ASTNode): readonly ASTNode[] {
@@ -59,11 +62,11 @@ function checkField(text: string, node: ASTNode): void {
   if (what !== undefined) throw filterFault(text, startOf(node), `${owner.args} is ${what}, and has no fields`);
   const name = typeof field === "string" ? field : field.op === "value" ? field.args : undefined;
   if (owner.args === "location" && name !== undefined && name !== "latitude" && name !== "longitude") {
-    throw filterFault(text, startOf(node), "a location has location.latitude and location.longitude alone");
+    throw filterFault(text, startOf(node), "a location has only location.latitude and location.longitude");
   }
 }
 
-/** JSON has no times: `json.at > time` compares a text with one. */
+/** `json.at > time` compares a text with a time: JSON has no times. */
 function checkJson(text: string, node: ASTNode, elements: ReadonlySet<string>): void {
   const call = callOf(node);
   if (call?.receiver !== undefined && isOfJson(call.receiver, elements) && call.name.startsWith("get")) {
@@ -91,7 +94,7 @@ function jsonFault(text: string, json: ASTNode, conversion: string): Error {
   );
 }
 
-/** `json.a`, `json["a"][0]`, and in a macro over one of them its variable. */
+/** `json.a`, `json["a"][0]`, and the variable of a macro over one of them. */
 function isOfJson(node: ASTNode, elements: ReadonlySet<string>): boolean {
   if (node.op === "id") return elements.has(node.args);
   if (node.op !== "." && node.op !== "[]") return false;
@@ -99,7 +102,7 @@ function isOfJson(node: ASTNode, elements: ReadonlySet<string>): boolean {
   return (owner.op === "id" && owner.args === "json") || isOfJson(owner, elements);
 }
 
-/** The variables of macros that run over what JSON brings. An outer macro comes before those inside of it. */
+/** The variables of macros over values of JSON. In `nodes`, an outer macro comes before those inside it. */
 function elementsOfJson(nodes: readonly ASTNode[]): ReadonlySet<string> {
   const elements = new Set<string>();
   for (const node of nodes) {
@@ -111,7 +114,7 @@ function elementsOfJson(nodes: readonly ASTNode[]): ReadonlySet<string> {
   return elements;
 }
 
-/** Undefined inside of macros, whose variables are not known here. */
+/** Undefined inside macros, whose variables are not known here. */
 function typeOf(node: ASTNode): string | undefined {
   const { valid, type } = languageOfValues.parse(textOf(node)).check();
   return valid ? type : undefined;
@@ -129,7 +132,7 @@ function checkTimeZone(text: string, node: ASTNode): void {
   }
 }
 
-/** The text with what asks for null made true, everything in its place. */
+/** The text with each comparison with null replaced by `true`, padded so that no position changes. */
 function withoutNulls(text: string, root: ASTNode): string {
   let result = text;
   for (const node of nodesOf(root)) {
@@ -167,7 +170,7 @@ const hints: readonly (readonly [problem: RegExp, hint: string])[] = [
   ],
 ];
 
-/** What the library says, and what to write instead where that is known. */
+/** The library's message, and what to write instead where that is known. */
 export function withHint(problem: string): string {
   const hint = hints.find(([pattern]) => pattern.test(problem))?.[1];
   return hint === undefined ? problem : `${problem}: ${hint}`;

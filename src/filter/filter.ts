@@ -1,6 +1,6 @@
 /**
- * A filter: a CEL expression over the fields of a record, parsed and checked once, and then held against frames. What its
- * conjuncts need in plain terms is looked at first: it decides most of them, and is what the database is asked.
+ * A filter: a CEL expression over the fields of a record, parsed and checked once, then matched against frames. Its needs
+ * (`needs.ts`) are checked first: the page query asks for them too, and often nothing else is left to evaluate.
  */
 
 import { type ASTNode, type ParseResult } from "@marcbachmann/cel-js";
@@ -19,18 +19,18 @@ export interface Filter {
   readonly text: string;
   /** Upper bound of the steps of one evaluation; see `filterBounds`. */
   readonly cost: number;
-  /** What every record has that matches. */
+  /** What every matching record has. */
   readonly needs: FilterNeeds;
-  /** The conditions that it is a conjunction of. */
+  /** The conditions that the filter joins with `&&`. */
   readonly conjuncts: readonly Conjunct[];
   /**
-   * Whether the record matches whose frame stands from `start` to `end`. Never throws: an expression that has no value for
-   * a record (an attribute that is missing, a number compared with a text) does not match it.
+   * Whether the record in the frame from `start` to `end` matches. Never throws: a record for which the expression has no
+   * value (a missing attribute, a number compared with a text) does not match.
    */
   matches(bytes: Buffer, start: number, end: number): boolean;
 }
 
-/** One for all filters: one of its own would keep a reader's last page in memory while it waits. */
+/** Shared by all filters: with one each, a waiting reader would keep its last page in memory. */
 const record = new StoredRecord();
 
 /** Throws `invalid-argument` on the field `filter`, with line and column. */
@@ -62,7 +62,7 @@ export function parseFilter(text: string): Filter {
   };
 }
 
-/** Parses, and checks names and types. */
+/** Parses the text, and checks names and types. */
 function parse(text: string): ParseResult {
   let parsed: ParseResult;
   try {
@@ -73,7 +73,7 @@ function parse(text: string): ParseResult {
   const { valid, type, error } = parsed.check();
   if (!valid) throw faultOf(text, error);
   if (type !== "bool" && type !== "dyn") {
-    throw filterFault(text, 0, `must be true or false of a record, and this is of type ${type}`);
+    throw filterFault(text, 0, `must be true or false, but has type ${type}`);
   }
   return parsed;
 }
@@ -88,19 +88,19 @@ function faultOf(text: string, error: unknown): Error {
 }
 
 /** Whether an evaluation could take more steps than one record may. */
-function isTooDear(growth: CostGrowth, { json }: RecordValues, size: number): boolean {
+function isTooCostly(growth: CostGrowth, { json }: RecordValues, size: number): boolean {
   const { steps, bytesPerStep } = filterBounds;
   const stepsWith = (values: number) =>
     growth.byValue * values +
     growth.byValueSquared * values * values +
     (growth.bySize + growth.byValueAndSize * values) * (size / bytesPerStep);
-  // A small record has not that many values, and need not be counted.
-  if (stepsWith(size / valueBytesLeast) <= steps) return false;
-  return stepsWith(countValues(json, size / valueBytesLeast)) > steps;
+  // A small record cannot hold enough values, so they are not counted.
+  if (stepsWith(size / valueBytesMin) <= steps) return false;
+  return stepsWith(countValues(json, size / valueBytesMin)) > steps;
 }
 
-/** No value of a Struct takes less: two tags, a length, and a byte. */
-const valueBytesLeast = 4;
+/** The smallest value of a Struct: two tags, a length, and a byte. */
+const valueBytesMin = 4;
 
 type Evaluator = (record: StoredRecord) => boolean;
 
@@ -108,9 +108,9 @@ function evaluatorOf(text: string, parsed: ParseResult, checked: CheckedExpressi
   const run = checked.patterns.size === 0 ? parsed : withPatterns(text, parsed.ast, checked);
   return (record) => {
     const values = valuesOf(record, checked.variables);
-    if (isTooDear(checked.growth, values, record.size)) return false;
+    if (isTooCostly(checked.growth, values, record.size)) return false;
     const { stackTraceLimit } = Error;
-    // Records without a value are many, and nobody reads these traces: they take ten times as long as the evaluation.
+    // Many records have no value. Nobody reads the traces of their errors, which take ten times as long as the evaluation.
     Error.stackTraceLimit = 0;
     try {
       return run(values) === true;
@@ -123,7 +123,7 @@ function evaluatorOf(text: string, parsed: ParseResult, checked: CheckedExpressi
   };
 }
 
-/** The same expression with its `matches` on RE2, whose time grows with the text and nothing else. */
+/** The same expression with `matches` run by RE2, whose time is linear in the text. */
 function withPatterns(text: string, root: ASTNode, { patterns }: CheckedExpression): ParseResult {
   const runnable = languageWithPatterns((subject, pattern) => {
     const compiled = patterns.get(pattern);
@@ -135,7 +135,7 @@ function withPatterns(text: string, root: ASTNode, { patterns }: CheckedExpressi
   const { valid, error } = runnable.check();
   if (!valid) throw faultOf(text, error);
   const [missed] = patternCalls(runnable.ast);
-  if (missed !== undefined) throw filterFault(text, 0, "between matches and its pattern there must be no comment");
+  if (missed !== undefined) throw filterFault(text, 0, "there must be no comment between matches and its pattern");
   return runnable;
 }
 
@@ -146,7 +146,7 @@ function patternCalls(node: ASTNode): readonly ASTNode[] {
   return [...(pattern === undefined ? [] : [pattern]), ...operandsOf(node).flatMap(patternCalls)];
 }
 
-/** Each call has another name, the last one first, so that the places of those before it stay. */
+/** Renames `matches` to `patternFunction`, from the last call to the first, so that earlier positions stay valid. */
 function renamePatterns(text: string, patterns: readonly ASTNode[]): string {
   let renamed = text;
   for (const pattern of patterns.toSorted((one, other) => startOf(other) - startOf(one))) {

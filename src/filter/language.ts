@@ -1,13 +1,13 @@
 /**
- * The language of filters: CEL over the fields of a record. What the library offers beyond this is refused by name, since
- * each function is a promise, and some of them could make a small expression do much.
+ * The language of filters: CEL over the fields of a record. Further functions of the library are refused by name: each one
+ * would be a promise, and some let a small expression do much work.
  */
 
 import { type ASTNode, Environment } from "@marcbachmann/cel-js";
 import { isInside } from "../core/index.js";
 import { timestampOfMicros, timestampText } from "../wire/index.js";
 
-/** The variables, and their CEL types. `dyn`: null where a record has none of it. */
+/** The variables, and their CEL types. `dyn`: null when the record has no such field. */
 export const variables = {
   key: "string",
   attributes: "map<string, string>",
@@ -25,7 +25,7 @@ export type Variable = keyof typeof variables;
 const timestamp = "google.protobuf.Timestamp";
 const duration = "google.protobuf.Duration";
 
-/** The same where none of them is null. */
+/** The same when none of them is null. */
 const variablesWithValues = {
   ...variables,
   event_time: timestamp,
@@ -34,7 +34,7 @@ const variablesWithValues = {
   text: "string",
 } as const satisfies Record<Variable, string>;
 
-/** The functions, apart from operators. Those of CEL's own, and `within`. */
+/** The functions, apart from operators: CEL's own, and `within`. */
 export const functions: ReadonlySet<string> = new Set([
   "size",
   "has",
@@ -70,13 +70,13 @@ export const functions: ReadonlySet<string> = new Set([
   "map",
 ]);
 
-/** Those that run an expression once for each element. */
+/** The functions that run an expression once for each element. */
 export const macros: ReadonlySet<string> = new Set(["all", "exists", "exists_one", "filter", "map"]);
 
-/** Nesting and size of an expression that the parser takes; 4096 bytes hold no more than this of anything sensible. */
+/** Nesting and size of an expression. No sensible expression of 4096 bytes exceeds these. */
 const parserLimits = { maxAstNodes: 1000, maxDepth: 40, maxListElements: 500, maxMapEntries: 100, maxCallArguments: 8 };
 
-/** The name that `matches` gets in what is run: the library's own is JavaScript's, which can take for ever. */
+/** Replaces `matches` in evaluation: the library's own uses JavaScript's RegExp, which can take exponential time. */
 export const patternFunction = "matchesPattern";
 
 /** The years 1 to 9999, as in protobuf. */
@@ -91,10 +91,10 @@ const arithmetic: Readonly<Record<string, (one: number, other: number) => number
   "%": (one, other) => one % other,
 };
 
-/** Where users' expressions are parsed and checked. */
+/** Parses and checks users' expressions. */
 export const language = createLanguage(variables, "dyn");
 
-/** Where they are checked once more: what is wrong for each value that a variable may have never matches. */
+/** Checks them again without null: an expression with wrong types for every other value never matches. */
 export const languageOfValues = createLanguage(variablesWithValues, "map<string, dyn>");
 
 function createLanguage(types: Readonly<Record<Variable, string>>, placeType: string): Environment {
@@ -111,7 +111,7 @@ function createLanguage(types: Readonly<Record<Variable, string>>, placeType: st
       return isInside(place, { west, south, east, north });
     },
   });
-  // Conversions that CEL has and the library has not, and one for the numbers of JSON.
+  // Conversions of CEL that the library lacks, and `timestamp(double)` for the numbers of JSON.
   environment.registerFunction(`string(${timestamp}): string`, (time: Date) => {
     return timestampText(timestampOfMicros(time.getTime() * 1000));
   });
@@ -126,7 +126,7 @@ function createLanguage(types: Readonly<Record<Variable, string>>, placeType: st
     if (ms >= timeMsMin && ms <= timeMsMax) return new Date(ms);
     throw new RangeError("There is no such time");
   });
-  // The numbers of JSON are doubles, and most constants are written as whole numbers: CEL has no arithmetic for the two.
+  // Numbers of JSON are doubles, and most constants are ints: CEL has no arithmetic that mixes them.
   for (const [left, right] of [
     ["double", "int"],
     ["int", "double"],
@@ -147,7 +147,7 @@ function isPlace(value: unknown): value is { readonly latitude: number; readonly
   return typeof value === "object" && value !== null && "latitude" in value && "longitude" in value;
 }
 
-/** The language with the patterns of one expression: `matches` runs on those that were compiled for it. */
+/** The language of one expression, whose patterns are compiled: `patternFunction` calls `matches`. */
 export function languageWithPatterns(matches: (text: string, pattern: string) => boolean): Environment {
   return language.clone().registerFunction(`string.${patternFunction}(string): bool`, matches);
 }

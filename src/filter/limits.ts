@@ -1,30 +1,30 @@
-/** Bounds of filters. Not settings: an expression that one node takes, all take. */
+/** Bounds of filters. Not settings: every node accepts the same expressions. */
 export const filterBounds = {
   /** UTF-8 bytes of an expression. */
   textBytes: 4096,
-  /** Steps: one for each operand, and for what runs over elements as if there were `elements` of them. */
+  /** Steps of an expression: one for each operand. The body of a macro counts as if there were `elements` elements. */
   cost: 10_000,
   elements: 100,
   /**
-   * Steps that one record may really take, with as many elements as its JSON has values, and as long texts as it has. A
-   * record above it does not match. Some milliseconds.
+   * Steps that one record may take, computed from the number of values in its JSON and from its size. A record above it
+   * does not match. 200,000 steps take some milliseconds.
    */
   steps: 200_000,
   /** Bytes of a text that count as one step. */
   bytesPerStep: 64,
   /** Characters of a pattern. */
   patternLength: 1000,
-  /** What `{n,m}` counts up to, in all patterns of a filter: each is written out. */
+  /** The sum of the counts of `{n,m}` in all patterns of a filter: the compiler writes each repeat out. */
   patternRepeats: 100,
   /** Steps of a compiled pattern. */
   programSize: 500,
-  /** Characters of a text that a pattern is looked for in; there is no match in a longer one. */
+  /** Characters of the longest text that a pattern is searched in. A longer text does not match. */
   matchedLength: 65_536,
-  /** And characters times steps of the pattern. */
+  /** The longest text for a pattern, in characters times the steps of the compiled pattern. */
   matchedSteps: 4_000_000,
-  /** Bytes that the page query looks for, one after the other. */
+  /** Byte strings that the page query searches for, one after the other. */
   needles: 8,
-  /** A single byte is in nearly every frame: to look for it costs more than it saves. */
-  needleBytes: 2,
-  needleBytesMost: 64,
+  /** Nearly every frame contains any single byte: searching for it costs more than it saves. */
+  needleBytesMin: 2,
+  needleBytesMax: 64,
 } as const;

@@ -1,6 +1,6 @@
 /**
- * What every record has that a filter matches, read off its conjuncts: conditions in a form that an index or a walk over
- * bytes answers. Each is exact for its conjunct, so that a conjunct that has one needs no evaluation.
+ * The needs of a filter: conditions of its conjuncts in a form that an index or a walk over bytes can answer. A need is
+ * equivalent to its conjunct, so a conjunct that has one is not evaluated.
  */
 
 import type { ASTNode } from "@marcbachmann/cel-js";
@@ -16,27 +16,27 @@ export interface FilterNeeds {
   readonly keys: readonly string[] | undefined;
   /** The key begins with this. */
   readonly keyPrefix: string | undefined;
-  /** Attributes that are there; with a value where that is given. No name twice. */
+  /** The record has these attributes, with this value where one is given. No name occurs twice. */
   readonly attributes: readonly { readonly name: string; readonly value: string | undefined }[];
-  /** From this offset on, below that one. */
+  /** From `fromOffset` to below `untilOffset`. */
   readonly fromOffset: number | undefined;
   readonly untilOffset: number | undefined;
-  /** Taken by the server at this time or later, before that one, in microseconds since 1970. */
+  /** When the server took the record: from `fromTimeMicros` to before `untilTimeMicros`, in microseconds since 1970. */
   readonly fromTimeMicros: number | undefined;
   readonly untilTimeMicros: number | undefined;
   /** The location is inside. */
   readonly rectangle: Rectangle | undefined;
-  /** They contradict each other: nothing matches. */
+  /** The needs contradict each other: nothing matches. */
   readonly never: boolean;
 }
 
-/** Which of the needs a conjunct is. */
+/** The kind of need that a conjunct is. */
 export type NeedKind = "key" | "attribute" | "offset" | "time" | "rectangle";
 
-/** One of the conditions that a filter is a conjunction of. */
+/** One of the conditions that a filter joins with `&&`. */
 export interface Conjunct {
   readonly text: string;
-  /** Undefined: none of the needs says it; it must be evaluated. */
+  /** Undefined: it is no need, so it is evaluated. */
   readonly need: NeedKind | undefined;
 }
 
@@ -68,21 +68,21 @@ export function needsOf(root: ASTNode): { readonly needs: FilterNeeds; readonly 
 }
 
 /**
- * Bytes that stand somewhere in the frame of every record that matches, the rarest first: a text's UTF-8 is in its field as
- * it is. Not more than `filterBounds.needles`.
+ * Byte strings that the frame of every matching record contains, since a frame holds texts as plain UTF-8. The rarest come
+ * first, up to `filterBounds.needles`.
  */
 export function needlesOf({ keys, keyPrefix, attributes }: FilterNeeds): readonly Buffer[] {
   const texts = [
     ...(keys?.length === 1 ? keys : []),
     ...(keyPrefix === undefined ? [] : [keyPrefix]),
-    // The name of an attribute is in most frames, where its value is asked for.
+    // An attribute's name is in most frames: its value is the better needle, where one is asked for.
     ...attributes.map(({ name, value = name }) => value),
-  ].filter((text) => Buffer.byteLength(text) >= filterBounds.needleBytes);
+  ].filter((text) => Buffer.byteLength(text) >= filterBounds.needleBytesMin);
   const distinct = texts.filter((text, index) => !texts.some((other, at) => at < index && other.includes(text)));
-  // The beginning of a text is in it too, and a long one is dear to look for in what nearly holds it.
+  // The beginning of a long text is enough, and cheaper to search for in frames that nearly contain it.
   return distinct
     .slice(0, filterBounds.needles)
-    .map((text) => Buffer.from(text).subarray(0, filterBounds.needleBytesMost));
+    .map((text) => Buffer.from(text).subarray(0, filterBounds.needleBytesMax));
 }
 
 function conjunctsOf(node: ASTNode): readonly ASTNode[] {
@@ -93,7 +93,7 @@ function isEmpty(from: number | undefined, until: number | undefined): boolean {
   return from !== undefined && until !== undefined && from >= until;
 }
 
-/** Adds what a conjunct needs; undefined when there is no such form of it. */
+/** Adds the need of a conjunct to `needs`. Undefined: it has none. */
 function takeNeed(needs: Needs, node: ASTNode): NeedKind | undefined {
   const comparison = comparisonOf(node);
   if (comparison !== undefined) return takeComparison(needs, comparison);
@@ -141,7 +141,7 @@ const mirrored = { "==": "==", "<": ">", "<=": ">=", ">": "<", ">=": "<=" } as c
   Comparator
 >;
 
-/** A comparison with what the record brings on the left. */
+/** A comparison, mirrored if necessary, so that the record's value stands on the left. */
 function comparisonOf(node: ASTNode): Comparison | undefined {
   if (!isComparison(node)) return undefined;
   const [left, right] = node.args;
@@ -167,7 +167,7 @@ function takeComparison(needs: Needs, { left, comparator, right }: Comparison): 
   if (isVariable(left, "time")) {
     const ms = literalTime(right);
     if (ms === undefined) return undefined;
-    // CEL sees times in milliseconds here, as a Date has them.
+    // A filter sees times in milliseconds, as a Date has them.
     const { from, until } = rangeOf(comparator, ms * 1000, 1000);
     needs.fromTimeMicros = greater(needs.fromTimeMicros, from && Math.max(0, from));
     needs.untilTimeMicros = lesser(needs.untilTimeMicros, until && Math.max(0, until));
@@ -180,7 +180,7 @@ function takeComparison(needs: Needs, { left, comparator, right }: Comparison): 
   return name === undefined ? undefined : takeAttribute(needs, name, text);
 }
 
-/** The range of whole steps that a comparison with `value` leaves. */
+/** The half-open range of values that satisfy a comparison with `value`, when they are cut to multiples of `step`. */
 function rangeOf(comparator: Comparator, value: number, step: number) {
   switch (comparator) {
     case "==":
@@ -198,7 +198,7 @@ function rangeOf(comparator: Comparator, value: number, step: number) {
   }
 }
 
-/** No key holds U+0000, and no database would be asked for one. */
+/** No key contains U+0000, and Postgres accepts no text with it. */
 const hasNul = (text: string) => text.includes("\0");
 
 function takeKeys(needs: Needs, keys: readonly string[]): NeedKind {
@@ -254,7 +254,7 @@ function literalTime(node: ASTNode): number | undefined {
     const ms = value instanceof Date ? value.getTime() : Number.NaN;
     return Number.isNaN(ms) ? undefined : ms;
   } catch {
-    // It has no value: no record matches, and the evaluation says so.
+    // It has no value: the evaluation will match no record.
     return undefined;
   }
 }

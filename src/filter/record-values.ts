@@ -8,7 +8,7 @@ import type { FilterNeeds } from "./needs.js";
 /** What a filter sees of one record. */
 export type RecordValues = Partial<Record<Variable, unknown>>;
 
-/** Only what is named is decoded. */
+/** Decodes only the variables that the filter names. */
 export function valuesOf(record: StoredRecord, named: ReadonlySet<Variable>): RecordValues {
   const values: RecordValues = {};
   for (const name of named) values[name] = valueOf(record, name);
@@ -42,13 +42,13 @@ function valueOf(record: StoredRecord, name: Variable): unknown {
   }
 }
 
-/** An attribute that is needed, in UTF-8. */
+/** A needed attribute, in UTF-8. */
 export interface NeededAttribute {
   readonly name: Uint8Array;
   readonly value: Uint8Array | undefined;
 }
 
-/** Whether a record has what is needed of it, apart from attributes: of every conjunct that is a need, exactly what it says. */
+/** Whether a record meets all needs, apart from attributes. */
 export function hasNeeds(record: StoredRecord, needs: FilterNeeds): boolean {
   const { keys, keyPrefix, rectangle } = needs;
   if (needs.never) return false;
@@ -62,8 +62,8 @@ export function hasNeeds(record: StoredRecord, needs: FilterNeeds): boolean {
 }
 
 /**
- * JSON as CEL's library takes it: it knows a value by its `constructor`, so an object that has a field of that name becomes
- * a Map, and so does what is around it.
+ * JSON for CEL's library, which recognises a value by its `constructor`. If an object has a field of that name, all objects
+ * become Maps.
  */
 function plainJson(value: JsonValue): unknown {
   return hasConstructor(value) ? asMaps(value) : value;
@@ -81,18 +81,18 @@ function asMaps(value: JsonValue): unknown {
   return new Map(Object.entries(value).map(([name, each]) => [name, asMaps(each)]));
 }
 
-/** How many values JSON holds, at every depth: what can be run over. */
-export function countValues(json: unknown, most: number): number {
+/** Counts the values in JSON at every depth. Stops early above `countMax`. */
+export function countValues(json: unknown, countMax: number): number {
   let count = 0;
   const pending: unknown[] = [json];
-  while (pending.length > 0 && count <= most) {
+  while (pending.length > 0 && count <= countMax) {
     const value = pending.pop();
     count += 1;
     if (typeof value !== "object" || value === null) continue;
     const children: Iterable<unknown> = value instanceof Map ? value.values() : Object.values(value);
     for (const child of children) {
       pending.push(child);
-      if (pending.length > most) return pending.length;
+      if (pending.length > countMax) return pending.length;
     }
   }
   return count;

@@ -1,7 +1,7 @@
 import type { ASTNode } from "@marcbachmann/cel-js";
 import { invalidArgument, type MillraceError } from "../core/index.js";
 
-/** A filter that is refused, with the place in its text. Lines and columns count from 1, columns by characters. */
+/** The refusal of a filter, with line and column. Both count from 1; a column is a character. */
 export function filterFault(text: string, at: number, description: string): MillraceError {
   const before = text.slice(0, at);
   const line = before.split("\n").length;

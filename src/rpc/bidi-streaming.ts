@@ -7,10 +7,12 @@ import { sendResponses } from "./send-responses.js";
 import { serializePrefixed } from "./sent-messages.js";
 
 /**
- * Requests that are read when the method asks for one, and responses from its generator. When the node drains, the
- * signal aborts and the requests end (at once, or for a method that hears verdicts, later), and the generator is driven on
- * until it ends by itself: a publish first acknowledges what is committed. A method whose first request says what to generate gives a promise: a generator around
- * another one would hold each of its responses while the transport is blocked.
+ * A bidirectional method: requests are read when the method asks for one, and a generator gives the responses. When the
+ * node drains, the signal aborts. The requests end too, at once or, for `takesRequestsWhileDraining`, later. The
+ * generator runs until it ends by itself, so a publish still acknowledges committed batches.
+ *
+ * A method that needs its first request to choose its generator returns a promise. A generator around another one would
+ * hold each response while the transport is blocked.
  */
 export function bidiStreaming<Request, Response>(
   calls: Calls,
@@ -25,14 +27,14 @@ export function bidiStreaming<Request, Response>(
     const call = calls.open(transport, shape.path, "stream", options);
     let requests: PulledRequests<Request> | undefined;
     const open = () => {
-      // Refused here when the node drains already; later the generator decides.
+      // A node that already drains refuses the call here; later the generator decides.
       call.signal.throwIfAborted();
       requests = pulledRequests<Request>(transport.metadata, call);
-      // Headers go out now (grpc-js.md #12).
+      // Sends the headers now (grpc-js.md #12).
       transport.sendMetadata(new Metadata());
       return handle(requests, call);
     };
-    // A method that ended because its requests did, and those because of the drain, has not done all that was asked.
+    // If the drain ended the requests and so the method, the method has not done all its work.
     const checkEnd = () => {
       if (requests?.isAtEnd !== true) call.signal.throwIfAborted();
     };

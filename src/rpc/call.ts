@@ -5,17 +5,17 @@ import type { Clock, LiveStream, LiveStreams, Logger, Metrics } from "../telemet
 import type { CallContext } from "./method.js";
 import { type CallStatus, internalStatus, plainStatus, StatusError, statusOfError } from "./status.js";
 
-/** What every call kind's grpc-js object offers. */
+/** The part of grpc-js's call objects that all call kinds have. */
 export interface Transport extends Pick<ServerUnaryCall<unknown, unknown>, "metadata" | "getPeer" | "getDeadline"> {
   on(event: "cancelled", listener: () => void): unknown;
   off(event: "cancelled", listener: () => void): unknown;
 }
 
-/** What a call reports to. */
+/** What a call needs of the server. */
 export interface CallEnvironment {
   readonly path: string;
   readonly isQuiet: boolean;
-  readonly hearsWhileDraining: boolean;
+  readonly takesRequestsWhileDraining: boolean;
   readonly streams: LiveStreams;
   readonly metrics: Metrics;
   readonly logger: Logger;
@@ -24,9 +24,9 @@ export interface CallEnvironment {
   onEnd(call: Call): void;
 }
 
-/** A timer takes no more; deadlines of grpc-js wrap below that anyway (grpc-js.md #17). */
+/** The longest delay of a Node.js timer; deadlines of grpc-js wrap below it anyway (grpc-js.md #17). */
 const timerMsMax = 2 ** 31 - 1;
-/** The deadline is in whole milliseconds, and grpc-js's timer for it may fire a little early. */
+/** A deadline is rounded to milliseconds, and grpc-js's timer may fire a little early. */
 const deadlineSlackMs = 5;
 
 /**
@@ -36,22 +36,22 @@ const deadlineSlackMs = 5;
  *     ├──the node drains (streams only)──▶ draining ──▶ ended, or gone
  *     └──the handler is done or throws──▶ ended
  *
- * `signal` aborts on the way to gone and to draining, `gone` only on the way to gone: a draining stream may still send.
- * `unheard` aborts when nothing more is taken from the client: as `signal` does, or later, where a method hears verdicts
- * while the node drains.
+ * `signal` aborts when the call becomes gone or draining, `gone` only when it becomes gone: a draining stream may still
+ * send. `requestsStopped` aborts when no more requests are taken: together with `signal`, or later for
+ * `takesRequestsWhileDraining`.
  */
 export class Call implements CallContext {
   readonly signal: AbortSignal;
-  /** Aborts when nobody is left to send to. */
+  /** Aborts when the client can no longer receive. */
   readonly gone: AbortSignal;
-  /** Aborts when no request is taken any more. */
-  readonly unheard: AbortSignal;
+  /** Aborts when no more requests are taken. */
+  readonly requestsStopped: AbortSignal;
   readonly stream: LiveStream;
   readonly metadata: Metadata;
   position: Position | undefined;
   readonly #abort = new AbortController();
   readonly #lost = new AbortController();
-  readonly #deaf = new AbortController();
+  readonly #requestsStop = new AbortController();
   readonly #transport: Transport;
   readonly #environment: CallEnvironment;
   readonly #startedAtMs: number;
@@ -67,17 +67,17 @@ export class Call implements CallContext {
     this.#environment = environment;
     this.signal = this.#abort.signal;
     this.gone = this.#lost.signal;
-    this.unheard = this.#deaf.signal;
+    this.requestsStopped = this.#requestsStop.signal;
     this.metadata = transport.metadata;
     this.stream = environment.streams.open(transport.getPeer(), environment.path);
     environment.metrics.callsStarted.inc({ method: environment.path });
     transport.on("cancelled", this.#onCancelled);
     const { clock } = environment;
     this.#startedAtMs = clock.monotonicMs();
-    // grpc-js makes a moment of the wall clock of it: turned back into a duration at once, since that clock may be set.
+    // grpc-js gives the deadline as a wall-clock time. It becomes a duration at once, because that clock may be set.
     const leftMs = Number(transport.getDeadline()) - clock.wallMicros() / 1000;
     this.#deadlineAtMs = this.#startedAtMs + leftMs;
-    // With a stalled peer grpc-js never says that the deadline passed (grpc-js.md #22).
+    // With a stalled peer, grpc-js never reports that the deadline has passed (grpc-js.md #22).
     if (Number.isFinite(leftMs)) {
       this.#cancelDeadline = clock.startTimer(Math.max(0, Math.min(leftMs, timerMsMax)), this.#onDeadline);
     }
@@ -96,7 +96,7 @@ export class Call implements CallContext {
     this.#bytesReceived += bytes;
   }
 
-  /** Counts a response message that the transport took. */
+  /** Counts a response message that the transport has taken. */
   delivered(bytes: number, records: number, position: Position | undefined): void {
     const { metrics } = this.#environment;
     this.stream.bytesSent += bytes;
@@ -106,33 +106,33 @@ export class Call implements CallContext {
     if (records > 0) metrics.recordsOut.inc(records);
   }
 
-  /** The node wants this stream to end; `reason` is what its client is told. */
+  /** Asks this stream to end. Its client receives `reason`. */
   drain(reason: MillraceError): void {
     this.#abort.abort(reason);
-    if (!this.#environment.hearsWhileDraining) this.stopHearing();
+    if (!this.#environment.takesRequestsWhileDraining) this.stopRequests();
   }
 
-  /** What the client says from now on is not taken. */
-  stopHearing(): void {
-    this.#deaf.abort(this.signal.reason);
+  /** Takes no more requests. */
+  stopRequests(): void {
+    this.#requestsStop.abort(this.signal.reason);
   }
 
-  /** The transport does not take messages any more. */
+  /** The transport has failed. */
   lose(cause: unknown): void {
     this.#leave(status.CANCELLED, "The connection to the client is lost", cause);
   }
 
-  /** Ends the call well. */
+  /** Ends the call with OK. */
   succeed(): void {
     this.#end(plainStatus(status.OK, "OK"));
   }
 
-  /** Ends the call with what was thrown, and gives the status to send. */
+  /** Ends the call with an error. Returns the status to send. */
   fail(error: unknown): CallStatus {
     return this.#end(this.#statusOf(error));
   }
 
-  /** Reports a fault that no status can tell any more. */
+  /** Logs an error that was thrown after the call's status was decided. */
   report(error: unknown): void {
     if (error === this.signal.reason || error === this.gone.reason || isRefusal(error)) return;
     this.#environment.logger.error({ method: this.stream.method, err: error }, "A call failed after its end");
@@ -143,7 +143,7 @@ export class Call implements CallContext {
       this.report(error);
       return plainStatus(this.#goneCode, this.#goneCode === status.CANCELLED ? "Cancelled" : "Deadline exceeded");
     }
-    // A stream that stopped since the node drains is told so, whatever its method made of the abort.
+    // A stream that the drain ended sends the drain's reason, whatever abort error its method threw.
     const cause = this.isDraining && isAbort(error) ? this.signal.reason : error;
     if (cause instanceof MillraceError && cause.code !== "internal") {
       return statusOfError(cause, cause.code === "draining" ? this.#resumption() : {});
@@ -155,7 +155,7 @@ export class Call implements CallContext {
     return internalStatus(id);
   }
 
-  /** Where the client goes on, for the trailing ErrorInfo (design §5). */
+  /** Where the client resumes, for the ErrorInfo in the trailers. */
   #resumption(): Record<string, string> {
     const facts: Record<string, string> = {};
     if (this.stream.topic !== "") facts.topic = this.stream.topic;
@@ -170,7 +170,7 @@ export class Call implements CallContext {
     if (this.#ended !== undefined) return this.#ended;
     this.#ended = ended;
     this.#cancelDeadline?.();
-    // It fires at the end of calls that went well, too (grpc-js.md #4).
+    // It also fires at the end of successful calls (grpc-js.md #4).
     this.#transport.off("cancelled", this.#onCancelled);
     const { path, streams, metrics, onEnd } = this.#environment;
     streams.close(this.stream);
@@ -180,7 +180,7 @@ export class Call implements CallContext {
     return ended;
   }
 
-  /** The access log: one line a call, at its end. */
+  /** The access log: one line per call, at its end. */
   #log(ended: CallStatus): void {
     const { path, isQuiet, logger, clock } = this.#environment;
     const { peer, topic, messagesSent, bytesSent } = this.stream;
@@ -204,11 +204,11 @@ export class Call implements CallContext {
     const reason = new MillraceError("call-ended", text, { cause });
     this.#lost.abort(reason);
     this.#abort.abort(reason);
-    this.#deaf.abort(reason);
+    this.#requestsStop.abort(reason);
   }
 
   readonly #onCancelled = (): void => {
-    // grpc-js's own deadline timer answers first where the peer takes the answer, and that ends in "cancelled" too.
+    // If the peer still receives, grpc-js's own deadline timer ends the call first, also with "cancelled".
     const isDeadline = this.#environment.clock.monotonicMs() >= this.#deadlineAtMs - deadlineSlackMs;
     if (isDeadline) this.#onDeadline();
     else this.#leave(status.CANCELLED, "The client cancelled the call");

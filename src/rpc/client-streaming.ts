@@ -7,8 +7,8 @@ import { type PulledRequests, pulledRequests } from "./pulled-requests.js";
 import { type Received, receiving } from "./request.js";
 
 /**
- * Requests that are read when the method asks for one, and one response. When the node drains, the signal aborts and the
- * requests end; what a method made of a part of them is not answered, since a client would take it for the whole.
+ * A client-streaming method: requests are read when the method asks for one. When the node drains, the signal aborts
+ * and the requests end. The result for a part of the requests is not sent, since a client would take it for the whole.
  */
 export function clientStreaming<Request, Response>(
   calls: Calls,

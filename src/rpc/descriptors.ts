@@ -7,9 +7,9 @@ import {
   FileDescriptorSetSchema,
 } from "@bufbuild/protobuf/wkt";
 
-/** Files of a descriptor set, by name and by what they declare. */
+/** The files of a descriptor set, by name and by symbol. */
 export interface Descriptors {
-  /** The file and all that it imports, directly or not, each encoded; itself first. Undefined: there is no such file. */
+  /** The file and then all its imports, also indirect ones, each encoded. Undefined: there is no such file. */
   fileByName(name: string): Uint8Array[] | undefined;
   /** The same for the file that declares a symbol, by its full name without a leading dot. */
   fileBySymbol(symbol: string): Uint8Array[] | undefined;
@@ -62,7 +62,7 @@ function* symbolsOfMessage(message: DescriptorProto, scope: string): Generator<s
   for (const each of message.enumType) yield* symbolsOfEnum(each, `${name}.`);
 }
 
-/** An enum's values are named beside it, as in C++, and asked for below it, too. */
+/** Enum values are siblings of their enum, as in C++; clients also ask for ENUM.VALUE. */
 function* symbolsOfEnum(each: EnumDescriptorProto, scope: string): Generator<string> {
   yield scope + each.name;
   for (const value of each.value) {

@@ -23,11 +23,11 @@ import { topicService } from "./topic-service.js";
 export interface GrpcServerOptions {
   /** Streams that one connection may have open at once. */
   readonly maxConcurrentStreams: number;
-  /** How often an idle connection is asked whether it lives, in milliseconds. */
+  /** Interval of the keepalive pings on a connection, in milliseconds. */
   readonly keepaliveTimeMs: number;
-  /** How long it may take to answer, in milliseconds; then it is closed. */
+  /** A connection is closed when it has not answered a ping in this time, in milliseconds. */
   readonly keepaliveTimeoutMs: number;
-  /** Largest message that is received, in bytes; a larger one gives RESOURCE_EXHAUSTED. */
+  /** Largest request message, in bytes; a larger one gives RESOURCE_EXHAUSTED. */
   readonly receiveBytesMax: number;
 }
 
@@ -35,7 +35,7 @@ export const defaultGrpcServerOptions: GrpcServerOptions = {
   maxConcurrentStreams: 1000,
   keepaliveTimeMs: 20_000,
   keepaliveTimeoutMs: 10_000,
-  // gRPC's own default, written down since a batch's limit relies on it (grpc-js.md #10).
+  // gRPC's own default, fixed here because a batch's limit relies on it (grpc-js.md #10).
   receiveBytesMax: 4 * 1024 * 1024,
 };
 
@@ -52,24 +52,27 @@ export interface GrpcServerParts {
 }
 
 export interface GrpcServer {
-  /** Binds HOST:PORT, plaintext, and serves. Port 0 takes any. Resolves with the address that it got. */
+  /** Binds HOST:PORT, plaintext, and serves. Port 0 takes a free port. Resolves with the bound address. */
   listen(address: string): Promise<string>;
   /**
-   * Stops serving: says NOT_SERVING, ends every stream with the position to resume from, lets calls finish and consumers
-   * settle what they have for `graceMs`, then cuts what is left. Never rejects, and a second call gets the first one's promise.
+   * Stops serving: reports NOT_SERVING and ends all streams with the position to resume from. For `graceMs`, calls may
+   * finish and consumers may settle their deliveries; then the rest is cut off. Never rejects. A second call returns
+   * the same promise.
    */
   drain(graceMs: number): Promise<DrainOutcome>;
 }
 
 export interface DrainOutcome {
-  /** Something did not end by itself within the grace: streams whose clients had stopped reading end in CANCELLED. */
+  /** Some calls did not end within the grace. Streams whose clients had stopped reading end with CANCELLED. */
   readonly wasForced: boolean;
 }
 
-/** What is left of a drain's grace when consumers are not heard any more, in milliseconds. */
+/**
+ * The last part of a drain's grace, in milliseconds: no more verdicts are taken, and those taken are confirmed.
+ */
 const confirmMs = 500;
 
-/** Said to serve, and reflected on, apart from our own. */
+/** Services of other protocols that health and reflection list. */
 const borrowedServices = [
   "grpc.health.v1.Health",
   "grpc.channelz.v1.Channelz",
@@ -101,16 +104,16 @@ export function createGrpcServer(parts: GrpcServerParts): GrpcServer {
 
   let draining: Promise<DrainOutcome> | undefined;
   const drain = async (graceMs: number): Promise<DrainOutcome> => {
-    // The order matters (grpc-js.md #15): `tryShutdown` waits for every stream, so each has to be told to end.
+    // The order matters (grpc-js.md #15): `tryShutdown` waits for every stream, so all streams must be asked to end.
     health.set("NOT_SERVING");
-    // Watchers of the health get to hear it before their streams end, too.
+    // Watchers of the health receive NOT_SERVING before their streams end.
     await yieldToEventLoop();
     calls.drain();
-    // What is settled by then can be written and confirmed in what is left.
-    const cancelTimer = clock.startTimer(graceMs - Math.min(confirmMs, graceMs / 2), () => calls.stopHearing());
+    // The rest of the grace suffices to write and confirm the verdicts received until then.
+    const cancelTimer = clock.startTimer(graceMs - Math.min(confirmMs, graceMs / 2), () => calls.stopRequests());
     const wasForced = await shutDown(server, clock, graceMs);
     cancelTimer();
-    // What was cut releases what it holds before the engine is closed under it.
+    // Handlers of calls that were cut off must end before the engine is closed.
     await released(calls, clock, parts.logger);
     return { wasForced };
   };
@@ -123,8 +126,8 @@ export function createGrpcServer(parts: GrpcServerParts): GrpcServer {
 function serverOptions(options: GrpcServerOptions) {
   return {
     interceptors: [sendPrefixed, pullRequests],
-    // Both are off by default (grpc-js.md #8). Connections without calls are asked as well: grpc-js servers do so
-    // always, and take their clients' pings at any rate.
+    // Both are off by default (grpc-js.md #8). grpc-js servers also ping connections without calls, and accept clients'
+    // pings at any rate.
     "grpc.keepalive_time_ms": options.keepaliveTimeMs,
     "grpc.keepalive_timeout_ms": options.keepaliveTimeoutMs,
     "grpc.max_concurrent_streams": options.maxConcurrentStreams,
@@ -141,7 +144,7 @@ function listen(server: Server, address: string): Promise<string> {
   });
 }
 
-/** Waits for the handlers, whose calls have all ended, and no longer than a second: one that hangs is a fault of ours. */
+/** Waits up to a second for the handlers, whose calls have all ended. A handler that hangs is a bug and is logged. */
 async function released(calls: Calls, clock: Clock, logger: Logger): Promise<void> {
   const late = new AbortController();
   const cancelTimer = clock.startTimer(1000, () => late.abort());
@@ -154,7 +157,7 @@ async function released(calls: Calls, clock: Clock, logger: Logger): Promise<voi
   }
 }
 
-/** Waits until every call has ended, or cuts the rest after `graceMs`. Resolves with whether it had to. */
+/** Waits until all calls have ended, or cuts them off after `graceMs`. Resolves with whether any were cut off. */
 function shutDown(server: Server, clock: Clock, graceMs: number): Promise<boolean> {
   return new Promise((resolve) => {
     let wasForced = false;

@@ -1,7 +1,7 @@
 /**
- * The standard health service, on our own adapters. `grpc-health-check` gives its definition; its implementation writes
- * to watchers without waiting for them and never ends them, so that no drain could finish without force (grpc-js.md
- * #15).
+ * The standard health service, on this room's adapters. `grpc-health-check` gives only its definition: its
+ * implementation writes to watchers without waiting and never ends their streams, so every drain would need force
+ * (grpc-js.md #15).
  */
 
 import { status } from "@grpc/grpc-js";
@@ -30,7 +30,7 @@ interface HealthCheckResponse {
 
 const options: MethodOptions = { isQuiet: true, servesWhileDraining: true };
 
-/** Serves the health of `services`, and of the server as a whole under the empty name. They share one status. */
+/** Serves the health of `services`, and of the whole server under the empty name. They share one status. */
 export function createHealth(calls: Calls, services: readonly string[]): Health {
   const serving = new Watch<ServingStatus>("SERVING");
   const names = new Set(["", ...services]);
@@ -72,7 +72,7 @@ export function createHealth(calls: Calls, services: readonly string[]): Health 
   };
 }
 
-/** The definition comes from a .proto that is loaded at run time; its messages are typed here. */
+/** The definition comes from a .proto that is loaded at run time, so its messages are typed here. */
 function shapeOf<Request extends object, Response extends object>(
   method: "Check" | "List" | "Watch",
 ): MethodShape<Request, Response> {

@@ -55,7 +55,7 @@ export function inspectService(
   return [
     unary(calls, Shapes.explainFilter, async (request, context) => {
       context.stream.topic = checkTopicName(request.topic);
-      if (request.filter === "") throw invalidArgument("filter", "must not be empty: there is nothing to explain");
+      if (request.filter === "") throw invalidArgument("filter", "must not be empty");
       const command = {
         topic: request.topic,
         filter: parseFilter(request.filter),
@@ -64,7 +64,7 @@ export function inspectService(
         keyPrefix: checkKeyPart("key_prefix", request.keyPrefix),
       };
       if (command.method === "read" || command.method === "follow") {
-        const shared = "is of a state: LIST and WATCH take it";
+        const shared = "is only for LIST and WATCH";
         if (request.rectangle !== undefined) throw invalidArgument("rectangle", shared);
         if (request.keyPrefix !== "") throw invalidArgument("key_prefix", shared);
       }
@@ -101,7 +101,7 @@ export function inspectService(
   ];
 }
 
-/** In the order of the listing, so that a page goes on where the last one ended, whatever came and went meanwhile. */
+/** The sort key of the listing: a page continues after the last key, whichever queues came or went meanwhile. */
 function queueKey({ kind, name }: Queue): string {
   return kind === "lane" ? `0${name}` : `1${name} ${kind}`;
 }
@@ -113,7 +113,7 @@ function encodeQueue({ kind, name, depth, capacity }: Queue): QueueMessage {
 function decodeAfter(token: string): number {
   const after = Number(decodePageToken("streams", token));
   if (!Number.isSafeInteger(after))
-    throw invalidArgument("page_token", "is not one that this method gave: begin again without it");
+    throw invalidArgument("page_token", "is not a page token of this method: start again without it");
   return after;
 }
 

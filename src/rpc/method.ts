@@ -2,46 +2,46 @@ import type { Metadata, Server } from "@grpc/grpc-js";
 import type { Position } from "../core/index.js";
 import type { LiveStream } from "../telemetry/index.js";
 
-/** What a method gets beside its request. */
+/** What a method receives besides its request. */
 export interface CallContext {
   /** Aborts when the client is gone, when its deadline has passed, and, for streams, when the node drains. */
   readonly signal: AbortSignal;
-  /** The call as InspectService shows it. Unary calls have one too, which is not listed. */
+  /** The call's entry in InspectService. That of a unary call is not listed. */
   readonly stream: LiveStream;
-  /** What the client sent as headers. */
+  /** The headers of the request. */
   readonly metadata: Metadata;
-  /** Where a client of this stream resumes. A method says where it begins; its adapter moves it along. */
+  /** Where a client of this stream resumes. The method sets the start; the adapter advances it. */
   position: Position | undefined;
 }
 
-/** What the adapters need of a generated method definition. */
+/** The part of a generated method definition that the adapters use. */
 export interface MethodShape<Request, Response> {
   readonly path: string;
   requestDeserialize(bytes: Buffer): Request;
   responseSerialize(response: Response): Buffer;
 }
 
-/** A stream's requests, and how its responses are sent and counted. */
+/** A streaming method: also says how its responses are sent and counted. */
 export interface StreamShape<Request, Response> extends MethodShape<Request, Response> {
-  /** Whether responses are encoded behind room for their prefix (`wire/length-prefix.ts`). Unset: they are copied there. */
+  /** Whether encoded responses begin with room for their prefix (`wire/length-prefix.ts`). Unset: they are copied. */
   readonly isPrefixed?: true;
-  /** What to do when the transport has taken a response, and reads it no more. Unset, or undefined: nothing. */
+  /** Returns what to do when the transport no longer reads the response. Unset, or undefined: nothing. */
   onSent?(response: Response): (() => void) | undefined;
   /** How many records a response carries. Unset: none. */
   recordsIn?(response: Response): number;
-  /** Where a client that has this response resumes. Unset: streams of this method have no position. */
+  /** Where a client that has received this response resumes. Unset: streams of this method have no position. */
   positionAfter?(response: Response): Position;
 }
 
 export interface MethodOptions {
-  /** Health and reflection are asked all day: their calls are logged at debug level. */
+  /** Calls are logged at debug level. For health and reflection, which are called often. */
   readonly isQuiet?: boolean;
   /**
-   * Its requests go on while the node drains, until little of the grace is left: they settle what was delivered. Those of
-   * other methods end at once.
+   * While the node drains, requests are taken until shortly before the grace ends. For Consume, whose requests settle
+   * deliveries. The requests of other methods end at once.
    */
-  readonly hearsWhileDraining?: boolean;
-  /** Health goes on answering while the node drains. */
+  readonly takesRequestsWhileDraining?: boolean;
+  /** New calls are served while the node drains. For health. */
   readonly servesWhileDraining?: boolean;
 }
 
@@ -51,7 +51,7 @@ export interface Method {
   register(server: Server): void;
 }
 
-/** Responses leave the adapters encoded, so that their size is known, and pages are passed on untouched. */
+/** Adapters encode responses themselves, so that their size is known and pages are passed on unchanged. */
 export function alreadyEncoded(bytes: Buffer): Buffer {
   return bytes;
 }

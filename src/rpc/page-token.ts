@@ -1,21 +1,21 @@
 import { answerBytes, invalidArgument } from "../core/index.js";
 
-/** A name, in base64url. */
+/** More than a name takes in base64url. */
 const pageTokenBytesMax = 1000;
-/** The tag of an entry and its length. */
+/** At most the tag and the length of an entry. */
 const entryBytes = 5;
 
 /**
- * Page tokens: where the last page ended, marked with its listing and version, in base64url. They are opaque to clients
- * and hold nothing secret.
+ * Makes a page token: the listing, a version, and where the last page ended, in base64url. Tokens are opaque to clients
+ * and contain no secret.
  */
 export function encodePageToken(listing: string, after: string): string {
   return Buffer.from(`${listing}1:${after}`).toString("base64url");
 }
 
 /**
- * What of a page fits into one answer, and whether anything is behind it: clients receive 4 MiB at most by default, and a
- * thousand topics with all the labels they may have are five times that.
+ * The items of a page that fit into one answer, and whether more follow. Clients receive up to 4 MiB by default, but a
+ * thousand topics with the most labels are five times that.
  */
 export function fittingPage<Item, Message>(
   page: { readonly items: readonly Item[]; readonly hasMore: boolean },
@@ -34,14 +34,14 @@ export function fittingPage<Item, Message>(
   return { messages, last: page.items[messages.length - 1], hasMore: isCut || page.hasMore };
 }
 
-/** Where the page before ended; empty for the first one. Throws `invalid-argument` for anything that we did not give. */
+/** Where the previous page ended; empty for the first page. Throws `invalid-argument` for any other token. */
 export function decodePageToken(listing: string, token: string): string {
   if (token === "") return "";
   const prefix = `${listing}1:`;
   const text = Buffer.from(token, "base64url").toString();
-  // Encoded again it must be the same: base64 decoding skips what it does not know.
+  // Compared with its own encoding, because base64 decoding skips unknown characters.
   if (!text.startsWith(prefix) || Buffer.from(text).toString("base64url") !== token) {
-    throw invalidArgument("page_token", "is not one that this method gave: begin again without it");
+    throw invalidArgument("page_token", "is not a page token of this method: start again without it");
   }
   return text.slice(prefix.length);
 }

@@ -1,5 +1,5 @@
 /**
- * Publishing requests: their records stay undecoded, checked and split off (`wire/splitRequest`), and the generated
+ * Requests that publish. `splitRequest` of wire/ checks their records and splits them off undecoded; the generated
  * decoder reads the rest.
  */
 
@@ -15,7 +15,7 @@ import { type RecordBatch, splitRequest } from "../wire/index.js";
 import type { StreamShape } from "./method.js";
 import { checkProducerId } from "./validate.js";
 
-/** A request without its records, and those. */
+/** A request without its records, and its records. */
 export interface WithBatch<Request> {
   readonly request: Omit<Request, "records">;
   readonly batch: RecordBatch;
@@ -45,12 +45,13 @@ function withBatch<Request>(limits: Limits, buffers: BufferPool, decode: (rest: 
   };
 }
 
-/** Reads the first message of a Publish call; it opens the call and is its first batch. */
+/** Reads the first message of a Publish call, which opens the call and is its first batch. */
 export async function publishedBatches(
   requests: AsyncIterator<WithBatch<PublishRequest>, undefined>,
 ): Promise<{ opening: PublishOpening; batches: AsyncIterator<PublishBatch> }> {
   const first = await requests.next();
-  if (first.done === true) throw invalidArgument("topic", "the first message must name the topic, and none came");
+  if (first.done === true)
+    throw invalidArgument("topic", "the first message must name the topic, but there was no message");
   const { request } = first.value;
   const topic = checkTopicName(request.topic);
   const opening = { topic, producer: readProducer(request.producer), epoch: request.epoch };

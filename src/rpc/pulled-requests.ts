@@ -1,8 +1,8 @@
 /**
  * The request side of a call with streamed requests, read by pull. grpc-js reads 17 messages ahead into its duplex
- * (grpc-js.md #24), and destroying that duplex, as a `for await` over it does on `break`, ends the responses too (#13).
- * So an interceptor takes the messages before the duplex sees one: each is asked for when the handler wants it, and
- * nothing is destroyed. What is read ahead is what came in the same HTTP/2 frame.
+ * (grpc-js.md #24). A `for await` destroys that duplex on `break`, which also ends the responses (grpc-js.md #13). So an
+ * interceptor takes the messages before they reach the duplex. It requests each message when the handler wants it, and
+ * destroys nothing. Only messages in the same HTTP/2 frame are read ahead.
  */
 
 import { type Metadata, ServerInterceptingCall, type ServerInterceptor } from "@grpc/grpc-js";
@@ -10,10 +10,10 @@ import { type Deferred, deferred } from "../streams/index.js";
 import type { Call } from "./call.js";
 import { type Received, requestOf } from "./request.js";
 
-/** The interceptor sees the call, the handler its duplex; what both see is the headers' object. */
+/** Keyed by the object of the headers, the only object that both the interceptor and the handler see. */
 const sources = new WeakMap<Metadata, RequestSource>();
 
-/** Goes into the server's interceptors. All its methods with streamed requests have to read them by `pulledRequests`. */
+/** An interceptor of the server. All methods with streamed requests must then read them with `pulledRequests`. */
 export const pullRequests: ServerInterceptor = (method, call) => {
   if (!method.requestStream) return new ServerInterceptingCall(call);
   const source = new RequestSource(() => call.startRead());
@@ -24,12 +24,12 @@ export const pullRequests: ServerInterceptor = (method, call) => {
           sources.set(metadata, source);
           pass(metadata);
         },
-        // Neither these nor the half-close are passed on: the duplex' readable side is not used.
+        // Neither messages nor the half-close are passed on: the duplex's readable side is not used.
         onReceiveMessage: (message: Received<unknown>) => source.deliver(message),
-        // A stream that was reset or lost ends its readable side before it says so, and would look like a half-close:
-        // asked to read on, grpc-js notices, and tells it in the next tick. What this cannot tell apart is a cancel by a
-        // client on Node, which is a true half-close with the reset in a packet behind it; its method may see the end
-        // first, and even be done by then. What was sent was sent whole in any case.
+        // A stream that was reset or lost ends its readable side first, which looks like a half-close. When it is asked
+        // to read on, grpc-js notices and reports it in the next tick. This cannot detect a cancel by a client on
+        // Node.js, which sends a real half-close and the reset in a later packet: the method may see the end first, and
+        // may even finish. In any case, all messages before it are complete.
         onReceiveHalfClose: () => {
           call.startRead();
           process.nextTick(() => source.end());
@@ -38,16 +38,16 @@ export const pullRequests: ServerInterceptor = (method, call) => {
   });
 };
 
-/** The requests of a call as its method reads them, with `isAtEnd` for the adapter. */
+/** The requests of a call, for its method; `isAtEnd` is for the adapter. */
 export interface PulledRequests<Request> extends AsyncIterableIterator<Request, undefined> {
-  /** The client has sent all that it will send, and all of it was taken. */
+  /** The client has half-closed, and all its requests were taken. */
   readonly isAtEnd: boolean;
 }
 
 /**
- * The requests of a call. `next()` rejects when the client is gone or its request cannot be decoded, and gives the end
- * after the half-close, `return()`, and when the call is not heard any more, as when the node drains: what was not taken
- * yet is not taken any more.
+ * The requests of a call. `next()` rejects when the client is gone or its request cannot be decoded. It gives the end
+ * after the half-close, after `return()`, and when `requestsStopped` aborts, as in a drain; requests that were not
+ * taken are then lost.
  */
 export function pulledRequests<Request>(metadata: Metadata, call: Call): PulledRequests<Request> {
   const source = sources.get(metadata);
@@ -62,7 +62,7 @@ export function pulledRequests<Request>(metadata: Metadata, call: Call): PulledR
       const received = await source.take(call);
       if (received === undefined) return { done: true, value: undefined };
       call.received(received.bytes);
-      // The only cast of the room: the deserialiser registered beside this method's handler made it.
+      // Safe: the deserialiser that was registered with this method's handler made it.
       return { done: false, value: requestOf(received as Received<Request>) };
     },
     return() {
@@ -94,29 +94,29 @@ class RequestSource {
     this.#waiting?.resolve(undefined);
   }
 
-  /** Gives the end to who waits. */
+  /** Gives the end to a waiting `take`. */
   leave(): void {
     this.#waiting?.resolve(undefined);
   }
 
-  /** Asks for one message; `undefined` is the end. One at a time. */
+  /** Requests one message; `undefined` is the end. One call at a time. */
   async take(call: Call): Promise<Received<unknown> | undefined> {
-    if (this.#waiting !== undefined) throw new Error("Cannot take a request: one is being waited for");
+    if (this.#waiting !== undefined) throw new Error("Cannot take a request: another take waits");
     call.gone.throwIfAborted();
-    if (this.isAtEnd || call.unheard.aborted) return undefined;
+    if (this.isAtEnd || call.requestsStopped.aborted) return undefined;
     const waiting = deferred<Received<unknown> | undefined>();
     const onAbort = () => (call.gone.aborted ? waiting.reject(call.gone.reason) : waiting.resolve(undefined));
-    call.unheard.addEventListener("abort", onAbort);
+    call.requestsStopped.addEventListener("abort", onAbort);
     this.#waiting = waiting;
-    // A consumer is always ready for another message: what keeps its deliveries says more.
+    // Only if nothing else is set: a consumer always waits for a message, and what its deliveries wait for says more.
     if (call.stream.waiting === "nothing") call.stream.waitFor("client-message");
     try {
       this.#startRead();
       return await waiting.promise;
     } finally {
-      call.unheard.removeEventListener("abort", onAbort);
+      call.requestsStopped.removeEventListener("abort", onAbort);
       this.#waiting = undefined;
-      // The method may have said meanwhile what it waits for.
+      // The method may have set meanwhile what it waits for.
       if (call.stream.waiting === "client-message") call.stream.waitFor("nothing");
     }
   }

@@ -14,10 +14,10 @@ const waitingOf = {
   database: FollowResponse_Heartbeat_Waiting.DATABASE,
 } as const satisfies Record<Extract<FollowMessage, { kind: "heartbeat" }>["waiting"], FollowResponse_Heartbeat_Waiting>;
 
-/** What 1000 followers at the same place are sent is encoded once, and kept for as long as the tail keeps the page. */
+/** Followers at the same place share one encoded message, which lives as long as the tail keeps its page. */
 const sharedMessages = new WeakMap<PageMessage, Buffer>();
 
-/** A page is the response but for its position: frames are sent as they are, mostly without a copy (design §3). */
+/** A page is a response without its position: frames are mostly sent without a copy (docs/architecture.md, "Out"). */
 export function encodePage(page: PageMessage): Buffer {
   if (page.isShared !== true) return pageAsMessage(page);
   const encoded = sharedMessages.get(page) ?? pageAsMessage(page);
@@ -25,18 +25,22 @@ export function encodePage(page: PageMessage): Buffer {
   return encoded;
 }
 
-/** Gives a page's buffer back, once nobody reads it any more. */
+/** Returns a page's buffer to the pool, once the transport no longer reads it. */
 export function giveBack(buffers: BufferPool): (message: FollowMessage) => (() => void) | undefined {
   return (message) => {
     const lent = message.kind === "page" ? message.lent : undefined;
-    // Apart from the message: all that it may keep is the buffer, which the transport keeps as well.
+    // The closure keeps only the buffer, not the message; the transport keeps that buffer anyway.
     return lent && (() => buffers.give(lent));
   };
 }
 
 export function encodeReadMessage(message: ReadMessage): Buffer {
-  if (message.kind === "page") return encodePage(message);
-  return withPrefix(ReadResponse.encode({ records: [], next: message.next, skipped: skippedOf(message) }).finish());
+  const { endOffset, next } = message;
+  if (message.kind !== "page") {
+    return withPrefix(ReadResponse.encode({ records: [], next, skipped: skippedOf(message), endOffset }).finish());
+  }
+  // The end is this reader's alone: such a message is not kept for others.
+  return endOffset === undefined ? encodePage(message) : pageAsMessage(message, endOffset);
 }
 
 export function encodeFollowMessage(message: FollowMessage): Buffer {

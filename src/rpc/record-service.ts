@@ -68,7 +68,7 @@ function topicOf(request: { readonly topic: string }, context: CallContext): str
   return request.topic;
 }
 
-/** Where a reader resumes that was drained before its first message, if it named a place. */
+/** Where a reader resumes that was drained before its first message; undefined if its request names no place. */
 function openingPosition({ start }: { readonly start: ReturnType<typeof decodeRead>["start"] }) {
   if (start?.at === "position") return start.position;
   return start?.at === "offset" ? { epoch: 0, offset: start.offset } : undefined;

@@ -1,6 +1,6 @@
 /**
- * Server reflection, v1 and v1alpha (the same messages under two names), over the descriptor set that the generator
- * writes: `@grpc/reflection` gives descriptors without imports, at which Go clients fail (grpc-js.md #18).
+ * Server reflection, v1 and v1alpha (the same messages under two names), over the generated descriptor set.
+ * `@grpc/reflection` gives descriptors without imports, which Go clients cannot read (grpc-js.md #18).
  */
 
 import { status } from "@grpc/grpc-js";
@@ -17,7 +17,7 @@ import type { Method } from "./method.js";
 
 type Answer = NonNullable<ServerReflectionResponse["messageResponse"]>;
 
-/** Serves reflection. `services` are the full names to list; each has to be in the descriptor set. */
+/** Serves reflection. `services` are the full names to list; each must be in the descriptor set. */
 export function reflectionMethods(
   calls: Calls,
   descriptorSet: Uint8Array,

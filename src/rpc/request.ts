@@ -1,14 +1,14 @@
 import { invalidArgument, MillraceError } from "../core/index.js";
 
 /**
- * A request as it came out of the deserialiser. One that could not be decoded is a value too: an error thrown there
+ * The result of a deserialiser. A request that could not be decoded is also a value: an error thrown by a deserialiser
  * would reach the client as INTERNAL without details (grpc-js.md #23).
  */
 export type Received<Request> =
   | { readonly kind: "request"; readonly request: Request; readonly bytes: number }
   | { readonly kind: "refused"; readonly error: MillraceError; readonly bytes: number };
 
-/** Turns a decoder that throws into a deserialiser that does not. */
+/** Makes a deserialiser that does not throw from a decoder that does. */
 export function receiving<Request>(decode: (bytes: Buffer) => Request): (bytes: Buffer) => Received<Request> {
   return (bytes) => {
     try {
@@ -19,7 +19,7 @@ export function receiving<Request>(decode: (bytes: Buffer) => Request): (bytes: 
   };
 }
 
-/** The request, or the reason why there is none, thrown. */
+/** Returns the request, or throws its refusal. */
 export function requestOf<Request>(received: Received<Request>): Request {
   if (received.kind === "refused") throw received.error;
   return received.request;
@@ -27,7 +27,7 @@ export function requestOf<Request>(received: Received<Request>): Request {
 
 function refusal(error: unknown): MillraceError {
   if (error instanceof MillraceError) return error;
-  // The generated decoders keep 64-bit numbers as plain ones, and say so with this text.
+  // The generated decoders throw this for a 64-bit number above 2^53-1.
   if (error instanceof Error && /SAFE_INTEGER/.test(error.message)) {
     return invalidArgument("request", "has a number above 2^53-1, which is not supported");
   }

@@ -2,27 +2,27 @@ import { invalidArgument, type Retention, retentionAgeBounds } from "../core/ind
 import type { Duration } from "../gen/google/protobuf/duration.js";
 import type { Retention as RetentionMessage } from "../gen/millrace/v1/topic_service.js";
 
-/** What a request asks for. Throws `invalid-argument` that names the field. */
+/** The retention of a request. Throws `invalid-argument` that names the field. */
 export function checkRetention(asked: RetentionMessage | undefined): Retention {
   return { ageMs: ageOf(asked?.age), records: asked?.records ?? 0, bytes: asked?.bytes ?? 0 };
 }
 
-/** Undefined where a topic has none of its own. */
+/** Undefined if the topic has no retention of its own. */
 export function encodeRetention({ ageMs, records, bytes }: Retention): RetentionMessage | undefined {
   if (ageMs === 0 && records === 0 && bytes === 0) return undefined;
   const seconds = Math.floor(ageMs / 1000);
   return { age: ageMs === 0 ? undefined : { seconds, nanos: (ageMs - seconds * 1000) * 1_000_000 }, records, bytes };
 }
 
-/** An age that is set and nothing is no bound, like one that is unset. */
+/** An age of 0 is no bound, like an unset one. */
 function ageOf(age: Duration | undefined): number {
   const { seconds, nanos } = age ?? { seconds: 0, nanos: 0 };
   if (seconds === 0 && nanos === 0) return 0;
-  const { leastMs, mostMs } = retentionAgeBounds;
+  const { minMs, maxMs } = retentionAgeBounds;
   const ms = seconds * 1000 + nanos / 1_000_000;
   if (nanos % 1_000_000 !== 0) throw invalidArgument("retention.age", "must be whole milliseconds");
   // A duration's nanoseconds have its sign and are less than a second.
-  if (Math.abs(nanos) > 999_999_999 || seconds * nanos < 0 || ms < leastMs || ms > mostMs) {
+  if (Math.abs(nanos) > 999_999_999 || seconds * nanos < 0 || ms < minMs || ms > maxMs) {
     throw invalidArgument("retention.age", "must be from 1 second to 100 years, or 0 for no bound");
   }
   return ms;

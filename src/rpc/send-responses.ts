@@ -5,7 +5,7 @@ import type { Call } from "./call.js";
 import { prefixBytes, withPrefix } from "../wire/index.js";
 import type { StreamShape } from "./method.js";
 
-/** Where responses go: the writable side of both kinds of stream. */
+/** The writable side of a stream. */
 export type ResponseSink = ServerWritableStream<unknown, Buffer> | ServerDuplexStream<unknown, Buffer>;
 
 export interface Sending<Response> {
@@ -15,21 +15,21 @@ export interface Sending<Response> {
     StreamShape<never, Response>,
     "responseSerialize" | "isPrefixed" | "onSent" | "recordsIn" | "positionAfter"
   >;
-  /** Begins the responses; what it throws ends the call. */
+  /** Opens the generator of responses. What it throws ends the call. */
   readonly open: () => AsyncGenerator<Response, void, undefined> | Promise<AsyncGenerator<Response, void, undefined>>;
-  /** Ends the loop at once, and not when the generator gets to it. */
+  /** Ends the loop at once, without waiting for the generator. */
   readonly stop: AbortSignal;
-  /** Looks at a normal end of the generator; what it throws ends the call instead. */
+  /** Runs after a normal end of the generator. What it throws ends the call. */
   readonly checkEnd?: () => void;
 }
 
 /**
- * Drives a generator by hand and sends what it yields, one message at a time: the next is asked for when the transport
- * took the last one, which is when the client's window had room for it (grpc-js.md #1, #2). That is what makes a reader
- * pull, all the way to the database. Never rejects (#5).
+ * Drives a generator by hand and sends what it yields, one message at a time. It requests the next message when the
+ * transport has taken the last one, which happens when the client's window has room (grpc-js.md #1, #2). So the
+ * client's window limits the reads from the database. Never rejects (grpc-js.md #5).
  *
- * On abort the generator gets `return()`, and nothing of its message is held here (invariants 4 and 9); on a failed
- * write it gets `throw()` (#21).
+ * On abort it calls the generator's `return()` and holds no part of its message (invariants 4 and 9). After a failed
+ * write it calls `throw()` (grpc-js.md #21).
  */
 export async function sendResponses<Response>(sending: Sending<Response>): Promise<void> {
   const { call, sink, shape, open, stop, checkEnd } = sending;
@@ -42,7 +42,7 @@ export async function sendResponses<Response>(sending: Sending<Response>): Promi
     const opened = open();
     responses = opened instanceof Promise ? await race.wait(opened) : opened;
     while (await sendNext(responses, sender, race)) {
-      // The work is in the condition: nothing of a message may live on in this frame while the next one is awaited.
+      // The work is in the condition: this frame must not keep a message while it awaits the next one.
     }
     checkEnd?.();
     call.succeed();
@@ -50,8 +50,8 @@ export async function sendResponses<Response>(sending: Sending<Response>): Promi
   } catch (error) {
     closing = sender.failure === undefined ? responses?.return() : responses?.throw(sender.failure);
     closing?.catch(() => undefined);
-    // A draining stream first learns whether its last message arrived, so that its position is neither ahead of that
-    // message nor behind it. A blocked one waits here until it is gone.
+    // A draining stream first waits until its last message is confirmed, so that its position includes that message. A
+    // blocked stream waits here until it is gone.
     await settledOrGone(sender.inFlight, call.gone);
     const status = call.fail(error);
     if (!sink.destroyed) sink.emit("error", status);
@@ -64,15 +64,15 @@ export async function sendResponses<Response>(sending: Sending<Response>): Promi
 }
 
 /**
- * Asks for one response and sends it. The response is handed on inside a callback and never named in this frame: a
- * suspended async function keeps what its registers held, and so kept every stalled stream's message.
+ * Takes one response and sends it. A callback passes the response on, and no variable here holds it: a suspended async
+ * function keeps its variables alive, and so would keep the message of every stalled stream.
  */
 async function sendNext<Response>(
   responses: AsyncGenerator<Response, void, undefined>,
   sender: Sender<Response>,
   race: AbortRace,
 ): Promise<boolean> {
-  // What comes after an abort is dropped: the status may be on its way.
+  // A response after an abort is dropped: the status may already be sent.
   const taken = responses
     .next()
     .then((result) => (result.done === true || race.isAborted ? undefined : { sent: sender.send(result.value) }));
@@ -82,14 +82,14 @@ async function sendNext<Response>(
   return true;
 }
 
-/** Writes messages, and keeps no reference to one that was written. */
+/** Writes messages, and keeps no reference to a written one. */
 class Sender<Response> {
   readonly #call: Call;
   readonly #sink: ResponseSink;
   readonly #shape: Sending<Response>["shape"];
   /** The write that the transport has not confirmed. After a cancellation it never settles (grpc-js.md #3). */
   inFlight: Promise<void> = Promise.resolve();
-  /** What the last write failed with. */
+  /** The error of the last write. */
   failure: Error | undefined;
 
   constructor(call: Call, sink: ResponseSink, shape: Sending<Response>["shape"]) {
@@ -113,8 +113,8 @@ class Sender<Response> {
   }
 
   /**
-   * The write's callback. It is made apart from the message, since a closure made beside it would keep it for as long
-   * as a stalled transport keeps the callback.
+   * The write's callback. It is made in its own scope: a closure in the scope of the message would keep the message as
+   * long as a stalled transport keeps the callback.
    */
   #confirm(
     sent: {

@@ -1,16 +1,16 @@
 /**
- * Messages that are sent as they stand. grpc-js copies each into a buffer of its own, to put its prefix in front: for a page
- * that is most of what a stream costs, and a thousand followers of a topic are a thousand copies. Ours have that room, and
- * are handed on.
+ * Messages that are sent without a copy. grpc-js copies each message into its own buffer, to put the prefix in front.
+ * For a page, that is most of the cost of a stream, and a thousand followers of a topic cause a thousand copies. Our
+ * messages already have room for the prefix.
  *
- * grpc-js has no public way to do so. Where the method that it copies in is not there (its version is pinned, and a test
- * looks), it copies as ever.
+ * grpc-js has no public option for this, so the method that copies is replaced. If a later version lacks the method,
+ * the copies return; the version is pinned, and a test checks it.
  */
 
 import type { ServerInterceptor } from "@grpc/grpc-js";
 import { withoutPrefix } from "../wire/index.js";
 
-/** How a stream's responses are serialised by grpc-js itself. */
+/** The serialiser that grpc-js calls if it copies; `sendPrefixed` also recognises streams by it. */
 export function serializePrefixed(message: Buffer): Buffer {
   return withoutPrefix(message);
 }
@@ -19,7 +19,7 @@ interface CopyingCall {
   serializeMessage?(message: Buffer): Buffer;
 }
 
-/** Goes first into the server's interceptors: it wants the call that writes to HTTP/2. */
+/** Must be the server's first interceptor: only that one sees the call that writes to HTTP/2. */
 export const sendPrefixed: ServerInterceptor = (method, call) => {
   const copying = call as unknown as CopyingCall;
   if (method.responseSerialize === (serializePrefixed as unknown) && copying.serializeMessage !== undefined) {

@@ -6,8 +6,8 @@ import { sendResponses } from "./send-responses.js";
 import { serializePrefixed } from "./sent-messages.js";
 
 /**
- * One request, and responses from a generator, which is resumed when the client took the last one. When the node drains
- * the stream stops at once, wherever its generator is.
+ * A server-streaming method: a generator gives the responses, and is resumed when the client has taken the last one.
+ * When the node drains, the stream stops at once, whatever its generator does.
  */
 export function serverStreaming<Request, Response>(
   calls: Calls,
@@ -20,7 +20,7 @@ export function serverStreaming<Request, Response>(
     const open = () => {
       call.received(transport.request.bytes);
       const request = requestOf(transport.request);
-      // Headers go out now: without them an idle stream looks unconnected until its first message (grpc-js.md #12).
+      // Sends the headers now: without them, an idle stream looks unconnected until its first message (grpc-js.md #12).
       transport.sendMetadata(new Metadata());
       return handle(request, call);
     };

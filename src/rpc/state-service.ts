@@ -9,14 +9,14 @@ import { serverStreaming } from "./server-streaming.js";
 import { unary } from "./unary.js";
 import { checkKeyPart, optionalFilter } from "./validate.js";
 
-/** A Get asks for at most so many keys. */
+/** The most keys in a Get. */
 const keysMax = 1000;
 
 export function stateService(calls: Calls, engine: Engine): readonly Method[] {
   return [
     unary(
       calls,
-      // Records are passed on as they are stored.
+      // Sends records as they are stored.
       {
         path: Shapes.get.path,
         requestDeserialize: Shapes.get.requestDeserialize,
@@ -65,7 +65,7 @@ export function stateService(calls: Calls, engine: Engine): readonly Method[] {
         if (changesOnly && start !== undefined) {
           throw invalidArgument(
             "changes_only",
-            "must not be set with start, which says already where the changes begin",
+            "must not be set with start, which already says where the changes begin",
           );
         }
         const command = {

@@ -1,6 +1,6 @@
 /**
- * From errors to gRPC statuses, once: the code, a text that transports survive, and `google.rpc` details that programs
- * can act on (AIP-193). `google.rpc.Status` goes into the trailer `grpc-status-details-bin`.
+ * The only map from errors to gRPC statuses: the code, a text that every transport can carry, and `google.rpc` details
+ * for programs (AIP-193). The trailer `grpc-status-details-bin` has the `google.rpc.Status`.
  */
 
 import { Metadata, status } from "@grpc/grpc-js";
@@ -9,7 +9,7 @@ import type { Any } from "../gen/google/protobuf/any.js";
 import { BadRequest, ErrorInfo, ResourceInfo, RetryInfo } from "../gen/google/rpc/error_details.js";
 import { Status as RpcStatus } from "../gen/google/rpc/status.js";
 
-/** The gRPC status of each refusal (design §5). */
+/** The gRPC status of each error code. README.md, "Guarantees", says when a client receives which. */
 export const statusOf = {
   "invalid-argument": status.INVALID_ARGUMENT,
   "topic-not-found": status.NOT_FOUND,
@@ -34,7 +34,7 @@ export const statusOf = {
   "answer-too-large": status.RESOURCE_EXHAUSTED,
   "publish-budget-exceeded": status.RESOURCE_EXHAUSTED,
   "lane-full": status.RESOURCE_EXHAUSTED,
-  // The call is over for its client, which alone can end one early: by cancelling it.
+  // Only the client can end a call early, by cancelling it.
   "call-ended": status.CANCELLED,
   "database-unavailable": status.UNAVAILABLE,
   draining: status.UNAVAILABLE,
@@ -49,7 +49,7 @@ export interface CallStatus {
   readonly metadata: Metadata;
 }
 
-/** A refusal by a protocol that is not ours, which has no code of the domain. */
+/** A refusal by a standard protocol, such as health, for which the domain has no error code. */
 export class StatusError extends Error {
   override readonly name = "StatusError";
   readonly code: status;
@@ -66,8 +66,8 @@ export const errorDomain = "millrace.dev";
 const detailsKey = "grpc-status-details-bin";
 
 /**
- * Trailers have to fit the 8 KiB of headers that Java clients take by default, and longer ones never arrive
- * (grpc-js.md #20). The text is counted as it is sent, percent-encoded; the details as base64 makes 4 KiB of them.
+ * Trailers must fit the 8 KiB of headers that Java clients accept by default; longer ones never arrive (grpc-js.md
+ * #20). The text is counted percent-encoded, as it is sent. The details become up to 4 KiB of base64.
  */
 const messageBytesMax = 1024;
 const detailsBytesMax = 3072;
@@ -75,12 +75,12 @@ const metadataValueBytesMax = 256;
 const violationsMax = 8;
 const violationBytesMax = 200;
 
-/** A status without details: OK, and what the transport already says. */
+/** A status without details, for OK and for ends that the transport has already reported. */
 export function plainStatus(code: status, details: string): CallStatus {
   return { code, details: clip(details, messageBytesMax), metadata: new Metadata() };
 }
 
-/** The status of a refusal, with `extra` facts beside its own: where to resume. */
+/** The status of a refusal. `extra` adds metadata: where to resume. */
 export function statusOfError(error: MillraceError, extra: Readonly<Record<string, string>> = {}): CallStatus {
   const code = statusOf[error.code];
   const details = clip(error.message, messageBytesMax);
@@ -89,9 +89,9 @@ export function statusOfError(error: MillraceError, extra: Readonly<Record<strin
   return { code, details, metadata };
 }
 
-/** The status of a fault of ours: an id that the log has too, and nothing of the fault's text. */
+/** The status of an internal error: an id that is also in the log, without the error's text. */
 export function internalStatus(id: string): CallStatus {
-  const details = `Internal error ${id}: the server's log tells more under this id`;
+  const details = `Internal error ${id}: the server's log has the details under this id`;
   const metadata = new Metadata();
   metadata.set(detailsKey, encodeDetails(status.INTERNAL, details, [errorInfo("internal", { id })]));
   return { code: status.INTERNAL, details, metadata };
@@ -117,7 +117,7 @@ function detailsOf(error: MillraceError, facts: Readonly<Record<string, string>>
   return details;
 }
 
-/** What a refusal is about, where it is about that alone. */
+/** The resource that a refusal is about, if its code names one. */
 function resourceOf(code: ErrorCode, facts: Readonly<Record<string, string>>): ResourceInfo | undefined {
   for (const { prefix, resourceType, name } of [
     { prefix: "topic-", resourceType: "millrace.v1.Topic", name: facts.topic },
@@ -154,18 +154,19 @@ function encodeDetails(code: status, message: string, details: readonly Any[]): 
 }
 
 /**
- * Cuts a text to so many bytes as `grpc-message` carries them, and replaces lone surrogates, cut ones too: grpc-js runs
- * `encodeURI` over the text, which throws on them where nothing catches it (grpc-js.md #20).
+ * Cuts a text to `bytesMax` bytes in the percent-encoding of `grpc-message`, and replaces lone surrogates, also those
+ * that the cut makes. grpc-js calls `encodeURI` on the text, which throws on lone surrogates, and nothing catches that
+ * (grpc-js.md #20).
  */
 function clip(text: string, bytesMax: number): string {
-  // A UTF-16 unit takes one byte at least, so that this much is always enough, and a huge text costs no more.
+  // A UTF-16 unit takes at least one byte, so this part is always enough. It bounds the cost of a huge text.
   const wellFormed = Buffer.from(text.slice(0, bytesMax + 1)).toString();
   if (wellFormed.length === text.length && encodeURI(wellFormed).length <= bytesMax) return wellFormed;
   let kept = "";
   let bytes = 0;
   for (const character of wellFormed) {
     bytes += encodeURI(character).length;
-    // Three bytes in UTF-8, nine as they are sent.
+    // The ellipsis has three bytes in UTF-8, nine when percent-encoded.
     if (bytes > bytesMax - 9) break;
     kept += character;
   }

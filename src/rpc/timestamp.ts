@@ -1,6 +1,6 @@
 import type { Timestamp } from "../gen/google/protobuf/timestamp.js";
 
-/** Microseconds since 1970 as google.protobuf.Timestamp has them: `nanos` count forward, before 1970 too. */
+/** Converts microseconds since 1970. `nanos` always count forward, also before 1970. */
 export function timestampOfMicros(micros: number): Timestamp {
   const seconds = Math.floor(micros / 1_000_000);
   return { seconds, nanos: (micros - seconds * 1_000_000) * 1000 };

@@ -74,10 +74,10 @@ function decodeList(request: ListTopicsRequest) {
   return { prefix: request.prefix, after, count: pageSize(request.pageSize) };
 }
 
-/** What the mask names; without one, what the request sets (AIP-134). */
-function decodeChange(request: UpdateTopicRequest, most: Limits): TopicChange {
+/** The fields that the mask names; without a mask, those that the request sets (AIP-134). */
+function decodeChange(request: UpdateTopicRequest, limitsMax: Limits): TopicChange {
   const paths = request.updateMask ?? [];
-  const asked = checkLimits(request.limits, most);
+  const asked = checkLimits(request.limits, limitsMax);
   const retention = checkRetention(request.retention);
   const labels = checkLabels(request.labels);
   if (paths.length === 0) {
@@ -125,22 +125,22 @@ function decodeChange(request: UpdateTopicRequest, most: Limits): TopicChange {
   }
 }
 
-/** What is set, where anything is. */
+/** The values that are set; undefined if there is none. */
 function nonZero<Values extends Readonly<Record<keyof Values, number>>>(values: Values): Partial<Values> | undefined {
   const set = Object.entries(values).filter(([, value]) => value !== 0);
   return set.length === 0 ? undefined : (Object.fromEntries(set) as Partial<Values>);
 }
 
-/** A topic may ask for less than the node's settings, not for more. */
-function checkLimits(asked: TopicLimits | undefined, most: Limits): TopicLimits {
+/** A topic's limits may be lower than the node's settings, not higher. */
+function checkLimits(asked: TopicLimits | undefined, limitsMax: Limits): TopicLimits {
   const { recordBytes, batchRecords, batchBytes } = asked ?? noLimits;
   const check = (field: string, value: number, setting: number) => {
     if (value > setting)
       throw invalidArgument(`limits.${field}`, `must be at most the node's setting, ${setting}, got ${value}`);
   };
-  check("record_bytes", recordBytes, most.recordBytes);
-  check("batch_records", batchRecords, most.batchRecords);
-  check("batch_bytes", batchBytes, most.batchBytes);
+  check("record_bytes", recordBytes, limitsMax.recordBytes);
+  check("batch_records", batchRecords, limitsMax.batchRecords);
+  check("batch_bytes", batchBytes, limitsMax.batchBytes);
   return { recordBytes, batchRecords, batchBytes };
 }
 

@@ -5,7 +5,7 @@ import type { Calls } from "./calls.js";
 import { alreadyEncoded, type CallContext, type Method, type MethodOptions, type MethodShape } from "./method.js";
 import { type Received, receiving, requestOf } from "./request.js";
 
-/** One request, one response. A call that is under way when the node drains is left to finish. */
+/** A unary method. A call that is running when the node drains may finish. */
 export function unary<Request, Response>(
   calls: Calls,
   shape: MethodShape<Request, Response>,
@@ -21,7 +21,7 @@ export function unary<Request, Response>(
         const response = await abortable(handle(requestOf(transport.request), call), call.gone);
         const encoded = shape.responseSerialize(response);
         if (encoded.length > answerBytes) {
-          throw answerTooLarge(`The answer has ${encoded.length} bytes`, "ask for less at once");
+          throw answerTooLarge(`The answer has ${encoded.length} bytes`, "request less at once");
         }
         call.delivered(encoded.length, 0, undefined);
         call.succeed();

@@ -1,6 +1,6 @@
 /**
- * Checks of request values that Protobuf's types leave open. Each names the field as written in proto (invariant 7).
- * 64-bit numbers need none: their decoder refuses what is above 2^53-1 (`request.ts`), and they have no sign.
+ * Checks of request values that Protobuf's types do not restrict. Errors name the field as written in proto (invariant
+ * 7). 64-bit numbers need no check: they are unsigned, and their decoder refuses values above 2^53-1 (`request.ts`).
  */
 
 import {
@@ -14,22 +14,24 @@ import {
 import type { Timestamp } from "../gen/google/protobuf/timestamp.js";
 import { type Filter, parseFilter } from "../filter/index.js";
 
-/** Year 1 to 9999, as google.protobuf.Timestamp has it. */
+/** Years 1 to 9999, the range of google.protobuf.Timestamp. */
 const secondsMin = -62_135_596_800;
 const secondsMax = 253_402_300_799;
 
-/** A stored text must be what was sent: invalid UTF-8 decodes as U+FFFD, and Postgres refuses U+0000 (22021). */
+/** A stored text must equal the sent one: invalid UTF-8 decodes as U+FFFD, and Postgres refuses U+0000 (22021). */
 const unstorable = ["\u0000", "\uFFFD"];
 
-/** A page's size, from 1 to 1000; 0 asks for the default. */
+/** A page's size, from 1 to 1000; 0 means the default. */
 export function pageSize(value: number): number {
-  if (value < 0 || value > pageSizeBounds.most) {
-    throw invalidArgument("page_size", `must be from 0 to ${pageSizeBounds.most}, got ${value}`);
+  if (value < 0 || value > pageSizeBounds.max) {
+    throw invalidArgument("page_size", `must be from 0 to ${pageSizeBounds.max}, got ${value}`);
   }
   return value === 0 ? pageSizeBounds.initial : value;
 }
 
-/** A time in microseconds since 1970, rounded up: a record's time is at or after one exactly when it is so after the other. */
+/**
+ * A time in microseconds since 1970, rounded up: stamps have microseconds, so "at or after" selects the same records.
+ */
 export function timeMicros(time: Timestamp, field: string): number {
   if (time.seconds < secondsMin || time.seconds > secondsMax) {
     throw invalidArgument(`${field}.seconds`, "must be from year 1 to year 9999");
@@ -41,11 +43,11 @@ export function timeMicros(time: Timestamp, field: string): number {
   return Math.min(time.seconds * 1_000_000 + Math.ceil(time.nanos / 1000), Number.MAX_SAFE_INTEGER);
 }
 
-/** The meaning of an enum's number. `meanings` lists those that may be sent; generated decoders pass others on. */
+/** The meaning of an enum's number. `meanings` has the valid numbers; generated decoders pass unknown ones on. */
 export function enumMeaning<Meaning>(meanings: ReadonlyMap<number, Meaning>, value: number, field: string): Meaning {
   const meaning = meanings.get(value);
   if (meaning === undefined) {
-    throw invalidArgument(field, `has no value ${value}, the known ones are ${[...meanings.keys()].join(", ")}`);
+    throw invalidArgument(field, `has no value ${value}; the known values are ${[...meanings.keys()].join(", ")}`);
   }
   return meaning;
 }
@@ -67,13 +69,12 @@ export function checkProducerId(id: string): string {
   return id;
 }
 
-/** How a consumer calls itself. */
 export function checkConsumerName(name: string): string {
   checkText(name, deliveryBounds.consumerNameBytes, "consumer", "it");
   return name;
 }
 
-/** Why a record failed, or was set aside. It may quote anything: what was no UTF-8 stays replaced. */
+/** The reason of a rejection or a parking. It may quote any text, so U+FFFD is allowed. */
 export function checkReason(reason: string, field: string): string {
   const bytes = Buffer.byteLength(reason);
   const { reasonBytes } = deliveryBounds;
@@ -89,12 +90,12 @@ function checkText(text: string, bytesMax: number, field: string, what: string):
     throw invalidArgument(field, `${what} must be UTF-8 without U+0000 and U+FFFD`);
 }
 
-/** A CEL expression; undefined: all records. */
+/** The filter of a CEL expression; undefined for an empty one, which selects all records. */
 export function optionalFilter(text: string): Filter | undefined {
   return text === "" ? undefined : parseFilter(text);
 }
 
-/** A key, or the beginning of one: what no record can have is refused before the database is asked. */
+/** A key or a prefix of keys. Refuses what no record's key can have, before the database is asked. */
 export function checkKeyPart(field: string, text: string): string {
   const bytes = Buffer.byteLength(text);
   if (bytes > recordBounds.keyBytes) {

@@ -1,4 +1,4 @@
-/** The metrics page: one path, Prometheus' text format. */
+/** The metrics page, in the text format of Prometheus. */
 
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -6,7 +6,7 @@ import type { Metrics } from "../telemetry/index.js";
 import type { Address } from "./settings.js";
 
 export interface MetricsEndpoint {
-  /** HOST:PORT as bound. */
+  /** The bound HOST:PORT. */
   readonly address: string;
   close(): Promise<void>;
 }

@@ -1,19 +1,19 @@
-/** A server as a process: settings in, signals in, one line that it serves, an exit code out. */
+/** Runs a server as a process: reads the settings, handles signals, and gives the exit code. */
 
 import { createLogger } from "../telemetry/index.js";
 import { type DrainEnd, type RunningServer, startServer } from "./serve.js";
 import { readSettings, SettingError, type Settings } from "./settings.js";
 
-/** Where a process speaks to whoever started it. */
+/** The output of the process. */
 export interface Terminal {
   print(line: string): void;
   printError(line: string): void;
 }
 
 /**
- * Serves until SIGTERM or SIGINT, then drains. A second signal ends the wait. Resolves with the exit code: 0 after a
- * drain, forced or not; 1 when it could not start, or was told twice; 2 when a setting cannot be used. After another code
- * than 0, or where the database did not answer, something may still be open: exit then.
+ * Serves until SIGTERM or SIGINT, then drains. A second signal ends the drain. Resolves with the exit code: 0 after a
+ * drain, forced or not; 1 when it could not start or received a second signal; 2 for an invalid setting. Exit the
+ * process then: after a code other than 0, or when the database did not answer, something may still be open.
  */
 export async function runServer(
   flags: Readonly<Record<string, string | boolean | undefined>>,
@@ -31,12 +31,12 @@ export async function runServer(
   const logger = createLogger(settings.logLevel);
   const starting = new AbortController();
   const signals = nextSignals();
-  void signals.first.then(() => starting.abort(new Error("told to stop while starting")));
+  void signals.first.then(() => starting.abort(new Error("stopped by a signal while starting")));
   let server: RunningServer;
   try {
     const started = await Promise.race([startServer(settings, logger, starting.signal), signals.second]);
-    // Something that cannot be abandoned is in the way: a file system that hangs, say.
-    if (typeof started === "string") throw new Error(`${started} again: not waiting any longer`);
+    // The start cannot be aborted, for example because a file system hangs.
+    if (typeof started === "string") throw new Error(`${started} again: stops without waiting`);
     server = started;
   } catch (error) {
     signals.forget();
@@ -45,14 +45,14 @@ export async function runServer(
   }
   for (const line of greeting(server, settings)) terminal.print(line);
   const name = await signals.first;
-  terminal.print(`${name}: draining, for at most ${settings.drainGraceMs / 1000} s`);
+  terminal.print(`${name}: draining, up to ${settings.drainGraceMs / 1000} s`);
   const { end, again } = await Promise.race([
     server.drain().then((drained) => ({ end: drained, again: undefined })),
     signals.second.then((signal) => ({ end: undefined, again: signal })),
   ]);
   signals.forget();
   if (end === undefined) {
-    terminal.printError(`${again} again: not waiting any longer`);
+    terminal.printError(`${again} again: stops without waiting`);
     return 1;
   }
   terminal.print(endings[end]);
@@ -62,14 +62,14 @@ export async function runServer(
 const endings: Readonly<Record<DrainEnd, string>> = {
   ended: "Stopped",
   "cut-off": "Stopped; calls that did not end in time were cut off",
-  unanswered: "Stopped; the database did not answer in time, and what it was asked last may be done or not",
+  unanswered: "Stopped; the database did not answer in time, so the outcome of its last statements is unknown",
 };
 
 function greeting(server: RunningServer, settings: Settings): string[] {
   const lines = [
     settings.database.kind === "embedded"
-      ? `Embedded database in ${settings.database.folder}: what is acknowledged survives kill -9, not a power cut (it never fsyncs)`
-      : "Postgres by DATABASE_URL: what is acknowledged is on its disk",
+      ? `Embedded database in ${settings.database.folder}: acknowledged records survive kill -9, but not a power cut (it never fsyncs)`
+      : "Postgres by DATABASE_URL: acknowledged records are on its disk",
   ];
   if (server.metricsAddress !== undefined) lines.push(`Metrics on http://${server.metricsAddress}/metrics`);
   lines.push(`Millrace is serving on ${server.address}`);

@@ -1,4 +1,4 @@
-/** The composition root: the only place that builds everything, and takes it down again in order. */
+/** The composition root: the only place that builds everything and closes it in order. */
 
 import { createEngine, type Engine } from "../engine/index.js";
 import { createGrpcServer, type GrpcServer } from "../rpc/index.js";
@@ -9,24 +9,26 @@ import { type MetricsEndpoint, serveMetrics } from "./metrics-endpoint.js";
 import type { Settings } from "./settings.js";
 
 export interface RunningServer {
-  /** HOST:PORT as bound. */
+  /** The bound HOST:PORT. */
   readonly address: string;
-  /** HOST:PORT of the metrics page, where there is one. */
+  /** HOST:PORT of the metrics page, if there is one. */
   readonly metricsAddress: string | undefined;
   /**
-   * Ends every stream with its position, lets calls under way finish, and closes the database. Resolves within the grace
-   * and a second, whatever the database does. Every call gives the same promise.
+   * Ends all streams with their positions, lets running calls finish, and closes the database. Resolves within the
+   * grace and a second, whatever the database does. Every call returns the same promise.
    */
   drain(): Promise<DrainEnd>;
 }
 
-/** `cut-off`: some calls did not end in the grace. `unanswered`: the database did not, so something is still open. */
+/** `cut-off`: some calls did not end within the grace. `unanswered`: the database did not answer; it is still open. */
 export type DrainEnd = "ended" | "cut-off" | "unanswered";
 
-/** What follows the grace: calls that were cut off let go, and the database is closed. */
+/** The time after the grace in which the handlers of cut-off calls end and the database closes. */
 const closingMs = 900;
 
-/** Starts a node. Throws when the database stays away, another process has its folder, or an address is taken. */
+/**
+ * Starts a node. Throws when the database cannot be reached, another process uses its folder, or an address is taken.
+ */
 export async function startServer(settings: Settings, logger: Logger, signal?: AbortSignal): Promise<RunningServer> {
   const metrics = createMetrics();
   const store = await openPostgresStore({
@@ -103,7 +105,7 @@ function running(
     return wasForced ? "cut-off" : "ended";
   }
 
-  /** A statement may wait for its lock, or for an answer that never comes, for much longer. */
+  /** With a time limit, because a statement may wait much longer for a lock or an answer. */
   async function drainOnce(): Promise<DrainEnd> {
     let cancelTimer: (() => void) | undefined;
     const late = new Promise<DrainEnd>((resolve) => {

@@ -1,7 +1,7 @@
 /**
- * Every setting of the server in one table: a flag, a `MILLRACE_…` variable, a default, a bound. The command line, the
- * environment and `docs/settings.md` are all made from it, so that none of them can forget one. A flag wins over its
- * variable, and that over the default.
+ * All settings of the server in one table: flag, `MILLRACE_…` variable, default, bounds. The command line, the
+ * environment and `docs/settings.md` are made from it, so none can lack a setting. A flag overrides its variable, and
+ * the variable the default.
  */
 
 import { checkTopicName, defaultLimits, type Limits, MillraceError, retentionAgeBounds } from "../core/index.js";
@@ -9,30 +9,35 @@ import { defaultRouteGuideTopics, type RouteGuideTopics } from "../rpc/index.js"
 import type { LogLevel } from "../telemetry/index.js";
 
 interface SettingBase {
-  /** Kebab-case: `--record-bytes` and `MILLRACE_RECORD_BYTES` are made of it. */
+  /** In kebab-case: `record-bytes` gives `--record-bytes` and `MILLRACE_RECORD_BYTES`. */
   readonly name: string;
   readonly description: string;
 }
 
-/** How one setting is written. Numbers have the unit that their name ends with. */
+/** One setting. The name of a number ends with its unit. */
 export type Setting = SettingBase &
   (
     | { readonly kind: "text"; readonly initial: string; readonly choices?: readonly string[] }
-    | { readonly kind: "number"; readonly initial: number; readonly least: number; readonly most: number }
+    | { readonly kind: "number"; readonly initial: number; readonly min: number; readonly max: number }
     | { readonly kind: "switch"; readonly initial: boolean }
   );
 
-/** What a limit is called outside, and its bounds. A new limit does not compile until it has a row. */
+/** The setting of each limit, with its bounds. A new limit does not compile until it has a row. */
 const limitRows: {
-  readonly [Name in keyof Limits]: readonly [name: string, least: number, most: number, text: string];
+  readonly [Name in keyof Limits]: readonly [name: string, min: number, max: number, text: string];
 } = {
   recordBytes: ["record-bytes", 1024, 3_000_000, "Largest record, encoded"],
   batchRecords: ["batch-records", 1, 100_000, "Largest batch, in records"],
   batchBytes: ["batch-bytes", 1024, 3_500_000, "Largest batch, encoded"],
-  pageBytesMin: ["page-bytes-min", 1024, 1_048_576, "Smallest page: what every reader may hold"],
-  pageBytesMax: ["page-bytes-max", 1024, 1_048_576, "Largest page, earned by delivering 16 times as much"],
-  pageBudgetBytes: ["page-budget-bytes", 0, 2 ** 40, "What all readers may hold above the smallest page each"],
-  bufferPoolBytes: ["buffer-pool-bytes", 0, 2 ** 40, "Buffers of pages and batches that are kept to be used again"],
+  pageBytesMin: ["page-bytes-min", 1024, 1_048_576, "Smallest page, which every reader may hold"],
+  pageBytesMax: ["page-bytes-max", 1024, 1_048_576, "Largest page; a reader gets it after 16 times as many bytes"],
+  pageBudgetBytes: [
+    "page-budget-bytes",
+    0,
+    2 ** 40,
+    "Bytes that all readers together may hold in addition to a smallest page each",
+  ],
+  bufferPoolBytes: ["buffer-pool-bytes", 0, 2 ** 40, "Buffers of pages and batches that are kept for reuse"],
   tailTopicBytes: ["tail-topic-bytes", 0, 2 ** 40, "Newest pages of one followed topic kept in memory"],
   tailNodeBytes: ["tail-node-bytes", 0, 2 ** 40, "Newest pages of all followed topics kept in memory"],
   autoCreatedTopics: ["auto-created-topics", 0, 2 ** 40, "Topics that publishing may create"],
@@ -40,90 +45,91 @@ const limitRows: {
     "auto-created-topics-peer",
     0,
     2 ** 40,
-    "Of those, how many the clients of one address may create by one node, since its start",
+    "Topics of these that clients of one address may create on one node since its start",
   ],
-  idleTopics: ["idle-topics", 0, 1_000_000, "Topics remembered while nobody uses them"],
+  idleTopics: ["idle-topics", 0, 1_000_000, "Unused topics that are kept in memory"],
   publishTopicBytes: ["publish-topic-bytes", 1024, 2 ** 40, "Batches that wait for one topic's commit"],
   publishNodeBytes: ["publish-node-bytes", 1024, 2 ** 40, "Batches that wait for any topic's commit"],
-  commitBytes: ["commit-bytes", 1024, 64 * 1_048_576, "What one commit takes at most"],
-  blockBytes: [
-    "block-bytes",
-    1024,
-    1_048_576,
-    "Frames that one block of the log takes; a larger record is a block alone",
+  commitBytes: ["commit-bytes", 1024, 64 * 1_048_576, "Largest commit"],
+  blockBytes: ["block-bytes", 1024, 1_048_576, "Largest block of the log; a larger record is a block by itself"],
+  appendWaitMs: [
+    "append-wait-ms",
+    0,
+    60_000,
+    "How long Append waits for room in the topic's queue before RESOURCE_EXHAUSTED",
   ],
-  appendWaitMs: ["append-wait-ms", 0, 60_000, "How long Append waits for room before RESOURCE_EXHAUSTED"],
   producerWindow: [
     "producer-window",
     1,
     1024,
-    "Batches a Publish call may have outstanding, and sequences a producer may repeat",
+    "Batches that a Publish call may have outstanding, and sequences that a producer may repeat",
   ],
   producersPerTopic: ["producers-per-topic", 1, 10_000_000, "Producers remembered per topic"],
-  producerIdleMs: ["producer-idle-ms", 1000, 2 ** 40, "When an idle producer is forgotten"],
+  cachedProducers: ["cached-producers", 0, 10_000_000, "Producers whose state a node keeps in memory, over all topics"],
+  producerIdleMs: ["producer-idle-ms", 1000, 2 ** 40, "How long an idle producer is remembered"],
   tombstoneLifetimeMs: [
     "tombstone-lifetime-ms",
     1000,
     2 ** 40,
-    "How long a keyed topic remembers removed keys: a watch that resumes from before starts over",
+    "How long a keyed topic remembers removed keys; a watch that resumes from an earlier position starts over",
   ],
   routeGuideHistory: [
     "route-guide-history",
     0,
     2 ** 40,
-    "Newest notes among which RouteChat looks for the earlier ones at a place",
+    "How many of the newest notes RouteChat searches for earlier notes at a place",
   ],
   routeGuidePlaces: ["route-guide-places", 1, 1_000_000, "Places that one RouteChat call may write at"],
   retentionAgeMs: [
     "retention-age-ms",
     0,
-    retentionAgeBounds.mostMs,
-    "Records older than this leave topics that say nothing else; 0: none does, as with the next two",
+    retentionAgeBounds.maxMs,
+    "Greatest age of records in topics without their own bound; 0: no bound",
   ],
-  retentionRecords: ["retention-records", 0, 2 ** 53 - 1, "So many records are kept of topics that say nothing else"],
-  retentionBytes: ["retention-bytes", 0, 2 ** 53 - 1, "So many bytes are kept of topics that say nothing else"],
+  retentionRecords: [
+    "retention-records",
+    0,
+    2 ** 53 - 1,
+    "Records that topics without their own bound keep; 0: no bound",
+  ],
+  retentionBytes: ["retention-bytes", 0, 2 ** 53 - 1, "Bytes that topics without their own bound keep; 0: no bound"],
   sessionLeaseMs: [
     "session-lease-ms",
     1000,
     3_600_000,
-    "How long a node that does not answer keeps its hold on subscriptions",
+    "How long a node that does not answer keeps its sessions of subscriptions",
   ],
-  consumersPerSubscription: [
-    "consumers-per-subscription",
-    1,
-    100_000,
-    "Consume calls that one subscription may have on a node",
-  ],
-  consumeAheadBytes: ["consume-ahead-bytes", 1024, 2 ** 40, "Read ahead for one subscription's consumers"],
+  consumersPerSubscription: ["consumers-per-subscription", 1, 100_000, "Consume calls per subscription on a node"],
+  consumeAheadBytes: ["consume-ahead-bytes", 1024, 2 ** 40, "Records read ahead for the consumers of one subscription"],
   outstandingNodeRecords: [
     "outstanding-node-records",
     1000,
     100_000_000,
-    "Records that consumers of this node may have outstanding, or waiting for redelivery",
+    "Records that may be outstanding at consumers of this node, or wait for redelivery",
   ],
-  consumeAheadNodeBytes: ["consume-ahead-node-bytes", 1024, 2 ** 40, "Read ahead for all consumers together"],
-  claimRecords: ["claim-records", 1, 1_000_000, "Records that a node takes off a SHARED subscription at once"],
+  consumeAheadNodeBytes: ["consume-ahead-node-bytes", 1024, 2 ** 40, "Records read ahead for all consumers together"],
+  claimRecords: ["claim-records", 1, 1_000_000, "Records that a node claims from a SHARED subscription at once"],
   settleIntervalMs: [
     "settle-interval-ms",
     0,
     10_000,
-    "How often what consumers of a subscription say is committed at most: it delays confirmations, and no delivery",
+    "Shortest time between commits of verdicts on a subscription; delays confirmations, not deliveries",
   ],
   parkedRecords: [
     "parked-records",
     1,
     10_000_000,
-    "Records that one subscription may have parked; beyond it, what fails goes on being tried",
+    "Parked records per subscription; beyond it, failed records are still redelivered",
   ],
-  laneQueue: ["lane-queue", 1, 10_000_000, "Calls that may wait in one lane for the database"],
-  heartbeatMinMs: ["heartbeat-min-ms", 10, 3_600_000, "Heartbeats come at a random time from this"],
-  heartbeatMaxMs: ["heartbeat-max-ms", 10, 3_600_000, "to this"],
-  headPollMs: ["head-poll-ms", 10, 60_000, "How often next offsets of followed topics are read again"],
+  laneQueue: ["lane-queue", 1, 10_000_000, "Calls that may wait in one lane for a database connection"],
+  heartbeatMinMs: ["heartbeat-min-ms", 10, 3_600_000, "Shortest wait before a heartbeat; the wait is random"],
+  heartbeatMaxMs: ["heartbeat-max-ms", 10, 3_600_000, "Longest wait before a heartbeat"],
+  headPollMs: ["head-poll-ms", 10, 60_000, "How often the next offsets of followed topics are read"],
 };
 
 const limitNames = Object.keys(limitRows) as (keyof Limits)[];
 
-/** The whole table, in the order in which it is documented. */
+/** The whole table, in the order of the documentation. */
 export const settingsTable: readonly Setting[] = [
   { name: "listen", kind: "text", initial: "127.0.0.1:50051", description: "Address of the gRPC service, HOST:PORT" },
   { name: "insecure", kind: "switch", initial: false, description: "Allow plaintext on addresses other than loopback" },
@@ -132,32 +138,32 @@ export const settingsTable: readonly Setting[] = [
     name: "database-url",
     kind: "text",
     initial: "",
-    description: "Postgres 15 or newer, instead of the embedded database; DATABASE_URL works too",
+    description: "Postgres 15 or newer, instead of the embedded database; also read from DATABASE_URL",
   },
-  { name: "connections", kind: "number", initial: 10, least: 4, most: 1000, description: "Size of the Postgres pool" },
+  { name: "connections", kind: "number", initial: 10, min: 4, max: 1000, description: "Size of the Postgres pool" },
   {
     name: "statement-timeout-ms",
     kind: "number",
     initial: 30_000,
-    least: 100,
-    most: 3_600_000,
+    min: 100,
+    max: 3_600_000,
     description: "Time limit of one statement",
   },
   {
     name: "pool-wait-ms",
     kind: "number",
     initial: 10_000,
-    least: 100,
-    most: 600_000,
+    min: 100,
+    max: 600_000,
     description: "Time limit of getting a connection",
   },
   {
     name: "connect-timeout-ms",
     kind: "number",
     initial: 3000,
-    least: 100,
-    most: 600_000,
-    description: "Time limit of making a new connection to Postgres, pool-wait-ms at most",
+    min: 100,
+    max: 600_000,
+    description: "Time limit of opening a connection to Postgres, at most pool-wait-ms",
   },
   { name: "metrics", kind: "text", initial: "", description: "Address of the metrics page, HOST:PORT; empty: none" },
   {
@@ -165,45 +171,45 @@ export const settingsTable: readonly Setting[] = [
     kind: "text",
     initial: "info",
     choices: ["debug", "info", "warn", "error", "silent"],
-    description: "What is logged, as JSON lines on standard error",
+    description: "Lowest level that is logged, as JSON lines on standard error",
   },
   {
     name: "auto-create",
     kind: "text",
     initial: "on",
     choices: ["on", "off"],
-    description: "Publishing creates topics",
+    description: "Whether publishing creates topics",
   },
   {
     name: "drain-grace-ms",
     kind: "number",
     initial: 10_000,
-    least: 0,
-    most: 600_000,
-    description: "How long calls may take to end after SIGTERM or SIGINT; the process ends within a second more",
+    min: 0,
+    max: 600_000,
+    description: "How long calls may take to end after SIGTERM or SIGINT; the process ends up to a second later",
   },
   {
     name: "streams-per-connection",
     kind: "number",
     initial: 10_000,
-    least: 1,
-    most: 2 ** 31 - 1,
+    min: 1,
+    max: 2 ** 31 - 1,
     description: "Calls at once on one client connection",
   },
   {
     name: "keepalive-ms",
     kind: "number",
     initial: 20_000,
-    least: 1000,
-    most: 7_200_000,
-    description: "How often an HTTP/2 ping looks whether the client is there; it has half of that to answer",
+    min: 1000,
+    max: 7_200_000,
+    description: "Interval of HTTP/2 pings to a client, which has half of it to answer",
   },
   {
     name: "receive-bytes",
     kind: "number",
     initial: 4_194_304,
-    least: 65_536,
-    most: 2 ** 31 - 1,
+    min: 65_536,
+    max: 2 ** 31 - 1,
     description: "Largest request message",
   },
   {
@@ -219,8 +225,8 @@ export const settingsTable: readonly Setting[] = [
     description: "Topic that routeguide.RouteGuide records its notes in",
   },
   ...limitNames.map((key): Setting => {
-    const [name, least, most, description] = limitRows[key];
-    return { name, kind: "number", initial: defaultLimits[key], least, most, description };
+    const [name, min, max, description] = limitRows[key];
+    return { name, kind: "number", initial: defaultLimits[key], min, max, description };
   }),
 ];
 
@@ -250,18 +256,18 @@ export interface Address {
   readonly port: number;
 }
 
-/** A setting that cannot be used: the text names it, its value and its bound. */
+/** An invalid setting. The text names it, its value and its bounds. */
 export class SettingError extends Error {
   override readonly name = "SettingError";
 }
 
-/** The variable of a setting. */
+/** The environment variable of a setting. */
 export function variableOf(name: string): string {
   return `MILLRACE_${name.replaceAll("-", "_").toUpperCase()}`;
 }
 
 /**
- * Reads the settings. `flags` are those of the command line by their names, as text (`true` for a switch).
+ * Reads the settings. `flags` has the command line's flags by name, as text, or `true` for a switch.
  * Throws a SettingError.
  */
 export function readSettings(
@@ -338,9 +344,9 @@ function readNumber(
 ): number {
   if (given === undefined) return setting.initial;
   const value = typeof given === "string" && /^\d+$/.test(given) ? Number(given) : Number.NaN;
-  if (!(value >= setting.least && value <= setting.most)) {
+  if (!(value >= setting.min && value <= setting.max)) {
     throw new SettingError(
-      `${where}: must be a whole number from ${setting.least} to ${setting.most}, got ${JSON.stringify(given)}`,
+      `${where}: must be a whole number from ${setting.min} to ${setting.max}, got ${JSON.stringify(given)}`,
     );
   }
   return value;
@@ -357,7 +363,7 @@ function readSwitch(
   throw new SettingError(`${where}: must be true or false, got ${JSON.stringify(given)}`);
 }
 
-/** Two topics, since one of them is keyed: a note would replace the feature at its place. */
+/** The topics must differ: the topic of features is keyed, so a note would replace the feature at its place. */
 function readRouteGuide(features: string, notes: string): RouteGuideTopics {
   if (features === notes) {
     throw new SettingError(`--route-guide-notes: must not be the topic of the features, ${JSON.stringify(features)}`);
@@ -373,7 +379,7 @@ function readTopic(name: string, value: string): string {
   }
 }
 
-/** HOST:PORT, [HOST]:PORT for IPv6. Port 0 takes a free one. */
+/** Reads HOST:PORT, or [HOST]:PORT for IPv6. Port 0 takes a free one. */
 function readAddress(name: string, value: string, isInsecure: boolean): Address {
   const match = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(value);
   const host = match?.[1] ?? match?.[2] ?? "";
@@ -383,7 +389,7 @@ function readAddress(name: string, value: string, isInsecure: boolean): Address 
   }
   if (!isInsecure && !isLoopback(host)) {
     throw new SettingError(
-      `--${name}: ${host} is not a loopback address, and there is no TLS yet: everybody who reaches it could read and publish. Use 127.0.0.1, or say --insecure`,
+      `--${name}: ${host} is not a loopback address, and there is no TLS yet: everybody who can reach it could read and publish. Use 127.0.0.1, or give --insecure`,
     );
   }
   return { host, port };
@@ -401,7 +407,7 @@ function checkBelow(low: number, lowName: string, high: number, highName: string
   if (low > high) throw new SettingError(`--${lowName} (${low}) must not be above --${highName} (${high})`);
 }
 
-/** The table as `docs/settings.md` has it. */
+/** The table of `docs/settings.md`. */
 export function settingsMarkdown(): string {
   const rows = settingsTable.map((setting) => {
     const initial = setting.kind === "text" ? setting.initial || "–" : String(setting.initial);
@@ -415,7 +421,7 @@ function rangeOf(setting: Setting): string {
     case "text":
       return setting.choices?.join(", ") ?? "text";
     case "number":
-      return `${setting.least} – ${setting.most}`;
+      return `${setting.min} – ${setting.max}`;
     case "switch":
       return "true, false";
     default:

@@ -1,8 +1,8 @@
 import { isSource, type Source } from "./sources/from.js";
 
 /**
- * Lets a function of a source and more be called in both styles: at once with the source, `map(source, f)`, or without
- * it for a pipe, `map(f)`. A source is told from the other arguments by being iterable.
+ * Lets a function be called in both styles: with the source first, `map(source, f)`, or without it for a pipe, `map(f)`.
+ * It recognises a source by being iterable, which no other first argument is.
  */
 export function inBothStyles<T, Rest extends readonly unknown[], Result>(
   apply: (source: Source<T>, ...rest: Rest) => Result,

@@ -1,19 +1,19 @@
 import { setMaxListeners } from "node:events";
 
-/** What the functions that are given to operators get beside the item. */
+/** The second argument of functions that operators call. */
 export interface CallContext {
-  /** Aborts when the stream is closed or fails while the function is under way: its result is then not awaited. */
+  /** Aborts when the stream is closed or fails while the function runs: its result is then not awaited. */
   readonly signal: AbortSignal;
 }
 
-/** Makes the signal when somebody asks for it: most functions do not, and an AbortController costs as much as ten items. */
+/** Makes the signal on access: most functions do not use it, and an AbortController costs as much as ten items. */
 export class LazyCallContext implements CallContext {
   #controller: AbortController | undefined;
 
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
-      // As many functions share it as are under way: a bound that their operator has.
+      // All running calls share it; their operator bounds how many these are.
       setMaxListeners(0, this.#controller.signal);
     }
     return this.#controller.signal;

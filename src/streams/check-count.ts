@@ -1,6 +1,6 @@
-/** Refuses what is not a whole number of at least `least`. */
-export function checkCount(what: string, count: number, least: number): void {
-  if (!(Number.isSafeInteger(count) && count >= least)) {
-    throw new RangeError(`Cannot ${what} ${count}: it takes a whole number from ${least}`);
+/** Refuses a count that is not a whole number from `min`. */
+export function checkCount(what: string, count: number, min: number): void {
+  if (!(Number.isSafeInteger(count) && count >= min)) {
+    throw new RangeError(`Cannot ${what} ${count}: it must be a whole number from ${min}`);
   }
 }

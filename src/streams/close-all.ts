@@ -1,6 +1,6 @@
 import type { Stream } from "./stream.js";
 
-/** Closes all of them, also when one fails to; then rejects with the first failure. `undefined` when none has to be waited for. */
+/** Closes all streams, even if one fails to close; then rejects with the first failure. `undefined`: there is no wait. */
 export function closeAll(streams: Iterable<Stream<unknown>>): Promise<void> | undefined {
   const closing: Promise<void>[] = [];
   for (const stream of streams) {

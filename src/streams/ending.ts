@@ -2,8 +2,8 @@ import { END, type End, PENDING, type Pending } from "./stream.js";
 import type { Waker } from "./waits/waiter.js";
 
 /**
- * The last thing that a stream does by itself: it waits until what it stands on has cleaned up, tells its failure, once,
- * and then gives the end, always. Should the cleanup fail as well, the first failure is the one that is told.
+ * The last phase of a stream. It waits until the sources have cleaned up, throws the failure once, and then always returns
+ * the end. If the cleanup fails as well, the first failure is thrown.
  */
 export class Ending {
   #isCleaning: boolean;

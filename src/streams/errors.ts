@@ -1,4 +1,4 @@
-/** Why a piece of this room refused. */
+/** Why a call was refused. */
 export type StreamsErrorCode =
   | "channel-closed"
   | "channel-full"
@@ -15,7 +15,7 @@ export type StreamsErrorCode =
   | "scope-full"
   | "scope-closed";
 
-/** What this room refuses, apart from wrong arguments (`RangeError`) and aborts (the signal's reason). */
+/** The errors of this room, apart from wrong arguments (`RangeError`) and aborts (the signal's reason). */
 export class StreamsError extends Error {
   override readonly name: string = "StreamsError";
   readonly code: StreamsErrorCode;
@@ -26,7 +26,7 @@ export class StreamsError extends Error {
   }
 }
 
-/** Why a send can never have room. */
+/** Why a send can never succeed. */
 export type ClosedState =
   | "the channel is closed"
   | "the receiver is gone"
@@ -55,7 +55,7 @@ export class ChannelFullError extends StreamsError {
   }
 }
 
-/** A oneshot that has no value to give. */
+/** A `receive` of a oneshot that has no value. */
 export class NothingToReceiveError extends StreamsError {
   override readonly name = "NothingToReceiveError";
 
@@ -66,12 +66,12 @@ export class NothingToReceiveError extends StreamsError {
   }
 }
 
-/** A `recover` that gave fewer items than a receiver of a broadcast had missed. */
+/** A `recover` that returned fewer items than a receiver of a broadcast had missed. */
 export class RecoveryShortError extends StreamsError {
   override readonly name = "RecoveryShortError";
   readonly from: number;
   readonly to: number;
-  /** How many it gave instead of `to - from`. */
+  /** How many items it returned, instead of `to - from`. */
   readonly given: number;
 
   constructor(gap: { readonly from: number; readonly to: number }, given: number) {
@@ -82,7 +82,7 @@ export class RecoveryShortError extends StreamsError {
   }
 }
 
-/** An acquire where as many wait as may. */
+/** An acquire when `maxWaiting` others wait already. */
 export class SemaphoreFullError extends StreamsError {
   override readonly name = "SemaphoreFullError";
   readonly maxWaiting: number;
@@ -93,7 +93,7 @@ export class SemaphoreFullError extends StreamsError {
   }
 }
 
-/** A task for a lane where as many wait as may. */
+/** A task for a lane whose queue is full. */
 export class LaneFullError extends StreamsError {
   override readonly name = "LaneFullError";
   readonly lane: string;
@@ -106,7 +106,7 @@ export class LaneFullError extends StreamsError {
   }
 }
 
-/** More items than `collect` was told to expect. */
+/** More items than the limit of `collect`, `tryCollect` or a window of `timeWindows`. */
 export class LimitExceededError extends StreamsError {
   override readonly name = "LimitExceededError";
   readonly limit: number;
@@ -117,7 +117,7 @@ export class LimitExceededError extends StreamsError {
   }
 }
 
-/** A writable that was closed, by whomever, before it had all items. */
+/** A writable that was closed before it had all items. */
 export class WritableClosedError extends StreamsError {
   override readonly name = "WritableClosedError";
 
@@ -126,7 +126,7 @@ export class WritableClosedError extends StreamsError {
   }
 }
 
-/** What a sink of `fanOut` gets after its items when it was disconnected: it did not take them fast enough. */
+/** What a disconnected sink of `fanOut` gets after its items: it did not take them fast enough. */
 export class TooSlowError extends StreamsError {
   override readonly name = "TooSlowError";
   readonly capacity: number;
@@ -137,7 +137,7 @@ export class TooSlowError extends StreamsError {
   }
 }
 
-/** A line that is longer than `lines` was told to expect. */
+/** A line that is longer than `maxLineBytes` of `lines`. */
 export class LineTooLongError extends StreamsError {
   override readonly name = "LineTooLongError";
   /** From 1. */
@@ -151,7 +151,7 @@ export class LineTooLongError extends StreamsError {
   }
 }
 
-/** A line whose bytes are no UTF-8, where `lines` was told to refuse them. */
+/** A line whose bytes are not UTF-8, when `invalidUtf8` of `lines` is "fail". */
 export class LineNotUtf8Error extends StreamsError {
   override readonly name = "LineNotUtf8Error";
   /** From 1. */
@@ -163,7 +163,7 @@ export class LineNotUtf8Error extends StreamsError {
   }
 }
 
-/** What took longer than it may. */
+/** Something took longer than its limit. */
 export class TimeoutError extends StreamsError {
   override readonly name = "TimeoutError";
   /** What was waited for. */
@@ -177,7 +177,7 @@ export class TimeoutError extends StreamsError {
   }
 }
 
-/** A child for a scope where as many run as may. */
+/** A `spawn` when `maxChildren` children run already. */
 export class ScopeFullError extends StreamsError {
   override readonly name = "ScopeFullError";
   readonly maxChildren: number;
@@ -188,7 +188,7 @@ export class ScopeFullError extends StreamsError {
   }
 }
 
-/** A child for a scope that is over. */
+/** A `spawn` in a scope that is over. */
 export class ScopeClosedError extends StreamsError {
   override readonly name = "ScopeClosedError";
 

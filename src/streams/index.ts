@@ -3,15 +3,15 @@
  *
  * Every piece keeps one contract:
  *
- * - **pull-based**: nothing is produced before it is asked for, but for a buffer whose size was stated;
- * - **bounded**: no buffer or queue without a bound, and no bound that is infinite unless told;
- * - **cancellable**: an AbortSignal or `return()` reaches a parked wait at once, and `finally` blocks run once. Listeners
- *   and timers are gone when a wait settles. A signal is meant for one call: Node warns when more than ten waits share
- *   one (`events.setMaxListeners(0, signal)` allows it), and leaving it costs O(waits that share it);
- * - **errors once**: an error comes after the items before it; it is never lost, and never an unhandled rejection;
+ * - **pull-based**: nothing is produced before it is asked for, except into a buffer whose size the caller states;
+ * - **bounded**: every buffer and queue has a bound, and no bound is infinite by default;
+ * - **cancellable**: an AbortSignal or `return()` reaches a pending wait at once, and `finally` blocks run once. Listeners
+ *   and timers are removed when a wait settles. A signal is meant for one call: Node warns when more than ten waits share
+ *   one (`events.setMaxListeners(0, signal)` allows it), and removing a listener costs O(waits that share the signal);
+ * - **errors once**: an error comes after the items before it. It is never lost, and never an unhandled rejection;
  * - **fused**: after the end, always the end;
- * - **single use**: what is iterated is iterated once, unless it says otherwise;
- * - **cooperative**: what could go on for ever without waiting gives the event loop its turn (`createYielder`).
+ * - **single use**: a stream is iterated once, unless its documentation says otherwise;
+ * - **cooperative**: a loop that may run for ever without a wait yields to the event loop (`createYielder`).
  */
 export { abortable, sleep } from "./waits/abort.js";
 export { AbortRace } from "./waits/abort-race.js";
@@ -106,6 +106,7 @@ export { scope } from "./concurrency/scope.js";
 export { timeLimit } from "./concurrency/time-limit.js";
 export { tryJoin } from "./concurrency/try-join.js";
 export { Queue } from "./channels/queue.js";
+export { repeat } from "./concurrency/repeat.js";
 export { Semaphore } from "./concurrency/semaphore.js";
 export { trackTasks } from "./concurrency/tasks.js";
 export { Watch } from "./channels/watch.js";
@@ -147,6 +148,7 @@ export type { DebounceOptions } from "./operators/debounce.js";
 export type { ThrottleOptions } from "./operators/throttle.js";
 export type { TimeWindow, TimeWindowsOptions } from "./operators/time-windows.js";
 export type { WindowsOptions } from "./operators/windows.js";
+export type { RepeatOptions } from "./concurrency/repeat.js";
 export type { Joined, Task, Tasks } from "./concurrency/join.js";
 export type { Scope, ScopeOptions } from "./concurrency/scope.js";
 export type { TryJoined } from "./concurrency/try-join.js";

@@ -1,13 +1,12 @@
 import type { Source } from "./sources/from.js";
 import type { Stream } from "./stream.js";
 
-/** Makes one stream of another. Every operator called without a source gives one, and so does any function like it. */
+/** Turns one stream into another. Every operator that is called without a source returns such a function. */
 export type Operator<T, U> = (source: Source<T>) => Stream<U>;
 
 /**
- * Hands `source` through functions from left to right: operators, or any other function of what is on its left, such as
- * an async generator function or a sink, whose promise is then the result. It does nothing else: `pipe(a, f, g)` is
- * `g(f(a))`.
+ * Passes `source` through functions, from left to right: `pipe(a, f, g)` is `g(f(a))`. The functions are operators, or any
+ * others that take the result on their left, such as an async generator function or a sink.
  *
  * @example
  * const squares = pipe(

@@ -1,2 +1,2 @@
-/** What became of something that may fail, as a value. */
+/** The outcome of something that may fail, as a value. */
 export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };

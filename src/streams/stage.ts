@@ -2,33 +2,32 @@ import { Ending } from "./ending.js";
 import { END, type End, PENDING, type Pending, type Polled, Stream } from "./stream.js";
 import type { Waker } from "./waits/waiter.js";
 
-/** What `produce` gives. A promise of PENDING says that nothing came of it, and to produce again. */
+/** The result of `produce`. A promise of PENDING means: there was no item, call `produce` again. */
 export type Produced<T> = Polled<T> | Promise<Polled<T>>;
 
 /**
- * A stream that keeps its side of the contract by itself: once over, always the end; whoever waits when it is closed is
- * woken; `dispose` runs once; a promise may be produced where there is something to wait for. What is left to write is
- * `produce`.
+ * A stream that keeps the contract of `Stream` by itself. After the end, it always returns the end; `close` wakes a waiting
+ * consumer; `dispose` runs once. A subclass writes `produce`, which may return a promise if it has to wait, and `dispose`.
  */
 export abstract class Stage<T> extends Stream<T> {
   #ending: Ending | undefined;
   #closing: Promise<void> | undefined;
-  /** What was promised: not asked for, not there yet, or there. */
+  /** The state of the promise of `produce`: there is none, it is pending, or it has settled. */
   #promised: "nothing" | "waiting" | "arrived" = "nothing";
   #arrived: Polled<T> = PENDING;
   #failure: { readonly error: unknown } | undefined;
   #waker: Waker | undefined;
 
   /**
-   * Gives the next item or the end, or PENDING having seen to it that the waker will be woken; or promises one of them.
-   * Not called again before its promise has settled, nor after it ended or threw.
+   * Returns the next item, the end, or PENDING, or a promise of one of these. Before it returns PENDING, it arranges that
+   * the waker will be woken. Not called again before its promise has settled, nor after it returned the end or threw.
    */
   protected abstract produce(waker: Waker): Produced<T>;
 
-  /** Closes what the stream stands on: at the end, after an error, or when it is closed; once. */
+  /** Closes the sources of the stream. Called once: at the end, after an error, or when the stream is closed. */
   protected abstract dispose(): Promise<void> | undefined;
 
-  /** Whether the stream has ended, failed or been closed: then what was under way has nobody to give its item to. */
+  /** Whether the stream has ended, failed or been closed: a pending operation then drops its item. */
   protected get isOver(): boolean {
     return this.#ending !== undefined;
   }
@@ -54,12 +53,12 @@ export abstract class Stage<T> extends Stream<T> {
       return this.#end(waker, { error });
     }
     if (produced instanceof Promise) produced.then(this.#onArrived, this.#onFailed);
-    // It may have been closed by what it called, while nobody was to be woken yet.
+    // `produce` may have closed the stream, when no waker was set yet.
     if (this.isOver) return this.#pollEnding(waker);
     if (produced === END) return this.#end(waker);
     if (produced instanceof Promise) this.#promised = "waiting";
     else if (produced !== PENDING) return produced;
-    // Woken when this is closed, whoever else wakes it.
+    // Kept for `close`, which must wake it.
     this.#waker = waker;
     return PENDING;
   }
@@ -76,9 +75,9 @@ export abstract class Stage<T> extends Stream<T> {
     return this.#closing;
   }
 
-  /** Ends by itself: the end, or the failure, comes when what it stands on has cleaned up. */
+  /** Ends by itself: the end or the failure comes when the sources have cleaned up. */
   #end(waker: Waker, failure?: { readonly error: unknown }): End | Pending {
-    // Set before the cleaning, which may look whether this is over.
+    // Set before `dispose`, which may read `isOver`.
     this.#ending = new Ending();
     this.#shut();
     this.#ending = new Ending(this.#closing, failure);

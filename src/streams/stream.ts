@@ -1,56 +1,59 @@
 import { PENDING, type Pending, Waiter, type Waker } from "./waits/waiter.js";
 import { isTurnOver, yieldToEventLoop } from "./waits/turn.js";
 
-/** What a stream gives after its last item: a value that no item can be. */
+/** What a stream returns after its last item: a value that no item can have. */
 export const END: unique symbol = Symbol("end");
 export type End = typeof END;
 
 export { PENDING, type Pending };
 
-/** What a poll gives. PENDING: neither an item nor the end, and the waker is woken when it is worth polling again. */
+/** The result of a poll. PENDING: neither an item nor the end; the waker is woken when it is worth polling again. */
 export type Polled<T> = T | End | Pending;
 
-/** What a pull gives: an item or the end, now or later. An item is never a promise, so a promise always means later. */
+/** The result of a pull: an item or the end, now or later. An item is never a promise, so a promise always means later. */
 export type Pulled<T> = T | End | Promise<T | End>;
 
 /**
- * A stream of items: what every source and operator of this room gives, and an async iterator for everybody else. It
+ * A stream of items, which every source and operator of this room returns. For all other code it is an async iterator. It
  * is single use.
  *
- * Operators and sinks do not go through `next`: they `poll`. A poll gives an item, the end, or PENDING, in which case
- * the waker that came with it is woken once it is worth polling again. So an item passes through any number of stages
- * in one call and without a promise, and one that had to be waited for costs a promise where it comes from, and one
- * where it is waited for, however many stages lie between.
+ * Operators and sinks do not call `next`: they `poll`. A poll returns an item, the end, or PENDING. After PENDING, the
+ * stream wakes the waker of that poll once it is worth polling again. So an item passes through any number of stages in one
+ * call and without a promise. An item that has to be waited for costs two promises, however many stages it passes: one
+ * where it comes from, and one where it is awaited.
  *
- * Both sides keep to this: one waker at a time, the last poll's; a wake may come too often and never too seldom, and
- * whoever is woken polls later, not inside the wake; a poll throws when the stream fails; after the end or an error,
- * always the end; `close` may come at any time and more than once, and whoever waits is then woken and gets the end.
+ * Both sides keep these rules:
+ *
+ * - There is one waker at a time: that of the last poll.
+ * - A wake may come too often, but is never missing. A woken consumer polls later, not inside `wake`.
+ * - A poll throws when the stream fails. After the end or an error, it always returns the end.
+ * - `close` may be called at any time, and repeatedly. A waiting consumer is then woken, and gets the end.
  */
 export abstract class Stream<T> implements AsyncIterableIterator<T, undefined, undefined> {
-  /** The waits of `pull` and `next`. Of unknown items: a stream of dogs is a stream of animals. */
+  /** The waits of `pull` and `next`. Their items are unknown, so that a `Stream<Dog>` is a `Stream<Animal>`. */
   #pullWaiter: Waiter<unknown> | undefined;
   #nextWaiter: Waiter<unknown> | undefined;
-  /** The last of the results that are pending, and how many they are. */
+  /** The last pending result of `next`, and the number of pending results. */
   #latest: Promise<unknown> | undefined;
   #pending = 0;
 
-  /** The next item, the end, or PENDING; throws when the stream fails, and has ended then. */
+  /** Returns the next item, the end, or PENDING. Throws when the stream fails; the stream has then ended. */
   abstract poll(waker: Waker): Polled<T>;
 
   /**
-   * Ends the stream early, and whatever it stands on, once. The promise settles when all `finally` blocks upstream have
-   * run, and rejects with what they threw; a foreign source that is parked in a wait is told, and not waited for.
+   * Ends the stream early and closes its sources, once. The promise settles when all `finally` blocks upstream have run,
+   * and rejects with their error. A foreign source that is inside a wait receives `return()`, but is not waited for.
    */
   abstract close(): Promise<void> | undefined;
 
-  /** A poll as a promise, where there is something to wait for. One at a time. Throws or rejects as `poll` throws. */
+  /** Polls, and returns a promise only if it has to wait. One call at a time. Throws or rejects when `poll` throws. */
   pull(): Pulled<T> {
     const waiter = (this.#pullWaiter ??= this.#waiterForPull());
     const item = this.poll(waiter);
     return item === PENDING ? (waiter.wait() as Promise<T | End>) : item;
   }
 
-  /** The next item. Calls that overlap are served in order. Gives the event loop its turn when that is due. */
+  /** The next item. Overlapping calls are served in order. Yields to the event loop when that is due. */
   next(): Promise<IteratorResult<T, undefined>> {
     if (this.#pending > 0) return this.#nextBehind(this.#latest);
     if (isTurnOver()) return this.#nextBehind(yieldToEventLoop());
@@ -77,7 +80,7 @@ export abstract class Stream<T> implements AsyncIterableIterator<T, undefined, u
     return this;
   }
 
-  // Apart from where they are used: a function with a closure in it pays for that closure at each call.
+  // Separate methods: a function that contains a closure pays for it at every call.
   #waiterForPull(): Waiter<unknown> {
     return new Waiter<unknown>((waker) => this.poll(waker));
   }
@@ -86,7 +89,7 @@ export abstract class Stream<T> implements AsyncIterableIterator<T, undefined, u
     return new Waiter<unknown>((waker) => this.#pollForNext(waker));
   }
 
-  /** Polls for the one call of `next` that waits. */
+  /** Polls for the call of `next` that waits. */
   #pollForNext(waker: Waker): IteratorResult<T, undefined> | Pending {
     try {
       const item = this.poll(waker);
@@ -99,7 +102,7 @@ export abstract class Stream<T> implements AsyncIterableIterator<T, undefined, u
     }
   }
 
-  /** Behind other calls, or a turn of the event loop. */
+  /** The next item, after other calls or a turn of the event loop. */
   #nextBehind(before: Promise<unknown> | undefined): Promise<IteratorResult<T, undefined>> {
     this.#pending += 1;
     const result = this.#pullBehind(before);
@@ -109,7 +112,7 @@ export abstract class Stream<T> implements AsyncIterableIterator<T, undefined, u
 
   async #pullBehind(before: Promise<unknown> | undefined): Promise<IteratorResult<T, undefined>> {
     try {
-      // Whoever called for it hears of its failure.
+      // Its own caller gets its failure.
       await before?.catch(() => undefined);
       return resultOf(await this.pull());
     } finally {

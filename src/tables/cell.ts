@@ -1,25 +1,26 @@
-/** Between Postgres's text of a value and JSON, by the column's type; nothing is rounded. */
+/** Converts between Postgres's text of a value and JSON, by the column's type. Nothing is rounded. */
 
 import type { JsonValue } from "../wire/index.js";
 import { TableError } from "./table-error.js";
 
 /** How the values of a column become JSON. */
 export type CellKind =
-  /** int2, int4, oid, float4, float8: numbers, which a double holds. NaN and the infinities become text. */
+  /** int2, int4, oid, float4, float8: numbers, which fit a double. NaN and the infinities become text. */
   | "number"
   | "boolean"
   /** bytea: base64. */
   | "bytes"
-  /** timestamptz: RFC 3339 in UTC. timestamp: the same without a zone. Beyond their years: as Postgres writes it. */
+  /** timestamptz: RFC 3339 in UTC. Values outside the years of RFC 3339: Postgres's text. */
   | "instant"
+  /** timestamp: the same without a zone. */
   | "local-time"
-  /** json, jsonb: as they are. */
+  /** json, jsonb: unchanged. */
   | "json"
-  /** Arrays and composites: lists and objects, as Postgres's own to_jsonb has them. */
+  /** Arrays and composites: lists and objects of Postgres's to_jsonb. */
   | "nested"
-  /** Arrays of what JSON's numbers cannot hold: lists of texts. */
+  /** Arrays of types that JSON's numbers cannot hold: lists of texts. */
   | "text-list"
-  /** All others, int8 and numeric among them, whose digits a double would lose: as Postgres writes them. */
+  /** All other types: Postgres's text. For int8 and numeric too, whose digits a double would lose. */
   | "text";
 
 const kinds: Readonly<Record<string, CellKind>> = {
@@ -69,17 +70,17 @@ export function jsonOfCell(kind: CellKind, text: string | null): JsonValue {
   }
 }
 
-/** The other way, for values that order a table: text that Postgres reads as the same value. */
+/** The reverse, for columns of the order: text that Postgres reads as the same value. */
 export function cellOfJson(kind: CellKind, value: JsonValue | undefined, column: string): string {
   if (kind === "boolean" && typeof value === "boolean") return String(value);
   if (kind === "number" && typeof value === "number") return String(value);
   if (typeof value === "string") return kind === "bytes" ? `\\x${Buffer.from(value, "base64").toString("hex")}` : value;
   throw new TableError(
-    `Cannot go on: the last record of this import has no value of the column ${JSON.stringify(column)}`,
+    `Cannot continue: the last record of this import has no value for the column ${JSON.stringify(column)}`,
   );
 }
 
-/** Whether a table can be read in the order of such a column. */
+/** Whether a table can be read in the order of a column of this kind. */
 export function isOrderable(kind: CellKind): boolean {
   return kind !== "json" && kind !== "nested" && kind !== "text-list";
 }

@@ -18,20 +18,20 @@ import { tableRows } from "./table-rows.js";
 import { describeTable, type TableShape } from "./table-shape.js";
 
 export interface TableOptions extends TableMapping, BadRowOptions {
-  /** `postgres://…` of the database that has the table. It is only read. */
+  /** `postgres://…` of the database that has the table. The connection is read-only. */
   readonly databaseUrl: string;
-  /** As SQL writes it: `cities`, `public.cities`, `"Cities"`. */
+  /** Written as in SQL: `cities`, `public.cities`, `"Cities"`. */
   readonly table: string;
-  /** The columns of a unique index, none of them null, in its order. Default: the primary key. */
+  /** The not-null columns of a unique index, in its order. Default: the primary key. */
   readonly orderBy?: readonly string[] | undefined;
 }
 
 export interface ImportTableOptions extends TableOptions {
-  /** Names this import, in at most 128 bytes: run again it goes on behind the last row that the topic has of it. */
+  /** Names this import, in 1 to 128 bytes. Run again, it continues after its last row in the topic. */
   readonly producerId: string;
-  /** Records a batch. Default 500. */
+  /** Records per batch. Default 500. */
   readonly batchRecords?: number | undefined;
-  /** Told after each batch. */
+  /** Called after each batch. */
   readonly onProgress?: ((progress: TableProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -39,11 +39,11 @@ export interface ImportTableOptions extends TableOptions {
 export interface TableProgress {
   /** Records that this run has imported: they are durable. */
   readonly records: number;
-  /** Where this run began: behind the row with these values of the order's columns; undefined: with the first. */
+  /** This run began after the row with these values in the order's columns; undefined: with the first row. */
   readonly after: readonly string[] | undefined;
-  /** How many rows the table has, as the database's planner thinks; undefined when it does not know. */
+  /** The planner's estimate of the table's rows; undefined when there is none. */
   readonly estimatedRows: number | undefined;
-  /** The offset of this run's first record; undefined as long as there is none. */
+  /** The offset of this run's first record; undefined while there is none. */
   readonly firstOffset: number | undefined;
   /** The offset after the last record. */
   readonly nextOffset: number | undefined;
@@ -51,10 +51,10 @@ export interface TableProgress {
 
 const batchBytes = 262_144;
 
-/** Another run of the same import may be overtaken, or overtake this one, so often. */
+/** How often this run starts over because another run of the same import has appended first. */
 const overtakenMax = 5;
 
-/** A table's rows as records, in their order, as they are asked for: see `importTable`. */
+/** A table's rows as records, in their order, read as they are pulled. See `importTable`. */
 export function recordsFromTable(options: TableOptions): Stream<RecordInput> {
   const db = openForeignDatabase(options.databaseUrl);
   let isOpen = true;
@@ -65,7 +65,7 @@ export function recordsFromTable(options: TableOptions): Stream<RecordInput> {
       return { done: false, value: await describeTable(db, options.table, options.orderBy) };
     },
     close() {
-      // What it was reading has nobody left to want it.
+      // A statement that is still running fails then; nobody waits for its rows.
       db.destroy().catch(() => {});
     },
   });
@@ -76,10 +76,10 @@ export function recordsFromTable(options: TableOptions): Stream<RecordInput> {
 }
 
 /**
- * Imports a table into a topic, one record a row: its columns are the `json` body, the columns of its order the key.
- * An import that broke off is run again: the server tells the last record that it has of it, whose body says which row
- * that was, so no row is lost and none comes twice, also after a kill. A run after a whole import takes what the table
- * has got behind its last row.
+ * Imports a table into a topic, one record per row: all columns are the `json` body, the columns of the order the key.
+ * An interrupted import is run again, also after a kill. The body of its last record in the topic tells which row was
+ * last, so no row is lost or imported twice. A run after a complete import takes the rows that were added after the
+ * last one.
  */
 export async function importTable(
   client: MillraceClient,
@@ -108,7 +108,7 @@ export async function importTable(
         await appendFrom(client, topic, { db, shape, options, place, tell });
         return progress;
       } catch (error) {
-        // A run that was killed had one more batch on its way: this one begins again behind it.
+        // A batch of a killed run was appended after `placeOf`: start over after that batch.
         if (!(error instanceof ImportOvertakenError) || overtaken >= overtakenMax) throw error;
       }
     }
@@ -117,7 +117,7 @@ export async function importTable(
   }
 }
 
-/** Where an import stands. */
+/** Where an import continues. */
 interface Place {
   readonly sequence: number;
   readonly epoch: number;
@@ -135,8 +135,8 @@ async function placeOf(
   const { epoch, nextOffset, nextSequence } = standing;
   const record = await readRecord(client, topic, { epoch, offset: nextOffset - 1 });
   if (record === undefined) {
-    const why = `its last record, at offset ${nextOffset - 1}, is no longer kept, and it told which row was the last`;
-    throw new TableError(`Cannot go on with this import: ${why}. Import the table anew under another name (--again)`);
+    const why = `its last record, at offset ${nextOffset - 1}, would tell the last row, but is no longer kept`;
+    throw new TableError(`Cannot continue: ${why}. Import the table from the start under another name (--again)`);
   }
   const json = (record.json ?? {}) as JsonObject;
   const after = shape.order.map(({ name, kind }) => cellOfJson(kind, json[name], name));

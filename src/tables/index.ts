@@ -1,4 +1,7 @@
-/** Records from the tables of any Postgres database. Public as `millrace/tables`; it alone loads a database driver. */
+/**
+ * Records from the tables of any Postgres database. Public as `millrace/tables`, the only one that loads a database
+ * driver.
+ */
 
 export { importTable, recordsFromTable } from "./import-table.js";
 export { TableError } from "./table-error.js";

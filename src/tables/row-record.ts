@@ -3,24 +3,24 @@ import { FileFormatError } from "../files/index.js";
 import { type CellKind, jsonOfCell } from "./cell.js";
 import { type Column, columnNamed, type TableShape } from "./table-shape.js";
 
-/** Which columns say what besides standing in the `json` body, which has all of them. */
+/** Columns for the other parts of a record. The `json` body has all columns. */
 export interface TableMapping {
-  /** Default: the columns of the order. More than one are joined with "/". */
+  /** Default: the columns of the order. Several are joined with "/". */
   readonly keyColumns?: readonly string[] | undefined;
   /** Default: `latitude` or `lat`, if there is a longitude too. */
   readonly latitudeColumn?: string | undefined;
   /** Default: `longitude`, `lon` or `lng`, if there is a latitude too. */
   readonly longitudeColumn?: string | undefined;
-  /** When it happened; a timestamp without a zone is taken for UTC. Default: `event_time`, if it is a time. */
+  /** The event time. A timestamp without a zone counts as UTC. Default: `event_time`, if it is a time. */
   readonly timeColumn?: string | undefined;
   /** Columns that become attributes as well. */
   readonly attributeColumns?: readonly string[] | undefined;
 }
 
-/** Values as Postgres writes them, by column. */
+/** Postgres's text of a row's values, by column. */
 export type TextRow = Readonly<Record<string, string | null>>;
 
-/** What makes records of a table's rows. Throws a TableError when a column is not there. */
+/** Returns a function that makes a row's record. Throws a TableError when a column is missing. */
 export function recordMaker(shape: TableShape, mapping: TableMapping): (row: TextRow, where: string) => RecordInput {
   const named = (name: string) => columnNamed(shape.name, shape.columns, name);
   const keys = mapping.keyColumns?.map(named) ?? shape.order;
@@ -59,20 +59,20 @@ function placeColumns(shape: TableShape, mapping: TableMapping): [Column?, Colum
       ? oneOf(["longitude", "lon", "lng"])
       : columnNamed(shape.name, shape.columns, longitudeColumn);
   if (latitude !== undefined && longitude !== undefined) return [latitude, longitude];
-  // One that was asked for is refused without its other half; one that was guessed is a column like others.
+  // Without its other half, a requested column is an error; a guessed one is a column like any other.
   if (latitudeColumn !== undefined) columnNamed(shape.name, shape.columns, "longitude");
   if (longitudeColumn !== undefined) columnNamed(shape.name, shape.columns, "latitude");
   return [];
 }
 
-/** Joined so that other values never make the same key: "%" and "/" inside a value are written %25 and %2F. */
+/** Different values never make the same key: "%" and "/" inside a value become %25 and %2F. */
 function keyOf(columns: readonly Column[], row: TextRow): string {
   if (columns.length === 1) return keyText(columns[0] as Column, row);
   const escape = (text: string) => text.replaceAll("%", "%25").replaceAll("/", "%2F");
   return columns.map((column) => escape(keyText(column, row))).join("/");
 }
 
-/** As it stands in the body; of JSON, but for a text, the digits and all as Postgres writes them. */
+/** The value as in the body. JSON other than a text keeps Postgres's text, with all its digits. */
 function keyText({ name, kind }: Column, row: TextRow): string {
   const text = row[name] ?? null;
   const value = jsonOfCell(kind, text);

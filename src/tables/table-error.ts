@@ -1,4 +1,4 @@
-/** A table that cannot be read as it was asked for. The message names the way out. */
+/** The table cannot be read as requested. The message says what to do. */
 export class TableError extends Error {
   override readonly name = "TableError";
 }

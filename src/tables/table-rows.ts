@@ -10,18 +10,18 @@ export interface TableRowsOptions {
   readonly db: ForeignDatabase;
   readonly shape: TableShape;
   readonly makeRecord: (row: TextRow, where: string) => RecordInput;
-  /** Begins behind the row with these values of the order's columns. Undefined: with the first. */
+  /** Begins after the row with these values in the order's columns. Undefined: with the first row. */
   readonly after: readonly string[] | undefined;
 }
 
-/** A page has so many rows, and fewer when they are large: two pages are held. */
+/** A page has up to this many rows, fewer when they are large. Two pages are held. */
 const pageRowsMax = 1000;
-const pageBytes = 8 * 1_048_576;
+const pageBytesMax = 8 * 1_048_576;
 
 /**
- * The rows of a table in its order, by keyset: each page begins behind the last row of the one before, so the millionth
- * costs what the first did. Each page is a statement of its own: what is written to the table meanwhile may be among
- * the rows, and a row whose place in the order stays comes once. One page is read ahead.
+ * The rows of a table in its order, by keyset: each page begins after the last row of the one before, so all pages cost
+ * the same. Each page is its own statement, so rows that are written meanwhile may be included. A row whose place in
+ * the order does not change is read once. One page is read ahead.
  */
 export function tableRows({ db, shape, makeRecord, after }: TableRowsOptions): Stream<FileRow> {
   let position = after;
@@ -35,7 +35,7 @@ export function tableRows({ db, shape, makeRecord, after }: TableRowsOptions): S
       isOver = rows.length < limit;
       if (last === undefined) return { done: true, value: undefined };
       position = shape.order.map(({ name }) => last[name] as string);
-      limit = Math.max(1, Math.min(pageRowsMax, Math.floor(pageBytes / Math.max(1, largest(rows)))));
+      limit = Math.max(1, Math.min(pageRowsMax, Math.floor(pageBytesMax / Math.max(1, largest(rows)))));
       return { done: false, value: rows };
     },
   });
@@ -54,13 +54,13 @@ export function tableRows({ db, shape, makeRecord, after }: TableRowsOptions): S
 
 /** Characters of the longest row. */
 function largest(rows: readonly TextRow[]): number {
-  let most = 0;
+  let max = 0;
   for (const row of rows) {
     let size = 0;
     for (const name in row) size += row[name]?.length ?? 0;
-    most = Math.max(most, size);
+    max = Math.max(max, size);
   }
-  return most;
+  return max;
 }
 
 async function readPage(

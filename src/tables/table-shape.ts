@@ -5,7 +5,7 @@ import { TableError } from "./table-error.js";
 
 export interface Column {
   readonly name: string;
-  /** As SQL writes it. */
+  /** In SQL. */
   readonly type: string;
   readonly kind: CellKind;
   readonly isNullable: boolean;
@@ -13,16 +13,16 @@ export interface Column {
 
 /** A table, and the order in which it is read. */
 export interface TableShape {
-  /** As SQL writes it, quoted where it must be. */
+  /** In SQL, quoted where necessary. */
   readonly name: string;
   readonly columns: readonly Column[];
-  /** Unique and not null together, and served by an index in this order. */
+  /** The columns of a unique index, in its order; none is nullable. */
   readonly order: readonly Column[];
-  /** As the planner has it; undefined when the table was never analysed. */
+  /** The planner's estimate; undefined when the table was never analysed. */
   readonly estimatedRows: number | undefined;
 }
 
-/** Describes a table. Throws a TableError when it is not there, or cannot be read by keyset. */
+/** Describes a table. Throws a TableError when it does not exist, or cannot be read by keyset. */
 export async function describeTable(
   db: ForeignDatabase,
   table: string,
@@ -43,7 +43,7 @@ from pg_catalog.pg_class as c where c.oid = to_regclass(${table}) and c.relkind 
   );
   const [found] = rows;
   if (found === undefined) {
-    const hint = 'name it as SQL does: "schema.table", with double quotes around what has capitals';
+    const hint = 'write the name as in SQL: "schema.table", with double quotes around a name with capitals';
     throw new TableError(`There is no table ${table}; ${hint}`);
   }
   const tuples = Number(found.tuples);
@@ -80,7 +80,9 @@ interface UniqueIndex {
   readonly isPrimary: boolean;
 }
 
-/** Those over plain columns of all rows, that are checked at once: only they say that no value comes twice. */
+/**
+ * Unique indexes on plain columns, not partial and not deferrable: only these ensure that each row's values are unique.
+ */
 async function readUniqueIndexes(db: ForeignDatabase, oid: string): Promise<UniqueIndex[]> {
   const { rows } = await sql<{ columns: string; primary: string }>`
 select i.indisprimary as primary, array_to_json(array(
@@ -106,13 +108,13 @@ function orderOf(
 ): Column[] {
   const names = orderBy ?? indexes.find(({ isPrimary }) => isPrimary)?.columns;
   if (names === undefined || names.length === 0) {
-    throw new TableError(`${table} has no primary key: say --order-by with the columns of a unique index`);
+    throw new TableError(`${table} has no primary key: give --order-by with the columns of a unique index`);
   }
   const order = names.map((name) => columnNamed(table, columns, name));
   const list = names.join(", ");
   const unordered = order.find(({ kind }) => !isOrderable(kind));
   if (unordered !== undefined) {
-    throw new TableError(`Cannot read ${table} by ${unordered.name}: a ${unordered.type} gives it no order`);
+    throw new TableError(`Cannot read ${table} by ${unordered.name}: values of ${unordered.type} have no order`);
   }
   if (
     !indexes.some(
@@ -121,15 +123,15 @@ function orderOf(
   ) {
     const known = indexes.map((index) => `(${index.columns.join(", ")})`).join(", ");
     throw new TableError(
-      `Cannot read ${table} by (${list}): no unique index has exactly these columns in this order, so rows could be lost where a page ends. ` +
+      `Cannot read ${table} by (${list}): no unique index has exactly these columns in this order, so rows could be lost between pages. ` +
         (known === "" ? `Create one: create unique index on ${table} (${list})` : `It has unique indexes on ${known}`),
     );
   }
   const nullable = order.find(({ isNullable }) => isNullable);
   if (nullable !== undefined) {
     throw new TableError(
-      `Cannot read ${table} by (${list}): ${nullable.name} may be null, and such rows stand in no order. ` +
-        `Say: alter table ${table} alter column ${nullable.name} set not null`,
+      `Cannot read ${table} by (${list}): ${nullable.name} may be null, and null values have no order. ` +
+        `Run: alter table ${table} alter column ${nullable.name} set not null`,
     );
   }
   return order;

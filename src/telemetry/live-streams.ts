@@ -1,11 +1,11 @@
 import { type Clock, systemClock } from "./clock.js";
 
-/** What a stream waits for, as InspectService tells it. */
+/** What a stream waits for, as InspectService reports it. */
 export type Waiting = "nothing" | "client-window" | "database" | "new-records" | "client-message" | "publish-budget";
 
 /**
- * One live call. Its adapter writes the transport's side, the engine the reader's or publisher's; both through plain
- * fields, since a hot loop writes them and a person reads them.
+ * One live call. Its call adapter writes the fields of the transport, the engine those of the reader or publisher. They are
+ * plain fields, since hot loops write them and only people read them.
  */
 export interface LiveStream {
   readonly id: number;
@@ -14,24 +14,24 @@ export interface LiveStream {
   readonly startTimeMs: number;
   topic: string;
   nextOffset: number;
-  /** How far it is behind, when it is asked: it goes on growing while a stream stalls. */
+  /** How far it is behind. Measured when it is read, so it keeps growing while a stream stalls. */
   readonly lag: number;
   bytesSent: number;
   messagesSent: number;
   readonly waiting: Waiting;
-  /** By the wall clock as it is now: a clock that was set meanwhile makes no wait longer or shorter. */
+  /** By the present wall clock. Setting the clock does not change how long the wait looks. */
   readonly waitingSinceMs: number;
-  /** Says how to tell the lag from now on. */
+  /** Sets how the lag is measured from now on. */
   measureLag(measure: () => number): void;
-  /** Says what the stream waits for from now on. */
+  /** Sets what the stream waits for from now on. */
   waitFor(what: Waiting): void;
 }
 
-/** The node's live calls, in the order of their start. */
+/** The node's live calls, in the order in which they began. */
 export interface LiveStreams {
   open(peer: string, method: string): LiveStream;
   close(stream: LiveStream): void;
-  /** Oldest first, with ids above `afterId`. */
+  /** Up to `count` streams with ids above `afterId`, oldest first. */
   list(afterId: number, count: number, topic?: string): readonly LiveStream[];
   readonly size: number;
 }

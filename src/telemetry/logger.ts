@@ -1,6 +1,6 @@
 import { pino } from "pino";
 
-/** What a room may say. Fields are facts for machines; the text is for people. */
+/** Writes log lines. `fields` are facts for programs, `text` is for people. */
 export interface Logger {
   debug(fields: object, text: string): void;
   info(fields: object, text: string): void;
@@ -10,7 +10,7 @@ export interface Logger {
 
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 
-/** JSON lines on standard error: standard output belongs to answers. */
+/** JSON lines on standard error: standard output is for the results of commands. */
 export function createLogger(level: LogLevel): Logger {
   return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ fd: 2, sync: true }));
 }

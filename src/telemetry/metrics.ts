@@ -2,7 +2,7 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 
 /**
  * The node's metrics. Names follow Prometheus' conventions; every label has a small fixed set of values (never a topic
- * or a peer), so that a scrape stays bounded whatever clients do.
+ * or a peer), so a scrape is bounded whatever clients do.
  */
 export interface Metrics {
   readonly registry: Registry;
@@ -44,17 +44,17 @@ export function createMetrics(): Metrics {
     bytesOut: counter("bytes_out_total", "Message bytes that transports took"),
     commitRecords: histogram("commit_records", "Records in one commit", [1, 2, 5, 10, 50, 100, 500, 1000, 5000, 20000]),
     appendSeconds: histogram("append_seconds", "From a batch's arrival to its durable commit", seconds),
-    appendsRestamped: counter("appends_restamped_total", "Commits decided again because another node had written"),
-    pageReads: counter("page_reads_total", "Pages given to readers, by where they came from", ["source"]),
+    appendsRestamped: counter("appends_restamped_total", "Commits repeated because another node had written"),
+    pageReads: counter("page_reads_total", "Pages given to readers, by source", ["source"]),
     followsFellBehind: counter("follows_fell_behind_total", "Times a live follower left the node's memory"),
-    recordsDelivered: counter("records_delivered_total", "Records handed to consumers: `first`, or `again`", [
+    recordsDelivered: counter("records_delivered_total", "Records delivered: for the `first` time, or `again`", [
       "attempt",
     ]),
     recordsFailed: counter(
       "records_failed_total",
       "Deliveries that were rejected, too late, or lost with their consumer",
     ),
-    recordsParked: counter("records_parked_total", "Records set aside by subscriptions"),
+    recordsParked: counter("records_parked_total", "Records parked by subscriptions"),
     databaseErrors: counter("database_errors_total", "Statements that failed", ["kind"]),
     gauge(name, help, read) {
       new Gauge({

@@ -1,19 +1,19 @@
 import type { BufferPool } from "../core/index.js";
 
-/** Bytes of a buffer that stays when it is empty. */
+/** A larger buffer is released when it is empty. */
 const bytesToKeep = 1_048_576;
 
 /**
- * Writes a Protobuf message from its last byte to its first. The length of a nested message is then known when its
- * prefix is written, so that nothing is measured first or moved afterwards. Fields of a message are written in reverse.
+ * Writes a Protobuf message from its last byte to its first. The length of a nested message is then known when its prefix
+ * is written: nothing is measured before or moved afterwards. Write the fields of a message in reverse order.
  *
- * Messages that follow each other gather at the front of the same buffer, in order: a move within a buffer makes no
- * garbage, where a view of a message to copy it from is dearer than a small message itself.
+ * Kept messages gather at the front of the same buffer, in order. A move within a buffer makes no garbage, while a view to
+ * copy a message from costs more than a small message itself.
  */
 export class BackwardWriter {
   #buffer: Buffer;
   #at: number;
-  /** Where what is kept ends, at the front. */
+  /** Where the kept messages end, at the front. */
   #kept = 0;
 
   constructor(initialBytes = 16_384) {
@@ -21,30 +21,30 @@ export class BackwardWriter {
     this.#at = initialBytes;
   }
 
-  /** How many bytes have been written. */
+  /** The bytes written since the last `keep` or `clear`. */
   get length(): number {
     return this.#buffer.length - this.#at;
   }
 
-  /** What has been written; valid until the next write. */
+  /** What was written since then; valid until the next write. */
   get written(): Buffer {
     return this.#buffer.subarray(this.#at);
   }
 
-  /** Forgets what was written and not kept. Empty, it lets go of what a rare large message made large. */
+  /** Drops what was written and not kept. If nothing is kept, it also releases a buffer that a large message has grown. */
   clear(): void {
     if (this.#kept === 0 && this.#buffer.length > bytesToKeep) this.#buffer = Buffer.allocUnsafeSlow(16_384);
     this.#at = this.#buffer.length;
   }
 
-  /** Puts what was written behind what was kept before. */
+  /** Moves what was written behind the kept messages. */
   keep(): void {
     this.#buffer.copyWithin(this.#kept, this.#at);
     this.#kept += this.length;
     this.clear();
   }
 
-  /** Gives what was kept, in a buffer of its own or of a pool; what was written since stays. */
+  /** Returns the kept messages, in a new buffer or one of the pool. What was written since stays. */
   take(buffers?: BufferPool): Buffer {
     const taken = buffers?.take(this.#kept) ?? Buffer.allocUnsafeSlow(this.#kept);
     this.#buffer.copy(taken, 0, 0, this.#kept);
@@ -75,7 +75,7 @@ export class BackwardWriter {
     this.#buffer[this.#at + length - 1] = rest;
   }
 
-  /** A signed 64-bit integer as int64 has it: negative ones take ten bytes. */
+  /** A signed 64-bit integer, as int64 is encoded: negative ones take ten bytes. */
   signedVarint(value: number): void {
     if (value >= 0) {
       this.varint(value);
@@ -100,7 +100,7 @@ export class BackwardWriter {
     this.#buffer.set(value, this.#at);
   }
 
-  /** Text as UTF-8. It has to be well-formed: lone surrogates would silently become U+FFFD. */
+  /** Text as UTF-8. It must be well-formed: a lone surrogate would silently become U+FFFD. */
   text(value: string): void {
     const { length } = value;
     if (length <= 24) {

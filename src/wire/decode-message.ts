@@ -1,4 +1,4 @@
-/** Reads ReadResponse and FollowResponse, which agree on what records and positions are (`page-message.ts`). */
+/** Decodes ReadResponse and FollowResponse, whose fields for records and position are the same (`page-message.ts`). */
 
 import type { Position } from "../core/index.js";
 import { ReceivedRecord } from "./decode-record.js";
@@ -11,7 +11,7 @@ export interface RecordsMessage {
   readonly records: readonly ReceivedRecord[];
   /** Where to resume. */
   readonly next: Position | undefined;
-  /** All other fields, as they came, for the generated decoder; undefined when there are none. */
+  /** All other fields, undecoded, for the generated decoder; undefined when there are none. */
   readonly rest: Buffer | undefined;
 }
 
@@ -40,7 +40,7 @@ export function decodeRecordsMessage(bytes: Buffer): RecordsMessage {
   return { records, next, rest: rest.length === 0 ? undefined : Buffer.concat(rest) };
 }
 
-/** Decodes the records of frames that no response carries. */
+/** Decodes the records of frames outside a response. */
 export function decodeFrames(runs: readonly Uint8Array[]): readonly ReceivedRecord[] {
   return runs.flatMap((run) => decodeRecordsMessage(Buffer.from(run.buffer, run.byteOffset, run.length)).records);
 }

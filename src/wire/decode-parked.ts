@@ -1,10 +1,9 @@
-/** Reads ListParkedResponse and GetParkedResponse, in which `ParkedRecord` is field 1, and `Record` is field 1 of that. */
+/** Decodes ListParkedResponse and GetParkedResponse: `ParkedRecord` is their field 1, and `Record` is field 1 of that. */
 
 import { ReceivedRecord } from "./decode-record.js";
 import { type BufferCursor, enter, skipField } from "./decode-struct.js";
 import { frameTag } from "./record-fields.js";
 
-/** A parked record as it came. */
 export interface ParkedMessage {
   readonly record: ReceivedRecord;
   /** The other fields of `ParkedRecord`, for the generated decoder. */
@@ -34,7 +33,7 @@ function readParked(cursor: BufferCursor, end: number): ParkedMessage {
   return { record, rest };
 }
 
-/** Visits each field 1, and gives all others together. */
+/** Calls `visit` for each field 1, and returns all other fields together. */
 function splitFirst(
   cursor: BufferCursor,
   end: number,

@@ -1,4 +1,4 @@
-/** The small messages in a record: its location, its times, its attributes. What comes twice counts as Protobuf has it. */
+/** The small messages in a record: location, times, attributes. A field that occurs twice counts as Protobuf defines it. */
 
 import { type BufferCursor, enter, skipField } from "./decode-struct.js";
 import { decodeText } from "./decode-text.js";
@@ -12,7 +12,7 @@ export interface Location {
   readonly longitude: number;
 }
 
-/** Reads a Location up to `end`; what is not there stays as it was in `before`. Throws a RangeError when it is broken. */
+/** Reads a Location up to `end`. A missing field keeps its value of `before`. Throws a RangeError when it is broken. */
 export function readLocation(cursor: BufferCursor, end: number, before: Location | undefined): Location {
   let { latitude, longitude } = before ?? { latitude: 0, longitude: 0 };
   while (cursor.at < end) {
@@ -27,7 +27,7 @@ export function readLocation(cursor: BufferCursor, end: number, before: Location
   return { latitude, longitude };
 }
 
-/** Reads a Timestamp or a Duration, in the same way. */
+/** Reads a Timestamp or a Duration in the same way. */
 export function readTime(cursor: Cursor, end: number, before: Timestamp | undefined): Timestamp {
   let { seconds, nanos } = before ?? { seconds: 0, nanos: 0 };
   while (cursor.at < end) {
@@ -45,13 +45,13 @@ export function readTime(cursor: Cursor, end: number, before: Timestamp | undefi
   return { seconds, nanos };
 }
 
-/** Reads an entry of the attributes into a map. */
+/** Reads one entry of the attributes into a map. */
 export function readAttribute(cursor: BufferCursor, end: number, attributes: Map<string, string>): void {
   const [name, value] = readPair(cursor, end);
   attributes.set(decodeText(name, 0, name.length), decodeText(value, 0, value.length));
 }
 
-/** Reads a message of two length-delimited fields, 1 and 2: an attribute, and an Any, whose tags are the same. */
+/** Reads a message of two length-delimited fields, 1 and 2. An attribute and an Any both are one. */
 export function readPair(cursor: BufferCursor, end: number): [first: Buffer, second: Buffer] {
   const { bytes } = cursor;
   let first = bytes.subarray(end, end);

@@ -1,6 +1,6 @@
 /**
- * Records as a client gets them: one walk over a frame notes where its fields are and reads the stamp; text, attributes
- * and JSON are decoded when they are asked for. A replay decodes what its reader looks at, and nothing else.
+ * Records as a client receives them. One walk over a frame notes where the fields are, and reads the stamp. Text,
+ * attributes and JSON are decoded on access: a replay decodes only what its reader looks at.
  */
 
 import { type Location, readAttribute, readLocation, readPair, readTime } from "./decode-parts.js";
@@ -25,17 +25,17 @@ export interface AnyMessage {
   readonly value: Uint8Array;
 }
 
-/** A constant of this module's own: V8 folds loads from it into the code, and loads from an import it does not. */
+/** A constant of this module, because V8 folds its values into the compiled code, but not those of an import. */
 const Tag = RecordTag;
 
 /**
  * A record that was read. It can be published again as it is.
  *
- * It is a view of the message that brought it, and keeps all of that in memory (up to 256 KiB): copy what you keep for
- * long. `data` and `message.value` are views too.
+ * It is a view of its message, and keeps the whole message in memory (up to 256 KiB): copy what you keep for long. `data`
+ * and `message.value` are views too.
  */
 export class ReceivedRecord {
-  /** Its place in the topic. */
+  /** Its position in the topic. */
   readonly offset: number;
   /** When the server took it, in microseconds since 1970. */
   readonly timeMicros: number;
@@ -194,13 +194,13 @@ export class ReceivedRecord {
     return time;
   }
 
-  /** For how long it is of use, in milliseconds from `time` on, to the microsecond; undefined: for as long as it is kept. */
+  /** Its lifetime from `time` on, in milliseconds, to the microsecond. Undefined: as long as the topic keeps it. */
   get lifetimeMs(): number | undefined {
     const lifetime = this.#lifetime;
     return lifetime && msOfDuration(lifetime);
   }
 
-  /** As proto3 JSON has it: offset as a string, bytes in base64, times as RFC 3339. */
+  /** As in proto3 JSON: offset as a string, bytes in base64, times as RFC 3339. */
   toJSON(): JsonObject {
     const { body, location, eventTimestamp } = this;
     const lifetime = this.#lifetime;
@@ -250,7 +250,7 @@ export class ReceivedRecord {
     return attributes;
   }
 
-  /** Walks again to the fields that few readers look at. */
+  /** Walks the record again: for fields that few readers look at. */
   #eachField(tag: number, visit: (cursor: BufferCursor, end: number) => void): void {
     const cursor = { bytes: this.#bytes, at: this.#start };
     while (cursor.at < this.#end) {
@@ -277,7 +277,7 @@ function bodyJson(body: RecordBody): JsonValue {
     case "json":
       return body.value;
     case "message":
-      // Its type is not known here, so that its own JSON form cannot be.
+      // Its own JSON form needs its type, which is not known here.
       return { "@type": body.value.typeUrl, value: base64(body.value.value) };
     default:
       return body satisfies never;
@@ -288,7 +288,7 @@ function base64(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
 }
 
-/** An object with these names, `__proto__` too. */
+/** An object with these names, including `__proto__`. */
 function objectOf(map: ReadonlyMap<string, string>): JsonObject {
   const object = Object.create(null) as JsonObject;
   for (const [name, value] of map) object[name] = value;

@@ -1,7 +1,6 @@
 /**
- * `google.protobuf.Struct` as plain JSON values. The generated decoder goes through wrapper objects for every value and
- * loses the name `__proto__`; this one builds the value at once, and gives that name as an own property, as JSON.parse
- * does.
+ * `google.protobuf.Struct` as plain JSON values. The generated decoder makes a wrapper object for every value and loses the
+ * name `__proto__`. This one builds the value directly, and sets that name as an own property, as JSON.parse does.
  */
 
 import { decodeText } from "./decode-text.js";
@@ -14,7 +13,7 @@ export interface JsonObject {
   [name: string]: JsonValue;
 }
 
-/** As deep as Protobuf readers in other languages go. The server refuses what is nested deeper than 80. */
+/** The limit of Protobuf readers in other languages. The server refuses records nested deeper than 80. */
 const depthMax = 100;
 
 /** A place in a message. */
@@ -77,7 +76,7 @@ function readValue(cursor: BufferCursor, end: number, depth: number): JsonValue 
       case 0x20: {
         const start = cursor.at;
         passVarint(cursor, end);
-        // Any bit counts, in whatever length it was written.
+        // Any bit makes it true, however many bytes the varint has.
         value = cursor.bytes.subarray(start, cursor.at).some((byte) => (byte & 0x7f) !== 0);
         break;
       }

@@ -1,4 +1,4 @@
-/** Text of a message: short plain ASCII, as most keys and names are, is cheaper in a loop than by a call into native code. */
+/** Decodes text. For short ASCII, as most keys and names are, a loop is cheaper than a call into native code. */
 export function decodeText(bytes: Buffer, start: number, end: number): string {
   if (end - start > 12) return bytes.toString("utf8", start, end);
   let text = "";

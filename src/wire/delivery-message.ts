@@ -1,6 +1,6 @@
 /**
- * A response of a Consume call: its records are frames as they stand (`repeated Record records = 1`, as in a page), and the
- * rest is encoded by the generated code.
+ * A response of a Consume call: its records are stored frames (`repeated Record records = 1`, as in a page). Generated code
+ * encodes the other fields.
  */
 
 import { joinRuns } from "./join-runs.js";

@@ -1,4 +1,4 @@
-/** Records as a client sends them: written by hand in one pass, and checked on the way, so that nothing is altered. */
+/** Encodes the records that a client sends, by hand in one pass. Refuses every value that would not arrive unchanged. */
 
 import { invalidArgument, recordBounds } from "../core/index.js";
 import type { BackwardWriter } from "./backward-writer.js";
@@ -10,8 +10,8 @@ import { AnyTag, AttributeTag, LocationTag, RecordTag, TimeTag } from "./record-
 import { type Timestamp, timestampOfDate } from "./timestamp.js";
 
 /**
- * A record to publish. At most one of `data`, `text`, `json` and `message` is its body. A record that was read is one
- * too: its `offset` and `time` are stamped anew.
+ * A record to publish. Its body is at most one of `data`, `text`, `json` and `message`. A record that was read can be
+ * published too: it gets a new `offset` and `time`.
  */
 export interface RecordInput {
   /** What it is about: at most 1024 bytes of UTF-8 without U+0000. */
@@ -21,18 +21,18 @@ export interface RecordInput {
   /** Any bytes. */
   readonly data?: Uint8Array | undefined;
   readonly text?: string | undefined;
-  /** An object as JSON.stringify takes it: undefined values are left out, `toJSON` is asked. */
+  /** An object as JSON.stringify takes it: undefined values are left out, `toJSON` is called. */
   readonly json?: object | undefined;
   /** A Protobuf message with its type. */
   readonly message?: AnyMessage | undefined;
   readonly location?: Location | undefined;
   /** When it happened, by your clock. */
   readonly eventTime?: Date | undefined;
-  /** The same to the nanosecond; it wins over `eventTime`. */
+  /** The same to the nanosecond. It takes precedence over `eventTime`. */
   readonly eventTimestamp?: Timestamp | undefined;
   /**
-   * For how long it is of use, in milliseconds, counted from when the server takes it: after that no reader gets it any
-   * more. More than 0, to the microsecond, at most 100 years. Unset: for as long as the topic keeps it.
+   * Its lifetime in milliseconds, counted from when the server takes it. After that, no reader gets it. More than 0, to the
+   * microsecond, at most 100 years. Unset: as long as the topic keeps it.
    */
   readonly lifetimeMs?: number | undefined;
 }
@@ -42,8 +42,8 @@ const secondsMin = -62_135_596_800;
 const secondsMax = 253_402_300_799;
 
 /**
- * Writes one record, without a tag or a length before it. Throws a MillraceError "invalid-argument" that names the
- * field; `path` stands before its name. The writer must then be cleared.
+ * Writes one record, without a tag or a length before it. Throws a MillraceError "invalid-argument" that names the field,
+ * prefixed with `path`; clear the writer then.
  */
 export function writeRecord(writer: BackwardWriter, record: RecordInput, path: string): void {
   if (record.lifetimeMs !== undefined) writeLifetime(writer, record.lifetimeMs, `${path}.lifetime`);
@@ -59,7 +59,7 @@ export function writeRecord(writer: BackwardWriter, record: RecordInput, path: s
   }
 }
 
-/** Writes a field's length and tag before its content. */
+/** Writes a field's length and tag in front of its contents. */
 function finish(writer: BackwardWriter, length: number, tag: number): void {
   writer.varint(length);
   writer.byte(tag);
@@ -168,10 +168,10 @@ function writeTimestamp(writer: BackwardWriter, { seconds, nanos }: Timestamp, p
 }
 
 function writeLifetime(writer: BackwardWriter, lifetimeMs: number, path: string): void {
-  const mostMs = recordBounds.lifetimeSeconds * 1000;
+  const msMax = recordBounds.lifetimeSeconds * 1000;
   // Half a microsecond is rounded up. Written so that NaN fails too.
-  if (!(lifetimeMs >= 0.0005 && lifetimeMs <= mostMs)) {
-    throw invalidArgument(path, `must be more than 0, and at most 100 years (${mostMs} ms), got ${lifetimeMs} ms`);
+  if (!(lifetimeMs >= 0.0005 && lifetimeMs <= msMax)) {
+    throw invalidArgument(path, `must be more than 0, and at most 100 years (${msMax} ms), got ${lifetimeMs} ms`);
   }
   const { seconds, nanos } = durationOfMs(lifetimeMs);
   const start = writer.length;
@@ -182,7 +182,7 @@ function writeLifetime(writer: BackwardWriter, lifetimeMs: number, path: string)
   finish(writer, writer.length - start, RecordTag.lifetime);
 }
 
-/** Writes a text that the database must hold as such; returns its bytes. */
+/** Writes a text that Postgres must store as text; returns its number of bytes. */
 function writePlainText(writer: BackwardWriter, text: string, path: string, bytesMax: number): number {
   if (typeof text !== "string") throw invalidArgument(path, `must be a string, got ${typeof text}`);
   if (!text.isWellFormed()) throw invalidArgument(path, `is a text ${notWellFormed}`);

@@ -1,4 +1,4 @@
-/** Plain values as `google.protobuf.Struct`, with JSON.stringify's idea of what is left out. */
+/** Plain values as `google.protobuf.Struct`. It leaves out the values that JSON.stringify leaves out. */
 
 import { invalidArgument, recordBounds } from "../core/index.js";
 import type { BackwardWriter } from "./backward-writer.js";
@@ -10,9 +10,9 @@ const structTag = 0x2a;
 const listTag = 0x32;
 
 /**
- * Writes an object as a Struct. As JSON.stringify does, it asks `toJSON`, leaves out what is undefined or a function,
- * and writes those as null in a list. What JSON cannot say is refused: NaN, infinities, bigints, lone surrogates, and
- * values nested deeper than a record may be (cycles too).
+ * Writes an object as a Struct. As JSON.stringify does, it calls `toJSON`, leaves out undefined values and functions, and
+ * writes those as null in a list. Refuses values that JSON cannot express: NaN, infinities, bigints, lone surrogates, and
+ * values nested deeper than a record may be (also cycles).
  */
 export function writeStruct(writer: BackwardWriter, object: object, path: string): void {
   writeFields(writer, object, path, 1);
@@ -68,7 +68,7 @@ function writeValue(writer: BackwardWriter, value: unknown, path: string, depth:
     case "function":
     case "symbol":
     default:
-      throw invalidArgument(path, `has a ${typeof value}, which JSON cannot say`);
+      throw invalidArgument(path, `has a ${typeof value}, which JSON cannot express`);
   }
 }
 
@@ -95,7 +95,7 @@ function writeItems(writer: BackwardWriter, items: readonly unknown[], path: str
   }
 }
 
-/** What JSON.stringify would look at; undefined when it would leave the value out. */
+/** The value that JSON.stringify would write; undefined when it would leave the value out. */
 function plain(value: unknown, name: string): unknown {
   if (typeof value !== "object" || value === null) {
     return typeof value === "function" || typeof value === "symbol" ? undefined : value;
@@ -112,5 +112,5 @@ function checkDepth(path: string, depth: number): void {
   );
 }
 
-/** The end of a sentence about a text. */
-export const notWellFormed = "with half of a surrogate pair, which UTF-8 cannot say: repair it with toWellFormed()";
+/** The end of an error about a text. */
+export const notWellFormed = "with half of a surrogate pair, which UTF-8 cannot encode: repair it with toWellFormed()";

@@ -1,6 +1,6 @@
 /**
- * Makes frames of the records of a request, with room for their stamps. Both stand in one buffer, frames in front and the
- * request behind: a move within a buffer makes no garbage, where a view of a record to copy it from is dearer than the copy.
+ * Makes frames of the records of a request, with room for their stamps. One buffer holds both, the frames in front and the
+ * request behind. A move within a buffer makes no garbage, while a view to copy a record from costs more than the copy.
  */
 
 import type { BufferPool } from "../core/index.js";
@@ -9,7 +9,7 @@ import { withoutStamp } from "./scan-record.js";
 import { stampBytes } from "./stamp.js";
 import { varintLength, writeVarint } from "./varint.js";
 
-/** More than this of it is let go after the request that needed it. */
+/** A larger buffer is released after the request that needed it. */
 const bytesToKeep = 2_097_152;
 
 export class FrameWriter {
@@ -18,12 +18,12 @@ export class FrameWriter {
   #count = 0;
   #length = 0;
 
-  /** Begins: copies a request of at most so many records behind room for their frames, and tells where it stands. */
+  /** Begins a request of up to `recordsMax` records: copies it behind the room for its frames. Returns where it stands. */
   open(
     request: Uint8Array,
     recordsMax: number,
   ): { readonly bytes: Buffer; readonly start: number; readonly end: number } {
-    // A record takes two bytes of a request at least; its frame may take two more, and a stamp.
+    // A record takes at least two bytes of a request. Its frame may take two more bytes, and a stamp.
     const records = Math.min(recordsMax, request.length >>> 1);
     const start = request.length + records * (stampBytes + 2);
     const end = start + request.length;
@@ -35,7 +35,7 @@ export class FrameWriter {
     return { bytes: this.#buffer, start, end };
   }
 
-  /** Adds the record that stands from `start` to `end`, without the stamp that it brings where it `hasStamp`. */
+  /** Adds the record from `start` to `end`. With `hasStamp`, leaves out the stamp that the producer sent. */
   add(start: number, end: number, hasStamp: boolean): void {
     const buffer = this.#buffer;
     const length = hasStamp ? lengthWithoutStamp(buffer, start, end) : end - start;
@@ -47,7 +47,7 @@ export class FrameWriter {
     this.#ends[this.#count++] = this.#length;
   }
 
-  /** The frames, in a buffer of their own, or of a pool. */
+  /** Returns the frames, in a new buffer or one of the pool. */
   take(buffers: BufferPool | undefined): { readonly frames: Buffer; readonly ends: Uint32Array } {
     const frames = buffers?.take(this.#length) ?? Buffer.allocUnsafeSlow(this.#length);
     this.#buffer.copy(frames, 0, 0, this.#length);
@@ -73,7 +73,7 @@ function lengthWithoutStamp(bytes: Uint8Array, start: number, end: number): numb
   return length;
 }
 
-/** The bytes of a record with its stamp, in a frame of so many. */
+/** The bytes of a record with its stamp, whose frame has `frameBytes` bytes. */
 export function recordBytes(frameBytes: number): number {
   let length = frameBytes - 2;
   while (1 + varintLength(length) + length > frameBytes) length -= 1;

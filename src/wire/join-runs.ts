@@ -1,6 +1,6 @@
 /**
- * Copies runs of frames one behind the other, into a buffer of its own with room around them. A part of a slab or of a page
- * would pin the whole of it, for as long as a slow client or a consumer keeps the message.
+ * Concatenates runs of frames in a new buffer with room around them. A view would keep its whole slab or page in memory,
+ * for as long as a slow client or a consumer keeps the message.
  */
 export function joinRuns(runs: readonly Uint8Array[], room = { before: 0, behind: 0 }): Buffer {
   let total = room.before + room.behind;

@@ -1,11 +1,11 @@
-/** The queue of a record's key: records of a queue are delivered one after the other. */
+/** Key queues: the records of one key queue are delivered one after the other. */
 
 import { keySlots } from "../core/index.js";
 
 /**
- * A number of 32 bits for the key in `bytes[start, end)`: FNV-1a, and the last steps of MurmurHash3 behind it, so that the
- * low bits of short keys differ. Two keys may share a queue, which only makes them wait for each other. Stored claims and
- * retries rely on it: it stays what it is.
+ * The 32-bit number of the queue for the key in `bytes[start, end)`: FNV-1a, then the last steps of MurmurHash3, so that
+ * the low bits of short keys differ. Two keys may share a queue; they then only wait for each other. Stored claims and
+ * redeliveries rely on the numbers: they must not change.
  */
 export function keyQueueOf(bytes: Uint8Array, start: number, end: number): number {
   let value = 0x811c9dc5;

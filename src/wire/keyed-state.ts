@@ -1,24 +1,22 @@
-/**
- * What a commit does to the state of a keyed topic: read from the frames, which were checked when they came.
- */
+/** What a commit does to the state of a keyed topic, read from its frames. These were checked on arrival. */
 
 import type { Location } from "./decode-parts.js";
 import type { Frames } from "./stamp.js";
 import { StoredRecord } from "./stored-record.js";
 
-/** A key, and which record of the commit, counted from 0, is its latest. */
+/** A key, and the index of its latest record in the commit. */
 export interface KeyChange {
   readonly key: string;
   readonly index: number;
-  /** The record has no body: the key is gone. */
+  /** The record has no body, so it removes the key. */
   readonly isTombstone: boolean;
-  /** Where it happened. */
+  /** The record's location. */
   readonly place: Location | undefined;
-  /** When it expires, in microseconds since 1970; undefined: never. */
+  /** When its lifetime ends, in microseconds since 1970; undefined: never. */
   readonly expiryMicros: number | undefined;
 }
 
-/** Each key once, with its last record. Records without a key are none of the state's business. */
+/** Each key once, with its last record. Records without a key do not change the state. */
 export function stateOf(frames: Frames): KeyChange[] {
   const changes = new Map<string, KeyChange>();
   const record = new StoredRecord();

@@ -1,24 +1,24 @@
 /**
- * gRPC sends a message behind five bytes: 0, since it is not compressed, and its length (gRPC over HTTP/2,
- * "Length-Prefixed-Message"). Responses are made with that room in front, so that nobody has to copy them for it.
+ * gRPC sends five bytes before a message: 0 for "not compressed", and its length (gRPC over HTTP/2,
+ * "Length-Prefixed-Message"). Responses are encoded with room for them in front, which saves a copy.
  */
 export const prefixBytes = 5;
 
-/** Writes the prefix of the message that stands behind its room. Who has the same buffer may do the same again. */
+/** Writes the prefix into the room before a message. It may be written repeatedly, where a buffer has several holders. */
 export function writePrefix(buffer: Buffer): Buffer {
   buffer[0] = 0;
   buffer.writeUInt32BE(buffer.length - prefixBytes, 1);
   return buffer;
 }
 
-/** A message, copied behind its prefix. */
+/** A copy of a message, with its prefix. */
 export function withPrefix(message: Uint8Array): Buffer {
   const buffer = Buffer.allocUnsafe(prefixBytes + message.length);
   buffer.set(message, prefixBytes);
   return writePrefix(buffer);
 }
 
-/** The message behind a prefix. */
+/** The message without its prefix. */
 export function withoutPrefix(buffer: Buffer): Buffer {
   return buffer.subarray(prefixBytes);
 }

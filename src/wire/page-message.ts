@@ -1,7 +1,8 @@
 /**
- * A page is already the wire message: its frames are field 1 of every response that carries records. What is added is
- * field 2, the position after it, so that one encoding serves every reader that gets this page (ReadResponse and
- * FollowResponse agree on both fields; `test/wire/record-fields.test.ts` holds them to it).
+ * A page is already the wire message: its frames are field 1 of every response that carries records. Only field 2 is added,
+ * the position after the page. One encoding therefore serves every reader of the page (ReadResponse and FollowResponse have
+ * the same two fields; `test/wire/record-fields.test.ts` checks it).
+ * Only the first message of a read has one more field, which is not shared: the read's end.
  */
 
 import { endOfFrame, type Position } from "../core/index.js";
@@ -10,35 +11,34 @@ import { prefixBytes, writePrefix } from "./length-prefix.js";
 import { nextTag, PositionTag } from "./record-fields.js";
 import { varintLength, writeVarint } from "./varint.js";
 
+/** `optional uint64 end_offset = 4` of a ReadResponse. */
+const endOffsetTag = 0x20;
+
 /** `string last_key = 3` of a ListResponse, `repeated string left = 6` of a WatchResponse. */
 const lastKeyTag = 0x1a;
 const leftTag = 0x32;
 
 /**
- * Encodes a response that carries these frames, the position after them, and fields that are encoded already. As all messages
- * here, behind its prefix.
+ * Encodes a response of these frames, the position after them, and fields that are encoded already. Like all messages here,
+ * it begins with gRPC's prefix.
  */
 export function encodePageMessage(
   runs: readonly Uint8Array[],
   next: Position,
   fields: readonly Uint8Array[] = [],
 ): Buffer {
-  const behind = fields.reduce((bytes, field) => bytes + field.length, positionLength(next));
+  const behind = behindLength(next, fields);
   const message = joinRuns(runs, { before: prefixBytes, behind });
-  let at = writePosition(message, message.length - behind, next);
-  for (const field of fields) {
-    message.set(field, at);
-    at += field.length;
-  }
+  writeFields(message, writePosition(message, message.length - behind, next), fields);
   return writePrefix(message);
 }
 
-/** Encodes a page of a listing; `lastKey`: all keys up to it were looked at. */
+/** Encodes a page of a listing. `lastKey`: the listing has examined all keys up to it. */
 export function encodeListMessage(runs: readonly Uint8Array[], next: Position, lastKey: string | undefined): Buffer {
   return encodePageMessage(runs, next, lastKey === undefined ? [] : [textField(lastKeyTag, lastKey)]);
 }
 
-/** Encodes a page of a watch; `left`: keys that are not wanted any more. */
+/** Encodes a page of a watch. `left`: keys whose latest record does not match (any more). */
 export function encodeWatchMessage(runs: readonly Uint8Array[], next: Position, left: readonly string[]): Buffer {
   return encodePageMessage(
     runs,
@@ -55,7 +55,22 @@ function textField(tag: number, text: string): Buffer {
   return field;
 }
 
-/** What a page is made a message of: `hasRoom` of a single run, as in `Page`. */
+function numberField(tag: number, value: number): Buffer {
+  const field = Buffer.allocUnsafe(1 + varintLength(value));
+  field[0] = tag;
+  writeVarint(field, 1, value);
+  return field;
+}
+
+function writeFields(message: Buffer, start: number, fields: readonly Uint8Array[]): void {
+  let at = start;
+  for (const field of fields) {
+    message.set(field, at);
+    at += field.length;
+  }
+}
+
+/** What `pageAsMessage` needs of a page. `hasRoom` is that of a single run, as in `Page`. */
 interface EncodablePage {
   readonly runs: readonly Uint8Array[];
   readonly hasRoom?: boolean;
@@ -63,23 +78,30 @@ interface EncodablePage {
 }
 
 /**
- * Makes a page the message itself: the position and the prefix go into the room around its frames, where there is some.
- * Whoever has the same page may do the same again with the same position.
+ * Turns a page into the message itself: the prefix, the position and the end go into the room around its frames, if there
+ * is room. Another call for the same page must pass the same position and end. `endOffset`: where a read ends, in its first
+ * message.
  */
-export function pageAsMessage({ runs, hasRoom = false, next }: EncodablePage): Buffer {
+export function pageAsMessage({ runs, hasRoom = false, next }: EncodablePage, endOffset?: number): Buffer {
   const [frames] = runs;
-  if (frames === undefined || runs.length > 1 || !hasRoom) return encodePageMessage(runs, next);
-  const length = prefixBytes + frames.length + positionLength(next);
+  const fields = endOffset === undefined ? [] : [numberField(endOffsetTag, endOffset)];
+  if (frames === undefined || runs.length > 1 || !hasRoom) return encodePageMessage(runs, next, fields);
+  const length = prefixBytes + frames.length + behindLength(next, fields);
   const message = Buffer.from(frames.buffer, frames.byteOffset - prefixBytes, length);
-  writePosition(message, prefixBytes + frames.length, next);
+  writeFields(message, writePosition(message, prefixBytes + frames.length, next), fields);
   return writePrefix(message);
+}
+
+/** The bytes of a position and the fields after it. */
+function behindLength(next: Position, fields: readonly Uint8Array[]): number {
+  return fields.reduce((bytes, field) => bytes + field.length, positionLength(next));
 }
 
 function positionLength(next: Position): number {
   return 4 + varintLength(next.epoch) + varintLength(next.offset);
 }
 
-/** Returns where it ends. */
+/** Returns where the position ends. */
 function writePosition(message: Buffer, start: number, next: Position): number {
   message[start] = nextTag;
   message[start + 1] = positionLength(next) - 2;

@@ -1,9 +1,9 @@
 /**
  * The fields of millrace.v1.Record on the wire, of the messages in it, and of a page of records. No other file has their
- * numbers, and `test/wire/record-fields.test.ts` holds them against the descriptor.
+ * numbers, and `test/wire/record-fields.test.ts` compares them with the descriptor.
  *
- * A tag is a field's number and wire type: one byte, since all numbers are below 16. `scan-record.ts` refuses longer
- * forms, so that one byte tells which field of a record comes.
+ * A tag is a field's number and wire type: one byte, since all numbers are below 16. `scan-record.ts` refuses longer forms,
+ * so one byte identifies the field.
  */
 
 import { endOfFrame } from "../core/index.js";
@@ -52,14 +52,14 @@ function tagOf(field: number, type: number): number {
 }
 
 /**
- * Where the field ends whose tag stands at `at`, in a record, an attribute or a location that was checked: all of their
- * fields are length-delimited, as a frame is, or eight bytes wide.
+ * Where the field ends whose tag is at `at`, in a checked record, attribute or location. All of their fields are
+ * length-delimited, as a frame is, or eight bytes wide.
  */
 export function endOfField(bytes: Uint8Array, at: number): number {
   return ((bytes[at] as number) & 7) === fixed64 ? at + 9 : endOfFrame(bytes, at);
 }
 
-/** Where the contents begin of the length-delimited field, or of the frame, whose tag stands at `at`. */
+/** Where the contents begin of the length-delimited field, or the frame, whose tag is at `at`. */
 export function startOfContents(bytes: Uint8Array, at: number): number {
   let next = at + 1;
   while ((bytes[next] as number) >= 0x80) next += 1;

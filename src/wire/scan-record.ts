@@ -1,7 +1,7 @@
 /**
- * Checks the bytes of one record before they are stored. A producer's bytes are kept as they came, so they are walked
- * first: wire types, lengths, UTF-8, nesting, and every value that a reader's JSON or Protobuf library would choke on.
- * One malformed record would poison its page for every reader (design §3).
+ * Checks the bytes of one record before they are stored. They are stored as the producer sent them, so everything is
+ * checked that a reader's JSON or Protobuf library could fail on: wire types, lengths, UTF-8, nesting, values. One
+ * malformed record would make its whole page unreadable.
  *
  * Unknown fields are refused, not kept: a later version may give them a meaning that their bytes do not fit.
  */
@@ -23,31 +23,30 @@ export class RecordFault extends Error {
   }
 }
 
-// Constants of this module's own, for speed: `decode-record.ts` says why.
+// Constants of this module, for speed: `decode-record.ts` says why.
 const Tag = RecordTag;
 const Attribute = AttributeTag;
 const Place = LocationTag;
 const Time = TimeTag;
 
-/** What a record may bring, as bits. */
-export const brings = {
-  /** A `time` or an `offset` of its own, which the server's stamp replaces. */
+/** What a producer may send with a record, as bits. */
+export const sent = {
+  /** A `time` or an `offset`, which the server's stamp replaces. */
   stamp: 1,
-  /** It expires some day. */
   lifetime: 2,
 } as const;
 
-/** Walks the record from the cursor to `end`, leaves the cursor there, and tells what it `brings`. Throws a RecordFault. */
+/** Walks the record from the cursor to `end`, and leaves the cursor there. Returns bits of `sent`. Throws a RecordFault. */
 export function scanRecord(cursor: Cursor, end: number): number {
   let attributes = 0;
-  let brought = 0;
+  let bits = 0;
   let seen = 0;
   while (cursor.at < end) {
     const tag = readTag(cursor, end, "");
     if (isSingular(tag)) {
       const field = tag >>> 3;
-      // Readers differ on what a message field means that comes twice: some merge the two, some keep the last.
-      if ((seen & (1 << field)) !== 0) throw new RecordFault("", `field ${field} comes twice`);
+      // Readers disagree on a message field that occurs twice: some merge the two, some keep the last.
+      if ((seen & (1 << field)) !== 0) throw new RecordFault("", `field ${field} occurs twice`);
       seen |= 1 << field;
     }
     switch (tag) {
@@ -83,14 +82,14 @@ export function scanRecord(cursor: Cursor, end: number): number {
         break;
       case Tag.lifetime:
         scanLifetime(cursor, enter(cursor, end, tag, "lifetime"));
-        brought |= brings.lifetime;
+        bits |= sent.lifetime;
         break;
       case Tag.time:
-        brought |= brings.stamp;
+        bits |= sent.stamp;
         cursor.at = enter(cursor, end, tag, "time");
         break;
       case Tag.offset:
-        brought |= brings.stamp;
+        bits |= sent.stamp;
         if (cursor.at + 8 > end) throw truncated("offset");
         cursor.at += 8;
         break;
@@ -98,15 +97,15 @@ export function scanRecord(cursor: Cursor, end: number): number {
         throw wrongTag(tag, RecordTag, "");
     }
   }
-  return brought;
+  return bits;
 }
 
-/** The fields that a producer writes once: all but attributes, and the stamp, which is left out. */
+/** Whether a second occurrence of the field is refused: for all fields but attributes, and the stamp, which is left out. */
 function isSingular(tag: number): boolean {
   return tag <= Tag.lifetime && tag !== Tag.attributes;
 }
 
-/** Calls back with the runs of a record's bytes that are not a stamp. The record has passed `scanRecord`. */
+/** Calls `keep` with the runs of a record's bytes outside its stamp. The record has passed `scanRecord`. */
 export function withoutStamp(
   bytes: Uint8Array,
   start: number,
@@ -225,11 +224,11 @@ function scanLocation(cursor: Cursor, end: number): void {
   while (cursor.at < end) {
     const tag = readTag(cursor, end, "location");
     if (tag !== Place.latitude && tag !== Place.longitude) throw wrongTag(tag, Place, "location");
-    const [path, most] =
+    const [path, max] =
       tag === Place.latitude ? (["location.latitude", 90] as const) : (["location.longitude", 180] as const);
     const degrees = readDouble(cursor, end, tag, path);
     // Written so that NaN fails too.
-    if (!(Math.abs(degrees) <= most)) throw new RecordFault(path, `must be from -${most} to ${most}, got ${degrees}`);
+    if (!(Math.abs(degrees) <= max)) throw new RecordFault(path, `must be from -${max} to ${max}, got ${degrees}`);
   }
 }
 
@@ -241,13 +240,13 @@ function scanTimestamp(cursor: Cursor, end: number): void {
   }
 }
 
-/** More than nothing, and at most `recordBounds.lifetimeSeconds`. */
+/** More than 0, and at most `recordBounds.lifetimeSeconds`. */
 function scanLifetime(cursor: Cursor, end: number): void {
   const { seconds, nanos } = scanTime(cursor, end, "lifetime");
-  const most = recordBounds.lifetimeSeconds;
+  const secondsMax = recordBounds.lifetimeSeconds;
   // Written so that NaN fails too.
-  if (!(seconds >= 0 && seconds + nanos > 0 && (nanos === 0 ? seconds : seconds + 1) <= most)) {
-    throw new RecordFault("lifetime", `must be more than 0, and at most 100 years (${most} seconds)`);
+  if (!(seconds >= 0 && seconds + nanos > 0 && (nanos === 0 ? seconds : seconds + 1) <= secondsMax)) {
+    throw new RecordFault("lifetime", `must be more than 0, and at most 100 years (${secondsMax} seconds)`);
   }
 }
 
@@ -269,14 +268,14 @@ function scanTime(cursor: Cursor, end: number, path: string): Timestamp {
 function readTag(cursor: Cursor, end: number, path: string): number {
   const start = cursor.at;
   const tag = readVarint(cursor, end);
-  // Every field of ours fits into one byte; readers look for that byte.
-  if (tag < 0x80 && cursor.at - start > 1) throw new RecordFault(path, "has a tag that is longer than it must be");
+  // The tags of all known fields are one byte, and readers look for that byte.
+  if (tag < 0x80 && cursor.at - start > 1) throw new RecordFault(path, "has a tag that is longer than necessary");
   // Field numbers end at 2^29 - 1, so a tag is below 2^32; the lowest is 1.
   if (tag < 8 || tag > 0xffff_ffff) throw new RecordFault(path, "is not a Protobuf message");
   return tag;
 }
 
-/** Reads the length of a length-delimited field; returns where the field ends, which is within its message. */
+/** Reads the length of a length-delimited field. Returns where the field ends; this is within its message. */
 function enter(cursor: Cursor, end: number, tag: number, path: string): number {
   expectType(tag, WireType.bytes, path);
   const length = readVarint(cursor, end);
@@ -284,7 +283,7 @@ function enter(cursor: Cursor, end: number, tag: number, path: string): number {
   return cursor.at + length;
 }
 
-/** The fault of a tag that is none of a message's `tags`: an unknown field, or one of another wire type. */
+/** The fault of a tag that is not among `tags`: an unknown field, or a known one with another wire type. */
 function wrongTag(tag: number, tags: { readonly [name: string]: number }, path: string): RecordFault {
   const [name, own] = Object.entries(tags).find(([, each]) => each >>> 3 === tag >>> 3) ?? [];
   if (name === undefined) return new RecordFault(path, `field ${tag >>> 3} is unknown to this server`);
@@ -309,11 +308,11 @@ function readDouble(cursor: Cursor, end: number, tag: number, path: string): num
   return view.getFloat64(0, true);
 }
 
-/** Checks UTF-8, and U+0000 where Postgres must hold the text as such (it refuses that one character: SQLSTATE 22021). */
+/** Checks UTF-8, and U+0000 where Postgres stores the text as text (it refuses this character: SQLSTATE 22021). */
 function checkText(cursor: Cursor, end: number, path: string, allowsNul: boolean): void {
   const { bytes, at: start } = cursor;
   cursor.at = end;
-  // Most strings are short and plain ASCII: a loop is faster than a view and a call for each.
+  // Most strings are short ASCII: a loop is faster than a view and a call.
   let at = start;
   if (end - start <= 64) {
     while (at < end && (bytes[at] as number) < 0x80 && (bytes[at] !== 0 || allowsNul)) at++;
@@ -333,8 +332,8 @@ function checkDepth(depth: number): void {
   }
 }
 
-function checkLength(length: number, most: number, path: string): void {
-  if (length > most) throw new RecordFault(path, `has ${length} bytes, at most ${most} are allowed`);
+function checkLength(length: number, max: number, path: string): void {
+  if (length > max) throw new RecordFault(path, `has ${length} bytes, at most ${max} are allowed`);
 }
 
 function truncated(path: string): RecordFault {

@@ -3,17 +3,17 @@
 import { invalidArgument } from "../core/index.js";
 import { type Cursor, readVarint, skipVarint, WireType } from "./varint.js";
 
-/** A length-delimited field, and how often it may come. */
+/** A length-delimited field, and how often it may occur. */
 export interface SplitField {
   readonly name: string;
   readonly number: number;
-  readonly most: number;
+  readonly countMax: number;
 }
 
-/** Splits a request into the values of one field, as views in their order, and the rest, which a decoder reads. */
+/** Splits a request into the values of one field, as views in their order, and the rest, for the generated decoder. */
 export function splitField(
   bytes: Uint8Array,
-  { name, number, most }: SplitField,
+  { name, number, countMax }: SplitField,
 ): { readonly values: readonly Uint8Array[]; readonly rest: Uint8Array } {
   const cursor: Cursor = { bytes, at: 0 };
   const values: Uint8Array[] = [];
@@ -28,7 +28,7 @@ export function splitField(
     }
     const length = readVarint(cursor, bytes.length);
     if (length < 0 || cursor.at + length > bytes.length) throw brokenRequest();
-    if (values.length === most) throw invalidArgument(name, `at most ${most} are allowed`);
+    if (values.length === countMax) throw invalidArgument(name, `at most ${countMax} are allowed`);
     values.push(bytes.subarray(cursor.at, cursor.at + length));
     if (start > runStart) rest.push(bytes.subarray(runStart, start));
     cursor.at += length;
@@ -38,7 +38,7 @@ export function splitField(
   return { values, rest: rest.length === 1 ? (rest[0] as Uint8Array) : Buffer.concat(rest) };
 }
 
-/** Moves past the value of a field whose tag was read, in a message that ends at `end`. Throws `invalid-argument`. */
+/** Moves past the value of a field whose tag has been read, in a message that ends at `end`. Throws `invalid-argument`. */
 export function skipField(cursor: Cursor, tag: number, end: number): void {
   if (tag < 8) throw brokenRequest();
   switch (tag & 7) {

@@ -1,27 +1,26 @@
 /**
- * Splits a publishing request into its records, checked, undecoded and framed in one pass, and the rest, which the generated
- * decoder reads.
+ * Splits a publishing request in one pass into its records and the rest. The records are checked and framed, but not
+ * decoded.
  */
 
 import { type BufferPool, invalidArgument, type Limits } from "../core/index.js";
 import type { RecordBatch } from "./record-batch.js";
 import { FrameWriter, recordBytes } from "./frame-writer.js";
-import { brings, RecordFault, scanRecord } from "./scan-record.js";
+import { RecordFault, scanRecord, sent } from "./scan-record.js";
 import { brokenRequest, skipField } from "./split-field.js";
 import { stampBytes } from "./stamp.js";
 import { type Cursor, readVarint, WireType } from "./varint.js";
 
-/** A request split into its records and the rest, which an ordinary decoder reads. */
 export interface SplitRequest {
   readonly batch: RecordBatch;
-  /** The request without its records. */
+  /** The request without its records, for the generated decoder. */
   readonly rest: Uint8Array;
 }
 
 /** `repeated Record records = 2` in both requests. */
 const recordsField = 2;
 
-/** One for all requests: splitting never waits. */
+/** Shared by all requests, since splitting never waits. */
 const writer = new FrameWriter();
 
 /**
@@ -50,13 +49,13 @@ export function splitRequest(
       checkRecordBytes(count, length + stampBytes, limits.recordBytes);
       bytesTogether += length + stampBytes;
       const recordStart = cursor.at;
-      const brought = scan(cursor, recordEnd, count);
-      if ((brought & brings.lifetime) !== 0) expires = true;
-      writer.add(recordStart, recordEnd, (brought & brings.stamp) !== 0);
+      const bits = scan(cursor, recordEnd, count);
+      if ((bits & sent.lifetime) !== 0) expires = true;
+      writer.add(recordStart, recordEnd, (bits & sent.stamp) !== 0);
       count += 1;
     } else {
       skipField(cursor, tag, end);
-      // The writer's buffer is the next request's.
+      // From the request: the next one overwrites the writer's buffer.
       rest.push(request.subarray(fieldStart - start, cursor.at - start));
     }
   }
@@ -67,20 +66,20 @@ export function splitRequest(
   };
 }
 
-/** Holds a batch against one topic's own limits. Throws `invalid-argument`. */
+/** Checks a batch against one topic's own limits. Throws `invalid-argument`. */
 export function checkBatch(
   batch: RecordBatch,
   limits: Pick<Limits, "recordBytes" | "batchRecords" | "batchBytes">,
 ): void {
   if (batch.ends.length > limits.batchRecords) throw tooManyRecords(limits.batchRecords);
-  // Frames are a little more than their records: mostly that says enough.
+  // Frames are a little larger than their records, so this check mostly suffices.
   if (batch.frames.length <= Math.min(limits.recordBytes, limits.batchBytes)) return;
   eachLength(batch, (length, index) => checkRecordBytes(index, length, limits.recordBytes));
   const bytes = batchBytes(batch);
   if (bytes > limits.batchBytes) throw tooManyBytes(bytes, limits.batchBytes);
 }
 
-/** What a batch counts against its limit: its records with their stamps. */
+/** The bytes of a batch that count against its limit: its records with their stamps. */
 export function batchBytes(batch: RecordBatch): number {
   let bytes = 0;
   eachLength(batch, (length) => {
@@ -106,24 +105,24 @@ function scan(cursor: Cursor, end: number, index: number): number {
   }
 }
 
-function checkRecordBytes(index: number, length: number, most: number): void {
-  if (length <= most) return;
+function checkRecordBytes(index: number, length: number, max: number): void {
+  if (length <= max) return;
   throw invalidArgument(
     `records[${index}]`,
-    `has ${length} bytes with its stamp, at most ${most} are allowed (MILLRACE_RECORD_BYTES, Topic.limits.record_bytes)`,
+    `has ${length} bytes with its stamp, at most ${max} are allowed (MILLRACE_RECORD_BYTES, Topic.limits.record_bytes)`,
   );
 }
 
-function tooManyRecords(most: number) {
+function tooManyRecords(max: number) {
   return invalidArgument(
     "records",
-    `at most ${most} are allowed in a batch (MILLRACE_BATCH_RECORDS, Topic.limits.batch_records); split it`,
+    `at most ${max} are allowed in a batch (MILLRACE_BATCH_RECORDS, Topic.limits.batch_records); split it`,
   );
 }
 
-function tooManyBytes(length: number, most: number) {
+function tooManyBytes(length: number, max: number) {
   return invalidArgument(
     "records",
-    `have ${length} bytes together, at most ${most} are allowed in a batch (MILLRACE_BATCH_BYTES, Topic.limits.batch_bytes); split it`,
+    `have ${length} bytes together, at most ${max} are allowed in a batch (MILLRACE_BATCH_BYTES, Topic.limits.batch_bytes); split it`,
   );
 }

@@ -1,6 +1,6 @@
 /**
- * Stamps: the server's `time` and `offset`, last in every record, at fixed width. In Protobuf the last value of a singular
- * field wins, so they would even then replace what a producer wrote there.
+ * Stamps: the server's `time` and `offset`, the last fields of every record, at fixed width. A producer's own values are
+ * left out; even if they were not, the stamp would win, as the last value of a singular field does in Protobuf.
  */
 
 import type { BufferPool } from "../core/index.js";
@@ -26,8 +26,8 @@ export interface Frames {
 }
 
 /**
- * Puts batches one behind the other, with offsets from `firstOffset` on and one time. One batch alone is stamped where it
- * stands; it may be stamped again while nobody else has it. Several are copied into a buffer of the pool, if there is one.
+ * Concatenates batches and stamps them, with offsets from `firstOffset` on and one time. A single batch is stamped in
+ * place; it may be stamped again while nobody else has it. Several are copied into a buffer of the pool, if there is one.
  */
 export function stampBatches(
   batches: readonly RecordBatch[],
@@ -38,11 +38,11 @@ export function stampBatches(
   const frames = batches.length === 1 ? framesOf(batches[0] as RecordBatch) : concatenate(batches, buffers);
   const { bytes, ends } = frames;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  // All have the same first bytes, which are written as words.
-  const stamp = firstStamp(timeMicros);
+  // All stamps begin with the same bytes, which are written as words.
+  const stamp = beginningOfStamp(timeMicros);
   const words = [0, 4, 8].map((at) => stamp.getUint32(at));
   const rest = stamp.getUint16(12);
-  // Not `for … of`: its iterator makes an object a record.
+  // Not `for … of`: its iterator makes an object for each record.
   for (let index = 0; index < ends.length; index++) {
     const offset = firstOffset + index;
     const at = (ends[index] as number) - stampBytes;
@@ -80,8 +80,8 @@ function concatenate(batches: readonly RecordBatch[], buffers: BufferPool | unde
   return { bytes, ends: all };
 }
 
-/** What all stamps of a time begin with. */
-function firstStamp(timeMicros: number): DataView {
+/** The bytes that all stamps of one time begin with. */
+function beginningOfStamp(timeMicros: number): DataView {
   const seconds = Math.floor(timeMicros / 1_000_000);
   const bytes = new Uint8Array(2 + timeBytes);
   bytes[0] = RecordTag.time;
@@ -104,7 +104,7 @@ export function timeOfStamp(bytes: Uint8Array, end: number): number {
   return readVarintOfFive(bytes, at + 3) * 1_000_000 + Math.floor(readVarintOfFive(bytes, at + 9) / 1000);
 }
 
-/** Whether the `time` at `at` begins a stamp that ends at `end`: then its time takes no varints to read. */
+/** Whether the `time` at `at` begins a stamp that ends at `end`. Its time can then be read at fixed width. */
 export function isStamp(bytes: Uint8Array, at: number, end: number): boolean {
   const { seconds, nanos } = TimeTag;
   return end - at === stampBytes && bytes[at + 1] === timeBytes && bytes[at + 2] === seconds && bytes[at + 8] === nanos;

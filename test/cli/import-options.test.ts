@@ -3,7 +3,7 @@ import { checkExportOptions, type ExportOptions } from "../../src/cli/export-opt
 import { checkImportOptions, type ImportCommandOptions } from "../../src/cli/import-options.js";
 
 describe("checkImportOptions()", () => {
-  test("tells the format by the name, unless it is told", () => {
+  test("takes the format from the name, unless --format is given", () => {
     expect(checkImportOptions("Places.GeoJSON", {})).toBe("geojson");
     expect(checkImportOptions("a.b.jsonl", {})).toBe("ndjson");
     expect(checkImportOptions("data.txt", { format: "csv" })).toBe("csv");
@@ -11,15 +11,15 @@ describe("checkImportOptions()", () => {
   });
 
   const faults: [file: string | undefined, options: ImportCommandOptions, text: string][] = [
-    [undefined, {}, "say either a file (-: standard input) or --table"],
-    ["a.csv", { table: "t" }, "say either a file (-: standard input) or --table"],
-    [undefined, { table: "t" }, "--table wants --database-url, or DATABASE_URL"],
-    ["a.constructor", {}, 'say --format geojson, csv or ndjson: the name "a.constructor" does not tell'],
-    ["a.csv", { keyProperty: "x" }, "--key-property is for geojson, and this is csv"],
-    ["a.geojson", { attributeColumns: ["x"] }, "--attribute-columns is for csv, table, and this is geojson"],
-    ["a.csv", { keyColumn: ["a", "b"] }, "--key-column: a CSV file has one"],
-    ["a.csv", { delimiter: "\n" }, "--delimiter must be a text without quotes and ends of lines"],
-    ["a.csv", { again: true, producerId: "x" }, "does not go with --producer-id"],
+    [undefined, {}, "give either a file (-: standard input) or --table"],
+    ["a.csv", { table: "t" }, "give either a file (-: standard input) or --table"],
+    [undefined, { table: "t" }, "--table needs --database-url, or DATABASE_URL"],
+    ["a.constructor", {}, 'give --format geojson, csv or ndjson: the name "a.constructor" does not tell it'],
+    ["a.csv", { keyProperty: "x" }, "--key-property is for geojson, but this is csv"],
+    ["a.geojson", { attributeColumns: ["x"] }, "--attribute-columns is for csv, table, but this is geojson"],
+    ["a.csv", { keyColumn: ["a", "b"] }, "--key-column: a CSV file has only one"],
+    ["a.csv", { delimiter: "\n" }, "--delimiter must be a text without quotes and line ends"],
+    ["a.csv", { again: true, producerId: "x" }, "cannot be used with --producer-id"],
   ];
   for (const [file, options, text] of faults) {
     test(`refuses ${JSON.stringify({ file, ...options })}`, () => {
@@ -30,10 +30,10 @@ describe("checkImportOptions()", () => {
 
 describe("checkExportOptions()", () => {
   const faults: [file: string, options: ExportOptions, text: string][] = [
-    ["-", {}, "say --format geojson, csv or ndjson: there is no file's name to tell"],
-    ["a.txt", {}, 'say --format geojson, csv or ndjson: the name "a.txt" does not tell'],
+    ["-", {}, "give --format geojson, csv or ndjson: standard output has no file name"],
+    ["a.txt", {}, 'give --format geojson, csv or ndjson: the name "a.txt" does not tell it'],
     ["a.csv", { prefix: "a", until: { offset: 1 } }, "--prefix is for the state, and --until for the log"],
-    ["a.ndjson", { columns: ["a"] }, "--columns is for csv, and this is ndjson"],
+    ["a.ndjson", { columns: ["a"] }, "--columns is for csv, but this is ndjson"],
   ];
   for (const [file, options, text] of faults) {
     test(`refuses ${JSON.stringify({ file, ...options })}`, () => {

@@ -1,4 +1,4 @@
-/** What `buf curl` takes and refuses, and what it sends, against `millrace call`. */
+/** Compares `buf curl` with `millrace call`: what each accepts, refuses and sends. */
 
 import { execFile } from "node:child_process";
 import { isDeepStrictEqual, promisify } from "node:util";
@@ -45,7 +45,7 @@ beforeAll(async () => {
 });
 afterAll(() => server?.forceShutdown());
 
-/** What it sent; undefined: it refused. */
+/** The bytes that it sent; undefined if it refused. */
 async function sentByBuf(json: string): Promise<Buffer | undefined> {
   said.length = 0;
   const args = ["curl", "--schema", proto, "--protocol", "grpc", "--http2-prior-knowledge", "-d", json];
@@ -53,7 +53,7 @@ async function sentByBuf(json: string): Promise<Buffer | undefined> {
   return said[0];
 }
 
-test("every verdict of the table is that of buf curl, and what is sent is the same", { timeout: 600_000 }, async () => {
+test("every verdict of the table is that of buf curl, and both send the same bytes", { timeout: 600_000 }, async () => {
   const types = await loadTypes(proto);
   const { input } = findMethod(types, "echo.Echo/Say");
   const shown = (bytes: Uint8Array) => toJson(input, fromBinary(input, bytes), { registry: types });

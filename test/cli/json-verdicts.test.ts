@@ -9,7 +9,7 @@ import { jsonInputs } from "./echo/json-inputs.js";
 
 const proto = new URL("echo/echo.proto", import.meta.url).pathname;
 
-test("messageFromJson() takes what proto3 JSON has, and refuses all else", async () => {
+test("messageFromJson() accepts proto3 JSON and refuses everything else", async () => {
   const types = await loadTypes(proto);
   const { input } = findMethod(types, "Echo/Say");
   const isTaken = (json: string): boolean => {
@@ -25,13 +25,13 @@ test("messageFromJson() takes what proto3 JSON has, and refuses all else", async
   expect(verdicts).toEqual(jsonInputs.map(({ json, isRight }) => ({ json, isRight })));
 });
 
-test("loadTypes() describes our API as protoc does", async () => {
+test("loadTypes() describes the API as protoc does", async () => {
   const exact = createFileRegistry(fromBinary(FileDescriptorSetSchema, fileDescriptorSet()));
   const api = new URL("../../proto/millrace/v1/", import.meta.url).pathname;
   let compared = 0;
   for (const file of (await readdir(api)).filter((name) => name.endsWith("_service.proto"))) {
     for (const type of await loadTypes(api + file)) {
-      // proto-loader brings those along, with other names of fields; they have JSON of their own.
+      // proto-loader includes the well-known types with other field names; they have their own JSON.
       if (type.typeName.startsWith("google.protobuf.")) continue;
       expect(shapeOf(type)).toEqual(shapeOf(exact.get(type.typeName)));
       compared += 1;
@@ -40,7 +40,7 @@ test("loadTypes() describes our API as protoc does", async () => {
   expect(compared).toBeGreaterThan(100);
 });
 
-test("jsonOfMessage() gives the bytes of an Any whose type it does not know", async () => {
+test("jsonOfMessage() gives the bytes of an Any of an unknown type", async () => {
   const types = await loadTypes(proto);
   const { input } = findMethod(types, "Echo/Say");
   const any = { typeUrl: "example.org/some.Type", value: Uint8Array.of(1, 2, 255) };
@@ -51,7 +51,7 @@ test("jsonOfMessage() gives the bytes of an Any whose type it does not know", as
   });
 });
 
-/** What JSON and bytes depend on. */
+/** The parts of a descriptor that JSON and bytes depend on. */
 function shapeOf(type: AnyDesc | undefined): unknown {
   if (type?.kind === "message") {
     return type.fields

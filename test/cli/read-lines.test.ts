@@ -29,11 +29,11 @@ describe("readLines()", () => {
     );
   });
 
-  test("gives a last line without an end, and drops a byte order mark", async () => {
+  test("gives a last line without a line end, and drops a byte order mark", async () => {
     expect(await linesOf([Buffer.from("\ufeffa\nb")])).toEqual(["a", "b"]);
   });
 
-  test("refuses bytes that are no UTF-8, and lines without end", async () => {
+  test("refuses bytes that are not UTF-8, and lines that are too long", async () => {
     await expect(linesOf([Buffer.from("a\n"), Buffer.from([0xc3, 0x0a])])).rejects.toThrow("f:2: must be UTF-8");
     const endless = Array.from({ length: 20 }, () => Buffer.alloc(1_048_576, 0x61));
     await expect(linesOf(endless)).rejects.toThrow("f:1: the line is longer");

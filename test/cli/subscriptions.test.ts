@@ -28,7 +28,7 @@ const cli = (args: readonly string[], options: ProgramOptions = {}) =>
 
 const json = async (...args: string[]) => JSON.parse((await cli(args)).stdout) as Record<string, unknown>;
 
-/** A topic with texts, and a subscription of the same name in front of the first. */
+/** A topic with texts, and a subscription of the same name that starts at the first. */
 async function prepare(
   name: string,
   texts: readonly string[],
@@ -67,7 +67,7 @@ test("subscription, creates, changes, pauses, moves and describes", async () => 
   });
 });
 
-test("consume, prints what follow would, acknowledges what was printed, and no more", async () => {
+test("consume, prints the same as follow, and acknowledges only printed records", async () => {
   await prepare("printed", ["a", "b", "c", "d"]);
   const some = await cli(["consume", "printed", "--limit", "3"]);
   expect(some.lines.map((line) => JSON.parse(line).text)).toEqual(["a", "b", "c"]);
@@ -79,7 +79,7 @@ test("consume, prints what follow would, acknowledges what was printed, and no m
   expect(ephemeral.lines.map((line) => JSON.parse(line).text)).toEqual(["b", "c"]);
 });
 
-test("consume --exec, takes exit codes as verdicts; parked, shows, redrives and discards what they refused", async () => {
+test("consume --exec, takes exit codes as verdicts; parked, shows, redrives and discards parked records", async () => {
   await prepare("run", ["good", "bad", "never", "good"], { attemptsMax: 2, retryMinMs: 0 });
   const script =
     'read line; case $line in *bad*) echo no luck >&2; exit 3;; *never*) exit 100;; esac; echo "$MILLRACE_OFFSET/$MILLRACE_ATTEMPT"';
@@ -98,11 +98,11 @@ test("consume --exec, takes exit codes as verdicts; parked, shows, redrives and 
   expect(JSON.parse(again.stdout)).toMatchObject({ text: "bad", offset: "1" });
 });
 
-test("consume --exec, finishes the command in hand when it is interrupted, and gives back the rest", async () => {
+test("consume --exec, finishes the running command when it is interrupted, and releases the rest", async () => {
   await prepare("interrupted", ["a", "b"]);
   const args = ["consume", "interrupted", "--exec", "sh -c 'echo begun; sleep 0.2; echo done'"];
   const child = spawn(process.execPath, [cliEntry, ...args, "--address", server.address], {
-    // A group of its own, which gets Ctrl-C as a whole.
+    // Its own process group, which receives Ctrl-C as a whole.
     detached: true,
     stdio: ["ignore", "pipe", "ignore"],
   });
@@ -110,14 +110,14 @@ test("consume --exec, finishes the command in hand when it is interrupted, and g
   let printed = "";
   for await (const chunk of child.stdout) {
     printed += String(chunk);
-    // Told twice, it would end at once.
+    // A second signal would end it at once.
     if (printed === "begun\n") process.kill(-(child.pid ?? Number.NaN), "SIGINT");
   }
   expect([await exited, printed]).toEqual([[130, null], "begun\ndone\n"]);
   expect(await lagOf("interrupted")).toBe(1);
 });
 
-test("consume, says what it cannot run or find, and gives back what it has", async () => {
+test("consume, names what it cannot run or find, and releases its records", async () => {
   await prepare("given-back", ["a"]);
   const failed = await cli(["consume", "given-back", "--exec", "/no/such/program"]);
   expect([failed.code, failed.stderr]).toEqual([1, expect.stringContaining("there is no such program")]);

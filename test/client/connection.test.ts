@@ -12,7 +12,7 @@ const path = "/test.Texts/Answer";
 const shape = { path, requestSerialize: Buffer.from, responseDeserialize: String };
 
 describe("Connection.waitToRetry()", () => {
-  test("does not bring a closed connection back to life", async () => {
+  test("does not reconnect a closed connection", async () => {
     const { address } = await startMethods((all) => [unary(all, { path, ...textShape }, async (text) => text)]);
     const connection = new Connection({ address });
     expect(await connection.unary(shape, "x")).toBe("x");
@@ -21,7 +21,7 @@ describe("Connection.waitToRetry()", () => {
     await expect(connection.unary(shape, "x")).rejects.toThrow("Channel has been shut down");
   });
 
-  test("waits its time for a server that takes connections and breaks them off", async () => {
+  test("waits the whole backoff for a server that accepts connections and closes them", async () => {
     const server = createServer();
     let sessions = 0;
     server.on("session", (session: ServerHttp2Session) => {
@@ -36,7 +36,7 @@ describe("Connection.waitToRetry()", () => {
     await connection.unary(shape, "x").catch(() => undefined);
     let isOver = false;
     const waiting = connection.waitToRetry(1500).then(() => (isOver = true));
-    // It is connected again, and the server has settled for that.
+    // Wait until both sides have the connection.
     await vi.waitFor(() => expect(sessions).toBe(2));
     await connection.unary(shape, "x").catch(() => undefined);
     await clock.advance(1400);
@@ -97,7 +97,7 @@ describe("Connection.unary()", () => {
 
   test("tells the server its time limit", async () => {
     const { address } = await startSilent();
-    // Its own timer never fires: it is the server that ends the call.
+    // The client's timer never fires: the server ends the call.
     const connection = new Connection({ address, timeoutMs: 300 }, createSimulatedClock());
     expect(await connection.unary(shape, "x").catch((error: unknown) => error)).toMatchObject({
       code: "DEADLINE_EXCEEDED",
@@ -106,7 +106,7 @@ describe("Connection.unary()", () => {
     connection.close();
   });
 
-  test("leaves no timer behind an answer", async () => {
+  test("leaves no timer running after an answer", async () => {
     const { address } = await startMethods((all) => [unary(all, { path, ...textShape }, async (text) => `${text}!`)]);
     const clock = createSimulatedClock();
     const connection = new Connection({ address }, clock);

@@ -5,10 +5,16 @@ import {
   type FollowEvent,
   type FollowOptions,
   type MillraceClient,
+  type ReadOptions,
   type ReceivedRecord,
 } from "../../src/client/index.js";
 import { Record as RecordMessage } from "../../src/gen/millrace/v1/record.js";
-import type { FollowRequest, FollowResponse, ReadRequest } from "../../src/gen/millrace/v1/record_service.js";
+import type {
+  FollowRequest,
+  FollowResponse,
+  ReadRequest,
+  ReadResponse,
+} from "../../src/gen/millrace/v1/record_service.js";
 import { endWith, type FollowCall, type Script, type ScriptedServer, startScriptedServer } from "./scripted-server.js";
 
 const epoch = 7;
@@ -41,6 +47,11 @@ const page = (from: number, to: number, bytes = 0): FollowResponse => ({
   next: { epoch, offset: to },
   event: undefined,
 });
+
+const readPage = (from: number, to: number): ReadResponse => {
+  const { records, next } = page(from, to);
+  return { records, next, skipped: undefined };
+};
 
 const eventAt = (offset: number, event: FollowResponse["event"]): FollowResponse => ({
   records: [],
@@ -81,7 +92,7 @@ describe("follow()", () => {
         const first = startOf(stream.request);
         stream.write(started(first));
         stream.write(page(first, first + 3));
-        // Once a message is on its way, it is told apart from the end by the position alone.
+        // Only the position shows whether the message arrived before the call ended.
         stream.write(page(first + 3, first + 5), () => ends[call % ends.length]?.(stream));
       },
     });
@@ -92,7 +103,7 @@ describe("follow()", () => {
     expect(attempts.length).toBeGreaterThan(4);
   });
 
-  test("fixes a start at the latest by the first message", async () => {
+  test("a start at `latest` is fixed by the first message", async () => {
     const starts: string[] = [];
     const { follow } = await open({
       follow(stream, call) {
@@ -109,7 +120,7 @@ describe("follow()", () => {
     expect(starts).toEqual(["latest", "latest", "latest", "position 40"]);
   });
 
-  test("tells events in order with records, and ends when the topic is closed", async () => {
+  test("reports events in order with records, and ends when the topic is closed", async () => {
     const seen: string[] = [];
     const { follow } = await open({
       follow(stream) {
@@ -130,7 +141,7 @@ describe("follow()", () => {
     expect(records.position).toEqual({ epoch, offset: 5 });
   });
 
-  test("throws what no retry can heal, as a typed error, after the records before it", async () => {
+  test("throws a permanent failure as a typed error, after the records before it", async () => {
     const refusals = {
       NotFoundError: [status.NOT_FOUND, "TOPIC_DELETED"],
       FailedPreconditionError: [status.FAILED_PRECONDITION, "EPOCH_MISMATCH"],
@@ -155,7 +166,7 @@ describe("follow()", () => {
     }
   });
 
-  test("takes a server for dead that sends nothing while it is asked", async () => {
+  test("reconnects when a server sends nothing while a message is requested", async () => {
     const events: FollowEvent[] = [];
     const { follow } = await open({
       follow(stream) {
@@ -165,17 +176,17 @@ describe("follow()", () => {
     });
     const records = follow({ start: { offset: 0 }, silenceMs: 50, onEvent: (event) => events.push(event) });
     expect(await take(records, 3)).toEqual([0, 1, 2]);
-    // On a busy machine a first message may come too late as well.
+    // On a busy machine a first message may also be too late.
     expect(events.length).toBeGreaterThanOrEqual(2);
     expect(events[0]).toMatchObject({ type: "reconnecting", reason: { message: expect.stringContaining("nothing") } });
   });
 
-  test("asks for no more than two messages that nobody pulls", async () => {
+  test("requests at most two messages that nobody pulls", async () => {
     let taken = 0;
     const { follow } = await open({
       follow(stream) {
         const next = (error?: Error | null) => {
-          // A write after the end calls back at once, and would for ever.
+          // After the end, each write calls back at once: the loop would never end.
           if (error) return;
           taken += 1;
           stream.write(page(taken - 1, taken, 262_144), next);
@@ -227,7 +238,7 @@ describe("follow()", () => {
     expect(await records.next()).toEqual({ done: true, value: undefined });
   });
 
-  test("return() reaches a next() that is parked", async () => {
+  test("return() ends a next() that waits", async () => {
     const { follow } = await open({ follow: (stream) => void stream.write(started(0)) });
     const records = follow()[Symbol.asyncIterator]();
     const parked = records.next();
@@ -235,7 +246,7 @@ describe("follow()", () => {
     expect(await parked).toEqual({ done: true, value: undefined });
   });
 
-  test("is iterated once", async () => {
+  test("can be iterated once", async () => {
     const { follow } = await open({ follow: (stream) => void stream.write(page(0, 1)) });
     const records = follow();
     await take(records, 1);
@@ -244,35 +255,76 @@ describe("follow()", () => {
 });
 
 describe("read()", () => {
-  test("ends where the topic ended when it began, though it resumes and the topic grows", async () => {
+  test("ends at the topic's end at its start, even when it resumes and the topic grows", async () => {
     let nextOffset = 20;
     const untils: unknown[] = [];
     const { client } = await open({
-      nextOffset: () => nextOffset,
       read(stream, call) {
-        nextOffset += 5;
         untils.push(stream.request.until?.at);
         const first = startOf(stream.request);
-        const end = stream.request.until?.at?.value as number;
-        stream.write({ ...page(first, Math.min(end, first + 6)), skipped: undefined });
+        const end = Math.min(nextOffset, (stream.request.until?.at?.value as number | undefined) ?? Infinity);
+        nextOffset += 5;
+        stream.write({ ...readPage(first, Math.min(end, first + 3)), endOffset: end });
+        // The end is told once.
+        stream.write(readPage(first + 3, Math.min(end, first + 6)));
         if (first + 6 >= end) stream.end();
         else endWith(stream, call % 2 === 0 ? status.UNAVAILABLE : status.CANCELLED);
       },
     });
     const records = client.read("t", { backoff: { minMs: 1, maxMs: 5 } });
     expect(await take(records, Infinity)).toEqual(upTo(20));
-    expect(untils).toEqual(Array.from({ length: 4 }, () => ({ $case: "offset", value: 20 })));
+    const told = { $case: "offset", value: 20 };
+    expect(untils).toEqual([undefined, told, told, told]);
+  });
+
+  test("resumes to the end that was told, whatever it was asked to read, 0 too", async () => {
+    const time = new Date("2026-01-01T00:00:00Z");
+    const cases: [ReadOptions, number][] = [
+      [{ until: { offset: 50 } }, 20],
+      [{ until: { time } }, 7],
+      [{ direction: "backward" }, 0],
+      [{ direction: "backward", start: { last: 4 } }, 16],
+      [{ direction: "backward", until: { time } }, 3],
+    ];
+    for (const [options, endOffset] of cases) {
+      const untils: unknown[] = [];
+      const { client } = await open({
+        read(stream, call) {
+          untils.push(stream.request.until?.at);
+          if (call === 1) return void stream.end();
+          const skipped = { firstOffset: 0, nextOffset: 2, reason: 1 };
+          stream.write({ records: [], next: { epoch, offset: 2 }, skipped, endOffset });
+          endWith(stream, status.UNAVAILABLE);
+        },
+      });
+      await take(client.read("t", { ...options, backoff: { minMs: 1, maxMs: 5 } }), Infinity);
+      expect(untils).toEqual([untils[0], { $case: "offset", value: endOffset }]);
+      expect(untils[0] === undefined).toBe(options.until === undefined);
+    }
+  });
+
+  test("takes the end from the first call that says something", async () => {
+    const untils: unknown[] = [];
+    const { client } = await open({
+      read(stream, call) {
+        untils.push(stream.request.until?.at);
+        if (call < 2) return endWith(stream, status.UNAVAILABLE);
+        stream.write({ ...readPage(0, 2), endOffset: 2 });
+        stream.end();
+      },
+    });
+    expect(await take(client.read("t", { backoff: { minMs: 1, maxMs: 5 } }), Infinity)).toEqual([0, 1]);
+    expect(untils).toEqual([undefined, undefined, undefined]);
   });
 
   test("counts its limit over all calls", async () => {
     const limits: number[] = [];
     const { client } = await open({
-      nextOffset: () => 100,
       read(stream) {
         const { limit } = stream.request;
         limits.push(limit);
         const first = startOf(stream.request);
-        stream.write({ ...page(first, first + Math.min(limit, 4)), skipped: undefined });
+        stream.write({ ...readPage(first, first + Math.min(limit, 4)), endOffset: 100 });
         endWith(stream, status.UNAVAILABLE);
       },
     });
@@ -293,7 +345,7 @@ describe("read()", () => {
     expect(records.position).toEqual({ epoch, offset: 8 });
   });
 
-  test("gives up when nothing came for long enough", async () => {
+  test("gives up after its time without progress", async () => {
     const { client } = await open({ read: (stream) => endWith(stream, status.UNAVAILABLE) });
     await expect(take(client.read("t", { giveUpAfterMs: 0 }), 1)).rejects.toMatchObject({ code: "UNAVAILABLE" });
   });

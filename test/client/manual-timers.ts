@@ -2,7 +2,7 @@ import type { Timers } from "../../src/streams/index.js";
 
 /** A clock that stands still until a test moves it. */
 export interface ManualTimers extends Timers {
-  /** Lets `ms` pass: each timer fires at its own time. */
+  /** Moves the clock by `ms`; each timer fires at its own time. */
   pass(ms: number): void;
   /** How many timers run. */
   readonly running: number;

@@ -1,22 +1,22 @@
 import { expect, test } from "vitest";
 import { Publication } from "../../src/client/publication.js";
 import { PublishedRecords } from "../../src/client/published-records.js";
-import { BatchFate } from "../../src/client/record-batch.js";
+import { BatchOutcome } from "../../src/client/record-batch.js";
 
-/** A batch with so many records, of which the last one was just added. */
-function grown(fate: BatchFate, records: number): BatchFate {
-  fate.records = records;
-  return fate;
+/** A batch with this many records; the last one was just added. */
+function grown(outcome: BatchOutcome, records: number): BatchOutcome {
+  outcome.records = records;
+  return outcome;
 }
 
-test("PublishedRecords, counts those that are its own of batches that it shares", async () => {
+test("PublishedRecords, counts only its own records of a shared batch", async () => {
   const told: number[] = [];
   const published = new PublishedRecords((records) => told.push(records));
-  const one = new BatchFate();
-  // Record 0 and 2 are somebody else's.
+  const one = new BatchOutcome();
+  // Records 0 and 2 belong to somebody else.
   published.add(grown(one, 2));
   published.add(grown(one, 4));
-  const other = new BatchFate();
+  const other = new BatchOutcome();
   published.add(grown(other, 1));
   one.acknowledge({ offset: 10, epoch: 1, isRepeated: false });
   other.acknowledge({ offset: 20, epoch: 1, isRepeated: false });
@@ -24,37 +24,37 @@ test("PublishedRecords, counts those that are its own of batches that it shares"
   expect(told).toEqual([2, 3]);
 });
 
-test("PublishedRecords, tells what its listener throws, and nothing of it goes unhandled before", async () => {
+test("PublishedRecords, rejects with what its listener throws, without an unhandled rejection before", async () => {
   const published = new PublishedRecords(() => {
     throw new Error("listener");
   });
   for (const offset of [0, 1]) {
-    const fate = grown(new BatchFate(), 1);
-    published.add(fate);
-    fate.acknowledge({ offset, epoch: 1, isRepeated: false });
+    const outcome = grown(new BatchOutcome(), 1);
+    published.add(outcome);
+    outcome.acknowledge({ offset, epoch: 1, isRepeated: false });
   }
   await new Promise(setImmediate);
   await expect(published.totals()).rejects.toThrow("listener");
 });
 
-test("Publication, is a promise of its record, whether it is waited for before or after", async () => {
-  const fate = grown(new BatchFate(), 3);
-  const before = new Publication(fate, 1).then(({ offset }) => offset);
-  fate.acknowledge({ offset: 7, epoch: 2, isRepeated: true });
+test("Publication, resolves for its record, whether awaited before or after the acknowledgement", async () => {
+  const outcome = grown(new BatchOutcome(), 3);
+  const before = new Publication(outcome, 1).then(({ offset }) => offset);
+  outcome.acknowledge({ offset: 7, epoch: 2, isRepeated: true });
   expect(await before).toBe(8);
-  const after: Promise<unknown> = new Publication(fate, 2);
+  const after: Promise<unknown> = new Publication(outcome, 2);
   expect(await after).toEqual({ offset: 9, epoch: 2, isRepeated: true });
   let isOver = false;
-  await new Publication(fate, 0).finally(() => (isOver = true));
+  await new Publication(outcome, 0).finally(() => (isOver = true));
   expect(isOver).toBe(true);
-  expect(await Promise.all([new Publication(fate, 0), new Publication(fate, 1)])).toHaveLength(2);
+  expect(await Promise.all([new Publication(outcome, 0), new Publication(outcome, 1)])).toHaveLength(2);
 });
 
-test("Publication, of a batch that failed rejects where somebody waits, and leaves nothing unhandled elsewhere", async () => {
-  const fate = grown(new BatchFate(), 2);
-  const waiting = new Publication(fate, 0).catch((error: unknown) => error);
-  const unheard = new Publication(fate, 1);
-  fate.fail(new Error("refused"));
+test("Publication, of a failed batch rejects where it is awaited, and is never an unhandled rejection", async () => {
+  const outcome = grown(new BatchOutcome(), 2);
+  const waiting = new Publication(outcome, 0).catch((error: unknown) => error);
+  const unheard = new Publication(outcome, 1);
+  outcome.fail(new Error("refused"));
   expect(await waiting).toEqual(new Error("refused"));
   await new Promise(setImmediate);
   await expect(unheard).rejects.toThrow("refused");

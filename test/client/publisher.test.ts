@@ -24,7 +24,7 @@ async function open(script: Script) {
   };
 }
 
-/** A topic in memory that knows producers, as far as a publisher can tell. */
+/** A topic in memory that knows producers, enough for a publisher. */
 function memoryTopic() {
   const texts: string[] = [];
   const applied = new Map<number, number>();
@@ -73,13 +73,13 @@ describe("Publisher", () => {
     await publishing.close();
   });
 
-  test("publish() resolves with each record's own offset, also of those that waited for room", async () => {
+  test("publish() resolves with each record's own offset, also for records that waited for room", async () => {
     const topic = memoryTopic();
     const { publisher } = await open({ publish: (stream) => topic.serve(stream, () => "acknowledge") });
     const publishing = publisher({ batchRecords: 50, bufferBytes: 300 });
     const told = new Map<string, number>();
     const publish = async (text: string) => void told.set(text, (await publishing.publish({ text })).offset);
-    // Others come while those that waited are let in, one after the other.
+    // Others are published while the waiting ones are added, one after the other.
     const others = Array.from({ length: 20 }, async (_, index) => {
       for (let number = 0; number < 50; number++) await publish(`other ${index} ${number}`);
     });
@@ -88,7 +88,7 @@ describe("Publisher", () => {
     await publishing.close();
   });
 
-  test("publishAll() publishes each record once and in order, whatever breaks on the way", async () => {
+  test("publishAll() publishes each record once and in order, across failures of every kind", async () => {
     const topic = memoryTopic();
     let batches = 0;
     const breaks = [status.UNAVAILABLE, status.CANCELLED] as const;
@@ -99,7 +99,7 @@ describe("Publisher", () => {
           if (batches % 7 !== 0) return "acknowledge";
           if (call % 3 === 2) server.breakConnections();
           else endWith(stream, breaks[call % 3] ?? status.UNAVAILABLE);
-          // Half of the batches that got no answer were applied.
+          // Half of the unanswered batches were applied.
           return batches % 2 === 0 ? "apply only" : "stop";
         });
       },
@@ -115,7 +115,7 @@ describe("Publisher", () => {
     expect(topic.openings.slice(1).every(({ epoch }) => epoch === 7)).toBe(true);
   });
 
-  test("waits as RetryInfo says, and tells that it does", async () => {
+  test("waits as long as RetryInfo says, and reports the wait", async () => {
     const topic = memoryTopic();
     const events: unknown[] = [];
     const { publisher } = await open({
@@ -130,7 +130,7 @@ describe("Publisher", () => {
     expect(events).toMatchObject([{ type: "reconnecting", attempt: 1, delayMs: 30, reason: { reason: "LANE_FULL" } }]);
   });
 
-  test("fails for good when the server refuses for good: every promise rejects, none is unhandled", async () => {
+  test("fails when no retry can help: every promise rejects, none is unhandled", async () => {
     const { publisher } = await open({
       publish(stream) {
         stream.once("data", () => {
@@ -152,7 +152,7 @@ describe("Publisher", () => {
     await expect(publishing.close()).rejects.toMatchObject(refusal);
   });
 
-  test("holds at most its buffer, and at most 64 batches without an answer", async () => {
+  test("holds at most its buffer, and at most 64 unacknowledged batches", async () => {
     let received = 0;
     const streams: PublishCall[] = [];
     const { publisher } = await open({
@@ -176,7 +176,7 @@ describe("Publisher", () => {
       },
       () => {},
     );
-    // It stands behind the record that `publishAll` waits with.
+    // It waits behind the record for which `publishAll` waits.
     expect(isReady).toBe(false);
     for (let batch = 0; batch < 10; batch++) {
       streams[0]?.write({ firstOffset: batch, nextOffset: batch + 1, epoch: 7, repeated: false });
@@ -246,7 +246,7 @@ describe("Publisher", () => {
 });
 
 describe("append()", () => {
-  test("tries again with a producer, and only then or with an expected offset", async () => {
+  test("retries only with a producer or an expected offset", async () => {
     const { client } = await open({
       append: (_request, call) =>
         call % 2 === 0 ? { code: status.UNAVAILABLE } : { firstOffset: 3, nextOffset: 4, epoch: 7, repeated: true },

@@ -1,6 +1,6 @@
 /**
- * A server that does what a test's script says: our client meets it over real sockets, with the generated service
- * definitions. It stands in for what a real server does seldom and at no chosen moment.
+ * A server that follows a test's script, over real sockets and with the generated service definitions. It does at a
+ * chosen moment what a real server does rarely.
  */
 
 import { createServer, type Socket } from "node:net";
@@ -35,11 +35,6 @@ import {
   type ConsumeResponse,
   SubscriptionServiceService,
 } from "../../src/gen/millrace/v1/subscription_service.js";
-import {
-  type GetTopicRequest,
-  type GetTopicResponse,
-  TopicServiceService,
-} from "../../src/gen/millrace/v1/topic_service.js";
 
 export type PublishCall = ServerDuplexStream<PublishRequest, PublishResponse>;
 export type FollowCall = ServerWritableStream<FollowRequest, FollowResponse>;
@@ -53,18 +48,16 @@ export interface Script {
   read?(stream: ReadCall, call: number): void;
   consume?(stream: ConsumeCall, call: number): void;
   commit?(request: CommitRequest): CommitResponse | Partial<StatusObject>;
-  /** The next offset of every topic. */
-  nextOffset?(): number;
 }
 
 export interface ScriptedServer {
   readonly address: string;
-  /** Breaks every connection there is. */
+  /** Breaks all connections. */
   breakConnections(): void;
   close(): void;
 }
 
-/** Starts a server behind a relay, whose connections can be broken as a network breaks them. */
+/** Starts a server behind a relay that can break connections as a network does. */
 export async function startScriptedServer(script: Script): Promise<ScriptedServer> {
   const counts = { append: 0, publish: 0, follow: 0, read: 0, consume: 0 };
   const server = new Server();
@@ -88,30 +81,6 @@ export async function startScriptedServer(script: Script): Promise<ScriptedServe
   const unused = () => {
     throw new Error("not scripted");
   };
-  server.addService(TopicServiceService, {
-    getTopic(call: ServerUnaryCall<GetTopicRequest, GetTopicResponse>, answer: sendUnaryData<GetTopicResponse>) {
-      const topic = { name: call.request.topic, epoch: 1, labels: new Map<string, string>(), limits: undefined };
-      const none = { stateBuild: undefined, retention: undefined };
-      const times = { firstTime: undefined, lastTime: undefined, createTime: undefined };
-      answer(null, {
-        topic: {
-          ...topic,
-          ...times,
-          ...none,
-          closed: false,
-          keyed: false,
-          earliestOffset: 0,
-          nextOffset: script.nextOffset?.() ?? 0,
-        },
-      });
-    },
-    createTopic: unused,
-    listTopics: unused,
-    updateTopic: unused,
-    trimTopic: unused,
-    closeTopic: unused,
-    deleteTopic: unused,
-  });
   server.addService(SubscriptionServiceService, {
     consume(stream: ConsumeCall) {
       stream.on("error", () => {});

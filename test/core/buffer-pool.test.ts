@@ -6,10 +6,10 @@ const step = fc.oneof(
   fc.record({ do: fc.constant("take" as const), bytes: fc.integer({ min: 0, max: 3_000_000 }) }),
   fc.record({ do: fc.constant("take" as const), bytes: fc.integer({ min: 16_000, max: 20_000 }) }),
   { weight: 2, arbitrary: fc.record({ do: fc.constant("give" as const), pick: fc.nat() }) },
-  fc.record({ do: fc.constant("give again" as const), pick: fc.nat() }),
+  fc.record({ do: fc.constant("give twice" as const), pick: fc.nat() }),
 );
 
-test("BufferPool, never lends the same memory twice, keeps no more than its bound, and wastes a quarter at most", () => {
+test("BufferPool, never lends memory twice, keeps no more than its bound, and wastes at most a quarter", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 100 }), fc.constantFrom(0, 40_000, 10_000_000), (steps, bytesMax) => {
       const pool = new BufferPool(bytesMax);
@@ -32,7 +32,7 @@ test("BufferPool, never lends the same memory twice, keeps no more than its boun
             given.push(buffer);
             break;
           }
-          case "give again": {
+          case "give twice": {
             const buffer = given[one.pick % Math.max(1, given.length)];
             const before = pool.bytes;
             if (buffer !== undefined) pool.give(buffer);
@@ -46,7 +46,7 @@ test("BufferPool, never lends the same memory twice, keeps no more than its boun
   );
 });
 
-test("BufferPool, gives memory again that came back, and lets go of what is not its own", () => {
+test("BufferPool, reuses memory that was given back, and ignores buffers that it did not lend", () => {
   const pool = new BufferPool(1_000_000);
   const first = pool.take(100_000);
   pool.give(first);

@@ -8,7 +8,7 @@ const change = fc.record({
   length: fc.nat({ max: 20 }),
 });
 
-test("RangeSet, is a set of numbers, and its ranges are sorted, apart, and none is empty", () => {
+test("RangeSet, is a set of numbers whose ranges are sorted, apart and not empty", () => {
   fc.assert(
     fc.property(fc.array(change, { maxLength: 40 }), (changes) => {
       const ranges = new RangeSet();
@@ -43,7 +43,7 @@ test("RangeSet, is a set of numbers, and its ranges are sorted, apart, and none 
   );
 });
 
-test("RangeSet, may go on for ever", () => {
+test("RangeSet, may have a last range without an end", () => {
   const ranges = new RangeSet([{ firstOffset: 5, nextOffset: Number.POSITIVE_INFINITY }]);
   ranges.delete(7, 9);
   expect([...ranges]).toEqual([

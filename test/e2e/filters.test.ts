@@ -134,8 +134,8 @@ describe.each(onPostgres)("Filters on %s", (kind) => {
     for (const [filter, expected] of [
       ["key ==", "filter: line 1, column 7: "],
       ['key == "a" &&\n nobody == 1', "filter: line 2, column 2: Unknown variable: nobody"],
-      ["size(key)", "filter: line 1, column 1: must be true or false of a record, and this is of type int"],
-      ['key.matches("(")', "filter: line 1, column 13: is no pattern of RE2"],
+      ["size(key)", "filter: line 1, column 1: must be true or false, but has type int"],
+      ['key.matches("(")', "filter: line 1, column 13: is not a pattern of RE2"],
       ["key.matches(text)", "filter: line 1, column 13: the pattern of matches must be a text"],
       ["json.a.all(x, json.b.all(y, x == y))", "filter: line 1, column 1: costs up to 40403 steps"],
       ["key.split('/').size() == 2", "filter: line 1, column 1: there is no function split; there are "],

@@ -105,7 +105,7 @@ describe.each(databaseKinds)("a server that was just started on %s", (kind) => {
     const next = { epoch, offset: "2" };
 
     expect(await curl(["-d", '{"topic":"orders"}', call("millrace.v1.RecordService/Read")])).toEqual([
-      { records, next },
+      { records, next, endOffset: "2" },
     ]);
 
     const follow = ["-d", '{"topic":"orders","start":{"earliest":{}}}', call("millrace.v1.RecordService/Follow")];

@@ -55,12 +55,12 @@ const numbered = (count: number, from = 0) => Array.from({ length: count }, (_, 
 const linesOf = (keys: readonly string[]) => keys.map((key) => `{"key":"${key}","json":{"n":${key}}}\n`);
 
 describe("importFile()", () => {
-  test("run again goes on behind the last record: after a bad row, at the end, and when the file has grown", async () => {
+  test("run again continues after the last record: after a bad row, at the end, and when the file has grown", async () => {
     const file = path.join(folder, "grows.ndjson");
     const options = { format: "ndjson", producerId: "grows", batchRecords: 50 } as const;
     const lines = linesOf(numbered(230));
     await writeFile(file, [...lines.slice(0, 120), "broken\n", ...lines.slice(120)].join(""));
-    await expect(importFile(millrace, "grows", file, options)).rejects.toThrow(`${file}:121: is no JSON`);
+    await expect(importFile(millrace, "grows", file, options)).rejects.toThrow(`${file}:121: is not JSON`);
     expect(await keysOf("grows")).toEqual(numbered(120));
 
     await writeFile(file, lines.join(""));
@@ -94,7 +94,7 @@ describe("importFile()", () => {
       });
     const lines = linesOf(numbered(230));
     const good = (count: number) => lines.slice(0, count);
-    const other = "Import it anew under another name (--again)";
+    const other = "Import the file from the start under another name (--again)";
     // By one run, and by runs that each ended in the middle of a batch.
     for (const [producerId, ends] of Object.entries({ once: [230], often: [120, 130, 230] })) {
       for (const end of ends) await imported(good(end), producerId);
@@ -102,11 +102,11 @@ describe("importFile()", () => {
         const error: unknown = await imported(good(count), producerId).catch((reason: unknown) => reason);
         expect(error).toBeInstanceOf(ImportChangedError);
         const [, found, before] =
-          /^Cannot go on: the file has (\d+) records now, and earlier runs imported (.*?)\. /.exec(
+          /^Cannot continue: the file now has (\d+) records, but earlier runs imported (.*?)\. /.exec(
             (error as Error).message,
           ) ?? [];
         expect([producerId, Number(found)]).toEqual([producerId, count]);
-        if (before !== "more than that") {
+        if (before !== "more") {
           const least = Number(/^at least (\d+)$/.exec(before ?? "")?.[1]);
           expect(least).toBeGreaterThan(count);
           expect(ends).toContain(least);
@@ -115,7 +115,7 @@ describe("importFile()", () => {
       }
       for (const at of [3, 110, 215]) {
         const broken = [...good(at), "broken\n", ...lines.slice(at + 1)];
-        await expect(imported(broken, producerId)).rejects.toThrow(`the source:${at + 1}: is no JSON`);
+        await expect(imported(broken, producerId)).rejects.toThrow(`the source:${at + 1}: is not JSON`);
       }
       expect(await imported(lines, producerId)).toMatchObject({ records: 0, recordsBefore: 230 });
     }
@@ -256,22 +256,22 @@ describe("importTable()", () => {
     const read = (table: string, orderBy?: string[]) =>
       collect(recordsFromTable({ databaseUrl, table, orderBy }), { limit: 1 });
     const faults: [table: string, orderBy: string[] | undefined, text: string][] = [
-      ["nothing", undefined, "There is no table nothing; name it as SQL does"],
-      ["keyless", undefined, "keyless has no primary key: say --order-by with the columns of a unique index"],
+      ["nothing", undefined, "There is no table nothing; write the name as in SQL"],
+      ["keyless", undefined, "keyless has no primary key: give --order-by with the columns of a unique index"],
       ["keyless", ["a"], "Create one: create unique index on keyless (a)"],
       ["faults", ["nothing"], "faults has no column nothing; it has id, a, b, c"],
       [
         "faults",
         ["a"],
-        "no unique index has exactly these columns in this order, so rows could be lost where a page ends. It has unique indexes on (id), ",
+        "no unique index has exactly these columns in this order, so rows could be lost between pages. It has unique indexes on (id), ",
       ],
       ["faults", ["b", "a"], "no unique index has exactly these columns in this order"],
       [
         "faults",
         ["a", "b"],
-        "b may be null, and such rows stand in no order. Say: alter table faults alter column b set not null",
+        "b may be null, and null values have no order. Run: alter table faults alter column b set not null",
       ],
-      ["faults", ["c"], "Cannot read faults by c: a jsonb gives it no order"],
+      ["faults", ["c"], "Cannot read faults by c: values of jsonb have no order"],
     ];
     for (const [table, orderBy, text] of faults) await expect(read(table, orderBy)).rejects.toThrow(text);
     await sql("insert into faults values (1, 1, 1, '{}')");
@@ -398,7 +398,7 @@ describe("millrace import and export", () => {
     const file = path.join(folder, "columns.csv");
     const exported = await cli(["export", "columns", file]);
     expect(exported.stderr).toBe(
-      "50 records have fields that have no column, since the first ones have none of them: they stand as JSON in the column body\n",
+      "50 records have fields without a column, because the first records lack them: these are JSON in the column body\n",
     );
     const [header, first] = (await readFile(file, "utf8")).split("\n");
     expect(header).toMatch(/,body_kind,body,n,yes$/);

@@ -85,8 +85,8 @@ const programs = [...readme.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map((match) =
 function runProgram(program: string): Promise<string> {
   const file = join(folder, "program.mjs");
   const here = program
-    .replace('"millrace"', JSON.stringify(join(root, "dist/index.js")))
-    .replace('"millrace/streams"', JSON.stringify(join(root, "dist/streams/index.js")))
+    .replace('"@millrace/client"', JSON.stringify(join(root, "dist/index.js")))
+    .replace('"@millrace/client/streams"', JSON.stringify(join(root, "dist/streams/index.js")))
     .replace("127.0.0.1:50051", server.address);
   writeFileSync(file, here);
   return run(`node ${file}`);

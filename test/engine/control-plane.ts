@@ -1,7 +1,7 @@
 /** What serves subscriptions apart from deliveries, on a real store: as the engine puts it together, with no consumers. */
 
 import { BufferPool, defaultLimits, noRetention } from "../../src/core/index.js";
-import { createAppender } from "../../src/engine/writing/appender.js";
+import { Appender } from "../../src/engine/writing/appender.js";
 import { commitDelivered } from "../../src/engine/consume/commit/commit.js";
 import type { ConsumerGroups } from "../../src/engine/consume/groups.js";
 import { createSubscriptions } from "../../src/engine/control/subscriptions.js";
@@ -21,7 +21,7 @@ import { createPublishBudget } from "../../src/engine/writing/publish-budget.js"
 import { createSharedCommits } from "../../src/engine/writing/shared-commits.js";
 import { createTailBudget } from "../../src/engine/topics/tail.js";
 import { Topic } from "../../src/engine/topics/topic.js";
-import { createTopicCache, type TopicCache } from "../../src/engine/topics/topic-cache.js";
+import { TopicCache } from "../../src/engine/topics/topic-cache.js";
 import { AppendRequest } from "../../src/gen/millrace/v1/record_service.js";
 import type { Store, StoredSubscription } from "../../src/store/index.js";
 import { createLiveStreams, createMetrics, silentLogger, systemClock } from "../../src/telemetry/index.js";
@@ -91,14 +91,14 @@ export function openControlPlane(store: Store): ControlPlane {
   const commits = createSharedCommits(lanes, limits, 1);
   const onAppended = () => undefined;
   const tasks: Promise<unknown>[] = [];
-  const cache = createTopicCache({
+  const cache = new TopicCache({
     lanes,
     limits,
     autoCreate: true,
     track: (task) => tasks.push(task),
     open(stored, onOver) {
-      const topic = new Topic(stored, tails.create(stored.head.nextOffset), limits, onOver);
-      const writer = createAppender({
+      const topic = new Topic(stored, limits, { tail: tails.create(stored.head.nextOffset), onOver });
+      const writer = new Appender({
         topic,
         head: stored.head,
         lanes,
@@ -109,6 +109,7 @@ export function openControlPlane(store: Store): ControlPlane {
         limits,
         budget: publishBudget.forTopic(),
         buffers,
+        cachedProducers: { count: 0, max: 1000 },
         onAppended,
       });
       return { topic, writer };
@@ -141,7 +142,7 @@ export function openControlPlane(store: Store): ControlPlane {
     async append(name, records) {
       const { topic, writer, release } = await cache.acquireForPublish(name, undefined);
       try {
-        const order = { batch: recordsOf(records), expectedOffset: undefined, producer: undefined, session: topic };
+        const order = { batch: recordsOf(records), expectedOffset: undefined, producer: undefined, call: topic };
         return (await (await writer.enqueue(order)).acknowledged).nextOffset;
       } finally {
         release();

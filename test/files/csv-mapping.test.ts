@@ -8,7 +8,7 @@ const read = (text: string, options: CsvOptions = {}) =>
   collect(recordsFromCsv([Buffer.from(text)], { name: "f", ...options }), { limit: 9 });
 
 describe("recordsFromCsv()", () => {
-  test("finds key, place and time by the names of columns, and makes json of the rest", async () => {
+  test("finds key, location and time by column names, and puts the rest into json", async () => {
     const text = "ID,name,Lat,lng,event_time,__proto__\n7,Bern,46.9,7.4,2026-05-01,x\n";
     const [record] = await read(text);
     expect(record).toMatchObject({
@@ -19,7 +19,7 @@ describe("recordsFromCsv()", () => {
     expect(JSON.stringify(record?.json)).toBe('{"name":"Bern","__proto__":"x"}');
   });
 
-  test("takes the columns that it is told", async () => {
+  test("uses the columns that the options name", async () => {
     const text = "code;north;east;note;kind;at\nBE;46.9;7.4;capital;city;2026-05-01T12:00:00.5+02:00\nXX;;;;;\n";
     const records = await read(text, {
       delimiter: ";",
@@ -42,7 +42,7 @@ describe("recordsFromCsv()", () => {
     ]);
   });
 
-  test("names the columns that there are when one is not", async () => {
+  test("the error for a missing column names the existing ones", async () => {
     await expect(read("a,b\n1,2\n", { keyColumn: "c" })).rejects.toThrow(
       'f:1: there is no column "c"; there are "a", "b"',
     );
@@ -51,7 +51,7 @@ describe("recordsFromCsv()", () => {
 });
 
 describe("csvFromRecords()", () => {
-  test("quotes what would be taken for the end of a line", async () => {
+  test("quotes values with a line end", async () => {
     const nothing = {
       location: undefined,
       eventTime: undefined,
@@ -65,7 +65,7 @@ describe("csvFromRecords()", () => {
     expect((await read(text.join(""))).map((record) => record.text)).toEqual(bodies.map(({ value }) => value));
   });
 
-  test("writes the columns that it is told: the record's own, attributes, and fields of json", async () => {
+  test("writes the requested columns: the record's own, attributes, and fields of json", async () => {
     const message = {
       key: "k",
       attributes: new Map([["unit", "°C"]]),
@@ -101,7 +101,7 @@ describe("an export of all columns", () => {
   const own = "key,offset,time,event_time,lifetime,latitude,longitude,attributes,body_kind,body";
   const time = "2023-11-14T22:13:20.123456Z";
 
-  test("has the fields of json bodies as columns, and values that are told apart", async () => {
+  test("has the fields of json bodies as columns, with different cells for different values", async () => {
     const text = await exported([
       { n: 12, text: "12", yes: true, no: "false", nothing: null, list: [1, "a"], empty: "", word: "Bern", e: "1e999" },
       { word: 'a "x" ', key: "inner", "json.n": { a: 1 } },
@@ -118,7 +118,7 @@ describe("an export of all columns", () => {
     ]);
   });
 
-  test("has fields that come later in its body, tells of them, and reads them back", async () => {
+  test("puts later fields into its body column, reports them, and reads them back", async () => {
     const records = [
       ...receivedRecords(Array.from({ length: 1000 }, (_, n) => messageOf({ n }))),
       ...receivedRecords(
@@ -135,7 +135,7 @@ describe("an export of all columns", () => {
     expect(back.map(({ json }) => json)).toEqual(records.map(({ json }) => json));
   });
 
-  test("makes no more columns than a person reads, and none of names that no header has", async () => {
+  test("bounds the number of columns, and makes none from unusual names", async () => {
     const wide = Object.fromEntries(Array.from({ length: 600 }, (_, index) => [`f${index}`, index]));
     const values = [{ ["x".repeat(201)]: 1, "a\0b": 2, "": 3 }, wide];
     const text = await exported(values);
@@ -143,7 +143,7 @@ describe("an export of all columns", () => {
     expect((await read(text)).map(({ json }) => json)).toEqual(values);
   });
 
-  test("keeps __proto__ a name like others", async () => {
+  test("treats __proto__ like any other name", async () => {
     const json = Object.fromEntries([
       ["__proto__", { a: 1 }],
       ["n", 1],
@@ -156,7 +156,7 @@ describe("an export of all columns", () => {
     ]);
   });
 
-  test("is read as it was written before, with all of a json body in one cell, and as --columns writes it", async () => {
+  test("can be read with a whole json body in one cell, and as --columns writes it", async () => {
     const text = `${own}\na,1,${time},,,,,,json,"{""n"":1,""t"":""1""}"\n`;
     expect(await read(text)).toMatchObject([{ key: "a", json: { n: 1, t: "1" } }]);
     const columns = 'key,attributes.unit,t,body_kind,body\na,°C,1,json,"{""n"":1,""t"":""1""}"\n';
@@ -186,7 +186,7 @@ describe("an export of all columns", () => {
     ]);
   });
 
-  test("is refused where a row says two things", async () => {
+  test("is refused when a row contradicts itself", async () => {
     await expect(read("body_kind,body,n\ntext,x,1\n")).rejects.toThrow(
       'f:2: has the field "n" of a json body, and "text" as body_kind',
     );
@@ -200,7 +200,7 @@ describe("an export of all columns", () => {
 });
 
 describe("csvFromRecords() of one column", () => {
-  test("quotes an empty value, which would be an empty line", async () => {
+  test("quotes an empty value, which would otherwise be an empty line", async () => {
     const message = {
       key: "",
       attributes: new Map<string, string>(),
@@ -226,7 +226,7 @@ describe("recordsFromGeoJson()", () => {
     return record;
   };
 
-  test("takes the key from the id, or from the property that it is told", async () => {
+  test("takes the key from the id, or from the given property", async () => {
     const properties = { code: "BE", n: 1 };
     expect(await readFeature({ id: 7, properties })).toMatchObject({ key: "7", json: properties });
     expect(await readFeature({ id: 7, properties }, "code")).toMatchObject({ key: "BE" });
@@ -234,7 +234,7 @@ describe("recordsFromGeoJson()", () => {
     await expect(readFeature({ id: [7] })).rejects.toThrow("f: feature 0: id must be a text or a number, got a list");
   });
 
-  test("makes a key of a number whose digits are all there, and refuses one whose digits JSON has lost", async () => {
+  test("makes a key of a number with all its digits, and refuses one that lost digits in JSON", async () => {
     const kept = ["0", "-7", "9007199254740991", "-9007199254740991", "1.5", "0.00123", "123456789012.345"];
     for (const number of kept) {
       expect((await readText(`{"type":"Feature","id":${number}}`))?.key).toBe(number);
@@ -243,13 +243,13 @@ describe("recordsFromGeoJson()", () => {
     for (const number of ["9007199254740992", "9007199254740993", "-1e300", "1e999", "0.12345678901234567"]) {
       const text = `{"type":"Feature","id":${number},"properties":{"n":${number}}}`;
       await expect(readText(text)).rejects.toThrow(
-        "f: feature 0: id has more digits than a JSON number keeps: write it as a text",
+        "f: feature 0: id has more digits than a JSON number can keep: write it as a text",
       );
       await expect(readText(text, "n")).rejects.toThrow("properties.n has more digits");
     }
   });
 
-  test("keeps a feature without properties a feature, and not the removal of its key", async () => {
+  test("reads a feature without properties as an empty body, not as the removal of its key", async () => {
     expect((await readFeature({ id: 7, properties: null }))?.json).toEqual({});
     expect((await readFeature({ id: 7, properties: null, body: "none" }))?.json).toBeUndefined();
   });

@@ -3,7 +3,7 @@ import { type FileFormat, rowsFromFile } from "../../src/files/file-formats.js";
 import { recordsFromCsv, recordsFromNdjson } from "../../src/files/index.js";
 import { collect, forEach } from "../../src/streams/index.js";
 
-/** What a file gives: keys of its records, texts of its bad rows, and last of all the error that ended it. */
+/** Reads a file: the keys of its records, the texts of its bad rows, and last the error that ended it. */
 async function outcomeOf(format: FileFormat, bytes: Buffer, chunkBytes: number): Promise<string[]> {
   const chunks: Buffer[] = [];
   for (let at = 0; at < bytes.length; at += chunkBytes) chunks.push(bytes.subarray(at, at + chunkBytes));
@@ -26,13 +26,15 @@ const latin1 = (text: string) => Buffer.from(text, "latin1");
 
 const files: readonly [format: FileFormat, what: string, file: string | Buffer, outcome: readonly string[]][] = [
   ["ndjson", "a byte order mark, CRLF, empty lines, no last end", '\ufeff{"key":"a"}\r\n\r\n{"key":"b"}', ["a", "b"]],
-  ["ndjson", "a line cut off", '{"key":"a"}\n{"key":', ["a", "f:2: is no JSON: Unexpected end of JSON input"]],
+  ["ndjson", "a line cut off", '{"key":"a"}\n{"key":', ["a", "f:2: is not JSON: Unexpected end of JSON input"]],
   ["ndjson", "no object", "[1]\n", ["f:1: must be a JSON object, got a list"]],
   [
     "ndjson",
     "a field that a record has not",
     '{"name":"a"}',
-    ['f:1: "name" is no field of a record (key, attributes, data, text, json, message, location, eventTime, lifetime)'],
+    [
+      'f:1: "name" is not a field of a record (key, attributes, data, text, json, message, location, eventTime, lifetime)',
+    ],
   ],
   [
     "ndjson",
@@ -52,7 +54,7 @@ const files: readonly [format: FileFormat, what: string, file: string | Buffer, 
     [
       "f:1: has more than one body: choose one of data, text, json, message",
       "f:2: key must not contain U+0000",
-      "f:3: text is a text with half of a surrogate pair, which UTF-8 cannot say: repair it with toWellFormed()",
+      "f:3: text is a text with half of a surrogate pair, which UTF-8 cannot encode: repair it with toWellFormed()",
     ],
   ],
   ["ndjson", "bytes that are no UTF-8", latin1('{"key":"a"}\n{"key":"\xe9"}\n'), ["a", "! f:2: must be UTF-8"]],
@@ -64,14 +66,14 @@ const files: readonly [format: FileFormat, what: string, file: string | Buffer, 
   ],
   [
     "csv",
-    "ends of lines inside quotes, and faults behind them",
+    "line ends inside quotes, and faults after them",
     'key,x\r\na,"1\r\n2\r\n"\r\nb\r\nc,"\r"\r\nd\n\n\n"e"f',
     [
       "a",
       "f:5: has 1 values for the 2 columns of the header",
       "c",
       "f:7: has 1 values",
-      "! f:10: has text behind a closing quote",
+      "! f:10: has text after a closing quote",
     ],
   ],
   ["csv", "CR at the end of each line", 'key,x\ra,1\r\rb,"2\r\n""\n"\rc,3\r', ["a", "b", "c"]],
@@ -90,16 +92,16 @@ const files: readonly [format: FileFormat, what: string, file: string | Buffer, 
     'key,x\r\na,"1\r"\nb,2\rc,3\nd,4\n',
     [
       "a",
-      "! f:3: has a CR outside quotes, and the lines before it end with LF: put the value in quotes, or end all lines alike",
+      "! f:3: has a CR outside quotes, but the lines before it end with LF: put the value in quotes, or use one line end",
     ],
   ],
   [
     "csv",
     "LF in a file of CR",
     'key,x\ra,"1\n"\rb,2\nc,3\r',
-    ["a", "! f:4: ends with LF, and the lines before it with CR: end all lines alike"],
+    ["a", "! f:4: ends with LF, but the lines before it end with CR: use one line end in the whole file"],
   ],
-  ["csv", "CRLF in a file of CR", "key\r\r\na\r\n", ["! f:2: ends with LF, and the lines before it with CR"]],
+  ["csv", "CRLF in a file of CR", "key\r\r\na\r\n", ["! f:2: ends with LF, but the lines before it end with CR"]],
   [
     "ndjson",
     "CR at the end of each line",
@@ -110,9 +112,9 @@ const files: readonly [format: FileFormat, what: string, file: string | Buffer, 
   ["geojson", "CR at the end of each line", `${feature("a")}\r${feature("b")}\r`, ["a", "b"]],
   [
     "csv",
-    "text behind a closing quote",
+    "text after a closing quote",
     'key,x\na,1\nb,"2"3\nc,4\n',
-    ["a", "! f:3: has text behind a closing quote; a quote inside quotes is written twice"],
+    ["a", "! f:3: has text after a closing quote; a quote inside quotes must be written twice"],
   ],
   [
     "csv",
@@ -147,7 +149,7 @@ const files: readonly [format: FileFormat, what: string, file: string | Buffer, 
   ],
   ["csv", "bytes that are no UTF-8", latin1("key,x\na,1\nb,\xe9\n"), ["a", "! f:3: must be UTF-8"]],
   ["csv", "a last character cut off", Buffer.from("key,x\na,é").subarray(0, -1), ["! f:2: must be UTF-8"]],
-  ["csv", "UTF-16", utf16("key,x\na,1\n"), ["! f:1: has U+0000 in it: is this UTF-16? Save it as UTF-8"]],
+  ["csv", "UTF-16", utf16("key,x\na,1\n"), ["! f:1: contains U+0000: is this UTF-16? Save the file as UTF-8"]],
   [
     "geojson",
     "a byte order mark and blanks",
@@ -166,7 +168,7 @@ const files: readonly [format: FileFormat, what: string, file: string | Buffer, 
     "other geometries",
     collection(feature("a", '{"type":"LineString"}'), feature("b"), feature("c", "7")),
     [
-      'f: feature 0: has a geometry of type "LineString"; a record\'s location is a Point: make centroids of them, or leave them out with --skip-bad',
+      'f: feature 0: has a geometry of type "LineString"; a record\'s location is a Point: convert the geometries to centroids, or leave them out with --skip-bad',
       "b",
       "f: feature 2: geometry must be an object or null, got a number",
     ],
@@ -177,9 +179,9 @@ const files: readonly [format: FileFormat, what: string, file: string | Buffer, 
     collection(feature("a"), "", feature("b"), ""),
     [
       "a",
-      "f: feature 1: is no JSON: Unexpected end of JSON input",
+      "f: feature 1: is not JSON: Unexpected end of JSON input",
       "b",
-      "f: feature 3: is no JSON: Unexpected end of JSON input",
+      "f: feature 3: is not JSON: Unexpected end of JSON input",
     ],
   ],
   [
@@ -188,7 +190,7 @@ const files: readonly [format: FileFormat, what: string, file: string | Buffer, 
     collection(feature("a")).replace(/\}$/, `,"features":[${feature("b")}]}`),
     ["a", "! f: the FeatureCollection has two lists of features"],
   ],
-  ["geojson", "an open end behind the list", `${collection(feature("a")).slice(0, -1)},}`, ["a", "! f:1: is no JSON"]],
+  ["geojson", "an open end after the list", `${collection(feature("a")).slice(0, -1)},}`, ["a", "! f:1: is not JSON"]],
   ["geojson", "a list of its own", `[${feature("a")}]`, ['! f:1: must be JSON objects, got "["']],
   [
     "geojson",
@@ -208,7 +210,7 @@ describe("hostile files", () => {
   for (const [format, what, file, expected] of files) {
     test(`${format}: ${what}`, async () => {
       const bytes = typeof file === "string" ? Buffer.from(file) : file;
-      // Begins with: JSON.parse's own words are not ours to test.
+      // Compares only the beginning: JSON.parse's own text may change.
       for (const chunkBytes of [1, 7, 1_000_000]) {
         const outcome = await outcomeOf(format, bytes, chunkBytes);
         expect(outcome.map((line, index) => line.slice(0, expected[index]?.length))).toEqual(expected);
@@ -251,7 +253,7 @@ describe("hostile files", () => {
     });
   }
 
-  test("a row larger than a record is bad, and those behind it are read", async () => {
+  test("a row larger than a record is bad, and later rows are read", async () => {
     const large = `{"key":"large","text":"${"x".repeat(2_000_000)}"}\n{"key":"b"}\n`;
     expect(await outcomeOf("ndjson", Buffer.from(large), 65_536)).toEqual([
       "f:1: makes a record of 2000034 bytes, at most 1048576 are allowed",
@@ -259,7 +261,7 @@ describe("hostile files", () => {
     ]);
   });
 
-  test("a delimiter that ends lines, or is a quote, is refused: it would make one row of the file", () => {
+  test("a delimiter that is a line end or a quote is refused: it would make the file one row", () => {
     for (const delimiter of ["", "\n", "\r", ";\n", '"']) {
       expect(() => recordsFromCsv([Buffer.from("key\na\n")], { delimiter })).toThrow(
         "delimiter: must be a text without",
@@ -267,11 +269,11 @@ describe("hostile files", () => {
     }
   });
 
-  test("a file that is not there is told by its path", async () => {
+  test("the error for a missing file names its path", async () => {
     await expect(collect(recordsFromCsv("/nowhere/at-all.csv"), { limit: 1 })).rejects.toThrow("/nowhere/at-all.csv");
   });
 
-  test("skipBad leaves out so many, and tells of each", async () => {
+  test("skipBad leaves out up to its number of rows, and reports each", async () => {
     const text = '{"key":"a"}\nx\n{"key":"b"}\ny\n{"key":"c"}\n';
     const skipped: string[] = [];
     const read = (skipBad: number) =>
@@ -285,6 +287,6 @@ describe("hostile files", () => {
       );
     expect((await read(2)).map(({ key }) => key)).toEqual(["a", "b", "c"]);
     expect(skipped).toEqual(["f:2", "f:4"]);
-    await expect(read(1)).rejects.toThrow("f:4: is no JSON");
+    await expect(read(1)).rejects.toThrow("f:4: is not JSON");
   });
 });

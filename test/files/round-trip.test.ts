@@ -8,7 +8,7 @@ import { contentOf, contentOfBytes, receivedRecords, withSortedFields } from "..
 
 const limit = 1000;
 
-/** Bytes in chunks that are cut without regard to lines and characters. */
+/** Bytes in chunks that are cut anywhere, also inside lines and characters. */
 function cut(text: string, chunkBytes: number): Buffer[] {
   const bytes = Buffer.from(text);
   const chunks: Buffer[] = [];
@@ -24,7 +24,7 @@ async function contentsOf(format: FileFormat, text: string, chunkBytes: number):
 }
 
 describe.each(fileFormats)("records as %s", (format) => {
-  test("become the same records again, however the file is cut into chunks", async () => {
+  test("are read back as the same records, however the file is cut into chunks", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(recordArbitrary, { maxLength: 5 }),
@@ -40,7 +40,7 @@ describe.each(fileFormats)("records as %s", (format) => {
     );
   });
 
-  test("are pulled: no more is asked for than one piece of text needs", async () => {
+  test("are pulled: at most the records for one chunk of text", async () => {
     let asked = 0;
     const [record] = receivedRecords([fc.sample(recordArbitrary, 1)[0] as never]);
     const endless = function* () {
@@ -53,7 +53,7 @@ describe.each(fileFormats)("records as %s", (format) => {
     await text.next();
     await text.next();
     await text.return();
-    // CSV looks at the first thousand for its columns.
+    // CSV samples the first thousand for its columns.
     expect(asked).toBeLessThanOrEqual(format === "csv" ? 1024 : 128);
   });
 });

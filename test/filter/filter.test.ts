@@ -6,7 +6,7 @@ import { batchOfRecords, filterArbitrary, filteredRecordArbitrary } from "../sup
 
 const timeMs = 1_760_000_000_123;
 
-test("matches(), is what the language means, of any filter and record", () => {
+test("matches(), agrees with the meaning of the language, for any filter and record", () => {
   fc.assert(
     fc.property(
       filterArbitrary(timeMs),

@@ -3,7 +3,7 @@ import { type DescriptorProto, FileDescriptorSetSchema } from "@bufbuild/protobu
 import { describe, expect, test } from "vitest";
 import { fileDescriptorSet } from "../../src/gen/descriptor-set.js";
 
-/** The API's files as other languages generate from them: by protoc, from `proto/millrace` alone, without a mapping. */
+/** The API's files must suit other languages, which run protoc on `proto/millrace` alone, without a mapping. */
 const files = fromBinary(FileDescriptorSetSchema, fileDescriptorSet()).file.filter(({ name }) =>
   name.startsWith("millrace/"),
 );
@@ -25,22 +25,22 @@ const pythonKeywords = new Set(
   nonlocal not or pass raise return try while with yield`.split(/\s+/),
 );
 
-test("there is a file a service, and one of what they share", () => {
+test("there is one file per service, and one for shared messages", () => {
   expect(files).toHaveLength(6);
 });
 
 describe.each(files.map((file) => ({ name: file.name, file })))("$name", ({ name, file }) => {
-  test("says where each language puts it", () => {
+  test("has the package options of each language", () => {
     expect(file.options).toMatchObject(options);
   });
 
-  test("has a Java class of its own for what is of the whole file", () => {
+  test("has its own outer class in Java", () => {
     const [, base = ""] = /(\w+)\.proto$/.exec(name) ?? [];
     const words = base.split("_").map((word) => word.charAt(0).toUpperCase() + word.slice(1));
     expect(file.options?.javaOuterClassname).toBe(`${words.join("")}Proto`);
   });
 
-  test("names no field as Python has a keyword: it could not be set by name", () => {
+  test("has no field that is a Python keyword, which could not be set by name", () => {
     const names = (message: DescriptorProto): string[] => [
       ...message.field.map((field) => field.name),
       ...message.nestedType.flatMap(names),
@@ -48,7 +48,7 @@ describe.each(files.map((file) => ({ name: file.name, file })))("$name", ({ name
     expect(file.messageType.flatMap(names).filter((field) => pythonKeywords.has(field))).toEqual([]);
   });
 
-  test("imports the API and google/protobuf alone", () => {
+  test("imports only the API and google/protobuf", () => {
     expect(file.dependency).not.toEqual([]);
     for (const imported of file.dependency) expect(imported).toMatch(/^(google\/protobuf|millrace\/v1)\/\w+\.proto$/);
   });

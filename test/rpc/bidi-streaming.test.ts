@@ -46,7 +46,7 @@ const ended = ({ logger }: MethodServer) =>
   logger.lines.filter(({ text }) => text === "call").map(({ fields }) => fields.status);
 
 describe("bidiStreaming()", () => {
-  test("answers while the client goes on, and ends after its half-close", async () => {
+  test("answers while the client still sends, and ends after its half-close", async () => {
     const server = await start(echo);
     const stream = talk(server);
     const result = drainStream(stream);
@@ -58,7 +58,7 @@ describe("bidiStreaming()", () => {
     expect(ended(server)).toEqual(["OK"]);
   });
 
-  test("half-close first: the method sees the end at once", async () => {
+  test("the method sees the end at once after an early half-close", async () => {
     const server = await start(async function* (requests) {
       expect(await requests.next()).toEqual({ done: true, value: undefined });
       expect(await requests.next()).toEqual({ done: true, value: undefined });
@@ -69,7 +69,7 @@ describe("bidiStreaming()", () => {
     expect(await drainStream(stream)).toEqual({ messages: ["1"], error: undefined });
   });
 
-  test("half-close never: the method's return ends the call", async () => {
+  test("the method's return ends the call without a half-close", async () => {
     const server = await start(async function* (requests) {
       yield (await requests.next()).value ?? "none";
     });
@@ -79,7 +79,7 @@ describe("bidiStreaming()", () => {
     expect(await drainStream(stream)).toEqual({ messages: ["1"], error: undefined });
   });
 
-  test("leaving the requests early leaves the responses", async () => {
+  test("leaving the loop over requests does not end the responses", async () => {
     const server = await start(async function* (requests) {
       for await (const request of requests) {
         yield request;
@@ -94,7 +94,7 @@ describe("bidiStreaming()", () => {
     expect(await drainStream(stream)).toEqual({ messages: ["1", "still here"], error: undefined });
   });
 
-  test("return() reaches a parked next()", async () => {
+  test("return() ends a next() that waits", async () => {
     const server = await start(async function* (requests) {
       const parked = requests.next();
       await requests.return?.();
@@ -105,7 +105,7 @@ describe("bidiStreaming()", () => {
     expect(await drainStream(stream)).toEqual({ messages: ["1"], error: undefined });
   });
 
-  test("reads no more than was asked for", async () => {
+  test("reads only requested messages", async () => {
     let taken = 0;
     const server = await start(async function* (requests, { signal }) {
       await requests.next();
@@ -117,13 +117,13 @@ describe("bidiStreaming()", () => {
     stream.on("error", () => undefined);
     for (let index = 0; index < 100; index++) stream.write("x".repeat(64 * 1024));
     await new Promise((resolve) => stream.once("data", resolve));
-    // Whatever it would read ahead, it would have read before another call is through.
+    // If it read ahead, it would have done so before another call ends.
     const other = talk(server);
     const result = drainStream(other);
     other.write("probe");
     await new Promise((resolve) => other.once("data", resolve));
     expect(taken).toBe(2);
-    // One each was asked for, and the first's frame may hold the beginning of the next.
+    // One each was requested; the frame of the first may hold the beginning of the next.
     expect(server.decoded()).toBeLessThanOrEqual(3);
     stream.cancel();
     other.cancel();
@@ -165,7 +165,7 @@ describe("bidiStreaming()", () => {
     await vi.waitFor(() => expect(ended(server)).toEqual(["CANCELLED"]));
   });
 
-  test("cancel aborts the signal, after the requests have ended too", async () => {
+  test("cancel aborts the signal, also after the requests have ended", async () => {
     let reason: unknown;
     const server = await start(async function* (requests, { signal }) {
       await requests.next();
@@ -206,7 +206,7 @@ describe("bidiStreaming()", () => {
 });
 
 describe("drain()", () => {
-  test("ends the requests, lets the method say its last words, and tells the position", async () => {
+  test("ends the requests, lets the method send its last responses, and sends the position", async () => {
     const server = await start(async function* (requests) {
       for await (const request of requests) yield request;
       yield "9";
@@ -238,7 +238,7 @@ describe("drain()", () => {
     expect(await result).toEqual({ messages: ["1", "2"], error: undefined });
   });
 
-  test("does not hide a refusal of the method", async () => {
+  test("does not replace a refusal of the method", async () => {
     const server = await start(async function* (requests) {
       for await (const request of requests) yield request;
       throw new MillraceError("offset-mismatch", "Cannot append");

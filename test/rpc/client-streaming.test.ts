@@ -67,22 +67,22 @@ describe("clientStreaming()", () => {
     expect(ended(server)).toMatchObject([{ method: path, status: "OK", messagesSent: 1, bytesReceived: 3 }]);
   });
 
-  test("without requests there is an answer, too", async () => {
+  test("answers also without requests", async () => {
     const { requests, answer } = call(await start(join));
     requests.end();
     expect(await answer).toBe("");
   });
 
-  test("a method may answer before the end, and reads no more than it asked for", async () => {
+  test("a method may answer before the end, and reads only requested messages", async () => {
     const server = await start(async (requests) => (await requests.next()).value ?? "none");
     const { requests, answer } = call(server);
     for (let index = 0; index < 100; index++) requests.write("x".repeat(64 * 1024));
     expect(await answer).toHaveLength(64 * 1024);
-    // One was asked for, and its frame may hold the beginning of the next.
+    // One was requested; its frame may hold the beginning of the next.
     expect(server.decoded()).toBeLessThanOrEqual(2);
   });
 
-  test("what a method throws is the status, and so is a request that cannot be read", async () => {
+  test("an error of the method or of the decoder becomes the status", async () => {
     const server = await start(async (requests) => {
       for await (const text of requests) if (text === "bad") throw new MillraceError("offset-mismatch", "Cannot join");
       return "all";
@@ -95,7 +95,7 @@ describe("clientStreaming()", () => {
     expect(await broken.answer).toMatchObject({ code: status.INVALID_ARGUMENT });
   });
 
-  test("a client that is gone rejects the awaited request, and is shown as waited for until then", async () => {
+  test("a lost client rejects the awaited request; until then the call waits for `client-message`", async () => {
     let reason: unknown;
     const server = await start(async (requests) => {
       try {
@@ -113,7 +113,7 @@ describe("clientStreaming()", () => {
     expect(server.liveStreams.size).toBe(0);
   });
 
-  test("a drain ends the requests, and what was made of a part of them is not answered", async () => {
+  test("a drain ends the requests, and no answer to a part of them is sent", async () => {
     let seen: string | undefined;
     const server = await start(async (requests, context) => (seen = await join(requests, context)));
     const { requests, answer } = call(server);

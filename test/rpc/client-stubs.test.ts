@@ -6,22 +6,22 @@ import { closeAll, startServer } from "./rpc-server.js";
 afterEach(closeAll);
 
 /**
- * The stubs that grpc-js makes of the protos: `makeGenericClientConstructor` puts a service's methods, under two names
- * each, into a class derived from Client, where a method named `Close` would hide the channel's `close()`.
+ * The stubs that grpc-js makes from the protos: `makeGenericClientConstructor` adds a service's methods, with two names
+ * each, to a class derived from Client. There, a method named `Close` would hide the channel's `close()`.
  */
 const services = Object.entries(loadedProtos).flatMap(([name, definition]) =>
   "format" in definition ? [] : [{ name, Stub: makeGenericClientConstructor(definition, name) }],
 );
 
 describe.each(services)("a stub of $name", ({ name, Stub }) => {
-  test("has all methods of Client beside those of the service", () => {
+  test("has all methods of Client, and those of the service", () => {
     const hidden = Object.getOwnPropertyNames(Client.prototype).filter(
       (each) => each !== "constructor" && Object.hasOwn(Stub.prototype as object, each),
     );
     expect(hidden, `${name} hides methods of grpc-js' Client`).toEqual([]);
   });
 
-  test("closes its channel by close()", async () => {
+  test("closes its channel with close()", async () => {
     const { address } = await startServer({});
     const stub = new Stub(address, credentials.createInsecure());
     await new Promise<void>((resolve, reject) => {

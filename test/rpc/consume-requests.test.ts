@@ -15,7 +15,7 @@ const ephemeral: ConsumeOpening = { kind: "ephemeral", topic: "t", start: undefi
 const later = (message: Message, opening: ConsumeOpening = subscribed) =>
   decodeRequest(ConsumeRequest.fromPartial(message), opening);
 
-/** The fields that a refusal names. */
+/** The fields that the refusal names. */
 function fieldsOf(decode: () => unknown): readonly string[] {
   try {
     decode();
@@ -130,7 +130,7 @@ describe("decodeRequest()", () => {
       acknowledgeThrough: 0,
       reject: [
         { range, attempt: 0, delayMs: undefined, reason: "" },
-        // Up to the next millisecond: not earlier than asked for.
+        // Rounded up to a millisecond, so that it is not earlier than requested.
         { range, attempt: 4, delayMs: 1, reason: long },
       ],
       extend: [
@@ -145,7 +145,7 @@ describe("decodeRequest()", () => {
     });
   });
 
-  test("takes a message that says nothing, and one that repeats what the call is about", () => {
+  test("takes an empty message, and one that repeats the opening's name", () => {
     expect(later({})).toEqual(nothing);
     expect(later({ subscription: "s" })).toEqual(nothing);
     expect(later({ topic: "t" }, ephemeral)).toEqual(nothing);
@@ -187,7 +187,7 @@ describe("decodeRequest()", () => {
       expect(fieldsOf(() => later(message, opening))).toEqual([field]));
   }
 
-  test("takes ten thousand ranges together, and no more", () => {
+  test("takes up to ten thousand ranges together", () => {
     const acknowledge = Array.from({ length: 9999 }, (_, index) => ({ offsets: { firstOffset: 2 * index } }));
     expect(later({ acknowledge, release: [{ offsets: one }] }).acknowledge).toHaveLength(9999);
     expect(fieldsOf(() => later({ acknowledge, release: [{ offsets: one }], reject: [{ offsets: one }] }))).toEqual([

@@ -25,7 +25,7 @@ const methods = [TopicServiceService, RecordServiceService, InspectServiceServic
   (service) => Object.values<{ path: string; requestStream: boolean; responseStream: boolean }>(service),
 );
 
-/** Sends one message of any bytes to any method, and gives how the call ends. */
+/** Sends one message of any bytes to any method. Returns the call's status. */
 async function send(
   { client }: TestServer,
   method: (typeof methods)[number],
@@ -46,7 +46,7 @@ async function send(
   return (await drainStream(stream)).error;
 }
 
-/** A follow of a topic: it says where it starts, then waits for ever, or sends what it is given. */
+/** A follow of a topic: sends its start, then the given messages, or waits for ever. */
 function following(pages: Iterable<FollowMessage> = []) {
   return async function* (
     _: unknown,
@@ -69,7 +69,7 @@ function follow({ client }: TestServer) {
   return client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request);
 }
 
-describe("requests that are none", () => {
+describe("invalid requests", () => {
   for (const method of methods) {
     test(`${method.path} refuses bytes that are not its request`, async () => {
       const server = await startServer({});
@@ -80,7 +80,7 @@ describe("requests that are none", () => {
     });
   }
 
-  test("any bytes to any method are refused or taken, and the server lives", async () => {
+  test("any bytes to any method are refused or accepted, and the server survives", async () => {
     const server = await startServer({
       append: () => Promise.resolve({ firstOffset: 0, nextOffset: 1, epoch: 1, repeated: false }),
       publish: async function* () {},
@@ -108,7 +108,7 @@ describe("requests that are none", () => {
     });
   });
 
-  test("a message of 4 MiB + 1 is RESOURCE_EXHAUSTED, and the server lives", async () => {
+  test("a message of 4 MiB + 1 gives RESOURCE_EXHAUSTED, and the server survives", async () => {
     const server = await startServer({});
     for (const method of [RecordServiceService.append, RecordServiceService.publish, RecordServiceService.read]) {
       const error = await send(server, method, Buffer.alloc(4 * 1024 * 1024 + 1));
@@ -127,7 +127,7 @@ describe("requests that are none", () => {
 });
 
 describe("drain()", () => {
-  test("ends follows with their position, and needs no force", async () => {
+  test("ends follows with their position, without force", async () => {
     const server = await startServer({ follow: following() });
     const results = Array.from({ length: 20 }, () => {
       const stream = follow(server);
@@ -148,7 +148,7 @@ describe("drain()", () => {
     expect(server.liveStreams.size).toBe(0);
   });
 
-  test("cuts a stream whose client does not read, and says so", async () => {
+  test("cuts off a stream whose client does not read, and reports it", async () => {
     let hasEnded = false;
     const server = await startServer({
       follow: async function* (...args) {
@@ -173,7 +173,7 @@ describe("drain()", () => {
     expect(server.liveStreams.size).toBe(0);
   });
 
-  test("drains once, whoever asks", async () => {
+  test("drains once, also when called twice", async () => {
     const { server } = await startServer({});
     expect(server.drain(0)).toBe(server.drain(1000));
     expect(await server.drain(0)).toEqual({ wasForced: false });
@@ -181,14 +181,14 @@ describe("drain()", () => {
 });
 
 describe("listen()", () => {
-  test("says where it cannot listen", async () => {
+  test("the error names the address", async () => {
     const { address } = await startServer({});
     const other = await startServer({});
     await expect(other.server.listen(address)).rejects.toThrow(`Cannot listen on ${address}: `);
   });
 });
 
-test("buf curl lists the services and makes a call by reflection", async () => {
+test("buf curl lists the services and makes a call with reflection", async () => {
   const { address } = await startServer({
     read: async function* () {
       const next = { epoch: 3, offset: 2 };

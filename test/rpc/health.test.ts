@@ -13,7 +13,7 @@ function shape(method: string): MethodDefinition<object, object> {
 
 describe("health", () => {
   for (const name of ["", "millrace.v1.RecordService", "grpc.health.v1.Health"]) {
-    test(`says that ${name === "" ? "the server" : name} serves`, async () => {
+    test(`reports that ${name === "" ? "the server" : name} serves`, async () => {
       const { client } = await startServer({});
       expect(await callUnary(client, shape("Check"), { service: name })).toMatchObject({ status: "SERVING" });
     });
@@ -26,7 +26,7 @@ describe("health", () => {
     });
   });
 
-  test("lists all", async () => {
+  test("lists all services", async () => {
     const { client } = await startServer({});
     expect(await callUnary(client, shape("List"), {})).toMatchObject({
       statuses: { "": { status: "SERVING" }, "millrace.v1.TopicService": { status: "SERVING" } },
@@ -39,7 +39,7 @@ describe("health", () => {
     await vi.waitFor(() => expect(logger.lines).toMatchObject([{ level: "debug", text: "call" }]));
   });
 
-  test("tells watchers that the node drains, before their streams end", async () => {
+  test("reports to watchers that the node drains, before their streams end", async () => {
     const { client, server } = await startServer({});
     const { path, requestSerialize, responseDeserialize } = shape("Watch");
     const watch = (name: string) => {

@@ -6,7 +6,7 @@ import { callUnary, closeAll, startServer } from "./rpc-server.js";
 
 afterEach(closeAll);
 
-test("queues are listed in pages, though some come and go between two", async () => {
+test("queues are listed in pages, even if some are added and removed between pages", async () => {
   const ofTopic = (name: string): Queue[] => [
     { kind: "publish", name, depth: 1, capacity: 10 },
     { kind: "tail", name, depth: 2, capacity: 20 },
@@ -38,7 +38,7 @@ test("queues are listed in pages, though some come and go between two", async ()
     const page = await list("", 2, pageToken);
     seen.push(...page.queues.map(({ kind, name }) => `${Queue_Kind[kind]} ${name}`));
     ({ nextPageToken: pageToken } = page);
-    // A topic that was listed leaves, and one that was not yet comes.
+    // A listed topic is removed, and a new one is added.
     if (seen.length === 6) topics = ["a-b", "a/b", "b", "c"];
   } while (pageToken !== "");
   expect(seen).toEqual([

@@ -45,7 +45,7 @@ function publish({ client }: TestServer) {
 }
 
 describe("Append", () => {
-  test("gives the engine its records undecoded, and what stands beside them", async () => {
+  test("gives the engine its records undecoded, with the other fields", async () => {
     let asked: unknown;
     const { client } = await startServer({
       append: async (command) => {
@@ -84,7 +84,7 @@ describe("Append", () => {
 });
 
 describe("Publish", () => {
-  /** An engine that acknowledges each batch with what it was. */
+  /** An engine that acknowledges each batch and keeps it. */
   async function start() {
     const taken: PublishBatch[] = [];
     const openings: unknown[] = [];
@@ -160,12 +160,19 @@ describe("Publish", () => {
 });
 
 describe("Read", () => {
-  test("passes a page on as it is, and says what was skipped", async () => {
+  test("sends a page unchanged, and reports what was skipped and where it ends", async () => {
     const next = { epoch: 5, offset: 12 };
     const frames = framesOf([3, 4], 10).bytes;
     const before = Buffer.from(frames);
     const messages: ReadMessage[] = [
-      { kind: "skipped", reason: "trimmed", firstOffset: 0, nextOffset: 10, next: { epoch: 5, offset: 10 } },
+      {
+        kind: "skipped",
+        reason: "trimmed",
+        firstOffset: 0,
+        nextOffset: 10,
+        next: { epoch: 5, offset: 10 },
+        endOffset: 12,
+      },
       { kind: "page", runs: [frames], records: 2, next },
     ];
     const server = await startServer({
@@ -178,8 +185,9 @@ describe("Read", () => {
       records: [],
       next: { epoch: 5, offset: 10 },
       skipped: { firstOffset: 0, nextOffset: 10, reason: 1 },
+      endOffset: 12,
     });
-    expect(got.messages[1]).toMatchObject({ records: [{ offset: 10 }, { offset: 11 }], next });
+    expect(got.messages[1]).toMatchObject({ records: [{ offset: 10 }, { offset: 11 }], next, endOffset: undefined });
     expect(frames).toEqual(before);
     expect(await server.metrics.recordsOut.get()).toMatchObject({ values: [{ value: 2 }] });
   });
@@ -227,7 +235,7 @@ describe("Read", () => {
     ["skipping", { whenTrimmed: 2 }, { whenTrimmed: "skip" }],
   ];
   for (const [what, request, command] of commands) {
-    test(`asks for ${what}`, async () => {
+    test(`requests ${what}`, async () => {
       let asked: unknown;
       const server = await startServer({
         read: async function* (given) {
@@ -258,7 +266,7 @@ describe("Read", () => {
 });
 
 describe("Follow", () => {
-  test("sends each event as it is in proto", async () => {
+  test("sends each kind of event", async () => {
     const next = { epoch: 5, offset: 0 };
     const sent: FollowMessage[] = [
       { kind: "started", earliestOffset: 0, nextOffset: 7, next },
@@ -291,7 +299,7 @@ describe("Follow", () => {
     expect(messages[6]?.records).toHaveLength(1);
   });
 
-  test("asks for what to do when behind, and refuses what it does not know", async () => {
+  test("passes `when_behind` on, and refuses an unknown value", async () => {
     let asked: unknown;
     const server = await startServer({
       follow: async function* (command) {
@@ -301,7 +309,7 @@ describe("Follow", () => {
     await drainStream(follow(server, { topic: "t", whenBehind: 3, whenTrimmed: 2 }));
     expect(asked).toEqual({ topic: "t", start: undefined, whenBehind: "fail", whenTrimmed: "skip" });
     const { error } = await drainStream(follow(server, { topic: "t", whenBehind: Number(9) }));
-    expect(error?.details).toBe("when_behind: has no value 9, the known ones are 0, 1, 2, 3");
+    expect(error?.details).toBe("when_behind: has no value 9; the known values are 0, 1, 2, 3");
   });
 
   test("is listed by InspectService while it lives, in pages", async () => {

@@ -55,7 +55,7 @@ describe("reflection", () => {
     });
   }
 
-  test("gives each listed service's file with all that it imports", async () => {
+  test("gives each listed service's file with all its imports", async () => {
     const answers = await ask(services.map((value) => ({ $case: "fileContainingSymbol", value })));
     for (const answer of answers) {
       if (answer.$case !== "fileDescriptorResponse") throw new Error(JSON.stringify(answer));
@@ -101,7 +101,7 @@ describe("reflection", () => {
     expect(names).toContain("google/protobuf/struct.proto");
   });
 
-  test("gives the comments of our files, and no places of others'", async () => {
+  test("gives the comments of the API's files, and no source locations of other files", async () => {
     const commented = async (name: string) => {
       const answer = await askOne({ $case: "fileContainingSymbol", value: name });
       if (answer.$case !== "fileDescriptorResponse") throw new Error(JSON.stringify(answer));
@@ -110,7 +110,7 @@ describe("reflection", () => {
       return { file, locations: file.sourceCodeInfo?.location ?? [] };
     };
     const { file, locations } = await commented("millrace.v1.TopicService");
-    // The fields `service` and `method` by their numbers: how a location names what it is of.
+    // A location names its element by the field numbers of `service` and `method`.
     for (const [index, { name }] of (file.service[0]?.method ?? []).entries()) {
       const comment = locations.find(({ path }) => path.join() === `6,0,2,${index}`)?.leadingComments;
       expect(comment, name).toMatch(/ Errors: INVALID_ARGUMENT/);
@@ -121,7 +121,7 @@ describe("reflection", () => {
     }
   });
 
-  test("says what is not there, and goes on", async () => {
+  test("answers NOT_FOUND for unknown names, and continues", async () => {
     const notThere: Question[] = [
       { $case: "fileByFilename", value: "no.proto" },
       { $case: "fileContainingSymbol", value: "no.Symbol" },

@@ -18,7 +18,7 @@ import { createTestDatabase, type TestDatabase } from "../support/database.js";
 import { openTestEngine } from "../support/open-engine.js";
 import { closeAll, drainStream, errorInfo, type MethodServer, startMethods } from "./rpc-server.js";
 
-/** What the calls of a foreign client do not show: `test/e2e/route-guide.test.ts` has those. */
+/** Cases that `test/e2e/route-guide.test.ts`, which uses a foreign client, does not cover. */
 
 const noLimits = { recordBytes: 0, batchRecords: 0, batchBytes: 0 };
 
@@ -52,7 +52,7 @@ function chat(): ChatCall {
 
 const note = (message: string, longitude = 0): RouteNote => ({ location: { latitude: 0, longitude }, message });
 
-/** Sends notes and hears what is due for them. */
+/** Sends notes and receives the notes that answer them. */
 async function say(...notes: readonly RouteNote[]): Promise<string[]> {
   const call = chat();
   const heard = drainStream<RouteNote>(call);
@@ -64,23 +64,23 @@ async function say(...notes: readonly RouteNote[]): Promise<string[]> {
 }
 
 describe("RouteChat", () => {
-  test("looks for earlier notes among the newest ones only", async () => {
+  test("searches only the newest notes for earlier ones", async () => {
     expect(await say(note("a"), note("b", 1), note("c"), note("d", 1))).toEqual(["a", "b"]);
     expect(await say(note("e"))).toEqual(["a", "c"]);
-    // Of a, b, c, d and e the newest four are looked through.
+    // Of a, b, c, d and e, the newest four are searched.
     expect(await say(note("f"))).toEqual(["c", "e"]);
   });
 
-  test("takes no note at one place too many", async () => {
+  test("refuses a note at one place too many", async () => {
     const call = chat();
     const heard = drainStream<RouteNote>(call);
     for (let longitude = 0; longitude <= 3; longitude++) call.write(note("here", longitude));
     expect(await heard).toMatchObject({
-      error: { code: status.INVALID_ARGUMENT, details: expect.stringMatching(/^location: .* 3 at most/) as string },
+      error: { code: status.INVALID_ARGUMENT, details: expect.stringMatching(/^location: .* at 3 places/) as string },
     });
   });
 
-  test("takes no message that is not UTF-8, and any that is", async () => {
+  test("refuses a message that is not UTF-8, and takes any that is", async () => {
     const call = server.client.makeBidiStreamRequest(Shapes.routeChat.path, (bytes: Buffer) => bytes, String);
     const heard = drainStream(call);
     call.write(Buffer.from([0x12, 2, 0x61, 0xff]));
@@ -90,7 +90,7 @@ describe("RouteChat", () => {
     expect(await say(note("\ufffd\u0000"), note(""), note("end"))).toEqual(["\ufffd\u0000", ""]);
   });
 
-  test("takes no message that no record could hold", async () => {
+  test("refuses a message that no record can hold", async () => {
     const call = chat();
     const heard = drainStream<RouteNote>(call);
     call.write(note("x".repeat(defaultLimits.recordBytes)));
@@ -101,7 +101,7 @@ describe("RouteChat", () => {
     expect(await say(note(largest), note("end"))).toEqual([largest]);
   });
 
-  test("leaves nothing behind: no stream, no follower of the topic", async () => {
+  test("leaves no stream and no follower of the topic behind", async () => {
     await say(note("a"));
     const cancelled = chat();
     cancelled.on("error", () => undefined);
@@ -113,7 +113,7 @@ describe("RouteChat", () => {
     await server.calls.tasks.settled(AbortSignal.timeout(1000));
   });
 
-  test("a drain ends it where it stands", async () => {
+  test("ends at once in a drain", async () => {
     const call = chat();
     const heard = drainStream<RouteNote>(call);
     call.write(note("a"));
@@ -125,7 +125,7 @@ describe("RouteChat", () => {
     expect(error && errorInfo(error)).toMatchObject({ reason: "DRAINING" });
   });
 
-  test("tells that its topic was deleted", async () => {
+  test("reports that its topic was deleted", async () => {
     const call = chat();
     const heard = drainStream<RouteNote>(call);
     call.write(note("a"));
@@ -150,9 +150,9 @@ describe("ListFeatures", () => {
     );
   }
 
-  test("goes by the keys, to the unit, and leaves out what is no feature", async () => {
+  test("compares keys exactly, and leaves out records that are not features", async () => {
     const topic = await createTopic(true);
-    // As somebody publishes them who has rounded the degrees.
+    // Published with rounded degrees.
     const records = [
       { key: "10,0", text: "lower edge", units: 9.7 },
       { key: "12,0", text: "upper edge", units: 12.4 },
@@ -177,7 +177,7 @@ describe("ListFeatures", () => {
     });
   });
 
-  test("says that its topic keeps no state", async () => {
+  test("reports that its topic keeps no state", async () => {
     await createTopic(false);
     expect(await list(undefined, undefined)).toMatchObject({ error: { code: status.FAILED_PRECONDITION } });
   });
@@ -197,7 +197,7 @@ describe("places", () => {
     }
   });
 
-  test("are as far from each other as on the sphere", () => {
+  test("have the distances of a sphere", () => {
     const degree = 10_000_000;
     const quarter = (Math.PI / 2) * 6_371_000;
     const origin = { latitude: 0, longitude: 0 };

@@ -34,7 +34,7 @@ export interface LogLine {
   readonly text: string;
 }
 
-/** A logger that keeps what it is told. */
+/** A logger that keeps its entries. */
 export function recordingLogger(): Logger & { readonly lines: LogLine[] } {
   const lines: LogLine[] = [];
   const level = (name: LogLine["level"]) => (fields: object, text: string) => {
@@ -48,7 +48,7 @@ export interface EnginePart extends Partial<Omit<Engine, "topics" | "subscriptio
   readonly subscriptions?: Partial<Subscriptions>;
 }
 
-/** An engine that does what the test says, and nothing else. */
+/** An engine with the methods that the test gives. */
 export function scriptedEngine({ topics = {}, subscriptions = {}, ...rest }: EnginePart = {}): Engine {
   const missing = (name: string | symbol) => () => {
     throw new Error(`The test did not expect ${String(name)}()`);
@@ -78,7 +78,7 @@ export interface TestServer extends Observed {
 
 const open: (() => unknown)[] = [];
 
-/** Closes what a test opened. For `afterEach`. */
+/** Closes everything that a test opened. For `afterEach`. */
 export async function closeAll(): Promise<void> {
   for (const close of open.splice(0).reverse()) await close();
 }
@@ -102,7 +102,7 @@ export interface MethodServer extends Observed {
   readonly client: Client;
 }
 
-/** A server of a few methods, to look at the adapters alone. */
+/** A server with a few methods, to test the adapters alone. */
 export async function startMethods(
   methods: (calls: Calls) => readonly Method[],
   clock: Clock = systemClock,
@@ -125,7 +125,9 @@ export function openClient(address: string): Client {
   return client;
 }
 
-/** A raw HTTP/2 call with one message so far: it reads only when it is told to, so that its window stays closed (grpc-js.md #19). */
+/**
+ * A raw HTTP/2 call that has sent one message. It reads only on request, so its window stays closed (grpc-js.md #19).
+ */
 export function rawCall(address: string, path: string, message: Uint8Array, headers = {}): RawCall {
   const session = connect(`http://${address}`);
   session.on("error", () => undefined);
@@ -180,12 +182,12 @@ export function callUnary<Request, Response>(
   });
 }
 
-/** A method whose request is given in bytes, whatever they are. */
+/** A method whose request is any bytes. */
 export function rawMethod(path: string) {
   return { path, requestSerialize: bytesOf, responseDeserialize: (bytes: Buffer) => bytes };
 }
 
-/** Everything that a stream gives, to its end. */
+/** All messages of a stream. */
 export function drainStream<T>(
   stream: NodeJS.ReadableStream,
 ): Promise<{ messages: T[]; error: ServiceError | undefined }> {
@@ -211,7 +213,7 @@ export function errorInfo(error: ServiceError): { readonly reason: string; reado
   return { reason, metadata: Object.fromEntries(metadata) };
 }
 
-/** Binds a server to a free port of loopback, and gives its address. */
+/** Binds a server to a free port on loopback. Returns the address. */
 export function listenOn(server: Server): Promise<string> {
   return new Promise((resolve, reject) => {
     server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) =>

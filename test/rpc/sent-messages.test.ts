@@ -9,7 +9,7 @@ afterEach(() => stops.splice(0).forEach((stop) => stop()));
 
 const path = "/test.Texts/Stream";
 
-/** A bare server whose one stream sends these messages, with this serialisation; and what its interceptors saw. */
+/** A server whose only stream sends these messages with this serialiser, and the calls that its interceptors saw. */
 async function start(serialize: (message: Buffer) => Buffer, messages: readonly Buffer[]) {
   const calls: object[] = [];
   const look: ServerInterceptor = (_, call) => {
@@ -31,7 +31,7 @@ async function start(serialize: (message: Buffer) => Buffer, messages: readonly 
   return { calls, received: (await drainStream<string>(stream)).messages };
 }
 
-test("a message with its prefix is sent as it stands: grpc-js has the method that would copy it", async () => {
+test("a message with its prefix is sent without a copy: grpc-js has the method that would copy it", async () => {
   const messages = ["a", "", "x".repeat(100_000)];
   const { calls, received } = await start(
     serializePrefixed,
@@ -39,15 +39,15 @@ test("a message with its prefix is sent as it stands: grpc-js has the method tha
   );
   expect(received).toEqual(messages);
   const [call] = calls as [{ serializeMessage?: (message: Buffer) => Buffer }];
-  // Not there: look for what a newer grpc-js calls it, or copies happen again.
+  // If this fails, find the method's name in the new grpc-js: otherwise messages are copied again.
   expect(Object.getPrototypeOf(call)).toHaveProperty("serializeMessage", expect.any(Function));
   const message = withPrefix(Buffer.from("b"));
   expect(call.serializeMessage?.(message)).toBe(message);
-  // By itself it takes the message from behind the prefix, and copies it.
+  // grpc-js itself takes the message without its prefix and copies it.
   expect(serializePrefixed(message).toString()).toBe("b");
 });
 
-test("other methods' messages are left to grpc-js", async () => {
+test("grpc-js serialises the messages of other methods", async () => {
   const { calls, received } = await start((bytes) => bytes, [Buffer.from("plain")]);
   expect(received).toEqual(["plain"]);
   expect(Object.keys(calls[0] ?? {})).not.toContain("serializeMessage");

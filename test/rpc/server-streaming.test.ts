@@ -10,7 +10,7 @@ const path = "/test.Texts/Stream";
 
 type Handle = (request: string, context: CallContext) => AsyncGenerator<string, void, undefined>;
 
-/** Messages are texts; their length counts as records, and as the position after them. */
+/** Messages are texts. Their length is both the number of records and the position after them. */
 function start(handle: Handle): Promise<MethodServer> {
   const shape = {
     path,
@@ -32,7 +32,7 @@ function stalledCall({ address }: MethodServer, headers = {}) {
   return call;
 }
 
-/** A generator that parks for ever after its messages, and keeps an account of itself. */
+/** A generator that waits for ever after its messages, and records what happens to it. */
 function parking(messages: Iterable<string>) {
   const account = { yielded: 0, hasEnded: false, reason: undefined as unknown };
   const handle: Handle = async function* (_, { signal }) {
@@ -112,7 +112,7 @@ describe("serverStreaming()", () => {
     expect(await drainStream(open(server))).toMatchObject({ messages: ["one"], error: { code: status.INTERNAL } });
   });
 
-  test("cancel while parked runs the generator's finally", async () => {
+  test("a cancel during a wait runs the generator's finally", async () => {
     const { account, handle } = parking(["one"]);
     const server = await start(handle);
     const stream = open(server);
@@ -125,13 +125,13 @@ describe("serverStreaming()", () => {
     await server.calls.tasks.settled();
   });
 
-  test("a closed window stops the generator after two messages, and says so", async () => {
+  test("a closed window stops the generator after two messages; the call waits for `client-window`", async () => {
     const { account, handle } = parking(endless(64 * 1024));
     const probe = parking(["one"]);
     const server = await start((request, context) => (request === "probe" ? probe.handle : handle)(request, context));
     const { stream } = stalledCall(server);
     await vi.waitFor(() => expect(server.liveStreams.list(0, 1)[0]?.waiting).toBe("client-window"));
-    // What could still be sent would be, before the server is through with another call.
+    // Anything that could be sent would be sent before another call ends.
     await roundTrip(server);
     expect(account.yielded).toBeLessThanOrEqual(2);
     expect(server.liveStreams.list(0, 1)[0]?.waiting).toBe("client-window");
@@ -139,7 +139,7 @@ describe("serverStreaming()", () => {
     await vi.waitFor(() => expect(account.hasEnded).toBe(true));
   });
 
-  test("a client that dies in the middle of a write ends the generator", async () => {
+  test("a client that is lost during a write ends the generator", async () => {
     const { account, handle } = parking(endless(64 * 1024));
     const server = await start(handle);
     const { session } = stalledCall(server);
@@ -161,7 +161,7 @@ describe("serverStreaming()", () => {
     expect(ended(server)).toEqual(["DEADLINE_EXCEEDED"]);
   });
 
-  test("a generator that ignores its signal holds neither the call's end nor its status", async () => {
+  test("a generator that ignores its signal delays neither the call's end nor its status", async () => {
     let release: (() => void) | undefined;
     const server = await start(async function* () {
       yield "one";
@@ -178,8 +178,8 @@ describe("serverStreaming()", () => {
   });
 });
 
-describe("a stalled stream lets go of its message", () => {
-  /** A method whose only message is 256 KiB, known here by a weak reference alone. */
+describe("a stalled stream releases its message", () => {
+  /** A method whose only message is 256 KiB; the test keeps only a weak reference. */
   async function stall(headers = {}) {
     let message: WeakRef<Buffer> | undefined;
     const server = await startMethods((calls) => [
@@ -197,7 +197,7 @@ describe("a stalled stream lets go of its message", () => {
   async function released(message: () => Buffer | undefined): Promise<void> {
     await vi.waitFor(() => {
       global.gc?.();
-      // A failed expectation of the message itself would keep it.
+      // An expectation on the message itself would keep it alive when it fails.
       expect(message() === undefined).toBe(true);
     });
   }
@@ -208,7 +208,7 @@ describe("a stalled stream lets go of its message", () => {
     await released(message);
   });
 
-  test("when the node drains, though the write is still under way", async () => {
+  test("when the node drains, even during a write", async () => {
     const { server, message } = await stall();
     server.calls.drain();
     await released(message);
@@ -223,7 +223,7 @@ describe("a stalled stream lets go of its message", () => {
 });
 
 describe("drain()", () => {
-  test("ends a stream with the position after the last message that was taken", async () => {
+  test("ends a stream with the position after the last sent message", async () => {
     const { account, handle } = parking(["four", "seven.."]);
     const server = await start((request, context) => {
       context.stream.topic = "orders";
@@ -245,7 +245,7 @@ describe("drain()", () => {
     await vi.waitFor(() => expect(account.hasEnded).toBe(true));
   });
 
-  test("ends a stream that has sent nothing with the position that it opened at", async () => {
+  test("ends a stream that has sent nothing with its opening position", async () => {
     const { handle } = parking([]);
     const server = await start((request, context) => {
       context.position = { epoch: 1, offset: 42 };
@@ -258,7 +258,7 @@ describe("drain()", () => {
     expect(error && errorInfo(error).metadata).toEqual({ epoch: "1", offset: "42" });
   });
 
-  test("counts a message that is under way when it begins", async () => {
+  test("counts a message that is being sent when it begins", async () => {
     const { account, handle } = parking(["x".repeat(200_000), "later"]);
     const server = await start(handle);
     const { stream } = stalledCall(server);
@@ -277,7 +277,7 @@ describe("drain()", () => {
     expect(account.yielded).toBe(1);
   });
 
-  test("refuses new streams, with how long to wait", async () => {
+  test("refuses new streams, with the wait before a retry", async () => {
     const { account, handle } = parking(["one"]);
     const server = await start(handle);
     server.calls.drain();

@@ -9,7 +9,7 @@ import { callUnary, closeAll, errorInfo, richStatus, startServer } from "./rpc-s
 
 afterEach(closeAll);
 
-/** What a client gets when the engine throws this. */
+/** The error that a client receives when the engine throws this. */
 async function received(error: unknown) {
   const { client, logger } = await startServer({ topics: { get: () => Promise.reject(error) } });
   const got = await callUnary(client, TopicServiceService.getTopic, { topic: "t" });
@@ -73,7 +73,7 @@ describe("a refusal reaches the client", () => {
     });
   });
 
-  test("with how long to wait", async () => {
+  test("with the wait before a retry", async () => {
     const { error } = await received(new MillraceError("lane-full", "Full", { retryDelayMs: 1250 }));
     expect(detail(error, "RetryInfo", RetryInfo.decode)).toEqual({ retryDelay: { seconds: 1, nanos: 250_000_000 } });
   });
@@ -104,9 +104,9 @@ describe("a refusal reaches the client", () => {
   });
 });
 
-describe("a fault of ours reaches the client", () => {
+describe("an internal error reaches the client", () => {
   for (const fault of [new TypeError("secret"), new MillraceError("internal", "secret"), "secret", undefined]) {
-    test(`as INTERNAL with an id that the log has, and no text: ${String(fault)}`, async () => {
+    test(`as INTERNAL with the id in the log, without its text: ${String(fault)}`, async () => {
       const { error, logger } = await received(fault);
       expect(error.code).toBe(status.INTERNAL);
       expect(error.details + JSON.stringify(richStatus(error))).not.toContain("secret");
@@ -121,8 +121,8 @@ describe("a fault of ours reaches the client", () => {
   }
 });
 
-test("statusOfError() gives what fits into trailers, whatever the texts are", () => {
-  // Halves of characters, too, which fast-check's own units leave out.
+test("statusOfError() fits into trailers with any texts", () => {
+  // Also lone surrogates, which fast-check's own units leave out.
   const text = fc
     .array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 3000, size: "max" })
     .map((units) => units.map((unit) => String.fromCharCode(unit)).join(""));
@@ -145,6 +145,6 @@ test("statusOfError() gives what fits into trailers, whatever the texts are", ()
   );
 });
 
-test("internalStatus() names its id", () => {
+test("internalStatus() contains its id", () => {
   expect(internalStatus("abc").details).toContain("abc");
 });

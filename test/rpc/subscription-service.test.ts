@@ -85,7 +85,7 @@ async function call<Request, Response>(engine: EnginePart, shape: Shape<Request,
   return callUnary(client, shape, request);
 }
 
-/** What the engine is asked, and what the client gets, when it answers with the subscription above. */
+/** The engine's input and the client's answer, when the engine answers with the subscription above. */
 async function ask<Request, Response>(
   method: "create" | "get" | "update" | "setPaused",
   shape: Shape<Request, Response>,
@@ -96,7 +96,7 @@ async function ask<Request, Response>(
   return { answer, asked: subscriptions[method]?.mock.calls[0] };
 }
 
-/** The fields that a refusal names. */
+/** The fields that the refusal names. */
 function fieldsOf(error: unknown): string[] {
   expect((error as ServiceError).code).toBe(status.INVALID_ARGUMENT);
   const found = richStatus(error as ServiceError).details.find(({ typeUrl }) => typeUrl.endsWith("BadRequest"));
@@ -104,7 +104,7 @@ function fieldsOf(error: unknown): string[] {
 }
 
 describe("CreateSubscription", () => {
-  test("asks for what is set, and tells the whole", async () => {
+  test("passes the set fields on, and answers with all fields", async () => {
     const request = CreateRequest.fromPartial({
       subscription: "s",
       topic: "t",
@@ -128,7 +128,7 @@ describe("CreateSubscription", () => {
     ]);
   });
 
-  test("is SHARED, from the next record on, and as by default, unless told otherwise", async () => {
+  test("is by default SHARED, from the next record on, with default settings", async () => {
     const { asked } = await ask(
       "create",
       Shapes.createSubscription,
@@ -153,7 +153,7 @@ describe("CreateSubscription", () => {
     });
   }
 
-  test("names the subscription that is there in ResourceInfo", async () => {
+  test("names the existing subscription in ResourceInfo", async () => {
     const error = await call(
       { subscriptions: { create: () => Promise.reject(subscriptionExists("s")) } },
       Shapes.createSubscription,
@@ -194,7 +194,7 @@ describe("GetSubscription, PauseSubscription, ResumeSubscription and DeleteSubsc
 });
 
 describe("ListSubscriptions", () => {
-  test("goes on where the page before ended", async () => {
+  test("continues where the last page ended", async () => {
     const list = vi.fn<Subscriptions["list"]>(async () => ({ subscriptions: [stored], hasMore: true }));
     const { client } = await startServer({ subscriptions: { list } });
     const first = await callUnary(
@@ -250,7 +250,7 @@ describe("UpdateSubscription", () => {
     });
   }
 
-  test("refuses what cannot be changed", async () => {
+  test("refuses fields that cannot be changed", async () => {
     for (const path of ["sharing", "topic", "constructor"]) {
       const request = UpdateRequest.fromPartial({ subscription: "s", updateMask: ["labels", path] });
       expect(fieldsOf(await call({}, Shapes.updateSubscription, request))).toEqual(["update_mask"]);
@@ -272,7 +272,7 @@ describe("SeekSubscription", () => {
     expect(seek.mock.calls).toEqual([["s", { at: "offset", offset: 5 }]]);
   });
 
-  test("refuses no start, and one that is none", async () => {
+  test("refuses a missing start, and an invalid one", async () => {
     for (const [field, start] of [
       ["start", undefined],
       ["start", {}],
@@ -316,7 +316,7 @@ describe("DescribeSubscription", () => {
     );
   }
 
-  test("tells every report", async () => {
+  test("sends every report", async () => {
     const commands: unknown[] = [];
     const server = await startServer({
       subscriptions: {
@@ -380,7 +380,7 @@ const quiet: ConsumeMessage = { runs: [], records: 0, attempt: 0, confirmed: und
 const window = { records: 10, bytes: 1000 };
 
 describe("Consume", () => {
-  test("gives the engine its opening and what comes later, decoded when it is asked for", async () => {
+  test("gives the engine its opening and later requests, decoded when they are pulled", async () => {
     const openings: unknown[] = [];
     const requests: ConsumerRequest[] = [];
     const server = await startServer({
@@ -500,7 +500,7 @@ describe("Consume", () => {
       },
       { ...nothing, event: { $case: "closed", value: {} } },
     ]);
-    // Records are counted, and the log tells the topic.
+    // Records are counted, and the log names the topic.
     expect(await server.metrics.recordsOut.get()).toMatchObject({ values: [{ value: 2 }] });
     await vi.waitFor(() => expect(server.logger.lines.at(-1)?.fields).toMatchObject({ topic: "t", status: "OK" }));
   });
@@ -519,7 +519,7 @@ describe("Consume", () => {
   for (const [field, ...messages] of refused) {
     test(`refuses ${field}: ${JSON.stringify(messages)}`, async () => {
       const server = await startServer({
-        // What the requests throw is the call's end.
+        // An error thrown by the requests ends the call.
         consume: async function* (_opening, requests) {
           yield quiet;
           await requests.next();
@@ -542,7 +542,7 @@ describe("Consume", () => {
     expect(error?.code).toBe(status.FAILED_PRECONDITION);
   });
 
-  test("a node that drains before the first message says so", async () => {
+  test("ends with `draining` when the node drains before the first message", async () => {
     const server = await startServer({});
     const stream = consume(server);
     await new Promise((resolve) => stream.once("metadata", resolve));
@@ -552,7 +552,7 @@ describe("Consume", () => {
     expect(await drained).toEqual({ wasForced: false });
   });
 
-  test("a draining node lets the engine settle what it took, and then says so", async () => {
+  test("a draining node lets the engine settle received verdicts, then ends the call with `draining`", async () => {
     let settled = false;
     const server = await startServer({
       consume: async function* (_opening, requests) {
@@ -572,7 +572,7 @@ describe("Consume", () => {
     expect(error?.code).toBe(status.UNAVAILABLE);
   });
 
-  test("InspectService tells what deliveries wait for, though the next message is waited for all along", async () => {
+  test("InspectService reports what deliveries wait for, although the call always waits for a message", async () => {
     const server = await startServer({
       consume: async function* (_opening, requests, stream, signal) {
         yield quiet;
@@ -599,7 +599,7 @@ describe("Consume", () => {
 describe("Commit", () => {
   const record = { body: { $case: "data" as const, value: Buffer.from("x") } };
 
-  test("gives the engine records undecoded, and tells where they went", async () => {
+  test("gives the engine records undecoded, and answers with their offsets", async () => {
     const commit = vi.fn<Engine["commit"]>(async () => [{ topic: "out", epoch: 3, firstOffset: 5, nextOffset: 7 }]);
     const request = CommitRequest.fromPartial({
       subscription: "s",
@@ -657,9 +657,9 @@ describe("Commit", () => {
     });
   }
 
-  test("refuses bytes that are no message", async () => {
+  test("refuses bytes that are not a message", async () => {
     const { path, responseDeserialize } = Shapes.commit;
-    // A string that is longer than what is there; a group; a field that has no number; an output cut off.
+    // A string longer than the message; a group; a field without a number; a cut output.
     for (const bytes of [[0x0a, 5, 1], [0x0b], [0x02, 0], [0x10, 1, 0x22, 2, 0x12, 9]]) {
       const shape = { path, requestSerialize: (each: Buffer) => each, responseDeserialize };
       expect(fieldsOf(await call({}, shape, Buffer.from(bytes)))).toEqual(["request"]);
@@ -685,7 +685,7 @@ describe("parked records", () => {
     reasons: ["first", "", "last"],
   });
 
-  test("are listed with their records as they are stored, a page after the other", async () => {
+  test("are listed in pages, with their records as they are stored", async () => {
     const listParked = vi.fn<Subscriptions["listParked"]>(async () => ({
       records: [small, larger],
       next: 2 ** 50,
@@ -711,7 +711,7 @@ describe("parked records", () => {
     ]);
   });
 
-  test("are got one by one", async () => {
+  test("can be read one by one", async () => {
     const getParked = vi.fn<Subscriptions["getParked"]>(async () => larger);
     const request = { subscription: "s", offset: 2 ** 40 + 1 };
     expect(await call({ subscriptions: { getParked } }, Shapes.getParkedRecord, request)).toEqual({

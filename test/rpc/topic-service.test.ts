@@ -33,7 +33,7 @@ function described(name: string): TopicDescription {
   };
 }
 
-/** A server whose engine notes what it was asked for. */
+/** A server whose engine keeps its commands. */
 async function start() {
   const asked: unknown[][] = [];
   const note =
@@ -80,7 +80,7 @@ describe("TopicService", () => {
     });
   });
 
-  test("passes on what each method is asked", async () => {
+  test("passes each method's request on", async () => {
     const { client, asked } = await start();
     const labels = new Map([["team", "a"]]);
     await callUnary(client, Shapes.createTopic, { ...create, labels });
@@ -95,7 +95,7 @@ describe("TopicService", () => {
     ]);
   });
 
-  test("lists in pages, by tokens that it gave", async () => {
+  test("lists in pages, by its own tokens", async () => {
     const { client, asked } = await start();
     const list = { prefix: "", pageSize: 0, pageToken: "" };
     const first = await callUnary(client, Shapes.listTopics, list);

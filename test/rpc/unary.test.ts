@@ -18,7 +18,7 @@ async function ask({ client }: MethodServer, text: string, options = {}): Promis
   return answer instanceof Error ? answer : answer.toString();
 }
 
-/** Waits until the signal aborts, and tells why. */
+/** Waits until the signal aborts, and returns the reason. */
 const untilAborted = (signal: AbortSignal) =>
   new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
 
@@ -69,14 +69,14 @@ describe("unary()", () => {
 
   test("ends at its deadline, whatever its method does", async () => {
     const server = await start(() => new Promise(() => undefined));
-    // Long enough for the call to be there before, on a busy machine too.
+    // Long enough for the call to arrive first, also on a busy machine.
     expect(await ask(server, "x", { deadline: Date.now() + 400 })).toMatchObject({ code: status.DEADLINE_EXCEEDED });
-    // The client's deadline may pass first, and its cancellation be here before the server's own.
+    // The client's deadline may pass first, and its cancellation may arrive before the server's deadline.
     const ended = { status: expect.stringMatching(/^(DEADLINE_EXCEEDED|CANCELLED)$/) as string };
     await vi.waitFor(() => expect(server.logger.lines).toMatchObject([{ fields: ended }]));
   });
 
-  test("keeps a deadline as the duration that it was, when the wall clock is set", async () => {
+  test("keeps a deadline as a duration when the wall clock is set", async () => {
     let aheadMs = 0;
     const clock = { ...systemClock, wallMicros: () => systemClock.wallMicros() + aheadMs * 1000 };
     let seen: AbortSignal | undefined;

@@ -1,10 +1,10 @@
-import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { defaultLimits } from "../../src/core/index.js";
 import { readSettings, SettingError, settingsMarkdown, settingsTable, variableOf } from "../../src/server/index.js";
+import { expectGeneratedTable } from "../support/generated-table.js";
 
 describe("readSettings", () => {
-  it("gives the defaults where nothing is said: loopback, embedded, the limits of the design", () => {
+  it("gives the defaults: loopback, embedded, the default limits", () => {
     expect(readSettings({}, {})).toMatchObject({
       listen: { host: "127.0.0.1", port: 50051 },
       database: { kind: "embedded", folder: "millrace-data" },
@@ -14,7 +14,7 @@ describe("readSettings", () => {
     });
   });
 
-  it("takes a flag over its variable, and DATABASE_URL where no other names a database", () => {
+  it("prefers a flag over its variable, and uses DATABASE_URL if nothing else names a database", () => {
     const environment = { MILLRACE_LISTEN: "127.0.0.1:1", MILLRACE_BATCH_RECORDS: "7", DATABASE_URL: "postgres://a/b" };
     const settings = readSettings({ listen: "[::1]:2" }, environment);
     expect(settings.listen).toEqual({ host: "::1", port: 2 });
@@ -47,26 +47,19 @@ describe("readSettings", () => {
     expect(() => readSettings(flags as Record<string, string>, environment)).toThrow(SettingError);
   });
 
-  it("listens elsewhere when told that it is insecure", () => {
+  it("listens on other addresses with --insecure", () => {
     expect(readSettings({ listen: "0.0.0.0:50051", insecure: true }, {}).listen.host).toBe("0.0.0.0");
   });
 });
 
 describe("settingsTable", () => {
-  it("has names that are unique, and variables made of them", () => {
+  it("has unique names, and variables made from them", () => {
     const names = settingsTable.map((setting) => setting.name);
     expect(new Set(names).size).toBe(names.length);
     expect(variableOf("page-bytes-max")).toBe("MILLRACE_PAGE_BYTES_MAX");
   });
 
-  it("is what docs/settings.md shows (UPDATE_DOCS=1 writes it)", () => {
-    const path = new URL("../../docs/settings.md", import.meta.url);
-    const document = readFileSync(path, "utf8");
-    const renewed = document.replace(
-      /<!-- table -->[\s\S]*<!-- \/table -->/,
-      `<!-- table -->\n${settingsMarkdown()}\n<!-- /table -->`,
-    );
-    if (process.env["UPDATE_DOCS"] === "1") writeFileSync(path, renewed);
-    else expect(document).toBe(renewed);
+  it("is the table in docs/settings.md (UPDATE_DOCS=1 writes it)", () => {
+    expectGeneratedTable("docs/settings.md", settingsMarkdown());
   });
 });

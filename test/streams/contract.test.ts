@@ -9,8 +9,8 @@ import { Probe } from "./support/probe.js";
 import { turns } from "./support/until.js";
 
 /**
- * The contract of src/streams, held against every operator: an array says what must come, and sources that answer at
- * once, in a microtask or in a turn of the loop, as iterables, async generators and streams, say what was done to them.
+ * Checks the contract of src/streams for every operator. An array model says which items must come. The sources are iterables,
+ * async generators and streams; they answer at once, in a microtask or in a turn of the loop, and record how they were used.
  */
 const unhandled: unknown[] = [];
 const onUnhandled = (error: unknown): void => void unhandled.push(error);
@@ -25,7 +25,7 @@ const drivers: Readonly<Record<string, (stream: Stream<unknown>) => Promise<void
 };
 
 describe.each([...rows, ...silentRows])("$name, over sources that never wait", (row) => {
-  test.each(["iterable", "async iterable"] as const)("gives the event loop its turn: %s", async (kind) => {
+  test.each(["iterable", "async iterable"] as const)("yields to the event loop: %s", async (kind) => {
     for (const drive of Object.values(drivers)) {
       const sources = Array.from({ length: row.sources ?? 1 }, () => alwaysReady(kind));
       await drive(row.open(...sources.map(({ source }) => source)));
@@ -38,7 +38,7 @@ describe.each(rows)("$name", (row) => {
   test.each(Object.entries(checks))("%s", async (_, check) => check(row));
 });
 
-test.each(faults)("an operator that $name is found out", async ({ row, breaks }) => {
+test.each(faults)("the checks find an operator that $name", async ({ row, breaks }) => {
   await expect(checks[breaks]?.(row)).rejects.toThrow();
 });
 
@@ -54,7 +54,7 @@ test.each(["iterable", "generator", "stream"] as const)("an item that is undefin
   }
 });
 
-test("nothing of all this was rejected without anybody to hear it", async () => {
+test("no test of this file left an unhandled rejection", async () => {
   await turns(3);
   expect(unhandled).toEqual([]);
 });

@@ -1,6 +1,6 @@
 import { getEventListeners } from "node:events";
 
-/** How many listeners wait for this signal's abort. */
+/** The number of abort listeners on this signal. */
 export function abortListeners(signal: AbortSignal): number {
   return getEventListeners(signal, "abort").length;
 }

@@ -34,7 +34,7 @@ test("pipe() infers through operators, generators and sinks", async () => {
   expect(lists).toEqual([[2.5], [3.5]]);
 });
 
-test("forEach() is aborted while nothing comes, by a timer that an always-ready source does not hold up", async () => {
+test("forEach() is aborted by a timer although its always-ready source returns no item", async () => {
   const stop = new AbortController();
   setTimeout(() => stop.abort(new Error("enough")), 10);
   const nothing = pipe(
@@ -44,7 +44,7 @@ test("forEach() is aborted while nothing comes, by a timer that an always-ready 
   await expect(forEach(nothing, () => undefined, stop.signal)).rejects.toThrow("enough");
 });
 
-test("break closes a generator once, behind stages that leave items out", async () => {
+test("break closes a generator once, through stages that drop items", async () => {
   let closed = 0;
   async function* numbers() {
     try {
@@ -63,7 +63,7 @@ test("break closes a generator once, behind stages that leave items out", async 
   expect(closed).toBe(1);
 });
 
-test("a promised step is waited for, and its failure comes after the items before it", async () => {
+test("a step that returns a promise is awaited, and its failure comes after the items before it", async () => {
   const items: number[] = [];
   const failing = pipe(
     range(0),
@@ -81,7 +81,7 @@ test("a promised step is waited for, and its failure comes after the items befor
   expect(await failing.next()).toEqual({ done: true, value: undefined });
 });
 
-test("take() inside a run of steps gives its last item whole", async () => {
+test("take() inside a run of steps passes its last item through the later steps", async () => {
   const sum = await pipe(
     range(1),
     take(4),
@@ -92,7 +92,7 @@ test("take() inside a run of steps gives its last item whole", async () => {
   expect(sum).toBe(90);
 });
 
-test("Stream.return() ends a next() that waits", async () => {
+test("Stream.return() ends a pending next()", async () => {
   const stream = pipe(
     (async function* () {
       await new Promise(() => undefined);
@@ -105,7 +105,7 @@ test("Stream.return() ends a next() that waits", async () => {
   expect(await next).toEqual({ done: true, value: undefined });
 });
 
-test("Stream.pull() gives an item that is undefined, whether it was waited for or not", async () => {
+test("Stream.pull() returns an item that is undefined, at once or as a promise", async () => {
   async function* gaps() {
     yield undefined;
     yield 1;
@@ -115,7 +115,7 @@ test("Stream.pull() gives an item that is undefined, whether it was waited for o
   expect(await from([undefined]).pull()).toBe(undefined);
 });
 
-test("a stream that is closed by what it calls gives the end, also to whoever asked it then", async () => {
+test("a stream that its own callback closes returns the end, even from the poll that called it", async () => {
   const stream: Stream<number> = map(range(0), async (n) => {
     void stream.return();
     return n;

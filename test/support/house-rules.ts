@@ -2,7 +2,7 @@ import { isBuiltin } from "node:module";
 import path from "node:path";
 import { type ModuleLinks, readLinks, type SourceFile } from "./imports.js";
 
-/** What one room may import, as a row of docs/architecture.md says it. */
+/** What one room may import, as a row of docs/architecture.md says it. A wing is a room inside a room: `engine/topics`. */
 export interface Room {
   readonly name: string;
   /** Rooms that all of its files may import. */
@@ -28,7 +28,6 @@ const packageHomes: Readonly<Record<string, readonly string[]>> = {
   pino: ["telemetry"],
   re2js: ["filter"],
   "prom-client": ["telemetry"],
-  zod: ["server"],
 };
 
 /** Rooms inside a room, and who may import them besides their own room: the one that builds everything. */
@@ -42,7 +41,7 @@ const packageDoor = "src/index.ts";
 
 /** Reads the table of docs/architecture.md: the rows whose first cell is `src/…`. */
 export function readRooms(markdown: string): Room[] {
-  const rows = [...markdown.matchAll(/^\| `src\/([\w-]+)` \|.*\| ([^|]+) \|$/gm)].map(([, name = "", may = ""]) => ({
+  const rows = [...markdown.matchAll(/^\| `src\/([\w/-]+)` \|.*\| ([^|]+) \|$/gm)].map(([, name = "", may = ""]) => ({
     name,
     may,
   }));
@@ -82,13 +81,15 @@ function fileFaults(
   rooms: readonly Room[],
 ): string[] {
   const room = rooms.find((each) => each.name === roomOf(file));
+  const wing = wingOf(file, rooms);
   if (room === undefined && file !== packageDoor) return [`${file} is in no room of docs/architecture.md`];
   const faults = computed.map((text) => `${file} has ${text}: a computed import cannot be checked`);
   if (exportsAll) faults.push(`${file} has export *: a door names what it exports`);
   if (exportsDefault) faults.push(`${file} has a default export: exports have names`);
   for (const specifier of new Set(specifiers)) {
     const fault = specifier.startsWith(".")
-      ? moduleFault(file, resolve(file, specifier), links, room)
+      ? (moduleFault(file, resolve(file, specifier), links, room) ??
+        wingFault(file, resolve(file, specifier), wing, rooms))
       : packageFault(file, specifier);
     if (fault !== undefined) faults.push(fault);
   }
@@ -109,6 +110,21 @@ function moduleFault(
   if (!mayImport(room, file, to) || isClosed(target, room)) return `${what}: ${describe(room)}`;
   if (!doorless.has(to) && !isDoor(target)) return `${what}: other rooms come in by src/${to}/index.ts alone`;
   return undefined;
+}
+
+/** What a wing imports of its own room: wings of its row, and nothing that belongs to no wing. */
+function wingFault(file: string, target: string, wing: Room | undefined, rooms: readonly Room[]): string | undefined {
+  if (wing === undefined || roomOf(file) !== roomOf(target)) return undefined;
+  const to = wingOf(target, rooms);
+  if (to !== undefined && (to === wing || wing.imports.includes(to.name))) return undefined;
+  return `${file} imports ${target}: ${describe(wing)}`;
+}
+
+/** The innermost wing that a file is in, or is. */
+function wingOf(file: string, rooms: readonly Room[]): Room | undefined {
+  return rooms
+    .filter(({ name }) => name.includes("/") && (file.startsWith(`src/${name}/`) || file === `src/${name}.ts`))
+    .toSorted((one, other) => other.name.length - one.name.length)[0];
 }
 
 function mayImport(room: Room, file: string, to: string): boolean {

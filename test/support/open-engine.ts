@@ -45,6 +45,8 @@ export interface AppendMore {
 export interface ReadResult {
   readonly offsets: number[];
   readonly kinds: string[];
+  /** The end that each message tells. */
+  readonly ends: (number | undefined)[];
   /** Where the last message says to resume. */
   readonly next: number;
 }
@@ -98,9 +100,15 @@ export async function openTestEngine(
         filter: undefined,
         ...more,
       };
-      const result = { offsets: [] as number[], kinds: [] as string[], next: -1 };
+      const result = {
+        offsets: [] as number[],
+        kinds: [] as string[],
+        ends: [] as (number | undefined)[],
+        next: -1,
+      };
       for await (const message of engine.read(command, streams.open("test", "read"), new AbortController().signal)) {
         result.kinds.push(message.kind);
+        result.ends.push(message.endOffset);
         result.next = message.next.offset;
         if (message.kind === "page") result.offsets.push(...offsetsIn(message.runs));
       }

@@ -51,13 +51,18 @@ const embeddedNodeArgs = process.env["SOAK"] === undefined ? ["--liftoff-only"] 
 /** Starts `millrace serve` with these arguments and resolves once it serves. Rejects with its output when it ends first. */
 export async function startServerProcess(
   args: readonly string[],
-  options: { readonly environment?: Readonly<Record<string, string>>; readonly nodeArgs?: readonly string[] } = {},
+  options: {
+    readonly environment?: Readonly<Record<string, string>>;
+    readonly nodeArgs?: readonly string[];
+    /** The command line to start it with. Default: the one that is tested. */
+    readonly entry?: string;
+  } = {},
 ): Promise<ServerProcess> {
   const environment: NodeJS.ProcessEnv = { ...process.env, ...options.environment };
   // Each test says where its data is; what the machine's environment says must not decide.
   if (options.environment?.["DATABASE_URL"] === undefined) delete environment["DATABASE_URL"];
   const nodeArgs = [...(args.includes("--data") ? embeddedNodeArgs : []), ...(options.nodeArgs ?? [])];
-  const child = spawn(process.execPath, [...nodeArgs, inject("cliEntry"), "serve", ...args], {
+  const child = spawn(process.execPath, [...nodeArgs, options.entry ?? inject("cliEntry"), "serve", ...args], {
     env: environment,
     stdio: ["ignore", "pipe", "pipe"],
   });

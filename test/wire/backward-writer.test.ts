@@ -13,7 +13,7 @@ const step = fc.oneof(
   fc.record({ do: fc.constant("take" as const) }),
 );
 
-test("BackwardWriter, keeps and gives exactly what arrays would, whatever it grows to", () => {
+test("BackwardWriter, keeps and returns exactly what arrays would, however far it grows", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 64 }), fc.array(step, { maxLength: 60 }), (initialBytes, steps) => {
       const writer = new BackwardWriter(initialBytes);
@@ -47,7 +47,7 @@ test("BackwardWriter, keeps and gives exactly what arrays would, whatever it gro
   );
 });
 
-test("BackwardWriter, lets go of what a rare large message made large", () => {
+test("BackwardWriter, releases a buffer that a large message has grown", () => {
   const writer = new BackwardWriter();
   writer.bytes(new Uint8Array(3_000_000));
   writer.keep();

@@ -16,7 +16,7 @@ const parked = (offset: number) =>
   });
 
 describe("decodeParkedMessage()", () => {
-  test("finds the records, and leaves the rest to the generated decoder", () => {
+  test("decodes the records, and leaves the rest to the generated decoder", () => {
     const records = [parked(7), parked(2 ** 40)];
     const bytes = Buffer.from(ListParkedRecordsResponse.encode({ records, nextPageToken: "more" }).finish());
     const message = decodeParkedMessage(bytes);
@@ -32,7 +32,7 @@ describe("decodeParkedMessage()", () => {
     expect(decodeParkedMessage(one).records.map(({ record }) => record.offset)).toEqual([9]);
   });
 
-  test("refuses what is broken", () => {
+  test("refuses a broken message", () => {
     const bytes = Buffer.from(GetParkedRecordResponse.encode({ record: parked(9) }).finish());
     expect(() => decodeParkedMessage(bytes.subarray(0, 30))).toThrow(RangeError);
     const empty = Buffer.from(

@@ -18,7 +18,7 @@ import { recordArbitrary } from "../support/record-arbitrary.js";
 
 type Message = RecordMessage;
 
-/** What a server would send for these records. */
+/** The message that a server sends for these records. */
 function messageOf(records: readonly Message[], firstOffset: number, timeMicros: number): Buffer {
   const request = AppendRequest.encode({
     topic: "t",
@@ -114,7 +114,7 @@ describe("decodeRecordsMessage()", () => {
     expect(FollowResponse.decode(rest as Buffer).event).toEqual({ $case: "fellBehind", value: { lag: 77 } });
   });
 
-  test("passes over fields of a later version", () => {
+  test("skips fields of a later version", () => {
     // Field 20 as varint, fixed64, bytes and fixed32, before a key.
     const unknown = [0xa0, 1, 5, 0xa1, 1, 1, 2, 3, 4, 5, 6, 7, 8, 0xa2, 1, 2, 9, 9, 0xa5, 1, 1, 2, 3, 4];
     const record = [...unknown, 0x0a, 1, 0x6b];

@@ -19,7 +19,7 @@ const recordArbitrary = fc.record({
   location: fc.constantFrom(undefined, { latitude: -1.5, longitude: 2 }, { latitude: 0, longitude: 0 }),
 });
 
-test("stateOf(), gives each key's last record, and whether it removes the key", () => {
+test("stateOf(), returns each key's last record, and whether it removes the key", () => {
   fc.assert(
     fc.property(fc.array(recordArbitrary, { minLength: 1, maxLength: 12 }), (records) => {
       const whole = records.map((record) => RecordMessage.fromPartial(record));

@@ -31,7 +31,7 @@ function framed(records: readonly RecordMessage[], timeMicros: number) {
 }
 
 describe("lifetimes", () => {
-  test("unexpiredAt(), tells from a frame what has expired, whatever else is in it", () => {
+  test("unexpiredAt(), keeps the records whose lifetime has not ended, whatever else they contain", () => {
     const record = fc
       .tuple(recordArbitrary, lifetimeArbitrary)
       .map(([message, lifetime]): RecordMessage => ({ ...message, lifetime }));
@@ -47,13 +47,13 @@ describe("lifetimes", () => {
         const now = timeMicros + waitMicros;
         const kept = thinPage(frames.bytes, unexpiredAt(now));
         expect(kept.records).toBe(expiries.filter((expiry) => expiry === undefined || expiry > now).length);
-        // Nothing is copied where nothing has expired.
+        // Nothing is copied if all records are kept.
         if (kept.records === records.length) expect(kept.runs).toHaveLength(1);
       }),
     );
   });
 
-  test("StoredRecord.expiryMicros, takes the last of what comes twice", () => {
+  test("StoredRecord.expiryMicros, takes the last value of a field that occurs twice", () => {
     // Field 9; seconds 1, then 2.
     const record = Uint8Array.of(0x4a, 4, 0x08, 1, 0x08, 2);
     const request = new BinaryWriter().uint32(18).bytes(record).finish();
@@ -63,7 +63,7 @@ describe("lifetimes", () => {
 });
 
 describe("durations", () => {
-  test("durationText(), is as proto3 JSON has it, and is read again", () => {
+  test("durationText(), writes proto3 JSON, which durationOfText() reads", () => {
     const texts = ["0s", "30s", "1.500s", "0.000001s", "3.000000001s", "3155760000s"];
     for (const text of texts) {
       const duration = durationOfText(text);

@@ -4,6 +4,7 @@ import { FollowResponse, ReadResponse } from "../../src/gen/millrace/v1/record_s
 import { StateServiceListResponse, StateServiceWatchResponse } from "../../src/gen/millrace/v1/state_service.js";
 import {
   decodeFrames,
+  decodeRecordsMessage,
   encodeListMessage,
   encodePageMessage,
   encodeWatchMessage,
@@ -13,7 +14,8 @@ import {
 } from "../../src/wire/index.js";
 import { framesOf } from "../support/frames.js";
 
-const next = { epoch: 2 ** 48 - 1, offset: 2 ** 53 - 1 };
+const largest = 2 ** 53 - 1;
+const next = { epoch: 2 ** 48 - 1, offset: largest };
 const { bytes } = framesOf([5, 0, 300], 7);
 const offsets = [7, 8, 9];
 const offsetsOf = (records: readonly { readonly offset?: number | undefined }[]) => records.map(({ offset }) => offset);
@@ -23,7 +25,7 @@ describe("encodePageMessage()", () => {
   const runs = [bytes.subarray(0, first), bytes.subarray(first)];
 
   for (const [name, response] of Object.entries({ ReadResponse, FollowResponse })) {
-    test(`is a ${name} of all runs, with the position`, () => {
+    test(`encodes a ${name} of all runs, with the position`, () => {
       const message = response.decode(withoutPrefix(encodePageMessage(runs, next)));
       expect(message).toMatchObject({ next });
       expect(offsetsOf(message.records)).toEqual(offsets);
@@ -31,7 +33,7 @@ describe("encodePageMessage()", () => {
     });
   }
 
-  test("tells how far a listing is, and what left a watch", () => {
+  test("encodes the last key of a listing, and the keys that left a watch", () => {
     const listed = StateServiceListResponse.decode(withoutPrefix(encodeListMessage(runs, next, "käse")));
     expect(listed).toMatchObject({ next, lastKey: "käse" });
     expect(offsetsOf(listed.records)).toEqual(offsets);
@@ -47,12 +49,37 @@ describe("pageAsMessage()", () => {
   const buffer = Buffer.concat([Buffer.alloc(before), bytes, Buffer.alloc(behind)]);
   const frames = buffer.subarray(before, before + bytes.length);
 
-  test("writes the position behind the frames and the prefix in front, and copies nothing", () => {
+  test("writes the position after the frames and the prefix before them, and copies nothing", () => {
     const message = pageAsMessage({ runs: [frames], hasRoom: true, next });
     expect(message.buffer).toBe(buffer.buffer);
     expect(message.readUInt32BE(1)).toBe(message.length - 5);
     expect(ReadResponse.decode(withoutPrefix(message))).toMatchObject({ next });
     expect(frames.equals(bytes)).toBe(true);
+  });
+
+  test.each([0, 127, 128, largest])("writes the end of a read into the same room, at %d", (endOffset) => {
+    const message = pageAsMessage({ runs: [frames], hasRoom: true, next }, endOffset);
+    expect(message.buffer).toBe(buffer.buffer);
+    expect(message.readUInt32BE(1)).toBe(message.length - 5);
+    const decoded = ReadResponse.decode(withoutPrefix(message));
+    expect(decoded).toMatchObject({ next, endOffset });
+    expect(offsetsOf(decoded.records)).toEqual(offsets);
+    expect(frames.equals(bytes)).toBe(true);
+    const { rest = Buffer.alloc(0) } = decodeRecordsMessage(withoutPrefix(message));
+    expect(ReadResponse.decode(rest)).toMatchObject({ records: [], next: undefined, endOffset });
+  });
+
+  test("takes no more room than there is", () => {
+    const largestNext = { epoch: largest, offset: largest };
+    const message = pageAsMessage({ runs: [frames], hasRoom: true, next: largestNext }, largest);
+    expect(message.buffer).toBe(buffer.buffer);
+    expect(message.byteOffset + message.length).toBeLessThanOrEqual(buffer.byteOffset + buffer.length);
+  });
+
+  test("writes no end unless there is one", () => {
+    const message = withoutPrefix(pageAsMessage({ runs: [frames], hasRoom: true, next }));
+    expect(ReadResponse.decode(message).endOffset).toBeUndefined();
+    expect(decodeRecordsMessage(message).rest).toBeUndefined();
   });
 
   test.each([
@@ -63,6 +90,8 @@ describe("pageAsMessage()", () => {
     const message = pageAsMessage({ ...page, next });
     expect(message.buffer).not.toBe(buffer.buffer);
     expect(message).toEqual(encodePageMessage(page.runs, next));
+    const first = ReadResponse.decode(withoutPrefix(pageAsMessage({ ...page, next }, 9)));
+    expect(first).toEqual({ ...ReadResponse.decode(withoutPrefix(message)), endOffset: 9 });
   });
 });
 

@@ -16,7 +16,7 @@ import { WireType } from "../../src/wire/varint.js";
 
 const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, fileDescriptorSet()));
 
-/** The wire types of what is not length-delimited in these messages. */
+/** The wire types of the fields in these messages that are not length-delimited. */
 const wireTypes: Partial<Record<ScalarType, number>> = {
   [ScalarType.DOUBLE]: WireType.fixed64,
   [ScalarType.FIXED64]: WireType.fixed64,
@@ -36,7 +36,7 @@ function tagsOf(typeName: string): { [field: string]: number } {
 }
 
 describe("record fields", () => {
-  test("have the tags that the proto gives them, and none is left out", () => {
+  test("have the tags of the proto, and are complete", () => {
     expect(RecordTag).toEqual(tagsOf("millrace.v1.Record"));
     expect(LocationTag).toEqual(tagsOf("millrace.v1.Location"));
     expect(PositionTag).toEqual(tagsOf("millrace.v1.Position"));

@@ -17,7 +17,7 @@ const emptyRecord: RecordMessage = {
 
 type Fields = Partial<RecordMessage>;
 
-/** What is said about a request with this one record, given as a message or as bytes. */
+/** The error text for a request with this one record, given as a message or as bytes; "taken" if there is none. */
 function faultOf(record: Fields | Uint8Array): string {
   const bytes = record instanceof Uint8Array ? record : RecordMessage.encode({ ...emptyRecord, ...record }).finish();
   const request = new BinaryWriter().uint32(18).bytes(bytes).finish();
@@ -121,7 +121,7 @@ const refused: [string, Fields | Uint8Array, string][] = [
       .finish(),
     "records[0]: field 10 is unknown to this server",
   ],
-  ["a body that comes twice", Uint8Array.of(0x2a, 0, 0x2a, 0), "records[0]: field 5 comes twice"],
+  ["a body that occurs twice", Uint8Array.of(0x2a, 0, 0x2a, 0), "records[0]: field 5 occurs twice"],
   ["a group", new BinaryWriter().uint32(1 * 8 + 3).finish(), "records[0].key: has wire type 3, expected 2"],
   ["a length beyond the end", Uint8Array.of(0x0a, 0x7f), "records[0].key: ends before it is complete"],
 ];
@@ -131,7 +131,7 @@ describe("scanRecord", () => {
     expect(faultOf(record)).toBe(message);
   });
 
-  it("takes JSON nested as deep as allowed, and no deeper", () => {
+  it("accepts JSON nested as deep as allowed, and refuses deeper JSON", () => {
     const deepest = Math.floor((recordBounds.bodyDepth + 0) / 3);
     expect(faultOf({ body: { $case: "json", value: nested(deepest) as { [key: string]: unknown } } })).toBe("taken");
     expect(faultOf({ body: { $case: "json", value: nested(deepest + 1) as { [key: string]: unknown } } })).toContain(
@@ -139,14 +139,14 @@ describe("scanRecord", () => {
     );
   });
 
-  it("refuses a tag of more bytes than it needs, which not every reader finds", () => {
+  it("refuses a tag of more bytes than it needs, which some readers do not find", () => {
     for (const record of [Uint8Array.of(0x8a, 0x00, 1, 0x6b), Uint8Array.of(0x12, 5, 0x8a, 0x00, 1, 0x6b, 0x00)]) {
       const writer = new BinaryWriter().uint32(18).bytes(record);
-      expect(() => splitRequest(writer.finish(), defaultLimits)).toThrow("has a tag that is longer than it must be");
+      expect(() => splitRequest(writer.finish(), defaultLimits)).toThrow("has a tag that is longer than necessary");
     }
   });
 
-  it("takes U+0000 in a text body, and __proto__ as key and attribute name", () => {
+  it("accepts U+0000 in a text body, and __proto__ as key and attribute name", () => {
     expect(faultOf({ body: { $case: "text", value: "a\u0000b" } })).toBe("taken");
     expect(faultOf({ key: "__proto__", attributes: new Map([["__proto__", "x"]]) })).toBe("taken");
   });

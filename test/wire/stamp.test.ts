@@ -6,6 +6,7 @@ import { AppendRequest, FollowResponse, ReadResponse } from "../../src/gen/millr
 import {
   batchBytes,
   checkBatch,
+  decodeRecordsMessage,
   encodePageMessage,
   withoutPrefix,
   stampBatches,
@@ -48,7 +49,7 @@ describe("stampBatches", () => {
           }));
           expect(read.records).toEqual(asDecoded(expected));
           expect(read.next).toEqual(next);
-          // Both responses that carry pages agree on the fields of a page message.
+          // Both responses that carry pages have the same fields for them.
           expect(FollowResponse.decode(message).records).toEqual(read.records);
           expect(FollowResponse.decode(message).next).toEqual(next);
 
@@ -72,7 +73,7 @@ describe("stampBatches", () => {
 });
 
 describe("checkBatch", () => {
-  it("counts a record as the limits of the node do, whatever its length takes", () => {
+  it("counts the bytes of a record as the node's limits do, however many bytes its length takes", () => {
     const body = fc.oneof(fc.integer({ min: 0, max: 300 }), fc.integer({ min: 16_300, max: 16_500 }));
     fc.assert(
       fc.property(fc.array(body, { minLength: 1, maxLength: 5 }), (sizes) => {
@@ -94,14 +95,14 @@ describe("checkBatch", () => {
 });
 
 describe("splitRequest", () => {
-  it("gives back the request without its records", () => {
+  it("returns the request without its records", () => {
     const bytes = encodeAppend([RecordMessage.fromPartial({ key: "a" }), RecordMessage.fromPartial({ key: "b" })]);
     const { batch, rest } = splitRequest(bytes, defaultLimits);
     expect(batch.ends.length).toBe(2);
     expect(AppendRequest.decode(rest)).toMatchObject({ topic: "orders", expectedOffset: 7, records: [] });
   });
 
-  it("refuses or splits any bytes, and what it takes every decoder reads", () => {
+  it("refuses or splits any bytes, and every decoder reads the records that it accepts", () => {
     const mutated = fc
       .tuple(fc.array(recordArbitrary, { maxLength: 3 }), fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 4 }))
       .map(([records, changes]) => {
@@ -116,9 +117,11 @@ describe("splitRequest", () => {
           const { batch } = splitRequest(bytes, defaultLimits);
           if (batch.ends.length === 0) return;
           const frames = stampBatches([batch], 10, 1_700_000_000_000_000);
-          const read = ReadResponse.decode(withoutPrefix(encodePageMessage([frames.bytes], { epoch: 1, offset: 0 })));
+          const page = withoutPrefix(encodePageMessage([frames.bytes], { epoch: 1, offset: 0 }));
+          const read = ReadResponse.decode(page);
           expect(read.records.map((record) => record.offset)).toEqual(read.records.map((_record, index) => 10 + index));
-          JSON.stringify(ReadResponse.toJSON(read));
+          // The client can print all of them.
+          expect(JSON.parse(JSON.stringify(decodeRecordsMessage(page).records))).toHaveLength(read.records.length);
           taken++;
         } catch (error) {
           expect(error).toBeInstanceOf(MillraceError);
@@ -132,7 +135,7 @@ describe("splitRequest", () => {
   });
 });
 
-/** What decoding makes of a record: bytes come as views of the message, and empty maps as maps. */
+/** The records as decoded: bytes are views of the message, and empty maps are maps. */
 function asDecoded(records: RecordMessage[]): RecordMessage[] {
   return records.map((record) => RecordMessage.decode(Buffer.from(RecordMessage.encode(record).finish())));
 }

@@ -8,14 +8,14 @@ import { recordArbitrary } from "../support/record-arbitrary.js";
 
 const time = fc.integer({ min: 0, max: 4_000_000_000_000_000 });
 
-/** A record's fields one by one: what a producer may send in any order. */
+/** A record's fields one by one: a producer may send them in any order. */
 function fieldsOf({ attributes, ...message }: RecordMessage): readonly Uint8Array[] {
   const parts: Partial<RecordMessage>[] = Object.entries(message).map(([name, value]) => ({ [name]: value }));
   parts.push(...[...attributes].map((entry) => ({ attributes: new Map([entry]) })));
   return parts.map((part) => RecordMessage.encode(RecordMessage.fromPartial(part)).finish());
 }
 
-/** The same length-delimited field with a length of one byte more than it needs. */
+/** The same length-delimited field, whose length takes one byte more than it needs. */
 function withLongLength(field: Uint8Array): Uint8Array {
   const last = field.findIndex((byte, at) => at > 0 && byte < 0x80);
   return Uint8Array.of(...field.subarray(0, last), (field[last] as number) | 0x80, 0, ...field.subarray(last + 1));
@@ -29,7 +29,7 @@ const sentRecord = fc
     if (other?.body !== undefined && other.body.$case !== record.body?.$case) {
       fields.push(RecordMessage.encode(RecordMessage.fromPartial({ body: other.body })).finish());
     }
-    // The offset alone, tag 0x79, has no length.
+    // Only the offset, tag 0x79, has no length.
     const sent = fields
       .filter(({ length }) => length > 0)
       .map((field) => (isLong && field[0] !== 0x79 ? withLongLength(field) : field));
@@ -46,8 +46,8 @@ function framesOf(records: readonly Uint8Array[], firstOffset: number, timeMicro
 const plain = (value: unknown): unknown => (value === undefined ? undefined : JSON.parse(JSON.stringify(value)));
 
 describe("StoredRecord", () => {
-  test("walk(), finds in any frame what the generated decoder does", () => {
-    // One note for all of them, as its owners use it.
+  test("walk(), finds the same values in any frame as the generated decoder", () => {
+    // Reused for all frames, as its owners do.
     const note = new StoredRecord();
     fc.assert(
       fc.property(
@@ -86,7 +86,7 @@ describe("StoredRecord", () => {
     );
   });
 
-  test("hasAttribute(), is what the generated decoder's map says, of names that come twice too", () => {
+  test("hasAttribute(), agrees with the generated decoder's map, also for names that occur twice", () => {
     const name = fc.constantFrom("a", "b", "ß");
     const value = fc.constantFrom("", "x", "a", "xy");
     const entries = fc.array(fc.tuple(name, value), { maxLength: 5 });
@@ -106,7 +106,7 @@ describe("StoredRecord", () => {
     );
   });
 
-  test("keyQueue, stays what it is: stored claims rely on it", () => {
+  test("keyQueue, does not change, since stored claims rely on it", () => {
     const queues = ["", "a", "order-17", "ßßß", "k".repeat(1024)].map((key) => {
       const { bytes } = framesOf([RecordMessage.encode(RecordMessage.fromPartial({ key })).finish()], 0, 0);
       return new StoredRecord().walk(bytes, 0, bytes.length).keyQueue;

@@ -3,7 +3,7 @@ import type { ConsumeRequest } from "../../gen/millrace/v1/subscription_service.
 import { durationOfMs } from "../../wire/index.js";
 import type { Verdict } from "./delivery-life.js";
 
-/** Records of which the same is said. */
+/** Records that share one verdict or extension. */
 interface Group {
   readonly attempt: number;
   readonly ms: number | undefined;
@@ -11,26 +11,26 @@ interface Group {
   readonly offsets: RangeSet;
 }
 
-/** A range of a group, as a message has it. */
+/** One range of a group, for a message. */
 interface Part extends Omit<Group, "offsets"> {
   readonly offsets: OffsetRange;
 }
 
-/** What one message may still take. */
+/** What still fits in the message. */
 interface Room {
   ranges: number;
   bytes: number;
 }
 
-/** Reasons make messages large, and the server takes 4 MiB. */
+/** The server refuses messages over 4 MiB, and reasons can make them large. */
 const messageBytesMax = 1_048_576;
 
-/** More than a range takes with its numbers. */
-const rangeBytes = 56;
+/** An upper bound for an encoded range, without its reason. */
+const rangeBytesMax = 56;
 
 /**
- * What the next message to the server says: verdicts on ranges of offsets with the attempt that they were delivered with,
- * and a window.
+ * Collects the next message to the server: verdicts and extensions for ranges of offsets, each with its attempt, and a
+ * window.
  */
 export class Acknowledgements {
   readonly #acknowledged = new Groups();
@@ -44,13 +44,13 @@ export class Acknowledgements {
     return this.#window === undefined && this.#all.every(({ isEmpty }) => isEmpty);
   }
 
-  /** Asks for another window. Only the last one counts. */
+  /** Requests another window. Only the last request counts. */
   set window(window: Window) {
     this.#window = window;
   }
 
-  /** The records that were delivered with this attempt, and of which this is to be said: add to them. */
-  saying(verdict: Verdict, attempt: number): RangeSet {
+  /** The offsets with this verdict on this attempt; the caller adds to them. */
+  withVerdict(verdict: Verdict, attempt: number): RangeSet {
     switch (verdict.kind) {
       case "acknowledge":
         return this.#acknowledged.of(attempt);
@@ -65,12 +65,12 @@ export class Acknowledgements {
     }
   }
 
-  /** The records that take longer: add to them. `ms` undefined: the subscription's deadline. */
-  extending(attempt: number, ms: number | undefined): RangeSet {
+  /** The offsets to extend by `ms`; the caller adds to them. `ms` undefined: the subscription's deadline. */
+  withExtension(attempt: number, ms: number | undefined): RangeSet {
     return this.#extended.of(attempt, ms);
   }
 
-  /** Takes out the next message: all there is, or as much as fits one. */
+  /** Takes out the next message: everything, or as much as fits. */
   take(): ConsumeRequest {
     const room: Room = { ranges: deliveryBounds.rangesInMessage, bytes: messageBytesMax };
     const window = this.#window;
@@ -78,7 +78,7 @@ export class Acknowledgements {
     return {
       ...emptyRequest,
       window,
-      // Extensions first: time runs out.
+      // Extensions first: a late one is useless.
       extend: this.#extended
         .take(room)
         .map(({ offsets, attempt, ms }) => ({ offsets, attempt, by: optionalDuration(ms) })),
@@ -96,7 +96,6 @@ export class Acknowledgements {
   }
 }
 
-/** A message that says nothing. */
 export const emptyRequest: ConsumeRequest = {
   subscription: "",
   topic: "",
@@ -113,7 +112,7 @@ export const emptyRequest: ConsumeRequest = {
 /** Verdicts of one kind. */
 class Groups {
   readonly #groups = new Map<string, Group>();
-  /** Most verdicts are on the same attempt as the one before, and name nothing else. */
+  /** The last group without a duration and a reason: most verdicts belong to it, and need no look-up. */
   #plain: Group | undefined;
 
   get isEmpty(): boolean {
@@ -143,13 +142,13 @@ class Groups {
 }
 
 function takeRanges(from: RangeSet, room: Room, extraBytes = 0): OffsetRange[] {
-  const bytes = rangeBytes + extraBytes;
-  const most = Math.min(room.ranges, Math.floor(room.bytes / bytes));
+  const bytes = rangeBytesMax + extraBytes;
+  const rangesMax = Math.min(room.ranges, Math.floor(room.bytes / bytes));
   const taken: OffsetRange[] = [];
-  if (most <= 0) return taken;
+  if (rangesMax <= 0) return taken;
   for (const range of from) {
     taken.push(range);
-    if (taken.length === most) break;
+    if (taken.length === rangesMax) break;
   }
   room.ranges -= taken.length;
   room.bytes -= taken.length * bytes;

@@ -2,21 +2,24 @@ import type { RangeSet } from "../../core/index.js";
 import type { ReceivedRecord } from "../../wire/index.js";
 import { isMeant } from "./stale-deliveries.js";
 
-/** The records of a message that nobody has begun to work on: `arrived`, as delivery-life.ts has it. */
+/** The records of one message that no work has begun on: phase `arrived` of delivery-life.ts. */
 export interface Arrival {
   readonly records: readonly ReceivedRecord[];
-  /** The first that was not taken. */
+  /** The index of the first record that was not taken. */
   at: number;
   readonly attempt: number;
-  /** When it arrived, or its deadline was extended last. */
+  /** When the message arrived, or its deadline was last extended. */
   heldSinceMs: number;
   readonly highest: number;
 }
 
-/** Records that nobody has begun to work on, in the order of their arrival. The consumer's window bounds them. */
+/** Records that no work has begun on, in the order of their arrival. The consumer's window bounds them. */
 export class Arrivals implements Iterable<Arrival> {
   #waiting: (Arrival | undefined)[] = [];
-  /** The first of `waiting` that is not empty: the array is shortened now and then, and not at every message. */
+  /**
+   * The index of the oldest message in `waiting`. The array is shortened when half of it is empty, not at every
+   * message.
+   */
   #head = 0;
   #count = 0;
 
@@ -58,20 +61,20 @@ export class Arrivals implements Iterable<Arrival> {
   }
 
   /**
-   * Drops the records with these offsets that were delivered with this attempt (0: any): they are not this consumer's any
-   * more, or were redelivered.
+   * Drops the records with these offsets that were delivered with this attempt (0: any). This consumer has lost them,
+   * or they were redelivered.
    */
   drop(offsets: RangeSet, attempt: number): void {
     const lowest = offsets.first;
     if (lowest === undefined) return;
-    const isApart = (arrival: Arrival | undefined) =>
+    const isUnaffected = (arrival: Arrival | undefined) =>
       arrival === undefined || arrival.highest < lowest || !isMeant(arrival.attempt, attempt);
-    if (this.#waiting.every(isApart)) return;
+    if (this.#waiting.every(isUnaffected)) return;
     const left: Arrival[] = [];
     for (let index = this.#head; index < this.#waiting.length; index++) {
       const arrival = this.#waiting[index] as Arrival;
       const { records, at } = arrival;
-      const kept = isApart(arrival)
+      const kept = isUnaffected(arrival)
         ? records.slice(at)
         : records.filter(({ offset }, place) => place >= at && !offsets.has(offset));
       this.#count -= records.length - at - kept.length;
@@ -81,7 +84,7 @@ export class Arrivals implements Iterable<Arrival> {
     this.#head = 0;
   }
 
-  /** Those that have records left, the oldest first. */
+  /** The messages that have records left, the oldest first. */
   *[Symbol.iterator](): Generator<Arrival, void> {
     for (const arrival of this.#waiting) if (arrival !== undefined) yield arrival;
   }
@@ -93,7 +96,7 @@ export class Arrivals implements Iterable<Arrival> {
   }
 
   #drop(): void {
-    // It would keep the message in memory.
+    // Otherwise the array would keep the message in memory.
     this.#waiting[this.#head] = undefined;
     this.#head += 1;
     if (this.#head * 2 < this.#waiting.length) return;

@@ -15,11 +15,11 @@ import type { Delivery, DeliveryBatch } from "./delivery.js";
 import { Held } from "./held.js";
 import type { CommittedOutput, Output } from "./output.js";
 
-/** What to acknowledge, and what to append for it. */
+/** What to acknowledge and what to append, in one transaction. */
 export interface Commitment {
-  /** As one consumption gave them: at least one, up to 10,000 records together, and not settled yet. */
+  /** Unsettled deliveries of one consumption: at least one, up to 10,000 records together. */
   readonly deliveries: readonly (Delivery | DeliveryBatch)[];
-  /** Up to 100, and 1000 records and 1 MiB together. */
+  /** Up to 100 outputs, with up to 1000 records and 1 MiB together. */
   readonly append: readonly Output[];
 }
 
@@ -33,8 +33,8 @@ const commitShape: MethodShape<Buffer, CommitResponse> = {
 };
 
 /**
- * Acknowledges deliveries and appends records to any topics, in one transaction: all of it is done, or nothing. It is not
- * retried: when its outcome is unknown, what was committed is not redelivered, and what was not, is.
+ * Acknowledges deliveries and appends records to any topics, in one transaction: all of it, or nothing. It is not
+ * retried. When the outcome is unknown, the records are redelivered only if nothing was committed.
  */
 export async function commitDeliveries(
   connection: Connection,
@@ -81,7 +81,7 @@ function encodeRequest(subscription: string, held: readonly Held[], append: read
   return Buffer.concat(parts);
 }
 
-/** One Commit is of one hold on one subscription. Throws what the server would. */
+/** The session of all deliveries: a Commit belongs to one session of one subscription. Throws what the server would. */
 function sessionOf(subscription: string, held: readonly Held[]): number {
   const [first] = held;
   if (first === undefined) throw errorOfRefusal(invalidArgument("acknowledge", "must name at least one record"));
@@ -89,11 +89,11 @@ function sessionOf(subscription: string, held: readonly Held[]): number {
   for (const each of held) {
     each.checkCommit();
     if (each.call.subscription === "") {
-      const text = "An ephemeral consumer keeps nothing: there is no subscription to commit to";
+      const text = "Cannot commit deliveries of an ephemeral consumer: it has no subscription";
       throw clientError("FAILED_PRECONDITION", text);
     }
     if (each.call.subscription !== subscription) {
-      const text = `must be of subscription "${subscription}", and one is of "${each.call.subscription}"`;
+      const text = `must be of subscription "${subscription}", but one is of "${each.call.subscription}"`;
       throw errorOfRefusal(invalidArgument("acknowledge", text));
     }
     if (each.call.session !== session) {
@@ -105,7 +105,7 @@ function sessionOf(subscription: string, held: readonly Held[]): number {
   return session;
 }
 
-/** Neighbours of the same attempt are one run. */
+/** Merges adjacent ranges of the same attempt. */
 function merged(delivered: Delivered[]): Delivered[] {
   delivered.sort((a, b) => (a.offsets?.firstOffset ?? 0) - (b.offsets?.firstOffset ?? 0));
   const runs: Delivered[] = [];
@@ -126,7 +126,7 @@ function* encodeOutput(output: Output, path: string): Generator<Uint8Array, void
     expectedOffset: expectedOffset === undefined ? undefined : wholeNumber(expectedOffset, `${path}.expected_offset`),
     epoch: wholeNumber(epoch, `${path}.epoch`),
   }).finish();
-  // Their field number is that of an Append's records.
+  // `records` has the same field number in Output and in AppendRequest.
   const fields = encodeRecords(records, `${path}.records`);
   const length = head.length + fields.length;
   const opening = Buffer.alloc(1 + varintLength(length));

@@ -4,7 +4,7 @@ import type { Held } from "./held.js";
 import { toRange } from "./offset-range.js";
 import { isMeant, type StaleDeliveries } from "./stale-deliveries.js";
 
-/** Waits for the answer to the verdict on one record. */
+/** A wait for the answer to the verdict on one record. */
 interface Waiting {
   /** The attempt that the verdict is on. */
   readonly attempt: number;
@@ -12,21 +12,21 @@ interface Waiting {
   readonly stale: () => void;
 }
 
-/** Waits for the answers to the verdict on several records. */
+/** A wait for the answers to the verdict on several records. */
 interface WaitingForMany extends Waiting {
   readonly left: RangeSet;
   isStale: boolean;
 }
 
 /**
- * The promises of verdicts that the server has not answered yet. A loop's own verdicts have no promise and are not in
- * here; a verdict on a whole message is kept as ranges, so that a bulk reader pays nothing for each record.
+ * The promises of verdicts that the server has not answered yet. Verdicts that a loop gives by itself have no promise
+ * and are not in here. A verdict on a whole message is kept as ranges, so that bulk work costs nothing per record.
  */
 export class Confirmations {
   readonly #single = new Map<number, Waiting>();
   readonly #many = new Set<WaitingForMany>();
 
-  /** Resolves with `word` when all of it was taken, with "stale" when some of it was not. */
+  /** Resolves with `word` when the server has taken all of it, with "stale" when it has not taken some of it. */
   expect<Word extends string>(held: Held, word: Word): Promise<Word | "stale"> {
     return new Promise((resolve) => {
       const taken = () => resolve(word);
@@ -39,7 +39,9 @@ export class Confirmations {
     });
   }
 
-  /** Verdicts that hold. They are answered before their records are redelivered: only one attempt can be meant. */
+  /**
+   * The server took these verdicts. It answers them before it redelivers their records: attempts need no comparison.
+   */
   confirm({ acknowledged, rejected, parked, released }: Confirmed): void {
     if (this.#single.size + this.#many.size === 0) return;
     for (const ranges of [acknowledged, rejected, parked, released]) {
@@ -47,13 +49,13 @@ export class Confirmations {
     }
   }
 
-  /** These were not this consumer's any more: the verdicts on them came too late. */
+  /** The verdicts on these came too late: this consumer no longer had them. */
   refuse({ offsets, attempt }: StaleDeliveries): void {
     if (this.#single.size + this.#many.size === 0) return;
     for (const range of offsets) this.#settle(range, attempt, true);
   }
 
-  /** Nothing more will be confirmed. */
+  /** Settles all waits as stale: no more answers will arrive. */
   close(): void {
     for (const { stale } of this.#single.values()) stale();
     for (const { stale } of this.#many) stale();

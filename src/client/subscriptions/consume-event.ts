@@ -7,25 +7,25 @@ import { type ConsumerWaiting, waitingOf } from "./consumer-waiting.js";
 import { sharingOf } from "./sharing.js";
 import { windowOfMessage } from "./window.js";
 
-/** What happens to a consumption besides records. */
+/** What a consumption reports besides records. */
 export type ConsumeEvent =
   /** A call has begun: the first, or one after a reconnection. */
   | {
       readonly type: "started";
-      /** Names the server's hold on the subscription; 0 of an ephemeral consumer. */
+      /** The node's session of the subscription; 0 for an ephemeral consumer. */
       readonly session: number;
-      /** Where the subscription stands; an ephemeral consumer: where it starts. */
+      /** The subscription's cursor; for an ephemeral consumer, where it starts. */
       readonly cursor: Position;
       readonly window: Window;
       readonly ackDeadlineMs: number;
       readonly sharing: Sharing;
     }
   /**
-   * The window that holds from here on. It is smaller than what was asked for while the consumer does not begin what it was
-   * delivered within half of its deadline, and while the node has to divide its memory among many consumers.
+   * The window from now on. It is smaller than requested in two cases: the consumer does not begin delivered records
+   * within half of their deadline, or the node has to share its memory among many consumers.
    */
   | { readonly type: "window-changed"; readonly window: Window }
-  /** Nothing else was sent for a while, and why. */
+  /** Nothing else was sent for a while; `waiting` says why. */
   | {
       readonly type: "heartbeat";
       readonly waiting: ConsumerWaiting;
@@ -33,13 +33,13 @@ export type ConsumeEvent =
       readonly outstandingBytes: number;
       readonly window: Window;
       readonly cursor: Position;
-      /** Undefined: the server does not know it yet. */
+      /** The topic's; undefined while the server does not know it. */
       readonly nextOffset: number | undefined;
-      /** Records that wait for another attempt on that node. */
+      /** Records that wait for redelivery on that node. */
       readonly retryRecords: number;
     }
   | Skipped
-  /** The topic is closed, and everything is acknowledged or parked: the consumption ends. */
+  /** The topic is closed and all records are acknowledged or parked: the consumption ends. */
   | { readonly type: "closed" }
   | Reconnecting;
 

@@ -15,11 +15,11 @@ export interface ConsumeMessage {
 /** `attempt`, a varint. */
 const attemptTag = 0x10;
 
-/** Decodes a response; its records are looked into when they are asked for. Throws a RangeError when it is broken. */
+/** Decodes a response; a record's fields are decoded on first use. Throws a RangeError when the response is broken. */
 export function decodeConsumeMessage(bytes: Buffer): ConsumeMessage {
   const { records, rest } = decodeRecordsMessage(bytes);
   if (rest === undefined) return { records, attempt: 1, confirmed: undefined, event: undefined };
-  // Most deliveries have nothing else.
+  // Fast path: most deliveries have no other field than the attempt.
   const attempt = rest[1] as number;
   if (rest.length === 2 && rest[0] === attemptTag && attempt < 0x80) {
     return { records, attempt, confirmed: undefined, event: undefined };

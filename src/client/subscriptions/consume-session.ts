@@ -19,39 +19,39 @@ import type { DeliveryCall, Held } from "./held.js";
 import { toRange } from "./offset-range.js";
 import type { CommittedOutput, Output } from "./output.js";
 import { RequestSender } from "./request-sender.js";
-import { mayEnd, maySay, opening, type SessionEvent, type SessionState, step, termsOf } from "./session-life.js";
+import { mayEnd, maySend, opening, type SessionEvent, type SessionState, step, termsOf } from "./session-life.js";
 import { SessionRecords } from "./session-records.js";
 import { staleDeliveries } from "./stale-deliveries.js";
 import { releaseShare, type WorkingWindow } from "./working-window.js";
 
 export interface ConsumeSessionOptions {
-  /** Empty: an ephemeral consumer's. */
+  /** Empty for an ephemeral consumer. */
   readonly subscription: string;
   readonly opening: ConsumeRequest;
-  /** Whether the deadlines of what is in hand are extended. */
+  /** Whether to extend the deadlines of deliveries in hand. */
   readonly extend: boolean;
   readonly window: WorkingWindow;
-  /** Of an ephemeral consumer. */
+  /** Set for an ephemeral consumer. */
   readonly place: EphemeralPlace | undefined;
   readonly timers: Timers;
   readonly commit: (held: Held, append: readonly Output[]) => Promise<readonly CommittedOutput[]>;
-  /** There may be something to take. */
+  /** Called when there may be a record to take. */
   readonly onRecords: () => void;
   readonly onEvent: (event: ConsumeEvent) => void;
 }
 
 const closedWindow: Window = { records: 0, bytes: 0 };
 
-/** Deadlines are looked at so often, in parts of a deadline. */
+/** The interval of the deadline checks, as a part of the deadline. */
 const tickShare = 1 / 8;
 
 /**
- * One Consume call (its life: session-life.ts): the records that it delivered (theirs: delivery-life.ts), and what is to
- * be said of them.
+ * One Consume call (phases: session-life.ts) with the records that it delivered (phases: delivery-life.ts) and the
+ * verdicts on them.
  *
- * Deadlines run here as they do at the server, and a little later. After half of its time, what is in hand is extended,
- * and what nobody has begun to work on is released for other consumers; where there can be no other, it is extended, too,
- * and stays in order.
+ * Deadlines run here as at the server, but a little later. After half of the deadline, deliveries in hand are extended.
+ * Records that no work has begun on are then released for other consumers. If there can be no other consumer, they are
+ * extended too, which keeps the order.
  */
 export class ConsumeSession implements DeliveryCall {
   readonly subscription: string;
@@ -63,9 +63,9 @@ export class ConsumeSession implements DeliveryCall {
   readonly #sender: RequestSender;
   readonly #nowMs: () => number;
   #state: SessionState = opening;
-  /** How many records the window has that was asked for last, and the one that holds. */
-  #askedRecords: number;
-  #heldRecords = Infinity;
+  /** The records of the window that was requested last, and of the one that the server granted last. */
+  #requestedRecords: number;
+  #grantedRecords = Infinity;
   #cancelTick: (() => void) | undefined;
 
   constructor(call: StreamingCall<ConsumeRequest, ConsumeMessage>, options: ConsumeSessionOptions) {
@@ -73,12 +73,12 @@ export class ConsumeSession implements DeliveryCall {
     this.#call = call;
     this.#options = options;
     this.#nowMs = () => options.timers.monotonicMs();
-    this.#askedRecords = options.opening.window?.records ?? Infinity;
+    this.#requestedRecords = options.opening.window?.records ?? Infinity;
     this.#sender = new RequestSender(options.opening, {
       send: (request) => call.send(request),
       take: () => this.#takeRequest(),
       onIdle: () => {
-        if (this.#records.inHand.size === 0) this.#become({ type: "all-said" });
+        if (this.#records.inHand.size === 0) this.#become({ type: "all-sent" });
       },
     });
   }
@@ -87,12 +87,12 @@ export class ConsumeSession implements DeliveryCall {
     return termsOf(this.#state).session;
   }
 
-  /** Records that arrived and that are not settled. */
+  /** How many records arrived and are not settled. */
   get outstanding(): number {
     return this.#records.outstanding;
   }
 
-  /** The messages of the call; an end that was not to be expected is an error. */
+  /** The messages of the call. An unexpected end is an error. */
   get messages(): StreamingCall<never, ConsumeMessage> {
     const call = this.#call;
     return {
@@ -107,7 +107,6 @@ export class ConsumeSession implements DeliveryCall {
     };
   }
 
-  /** Takes a message in. */
   take(message: ConsumeMessage): void {
     if (message.confirmed !== undefined) this.#confirm(message.confirmed);
     if (message.records.length > 0) this.#receive(message);
@@ -127,20 +126,20 @@ export class ConsumeSession implements DeliveryCall {
     return this.#handed(this.#records.takeBatch(this.#ackDeadlineMs));
   }
 
-  /** The window to ask for has changed. */
-  askForWindow(): void {
+  /** Requests the working window, which has changed. */
+  requestWindow(): void {
     const { phase } = this.#state;
     if (phase !== "opening" && phase !== "running") return;
     this.#outbox.window = this.#options.window.window;
-    this.#say();
+    this.#wakeSender();
   }
 
-  /** Releases what nobody has begun, and wants no more; when everything in hand is settled, the call ends. */
+  /** Releases records that no work has begun on, and requests no more. The call ends when all in hand is settled. */
   stop(): void {
     this.#become({ type: "stop" });
   }
 
-  /** Rejects what is in hand. */
+  /** Rejects all deliveries in hand. */
   failInHand(reason: string): void {
     for (const held of this.#records.inHand) held.fail(reason);
   }
@@ -152,9 +151,9 @@ export class ConsumeSession implements DeliveryCall {
 
   leave(held: Held, verdict: Verdict | undefined): void {
     if (!this.#records.leave(held)) return;
-    if (verdict !== undefined) held.addTo(this.#outbox.saying(verdict, held.attempt));
-    // With the last one in hand, there may be nothing left to say.
-    this.#say();
+    if (verdict !== undefined) held.addTo(this.#outbox.withVerdict(verdict, held.attempt));
+    // Also without a verdict: when the last delivery has left, the sender reports that it is idle.
+    this.#wakeSender();
   }
 
   confirmation<Word extends string>(held: Held, word: Word): Promise<Word | "stale"> {
@@ -163,8 +162,8 @@ export class ConsumeSession implements DeliveryCall {
 
   extend(held: Held, ms: number | undefined): void {
     held.deadlineMs = this.#nowMs() + (ms ?? this.#ackDeadlineMs);
-    held.addTo(this.#outbox.extending(held.attempt, ms));
-    this.#say();
+    held.addTo(this.#outbox.withExtension(held.attempt, ms));
+    this.#wakeSender();
   }
 
   commit(held: Held, append: readonly Output[]): Promise<readonly CommittedOutput[]> {
@@ -175,7 +174,7 @@ export class ConsumeSession implements DeliveryCall {
     return termsOf(this.#state).ackDeadlineMs;
   }
 
-  /** The one writer of the call's state, with what follows. */
+  /** The only writer of the state; also does what a new phase requires. */
   #become(event: SessionEvent): void {
     const before = this.#state;
     this.#state = step(before, event);
@@ -184,11 +183,11 @@ export class ConsumeSession implements DeliveryCall {
       case "stopping":
         this.#outbox.window = closedWindow;
         while (this.#records.arrivals.count > 0) this.#releaseOldest();
-        this.#say();
+        this.#wakeSender();
         this.#checkWindow();
         return;
       case "finishing":
-        this.#say();
+        this.#wakeSender();
         return;
       case "half-closed":
         this.#call.halfClose();
@@ -208,18 +207,18 @@ export class ConsumeSession implements DeliveryCall {
     }
   }
 
-  /** Measures how fast records are begun. `undefined`: the caller waits for more records. */
+  /** Measures how fast work on records begins. `undefined`: the consumer waits for more records. */
   #handed<Item extends Held>(held: Item | undefined): Item | undefined {
     const { window } = this.#options;
     const hasGrown =
       held === undefined ? window.starved(this.outstanding, this.#nowMs) : window.begun(held.count, this.#nowMs);
-    if (hasGrown) this.askForWindow();
+    if (hasGrown) this.requestWindow();
     return held;
   }
 
   #receive({ records, attempt }: ConsumeMessage): void {
     const redelivered = this.#records.takeBack(records);
-    // What was said of the delivery before was said too late.
+    // A verdict on the earlier delivery came too late.
     if (redelivered !== undefined) this.#confirmations.refuse({ offsets: redelivered, attempt: 0 });
     const { phase } = this.#state;
     if (phase !== "opening" && phase !== "running") {
@@ -240,7 +239,7 @@ export class ConsumeSession implements DeliveryCall {
         const isAlone = event.sharing === "exclusive" || event.session === 0;
         this.#become({ type: "started", terms: { session: event.session, ackDeadlineMs, isAlone } });
         window.deadlineMs = ackDeadlineMs;
-        this.#holds(event.window);
+        this.#grant(event.window);
         place?.begin(event.cursor);
         this.#tickSoon();
         return;
@@ -255,7 +254,7 @@ export class ConsumeSession implements DeliveryCall {
         this.#become({ type: "closed" });
         return;
       case "window-changed":
-        this.#holds(event.window);
+        this.#grant(event.window);
         return;
       case "reconnecting":
         return;
@@ -264,15 +263,17 @@ export class ConsumeSession implements DeliveryCall {
     }
   }
 
-  /** The server answers each change, and only changes: the user may have closed the window before. */
-  #holds({ records }: Window): void {
-    this.#heldRecords = records;
+  /**
+   * The server has granted this window. It answers only changes: none if the user had closed the window before `stop`.
+   */
+  #grant({ records }: Window): void {
+    this.#grantedRecords = records;
     this.#checkWindow();
   }
 
-  /** Messages arrive in order: when a closed window is confirmed, what was sent before it has arrived. */
+  /** Messages arrive in order: once the server confirms a window of 0, all earlier records have arrived. */
   #checkWindow(): void {
-    if (this.#askedRecords === 0 && this.#heldRecords === 0) this.#become({ type: "no-more" });
+    if (this.#requestedRecords === 0 && this.#grantedRecords === 0) this.#become({ type: "no-more" });
   }
 
   #confirm(confirmed: Confirmed): void {
@@ -303,7 +304,7 @@ export class ConsumeSession implements DeliveryCall {
     for (const held of this.#records.inHand) {
       const leftMs = held.deadlineMs - nowMs;
       if (leftMs <= 0) held.lose();
-      // Nobody tells that work on a batch continues: when nothing more is wanted, it is not extended any more.
+      // A loop over batches may have ended without settling them, so they are not extended after `stop`.
       else if (this.#isDue(leftMs) && this.#options.extend && (phase === "running" || !(held instanceof HeldBatch))) {
         this.extend(held, undefined);
       }
@@ -313,7 +314,7 @@ export class ConsumeSession implements DeliveryCall {
     else this.#releaseArrivals(nowMs);
   }
 
-  /** Whether half of the time is over. */
+  /** Whether half of the deadline has passed. */
   #isDue(leftMs: number): boolean {
     return leftMs <= this.#ackDeadlineMs * (1 - releaseShare);
   }
@@ -323,12 +324,12 @@ export class ConsumeSession implements DeliveryCall {
       if (!this.#isDue(arrival.heldSinceMs + this.#ackDeadlineMs - nowMs)) continue;
       arrival.heldSinceMs = nowMs;
       const { records, at, attempt } = arrival;
-      addOffsets(records.slice(at), this.#outbox.extending(attempt, undefined));
-      this.#say();
+      addOffsets(records.slice(at), this.#outbox.withExtension(attempt, undefined));
+      this.#wakeSender();
     }
   }
 
-  /** Releases what nobody has begun in time, and asks for no more than will be begun. */
+  /** Releases records that no work has begun on in time, and shrinks the window. */
   #releaseArrivals(nowMs: number): void {
     const { arrivals } = this.#records;
     let arrivedMs: number | undefined;
@@ -337,7 +338,7 @@ export class ConsumeSession implements DeliveryCall {
       arrivedMs = oldest.heldSinceMs;
       this.#releaseOldest();
     }
-    if (arrivedMs !== undefined && this.#options.window.released(arrivedMs, nowMs)) this.askForWindow();
+    if (arrivedMs !== undefined && this.#options.window.released(arrivedMs, nowMs)) this.requestWindow();
   }
 
   #releaseOldest(): void {
@@ -346,18 +347,18 @@ export class ConsumeSession implements DeliveryCall {
   }
 
   #release(records: readonly ReceivedRecord[], attempt: number): void {
-    addOffsets(records, this.#outbox.saying(release, attempt));
-    this.#say();
+    addOffsets(records, this.#outbox.withVerdict(release, attempt));
+    this.#wakeSender();
   }
 
-  #say(): void {
-    if (maySay[this.#state.phase]) this.#sender.wake();
+  #wakeSender(): void {
+    if (maySend[this.#state.phase]) this.#sender.wake();
   }
 
   #takeRequest(): ConsumeRequest | undefined {
-    if (!maySay[this.#state.phase] || this.#outbox.isEmpty) return undefined;
+    if (!maySend[this.#state.phase] || this.#outbox.isEmpty) return undefined;
     const request = this.#outbox.take();
-    this.#askedRecords = request.window?.records ?? this.#askedRecords;
+    this.#requestedRecords = request.window?.records ?? this.#requestedRecords;
     return request;
   }
 }

@@ -1,6 +1,6 @@
 import { ConsumeResponse_Heartbeat_Waiting as Waiting } from "../../gen/millrace/v1/subscription_service.js";
 
-/** What deliveries to a consumer wait for; "nothing": something is about to be sent. */
+/** What deliveries to a consumer wait for; "nothing": records are about to be sent. */
 export type ConsumerWaiting =
   | "nothing"
   | "caught-up"

@@ -17,7 +17,7 @@ import { forEachDelivery } from "./for-each-delivery.js";
 import { type WindowOptions, windowOf } from "./window.js";
 import { firstRecords, WorkingWindow } from "./working-window.js";
 
-/** What is consumed: a subscription by its name, or a topic by an ephemeral consumer, of which the server keeps nothing. */
+/** A subscription, by name; or a topic, for an ephemeral consumer, about which the server stores nothing. */
 export type ConsumeTarget =
   | string
   | {
@@ -28,62 +28,67 @@ export type ConsumeTarget =
 
 export interface ConsumeOptions extends ResumeOptions {
   /**
-   * What may be outstanding: a consumer that is too slow for it asks for less (docs/subscriptions.md, "Windows"). Default
-   * 1000 records and 4 MiB; without `records`, it begins with 16 and doubles them while they are worked off.
+   * What may be outstanding. A slow consumer requests less (docs/subscriptions.md, "Windows"). Default 1000 records and
+   * 4 MiB. Without `records`, the window begins at 16 records and doubles while the consumer keeps up.
    */
   readonly window?: WindowOptions | undefined;
-  /** What DescribeSubscription calls it, at most 128 bytes. Default: its address. */
+  /** The consumer's name in DescribeSubscription, up to 128 bytes. Default: its address. */
   readonly consumer?: string | undefined;
-  /** Receives what happens besides records. What it throws ends the consumption. */
+  /** Receives events. What it throws ends the consumption. */
   readonly onEvent?: ((event: ConsumeEvent) => void) | undefined;
   /**
-   * Whether the deadline of what is in hand is extended when half of the time is over, for as long as it is in hand.
-   * Default true. What nobody has begun to work on by then is released for other consumers in any case; where there can be
-   * no other, it is extended.
+   * Whether deliveries in hand are extended each time half of their deadline has passed. Default true. In any case,
+   * records on which no work has begun by then are released for other consumers. If there can be no other consumer,
+   * they are extended.
    */
   readonly extend?: boolean | undefined;
-  /** A server that sends nothing for this long, not even a heartbeat, is taken for dead, in milliseconds. Default 45 000. */
+  /**
+   * The client reconnects after this time without any message, not even a heartbeat, in milliseconds. Default 45 000.
+   */
   readonly silenceMs?: number | undefined;
-  /** Ends it at once, with its reason. What it was delivered and has not settled counts as failed. See `stop`. */
+  /** Ends the consumption at once, with the signal's reason. Unsettled deliveries count as failed. See `stop`. */
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface ForEachOptions {
-  /** How many records are worked on at once. Default 1. */
+  /** How many handlers may run at once. Default 1. */
   readonly concurrency?: number | undefined;
 }
 
 /**
- * The records of a subscription, for work on them. Used once: as a loop, by `forEach`, or by `batches`; nothing is asked
- * of the server before. When the connection is lost, it reconnects. What was in hand is then lost (`Delivery.signal`), which
- * counts as a failure, and what was not confirmed may be redelivered.
+ * The records of a subscription, to work on. It can be used once: as a loop, with `forEach`, or with `batches`. The
+ * first pull starts the call. After a lost connection it reconnects. Deliveries in hand are then lost
+ * (`Delivery.signal`), which counts as a failure, and records without a confirmed verdict may be redelivered.
  *
- * `for await` gives one record at a time. Asking for the next acknowledges the last, unless there was a verdict. Leaving
- * the loop rejects the record that it is at, since a loop cannot tell `break` from `throw`: acknowledge it before you
- * break. Then it stops as `stop` does.
+ * `for await` gives one record at a time. Asking for the next one acknowledges the last, unless it has a verdict.
+ * Leaving the loop rejects the current record, since a loop cannot tell `break` from `throw`: acknowledge the record
+ * before you break. The consumption then stops as with `stop`.
  */
 export interface Consumption extends AsyncIterable<Delivery, undefined> {
   /**
-   * Works on up to `concurrency` records at once. Each is acknowledged when its handler is done, and rejected when that
-   * throws, with the error's text as the reason; the others are not affected. Resolves after `stop`, or when the topic is
-   * closed and everything is settled.
+   * Runs up to `concurrency` handlers at once. A record is acknowledged when its handler ends. If the handler throws,
+   * the record is rejected with the error's text as the reason; other records are not affected. Resolves after `stop`,
+   * or when the topic is closed and everything is settled.
    */
   forEach(handler: (delivery: Delivery) => Promise<void> | void, options?: ForEachOptions): Promise<void>;
   /**
-   * Whole messages, for bulk work. Nothing is acknowledged by itself, and what is not settled is extended until the
-   * consumption ends. Leaving the loop, by `break` or `throw`, rejects everything that is in hand: settle it before you
+   * Whole messages, for bulk work. No batch is acknowledged by itself; unsettled ones are extended until the
+   * consumption ends. Leaving the loop, by `break` or `throw`, rejects all batches in hand: settle them before you
    * break.
    */
   batches(): AsyncIterable<DeliveryBatch, undefined>;
-  /** Changes what may be outstanding, from now on. What is unset stays as it is. */
+  /** Changes what may be outstanding. Unset fields keep their value. */
   setWindow(window: WindowOptions): void;
-  /** What you asked for. What holds is in the `window-changed` events: it is less where the consumer or the node is busy. */
+  /**
+   * The window that you asked for. `window-changed` events have the actual one: smaller if the consumer or node is
+   * busy.
+   */
   readonly window: Window;
-  /** Records that arrived and that are not settled. */
+  /** How many records arrived and are not settled. */
   readonly outstanding: number;
   /**
-   * Finishes what is in hand, releases the rest, and waits for the confirmations; then loops end. Never rejects. Inside
-   * of a handler or a loop, settle the record before you wait for this.
+   * Finishes the deliveries in hand, releases the other records, and waits for the confirmations; then loops end. Never
+   * rejects. Inside a handler or a loop, settle the record before you await this.
    */
   stop(): Promise<void>;
 }
@@ -93,7 +98,7 @@ const consumeShape: MethodShape<ConsumeRequest, ConsumeMessage> = {
   responseDeserialize: decodeConsumeMessage,
 };
 
-/** Why a record is rejected whose loop was left. */
+/** The reason of a rejection by leaving the loop. */
 const leftReason = "the loop ended at this record";
 
 /**
@@ -103,7 +108,7 @@ const leftReason = "the loop ended at this record";
  */
 type ConsumerState =
   | { readonly phase: "new" | "running" | "stopping" }
-  /** `failure` is thrown by the loops. */
+  /** The loops throw `failure`. */
   | { readonly phase: "over"; readonly failure: { readonly error: unknown } | undefined };
 
 export class Consumer implements Consumption {
@@ -111,9 +116,9 @@ export class Consumer implements Consumption {
   readonly #target: ConsumeTarget;
   readonly #options: ConsumeOptions;
   readonly #window: WorkingWindow;
-  /** Of an ephemeral consumer. */
+  /** Set for an ephemeral consumer. */
   readonly #place: EphemeralPlace | undefined;
-  /** Ends whatever is under way. */
+  /** Ends the running call or wait. */
   readonly #ended = new AbortController();
   #state: ConsumerState = { phase: "new" };
   #session: ConsumeSession | undefined;
@@ -183,7 +188,7 @@ export class Consumer implements Consumption {
 
   setWindow(window: WindowOptions): void {
     this.#window.asked = windowOf(window, this.#window.asked);
-    this.#session?.askForWindow();
+    this.#session?.requestWindow();
   }
 
   async stop(): Promise<void> {
@@ -205,11 +210,11 @@ export class Consumer implements Consumption {
     return this.#state.phase === "running" ? this.#session?.takeRecord() : undefined;
   }
 
-  /** A loop begins; `wake` is called when there may be something to take, and at the end. */
+  /** Starts the consumption for a loop. Calls `wake` when there may be something to take, and at the end. */
   #begin(wake: () => void, concurrency = 1): void {
     if (this.#state.phase === "over") return;
     if (this.#state.phase !== "new") {
-      throw new Error("Cannot use a consumption again: it is iterated once, in one way");
+      throw new Error("Cannot use a consumption again: it can be iterated once, in one way");
     }
     this.#state = { phase: "running" };
     this.#wake = wake;
@@ -221,7 +226,7 @@ export class Consumer implements Consumption {
     const { signal } = this.#options;
     const abort = () => {
       this.#ended.abort(signal?.reason);
-      // At once: what has arrived is another consumer's soon.
+      // At once: other consumers will soon receive the records that have arrived here.
       this.#closeSession();
     };
     signal?.addEventListener("abort", abort, { once: true });
@@ -239,7 +244,7 @@ export class Consumer implements Consumption {
     this.#wake();
   }
 
-  /** While it stops, nothing more is wanted: a connection that is lost then is no failure. */
+  /** A connection that is lost while the consumption stops is no failure. */
   #isEndOfStop(error: unknown): boolean {
     if (this.#state.phase !== "stopping" || this.#options.signal?.aborted === true) return false;
     return this.#ended.signal.aborted || isTransient(error);
@@ -254,7 +259,7 @@ export class Consumer implements Consumption {
         this.#session = this.#openSession();
         return this.#session.messages;
       },
-      // A server that starts calls and breaks off must not be called every 100 ms.
+      // `started` is no progress: a server that accepts calls and then fails must not be called every 100 ms.
       isProgress: ({ records, event }) => records.length > 0 || event?.$case === "heartbeat",
       onReconnecting: (event) => this.#onReconnecting(event),
       connection: this.#connection,

@@ -11,11 +11,12 @@
  *
  *   every phase before `settled` and `committed` ──lost──▶ lost
  *
- * - `arrived`: in memory, and nobody has begun to work on it.
+ * - `arrived`: in memory; no work on it has begun.
  * - `in-hand`: a handler or a loop has it.
- * - `committing`: a Commit is under way. `left`: its handler has ended meanwhile.
- * - `uncommitted`: in hand after a Commit that failed. It is not acknowledged by itself: what it led to was not written.
- * - `settled`: the first verdict, which counts. `committed`: the Commit settled it, and there is nothing more to say.
+ * - `committing`: a Commit is running. `left`: its handler has ended meanwhile.
+ * - `uncommitted`: in hand after a failed Commit. It is not acknowledged by itself, because its outputs were not
+ *   written.
+ * - `settled`: it has its first verdict, which counts. `committed`: the Commit settled it; no verdict is sent.
  * - `lost`: its deadline has passed, its call was lost, or it was redelivered.
  *
  * The functions here are pure, and `step` is total: a phase or an event without its cell does not compile.
@@ -23,7 +24,7 @@
 
 import { reasonOf } from "./reason.js";
 
-/** What is to become of a record. */
+/** What a consumer decides about a record. */
 export type Verdict =
   | { readonly kind: "acknowledge" }
   | { readonly kind: "reject"; readonly delayMs: number | undefined; readonly reason: string }
@@ -42,7 +43,7 @@ export type DeliveryState =
 
 export type DeliveryEvent =
   | { readonly type: "handed" }
-  /** Its consumer says what is to become of it. */
+  /** Its consumer gives a verdict. */
   | { readonly type: "said"; readonly verdict: Verdict }
   /** Its handler ended without an error. */
   | { readonly type: "finished" }
@@ -79,7 +80,7 @@ const failed = (_state: DeliveryState, { error }: { readonly error: unknown }): 
   verdict: { kind: "reject", delayMs: undefined, reason: reasonOf(error) },
 });
 
-/** Of no phase: what comes too late, or has nothing to do with it. */
+/** The default cells of a phase: the event comes too late, or does not concern it. */
 const ignored = {
   handed: stays,
   said: stays,
@@ -116,9 +117,9 @@ const table = {
   lost: ignored,
 } satisfies Table;
 
-/** What becomes of a delivery. */
+/** The next state of a delivery. */
 export function step(state: DeliveryState, event: DeliveryEvent): DeliveryState {
-  // The table has a cell for each pair; that the pair is of this cell is what the compiler cannot see.
+  // The compiler cannot see that the cell's types are those of this state and event.
   const cell = table[state.phase][event.type] as (state: DeliveryState, event: DeliveryEvent) => DeliveryState;
   return cell(state, event);
 }

@@ -1,12 +1,12 @@
 /** Where a loop takes its items from. */
 export interface LoopSource<Item> {
-  /** Begins; `wake` is called when there may be something to take, and at the end. Throws when it was begun before. */
+  /** Begins. Calls `wake` when there may be something to take, and at the end. Throws when it was begun before. */
   begin(wake: () => void): void;
   /** The next item, if there is one now. */
   take(): Item | undefined;
-  /** Whether, and how, it has ended. */
+  /** How the source has ended; undefined if it has not. */
   end(): { readonly failure: { readonly error: unknown } | undefined } | undefined;
-  /** Finishes what is in hand; resolves at the end. */
+  /** Finishes the items in hand; resolves at the end. */
   stop(): Promise<void>;
   /** The loop is done with this item. */
   onNext(item: Item): void;
@@ -14,20 +14,20 @@ export interface LoopSource<Item> {
   onLeft(item: Item | undefined): void;
 }
 
-interface Parked<Item> {
+interface Waiting<Item> {
   readonly resolve: (result: IteratorResult<Item, undefined>) => void;
   readonly reject: (error: unknown) => void;
 }
 
 const done: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
-/** The iterator of a consumption: not a generator, which takes three promises an item where this takes one. */
+/** The iterator of a consumption. A generator would take three promises per item; this takes one. */
 export class DeliveryLoop<Item> implements AsyncIterator<Item, undefined> {
   readonly #source: LoopSource<Item>;
   #isBegun = false;
   #current: Item | undefined;
-  #parked: Parked<Item> | undefined;
-  /** Left, or the end was told. */
+  #waiting: Waiting<Item> | undefined;
+  /** The loop was left, or has received the end. */
   #isOver = false;
 
   constructor(source: LoopSource<Item>) {
@@ -35,34 +35,35 @@ export class DeliveryLoop<Item> implements AsyncIterator<Item, undefined> {
   }
 
   next(): Promise<IteratorResult<Item, undefined>> {
-    if (this.#parked !== undefined) return Promise.reject(new Error("Cannot ask for a delivery while one is awaited"));
+    if (this.#waiting !== undefined)
+      return Promise.reject(new Error("Cannot request a delivery while another request waits"));
     const before = this.#current;
     this.#current = undefined;
     if (before !== undefined) this.#source.onNext(before);
     if (this.#isOver) return Promise.resolve(done);
     return new Promise((resolve, reject) => {
-      const parked = { resolve, reject };
+      const waiting = { resolve, reject };
       try {
-        if (this.#give(parked)) return;
-        this.#parked = parked;
+        if (this.#give(waiting)) return;
+        this.#waiting = waiting;
         this.#begin();
       } catch (error) {
         this.#isOver = true;
-        this.#parked = undefined;
+        this.#waiting = undefined;
         reject(error);
       }
     });
   }
 
-  /** Reaches a `next` that is parked. */
+  /** Also ends a `next` that waits. */
   async return(): Promise<IteratorResult<Item, undefined>> {
     if (!this.#isOver) {
       this.#isOver = true;
       const current = this.#current;
       this.#current = undefined;
       this.#source.onLeft(current);
-      this.#parked?.resolve(done);
-      this.#parked = undefined;
+      this.#waiting?.resolve(done);
+      this.#waiting = undefined;
       await this.#source.stop();
     }
     return done;
@@ -76,11 +77,11 @@ export class DeliveryLoop<Item> implements AsyncIterator<Item, undefined> {
   }
 
   #wake(): void {
-    if (this.#parked !== undefined && this.#give(this.#parked)) this.#parked = undefined;
+    if (this.#waiting !== undefined && this.#give(this.#waiting)) this.#waiting = undefined;
   }
 
-  /** Answers with what there is: an item, or the end. */
-  #give({ resolve, reject }: Parked<Item>): boolean {
+  /** Answers with an item or the end. False: there is neither yet. */
+  #give({ resolve, reject }: Waiting<Item>): boolean {
     const item = this.#source.take();
     if (item !== undefined) {
       this.#current = item;

@@ -4,43 +4,45 @@ import { type DeliveryCall, Held, type RejectOptions } from "./held.js";
 import type { CommittedOutput, Output } from "./output.js";
 
 /**
- * A record to work on. The first verdict counts. All verdicts of one turn of the event loop are sent in one message, and
- * their promises resolve when the server has confirmed them; nobody has to wait for them, and they never reject. "stale"
- * means that the record was not this consumer's any more: it is redelivered to some consumer, unless it was settled.
+ * A record to work on. The first verdict counts. All verdicts of one turn of the event loop are sent in one message.
+ * Their promises resolve when the server has confirmed them; they need not be awaited, and never reject. "stale" means
+ * that this consumer no longer had the record: it is redelivered to some consumer, unless it was settled.
  */
 export interface Delivery {
   readonly record: ReceivedRecord;
   /** The record's offset. */
   readonly offset: number;
-  /** Which attempt at it this is, from 1. */
+  /** The number of this attempt, from 1. */
   readonly attempt: number;
-  /** Aborts when the hold is over before a verdict: the deadline has passed, the call was lost, or somebody took over. */
+  /** Aborts when this consumer loses the record before a verdict: by its deadline, a lost call, or a redelivery. */
   readonly signal: AbortSignal;
-  /** It is done, and is never redelivered. */
+  /** Done: the record is never redelivered. */
   acknowledge(): Promise<"acknowledged" | "stale">;
-  /** It failed: it is redelivered later, or parked after the last attempt. */
+  /** Failed: the record is redelivered later, or parked after the last attempt. */
   reject(options?: RejectOptions): Promise<"rejected" | "stale">;
-  /** It is set aside with this reason, without another attempt. */
+  /** Sets the record aside with this reason, without another attempt. */
   park(reason?: string): Promise<"parked" | "stale">;
-  /** It was not worked on: another consumer gets it at once, with the same attempt. */
+  /** Not worked on: another consumer receives the record at once, with the same attempt. */
   release(): Promise<"released" | "stale">;
-  /** It takes longer: `ms` milliseconds from now, a second to twelve hours. Default: the subscription's deadline. */
+  /**
+   * Sets the deadline to `ms` milliseconds from now, a second to twelve hours. Default: the subscription's deadline.
+   */
   extend(ms?: number): void;
   /**
-   * Acknowledges it and appends, in one transaction. Throws a FailedPreconditionError (STALE_DELIVERY) when it is not this
-   * consumer's any more. When the outcome is unknown (UnavailableError), throw that error on: what was committed is not
-   * redelivered, and what was not, is. After it succeeded there is nothing more to say.
+   * Acknowledges the record and appends, in one transaction; no verdict is needed afterwards. Throws a
+   * FailedPreconditionError (STALE_DELIVERY) when this consumer has lost the record. When the outcome is unknown
+   * (UnavailableError), rethrow the error: the record is redelivered only if nothing was committed.
    */
   commit(append: readonly Output[]): Promise<readonly CommittedOutput[]>;
 }
 
-/** The records of one message, in hand together: a verdict is on all of them. See Delivery. */
+/** The records of one message, in hand together. A verdict is on all of them. See Delivery. */
 export interface DeliveryBatch {
   /** At least one. */
   readonly records: readonly ReceivedRecord[];
   readonly attempt: number;
   readonly signal: AbortSignal;
-  /** "stale": at least one of them was not this consumer's any more. */
+  /** "stale": this consumer no longer had at least one of them. */
   acknowledge(): Promise<"acknowledged" | "stale">;
   reject(options?: RejectOptions): Promise<"rejected" | "stale">;
   park(reason?: string): Promise<"parked" | "stale">;
@@ -96,7 +98,7 @@ export class HeldBatch extends Held implements DeliveryBatch {
   }
 }
 
-/** Adds the offsets of records to a set, a run of them at a time. */
+/** Adds the offsets of records to a set, one run of adjacent offsets at a time. */
 export function addOffsets(records: readonly { readonly offset: number }[], to: RangeSet): void {
   let first = -1;
   let next = -1;

@@ -1,26 +1,26 @@
 import { type OffsetRange, type Position, RangeSet } from "../../core/index.js";
 
 /**
- * Where an ephemeral consumer continues after a lost call: the server keeps nothing of it. The server has confirmed, or
- * stated, that everything below is done.
+ * Where an ephemeral consumer continues after a lost call, since the server stores nothing about it. The server has
+ * confirmed that everything below is done.
  */
 export class EphemeralPlace {
   #position: Position | undefined;
-  /** What is done above the position. */
+  /** Offsets above the position that are done. */
   readonly #done = new RangeSet();
 
-  /** Undefined until the server has said where it starts. */
+  /** Undefined until the server has confirmed the start. */
   get position(): Position | undefined {
     return this.#position;
   }
 
-  /** A call has begun here: everything above is delivered, also what was done before. */
+  /** A call has begun here: it delivers everything above, also records that an earlier call had done. */
   begin(position: Position): void {
     this.#position = position;
     this.#done.clear();
   }
 
-  /** The server states that everything below is done. */
+  /** The server reports that everything below is done. */
   reach({ epoch, offset }: Position): void {
     const before = this.#position?.offset ?? 0;
     if (offset < before || epoch === 0) return;
@@ -29,7 +29,7 @@ export class EphemeralPlace {
     this.#advance();
   }
 
-  /** These are done, or were skipped. */
+  /** These offsets are done or were skipped. */
   done({ firstOffset, nextOffset }: OffsetRange): void {
     this.#done.add(Math.max(firstOffset, this.#position?.offset ?? 0), nextOffset);
     this.#advance();

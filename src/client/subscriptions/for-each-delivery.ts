@@ -3,8 +3,8 @@ import type { Delivery, HeldRecord } from "./delivery.js";
 import type { LoopSource } from "./delivery-loop.js";
 
 /**
- * Works on up to `concurrency` deliveries at once. Resolves at the end, or rejects with its failure, in both cases after
- * the last handler has finished.
+ * Runs up to `concurrency` handlers at once. At the end of the source, and after the last handler, it resolves, or
+ * rejects with the source's failure.
  */
 export function forEachDelivery(
   source: Pick<LoopSource<HeldRecord>, "begin" | "take" | "end">,
@@ -41,7 +41,7 @@ export function forEachDelivery(
       }
     };
     const goOn = () => {
-      // A handler that does not wait may lead here from inside the loop below.
+      // A synchronous handler may cause a call from inside the loop below.
       if (isTaking) return;
       isTaking = true;
       while (running < concurrency) {

@@ -12,25 +12,24 @@ import {
 import type { CommittedOutput, Output } from "./output.js";
 import { reasonOf } from "./reason.js";
 
-/** How to reject. */
 export interface RejectOptions {
-  /** When to try again, from now, in milliseconds. Default: as the subscription backs off. */
+  /** The wait before the redelivery, in milliseconds. Default: the subscription's backoff. */
   readonly delayMs?: number | undefined;
-  /** The reason that is kept with the record when it is parked. It is cut after 1024 bytes. */
+  /** Stored with the record when it is parked. It is cut after 1024 bytes. */
   readonly reason?: string | undefined;
 }
 
-/** The call that delivered records, as far as they need it. */
+/** What deliveries need of the call that delivered them. */
 export interface DeliveryCall {
-  /** Empty: an ephemeral consumer's. */
+  /** Empty for an ephemeral consumer. */
   readonly subscription: string;
-  /** What Commit takes. */
+  /** The session that a Commit names. */
   readonly session: number;
-  /** They are not in hand any more. `verdict` is to be sent; undefined: there is nothing to send. */
+  /** `held` is no longer in hand. Sends the verdict, if there is one. */
   leave(held: Held, verdict: Verdict | undefined): void;
-  /** Waits for the confirmation of the verdict that they left with. */
+  /** Waits for the confirmation of the verdict that was given to `leave`. */
   confirmation<Word extends string>(held: Held, word: Word): Promise<Word | "stale">;
-  /** Asks for more time. `ms` undefined: the subscription's deadline. */
+  /** Extends the deadline. `ms` undefined: by the subscription's deadline. */
   extend(held: Held, ms: number | undefined): void;
   commit(held: Held, append: readonly Output[]): Promise<readonly CommittedOutput[]>;
 }
@@ -39,9 +38,9 @@ const handed = step(arrived, { type: "handed" });
 const finished: DeliveryEvent = { type: "finished" };
 const lost: DeliveryEvent = { type: "lost" };
 
-/** One record, or the records of one message, that a consumer was handed. See delivery-life.ts. */
+/** One record, or the records of one message, in a consumer's hand. See delivery-life.ts. */
 export abstract class Held {
-  /** Which attempt at it this is, from 1. */
+  /** The number of this attempt, from 1. */
   readonly attempt: number;
   readonly #call: DeliveryCall;
   #state: DeliveryState = handed;
@@ -66,7 +65,7 @@ export abstract class Held {
     return this.#call;
   }
 
-  /** Aborts when it is lost before it was settled. */
+  /** Aborts when the delivery is lost before it was settled. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
     if (this.#state.phase === "lost") this.#controller.abort(staleDelivery());
@@ -74,19 +73,19 @@ export abstract class Held {
   }
 
   acknowledge(): Promise<"acknowledged" | "stale"> {
-    return this.#say(acknowledge, "acknowledged");
+    return this.#decide(acknowledge, "acknowledged");
   }
 
   reject({ delayMs, reason = "" }: RejectOptions = {}): Promise<"rejected" | "stale"> {
-    return this.#say({ kind: "reject", delayMs, reason: reasonOf(reason) }, "rejected");
+    return this.#decide({ kind: "reject", delayMs, reason: reasonOf(reason) }, "rejected");
   }
 
   park(reason = ""): Promise<"parked" | "stale"> {
-    return this.#say({ kind: "park", reason: reasonOf(reason) }, "parked");
+    return this.#decide({ kind: "park", reason: reasonOf(reason) }, "parked");
   }
 
   release(): Promise<"released" | "stale"> {
-    return this.#say(release, "released");
+    return this.#decide(release, "released");
   }
 
   extend(ms?: number): void {
@@ -97,12 +96,12 @@ export abstract class Held {
     return this.#call.commit(this, append);
   }
 
-  /** A loop or a handler is done with it: it is acknowledged, unless there was a verdict. */
+  /** The loop or handler ended without an error: acknowledges it, unless it has a verdict. */
   finish(): void {
     this.#become(finished);
   }
 
-  /** The work on it has failed: it is rejected, unless there was a verdict. */
+  /** The work failed: rejects it, unless it has a verdict. */
   fail(error: unknown): void {
     this.#become({ type: "failed", error });
   }
@@ -117,7 +116,7 @@ export abstract class Held {
     if (phase === "lost") throw staleDelivery();
     if (phase === "in-hand" || phase === "uncommitted") return;
     const what = phase === "settled" || phase === "committed" ? "settled" : "committing";
-    throw new Error(`Cannot commit a delivery that is ${what} already`);
+    throw new Error(`Cannot commit a delivery that is already ${what}`);
   }
 
   beginCommit(): void {
@@ -125,7 +124,7 @@ export abstract class Held {
     this.#become({ type: "commit" });
   }
 
-  /** Undefined: it was committed. */
+  /** `failure` undefined: it was committed. */
   endCommit(failure: { readonly error: unknown } | undefined): void {
     this.#become(failure === undefined ? { type: "committed" } : { type: "commit-failed", error: failure.error });
   }
@@ -135,7 +134,7 @@ export abstract class Held {
     return phase !== "settled" && phase !== "committed" && phase !== "lost";
   }
 
-  /** The one writer of its state, with what follows. */
+  /** The only writer of the state; also tells the call. */
   #become(event: DeliveryEvent): void {
     const before = this.#state;
     const state = step(before, event);
@@ -163,8 +162,8 @@ export abstract class Held {
     }
   }
 
-  /** The first verdict counts; a later one is answered as the server would. */
-  #say<Word extends string>(verdict: Verdict, word: Word): Promise<Word | "stale"> {
+  /** The first verdict counts; a later one is answered "stale", as the server would. */
+  #decide<Word extends string>(verdict: Verdict, word: Word): Promise<Word | "stale"> {
     const before = this.#state;
     this.#become({ type: "said", verdict });
     return this.#state === before ? Promise.resolve("stale") : this.#call.confirmation(this, word);
@@ -172,6 +171,6 @@ export abstract class Held {
 }
 
 function staleDelivery(): ClientError {
-  const text = "The record is not this consumer's any more: its deadline has passed, or its call was lost";
+  const text = "This consumer no longer has the record: its deadline has passed, or its call was lost";
   return clientError("FAILED_PRECONDITION", text, { reason: "STALE_DELIVERY" });
 }

@@ -2,7 +2,7 @@ import type { RecordInput } from "../../wire/index.js";
 
 /** A batch that a Commit appends. */
 export interface Output {
-  /** Named once in a Commit. */
+  /** A Commit may name each topic once. */
   readonly topic: string;
   /** At least one. */
   readonly records: readonly RecordInput[];
@@ -12,7 +12,7 @@ export interface Output {
   readonly epoch?: number | undefined;
 }
 
-/** Where a batch of a Commit was appended. */
+/** Where a Commit appended a batch. */
 export interface CommittedOutput {
   readonly topic: string;
   readonly epoch: number;

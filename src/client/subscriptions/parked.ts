@@ -16,22 +16,22 @@ import { clientError } from "../client-error.js";
 import type { Connection, UnaryOptions } from "../connection.js";
 import { wholeNumber } from "../start.js";
 
-/** A record that was set aside. */
+/** A record that was set aside after failures. */
 export interface ParkedRecord {
-  /** It stays, also when its topic forgets it. */
+  /** It is kept even after its topic has deleted it. */
   readonly record: ReceivedRecord;
   readonly parkTime: Date;
   /** How often it was delivered. */
   readonly attempts: number;
-  /** What went wrong, a reason an attempt, the oldest first; at most the newest 100. */
+  /** What went wrong, one reason per attempt, the oldest first; only the newest 100. */
   readonly reasons: readonly string[];
-  /** As proto3 JSON has it. */
+  /** In proto3 JSON. */
   toJSON(): JsonObject;
 }
 
-/** Which parked records: without any of it, all that are parked now. */
+/** Which parked records. Default: all that are parked now. */
 export interface ParkedSelection extends UnaryOptions {
-  /** Only these. */
+  /** Only records at these offsets. */
   readonly offsets?: readonly OffsetRange[] | undefined;
   /** Only records for which this CEL expression is true. */
   readonly filter?: string | undefined;
@@ -44,19 +44,19 @@ export interface ListParkedOptions extends UnaryOptions {
 }
 
 export interface RedriveOptions extends ParkedSelection {
-  /** How many a second, 0.001 to 1,000,000. Default: all at once. */
+  /** Records per second, 0.001 to 1,000,000. Default: all at once. */
   readonly rate?: number | undefined;
 }
 
 /** The records that a subscription has set aside. Calls throw a ClientError, or the signal's reason. */
 export interface Parked {
-  /** By offset; asked for a page at a time, as they are iterated. */
+  /** By offset. Pages are requested during the iteration. */
   list(subscription: string, options?: ListParkedOptions): AsyncGenerator<ParkedRecord, void>;
   /** Throws a NotFoundError when no record is parked at this offset. */
   get(subscription: string, offset: number, options?: UnaryOptions): Promise<ParkedRecord>;
-  /** Has them delivered again, with as many new attempts; the cursor is not touched. Gives how many. */
+  /** Redelivers them, with the full number of attempts. The cursor does not move. Returns how many. */
   redrive(subscription: string, options?: RedriveOptions): Promise<number>;
-  /** Forgets them. Gives how many. */
+  /** Deletes them from the subscription. Returns how many. */
   discard(subscription: string, options?: ParkedSelection): Promise<number>;
 }
 
@@ -102,7 +102,7 @@ function parkedRecordOf({ record, rest }: ParkedMessage): ParkedRecord {
   const { parkTime, attempts, reasons } = ParkedRecordFields.decode(rest);
   return {
     record,
-    // The server always tells it.
+    // The server always sets it.
     parkTime: dateOfTimestamp(parkTime ?? { seconds: 0, nanos: 0 }),
     attempts,
     reasons,

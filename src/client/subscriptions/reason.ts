@@ -1,10 +1,10 @@
 import { inspect } from "node:util";
 import { deliveryBounds } from "../../core/index.js";
 
-/** Why something failed, as the service keeps it: an error's text, cut to the bytes that it takes. */
+/** The text of an error, cut to the length that the service stores. */
 export function reasonOf(error: unknown): string {
   const text = textOf(error).toWellFormed();
-  // The database cannot store it in a text.
+  // Postgres cannot store U+0000 in a text.
   const plain = text.includes("\u0000") ? text.replaceAll("\u0000", "\ufffd") : text;
   const bytesMax = deliveryBounds.reasonBytes;
   if (plain.length * 3 <= bytesMax) return plain;

@@ -1,22 +1,22 @@
 import type { ConsumeRequest } from "../../gen/millrace/v1/subscription_service.js";
 
 export interface RequestSenderParts {
-  /** Resolves when the transport took it, and also when the call has ended. */
+  /** Resolves when the transport has taken the request, or the call has ended. */
   readonly send: (request: ConsumeRequest) => Promise<void>;
-  /** Takes out what there is to say; undefined: nothing. */
+  /** Takes out the next request; undefined if there is none. */
   readonly take: () => ConsumeRequest | undefined;
-  /** The transport took everything, and there is nothing more to say. */
+  /** Called when the transport has taken everything and there is no next request. */
   readonly onIdle: () => void;
 }
 
 /**
- * Sends one message at a time: while the transport has not taken it, what is said gathers for the next.
+ * Sends one message at a time. Until the transport has taken it, verdicts are collected for the next message.
  *
- *   sending ──taken, nothing left to say──▶ idle ──wake──▶ scheduled ──the next turn of the event loop──▶ sending
+ *   sending ──taken, no next request──▶ idle ──wake──▶ scheduled ──the next turn of the event loop──▶ sending
  *   every state ──close──▶ closed
  *
- * The turn makes one message of all that is said in it. A microtask would be too early: a loop that never waits takes
- * record after record in microtasks, and each would be a message.
+ * All verdicts of one turn are sent in one message. A microtask would be too early: a loop that never waits takes its
+ * records in microtasks, so each verdict would be a message.
  */
 export class RequestSender {
   readonly #parts: RequestSenderParts;
@@ -27,7 +27,7 @@ export class RequestSender {
     void this.#send(opening);
   }
 
-  /** There is something to say. */
+  /** Call it when there is a request to take. */
   wake(): void {
     if (this.#state !== "idle") return;
     this.#state = "scheduled";

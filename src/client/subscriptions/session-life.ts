@@ -1,7 +1,7 @@
 /**
  * The life of one Consume call at its client:
  *
- *   opening ──started──▶ running ──stop──▶ stopping ──no-more──▶ finishing ──all-said──▶ half-closed
+ *   opening ──started──▶ running ──stop──▶ stopping ──no-more──▶ finishing ──all-sent──▶ half-closed
  *      │                    │                  │                     │                       │
  *      └────────stop────────┼─────────────────▶┘                     │                       │
  *                           └──────────────── closed ────────────────┴──────▶ complete ◀─────┘
@@ -9,23 +9,24 @@
  *   every phase ──ended──▶ over
  *
  * - `opening`: the server has not confirmed the call.
- * - `running`: records arrive, and are worked on.
- * - `stopping`: the server was asked for a window of 0. Records may still be on their way; they are released.
- * - `finishing`: the server has confirmed that window, so nothing more arrives. What is in hand is being finished.
- * - `half-closed`: everything is said. The server confirms what is left to confirm, and ends the call.
- * - `complete`: the topic is closed, and everything is settled. The server ends the call.
- * - `over`: the call has ended, or was lost. Nothing of it is this consumer's any more.
+ * - `running`: records arrive and are worked on.
+ * - `stopping`: a window of 0 was requested. Records that still arrive are released.
+ * - `finishing`: the server has confirmed that window, so no more records arrive. Deliveries in hand are being
+ *   finished.
+ * - `half-closed`: all verdicts are sent. The server confirms the last ones and ends the call.
+ * - `complete`: the topic is closed and everything is settled. The server ends the call.
+ * - `over`: the call has ended or was lost. This consumer has lost all its records.
  *
  * The functions here are pure, and `step` is total: a phase or an event without its cell does not compile.
  */
 
 /** What the server states at the start of a call. */
 export interface Terms {
-  /** Names the server's hold on the subscription, for Commit; 0 of an ephemeral consumer. */
+  /** The node's session of the subscription, for Commit; 0 for an ephemeral consumer. */
   readonly session: number;
   /** Infinity: none. */
   readonly ackDeadlineMs: number;
-  /** Whether no other consumer can be given what this one has. */
+  /** Whether no other consumer can receive this one's records. */
   readonly isAlone: boolean;
 }
 
@@ -40,13 +41,13 @@ export type SessionState =
 
 export type SessionEvent =
   | { readonly type: "started"; readonly terms: Terms }
-  /** Nothing more is wanted. */
+  /** The consumer wants no more records. */
   | { readonly type: "stop" }
-  /** The server confirmed the window of 0 that was asked for last. */
+  /** The last requested window was 0, and the server has confirmed it. */
   | { readonly type: "no-more" }
-  /** Nothing is in hand, and the transport took all that there was to say. */
-  | { readonly type: "all-said" }
-  /** The server told that the topic is closed and everything is settled. */
+  /** Nothing is in hand, and the transport has taken all verdicts. */
+  | { readonly type: "all-sent" }
+  /** The server reported that the topic is closed and everything is settled. */
   | { readonly type: "closed" }
   | { readonly type: "ended" };
 
@@ -72,16 +73,16 @@ const table = {
     started: (_state, { terms }) => ({ phase: "running", terms }),
     stop: () => ({ phase: "stopping", terms: unknownTerms }),
     "no-more": stays,
-    "all-said": stays,
+    "all-sent": stays,
     closed: () => ({ phase: "complete", terms: unknownTerms }),
     ended: over,
   },
   running: {
     started: (_state, { terms }) => ({ phase: "running", terms }),
     stop: ({ terms }) => ({ phase: "stopping", terms }),
-    // The user paused it.
+    // The user paused the consumption.
     "no-more": stays,
-    "all-said": stays,
+    "all-sent": stays,
     closed: complete,
     ended: over,
   },
@@ -89,7 +90,7 @@ const table = {
     started: (_state, { terms }) => ({ phase: "stopping", terms }),
     stop: stays,
     "no-more": ({ terms }) => ({ phase: "finishing", terms }),
-    "all-said": stays,
+    "all-sent": stays,
     closed: complete,
     ended: over,
   },
@@ -97,7 +98,7 @@ const table = {
     started: stays,
     stop: stays,
     "no-more": stays,
-    "all-said": ({ terms }) => ({ phase: "half-closed", terms }),
+    "all-sent": ({ terms }) => ({ phase: "half-closed", terms }),
     closed: complete,
     ended: over,
   },
@@ -105,17 +106,17 @@ const table = {
     started: stays,
     stop: stays,
     "no-more": stays,
-    "all-said": stays,
+    "all-sent": stays,
     closed: complete,
     ended: over,
   },
-  complete: { started: stays, stop: stays, "no-more": stays, "all-said": stays, closed: stays, ended: over },
-  over: { started: stays, stop: stays, "no-more": stays, "all-said": stays, closed: stays, ended: stays },
+  complete: { started: stays, stop: stays, "no-more": stays, "all-sent": stays, closed: stays, ended: over },
+  over: { started: stays, stop: stays, "no-more": stays, "all-sent": stays, closed: stays, ended: stays },
 } satisfies Table;
 
-/** What becomes of a call. */
+/** The next state of a call. */
 export function step(state: SessionState, event: SessionEvent): SessionState {
-  // The table has a cell for each pair; that the pair is of this cell is what the compiler cannot see.
+  // The compiler cannot see that the cell's types are those of this state and event.
   const cell = table[state.phase][event.type] as (state: SessionState, event: SessionEvent) => SessionState;
   return cell(state, event);
 }
@@ -126,7 +127,7 @@ export function termsOf(state: SessionState): Terms {
   return state.phase === "opening" || state.phase === "over" ? unknownTerms : state.terms;
 }
 
-/** Whether the server may end the call with OK: elsewhere, such an end is a lost call. */
+/** Whether the server may end the call with OK. In the other phases, such an end is a lost call. */
 export const mayEnd = {
   opening: false,
   running: false,
@@ -137,13 +138,13 @@ export const mayEnd = {
   over: true,
 } as const satisfies Record<Phase, boolean>;
 
-/** Whether the client may still say something. */
-export const maySay = {
+/** Whether the client may still send requests. */
+export const maySend = {
   opening: true,
   running: true,
   stopping: true,
   finishing: true,
-  // The server gives back what it delivered after the client's side ended.
+  // The server itself takes back records that it delivered after the client's side ended.
   "half-closed": false,
   complete: true,
   over: false,

@@ -6,14 +6,13 @@ import type { DeliveryCall, Held } from "./held.js";
 import { isMeant, type StaleDeliveries } from "./stale-deliveries.js";
 
 /**
- * The records that one Consume call delivered and that are not settled: those that nobody has begun to work on, and those
- * in hand.
+ * The unsettled records of one Consume call: those that no work has begun on, and those in hand.
  */
 export class SessionRecords {
   readonly arrivals = new Arrivals();
   readonly inHand = new Set<Held>();
   readonly #call: DeliveryCall;
-  /** The highest offset that arrived: what is above it was never delivered before. */
+  /** The highest offset that has arrived. A record above it is not a redelivery. */
   #highest = -1;
   #inHandCount = 0;
 
@@ -21,7 +20,7 @@ export class SessionRecords {
     this.#call = call;
   }
 
-  /** How many. */
+  /** How many records. */
   get outstanding(): number {
     return this.arrivals.count + this.#inHandCount;
   }
@@ -41,7 +40,7 @@ export class SessionRecords {
     return this.#hand(new HeldBatch(this.#call, from.records, from.attempt, from.heldSinceMs + ackDeadlineMs));
   }
 
-  /** It is settled, or lost. False: it was not in hand. */
+  /** Removes a settled or lost delivery. False: it was not in hand. */
   leave(held: Held): boolean {
     if (!this.inHand.delete(held)) return false;
     this.#inHandCount -= held.count;
@@ -49,8 +48,8 @@ export class SessionRecords {
   }
 
   /**
-   * Which of these were delivered before: the server's deadline passed before this side's, or they were released. What is
-   * left of the delivery before is lost.
+   * Finds the records that were delivered before: they were released, or their deadline passed earlier at the server.
+   * Their earlier deliveries are lost.
    */
   takeBack(records: readonly ReceivedRecord[]): RangeSet | undefined {
     const before = this.#highest;
@@ -64,14 +63,14 @@ export class SessionRecords {
     return redelivered;
   }
 
-  /** These are not this consumer's any more. */
+  /** This consumer no longer has these records. */
   lose({ offsets, attempt }: StaleDeliveries): void {
     if (this.outstanding === 0) return;
     for (const held of this.inHand) if (isMeant(held.attempt, attempt) && held.isIn(offsets)) held.lose();
     this.arrivals.drop(offsets, attempt);
   }
 
-  /** The call is over. */
+  /** The call is over: all records are lost. */
   loseAll(): void {
     this.arrivals.clear();
     for (const held of this.inHand) held.lose();

@@ -2,14 +2,14 @@ import { RangeSet } from "../../core/index.js";
 import type { ConsumeResponse_Stale as Stale } from "../../gen/millrace/v1/subscription_service.js";
 import { toRange } from "./offset-range.js";
 
-/** Records that are not this consumer's (any more), as far as they were delivered with this attempt. */
+/** Records that this consumer does not have, or no longer has, if they were delivered with this attempt. */
 export interface StaleDeliveries {
   readonly offsets: RangeSet;
   /** 0: any. */
   readonly attempt: number;
 }
 
-/** What an answer says is stale: of each attempt, all offsets together. */
+/** The stale deliveries of an answer, grouped by attempt. */
 export function staleDeliveries(stale: readonly Stale[]): StaleDeliveries[] {
   const byAttempt = new Map<number, RangeSet>();
   for (const { offsets, attempt } of stale) {
@@ -22,7 +22,7 @@ export function staleDeliveries(stale: readonly Stale[]): StaleDeliveries[] {
   return [...byAttempt].map(([attempt, offsets]) => ({ attempt, offsets }));
 }
 
-/** Whether a delivery with one attempt is meant where another is named. */
+/** Whether an answer that names an attempt (0: any) is about a delivery with this attempt. */
 export function isMeant(attempt: number, named: number): boolean {
   return named === 0 || named === attempt;
 }

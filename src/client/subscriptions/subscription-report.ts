@@ -1,6 +1,6 @@
 import type { Position, Window } from "../../core/index.js";
 import {
-  consumeResponse_Heartbeat_WaitingToJSON,
+  ConsumeResponse_Heartbeat_Waiting as Waiting,
   type DescribeSubscriptionResponse,
   type DescribeSubscriptionResponse_Consumer as ConsumerMessage,
   SubscriptionServiceService,
@@ -21,11 +21,11 @@ import { type ConsumerWaiting, waitingOf } from "./consumer-waiting.js";
 import { Subscription } from "./subscription.js";
 import { windowOfMessage } from "./window.js";
 
-/** One of those who consume a subscription. Of another node's, as it was some seconds ago. */
+/** A consumer of a subscription. The report on a consumer of another node is some seconds old. */
 export interface ConsumerReport {
-  /** As it called itself. */
+  /** The name that it gave itself. */
   readonly name: string;
-  /** The other side, as ADDRESS:PORT. */
+  /** Its ADDRESS:PORT. */
   readonly peer: string;
   /** The node that serves it. */
   readonly node: string;
@@ -33,13 +33,13 @@ export interface ConsumerReport {
   readonly outstandingRecords: number;
   readonly outstandingBytes: number;
   readonly startTime: Date | undefined;
-  /** Undefined: it has not acknowledged anything. */
+  /** Undefined if it has not acknowledged anything. */
   readonly lastAcknowledgementTime: Date | undefined;
-  /** Why nothing comes. */
+  /** What its deliveries wait for. */
   readonly waiting: ConsumerWaiting;
 }
 
-/** How far a subscription is. */
+/** The progress of a subscription. */
 export interface SubscriptionReport {
   readonly subscription: Subscription;
   /** All records below are acknowledged or parked. */
@@ -50,25 +50,25 @@ export interface SubscriptionReport {
   readonly lagBytes: number;
   /** How long ago the record at the cursor was published, in milliseconds; undefined at the end. */
   readonly lagAgeMs: number | undefined;
-  /** Records that consumers have and have not acknowledged. */
+  /** Records that are delivered and not acknowledged. */
   readonly outstandingRecords: number;
-  /** Records that failed and wait for another attempt. */
+  /** Records that failed and wait for redelivery. */
   readonly retryRecords: number;
   readonly parkedRecords: number;
   readonly consumers: readonly ConsumerReport[];
-  /** As proto3 JSON has it. */
+  /** In proto3 JSON. */
   toJSON(): JsonObject;
 }
 
 export interface DescribeOptions {
-  /** How often, in milliseconds, from 100 to an hour. Default 1000. */
+  /** Time between reports, in milliseconds, from 100 to an hour. Default 1000. */
   readonly intervalMs?: number | undefined;
-  /** Ends after so many reports. Default: never. */
+  /** The number of reports. Default: no limit. */
   readonly limit?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A report at once, and then again and again. It ends when it is left; a lost connection ends it with an error. */
+/** A report at once, then one per interval, until the loop is left. A lost connection ends it with an error. */
 export async function* describeSubscription(
   connection: Connection,
   subscription: string,
@@ -151,6 +151,6 @@ function consumerJson(message: ConsumerMessage): JsonObject {
     ...(lastAcknowledgementTime === undefined
       ? {}
       : { lastAcknowledgementTime: timestampText(lastAcknowledgementTime) }),
-    ...(waitingOf(waiting) === "nothing" ? {} : { waiting: consumeResponse_Heartbeat_WaitingToJSON(waiting) }),
+    ...(waitingOf(waiting) === "nothing" ? {} : { waiting: Waiting[waiting] ?? "UNRECOGNIZED" }),
   };
 }

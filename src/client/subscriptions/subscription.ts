@@ -1,7 +1,7 @@
 import type { Sharing } from "../../core/index.js";
 import {
   type Subscription as SubscriptionMessage,
-  subscription_SharingToJSON,
+  Subscription_Sharing as SharingMessage,
 } from "../../gen/millrace/v1/subscription_service.js";
 import {
   dateOfTimestamp,
@@ -14,21 +14,21 @@ import {
 } from "../../wire/index.js";
 import { sharingMessages, sharingOf } from "./sharing.js";
 
-/** A subscription as it stood when it was asked for. */
+/** A subscription at the time of the request. */
 export class Subscription {
   readonly name: string;
   readonly topic: string;
-  /** The topic's incarnation that its cursor stands in. */
+  /** The topic's incarnation that its cursor belongs to. */
   readonly epoch: number;
   readonly sharing: Sharing;
-  /** How long a consumer has for a record, unless it asks for more. */
+  /** How long a consumer has for a record, unless it extends the deadline. */
   readonly ackDeadlineMs: number;
   /** How often a record may fail before it is parked. */
   readonly attemptsMax: number;
-  /** What a record waits after its first failure, doubling to `retryMaxMs`. */
+  /** The wait before the first redelivery of a failed record; it doubles up to `retryMaxMs`. */
   readonly retryMinMs: number;
   readonly retryMaxMs: number;
-  /** How many records may wait for a retry. */
+  /** How many records may wait for redelivery. */
   readonly retryBacklog: number;
   readonly labels: ReadonlyMap<string, string>;
   /** Whether deliveries are stopped. */
@@ -55,14 +55,14 @@ export class Subscription {
     return createTime && dateOfTimestamp(createTime);
   }
 
-  /** As proto3 JSON has it: 64-bit numbers as strings, durations in seconds, times as RFC 3339. */
+  /** In proto3 JSON: 64-bit numbers as strings, durations in seconds, times as RFC 3339. */
   toJSON(): JsonObject {
     const { createTime } = this.#message;
     return {
       name: this.name,
       topic: this.topic,
       epoch: String(this.epoch),
-      sharing: subscription_SharingToJSON(sharingMessages[this.sharing]),
+      sharing: SharingMessage[sharingMessages[this.sharing]],
       ackDeadline: durationText(durationOfMs(this.ackDeadlineMs)),
       attemptsMax: this.attemptsMax,
       retryMin: durationText(durationOfMs(this.retryMinMs)),
@@ -79,7 +79,7 @@ function optionalMs(duration: Duration | undefined): number {
   return duration === undefined ? 0 : msOfDuration(duration);
 }
 
-/** An object with these names, `__proto__` too. */
+/** An object with these names; `__proto__` is a name like any other. */
 function objectOf(map: ReadonlyMap<string, string>): JsonObject {
   const object = Object.create(null) as JsonObject;
   for (const [name, value] of map) object[name] = value;

@@ -13,39 +13,41 @@ import { sharingMessages } from "./sharing.js";
 import { Subscription } from "./subscription.js";
 import { describeSubscription, type DescribeOptions, type SubscriptionReport } from "./subscription-report.js";
 
-/** What can be said about a subscription when it is created, and changed later. */
+/** Settings of a subscription: given when it is created, and changed by an update. */
 export interface SubscriptionSettings {
   /** How long a consumer has for a record, a second to twelve hours, in whole milliseconds. Default 30 000. */
   readonly ackDeadlineMs?: number | undefined;
   /** How often a record may fail before it is parked, 1 to 1000. Default 5. */
   readonly attemptsMax?: number | undefined;
-  /** What a rejected record waits after its first failure, 0 to twelve hours. Default 1000. It doubles each time. */
+  /** The wait before the first redelivery of a failed record, 0 to twelve hours. Doubles each time. Default 1000. */
   readonly retryMinMs?: number | undefined;
-  /** What it waits at most. Default 60 000. */
+  /** The longest wait before a redelivery. Default 60 000. */
   readonly retryMaxMs?: number | undefined;
-  /** How many records may wait for a retry, 1 to 100,000; while so many do, no new ones come. Default 10 000. */
+  /**
+   * How many records may wait for redelivery, 1 to 100,000. While full, no new records are delivered. Default 10 000.
+   */
   readonly retryBacklog?: number | undefined;
-  /** Facts for people and tools. An update replaces all of them. */
+  /** Labels for people and tools. An update replaces all of them. */
   readonly labels?: ReadonlyMap<string, string> | { readonly [name: string]: string } | undefined;
 }
 
 export interface CreateSubscriptionOptions extends SubscriptionSettings, UnaryOptions {
   readonly topic: string;
-  /** Where it begins. Default: with the next record that is published. */
+  /** Where it begins. Default: at the next record that is published. */
   readonly start?: Start | undefined;
-  /** How its consumers share the records. Default shared. It cannot be changed. */
+  /** How its consumers share the records. Default shared. Cannot be changed later. */
   readonly sharing?: Sharing | undefined;
 }
 
 export interface ListSubscriptionsOptions extends UnaryOptions {
   /** Only names that begin with this. */
   readonly prefix?: string | undefined;
-  /** Only those of this topic. */
+  /** Only subscriptions of this topic. */
   readonly topic?: string | undefined;
   readonly pageSize?: number | undefined;
 }
 
-/** Where a cursor was moved to. */
+/** The result of a seek. */
 export interface Sought {
   readonly subscription: Subscription;
   /** The next record that will be delivered. */
@@ -54,21 +56,21 @@ export interface Sought {
 
 /** Creates, describes, changes and removes subscriptions. Calls throw a ClientError, or the signal's reason. */
 export interface Subscriptions {
-  /** Of a topic that exists. */
+  /** The topic must exist. */
   create(name: string, options: CreateSubscriptionOptions): Promise<Subscription>;
   get(name: string, options?: UnaryOptions): Promise<Subscription>;
-  /** By name; asked for a page at a time, as they are iterated. */
+  /** By name. Pages are requested during the iteration. */
   list(options?: ListSubscriptionsOptions): AsyncGenerator<Subscription, void>;
-  /** Changes what `settings` names, and nothing else. It holds for deliveries after it. */
+  /** Changes what `settings` names, and nothing else. The change applies to later deliveries. */
   update(name: string, settings: SubscriptionSettings & UnaryOptions): Promise<Subscription>;
-  /** With its parked records. Its consumers end with a NotFoundError. */
+  /** Also deletes its parked records. Its consumers end with a NotFoundError. */
   delete(name: string, options?: UnaryOptions): Promise<void>;
-  /** Stops deliveries; consumers stay. */
+  /** Stops deliveries; consumers stay connected. */
   pause(name: string, options?: UnaryOptions): Promise<Subscription>;
   resume(name: string, options?: UnaryOptions): Promise<Subscription>;
-  /** Moves the cursor. What consumers still have is stale from here on. */
+  /** Moves the cursor. Deliveries that consumers still have become stale. */
   seek(name: string, start: Start, options?: UnaryOptions): Promise<Sought>;
-  /** How far it is, and who consumes it: at once, and then again and again. */
+  /** Reports its progress and its consumers, at once and then once per interval. */
   describe(name: string, options?: DescribeOptions): AsyncGenerator<SubscriptionReport, void>;
   /** The records that were set aside. */
   readonly parked: Parked;
@@ -144,7 +146,7 @@ function durationOf(ms: number | undefined, field: string) {
   return ms === undefined ? undefined : durationOfMs(wholeNumber(ms, field));
 }
 
-/** What an update changes: without a mask the server could not tell 0 from unset. */
+/** The fields that an update changes: without a mask the server could not tell 0 from unset. */
 function* maskOf(settings: SubscriptionSettings): Generator<string> {
   if (settings.ackDeadlineMs !== undefined) yield "ack_deadline";
   if (settings.attemptsMax !== undefined) yield "attempts_max";

@@ -3,7 +3,7 @@ import type { Window as WindowMessage } from "../../gen/millrace/v1/subscription
 import { errorOfRefusal } from "../client-error.js";
 import { wholeNumber } from "../start.js";
 
-/** What may be outstanding. What is unset stays as it is. */
+/** What may be outstanding. Unset fields keep their value. */
 export interface WindowOptions {
   /** 0 to 100,000; 0 pauses. Default 1000. */
   readonly records?: number | undefined;
@@ -14,8 +14,8 @@ export interface WindowOptions {
 /** Throws an InvalidArgumentError. */
 export function windowOf({ records, bytes }: WindowOptions, before: Window = windowBounds.initial): Window {
   return {
-    records: bounded(records ?? before.records, windowBounds.most.records, "window.records"),
-    bytes: bounded(bytes ?? before.bytes, windowBounds.most.bytes, "window.bytes"),
+    records: bounded(records ?? before.records, windowBounds.max.records, "window.records"),
+    bytes: bounded(bytes ?? before.bytes, windowBounds.max.bytes, "window.bytes"),
   };
 }
 
@@ -23,7 +23,7 @@ export function windowOfMessage({ records = 0, bytes = 0 }: WindowMessage = {}):
   return { records, bytes };
 }
 
-function bounded(value: number, most: number, field: string): number {
-  if (wholeNumber(value, field) <= most) return value;
-  throw errorOfRefusal(invalidArgument(field, `must be at most ${most}, got ${value}`));
+function bounded(value: number, max: number, field: string): number {
+  if (wholeNumber(value, field) <= max) return value;
+  throw errorOfRefusal(invalidArgument(field, `must be at most ${max}, got ${value}`));
 }

@@ -1,37 +1,38 @@
 import type { Window } from "../../core/index.js";
 
-/** Where the user names no window, it begins here: the server hands out as many to each consumer, whatever others have. */
+/** The first window of a user who names none: the server grants each consumer this many records, however busy it is. */
 export const firstRecords = 16;
-/** What has waited for this part of its deadline without anybody beginning to work on it is released. */
+/** A record is released when no work on it has begun in this part of its deadline. */
 export const releaseShare = 1 / 2;
-/** A smaller window is meant to be worked off in this part of a deadline, a larger one in that. */
+/** A window that shrinks is sized so that work on all its records begins in this part of the deadline. */
 const shrinkShare = 3 / 8;
+/** A window grows if work on all its records would begin in this part of the deadline. */
 const growShare = 1 / 4;
-/** After it has shrunk, it takes the server up to this part of a deadline to deliver no more than that. */
+/** After the window has shrunk, the server may exceed it for up to this part of the deadline. */
 const settleShare = 1 / 8;
-/** How much of what was measured still counts after an eighth of a deadline. */
+/** The weight of earlier measurements after an eighth of a deadline. */
 const decay = 0.8;
 
 export interface WorkingWindowOptions {
   /** What the user asked for. */
   readonly asked: Window;
-  /** With how many records to begin; undefined: as asked. */
+  /** The first window, in records; undefined: the one that the user asked for. */
   readonly firstRecords: number | undefined;
 }
 
 /**
- * How many records to ask for: as many as are evidently worked off in about half of a deadline, and no more than the user
- * asked for. What nobody begins in time is released; a window that is too large would make those records go back and
- * forth between the server and this consumer.
+ * How many records to request: as many as the consumer can begin in about half of a deadline, up to what the user asked
+ * for. Records that it does not begin in time are released. With too large a window, those records would be sent back
+ * and forth between the server and this consumer.
  *
- * It measures how long the work on a record takes: the time in which the consumer was not waiting for records, by the
- * records that it began. From that follows how long the last record of a window waits for its turn.
+ * The window measures the time that one record takes: the time in which the consumer did not wait for records, divided
+ * by the records that it began. This gives how long the last record of a window waits.
  *
- * - It shrinks, at least to half, when records had to be released; never below what is worked on at once.
- * - It doubles when a whole window was begun and twice as much would be begun within a quarter of a deadline; and when
- *   its consumer waits for more while it has a whole window in hand.
+ * - It shrinks, at least to half, when records had to be released, but never below the number worked on at once.
+ * - It doubles when work on a whole window has begun, and twice as much would begin within a quarter of a deadline. It
+ *   also doubles when its consumer waits for more records while a whole window is outstanding.
  *
- * Times come in, from a monotonic clock.
+ * Callers pass the time, from a monotonic clock.
  */
 export class WorkingWindow {
   #asked: Window;
@@ -39,12 +40,12 @@ export class WorkingWindow {
   /** How many records are worked on at once. */
   #concurrency = 1;
   #deadlineMs = Infinity;
-  /** Begun since the last look at it. */
-  #begunSinceLook = 0;
+  /** Records begun since the last check whether to grow. */
+  #begunSinceCheck = 0;
   #begun = 0;
   #busyMs = 0;
-  /** Until when `busyMs` is reckoned. */
-  #reckonedMs = 0;
+  /** `busyMs` is counted up to this time. */
+  #countedUntilMs = 0;
   #shrunkMs = -Infinity;
   #isStarved = true;
 
@@ -62,7 +63,7 @@ export class WorkingWindow {
     this.#asked = window;
   }
 
-  /** What to ask the server for. */
+  /** What to request from the server. */
   get window(): Window {
     return { records: Math.min(this.#asked.records, this.#recordsMax), bytes: this.#asked.bytes };
   }
@@ -76,17 +77,17 @@ export class WorkingWindow {
     this.#deadlineMs = ms;
   }
 
-  /** Records arrived: the consumer does not wait any more. */
+  /** Records arrived: the consumer no longer waits. */
   fed(nowMs: number): void {
     if (!this.#isStarved) return;
-    this.#reckonedMs = nowMs;
+    this.#countedUntilMs = nowMs;
     this.#isStarved = false;
   }
 
   /** The consumer waits for records, while `outstanding` of them are not settled. True: the window has grown. */
   starved(outstanding: number, clock: () => number): boolean {
     if (!this.#isStarved) {
-      this.#reckon(clock());
+      this.#countBusy(clock());
       this.#isStarved = true;
     }
     return outstanding >= this.#recordsMax && this.#grow();
@@ -95,35 +96,35 @@ export class WorkingWindow {
   /** The consumer began to work on records. True: the window has grown. */
   begun(records: number, clock: () => number): boolean {
     this.#begun += records;
-    this.#begunSinceLook += records;
-    if (this.#recordsMax >= this.#asked.records || this.#begunSinceLook < this.#recordsMax) return false;
-    this.#begunSinceLook = 0;
-    this.#reckon(clock());
+    this.#begunSinceCheck += records;
+    if (this.#recordsMax >= this.#asked.records || this.#begunSinceCheck < this.#recordsMax) return false;
+    this.#begunSinceCheck = 0;
+    this.#countBusy(clock());
     const waiting = Math.min(2 * this.#recordsMax, this.#asked.records) - this.#concurrency;
     return waiting * this.#workMs <= this.#deadlineMs * growShare && this.#grow();
   }
 
   /** An eighth of a deadline has passed. */
   passed(nowMs: number): void {
-    this.#reckon(nowMs);
+    this.#countBusy(nowMs);
     this.#busyMs *= decay;
     this.#begun *= decay;
   }
 
-  /** Records were released that nobody had begun, the last of which had arrived at `arrivedMs`. True: it has shrunk. */
+  /** Records were released before work on them began; the last one had arrived at `arrivedMs`. True: it has shrunk. */
   released(arrivedMs: number, nowMs: number): boolean {
-    // Those arrived before the server knew of the window that holds, or the user has paused it.
+    // They arrived before the server knew the present window, or the user has paused the consumption.
     if (arrivedMs < this.#shrunkMs + this.#deadlineMs * settleShare || this.#asked.records === 0) return false;
     this.#shrunkMs = nowMs;
-    this.#reckon(nowMs);
+    this.#countBusy(nowMs);
     const inTime = this.#concurrency + Math.floor((this.#deadlineMs * shrinkShare) / this.#workMs);
     const half = Math.floor(this.window.records / 2);
     this.#recordsMax = Math.max(1, this.#concurrency, Math.min(inTime, half));
-    this.#begunSinceLook = 0;
+    this.#begunSinceCheck = 0;
     return true;
   }
 
-  /** How long the work on one record takes, by what it adds to the wait of the next. */
+  /** The time that one record takes, that is, what it adds to the wait of the next. */
   get #workMs(): number {
     return this.#begun === 0 ? Infinity : this.#busyMs / this.#begun;
   }
@@ -131,12 +132,12 @@ export class WorkingWindow {
   #grow(): boolean {
     if (this.#recordsMax >= this.#asked.records) return false;
     this.#recordsMax *= 2;
-    this.#begunSinceLook = 0;
+    this.#begunSinceCheck = 0;
     return true;
   }
 
-  #reckon(nowMs: number): void {
-    if (!this.#isStarved) this.#busyMs += nowMs - this.#reckonedMs;
-    this.#reckonedMs = nowMs;
+  #countBusy(nowMs: number): void {
+    if (!this.#isStarved) this.#busyMs += nowMs - this.#countedUntilMs;
+    this.#countedUntilMs = nowMs;
   }
 }

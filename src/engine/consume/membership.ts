@@ -73,7 +73,7 @@ export async function joinTopic(
   const { lease, stored } = await cache.acquireFresh(opening.topic, signal);
   try {
     const { topic } = lease;
-    const from = await resolveStart(opening.start ?? { at: "latest" }, topic, stored.head, lanes, signal);
+    const from = await resolveStart(opening.start ?? { at: "latest" }, { topic, head: stored.head, lanes }, signal);
     topic.followers += 1;
     const group = createEphemeralGroup(parts, lease, from);
     group.join(consumer);

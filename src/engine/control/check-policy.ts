@@ -1,4 +1,4 @@
-/** What a subscription may be told to do with records that fail. */
+/** Checks what a subscription does with records that fail. */
 
 import { type DeliveryPolicy, deliveryBounds, invalidArgument } from "../../core/index.js";
 
@@ -12,22 +12,22 @@ const fields = [
 ] as const;
 
 /**
- * Holds what is asked for against `deliveryBounds`, and then together with `base`, which has the rest. Gives the whole.
- * Errors: `invalid-argument`, on the request's own field.
+ * Checks the requested values against `deliveryBounds`, and then together with `base`, which provides the others.
+ * Returns all of them. Errors: `invalid-argument` on the request's own field.
  */
 export function checkPolicy(asked: Partial<DeliveryPolicy>, base: DeliveryPolicy): DeliveryPolicy {
   for (const { property, field, bounds, unit } of fields) {
     const value = asked[property];
     if (value === undefined) continue;
     if (!Number.isInteger(value)) throw invalidArgument(field, `must be a whole number${unit && " of milliseconds"}`);
-    if (value < bounds.least || value > bounds.most) {
-      throw invalidArgument(field, `must be from ${bounds.least} to ${bounds.most}${unit}, got ${value}${unit}`);
+    if (value < bounds.min || value > bounds.max) {
+      throw invalidArgument(field, `must be from ${bounds.min} to ${bounds.max}${unit}, got ${value}${unit}`);
     }
   }
   const policy = { ...base, ...asked };
   const { retryMinMs, retryMaxMs } = policy;
   if (retryMinMs > retryMaxMs) {
-    // Blame what was asked for.
+    // Blames the field that was requested.
     if (asked.retryMinMs === undefined) {
       throw invalidArgument("retry_max", `must be at least retry_min, which is ${retryMinMs} ms, got ${retryMaxMs} ms`);
     }

@@ -1,4 +1,4 @@
-/** How far a subscription is, and who consumes it: at once, and then again and again. */
+/** Reports how far a subscription is and who consumes it: once, and then repeatedly. */
 
 import { subscriptionNotFound, type Position } from "../../core/index.js";
 import type { Member, SubscriptionProgress, StoredSubscription } from "../../store/index.js";
@@ -32,7 +32,7 @@ export interface DescribeParts {
   readonly node: string;
 }
 
-/** Reports on time while they are taken; one that is taken late puts off those after it. `limit` 0: for ever. */
+/** Reports come on time while they are taken. A report that is taken late delays the next ones. `limit` 0: no limit. */
 export async function* describeSubscription(
   parts: DescribeParts,
   command: { readonly name: string; readonly intervalMs: number; readonly limit: number },
@@ -64,7 +64,7 @@ export async function* describeSubscription(
 function reportOf({ groups, node }: DescribeParts, progress: SubscriptionProgress): SubscriptionReport {
   const { subscription, head, cursor, cursorFrame } = progress;
   const cursorTimeMicros = cursorFrame && readStamp(cursorFrame, cursorFrame.length).timeMicros;
-  // Of its own consumers a node knows better than what it told the others some seconds ago.
+  // A node knows its own consumers better than its last report to other nodes, which is some seconds old.
   const others = progress.members.flatMap(factsIn).filter((facts) => facts.node !== node);
   const consumers = [...groups.factsOf(subscription.subscriptionId), ...others];
   return {
@@ -80,7 +80,7 @@ function reportOf({ groups, node }: DescribeParts, progress: SubscriptionProgres
   };
 }
 
-/** What another node told, which may be of another version: what cannot be read is left out. */
+/** Another node's report may come from another version. What cannot be read is left out. */
 function factsIn({ facts }: Member): readonly ConsumerFacts[] {
   try {
     const told: unknown = JSON.parse(facts);

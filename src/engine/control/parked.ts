@@ -1,6 +1,6 @@
 /**
- * Records that were set aside: listed, delivered again, forgotten. All of it goes by pages in the order of offsets, so
- * that neither many records nor large ones take much memory or one long statement.
+ * Parked records: listing, redriving and discarding them. Each works in pages in the order of offsets, so that neither
+ * many records nor large ones need much memory or one long statement.
  */
 
 import { invalidArgument, type OffsetRange, parkedNotFound, RangeSet } from "../../core/index.js";
@@ -10,7 +10,7 @@ import type { DatabaseLanes } from "../database-lanes.js";
 import { findSubscription } from "../consume/find-subscription.js";
 import type { ConsumerGroups } from "../consume/groups.js";
 
-/** Which parked records: all of them, or those in some ranges, and of those that match. */
+/** Selects parked records: all of them or some ranges, and of those the ones that match. */
 export interface ParkedSelection {
   readonly subscription: string;
   /** Empty: all. */
@@ -23,19 +23,19 @@ export interface ParkedParts {
   readonly groups: Pick<ConsumerGroups, "nudge">;
 }
 
-/** What one statement reads. A record also brings its reasons, a hundred KiB of them at most. */
+/** What one statement reads. A record also has its reasons, up to a hundred KiB of them. */
 const pageRecords = 250;
 const pageBytes = 2 * 1024 * 1024;
-/** What one statement changes. */
+/** How many records one statement changes. */
 const changedRecords = 1000;
-/** How many pages one listing looks at: a filter may let nothing through. */
+/** How many pages one listing reads: a filter may match nothing. */
 const listedPages = 20;
-/** What one listing gives: an answer has to fit a message. */
+/** How many bytes one listing returns: an answer has to fit into one message. */
 const listedBytes = 2 * 1024 * 1024;
 
 const endOfOffsets = Number.MAX_SAFE_INTEGER;
 
-/** At most `count` that match, from offset `from` on; fewer where they are large or few match. */
+/** Up to `count` matching records from offset `from` on. Fewer if they are large or few match. */
 export async function listParked(
   { lanes }: ParkedParts,
   request: {
@@ -51,7 +51,7 @@ export async function listParked(
   let bytes = 0;
   let from = request.from;
   for (let pages = 0; pages < listedPages; pages++) {
-    // One more than is wanted tells whether there is more.
+    // One record more than requested shows whether others follow.
     const most = filter === undefined ? Math.min(pageRecords, count - records.length + 1) : pageRecords;
     const page = await readParked(lanes, { subscriptionId, from, until: endOfOffsets, count: most });
     if (page.length === 0) return { records, next: undefined };
@@ -78,7 +78,10 @@ export async function getParked({ lanes }: ParkedParts, name: string, offset: nu
   return parked;
 }
 
-/** At this rate, the first one now; 0: all at once. What was done before an error or an abort stays done. */
+/**
+ * Redrives at this rate, the first record at once. 0: all at once. After an error or an abort, what was done stays
+ * done.
+ */
 export async function redriveParked(
   parts: ParkedParts,
   selection: ParkedSelection,
@@ -97,7 +100,7 @@ export async function redriveParked(
   );
 }
 
-/** Gives how many there were. What was done before an error or an abort stays done. */
+/** Returns how many records were discarded. After an error or an abort, what was done stays done. */
 export async function discardParked(
   parts: ParkedParts,
   selection: ParkedSelection,
@@ -109,8 +112,8 @@ export async function discardParked(
 }
 
 /**
- * Changes what is selected of what is parked by now, a page after the other. `change` is told how many were changed
- * before, and gives how many of these were still there.
+ * Changes the selected records that are parked when it begins, page by page. `change` gets the number of records
+ * changed before, and returns how many of its own were still parked.
  */
 async function changeParked(
   { lanes, groups }: ParkedParts,
@@ -127,7 +130,7 @@ async function changeParked(
   return changed;
 }
 
-/** The offsets of what is selected, by pages. */
+/** The offsets of the selected records, in pages. */
 async function* selectedPages(
   lanes: DatabaseLanes,
   subscriptionId: number,
@@ -136,7 +139,7 @@ async function* selectedPages(
 ): AsyncGenerator<readonly number[], void, undefined> {
   const ranges = rangesOf(offsets);
   const until = ranges.at(-1)?.nextOffset ?? 0;
-  // What is redriven may be parked again while others are on their way: that is for the next time.
+  // A redriven record may be parked again meanwhile. It then belongs to the next call.
   const nowMicros = await lanes.run("live", (store) => store.now(), signal);
   let selected: number[] = [];
   let index = 0;
@@ -145,7 +148,7 @@ async function* selectedPages(
     while (index < ranges.length && (ranges[index] as OffsetRange).nextOffset <= from) index += 1;
     const range = ranges[index];
     if (range === undefined) break;
-    // Up to the last range: many small ones are few pages.
+    // Up to the last range: many small ranges take few pages.
     from = Math.max(from, range.firstOffset);
     const page = await readParked(lanes, { subscriptionId, from, until, count: pageRecords }, signal);
     if (page.length === 0) break;
@@ -162,7 +165,7 @@ async function* selectedPages(
   if (selected.length > 0) yield selected;
 }
 
-/** Ascending, apart from each other; none: everything. */
+/** Ascending and disjoint. None: everything. */
 function rangesOf(offsets: readonly OffsetRange[]): readonly OffsetRange[] {
   if (offsets.length === 0) return [{ firstOffset: 0, nextOffset: endOfOffsets }];
   return [...new RangeSet(offsets)];
@@ -186,7 +189,7 @@ function matches(filter: Filter | undefined, { frame }: StoredParked): boolean {
   return filter.matches(Buffer.from(frame.buffer, frame.byteOffset, frame.length), 0, frame.length);
 }
 
-/** About what a record takes in an answer. */
+/** About how many bytes a record takes in an answer. */
 function bytesOf({ frame, reasons }: StoredParked): number {
   return reasons.reduce((sum, reason) => sum + Buffer.byteLength(reason) + 3, frame.length + 32);
 }

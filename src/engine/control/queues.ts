@@ -1,4 +1,4 @@
-/** How full the node's queues and buffers are: what capacities are tuned by. */
+/** How full the node's queues and buffers are. Operators tune capacities by it. */
 
 import type { DatabaseLanes } from "../database-lanes.js";
 import type { TopicCache } from "../topics/topic-cache.js";
@@ -6,17 +6,17 @@ import type { TopicCache } from "../topics/topic-cache.js";
 /** How full a queue or buffer of the node is. */
 export interface Queue {
   /**
-   * What it holds: `lane`, statements that wait for a connection; `publish`, bytes of batches that wait for their commit;
-   * `tail`, bytes of the newest records.
+   * What it holds. `lane`: statements that wait for a connection. `publish`: bytes of batches that wait for their
+   * commit. `tail`: bytes of the newest records.
    */
   readonly kind: "lane" | "publish" | "tail";
-  /** The lane's, or the topic's. */
+  /** The name of the lane or of the topic. */
   readonly name: string;
   readonly depth: number;
   readonly capacity: number;
 }
 
-/** The lanes, and then of each topic in memory, by name, what it publishes and its tail. With a topic, those alone. */
+/** The lanes, then the queues of each topic in memory, by name. With a topic: only its queues. */
 export function listQueues(
   { lanes, cache }: { readonly lanes: DatabaseLanes; readonly cache: TopicCache },
   topic: string | undefined,

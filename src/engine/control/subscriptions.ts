@@ -1,4 +1,4 @@
-/** Subscriptions, from their creation to their deletion: what SubscriptionService does apart from deliveries. */
+/** The control methods of SubscriptionService: subscriptions from their creation to their deletion. */
 
 import {
   checkSubscriptionName,
@@ -31,24 +31,24 @@ export interface CreateSubscriptionCommand {
   /** Undefined: `latest`. */
   readonly start: Start | undefined;
   readonly sharing: Sharing;
-  /** What is absent is the default. Held against `deliveryBounds` here. */
+  /** Absent fields get their defaults. Checked against `deliveryBounds`. */
   readonly policy: Partial<DeliveryPolicy>;
   readonly labels: ReadonlyMap<string, string>;
 }
 
-/** What an update changes: what is absent stays. */
+/** What an update changes. Absent fields stay. */
 export interface SubscriptionUpdate {
   readonly policy?: Partial<DeliveryPolicy>;
   readonly labels?: ReadonlyMap<string, string>;
 }
 
-/** Subscriptions, from their creation to their deletion. Names are checked here (`invalid-argument`). */
+/** Subscriptions, from their creation to their deletion. Checks names (`invalid-argument`). */
 export interface Subscriptions {
   /** Errors: `topic-not-found`, `subscription-exists`, `epoch-mismatch`, `offset-out-of-range`. */
   create(command: CreateSubscriptionCommand): Promise<StoredSubscription>;
-  /** Errors of this and the rest: `subscription-not-found`. */
+  /** Errors of this and the following: `subscription-not-found`. */
   get(name: string): Promise<StoredSubscription>;
-  /** By name; `after` is exclusive; `topic` empty: of all. At most `count`, and whether there are more. */
+  /** By name, up to `count`, and whether more follow. `after` is exclusive. `topic` empty: of all topics. */
   list(request: {
     readonly prefix: string;
     readonly topic: string;
@@ -60,13 +60,13 @@ export interface Subscriptions {
   setPaused(name: string, isPaused: boolean): Promise<StoredSubscription>;
   /** Errors: `epoch-mismatch`; `offset-out-of-range` above the next offset. */
   seek(name: string, start: Start): Promise<{ readonly subscription: StoredSubscription; readonly cursor: Position }>;
-  /** A report at once, and then one every `intervalMs`; `limit` 0: for ever. */
+  /** Gives a report at once and then every `intervalMs`. `limit` 0: no limit. */
   describe(
     command: { readonly name: string; readonly intervalMs: number; readonly limit: number },
     stream: LiveStream,
     signal: AbortSignal,
   ): AsyncGenerator<SubscriptionReport, void, undefined>;
-  /** From offset `from` on, by offset; at most `count` that match. `next` undefined: there is no more. */
+  /** Up to `count` matching records from offset `from` on. `next` undefined: none is left. */
   listParked(request: {
     readonly subscription: string;
     readonly filter: Filter | undefined;
@@ -75,7 +75,7 @@ export interface Subscriptions {
   }): Promise<{ readonly records: readonly StoredParked[]; readonly next: number | undefined }>;
   /** Errors: `parked-not-found`. */
   getParked(name: string, offset: number): Promise<StoredParked>;
-  /** `ratePerSecond` 0: all at once. Gives how many. */
+  /** Returns how many were redriven. `ratePerSecond` 0: all at once. */
   redriveParked(selection: ParkedSelection, ratePerSecond: number, signal: AbortSignal): Promise<number>;
   discardParked(selection: ParkedSelection, signal: AbortSignal): Promise<number>;
 }
@@ -92,7 +92,7 @@ export interface SubscriptionsParts {
 export function createSubscriptions(parts: SubscriptionsParts): Subscriptions {
   const { cache, lanes, groups } = parts;
 
-  /** Changes a subscription that was found; it may be gone by then. Consumers of this node learn of it at once. */
+  /** Changes a subscription that was found and may be deleted by now. Consumers of this node learn of it at once. */
   async function change(found: StoredSubscription, asked: SubscriptionChange): Promise<StoredSubscription> {
     const { subscriptionId, name } = found;
     const changed = await lanes.run("live", (store) => store.updateSubscription(subscriptionId, asked));
@@ -101,11 +101,11 @@ export function createSubscriptions(parts: SubscriptionsParts): Subscriptions {
     return changed;
   }
 
-  /** Where a cursor goes: what is no longer kept is passed over. */
+  /** The offset of a new cursor. Records that are no longer kept are passed over. */
   async function startOf(start: Start, topic: string) {
     const { lease, stored } = await cache.acquireFresh(topic);
     try {
-      const offset = await resolveStart(start, lease.topic, stored.head, lanes);
+      const offset = await resolveStart(start, { topic: lease.topic, head: stored.head, lanes });
       return { stored, offset: Math.max(offset, stored.head.earliestOffset) };
     } finally {
       lease.release();

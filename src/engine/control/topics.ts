@@ -1,4 +1,4 @@
-/** Topics, from their creation to their deletion: what TopicService does. */
+/** The methods of TopicService: topics from their creation to their deletion. */
 
 import {
   checkTopicName,
@@ -14,7 +14,8 @@ import {
 import type { StoredTopic, StoredLimits, TopicChange } from "../../store/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 import { timeAt } from "../reading/start-offset.js";
-import { randomEpoch, type TopicCache } from "../topics/topic-cache.js";
+import { randomEpoch } from "../topics/find-or-create.js";
+import type { TopicCache } from "../topics/topic-cache.js";
 
 /** A topic as it is described to users. */
 export interface TopicDescription extends StoredTopic {
@@ -22,12 +23,12 @@ export interface TopicDescription extends StoredTopic {
   readonly firstTimeMicros: number | undefined;
 }
 
-/** What an update changes: what is absent stays. */
+/** What an update changes. Absent fields stay. */
 export interface TopicUpdate extends Omit<TopicChange, "keyed"> {
   readonly keyed?: boolean;
 }
 
-/** Topics, from their creation to their deletion. Names are checked here (`invalid-argument`). */
+/** Topics, from their creation to their deletion. Checks names (`invalid-argument`). */
 export interface Topics {
   /** Errors: `topic-exists`. */
   create(topic: {
@@ -37,17 +38,17 @@ export interface Topics {
     readonly retention: Retention;
     readonly keyed: boolean;
   }): Promise<TopicDescription>;
-  /** Errors of this and the rest: `topic-not-found`. */
+  /** Errors of this and the following: `topic-not-found`. */
   get(name: string): Promise<TopicDescription>;
-  /** By name; `after` is exclusive. At most `count`, and whether there are more. */
+  /** By name, up to `count`, and whether more follow. `after` is exclusive. */
   list(request: {
     readonly prefix: string;
     readonly after: string;
     readonly count: number;
   }): Promise<{ readonly topics: readonly TopicDescription[]; readonly hasMore: boolean }>;
-  /** Errors: `invalid-argument` where `keyed` is false and the topic is keyed: that cannot be undone. */
+  /** Errors: `invalid-argument` if `keyed` is false and the topic is keyed, since that cannot be undone. */
   update(name: string, change: TopicUpdate): Promise<TopicDescription>;
-  /** Errors: `epoch-mismatch`; `offset-out-of-range` above the next offset. `epoch` 0 is unchecked. */
+  /** Errors: `epoch-mismatch`; `offset-out-of-range` above the next offset. `epoch` 0 is not checked. */
   trim(name: string, beforeOffset: number, epoch: number): Promise<TopicDescription>;
   close(name: string): Promise<TopicDescription>;
   /** Errors: `epoch-mismatch`. */
@@ -57,15 +58,15 @@ export interface Topics {
 export interface TopicControlParts {
   readonly lanes: DatabaseLanes;
   readonly cache: TopicCache;
-  /** Told when rows are waiting to be deleted. */
+  /** Called when rows wait to be deleted. */
   readonly onTrimmed: () => void;
-  /** Told when a topic's retention is another. */
+  /** Called when a topic's retention changed. */
   readonly onRetained: () => void;
-  /** Told when there is a state to build. */
+  /** Called when there is a state to build. */
   readonly onTurnedKeyed: () => void;
 }
 
-export function createTopics(parts: TopicControlParts): Topics {
+export function createTopicControl(parts: TopicControlParts): Topics {
   const { lanes, cache } = parts;
 
   async function find(name: string): Promise<StoredTopic> {
@@ -74,7 +75,7 @@ export function createTopics(parts: TopicControlParts): Topics {
     return stored;
   }
 
-  /** The time of the oldest kept record is in its frame; a read a topic, in their order. */
+  /** The time of the oldest kept record stands in its frame. */
   async function describe(stored: StoredTopic): Promise<TopicDescription> {
     const { head } = stored;
     const isEmpty = head.nextOffset === head.earliestOffset;
@@ -82,7 +83,7 @@ export function createTopics(parts: TopicControlParts): Topics {
     return { ...stored, firstTimeMicros };
   }
 
-  /** Changes a topic that was found; it may be gone by then. */
+  /** Changes a topic that was found and may be deleted by now. */
   async function change(
     name: string,
     apply: (found: StoredTopic) => Promise<StoredTopic | undefined>,

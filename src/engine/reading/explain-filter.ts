@@ -1,4 +1,6 @@
-/** Telling how a filter would be run: the same decisions that a read takes, and the database's plan of its page query. */
+/**
+ * Explains how a filter would be evaluated: the decisions that a read makes, and the database's plan of its page query.
+ */
 
 import type { Rectangle } from "../../core/index.js";
 import { type Conjunct, type Filter, type NeedKind, needlesOf } from "../../filter/index.js";
@@ -17,12 +19,12 @@ export interface ExplainFilterCommand {
   readonly topic: string;
   readonly filter: Filter;
   readonly method: FilteredMethod;
-  /** As listings and watches are asked. */
+  /** As in a listing or a watch. */
   readonly rectangle: Rectangle | undefined;
   readonly keyPrefix: string;
 }
 
-/** One of the conditions that a filter is a conjunction of, and who decides it. */
+/** One of the conditions that the filter joins by `&&`, and where it is decided. */
 export interface FilterPart {
   readonly expression: string;
   readonly place: "database" | "database-then-node" | "node";
@@ -31,15 +33,15 @@ export interface FilterPart {
 
 export interface FilterExplanation {
   readonly parts: readonly FilterPart[];
-  /** That find the rows. */
+  /** The indexes that find the rows. */
   readonly indexes: readonly string[];
-  /** The database's own, of the page query. */
+  /** The database's own plan of the page query. */
   readonly plan: string;
-  /** Steps of one evaluation, at most. */
+  /** The most steps that one evaluation takes. */
   readonly cost: number;
 }
 
-/** Indexes by which a statement finds the topic itself, and not its rows. */
+/** Indexes that find the topic itself, not its records. */
 const headIndexes = new Set(["topic_heads_pkey"]);
 
 export async function explainFilter(
@@ -52,10 +54,9 @@ export async function explainFilter(
   try {
     const isState = method === "list" || method === "watch";
     if (isState) requireState(stored);
-    const bytes = parts.limits.pageBytesMax;
     const read = isState
-      ? await stateRead(parts, command, lease.topic, bytes, signal)
-      : recordsRead(filter, lease.topic, stored.head.earliestOffset, parts);
+      ? await stateRead(parts, command, lease.topic, signal)
+      : recordsRead(parts, filter, { topic: lease.topic, from: stored.head.earliestOffset });
     const plan = await parts.lanes.run("history", (store) => store.explain(read), signal);
     const place = isState ? stateParts(filter, command.rectangle) : recordParts(filter, method === "follow");
     return { parts: filter.conjuncts.map(place), indexes: indexesIn(plan), plan, cost: filter.cost };
@@ -64,12 +65,11 @@ export async function explainFilter(
   }
 }
 
-/** The page query of a Read, and of a Follow that catches up. */
+/** The page query of a Read, and of a Follow that is catching up. */
 function recordsRead(
-  filter: Filter,
-  topic: Topic,
-  from: number,
   { limits, lanes }: Pick<ReadingParts, "limits" | "lanes">,
+  filter: Filter,
+  { topic, from }: { readonly topic: Topic; readonly from: number },
 ): ExplainedRead {
   const bytes = limits.pageBytesMax;
   const shared = { topicId: topic.topicId, direction: "forward", from, records: searchRecordsMax, bytes } as const;
@@ -87,14 +87,14 @@ function recordsRead(
   };
 }
 
-/** The page query of a List, and of a Watch's snapshot. */
+/** The page query of a List, and of the snapshot of a Watch. */
 async function stateRead(
   parts: ReadingParts,
   command: ExplainFilterCommand,
   topic: Topic,
-  bytes: number,
   signal: AbortSignal,
 ): Promise<ExplainedRead> {
+  const bytes = parts.limits.pageBytesMax;
   const { prefix, rectangle, needles } = selectionOf(command);
   const { topicId } = topic;
   const path =
@@ -114,7 +114,7 @@ async function stateRead(
 
 type PlacePart = (conjunct: Conjunct) => FilterPart;
 
-/** Of records: ranges bound the read, and keys and attributes are looked for in the frames. */
+/** For records: ranges bound what is read, keys and attributes are searched for in the frames. */
 function recordParts(filter: Filter, isFollow: boolean): PlacePart {
   const looksFor = needlesOf(filter.needs).slice(0, needlesMax);
   const reasons: Record<NeedKind, Omit<FilterPart, "expression">> = {
@@ -132,7 +132,7 @@ function ranged(what: string, isFollow: boolean): Omit<FilterPart, "expression">
   return { place: "database-then-node", reason: `a range of ${what}: where the follow begins; then the node decides` };
 }
 
-/** Of states: keys are a range of an index, places are ranges of another. */
+/** For states: keys and places are each a range of an index. */
 function stateParts(filter: Filter, asked: Rectangle | undefined): PlacePart {
   const looksFor = needlesOf(filter.needs).slice(0, needlesMax);
   const isPlaced = asked === undefined;

@@ -1,11 +1,10 @@
 /**
- * Following a topic: history, then every new record, from one cursor and without a queue. A slow follower's cursor simply
- * leaves the tail, and its next page is read from the database instead: "lagged" is not an error here, it is a page read.
- * Nothing can overflow, and nothing is skipped or repeated over the handover, since there is only the one cursor
- * (invariant 5).
+ * Follows a topic: history, then every new record, by one cursor and without a queue. When the cursor of a slow follower
+ * leaves the tail, its next page is read from the database: falling behind costs a page read and is not an error. With a
+ * single cursor nothing can overflow, and no record is skipped or repeated between history and live (invariant 5).
  *
- *   starting ──it said where──▶ catching-up ──its cursor reaches the head──▶ live ──its cursor left the tail──▶ catching-up
- *        any ──topic closed and all delivered──▶ ended
+ *   starting ──`started` sent──▶ catching-up ──its cursor reaches the head──▶ live ──its cursor left the tail──▶ catching-up
+ *        any ──topic closed and everything delivered──▶ ended
  */
 
 import { MillraceError, type Position, type Start, type WhenBehind, type WhenTrimmed } from "../../core/index.js";
@@ -16,7 +15,7 @@ import { overError, type Topic } from "../topics/topic.js";
 import { offsetsOf } from "./frame-search.js";
 import { LogCursor, type LogOutcome, type TakenPage, type SkippedMessage } from "./log-cursor.js";
 import { type PageSource, type ReadingParts, type Step, streamPages, type Taken } from "./page-stream.js";
-import { resolveStart } from "./start-offset.js";
+import { resolveStart, type TopicAt } from "./start-offset.js";
 import type { Filter } from "../../filter/index.js";
 
 export interface FollowCommand {
@@ -48,7 +47,7 @@ export type FollowMessage =
     }
   | { readonly kind: "closed"; readonly next: Position };
 
-/** How often a live follower is told its position while its filter lets nothing through, in milliseconds. */
+/** How often a live follower gets its position while its filter matches no record, in milliseconds. */
 const progressMs = 1000;
 
 export function followTopic(
@@ -57,23 +56,30 @@ export function followTopic(
   stream: LiveStream,
   signal: AbortSignal,
 ): AsyncGenerator<FollowMessage, void, undefined> {
-  return streamPages(parts, { topic: command.topic, stream, signal }, async (topic, { head }) => {
-    const offset = await startOf(parts, command, topic, head, signal);
-    return new FollowSource(parts, command, topic, head, offset);
-  });
+  return streamPages<FollowMessage, FollowOutcome>(
+    parts,
+    { topic: command.topic, stream, signal },
+    {
+      fresh: async (topic, { head }) =>
+        new FollowSource(parts, command, {
+          topic,
+          head,
+          offset: await startOf(command, { topic, head, lanes: parts.lanes }, signal),
+        }),
+    },
+  );
 }
 
-/** Where something can match first. What is no longer kept is not passed over silently. */
+/** The first offset that can match. Trimmed records before it are still reported. */
 async function startOf(
-  { lanes }: ReadingParts,
   { start = { at: "latest" }, filter }: FollowCommand,
-  topic: Topic,
-  head: Head,
+  at: TopicAt,
   signal: AbortSignal,
 ): Promise<number> {
-  const offset = await resolveStart(start, topic, head, lanes, signal);
+  const { head } = at;
+  const offset = await resolveStart(start, at, signal);
   if (filter === undefined || offset < head.earliestOffset) return offset;
-  const { firstOffset } = await offsetsOf(filter, topic, head, lanes, signal);
+  const { firstOffset } = await offsetsOf(filter, at, signal);
   return Math.max(offset, Math.min(firstOffset, head.nextOffset));
 }
 
@@ -83,14 +89,18 @@ class FollowSource implements PageSource<FollowMessage, FollowOutcome> {
   readonly #parts: ReadingParts;
   readonly #command: FollowCommand;
   readonly #topic: Topic;
-  /** As it stood when the follow began. */
+  /** As it was when the follow began. */
   readonly #head: Head;
   readonly #cursor: LogCursor;
   #phase: "starting" | "catching-up" | "live" | "ended" = "starting";
-  /** When the last page went. */
+  /** When the last page was sent, by the monotonic clock. */
   #sentAtMs = 0;
 
-  constructor(parts: ReadingParts, command: FollowCommand, topic: Topic, head: Head, offset: number) {
+  constructor(
+    parts: ReadingParts,
+    command: FollowCommand,
+    { topic, head, offset }: { readonly topic: Topic; readonly head: Head; readonly offset: number },
+  ) {
     this.#parts = parts;
     this.#command = command;
     this.#topic = topic;
@@ -107,14 +117,14 @@ class FollowSource implements PageSource<FollowMessage, FollowOutcome> {
     return this.#topic.tip.value.nextOffset;
   }
 
-  /** What the tail has is not worth a page of the database. */
+  /** A page that the tail holds is not read ahead from the database. */
   get readsOn(): boolean {
     const { first, next } = this.#topic.tail;
     const isInTail = this.offset >= first && this.offset < next;
     return this.#phase === "catching-up" && this.offset < this.end && !isInTail;
   }
 
-  /** Decided on the tip, the tail and its phase alone. */
+  /** Depends only on the tip, the tail and the phase. */
   step(): Step<FollowMessage> {
     if (this.#phase === "ended") return "end";
     if (this.#phase === "starting") return this.#begin();
@@ -128,7 +138,7 @@ class FollowSource implements PageSource<FollowMessage, FollowOutcome> {
     return { kind: "closed", next: this.#cursor.position };
   }
 
-  /** From the tail if it is there, else from the database. */
+  /** Reads from the tail if it holds the page, else from the database. */
   read(bytes: number, signal: AbortSignal): FollowOutcome | Promise<FollowOutcome> {
     const page = this.#readTail(bytes);
     if (page !== undefined) return { kind: "cached", page };
@@ -141,14 +151,14 @@ class FollowSource implements PageSource<FollowMessage, FollowOutcome> {
       case "cached":
         return this.#tell(this.#cursor.takeWhole(outcome.page));
       case "page": {
-        // A live page was read for all and is in the tail now, unless the tail could not take it.
+        // A live page that was read for all followers is in the tail now, unless the tail could not take it.
         const shared = this.#phase === "live" ? this.#readTail(bytes) : undefined;
         return this.#tell(shared === undefined ? this.#cursor.take(outcome) : this.#cursor.takeWhole(shared));
       }
       case "found":
         return this.#tell(this.#cursor.take(outcome));
       case "end":
-        // The head that the topic knows was ahead of this snapshot: the next look settles it.
+        // The tip was ahead of the snapshot of this read. The next step decides it.
         return { message: undefined, bytes: 0 };
       case "gone":
       case "beyond":
@@ -177,7 +187,7 @@ class FollowSource implements PageSource<FollowMessage, FollowOutcome> {
 
   #goLive(): FollowMessage {
     const { tail } = this.#topic;
-    // Nobody needs what the tail has, and with a hole before this cursor it would take no page any more.
+    // Nobody needs the pages in the tail. With a hole before this cursor the tail would take no page any more.
     if (this.#topic.liveFollowers === 0 && tail.next !== this.offset) tail.restart(this.offset);
     this.#moveTo("live");
     return { kind: "caught-up", next: this.#cursor.position };
@@ -215,14 +225,15 @@ class FollowSource implements PageSource<FollowMessage, FollowOutcome> {
   }
 
   #readTail(bytes: number): PageMessage | undefined {
-    // What was trimmed may be in memory still: it is for those who were there when it came, and for nobody who comes now.
+    // The tail may still hold trimmed records. Followers that were live when these arrived get them; a follower that
+    // arrives now does not.
     if (this.#phase === "catching-up" && this.offset < this.#topic.tip.value.earliestOffset) return undefined;
     const page = this.#topic.tail.read(this.offset, bytes, this.#topic.epoch);
     if (page !== undefined) this.#parts.metrics.pageReads.inc({ source: "tail" });
     return page;
   }
 
-  /** Where nothing is left of a page, history tells its position all the same, and a live follower now and then. */
+  /** When no record of a page is left, history sends its position all the same, a live follower only now and then. */
   #tell(taken: TakenPage): Taken<FollowMessage> {
     const nowMs = this.#parts.clock.monotonicMs();
     if (taken.message.records === 0 && this.#phase === "live" && nowMs - this.#sentAtMs < progressMs) {

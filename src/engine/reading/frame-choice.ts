@@ -4,8 +4,8 @@ import type { StampClock } from "../topics/stamp-clock.js";
 import type { Topic } from "../topics/topic.js";
 
 /**
- * Which of a page's records go to a reader, as things stand now: those that have not expired, and of them those that its
- * filter wants. Undefined: all of them, so that the page goes as it is.
+ * Decides which records of a page a reader gets at this moment: those that have not expired, and that its filter
+ * matches. Undefined: all of them, so that the page is sent as it is.
  */
 export function chooseFrames(
   filter: Filter | undefined,

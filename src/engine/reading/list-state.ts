@@ -1,6 +1,6 @@
-/** Listing a state: pages in the order of keys, each as the state was when it was read. */
+/** Lists a state: pages in the order of keys. Each page shows the state at the moment of its own read. */
 
-import type { StateSearchRead } from "../../store/index.js";
+import type { StateSearchRead, StoredTopic } from "../../store/index.js";
 import type { LiveStream } from "../../telemetry/index.js";
 import type { Topic } from "../topics/topic.js";
 import { type PageSource, type ReadingParts, type Step, streamPages, type Taken } from "./page-stream.js";
@@ -12,7 +12,7 @@ import type { PageMessage } from "../topics/page-message.js";
 
 /** A page of a listing. */
 export interface ListPage extends PageMessage {
-  /** All keys up to this one were looked at. Undefined: there are no more. */
+  /** All keys up to this one were examined. Undefined: no keys are left. */
   readonly lastKey: string | undefined;
 }
 
@@ -20,11 +20,11 @@ export interface ListStateCommand {
   readonly topic: string;
   /** Only keys that begin with this. */
   readonly keyPrefix: string;
-  /** Only records inside. */
+  /** Only records inside it. */
   readonly rectangle: Rectangle | undefined;
   /** Only records that match. */
   readonly filter: Filter | undefined;
-  /** Only keys above this one; empty: from the first. */
+  /** Only keys above this one. Empty: from the first key on. */
   readonly afterKey: string;
   /** 0: no limit. */
   readonly limit: number;
@@ -36,15 +36,16 @@ export function listState(
   stream: LiveStream,
   signal: AbortSignal,
 ): AsyncGenerator<ListPage, void, undefined> {
-  return streamPages(parts, { topic: command.topic, stream, signal }, (topic, stored) => {
+  const fresh = (topic: Topic, stored: StoredTopic): ListSource => {
     requireState(stored);
     return new ListSource(parts, command, topic);
-  });
+  };
+  return streamPages(parts, { topic: command.topic, stream, signal }, { fresh });
 }
 
-/** Some of the state, and how far it was looked at. */
+/** A part of the state, and the key that the search reached. */
 interface Found extends Pick<StateSearchRead, "head" | "page"> {
-  /** Undefined: there are no more keys. */
+  /** Undefined: no keys are left. */
   readonly reached: string | undefined;
 }
 
@@ -90,7 +91,7 @@ class ListSource implements PageSource<ListPage, Found> {
     return { message: { kind: "page", runs, records, next, lastKey: reached }, bytes };
   }
 
-  /** All that has the prefix. */
+  /** Lists all records whose key has the prefix. */
   async #list(bytes: number, signal: AbortSignal): Promise<Found> {
     const request = {
       topicId: this.#topic.topicId,

@@ -1,7 +1,7 @@
 /**
- * A reader's place in a topic's log. Pages are read from there on, and moved behind. What its filter leaves out, or the end
- * of lifetimes, moves it all the same: a page of which nothing is left is a message without records. What the filter needs
- * of the bytes of a frame is searched for by the page query itself.
+ * A reader's place in a topic's log. It reads pages from there on and moves behind them. It also moves over records
+ * that the filter leaves out or whose lifetime is over: a page with no record left becomes a message without records.
+ * When a filter needs certain bytes in a frame, the page query searches for them.
  */
 
 import { type Direction, MillraceError, offsetOutOfRange, type Position, topicDeleted } from "../../core/index.js";
@@ -26,16 +26,16 @@ export interface SkippedMessage {
 export interface LogCursorStart {
   readonly topic: Topic;
   readonly direction: Direction;
-  /** Forward: the offset that is wanted next. Backward: the one after it. */
+  /** Forward: the next offset that is wanted. Backward: the offset after it. */
   readonly offset: number;
   readonly filter: Filter | undefined;
 }
 
-/** What the database gave at a cursor, or why it gave nothing. */
+/** What a read at a cursor gave, or why it gave nothing. */
 export type LogOutcome = PageOutcome | SearchOutcome;
 type Found = Extract<LogOutcome, { readonly kind: "page" | "found" }>;
 
-/** What there was to take has a message, be it an empty one. */
+/** Every page gives a message, if only an empty one. */
 export interface TakenPage extends Taken<PageMessage> {
   readonly message: PageMessage;
 }
@@ -47,7 +47,10 @@ export class LogCursor {
   readonly #filter: Filter | undefined;
   readonly #search: FrameSearch | undefined;
   #offset: number;
-  /** The topic's running total of frame bytes there, once a page before it was read, and the mean size in that page. */
+  /**
+   * The topic's running total of frame bytes at the cursor, and the mean frame size of the last page; known after the
+   * first page.
+   */
   #bytes: number | undefined;
   #meanFrameBytes: number | undefined;
 
@@ -68,7 +71,7 @@ export class LogCursor {
     return this.#positionAt(this.#offset);
   }
 
-  /** Whether it has come to an offset, in its direction. */
+  /** Whether the cursor has reached an offset, in its direction. */
   isAt(offset: number): boolean {
     return this.direction === "forward" ? this.#offset >= offset : this.#offset <= offset;
   }
@@ -78,7 +81,7 @@ export class LogCursor {
     this.#bytes = bytes;
   }
 
-  /** The next page of history, to `until`: exclusive forward, inclusive backward. Moves nothing. */
+  /** Reads the next page of history, up to `until`: exclusive forward, inclusive backward. Does not move the cursor. */
   read(
     bytes: number,
     { until, recordsMax }: { readonly until?: number; readonly recordsMax?: number },
@@ -88,7 +91,7 @@ export class LogCursor {
     const { pages, buffers } = this.#parts;
     const cursor = { direction: this.direction, offset: this.#offset, bytes: this.#bytes };
     if (this.#search === undefined) {
-      // What is let through counts, and only then is it known how many that are.
+      // A limit counts the records that the filter lets through, and how many these are is known only after the read.
       const most = this.#choose() === undefined ? recordsMax : undefined;
       const meanFrameBytes = this.#meanFrameBytes;
       return pages.readHistory({ topic, cursor, bytes, until, recordsMax: most, meanFrameBytes, buffers }, signal);
@@ -100,7 +103,7 @@ export class LogCursor {
     return pages.searchHistory({ topic, cursor, rows, walkBytes, needles, skipsBlocks, records, bytes }, signal);
   }
 
-  /** What is left for the reader of what was read, up to `recordsMax` records; the cursor goes behind it. */
+  /** Takes the records of a read that are for the reader, up to `recordsMax`, and moves the cursor behind them. */
   take(outcome: Found, recordsMax = Infinity): TakenPage {
     if (outcome.kind === "found") {
       this.#search?.reach.adapt(outcome);
@@ -115,7 +118,7 @@ export class LogCursor {
     return this.takeWhole(message, isForward ? endBytes : undefined, recordsMax);
   }
 
-  /** The same of a page with every record from the cursor to its position. */
+  /** The same for a page that has every record from the cursor to the page's position. */
   takeWhole(page: PageMessage, endBytes?: number, recordsMax = Infinity): TakenPage {
     this.moveTo(page.next.offset, endBytes);
     const keep = this.#choose();
@@ -123,7 +126,10 @@ export class LogCursor {
     return { message: page, bytes: page.runs.reduce((bytes, run) => bytes + run.length, 0) };
   }
 
-  /** Moves beyond what is no longer kept, and says so. Throws where that was not asked for, and for all else. */
+  /**
+   * Moves over records that are no longer kept, and reports them. Throws if the reader did not ask for that, and for
+   * every other outcome.
+   */
   skip(outcome: Exclude<LogOutcome, Found | { readonly kind: "end" }>, whenTrimmed: "fail" | "skip"): SkippedMessage {
     const topic = this.#topic;
     const offset = this.#offset;
@@ -160,7 +166,7 @@ export class LogCursor {
       records += thinned.records;
       bytes += run.length;
       if (records < recordsMax) continue;
-      // The last one that was wanted is where the reader stops.
+      // The reader stops at the last record that it wanted.
       const { offset } = readStamp(run, thinned.lookedTo);
       this.moveTo(this.direction === "forward" ? offset + 1 : offset);
       break;
@@ -168,7 +174,7 @@ export class LogCursor {
     return { message: { kind: "page", runs: kept, records, next: this.position }, bytes };
   }
 
-  /** Which records go on: anew for each page, since lifetimes end meanwhile. */
+  /** Decides which records are sent. Anew for each page, since lifetimes end meanwhile. */
   #choose(): KeepFrame | undefined {
     return chooseFrames(this.#filter, this.#topic, this.#parts.stampClock);
   }

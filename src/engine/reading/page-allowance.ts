@@ -1,7 +1,7 @@
 /**
- * Pages are earned: a stream that has delivered much gets large pages, a stalled one pins little (invariant 4). What
- * streams hold above the smallest page comes out of one budget for the node, and a stream gets less, never a wait, when
- * that is used up: readers must not stall each other.
+ * Pages are earned: a stream that has delivered much gets large pages, and a stalled stream holds little memory
+ * (invariant 4). What streams hold above the smallest page comes out of one budget of the node. When that is used up, a
+ * stream gets a smaller page but never waits: readers must not stall each other.
  */
 
 import type { Limits } from "../../core/index.js";
@@ -9,24 +9,24 @@ import type { Limits } from "../../core/index.js";
 /** A page's size is this part of what its stream has delivered. */
 const earnedPart = 16;
 
-/** What one stream may hold; one for each page that is read or on its way to the client. */
+/** The room of one page, from its read until it was delivered. */
 export interface PageGrant {
   readonly bytes: number;
-  /** Every call after the first does nothing. */
+  /** Only the first call has an effect. */
   release(): void;
 }
 
 export interface PageAllowance {
-  /** The stream delivered so many bytes. */
+  /** The stream has delivered this many bytes. */
   delivered(bytes: number): void;
   /** Room for the next page. Never waits. */
   take(): PageGrant;
-  /** Whether the stream has earned more than the smallest page: then the next page may be fetched ahead. */
+  /** Whether the stream has earned more than the smallest page. Only then is the next page read ahead. */
   readonly isEarned: boolean;
 }
 
 export interface PageBudget {
-  /** Bytes that streams hold above the smallest page each. */
+  /** Bytes that streams hold above the smallest page. */
   readonly bytes: number;
   forStream(): PageAllowance;
 }

@@ -1,6 +1,6 @@
 /**
- * Pages from the database, judged: a page is given only if it begins at the cursor and has no hole; otherwise the head
- * from the same snapshot says where the reader stands (invariant 5).
+ * Reads pages from the database and judges them. A page counts only if it begins at the cursor and has no hole.
+ * Otherwise the head from the same snapshot shows where the reader stands (invariant 5).
  */
 
 import { type BufferPool, type Direction, type Limits, type Page } from "../../core/index.js";
@@ -16,18 +16,18 @@ export type SearchOutcome =
   | {
       readonly kind: "found";
       readonly head: Head;
-      /** In the order of reading; none at all is allowed. */
+      /** In the order of reading. May be empty. */
       readonly frames: Uint8Array;
-      /** Everything up to here was looked at. */
+      /** Every record up to here was examined. */
       readonly reached: number;
-      /** More was found than fits: less than what was asked for was looked at. */
+      /** More was found than fits, so less was examined than was asked for. */
       readonly isCut: boolean;
-      /** How much of it stands in blocks that hold the bytes: from 0 to 1. */
+      /** The share of the examined blocks that hold the bytes, from 0 to 1. */
       readonly density: number;
     }
   | Exclude<PageOutcome, { readonly kind: "page" }>;
 
-/** A search of the store's, by topic and cursor. */
+/** A search of the store, by topic and cursor. */
 export interface SearchQuery extends Omit<PageSearchRequest, "topicId" | "direction" | "from"> {
   readonly topic: Topic;
   readonly cursor: PageCursor;
@@ -36,52 +36,53 @@ export interface SearchQuery extends Omit<PageSearchRequest, "topicId" | "direct
 /** Where a cursor stands. */
 export interface PageCursor {
   readonly direction: Direction;
-  /** Forward: the offset that is wanted next. Backward: the one after it. */
+  /** Forward: the next offset that is wanted. Backward: the offset after it. */
   readonly offset: number;
-  /** The topic's running total of frame bytes there, once a page before it was read. */
+  /** The topic's running total of frame bytes at the cursor; known after the first page. */
   readonly bytes: number | undefined;
 }
 
 export type PageOutcome =
   | { readonly kind: "page"; readonly page: Page; readonly head: Head }
-  /** Nothing is there: the cursor is at the end, in its direction. */
+  /** The cursor is at the end, in its direction. */
   | { readonly kind: "end"; readonly head: Head }
-  /** What the cursor wants is no longer kept. */
+  /** The record at the cursor is no longer kept. */
   | { readonly kind: "trimmed"; readonly head: Head }
   /** The cursor is above the next offset. */
   | { readonly kind: "beyond"; readonly head: Head }
-  /** A record that is kept, by its head, is not there: somebody else deleted rows. */
+  /** The head says that the record is kept, but it is not there: its rows were deleted by somebody else. */
   | { readonly kind: "missing"; readonly head: Head }
-  /** The topic's rows are gone. */
+  /** The topic's rows are deleted. */
   | { readonly kind: "gone" };
 
 export interface PageQuery {
   readonly topic: Topic;
   readonly cursor: PageCursor;
-  /** At most so many bytes, but at least one record. */
+  /** The most bytes, but at least one record. */
   readonly bytes: number;
   /** Where to stop, exclusive forward and inclusive backward. */
   readonly until?: number | undefined;
-  /** At most so many records. */
+  /** The most records. */
   readonly recordsMax?: number | undefined;
-  /** Mean size of the page before this one, where there was one. */
+  /** Mean frame size of the page before this one. */
   readonly meanFrameBytes?: number | undefined;
-  /** The pool that the page's buffer comes from; the page's `lent` is then to be given back. */
+  /** The pool that the page's buffer comes from. The page's `lent` has to be given back to it. */
   readonly buffers?: BufferPool;
 }
 
 /**
- * How many more records are asked for than the mean size makes of a page. The byte bound ends the page, at the end of a
- * block; this one, which only keeps the statement from looking at all blocks that there are, would cut one in two.
+ * The statement asks for this many times the records that fill a page by the mean size. The byte bound ends the page,
+ * at the end of a block. The record bound only keeps the statement from examining every block, and must not cut a block
+ * in two.
  */
 const recordsMargin = 1.5;
 
 export interface PageReader {
   /** One page of history, for one reader. */
   readHistory(query: PageQuery, signal: AbortSignal): Promise<PageOutcome>;
-  /** What a run of history holds of some bytes, for one reader. */
+  /** Searches history for bytes, for one reader. */
   searchHistory(query: SearchQuery, signal: AbortSignal): Promise<SearchOutcome>;
-  /** The page at a live cursor that the tail does not have: read once for all followers that need it. */
+  /** Reads the page at a live cursor that the tail does not hold: once for all followers that need it. */
   readLive(topic: Topic, offset: number, signal: AbortSignal): Promise<PageOutcome>;
 }
 
@@ -133,7 +134,7 @@ export function createPageReader(lanes: DatabaseLanes, limits: Limits, metrics: 
       let flight = flights.get(key);
       if (flight === undefined) {
         const cursor: PageCursor = { direction: "forward", offset, bytes: undefined };
-        // No follower's signal: the others go on needing it.
+        // No follower's signal: other followers may need the page.
         flight = read("live", { topic, cursor, bytes: limits.pageBytesMax })
           .then((outcome) => {
             if (outcome.kind === "page") topic.tail.offer(outcome.page);
@@ -157,7 +158,7 @@ function judge(found: PageRead | undefined, cursor: PageCursor): PageOutcome {
   return { kind: isWhole(page, isForward) ? "page" : "missing", page, head };
 }
 
-/** Why there is no record at a cursor; no head: the topic is gone. */
+/** Why a cursor finds no record. Without a head the topic is deleted. */
 function nothingThere(
   head: Head | undefined,
   { direction, offset }: PageCursor,
@@ -166,12 +167,12 @@ function nothingThere(
   const isForward = direction === "forward";
   if (offset > head.nextOffset) return { kind: "beyond", head };
   if (isForward && offset < head.earliestOffset) return { kind: "trimmed", head };
-  // Backward, the earliest record is the end, however it became the earliest.
+  // Backward, the earliest record is the end, for whatever reason it became the earliest.
   const isAtEnd = isForward ? offset === head.nextOffset : offset <= head.earliestOffset;
   return { kind: isAtEnd ? "end" : "missing", head };
 }
 
-/** Whether the last record is the one that it must be if none before it is missing. */
+/** Whether the page has no hole: then its last record has the offset that follows from its range. */
 function isWhole({ frames, first, next }: Page, isForward: boolean): boolean {
   return readStamp(frames, frames.length).offset === (isForward ? next - 1 : first);
 }

@@ -1,9 +1,9 @@
 /**
- * The one driver of all readers: it takes the room for a page, has the page read, hands it on, and gives the room back
- * when it was delivered. What comes next is for its source to say: a read, a follow, a listing, a watch.
+ * The one driver of all readers. It takes room for a page, has the page read, hands it on, and gives the room back when
+ * the page was delivered. A source decides what comes next: a read, a follow, a listing or a watch.
  *
- * There is no queue. The generator is resumed when the last message was delivered, so nothing is read for a client that
- * does not read; only a stream that has earned large pages has the next page of its history read ahead.
+ * There is no queue. The generator is resumed when its last message was delivered, so nothing is read for a client that
+ * does not read. Only a stream that has earned large pages has the next page of its history read ahead.
  */
 
 import type { BufferPool, Limits } from "../../core/index.js";
@@ -13,11 +13,11 @@ import type { Clock, LiveStream, Metrics } from "../../telemetry/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 import type { StampClock } from "../topics/stamp-clock.js";
 import type { Topic } from "../topics/topic.js";
-import type { TopicCache } from "../topics/topic-cache.js";
+import type { TopicCache, TopicLease } from "../topics/topic-cache.js";
 import type { PageAllowance, PageBudget, PageGrant } from "./page-allowance.js";
 import type { PageReader } from "./page-reader.js";
 
-/** What the readers of a node share. */
+/** What all readers of a node share. */
 export interface ReadingParts {
   readonly cache: TopicCache;
   readonly lanes: DatabaseLanes;
@@ -27,41 +27,41 @@ export interface ReadingParts {
   readonly limits: Limits;
   readonly metrics: Metrics;
   readonly clock: Clock;
-  /** Says what has expired. */
+  /** Decides which lifetimes are over. */
   readonly stampClock: Pick<StampClock, "now">;
-  /** In [0, 1): spreads heartbeats. */
+  /** In [0, 1): spreads the heartbeats. */
   readonly random: () => number;
 }
 
-/** What comes next: a page, a change of the topic's tip, nothing more, or a message that is there already. */
+/** What comes next: a page, a wait for the topic's tip, the end, or a message that is ready. */
 export type Step<Message extends object> = "read" | "wait" | "end" | Message;
 
 export interface Taken<Message> {
-  /** Undefined: there is nothing to tell, and the next step is taken. */
+  /** Undefined: there is no message, and the driver takes the next step. */
   readonly message: Message | undefined;
-  /** What was looked at for it, by which larger pages are earned: little of it may be left. */
+  /** The bytes that were examined for it. They earn larger pages, even if little of them is left. */
   readonly bytes: number;
 }
 
 /**
- * Says what a reader gets. It is asked for a step only when all before was delivered, so its cursor may move when it
- * makes a message (invariant 8).
+ * Decides what a reader gets. The driver asks for a step only when everything before was delivered, so the source may
+ * move its cursor when it makes a message (invariant 8).
  */
 export interface PageSource<Message extends object, Outcome> {
-  /** Its cursor, and where that goes, for InspectService. Unset: it does not read in the order of offsets. */
+  /** The cursor and its end, for InspectService. Unset: the source does not read in the order of offsets. */
   readonly offset?: number;
   readonly end?: number;
-  /** Whether another page comes after this one, whatever happens meanwhile: it may be read ahead. Unset: never. */
+  /** Whether another page certainly follows, so that it may be read ahead. Unset: never. */
   readonly readsOn?: boolean;
   /** Throws when the topic is over for its reader. */
   step(): Step<Message>;
-  /** A page at the cursor, of about `bytes`, from memory or from the database. Moves nothing. */
+  /** Reads a page at the cursor, of about `bytes`, from memory or from the database. Does not move the cursor. */
   read(bytes: number, signal: AbortSignal): Outcome | Promise<Outcome>;
   /** Moves the cursor behind what was read. Throws when that ends the stream. */
   take(outcome: Outcome, bytes: number): Taken<Message>;
-  /** Why nothing comes. Unset: it sends none. */
+  /** Says why nothing comes. Unset: the source sends no heartbeats. */
   heartbeat?(waiting: "new-records" | "database"): Message;
-  /** Its reader leaves. */
+  /** The reader leaves. */
   leave?(): void;
 }
 
@@ -72,20 +72,31 @@ export interface ReadingCall {
   readonly signal: AbortSignal;
 }
 
-/** Drives the source that `open` makes of the topic as it stands. */
+/** Makes the source of a call. */
+export interface SourceOpener<Source> {
+  /**
+   * Opens it on a topic that this node knows, before the database is asked whether its name still means that topic: by its
+   * own first statement it finds out. Undefined: the name has to be looked up. Unset: always.
+   */
+  known?(topic: Topic): Promise<Source | undefined>;
+  /** Opens it on the topic as the database has it. */
+  fresh(topic: Topic, stored: StoredTopic): Source | Promise<Source>;
+}
+
+/** Drives the source that `opener` makes. */
 export async function* streamPages<Message extends object, Outcome>(
   parts: ReadingParts,
   call: ReadingCall,
-  open: (topic: Topic, stored: StoredTopic) => PageSource<Message, Outcome> | Promise<PageSource<Message, Outcome>>,
+  opener: SourceOpener<PageSource<Message, Outcome>>,
 ): AsyncGenerator<Message, void, undefined> {
   call.stream.waitFor("database");
-  const { lease, stored } = await parts.cache.acquireFresh(call.topic, call.signal);
+  const { lease, source } = await openSource(parts.cache, call, opener);
   let pages: PageStream<Message, Outcome> | undefined;
   try {
-    pages = new PageStream(parts, call, lease.topic, await open(lease.topic, stored));
+    pages = new PageStream(parts, call, { topic: lease.topic, source });
     while (await pages.advance()) {
-      // Never named, and not through `yield*`: a suspended generator keeps its registers, and so kept each stalled
-      // stream's page once more (invariant 4).
+      // The message has no name here, and there is no `yield*`: a suspended generator keeps its registers, and so kept
+      // each stalled stream's page once more (invariant 4).
       yield pages.message();
       pages.delivered();
     }
@@ -95,13 +106,41 @@ export async function* streamPages<Message extends object, Outcome>(
   }
 }
 
-/** How long a stream is silent before it says why, in milliseconds: spread, so that not all of a node say it at once. */
+async function openSource<Source>(
+  cache: TopicCache,
+  { topic, signal }: ReadingCall,
+  opener: SourceOpener<Source>,
+): Promise<{ readonly lease: TopicLease; readonly source: Source }> {
+  const known = opener.known === undefined ? undefined : cache.acquireKnown(topic);
+  if (known !== undefined) {
+    const source = await orRelease(known, () => opener.known?.(known.topic));
+    if (source !== undefined) return { lease: known, source };
+    known.release();
+  }
+  const { lease, stored } = await cache.acquireFresh(topic, signal);
+  return { lease, source: await orRelease(lease, () => opener.fresh(lease.topic, stored)) };
+}
+
+/** Releases the lease if `work` throws. */
+async function orRelease<Result>(lease: TopicLease, work: () => Result): Promise<Awaited<Result>> {
+  try {
+    return await work();
+  } catch (error) {
+    lease.release();
+    throw error;
+  }
+}
+
+/**
+ * How long a stream stays silent before it says why, in milliseconds. Spread, so that the streams of a node do not all
+ * send at once.
+ */
 export function heartbeatAfterMs({ limits, random }: Pick<ReadingParts, "limits" | "random">): number {
   const { heartbeatMinMs, heartbeatMaxMs } = limits;
   return heartbeatMinMs + random() * (heartbeatMaxMs - heartbeatMinMs);
 }
 
-/** A page under way, with the room that it will take. */
+/** A read that is under way, with the room for its page. */
 interface Fetch<Outcome> {
   readonly grant: PageGrant;
   readonly outcome: Outcome | Promise<Outcome>;
@@ -114,18 +153,17 @@ class PageStream<Message extends object, Outcome> {
   readonly #topic: Topic;
   readonly #source: PageSource<Message, Outcome>;
   readonly #allowance: PageAllowance;
-  /** Read ahead, or not settled yet, across the heartbeats that are sent meanwhile. */
+  /** Read ahead, or still running while heartbeats are sent. */
   #fetch: Fetch<Outcome> | undefined;
   #message: Message | undefined;
-  /** Of the page that is being delivered: its room, and what was looked at for it. */
+  /** Of the page that is being delivered: its room, and the bytes that were examined for it. */
   #grant: PageGrant | undefined;
   #bytes = 0;
 
   constructor(
     parts: ReadingParts,
     { stream, signal }: ReadingCall,
-    topic: Topic,
-    source: PageSource<Message, Outcome>,
+    { topic, source }: { readonly topic: Topic; readonly source: PageSource<Message, Outcome> },
   ) {
     this.#parts = parts;
     this.#stream = stream;
@@ -136,19 +174,19 @@ class PageStream<Message extends object, Outcome> {
     stream.measureLag(() => (source.end === undefined ? 0 : Math.abs(source.end - stream.nextOffset)));
   }
 
-  /** Makes the next message; false: there is none. Throws when the topic is over, or the signal aborts. */
+  /** Makes the next message. False: there is none. Throws when the topic is over or the signal aborts. */
   async advance(): Promise<boolean> {
     do {
       this.#signal.throwIfAborted();
       if (this.#source.offset !== undefined) this.#stream.nextOffset = this.#source.offset;
-      // Read before the step is chosen: a change after that is seen by the wait.
+      // Read before the step is chosen, so that the wait sees every later change.
       const { version } = this.#topic.tip;
       const step = this.#source.step();
       if (step === "end") return false;
       if (step === "read") this.#message = await this.#read();
       else if (step === "wait") this.#message = await this.#wait(version);
       else {
-        // It may have moved the cursor, and a page that was read for it before is of another place.
+        // The step may have moved the cursor. A page that was read ahead belongs to the old place.
         this.#dropFetch();
         this.#message = step;
       }
@@ -156,7 +194,7 @@ class PageStream<Message extends object, Outcome> {
     return true;
   }
 
-  /** What `advance` made: it is kept nowhere. */
+  /** Gives what `advance` made, and forgets it. */
   message(): Message {
     const message = this.#message as Message;
     this.#message = undefined;
@@ -177,7 +215,7 @@ class PageStream<Message extends object, Outcome> {
     this.#dropFetch();
   }
 
-  /** A page, or a heartbeat while the database does not answer. */
+  /** Reads a page. Gives a heartbeat if the database does not answer in time. */
   async #read(): Promise<Message | undefined> {
     const source = this.#source;
     const { grant, outcome: reading } = (this.#fetch ??= this.#startFetch());
@@ -199,7 +237,7 @@ class PageStream<Message extends object, Outcome> {
   #startFetch(): Fetch<Outcome> {
     const grant = this.#allowance.take();
     const outcome = this.#source.read(grant.bytes, this.#signal);
-    // Awaited later, or never when the reader leaves.
+    // Awaited later, or never if the reader leaves.
     if (outcome instanceof Promise) outcome.catch(() => undefined);
     return { grant, outcome };
   }
@@ -209,7 +247,7 @@ class PageStream<Message extends object, Outcome> {
     this.#fetch = undefined;
   }
 
-  /** Waits for a page; false: a heartbeat is due before it. */
+  /** Waits for a page. False: a heartbeat is due first. */
   async #comesInTime(page: Promise<unknown>): Promise<boolean> {
     if (this.#source.heartbeat === undefined) return true;
     let cancelTimer = (): void => {};
@@ -227,7 +265,7 @@ class PageStream<Message extends object, Outcome> {
     }
   }
 
-  /** Waits for the tip to move; a heartbeat when that takes long. */
+  /** Waits for the tip to move. Gives a heartbeat if that takes long. */
   async #wait(version: number): Promise<Message | undefined> {
     this.#stream.waitFor("new-records");
     const outcome = await this.#topic.tip.changed(version, {

@@ -1,14 +1,14 @@
-/** Reading what is there: pages by key from the database, forward or backward, to an end that is fixed at the start. */
+/** Reads pages from the database, forward or backward, up to an end that is fixed when it begins. */
 
 import type { OffsetRange, Until, Direction, Start, WhenTrimmed } from "../../core/index.js";
 import type { Head } from "../../store/index.js";
 import type { LiveStream } from "../../telemetry/index.js";
-import type { DatabaseLanes } from "../database-lanes.js";
 import type { Topic } from "../topics/topic.js";
 import { offsetsOf } from "./frame-search.js";
 import { LogCursor, type LogOutcome, type SkippedMessage } from "./log-cursor.js";
+import type { PageOutcome } from "./page-reader.js";
 import { type PageSource, type ReadingParts, type Step, streamPages, type Taken } from "./page-stream.js";
-import { offsetAtTime, resolveStart } from "./start-offset.js";
+import { offsetAtTime, resolveStart, type TopicAt } from "./start-offset.js";
 import type { Filter } from "../../filter/index.js";
 import type { PageMessage } from "../topics/page-message.js";
 
@@ -18,14 +18,17 @@ export interface ReadCommand {
   readonly start: Start | undefined;
   readonly direction: Direction;
   readonly until: Until;
-  /** 0: no limit. With a filter it counts those that match. */
+  /** 0: no limit. With a filter, the limit counts matching records. */
   readonly limit: number;
   readonly whenTrimmed: WhenTrimmed;
   /** Only records that match. */
   readonly filter: Filter | undefined;
 }
 
-export type ReadMessage = PageMessage | SkippedMessage;
+export type ReadMessage = (PageMessage | SkippedMessage) & {
+  /** Set in the first message alone: where the read ends, exclusive forward, inclusive backward. */
+  readonly endOffset?: number;
+};
 
 export function readTopic(
   parts: ReadingParts,
@@ -33,76 +36,117 @@ export function readTopic(
   stream: LiveStream,
   signal: AbortSignal,
 ): AsyncGenerator<ReadMessage, void, undefined> {
-  return streamPages(parts, { topic: command.topic, stream, signal }, async (topic, { head }) => {
-    return new ReadSource(parts, command, topic, await resolveBounds(parts.lanes, command, topic, head, signal));
-  });
+  const { lanes } = parts;
+  const openAt = async (topic: Topic, head: Head, first?: LogOutcome): Promise<ReadSource> =>
+    new ReadSource(parts, command, {
+      topic,
+      bounds: await resolveBounds(command, { topic, head, lanes }, signal),
+      first,
+    });
+  return streamPages<ReadMessage, LogOutcome>(
+    parts,
+    { topic: command.topic, stream, signal },
+    {
+      async known(topic) {
+        const first = await readAtKnown(parts, command, topic, signal);
+        return first === undefined || first.kind === "gone" || topic.isOver
+          ? undefined
+          : openAt(topic, first.head, first);
+      },
+      fresh: (topic, { head }) => openAt(topic, head),
+    },
+  );
 }
 
-/** From where to where a read goes: the start is inclusive forward and exclusive backward, the end the reverse. */
+/**
+ * The first page of a read that begins at an offset, on a topic that this node knows. The page comes with the head, from
+ * which the end follows: so a record is found by its offset with one statement. Undefined: the start or the end has to be
+ * looked up first.
+ */
+async function readAtKnown(
+  { pages, buffers, limits }: ReadingParts,
+  { start, until, direction, limit, filter }: ReadCommand,
+  topic: Topic,
+  signal: AbortSignal,
+): Promise<PageOutcome | undefined> {
+  if (filter !== undefined || until.at === "time") return undefined;
+  if (start?.at !== "offset" && start?.at !== "position") return undefined;
+  const { offset } = start.at === "offset" ? start : start.position;
+  const query = {
+    topic,
+    cursor: { direction, offset, bytes: undefined },
+    bytes: limits.pageBytesMin,
+    ...(until.at === "offset" && { until: until.offset }),
+    ...(limit !== 0 && !topic.isExpiring && { recordsMax: limit }),
+    buffers,
+  };
+  return pages.readHistory(query, signal);
+}
+
+/** The range of a read. Forward, the start is inclusive and the end exclusive; backward the reverse. */
 interface ReadBounds {
   readonly from: number;
   readonly until: number;
-  /** Where the position ends: behind `until` there may be more that no filter needs to see. */
+  /**
+   * The last position of the read, which the reader is told. Between `until` and here no record can match the filter. A
+   * read that resumes with this offset as its `until` ends here as well.
+   */
   readonly end: number;
   readonly records: number;
 }
 
-async function resolveBounds(
-  lanes: DatabaseLanes,
-  command: ReadCommand,
-  topic: Topic,
-  head: Head,
-  signal: AbortSignal,
-): Promise<ReadBounds> {
+async function resolveBounds(command: ReadCommand, at: TopicAt, signal: AbortSignal): Promise<ReadBounds> {
+  const { head } = at;
   const isForward = command.direction === "forward";
   const start = command.start ?? { at: isForward ? "earliest" : "latest" };
   const limit = command.limit === 0 ? Number.POSITIVE_INFINITY : command.limit;
-  const until = await endOf(command.until, isForward, topic, head, lanes, signal);
+  const until = await endOf(command.until, isForward, at, signal);
   const bounds: ReadBounds =
     !isForward && start.at === "last"
-      ? newestBackward(start.count, until, limit, command, head)
-      : { from: await resolveStart(start, topic, head, lanes, signal), until, end: until, records: limit };
+      ? newestBackward(start.count, head, { until, limit })
+      : { from: await resolveStart(start, at, signal), until, end: until, records: limit };
   if (command.filter === undefined) return bounds;
-  return narrow(bounds, isForward, head, await offsetsOf(command.filter, topic, head, lanes, signal));
+  const possible = await offsetsOf(command.filter, at, signal);
+  return isForward ? narrowForward(bounds, head, possible) : narrowBackward(bounds, possible);
 }
 
-/** The newest N, backward, begin at the end: how many is then a limit; with a filter, which counts others, it is a place. */
-function newestBackward(count: number, until: number, limit: number, command: ReadCommand, head: Head): ReadBounds {
-  const from = head.nextOffset;
-  if (command.filter === undefined) return { from, until, end: until, records: Math.min(limit, count) };
+/**
+ * "The newest N", backward, end N offsets before the end, where the same start would begin forward. If N counted records,
+ * filters and lifetimes would change the set, and no `until` could tell a resumed read where to end.
+ */
+function newestBackward(
+  count: number,
+  { nextOffset: from }: Head,
+  { until, limit }: { readonly until: number; readonly limit: number },
+): ReadBounds {
   const end = Math.min(from, Math.max(until, from - count));
   return { from, until: end, end, records: limit };
 }
 
-/** Leaves out offsets where nothing can match. A reader is told of trimmed offsets, so those are never left out. */
-function narrow(bounds: ReadBounds, isForward: boolean, head: Head, possible: OffsetRange): ReadBounds {
+/** Leaves out offsets where nothing can match, but never trimmed ones: the reader is told of these. */
+function narrowForward(bounds: ReadBounds, head: Head, possible: OffsetRange): ReadBounds {
   const { from, until } = bounds;
-  if (!isForward) {
-    const start = Math.max(until, Math.min(from, possible.nextOffset));
-    return { ...bounds, from: start, until: Math.max(until, possible.firstOffset) };
-  }
   if (from < head.earliestOffset) return bounds;
   const start = Math.min(until, Math.max(from, possible.firstOffset));
   return { ...bounds, from: start, until: Math.min(until, possible.nextOffset) };
 }
 
+function narrowBackward(bounds: ReadBounds, possible: OffsetRange): ReadBounds {
+  const { from, until } = bounds;
+  const start = Math.max(until, Math.min(from, possible.nextOffset));
+  return { ...bounds, from: start, until: Math.max(until, possible.firstOffset) };
+}
+
 /** The end of a read: exclusive forward, inclusive backward. */
-async function endOf(
-  until: Until,
-  isForward: boolean,
-  topic: Topic,
-  head: Head,
-  lanes: DatabaseLanes,
-  signal: AbortSignal,
-): Promise<number> {
-  const end = isForward ? head.nextOffset : 0;
+async function endOf(until: Until, isForward: boolean, at: TopicAt, signal: AbortSignal): Promise<number> {
+  const end = isForward ? at.head.nextOffset : 0;
   switch (until.at) {
     case "end":
       return end;
     case "offset":
       return isForward ? Math.min(end, until.offset) : until.offset;
     case "time":
-      return offsetAtTime(until.timeMicros, topic, head, lanes, signal);
+      return offsetAtTime(until.timeMicros, at, signal);
     default:
       return until satisfies never;
   }
@@ -114,17 +158,33 @@ class ReadSource implements PageSource<ReadMessage, LogOutcome> {
   readonly #cursor: LogCursor;
   readonly #until: number;
   #remaining: number;
-  /** It asked for what is kept from the earliest record on, and was told nothing yet. */
+  /** The reader asked for everything from the earliest record on, and got no message yet. */
   #isAtEarliest: boolean;
   #hasTold = false;
+  /** What was read before the bounds were known. */
+  #first: LogOutcome | undefined;
 
-  constructor(parts: ReadingParts, command: ReadCommand, topic: Topic, bounds: ReadBounds) {
+  constructor(
+    parts: ReadingParts,
+    command: ReadCommand,
+    {
+      topic,
+      bounds,
+      first,
+    }: {
+      readonly topic: Topic;
+      readonly bounds: ReadBounds;
+      /** Read at the start of the bounds. */
+      readonly first: LogOutcome | undefined;
+    },
+  ) {
     const { direction, filter } = command;
     this.end = bounds.end;
     this.#command = command;
     this.#cursor = new LogCursor(parts, { topic, direction, offset: bounds.from, filter });
     this.#until = bounds.until;
     this.#remaining = bounds.records;
+    this.#first = first;
     this.#isAtEarliest = direction === "forward" && (command.start ?? { at: "earliest" }).at === "earliest";
   }
 
@@ -140,12 +200,15 @@ class ReadSource implements PageSource<ReadMessage, LogOutcome> {
     if (this.readsOn) return "read";
     const isDone = this.#remaining <= 0 || this.#cursor.isAt(this.end);
     if (isDone && this.#hasTold) return "end";
-    // Nothing that is left can match.
+    // None of the remaining records can match.
     if (!isDone) this.#cursor.moveTo(this.end);
     return this.#whereToResume();
   }
 
-  read(bytes: number, signal: AbortSignal): Promise<LogOutcome> {
+  read(bytes: number, signal: AbortSignal): LogOutcome | Promise<LogOutcome> {
+    const first = this.#first;
+    this.#first = undefined;
+    if (first !== undefined) return first;
     return this.#cursor.read(bytes, { until: this.#until, recordsMax: this.#remaining }, signal);
   }
 
@@ -153,14 +216,13 @@ class ReadSource implements PageSource<ReadMessage, LogOutcome> {
     switch (outcome.kind) {
       case "page":
       case "found": {
-        const taken = this.#cursor.take(outcome, this.#remaining);
-        this.#remaining -= taken.message.records;
-        this.#hasTold = true;
+        const { message, bytes } = this.#cursor.take(outcome, this.#remaining);
+        this.#remaining -= message.records;
         this.#isAtEarliest = false;
-        return taken;
+        return { message: this.#tell(message), bytes };
       }
       case "end":
-        // The end lay above what is there: nothing more comes.
+        // The end was above the topic's end: no record follows.
         this.#remaining = 0;
         return { message: this.#whereToResume(), bytes: 0 };
       case "gone":
@@ -168,20 +230,25 @@ class ReadSource implements PageSource<ReadMessage, LogOutcome> {
       case "missing":
       case "trimmed":
         if (outcome.kind === "trimmed" && this.#isAtEarliest) {
-          // What is kept begins further on by now: nothing that it was told of is passed over.
+          // The topic was trimmed since. This reader loses nothing that it was told of.
           this.#cursor.moveTo(outcome.head.earliestOffset);
           return { message: undefined, bytes: 0 };
         }
-        this.#hasTold = true;
-        return { message: this.#cursor.skip(outcome, this.#command.whenTrimmed), bytes: 0 };
+        return { message: this.#tell(this.#cursor.skip(outcome, this.#command.whenTrimmed)), bytes: 0 };
       default:
         return outcome satisfies never;
     }
   }
 
-  /** A read that finds nothing still tells where to resume. */
+  /** A read that finds nothing still says where to resume. */
   #whereToResume(): ReadMessage {
+    return this.#tell({ kind: "page", runs: [], records: 0, next: this.#cursor.position });
+  }
+
+  /** The first message also tells where the read ends. */
+  #tell(message: PageMessage | SkippedMessage): ReadMessage {
+    if (this.#hasTold) return message;
     this.#hasTold = true;
-    return { kind: "page", runs: [], records: 0, next: this.#cursor.position };
+    return { ...message, endOffset: this.end };
   }
 }

@@ -1,35 +1,35 @@
 /**
- * How far a search looks at a time: twice as far while what it finds leaves room in its page, half as far when it found
- * more than fits, which then was looked at for nothing.
+ * How far one search looks. Twice as far after a search whose matches left room in the page; half as far after one that
+ * found more than fits, since the rest was examined in vain.
  */
 export interface SearchReach {
-  /** How many rows the next search looks at. */
+  /** How many rows the next search examines. */
   readonly rows: number;
-  /** And how many bytes of them, about. */
+  /** About how many bytes of them. */
   readonly bytes: number;
-  /** Whether the database looks for the bytes, too: not where most blocks have them. */
+  /** Whether the database searches for the bytes as well. Not where most blocks hold them. */
   readonly skipsBlocks: boolean;
   adapt(found: { readonly isCut: boolean; readonly density?: number }): void;
 }
 
-/** Where as many of the blocks hold the bytes, looking for them in the database leaves too little out to be worth it. */
+/** From this share of blocks on, a search in the database excludes too little to be worth its cost. */
 const denseFrom = 0.5;
 const rowsAtFirst = 2000;
-const rowsMost = 20_000;
-const rowsLeast = 100;
+const rowsMax = 20_000;
+const rowsMin = 100;
 /**
- * Bytes that one search looks at: some tens of milliseconds of the database. The embedded one is in this process, and has
- * its one thread.
+ * Bytes that one search examines: some tens of milliseconds of the database. The embedded database runs on this
+ * process's one thread.
  */
-const bytesMostOf = { postgres: 16 * 1024 * 1024, embedded: 2 * 1024 * 1024 } as const;
+const bytesMaxOf = { postgres: 16 * 1024 * 1024, embedded: 2 * 1024 * 1024 } as const;
 
-export function createSearchReach(meanFrameBytes: number, database: keyof typeof bytesMostOf): SearchReach {
-  const bytesMost = bytesMostOf[database];
-  const most = Math.min(rowsMost, Math.max(rowsLeast, Math.floor(bytesMost / meanFrameBytes)));
+export function createSearchReach(meanFrameBytes: number, database: keyof typeof bytesMaxOf): SearchReach {
+  const bytesMax = bytesMaxOf[database];
+  const most = Math.min(rowsMax, Math.max(rowsMin, Math.floor(bytesMax / meanFrameBytes)));
   let rows = Math.min(rowsAtFirst, most);
   let skipsBlocks = true;
   return {
-    bytes: bytesMost,
+    bytes: bytesMax,
     get rows() {
       return rows;
     },
@@ -38,7 +38,7 @@ export function createSearchReach(meanFrameBytes: number, database: keyof typeof
     },
     adapt({ isCut, density }) {
       if (density !== undefined) skipsBlocks = density < denseFrom;
-      rows = isCut ? Math.max(rowsLeast, Math.floor(rows / 2)) : Math.min(most, rows * 2);
+      rows = isCut ? Math.max(rowsMin, Math.floor(rows / 2)) : Math.min(most, rows * 2);
     },
   };
 }

@@ -1,4 +1,4 @@
-/** Where a reader begins: every way to say it becomes an offset, held against the topic as it stands. */
+/** Resolves every kind of start to an offset, and checks it against the topic's head. */
 
 import { endOfFrame, offsetOutOfRange, type Start } from "../../core/index.js";
 import type { Head } from "../../store/index.js";
@@ -6,17 +6,19 @@ import { readStamp } from "../../wire/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 import { checkEpoch, type Topic } from "../topics/topic.js";
 
+/** A topic as a statement saw it, and the way to ask more of it. */
+export interface TopicAt {
+  readonly topic: Topic;
+  readonly head: Head;
+  readonly lanes: DatabaseLanes;
+}
+
 /**
- * The offset of a start. It may lie below what is kept: what then happens is the reader's choice. Errors:
- * `epoch-mismatch`; `offset-out-of-range` above the next offset.
+ * The offset of a start. It may lie below what is kept; the reader decides what that means. Errors: `epoch-mismatch`;
+ * `offset-out-of-range` above the next offset.
  */
-export async function resolveStart(
-  start: Start,
-  topic: Topic,
-  head: Head,
-  lanes: DatabaseLanes,
-  signal?: AbortSignal,
-): Promise<number> {
+export async function resolveStart(start: Start, at: TopicAt, signal?: AbortSignal): Promise<number> {
+  const { topic, head } = at;
   switch (start.at) {
     case "earliest":
       return head.earliestOffset;
@@ -30,7 +32,7 @@ export async function resolveStart(
     case "last":
       return Math.max(head.earliestOffset, head.nextOffset - start.count);
     case "time":
-      return offsetAtTime(start.timeMicros, topic, head, lanes, signal);
+      return offsetAtTime(start.timeMicros, at, signal);
     default:
       return start satisfies never;
   }
@@ -42,14 +44,12 @@ function checkReached(offset: number, topic: Topic, head: Head): number {
 }
 
 /**
- * The first offset taken at a time or later, or the next offset: the database finds the block by the times of its blocks,
- * and a walk over the block's stamps does the rest.
+ * The first offset with a time at or after `timeMicros`, or the next offset. The database finds the block by its times,
+ * and a walk over the block's stamps finds the record.
  */
 export async function offsetAtTime(
   timeMicros: number,
-  topic: Topic,
-  head: Head,
-  lanes: DatabaseLanes,
+  { topic, head, lanes }: TopicAt,
   signal?: AbortSignal,
 ): Promise<number> {
   if (timeMicros > head.lastTimeMicros) return head.nextOffset;
@@ -61,11 +61,11 @@ export async function offsetAtTime(
     end = endOfFrame(frames, end);
     if (readStamp(frames, end).timeMicros >= timeMicros) break;
   }
-  // What was trimmed of the block is no start; and a record that came meanwhile is not of this head.
+  // A trimmed record is no start, and a record that arrived later does not belong to this head.
   return Math.min(Math.max(offset, head.earliestOffset), head.nextOffset);
 }
 
-/** When a record was taken, in microseconds since 1970. Undefined: it is not there. */
+/** When a record was appended, in microseconds since 1970. Undefined: the record is not there. */
 export async function timeAt(
   topic: { readonly topicId: number },
   offset: number,

@@ -1,4 +1,4 @@
-/** Which part of a state is wanted: what the database is asked, and what is decided here on the frames it gives. */
+/** Which part of a state is wanted: what the database selects, and what is decided here on its frames. */
 
 import { isInside, type Rectangle } from "../../core/index.js";
 import { type Filter, type FilterNeeds, needlesOf } from "../../filter/index.js";
@@ -9,24 +9,24 @@ import { type KeepFrame, StoredRecord } from "../../wire/index.js";
 export interface StateWish {
   /** Only keys that begin with this. */
   readonly keyPrefix: string;
-  /** Only records inside. */
+  /** Only records inside it. */
   readonly rectangle: Rectangle | undefined;
   /** Only records that match. */
   readonly filter: Filter | undefined;
 }
 
 export interface StateSelection {
-  /** For the database. */
+  /** The database selects by these. */
   readonly prefix: string;
   readonly rectangle: Rectangle | undefined;
   readonly needles: readonly Uint8Array[];
-  /** Decides on what the database gave for the above. Undefined: all of it. */
+  /** Decides on the records that the database selected. Undefined: all of them match. */
   readonly keepFound: KeepFrame | undefined;
-  /** Decides on any record whose key begins with what was asked for. Undefined: all of them. */
+  /** Decides on any record whose key has the requested prefix. Undefined: all of them match. */
   readonly keep: KeepFrame | undefined;
 }
 
-/** One for all selections: one of its own would keep a reader's last page in memory while it waits. */
+/** Shared by all selections: an object of its own would keep a reader's last page in memory while the reader waits. */
 const record = new StoredRecord();
 
 export function selectionOf({ keyPrefix, rectangle, filter }: StateWish): StateSelection {
@@ -56,14 +56,14 @@ function isFrameInside(bytes: Buffer, start: number, end: number, rectangle: Rec
   return location !== undefined && isInside(location, rectangle);
 }
 
-/** The longest beginning that all wanted keys have. */
+/** The longest prefix that all wanted keys share. */
 function narrowPrefix(asked: string, { keys, keyPrefix = "" }: FilterNeeds): string {
   const prefixes = [keyPrefix, keys === undefined || keys.length === 0 ? "" : commonPrefix(keys)];
   return prefixes.reduce((longest, prefix) => (prefix.startsWith(longest) ? prefix : longest), asked);
 }
 
 function commonPrefix([first = "", ...others]: readonly string[]): string {
-  // By characters: half of a surrogate pair is none.
+  // By characters: half of a surrogate pair is not a character.
   const characters = Array.from(first);
   while (!others.every((other) => other.startsWith(characters.join("")))) characters.pop();
   return characters.join("");

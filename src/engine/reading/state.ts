@@ -1,4 +1,6 @@
-/** The state of keyed topics: the latest record of each key, as the commits left it. What Get, List and Watch share. */
+/**
+ * The state of keyed topics: the latest record of each key after the last commit. Get, List and Watch share this file.
+ */
 
 import { answerBytes, answerTooLarge, stateBuilding, topicNotFound, topicNotKeyed } from "../../core/index.js";
 import type { Head, StatePath, StateSearchRead, StateSearchRequest, StoredTopic } from "../../store/index.js";
@@ -15,12 +17,12 @@ export interface GetStateCommand {
   readonly keys: readonly string[];
 }
 
-/** Rows of state that one statement gives, at most. */
+/** The most rows of state that one statement returns. */
 const pageRecordsMax = 1000;
-/** How many more are asked for than records of the topic's mean size would fill a page. */
+/** The statement asks for this many times the records that fill a page by the topic's mean size. */
 const recordsMargin = 1.25;
 
-/** The latest records of some keys. Errors: those of a state, and `answer-too-large`. */
+/** The latest records of some keys. Errors: those of `requireState`, and `answer-too-large`. */
 export async function getState(
   parts: ReadingParts,
   command: GetStateCommand,
@@ -48,29 +50,32 @@ export async function getState(
   }
 }
 
-/** Refuses a topic that keeps no state, or whose state is not whole. One that was whole stays so. */
+/**
+ * Refuses a topic without a state, or whose state is still being built. A state that was once complete stays complete.
+ */
 export function requireState({ name, head, stateBuild }: StoredTopic): void {
   if (!head.keyed) throw topicNotKeyed(name);
   if (stateBuild !== undefined) throw stateBuilding(name, stateBuild);
 }
 
-/** What was read, once the topic knows the head beside it. */
+/** Returns what was read, after the topic took over its head. */
 export function observed<Read extends { readonly head: Head }>(topic: Topic, read: Read | undefined): Read {
   const nextBefore = topic.tip.value.nextOffset;
   if (read === undefined) topic.markDeleted();
-  // Not against the tip: it may have moved while the statement ran, and the poll tells a database that went back.
+  // Not compared with the tip, which may have moved while the statement ran. The poll detects a database that went back
+  // in time.
   else topic.observe(read.head, Math.min(nextBefore, read.head.nextOffset));
   if (read === undefined) throw topicNotFound(topic.name);
   if (topic.isOver) throw overError(topic);
   return read;
 }
 
-/** How many records a page of so many bytes may have: what is read and does not fit is read for nothing. */
+/** How many records to read for a page of some bytes. A record that does not fit was read in vain. */
 export function recordsWithin(bytes: number, { meanFrameBytes }: Topic): number {
   return Math.min(pageRecordsMax, 1 + Math.ceil((bytes / meanFrameBytes) * recordsMargin));
 }
 
-/** What is left of a page of state for its reader, up to so many records. */
+/** The records of a page of state that its reader gets, up to a limit. */
 export function keptOf(
   { frames, records }: NonNullable<StateSearchRead["page"]>,
   keep: KeepFrame | undefined,
@@ -80,13 +85,13 @@ export function keptOf(
   return thinPage(frames, keep ?? (() => true), recordsMax);
 }
 
-/** Finds what a rectangle or a filter leaves of a state, page by page. */
+/** Finds the part of a state that a rectangle or a filter selects, page by page. */
 export class StateSearch {
   readonly #parts: ReadingParts;
   readonly #topic: Topic;
   readonly #selection: StateSelection;
   readonly #reach: SearchReach;
-  /** How what is inside the rectangle is found: chosen with the first page. */
+  /** How records inside the rectangle are found; chosen with the first page. */
   #path: StatePath | undefined;
 
   constructor(parts: ReadingParts, topic: Topic, selection: StateSelection) {

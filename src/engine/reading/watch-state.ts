@@ -1,22 +1,22 @@
 /**
- * Watching a state: what it is, and then its changes, from one cursor over offsets. A key that changes while the watch
- * walks comes again further on, at its new offset, so none is missed; and one that changes ten times while a slow watcher
- * is elsewhere comes once: the query itself leaves out what is not the latest any more. There is no queue, and nothing to
- * overflow.
+ * Watches a state: first the state, then its changes, by one cursor over offsets. A key that changes during the watch
+ * appears again at its new offset, so no change is missed. A key that changes ten times while a slow watcher waits
+ * appears once, since the query leaves out all but the latest record. So there is no queue that could overflow.
  *
- *   snapshot ──its cursor reached the head of the start──▶ changes ──and the head that was seen then──▶ live
- *       any ──topic closed and all given──▶ the end
- *   changes or live ──tombstones that it has not passed were purged──▶ told to start over, and snapshot
+ *   snapshot ──its cursor reached the first head──▶ changes ──its cursor reached the head seen then──▶ live
+ *       any ──topic closed and everything sent──▶ ended
+ *   changes or live ──tombstones ahead of its cursor were purged──▶ reset, then snapshot
  *
- * A topic may change faster than a watcher reads, so that it never reaches the head. It therefore walks twice at most before
- * it is live: to the head of the start; then to the head as it is by then, for keys that changed during the first walk.
+ * A topic may change faster than a watcher reads, so that the watcher would never reach the head. Therefore it walks at
+ * most twice before it is live: to the head at its start, and then to the head at that time, for keys that changed
+ * during the first walk.
  *
- * The snapshot holds the wanted records alone. Later, a changed key that is not wanted is told as `left`: the watcher may
- * have it from before.
+ * The snapshot has only wanted records. Later, a changed key that is not wanted is sent as `left`, since the watcher
+ * may have it from before.
  */
 
 import { epochMismatch, offsetOutOfRange, type Position, type Rectangle } from "../../core/index.js";
-import type { Head, StatePageRead, StateSearchRead } from "../../store/index.js";
+import type { Head, StatePageRead, StateSearchRead, StoredTopic } from "../../store/index.js";
 import type { LiveStream } from "../../telemetry/index.js";
 import { type KeepFrame, StoredRecord, thinPage, unexpiredAt } from "../../wire/index.js";
 import { overError, type Topic } from "../topics/topic.js";
@@ -28,29 +28,29 @@ import type { PageMessage } from "../topics/page-message.js";
 
 /** A page of a watch. */
 export interface WatchPage extends PageMessage {
-  /** Keys that are not wanted any more. */
+  /** Keys that are no longer wanted. */
   readonly left: readonly string[];
 }
 
 export interface WatchStateCommand {
   readonly topic: string;
   readonly keyPrefix: string;
-  /** Only records inside. */
+  /** Only records inside it. */
   readonly rectangle: Rectangle | undefined;
   /** Only records that match. */
   readonly filter: Filter | undefined;
-  /** Undefined: the whole state first. */
+  /** Undefined: from the whole state on. */
   readonly start: Position | undefined;
-  /** Without the state as it stands. Never with `start`. */
+  /** Without the present state. Never together with `start`. */
   readonly changesOnly: boolean;
-  /** Without what was removed, and what is not wanted any more. */
+  /** Without removed keys, and without keys that are no longer wanted. */
   readonly withoutTombstones: boolean;
 }
 
 export type WatchMessage =
   | WatchPage
   | { readonly kind: "snapshot-end"; readonly next: Position }
-  /** What was removed is not known any more: all that was given before is to be forgotten, and the whole state follows. */
+  /** Some removals are no longer known. The client forgets everything before, and the whole state follows. */
   | { readonly kind: "reset"; readonly next: Position }
   | { readonly kind: "heartbeat"; readonly next: Position }
   | { readonly kind: "closed"; readonly next: Position };
@@ -61,11 +61,12 @@ export function watchState(
   stream: LiveStream,
   signal: AbortSignal,
 ): AsyncGenerator<WatchMessage, void, undefined> {
-  return streamPages(parts, { topic: command.topic, stream, signal }, (topic, stored) => {
+  const fresh = (topic: Topic, stored: StoredTopic): WatchSource => {
     requireState(stored);
     checkStart(command, topic, stored.head);
-    return new WatchSource(parts, command, topic, stored.head);
-  });
+    return new WatchSource(parts, command, { topic, head: stored.head });
+  };
+  return streamPages(parts, { topic: command.topic, stream, signal }, { fresh });
 }
 
 function checkStart({ start }: WatchStateCommand, topic: Topic, head: Head): void {
@@ -74,28 +75,35 @@ function checkStart({ start }: WatchStateCommand, topic: Topic, head: Head): voi
   if (start.offset > head.nextOffset) throw offsetOutOfRange(topic.name, start.offset, head);
 }
 
-/** What stands below the head of the start, or what has changed since the cursor. */
+/** A page of the state below the head at the start, or of the changes since the cursor. */
 type WatchOutcome =
   | { readonly of: "snapshot"; readonly read: StateSearchRead }
   | { readonly of: "changes"; readonly read: StatePageRead; readonly nowMicros: number };
 
 class WatchSource implements PageSource<WatchMessage, WatchOutcome> {
-  /** The first offset that was not given. */
+  /** The first offset that was not sent. */
   offset: number;
   readonly #parts: ReadingParts;
   readonly #topic: Topic;
   readonly #selection: StateSelection;
-  /** Tombstones below it remove what this watcher was never given; all are, for one that wants none. */
+  /**
+   * Tombstones below it remove only records that this watcher never got. For a watcher without tombstones that is all
+   * of them.
+   */
   #tombstonesFrom: number;
   readonly #withoutTombstones: boolean;
   #phase: "snapshot" | "changes" | "live" | "ended";
-  /** The snapshot is what stands below this offset. */
+  /** The snapshot is the state below this offset. */
   #snapshotUntil: number;
-  /** The end of the second walk, known once the first is through. */
+  /** The end of the second walk; known when the first walk has ended. */
   #changesUntil: number | undefined;
   #search: StateSearch;
 
-  constructor(parts: ReadingParts, command: WatchStateCommand, topic: Topic, head: Head) {
+  constructor(
+    parts: ReadingParts,
+    command: WatchStateCommand,
+    { topic, head }: { readonly topic: Topic; readonly head: Head },
+  ) {
     const { start, changesOnly, withoutTombstones } = command;
     this.#parts = parts;
     this.#topic = topic;
@@ -107,7 +115,7 @@ class WatchSource implements PageSource<WatchMessage, WatchOutcome> {
     this.offset = start?.offset ?? (changesOnly ? head.nextOffset : 0);
     const needsTombstonesFrom = start === undefined ? head.nextOffset : 0;
     this.#tombstonesFrom = withoutTombstones ? Number.MAX_SAFE_INTEGER : needsTombstonesFrom;
-    // Counted among the followers: the head poll and the notifications serve those.
+    // A watcher counts as a follower, so that the head poll includes its topic.
     topic.followers += 1;
   }
 
@@ -162,13 +170,13 @@ class WatchSource implements PageSource<WatchMessage, WatchOutcome> {
     this.#topic.followers -= 1;
   }
 
-  /** Where everything is wanted, the changes since the beginning are the snapshot. */
+  /** If every record is wanted, the changes since the first offset are the snapshot. */
   #firstPhase(): "snapshot" | "changes" {
     const { rectangle, keep } = this.#selection;
     return rectangle === undefined && keep === undefined ? "changes" : "snapshot";
   }
 
-  /** A page of what stands below the head of the start; undefined when that is through, and the page had nothing. */
+  /** A page of the state below the head at the start. Undefined: the walk has ended, and the page was empty. */
   #takeSnapshot({ page, reached }: StateSearchRead): WatchMessage | undefined {
     if (reached === undefined) this.#phase = "changes";
     this.offset = reached === undefined ? this.#snapshotUntil : reached.offset + 1;
@@ -176,18 +184,18 @@ class WatchSource implements PageSource<WatchMessage, WatchOutcome> {
     return records > 0 || this.#phase === "snapshot" ? this.#page(runs, records) : undefined;
   }
 
-  /** A page of what has changed since the cursor; snapshot-end when that is through for the first time. */
+  /** A page of the changes since the cursor. Gives snapshot-end when this walk ends for the first time. */
   #takeChanges({ head, page }: StatePageRead, nowMicros: number): WatchMessage | undefined {
     if (this.offset >= this.#snapshotUntil) this.#changesUntil ??= head.nextOffset;
-    // From here on it lives on tombstones, and of those that it has not passed some were purged.
+    // From here on the watcher depends on tombstones, and some that it has not passed were purged.
     if (head.tombstonesFrom > Math.max(this.offset, this.#tombstonesFrom)) return this.#startOver(head);
     if (page === undefined) {
-      // Nothing of it is left below the head that this very statement saw.
+      // Nothing is left below the head that this statement saw.
       this.offset = Math.max(this.offset, head.nextOffset);
       return this.#phase === "live" ? undefined : this.#goLive();
     }
     this.offset = page.lastOffset + 1;
-    // A watcher that catches up is told its position with every page; a live one need not hear of every change.
+    // A watcher that is catching up gets its position with every page. A live one need not learn of every change.
     if (page.records === 0) return this.#phase === "live" ? undefined : this.#page([], 0);
     const keep = this.#keepAt(nowMicros);
     if (keep === undefined) return this.#page([page.frames], page.records);
@@ -202,8 +210,8 @@ class WatchSource implements PageSource<WatchMessage, WatchOutcome> {
   }
 
   /**
-   * Begins anew, with the state as it stands. Whoever resumes from this message's position is told to start over again,
-   * since the tombstones from the beginning on are not all there.
+   * Begins again with the present state. A client that resumes from this message's position has to start over once
+   * more, since some tombstones from there on were purged.
    */
   #startOver(head: Head): WatchMessage {
     this.#phase = this.#firstPhase();
@@ -215,7 +223,9 @@ class WatchSource implements PageSource<WatchMessage, WatchOutcome> {
     return { kind: "reset", next: this.#position() };
   }
 
-  /** What is wanted, and has not expired: what took the place of a record and then expired, removes that too. */
+  /**
+   * Selects wanted records that have not expired. A record that replaced a wanted one and then expired removes it, too.
+   */
   #keepAt(nowMicros: number): KeepFrame | undefined {
     const { keep } = this.#selection;
     if (!this.#topic.isExpiring) return keep;
@@ -223,7 +233,7 @@ class WatchSource implements PageSource<WatchMessage, WatchOutcome> {
     return (bytes, start, end) => isUnexpired(bytes, start, end) && (keep?.(bytes, start, end) ?? true);
   }
 
-  /** Without records it tells how far the watcher is, where there is nothing else to tell. */
+  /** A page without records still tells how far the watcher is, unless there is something else to tell. */
   #page(runs: readonly Uint8Array[], records: number, left: readonly string[] = []): WatchMessage {
     return { kind: "page", runs, records, left, next: this.#position() };
   }
@@ -233,7 +243,7 @@ class WatchSource implements PageSource<WatchMessage, WatchOutcome> {
   }
 }
 
-/** Keeps what is wanted and what removes a key, and notes the keys of the rest. */
+/** Keeps wanted records and those that remove a key, and collects the keys of the rest. */
 function keepOrNote(keep: KeepFrame, left: string[]): KeepFrame {
   const record = new StoredRecord();
   return (bytes, start, end) => {

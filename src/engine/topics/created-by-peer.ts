@@ -1,27 +1,29 @@
-/** Topics that publishing has created, by who published: one client must not use up what is meant for all. */
+/**
+ * Counts the topics that publishing created, by the publisher's address: one client must not use up the node's limit.
+ */
 
-/** Peers that are remembered; the longest silent one is forgotten first. */
-const peersMost = 10_000;
+/** Addresses that are remembered. The one that was silent longest is forgotten first. */
+const peersMax = 10_000;
 
 export interface CreatedByPeer {
-  /** Counts a topic that a peer is about to have created. False: it may have no more. */
+  /** Counts a topic that is about to be created for a peer. False: the peer has reached its limit. */
   take(peer: string): boolean;
-  /** It was not created after all. */
+  /** Takes back a count: the topic was not created. */
   giveBack(peer: string): void;
 }
 
-export function createdByPeer(most: number): CreatedByPeer {
-  // In the order of their last creation: a Map keeps insertion order.
+export function createdByPeer(topicsMax: number): CreatedByPeer {
+  // A Map keeps insertion order: the address with the oldest creation is first.
   const counts = new Map<string, number>();
   return {
     take(peer) {
       const host = hostOf(peer);
       const count = counts.get(host) ?? 0;
-      if (count >= most) return false;
+      if (count >= topicsMax) return false;
       counts.delete(host);
       counts.set(host, count + 1);
       for (const oldest of counts.keys()) {
-        if (counts.size <= peersMost) break;
+        if (counts.size <= peersMax) break;
         counts.delete(oldest);
       }
       return true;
@@ -33,7 +35,7 @@ export function createdByPeer(most: number): CreatedByPeer {
   };
 }
 
-/** A peer's address without its port: each of a client's connections has another. */
+/** A peer's address without its port: each connection of a client has another port. */
 export function hostOf(peer: string): string {
   return peer.replace(/:\d+$/, "");
 }

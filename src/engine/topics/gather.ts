@@ -1,14 +1,14 @@
 import { type Deferred, deferred } from "../../streams/index.js";
 
 export interface GatherOptions<Item, Result> {
-  /** How many calls may be under way at once. */
+  /** How many calls may run at once. */
   readonly calls: number;
   /** How many items may wait. The next one is refused with the error that `full` makes. */
   readonly capacity: number;
   readonly full: () => Error;
-  /** How many of those that wait go into one call, at least one. */
+  /** How many of the waiting items go into one call; at least one. */
   readonly fitting: (waiting: readonly Item[]) => number;
-  /** One call for some items: a result for each, in their order. What it throws, all of them get. */
+  /** Makes one call for some items, and gives a result for each, in their order. All of them get what it throws. */
   readonly call: (items: readonly Item[]) => Promise<readonly (Result | Promise<Result>)[]>;
 }
 
@@ -19,8 +19,8 @@ export interface Gathered<Item, Result> {
 }
 
 /**
- * Shares calls: as long as few are under way an item has one of its own at once; items that come meanwhile share the next.
- * So nobody waits for company, and the more there is to do, the less each of it costs.
+ * Shares calls between items. While few calls run, an item gets a call of its own at once. Items that arrive later
+ * share the next call. So no item waits for company, and the load per item falls as the load grows.
  */
 export function gather<Item, Result>(options: GatherOptions<Item, Result>): Gathered<Item, Result> {
   const { calls, capacity, full, fitting, call } = options;

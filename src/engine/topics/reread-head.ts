@@ -1,7 +1,10 @@
 import type { DatabaseLanes } from "../database-lanes.js";
 import type { Topic } from "./topic.js";
 
-/** What may have been committed without an answer becomes visible to followers; the poll would be a second late. */
+/**
+ * Reads a head again after a commit whose answer was lost. Followers see its records at once; the poll would be a
+ * second late.
+ */
 export function rereadHead(topic: Topic, lanes: DatabaseLanes): void {
   if (topic.isOver) return;
   const nextBefore = topic.tip.value.nextOffset;

@@ -1,25 +1,28 @@
 /**
- * The time that records are stamped with, and that ages and lifetimes are reckoned from: the database's, which all nodes
- * share. A node asks for it now and then, and adds what has passed since. Its own wall clock decides nothing: one that is
- * behind would have other nodes remove its records at once, and one that is ahead would spoil its topics for good, since
- * time never goes backwards within a topic.
+ * The clock for stamps, ages and lifetimes: the database's clock, which all nodes share. A node asks for it now and
+ * then, and adds the time that has passed since. The node's own wall clock decides nothing. If it were behind, other
+ * nodes would remove its records at once. If it were ahead, it would spoil its topics for good, since time never goes
+ * backwards within a topic.
  */
 
 import type { Clock } from "../../telemetry/index.js";
 
-/** The operator is told of a wall clock that is further from the database's. */
+/** A wall clock that differs from the database's by more is reported to the operator. */
 const apartMicrosMax = 60_000_000;
-/** How coarse the clock is that goes on while the machine sleeps. */
+/** Resolution of the clock that runs on while the machine sleeps. */
 const bootCoarseMs = 1000;
 
 export interface StampClock {
   /** Microseconds since 1970. */
   now(): number;
-  /** What the database's clock says now. */
+  /** Takes over what the database's clock says now. */
   anchor(databaseMicros: number): void;
 }
 
-/** `onApart` is told once, until they agree again: how far the wall clock is ahead of the database's. */
+/**
+ * `onApart` gets by how much the wall clock is ahead of the database's. It is called once, and again only after they
+ * agreed.
+ */
 export function createStampClock(
   clock: Pick<Clock, "wallMicros" | "monotonicMs" | "bootMs">,
   databaseMicros: number,

@@ -1,6 +1,6 @@
 /**
- * The newest pages of one topic in memory: the broadcast channel, and only a cache. It takes a page only where it ends,
- * so it never has a hole; what it does not have is one page read from the database.
+ * The newest pages of one topic in memory: the broadcast channel, and only a cache. It takes a page only at its own
+ * end, so it never has a hole. What it does not hold costs one page read from the database.
  */
 
 import type { Limits, Page } from "../../core/index.js";
@@ -8,13 +8,15 @@ import { Ring } from "../../streams/index.js";
 import { frameEnds } from "../../wire/index.js";
 import type { PageMessage } from "./page-message.js";
 
-/** A page with the places of its frames, so that a reader may begin and end anywhere in it. */
+/** A page with the ends of its frames, so that a reader may begin and end at any of them. */
 interface IndexedPage {
   readonly page: Page;
   readonly ends: Uint32Array;
 }
 
-/** 1000 followers at the same place get one object, of which their door makes one message. So many are kept for that. */
+/**
+ * 1000 followers at the same place share one object, which the door encodes once. The tail keeps this many for that.
+ */
 const recentPagesMax = 4;
 
 interface RecentPage {
@@ -23,22 +25,22 @@ interface RecentPage {
 }
 
 export interface Tail {
-  /** The lowest offset that it has; `next` while it is empty. A live reader below it fell behind. */
+  /** The lowest offset that it holds; equal to `next` while it is empty. A live reader below it fell behind. */
   readonly first: number;
   /** The offset after its newest record. */
   readonly next: number;
   readonly bytes: number;
-  /** How many bytes it may hold; a single page may be larger. */
+  /** How many bytes it may hold. A single larger page is kept all the same. */
   readonly capacity: number;
-  /** Takes a page that begins where it ends; says whether it did. `ends` spares a walk where they are known. */
+  /** Takes a page that begins at `next`, and returns whether it did. `ends` saves a walk over the frames. */
   offer(page: Page, ends?: Uint32Array): boolean;
-  /** Drops everything and begins again, empty, at an offset. */
+  /** Drops all pages, and begins again at an offset. */
   restart(offset: number): void;
-  /** Records from `from` on, of at most `bytes` but at least one record; undefined if it has none there. */
+  /** Records from `from` on, up to `bytes` but at least one. Undefined: it has no record there. */
   read(from: number, bytes: number, epoch: number): PageMessage | undefined;
 }
 
-/** All tails of a node share one budget; the least recently used one is emptied first. */
+/** All tails of a node share one budget. The least recently used tail is emptied first. */
 export interface TailBudget {
   readonly bytes: number;
   create(start: number): Tail;
@@ -46,7 +48,7 @@ export interface TailBudget {
 
 export function createTailBudget(limits: Pick<Limits, "tailTopicBytes" | "tailNodeBytes">): TailBudget {
   let total = 0;
-  // In the order of their last use: a Map keeps insertion order, and a use inserts again.
+  // A Set keeps insertion order, and each use inserts again: the least recently used tail is first.
   const used = new Set<PageTail>();
 
   function touch(tail: PageTail): void {
@@ -67,7 +69,7 @@ export function createTailBudget(limits: Pick<Limits, "tailTopicBytes" | "tailNo
     get bytes() {
       return total;
     },
-    create: (start) => new PageTail(start, limits.tailTopicBytes, change, touch),
+    create: (start) => new PageTail(start, limits.tailTopicBytes, { onWeight: change, onUse: touch }),
   };
 }
 
@@ -80,8 +82,7 @@ class PageTail implements Tail {
   constructor(
     start: number,
     capacity: number,
-    onWeight: (tail: PageTail, delta: number) => void,
-    onUse: (tail: PageTail) => void,
+    { onWeight, onUse }: { onWeight(tail: PageTail, delta: number): void; onUse(tail: PageTail): void },
   ) {
     this.capacity = capacity;
     this.#onUse = onUse;
@@ -107,7 +108,7 @@ class PageTail implements Tail {
       page.next,
       page.frames.length,
     );
-    // They hold the bytes of what may have been evicted by this.
+    // They may hold bytes of pages that this append evicted.
     if (this.#recent.some(({ from }) => from < this.first)) this.#recent = [];
     return true;
   }
@@ -129,7 +130,7 @@ class PageTail implements Tail {
     for (;;) {
       const entry = this.#ring.find(next);
       if (entry === undefined) break;
-      const run = sliceFrames(entry.item, next, room, runs.length === 0);
+      const run = sliceFrames(entry.item, next, { bytes: room, takesOne: runs.length === 0 });
       if (run.count === 0) break;
       runs.push(run.frames);
       next += run.count;
@@ -153,12 +154,13 @@ class PageTail implements Tail {
   }
 }
 
-/** Frames from offset `from` on that fit into `bytes`; with `takesOne`, the first one whatever its size. */
+/**
+ * The frames from offset `from` on that fit into `bytes`. With `takesOne`, the first frame is taken whatever its size.
+ */
 function sliceFrames(
   { page, ends }: IndexedPage,
   from: number,
-  bytes: number,
-  takesOne: boolean,
+  { bytes, takesOne }: { readonly bytes: number; readonly takesOne: boolean },
 ): { readonly frames: Uint8Array; readonly count: number } {
   const index = from - page.first;
   const start = index === 0 ? 0 : (ends[index - 1] as number);
@@ -168,7 +170,7 @@ function sliceFrames(
   return { frames: page.frames.subarray(start, ends[last]), count: last - index + 1 };
 }
 
-/** The last frame that ends at or before `limit`; -1 when there is none. */
+/** The last frame that ends at or before `limit`; -1 if there is none. */
 function lastFrameWithin(ends: Uint32Array, limit: number): number {
   let low = -1;
   let high = ends.length - 1;

@@ -1,26 +1,20 @@
 /**
- * The topics that this node knows. A topic stays while somebody uses it, and a bounded number stays for a while after:
- * the longest unused leave memory first.
+ * The topics that this node knows. A topic stays in memory while it is in use. A bounded number of unused topics stay
+ * as well; the one unused for longest is removed first.
  */
 
-import { randomBytes } from "node:crypto";
-import { effectiveRetention, type Limits, MillraceError, topicNotFound } from "../../core/index.js";
-import type { AutoCreatedTopic, StoredTopic } from "../../store/index.js";
+import { checkTopicName, effectiveRetention, type Limits, topicNotFound } from "../../core/index.js";
+import type { StoredTopic } from "../../store/index.js";
 import { abortable } from "../../streams/index.js";
-import { createdByPeer, hostOf } from "./created-by-peer.js";
-import { type DatabaseLanes, laneFull } from "../database-lanes.js";
-import { gather } from "./gather.js";
+import type { DatabaseLanes } from "../database-lanes.js";
+import { createFindOrCreate, type FindOrCreate } from "./find-or-create.js";
 import { defaultRetention, effectiveLimits, type Topic } from "./topic.js";
 
-/** Lookups that are under way before names share one, and how many names do. */
-const callsUnderWay = 2;
-const topicsAtOnce = 256;
-
-/** What writes to a topic, as far as it is known here: `writing/` says what else it does. */
+/** What the cache needs to know of the writer of a topic. `writing/` adds the rest. */
 export interface TopicWriter {
-  /** Bytes that wait for their commit, and how many may. */
+  /** Bytes that wait for their commit, and how many may wait. */
   readonly waiting: { readonly bytes: number; readonly capacity: number };
-  /** Finishes the commit under way and refuses the rest. */
+  /** Finishes the commit under way, and refuses the batches that wait. */
   close(): Promise<void>;
 }
 
@@ -30,36 +24,10 @@ export interface OpenTopic<Writer extends TopicWriter = TopicWriter> {
   readonly writer: Writer;
 }
 
-/** A use of a topic: it stays in memory until released. */
+/** A use of a topic, which stays in memory until the use is released. */
 export interface TopicLease<Writer extends TopicWriter = TopicWriter> extends OpenTopic<Writer> {
-  /** Every call after the first does nothing. */
+  /** Only the first call has an effect. */
   release(): void;
-}
-
-export interface TopicCache<Writer extends TopicWriter = TopicWriter> {
-  readonly size: number;
-  /**
-   * The topic of a name as this node knows it; looked up if it is unknown, and created if publishing may. `peer`: whom the
-   * creation is counted for; undefined: nobody.
-   */
-  acquireForPublish(name: string, peer: string | undefined, signal?: AbortSignal): Promise<TopicLease<Writer>>;
-  /** The topic of a name as the database has it now, with what it was when asked. Throws `topic-not-found`. */
-  acquireFresh(
-    name: string,
-    signal?: AbortSignal,
-  ): Promise<{ readonly lease: TopicLease<Writer>; readonly stored: StoredTopic }>;
-  /** Takes over what a statement of control saw. */
-  observe(stored: StoredTopic): void;
-  /** A topic was deleted: its followers are told, and its name means nothing until it is looked up again. */
-  markDeleted(name: string, topicId: number): void;
-  /** The name means something else now, or nothing. */
-  forget(topic: Topic): void;
-  /** All topics in memory. */
-  open(): readonly OpenTopic<Writer>[];
-  /** Topics that have followers. */
-  followed(): readonly OpenTopic<Writer>[];
-  /** Closes every writer. */
-  close(): Promise<void>;
 }
 
 interface Entry<Writer extends TopicWriter> extends OpenTopic<Writer> {
@@ -69,91 +37,135 @@ interface Entry<Writer extends TopicWriter> extends OpenTopic<Writer> {
 export interface TopicCacheParts<Writer extends TopicWriter> {
   readonly lanes: DatabaseLanes;
   readonly limits: Limits;
+  /** Whether publishing creates topics. */
   readonly autoCreate: boolean;
   readonly open: (stored: StoredTopic, onOver: (topic: Topic) => void) => OpenTopic<Writer>;
-  /** A background promise that the engine's close waits for. */
+  /** Takes a background promise that the engine's close waits for. */
   readonly track: (task: Promise<unknown>) => void;
 }
 
-/** Below 2^48 and never 0: an exact number in every language, also in JavaScript. */
-export function randomEpoch(): number {
-  return randomBytes(6).readUIntBE(0, 6) || 1;
-}
+export class TopicCache<Writer extends TopicWriter = TopicWriter> {
+  readonly #parts: TopicCacheParts<Writer>;
+  readonly #findOrCreate: FindOrCreate;
+  readonly #entries = new Map<string, Entry<Writer>>();
+  /** A Set keeps insertion order: the topic unused for longest is first. */
+  readonly #idle = new Set<Entry<Writer>>();
 
-export function createTopicCache<Writer extends TopicWriter>(parts: TopicCacheParts<Writer>): TopicCache<Writer> {
-  const { lanes, limits } = parts;
-  const entries = new Map<string, Entry<Writer>>();
-  // Those without users, the longest unused first: a Set keeps insertion order.
-  const idle = new Set<Entry<Writer>>();
-  const lookups = new Map<string, Promise<StoredTopic>>();
-  const created = createdByPeer(limits.autoCreatedTopicsPeer);
+  constructor(parts: TopicCacheParts<Writer>) {
+    this.#parts = parts;
+    this.#findOrCreate = createFindOrCreate(parts);
+  }
 
-  function lease(entry: Entry<Writer>): TopicLease<Writer> {
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /**
+   * The topic of a name as this node knows it. An unknown name is looked up, and the topic is created where publishing
+   * may create it. `peer` is the address that the creation is counted for; undefined: none. Errors of this and the next
+   * method: `invalid-argument` for a name that breaks the rules of names.
+   */
+  async acquireForPublish(name: string, peer: string | undefined, signal?: AbortSignal): Promise<TopicLease<Writer>> {
+    const known = this.#entries.get(checkTopicName(name));
+    if (known !== undefined && !known.topic.isOver) return this.#lease(known);
+    if (known !== undefined) this.forget(known.topic);
+    const stored = await abortable(this.#findOrCreate(name, peer), signal);
+    return this.#lease(this.#newerThan(stored) ?? this.#adopt(stored, 0));
+  }
+
+  /**
+   * The topic of a name as this node knows it, without a lookup. Undefined: it knows none. The name may mean another topic
+   * by now. The caller finds out by its own statement, which asks for the topic's id: a topic created again has a new id.
+   */
+  acquireKnown(name: string): TopicLease<Writer> | undefined {
+    const known = this.#entries.get(checkTopicName(name));
+    return known === undefined || known.topic.isOver ? undefined : this.#lease(known);
+  }
+
+  /** The topic of a name as the database has it now, and its row as it was read. Throws `topic-not-found`. */
+  async acquireFresh(
+    name: string,
+    signal?: AbortSignal,
+  ): Promise<{ readonly lease: TopicLease<Writer>; readonly stored: StoredTopic }> {
+    const { entry, stored } = await this.#findFresh(checkTopicName(name), signal);
+    return { lease: this.#lease(entry), stored };
+  }
+
+  /** Takes over what a control statement read. */
+  observe(stored: StoredTopic): void {
+    if (this.#entries.has(stored.name) && this.#newerThan(stored) === undefined) this.#adopt(stored, 0);
+  }
+
+  /** Removes a deleted topic and tells its followers. The name is looked up again on its next use. */
+  markDeleted(name: string, topicId: number): void {
+    const topic = this.#entries.get(name)?.topic;
+    if (topic?.topicId !== topicId) return;
+    topic.markDeleted();
+    this.forget(topic);
+  }
+
+  /** Removes a topic whose name no longer means it. */
+  readonly forget = (topic: Topic): void => {
+    const entry = this.#entries.get(topic.name);
+    if (entry?.topic !== topic) return;
+    this.#entries.delete(topic.name);
+    this.#retire(entry);
+  };
+
+  /** All topics in memory. */
+  open(): readonly OpenTopic<Writer>[] {
+    return [...this.#entries.values()];
+  }
+
+  /** Topics that have followers. */
+  followed(): readonly OpenTopic<Writer>[] {
+    return this.open().filter(({ topic }) => topic.followers > 0);
+  }
+
+  /** Closes every writer. */
+  async close(): Promise<void> {
+    await Promise.all(this.open().map(({ writer }) => writer.close()));
+    this.#entries.clear();
+  }
+
+  #lease(entry: Entry<Writer>): TopicLease<Writer> {
     entry.users += 1;
-    idle.delete(entry);
+    this.#idle.delete(entry);
     let isHeld = true;
     return {
       topic: entry.topic,
       writer: entry.writer,
-      release() {
+      release: () => {
         if (!isHeld) return;
         isHeld = false;
         entry.users -= 1;
         if (entry.users > 0) return;
-        if (entries.get(entry.topic.name) !== entry) return retire(entry);
-        idle.add(entry);
-        evictIdle();
+        if (this.#entries.get(entry.topic.name) !== entry) return this.#retire(entry);
+        this.#idle.add(entry);
+        this.#evictIdle();
       },
     };
   }
 
-  const finding = gather<string, StoredTopic | undefined>({
-    calls: callsUnderWay,
-    capacity: limits.laneQueue,
-    full: () => laneFull("live", limits.laneQueue),
-    fitting: (names) => Math.min(names.length, topicsAtOnce),
-    async call(names) {
-      const found = await lanes.run("live", (store) => store.findTopics(names));
-      return names.map((name) => found.get(name));
-    },
-  });
-  const creating = gather<AutoCreatedTopic, StoredTopic | undefined>({
-    // They count what is there, so they go one after the other in any case.
-    calls: 1,
-    capacity: limits.laneQueue,
-    full: () => laneFull("append", limits.laneQueue),
-    fitting: (topics) => Math.min(topics.length, topicsAtOnce),
-    async call(topics) {
-      const there = await lanes.run("append", (store) => store.createTopics(topics, limits.autoCreatedTopics));
-      return topics.map(({ name }) => there.get(name));
-    },
-  });
-
-  function evictIdle(): void {
-    for (const entry of idle) {
-      if (idle.size <= limits.idleTopics) return;
-      entries.delete(entry.topic.name);
-      retire(entry);
+  #evictIdle(): void {
+    for (const entry of this.#idle) {
+      if (this.#idle.size <= this.#parts.limits.idleTopics) return;
+      this.#entries.delete(entry.topic.name);
+      this.#retire(entry);
     }
   }
 
-  function retire(entry: Entry<Writer>): void {
+  #retire(entry: Entry<Writer>): void {
     if (entry.users > 0) return;
-    idle.delete(entry);
+    this.#idle.delete(entry);
     entry.topic.tail.restart(entry.topic.tip.value.nextOffset);
-    parts.track(entry.writer.close());
+    this.#parts.track(entry.writer.close());
   }
 
-  function forget(topic: Topic): void {
-    const entry = entries.get(topic.name);
-    if (entry?.topic !== topic) return;
-    entries.delete(topic.name);
-    retire(entry);
-  }
-
-  /** The entry of what the database has: the known one moved on, or a new one. `nextBefore`: see Topic.observe. */
-  function adopt(stored: StoredTopic, nextBefore: number): Entry<Writer> {
-    const known = entries.get(stored.name);
+  /** The entry for a row: the known entry, moved on, or a new one. `nextBefore` as in `Topic.observe`. */
+  #adopt(stored: StoredTopic, nextBefore: number): Entry<Writer> {
+    const { limits } = this.#parts;
+    const known = this.#entries.get(stored.name);
     if (known !== undefined && known.topic.topicId === stored.head.topicId && !known.topic.isOver) {
       known.topic.observe(stored.head, nextBefore);
       if (stored.head.version >= known.topic.settingsVersion) {
@@ -165,120 +177,47 @@ export function createTopicCache<Writer extends TopicWriter>(parts: TopicCachePa
     }
     if (known !== undefined) {
       if (known.topic.topicId !== stored.head.topicId) known.topic.markDeleted();
-      forget(known.topic);
+      this.forget(known.topic);
     }
-    const entry: Entry<Writer> = { ...parts.open(stored, forget), users: 0 };
-    entries.set(stored.name, entry);
+    const entry: Entry<Writer> = { ...this.#parts.open(stored, this.forget), users: 0 };
+    this.#entries.set(stored.name, entry);
     return entry;
   }
 
-  /** The known entry, when it is newer than what a slow statement saw: deleted and created again, a topic has a higher id. */
-  function newerThan(stored: StoredTopic): Entry<Writer> | undefined {
-    const known = entries.get(stored.name);
+  /**
+   * The known entry, if it is newer than a row that a slow statement read. A topic that was deleted and created again
+   * has a higher id.
+   */
+  #newerThan(stored: StoredTopic): Entry<Writer> | undefined {
+    const known = this.#entries.get(stored.name);
     return known !== undefined && !known.topic.isOver && known.topic.topicId > stored.head.topicId ? known : undefined;
   }
 
   /**
-   * Looks a name up. Its answer is held only against what was known when it was asked for: another lookup may have found
-   * another incarnation meanwhile, whose offsets say nothing about this one's.
+   * Looks a name up. The row is compared only with the topic that was known when the statement was sent. Another lookup
+   * may have found another incarnation of the topic meanwhile, whose offsets say nothing about this one.
    */
-  async function findFresh(
+  async #findFresh(
     name: string,
     signal: AbortSignal | undefined,
-  ): Promise<{ entry: Entry<Writer>; stored: StoredTopic }> {
+  ): Promise<{ readonly entry: Entry<Writer>; readonly stored: StoredTopic }> {
     for (;;) {
-      const before = entries.get(name)?.topic;
+      const before = this.#entries.get(name)?.topic;
       const nextBefore = before?.tip.value.nextOffset ?? 0;
       const stored = await abortable(
-        lanes.run("live", (store) => store.findTopic(name), signal),
+        this.#parts.lanes.run("live", (store) => store.findTopic(name), signal),
         signal,
       );
       if (stored === undefined) {
         before?.markDeleted();
-        if (before !== undefined) forget(before);
+        if (before !== undefined) this.forget(before);
         throw topicNotFound(name);
       }
       const { topicId } = stored.head;
-      const known = entries.get(name)?.topic;
-      // Which of the two is the newer one, only a new look can tell.
+      const known = this.#entries.get(name)?.topic;
+      // Only another lookup can tell which of the two is newer.
       if (known !== undefined && known !== before && known.topicId !== topicId) continue;
-      return { entry: adopt(stored, before?.topicId === topicId ? nextBefore : 0), stored };
+      return { entry: this.#adopt(stored, before?.topicId === topicId ? nextBefore : 0), stored };
     }
   }
-
-  /** Many of one address may publish to a new name at once: one lookup, and one creation, serves all. */
-  function findOrCreateOnce(name: string, peer: string | undefined): Promise<StoredTopic> {
-    const key = `${name} ${peer === undefined ? "" : hostOf(peer)}`;
-    let lookup = lookups.get(key);
-    if (lookup === undefined) {
-      lookup = findOrCreate(name, peer).finally(() => lookups.delete(key));
-      lookups.set(key, lookup);
-    }
-    return lookup;
-  }
-
-  async function findOrCreate(name: string, peer: string | undefined): Promise<StoredTopic> {
-    const found = await finding.ask(name);
-    if (found !== undefined) return found;
-    if (!parts.autoCreate) throw topicNotFound(name);
-    // Counted before: many may be under way.
-    if (peer !== undefined && !created.take(peer)) {
-      throw tooManyCreated(name, limits.autoCreatedTopicsPeer, "by clients of this address", "_PEER");
-    }
-    const epoch = randomEpoch();
-    let topic: StoredTopic | undefined;
-    try {
-      topic = await creating.ask({ name, epoch });
-    } finally {
-      // Another may have been faster.
-      if (peer !== undefined && topic?.head.epoch !== epoch) created.giveBack(peer);
-    }
-    if (topic === undefined) throw tooManyCreated(name, limits.autoCreatedTopics, "that way", "");
-    return topic;
-  }
-
-  return {
-    get size() {
-      return entries.size;
-    },
-    async acquireForPublish(name, peer, signal) {
-      const known = entries.get(name);
-      if (known !== undefined && !known.topic.isOver) return lease(known);
-      if (known !== undefined) forget(known.topic);
-      const stored = await abortable(findOrCreateOnce(name, peer), signal);
-      return lease(newerThan(stored) ?? adopt(stored, 0));
-    },
-    async acquireFresh(name, signal) {
-      const { entry, stored } = await findFresh(name, signal);
-      return { lease: lease(entry), stored };
-    },
-    observe(stored) {
-      if (entries.has(stored.name) && newerThan(stored) === undefined) adopt(stored, 0);
-    },
-    markDeleted(name, topicId) {
-      const topic = entries.get(name)?.topic;
-      if (topic?.topicId !== topicId) return;
-      topic.markDeleted();
-      forget(topic);
-    },
-    forget,
-    open: () => [...entries.values()],
-    followed() {
-      const found: OpenTopic<Writer>[] = [];
-      for (const entry of entries.values()) if (entry.topic.followers > 0) found.push(entry);
-      return found;
-    },
-    async close() {
-      await Promise.all([...entries.values()].map((entry) => entry.writer.close()));
-      entries.clear();
-    },
-  };
-}
-
-function tooManyCreated(name: string, limit: number, how: string, setting: "" | "_PEER"): MillraceError {
-  return new MillraceError(
-    "topic-limit",
-    `Cannot create topic "${name}" by publishing: ${limit} were created ${how} (MILLRACE_AUTO_CREATED_TOPICS${setting}). Create it with TopicService.CreateTopic`,
-    { metadata: { topic: name, limit: String(limit) } },
-  );
 }

@@ -1,6 +1,6 @@
 /**
- * One topic as this node knows it: its tip (the watched head), its tail, and who uses it. The database is the truth; a
- * topic only ever moves forward towards it.
+ * One topic as this node knows it: its tip (the watched head), its tail, and its users. The database holds the truth,
+ * and a topic only ever moves forward towards it.
  */
 
 import {
@@ -16,22 +16,25 @@ import type { Head, StoredTopic } from "../../store/index.js";
 import { Watch } from "../../streams/index.js";
 import type { Tail } from "./tail.js";
 
-/** How much more than its bound a topic may hold before it is trimmed: by bytes always as much as a few blocks. */
-const retentionSlack = { slack: 1.03, records: 0, bytes: 65_536 };
-/** And how much more before its publishers wait for that: a part, or so much where that is more, or small topics would be slow. */
-const retentionMost = { slack: 1.05, records: 4000, bytes: 524_288 };
-/** What one commit may add to it: so much of its bound, but always so many bytes, or small topics would commit slowly. */
+/** How far a topic may exceed its bound before it is trimmed. In bytes it is always a few blocks. */
+const overRetention = { slack: 1.03, records: 0, bytes: 65_536 };
+/**
+ * How far a topic may exceed its bound before its publishers wait for a trim: a factor, or an amount where that is
+ * more. Without the amount, small topics would be slow.
+ */
+const farOverRetention = { slack: 1.05, records: 4000, bytes: 524_288 };
+/** How much one commit may add to a topic: this part of its bound. The minimum keeps small topics fast. */
 const commitPart = 40;
-const commitBytesLeast = 262_144;
+const commitBytesMin = 262_144;
 
-/** The newest that is known of a topic. Followers wait on this, never on the tail. */
+/** The newest that the node knows of a topic. Followers wait on this, never on the tail. */
 export type TopicTip =
   | {
       readonly state: "open" | "closed";
       readonly earliestOffset: number;
       readonly nextOffset: number;
     }
-  /** Its rows are gone; what a name means now is looked up again. */
+  /** Its rows are deleted. The name has to be looked up again. */
   | { readonly state: "deleted"; readonly earliestOffset: number; readonly nextOffset: number }
   /** Its next offset fell: the database went back in time. */
   | { readonly state: "lost"; readonly earliestOffset: number; readonly nextOffset: number };
@@ -49,16 +52,16 @@ export class Topic {
   readonly tip: Watch<TopicTip>;
   readonly tail: Tail;
   limits: TopicLimits;
-  /** With the node's defaults. */
+  /** The topic's own retention, with the node's defaults filled in. */
   retention: Retention;
-  /** The version of the settings that `limits` and `retention` came from. */
+  /** The version of the stored settings that `limits` and `retention` were taken from. */
   settingsVersion: number;
-  /** Mean size of its records, for guessing how many make a page. */
+  /** Mean size of its records in bytes, to estimate how many fill a page. */
   meanFrameBytes: number;
-  /** Followers, and those among them that are live. The head poll and the tail serve only them. */
+  /** How many followers it has, and how many of them are live. The head poll and the tail exist for these. */
   followers = 0;
   liveFollowers = 0;
-  /** Some of its records have a lifetime: pages are looked through for what has expired. Once true it stays so. */
+  /** Some of its records have a lifetime, so pages are searched for expired ones. Once true it stays true. */
   isExpiring: boolean;
 
   readonly #onOver: (topic: Topic) => void;
@@ -66,8 +69,12 @@ export class Topic {
   #earliestBytes: number;
   #nextBytes: number;
 
-  /** `onOver` is told once when its rows are gone or its database went back in time. */
-  constructor(stored: StoredTopic, tail: Tail, nodeLimits: Limits, onOver: (topic: Topic) => void) {
+  /** `onOver` is called once, when the topic's rows are deleted or its database went back in time. */
+  constructor(
+    stored: StoredTopic,
+    nodeLimits: Limits,
+    { tail, onOver }: { readonly tail: Tail; readonly onOver: (topic: Topic) => void },
+  ) {
     const { head } = stored;
     this.#onOver = onOver;
     this.name = stored.name;
@@ -93,27 +100,27 @@ export class Topic {
     return state === "deleted" || state === "lost";
   }
 
-  /** Whether it holds clearly more than its bounds allow. A little more is not worth a statement. */
+  /** Whether it clearly exceeds its retention. A small excess is not worth a statement. */
   get isOverRetention(): boolean {
-    return this.#holdsMoreThan(retentionSlack.slack, retentionSlack.records, retentionSlack.bytes);
+    return this.#holdsMoreThan(overRetention.slack, overRetention.records, overRetention.bytes);
   }
 
-  /** Whether it runs away from those who trim it. */
+  /** Whether publishers outrun the trims. */
   get isFarOverRetention(): boolean {
-    return this.#holdsMoreThan(retentionMost.slack, retentionMost.records, retentionMost.bytes);
+    return this.#holdsMoreThan(farOverRetention.slack, farOverRetention.records, farOverRetention.bytes);
   }
 
-  /** What one commit may take, so that it does not take the topic far over its bounds by itself. */
+  /** How many bytes one commit may take, so that no single commit takes the topic far beyond its retention. */
   get commitBytesMax(): number {
     const { records, bytes } = this.retention;
     const ofRecords = records > 0 ? (records * this.meanFrameBytes) / commitPart : Number.POSITIVE_INFINITY;
     const ofBytes = bytes > 0 ? bytes / commitPart : Number.POSITIVE_INFINITY;
-    return Math.max(commitBytesLeast, Math.floor(Math.min(ofRecords, ofBytes)));
+    return Math.max(commitBytesMin, Math.floor(Math.min(ofRecords, ofBytes)));
   }
 
   /**
-   * Moves the tip to what a statement saw. `nextBefore` is the tip's next offset when the statement was sent: a head
-   * below that is a database that went back in time.
+   * Moves the tip to a head that a statement read. `nextBefore` is the tip's next offset when the statement was sent. A
+   * head below it means that the database went back in time.
    */
   observe(head: Head, nextBefore: number): void {
     const tip = this.tip.value;
@@ -160,7 +167,7 @@ export class Topic {
   }
 }
 
-/** What a topic may ask for is bounded by the node's own limits. */
+/** Applies the node's limits to the topic's own. */
 export function effectiveLimits(stored: StoredTopic, node: Limits): TopicLimits {
   const atMost = (own: number, most: number): number => (own === 0 ? most : Math.min(own, most));
   return {
@@ -170,7 +177,7 @@ export function effectiveLimits(stored: StoredTopic, node: Limits): TopicLimits 
   };
 }
 
-/** What topics keep that do not say so themselves. */
+/** The retention of topics that set none themselves. */
 export function defaultRetention(limits: Limits): Retention {
   return { ageMs: limits.retentionAgeMs, records: limits.retentionRecords, bytes: limits.retentionBytes };
 }
@@ -179,7 +186,7 @@ function meanOf(head: Head): number {
   return head.nextOffset === 0 ? 128 : Math.max(1, head.nextBytes / head.nextOffset);
 }
 
-/** Why a topic that is over takes and gives nothing any more. */
+/** Why a topic that is over accepts and gives no records. */
 export function overError(topic: Topic): MillraceError {
   const { state, nextOffset } = topic.tip.value;
   if (state === "lost") {
@@ -192,7 +199,7 @@ export function overError(topic: Topic): MillraceError {
   return topicDeleted(topic.name, { epoch: topic.epoch, offset: nextOffset });
 }
 
-/** Refuses an epoch that is not the topic's. 0 is unchecked. */
+/** Refuses an epoch other than the topic's. 0 is not checked. */
 export function checkEpoch(
   epoch: number,
   topic: { readonly name: string; readonly epoch: number },

@@ -4,10 +4,10 @@ import type { DatabaseLanes } from "../database-lanes.js";
 
 const pageBytes = 262_144;
 const pageRecords = 2000;
-/** What one look passes over at most; the next one goes on. */
-const pagesMost = 50;
+/** How many pages one call passes over. The next call continues. */
+const pagesMax = 50;
 
-/** The first offset, from the earliest on, of a record that has not expired; as far as one look goes. */
+/** The first offset, from the earliest on, whose record has not expired, as far as one call looks. */
 export async function expiredFront(
   lanes: DatabaseLanes,
   { topicId, earliestOffset, nextOffset }: Head,
@@ -15,8 +15,8 @@ export async function expiredFront(
   signal: AbortSignal,
 ): Promise<number> {
   let front = earliestOffset;
-  // Most looks find that the first record is still there to stay: that takes one row.
-  for (let page = 0, records = 1; page < pagesMost && front < nextOffset; page += 1, records = pageRecords) {
+  // Most calls find that the first record has not expired; that costs one row.
+  for (let page = 0, records = 1; page < pagesMax && front < nextOffset; page += 1, records = pageRecords) {
     const request = { topicId, direction: "forward", from: front, records, bytes: pageBytes } as const;
     const read = await lanes.run("history", (store) => store.readPage(request), signal);
     if (read?.page === undefined) return front;

@@ -1,15 +1,15 @@
 /**
- * Reads the next offsets of followed topics again, once a second: what another node appended, what a lost notification
- * hid, and what a commit did whose answer never came. It is the floor that everything quicker only improves on.
+ * Reads the next offsets of followed topics once a second. It finds what other nodes appended, and commits whose answer was
+ * lost. Everything faster only improves on this.
  */
 
 import type { Limits } from "../../core/index.js";
-import { sleep } from "../../streams/index.js";
+import { repeat } from "../../streams/index.js";
 import type { Clock, Logger } from "../../telemetry/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 import type { TopicCache } from "../topics/topic-cache.js";
 
-/** What one statement asks for at most. */
+/** The most topics that one statement asks for. */
 const topicsPerRead = 1000;
 
 export interface HeadPollParts {
@@ -20,19 +20,20 @@ export interface HeadPollParts {
   readonly logger: Logger;
 }
 
-/** Runs until the signal aborts. Never throws: a database that is away is asked again. */
-export async function pollHeads(parts: HeadPollParts, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    try {
-      await sleep(parts.limits.headPollMs, parts.clock, signal);
-      await readHeadsOnce(parts, signal);
-    } catch (error) {
-      if (!signal.aborted) parts.logger.debug({ err: error }, "heads could not be read; trying again");
-    }
-  }
+/** Runs until the signal aborts. Never throws: an unavailable database is asked again. */
+export function pollHeads(parts: HeadPollParts, signal: AbortSignal): Promise<void> {
+  return repeat(
+    () => readHeadsOnce(parts, signal),
+    {
+      everyMs: parts.limits.headPollMs,
+      timers: parts.clock,
+      onError: (error) => parts.logger.debug({ err: error }, "heads could not be read; trying again"),
+    },
+    signal,
+  );
 }
 
-/** Moves every followed topic to what the database says now. */
+/** Moves every followed topic to its present head. */
 export async function readHeadsOnce(
   { lanes, cache }: Pick<HeadPollParts, "lanes" | "cache">,
   signal: AbortSignal,

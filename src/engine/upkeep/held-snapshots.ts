@@ -1,17 +1,17 @@
 /**
- * Looks who holds an old snapshot in the database: a dump, or a transaction that somebody forgot. What is deleted and updated
- * piles up behind it, and everything gets slower; the operator is told whom to look for.
+ * Finds who holds an old snapshot in the database: a dump, or a forgotten transaction. Deleted and updated rows pile up
+ * behind it and slow everything down, so the operator gets its name.
  */
 
 import type { HeldSnapshot } from "../../store/index.js";
 import type { Logger, Metrics } from "../../telemetry/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 
-/** Older is worth a warning: a page read takes milliseconds, a round of housekeeping seconds. */
+/** An older snapshot is worth a warning: a page read takes milliseconds, a round of housekeeping seconds. */
 const oldFromSeconds = 60;
 
 export interface HeldSnapshots {
-  /** Part of the housekeeping's round. */
+  /** Runs in each round of housekeeping. */
   look(signal: AbortSignal): Promise<void>;
 }
 

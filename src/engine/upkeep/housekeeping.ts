@@ -1,10 +1,11 @@
 /**
- * What the node does for its tables, in small steps behind everybody else: rows below a trim and of deleted topics go,
- * idle producers, old tombstones are forgotten, and what expired in a state as they are, hot tables are vacuumed, and the database's clock is asked.
+ * Maintains the tables in small steps in the background. It deletes blocks below a trim and rows of deleted topics,
+ * forgets idle producers, purges old tombstones and expired state, vacuums hot tables, and asks for the database's
+ * time.
  */
 
 import type { Limits } from "../../core/index.js";
-import { Watch } from "../../streams/index.js";
+import { repeat, Watch } from "../../streams/index.js";
 import type { Clock, Logger } from "../../telemetry/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 import type { HeldSnapshots } from "./held-snapshots.js";
@@ -14,7 +15,7 @@ const roundMs = 30_000;
 /** Rows that one statement deletes: a few milliseconds, so that nobody waits long behind it. */
 const rowsPerStep = 2000;
 const topicsPerRound = 1000;
-/** Fewer: their topic's appends wait for it. */
+/** Fewer, since appends to their topic wait for it. */
 const tombstonesPerStep = 500;
 
 export interface HousekeepingParts {
@@ -27,7 +28,7 @@ export interface HousekeepingParts {
 }
 
 export interface Housekeeping {
-  /** There is something to delete: begin a round now. */
+  /** There is something to delete: the next round begins now. */
   wake(): void;
   /** Runs until the signal aborts. Never throws. */
   run(signal: AbortSignal): Promise<void>;
@@ -40,10 +41,10 @@ export function createHousekeeping(parts: HousekeepingParts): Housekeeping {
   async function round(signal: AbortSignal): Promise<void> {
     parts.stampClock.anchor(await lanes.run("history", (store) => store.now(), signal));
     for (const topicId of await lanes.run("history", (store) => store.findTrimmed(topicsPerRound), signal)) {
-      await repeat((count) => lanes.run("history", (store) => store.deleteTrimmed(topicId, count), signal), signal);
+      await deleteAll((count) => lanes.run("history", (store) => store.deleteTrimmed(topicId, count), signal), signal);
     }
-    await repeat((count) => lanes.run("history", (store) => store.deleteOrphans(count), signal), signal);
-    await repeat(
+    await deleteAll((count) => lanes.run("history", (store) => store.deleteOrphans(count), signal), signal);
+    await deleteAll(
       (count) =>
         lanes.run(
           "history",
@@ -58,7 +59,7 @@ export function createHousekeeping(parts: HousekeepingParts): Housekeeping {
     if (vacuumed.length > 0) parts.logger.debug({ tables: vacuumed }, "vacuumed");
   }
 
-  /** The oldest of all topics first, until none is too old, or somebody else is at the rest. */
+  /** Purges the oldest tombstones of all topics, until none is too old, or another node works on the rest. */
   async function purgeTombstones(signal: AbortSignal): Promise<void> {
     const beforeMicros = parts.stampClock.now() - limits.tombstoneLifetimeMs * 1000;
     for (let purged = 1; purged > 0 && !signal.aborted; ) {
@@ -72,21 +73,14 @@ export function createHousekeeping(parts: HousekeepingParts): Housekeeping {
 
   return {
     wake: () => woken.set(woken.value + 1),
-    async run(signal) {
-      while (!signal.aborted) {
-        const version = woken.version;
-        try {
-          await round(signal);
-        } catch (error) {
-          if (!signal.aborted) parts.logger.warn({ err: error }, "housekeeping failed; trying again");
-        }
-        await woken.changed(version, { signal, timeoutMs: roundMs, timers: parts.clock }).catch(() => undefined);
-      }
+    run(signal) {
+      const onError = (error: unknown) => parts.logger.warn({ err: error }, "housekeeping failed; trying again");
+      return repeat(round, { everyMs: roundMs, woken, timers: parts.clock, onError }, signal);
     },
   };
 }
 
-/** Deletes until a step finds less than it may take. */
-async function repeat(step: (count: number) => Promise<number>, signal: AbortSignal): Promise<void> {
+/** Deletes until a step finds fewer rows than it may take. */
+async function deleteAll(step: (count: number) => Promise<number>, signal: AbortSignal): Promise<void> {
   while (!signal.aborted && (await step(rowsPerStep)) >= rowsPerStep);
 }

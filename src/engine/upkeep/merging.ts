@@ -1,26 +1,29 @@
 /**
- * Merges the small blocks that small commits leave, behind everybody else: topics that this node appends to when they have
- * many, and in a slow round all others, whose node may be gone. Several nodes do it at once without harm: whoever finds a
- * topic taken leaves it.
+ * Merges the small blocks that small commits leave, in the background. A topic that this node appends to is merged when
+ * it has many of them. A slow round finds all other topics, whose node may be gone. Several nodes may do this at once:
+ * a node skips a topic that another one works on.
  */
 
 import type { UnmergedRead, UnmergedRequest } from "../../store/index.js";
-import { sleep, Watch } from "../../streams/index.js";
+import { repeat, sleep, Watch } from "../../streams/index.js";
 import type { Clock, Logger } from "../../telemetry/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 
-/** Commits of a topic after which it is looked at, and blocks that make it worth a step. */
+/** After how many commits a topic is looked at, and how many small blocks are worth a step. */
 const commitsMany = 256;
 const blocksMany = 64;
-/** What one step looks at, and what it merges: some ten milliseconds of the database. */
+/** What one step examines, and what it merges: some ten milliseconds of the database. */
 const stepOf = { blocks: 1024, bytes: 1_048_576 } as const;
-/** After a step nothing is done for so many times as long as it took: publishers keep at least nine tenths (invariant 11). */
+/**
+ * A step is followed by a rest of this many times its duration, so that publishers keep at least nine tenths (invariant
+ * 11).
+ */
 const restFactor = 9;
 const roundMs = 30_000;
 const topicsPerRead = 1000;
 const retryMs = 1000;
-/** Topics whose commits are counted; the one that was counted longest ago leaves first, and waits for the round. */
-const countedMost = 10_000;
+/** Topics whose commits are counted. The one counted longest ago is removed first, and left to the round. */
+const countedMax = 10_000;
 
 export interface MergingParts {
   readonly lanes: DatabaseLanes;
@@ -29,7 +32,7 @@ export interface MergingParts {
 }
 
 export interface Merging {
-  /** A commit of this node went to the topic. */
+  /** This node committed to the topic. */
   appended(topicId: number): void;
   /** Runs until the signal aborts. Never throws. */
   run(signal: AbortSignal): Promise<void>;
@@ -37,11 +40,12 @@ export interface Merging {
 
 export function createMerging({ lanes, clock, logger }: MergingParts): Merging {
   const woken = new Watch(0);
-  /** Commits since a topic was looked at. */
+  /** Commits since the topic was looked at, by topic. */
   const commits = new Map<number, number>();
   const due = new Set<number>();
+  let roundDueMs = clock.monotonicMs() + roundMs;
 
-  /** All that is to be merged of a topic now. */
+  /** Merges everything that is due in a topic. */
   async function merge(topicId: number, signal: AbortSignal): Promise<void> {
     for (let kind = "merged"; kind === "merged" && !signal.aborted; ) {
       const startedMs = clock.monotonicMs();
@@ -60,19 +64,17 @@ export function createMerging({ lanes, clock, logger }: MergingParts): Merging {
     }
   }
 
-  async function step(roundDueMs: number, signal: AbortSignal): Promise<number> {
-    const { version } = woken;
+  /** Returns how long it is until the next round, in milliseconds. */
+  async function step(signal: AbortSignal): Promise<number> {
     for (const topicId of due) {
       due.delete(topicId);
       await merge(topicId, signal);
     }
-    const nowMs = clock.monotonicMs();
-    if (nowMs >= roundDueMs) {
+    if (clock.monotonicMs() >= roundDueMs) {
       await round(signal);
-      return clock.monotonicMs() + roundMs;
+      roundDueMs = clock.monotonicMs() + roundMs;
     }
-    await woken.changed(version, { signal, timeoutMs: Math.ceil(roundDueMs - nowMs), timers: clock });
-    return roundDueMs;
+    return Math.max(0, Math.ceil(roundDueMs - clock.monotonicMs()));
   }
 
   return {
@@ -82,7 +84,7 @@ export function createMerging({ lanes, clock, logger }: MergingParts): Merging {
       if (count < commitsMany) {
         commits.set(topicId, count);
         for (const oldest of commits.keys()) {
-          if (commits.size <= countedMost) break;
+          if (commits.size <= countedMax) break;
           commits.delete(oldest);
         }
         return;
@@ -90,17 +92,9 @@ export function createMerging({ lanes, clock, logger }: MergingParts): Merging {
       due.add(topicId);
       woken.set(woken.value + 1);
     },
-    async run(signal) {
-      let roundDueMs = clock.monotonicMs() + roundMs;
-      while (!signal.aborted) {
-        try {
-          roundDueMs = await step(roundDueMs, signal);
-        } catch (error) {
-          if (signal.aborted) return;
-          logger.warn({ err: error }, "merging blocks failed; trying again");
-          await sleep(retryMs, clock, signal).catch(() => undefined);
-        }
-      }
+    run(signal) {
+      const onError = (error: unknown) => logger.warn({ err: error }, "merging blocks failed; trying again");
+      return repeat(step, { everyMs: roundMs, retryMs, woken, timers: clock, onError }, signal);
     },
   };
 }

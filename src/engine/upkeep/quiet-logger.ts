@@ -3,8 +3,8 @@ import { StoreUnavailableError } from "../../store/index.js";
 import type { Logger } from "../../telemetry/index.js";
 
 /**
- * A logger for what runs in the background, again and again, and for each subscription: that something of it failed because
- * the database is away is for who debugs, since the store tells once that it is.
+ * A logger for background work of the node and of each subscription. A failure because the database is unavailable is
+ * logged at level debug, since the store reports the outage once.
  */
 export function quietWhileAway(logger: Logger): Logger {
   return {

@@ -1,13 +1,13 @@
 /**
- * Keeps topics within their bounds, in the background and in small steps. The node that appends sees at once when a topic
- * is clearly over its bound of records or bytes; everything else (ages, topics that another node or nobody writes to,
- * bounds that were changed) is found by a round every few seconds. A trim raises the earliest offset in one short
- * statement; the rows go after it, ascending, a run a statement. A topic that runs away from its trims, on a machine that
- * has too much to do, makes its publishers wait for them.
+ * Keeps topics within their retention, in the background and in small steps. The node that appends sees at once when a
+ * topic clearly exceeds its bound of records or bytes. A round every few seconds finds the rest: ages, topics that
+ * other nodes write to or nobody does, and changed bounds. A trim raises the earliest offset in one short statement;
+ * afterwards the blocks are deleted, ascending, a run for each statement. When publishers outrun the trims on an
+ * overloaded machine, they wait for them.
  *
- * Of a topic's trims and deletions one is under way at a time: a trim would wait for the deletion, and its publishers for
- * the trim. They stand in the lane of appends and take their turn there, so that rows go as fast as they come, and an
- * append waits for one step at most.
+ * For each topic only one trim or deletion runs at a time: a trim would wait for the deletion, and publishers for the
+ * trim. Both use the lane of appends and take their turn there, so that blocks are deleted as fast as they are written,
+ * and an append waits for at most one step.
  */
 
 import type { Limits } from "../../core/index.js";
@@ -18,7 +18,7 @@ import {
   type RetentionCall,
   StoreUnavailableError,
 } from "../../store/index.js";
-import { sleep, Watch } from "../../streams/index.js";
+import { repeat, sleep, Watch } from "../../streams/index.js";
 import type { Clock, Logger } from "../../telemetry/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 import { expiredFront } from "./expired-front.js";
@@ -30,18 +30,18 @@ const roundMs = 5000;
 const topicsPerRead = 1000;
 /** Blocks that one statement deletes: a few milliseconds. Half as many take nearly as long. */
 const blocksPerStep = 1000;
-/** Fewer records wait for more to come, but not longer than this. */
+/** Fewer deletable records wait for more, but not longer than this. */
 const sweptRecords = 4000;
 const sweepPauseMs = 500;
-/** Between two looks at topics that are over: how far each of them runs ahead meanwhile. */
+/** The pause between two passes over the topics that exceed their bounds. It decides how far they run ahead. */
 const pauseMs = 5;
-/** How long publishers wait for a trim that does not come. */
+/** How long publishers wait for a trim. */
 const trimWaitMs = 1000;
-/** How long to wait after a failure. */
+/** The wait after a failure. */
 const retryMs = 1000;
-/** How often it is asked whether so many deleted blocks are worth a vacuum, and from how many on. */
+/** How often a vacuum of the deleted blocks is considered, and from how many of them on. */
 const vacuumPauseMs = 1000;
-const deadBlocksLeast = 500;
+const deadBlocksMin = 500;
 
 export interface RetentionParts {
   readonly lanes: DatabaseLanes;
@@ -50,22 +50,22 @@ export interface RetentionParts {
   readonly stampClock: StampClock;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** A background promise that the engine's close waits for. */
+  /** Takes a background promise that the engine's close waits for. */
   readonly track: (task: Promise<unknown>) => void;
 }
 
-/** What waits to be deleted of one topic. */
+/** What is to be deleted of one topic. */
 interface Sweep {
-  /** Records that went out of reach, of which there are blocks. */
+  /** Records below the earliest offset, which stand in blocks. */
   readonly records: number;
-  /** When it is done even if it is little. */
+  /** When it is deleted even if it is little. */
   readonly dueMs: number;
 }
 
 export interface RetentionKeeper {
-  /** A commit of this node went to the topic. Gives a promise where the next one must wait until it was trimmed. */
+  /** This node committed to the topic. Gives a promise if the next commit has to wait for a trim. */
   appended(topic: Topic): Promise<void> | undefined;
-  /** A topic's retention was changed: look now. */
+  /** A topic's retention was changed: the next round begins now. */
   wake(): void;
   /** Runs until the signal aborts. Never throws. */
   run(signal: AbortSignal): Promise<void>;
@@ -76,11 +76,11 @@ export function createRetention(parts: RetentionParts): RetentionKeeper {
   const defaults = defaultRetention(parts.limits);
   const woken = new Watch(0);
   const lookNow = new Watch(0);
-  /** Moves with every pass over those that were over. */
+  /** Moves after each pass over the topics that exceeded their bounds. */
   const trimmed = new Watch(0);
   let stopping: AbortSignal | undefined;
   const over = new Set<Topic>();
-  /** Topics with blocks out of reach, by id; the next in turn first. */
+  /** Topics with blocks to delete, by id; the next in turn is first. */
   const swept = new Map<number, Sweep>();
   let isVacuuming = false;
   let vacuumDueMs = 0;
@@ -94,7 +94,7 @@ export function createRetention(parts: RetentionParts): RetentionKeeper {
     return lanes.run("append", (store) => store.applyRetention({ ...call, nowMicros, defaults }), signal);
   }
 
-  /** Those that this node's own commits took over their bounds. */
+  /** Trims the topics that this node's own commits took over their bounds. */
   async function trimOver(signal: AbortSignal): Promise<void> {
     for (const topic of over) {
       over.delete(topic);
@@ -110,7 +110,7 @@ export function createRetention(parts: RetentionParts): RetentionKeeper {
     }
   }
 
-  /** What this node knows of a topic was old: another one trimmed it, or changed its bounds. */
+  /** Reads a topic again: another node trimmed it, or its bounds were changed. */
   async function refresh(topic: Topic, signal: AbortSignal): Promise<void> {
     const stored = await lanes.run("live", (store) => store.findTopic(topic.name), signal);
     if (stored?.head.topicId === topic.topicId) cache.observe(stored);
@@ -135,18 +135,18 @@ export function createRetention(parts: RetentionParts): RetentionKeeper {
     beforeOffset?: number,
   ): Promise<void> {
     const nextBefore = topic?.tip.value.nextOffset ?? 0;
-    // One topic that cannot be trimmed must not keep the others from it.
+    // A topic that cannot be trimmed must not keep others from being trimmed.
     const head = await applyOrLog(beforeOffset === undefined ? { topicId } : { topicId, beforeOffset }, signal);
     if (head === undefined) return;
-    // How many those are, is not known here.
+    // Their number is not known here.
     noteSweep(topicId, Number.POSITIVE_INFINITY);
     if (topic === undefined) return;
-    // It may have come over a bound that this node does not know yet.
+    // The topic may have exceeded a bound that this node does not know yet.
     if (!topic.isOverRetention) await refresh(topic, signal);
     topic.observe(head, nextBefore);
   }
 
-  /** Records at the front whose lifetime is over go, whatever the topic keeps. */
+  /** Trims records at the front whose lifetime is over, whatever the retention. */
   async function applyOrLog(call: Parameters<typeof apply>[0], signal: AbortSignal): Promise<Head | undefined> {
     try {
       return await apply(call, signal);
@@ -177,23 +177,23 @@ export function createRetention(parts: RetentionParts): RetentionKeeper {
     woken.set(woken.value + 1);
   }
 
-  /** One run of blocks that are out of reach. False: nothing is due. */
+  /** Deletes one run of blocks below the earliest offset. False: nothing is due. */
   async function sweep(signal: AbortSignal): Promise<boolean> {
     const nowMs = clock.monotonicMs();
     for (const [topicId, { records, dueMs }] of swept) {
       if (records < sweptRecords && dueMs > nowMs) continue;
       swept.delete(topicId);
       const deleted = await lanes.run("append", (store) => store.deleteTrimmed(topicId, blocksPerStep), signal);
-      // The rest stands behind the others that wait.
+      // The rest waits behind the other topics.
       if (deleted >= blocksPerStep) noteSweep(topicId, records);
       deadBlocks += deleted;
-      if (deadBlocks >= deadBlocksLeast && !isVacuuming && nowMs >= vacuumDueMs) parts.track(vacuum(signal));
+      if (deadBlocks >= deadBlocksMin && !isVacuuming && nowMs >= vacuumDueMs) parts.track(vacuum(signal));
       return true;
     }
     return false;
   }
 
-  /** Beside everything else: trims must not wait for it. */
+  /** Runs beside the loop, since trims must not wait for it. */
   async function vacuum(signal: AbortSignal): Promise<void> {
     isVacuuming = true;
     const deleted = deadBlocks;
@@ -207,33 +207,14 @@ export function createRetention(parts: RetentionParts): RetentionKeeper {
     }
   }
 
-  /** What is urgent: trims, and a run of deletions behind them. */
-  async function keepUp(signal: AbortSignal): Promise<void> {
-    const { version } = woken;
+  /** Does what is urgent: trims, and then one run of deletions. Returns how long the rest may wait. */
+  async function keepUp(signal: AbortSignal): Promise<number> {
     await trimOver(signal);
-    if (await sweep(signal)) return;
-    if (over.size > 0) return sleep(pauseMs, clock, signal);
-    const timeoutMs = swept.size > 0 ? sweepPauseMs : roundMs;
-    await woken.changed(version, { signal, timeoutMs, timers: clock });
-  }
-
-  /** What can wait: everything else that there is. */
-  async function lookAround(signal: AbortSignal): Promise<void> {
-    const { version } = lookNow;
-    await round(signal);
-    await lookNow.changed(version, { signal, timeoutMs: roundMs, timers: clock });
-  }
-
-  async function repeat(step: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        await step(signal);
-      } catch (error) {
-        if (signal.aborted) return;
-        logger.warn({ err: error }, "retention failed; trying again");
-        await sleep(retryMs, clock, signal).catch(() => undefined);
-      }
-    }
+    if (await sweep(signal)) return 0;
+    if (over.size === 0) return swept.size > 0 ? sweepPauseMs : roundMs;
+    // Commits to these topics keep waking this loop; a trim for each commit is not worth it.
+    await sleep(pauseMs, clock, signal);
+    return 0;
   }
 
   return {
@@ -257,7 +238,13 @@ export function createRetention(parts: RetentionParts): RetentionKeeper {
     wake: () => lookNow.set(lookNow.value + 1),
     async run(signal) {
       stopping = signal;
-      await Promise.all([repeat(keepUp, signal), repeat(lookAround, signal)]);
+      const onError = (error: unknown) => logger.warn({ err: error }, "retention failed; trying again");
+      const options = { everyMs: roundMs, retryMs, timers: clock, onError };
+      await Promise.all([
+        repeat(keepUp, { ...options, woken }, signal),
+        // Everything that is not urgent.
+        repeat(round, { ...options, woken: lookNow }, signal),
+      ]);
     },
   };
 }

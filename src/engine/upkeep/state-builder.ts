@@ -1,27 +1,27 @@
 /**
- * Builds the states of topics that were turned keyed, in small steps behind everybody else. A step is one transaction in
- * the database, which also keeps how far it is: so a node that dies loses nothing but the step under way, and any node
- * goes on. Nodes that are at one topic at once take turns by the lock of its row; whoever finds it taken leaves it.
+ * Builds the states of topics that were turned keyed, in small steps in the background. A step is one transaction,
+ * which also stores the progress. So a node that dies loses only the step under way, and any node continues. Nodes that
+ * build the same topic take turns by a row lock; a node that finds it locked skips the topic.
  *
- * It walks from the newest record to the oldest. What is in the state already, from an append or from a step before, is
- * newer than what comes, so nothing is overwritten; and a trim meanwhile only brings the end nearer.
+ * The build walks from the newest record to the oldest. What the state already has, from an append or from an earlier
+ * step, is newer than the record at hand, so nothing is overwritten. A trim meanwhile only brings the end nearer.
  */
 
 import type { Limits } from "../../core/index.js";
 import type { BuildChange, Store } from "../../store/index.js";
-import { Watch } from "../../streams/index.js";
+import { repeat, Watch } from "../../streams/index.js";
 import type { Clock, Logger } from "../../telemetry/index.js";
 import { frameEnds, readStamp, stateOf } from "../../wire/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 
 /**
- * What one step takes: some milliseconds, for which appends of the same keys wait, and on the one connection of the
- * embedded database all appends. Measured there, 500 take 30 ms.
+ * The records of one step. Appends of the same keys wait for it, and on the embedded database's one connection all
+ * appends do. Measured there, 500 records take 30 ms.
  */
 const recordsPerStep: Readonly<Record<Store["kind"], number>> = { postgres: 500, embedded: 200 };
-/** How often topics that another node was at are looked at again. */
+/** How often topics that another node was working on are tried again. */
 const lookAgainMs = 1000;
-/** How often a node looks that was told of nothing: another one may have died in a build. */
+/** How often a node looks without being told: another node may have died in a build. */
 const roundMs = 10_000;
 const topicsPerRound = 100;
 
@@ -34,7 +34,7 @@ export interface StateBuilderParts {
 }
 
 export interface StateBuilder {
-  /** A topic was turned keyed: begin now. */
+  /** A topic was turned keyed: the build begins now. */
   wake(): void;
   /** Runs until the signal aborts. Never throws. */
   run(signal: AbortSignal): Promise<void>;
@@ -43,7 +43,7 @@ export interface StateBuilder {
 export function createStateBuilder({ kind, lanes, limits, clock, logger }: StateBuilderParts): StateBuilder {
   const woken = new Watch(0);
 
-  /** Gives what is left to do: whether topics are being built elsewhere. */
+  /** Returns whether other nodes still build topics. */
   async function round(signal: AbortSignal): Promise<boolean> {
     let isMore = false;
     for (const topicId of await lanes.run("history", (store) => store.findBuilds(topicsPerRound), signal)) {
@@ -65,23 +65,18 @@ export function createStateBuilder({ kind, lanes, limits, clock, logger }: State
 
   return {
     wake: () => woken.set(woken.value + 1),
-    async run(signal) {
-      while (!signal.aborted) {
-        const version = woken.version;
-        let timeoutMs = roundMs;
-        try {
-          if (await round(signal)) timeoutMs = lookAgainMs;
-        } catch (error) {
-          timeoutMs = lookAgainMs;
-          if (!signal.aborted) logger.warn({ err: error }, "building a state failed; trying again");
-        }
-        await woken.changed(version, { signal, timeoutMs, timers: clock }).catch(() => undefined);
-      }
+    run(signal) {
+      const onError = (error: unknown) => logger.warn({ err: error }, "building a state failed; trying again");
+      return repeat(
+        async () => ((await round(signal)) ? lookAgainMs : roundMs),
+        { everyMs: roundMs, retryMs: lookAgainMs, woken, timers: clock, onError },
+        signal,
+      );
     },
   };
 }
 
-/** What a run of records does to a state, with the times that stand in their stamps. */
+/** The changes that a run of records makes to a state, with the times in their stamps. */
 function changesIn(frames: Uint8Array, records: number): BuildChange[] {
   const bytes = Buffer.from(frames.buffer, frames.byteOffset, frames.length);
   const ends = frameEnds(bytes, records);

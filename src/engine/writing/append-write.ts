@@ -1,4 +1,4 @@
-/** From what a commit takes to what the store writes: the same for appenders and for Commit. */
+/** Turns a commit plan into the write that the store gets; used by appenders and by Commit. */
 
 import type { BufferPool } from "../../core/index.js";
 import type { AppendWrite, Head } from "../../store/index.js";
@@ -8,9 +8,8 @@ import { stampBatches, type Frames, stateOf } from "../../wire/index.js";
 import type { CommitPlan } from "./commit-plan.js";
 import type { StampClock } from "../topics/stamp-clock.js";
 
-/** Stamps what a plan appends to a topic as this head has it. Time never goes backwards within a topic. */
+/** Stamps the records that a plan appends behind this head. Time never goes backwards within a topic. */
 export function prepareAppend(
-  topic: { readonly topicId: number },
   head: Head,
   plan: CommitPlan,
   { stampClock, buffers }: { readonly stampClock: Pick<StampClock, "now">; readonly buffers?: BufferPool },
@@ -18,7 +17,7 @@ export function prepareAppend(
   const timeMicros = Math.max(stampClock.now(), head.lastTimeMicros);
   const frames = stampBatches(plan.appended, head.nextOffset, timeMicros, buffers);
   const write: AppendWrite = {
-    topicId: topic.topicId,
+    topicId: head.topicId,
     expected: { nextOffset: head.nextOffset, version: head.version, epoch: head.epoch },
     frames: frames.bytes,
     frameEnds: frames.ends,
@@ -31,14 +30,16 @@ export function prepareAppend(
   return { write, frames };
 }
 
-/** What follows a commit that a writer made, whichever writer it is. */
+/** What every writer does after its commit. */
 export interface AppendAftermath {
   readonly metrics: Metrics;
-  /** Runs after each commit to a topic. The writer waits for its promise before it appends to that topic again. */
+  /** Runs after each commit to a topic. The writer waits for the promise before it appends to that topic again. */
   readonly onAppended: (topic: Topic) => Promise<void> | undefined;
 }
 
-/** Moves the topic's tip to what was committed, which wakes its followers, and counts it. Gives what `onAppended` gave. */
+/**
+ * Moves the topic's tip to the commit, which wakes its followers, and counts it. Returns the promise of `onAppended`.
+ */
 export function observeAppend(
   topic: Topic,
   { before, write }: { readonly before: Head; readonly write: AppendWrite },
@@ -52,7 +53,7 @@ export function observeAppend(
   return room;
 }
 
-/** The head once that is committed. */
+/** The head after the commit. */
 export function headAfter(before: Head, write: AppendWrite): Head {
   return {
     ...before,

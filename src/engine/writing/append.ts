@@ -1,10 +1,11 @@
-/** A single batch, for callers that wait for nothing but its acknowledgement. */
+/** A single batch, for callers that only wait for its acknowledgement. */
 
-import { type Limits, MillraceError } from "../../core/index.js";
+import type { Limits } from "../../core/index.js";
 import { abortable } from "../../streams/index.js";
 import type { Clock } from "../../telemetry/index.js";
 import { checkBatch, type RecordBatch } from "../../wire/index.js";
-import type { Appended, Appender, QueuedBatch } from "./appender.js";
+import type { Appender } from "./appender.js";
+import type { Appended, QueuedBatch } from "./batch-queue.js";
 import type { BatchOrder } from "./commit-plan.js";
 import { budgetExceeded } from "./publish-budget.js";
 import { checkEpoch } from "../topics/topic.js";
@@ -16,13 +17,13 @@ type AppendLease = TopicLease<Appender>;
 /** One batch to append. */
 export interface AppendCommand {
   readonly topic: string;
-  /** Who appends, as ADDRESS:PORT: what publishing creates is counted by address. Unset: nobody's. */
+  /** The caller as ADDRESS:PORT: topics that publishing creates are counted by address. Unset: not counted. */
   readonly peer?: string;
   /** At least one record. */
   readonly batch: RecordBatch;
   readonly expectedOffset: number | undefined;
   readonly producer: { readonly id: string; readonly generation: number; readonly sequence: number } | undefined;
-  /** 0: unchecked. */
+  /** 0 is not checked. */
   readonly epoch: number;
 }
 
@@ -50,23 +51,23 @@ async function appendTo(
 ): Promise<Appended> {
   checkEpoch(command.epoch, lease.topic, "epoch");
   checkBatch(command.batch, lease.topic.limits);
-  const session = {};
+  const call = {};
   const order = {
     batch: command.batch,
     expectedOffset: command.expectedOffset,
     producer: command.producer,
-    session,
+    call,
   };
   try {
     const queued = lease.writer.tryEnqueue(order) ?? (await enqueueInTime(lease, order, parts, signal));
     return await abortable(queued.acknowledged, signal);
   } catch (error) {
-    lease.writer.withdraw(session);
+    lease.writer.withdraw(call);
     throw error;
   }
 }
 
-/** Waits for room, but not for long: a unary call has no other way to slow its caller down. */
+/** Waits for room for a short time: a unary call has no other way to slow its caller down. */
 async function enqueueInTime(
   lease: AppendLease,
   order: BatchOrder,

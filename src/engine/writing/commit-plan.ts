@@ -1,6 +1,6 @@
 /**
- * What one commit does with the batches that waited for it: decided on a view of the topic, without any waiting. The
- * same decision serves the cached view and the locked one; a refusal counts only on a fresh view.
+ * Decides what one commit does with each batch that waited, from a view of the topic and without waiting. The same
+ * decision serves the cached view and the locked one. A refusal counts only on a fresh view.
  */
 
 import { MillraceError, type OffsetRange, offsetMismatch, type ProducerState, topicClosed } from "../../core/index.js";
@@ -8,22 +8,22 @@ import type { Head } from "../../store/index.js";
 import type { RecordBatch } from "../../wire/index.js";
 import { judgeSequence, recordSequence } from "./producer-window.js";
 
-/** One batch that waits. */
+/** A batch that waits for its commit. */
 export interface BatchOrder {
   readonly batch: RecordBatch;
   readonly expectedOffset: number | undefined;
   readonly producer: { readonly id: string; readonly generation: number; readonly sequence: number } | undefined;
-  /** The call that it belongs to: after its first refusal the rest of it is refused too. */
-  readonly session: object;
+  /** The call that it belongs to. After its first refusal the rest of the call is refused too. */
+  readonly call: object;
 }
 
-/** What an appender knows of its topic. `producers` holds `undefined` for those that are known not to exist. */
+/** What an appender knows of its topic. `producers` has `undefined` for a producer that is known not to exist. */
 export interface TopicView {
   readonly head: Head;
   readonly producers: ReadonlyMap<string, ProducerState | undefined>;
 }
 
-/** What becomes of one batch, by its index among the orders. */
+/** What happens to one batch, by its index among the orders. */
 export type BatchFate =
   | { readonly kind: "appended"; readonly range: OffsetRange }
   | { readonly kind: "repeated"; readonly range: OffsetRange }
@@ -33,7 +33,7 @@ export interface CommitPlan {
   readonly fates: readonly BatchFate[];
   /** The batches to append, in order. */
   readonly appended: readonly RecordBatch[];
-  /** The producers that moved, as they are after the commit. */
+  /** The producers that moved, in their state after the commit. */
   readonly producers: readonly ProducerState[];
   readonly records: number;
   readonly hasRefusals: boolean;
@@ -43,8 +43,8 @@ export interface PlanOptions {
   readonly topic: string;
   /** How many sequences of a producer are remembered. */
   readonly producerWindow: number;
-  /** Sessions that were refused before. */
-  readonly failedSessions: { has(session: object): boolean };
+  /** Calls that had a batch refused before. */
+  readonly failedCalls: { has(call: object): boolean };
 }
 
 export function planCommit(view: TopicView, orders: readonly BatchOrder[], options: PlanOptions): CommitPlan {
@@ -57,7 +57,7 @@ export function planCommit(view: TopicView, orders: readonly BatchOrder[], optio
   for (const order of orders) {
     const fate = decide(order);
     fates.push(fate);
-    if (fate.kind === "refused") failed.add(order.session);
+    if (fate.kind === "refused") failed.add(order.call);
     if (fate.kind !== "appended") continue;
     appended.push(order.batch);
     nextOffset = fate.range.nextOffset;
@@ -75,10 +75,10 @@ export function planCommit(view: TopicView, orders: readonly BatchOrder[], optio
   };
 
   function decide(order: BatchOrder): BatchFate {
-    if (failed.has(order.session) || options.failedSessions.has(order.session)) {
+    if (failed.has(order.call) || options.failedCalls.has(order.call)) {
       return refused(new MillraceError("call-ended", "Not applied: an earlier batch of the call was refused"));
     }
-    // A repeat is answered whatever happened since: it was acknowledged, or would have been.
+    // A repeat is acknowledged whatever happened since: the first time it was applied.
     if (order.producer !== undefined) {
       const known = moved.get(order.producer.id) ?? view.producers.get(order.producer.id);
       const verdict = judgeSequence(known, order.producer);

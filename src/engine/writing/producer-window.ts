@@ -1,11 +1,11 @@
 /**
- * Idempotent producers: a batch that arrives twice is applied once. The newest sequences of each producer are kept with
- * the offsets that they were given, so that pipelined batches can be acknowledged again after a reconnect.
+ * Idempotent producers: a batch that arrives twice is applied once. Each producer's newest sequences are kept with
+ * their offsets, so that pipelined batches can be acknowledged again after a reconnect.
  */
 
 import { MillraceError, type OffsetRange, type ProducerStamp, type ProducerState } from "../../core/index.js";
 
-/** What a producer's batch is to the topic. */
+/** How a producer's batch relates to those before it. */
 export type SequenceVerdict =
   | { readonly kind: "next" }
   | { readonly kind: "repeated"; readonly range: OffsetRange }
@@ -35,19 +35,19 @@ export function judgeSequence(known: ProducerState | undefined, batch: ProducerS
   );
 }
 
-/** The producer after its batch was given `range`. */
+/** The producer's state after its batch got `range`. */
 export function recordSequence(
   known: ProducerState | undefined,
   batch: ProducerStamp,
   range: OffsetRange,
   window: number,
 ): ProducerState {
-  const isSame = known !== undefined && known.generation === batch.generation;
+  const before = known !== undefined && known.generation === batch.generation ? known.recent : [];
   return {
     id: batch.id,
     generation: batch.generation,
     nextSequence: batch.sequence + 1,
-    recent: [...(isSame ? known.recent.slice(-(window - 1)) : []), range],
+    recent: [...before.slice(Math.max(0, before.length - (window - 1))), range],
   };
 }
 

@@ -1,27 +1,27 @@
 /**
- * Bytes of batches that wait for their commit: bounded for each topic and for the node (invariant 6). A topic's room is
- * taken first, so that the publishers of one slow topic do not hold the node's while they wait.
+ * Bounds the bytes of batches that wait for their commit, for each topic and for the node (invariant 6). A batch takes
+ * its topic's room first, so publishers of a slow topic do not hold the node's room while they wait.
  */
 
 import { type Limits, MillraceError } from "../../core/index.js";
 import { type Permit, Semaphore, SemaphoreFullError } from "../../streams/index.js";
 
 export interface PublishBudget {
-  /** Bytes that are taken, of the whole node. */
+  /** Bytes in use by the whole node. */
   readonly bytes: number;
-  /** One topic's share. */
+  /** The budget of one topic. */
   forTopic(): TopicBudget;
 }
 
-/** What a batch takes of it, until it is committed or refused. */
+/** The room that a batch holds until it is committed or refused. */
 export type BudgetShare = Pick<Permit, "release">;
 
 export interface TopicBudget {
-  /** Bytes that are taken of the topic's share. */
+  /** Bytes in use by the topic. */
   readonly bytes: number;
-  /** And how many there are. */
+  /** How many bytes the topic may use. */
   readonly capacity: number;
-  /** Waits for room, and takes it. Throws `publish-budget-exceeded` where too many wait already. */
+  /** Waits for room and takes it. Throws `publish-budget-exceeded` if too many wait already. */
   acquire(bytes: number, signal?: AbortSignal): Promise<BudgetShare>;
   /** Takes room if there is some now and nobody waits for it. */
   tryAcquire(bytes: number): BudgetShare | undefined;
@@ -87,7 +87,7 @@ async function acquireOrRefuse(semaphore: Semaphore, bytes: number, signal?: Abo
   }
 }
 
-/** Too much waits to be committed. */
+/** Too many bytes wait for their commit. */
 export function budgetExceeded(cause?: unknown): MillraceError {
   return new MillraceError(
     "publish-budget-exceeded",

@@ -1,17 +1,18 @@
 /**
- * A Publish call: batches come in, acknowledgements go out in the same order, and in between both wait. The next batch
- * is taken from the call only while there is room in the budget, so a publisher that is too fast is slowed by HTTP/2.
+ * A Publish call: batches come in, and acknowledgements go out in the same order. The next batch is taken from the call
+ * only while the budget has room, so HTTP/2 slows a publisher that is too fast.
  */
 
 import { type Limits, MillraceError } from "../../core/index.js";
 import { abortable, channel, ChannelClosedError } from "../../streams/index.js";
 import type { LiveStream } from "../../telemetry/index.js";
 import { checkBatch, type RecordBatch } from "../../wire/index.js";
-import type { Appended, Appender } from "./appender.js";
+import type { Appender } from "./appender.js";
+import type { Appended } from "./batch-queue.js";
 import { checkEpoch } from "../topics/topic.js";
 import type { TopicCache, TopicLease } from "../topics/topic-cache.js";
 
-/** What opens a Publish call: its first message, apart from its records. `producer.sequence` is the first batch's. */
+/** The first message of a Publish call, without its records. `producer.sequence` is the first batch's. */
 export interface PublishOpening {
   readonly topic: string;
   readonly producer: { readonly id: string; readonly generation: number; readonly sequence: number } | undefined;
@@ -20,7 +21,7 @@ export interface PublishOpening {
 
 /** One message of a Publish call. */
 export interface PublishBatch {
-  /** Zero records only in the message that opens the call. */
+  /** Empty only in the message that opens the call. */
   readonly batch: RecordBatch;
   readonly expectedOffset: number | undefined;
 }
@@ -30,7 +31,7 @@ export interface PublishParts {
   readonly limits: Limits;
 }
 
-/** An acknowledgement that is due, boxed: a promise in a promise would be awaited too early. */
+/** An acknowledgement that is due. Boxed, since a promise inside a promise would be awaited too early. */
 interface Due {
   readonly acknowledged: Promise<Appended>;
 }
@@ -50,8 +51,8 @@ export async function* publishBatches(
     void batches.return?.();
     throw error;
   }
-  const session = {};
-  // Ends the intake when the acknowledging side ends, for whatever reason.
+  const call = {};
+  // Ends the intake when the acknowledging side ends, whatever the reason.
   const intakeEnd = new AbortController();
   const intakeSignal = AbortSignal.any([signal, intakeEnd.signal]);
   const cut = cutOff(signal);
@@ -70,12 +71,12 @@ export async function* publishBatches(
     intakeEnd.abort();
     void batches.return?.();
     due.receiver.close();
-    lease.writer.withdraw(session);
+    lease.writer.withdraw(call);
     await intake;
     lease.release();
   }
 
-  /** Never throws: what goes wrong ends the acknowledgements, after those that are due. */
+  /** Never throws. An error ends the acknowledgements, after those that are due. */
   async function takeIn(): Promise<void> {
     let sequence = opening.producer?.sequence ?? 0;
     let isFirst = true;
@@ -91,7 +92,7 @@ export async function* publishBatches(
         } else {
           checkBatch(value.batch, lease.topic.limits);
           const producer = opening.producer && { ...opening.producer, sequence: sequence++ };
-          const order = { batch: value.batch, expectedOffset: value.expectedOffset, producer, session };
+          const order = { batch: value.batch, expectedOffset: value.expectedOffset, producer, call };
           const queued = await lease.writer.enqueue(order, intakeSignal);
           stream.waitFor("database");
           await due.sender.send(queued, intakeSignal);
@@ -100,15 +101,15 @@ export async function* publishBatches(
       }
       due.sender.close();
     } catch (error) {
-      // The receiver has left: nobody to tell.
+      // The receiver has left: nobody gets the error.
       if (!(error instanceof ChannelClosedError)) due.sender.fail(error);
     }
   }
 }
 
 /**
- * Aborts when nobody is left to acknowledge to. A draining node takes nothing more in, but still acknowledges what is
- * being committed.
+ * Aborts when no caller is left to acknowledge to. A draining node takes no more batches, but still acknowledges those
+ * in their commit.
  */
 function cutOff(signal: AbortSignal): { readonly signal: AbortSignal; release(): void } {
   const cut = new AbortController();
@@ -121,7 +122,7 @@ function cutOff(signal: AbortSignal): { readonly signal: AbortSignal; release():
   return { signal: cut.signal, release: () => signal.removeEventListener("abort", onAbort) };
 }
 
-/** The topic that the call stays with, whatever becomes of its name. */
+/** The topic that the call stays with, even if the name gets another meaning. */
 async function acquirePinned(
   parts: PublishParts,
   opening: PublishOpening,

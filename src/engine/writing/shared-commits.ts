@@ -1,9 +1,9 @@
 /**
- * What waits for many topics is committed together: services that give each user, order or device a topic of its own write
- * one small batch to each, and a commit a topic is what would cost them.
+ * Writes to many topics in one commit. Services that give each user, order or device its own topic write one small
+ * batch to each; a commit for each topic would make up most of their cost.
  *
- * One topic never holds up or refuses another: only small writes share, of topics that this node wrote last; what was left
- * out is appended alone.
+ * No topic delays another or causes its refusal. Only small writes share a commit, and only to topics that this node
+ * wrote last. A write that was left out is appended alone.
  */
 
 import type { Limits } from "../../core/index.js";
@@ -11,10 +11,10 @@ import { type AppendOutcome, type AppendWrite, StoreUnavailableError } from "../
 import { type DatabaseLanes, laneFull } from "../database-lanes.js";
 import { gather } from "../topics/gather.js";
 
-/** Frame bytes of one shared commit, and topics. */
+/** Bounds of one shared commit: bytes of frames, and topics. */
 const sharedBytes = 1_048_576;
 const sharedTopics = 256;
-/** A write of more bytes has a commit of its own. */
+/** A larger write gets its own commit. */
 const smallBytes = 65_536;
 
 export interface SharedCommits {
@@ -24,7 +24,7 @@ export interface SharedCommits {
   readonly waiting: number;
 }
 
-/** `commits`: how many may be under way before writes share one. */
+/** `commits`: how many may run before writes share one. */
 export function createSharedCommits(
   lanes: DatabaseLanes,
   { laneQueue }: Pick<Limits, "laneQueue">,
@@ -38,7 +38,8 @@ export function createSharedCommits(
     try {
       appended = await lanes.attempt("append", (store) => store.appendTogether(writes));
     } catch (error) {
-      // What may have been committed must not be sent again. Else whose fault it was is found out one by one.
+      // A write that may have been committed must not be sent again. Otherwise each is appended alone, which shows
+      // whose fault it was.
       if (error instanceof StoreUnavailableError && error.outcomeUnknown) throw error;
       appended = new Set();
     }

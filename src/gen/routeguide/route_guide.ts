@@ -98,24 +98,6 @@ export const Point: MessageFns<Point> = {
     }
   },
 
-  fromJSON(object: any): Point {
-    return {
-      latitude: isSet(object.latitude) ? globalThis.Number(object.latitude) : 0,
-      longitude: isSet(object.longitude) ? globalThis.Number(object.longitude) : 0,
-    };
-  },
-
-  toJSON(message: Point): unknown {
-    const obj: any = {};
-    if (message.latitude !== 0) {
-      obj.latitude = Math.round(message.latitude);
-    }
-    if (message.longitude !== 0) {
-      obj.longitude = Math.round(message.longitude);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<Point>, I>>(base?: I): Point {
     return Point.fromPartial(base ?? ({} as any));
   },
@@ -181,24 +163,6 @@ export const Rectangle: MessageFns<Rectangle> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): Rectangle {
-    return {
-      lo: isSet(object.lo) ? Point.fromJSON(object.lo) : undefined,
-      hi: isSet(object.hi) ? Point.fromJSON(object.hi) : undefined,
-    };
-  },
-
-  toJSON(message: Rectangle): unknown {
-    const obj: any = {};
-    if (message.lo !== undefined) {
-      obj.lo = Point.toJSON(message.lo);
-    }
-    if (message.hi !== undefined) {
-      obj.hi = Point.toJSON(message.hi);
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<Rectangle>, I>>(base?: I): Rectangle {
@@ -268,24 +232,6 @@ export const Feature: MessageFns<Feature> = {
     }
   },
 
-  fromJSON(object: any): Feature {
-    return {
-      name: isSet(object.name) ? globalThis.String(object.name) : "",
-      location: isSet(object.location) ? Point.fromJSON(object.location) : undefined,
-    };
-  },
-
-  toJSON(message: Feature): unknown {
-    const obj: any = {};
-    if (message.name !== "") {
-      obj.name = message.name;
-    }
-    if (message.location !== undefined) {
-      obj.location = Point.toJSON(message.location);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<Feature>, I>>(base?: I): Feature {
     return Feature.fromPartial(base ?? ({} as any));
   },
@@ -353,24 +299,6 @@ export const RouteNote: MessageFns<RouteNote> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): RouteNote {
-    return {
-      location: isSet(object.location) ? Point.fromJSON(object.location) : undefined,
-      message: isSet(object.message) ? globalThis.String(object.message) : "",
-    };
-  },
-
-  toJSON(message: RouteNote): unknown {
-    const obj: any = {};
-    if (message.location !== undefined) {
-      obj.location = Point.toJSON(message.location);
-    }
-    if (message.message !== "") {
-      obj.message = message.message;
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<RouteNote>, I>>(base?: I): RouteNote {
@@ -464,44 +392,6 @@ export const RouteSummary: MessageFns<RouteSummary> = {
     }
   },
 
-  fromJSON(object: any): RouteSummary {
-    return {
-      pointCount: isSet(object.pointCount)
-        ? globalThis.Number(object.pointCount)
-        : isSet(object.point_count)
-        ? globalThis.Number(object.point_count)
-        : 0,
-      featureCount: isSet(object.featureCount)
-        ? globalThis.Number(object.featureCount)
-        : isSet(object.feature_count)
-        ? globalThis.Number(object.feature_count)
-        : 0,
-      distance: isSet(object.distance) ? globalThis.Number(object.distance) : 0,
-      elapsedTime: isSet(object.elapsedTime)
-        ? globalThis.Number(object.elapsedTime)
-        : isSet(object.elapsed_time)
-        ? globalThis.Number(object.elapsed_time)
-        : 0,
-    };
-  },
-
-  toJSON(message: RouteSummary): unknown {
-    const obj: any = {};
-    if (message.pointCount !== 0) {
-      obj.pointCount = Math.round(message.pointCount);
-    }
-    if (message.featureCount !== 0) {
-      obj.featureCount = Math.round(message.featureCount);
-    }
-    if (message.distance !== 0) {
-      obj.distance = Math.round(message.distance);
-    }
-    if (message.elapsedTime !== 0) {
-      obj.elapsedTime = Math.round(message.elapsedTime);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<RouteSummary>, I>>(base?: I): RouteSummary {
     return RouteSummary.fromPartial(base ?? ({} as any));
   },
@@ -575,15 +465,9 @@ type KeysOfUnion<T> = T extends T ? keyof T : never;
 export type Exact<P, I extends P> = P extends Builtin ? P
   : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
 
-function isSet(value: any): boolean {
-  return value !== null && value !== undefined;
-}
-
 export interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
-  fromJSON(object: any): T;
-  toJSON(message: T): unknown;
   create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;
   fromPartial<I extends Exact<DeepPartial<T>, I>>(object: I): T;
 }

@@ -1,15 +1,14 @@
 /**
- * Notes at places. One cursor over the topic of notes, a follower's, is all that a call knows of what was written: what is
- * below it is history, and what comes from it on is live. A note that comes in at a new place is answered with what a read
- * finds there below the cursor, and from the cursor on the place is heard of: nothing is missed between the two, and
- * nothing comes twice.
+ * Notes at places. A call has one cursor over the topic of notes, that of its follower: notes below it are history,
+ * notes from it on are live. A client's first note at a place is answered with a read of that place below the cursor.
+ * From the cursor on, the call sends live notes at that place. So no note between the two is missed or repeated.
  *
- * No note is kept in the process, and no topic a place. What that costs: for the first note of a call at a place the
- * database walks over the newest `routeGuideHistory` notes, of which only those at the place are sent here; and every
- * call looks at the key of every live note.
+ * The process keeps no notes, and there is no topic per place. This has a cost: for a call's first note at a place, the
+ * database scans the newest `routeGuideHistory` notes and sends only those at the place. And every call checks the key
+ * of every live note.
  *
- * A call's own notes carry its name, by which they are told from the live ones of others. They come back as earlier ones,
- * with the call's next note at their place: so it remembers one of them a place, by its offset.
+ * A call's own notes carry its name, which tells them apart from live notes of others. When the call writes again at a
+ * place, its last note there is sent back as an earlier one. So it remembers the offset of one own note per place.
  */
 
 import { randomBytes } from "node:crypto";
@@ -39,16 +38,16 @@ export interface RouteChatParts {
 
 type Notes = AsyncGenerator<RouteNote, void, undefined>;
 
-/** Stands behind the last of a client's notes. */
+/** Marks the end of a client's notes. */
 const halfClose = undefined;
 
-/** Ends when the client has half-closed and was sent what was recorded at its places before that. */
+/** Ends when the client has half-closed and has received all notes that were recorded at its places before that. */
 export async function* routeChat(
   parts: RouteChatParts,
   notes: AsyncIterableIterator<RouteNote, undefined>,
   context: CallContext,
 ): Notes {
-  // Who writes nothing hears nothing.
+  // A client that writes no note receives none.
   const first = await notes.next();
   if (first.done === true) return;
   const leaving = new AbortController();
@@ -63,7 +62,7 @@ export async function* routeChat(
       if (chat.isOver) return;
     }
   } finally {
-    // Parked in a wait, a generator hears of its signal alone; and one that was never asked is closed by nobody else.
+    // Both are needed: only the signal ends a generator in a wait, and only `return` ends one that was never pulled.
     leaving.abort();
     await live.return();
   }
@@ -74,11 +73,11 @@ interface Following {
   readonly live: AsyncGenerator<FollowMessage, void, undefined>;
 }
 
-/** Follows the notes from their end. The first note ever creates the topic, where publishing does. */
+/** Follows the notes from their end. Creates the topic if it does not exist and publishing may create topics. */
 async function followNotes(parts: RouteChatParts, context: CallContext, signal: AbortSignal): Promise<Following> {
   const following = await tryFollow(parts, context, signal);
   if (following !== undefined) return following;
-  // As a Publish call without a record does.
+  // A Publish call without records creates the topic.
   const opening = { topic: parts.topic, producer: undefined, epoch: 0 };
   for await (const _ of parts.engine.publish(opening, noRecords(parts), context.stream, signal)) break;
   const created = await tryFollow(parts, context, signal);
@@ -86,7 +85,7 @@ async function followNotes(parts: RouteChatParts, context: CallContext, signal: 
   return created;
 }
 
-/** Undefined: there is no topic. */
+/** Undefined: the topic does not exist. */
 async function tryFollow(
   { engine, topic }: RouteChatParts,
   context: CallContext,
@@ -113,11 +112,11 @@ class Chat {
   readonly #context: CallContext;
   readonly #epoch: number;
   readonly #name = randomBytes(12).toString("base64url");
-  /** The places where this call has written, by their keys, with the offset of its last note there. */
+  /** The offset of this call's last note at each of its places, by the place's key. */
   readonly #places = new Map<string, number>();
-  /** All notes below it were looked at. */
+  /** All live notes below it were handled. */
   #cursor: number;
-  /** Where the call ends, once it is known. */
+  /** The offset at which the call ends, once known. */
   #end = Number.POSITIVE_INFINITY;
 
   constructor(parts: RouteChatParts, start: Position, context: CallContext) {
@@ -131,7 +130,7 @@ class Chat {
     return this.#cursor >= this.#end;
   }
 
-  /** The earlier notes at its place; then it is recorded. */
+  /** Gives the earlier notes at the place of a note, then records the note. */
   async *answer(note: RouteNote): Notes {
     const { engine, topic, limits } = this.#parts;
     const location = checkPoint(note.location, "location");
@@ -150,7 +149,7 @@ class Chat {
     this.#places.set(key, firstOffset);
   }
 
-  /** What others have written at places where this call has. */
+  /** Gives live notes of others at this call's places. */
   *hear(message: FollowMessage): Generator<RouteNote, void, undefined> {
     if (message.kind === "page") {
       for (const record of decodeFrames(message.runs)) {
@@ -162,23 +161,23 @@ class Chat {
     this.#cursor = message.next.offset;
   }
 
-  /** The client has half-closed: what is recorded by now is due, and nothing behind it. */
+  /** The client has half-closed: the call ends at the topic's present end. */
   async findEnd(): Promise<void> {
-    // The notes end when the node drains, too: then this throws.
+    // A drain also ends the notes, but aborts the signal, so this throws.
     const { head } = await abortable(this.#parts.engine.topics.get(this.#parts.topic), this.#context.signal);
-    // Of a topic that was created again nothing is due; the follower tells that the old one is gone.
+    // If the topic was created again, the follower reports that the old one is gone.
     if (head.epoch === this.#epoch) this.#end = head.nextOffset;
   }
 
-  /** What a call remembers is bounded. */
+  /** Bounds the places that a call remembers. */
   #checkRoom(): void {
-    const { routeGuidePlaces: most } = this.#parts.limits;
-    if (this.#places.size < most) return;
-    const text = `is one place too many: a call writes at ${most} at most (MILLRACE_ROUTE_GUIDE_PLACES); open another`;
+    const { routeGuidePlaces: placesMax } = this.#parts.limits;
+    if (this.#places.size < placesMax) return;
+    const text = `is one place too many: a call may write at ${placesMax} places (MILLRACE_ROUTE_GUIDE_PLACES); open another call`;
     throw invalidArgument("location", text);
   }
 
-  /** The notes at a place in a range of offsets. Those that are no longer kept are passed over. */
+  /** The notes at a place in a range of offsets. Notes that are no longer kept are skipped. */
   async *#read(location: Point, from: number, until: number): Notes {
     if (from >= until) return;
     const command = {

@@ -8,9 +8,9 @@ import type { CallContext } from "../method.js";
 import { checkPoint, keyOfPoint, latitudeMax, longitudeMax, pointOfKey, unitsPerDegree } from "./route-point.js";
 
 export interface RouteFeatures {
-  /** The names of what is at some places, by their keys. Places where nothing has a name are left out. */
+  /** The names of features at places, by the places' keys. Places without a name are left out. */
   namesAt(keys: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
-  /** What has a name and lies inside. A topic that is not there has no features. */
+  /** The named features inside. A topic that does not exist has no features. */
   list(rectangle: Rectangle, context: CallContext): AsyncGenerator<Feature, void, undefined>;
 }
 
@@ -60,7 +60,7 @@ function* featuresIn({ runs }: PageMessage): Generator<NamedFeature> {
   }
 }
 
-/** Undefined: it has no name, or its key is no place. */
+/** Undefined: it has no name, or its key is not a place. */
 function featureOf({ key, text = "" }: ReceivedRecord): NamedFeature | undefined {
   const location = pointOfKey(key);
   return location === undefined || text === "" ? undefined : { name: text, location };
@@ -84,7 +84,7 @@ function boxOf(rectangle: Rectangle): Box {
   };
 }
 
-/** What the database is asked for. A unit wider: whoever published a feature may have rounded its degrees. */
+/** The rectangle for the database: a unit wider, because the degrees of a feature's location may be rounded. */
 function degreesAround({ south, west, north, east }: Box): DegreeRectangle {
   return {
     south: Math.max(south - 1, -latitudeMax) / unitsPerDegree,

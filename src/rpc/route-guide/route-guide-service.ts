@@ -1,4 +1,4 @@
-/** gRPC's tutorial service as a view of two topics: `proto/spoken/routeguide/route_guide.proto` says how they are used. */
+/** gRPC's tutorial service as a view of two topics: `proto/spoken/routeguide/route_guide.proto` describes their use. */
 
 import type { Limits } from "../../core/index.js";
 import type { Engine } from "../../engine/index.js";
@@ -16,11 +16,11 @@ import { summarizeRoute } from "./route-summary.js";
 import { serverStreaming } from "../server-streaming.js";
 import { unary } from "../unary.js";
 
-/** The topics that the route guide stands on. */
+/** The topics of the route guide. */
 export interface RouteGuideTopics {
-  /** A keyed one. */
+  /** A keyed topic. */
   readonly features: string;
-  /** A plain one; the first note creates it. */
+  /** A topic without state; the first note creates it. */
   readonly notes: string;
 }
 

@@ -1,4 +1,4 @@
-/** A note of the route guide as a record: its place is the key, its message the text, and the call that wrote it an attribute. */
+/** A note of the route guide as a record: its place is the key, its message the text, its call an attribute. */
 
 import { invalidArgument, type Limits } from "../../core/index.js";
 import { type Filter, parseFilter } from "../../filter/index.js";
@@ -9,13 +9,13 @@ import { keyOfPoint, locationOfPoint, pointOfKey } from "./route-point.js";
 
 const callAttribute = "call";
 
-/** What a note's record has besides its message, at most. */
-const overheadBytes = 256;
+/** An upper bound for a note's record without its message. */
+const overheadBytesMax = 256;
 
-/** What the largest record and batch are. */
+/** The largest record and batch. */
 export type BatchLimits = Pick<Limits, "recordBytes" | "batchRecords" | "batchBytes">;
 
-/** Reads a request. What is no UTF-8 would be decoded with U+FFFD in its place, and recorded so. */
+/** Decodes a request. Refuses invalid UTF-8, which the decoder would replace with U+FFFD. */
 export function decodeNote(bytes: Buffer): RouteNote {
   const note = RouteNote.decode(bytes);
   if (note.message.includes("\uFFFD") && !bytes.includes(note.message))
@@ -23,18 +23,18 @@ export function decodeNote(bytes: Buffer): RouteNote {
   return note;
 }
 
-/** The message, or `invalid-argument` where no record could hold it. */
+/** The message. Throws `invalid-argument` if no record can hold it. */
 export function checkMessage(message: string, recordBytes: number): string {
   const bytes = Buffer.byteLength(message);
-  const most = recordBytes - overheadBytes;
-  if (bytes <= most) return message;
+  const bytesMax = recordBytes - overheadBytesMax;
+  if (bytes <= bytesMax) return message;
   throw invalidArgument(
     "message",
-    `has ${bytes} bytes, at most ${most} are allowed (MILLRACE_RECORD_BYTES less ${overheadBytes})`,
+    `has ${bytes} bytes, at most ${bytesMax} are allowed (MILLRACE_RECORD_BYTES less ${overheadBytesMax})`,
   );
 }
 
-/** A note to append, as a batch of its own. */
+/** A batch with one note, to append. */
 export function batchOfNote(
   { location, message }: { readonly location: Point; readonly message: string },
   call: string,
@@ -54,12 +54,12 @@ export function batchOfNote(
   return splitRequest(AppendRequest.encode(request).finish(), limits).batch;
 }
 
-/** What opens a topic without writing to it. */
+/** A batch without records: opens a Publish call without writing. */
 export function batchOfNothing(limits: BatchLimits): RecordBatch {
   return splitRequest(new Uint8Array(), limits).batch;
 }
 
-/** Undefined: somebody published something else to the topic. */
+/** Undefined: the record is not a note. Anybody may publish to the topic. */
 export function noteOfRecord({ key, text }: ReceivedRecord): RouteNote | undefined {
   const location = pointOfKey(key);
   return location === undefined || text === undefined ? undefined : { location, message: text };
@@ -69,7 +69,7 @@ export function isWrittenBy(call: string, record: ReceivedRecord): boolean {
   return record.attributes.get(callAttribute) === call;
 }
 
-/** The notes at a place, for a read: the database passes over the others. */
+/** The filter for the notes at a place: the database skips the others. */
 export function notesAt(point: Point): Filter {
   return parseFilter(`key == "${keyOfPoint(point)}"`);
 }

@@ -1,19 +1,19 @@
-/** A route summed up while its points come in. */
+/** The summary of a route, computed as its points arrive. */
 
 import type { Point, RouteSummary } from "../../gen/routeguide/route_guide.js";
 import type { Clock } from "../../telemetry/index.js";
 import type { RouteFeatures } from "./route-features.js";
 import { checkPoint, keyOfPoint, locationOfPoint } from "./route-point.js";
 
-/** So many points are looked up together, and held until then. */
+/** How many points are held and looked up together. */
 const lookupPoints = 100;
 
-/** The tutorial's Earth, in metres. */
+/** The tutorial's value, in metres. */
 const earthRadius = 6_371_000;
 
 const int32Max = 2 ** 31 - 1;
 
-/** Takes points until they end. What it holds does not grow with the route. */
+/** Summarizes the points until they end. Its memory does not grow with the route. */
 export async function summarizeRoute(
   points: AsyncIterable<Point>,
   features: RouteFeatures,
@@ -49,7 +49,7 @@ export async function summarizeRoute(
   };
 }
 
-/** On the sphere, in metres: the haversine formula. */
+/** The distance on the sphere in metres, by the haversine formula. */
 export function distanceBetween(from: Point, to: Point): number {
   const [start, end] = [locationOfPoint(from), locationOfPoint(to)];
   const latitudeHalf = radians(end.latitude - start.latitude) / 2;
@@ -57,7 +57,7 @@ export function distanceBetween(from: Point, to: Point): number {
   const chord =
     Math.sin(latitudeHalf) ** 2 +
     Math.cos(radians(start.latitude)) * Math.cos(radians(end.latitude)) * Math.sin(longitudeHalf) ** 2;
-  // Rounding can take opposite places a little above 1, where there is no root.
+  // For opposite points, rounding can make `chord` slightly more than 1.
   return 2 * earthRadius * Math.atan2(Math.sqrt(chord), Math.sqrt(Math.max(0, 1 - chord)));
 }
 
@@ -65,7 +65,7 @@ function radians(degrees: number): number {
   return (degrees * Math.PI) / 180;
 }
 
-/** Whole, and no larger than the field holds. */
+/** Rounds down and limits to the field's range. */
 function toInt32(value: number): number {
   return Math.min(Math.floor(value), int32Max);
 }

@@ -1,6 +1,6 @@
 /**
- * Commit requests: the records of their outputs stay undecoded, as those of AppendRequest do, whose fields an output has
- * under the same numbers.
+ * Commit requests. The records of their outputs stay undecoded, like those of AppendRequest: an output's fields have
+ * the same numbers.
  */
 
 import { deliveryBounds, invalidArgument, type Limits, MillraceError } from "../../core/index.js";
@@ -15,7 +15,7 @@ import type { MethodShape } from "../method.js";
 import { decodeRange } from "./offset-ranges.js";
 
 /** `repeated Output append = 4` of CommitRequest. */
-const append = { name: "append", number: 4, most: deliveryBounds.commitTopics };
+const append = { name: "append", number: 4, countMax: deliveryBounds.commitTopics };
 
 type BatchLimits = Pick<Limits, "recordBytes" | "batchRecords" | "batchBytes">;
 type Output = CommitCommand["append"][number];
@@ -31,7 +31,7 @@ export function commitShape(limits: Limits): MethodShape<CommitCommand, readonly
 export function decodeCommit(bytes: Uint8Array, limits: BatchLimits): CommitCommand {
   const { values, rest } = splitField(bytes, append);
   const { subscription, session, acknowledge } = CommitRequest.decode(rest);
-  if (session === 0) throw invalidArgument("session", "is required: a consumer of a subscription is told it");
+  if (session === 0) throw invalidArgument("session", "is required: the event `started` of Consume gives it");
   return { subscription, session, acknowledge: decodeDelivered(acknowledge), append: decodeOutputs(values, limits) };
 }
 
@@ -62,7 +62,7 @@ function decodeOutput(bytes: Uint8Array, field: string, limits: BatchLimits): Ou
   return { topic, batch, expectedOffset, epoch };
 }
 
-/** What is wrong with a record is said of a request that has no outputs. */
+/** Splits an output. A refusal of a record names a field of AppendRequest, so the output's path is put in front. */
 function splitOutput(bytes: Uint8Array, field: string, limits: BatchLimits) {
   try {
     return splitRequest(bytes, limits);
@@ -73,6 +73,6 @@ function splitOutput(bytes: Uint8Array, field: string, limits: BatchLimits) {
   }
 }
 
-function checkTogether(what: string, value: number, most: number, setting: string): void {
-  if (value > most) throw invalidArgument("append", `at most ${most} ${what} are allowed together (${setting})`);
+function checkTogether(what: string, value: number, max: number, setting: string): void {
+  if (value > max) throw invalidArgument("append", `at most ${max} ${what} are allowed together (${setting})`);
 }

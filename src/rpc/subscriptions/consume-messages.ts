@@ -9,7 +9,7 @@ import { durationOfMs, encodeDeliveryMessage } from "../../wire/index.js";
 import { encodedWaiting } from "./consumer-waiting.js";
 import { encodedSharing } from "./sharing.js";
 
-/** A delivery's records are passed on as they are stored. */
+/** Sends a delivery's records as they are stored. */
 export function encodeConsumeMessage({ runs, attempt, confirmed, event }: ConsumeMessage): Buffer {
   const rest = ConsumeResponse.encode({
     records: [],
@@ -32,7 +32,7 @@ function encodeConfirmed(confirmed: NonNullable<ConsumeMessage["confirmed"]>): C
   };
 }
 
-/** Generated code wants an array that it could write to, and only reads it. */
+/** The generated type is a mutable array, but the generated code only reads it. */
 function ranges(given: readonly OffsetRange[]): OffsetRange[] {
   return given as OffsetRange[];
 }

@@ -1,4 +1,4 @@
-/** What a Consume call's client says: what opens the call, and what becomes of records later. */
+/** The requests of a Consume call: the first opens the call, later ones have verdicts and windows. */
 
 import {
   checkSubscriptionName,
@@ -21,22 +21,25 @@ import { checkConsumerName, checkReason } from "../validate.js";
 import { boundedMs } from "./duration-ms.js";
 import { checkRangeCount, decodeRange } from "./offset-ranges.js";
 
-/** A Consume call once its first message was read. */
+/** A Consume call whose first message was read. */
 export interface OpenedConsume {
   readonly opening: ConsumeOpening;
-  /** Its later messages, decoded when they are asked for. */
+  /** The later messages, decoded when they are pulled. */
   readonly requests: AsyncIterator<ConsumerRequest, undefined>;
 }
 
-/** Reads the first message of a Consume call, which opens it. A consumer without a name is called by its address. */
+/** Reads the first message of a Consume call, which opens it. A consumer without a name gets its address as name. */
 export async function openedConsume(
   messages: AsyncIterator<ConsumeRequest, undefined>,
   context: Pick<CallContext, "stream" | "signal">,
 ): Promise<OpenedConsume> {
-  // Who has said nothing has nothing to settle: a node that drains does not wait for it.
+  // Aborts with the drain: before its first message, a client has nothing to settle.
   const first = await abortable(messages.next(), context.signal);
   if (first.done === true) {
-    throw invalidArgument("subscription", "the first message must name a subscription or a topic, and none came");
+    throw invalidArgument(
+      "subscription",
+      "the first message must name a subscription or a topic, but there was no message",
+    );
   }
   const opening = decodeOpening(first.value, context.stream.peer);
   const requests: AsyncIterator<ConsumerRequest, undefined> = {
@@ -53,12 +56,11 @@ export async function openedConsume(
   return { opening, requests };
 }
 
-/** What a call's first message opens. */
 export function decodeOpening(message: ConsumeRequest, peer: string): ConsumeOpening {
   const { subscription, topic } = message;
   const consumer = message.consumer === "" ? peer : checkConsumerName(message.consumer);
   const window = decodeWindow(message.window ?? {});
-  checkSaysNothingOfRecords(message);
+  checkHasNoVerdicts(message);
   if (subscription === "") {
     if (topic === "") throw invalidArgument("subscription", "the first message must name a subscription or a topic");
     return {
@@ -69,31 +71,30 @@ export function decodeOpening(message: ConsumeRequest, peer: string): ConsumeOpe
       window,
     };
   }
-  if (topic !== "") throw invalidArgument("topic", "must not be set with subscription, which has its own");
+  if (topic !== "") throw invalidArgument("topic", "must not be set with subscription, which has its own topic");
   if (message.start !== undefined) {
     throw invalidArgument(
       "start",
-      "must not be set with subscription, whose cursor is kept: SeekSubscription moves it",
+      "must not be set with subscription, which has its own cursor: SeekSubscription moves it",
     );
   }
   return { kind: "subscription", subscription: checkSubscriptionName(subscription), consumer, window };
 }
 
-/** Nothing was delivered yet. */
-function checkSaysNothingOfRecords(message: ConsumeRequest): void {
+function checkHasNoVerdicts(message: ConsumeRequest): void {
   const { acknowledge, reject, extend, park, release } = message;
   const field =
     message.acknowledgeThrough === undefined
       ? Object.entries({ acknowledge, reject, extend, park, release }).find(([, list]) => list.length > 0)?.[0]
       : "acknowledge_through";
   if (field !== undefined) {
-    throw invalidArgument(field, "must not be set in the call's first message, before anything was delivered");
+    throw invalidArgument(field, "must not be set in the call's first message: nothing is delivered before it");
   }
 }
 
-/** What a later message says. */
+/** Decodes a later message. */
 export function decodeRequest(message: ConsumeRequest, opening: ConsumeOpening): ConsumerRequest {
-  checkOpenedAlready(message, opening);
+  checkMatchesOpening(message, opening);
   const { acknowledge, reject, extend, park, release, window, acknowledgeThrough } = message;
   const ranges = acknowledge.length + reject.length + extend.length + park.length + release.length;
   checkRangeCount(ranges, "acknowledge, reject, extend, park, release");
@@ -128,8 +129,8 @@ function decodeDelivered({ offsets, attempt }: ConsumeRequest_Acknowledgement, f
   return { range: decodeRange(offsets, `${field}.offsets`), attempt };
 }
 
-/** A call stays with what its first message named. */
-function checkOpenedAlready(message: ConsumeRequest, opening: ConsumeOpening): void {
+/** Later messages may not change what the first one named. */
+function checkMatchesOpening(message: ConsumeRequest, opening: ConsumeOpening): void {
   const named =
     opening.kind === "ephemeral"
       ? { subscription: "", topic: opening.topic }
@@ -138,16 +139,15 @@ function checkOpenedAlready(message: ConsumeRequest, opening: ConsumeOpening): v
     if (message[field] === "" || message[field] === named[field]) continue;
     throw invalidArgument(field, `must be empty or as in the call's first message, ${JSON.stringify(named[field])}`);
   }
-  if (message.start !== undefined) throw invalidArgument("start", "must be set in the call's first message alone");
-  if (message.consumer !== "") throw invalidArgument("consumer", "must be set in the call's first message alone");
+  if (message.start !== undefined) throw invalidArgument("start", "must be set only in the call's first message");
+  if (message.consumer !== "") throw invalidArgument("consumer", "must be set only in the call's first message");
 }
 
-/** What is not set is as by default. */
+/** An unset field has its default. */
 function decodeWindow(message: WindowMessage): Window {
-  const { initial, most } = windowBounds;
+  const { initial, max } = windowBounds;
   const { records = initial.records, bytes = initial.bytes } = message;
-  if (records > most.records)
-    throw invalidArgument("window.records", `must be at most ${most.records}, got ${records}`);
-  if (bytes > most.bytes) throw invalidArgument("window.bytes", `must be at most ${most.bytes}, got ${bytes}`);
+  if (records > max.records) throw invalidArgument("window.records", `must be at most ${max.records}, got ${records}`);
+  if (bytes > max.bytes) throw invalidArgument("window.bytes", `must be at most ${max.bytes}, got ${bytes}`);
   return { records, bytes };
 }

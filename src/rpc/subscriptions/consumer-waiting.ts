@@ -1,7 +1,7 @@
 import type { ConsumerWaiting } from "../../engine/index.js";
 import { ConsumeResponse_Heartbeat_Waiting as Waiting } from "../../gen/millrace/v1/subscription_service.js";
 
-/** Why nothing comes, as heartbeats and DescribeSubscription tell it. */
+/** What deliveries wait for, in heartbeats and DescribeSubscription. */
 export const encodedWaiting = {
   nothing: Waiting.WAITING_UNSPECIFIED,
   "caught-up": Waiting.CAUGHT_UP,

@@ -1,24 +1,24 @@
 import { invalidArgument } from "../../core/index.js";
 import type { Duration } from "../../gen/google/protobuf/duration.js";
 
-/** Milliseconds with their fractions. `field` is the duration's path as written in proto. */
+/** A duration in milliseconds, with fractions. `field` is its path as written in proto. */
 export function durationMs({ seconds, nanos }: Duration, field: string): number {
   // A duration's nanoseconds have its sign and are less than a second.
   if (Math.abs(nanos) > 999_999_999 || seconds * nanos < 0) {
-    throw invalidArgument(field, "must have nanos below a second, and of the sign of its seconds");
+    throw invalidArgument(field, "must have nanos below a second, with the same sign as its seconds");
   }
   return seconds * 1000 + nanos / 1_000_000;
 }
 
-/** Milliseconds within bounds, rounded up to whole ones. */
+/** A duration within bounds, rounded up to whole milliseconds. */
 export function boundedMs(
   duration: Duration,
   field: string,
-  { least, most }: { readonly least: number; readonly most: number },
+  { min, max }: { readonly min: number; readonly max: number },
 ): number {
   const ms = durationMs(duration, field);
-  if (ms < least || ms > most) {
-    throw invalidArgument(field, `must be from ${least / 1000} to ${most / 1000} seconds, got ${ms / 1000}`);
+  if (ms < min || ms > max) {
+    throw invalidArgument(field, `must be from ${min / 1000} to ${max / 1000} seconds, got ${ms / 1000}`);
   }
   return Math.ceil(ms);
 }

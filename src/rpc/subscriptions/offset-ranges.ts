@@ -6,12 +6,12 @@ export function decodeRanges(ranges: readonly OffsetRangeMessage[], field: strin
   return ranges.map((range, index) => decodeRange(range, `${field}[${index}]`));
 }
 
-/** One range, which is not empty. `field` is its path as written in proto. */
+/** A non-empty range. `field` is its path as written in proto. */
 export function decodeRange(range: OffsetRangeMessage | undefined, field: string): OffsetRange {
   if (range === undefined) throw invalidArgument(field, "is required");
   const { firstOffset, nextOffset } = range;
   if (nextOffset === 0) {
-    // The offset after it has to be a number that clients can be told.
+    // The next offset must also be a safe integer.
     if (firstOffset === Number.MAX_SAFE_INTEGER) {
       throw invalidArgument(`${field}.first_offset`, `must be below ${Number.MAX_SAFE_INTEGER}`);
     }
@@ -26,7 +26,7 @@ export function decodeRange(range: OffsetRangeMessage | undefined, field: string
   return { firstOffset, nextOffset };
 }
 
-/** Refuses a message with too many ranges in its lists together. `fields` is what they are called. */
+/** Refuses a message whose lists have too many ranges together. `fields` names the lists. */
 export function checkRangeCount(count: number, fields: string): void {
   const { rangesInMessage } = deliveryBounds;
   if (count > rangesInMessage) {

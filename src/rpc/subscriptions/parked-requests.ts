@@ -17,8 +17,8 @@ import { checkRangeCount, decodeRanges } from "./offset-ranges.js";
 type StoredParked = Awaited<ReturnType<Subscriptions["getParked"]>>;
 type ParkedPage = Awaited<ReturnType<Subscriptions["listParked"]>>;
 
-/** Records a second, unless it is 0: all at once. */
-const rateBounds = { least: 0.001, most: 1_000_000 } as const;
+/** Records per second; 0 means all at once. */
+const rateBounds = { min: 0.001, max: 1_000_000 } as const;
 
 /** `ParkedRecord record = 1` of both responses. */
 const parkedTag = 0x0a;
@@ -35,7 +35,7 @@ export function decodeListParked(request: ListParkedRecordsRequest): Parameters<
 function decodeFrom(token: string): number {
   const from = decodePageToken("parked", token);
   if (!/^\d{0,16}$/.test(from) || !Number.isSafeInteger(Number(from))) {
-    throw invalidArgument("page_token", "is not one that this method gave: begin again without it");
+    throw invalidArgument("page_token", "is not a page token of this method: start again without it");
   }
   return Number(from);
 }
@@ -47,12 +47,12 @@ export function decodeSelection(request: RedriveParkedRecordsRequest | DiscardPa
 }
 
 export function checkRate(rate: number): number {
-  const { least, most } = rateBounds;
-  // NaN is in no range either.
-  if (rate !== 0 && !(rate >= least && rate <= most)) {
+  const { min, max } = rateBounds;
+  // Written so that NaN is refused.
+  if (rate !== 0 && !(rate >= min && rate <= max)) {
     throw invalidArgument(
       "rate",
-      `must be from ${least} to ${most} records a second, or 0 for all at once, got ${rate}`,
+      `must be from ${min} to ${max} records per second, or 0 for all at once, got ${rate}`,
     );
   }
   return rate;
@@ -68,7 +68,7 @@ export function encodeParked(parked: StoredParked): Buffer {
   return Buffer.concat([...parkedField(parked), GetParkedRecordResponse.encode({ record: undefined }).finish()]);
 }
 
-/** A frame is the field `Record record = 1` of a ParkedRecord as it stands: records are passed on as they are stored. */
+/** A frame already is the field `Record record = 1` of a ParkedRecord, so records are sent as they are stored. */
 function parkedField({ frame, parkedMicros, deliveries, reasons }: StoredParked): readonly Uint8Array[] {
   const rest = ParkedRecord.encode({
     record: undefined,

@@ -1,7 +1,7 @@
 import type { Sharing } from "../../core/index.js";
 import { Subscription_Sharing } from "../../gen/millrace/v1/subscription_service.js";
 
-/** What may be asked for. */
+/** The valid values of a request. */
 export const sharings = new Map<number, Sharing>([
   [Subscription_Sharing.SHARING_UNSPECIFIED, "shared"],
   [Subscription_Sharing.SHARED, "shared"],

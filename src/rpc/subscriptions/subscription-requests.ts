@@ -26,8 +26,8 @@ import { encodedWaiting } from "./consumer-waiting.js";
 import { boundedMs, durationMs } from "./duration-ms.js";
 import { encodedSharing, sharings } from "./sharing.js";
 
-/** How often DescribeSubscription tells. */
-const intervalMs = { initial: 1000, least: 100, most: 3600_000 } as const;
+/** The interval of DescribeSubscription. */
+const intervalMs = { initial: 1000, min: 100, max: 3600_000 } as const;
 
 export function decodeCreate(request: CreateSubscriptionRequest): CreateSubscriptionCommand {
   return {
@@ -50,7 +50,10 @@ export function decodeList(request: ListSubscriptionsRequest): Parameters<Subscr
   };
 }
 
-/** What the mask names, by its default where it is not set; without a mask, what the request sets (AIP-134). */
+/**
+ * The fields that the mask names, with the default for unset ones; without a mask, those that the request sets
+ * (AIP-134).
+ */
 export function decodeUpdate(request: UpdateSubscriptionRequest): SubscriptionUpdate {
   const paths = request.updateMask ?? [];
   const asked = decodePolicy(request);
@@ -87,7 +90,7 @@ const propertyOfPath: ReadonlyMap<string, keyof DeliveryPolicy> = new Map([
   ["retry_backlog", "retryBacklog"],
 ]);
 
-/** What is set. The engine holds it against its bounds, and refuses fractions of milliseconds. */
+/** The fields that are set. The engine checks their bounds, and refuses fractions of milliseconds. */
 function decodePolicy(request: {
   readonly ackDeadline: Duration | undefined;
   readonly attemptsMax: number;

@@ -23,7 +23,7 @@ import {
 
 type StoredSubscription = SubscriptionReport["subscription"];
 
-/** Names of subscriptions are checked by the engine, which is what knows their topics, too. */
+/** The engine checks the names of subscriptions; it also knows their topics. */
 export function subscriptionService(
   calls: Calls,
   engine: Pick<Engine, "subscriptions" | "consume" | "commit">,
@@ -88,7 +88,7 @@ export function subscriptionService(
         if (opening.kind === "ephemeral") context.stream.topic = opening.topic;
         return engine.consume(opening, requests, context.stream, context.signal);
       },
-      { hearsWhileDraining: true },
+      { takesRequestsWhileDraining: true },
     ),
     unary(calls, commitShape(limits), (command, { stream, signal }) =>
       engine.commit({ ...command, peer: stream.peer }, signal),

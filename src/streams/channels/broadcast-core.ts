@@ -4,7 +4,7 @@ import { runSoon, type Waker } from "../waits/waiter.js";
 import { Ring } from "./ring.js";
 
 export interface BroadcastOptions<T> {
-  /** What the items that are kept may weigh together: their number, unless `weigh` says otherwise. */
+  /** The largest total weight of the kept items. Without `weigh`, their largest number. */
   readonly capacity: number;
   /** An item's weight, above 0. Default 1. An item heavier than the capacity is not kept: every receiver misses it. */
   readonly weigh?: (item: T) => number;
@@ -12,18 +12,18 @@ export interface BroadcastOptions<T> {
   readonly start?: number;
 }
 
-/** What a cursor finds in the place of items that have left the ring. */
+/** What a cursor finds instead of items that the ring no longer has. */
 export const LAG: unique symbol = Symbol("lag");
 
-/** What the sender and the receivers of a broadcast share: the ring, its end, and who waits for an item. */
+/** The state that the sender and the receivers of a broadcast share: the ring, its end, and the waiting receivers. */
 export class BroadcastCore<T> {
   readonly ring: Ring<T>;
   receivers = 0;
   ending: { readonly failure: { readonly error: unknown } | undefined } | undefined;
   readonly #weigh: ((item: T) => number) | undefined;
-  /** Cursors that wait, and some that have left since. */
-  #parked: Cursor<T>[] = [];
-  #leftParked = 0;
+  /** Waiting cursors, and some that have left since. */
+  #waiting: Cursor<T>[] = [];
+  #leftWaiting = 0;
   #isWaking = false;
 
   constructor(options: BroadcastOptions<T>) {
@@ -39,52 +39,52 @@ export class BroadcastCore<T> {
   send(item: T): void {
     if (this.ending !== undefined) throw new ChannelClosedError("the broadcast is closed");
     this.ring.append(item, this.ring.next + 1, this.#weigh === undefined ? 1 : this.#weigh(item));
-    this.#wakeParked();
+    this.#wakeWaiting();
   }
 
   end(failure: { readonly error: unknown } | undefined): void {
     if (this.ending !== undefined) return;
     this.ending = { failure };
-    this.#wakeParked();
+    this.#wakeWaiting();
   }
 
-  park(cursor: Cursor<T>): void {
-    this.#parked.push(cursor);
+  addWaiting(cursor: Cursor<T>): void {
+    this.#waiting.push(cursor);
   }
 
-  /** Takes out those who have left, once they are half of all: receivers that come and go leave nothing behind. */
-  unpark(): void {
-    this.#leftParked += 1;
-    if (this.#leftParked * 2 <= this.#parked.length) return;
-    this.#parked = this.#parked.filter((cursor) => cursor.isParked);
-    this.#leftParked = 0;
+  /** Removes the cursors that have left, once they are half of all, so that departed receivers hold no memory. */
+  noteLeft(): void {
+    this.#leftWaiting += 1;
+    if (this.#leftWaiting * 2 <= this.#waiting.length) return;
+    this.#waiting = this.#waiting.filter((cursor) => cursor.isWaiting);
+    this.#leftWaiting = 0;
   }
 
-  #wakeParked(): void {
-    if (this.#isWaking || this.#parked.length === 0) return;
+  #wakeWaiting(): void {
+    if (this.#isWaking || this.#waiting.length === 0) return;
     this.#isWaking = true;
-    runSoon(this.#resumeParked);
+    runSoon(this.#resumeWaiting);
   }
 
-  /** One task for all, however many they are and however much was sent before it runs. */
-  readonly #resumeParked = (): void => {
+  /** One task wakes all waiting receivers, whatever was sent before it runs. */
+  readonly #resumeWaiting = (): void => {
     this.#isWaking = false;
-    const parked = this.#parked;
-    // Those who find nothing park again, and consumers may send: into a list of their own.
-    this.#parked = [];
-    this.#leftParked = 0;
-    for (const cursor of parked) cursor.resume();
+    const waiting = this.#waiting;
+    // A new list, since cursors that find nothing wait again, and consumers may send.
+    this.#waiting = [];
+    this.#leftWaiting = 0;
+    for (const cursor of waiting) cursor.resume();
   };
 }
 
-/** Where one receiver stands. */
+/** The position of one receiver. */
 export class Cursor<T> {
   readonly #core: BroadcastCore<T>;
-  /** The position that comes next. */
+  /** The position of its next item. */
   #next: number;
   #isOver = false;
   #waker: Waker | undefined;
-  isParked = false;
+  isWaiting = false;
 
   constructor(core: BroadcastCore<T>, from: number) {
     this.#core = core;
@@ -111,14 +111,14 @@ export class Cursor<T> {
       return END;
     }
     this.#waker = waker;
-    if (!this.isParked) {
-      this.isParked = true;
-      this.#core.park(this);
+    if (!this.isWaiting) {
+      this.isWaiting = true;
+      this.#core.addWaiting(this);
     }
     return PENDING;
   }
 
-  /** Goes on with the oldest item that is there. */
+  /** Moves to the oldest kept item. Returns how many items it skipped. */
   skip(): number {
     const before = this.#next;
     this.#next = this.#core.ring.first;
@@ -129,9 +129,9 @@ export class Cursor<T> {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#core.receivers -= 1;
-    if (this.isParked) {
-      this.isParked = false;
-      this.#core.unpark();
+    if (this.isWaiting) {
+      this.isWaiting = false;
+      this.#core.noteLeft();
     }
     const waker = this.#waker;
     this.#waker = undefined;
@@ -139,8 +139,8 @@ export class Cursor<T> {
   }
 
   resume(): void {
-    if (!this.isParked) return;
-    this.isParked = false;
+    if (!this.isWaiting) return;
+    this.isWaiting = false;
     const waker = this.#waker;
     this.#waker = undefined;
     waker?.resume();

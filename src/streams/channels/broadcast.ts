@@ -4,20 +4,20 @@ import { BroadcastCore, type BroadcastOptions, Cursor, LAG } from "./broadcast-c
 import { type Recover, RecoveringReceiver } from "./recovering-receiver.js";
 
 export interface SubscribeOptions {
-  /** The position to begin at, default the next one. One that is not kept any more begins with a lag. */
+  /** The position to begin at. Default: the next one. A position that is no longer kept begins with a lag. */
   readonly from?: number;
 }
 
 export interface RecoverOptions<T> extends SubscribeOptions {
   /**
-   * Gives what a receiver missed: the items from position `from` up to but not including `to`, in order. Called again if
-   * the ring has moved on meanwhile. The signal aborts when the receiver leaves. What comes after `to` is cut off.
+   * Returns the items that a receiver missed: from position `from` to below `to`, in order. Further items are cut off. It
+   * is called again if the ring has moved on meanwhile. The signal aborts when the receiver leaves.
    */
   readonly recover: Recover<T>;
 }
 
 /**
- * What a receiver gets in the place of items that it came too late for.
+ * What a receiver gets instead of the items that it missed.
  *
  * @example
  * const news = broadcast<string>({ capacity: 1 });
@@ -29,7 +29,7 @@ export interface RecoverOptions<T> extends SubscribeOptions {
 export class Lagged {
   /** How many items it missed. */
   readonly missed: number;
-  /** The position of the item that comes next. */
+  /** The position of the next item. */
   readonly next: number;
 
   constructor(missed: number, next: number) {
@@ -39,20 +39,20 @@ export class Lagged {
 }
 
 /**
- * One sender, any number of receivers, each of which gets all items that are sent while it is subscribed. The newest
- * items are kept once, in one ring for all; a receiver is a cursor in it. So sending never waits, and a receiver that
- * never reads costs its cursor and nothing else: it holds neither items nor others back.
+ * A channel with one sender and any number of receivers. Each receiver gets all items that are sent while it is subscribed.
+ * One ring keeps the newest items for all receivers; a receiver is a cursor in it. So a send never waits. A receiver that
+ * never reads costs only its cursor: it keeps no item in memory, and delays no other receiver.
  *
- * **Lagging.** When an item that a receiver has not got leaves the ring, the receiver gets a `Lagged` in the place of
- * all that it missed, in order, and goes on with the oldest item that is there. With `recover` it gets the missing items
- * themselves, from wherever `recover` finds them. A recovery that gives fewer items than were missed fails the receiver
- * with `RecoveryShortError`; what it throws does so too.
+ * **Lagging.** When the ring drops an item that a receiver has not read, the receiver gets one `Lagged` in place of all the
+ * items that it missed, and continues with the oldest kept item. With `recover` it gets the missed items themselves, from
+ * the source that `recover` returns. A recovery of fewer items fails the receiver with `RecoveryShortError`; an error of
+ * `recover` fails it too.
  *
- * **Closing.** After `close` or `fail` every receiver gets what is in the ring, and then the end, or the error, once
- * each: also one that subscribes later.
+ * **Closing.** After `close` or `fail` every receiver gets the items in the ring, and then the end, or the error once. This
+ * includes receivers that subscribe later.
  *
- * Sending is O(1) amortised plus O(1) for each receiver that waits; receivers that wait are woken together, once, when
- * the sending function is done. Receiving is O(1).
+ * A send is O(1) amortised, plus O(1) for each waiting receiver. All waiting receivers are woken together, once, when the
+ * sending function has returned. Receiving is O(1).
  *
  * @example
  * const news = broadcast<string>({ capacity: 2 });
@@ -74,7 +74,7 @@ export function broadcast<T>(options: BroadcastOptions<T>): Broadcast<T> {
   return new Broadcast(options);
 }
 
-/** The sending side, and where receivers come from; see `broadcast`. */
+/** The sending side, which also makes receivers; see `broadcast`. */
 export class Broadcast<T> {
   readonly #core: BroadcastCore<T>;
 
@@ -82,12 +82,12 @@ export class Broadcast<T> {
     this.#core = new BroadcastCore(options);
   }
 
-  /** How many items are kept. */
+  /** The number of kept items. */
   get size(): number {
     return this.#core.ring.size;
   }
 
-  /** The position of the oldest item that is kept; `next` when there is none. */
+  /** The position of the oldest kept item; `next` when there is none. */
   get first(): number {
     return this.#core.ring.first;
   }
@@ -97,18 +97,18 @@ export class Broadcast<T> {
     return this.#core.ring.next;
   }
 
-  /** How many are subscribed, and have neither left nor got the end. */
+  /** The number of receivers that have neither left nor reached the end. */
   get receivers(): number {
     return this.#core.receivers;
   }
 
-  /** Sends to all, at once, and says how many they are. Throws `ChannelClosedError` after `close` and `fail`. */
+  /** Sends to all receivers, and returns their number. Never waits. Throws `ChannelClosedError` after `close` and `fail`. */
   send(item: T): number {
     this.#core.send(item);
     return this.#core.receivers;
   }
 
-  /** No more items. The receivers get those that are kept, and then the end. */
+  /** Ends the broadcast: the receivers get the kept items, and then the end. */
   close(): void {
     this.#core.end(undefined);
   }
@@ -119,8 +119,8 @@ export class Broadcast<T> {
   }
 
   /**
-   * A new receiver. It counts from now on, also before it is asked for an item, and until it is closed: close those that
-   * you do not read to the end. Throws a `RangeError` for a position that is above `next`, or no whole number.
+   * Makes a receiver. It is subscribed from now on until its end, even before its first pull. So close a receiver that you
+   * do not read to the end. Throws a `RangeError` for a position that is above `next` or not a whole number.
    */
   subscribe(options: RecoverOptions<T>): Stream<T>;
   subscribe(options?: SubscribeOptions): Stream<T | Lagged>;
@@ -135,7 +135,7 @@ export class Broadcast<T> {
   }
 }
 
-/** A receiver that is told what it missed. */
+/** A receiver that gets a `Lagged` for the items that it missed. */
 class LaggingReceiver<T> extends Stream<T | Lagged> {
   readonly #cursor: Cursor<T>;
 

@@ -6,15 +6,15 @@ import type { Waker } from "../waits/waiter.js";
 import type { ChannelOptions, Overflow, Slot } from "./channel-options.js";
 import { Queue } from "./queue.js";
 
-/** Who stands in line for room: a send with its item, or a reservation. */
+/** What waits in line for room: a send with its item, or a reservation. */
 type Ask<T> =
   | { readonly kind: "send"; readonly item: T; readonly weight: number }
   | { readonly kind: "reserve"; readonly weight: number };
 
 /**
- * What the channel will still do.
+ * The phases of a channel.
  *
- *   open ──last holder gone, fail──▶ ending ──all received──▶ ended
+ *   open ──last holder released, fail──▶ ending ──all received──▶ ended
  *    any ──receiver leaves──▶ ended
  */
 type State =
@@ -22,30 +22,30 @@ type State =
   | { readonly phase: "ending"; readonly failure: { readonly error: unknown } | undefined }
   | { readonly phase: "ended"; readonly isReceiverGone: boolean };
 
-/** What every send that had room gives: a promise an item would cost more than the item. */
+/** The result of every send that had room: a promise for each item would cost more than the item. */
 const sent = Promise.resolve();
 
-/** So many slots of its queue a channel keeps while it is empty: else they would come and go with every burst. */
+/** The slots that an empty channel keeps in its queue. With fewer, every burst would allocate them anew. */
 const keptSlotsMax = 1024;
 
-/** What both sides of a channel share: its items, who waits for room, who waits for items, and who may still send. */
+/** The state that both sides of a channel share: items, waits for room, waits for items, and who may still send. */
 export class ChannelCore<T> {
   readonly #capacity: number;
   readonly #weigh: ((item: T) => number) | undefined;
   readonly #overflow: Overflow;
   readonly #items: Queue<T>;
-  /** The items' weights, where they are not all 1. */
+  /** The weights of the items, unless all are 1. */
   readonly #weights: Queue<number> | undefined;
   readonly #line = new WaitQueue<Ask<T>, Slot<T> | undefined>(() => this.#settle());
   /** Calls of `receive` and `receiveMany` that wait. */
   readonly #receivers = new WaitQueue<undefined, void>();
-  /** Whoever polled last and found nothing. */
+  /** The waker of the last poll that found nothing. */
   #waker: Waker | undefined;
   #weight = 0;
   #reserved = 0;
   #slots = 0;
   #dropped = 0;
-  /** Senders that are not closed, slots, and reservations that wait: while there is one, items may come. */
+  /** The number of open senders, slots, and waiting reservations. While there is one, items may come. */
   #holders = 1;
   #state: State = { phase: "open" };
 
@@ -76,7 +76,7 @@ export class ChannelCore<T> {
     return this.#dropped;
   }
 
-  /** Throws what a send throws that can never have room. */
+  /** Throws if no send can succeed any more. */
   checkOpen(): void {
     const state = this.#state;
     if (state.phase === "open") return;
@@ -96,7 +96,7 @@ export class ChannelCore<T> {
       if (this.#overflow === "wait") return this.#line.wait({ kind: "send", item, weight }, signal) as Promise<void>;
       if (this.#overflow === "fail") throw new ChannelFullError(this.#capacity);
       this.#displace(item, weight);
-      // Such a send never waits: a loop of them must not hold up the event loop.
+      // Such a send never waits, and a loop of them must not block the event loop.
       return isTurnOver() ? yieldToEventLoop() : sent;
     } catch (error) {
       return Promise.reject(error as Error);
@@ -118,28 +118,27 @@ export class ChannelCore<T> {
     this.checkOpen();
     checkWeight(weight);
     if (this.#accepts(weight)) {
-      this.hold();
+      this.addHolder();
       return this.#grant(weight);
     }
     if (this.#overflow === "fail") throw new ChannelFullError(this.#capacity);
-    this.hold();
+    this.addHolder();
     try {
       const slot = await this.#line.wait({ kind: "reserve", weight }, signal);
       if (slot === undefined) throw new ChannelClosedError("the channel is closed");
       return slot;
     } catch (error) {
-      this.letGo();
+      this.removeHolder();
       throw error;
     }
   }
 
-  /** Somebody more may send. */
-  hold(): void {
+  addHolder(): void {
     this.#holders += 1;
   }
 
-  /** Somebody less: without any, nothing will come behind what is here or waits for room. */
-  letGo(): void {
+  /** Without holders, the channel ends after the items that it has or that wait for room. */
+  removeHolder(): void {
     this.#holders -= 1;
     if (this.#holders === 0) this.end(undefined);
   }
@@ -189,21 +188,21 @@ export class ChannelCore<T> {
     return items;
   }
 
-  /** What the oldest item weighs. */
+  /** The weight of the oldest item. */
   get firstWeight(): number {
     return this.#weights?.at(0) ?? 1;
   }
 
   /**
-   * Waits until there is an item, or none will come. Whoever waits is only told to look again, so an item stays in the
-   * channel until a receive that has not been aborted takes it.
+   * Waits until there is an item, or none will come. It hands over no item: an item stays in the channel until a receive
+   * that was not aborted takes it.
    */
   async ready(signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted();
     while (this.#items.length === 0 && this.#state.phase === "open") await this.#receivers.wait(undefined, signal);
   }
 
-  /** The end of an empty channel; throws its error, the first time. */
+  /** The end of an empty channel. Throws its error, the first time. */
   finish(): End {
     const state = this.#state;
     if (state.phase === "ending") {
@@ -244,12 +243,12 @@ export class ChannelCore<T> {
   #shift(): T {
     const item = this.#items.shift() as T;
     const weight = this.#weights === undefined ? 1 : (this.#weights.shift() ?? 1);
-    // Weights that are fractions may not add up: nothing weighs nothing.
+    // Sums of fractions are inexact: an empty channel has weight 0.
     this.#weight = this.#items.length === 0 ? 0 : this.#weight - weight;
     return item;
   }
 
-  /** Whether the item is in, for which there is no room without leaving something out. */
+  /** Handles an item for which there is no room, by dropping. Returns whether the item was added. */
   #displace(item: T, weight: number): boolean {
     if (this.#overflow === "drop-oldest") {
       while (!this.#fits(weight) && this.#items.length > 0) {
@@ -265,7 +264,7 @@ export class ChannelCore<T> {
     return false;
   }
 
-  /** Lets those in who stand in line and fit, in their order. */
+  /** Admits what waits in line and fits, in order. */
   #settle(): void {
     for (let ask = this.#line.firstAsk; ask !== undefined; ask = this.#line.firstAsk) {
       const isVoid = ask.kind === "reserve" && this.#state.phase !== "open";
@@ -283,7 +282,7 @@ export class ChannelCore<T> {
     }
   }
 
-  /** Takes room for somebody who is a holder already. */
+  /** Reserves room. The caller is counted as a holder already. */
   #grant(weight: number): Slot<T> {
     let isHeld = true;
     this.#slots += 1;
@@ -303,7 +302,7 @@ export class ChannelCore<T> {
         giveBack();
         this.#push(item, itemWeight);
         this.#settle();
-        this.letGo();
+        this.removeHolder();
       },
       release: () => {
         if (!isHeld) return;
@@ -313,12 +312,12 @@ export class ChannelCore<T> {
         }
         giveBack();
         this.#settle();
-        this.letGo();
+        this.removeHolder();
       },
     };
   }
 
-  /** Nothing is kept free for slots that cannot send any more. */
+  /** Frees the room of slots that can no longer send. */
   #voidSlots(): void {
     this.#slots = 0;
     this.#reserved = 0;

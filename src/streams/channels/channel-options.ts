@@ -1,25 +1,25 @@
-/** What becomes of an item for which there is no room; see `ChannelOptions`. */
+/** What happens to an item for which there is no room; see `ChannelOptions`. */
 export type Overflow = "wait" | "fail" | "drop-oldest" | "drop-newest";
 
 export interface ChannelOptions<T> {
-  /** What the items in the channel may weigh together: their number, unless `weigh` says otherwise. */
+  /** The largest total weight of the items in the channel. Without `weigh`, their largest number. */
   readonly capacity: number;
-  /** An item's weight, above 0. Default 1. An item heavier than the capacity is taken when the channel is empty. */
+  /** An item's weight, above 0. Default 1. An item heavier than the capacity is accepted when the channel is empty. */
   readonly weigh?: (item: T) => number;
   /**
    * What a send does when there is no room. "wait", the default: it waits. "fail": it rejects with `ChannelFullError`.
-   * "drop-oldest": the items that are there longest leave, as many as it takes. "drop-newest": the item itself is left
-   * out. What was left out is counted.
+   * "drop-oldest": it drops the oldest items, as many as needed. "drop-newest": it drops its own item. Dropped items are
+   * counted.
    */
   readonly overflow?: Overflow;
 }
 
-/** Room in a channel that nobody else gets: for one item, which may come later. */
+/** Reserved room in a channel, for one item that comes later. */
 export interface Slot<T> {
   /**
-   * Puts the item in, at once, behind those that were sent before; what it weighs less than was reserved becomes free.
-   * Throws `ChannelClosedError` when the slot was used or released, after `fail`, and once the receiver is gone; and a
-   * `RangeError`, with the slot still held, for an item that is heavier than what was reserved.
+   * Adds the item at once, behind the items that were sent before, and frees the reserved weight that it does not need.
+   * Throws `ChannelClosedError` when the slot was used or released, after `fail`, and once the receiver is gone. Throws a
+   * `RangeError` for an item that is heavier than the reservation; the slot is then still held.
    */
   send(item: T): void;
   /** Gives the room back. Does nothing when the slot was used or released. */

@@ -4,11 +4,12 @@ import { Receiver } from "./receiver.js";
 import { Sender } from "./sender.js";
 
 /**
- * A bounded queue from many producers to one consumer. Items come in the order in which they were let in; at most
- * `capacity` of them are held, and one by each send that waits. A send waits until there is room, unless `overflow` says
- * otherwise; the receiver is a stream. When its consumer leaves, the sends fail; when the last sender has closed, the
- * receiver ends; `fail` of any sender ends it with an error, behind the items. Every operation is O(1) amortised an
- * item, and a send that has room makes no promise.
+ * A bounded queue from many producers to one consumer. The receiver is a stream; items come in the order in which they were
+ * admitted. The channel holds up to `capacity` items, and each waiting send holds one. A send waits for room, unless
+ * `overflow` says otherwise.
+ *
+ * When the consumer leaves, sends fail. When the last sender has closed, the receiver ends. `fail` of any sender ends it
+ * with an error, after the items. Every operation is O(1) amortised an item, and a send that has room makes no promise.
  *
  * @example
  * const { sender, receiver } = channel<string>({ capacity: 2 });

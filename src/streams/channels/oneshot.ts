@@ -4,33 +4,33 @@ import { abortable } from "../waits/abort.js";
 import { type Deferred, deferred } from "../waits/deferred.js";
 import type { Waker } from "../waits/waiter.js";
 
-/** The sending side of a oneshot: of its three calls only the first counts. */
+/** The sending side of a oneshot. Only the first call of its methods counts. */
 export interface OneshotSender<T> {
-  /** Sends the value. Throws `ChannelClosedError` after any other call, and when the receiver is gone. */
+  /** Sends the value. Throws `ChannelClosedError` after another call, and when the receiver is gone. */
   send(value: T): void;
-  /** The receiver fails with `error`. Does nothing after another call. */
+  /** Fails the receiver with `error`. Does nothing after another call. */
   fail(error: unknown): void;
-  /** The receiver fails with a `NothingToReceiveError`. Does nothing after another call, so it may stand in `finally`. */
+  /** Fails the receiver with a `NothingToReceiveError`. Does nothing after another call, so it can stand in `finally`. */
   close(): void;
 }
 
 /**
- * The receiving side of a oneshot: a stream of one item, for one consumer. It fails, once, when there is none; closing
- * it drops the value.
+ * The receiving side of a oneshot: a stream of one item, for one consumer. If there is no value, it fails once. Closing it
+ * drops the value.
  */
 export interface OneshotReceiver<T> extends Stream<T> {
   /**
-   * The value. Rejects with what the sender failed with; with `NothingToReceiveError` when there is no value, or it was
-   * given already; and with the signal's reason when it aborts, without losing the value.
+   * The value. Rejects with the sender's error, with `NothingToReceiveError` when there is no value or it was received
+   * already, and with the signal's reason when it aborts; the value is not lost by that.
    */
   receive(signal?: AbortSignal): Promise<T>;
-  /** Leaves: drops the value, fails the calls of `receive` that wait, and the send that comes. */
+  /** Leaves: drops the value, and fails waiting calls of `receive` and a later `send`. */
   close(): undefined;
 }
 
 /**
- *   waiting ──send──▶ sent ──given──▶ over
- *   waiting ──fail, close──▶ failed ──told──▶ over
+ *   waiting ──send──▶ sent ──received──▶ over
+ *   waiting ──fail, close──▶ failed ──received──▶ over
  *       any ──receiver leaves──▶ over
  */
 type State<T> =
@@ -40,9 +40,9 @@ type State<T> =
   | { readonly phase: "over"; readonly isReceiverGone: boolean };
 
 /**
- * A channel for one value, which waits until the receiver looks. Unlike a promise, the receiver may leave, and then the
- * sender hears of it; and a sender that closes without sending fails the receiver, instead of letting it wait for ever.
- * A failure that nobody receives is no unhandled rejection.
+ * A channel for one value, which waits until it is received. Unlike with a promise, the receiver may leave, and `send` then
+ * throws. A sender that closes without sending fails the receiver, instead of letting it wait for ever. A failure that
+ * nobody receives is not an unhandled rejection.
  *
  * @example
  * const answer = oneshot<number>();
@@ -69,10 +69,10 @@ export function oneshot<T>(): { readonly sender: OneshotSender<T>; readonly rece
 
 class OneValue<T> extends Stream<T> implements OneshotReceiver<T> {
   #state: State<T> = { phase: "waiting" };
-  /** Whether the sender has made its call, whatever became of it. */
+  /** Whether the sender has sent, failed or closed. */
   #isSettled = false;
   #waker: Waker | undefined;
-  /** For calls of `receive` that wait. */
+  /** For waiting calls of `receive`. */
   #settled: Deferred<void> | undefined;
 
   accept(value: T): void {

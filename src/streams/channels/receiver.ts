@@ -3,8 +3,8 @@ import type { Waker } from "../waits/waiter.js";
 import type { ChannelCore } from "./channel-core.js";
 
 /**
- * The receiving side of a channel: a stream, for one consumer. Items come in the order in which they were sent; after
- * the last one comes the error, once, or the end, for ever. Breaking off closes it.
+ * The receiving side of a channel: a stream, for one consumer. Items come in the order in which they were sent. After the
+ * last one comes the end, or the error once. `break` closes it.
  */
 export class Receiver<T> extends Stream<T> {
   readonly #core: ChannelCore<T>;
@@ -14,17 +14,17 @@ export class Receiver<T> extends Stream<T> {
     this.#core = core;
   }
 
-  /** How many items are in the channel. */
+  /** The number of items in the channel. */
   get size(): number {
     return this.#core.size;
   }
 
-  /** What they weigh. */
+  /** Their total weight. */
   get weight(): number {
     return this.#core.weight;
   }
 
-  /** How many items were left out, by an overflow that drops. */
+  /** How many items the overflow has dropped. */
   get dropped(): number {
     return this.#core.dropped;
   }
@@ -41,7 +41,7 @@ export class Receiver<T> extends Stream<T> {
   }
 
   /**
-   * Waits until there is an item, and takes as many as weigh at most `maxWeight` together, but always the first.
+   * Waits until there is an item. Takes the first item in any case, and further ones up to a total weight of `maxWeight`.
    * An empty array is the end. Rejects with the signal's reason when it aborts; no item is lost by that.
    */
   async receiveMany(maxWeight: number, signal?: AbortSignal): Promise<T[]> {
@@ -51,12 +51,12 @@ export class Receiver<T> extends Stream<T> {
     return [];
   }
 
-  /** Takes what is there without waiting: the oldest items that weigh at most `maxWeight` together, perhaps none. */
+  /** Takes the oldest items up to a total weight of `maxWeight`, without waiting; there may be none. */
   takeAvailable(maxWeight: number): T[] {
     return this.#core.takeAvailable(maxWeight);
   }
 
-  /** Leaves: drops what is in the channel and fails the sends that wait. */
+  /** Leaves: drops the items in the channel, and fails the waiting sends. */
   override close(): undefined {
     this.#core.leave();
   }

@@ -5,7 +5,7 @@ import { END, PENDING, type Stream } from "../stream.js";
 import type { Waker } from "../waits/waiter.js";
 import { type Cursor, LAG } from "./broadcast-core.js";
 
-/** Gives the items from position `from` up to but not including `to`, in order. */
+/** Returns the items from position `from` to below `to`, in order. */
 export type Recover<T> = (from: number, to: number, signal: AbortSignal) => Source<T>;
 
 interface Recovery<T> {
@@ -13,16 +13,16 @@ interface Recovery<T> {
   readonly controller: AbortController;
   readonly from: number;
   readonly to: number;
-  /** The position that comes next. */
+  /** The position of the next item. */
   next: number;
 }
 
-/** A receiver that fills its gaps from elsewhere: between the ring and a recovery, back and forth. */
+/** A receiver that alternates between the ring and recoveries, which fill its gaps. */
 export class RecoveringReceiver<T> extends Stage<T> {
   readonly #cursor: Cursor<T>;
   readonly #recover: Recover<T>;
   #recovery: Recovery<T> | undefined;
-  /** The cleanup of the recovery that is done, before which nothing comes. */
+  /** The cleanup of a finished recovery. The next item waits for it. */
   #closing: Promise<void> | undefined;
 
   constructor(cursor: Cursor<T>, recover: Recover<T>) {
@@ -71,7 +71,7 @@ export class RecoveringReceiver<T> extends Stage<T> {
     if (recovery.next === recovery.to) {
       this.#recovery = undefined;
       this.#closing = recovery.items.close();
-      // What it throws comes behind this item.
+      // Its error comes after this item.
       this.#closing?.catch(() => undefined);
     }
     return item;

@@ -9,19 +9,19 @@ export interface RingEntry<T> {
 }
 
 export interface RingOptions {
-  /** What all items may weigh together, in the unit of the weights. */
+  /** The largest total weight of the items. */
   readonly capacity: number;
-  /** Where the first item begins. Default 0. */
+  /** The position where the first item begins. Default 0. */
   readonly start?: number;
-  /** Told by how much the weight changed, once an operation and never 0: for a total over many rings. */
+  /** Called with the change of the weight, once for each operation that changes it: for a total over many rings. */
   readonly onWeight?: (delta: number) => void;
 }
 
 /**
- * The newest items of a sequence, without a hole between them: the storage of a broadcast, whose receivers are nothing
- * but positions. Appending evicts the oldest items until the rest weighs no more than the capacity. A position below
- * `first` has left; one at `next` is not there yet. Appending is O(1) amortised, finding
- * O(log items), and O(1) where each item covers one position.
+ * The newest items of a sequence, without gaps: the storage of a broadcast, whose receivers are positions in it. Appending
+ * evicts the oldest items until the rest weighs no more than the capacity. Items below `first` have been evicted; the one
+ * at `next` does not exist yet. Appending is O(1) amortised. Finding is O(log items), and O(1) if each item covers one
+ * position.
  *
  * @example
  * const ring = new Ring<string>({ capacity: 2 });
@@ -47,7 +47,7 @@ export class Ring<T> {
     return this.#entries.at(0)?.start ?? this.#next;
   }
 
-  /** Where the next item will begin. */
+  /** The position where the next item will begin. */
   get next(): number {
     return this.#next;
   }
@@ -56,15 +56,15 @@ export class Ring<T> {
     return this.#weight;
   }
 
-  /** How many items it holds. */
+  /** The number of items. */
   get size(): number {
     return this.#entries.length;
   }
 
   /**
-   * Adds an item that covers [next, end). One that is heavier than the capacity is not kept and leaves the ring empty,
-   * with `first` and `next` at its end: a hole is never kept. Throws a `RangeError` when `end` is not above `next`, and
-   * for a weight that is not above 0.
+   * Adds an item that covers [next, end). An item that is heavier than the capacity is not kept. The ring is then empty,
+   * with `first` and `next` at the item's end, since a ring has no gaps. Throws a `RangeError` when `end` is not above
+   * `next`, and for a weight that is not above 0.
    */
   append(item: T, end: number, weight: number): void {
     if (!(end > this.#next)) throw new RangeError(`Cannot append up to ${end}: the ring ends at ${this.#next}`);
@@ -80,7 +80,7 @@ export class Ring<T> {
   /** The item that covers `position`; `undefined` outside [first, next). */
   find(position: number): RingEntry<T> | undefined {
     if (!(position >= this.first && position < this.#next)) return undefined;
-    // Where each item covers one position, its index is known.
+    // If each item covers one position, this is the item.
     const guess = this.#entries.at(position - this.first);
     if (guess?.start === position) return guess;
     let low = 0;
@@ -101,7 +101,7 @@ export class Ring<T> {
     this.#report(before);
   }
 
-  /** Drops everything and begins again at `position`, which may be anywhere. */
+  /** Drops all items and begins anew at any `position`. */
   restart(position: number): void {
     const before = this.#weight;
     this.#entries.clear();

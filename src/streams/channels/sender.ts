@@ -3,24 +3,24 @@ import type { ChannelCore } from "./channel-core.js";
 import type { Slot } from "./channel-options.js";
 
 /**
- * A handle for sending. Producers may share one, or have one each by `clone`: the channel ends when the last is closed,
- * so close each when its producer is done, also when it failed.
+ * A handle for sending. Producers may share one, or each may have its own by `clone`. The channel ends when the last handle
+ * is closed, so close each handle when its producer is done, even if it failed.
  */
 export class Sender<T> {
   readonly #core: ChannelCore<T>;
   #isClosed = false;
 
-  /** The handle is one of the core's holders already. */
+  /** The core counts this handle as a holder already. */
   constructor(core: ChannelCore<T>) {
     this.#core = core;
   }
 
-  /** How many items are in the channel. */
+  /** The number of items in the channel. */
   get size(): number {
     return this.#core.size;
   }
 
-  /** What they weigh. */
+  /** Their total weight. */
   get weight(): number {
     return this.#core.weight;
   }
@@ -30,17 +30,18 @@ export class Sender<T> {
     return this.#core.waiting;
   }
 
-  /** How many items were left out, by an overflow that drops. */
+  /** How many items the overflow has dropped. */
   get dropped(): number {
     return this.#core.dropped;
   }
 
   /**
-   * Puts an item in. Without room it does what the channel's overflow says: it waits, first come, first served, rejects
-   * with `ChannelFullError`, or leaves an item out. Resolves when the item is in the channel, not when it is received.
-   * Rejects with the signal's reason when it aborts, and with `ChannelClosedError` after `close`, `fail`, or the
-   * receiver's leaving: then the item is not sent. A send that waits holds its own item: bound the producers, and the
-   * memory is bounded.
+   * Adds an item. Without room it follows the channel's overflow: it waits, first come, first served, rejects with
+   * `ChannelFullError`, or drops an item. Resolves when the item is in the channel, not when it is received.
+   *
+   * Rejects with the signal's reason when it aborts, and with `ChannelClosedError` after `close` or `fail`, or when the
+   * receiver has left; the item is then not sent. A waiting send holds its own item, so the memory is bounded only if the
+   * number of producers is.
    */
   send(item: T, signal?: AbortSignal): Promise<void> {
     if (this.#isClosed) return rejectedClosed(this.#core);
@@ -48,8 +49,8 @@ export class Sender<T> {
   }
 
   /**
-   * Puts an item in if there is room and nobody waits for it, or if the overflow makes room: whether it did. An item
-   * that "drop-newest" leaves out is counted. Throws `ChannelClosedError` as `send` does.
+   * Adds an item if there is room and nobody waits for it, or if the overflow makes room. Returns whether it was added. An
+   * item that "drop-newest" drops is counted. Throws `ChannelClosedError` as `send` does.
    */
   trySend(item: T): boolean {
     this.#checkOpen();
@@ -57,9 +58,9 @@ export class Sender<T> {
   }
 
   /**
-   * Room for an item that comes later, so that whoever makes it knows beforehand that it will have room. Waits for room
-   * in one line with the sends, whatever the overflow, but for "fail". What weighs more than the capacity gets the whole
-   * channel for itself. A slot and a wait for one keep the channel open as a sender does: use it, or release it.
+   * Reserves room for an item that comes later, so that its producer knows beforehand that there is room. Waits in one line
+   * with the sends, whatever the overflow; with "fail", it rejects with `ChannelFullError`. A weight above the capacity
+   * gets the whole channel. A slot and a wait for one keep the channel open, as a sender does: use the slot, or release it.
    */
   async reserve(weight = 1, signal?: AbortSignal): Promise<Slot<T>> {
     this.#checkOpen();
@@ -69,23 +70,23 @@ export class Sender<T> {
   /** Another handle on the same channel. Throws `ChannelClosedError` as `send` does. */
   clone(): Sender<T> {
     this.#checkOpen();
-    this.#core.hold();
+    this.#core.addHolder();
     return new Sender(this.#core);
   }
 
   /**
-   * No more sends by this handle. After the last handle the receiver gets what is in the channel, what waits for room,
-   * what slots still bring, and then the end. Closing again does nothing.
+   * Ends this handle. After the last one, the receiver gets the items in the channel, those that wait for room and those of
+   * open slots, and then the end. A second `close` does nothing.
    */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#core.letGo();
+    this.#core.removeHolder();
   }
 
   /**
-   * No more sends by any handle, and none by a slot. The receiver gets what is in the channel and what waits for room,
-   * and then the error, once. Does nothing if this handle was closed or the channel has ended.
+   * Ends all handles and slots. The receiver gets the items in the channel and those that wait for room, and then the
+   * error, once. Does nothing if this handle was closed or the channel has ended.
    */
   fail(error: unknown): void {
     if (this.#isClosed) return;
@@ -98,7 +99,7 @@ export class Sender<T> {
   }
 }
 
-/** The channel's own reason first: it may be over for all. */
+/** Throws the channel's own reason first, which holds for all handles. */
 function throwClosed(core: Pick<ChannelCore<unknown>, "checkOpen">): never {
   core.checkOpen();
   throw new ChannelClosedError("the sender is closed");

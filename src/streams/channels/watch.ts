@@ -8,18 +8,18 @@ export type WatchOutcome = "changed" | "timed-out" | "closed";
 
 export interface ChangedOptions {
   readonly signal?: AbortSignal;
-  /** In milliseconds, at most 2³¹ - 1. Unset: as long as it takes, without a timer. */
+  /** In milliseconds, at most 2³¹ - 1. Unset: no limit, and no timer. */
   readonly timeoutMs?: number;
-  /** What `timeoutMs` is measured by. Default: the process's clock. */
+  /** The clock that measures `timeoutMs`. Default: the process's clock. */
   readonly timers?: Timers;
 }
 
 type Settle = (outcome: WatchOutcome) => void;
 
 /**
- * The latest value of something, for any number of receivers. Only the newest value is kept: whoever looks late sees
- * that one, and never loses the last. Setting, waiting and leaving are O(1); a change wakes all who wait, later, so that
- * nothing of theirs runs inside `set`.
+ * The latest value of something, for any number of receivers. Only the newest value is kept: a slow receiver misses values
+ * between, but never the last one. Setting, waiting and leaving are O(1). A change wakes all waiting receivers, but later:
+ * none of their code runs inside `set`.
  *
  * @example
  * const price = new Watch(100);
@@ -43,7 +43,7 @@ export class Watch<T> {
     return this.#value;
   }
 
-  /** How often the value was set. 0 is the initial one. */
+  /** How often the value was set. The initial value has version 0. */
   get version(): number {
     return this.#version;
   }
@@ -57,7 +57,7 @@ export class Watch<T> {
     return this.#waiting.size;
   }
 
-  /** Sets the value, equal or not, and wakes all who wait. Throws when the watch is closed. */
+  /** Sets the value, equal or not, and wakes all who wait for a change. Throws when the watch is closed. */
   set(value: T): void {
     if (this.#isClosed) throw new Error("Cannot set a value: the watch is closed");
     this.#value = value;
@@ -65,7 +65,7 @@ export class Watch<T> {
     this.#wake("changed");
   }
 
-  /** No value comes any more. The last one stays readable, and receivers that have not seen it still do. */
+  /** Ends the watch. The last value stays readable, and receivers that have not seen it still get it. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -73,9 +73,9 @@ export class Watch<T> {
   }
 
   /**
-   * Waits until the version is above `sinceVersion`: "changed", at once if it is already, also when closed. "closed"
-   * when no change can come; "timed-out" after `timeoutMs`. Rejects with the signal's reason when it aborts. Listener
-   * and timer are gone once it settles.
+   * Waits until the version is above `sinceVersion`, and resolves to "changed"; at once if it is already, even when closed.
+   * Resolves to "closed" when no change can come, and to "timed-out" after `timeoutMs`. Rejects with the signal's reason
+   * when it aborts. Listener and timer are removed once it settles.
    */
   changed(sinceVersion: number, options: ChangedOptions = {}): Promise<WatchOutcome> {
     const { signal, timeoutMs, timers = systemTimers } = options;
@@ -105,20 +105,19 @@ export class Watch<T> {
   }
 
   /**
-   * The current value, then the newest whenever there is one that was not given yet: values set in between are left
-   * out. Ends after the last value once the watch is closed. Each call gives a receiver of its own.
+   * A new receiver: the current value, then the newest one after each change. It skips values that were replaced before it
+   * asked. Ends after the last value once the watch is closed.
    */
   receiver(): Stream<T> {
     return new WatchReceiver(this, this.#waiting);
   }
 
-  /** As `receiver`. */
   [Symbol.asyncIterator](): Stream<T> {
     return this.receiver();
   }
 
   #wake(outcome: WatchOutcome): void {
-    // Each leaves the set as it settles; none can join meanwhile, since nothing of theirs runs here.
+    // Each leaves the set as it settles. None can join meanwhile, since none of their code runs here.
     for (const settle of this.#waiting) settle(outcome);
   }
 }
@@ -126,7 +125,7 @@ export class Watch<T> {
 class WatchReceiver<T> extends Stream<T> {
   readonly #watch: Watch<T>;
   readonly #waiting: Set<Settle>;
-  /** The version that was given last. */
+  /** The version of the last value that it returned. */
   #seen = -1;
   #waker: Waker | undefined;
   #isClosed = false;

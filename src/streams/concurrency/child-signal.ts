@@ -1,14 +1,14 @@
 import { setMaxListeners } from "node:events";
 
-/** A signal of one's own, which aborts with another one too. */
+/** A signal that can be aborted, and that aborts with an outer signal too. */
 export interface ChildSignal {
   readonly signal: AbortSignal;
   abort(reason: unknown): void;
-  /** Takes the listener off the outer signal. */
+  /** Removes the listener from the outer signal. */
   unlink(): void;
 }
 
-/** Many tasks may share it without Node's warning: one listener stands on the outer signal for all of them. */
+/** Many tasks may share it without Node's warning: one listener on the outer signal serves all of them. */
 export function childSignal(outer: AbortSignal | undefined): ChildSignal {
   const controller = new AbortController();
   setMaxListeners(0, controller.signal);

@@ -7,17 +7,17 @@ export type Task<T> = (signal: AbortSignal) => T | PromiseLike<T>;
 /** An array of tasks, or a record of them. */
 export type Tasks = readonly Task<unknown>[] | { readonly [name: string]: Task<unknown> };
 
-/** What each task gives, in the shape of the tasks. */
+/** The result of each task, in the shape of the tasks. */
 export type Joined<All extends Tasks> = { -readonly [Key in keyof All]: Result<OutputOf<All[Key]>> };
 
 /** What a task resolves to. */
 export type OutputOf<One> = One extends (signal: AbortSignal) => infer Output ? Awaited<Output> : never;
 
 /**
- * Runs all tasks at once, waits for all, and tells what became of each, in the same shape: an array for an array, a
- * record for a record. Never rejects: a failure is that task's result, and the others go on. An abort of the signal is
- * passed on to the tasks, which are still waited for, so that nothing runs on behind it; if it had aborted before, no
- * task begins, and each result is its reason. O(tasks).
+ * Runs all tasks at once, waits for all, and returns their results in the same shape: an array for an array, a record for a
+ * record. Never rejects: a failure is that task's result, and the others continue. An abort of the signal is passed on to
+ * the tasks; `join` still waits for them, so none outlives it. If the signal has aborted before, no task begins, and each
+ * result is its reason. O(tasks).
  *
  * @example
  * const { name, age } = await join({
@@ -44,7 +44,7 @@ async function resultOf(task: Task<unknown>, signal: AbortSignal): Promise<Resul
   }
 }
 
-/** Runs all, and puts what they give where they stood. `run` must not reject. */
+/** Runs all tasks, and returns their results in the shape of the tasks. `run` must not reject. */
 export async function inShapeOf(tasks: Tasks, run: (task: Task<unknown>) => Promise<unknown>): Promise<unknown> {
   if (Array.isArray(tasks)) return Promise.all((tasks as readonly Task<unknown>[]).map(run));
   const entries = Object.entries(tasks).map(async ([name, task]) => [name, await run(task)] as const);

@@ -2,19 +2,19 @@ import { abortable } from "../waits/abort.js";
 import { LaneFullError } from "../errors.js";
 import { WaitQueue } from "../waits/wait-queue.js";
 
-/** After so many turns in a row that went to lanes above it, a waiting lane gets the next slot. */
+/** A waiting lane gets the next slot after this many slots in a row went to higher lanes. */
 const passesMax = 16;
 
 export interface LaneOptions<Name extends string> {
   readonly name: Name;
-  /** How many tasks of this lane run at once. */
+  /** How many tasks of this lane may run at once. */
   readonly limit: number;
-  /** How many tasks of this lane wait; one more is refused. */
+  /** How many tasks of this lane may wait; further ones are refused. */
   readonly queue: number;
 }
 
 export interface LanesOptions<Name extends string> {
-  /** How many tasks run at once, of all lanes together. */
+  /** How many tasks of all lanes together may run at once. */
   readonly total: number;
   /** Highest priority first. */
   readonly lanes: readonly LaneOptions<Name>[];
@@ -30,9 +30,9 @@ interface Lane {
 }
 
 /**
- * Priority lanes before a shared pool. A free slot goes to the highest lane that waits and is below its own limit, and
- * within a lane to the task that came first; but a lane that was passed over 16 times in a row gets the next slot, so
- * that none starves. Starting and finishing a task are O(lanes).
+ * Priority lanes for a shared pool. A free slot goes to the highest lane that has a waiting task and is below its own
+ * limit; within a lane, to the oldest task. A lane that was passed over 16 times in a row gets the next slot, so none
+ * starves. Starting and finishing a task are O(lanes).
  *
  * @example
  * const lanes = new Lanes({
@@ -66,7 +66,7 @@ export class Lanes<Name extends string> {
     this.#byName = new Map(this.#lanes.map((lane) => [lane.name, lane]));
   }
 
-  /** How many tasks hold a slot, those included whose caller has left. */
+  /** How many tasks hold a slot. This includes tasks whose caller has left. */
   active(name: Name): number {
     return this.#lane(name).active;
   }
@@ -77,9 +77,10 @@ export class Lanes<Name extends string> {
   }
 
   /**
-   * Waits for a slot, runs the task, and settles as it does. When the signal aborts, the promise rejects with its
-   * reason at once: while waiting, the task never runs; while running, the task keeps its slot until it settles, and
-   * what it gives or throws is dropped. Rejects with `LaneFullError` when as many wait in the lane as may.
+   * Waits for a slot, runs the task, and settles as it does. Rejects with `LaneFullError` when the lane's queue is full.
+   *
+   * When the signal aborts, the promise rejects with its reason at once. A task that still waits then never runs. A running
+   * task keeps its slot until it settles, and its result is dropped.
    */
   async run<T>(name: Name, task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const lane = this.#lane(name);
@@ -92,7 +93,7 @@ export class Lanes<Name extends string> {
 
   async #hold<T>(lane: Lane, task: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     try {
-      // The slot may have come in the very turn in which the caller left.
+      // The slot may have come in the same turn as the abort.
       signal?.throwIfAborted();
       return await task();
     } finally {
@@ -111,7 +112,7 @@ export class Lanes<Name extends string> {
     this.#admit();
   }
 
-  /** Gives out slots until none is free or nobody may take one: so a free slot means that whoever comes may have it. */
+  /** Gives out slots until none is free or no lane may take one. So `run` may take a free slot without looking at queues. */
   #admit(): void {
     while (this.#active < this.#total) {
       const lane = this.#nextLane();
@@ -141,6 +142,6 @@ export class Lanes<Name extends string> {
   }
 }
 
-function checkCount(what: string, count: number, least: number): void {
-  if (!(Number.isInteger(count) && count >= least)) throw new RangeError(`Cannot make lanes: ${what} is ${count}`);
+function checkCount(what: string, count: number, min: number): void {
+  if (!(Number.isInteger(count) && count >= min)) throw new RangeError(`Cannot make lanes: ${what} is ${count}`);
 }

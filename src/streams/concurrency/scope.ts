@@ -5,31 +5,31 @@ import { type ChildSignal, childSignal } from "./child-signal.js";
 import type { Task } from "./join.js";
 
 export interface ScopeOptions {
-  /** Its abort is passed on to the scope. */
+  /** The outer signal. Its abort aborts the scope. */
   readonly signal?: AbortSignal | undefined;
-  /** How long body and children may take together, before the scope aborts with `TimeoutError`. */
+  /** How long body and children together may take; then the scope aborts with `TimeoutError`. */
   readonly deadlineMs?: number | undefined;
   /** How many children may run at once. Default 1000. */
   readonly maxChildren?: number | undefined;
 }
 
-/** Where children run that end with it. */
+/** The tasks of one body, which end with it. */
 export interface Scope {
   /** Aborts when a child or the body fails, at the deadline, and with the outer signal. */
   readonly signal: AbortSignal;
   /**
-   * Begins a child at once. Its promise may be left alone: the scope waits for the child, and fails with it. Throws
-   * `ScopeFullError` where as many run as may, the reason of the abort once the scope is aborted, and
+   * Begins a child at once. Its promise need not be awaited: the scope waits for the child, and fails with it. Throws
+   * `ScopeFullError` when `maxChildren` children are running, the reason of the abort once the scope is aborted, and
    * `ScopeClosedError` when it is over.
    */
   spawn<T>(task: Task<T>): Promise<T>;
 }
 
 /**
- * Runs `body` and the children that it spawns as one thing that ends as one: gives the body's value once all children
- * have settled, those included that children spawned. The first failure, of the body, of a child, by the deadline or by
- * the outer signal, aborts `scope.signal` with itself as the reason; when all have settled, it rejects with it. So
- * nothing runs on behind it; a child that does not heed its signal is waited for. O(1) a child.
+ * Runs `body` and the children that it spawns, which end together. Resolves to the body's value once all children have
+ * settled, including those that children spawned. The first failure aborts `scope.signal` with itself as the reason: an
+ * error of the body or a child, the deadline, or an abort of the outer signal. When all have settled, `scope` rejects with
+ * it. It also waits for a child that ignores its signal, so no child outlives it. O(1) a child.
  *
  * @example
  * const total = await scope(async ({ spawn }) => {
@@ -43,7 +43,7 @@ export async function scope<T>(
   body: (scope: Scope) => T | PromiseLike<T>,
   { signal, deadlineMs, maxChildren = 1000 }: ScopeOptions = {},
 ): Promise<T> {
-  checkCount("run children at once, at most", maxChildren, 1);
+  checkCount("set maxChildren to", maxChildren, 1);
   if (deadlineMs !== undefined) checkDelay(deadlineMs);
   signal?.throwIfAborted();
   const own = childSignal(signal);
@@ -83,14 +83,14 @@ class RunningScope implements Scope {
     } catch (error) {
       this.#own.abort(error);
     }
-    // Children that settle may have spawned others.
+    // A child may have spawned others before it settled.
     while (this.#running > 0) await this.#empty();
     this.#isOver = true;
     this.signal.throwIfAborted();
     return value as T;
   }
 
-  // A field, so that a body may take it apart from its scope.
+  // A field, so that a body may destructure it.
   readonly spawn = <T>(task: Task<T>): Promise<T> => {
     if (this.#isOver) throw new ScopeClosedError();
     this.signal.throwIfAborted();

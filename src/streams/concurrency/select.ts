@@ -3,7 +3,7 @@ import { map } from "../operators/map.js";
 import type { Source } from "../sources/from.js";
 import type { Stream } from "../stream.js";
 
-/** An item, and the name of the source that it came from: a string, as all names of properties are. */
+/** An item, and the name of its source: a string, as all property names are. */
 export type Selected<Branches> = {
   [Branch in keyof Branches & (string | number)]: {
     readonly branch: `${Branch}`;
@@ -12,9 +12,9 @@ export type Selected<Branches> = {
 }[keyof Branches & (string | number)];
 
 /**
- * Whatever comes first of several sources, again and again, each item with the name of its source. What is not taken is
- * not lost: a source that was asked and has nothing yet keeps its answer for a later turn. Fair, holds nothing, and ends
- * when all have ended, as `merge` does. O(1) an item.
+ * The items of several sources as they come, each with the name of its source. No item is lost: a source that had nothing
+ * yet when it was asked keeps its item for a later turn. As `merge`, it is fair, holds nothing, and ends when all sources
+ * have ended. O(1) an item.
  *
  * @example
  * const commands = select({ add: [1, 2], say: ["hello"] });

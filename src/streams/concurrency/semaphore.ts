@@ -1,27 +1,27 @@
 import { SemaphoreFullError } from "../errors.js";
 import { WaitQueue } from "../waits/wait-queue.js";
 
-/** A share of a semaphore, held until released. */
+/** A share of a semaphore, held until it is released. */
 export interface Permit {
-  /** How much is held; 0 once it is released. */
+  /** The weight that it holds; 0 once it is released. */
   readonly weight: number;
-  /** Adds to the share, if there is room now and nobody waits; says whether it did. Not after `release`. */
+  /** Adds to the share if there is room now and nobody waits. Returns whether it did. Throws after `release`. */
   extend(weight: number): boolean;
   /** Gives the share back. Every call after the first does nothing. */
   release(): void;
 }
 
 export interface SemaphoreOptions {
-  /** What all permits may weigh together. */
+  /** The largest total weight of all permits. */
   readonly capacity: number;
-  /** How many may wait; one more is refused. */
+  /** How many calls of `acquire` may wait; further ones are refused. */
   readonly maxWaiting: number;
 }
 
 /**
- * Shares a capacity by weight, first come, first served: a light request never overtakes a heavy one that waits. A
- * request heavier than the whole capacity waits until everything is free, and is then let through alone. All operations
- * are O(1).
+ * Shares a capacity by weight, first come, first served: a light request never overtakes a heavy one that waits. A request
+ * heavier than the whole capacity waits until everything is free, and then has the semaphore alone. All operations are
+ * O(1).
  *
  * @example
  * const memory = new Semaphore({ capacity: 100, maxWaiting: 10 });
@@ -44,20 +44,20 @@ export class Semaphore {
     this.#maxWaiting = options.maxWaiting;
   }
 
-  /** What is free. 0 while a permit heavier than the capacity is out. */
+  /** The free weight. 0 while a permit heavier than the capacity is held. */
   get available(): number {
     return Math.max(0, this.#capacity - this.#used);
   }
 
-  /** How many wait. */
+  /** How many calls of `acquire` wait. */
   get waiting(): number {
     return this.#waiters.size;
   }
 
   /**
-   * Waits for a share of `weight`, which the caller must release. Rejects with the signal's reason when it aborts, and
-   * with `SemaphoreFullError` when as many wait as may. A permit that was granted comes even if the signal aborts in
-   * the same turn: it is never lost on the way.
+   * Waits for a share of `weight`, which the caller must release. Rejects with the signal's reason when it aborts, and with
+   * `SemaphoreFullError` when `maxWaiting` calls wait already. If a permit was granted and the signal aborts in the same
+   * turn, it still resolves: a granted permit is never lost.
    */
   async acquire(weight: number, signal?: AbortSignal): Promise<Permit> {
     signal?.throwIfAborted();
@@ -67,7 +67,7 @@ export class Semaphore {
     return this.#waiters.wait(weight, signal);
   }
 
-  /** A share, if there is one now and nobody waits. */
+  /** A share if there is room now and nobody waits; otherwise `undefined`. */
   tryAcquire(weight: number): Permit | undefined {
     if (!isWeight(weight)) throw new RangeError(`Cannot acquire a weight of ${weight}`);
     return this.#waiters.size === 0 && this.#fits(weight) ? this.#grant(weight) : undefined;
@@ -111,7 +111,7 @@ export class Semaphore {
   }
 }
 
-/** NaN is none. */
+/** NaN is not a weight. */
 function isWeight(weight: number): boolean {
   return weight >= 0;
 }

@@ -1,20 +1,20 @@
 import { WaitQueue } from "../waits/wait-queue.js";
 
-/** Promises that nobody awaits one by one, so that their owner can await them all. */
+/** Background promises, which their owner can await together. */
 export interface TaskTracker {
-  /** How many have not settled. */
+  /** How many tasks have not settled. */
   readonly size: number;
-  /** Takes a promise in. When it rejects, `onError` is told; its value is dropped. */
+  /** Adds a promise. Its value is dropped; `onError` gets its error. */
   track(task: Promise<unknown>): void;
   /**
-   * Resolves when no task is left, those included that were tracked meanwhile; at once when there is none. Rejects with
-   * the signal's reason when it aborts, and never because a task did.
+   * Resolves when no task is left, including those that were tracked meanwhile; at once when there is none. Rejects only
+   * with the signal's reason, when it aborts, never with the error of a task.
    */
   settled(signal?: AbortSignal): Promise<void>;
 }
 
 /**
- * A tracker of background promises. `onError` gets what they reject with; it must not throw.
+ * Makes a tracker of background promises. `onError` gets their errors; it must not throw.
  *
  * @example
  * const tasks = trackTasks((error) => console.error(error));

@@ -5,10 +5,10 @@ import { checkDelay } from "../waits/abort.js";
 import { type ChildSignal, childSignal } from "./child-signal.js";
 
 /**
- * `f` with a limit on how long each call may take, for `map`, `buffered` and their like, or to be called by itself. At
- * the limit the call rejects with `TimeoutError` at once, and `context.signal` of `f` aborts with the same; what `f` then
- * gives is dropped, a rejection too. An abort of the outer signal is passed on to `f`, which is still waited for, up to
- * the limit. Timer and listener are gone when the call settles. Holds nothing; O(1) a call.
+ * `f` with a limit on how long each call may take. Use it in `map`, `buffered` and the like, or alone. At the limit the
+ * call rejects with `TimeoutError` at once, and `context.signal` of `f` aborts with the same error; the later result or
+ * rejection of `f` is dropped. An abort of the outer signal is passed on to `f`, which is still awaited, up to the limit.
+ * Timer and listener are removed when the call settles. Holds nothing; O(1) a call.
  *
  * @example
  * const answer = timeLimit(20, (question: string, { signal }) => sleep(question.length, signal).then(() => 42));
@@ -37,7 +37,7 @@ export function timeLimit<T, U>(
       }
       const timer = setTimeout(() => {
         const error = new TimeoutError("the call", ms);
-        // Before the abort, with which `f` may reject.
+        // Before the abort, since `f` may then reject with another error.
         reject(error);
         context.abort(error);
       }, ms);
@@ -59,7 +59,7 @@ export function timeLimit<T, U>(
   };
 }
 
-/** Makes the signal when `f` asks for it: most calls end before anybody does. */
+/** Makes the signal when `f` reads it: most calls never do. */
 class LimitedContext implements CallContext {
   readonly #outer: CallContext | undefined;
   #child: ChildSignal | undefined;

@@ -5,10 +5,10 @@ import { inShapeOf, type OutputOf, type Task, type Tasks } from "./join.js";
 export type TryJoined<All extends Tasks> = { -readonly [Key in keyof All]: OutputOf<All[Key]> };
 
 /**
- * Runs all tasks at once, and gives their values in the same shape: an array for an array, a record for a record. The
- * first failure aborts the signal of the others, with itself as the reason; when all have settled, it rejects with it.
- * An abort of the outer signal is a failure like that. So nothing runs on behind it, unless a task does not heed its
- * signal: then it waits for that one. If the signal had aborted before, no task begins. O(tasks).
+ * Runs all tasks at once, and returns their values in the same shape: an array for an array, a record for a record. The
+ * first failure aborts the signal of the others, with itself as the reason. When all have settled, `tryJoin` rejects with
+ * it. An abort of the outer signal is such a failure too. It also waits for a task that ignores its signal, so no task
+ * outlives it. If the signal has aborted before, no task begins. O(tasks).
  *
  * @example
  * const [text, length] = await tryJoin([async () => "stream", () => 6]);
@@ -21,7 +21,7 @@ export async function tryJoin<const All extends Tasks>(tasks: All, signal?: Abor
     try {
       return await task(child.signal);
     } catch (error) {
-      // The first reason stays, so the signal keeps the first failure.
+      // A signal keeps its first reason, so this keeps the first failure.
       child.abort(error);
       return undefined;
     }

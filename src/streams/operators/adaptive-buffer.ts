@@ -6,25 +6,25 @@ import type { Waker } from "../waits/waiter.js";
 import { Prefetched } from "./prefetch.js";
 
 export interface AdaptiveBufferOptions {
-  /** How many items are pulled ahead at least. */
+  /** The smallest buffer, in items. */
   readonly min: number;
-  /** How many items are pulled ahead at most. */
+  /** The largest buffer, in items. */
   readonly max: number;
 }
 
 /** A stream with a buffer that grows and shrinks. */
 export interface AdaptiveBuffer<T> extends Stream<T> {
-  /** How many items may be pulled ahead now. */
+  /** The present size of the buffer: how many items may be pulled ahead. */
   readonly limit: number;
-  /** How many are. */
+  /** How many items are pulled ahead. */
   readonly size: number;
 }
 
 /**
- * All items, in order, of which some are pulled ahead: `min` at first. Twice as many, up to `max`, each time the
- * consumer has to wait although it took a whole buffer since it last waited; half as many, down to `min`, when the
- * buffer was full at as many polls in a row as it holds. So a source in bursts gets room, and a slow consumer does not
- * hold what it does not need. An error comes after the items before it. O(1) an item.
+ * All items, in order, with a buffer of items that are pulled ahead. The buffer has room for `min` items at first. It
+ * doubles, up to `max`, when the consumer has to wait after it took a whole buffer since its last wait. It halves,
+ * down to `min`, when it was full at more than `limit` polls in a row. So a source in bursts gets room, and a slow
+ * consumer holds no more than it needs. An error comes after the items before it. O(1) an item.
  *
  * @example
  * const numbers = adaptiveBuffer(range(0, 100), { min: 2, max: 64 });
@@ -37,8 +37,8 @@ export function adaptiveBuffer(...args: readonly unknown[]): unknown {
 }
 
 function bufferAdaptively<T>(source: Source<T>, { min, max }: AdaptiveBufferOptions): AdaptiveBuffer<T> {
-  checkCount("buffer at least", min, 1);
-  checkCount("buffer at most", max, min);
+  checkCount("set min to", min, 1);
+  checkCount("set max to", max, min);
   return new AdaptivelyBuffered(from(source), min, max);
 }
 

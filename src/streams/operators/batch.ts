@@ -8,29 +8,32 @@ import { WakeTimer } from "../waits/wake-timer.js";
 import type { Waker } from "../waits/waiter.js";
 import { Grouping } from "./grouping.js";
 
-/** When a batch is full: at the first of these bounds that it reaches. */
+/** A batch is full at the first of these bounds that it reaches. */
 export type BatchOptions<T> = {
-  /** How many items a batch holds at most. */
+  /** The largest number of items in a batch. */
   readonly maxItems: number;
-  /** How long a batch waits for more items after its first one. 0: it takes what is there at once. Default: it waits. */
+  /**
+   * How long a batch waits for more items after its first one. 0: it takes only the items that are there. Default: no
+   * limit.
+   */
   readonly maxWaitMs?: number | undefined;
 } & (
   | { readonly maxBytes?: undefined; readonly sizeOf?: undefined }
   | {
-      /** How many bytes, or whatever `sizeOf` counts, a batch holds at most, unless its one item is larger than that. */
+      /** The largest sum of `sizeOf`, such as bytes, in a batch. A single item may be larger. */
       readonly maxBytes: number;
       readonly sizeOf: (item: T) => number;
     }
 );
 
 /**
- * Arrays of items: each is given when it has `maxItems`, or `maxBytes`, or when its first item was pulled `maxWaitMs`
- * ago, whichever comes first; the last has what is left. An item with which a batch would pass `maxBytes` begins the
- * next one; an item larger than that is a batch of its own.
+ * Arrays of items. A batch is complete when it has `maxItems` or `maxBytes`, or `maxWaitMs` after its first item was
+ * pulled, whichever comes first. The last batch has the remaining items. An item that would take a batch above `maxBytes`
+ * begins the next one; an item larger than that is a batch alone.
  *
- * Holds the batch that it fills. Nothing is pulled between two batches, and whatever was asked for when the time was
- * over is the first item of the next one. While the source has items at once no timer is made, and none is left when
- * it is over. An error comes after the batch of the items before it; closing drops what was held. O(1) an item.
+ * Holds the batch that it fills. Nothing is pulled between two batches. If a pull is pending when the time is over, its
+ * item begins the next batch. While the source has items at once, no timer is started, and none is left at the end. An
+ * error comes after the batch of the items before it. Closing drops the held items. O(1) an item.
  *
  * @example
  * const words = ["a", "bb", "ccc", "dddddd", "e"];
@@ -61,7 +64,7 @@ export class Batches<T> extends Grouping<T, T[]> {
   readonly #timer = new WakeTimer();
   #items: T[] = [];
   #bytes = 0;
-  /** When the batch's wait is over. */
+  /** When the wait of the batch is over. */
   #dueAt = Infinity;
 
   constructor(source: Stream<T>, options: BatchOptions<T>) {
@@ -72,7 +75,7 @@ export class Batches<T> extends Grouping<T, T[]> {
     this.#maxWaitMs = options.maxWaitMs;
   }
 
-  /** The item that began this batch may fill it by itself. */
+  /** The first item of a batch may fill it alone. */
   protected override due(): T[] | undefined {
     return this.#items.length > 0 && this.#isFull() ? this.#give() : undefined;
   }

@@ -11,11 +11,12 @@ import type { Waker } from "../waits/waiter.js";
 import type { Call } from "./buffered.js";
 
 /**
- * What `f` makes of each item, as it is finished, with at most `n` calls at once: under way, or finished and not given
- * yet, so `n` items at most are pulled ahead. Calls begin when the stream is asked for an item. A failure of a call comes
- * after the results that were there before it: once it is known nothing more is pulled, and the other calls are told by
- * their signal, and not waited for. A failure of the source comes when the calls before it are done. Closing it tells
- * all calls. O(1) an item, one `then` a call, and no promise where `f` and the source give at once.
+ * The result of `f` for each item, in the order in which calls finish. Up to `n` calls are running or have a result that
+ * was not taken yet, so up to `n` items are pulled ahead. Calls begin when the stream is asked for an item.
+ *
+ * A failure of a call comes after the results before it. From then on nothing more is pulled, and the signal of the other
+ * calls aborts; they are not waited for. A failure of the source comes when the calls before it are done. Closing the
+ * stream aborts the signal of all calls. O(1) an item, one `then` a call, and no promise if `f` and the source do not wait.
  *
  * @example
  * const slow = async (n: number) => {
@@ -43,7 +44,7 @@ class BufferedUnordered<T, U> extends Stage<U> {
   readonly #results = new Queue<U>();
   #running = 0;
   #isDrained = false;
-  /** What the source threw: it comes when the calls that were begun before it are done. */
+  /** The source's error, which comes when the calls before it are done. */
   #sourceFailure: { readonly error: unknown } | undefined;
   #failure: { readonly error: unknown } | undefined;
   #waker: Waker | undefined;
@@ -79,7 +80,7 @@ class BufferedUnordered<T, U> extends Stage<U> {
       if (item === END) this.#isDrained = true;
       else this.#begin(item);
       if (this.#running + this.#results.length < this.#n && isTurnOver()) {
-        // Many calls over a source that is always ready must not hold up the loop: the rest begins in its next turn.
+        // A source that is always ready must not block the event loop: the other calls begin in the loop's next turn.
         this.#beginLater();
         return;
       }
@@ -120,7 +121,7 @@ class BufferedUnordered<T, U> extends Stage<U> {
     }
   }
 
-  // Fields, for all calls: two closures a call would cost more than the rest.
+  // Fields that all calls share: two closures for each call would cost more than the rest.
   readonly #onResult = (result: U): void => {
     this.#running -= 1;
     if (this.isOver || this.#failure !== undefined) return;
@@ -138,7 +139,7 @@ class BufferedUnordered<T, U> extends Stage<U> {
   #fail(error: unknown): void {
     this.#isDrained = true;
     this.#failure ??= { error };
-    // Nothing that is still under way will be given.
+    // The results of running calls will be dropped.
     this.#context.abort();
   }
 }

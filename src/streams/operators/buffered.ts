@@ -9,14 +9,18 @@ import { END, PENDING, type Polled, type Stream } from "../stream.js";
 import { isTurnOver } from "../waits/turn.js";
 import type { Waker } from "../waits/waiter.js";
 
-/** What runs several at once: its signal aborts for all of them when the stream is closed or fails. */
+/**
+ * A function that may run several times at once. The calls share a signal, which aborts when the stream is closed or fails.
+ */
 export type Call<T, U> = (item: T, context: CallContext) => U | PromiseLike<U>;
 
 /**
- * What `f` makes of each item, in order, with at most `n` calls at once: under way, or finished and not given yet, so
- * `n` items at most are pulled ahead. Calls begin when the stream is asked for an item. A failure comes after the results
- * before it: once it is known nothing more is pulled, and when it is told the other calls are told by their signal, and
- * not waited for. Closing it tells all of them. O(1) an item, and no promise where `f` and the source give at once.
+ * The result of `f` for each item, in order. Up to `n` calls are running or have a result that was not taken yet, so up to
+ * `n` items are pulled ahead. Calls begin when the stream is asked for an item.
+ *
+ * A failure comes after the results before it. Nothing more is pulled once a call has failed. When the stream fails, the
+ * signal of the other calls aborts; they are not waited for. Closing the stream aborts it too. O(1) an item, and no promise
+ * if `f` and the source do not wait.
  *
  * @example
  * const slow = async (n: number) => {
@@ -41,9 +45,9 @@ class Buffered<T, U> extends Stage<U> {
   readonly #n: number;
   readonly #f: Call<T, U>;
   readonly #context = new LazyCallContext();
-  /** The calls whose results were not given, oldest first. */
+  /** The calls whose results were not taken yet, oldest first. */
   readonly #calls = new Queue<PendingCall<U>>();
-  /** Nothing more is to be pulled: the source has ended, or something has failed. */
+  /** Nothing more is pulled: the source has ended, or something has failed. */
   #isDrained = false;
   #waker: Waker | undefined;
   #awaitsTurn = false;
@@ -58,7 +62,7 @@ class Buffered<T, U> extends Stage<U> {
   protected override produce(waker: Waker): Polled<U> {
     this.#waker = waker;
     while (this.#calls.length < this.#n && !this.#isDrained && this.#begin(waker)) {
-      // Many calls over a source that is always ready must not hold up the loop: the rest begins in its next turn.
+      // A source that is always ready must not block the event loop: the other calls begin in the loop's next turn.
       if (this.#calls.length < this.#n && isTurnOver()) {
         this.#beginLater();
         break;
@@ -89,7 +93,7 @@ class Buffered<T, U> extends Stage<U> {
     if (!this.isOver) this.#waker?.resume();
   };
 
-  /** Whether there was an item to begin with. */
+  /** Begins a call. Returns whether there was an item. */
   #begin(waker: Waker): boolean {
     const call = new PendingCall<U>();
     try {
@@ -103,7 +107,7 @@ class Buffered<T, U> extends Stage<U> {
       if (isPromiseLike(made)) this.#wait(call, made);
       else call.result = made;
     } catch (error) {
-      // In its place: the results before it come first.
+      // Queued as a call, so that the results before it come first.
       this.#isDrained = true;
       call.failure = { error };
     }

@@ -6,9 +6,9 @@ import type { Stream } from "../stream.js";
 import { Batches } from "./batch.js";
 
 /**
- * Arrays of `size` items each, in order; the last has what is left. Holds the chunk that it fills, and pulls nothing
- * between two. An error comes after the chunk of the items before it; closing drops what was held. O(1) an item. For
- * chunks that do not wait for ever, or are bounded by their bytes, see `batch`.
+ * Arrays of `size` items each, in order; the last has the remaining items. Holds the chunk that it fills, and pulls nothing
+ * between two. An error comes after the chunk of the items before it. Closing drops the held items. O(1) an item. For a
+ * bound in time or bytes, see `batch`.
  *
  * @example
  * console.log(await collect(chunks(range(0, 5), 2), { limit: 10 })); // [ [ 0, 1 ], [ 2, 3 ], [ 4 ] ]

@@ -7,8 +7,8 @@ import { PENDING, type Pending, type Waker } from "../waits/waiter.js";
 import type { ItemOf } from "./merge.js";
 
 /**
- * All items of the first source, then those of the second, and so on; a source is not touched before its turn. Holds
- * nothing. An error ends the stream and closes the sources behind it. O(1) an item.
+ * All items of the first source, then those of the second, and so on. A source is not pulled before its turn. Holds
+ * nothing. An error ends the stream and closes the remaining sources. O(1) an item.
  *
  * @example
  * console.log(await collect(concat([1, 2], range(3, 5)), { limit: 10 })); // [ 1, 2, 3, 4 ]
@@ -37,7 +37,7 @@ class Concatenated<T> extends Stage<T> {
       const item = stream.poll(waker);
       if (item !== END) return item;
       this.#index += 1;
-      // A run of empty sources must not hold up the loop.
+      // A run of empty sources must not block the event loop.
       if (isTurnOver()) return yieldToEventLoop().then(again);
     }
   }

@@ -9,24 +9,23 @@ import { Grouping } from "./grouping.js";
 import { map } from "./map.js";
 
 export interface DebounceOptions {
-  /** A burst is over when nothing has come for so long, in milliseconds. */
+  /** A burst is over when no item has come for this time, in milliseconds. */
   readonly quietMs: number;
-  /** Give the first item of a burst, at once. Default false. */
+  /** Return the first item of a burst, at once. Default false. */
   readonly leading?: boolean | undefined;
-  /** Give the last item of a burst, when it is over. Default true. */
+  /** Return the last item of a burst, when the burst is over. Default true. */
   readonly trailing?: boolean | undefined;
-  /** In a burst that goes on, give the latest item when one has waited for so long. Default: it waits for the end. */
+  /** In a burst that goes on, return the latest item when an item has waited for this time. Default: wait for the end. */
   readonly longestMs?: number | undefined;
 }
 
 /**
- * Of each burst of items one: the last, when nothing has come for `quietMs`; or the first, at once; or both, where the burst
- * has more than one. With `longestMs` a burst that does not end gives its latest item again and again.
+ * One item of each burst: the last, when no item has come for `quietMs`; or the first, at once; or both, if the burst has
+ * more than one. With `longestMs`, a burst that does not end returns its latest item at intervals.
  *
- * Holds one item, and drops what a later one replaces. It hears of items as they are pulled, so it is for sources that have
- * their own pace: of one that is always ready all items are one burst. The end of the source is the end of a burst; an error
- * comes after the item that was held; closing drops it. One timer runs while an item is held, and none afterwards. O(1) an
- * item.
+ * Holds one item; a later item replaces it. It is for sources that have their own pace: if a source is always ready, all
+ * its items are one burst. The end of the source ends a burst. An error comes after the held item; closing drops that item.
+ * One timer runs while an item is held, and none afterwards. O(1) an item.
  *
  * @example
  * const keystrokes = ["m", "mi", "mil", "mill"];
@@ -42,21 +41,21 @@ function debounceItems<T>(source: Source<T>, options: DebounceOptions): Stream<T
   const { quietMs, longestMs, leading = false, trailing = true } = options;
   checkDelay(quietMs);
   if (longestMs !== undefined && !(longestMs >= quietMs)) {
-    throw new RangeError(`Cannot debounce for at most ${longestMs} ms: that is less than the quiet of ${quietMs} ms`);
+    throw new RangeError(`Cannot set longestMs to ${longestMs}: it is less than quietMs, ${quietMs}`);
   }
   if (longestMs !== undefined) checkDelay(longestMs);
   if (!leading && !trailing) throw new RangeError("Cannot debounce to neither the first nor the last item of a burst");
   return map(new Bursts(from(source), { quietMs, longestMs, leading, trailing }), ([item]) => item);
 }
 
-/** Each of one item, which may be undefined. */
+/** Groups of one item: a tuple, since the item may be undefined. */
 class Bursts<T> extends Grouping<T, readonly [T]> {
   readonly #options: DebounceOptions;
   readonly #timer = new WakeTimer();
   #held: readonly [T] | undefined;
-  /** When the burst is over, if nothing comes. */
+  /** When the burst is over if no item comes. */
   #quietAt = -Infinity;
-  /** When an item has waited for long enough. */
+  /** When the held item has waited for `longestMs`. */
   #longestAt = Infinity;
 
   constructor(source: Stream<T>, options: DebounceOptions) {
@@ -72,7 +71,7 @@ class Bursts<T> extends Grouping<T, readonly [T]> {
     const { quietMs, longestMs = Infinity, leading, trailing } = this.#options;
     const now = performance.now();
     const isFirst = now >= this.#quietAt;
-    // The item of a burst that was over before this one came.
+    // The held item of a burst that was over before this item came.
     const last = isFirst ? this.#give() : undefined;
     this.#quietAt = now + quietMs;
     if (isFirst && leading === true && last === undefined) return [item];
@@ -88,7 +87,7 @@ class Bursts<T> extends Grouping<T, readonly [T]> {
     const leftMs = Math.min(this.#quietAt, this.#longestAt) - performance.now();
     if (leftMs <= 0) return this.#give();
     if (waker === undefined) return undefined;
-    // It may ring before the burst is over, which new items put off: then it is set again.
+    // New items move the end of the burst. If the timer fires before it, it is set again.
     if (this.#timer.isSet) this.#timer.wakeInstead(waker);
     else this.#timer.wakeIn(leftMs, waker);
     return undefined;

@@ -5,9 +5,9 @@ import type { Stream } from "../stream.js";
 import { SKIP, stepThrough } from "./stepped.js";
 
 /**
- * The items that differ from the one given before them: of equal items in a row, the first. `isSame` compares the item
- * that was given last with the new one; without it, they are compared as by `Object.is`. Holds one item. What `isSame`
- * throws ends the stream and closes the source. O(1) an item; a long run of equal items gives the event loop its turns.
+ * The items that differ from the item before them: the first of equal items in a row. `isSame` compares the last returned
+ * item with the new one; the default is `Object.is`. Holds one item. An error of `isSame` ends the stream and closes the
+ * source. O(1) an item; a long run of equal items yields to the event loop.
  *
  * @example
  * console.log(await collect(distinct([1, 1, 2, 2, 1]), { limit: 10 })); // [ 1, 2, 1 ]

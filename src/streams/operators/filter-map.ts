@@ -6,9 +6,9 @@ import type { Stream } from "../stream.js";
 import { SKIP, stepThrough } from "./stepped.js";
 
 /**
- * What `f` makes of each item, in order, without those for which it gives `undefined`; a promise is awaited before the
- * next item is pulled, and `context.signal` aborts if the stream is closed meanwhile. Holds nothing. What `f` throws
- * ends the stream and closes the source. O(1) an item; a run of items that are left out gives the event loop its turns.
+ * The result of `f` for each item, in order, unless it is `undefined`. A promise is awaited before the next item is pulled,
+ * and `context.signal` aborts if the stream is closed meanwhile. Holds nothing. An error of `f` ends the stream and closes
+ * the source. O(1) an item; a long run of dropped items yields to the event loop.
  *
  * @example
  * const numbers = filterMap(["1", "x", "3"], (text) => (/^\d+$/.test(text) ? Number(text) : undefined));

@@ -5,12 +5,12 @@ import { inBothStyles } from "../both-styles.js";
 import type { CallContext } from "../call-context.js";
 import { SKIP, stepThrough } from "./stepped.js";
 
-/** Whether an item goes on; a promise is awaited before the next item is pulled. */
+/** A condition on an item; a promise is awaited before the next item is pulled. */
 export type Predicate<T> = (item: T, context: CallContext) => boolean | PromiseLike<boolean>;
 
 /**
- * The items for which `isKept` holds, in order. Holds nothing. What `isKept` throws ends the stream and closes the
- * source. O(1) an item; a run of items that are left out gives the event loop its turns.
+ * The items for which `isKept` is true, in order. Holds nothing. An error of `isKept` ends the stream and closes the
+ * source. O(1) an item; a long run of dropped items yields to the event loop.
  *
  * @example
  * console.log(await collect(filter([1, 2, 3, 4], (n) => n % 2 === 0), { limit: 10 })); // [ 2, 4 ]

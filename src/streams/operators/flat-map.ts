@@ -11,9 +11,9 @@ import type { Waker } from "../waits/waiter.js";
 type ToSource<T, U> = (item: T, context: CallContext) => Source<U> | PromiseLike<Source<U>>;
 
 /**
- * All items of the source that `f` makes of the first item, then those of the second, and so on. One of them is open at
- * a time, and the next item is pulled when it has ended. Holds nothing. An error of `f` or of one of the sources ends
- * the stream and closes the rest; closing it closes the inner source first. O(1) an item.
+ * `f` makes an inner source of each item. All items of the first inner source, then those of the second, and so on. One
+ * inner source is open at a time; the next item is pulled when it has ended. Holds nothing. An error of `f` or of one of
+ * the sources ends the stream and closes the others. Closing it closes the inner source first. O(1) an item.
  *
  * @example
  * const words = flatMap(["to be", "or not"], (line) => line.split(" "));
@@ -48,7 +48,7 @@ class FlatMapped<T, U> extends Stage<U> {
         if (item !== END) return item;
         this.#inner = undefined;
       }
-      // A run of empty sources must not hold up the loop.
+      // A run of empty sources must not block the event loop.
       if (isTurnOver()) return yieldToEventLoop().then(again);
       const outer = this.#outer.poll(waker);
       if (outer === PENDING) return PENDING;
@@ -66,7 +66,7 @@ class FlatMapped<T, U> extends Stage<U> {
 
   async #openLater(making: PromiseLike<Source<U>>): Promise<Pending> {
     const inner = from(await making);
-    // Closed meanwhile: nobody wants it, nor hears what its closing throws.
+    // Closed meanwhile: the inner source is not needed, and an error of its closing is dropped.
     if (this.isOver) inner.close()?.catch(() => undefined);
     else this.#inner = inner;
     return PENDING;

@@ -4,8 +4,8 @@ import { isTurnOver, yieldToEventLoop } from "../waits/turn.js";
 import type { Waker } from "../waits/waiter.js";
 
 /**
- * A stream of groups of the source's items. Nothing is pulled between groups; a failure comes after the groups of the
- * items before it. What a group is, its subclass knows.
+ * A stream of groups of the source's items. Nothing is pulled between groups. A failure comes after the groups of the items
+ * before it. Subclasses define the groups.
  */
 export abstract class Grouping<T, Group> extends Stage<Group> {
   readonly #source: Stream<T>;
@@ -17,19 +17,19 @@ export abstract class Grouping<T, Group> extends Stage<Group> {
     this.#source = source;
   }
 
-  /** A group that is complete before another item is pulled. */
+  /** Returns a group that is complete before another item is pulled. */
   protected abstract due(): Group | undefined;
 
-  /** Takes an item in, and gives the group that this completes. */
+  /** Adds an item, and returns the group that it completes. */
   protected abstract take(item: T): Group | undefined;
 
-  /** Nothing is there now, or the event loop is to have its turn: a group whose time is over, or a timer for it. */
+  /** Called before a wait for an item or for the event loop. Returns a group whose time is over, or sets a timer for it. */
   protected abstract pause(waker: Waker | undefined): Group | undefined;
 
-  /** The source is over: one group after the other of what is left. */
+  /** Called when the source is over, until it returns `undefined`: returns the remaining groups, one at a time. */
   protected abstract rest(): Group | undefined;
 
-  /** Drops what was gathered, and clears timers. */
+  /** Drops the gathered items, and clears timers. */
   protected abstract drop(): void;
 
   protected override produce(waker: Waker): Produced<Group> {
@@ -56,7 +56,7 @@ export abstract class Grouping<T, Group> extends Stage<Group> {
       if (item === END) return this.#last();
       const group = this.take(item);
       if (group !== undefined) return group;
-      // A group of items that are always there may take long.
+      // A large group over a source that is always ready must not block the event loop.
       if (isTurnOver()) return this.pause(undefined) ?? yieldToEventLoop().then(again);
     }
   }

@@ -10,15 +10,15 @@ import { systemTimers, type Timers } from "../waits/timers.js";
 import type { Waker } from "../waits/waiter.js";
 
 export interface IdleTimeoutOptions {
-  /** What the time is measured by. Default: the process's clock. */
+  /** The clock that measures the time. Default: the process's clock. */
   readonly timers?: Timers | undefined;
 }
 
 /**
- * All items, in order, as long as none takes longer than `ms`: otherwise it fails with `TimeoutError`, and the source is
- * closed. The time runs from when the item is asked for and the source has none, so a slow consumer is no reason.
- * Holds nothing. One timer serves the stream: an item that is there at once costs no look at the clock, one that is
- * waited for costs one. It is gone when the stream is over. O(1) an item.
+ * All items, in order. If an item takes longer than `ms`, the stream fails with `TimeoutError`, and the source is closed.
+ * The time runs from when the item is asked for and the source has none, so a slow consumer causes no timeout. Holds
+ * nothing. One timer serves the stream, and is cleared at its end. An item that is there at once does not read the clock;
+ * one that is waited for reads it once. O(1) an item.
  *
  * @example
  * const silent = channel<string>({ capacity: 10 });
@@ -48,7 +48,10 @@ function limitIdleness<T>(
 class IdleTimeout<T> extends Stage<T> {
   readonly #source: Stream<T>;
   readonly #ms: number;
-  /** Runs on from one wait to the next: whoever it wakes too early sets it again, instead of each item. */
+  /**
+   * Keeps running from one wait to the next. A wait that it wakes too early sets it again. Setting it for each item would
+   * cost more.
+   */
   readonly #timer: WakeTimer;
   readonly #timers: Timers;
   #waitsSince: number | undefined;

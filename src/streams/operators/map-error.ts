@@ -5,8 +5,8 @@ import { type Polled, Stream } from "../stream.js";
 import type { Waker } from "../waits/waiter.js";
 
 /**
- * The same items; the error with which the source fails becomes what `f` makes of it, or throws. Holds nothing; what a
- * closing throws is not mapped. Costs nothing for items that are there. O(1) an item.
+ * The same items. If the source fails, the stream fails with the error that `f` returns or throws. An error of closing is
+ * not mapped. Holds nothing. O(1) an item.
  *
  * @example
  * const failing = map([1], () => Promise.reject(new Error("no such file")));

@@ -6,9 +6,9 @@ import type { CallContext } from "../call-context.js";
 import { stepThrough } from "./stepped.js";
 
 /**
- * What `f` makes of each item, in order; a promise is awaited before the next item is pulled, and `context.signal`
- * aborts if the stream is closed meanwhile. Holds nothing. What `f` throws ends the stream and closes the source.
- * O(1) an item. For several calls of `f` at once, see `buffered`.
+ * The result of `f` for each item, in order. A promise is awaited before the next item is pulled, and `context.signal`
+ * aborts if the stream is closed meanwhile. Holds nothing. An error of `f` ends the stream and closes the source. O(1) an
+ * item. For several calls of `f` at once, see `buffered`.
  *
  * @example
  * console.log(await collect(map([1, 2, 3], (n) => n * 2), { limit: 10 })); // [ 2, 4, 6 ]

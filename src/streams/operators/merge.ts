@@ -5,38 +5,38 @@ import { type Produced, Stage } from "../stage.js";
 import { END, PENDING, type Pending, type Stream } from "../stream.js";
 import type { Waker } from "../waits/waiter.js";
 
-/** What a source gives. */
+/** The type of a source's items. */
 export type ItemOf<S> = S extends AsyncIterable<infer T> ? T : S extends Iterable<infer T> ? Awaited<T> : never;
 
 export interface MergeOptions {
-  /** Whether it waits for more sources when all have ended, until `end` is called. Default false. */
+  /** Whether to wait for more sources when all have ended, until `end` is called. Default false. */
   readonly keepOpen?: boolean;
 }
 
-/** A merge whose sources come and go. */
+/** A merge to which sources can be added, and from which they can be removed. */
 export interface Merge<T> extends Stream<T> {
-  /** How many sources it has. */
+  /** The number of its sources. */
   readonly size: number;
-  /** Adds a source. One that is added after the merge is over is closed at once. */
+  /** Adds a source. A source that is added after the end of the merge is closed at once. */
   add(source: Source<T>): MergedSource;
-  /** No more sources: it ends with the last of them. */
+  /** Declares that no more sources come: the merge ends with the last of them. */
   end(): void;
 }
 
 export interface MergedSource {
   /**
-   * Takes the source out and closes it: nothing of it comes any more, also what it was asked for and had not given.
-   * Resolves when it has cleaned up, and rejects with what that threw. Can be called again.
+   * Removes the source and closes it. No further item of it comes, not even one that was already asked for. Resolves when
+   * the source has cleaned up, and rejects with an error of its cleanup. It may be called repeatedly.
    */
   remove(): Promise<void>;
 }
 
 /**
- * The items of all sources as they come, in the order of each. Fair: sources that have something are asked in turn, and
- * one that always has something does not keep others from being heard: it gives 16 items in a row at most before those
- * that wait for a promise get a microtask. A source is asked for one item at a time, and its item stays with it until
- * its turn. An error of one comes after the items that were there before it, ends the merge and closes the others.
- * Closing it closes all. O(1) an item.
+ * The items of all sources as they come; each source keeps its order. It is fair: ready sources take turns. Sources that
+ * are always ready do not starve the others: after 16 items in a row, sources that wait for a promise get a microtask.
+ *
+ * Each source is asked for one item at a time, and keeps it until its turn. An error of a source comes after the items that
+ * were there before it, ends the merge and closes the others. Closing the merge closes all sources. O(1) an item.
  *
  * @example
  * const merged = merge([range(0, 2), range(10, 12)]);
@@ -46,7 +46,7 @@ export function merge<S extends Source<unknown>, T extends ItemOf<S>>(
   sources: Iterable<S>,
   options?: MergeOptions,
 ): Merge<T>;
-// The other has two parameters, so that a call that states one, the type of the items, is of this kind.
+// The first overload has two type parameters, so that a call with one, the type of the items, selects this overload.
 export function merge<T>(sources: Iterable<Source<T>>, options?: MergeOptions): Merge<T>;
 export function merge(sources: Iterable<Source<unknown>>, { keepOpen = false }: MergeOptions = {}): Merge<unknown> {
   const merged = new Merged(keepOpen);
@@ -54,14 +54,14 @@ export function merge(sources: Iterable<Source<unknown>>, { keepOpen = false }: 
   return merged;
 }
 
-/** So many items in a row come from sources that had them at once, before those that wait for a promise are heard. */
+/** How many items in a row come from ready sources, before sources that wait for a promise get a microtask. */
 const streakMax = 16;
 
 const settled = Promise.resolve();
 
 class Merged<T> extends Stage<T> implements Merge<T> {
   readonly #branches = new Set<Branch<T>>();
-  /** Those that may have something, in the order of their turns. */
+  /** The sources that may have an item, in the order of their turns. */
   readonly #ready = new Queue<Branch<T>>();
   #waker: Waker | undefined;
   #keepsOpen: boolean;
@@ -87,7 +87,7 @@ class Merged<T> extends Stage<T> implements Merge<T> {
     }
     return {
       remove: async () => {
-        // The last one may have been waited for.
+        // It may have been the last one, so that the merge ends now.
         if (this.#branches.delete(branch)) this.#waker?.wake();
         await stream.close();
       },
@@ -105,12 +105,12 @@ class Merged<T> extends Stage<T> implements Merge<T> {
       this.#streak = 0;
       return settled.then(again);
     }
-    // One that is woken meanwhile has woken the waker too: a source that wakes inside its poll must not hold up the loop.
+    // Only those that are ready now: a source that wakes its waker inside its poll must not block the event loop.
     for (let left = this.#ready.length; left > 0; left -= 1) {
       const branch = this.#ready.shift();
       if (branch === undefined) break;
       branch.isReady = false;
-      // One that was removed meanwhile is closed, and says so.
+      // A source that was removed meanwhile is closed, and returns the end.
       const item = branch.stream.poll(branch);
       if (item === END) {
         this.#branches.delete(branch);
@@ -149,7 +149,7 @@ class Merged<T> extends Stage<T> implements Merge<T> {
   }
 }
 
-/** One source: woken, it stands in line. */
+/** One source. When it is woken, it joins the queue of ready sources. */
 class Branch<T> implements Waker {
   readonly stream: Stream<T>;
   readonly #onWake: (branch: Branch<T>) => void;

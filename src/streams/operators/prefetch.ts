@@ -9,8 +9,8 @@ import { isTurnOver } from "../waits/turn.js";
 import { runSoon, type Waker } from "../waits/waiter.js";
 
 /**
- * All items, in order, of which up to `n` are pulled ahead from the first pull on: so the source works while the
- * consumer does. An error comes after the items before it. Closing it drops what was pulled ahead. O(1) an item.
+ * All items, in order. From the first pull on, up to `n` items are pulled ahead, so the source works while the consumer
+ * works. An error comes after the items before it. Closing drops the items that were pulled ahead. O(1) an item.
  *
  * @example
  * console.log(await collect(prefetch(range(0, 3), 16), { limit: 10 })); // [ 0, 1, 2 ]
@@ -26,7 +26,7 @@ function pullAhead<T>(source: Source<T>, n: number): Stream<T> {
   return new Prefetched(from(source), n);
 }
 
-/** Fills a buffer whenever its source has something. What bounds it may change from one item to the next. */
+/** Fills a buffer whenever its source has items. A subclass may change the bound between items. */
 export class Prefetched<T> extends Stage<T> implements Waker {
   readonly #source: Stream<T>;
   readonly #buffer = new Queue<T>();
@@ -34,7 +34,7 @@ export class Prefetched<T> extends Stage<T> implements Waker {
   #failure: { readonly error: unknown } | undefined;
   #isFilling = false;
   #isScheduled = false;
-  /** Whoever found the buffer empty. */
+  /** The waker of a poll that found the buffer empty. */
   #waker: Waker | undefined;
   /** How many items may be in the buffer. */
   protected bound: number;
@@ -45,7 +45,7 @@ export class Prefetched<T> extends Stage<T> implements Waker {
     this.bound = bound;
   }
 
-  /** How many items are there. */
+  /** The number of items in the buffer. */
   get size(): number {
     return this.#buffer.length;
   }
@@ -106,7 +106,7 @@ export class Prefetched<T> extends Stage<T> implements Waker {
           break;
         }
         this.#buffer.push(item);
-        // A large buffer over a source that is always ready must not hold up the loop.
+        // A large buffer over a source that is always ready must not block the event loop.
         if (this.#buffer.length < this.bound && isTurnOver()) {
           this.#fillLater();
           break;

@@ -6,13 +6,13 @@ import { type Produced, Stage } from "../stage.js";
 import { PENDING, type Pending, type Stream } from "../stream.js";
 import type { Waker } from "../waits/waiter.js";
 
-/** The source to go on with after an error; it may rethrow the error, or throw another. */
+/** Returns the source to continue with after an error. It may rethrow the error, or throw another. */
 export type Recovery<U> = (error: unknown, context: CallContext) => Source<U> | PromiseLike<Source<U>>;
 
 /**
- * The items of the source and, should it fail, then those of the source that `f` gives for its error. That one's error
- * ends the stream, as does what `f` throws: one recovery for each `recover`. Holds nothing. Closing it closes whichever
- * of the two is under way; `context.signal` aborts if that happens while `f` is. O(1) an item.
+ * The items of the source. If it fails, then those of the source that `f` returns for its error. An error of that second
+ * source or of `f` ends the stream: each `recover` recovers once. Holds nothing. Closing it closes the current source, or
+ * aborts `context.signal` if `f` is running. O(1) an item.
  *
  * @example
  * const failing = map([1, 2], (n) => (n === 2 ? Promise.reject(new Error("worn out")) : n));
@@ -63,7 +63,7 @@ class Recovered<T> extends Stage<T> {
 
   async #goOnLater(source: PromiseLike<Source<T>>): Promise<Pending> {
     this.#source = from(await source);
-    // Closed while the source was looked for: nobody wants it, nor hears what its closing throws.
+    // Closed while `f` was running: the source is not needed, and an error of its closing is dropped.
     if (this.isOver) this.#source.close()?.catch(() => undefined);
     return PENDING;
   }

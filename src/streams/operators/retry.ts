@@ -4,25 +4,25 @@ import { checkCount } from "../check-count.js";
 import { withSignal } from "./with-signal.js";
 
 export interface RetryOptions<T> extends ReopeningOptions<T> {
-  /** How often in a row, without an item between, the source is opened anew. */
+  /** How often in a row, without progress between, the source is opened again. */
   readonly maxRetries: number;
-  /** Told before each wait. What it throws ends the stream. */
+  /** Called before each wait. Its error ends the stream. */
   readonly onRetry?: ((event: ReopeningEvent) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * The items of what `open` opens; when that fails it is opened anew, up to `maxRetries` times in a row, and the stream
- * fails with the last error after that. `open` is given the last item, so that it can go on after it, and how often the
- * source failed since: one that begins from the start gives its first items again.
+ * The items of the source that `open` opens. When it fails, `open` is called again, up to `maxRetries` times in a row; then
+ * the stream fails with the last error. `open` receives the last item, so that it can resume after it, and how often the
+ * source failed since. If it begins from the start, the first items come again.
  *
- * Before each `open` but the first comes a wait with full jitter, from 100 ms doubling to 30 s unless told otherwise,
- * and no shorter than `delayOf` says; an item begins the count and the waits anew, if `isProgress` holds for it. An
- * error that is not retryable, or that comes when `giveUpAfterMs` are over, ends the stream; so does the signal's abort,
- * at once, with its reason.
+ * Before each `open` but the first there is a wait with full jitter. Its bound doubles from 100 ms to 30 s by default, and
+ * it is never shorter than the result of `delayOf`. An item for which `isProgress` holds resets the count and the bound. An
+ * error that is not retryable, or that comes after `giveUpAfterMs`, ends the stream. An abort of the signal ends it at
+ * once, with the signal's reason.
  *
- * Holds one item, the last one. Closing it ends the wait, or closes the source that is open, and aborts `signal` of
- * `open`. Throws a `RangeError` for a number of retries that is none. O(1) an item.
+ * Holds the last item. Closing it ends the wait, or closes the open source, and aborts `signal` of `open`. Throws a
+ * `RangeError` if `maxRetries` is not a whole number from 0. O(1) an item.
  *
  * @example
  * const open = ({ attempt }: OpenContext<string>) => {

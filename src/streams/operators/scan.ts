@@ -5,13 +5,13 @@ import { isPromiseLike, type Source } from "../sources/from.js";
 import type { Stream } from "../stream.js";
 import { stepThrough } from "./stepped.js";
 
-/** What has been accumulated so far and an item, to what is accumulated now. */
+/** Returns the next accumulated value, from the present one and an item. */
 export type Accumulate<T, A> = (accumulated: A, item: T, context: CallContext) => A | PromiseLike<A>;
 
 /**
- * What `step` has made of all items so far, after each item: `step(initial, first)`, then `step` of that and the second,
- * and so on; `fold` gives the last of them only. `initial` itself is not given. A promise is awaited before the next item
- * is pulled. Holds the accumulated value. What `step` throws ends the stream and closes the source. O(1) an item.
+ * The accumulated value after each item: `step(initial, first)`, then `step` of that and the second item, and so on. `fold`
+ * returns only the last of these. `initial` itself is not an item. A promise is awaited before the next item is pulled.
+ * Holds the accumulated value. An error of `step` ends the stream and closes the source. O(1) an item.
  *
  * @example
  * console.log(await collect(scan([1, 2, 3], (sum, n) => sum + n, 0), { limit: 10 })); // [ 1, 3, 6 ]

@@ -7,8 +7,8 @@ import { END, PENDING, type Polled, type Stream } from "../stream.js";
 import type { Waker } from "../waits/waiter.js";
 
 /**
- * Each item as a result; the error with which the source fails becomes the last item, so that the stream itself does not
- * fail. For errors of single items, see `tryMap`. Holds nothing. Closing it closes the source. O(1) an item.
+ * Each item as a result. An error of the source becomes the last item, so the stream itself does not fail. For errors of
+ * single items, see `tryMap`. Holds nothing. Closing it closes the source. O(1) an item.
  *
  * @example
  * const failing = map([1, 2], (n) => (n === 2 ? Promise.reject("worn out") : n));
@@ -40,7 +40,7 @@ class Settled<T> extends Stage<Result<T>> {
       if (item === END) return END;
       return item === PENDING ? PENDING : { ok: true, value: item };
     } catch (error) {
-      // The last item: the source has ended with its error, and gives the end when it is polled again.
+      // The last item: after an error, the source returns the end.
       return { ok: false, error };
     }
   }

@@ -6,9 +6,9 @@ import type { Predicate } from "./filter.js";
 import { SKIP, stepThrough } from "./stepped.js";
 
 /**
- * The items from the first on for which `isSkipped` does not hold; it is not asked again after that one. A promise is
- * awaited before the next item is pulled. Holds nothing. What `isSkipped` throws ends the stream and closes the source.
- * O(1) an item; a long skip gives the event loop its turns.
+ * The items from the first one on for which `isSkipped` is false; it is not called after that one. A promise is awaited
+ * before the next item is pulled. Holds nothing. An error of `isSkipped` ends the stream and closes the source. O(1) an
+ * item; a long skip yields to the event loop.
  *
  * @example
  * console.log(await collect(skipWhile([1, 2, 7, 3], (n) => n < 5), { limit: 10 })); // [ 7, 3 ]

@@ -6,8 +6,8 @@ import type { Stream } from "../stream.js";
 import { SKIP, stepThrough } from "./stepped.js";
 
 /**
- * All items but the first `count`, which are pulled and dropped when the first item is asked for. Holds nothing. Throws
- * a `RangeError` for what is not a whole number from 0. O(1) an item; a long skip gives the event loop its turns.
+ * All items but the first `count`, which are pulled and dropped when the first item is asked for. Holds nothing. Throws a
+ * `RangeError` if `count` is not a whole number from 0. O(1) an item; a long skip yields to the event loop.
  *
  * @example
  * console.log(await collect(skip(range(0, 5), 3), { limit: 10 })); // [ 3, 4 ]

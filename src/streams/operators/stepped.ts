@@ -5,10 +5,10 @@ import { END, type End, PENDING, type Stream } from "../stream.js";
 import { isTurnOver, yieldToEventLoop } from "../waits/turn.js";
 import type { Waker } from "../waits/waiter.js";
 
-/** What a step gives for an item that goes no further. */
+/** What a step returns to drop an item. */
 export const SKIP: unique symbol = Symbol("skip");
 
-/** What a step gives for an item with which the stream ends: the source is closed before it is asked for another. */
+/** What a step returns for the last item of the stream. The source is closed before the next pull. */
 export class LastItem<U> {
   readonly item: U;
 
@@ -20,18 +20,18 @@ export class LastItem<U> {
 export type Stepped<U> = U | LastItem<U> | typeof SKIP | End;
 
 /**
- * What becomes of one item: another item, nothing, or the end of the stream, which closes the source. A promise is
- * awaited before the next item is pulled.
+ * Turns one item into another item, nothing, or the end of the stream, which closes the source. A promise is awaited before
+ * the next item is pulled.
  */
 export type Step<T, U> = (item: T, context: LazyCallContext) => Stepped<U> | PromiseLike<Stepped<U>>;
 
-/** Steps of a run have types that only the functions that made them know. */
+/** Steps are stored without their types, which differ from step to step. */
 type AnyStep = Step<unknown, unknown>;
 
 /**
- * The operator of which map, filter, take and their like are made: at most one item out for each one in, in order,
- * nothing held. Where neither the source nor the step waits, no promise is made. Steps that follow each other become
- * one stream, so that an item that had to be waited for costs one promise for all of them.
+ * The base of map, filter, take and the like: up to one item out for each item in, in order, and nothing is held. It makes
+ * no promise unless the source or the step waits. Consecutive steps become one stream, so that an item that has to be
+ * waited for costs one promise for all of them.
  */
 export function stepThrough<T, U>(source: Source<T>, step: Step<T, U>): Stream<U> {
   if (source instanceof SteppedStream) return source.extend(step as AnyStep) as Stream<U>;
@@ -42,7 +42,7 @@ class SteppedStream extends Stage<unknown> {
   readonly #source: Stream<unknown>;
   readonly #steps: readonly AnyStep[];
   readonly #context = new LazyCallContext();
-  /** The last item was given: what comes next is the end. */
+  /** The last item was returned; the end comes next. */
   #isLast = false;
   /** The stream that has taken over this one's source and steps. */
   #successor: SteppedStream | undefined;
@@ -53,7 +53,7 @@ class SteppedStream extends Stage<unknown> {
     this.#steps = steps;
   }
 
-  /** This stream with a step more. This one can only be closed then: a stream is single use. */
+  /** Returns a stream with one more step. This stream can then only be closed: a stream is single use. */
   extend(step: AnyStep): Stream<unknown> {
     if (this.isOver || this.#successor !== undefined) return new SteppedStream(this, [step]);
     this.#successor = new SteppedStream(this.#source, [...this.#steps, step]);
@@ -67,7 +67,7 @@ class SteppedStream extends Stage<unknown> {
       if (item === PENDING || item === END) return item;
       const stepped = this.#stepFrom(0, item);
       if (stepped !== SKIP) return stepped;
-      // A run of items that are left out must not hold up the loop.
+      // A run of dropped items must not block the event loop.
       if (isTurnOver()) return yieldToEventLoop().then(again);
     }
   }
@@ -78,7 +78,7 @@ class SteppedStream extends Stage<unknown> {
     return this.#source.close();
   }
 
-  /** Takes an item through the steps from `index` on: gives an item, SKIP, the end, or a promise. */
+  /** Applies the steps from `index` on to an item. Returns an item, SKIP, the end, or a promise. */
   #stepFrom(index: number, item: unknown): unknown {
     const steps = this.#steps;
     let stepped = item;
@@ -101,10 +101,10 @@ class SteppedStream extends Stage<unknown> {
     return item === SKIP ? PENDING : item;
   }
 
-  /** Closes the source behind its last item. */
+  /** Closes the source after its last item. */
   #takeLast({ item }: LastItem<unknown>): unknown {
     this.#isLast = true;
-    // What this throws is told when the end is due: the closing is the same then.
+    // An error is dropped here: `dispose` closes the source at the end, and gets the same one.
     this.#source.close()?.catch(() => undefined);
     return item;
   }

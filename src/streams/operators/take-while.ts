@@ -7,8 +7,8 @@ import type { Predicate } from "./filter.js";
 import { stepThrough } from "./stepped.js";
 
 /**
- * The items up to the first for which `isKept` does not hold; that one is pulled and not given, and the source is closed
- * with it. A promise is awaited before the next item is pulled. Holds nothing. What `isKept` throws ends the stream and
+ * The items before the first one for which `isKept` is false. That item is pulled and dropped, and the source is then
+ * closed. A promise is awaited before the next item is pulled. Holds nothing. An error of `isKept` ends the stream and
  * closes the source. O(1) an item.
  *
  * @example

@@ -7,8 +7,8 @@ import { checkCount } from "../check-count.js";
 import { LastItem, stepThrough } from "./stepped.js";
 
 /**
- * The first `count` items. The source is closed with the last of them, before anybody asks for one more, so nothing is
- * pulled that is not given. What its closing throws comes after that item. O(1) an item.
+ * The first `count` items. The source is closed with the last of them, not at the next pull, so no further item is pulled.
+ * An error of its closing comes after that item. O(1) an item.
  *
  * @example
  * console.log(await collect(take(range(1), 3), { limit: 10 })); // [ 1, 2, 3 ]
@@ -29,7 +29,7 @@ function takeFirst<T>(source: Source<T>, count: number): Stream<T> {
   });
 }
 
-/** Closes its source without asking it for anything. */
+/** Closes its source without a pull. */
 class Nothing extends Stage<never> {
   readonly #source: Stream<unknown>;
 

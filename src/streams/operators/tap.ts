@@ -6,8 +6,8 @@ import type { Stream } from "../stream.js";
 import { stepThrough } from "./stepped.js";
 
 /**
- * The same items, each given after `f` has seen it; a promise is awaited, and `context.signal` aborts if the stream is
- * closed meanwhile. Holds nothing. What `f` throws ends the stream and closes the source. O(1) an item.
+ * The same items, each after `f` was called with it. A promise is awaited, and `context.signal` aborts if the stream is
+ * closed meanwhile. Holds nothing. An error of `f` ends the stream and closes the source. O(1) an item.
  *
  * @example
  * let bytes = 0;

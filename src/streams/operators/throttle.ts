@@ -12,21 +12,22 @@ export interface ThrottleOptions {
   /** How many items may pass in `perMs`, on average. */
   readonly items: number;
   readonly perMs: number;
-  /** How many may pass at once, after a pause that was long enough. Default `items`. */
+  /** How many may pass at once, after a long enough pause. Default `items`. */
   readonly burst?: number | undefined;
 }
 
-/** What a sum of many times may be wrong by, and more. */
+/** More than the rounding error of a sum of many times. */
 const roundingMs = 1e-6;
 
 /**
- * All items, in order, but not faster than `items` in each `perMs` on average, and never more than `burst` at once: a
- * bucket of `burst` tokens, full at first, into which `items` fall in each `perMs`, and of which each item takes one.
+ * All items, in order, but no more than `items` in each `perMs` on average, and no more than `burst` at once. It is a token
+ * bucket: it holds up to `burst` tokens and is full at first, `items` tokens are added in each `perMs`, and each item takes
+ * one.
  *
- * It waits for the token before it asks the source, so it limits how often the source is asked too (calls of a service,
- * say), and holds nothing; the end, which takes no token, is thus found no sooner than one more item would be. While
- * there are tokens it does not wait. Timers take whole milliseconds, so a rate above 1000 a second wants a `burst` of
- * more than one. Closing ends its wait at once. Errors pass as they come. O(1) an item.
+ * It waits for a token before it pulls, so it also limits how often the source is asked (calls of a service, for example),
+ * and it holds nothing. The end takes no token, but comes no sooner than one more item would. Timers have whole
+ * milliseconds, so a rate above 1000 a second needs a `burst` above one. Closing ends a wait at once. Errors are passed on
+ * unchanged. O(1) an item.
  *
  * @example
  * const calm = throttle(range(0, 4), { items: 2, perMs: 20 });
@@ -48,11 +49,11 @@ function throttleItems<T>(source: Source<T>, { items, perMs, burst = items }: Th
 
 class Throttled<T> extends Stage<T> {
   readonly #source: Stream<T>;
-  /** How long it takes until another token falls, and until all but one have. */
+  /** The time in which one token is added, and the time for all tokens but one. */
   readonly #tokenMs: number;
   readonly #burstMs: number;
   readonly #timer = new WakeTimer();
-  /** When the bucket will be full. Before it is, each item moves this by the time of one token. */
+  /** When the bucket will be full. Each item moves this by the time of one token. */
   #fullAt = -Infinity;
 
   constructor(source: Stream<T>, tokenMs: number, burst: number) {

@@ -10,19 +10,19 @@ import type { Waker } from "../waits/waiter.js";
 import { Grouping } from "./grouping.js";
 
 export interface TimeWindowsOptions<T> {
-  /** How much time a window spans. A whole number. */
+  /** The duration of a window. A whole number. */
   readonly sizeMs: number;
-  /** How long after a window's begin the next one begins: a whole number, of whose multiples windows begin. Default `sizeMs`. */
+  /** A window begins at each multiple of this. A whole number; default `sizeMs`. */
   readonly everyMs?: number | undefined;
-  /** When an item was, in milliseconds of any clock. Default: when it was pulled, in milliseconds since 1970. */
+  /** The time of an item, in milliseconds of any clock. Default: when it was pulled, in milliseconds since 1970. */
   readonly timeOf?: ((item: T) => number) | undefined;
-  /** How many items one window may hold: one more is an error, since a window is a buffer. */
+  /** How many items one window may hold. One more is an error, since a window is a buffer. */
   readonly maxItems: number;
-  /** Gets the items that came when all their windows had been given. Default: they are dropped. */
+  /** Gets an item whose windows have all been returned already. Default: it is dropped. */
   readonly onLate?: ((item: T) => void) | undefined;
 }
 
-/** What was from `start` up to, but not including, `end`, in the order in which it came. */
+/** The items with times from `start` to below `end`, in the order in which they came. */
 export interface TimeWindow<T> {
   readonly start: number;
   readonly end: number;
@@ -30,16 +30,17 @@ export interface TimeWindow<T> {
 }
 
 /**
- * Windows of `sizeMs`, one beginning at each multiple of `everyMs`: side by side, or overlapping when `everyMs` is less
- * than `sizeMs`, in which case an item is in several; or with gaps, whose items are dropped, when it is more. Given in
- * order of time, and only if they have items.
+ * Windows of `sizeMs`; one begins at each multiple of `everyMs`. They overlap when `everyMs` is less than `sizeMs`: an item
+ * is then in several. They have gaps when it is more: items in a gap are dropped. Windows come in order of time, and only
+ * if they have items.
  *
- * With `timeOf`, a window is given when an item comes that is at or after its end, or at the end of the source. An item
- * that comes later than it belongs goes into those of its windows that are still open; when there is none, to `onLate`.
- * Without `timeOf`, it is given as soon as its time is over, by a timer, even if nothing comes; nothing is late.
+ * With `timeOf`, a window is complete when an item comes whose time is at or after its end, or at the end of the source. A
+ * late item goes into those of its windows that are still open; if there is none, to `onLate`. Without `timeOf`, a timer
+ * completes a window when its time is over, even if no item comes; no item is late.
  *
- * Holds the open windows, at most `maxItems` in each; with more, it fails with `LimitExceededError`. An error comes after
- * the windows of the items before it, open ones too; closing drops them and clears the timer. O(sizeMs / everyMs) an item.
+ * Holds the open windows, up to `maxItems` in each. With more, it fails with `LimitExceededError`. An error comes after the
+ * windows of the items before it, including open ones. Closing drops them and clears the timer. O(sizeMs / everyMs) an
+ * item.
  *
  * @example
  * const readings = [{ at: 0, c: 20 }, { at: 400, c: 21 }, { at: 1100, c: 25 }];
@@ -60,7 +61,7 @@ function windowByTime<T>(source: Source<T>, options: TimeWindowsOptions<T>): Str
   return new TimeWindows(from(source), options);
 }
 
-/** A window by its number: it begins at `index * everyMs`. */
+/** A window that begins at `index * everyMs`. */
 interface OpenWindow<T> extends TimeWindow<T> {
   readonly index: number;
 }
@@ -72,13 +73,13 @@ class TimeWindows<T> extends Grouping<T, TimeWindow<T>> {
   readonly #maxItems: number;
   readonly #onLate: ((item: T) => void) | undefined;
   readonly #timer = new WakeTimer();
-  /** In order of time. Those that ended at or before `#now` are to be given next. */
+  /** In order of time. Windows that ended at or before `#now` are returned next. */
   #open: OpenWindow<T>[] = [];
-  /** The latest time that was seen. */
+  /** The latest time of an item or the clock. */
   #now = -Infinity;
-  /** An item that waits until the windows before it have been given. */
+  /** An item that waits until the windows before it have been returned. */
   #held: { readonly item: T; readonly time: number } | undefined;
-  /** What makes the monotonic clock tell the time since 1970. */
+  /** The difference between the time since 1970 and the monotonic clock, in milliseconds. */
   #epoch: number | undefined;
 
   constructor(source: Stream<T>, options: TimeWindowsOptions<T>) {
@@ -91,7 +92,7 @@ class TimeWindows<T> extends Grouping<T, TimeWindow<T>> {
   }
 
   protected override due(): TimeWindow<T> | undefined {
-    return this.#takeOver() ?? this.#placeHeld();
+    return this.#giveIfOver() ?? this.#placeHeld();
   }
 
   protected override take(item: T): TimeWindow<T> | undefined {
@@ -107,7 +108,7 @@ class TimeWindows<T> extends Grouping<T, TimeWindow<T>> {
     if (this.#timeOf !== undefined || first === undefined) return undefined;
     this.#now = this.#clock();
     if (waker !== undefined && first.end > this.#now) this.#timer.wakeIn(first.end - this.#now, waker);
-    return this.#takeOver();
+    return this.#giveIfOver();
   }
 
   protected override rest(): TimeWindow<T> | undefined {
@@ -121,7 +122,7 @@ class TimeWindows<T> extends Grouping<T, TimeWindow<T>> {
   }
 
   /** The first window, if its time is over. */
-  #takeOver(): TimeWindow<T> | undefined {
+  #giveIfOver(): TimeWindow<T> | undefined {
     const first = this.#open[0];
     return first !== undefined && first.end <= this.#now ? this.#give() : undefined;
   }
@@ -143,7 +144,7 @@ class TimeWindows<T> extends Grouping<T, TimeWindow<T>> {
     else this.#place(item, firstOpen, last);
   }
 
-  /** The number of the first window that is not over at `time`. */
+  /** The index of the first window that is not over at `time`. */
   #firstOpenAt(time: number): number {
     return Math.floor((time - this.#sizeMs) / this.#everyMs) + 1;
   }

@@ -8,9 +8,9 @@ import { checkDelay } from "../waits/abort.js";
 import type { Waker } from "../waits/waiter.js";
 
 /**
- * All items, in order, for `ms` from when the first is asked for: if the source has not ended by then the stream fails
- * with `TimeoutError`. The source is closed at that moment, also while nobody asks for an item. Holds nothing. One
- * timer, which is gone when the stream is over. O(1) an item.
+ * All items, in order. If the source has not ended `ms` after the first item was asked for, the stream fails with
+ * `TimeoutError`. The source is closed at that moment, even if no item is asked for. Holds nothing. One timer, which is
+ * cleared at the end. O(1) an item.
  *
  * @example
  * const endless = totalTimeout(interval(5), 30);
@@ -58,7 +58,7 @@ class TotalTimeout<T> extends Stage<T> {
   readonly #onTime = (): void => {
     this.#isTimedOut = true;
     try {
-      // What it throws counts less than the timeout.
+      // The timeout is the first failure, so an error of closing is dropped.
       this.#source.close()?.catch(() => undefined);
     } finally {
       this.#waker?.resume();

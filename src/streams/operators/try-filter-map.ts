@@ -7,11 +7,10 @@ import type { Stream } from "../stream.js";
 import { SKIP, stepThrough } from "./stepped.js";
 
 /**
- * What `f` makes of each value, as a result, in order, without those for which it gives `undefined`: what `f` throws or
- * rejects with becomes an error in the item's place, and the stream goes on. Errors that are items already pass. A
- * promise is awaited before the next item is pulled, and `context.signal` aborts if the stream is closed meanwhile. Holds
- * nothing. An error of the source itself ends the stream; see `settle`. O(1) an item; a run of items that are left out
- * gives the event loop its turns.
+ * The result of `f` for each value, in order, unless it is `undefined`. An error of `f` becomes the item's result, and the
+ * stream continues. Results that are errors already are passed on. A promise is awaited before the next item is pulled, and
+ * `context.signal` aborts if the stream is closed meanwhile. Holds nothing. An error of the source itself ends the stream;
+ * see `settle`. O(1) an item; a long run of dropped items yields to the event loop.
  *
  * @example
  * const texts = ['{"id":1}', "", '{"id":2}'];

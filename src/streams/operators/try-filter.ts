@@ -8,10 +8,10 @@ import type { Predicate } from "./filter.js";
 import { SKIP, stepThrough } from "./stepped.js";
 
 /**
- * The values for which `isKept` holds, as results, in order: what `isKept` throws or rejects with becomes an error in
- * the item's place, and the stream goes on. Errors that are items already pass. A promise is awaited before the next item
- * is pulled, and `context.signal` aborts if the stream is closed meanwhile. Holds nothing. An error of the source itself
- * ends the stream; see `settle`. O(1) an item; a run of items that are left out gives the event loop its turns.
+ * The values for which `isKept` is true, as results, in order. An error of `isKept` becomes the item's result, and the
+ * stream continues. Results that are errors already are passed on. A promise is awaited before the next item is pulled, and
+ * `context.signal` aborts if the stream is closed meanwhile. Holds nothing. An error of the source itself ends the stream;
+ * see `settle`. O(1) an item; a long run of dropped items yields to the event loop.
  *
  * @example
  * const big = pipe([1, 20, 300], settle(), tryFilter((n) => n > 10));

@@ -7,10 +7,10 @@ import type { Stream } from "../stream.js";
 import { stepThrough } from "./stepped.js";
 
 /**
- * What `f` makes of each value, as a result, in order: what `f` throws or rejects with becomes an error in the item's
- * place, and the stream goes on. Errors that are items already pass. A promise is awaited before the next item is pulled,
- * and `context.signal` aborts if the stream is closed meanwhile. Holds nothing. An error of the source itself ends the
- * stream; see `settle`. O(1) an item.
+ * The result of `f` for each value, in order. An error of `f` becomes the item's result, and the stream continues. Results
+ * that are errors already are passed on. A promise is awaited before the next item is pulled, and `context.signal` aborts
+ * if the stream is closed meanwhile. Holds nothing. An error of the source itself ends the stream; see `settle`. O(1) an
+ * item.
  *
  * @example
  * const results = pipe(["1", "x"], settle(), tryMap((text) => JSON.parse(text) as number));

@@ -6,21 +6,21 @@ import type { Stream } from "../stream.js";
 import { Grouping } from "./grouping.js";
 
 export interface WindowsOptions {
-  /** How many items a window has. */
+  /** The number of items in a window. */
   readonly size: number;
-  /** How many items after the last one the next window begins. Default `size`. */
+  /** The distance between the beginnings of two windows, in items. Default `size`. */
   readonly every?: number | undefined;
-  /** Whether items at the end that no full window had come in a last, shorter one. Default false. */
+  /** Whether items at the end that fill no window are returned in a shorter one. Default false. */
   readonly partial?: boolean | undefined;
 }
 
 /**
- * Windows of `size` items, as arrays of your own: sliding over the items when `every` is less than `size`, side by side
- * when it is equal, and with items left out between them when it is more. Each is given with its last item. Only full
- * windows are given, as a mean of the last ten wants it, unless `partial` is true.
+ * Windows of `size` items, as arrays that are yours to keep. They overlap when `every` is less than `size`; when it is
+ * more, the items between windows are dropped. A window comes as soon as its last item is there. Unless `partial` is true,
+ * only full windows come: a mean of the last ten items needs ten.
  *
- * Holds up to `size` items. An error comes after the windows before it, also the partial one; closing drops what was
- * held. O(1) an item, and O(size) a window where windows overlap, since each is a copy.
+ * Holds up to `size` items. An error comes after the windows before it, including the partial one. Closing drops the held
+ * items. O(1) an item, and O(size) a window if windows overlap, since each is a copy.
  *
  * @example
  * const means = pipe(
@@ -47,9 +47,9 @@ class CountWindows<T> extends Grouping<T, T[]> {
   readonly #every: number;
   readonly #isPartial: boolean;
   #items: T[] = [];
-  /** How many items are still to be left out. */
+  /** How many items are still to be dropped. */
   #gap = 0;
-  /** How many of the items no window had yet. */
+  /** How many of the items are in no window yet. */
   #fresh = 0;
 
   constructor(source: Stream<T>, size: number, every: number, isPartial: boolean) {

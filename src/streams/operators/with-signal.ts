@@ -6,10 +6,10 @@ import type { Polled, Stream } from "../stream.js";
 import type { Waker } from "../waits/waiter.js";
 
 /**
- * The same items until `signal` aborts: then the source is closed at once, also while it is waited for, and the stream
- * fails with the signal's reason. As with every failure the error comes when the source has cleaned up; a foreign source
- * that is parked in a wait is told, and not waited for. One listener, from the first pull to the end of the stream. Holds
- * nothing. O(1) an item.
+ * The same items until `signal` aborts. Then the source is closed at once, even during a wait, and the stream fails with
+ * the signal's reason. As with every failure, the error comes when the source has cleaned up; a foreign source that is
+ * inside a wait receives `return()`, but is not waited for. One listener, from the first pull to the end of the stream.
+ * Holds nothing. O(1) an item.
  *
  * @example
  * const stop = new AbortController();
@@ -55,7 +55,7 @@ class Abortable<T> extends Stage<T> {
     if (!this.#isAborted) this.#signal.addEventListener("abort", this.#onAbort);
   }
 
-  /** Closing the source wakes whoever waits for it. What its cleanup throws comes second to the signal's reason. */
+  /** Closing the source wakes a waiting consumer. The signal's reason is the first failure, so a cleanup error is dropped. */
   readonly #onAbort = (): void => {
     this.#isAborted = true;
     this.#source.close()?.catch(() => undefined);

@@ -6,9 +6,9 @@ import type { Waker } from "../waits/waiter.js";
 import type { ItemOf } from "./merge.js";
 
 /**
- * The first items of all sources together, then the second ones, until one of the sources ends; the others are closed
- * then. Holds one item of each source at most: what a longer source has given beyond the end is dropped. An error ends
- * the stream and closes the others. O(sources) an item.
+ * Tuples: the first items of all sources, then the second ones, until one of the sources ends; the others are then closed.
+ * Holds up to one item of each source; an item beyond the end of the shortest source is dropped. An error ends the stream
+ * and closes the others. O(sources) an item.
  *
  * @example
  * console.log(await collect(zip([1, 2, 3], ["a", "b"]), { limit: 10 })); // [ [ 1, 'a' ], [ 2, 'b' ] ]
@@ -21,7 +21,7 @@ export function zip<Sources extends readonly Source<unknown>[]>(
 
 class Zipped<Items extends readonly unknown[]> extends Stage<Items> {
   readonly #streams: readonly Stream<unknown>[];
-  /** What each has given for the next tuple; PENDING where it has not. */
+  /** The item of each source for the next tuple; PENDING if there is none yet. */
   #items: unknown[];
 
   constructor(streams: readonly Stream<unknown>[]) {
@@ -36,7 +36,7 @@ class Zipped<Items extends readonly unknown[]> extends Stage<Items> {
     let isWhole = true;
     for (let index = 0; index < items.length; index += 1) {
       if (items[index] !== PENDING) continue;
-      // All are asked before any is waited for; each wakes the same waker.
+      // All are polled before the first wait; each wakes the same waker.
       const item = this.#streams[index]?.poll(waker);
       if (item === END) return END;
       items[index] = item;

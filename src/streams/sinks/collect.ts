@@ -4,14 +4,14 @@ import type { Source } from "../sources/from.js";
 import { drive } from "./drive.js";
 
 export interface CollectOptions {
-  /** How many items the array may hold: one more is an error, since an array is a buffer too. */
+  /** How many items the array may hold. One more is an error, since an array is a buffer too. */
   readonly limit: number;
 }
 
 /**
- * All items in an array. Rejects with `LimitExceededError` when there are more than `limit`, with what the source
- * throws, and with the signal's reason as soon as it aborts; the source is closed then. For the first few of many, put
- * `take` before it. O(1) an item.
+ * All items in an array. Rejects with `LimitExceededError` when there are more than `limit` items, with the source's error,
+ * and with the signal's reason as soon as it aborts; the source is then closed. For the first few of many items, put `take`
+ * before it. O(1) an item.
  *
  * @example
  * console.log(await collect(range(0, 3), { limit: 100 })); // [ 0, 1, 2 ]

@@ -3,8 +3,8 @@ import type { Source } from "../sources/from.js";
 import { drive } from "./drive.js";
 
 /**
- * How many items there are. Holds none of them. Rejects with what the source throws, and with the signal's reason as
- * soon as it aborts; the source is closed then. O(1) an item.
+ * The number of items. Holds none of them. Rejects with the source's error, and with the signal's reason as soon as it
+ * aborts; the source is then closed. O(1) an item.
  *
  * @example
  * console.log(await pipe(range(0, 10), filter((n) => n % 3 === 0), count())); // 4

@@ -3,7 +3,7 @@ import { END, PENDING, type Stream } from "../stream.js";
 import { isTurnOver } from "../waits/turn.js";
 import { runSoon, type Waker } from "../waits/waiter.js";
 
-/** What a visitor says to be given no more. */
+/** What a visitor returns to get no further items. */
 export const STOP: unique symbol = Symbol("stop");
 
 type Answer = typeof STOP | void;
@@ -11,9 +11,9 @@ type Answer = typeof STOP | void;
 export type Visit<T> = (item: T) => Answer | PromiseLike<Answer>;
 
 /**
- * Takes all items of a source, and hands each to `visit`; a promise is awaited before the next item is asked for.
- * Closes the source however it leaves: at STOP, when `visit` throws, and when the signal aborts, which it then rejects
- * with the reason of, at once, also while it waits. Gives the event loop its turns. This is the loop of every sink.
+ * The loop of every sink. Calls `visit` with each item of a source; a promise is awaited before the next item is pulled.
+ * Closes the source in every case: at the end, at STOP, when `visit` throws, and when the signal aborts. On an abort it
+ * rejects with the signal's reason, at once, even during a wait. Yields to the event loop when that is due.
  */
 export function drive<T>(source: Source<T>, visit: Visit<T>, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -28,13 +28,13 @@ interface Failure {
   readonly error: unknown;
 }
 
-/** Callbacks instead of an async function: an item that comes by a promise then costs one microtask, not three. */
+/** Callbacks instead of an async function: an item that comes as a promise then costs one microtask, not three. */
 class Drive<T> implements Waker {
   readonly #stream: Stream<T>;
   readonly #visit: Visit<T>;
   readonly #signal: AbortSignal | undefined;
   readonly #settle: (failure: Failure | undefined) => void;
-  /** Whether it may not poll now: it does so already, a visit is under way, or it is over. */
+  /** Whether it must not poll now: a poll or a visit is running, or the loop is over. */
   #isBusy = false;
   #isOver = false;
   #isScheduled = false;
@@ -133,7 +133,7 @@ class Drive<T> implements Waker {
       this.#settle(failure);
       return;
     }
-    // A failure of the closing counts if nothing failed before it.
+    // An error of the closing counts only if nothing failed before.
     closing.then(
       () => this.#settle(failure),
       (error: unknown) => this.#settle(failure ?? { error }),

@@ -8,26 +8,26 @@ import type { Waker } from "../waits/waiter.js";
 export type FanOutPolicy = "wait" | "drop-newest" | "drop-oldest" | "disconnect";
 
 export interface FanOutSink<T> {
-  /** Takes the items. It leaves when it closes its stream, by `break` for one, and when its promise settles. */
+  /** Takes the items. It leaves when it closes its stream, for example by `break`, or when its promise settles. */
   readonly sink: (items: Stream<T>, signal: AbortSignal) => PromiseLike<unknown>;
   /**
-   * When the sink has `capacity` items before it: "wait" holds the source back; "drop-newest" leaves this item out;
-   * "drop-oldest" leaves out the one that waits longest; "disconnect" aborts its signal with a `TooSlowError`, and its
-   * stream gives what it has, then that error.
+   * What happens to an item when `capacity` items wait for the sink. "wait": the source waits. "drop-newest": this item is
+   * dropped. "drop-oldest": the oldest waiting item is dropped. "disconnect": the sink's signal aborts with a
+   * `TooSlowError`, and its stream fails with it after the waiting items.
    */
   readonly policy: FanOutPolicy;
   readonly capacity: number;
 }
 
-/** What became of one sink. */
+/** The outcome of one sink. */
 export interface SinkReport {
   /** How many items it pulled. */
   readonly delivered: number;
-  /** How many its policy left out. */
+  /** How many items its policy dropped. */
   readonly dropped: number;
-  /** "finished" got the end (or the source's error) and resolved; "left" resolved before that. */
+  /** "finished": it got the end (or the source's error) and resolved. "left": it resolved before that. */
   readonly outcome: "finished" | "left" | "disconnected" | "failed";
-  /** What a failed sink threw, or a disconnected one got. */
+  /** The error of a failed sink, or the `TooSlowError` of a disconnected one. */
   readonly error?: unknown;
 }
 
@@ -47,7 +47,7 @@ export class FanOutLane<T> {
   #dropped = 0;
   #disconnection: TooSlowError | undefined;
   #turnsLeft = turnsMax;
-  /** What it was offered, and what it had pulled, when it was last given turns. */
+  /** The items offered since it last got turns, and the number of items that it had pulled then. */
   #offered = 0;
   #deliveredBefore = 0;
 
@@ -69,9 +69,10 @@ export class FanOutLane<T> {
   }
 
   /**
-   * Whether the event loop should have a turn before the next item, which may be lost otherwise to a sink that had no
-   * chance to take those before it. A sink that keeps taking has two turns, since it may give up one itself, for as many
-   * items as it holds; one that took nothing in them is stalled, and gets no more until it does.
+   * Whether the event loop should get a turn before the next item. Otherwise the sink might lose an item only because it
+   * had no chance to take the items before it. A sink that keeps taking gets up to two turns every `capacity` items: two,
+   * since the sink may yield once itself. A sink that takes nothing in two turns is stalled: it gets none until it takes an
+   * item.
    */
   needsTurn(): boolean {
     if (!this.#isFed || this.#policy === "wait" || !this.#isFull) return false;
@@ -83,12 +84,12 @@ export class FanOutLane<T> {
     return this.#turnsLeft > 0;
   }
 
-  /** Call it before a turn is given. */
+  /** Call it before each turn. */
   noteTurn(): void {
     if (this.#isFull) this.#turnsLeft -= 1;
   }
 
-  /** Hands it an item; a promise means that it has no room yet, and never rejects. */
+  /** Offers an item. A promise means that there is no room yet; it never rejects. */
   offer(item: T): Promise<void> | undefined {
     if (!this.#isFed) return undefined;
     this.#offered += 1;
@@ -114,23 +115,23 @@ export class FanOutLane<T> {
     }
   }
 
-  /** The sink gets the end, or the error, after the items that it has. */
+  /** The sink gets the end, or the error, after the waiting items. */
   end(failure: { readonly error: unknown } | undefined): void {
     this.#isFed = false;
     if (failure === undefined) this.#sender.close();
     else this.#sender.fail(failure.error);
   }
 
-  /** The sink gets the error instead of the items that it has. */
+  /** The sink gets the error instead of the waiting items. */
   abort(reason: unknown): void {
     this.#isFed = false;
     this.#sender.fail(reason);
-    // A send that waits moves up when there is room.
+    // Repeated, since a waiting send moves up when there is room.
     while (this.#receiver.takeAvailable(Infinity).length > 0);
     this.#controller.abort(reason);
   }
 
-  /** Starts the sink. Settles, and never rejects, when the sink did. */
+  /** Runs the sink. Resolves when the sink has settled; never rejects. */
   async run(): Promise<SinkReport> {
     let failure: { readonly error: unknown } | undefined;
     try {
@@ -159,15 +160,15 @@ export class FanOutLane<T> {
   };
 }
 
-/** Rejects with nothing else: the sink left while an item waited for room. */
+/** The only expected error: the sink left while an item waited for room. */
 function ignoreClosed(error: unknown): void {
   if (!(error instanceof ChannelClosedError)) throw error;
 }
 
-/** What a sink pulls: its channel, counted. */
+/** The stream of a sink: the items of its channel, counted. */
 class LaneItems<T> extends Stream<T> {
   delivered = 0;
-  /** Whether it gave the end or an error by itself. */
+  /** Whether it has returned the end or an error, without having been closed before. */
   isOver = false;
   #isClosed = false;
   readonly #source: Stream<T>;

@@ -5,18 +5,18 @@ import { isTurnOver, yieldToEventLoop } from "../waits/turn.js";
 import { FanOutLane, type FanOutSink, type SinkReport } from "./fan-out-lane.js";
 
 /**
- * Gives every item to every sink, each on its own bounded channel, in order; what happens when one is full is the
- * sink's policy. The slowest sink whose policy is "wait" sets the pace: at most its capacity and one item are pulled
- * ahead of it. A sink that is ready loses nothing to a source that is faster than the event loop: before items are
- * dropped for a sink that keeps taking, the loop gets a turn, once or twice every `capacity` items.
+ * Gives every item to every sink, in order, through a bounded channel for each. The sink's policy says what happens when
+ * its channel is full. The slowest sink with the policy "wait" sets the pace: up to its capacity and one item are pulled
+ * ahead of it. A source that is faster than the event loop costs a ready sink no item: before an item is dropped for a
+ * sink that keeps taking, the event loop gets a turn, once or twice every `capacity` items.
  *
- * A sink leaves when it closes its stream or settles; one that fails leaves, and the others go on. When all have left
- * the source is closed. When the source ends, the sinks get the end, when it fails its error, after their items. All
- * sinks are waited for, also those that left: nothing runs on behind it. Resolves with what became of each.
+ * A sink leaves when it closes its stream or settles. If one fails, the others continue. When all have left, the source is
+ * closed. When the source ends or fails, the sinks get the end or its error after their items. `fanOut` waits for all
+ * sinks, including those that left, and resolves with a report on each.
  *
- * Rejects with what the source throws, and with the signal's reason: when that aborts, the source is closed and the
- * sinks' own signal aborts, their streams fail with the reason at once, and it rejects when they have settled. A failed
- * sink is told in its report. O(sinks) an item.
+ * Rejects with the source's error. When the signal aborts, the source is closed, the sinks' own signals abort, and their
+ * streams fail with the reason at once; `fanOut` rejects with it when the sinks have settled. The error of a sink is in its
+ * report. O(sinks) an item.
  *
  * @example
  * const report = await fanOut(range(0, 100), {
@@ -84,7 +84,7 @@ class FanOut<T> {
     while (this.#failure === undefined && this.#some(isFed)) {
       if (isTurnOver()) await this.#giveTurn();
       while (this.#some(needsTurn)) await this.#giveTurn();
-      // What happened meanwhile may have closed the source: then it gives the end.
+      // If the source was closed meanwhile, this returns the end.
       const pulled = this.#source.pull();
       const item = pulled instanceof Promise ? await pulled : pulled;
       if (item === END || this.#failure !== undefined) return;
@@ -112,7 +112,7 @@ class FanOut<T> {
     return false;
   }
 
-  /** When nobody is left the source is closed at once, also while it is waited for. */
+  /** When no sink is left, the source is closed at once, even during a pull. */
   readonly #onLeave = (): void => {
     if (!this.#some(isFed)) this.#closeSource();
   };
@@ -123,7 +123,7 @@ class FanOut<T> {
     for (const lane of this.#lanes.values()) lane.abort(reason);
   }
 
-  /** What its closing rejects with is told by `run`, which closes it again. */
+  /** A rejection is dropped here: `run` closes the source again, and gets the same one. */
   #closeSource(): void {
     try {
       this.#source.close()?.catch(() => undefined);

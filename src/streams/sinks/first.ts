@@ -3,8 +3,8 @@ import type { Source } from "../sources/from.js";
 import { drive, STOP } from "./drive.js";
 
 /**
- * The first item; `undefined` when there is none. Pulls one item and closes the source, and resolves when the source has
- * cleaned up. Rejects with what the source throws, also while it closes, and with the signal's reason as soon as it
+ * The first item; `undefined` when there is none. Pulls one item, closes the source, and resolves when the source has
+ * cleaned up. Rejects with the source's error, including one of its closing, and with the signal's reason as soon as it
  * aborts. O(1).
  *
  * @example

@@ -3,9 +3,9 @@ import { isPromiseLike, type Source } from "../sources/from.js";
 import { drive } from "./drive.js";
 
 /**
- * What `step` makes of all items, from `initial` on: `step(step(initial, first), second)`, and so on. A promise is
- * awaited before the next item is pulled. Rejects with what the source or `step` throws, and with the signal's reason as
- * soon as it aborts; the source is closed whenever it ends early. O(1) an item.
+ * Accumulates all items with `step`, from `initial` on: `step(step(initial, first), second)`, and so on. A promise is
+ * awaited before the next item is pulled. Rejects with an error of the source or `step`, and with the signal's reason as
+ * soon as it aborts; the source is then closed. O(1) an item.
  *
  * @example
  * console.log(await fold(range(1, 5), (sum, n) => sum + n, 0)); // 10

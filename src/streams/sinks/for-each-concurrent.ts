@@ -8,10 +8,10 @@ import { isTurnOver, yieldToEventLoop } from "../waits/turn.js";
 type Visit<T> = (item: T, context: CallContext) => unknown;
 
 /**
- * Calls `f` with each item, at most `n` calls at once, begun in order. An item is pulled only when a call may begin, so
- * nothing is held. Resolves after the last call. The first failure, of a call or of the source, and an abort of the
- * signal: the source is closed and `context.signal` aborts, both at once; when the calls under way have settled it
- * rejects with that failure or the signal's reason, so nothing runs on behind it. O(1) an item.
+ * Calls `f` with each item, up to `n` calls at once, begun in order. An item is pulled only when a call may begin, so
+ * nothing is held. Resolves after the last call. On the first failure of a call or the source, or an abort of the signal,
+ * the source is closed and `context.signal` aborts, both at once. When the running calls have settled, it rejects with that
+ * failure or the signal's reason; so no call outlives it. O(1) an item.
  *
  * @example
  * let sum = 0;
@@ -80,7 +80,7 @@ class ConcurrentVisits<T> {
     while (this.#failure === undefined) {
       if (isTurnOver()) await yieldToEventLoop();
       while (this.#running === this.#n) await this.#oneSettled();
-      // What happened meanwhile may have closed the source: then it gives the end.
+      // If the source was closed meanwhile, this returns the end.
       const pulled = this.#source.pull();
       const item = pulled instanceof Promise ? await pulled : pulled;
       if (item === END || this.#failure !== undefined) return;
@@ -106,7 +106,7 @@ class ConcurrentVisits<T> {
     this.#wake?.();
   };
 
-  /** The first failure is the one to tell. Closing the source ends a pull that is parked. */
+  /** Only the first failure counts. Closing the source ends a pending pull. */
   #fail(error: unknown): void {
     if (this.#failure !== undefined) return;
     this.#failure = { error };
@@ -114,7 +114,7 @@ class ConcurrentVisits<T> {
     try {
       this.#source.close()?.catch(() => undefined);
     } catch {
-      // A sync iterator's return() threw: the first failure is the one to tell.
+      // A sync iterator's return() threw: only the first failure counts.
     }
   }
 

@@ -4,8 +4,8 @@ import { drive } from "./drive.js";
 
 /**
  * Calls `f` with each item, in order; a promise is awaited before the next item is pulled. Resolves after the last one.
- * Rejects with what the source or `f` throws, and with the signal's reason as soon as it aborts; the source is closed
- * whenever it ends early. O(1) an item.
+ * Rejects with an error of the source or `f`, and with the signal's reason as soon as it aborts; the source is then closed.
+ * O(1) an item.
  *
  * @example
  * await forEach(range(0, 3), (n) => console.log(n)); // 0 1 2

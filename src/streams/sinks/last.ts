@@ -3,8 +3,8 @@ import type { Source } from "../sources/from.js";
 import { drive } from "./drive.js";
 
 /**
- * The last item; `undefined` when there is none. Pulls the source to its end and holds one item. Rejects with what the
- * source throws, and with the signal's reason as soon as it aborts; the source is closed then. O(1) an item.
+ * The last item; `undefined` when there is none. Pulls the source to its end and holds one item. Rejects with the source's
+ * error, and with the signal's reason as soon as it aborts; the source is then closed. O(1) an item.
  *
  * @example
  * console.log(await last(range(0, 10))); // 9

@@ -5,20 +5,20 @@ import { END, type Stream } from "../stream.js";
 import { isTurnOver, yieldToEventLoop } from "../waits/turn.js";
 
 export interface ToWritableOptions {
-  /** Whether the writable is ours: ended after the last item and waited for, destroyed when anything fails. Default true. */
+  /** Whether to end the writable after the last item and wait for it, and to destroy it on a failure. Default true. */
   readonly end?: boolean;
   readonly signal?: AbortSignal;
 }
 
 /**
- * Writes each item to a Node `Writable`, in order; when it is full, waits for its drain before the next item is pulled,
- * so nothing is held beyond the writable's own `highWaterMark`. Resolves when the writable has finished; with
- * `end: false`, when it has taken the last item.
+ * Writes each item to a Node `Writable`, in order. When the writable is full, waits for its drain before the next pull, so
+ * only the writable's own `highWaterMark` is held. Resolves when the writable has finished; with `end: false`, when it has
+ * taken the last item.
  *
- * Rejects with what the source throws, with the writable's error, with `WritableClosedError` when the writable closes
- * before the end, and with the signal's reason as soon as it aborts. The source is closed then; the writable is
- * destroyed, lest half of the items look like all of them, unless `end` is false. O(1) an item, without a promise or a
- * listener for each.
+ * Rejects with the source's error, with the writable's error, with `WritableClosedError` when the writable closes before
+ * the end, and with the signal's reason as soon as it aborts. The source is then closed. The writable is then destroyed, so
+ * that half of the items do not look like all of them, unless `end` is false. O(1) an item, without a promise or a listener
+ * for each.
  *
  * @example
  * const { PassThrough } = await import("node:stream");
@@ -29,7 +29,7 @@ export interface ToWritableOptions {
 export function toWritable(writable: Writable, options?: ToWritableOptions): (source: Source<unknown>) => Promise<void>;
 export function toWritable(source: Source<unknown>, writable: Writable, options?: ToWritableOptions): Promise<void>;
 export function toWritable(...args: readonly unknown[]): unknown {
-  // Not told by the source being iterable: a duplex is a writable that is iterable too.
+  // `inBothStyles` does not work here: a duplex is a writable that is iterable too.
   if (isWritable(args[1])) return writeAll(...(args as unknown as Parameters<typeof writeAll>));
   const [writable, options] = args as [Writable, ToWritableOptions?];
   return (source: Source<unknown>) => writeAll(source, writable, options);
@@ -49,7 +49,7 @@ class WritableSink {
   readonly #isOurs: boolean;
   #isEnding = false;
   #failure: { readonly error: unknown } | undefined;
-  /** Goes on when the writable drained or finished, or anything failed. */
+  /** Called when the writable has drained or finished, or anything has failed. */
   #wake: (() => void) | undefined;
 
   constructor(source: Stream<unknown>, writable: Writable, isOurs: boolean) {
@@ -83,7 +83,7 @@ class WritableSink {
   async #pump(): Promise<void> {
     while (this.#failure === undefined) {
       if (isTurnOver()) await yieldToEventLoop();
-      // What happened meanwhile may have closed the source: then it gives the end.
+      // If the source was closed meanwhile, this returns the end.
       const pulled = this.#source.pull();
       const item = pulled instanceof Promise ? await pulled : pulled;
       if (item === END || this.#failure !== undefined) return;
@@ -97,7 +97,8 @@ class WritableSink {
       await this.#woken();
       return;
     }
-    // Refused for good. Where nobody says why within this turn, it closes silently, or tells its error once it is closed.
+    // The writable refuses items for good. If no event says why within this turn, it closed without an error, or it emits
+    // its error only when it has closed.
     await yieldToEventLoop();
     if (this.#failure === undefined) throw this.#writable.errored ?? new WritableClosedError();
   }
@@ -108,7 +109,7 @@ class WritableSink {
     while (this.#failure === undefined && !this.#writable.writableFinished) await this.#woken();
   }
 
-  /** Takes the listeners off, and tells the failure when the source has cleaned up. */
+  /** Removes the listeners, and throws the failure when the source has cleaned up. */
   async #leave(): Promise<void> {
     const writable = this.#writable;
     writable.off("drain", this.#onReady).off("finish", this.#onReady).off("close", this.#onClose);
@@ -116,13 +117,13 @@ class WritableSink {
       writable.off("error", this.#onError);
       return;
     }
-    // One that was destroyed may still say an error, which would end the process if nobody listened.
+    // Keeps the error listener: a destroyed writable may still emit an error, which would end the process unhandled.
     if (this.#isOurs) writable.destroy();
     else writable.off("error", this.#onError);
     try {
       await this.#source.close();
     } catch {
-      // The first failure is the one to tell.
+      // Only the first failure counts.
     }
     throw this.#failure.error;
   }
@@ -148,14 +149,14 @@ class WritableSink {
       this.#fail(this.#writable.errored ?? new WritableClosedError());
   };
 
-  /** The first failure is the one to tell. Closing the source ends a pull that is parked. */
+  /** Only the first failure counts. Closing the source ends a pending pull. */
   #fail(error: unknown): void {
     if (this.#failure !== undefined) return;
     this.#failure = { error };
     try {
       this.#source.close()?.catch(() => undefined);
     } catch {
-      // A sync iterator's return() threw: the first failure is the one to tell.
+      // A sync iterator's return() threw: only the first failure counts.
     }
     this.#wake?.();
   }

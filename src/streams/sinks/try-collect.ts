@@ -6,9 +6,9 @@ import type { CollectOptions } from "./collect.js";
 import { drive, STOP } from "./drive.js";
 
 /**
- * The values of all results in an array, as a result; the first error among them instead, and the source is closed at
- * it. Rejects with `LimitExceededError` when there are more than `limit` values, with what the source itself throws, and
- * with the signal's reason as soon as it aborts; the source is closed then. O(1) an item.
+ * The values of all results in an array, as a result. At the first result that is an error, it closes the source and
+ * resolves to that result. Rejects with `LimitExceededError` when there are more than `limit` values, with the source's own
+ * error, and with the signal's reason as soon as it aborts; the source is then closed. O(1) an item.
  *
  * @example
  * const numbers = settle(map(["1", "2"], (text) => JSON.parse(text) as number));

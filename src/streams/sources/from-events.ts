@@ -7,17 +7,17 @@ import { END, PENDING, type Polled, type Stream } from "../stream.js";
 import type { Waker } from "../waits/waiter.js";
 
 export interface FromEventsOptions<T> {
-  /** How many events may wait to be asked for. */
+  /** How many events may be held. */
   readonly capacity: number;
-  /** What becomes of one more, since an emitter cannot be made to wait: the stream fails, or an event is left out. */
+  /** What happens to one more, since an emitter cannot be made to wait: the stream fails, or an event is dropped. */
   readonly overflow: "fail" | "drop-oldest" | "drop-newest";
   /** An event that ends the stream, after those before it. */
   readonly until?: string | undefined;
-  /** Makes an item of what a listener is called with. Default: its first argument. */
+  /** Makes an item of the arguments of a listener. Default: the first argument. */
   readonly toItem?: ((...args: never[]) => T) | undefined;
 }
 
-/** An `EventTarget`, as much of it as is needed: Node's types know no DOM. */
+/** The needed part of an `EventTarget`: Node's types have no DOM. */
 export interface EventSourceTarget {
   addEventListener(name: string, listener: (event: unknown) => void): void;
   removeEventListener(name: string, listener: (event: unknown) => void): void;
@@ -26,13 +26,13 @@ export interface EventSourceTarget {
 type Listener = (...args: unknown[]) => void;
 
 /**
- * What an `EventEmitter` or an `EventTarget` emits under `name`, in order: the first argument of each event, or what
- * `toItem` makes of all. It listens from the call on, so that nothing is missed before the first pull, and holds up to
- * `capacity` events; one more fails the stream with a `ChannelFullError` after those that it holds, or leaves out the
- * oldest or the newest.
+ * The events `name` of an `EventEmitter` or an `EventTarget`, in order: the first argument of each event, or the result of
+ * `toItem` for all arguments. It listens from the call on, so it misses no event before the first pull. It holds up to
+ * `capacity` events. One more drops the oldest or the newest, or fails the stream with a `ChannelFullError`, after the
+ * events that it holds.
  *
- * It ends with the event `until`; an emitter's "error" event fails it, after the events before it. Whoever does not read
- * it to its end closes it: with the end the listeners go. What `toItem` throws fails the stream as well. O(1) an event.
+ * It ends with the event `until`. An emitter's "error" event fails it, after the events before it; an error of `toItem`
+ * fails it too. The end removes the listeners, so close a stream that you do not read to its end. O(1) an event.
  *
  * @example
  * const { EventEmitter } = await import("node:events");
@@ -55,7 +55,7 @@ class FromEvents<T> extends Stage<T> {
   readonly #options: FromEventsOptions<T>;
   readonly #queue = new Queue<T>();
   readonly #stopListening: () => void;
-  /** Comes when the events before it were given. */
+  /** The end or the error, which comes after the held events. */
   #outcome: { readonly failure: { readonly error: unknown } | undefined } | undefined;
   #waker: Waker | undefined;
 
@@ -108,7 +108,7 @@ class FromEvents<T> extends Stage<T> {
   }
 
   readonly #onEvent = (...args: unknown[]): void => {
-    // An emitter goes on with the listeners that it had when it began.
+    // An emitter still calls the listeners that it had when it began to emit.
     if (this.#outcome !== undefined || this.isOver) return;
     const { capacity, overflow, toItem } = this.#options;
     if (this.#queue.length === capacity) {

@@ -1,19 +1,19 @@
 import { Stage } from "../stage.js";
 import { END, type End, type Stream } from "../stream.js";
 
-/** What `fromPull` stands on. */
+/** The functions of a `fromPull` stream. */
 export interface PullSource<T> {
-  /** The next item or the end. Its signal aborts when the consumer leaves; then whatever it waits for must end. */
+  /** The next item or the end. The signal aborts when the consumer leaves; the call must then end its waits. */
   pull(signal: AbortSignal): Promise<IteratorResult<T, undefined>>;
   /** Runs once: at the end, after an error, or when the consumer leaves. */
   close?(): void;
 }
 
 /**
- * A stream of what a function gives, one item a call. Unlike an async generator's, its `return()` reaches a wait that
- * `pull` is parked in: the signal aborts, and the consumer gets the end at once, whatever becomes of that call. Calls of
- * `next()` that overlap are served in order, so `pull` is never called before its last promise has settled. What it
- * throws ends the stream. Nothing is pulled before it is asked for, and one item at most is held. O(1) an item.
+ * A stream of the results of a function, one item a call. Unlike an async generator's, its `return()` reaches a wait inside
+ * `pull`: the signal aborts, and the consumer gets the end at once, without waiting for that call. Overlapping calls of
+ * `next()` are served in order, so `pull` is never called before its last promise has settled. An error of `pull` ends the
+ * stream. Nothing is pulled before it is asked for; holds up to one item. O(1) an item.
  *
  * @example
  * let count = 0;
@@ -47,7 +47,7 @@ class PulledStream<T> extends Stage<T> {
     this.#source.close?.();
   }
 
-  /** The source first: what the abort makes it throw has nobody left to hear it. */
+  /** Closes first: an error that the abort causes is then dropped. */
   override close(): Promise<void> | undefined {
     const closing = super.close();
     this.#left?.abort(new Error("The consumer left"));

@@ -4,13 +4,13 @@ import { END, PENDING, type Polled, type Stream } from "../stream.js";
 import type { Waker } from "../waits/waiter.js";
 
 /**
- * The chunks of a Node `Readable`, or its objects. Pulled, not pushed: it buffers up to its own `highWaterMark`, from the
- * first pull on, and what is there is given without a promise; bytes that are there come as one chunk.
+ * The chunks or objects of a Node `Readable`. It is pulled, not pushed: from the first pull on, the readable buffers up to
+ * its own `highWaterMark`. Buffered data is returned without a promise; buffered bytes come as one chunk.
  *
- * The readable's error comes after the chunks that it had read, once; a readable that is closed before its end fails with
- * `ERR_STREAM_PREMATURE_CLOSE`. Its errors are heard from the call on. Closing the stream destroys the readable at once,
- * and settles when that has closed; a readable that came to its end is left alone, since a socket may still be written
- * to. The listeners go with the end. O(1) a chunk.
+ * The readable's error comes once, after the chunks before it. A readable that is closed before its end fails with
+ * `ERR_STREAM_PREMATURE_CLOSE`. The stream listens for errors from the call on. Closing it destroys the readable at once,
+ * and settles when the readable has closed. A readable that has ended is not destroyed, since a socket may still be written
+ * to. The end removes the listeners. O(1) a chunk.
  *
  * @example
  * const { Readable } = await import("node:stream");
@@ -22,7 +22,7 @@ export function fromReadable<T = Uint8Array>(readable: Readable): Stream<T> {
 
 class FromReadable<T> extends Stage<T> {
   readonly #readable: Readable;
-  readonly #stopHearing: () => void;
+  readonly #stopListening: () => void;
   #isListening = false;
   #hasEnded = false;
   #failure: { readonly error: unknown } | undefined;
@@ -31,7 +31,7 @@ class FromReadable<T> extends Stage<T> {
   constructor(readable: Readable) {
     super();
     this.#readable = readable;
-    this.#stopHearing = finished(readable, { writable: false }, this.#onFinished);
+    this.#stopListening = finished(readable, { writable: false }, this.#onFinished);
   }
 
   protected override produce(waker: Waker): Polled<T> {
@@ -39,7 +39,7 @@ class FromReadable<T> extends Stage<T> {
       this.#isListening = true;
       this.#readable.on("readable", this.#onReadable);
     }
-    // Also when it has failed: it still holds what it had read before.
+    // Even after a failure: the readable still holds the chunks before it.
     const chunk: T | null = this.#readable.read();
     if (chunk !== null) return chunk;
     if (this.#failure !== undefined) throw this.#failure.error;
@@ -54,17 +54,17 @@ class FromReadable<T> extends Stage<T> {
     this.#waker = undefined;
     waker?.wake();
     if (this.#hasEnded || this.#readable.closed) {
-      this.#stopHearing();
+      this.#stopListening();
       return undefined;
     }
     return this.#destroy();
   }
 
-  /** Its errors are heard until it has closed, and told to nobody: unheard, they would end the process. */
+  /** Listens for errors until the readable has closed, and drops them: an unhandled one would end the process. */
   #destroy(): Promise<void> {
     return new Promise((resolve) => {
       this.#readable.once("close", () => {
-        this.#stopHearing();
+        this.#stopListening();
         resolve();
       });
       this.#readable.destroy();

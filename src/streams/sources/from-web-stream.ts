@@ -3,10 +3,10 @@ import { Stage } from "../stage.js";
 import { END, type End, type Stream } from "../stream.js";
 
 /**
- * The chunks of a web `ReadableStream`, one read at a time; holds nothing but the stream's own queue. Takes the stream's
- * lock at the first pull, and releases it at the end. Closing it cancels the stream at once, also when it is parked, and
- * settles when its cancelling has. The stream's error comes as it is; a stream that is locked already is a `TypeError`.
- * O(1) a chunk, and a promise.
+ * The chunks of a web `ReadableStream`, one read at a time; holds only the stream's own queue. Takes the stream's lock at
+ * the first pull, and releases it at the end. Closing cancels the stream at once, even during a read, and settles when the
+ * cancel has settled. The stream's error is passed on unchanged; a stream that is locked already is a `TypeError`. O(1) a
+ * chunk, and a promise.
  *
  * @example
  * console.log(await collect(fromWebStream(new Blob(["ab"]).stream()), { limit: 9 })); // [ Uint8Array(2) [ 97, 98 ] ]
@@ -37,7 +37,7 @@ class FromWebStream<T> extends Stage<T> {
       return undefined;
     }
     if (reader === undefined) return this.#stream.locked ? undefined : this.#stream.cancel();
-    // It settles the read that is under way at once, so that the lock can go.
+    // This settles a pending read at once, so that the lock can be released.
     const cancelling = reader.cancel();
     reader.releaseLock();
     return cancelling;

@@ -2,10 +2,10 @@ import { type Produced, Stage } from "../stage.js";
 import { END, PENDING, type Polled, Stream } from "../stream.js";
 import type { Waker } from "../waits/waiter.js";
 
-/** What a stream can be made of. An item that is a promise is awaited. */
+/** An iterable that a stream can be made of. An item that is a promise is awaited. */
 export type Source<T> = AsyncIterable<T> | Iterable<T | PromiseLike<T>>;
 
-/** Tells a source from an operator's other arguments. */
+/** Distinguishes a source from the other arguments of an operator. */
 export function isSource(value: unknown): value is Source<unknown> {
   if (typeof value === "string") return true;
   return typeof value === "object" && value !== null && (Symbol.asyncIterator in value || Symbol.iterator in value);
@@ -16,9 +16,9 @@ export function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLik
 }
 
 /**
- * A stream of any iterable, sync or async; of a stream, itself. Takes the iterator at the first pull, and pulls one
- * item at a time. When it is closed early the iterator's `return()` is called, once: and awaited, unless the iterator
- * is parked in a wait, since a generator looks at nothing before that wait is over. O(1) an item.
+ * A stream of any iterable, sync or async. For a stream, it returns that stream. It makes the iterator at the first pull,
+ * and pulls one item at a time. When it is closed early, it calls the iterator's `return()`, once. It awaits this call
+ * unless the iterator is inside a wait, since a generator does not react before that wait is over. O(1) an item.
  *
  * @example
  * const doubled = pipe(from([1, 2, 3]), map((n) => n * 2));
@@ -43,7 +43,7 @@ class Iterated<T> extends Stage<T> {
   protected override produce(): Produced<T> {
     this.#iterator ??= this.#source[Symbol.iterator]();
     const iterator = this.#iterator;
-    // An iterator that throws or ends by itself is not to be told to return.
+    // An iterator that throws or ends by itself must not get a `return()`.
     this.#iterator = undefined;
     const result = iterator.next();
     if (result.done === true) return END;
@@ -59,11 +59,11 @@ class Iterated<T> extends Stage<T> {
 class AsyncIterated<T> extends Stream<T> {
   #source: AsyncIterable<T> | undefined;
   #iterator: AsyncIterator<T> | undefined;
-  /** The iterator, where it is a stream: then it is polled. */
+  /** The iterator, if it is a stream: it is then polled. */
   #stream: Stream<T> | undefined;
   #closing: Promise<void> | undefined;
-  #isParked = false;
-  /** The result of `next()` that has come and was not given yet. */
+  #isWaiting = false;
+  /** A result of `next()` that no poll has returned yet. */
   #arrived: IteratorResult<T> | undefined;
   #failure: { readonly error: unknown } | undefined;
   #waker: Waker | undefined;
@@ -89,7 +89,7 @@ class AsyncIterated<T> extends Stream<T> {
       throw this.#failure.error;
     }
     this.#waker = waker;
-    if (this.#isParked) return PENDING;
+    if (this.#isWaiting) return PENDING;
     this.#iterator ??= this.#begin(source);
     if (this.#iterator instanceof Stream) {
       this.#stream = this.#iterator as Stream<T>;
@@ -106,8 +106,8 @@ class AsyncIterated<T> extends Stream<T> {
     this.#forget();
     if (iterator?.return !== undefined) {
       const returned = returnOf(iterator);
-      // Parked: it looks when its wait is over, and what its cleanup throws then has nobody left to hear it.
-      if (this.#isParked) returned.catch(() => undefined);
+      // Inside a wait, it reacts when the wait is over. An error of its cleanup is then dropped.
+      if (this.#isWaiting) returned.catch(() => undefined);
       else this.#closing = returned;
     }
     waker?.wake();
@@ -122,8 +122,8 @@ class AsyncIterated<T> extends Stream<T> {
       this.#forget();
       throw error;
     }
-    this.#isParked = true;
-    // Iterators that give a result without a promise exist; a loop would take it.
+    this.#isWaiting = true;
+    // Some iterators return a result without a promise, which `for await` accepts.
     if (next instanceof Promise) next.then(this.#onArrived, this.#onFailed);
     else Promise.resolve(next as IteratorResult<T>).then(this.#onArrived, this.#onFailed);
   }
@@ -138,15 +138,15 @@ class AsyncIterated<T> extends Stream<T> {
   }
 
   readonly #onArrived = (result: IteratorResult<T>): void => {
-    this.#isParked = false;
-    // Closed meanwhile: the end was given, and what came now is nobody's.
+    this.#isWaiting = false;
+    // Closed meanwhile: the end was returned, so this result is dropped.
     if (this.#source === undefined) return;
     this.#arrived = result;
     this.#waker?.resume();
   };
 
   readonly #onFailed = (error: unknown): void => {
-    this.#isParked = false;
+    this.#isWaiting = false;
     if (this.#source === undefined) return;
     this.#failure = { error };
     this.#waker?.resume();

@@ -5,10 +5,10 @@ import { WakeTimer } from "../waits/wake-timer.js";
 import type { Waker } from "../waits/waiter.js";
 
 /**
- * A clock that ticks every `ms`, for ever: gives the numbers of its ticks, 0 for the one that comes `ms` after the first
- * item was asked for. Ticks stay in step with that moment, however late single ones are. Nothing queues up: who asks
- * after several ticks gets the number of the latest at once, and a gap in the numbers tells how many were missed.
- * A timer runs only while somebody waits, and is gone when the stream is closed. O(1) a tick.
+ * The numbers of ticks that come every `ms`, for ever. Tick 0 comes `ms` after the first item was asked for. Later ticks
+ * keep in step with that moment, however late single ones are. Ticks do not queue up: after several ticks, the next pull
+ * gets the number of the latest one at once, and a gap in the numbers shows how many were missed. A timer runs only during
+ * a wait, and is cleared when the stream is closed. O(1) a tick.
  *
  * @example
  * for await (const tick of interval(50)) {
@@ -26,7 +26,7 @@ class Interval extends Stage<number> {
   readonly #ms: number;
   readonly #timer = new WakeTimer();
   #startedAt: number | undefined;
-  /** The number of the next tick that was not given. */
+  /** The number of the next tick. */
   #next = 0;
 
   constructor(ms: number) {

@@ -7,10 +7,9 @@ import { lines, type LinesOptions } from "./lines.js";
 const chunkBytes = 65_536;
 
 /**
- * The lines of a file, as `lines` makes them of its bytes. The file is opened at the first pull, read as it is asked for
- * in chunks of 64 KiB, and closed at the end, after an error, or when the stream is closed; closing waits for a read
- * that is under way. Errors of the file system come as they are; those of a line name the file. Holds a chunk and a
- * line. O(1) a byte.
+ * The lines of a file, as `lines` splits them. The file is opened at the first pull, read on demand in chunks of 64 KiB,
+ * and closed at the end, after an error, or when the stream is closed. Closing waits for a pending read. Errors of the file
+ * system are passed on unchanged; an error of a line names the file. Holds a chunk and a line. O(1) a byte.
  *
  * @example
  * const { writeFile, rm } = await import("node:fs/promises");
@@ -44,7 +43,7 @@ class FileBytes extends Stage<Uint8Array> {
   }
 
   protected override dispose(): Promise<void> | undefined {
-    // What could not be opened has told its error to whoever asked, and is not to be closed.
+    // If `open` failed, `produce` has thrown its error, and there is no file to close.
     return this.#opening?.then(
       (file) => file.close(),
       () => undefined,

@@ -5,7 +5,7 @@ import { from, type Source } from "./from.js";
 import { linesOfFile } from "./lines-of-file.js";
 import type { LinesOptions } from "./lines.js";
 
-/** A line, and where it stood. */
+/** A line, with its file and number. */
 export interface FileLine {
   readonly path: string;
   /** From 1. */
@@ -14,9 +14,9 @@ export interface FileLine {
 }
 
 /**
- * The lines of one file after the other, each with its path and its number from 1. A path is asked for when the file
- * before it has ended; one file at most is open. The first error ends the stream: of a file, a line, or the source of
- * the paths. Closing it closes the file and that source. Holds a chunk and a line. O(1) a byte.
+ * The lines of one file after the other, each with its path and its number from 1. The next path is pulled when the
+ * previous file has ended, so only one file is open. The first error of a file, a line, or the source of paths ends the
+ * stream. Closing it closes the file and that source. Holds a chunk and a line. O(1) a byte.
  *
  * @example
  * const { writeFile, rm } = await import("node:fs/promises");
@@ -26,8 +26,8 @@ export interface FileLine {
  * await rm(path);
  */
 export function linesOfFiles(paths: Source<string>, options: LinesOptions = {}): Stream<FileLine> {
-  // A string is iterable too: its characters would be taken for paths.
-  if (typeof paths === "string") throw new TypeError(`Cannot read the files of "${String(paths)}": it takes a list`);
+  // A string is iterable too: each character would be taken as a path.
+  if (typeof paths === "string") throw new TypeError(`Cannot read the files of "${String(paths)}": it is not a list`);
   return new LinesOfFiles(from(paths), options);
 }
 
@@ -45,7 +45,7 @@ class LinesOfFiles extends Stage<FileLine> {
   }
 
   protected override produce(waker: Waker): Polled<FileLine> {
-    // Each file is a wait, so that this loop cannot go on for long.
+    // Opening each file is a wait, so this loop cannot run for long.
     for (;;) {
       if (this.#lines === undefined) {
         const path = this.#paths.poll(waker);

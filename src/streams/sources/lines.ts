@@ -7,11 +7,11 @@ import type { Waker } from "../waits/waiter.js";
 import { from, type Source } from "./from.js";
 
 export interface LinesOptions {
-  /** The longest line, without its end, in bytes of UTF-8. Default 1 MiB. */
+  /** The longest line, without its line end, in bytes of UTF-8. Default 1 MiB. */
   readonly maxLineBytes?: number | undefined;
-  /** What becomes of bytes that are not UTF-8: U+FFFD, or an error that names the line. Default "replace". */
+  /** What happens to bytes that are not UTF-8: U+FFFD, or an error that names the line. Default "replace". */
   readonly invalidUtf8?: "replace" | "fail" | undefined;
-  /** What errors call the source. Default "the source". */
+  /** The name of the source in errors. Default "the source". */
   readonly name?: string | undefined;
 }
 
@@ -20,13 +20,13 @@ const carriageReturn = 0x0d;
 const byteOrderMark = "\ufeff";
 
 /**
- * The lines of a text that comes in chunks, of UTF-8 or of strings, cut anywhere. A line ends with `\n` or `\r\n`, which
- * is not part of it, or with the text, where a last `\r` is dropped too. A byte order mark at the start is dropped.
+ * The lines of a text that comes in chunks of UTF-8 or strings, which may be cut anywhere. A line ends with `\n`,
+ * `\r\n` or the end of the text. The line end is not part of the line; a `\r` at the end of the text and a byte order mark
+ * at its start are dropped too.
  *
- * Holds a chunk, and a line of up to `maxLineBytes`: a longer one fails with a `LineTooLongError`, after the lines before
- * it. Chunks may be overwritten by whoever made them once the next one is asked for. Lines share the memory of their
- * chunk's text: whoever keeps few of many does well to copy them. No promise a line while a chunk lasts; closing it
- * closes the source. O(1) a byte.
+ * Holds a chunk, and a line of up to `maxLineBytes`. A longer line fails with a `LineTooLongError`, after the lines before
+ * it. The source may overwrite a chunk once the next one is pulled. Lines share the memory of their chunk's text: copy them
+ * if you keep few of many. Lines of one chunk need no promise. Closing it closes the source. O(1) a byte.
  *
  * @example
  * const chunks = ["one\r\nt", "wo\n", "three"];
@@ -41,21 +41,21 @@ class Lines extends Stage<string> {
   readonly #maxLineBytes: number;
   readonly #invalidUtf8: "replace" | "fail";
   readonly #name: string;
-  /** Whole lines, each with its end, and where the next one begins. */
+  /** Whole lines, each with its line end, and where the next one begins. */
   #text = "";
   #at = 0;
-  /** What is left of a chunk of which a line was made before. */
+  /** The rest of a chunk whose first line was completed before. */
   #rest: Buffer | undefined;
-  /** The line that has begun, in copies. */
+  /** Copies of the parts of an incomplete line. */
   #parts: Buffer[] = [];
   #partBytes = 0;
-  /** The first half of a character that a chunk of text was cut in. */
+  /** The first half of a character, if a chunk of text was cut inside it. */
   #highSurrogate = "";
-  /** How many lines were given. */
-  #given = 0;
+  /** How many lines were returned. */
+  #returned = 0;
   #isFirst = true;
   #hasEnded = false;
-  /** Comes when the lines before it were given. */
+  /** Thrown after the lines before it. */
   #failure: Error | undefined;
 
   constructor(source: Stream<Uint8Array | string>, options: LinesOptions) {
@@ -82,7 +82,7 @@ class Lines extends Stage<string> {
       const chunk = this.#source.poll(waker);
       if (chunk === PENDING) return PENDING;
       this.#take(chunk);
-      // Chunks without a line's end must not hold up the loop.
+      // Chunks without a line end must not block the event loop.
       if (this.#at === this.#text.length && isTurnOver()) return yieldToEventLoop().then(again);
     }
   }
@@ -96,7 +96,7 @@ class Lines extends Stage<string> {
     const start = this.#at;
     const end = text.indexOf("\n", start);
     this.#at = end + 1;
-    this.#given += 1;
+    this.#returned += 1;
     return text.slice(start, end > start && text.charCodeAt(end - 1) === carriageReturn ? end - 1 : end);
   }
 
@@ -121,18 +121,18 @@ class Lines extends Stage<string> {
     this.#setText(this.#joined(bytes.subarray(0, end + 1)));
   }
 
-  /** Makes text of the whole lines, and keeps the one that has only begun. */
+  /** Decodes the whole lines, and keeps the incomplete one. */
   #splitRest(bytes: Buffer): void {
     const end = bytes.lastIndexOf(newline) + 1;
     if (end > 0) this.#setText(bytes.subarray(0, end));
     if (end < bytes.length && this.#failure === undefined) this.#keep(bytes.subarray(end));
   }
 
-  /** A copy: of a large chunk little may be left, and the source may use it again. */
+  /** Keeps a copy: the source may overwrite the chunk, and a view would pin all of it. */
   #keep(bytes: Buffer): void {
     this.#parts.push(Buffer.from(bytes));
     this.#partBytes += bytes.length;
-    // One byte more may be the \r of its end.
+    // The extra byte may be the \r of its line end.
     if (this.#partBytes <= this.#maxLineBytes + 1) return;
     this.#failure = this.#tooLong(this.#linesIn(this.#text, this.#at));
     this.#parts = [];
@@ -147,14 +147,14 @@ class Lines extends Stage<string> {
   }
 
   #setText(bytes: Buffer): void {
-    const text = this.#sound(bytes).toString("utf8");
+    const text = this.#validPart(bytes).toString("utf8");
     this.#text = text;
     this.#at = this.#isFirst && text.startsWith(byteOrderMark) ? 1 : 0;
     if (text !== "") this.#isFirst = false;
   }
 
-  /** The lines up to the first that cannot be given; its error comes behind them. */
-  #sound(bytes: Buffer): Buffer {
+  /** Returns the lines before the first invalid one, and notes its error. */
+  #validPart(bytes: Buffer): Buffer {
     const mayBeTooLong = bytes.length > this.#maxLineBytes;
     const isInvalid = this.#invalidUtf8 === "fail" && !isUtf8(bytes);
     if (!mayBeTooLong && !isInvalid) return bytes;
@@ -187,7 +187,7 @@ class Lines extends Stage<string> {
     return Buffer.concat([half, bytes]);
   }
 
-  /** The lines that are still to be given before the one that failed. */
+  /** The number of lines that come before the failed one. */
   #linesIn(text: string, at: number): number {
     let count = 0;
     for (let end = text.indexOf("\n", at); end !== -1; end = text.indexOf("\n", end + 1)) count += 1;
@@ -195,11 +195,11 @@ class Lines extends Stage<string> {
   }
 
   #tooLong(linesBefore: number): Error {
-    return new LineTooLongError(this.#name, this.#given + linesBefore + 1, this.#maxLineBytes);
+    return new LineTooLongError(this.#name, this.#returned + linesBefore + 1, this.#maxLineBytes);
   }
 
   #notUtf8(linesBefore: number): Error {
-    return new LineNotUtf8Error(this.#name, this.#given + linesBefore + 1);
+    return new LineNotUtf8Error(this.#name, this.#returned + linesBefore + 1);
   }
 }
 

@@ -1,8 +1,8 @@
 import { END, type Polled, Stream } from "../stream.js";
 
 /**
- * The numbers from `start` up to but not including `end`, `step` apart; without `end`, for ever; with a negative
- * `step`, downwards. Each is made when it is asked for. Throws a `RangeError` for a step of 0 or NaN.
+ * The numbers from `start` to below `end`, in steps of `step`; without `end`, for ever; with a negative `step`, downwards
+ * to above `end`. Each is made when it is asked for. Throws a `RangeError` for a step of 0 or NaN.
  *
  * @example
  * console.log(await collect(range(0, 10, 3), { limit: 10 })); // [ 0, 3, 6, 9 ]
@@ -27,7 +27,7 @@ class Range extends Stream<number> {
   }
 
   override poll(): Polled<number> {
-    // Multiplied, not added up: 0.1 ten times would be less than 1.
+    // A product, not a sum: adding 0.1 ten times gives less than 1.
     const number = this.#start + this.#index * this.#step;
     if (this.#isClosed || (this.#step > 0 ? number >= this.#end : number <= this.#end)) return END;
     this.#index += 1;
@@ -35,7 +35,7 @@ class Range extends Stream<number> {
   }
 
   override close(): undefined {
-    // Not by the index: a whole number that is Infinity once is no small integer ever after.
+    // A flag, not `#index = Infinity`: V8 would no longer keep the index as a small integer.
     this.#isClosed = true;
   }
 }

@@ -3,24 +3,25 @@ import type { Stream } from "../stream.js";
 import { type Open, Reopening, type ReopeningEvent, type ReopeningOptions } from "./reopening.js";
 
 export interface ReconnectingOptions<T> extends ReopeningOptions<T> {
-  /** What the end of a source means: that it was lost as well, or the end. Default "reopen". */
+  /** What the end of a source means: it was lost ("reopen"), or the stream ends. Default "reopen". */
   readonly whenEnded?: "reopen" | "end" | undefined;
-  /** Told before each wait. What it throws ends the stream. */
+  /** Called before each wait. Its error ends the stream. */
   readonly onReconnecting?: ((event: ReopeningEvent) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * One stream of many connections: what `open` opens and, whenever that fails or ends, what it opens next, for as long as
- * it takes. `open` is given the last item, so that it can resume after it, and how often the source was lost since.
+ * One stream over many connections: the items of the source that `open` opens. Whenever that fails or ends, `open` is
+ * called again, without a limit. It receives the last item, so that it can resume after it, and how often the source was
+ * lost since.
  *
- * Before each `open` but the first comes a wait with full jitter, from 100 ms doubling to 30 s unless told otherwise,
- * and no shorter than `delayOf` says; an item makes the next wait short again, if `isProgress` holds for it. An error
- * that is not retryable, or that comes when `giveUpAfterMs` are over, ends the stream; so does the signal's abort, at
- * once, with its reason.
+ * Before each `open` but the first there is a wait with full jitter. Its bound doubles from 100 ms to 30 s by default, and
+ * it is never shorter than the result of `delayOf`. An item for which `isProgress` holds makes the next wait short again.
+ * An error that is not retryable, or that comes after `giveUpAfterMs`, ends the stream. An abort of the signal ends it at
+ * once, with the signal's reason.
  *
- * Holds one item, the last one. Closing it ends the wait, or closes the source that is open, and aborts `signal` of
- * `open`. O(1) an item. See `retry` for a number of tries, and a source that may end.
+ * Holds the last item. Closing it ends the wait, or closes the open source, and aborts `signal` of `open`. O(1) an item.
+ * For a limited number of retries and a source that may end, see `retry`.
  *
  * @example
  * const log = ["a", "b", "c"];

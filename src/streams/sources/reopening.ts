@@ -6,16 +6,16 @@ import { systemTimers, type Timers } from "../waits/timers.js";
 import type { Waker } from "../waits/waiter.js";
 import { from, isPromiseLike, type Source } from "./from.js";
 
-/** The longest delay that a timer takes: a server may ask for more. */
+/** The longest delay that a timer accepts: a server may ask for more. */
 const delayMsMax = 2 ** 31 - 1;
 
-/** What a source is opened with. */
+/** What `open` receives. */
 export interface OpenContext<T> {
-  /** How often it was lost since the last item; 0 at first. */
+  /** How often the source was lost since the last progress; 0 at first. */
   readonly attempt: number;
-  /** The last item that was given, to resume after; `undefined` before the first. */
+  /** The last item, to resume after; `undefined` before the first. */
   readonly last: T | undefined;
-  /** Aborts when this source is done with: it was lost, or the stream is closed. */
+  /** Aborts when the source was lost or the stream is closed. */
   readonly signal: AbortSignal;
 }
 
@@ -24,24 +24,24 @@ export type Open<T> = (context: OpenContext<T>) => Source<T> | PromiseLike<Sourc
 /** How a source was lost. */
 export type Loss = { readonly after: "end" } | { readonly after: "error"; readonly error: unknown };
 
-/** What is told before each wait: how the source was lost, how often since the last item, and how long the wait is. */
+/** How the source was lost, how often since the last progress, and how long the next wait is. */
 export type ReopeningEvent = Loss & { readonly attempt: number; readonly delayMs: number };
 
 export interface ReopeningOptions<T> extends BackoffOptions {
-  /** Whether an error may pass by itself. Default: each may. Any other ends the stream. */
+  /** Whether to reopen after an error; otherwise it ends the stream. Default: always. */
   readonly isRetryable?: ((error: unknown) => boolean) | undefined;
-  /** The least that is to be waited after this error, in milliseconds, as its server asked. */
+  /** The shortest wait after this error, in milliseconds, such as its server asked for. */
   readonly delayOf?: ((error: unknown) => number | undefined) | undefined;
-  /** Whether an item shows that all is well, so that the next wait may be short again. Default: each does. */
+  /** Whether an item counts as progress, after which waits begin short again. Default: every item does. */
   readonly isProgress?: ((item: T) => boolean) | undefined;
-  /** Gives up when a wait would end later than so many milliseconds after the first loss since the last progress. */
+  /** How long to keep trying, in milliseconds from the first loss after the last progress. No wait ends later than that. */
   readonly giveUpAfterMs?: number | undefined;
   /**
-   * Waits before the next source: for `delayMs`, or less, if it hears that the way is free again. Rejects with the signal's
+   * Waits before the next source: for `delayMs`, or less if it learns that the server is back. Rejects with the signal's
    * reason when that aborts. Default: a timer.
    */
   readonly wait?: ((delayMs: number, signal: AbortSignal) => Promise<void>) | undefined;
-  /** What waits and `giveUpAfterMs` are measured by. Default: the process's clock. */
+  /** The clock of the waits and of `giveUpAfterMs`. Default: the process's clock. */
   readonly timers?: Timers | undefined;
 }
 
@@ -51,14 +51,14 @@ export interface ReopeningPolicy<T> extends ReopeningOptions<T> {
   readonly onReopening: ((event: ReopeningEvent) => void) | undefined;
 }
 
-/** The items of one source after the other, each opened when the one before was lost: what `retry` and `reconnecting` are. */
+/** The items of one source after the other, each opened when the previous one was lost. For `retry` and `reconnecting`. */
 export class Reopening<T> extends Stage<T> {
   readonly #open: Open<T>;
   readonly #policy: ReopeningPolicy<T>;
   readonly #waits: Backoff;
   readonly #timers: Timers;
   #source: Stream<T> | undefined;
-  /** Ends the wait before a source, its opening, and whatever it does with its signal. */
+  /** Aborts the wait before a source, its `open`, and the source itself. */
   #controller = new AbortController();
   #attempt = 0;
   #failingSince: number | undefined;
@@ -88,7 +88,7 @@ export class Reopening<T> extends Stage<T> {
   }
 
   protected override dispose(): Promise<void> | undefined {
-    // Closed first, so that what waits in it ends, and does not fail.
+    // Closed before the abort, so that its waits end and do not fail.
     const closing = this.#source?.close();
     this.#controller.abort(new Error("The stream was closed"));
     return closing;
@@ -114,12 +114,12 @@ export class Reopening<T> extends Stage<T> {
       if (this.isOver) return PENDING;
       return this.#lose({ after: "error", error }) as Promise<Pending>;
     }
-    // Closed while it was opened: nobody wants it, nor hears what its closing throws.
+    // Closed during `open`: the new source is not needed, and an error of its closing is dropped.
     if (this.isOver) this.#source.close()?.catch(() => undefined);
     return PENDING;
   }
 
-  /** Waits before the next source; gives the end, or throws, if there is to be none. */
+  /** Waits before the next source. Returns the end, or throws, if there is no next one. */
   async #lose(loss: Loss): Promise<Pending | End> {
     this.#source = undefined;
     this.#controller.abort(new Error("The source was lost"));
@@ -130,7 +130,7 @@ export class Reopening<T> extends Stage<T> {
       return END;
     }
     this.#attempt += 1;
-    // Told outside of the poll, so that whoever hears of it may close the stream.
+    // Called outside the poll, so that the callback may close the stream.
     await Promise.resolve();
     if (!this.isOver) this.#policy.onReopening?.({ ...loss, attempt: this.#attempt, delayMs });
     if (!this.isOver) await this.#wait(delayMs, this.#controller.signal);
@@ -141,15 +141,15 @@ export class Reopening<T> extends Stage<T> {
     return this.#policy.wait?.(delayMs, signal) ?? sleep(delayMs, this.#timers, signal);
   }
 
-  /** How long to wait; `undefined` when it is time to give up. */
+  /** How long to wait; `undefined` means to give up. */
   #delayAfter(loss: Loss): number | undefined {
     const { maxRetries, giveUpAfterMs = Infinity, isRetryable, delayOf } = this.#policy;
     if (loss.after === "error" && isRetryable?.(loss.error) === false) return undefined;
     if (this.#attempt >= maxRetries) return undefined;
     const now = this.#timers.monotonicMs();
     this.#failingSince ??= now;
-    const leastMs = loss.after === "error" ? (delayOf?.(loss.error) ?? 0) : 0;
-    const delayMs = Math.min(Math.max(this.#waits.next(), leastMs), delayMsMax);
+    const delayMsMin = loss.after === "error" ? (delayOf?.(loss.error) ?? 0) : 0;
+    const delayMs = Math.min(Math.max(this.#waits.next(), delayMsMin), delayMsMax);
     return now - this.#failingSince + delayMs >= giveUpAfterMs ? undefined : delayMs;
   }
 

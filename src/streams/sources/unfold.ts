@@ -3,22 +3,22 @@ import { Stage } from "../stage.js";
 import { END, type End, type Stream } from "../stream.js";
 import { isPromiseLike } from "./from.js";
 
-/** An item, and the state from which the next one is made. */
+/** An item, and the state that makes the next one. */
 export interface Unfolded<S, T> {
   readonly item: T;
   readonly state: S;
 }
 
-/** What a state gives: an item and the next state, or `undefined` for the end. */
+/** Makes an item and the next state from a state, or returns `undefined` for the end. */
 export type Unfold<S, T> = (
   state: S,
   context: CallContext,
 ) => Unfolded<S, T> | undefined | PromiseLike<Unfolded<S, T> | undefined>;
 
 /**
- * The items that `step` makes from a state that it hands on, such as the cursor of the next page, until it gives
- * `undefined`. A promise is awaited, and `context.signal` aborts if the stream is closed meanwhile. Each item is made
- * when it is asked for; holds the state. What `step` throws ends the stream. O(1) an item.
+ * The items that `step` makes from a state, such as the cursor of the next page. Each call returns an item and the next
+ * state, or `undefined` for the end. A promise is awaited, and `context.signal` aborts if the stream is closed meanwhile.
+ * Each item is made when it is asked for; holds the state. An error of `step` ends the stream. O(1) an item.
  *
  * @example
  * const powers = unfold(1, (n) => (n > 100 ? undefined : { item: n, state: n * 3 }));

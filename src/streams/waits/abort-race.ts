@@ -1,6 +1,6 @@
 /**
- * Waits of one loop, one after the other, each raced against the same signal. One listener serves the whole loop: a
- * listener a message would cost more than the message.
+ * Races the waits of one loop, one after the other, against the same signal. One listener serves the whole loop: a listener
+ * for each message would cost more than the message.
  *
  * @example
  * const stop = new AbortController();
@@ -23,7 +23,7 @@ export class AbortRace {
     return this.#signal.aborted;
   }
 
-  /** Waits for `promise`, or rejects with the signal's reason at once. What the promise then does is dropped. */
+  /** Waits for `promise`. Rejects with the signal's reason at once when it aborts; the promise's outcome is then dropped. */
   wait<T>(promise: PromiseLike<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.#reject = reject;
@@ -41,7 +41,7 @@ export class AbortRace {
     });
   }
 
-  /** Takes the listener off. */
+  /** Removes the listener. */
   close(): void {
     this.#reject = undefined;
     this.#signal.removeEventListener("abort", this.#onAbort);

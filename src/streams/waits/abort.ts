@@ -1,12 +1,12 @@
 import { systemTimers, type Timers } from "./timers.js";
 
-/** The longest delay that a Node timer keeps; a longer one would fire after 1 ms. */
+/** The longest delay that a Node timer accepts; a longer one would fire after 1 ms. */
 const timerMsMax = 2 ** 31 - 1;
 
 /**
- * Waits for `promise`, but no longer than until `signal` aborts: then it rejects with the signal's reason, at once, and
- * also if the promise has settled already. The promise itself goes on; what becomes of it is dropped, a rejection too.
- * The listener on the signal goes when either of them settles.
+ * Waits for `promise` until `signal` aborts. On an abort it rejects with the signal's reason at once, even if the promise
+ * has settled already. The promise itself continues, and its value or rejection is dropped. The listener on the signal is
+ * removed when either of them settles.
  *
  * @example
  * const never = new Promise(() => undefined);
@@ -34,7 +34,7 @@ export function abortable<T>(promise: PromiseLike<T>, signal?: AbortSignal): Pro
 
 /**
  * Resolves after `ms` milliseconds, at most 2³¹ - 1, by the process's clock or by `timers`. Rejects with the signal's
- * reason when it aborts first. Timer and listener are gone once it settles.
+ * reason when it aborts first. Timer and listener are removed once it settles.
  *
  * @example
  * const stop = new AbortController();
@@ -68,7 +68,7 @@ function wait(ms: number, timers: Timers, signal: AbortSignal | undefined): Prom
   });
 }
 
-/** Refuses a delay that a timer would not keep. */
+/** Refuses a delay that a timer does not accept. */
 export function checkDelay(ms: number): void {
   if (!(ms >= 0 && ms <= timerMsMax)) throw new RangeError(`Cannot wait ${ms} ms: a timer takes 0 to ${timerMsMax} ms`);
 }

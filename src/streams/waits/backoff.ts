@@ -1,22 +1,22 @@
 export interface BackoffOptions {
-  /** The first bound, in milliseconds. Default 100. */
+  /** The bound of the first wait, in milliseconds. Default 100. */
   readonly minMs?: number;
-  /** The last bound, in milliseconds. Default 30 000. */
+  /** The largest bound, in milliseconds. Default 30 000. */
   readonly maxMs?: number;
   /** A number in [0, 1). Default `Math.random`. */
   readonly random?: () => number;
 }
 
 export interface Backoff {
-  /** How long to wait before the next try, in whole milliseconds. */
+  /** How long to wait before the next attempt, in whole milliseconds. */
   next(): number;
-  /** Call it after a success: the next wait is a first one again. */
+  /** Call it after a success: the next bound is `minMs` again. */
   reset(): void;
 }
 
 /**
- * Waits with full jitter: anywhere between 0 and a bound that doubles from `minMs` to `maxMs`, so that many who failed
- * together do not come back together.
+ * Waits with full jitter: a random time from 0 to a bound, which doubles from `minMs` to `maxMs`. So clients that failed
+ * together do not return together.
  *
  * @example
  * const waits = backoff({ minMs: 100, maxMs: 300, random: () => 0.999 });

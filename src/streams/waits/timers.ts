@@ -1,13 +1,13 @@
 /**
- * Time, as whatever waits takes it: a clock for durations, and timers that run by it. The default is the process's own;
- * another one makes waits testable, or lets them follow a simulated clock.
+ * Time as an input of waits: a clock for durations, and timers that run by it. The default is the process's clock. With a
+ * simulated one, waits can be tested.
  */
 export interface Timers {
   /** Milliseconds of a clock that never jumps and never goes backwards. */
   monotonicMs(): number;
   /**
-   * Calls `callback` once, `ms` milliseconds from now (0 to 2³¹ - 1). The function that it returns cancels the timer, and
-   * does nothing once the timer has fired.
+   * Calls `callback` once, `ms` milliseconds from now (0 to 2³¹ - 1). Returns a function that cancels the timer, and has no
+   * effect once it has fired.
    */
   startTimer(ms: number, callback: () => void): () => void;
 }

@@ -1,42 +1,42 @@
 /**
- * The event loop's turn. Microtasks run until none is left, so a stream that is always ready would keep timers, sockets
- * and aborts waiting for as long as it lasts. Whatever drives a stream therefore asks `isTurnOver` before each pull, and
- * gives the loop its turn when 10 ms have passed, counted over all streams of the process together: a thousand streams
- * with ten milliseconds each would be ten seconds.
+ * Turns of the event loop. Microtasks run until none is left, so a stream that is always ready would block timers, sockets
+ * and aborts for as long as it lasts. Therefore every loop that drives a stream asks `isTurnOver` before each pull, and
+ * yields to the event loop when 10 ms have passed. All streams of the process share these 10 ms: a thousand streams with
+ * 10 ms each would block it for ten seconds.
  */
 
 const turnMs = 10;
 
-/** A look at the clock costs as much as an item, so it is taken every so many calls, but about once a millisecond. */
+/** Reading the clock costs as much as an item. So it is read about once a millisecond, at least every `strideMax` calls. */
 const strideMax = 64;
-const lookEveryMs = 1;
+const readEveryMs = 1;
 
 let turnStartedAt: number | undefined;
-let lookedAt = 0;
+let readAt = 0;
 let stride = 1;
 let callsLeft = 0;
 
-/** Whether this turn of the event loop has lasted its 10 ms: time to await `yieldToEventLoop()`. */
+/** Whether this turn of the event loop has lasted 10 ms: it is time to await `yieldToEventLoop()`. */
 export function isTurnOver(): boolean {
   if (callsLeft > 0) {
     callsLeft -= 1;
     return false;
   }
-  return look();
+  return readClock();
 }
 
-function look(): boolean {
+function readClock(): boolean {
   const now = performance.now();
   if (turnStartedAt === undefined) {
     turnStartedAt = now;
     stride = 1;
-    // Runs when the loop has had its turn, by whatever way it came to it. It keeps no process alive.
+    // Runs in the next turn of the loop, whatever caused it. It keeps no process alive.
     setImmediate(beginTurn).unref();
   } else {
-    const callMs = (now - lookedAt) / stride;
-    stride = Math.max(1, Math.min(strideMax, stride * 2, Math.floor(lookEveryMs / callMs)));
+    const callMs = (now - readAt) / stride;
+    stride = Math.max(1, Math.min(strideMax, stride * 2, Math.floor(readEveryMs / callMs)));
   }
-  lookedAt = now;
+  readAt = now;
   if (now - turnStartedAt >= turnMs) return true;
   callsLeft = stride - 1;
   return false;
@@ -48,7 +48,7 @@ function beginTurn(): void {
 }
 
 /**
- * Resolves after timers, sockets and other immediates had their turn.
+ * Resolves after timers, sockets and other immediates have had their turn.
  *
  * @example
  * const order: string[] = [];
@@ -61,9 +61,9 @@ export function yieldToEventLoop(): Promise<void> {
 }
 
 /**
- * For a loop that may never wait by itself: `await yielder()` in it costs a look at the clock, and gives the event loop
- * a turn whenever `budgetMs` have passed since the last one. Where even an await of nothing is too much, await only
- * what is not `undefined`.
+ * For a loop that may never wait by itself: `await yielder()` yields to the event loop whenever `budgetMs` have passed
+ * since the last turn. Each call reads the clock. Where even the await costs too much, await only a result that is not
+ * `undefined`.
  *
  * @example
  * const yielder = createYielder(5);

@@ -2,16 +2,16 @@ interface Waiter<Ask, Answer> {
   readonly ask: Ask;
   readonly resolve: (answer: Answer) => void;
   readonly reject: (reason: unknown) => void;
-  /** Takes the listener off its signal, where it has one. */
+  /** Removes the listener from its signal, if it has one. */
   unlisten: (() => void) | undefined;
   previous: Waiter<Ask, Answer> | undefined;
   next: Waiter<Ask, Answer> | undefined;
 }
 
 /**
- * Those who wait for something, first come, first served, each with what it asks for. A linked list: whoever aborts
- * leaves from the middle in O(1), at once, and its listener with it. `onAbandoned` runs after that, since those behind
- * may fit now. It has no bound of its own: whoever owns it has one.
+ * A queue of waits, first come, first served, each with what it asks for. It is a linked list, so that an aborted wait
+ * leaves from the middle in O(1), at once, together with its listener. `onAbandoned` runs after that, since the waits
+ * behind it may fit now. The queue has no bound of its own: its owner must have one.
  */
 export class WaitQueue<Ask, Answer> {
   readonly #onAbandoned: (() => void) | undefined;
@@ -27,7 +27,7 @@ export class WaitQueue<Ask, Answer> {
     return this.#size;
   }
 
-  /** What the one asks for who waits longest. */
+  /** What the longest wait asks for. */
   get firstAsk(): Ask | undefined {
     return this.#first?.ask;
   }
@@ -51,7 +51,7 @@ export class WaitQueue<Ask, Answer> {
       else this.#last.next = waiter;
       this.#last = waiter;
       this.#size += 1;
-      // Apart: most waits have no signal, and closures cost more than the rest of a wait.
+      // A separate method: most waits have no signal, and its closures cost more than the rest of a wait.
       if (signal !== undefined) this.#listen(waiter, signal);
     });
   }
@@ -66,7 +66,7 @@ export class WaitQueue<Ask, Answer> {
     signal.addEventListener("abort", onAbort, { once: true });
   }
 
-  /** Lets the first one go on. Nothing of it runs before the caller is done. */
+  /** Resolves the first wait. None of its code runs before the caller returns. */
   admit(answer: Answer): void {
     const waiter = this.#first;
     if (waiter === undefined) return;

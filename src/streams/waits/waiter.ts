@@ -1,26 +1,26 @@
-/** What a question gives while it has no answer, having seen to it that the waker will be woken when it may have one. */
+/** The result of a poll that has no answer yet. The waker will be woken when there may be one. */
 export const PENDING: unique symbol = Symbol("pending");
 export type Pending = typeof PENDING;
 
 /**
- * Whom a stream tells that it is worth polling again. Either call may come at any time, and too often: the poll tells
- * the truth.
+ * A stream calls it when it is worth polling again. Both calls may come at any time, and too often: only the poll tells
+ * whether there is an item.
  */
 export interface Waker {
-  /** From anywhere: whoever is woken polls later, so that nothing of the consumer's runs inside the caller. */
+  /** May be called anywhere: the consumer polls later, so that none of its code runs inside the caller. */
   wake(): void;
-  /** From a callback that has nothing left to do, of a promise or a timer: whoever is woken may poll at once. */
+  /** For the end of a callback of a promise or a timer: the consumer may poll at once, inside the call. */
   resume(): void;
 }
 
 const settled = Promise.resolve();
 
-/** Runs `task` when what runs now is done. Not `queueMicrotask`: in Node it costs three times as much. */
+/** Runs `task` as a microtask. Not `queueMicrotask`: in Node it costs three times as much. */
 export function runSoon(task: () => void): void {
   void settled.then(task);
 }
 
-/** Waits for an answer that comes by polling, as one promise a wait; one wait at a time. */
+/** Waits for an answer by polling. One wait at a time, and one promise for each. */
 export class Waiter<Answer> implements Waker {
   readonly #ask: (waker: Waker) => Answer | Pending;
   #resolve: ((answer: Answer) => void) | undefined;
@@ -31,9 +31,9 @@ export class Waiter<Answer> implements Waker {
     this.#ask = ask;
   }
 
-  /** To be called when `ask` has given PENDING: waits until it gives an answer, and rejects with what it throws. */
+  /** Call it when `ask` has returned PENDING: waits until `ask` returns an answer, and rejects with its error. */
   wait(): Promise<Answer> {
-    return new Promise(this.#park);
+    return new Promise(this.#keep);
   }
 
   wake(): void {
@@ -62,8 +62,8 @@ export class Waiter<Answer> implements Waker {
     this.#reject = undefined;
   }
 
-  // Fields, since a closure a wait would cost as much as the rest of it.
-  readonly #park = (resolve: (answer: Answer) => void, reject: (error: unknown) => void): void => {
+  // Fields, since a closure for each wait would cost as much as the rest of the wait.
+  readonly #keep = (resolve: (answer: Answer) => void, reject: (error: unknown) => void): void => {
     this.#resolve = resolve;
     this.#reject = reject;
   };

@@ -2,12 +2,13 @@ import { systemTimers, type Timers } from "./timers.js";
 import type { Waker } from "./waiter.js";
 
 /**
- * The one timer of a stream that waits for a moment: it wakes whoever polled last. Node's timers may ring early, by what
- * the turn of the event loop had lasted when they were set, so whoever is woken looks at the clock, and sets it again.
+ * The timer of a stream that waits for a point in time. It wakes the waker of the last poll. Node's timers may fire early,
+ * by the time that the turn of the event loop had lasted when they were set. So a woken stream must read the clock, and set
+ * the timer again if it was early.
  */
 export class WakeTimer {
   readonly #timers: Timers;
-  /** Cancels the timer that runs. */
+  /** Cancels the running timer. */
   #cancel: (() => void) | undefined;
   #waker: Waker | undefined;
 
@@ -19,13 +20,13 @@ export class WakeTimer {
     return this.#cancel !== undefined;
   }
 
-  /** Wakes `waker` in `ms`; if the timer runs already it keeps its time, and wakes this waker. */
+  /** Wakes `waker` in `ms`. A timer that runs already keeps its time, and wakes this waker. */
   wakeIn(ms: number, waker: Waker): void {
     this.#waker = waker;
-    this.#cancel ??= this.#timers.startTimer(Math.max(1, Math.ceil(ms)), this.#ring);
+    this.#cancel ??= this.#timers.startTimer(Math.max(1, Math.ceil(ms)), this.#fire);
   }
 
-  /** Another waker for the timer that runs. */
+  /** Replaces the waker of the running timer. */
   wakeInstead(waker: Waker): void {
     this.#waker = waker;
   }
@@ -36,14 +37,14 @@ export class WakeTimer {
     this.#waker = undefined;
   }
 
-  /** Its stream is over: whoever waits for the timer is woken now, to hear of it. */
+  /** For the end of its stream: wakes the waker now, which then polls the end. */
   close(): void {
     const waker = this.#waker;
     this.clear();
     waker?.wake();
   }
 
-  readonly #ring = (): void => {
+  readonly #fire = (): void => {
     const waker = this.#waker;
     this.#cancel = undefined;
     this.#waker = undefined;

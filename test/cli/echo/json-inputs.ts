@@ -1,9 +1,11 @@
-/** Inputs of `echo.All`, and whether proto3 JSON has them: as `buf curl` says, which `json-verdicts.soak.ts` asks. */
+/**
+ * Inputs of `echo.All`, and whether they are valid proto3 JSON. `json-verdicts.soak.ts` compares this with `buf curl`.
+ */
 
 interface Input {
   readonly json: string;
   readonly isRight: boolean;
-  /** Where we decide otherwise than `buf curl`, and why. */
+  /** Set where this project differs from `buf curl`: the reason. */
   readonly buf?: { readonly isRight: boolean; readonly why: string };
 }
 
@@ -211,9 +213,9 @@ export const jsonInputs: readonly Input[] = [
     '{"any":{"@type":"type.googleapis.com/echo.All","nope":1}}',
     '{"any":1}',
   ),
-  // A leniency of the library that reads it; nothing else can be meant.
+  // The library is lenient here; the input has only one possible meaning.
   { json: '{"large":"0x10"}', isRight: true, buf: { isRight: false, why: "hexadecimal digits" } },
-  // A number in a Struct, or a double, is rounded by others without a word.
+  // Other tools silently round a number in a Struct or a double.
   ...['{"value":9007199254740993}', '{"struct":{"id":9007199254740993}}', '{"wide":9007199254740993}'].map((json) => ({
     json,
     isRight: false,

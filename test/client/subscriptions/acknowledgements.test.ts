@@ -8,19 +8,19 @@ const at = (firstOffset: number, nextOffset = firstOffset + 1) => ({ firstOffset
 const say = (offsets: RangeSet, { firstOffset, nextOffset }: OffsetRange) => offsets.add(firstOffset, nextOffset);
 
 describe("Acknowledgements", () => {
-  test("merges neighbours, and keeps verdicts apart that differ", () => {
+  test("merges adjacent offsets, and keeps different verdicts apart", () => {
     const outbox = new Acknowledgements();
-    for (const offset of [3, 1, 2, 9]) say(outbox.saying({ kind: "acknowledge" }, 1), at(offset));
-    say(outbox.saying({ kind: "acknowledge" }, 2), at(4));
+    for (const offset of [3, 1, 2, 9]) say(outbox.withVerdict({ kind: "acknowledge" }, 1), at(offset));
+    say(outbox.withVerdict({ kind: "acknowledge" }, 2), at(4));
     for (const offset of [20, 21])
-      say(outbox.saying({ kind: "reject", delayMs: undefined, reason: "x" }, 1), at(offset));
-    say(outbox.saying({ kind: "reject", delayMs: undefined, reason: "x" }, 3), at(22));
-    say(outbox.saying({ kind: "reject", delayMs: 1500, reason: "x" }, 3), at(23));
-    say(outbox.saying({ kind: "park", reason: "y" }, 5), at(30));
-    say(outbox.saying({ kind: "release" }, 2), at(40, 50));
-    say(outbox.extending(1, undefined), at(60));
-    say(outbox.extending(1, 5000), at(61));
-    say(outbox.extending(4, 5000), at(62));
+      say(outbox.withVerdict({ kind: "reject", delayMs: undefined, reason: "x" }, 1), at(offset));
+    say(outbox.withVerdict({ kind: "reject", delayMs: undefined, reason: "x" }, 3), at(22));
+    say(outbox.withVerdict({ kind: "reject", delayMs: 1500, reason: "x" }, 3), at(23));
+    say(outbox.withVerdict({ kind: "park", reason: "y" }, 5), at(30));
+    say(outbox.withVerdict({ kind: "release" }, 2), at(40, 50));
+    say(outbox.withExtension(1, undefined), at(60));
+    say(outbox.withExtension(1, 5000), at(61));
+    say(outbox.withExtension(4, 5000), at(62));
     outbox.window = { records: 1, bytes: 1 };
     outbox.window = { records: 2, bytes: 3 };
     expect(outbox.take()).toEqual({
@@ -47,12 +47,12 @@ describe("Acknowledgements", () => {
     expect(outbox.isEmpty).toBe(true);
   });
 
-  test("splits what one message cannot say: 10,000 ranges, or many reasons", () => {
+  test("splits what does not fit one message: over 10,000 ranges, or many reasons", () => {
     const outbox = new Acknowledgements();
     const reason = "ß".repeat(512);
-    for (let offset = 0; offset < 24_000; offset += 2) say(outbox.saying({ kind: "acknowledge" }, 1), at(offset));
+    for (let offset = 0; offset < 24_000; offset += 2) say(outbox.withVerdict({ kind: "acknowledge" }, 1), at(offset));
     for (let offset = 0; offset < 3000; offset++) {
-      say(outbox.saying({ kind: "reject", delayMs: offset % 2, reason }, 1 + (offset % 3)), at(50_000 + offset));
+      say(outbox.withVerdict({ kind: "reject", delayMs: offset % 2, reason }, 1 + (offset % 3)), at(50_000 + offset));
     }
     const acknowledged = new Set<number>();
     const rejected = new Set<number>();

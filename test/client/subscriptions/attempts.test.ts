@@ -4,7 +4,7 @@ import { openGroup } from "./open-consumption.js";
 import { confirmedMessage, recordsAt } from "./scripted-group.js";
 
 describe("a consumption", () => {
-  test("names the attempt that each record was delivered with", async () => {
+  test("sends the attempt of each record's delivery", async () => {
     const { consume, group, call } = await openGroup([[0, 1]]);
     const consumption = consume();
     const verdicts: Record<number, (delivery: Delivery) => unknown> = {
@@ -31,14 +31,14 @@ describe("a consumption", () => {
     expect(said("park")).toEqual([[4, 7]]);
   });
 
-  test("keeps the deliveries of a record apart: what is answered late is about the earlier one", async () => {
+  test("keeps two deliveries of a record apart: a late answer belongs to the earlier one", async () => {
     const { consume, group, call } = await openGroup([[0, 1]], { isSilent: true });
     const consumption = consume();
     const loop = consumption[Symbol.asyncIterator]();
     const next = async (): Promise<Delivery> => (await loop.next()).value as Delivery;
     const answer = (await next()).acknowledge();
     await expect.poll(() => group.acknowledged).toEqual([0]);
-    // Its deadline had passed before that was heard.
+    // Its deadline passed before the verdict arrived.
     call().write(recordsAt([0], 2));
     expect(await answer).toBe("stale");
     expect((await next()).offset).toBe(1);
@@ -46,7 +46,7 @@ describe("a consumption", () => {
     expect([second.offset, second.attempt]).toEqual([0, 2]);
     const confirmed = second.acknowledge();
     await expect.poll(() => group.acknowledged).toEqual([0, 1, 0]);
-    // An answer to the first, and then to the second.
+    // An answer to the first, then to the second.
     call().write(confirmedMessage({ stale: [[0, 1]] }));
     call().write(confirmedMessage({ acknowledged: [0, 1] }));
     expect(await confirmed).toBe("acknowledged");
@@ -54,7 +54,7 @@ describe("a consumption", () => {
     await loop.return?.();
   });
 
-  test("loses what is stale of the attempt that it has, in hand or not, and nothing of another", async () => {
+  test("loses stale records of the attempt that it has, in hand or not, and none of another attempt", async () => {
     const { consume, group, call } = await openGroup([[0, 1, 2, 3]], { attempt: 2, isSilent: true });
     const consumption = consume();
     const deliveries = consumption[Symbol.asyncIterator]();

@@ -20,7 +20,7 @@ describe("Consumption.batches()", () => {
     expect(group.said.map(({ acknowledge }) => acknowledge.length).filter((ranges) => ranges > 0)).toEqual([1, 2, 1]);
   });
 
-  test("acknowledges nothing by itself, and rejects what is in hand when it is left", async () => {
+  test("acknowledges nothing by itself, and rejects the batches in hand when it is left", async () => {
     for (const leave of ["break", "throw"] as const) {
       const { consume, group } = await openGroup([[0, 1], [2, 3], [4, 5], [6]]);
       const taken: DeliveryBatch[] = [];

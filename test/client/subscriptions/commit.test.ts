@@ -9,7 +9,7 @@ import { upTo } from "./scripted-group.js";
 describe("commit()", () => {
   const where = { topic: "out", epoch: 3, firstOffset: 5, nextOffset: 6 };
 
-  test("tells session, attempt and outputs, and settles what was committed", async () => {
+  test("sends session, attempt and outputs, and settles what was committed", async () => {
     const requests: CommitRequest[] = [];
     const { consume, client, group } = await openGroup([upTo(5)], {
       commit(request) {
@@ -38,7 +38,7 @@ describe("commit()", () => {
           { topic: "b", records: [{ text: "y" }] },
         ];
         await client.commit("s", { deliveries: held, append });
-        await expect(client.commit("s", { deliveries: held, append })).rejects.toThrow("settled already");
+        await expect(client.commit("s", { deliveries: held, append })).rejects.toThrow("already settled");
         void consumption.stop();
       },
       { concurrency: 5 },
@@ -61,12 +61,12 @@ describe("commit()", () => {
     });
   });
 
-  test("that failed is never acknowledged, though its body goes on as if nothing had happened", async () => {
+  test("that failed is never followed by an acknowledgement, even if the loop's body continues", async () => {
     const { consume, group } = await openGroup([upTo(2)], { commit: () => statusWith(status.UNAVAILABLE) });
     const consumption = consume();
     for await (const delivery of consumption) {
       const committing = delivery.commit([{ topic: "out", records: [{ text: "x" }] }]);
-      // The second one's body leaves before its outcome is known.
+      // The body for the second record ends before the outcome is known.
       if (delivery.offset === 0) await committing.catch(() => {});
       else {
         committing.catch(() => {});
@@ -80,7 +80,7 @@ describe("commit()", () => {
     ]);
   });
 
-  test("refuses what no server could take", async () => {
+  test("refuses what every server would refuse", async () => {
     const { consume, client } = await openGroup([[0]]);
     const other = await openGroup([[0]]);
     let both: Delivery | undefined;
@@ -94,7 +94,7 @@ describe("commit()", () => {
       await delivery.release();
       break;
     }
-    await expect(both?.commit([])).rejects.toThrow("settled already");
+    await expect(both?.commit([])).rejects.toThrow("already settled");
     for await (const delivery of other.consume({}, { topic: "t" })) {
       await expect(delivery.commit([])).rejects.toThrow("ephemeral");
       break;

@@ -9,7 +9,7 @@ describe("deadlines", () => {
   const ackDeadlineMs = 8000;
   const halfMs = ackDeadlineMs / 2;
 
-  test("of what is in hand are extended, again and again; what nobody began in time is released", async () => {
+  test("are extended repeatedly for deliveries in hand; records not begun in time are released", async () => {
     const timers = manualTimers();
     const { consume, group } = await openGroup([upTo(3)], { ackDeadlineMs, timers });
     const consumption = consume();
@@ -47,7 +47,7 @@ describe("deadlines", () => {
     expect(timers.running).toBe(0);
   });
 
-  test("of what nobody took are extended where nobody else can get it", async () => {
+  test("are extended for records not begun, when no other consumer can receive them", async () => {
     const timers = manualTimers();
     const { consume, group } = await openGroup([upTo(3)], { ackDeadlineMs, sharing: "exclusive", timers });
     const consumption = consume();
@@ -62,7 +62,7 @@ describe("deadlines", () => {
     expect(sorted(group.acknowledged)).toEqual(upTo(3));
   });
 
-  test("pass where nobody extends them, or the server has given the record away", async () => {
+  test("pass when nobody extends them, or the server has redelivered the record", async () => {
     const timers = manualTimers();
     const { consume, group, call } = await openGroup([upTo(3)], { ackDeadlineMs, timers });
     const overdue = consume({ extend: false });
@@ -91,7 +91,7 @@ describe("deadlines", () => {
     });
   });
 
-  test("extend() asks for as much as it is told", async () => {
+  test("extend() asks for the given time", async () => {
     const { consume, group } = await openGroup([[0]]);
     for await (const delivery of consume()) {
       delivery.extend(90_000);
@@ -102,7 +102,7 @@ describe("deadlines", () => {
     expect(group.said.flatMap(({ extend }) => extend)).toMatchObject([{ by: { seconds: 90, nanos: 0 } }]);
   });
 
-  test("that passed earlier at the server: what comes again takes over", async () => {
+  test("that passed earlier at the server: the redelivery replaces the delivery", async () => {
     const { consume, group, call } = await openGroup([upTo(4)]);
     const attempts: string[] = [];
     const consumption = consume();

@@ -24,7 +24,7 @@ const acknowledged = settled({ kind: "acknowledge" });
 const uncommitted: DeliveryState = { phase: "uncommitted", error: new Error("not written") };
 const lost: DeliveryState = { phase: "lost" };
 
-/** Each phase, with what the events lead to that do not leave it as it is. */
+/** For each phase, the events that change it. */
 const rows: [DeliveryState, Partial<Record<DeliveryEvent["type"], DeliveryState>>][] = [
   [{ phase: "arrived" }, { handed: { phase: "in-hand" }, said: settled(park), lost }],
   [
@@ -65,7 +65,7 @@ const rows: [DeliveryState, Partial<Record<DeliveryEvent["type"], DeliveryState>
 
 describe("step() of a delivery", () => {
   for (const [state, moves] of rows) {
-    test(`from ${state.phase}, leads where the diagram says, and nowhere else`, () => {
+    test(`from ${state.phase}, makes the transitions of the diagram, and no others`, () => {
       for (const event of events)
         expect([event.type, step(state, event)]).toEqual([event.type, moves[event.type] ?? state]);
     });

@@ -19,7 +19,7 @@ describe("for await (… of consume())", () => {
     expect(group.said.at(-1)).toMatchObject({ acknowledge: [{ offsets: { nextOffset: 14 } }] });
   });
 
-  test("rejects the record at which it is left, and gives back the rest", async () => {
+  test("rejects the record at which it is left, and releases the rest", async () => {
     for (const leave of ["break", "throw"] as const) {
       const { consume, group } = await openGroup([upTo(6)]);
       const looping = async () => {
@@ -37,7 +37,7 @@ describe("for await (… of consume())", () => {
     }
   });
 
-  test("leaves alone what a body has settled, and tells what the server confirmed", async () => {
+  test("keeps a verdict of the loop's body, and reports what the server confirmed", async () => {
     const { consume, group } = await openGroup([upTo(6)]);
     group.stale.add(1);
     const answers: Promise<string>[] = [];
@@ -66,7 +66,7 @@ describe("for await (… of consume())", () => {
     expect(group.said.flatMap(({ park }) => park)).toMatchObject([{ offsets: { firstOffset: 3 }, reason: "never" }]);
   });
 
-  test("says all of one turn in one message, with neighbours as one range", async () => {
+  test("sends all verdicts of one turn in one message, adjacent ones as one range", async () => {
     const { consume, group } = await openGroup([upTo(600), [2000], upTo(400, 600)]);
     const consumption = consume();
     const loop = consumption[Symbol.asyncIterator]();
@@ -101,7 +101,7 @@ describe("for await (… of consume())", () => {
     await expect.poll(() => cancelled).toBe(1);
   });
 
-  test("is used once, and not at all after stop()", async () => {
+  test("can be used once, and not after stop()", async () => {
     const { consume } = await openGroup([upTo(3)]);
     const consumption = consume();
     for await (const delivery of consumption) if (delivery.offset === 1) break;

@@ -3,7 +3,7 @@ import { openGroup } from "./open-consumption.js";
 import { sorted, upTo } from "./scripted-group.js";
 
 describe("Consumption.forEach()", () => {
-  test("works on so many at once, rejects those that throw, and goes on", async () => {
+  test("runs up to `concurrency` handlers, rejects on a throw, and continues", async () => {
     const { consume, group } = await openGroup([upTo(20), upTo(20, 20)]);
     let atWork = 0;
     let most = 0;
@@ -32,7 +32,7 @@ describe("Consumption.forEach()", () => {
     expect(sorted(group.acknowledged)).toEqual(upTo(40).filter((offset) => offset % 10 !== 3));
   });
 
-  test("takes handlers that do not wait, and cuts reasons to what the service keeps", async () => {
+  test("takes synchronous handlers, and cuts reasons to the stored length", async () => {
     const { consume, group } = await openGroup([upTo(5)]);
     const consumption = consume();
     await consumption.forEach(({ offset }) => {

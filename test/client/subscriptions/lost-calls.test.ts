@@ -6,7 +6,7 @@ import { openScript } from "./open-consumption.js";
 import { eventMessage, recordsAt, scriptedGroup, startedAt } from "./scripted-group.js";
 
 describe("a consumption whose call ends", () => {
-  test("ends with OK after `closed`, and throws what no retry can heal", async () => {
+  test("ends with OK after `closed`, and throws a permanent failure", async () => {
     const seen: string[] = [];
     const { consume } = await openScript({
       consume(stream) {
@@ -46,7 +46,7 @@ describe("a consumption whose call ends", () => {
     }
   });
 
-  test("comes back after every kind of lost connection; what was in hand is lost", async () => {
+  test("reconnects after every kind of lost connection; deliveries in hand are lost", async () => {
     const ends: ((stream: ConsumeCall) => void)[] = [
       (stream) => endWith(stream, status.UNAVAILABLE),
       (stream) => endWith(stream, status.CANCELLED),
@@ -91,7 +91,7 @@ describe("a consumption whose call ends", () => {
 });
 
 describe("an ephemeral consumer whose call ends", () => {
-  test("starts again where all below is confirmed", async () => {
+  test("resumes at the first offset that is not confirmed", async () => {
     const group = scriptedGroup();
     const { consume } = await openScript({
       consume(stream, call) {

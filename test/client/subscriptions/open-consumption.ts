@@ -1,4 +1,4 @@
-/** A client, and a server that does what a test's script says. Both are closed when the test is over. */
+/** A client, and a server that follows a test's script. Both are closed after the test. */
 
 import { onTestFinished } from "vitest";
 import { type ConsumeOptions, type ConsumeTarget, createClient } from "../../../src/client/index.js";
@@ -19,17 +19,17 @@ export async function openScript(script: Script, timers?: Timers) {
 }
 
 export interface GroupOptions {
-  /** Of all that it hands out. Default: the first. */
+  /** The attempt of all deliveries. Default: the first. */
   readonly attempt?: number;
   readonly ackDeadlineMs?: number;
   readonly sharing?: "shared" | "exclusive";
-  /** It answers nothing: the test does. */
+  /** Whether the test itself answers. */
   readonly isSilent?: boolean;
   readonly commit?: NonNullable<Script["commit"]>;
   readonly timers?: Timers;
 }
 
-/** A server that hands out these messages in every call, and confirms what it is told. */
+/** A server that delivers these messages in every call, and confirms all verdicts. */
 export async function openGroup(
   messages: readonly (readonly number[])[],
   { attempt, ackDeadlineMs = 30_000, sharing = "shared", isSilent = false, commit, timers }: GroupOptions = {},

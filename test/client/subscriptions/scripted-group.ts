@@ -1,4 +1,4 @@
-/** A subscription as a script plays it: delivers records, confirms verdicts and windows, and notes every message. */
+/** A scripted subscription: delivers records, confirms verdicts and windows, and keeps every message. */
 
 import { type OffsetRange, RangeSet } from "../../../src/core/index.js";
 import { Record as RecordMessage } from "../../../src/gen/millrace/v1/record.js";
@@ -45,13 +45,13 @@ export const upTo = (count: number, from = 0) => Array.from({ length: count }, (
 
 export const sorted = (numbers: readonly number[]) => [...numbers].sort((a, b) => a - b);
 
-/** Every offset of some ranges, abbreviated or not. */
+/** Every offset of the ranges, abbreviated or not. */
 export const offsetsOf = (ranges: readonly (OffsetRange | undefined)[]): number[] =>
   ranges.flatMap((range) =>
     range === undefined ? [] : upTo(Math.max(1, range.nextOffset - range.firstOffset), range.firstOffset),
   );
 
-/** The answer to a message that asked for this window. */
+/** The answer to a request for this window. */
 export const windowChanged = (records: number, bytes = 4_194_304): ConsumeResponse =>
   eventMessage({ $case: "windowChanged", value: { records, bytes } });
 
@@ -82,9 +82,9 @@ export interface ScriptedGroup {
   readonly released: number[];
   readonly rejected: { offset: number; reason: string; delayMs: number | undefined }[];
   readonly extended: number[];
-  /** Serves a call: `start` is run at its opening, and every verdict and window is confirmed, unless it is to be stale. */
+  /** Serves a call: runs `start` at its opening, and confirms every window and every verdict that is not in `stale`. */
   serve(stream: ConsumeCall, start: () => void): void;
-  /** Whether it answers nothing: the test does. Default false. */
+  /** Whether the test itself answers. Default false. */
   isSilent: boolean;
   /** Offsets whose verdicts are answered STALE. */
   readonly stale: Set<number>;

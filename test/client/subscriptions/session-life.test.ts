@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import {
   mayEnd,
-  maySay,
+  maySend,
   type SessionEvent,
   type SessionState,
   step,
@@ -13,7 +13,7 @@ const events: SessionEvent[] = [
   { type: "started", terms },
   { type: "stop" },
   { type: "no-more" },
-  { type: "all-said" },
+  { type: "all-sent" },
   { type: "closed" },
   { type: "ended" },
 ];
@@ -27,12 +27,12 @@ const states: SessionState[] = [
   { phase: "over" },
 ];
 
-/** Where each event leads that does not leave the phase as it is. */
+/** For each phase, the events that change it. */
 const moves: Record<SessionState["phase"], Partial<Record<SessionEvent["type"], SessionState["phase"]>>> = {
   opening: { started: "running", stop: "stopping", closed: "complete", ended: "over" },
   running: { stop: "stopping", closed: "complete", ended: "over" },
   stopping: { "no-more": "finishing", closed: "complete", ended: "over" },
-  finishing: { "all-said": "half-closed", closed: "complete", ended: "over" },
+  finishing: { "all-sent": "half-closed", closed: "complete", ended: "over" },
   "half-closed": { closed: "complete", ended: "over" },
   complete: { ended: "over" },
   over: {},
@@ -40,7 +40,7 @@ const moves: Record<SessionState["phase"], Partial<Record<SessionEvent["type"], 
 
 describe("step() of a Consume call", () => {
   for (const state of states) {
-    test(`from ${state.phase}, leads where the diagram says, and nowhere else`, () => {
+    test(`from ${state.phase}, makes the transitions of the diagram, and no others`, () => {
       for (const event of events) {
         const after = step(state, event);
         expect([event.type, after.phase]).toEqual([event.type, moves[state.phase][event.type] ?? state.phase]);
@@ -55,9 +55,9 @@ describe("step() of a Consume call", () => {
     expect(termsOf(step(stopping, { type: "started", terms }))).toEqual(terms);
   });
 
-  test("lets a server end a call only where nothing can be lost by it", () => {
+  test("lets a server end a call only in phases where no record can be lost", () => {
     const phases = states.map(({ phase }) => phase);
     expect(phases.filter((phase) => mayEnd[phase])).toEqual(["half-closed", "complete", "over"]);
-    expect(phases.filter((phase) => !maySay[phase])).toEqual(["half-closed", "over"]);
+    expect(phases.filter((phase) => !maySend[phase])).toEqual(["half-closed", "over"]);
   });
 });

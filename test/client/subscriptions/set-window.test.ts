@@ -5,7 +5,7 @@ import { openGroup, openScript } from "./open-consumption.js";
 import { recordsAt, scriptedGroup, sorted, startedAt, windowChanged } from "./scripted-group.js";
 
 describe("setWindow()", () => {
-  test("is told while a call goes on, and opens the next", async () => {
+  test("is sent during a call, and opens the next call", async () => {
     const group = scriptedGroup();
     const { consume } = await openScript({
       consume(stream, call) {
@@ -32,7 +32,7 @@ describe("setWindow()", () => {
     ]);
   });
 
-  test("stays what the user asked for where the server grants less", async () => {
+  test("stays what the user asked for when the server grants less", async () => {
     const { consume, group, call } = await openGroup([[0, 1, 2]]);
     const granted: (number | string)[] = [];
     const consumption = consume({
@@ -41,7 +41,7 @@ describe("setWindow()", () => {
     });
     for await (const { offset } of consumption) {
       if (offset === 0) call().write(windowChanged(2));
-      // As a node without any room.
+      // Like a node without free memory.
       if (offset === 1) call().write(windowChanged(0));
       await expect.poll(() => granted.length).toBe(Math.min(offset, 1) + 2);
       expect(consumption.window.records).toBe(100);

@@ -5,7 +5,7 @@ import { openGroup, openScript } from "./open-consumption.js";
 import { recordsAt, sorted, upTo, windowChanged } from "./scripted-group.js";
 
 describe("Consumption.stop()", () => {
-  test("finishes what is in hand, gives back the rest, and waits for the confirmations", async () => {
+  test("finishes the deliveries in hand, releases the rest, and waits for the confirmations", async () => {
     const { consume, group } = await openGroup([upTo(10)]);
     const finish: (() => void)[] = [];
     const answers: Promise<string>[] = [];
@@ -34,7 +34,7 @@ describe("Consumption.stop()", () => {
     expect(consumption.outstanding).toBe(0);
   });
 
-  test("releases what was on its way, before it ends its side", async () => {
+  test("releases records that still arrive, before it ends its side", async () => {
     const { consume, group, call } = await openGroup([[0]], { isSilent: true });
     const consumption = consume();
     const working = consumption.forEach(() => void consumption.stop());

@@ -32,7 +32,7 @@ function simulated(options: { readonly asked?: number; readonly first?: number; 
   };
   return {
     window,
-    /** Works on records for `ms` each. Gives how many were released meanwhile. */
+    /** Works `ms` on each record. Returns how many were released meanwhile. */
     work(records: number, ms: number): number {
       released = 0;
       for (let count = 0; count < records; count++) {
@@ -49,7 +49,7 @@ function simulated(options: { readonly asked?: number; readonly first?: number; 
 }
 
 describe("WorkingWindow", () => {
-  test("begins where it is told, and doubles up to what was asked for while the work is quick", () => {
+  test("begins at its first size, and doubles up to the requested one while the work is quick", () => {
     const { window, work } = simulated({ first: 16 });
     const seen = [window.window.records];
     for (const records of [16, 32, 64, 128, 256, 512, 1024]) {
@@ -61,7 +61,7 @@ describe("WorkingWindow", () => {
     expect(simulated().window.window.records).toBe(1000);
   });
 
-  test("shrinks to what is begun in time, once, and stays there", () => {
+  test("shrinks once, to what is begun in time, and stays there", () => {
     const { window, work } = simulated();
     // A quarter of a second each: 16 in half a deadline.
     const bounced = work(30, 250);
@@ -73,7 +73,7 @@ describe("WorkingWindow", () => {
     expect(window.window.records).toBe(after);
   });
 
-  test("leaves nothing waiting behind work that takes longer than half a deadline", () => {
+  test("lets no record wait behind work that takes longer than half a deadline", () => {
     const { window, work } = simulated({ first: 16 });
     work(2, 6000);
     expect(window.window.records).toBe(1);
@@ -89,7 +89,7 @@ describe("WorkingWindow", () => {
     expect(window.window.records).toBe(20);
   });
 
-  test("shrinks once for what had arrived before the server knew", () => {
+  test("shrinks once for records that arrived before the server knew the smaller window", () => {
     const { window } = simulated();
     expect(window.released(0, 4000)).toBe(true);
     const { records } = window.window;
@@ -107,7 +107,7 @@ describe("WorkingWindow", () => {
     expect(window.window.records).toBe(1000);
   });
 
-  test("does not take a quiet topic for slow work", () => {
+  test("does not count a quiet topic as slow work", () => {
     const { window } = simulated({ first: 16 });
     let nowMs = 0;
     for (let count = 0; count < 20; count++) {
@@ -120,7 +120,7 @@ describe("WorkingWindow", () => {
     expect(window.window.records).toBe(32);
   });
 
-  test("grows for a consumer that has a whole window in hand and waits for more", () => {
+  test("grows when a consumer has a whole window in hand and waits for more", () => {
     const { window } = simulated({ first: 16 });
     expect(window.starved(15, () => 0)).toBe(false);
     expect(window.starved(16, () => 0)).toBe(true);
@@ -128,7 +128,7 @@ describe("WorkingWindow", () => {
     expect(window.starved(16, () => 0)).toBe(false);
   });
 
-  test("follows the user, whatever it has learned", () => {
+  test("follows the user's request, whatever it has measured", () => {
     const { window, work } = simulated();
     window.asked = { records: 0, bytes };
     expect(window.released(0, 10)).toBe(false);

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { ReadCommand } from "../../../src/engine/index.js";
+import { parseFilter } from "../../../src/filter/index.js";
 import { createTestDatabase, databaseKinds, type TestDatabase } from "../../support/database.js";
 import { openTestEngine, range, type TestEngine } from "../../support/open-engine.js";
 
@@ -49,6 +51,76 @@ describe.each(databaseKinds)("Engine.read() on %s", (kind) => {
     expect(result.next).toBe(next);
   });
 
+  const pastTime = { at: "time", timeMicros: 1 } as const;
+  const futureTime = { at: "time", timeMicros: 9e15 } as const;
+  const someOffsets = parseFilter("offset >= 20 && offset < 60");
+  it.each<[string, Partial<ReadCommand>, number]>([
+    ["everything", {}, 100],
+    ["a limit", { limit: 5 }, 100],
+    ["nothing", { start: { at: "latest" } }, 100],
+    ["to an offset", { until: { at: "offset", offset: 90 } }, 90],
+    ["to an offset above the end", { until: { at: "offset", offset: 500 } }, 100],
+    ["to an offset below the start", { start: { at: "offset", offset: 42 }, until: { at: "offset", offset: 10 } }, 10],
+    ["to a time before all", { until: pastTime }, 0],
+    ["to a time after all", { until: futureTime }, 100],
+    ["what a filter allows", { filter: someOffsets }, 100],
+    ["what a filter allows, to an offset", { filter: someOffsets, until: { at: "offset", offset: 90 } }, 90],
+    ["backward", { direction: "backward" }, 0],
+    ["backward to an offset", { direction: "backward", until: { at: "offset", offset: 40 } }, 40],
+    ["backward to a time before all", { direction: "backward", until: pastTime }, 0],
+    ["backward to a time after all", { direction: "backward", until: futureTime }, 100],
+    ["backward what a filter allows", { direction: "backward", filter: someOffsets }, 0],
+    ["the newest, backward", { direction: "backward", start: { at: "last", count: 70 } }, 30],
+    [
+      "the newest that a filter allows, backward",
+      { direction: "backward", start: { at: "last", count: 70 }, filter: someOffsets },
+      30,
+    ],
+  ])(
+    "tells in its first message alone where it ends, and ends there when it is resumed: %s",
+    async (name, more, end) => {
+      const topic = `ends/${kind}/${name.replaceAll(/\W/g, "-")}`;
+      for (const batch of range(0, 5)) {
+        await node.append(
+          topic,
+          range(0, 20).map((index) => (batch * index * 7) % 300),
+        );
+      }
+      const whole = await node.read(topic, more);
+      expect(whole.ends).toEqual(whole.kinds.map((_, index) => (index === 0 ? end : undefined)));
+      // Resumed after half of it, and from its last position, while the topic has grown.
+      await node.append(topic, range(0, 3));
+      const half = Math.ceil(whole.offsets.length / 2);
+      const limit = more.limit ?? 0;
+      const isForward = more.direction !== "backward";
+      const passed = half === 0 ? undefined : whole.offsets[half - 1];
+      const places = passed === undefined ? [] : [{ offset: isForward ? passed + 1 : passed, rest: half }];
+      if (limit === 0) places.push({ offset: whole.next, rest: whole.offsets.length });
+      for (const { offset, rest } of places) {
+        const resumed = await node.read(topic, {
+          ...more,
+          start: { at: "position", position: { epoch: 0, offset } },
+          until: { at: "offset", offset: end },
+          limit: limit === 0 ? 0 : limit - half,
+        });
+        expect(resumed.offsets).toEqual(whole.offsets.slice(rest));
+        expect(resumed.next).toBe(whole.next);
+        expect(resumed.ends[0]).toBe(end);
+      }
+    },
+  );
+
+  it("tells an end at 0 of a topic without records", async () => {
+    await node.engine.topics.create({
+      name: "without-records",
+      labels: new Map(),
+      limits: { recordBytes: 0, batchRecords: 0, batchBytes: 0 },
+      keyed: false,
+      retention: { ageMs: 0, records: 0, bytes: 0 },
+    });
+    expect(await node.read("without-records")).toEqual({ offsets: [], kinds: ["page"], ends: [0], next: 0 });
+  });
+
   it("finds a start by time between two batches", async () => {
     await node.append("timed", [1, 1]);
     const early = (await node.engine.topics.get("timed")).head.lastTimeMicros;
@@ -95,7 +167,12 @@ describe.each(databaseKinds)("Engine.read() on %s", (kind) => {
       metadata: { earliest_offset: "6" },
     });
     const skipped = await node.read("trimmed", { start: { at: "offset", offset: 2 }, whenTrimmed: "skip" });
-    expect(skipped).toEqual({ offsets: [6, 7, 8, 9], kinds: ["skipped", "page"], next: 10 });
+    expect(skipped).toEqual({
+      offsets: [6, 7, 8, 9],
+      kinds: ["skipped", "page"],
+      ends: [10, undefined],
+      next: 10,
+    });
     expect((await node.read("trimmed", { direction: "backward" })).offsets).toEqual([9, 8, 7, 6]);
   });
 

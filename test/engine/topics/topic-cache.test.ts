@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { noRetention } from "../../../src/core/index.js";
 import type { Store } from "../../../src/store/index.js";
+import type { LiveStream } from "../../../src/telemetry/index.js";
 import { type Deferred, deferred } from "../../../src/streams/index.js";
 import { createTestDatabase, type TestDatabase } from "../../support/database.js";
+import { batchOf } from "../../support/frames.js";
 import { offsetsOf, openTestEngine, type TestEngine } from "../../support/open-engine.js";
 
 /** Lookups of topics wait here, one by one, when a test wants them to: some of them before they ask, some after. */
@@ -10,6 +12,50 @@ interface HeldLookup {
   readonly isHeld: Promise<void>;
   release(): void;
 }
+
+describe("a name that breaks the rules of names", () => {
+  let database: TestDatabase;
+  let node: TestEngine;
+  const stream = { waitFor() {}, measureLag() {} } as unknown as LiveStream;
+  const { signal } = new AbortController();
+
+  beforeAll(async () => {
+    database = await createTestDatabase("postgres");
+    node = await openTestEngine(await database.openStore());
+  });
+  afterAll(async () => {
+    await node.engine.close();
+    await database.drop();
+  });
+
+  const topic = "No Name";
+  const batch = batchOf([3]);
+  const calls: Record<string, () => Promise<unknown>> = {
+    append: () => node.engine.append({ topic, batch, expectedOffset: undefined, producer: undefined, epoch: 0 }),
+    getState: () => node.engine.getState({ topic, keys: ["k"] }, signal),
+    watchState: () =>
+      node.engine
+        .watchState(
+          {
+            topic,
+            keyPrefix: "",
+            rectangle: undefined,
+            filter: undefined,
+            start: undefined,
+            changesOnly: false,
+            withoutTombstones: false,
+          },
+          stream,
+          signal,
+        )
+        .next(),
+  };
+  for (const [method, call] of Object.entries(calls)) {
+    it(`is refused by ${method} as an invalid argument`, async () => {
+      await expect(call()).rejects.toMatchObject({ code: "invalid-argument", violations: [{ field: "topic" }] });
+    });
+  }
+});
 
 describe("a topic that is looked up while it is deleted and created again", () => {
   let database: TestDatabase;
@@ -105,5 +151,26 @@ describe("a topic that is looked up while it is deleted and created again", () =
     await node.append("again", [1]);
     expect(offsetsOf(await early.until("page"))).toEqual([0]);
     await Promise.all([late.cancel(), early.cancel()]);
+  });
+});
+
+describe("topics that nobody uses", () => {
+  it("are forgotten above their bound, and found again when they are wanted", async () => {
+    const database = await createTestDatabase("postgres");
+    const node = await openTestEngine(await database.openStore(), { idleTopics: 3 });
+    const remembered = async () => (await node.metrics.registry.getSingleMetric("millrace_topics")?.get())?.values;
+    try {
+      for (let topic = 0; topic < 10; topic++) await node.append(`idle/${topic}`, [1]);
+      await expect.poll(remembered).toMatchObject([{ value: 3 }]);
+      const follower = node.follow("idle/0");
+      await follower.next();
+      expect(await remembered()).toMatchObject([{ value: 4 }]);
+      expect((await node.append("idle/0", [1])).firstOffset).toBe(1);
+      await follower.cancel();
+      await expect.poll(remembered).toMatchObject([{ value: 3 }]);
+    } finally {
+      await node.engine.close();
+      await database.drop();
+    }
   });
 });

@@ -216,6 +216,16 @@ describe.each(databaseKinds)("Retention and lifetimes on %s", (kind) => {
     expect((await node.read(topic)).offsets.at(-1)).toBe(50);
   });
 
+  test("the newest records, are the same in both directions, also when the lifetime of some has ended", async () => {
+    const topic = await createTopic();
+    await append(topic, [1, 1, 1, 1], [undefined, undefined, 5, undefined]);
+    clock.move(10);
+    const start = { at: "last", count: 3 } as const;
+    expect((await node.read(topic, { start })).offsets).toEqual([1, 3]);
+    const backward = await node.read(topic, { start, direction: "backward" });
+    expect(backward).toMatchObject({ offsets: [3, 1], ends: [1], next: 1 });
+  });
+
   test("a topic that is published to, stays near its bound of records or bytes, without anybody looking", async () => {
     const frame = framesOf([100], 0).bytes.length;
     for (const retention of [{ records: 100 }, { bytes: 100 * frame }]) {

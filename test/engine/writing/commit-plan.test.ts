@@ -8,7 +8,7 @@ import {
 } from "../../../src/engine/writing/commit-plan.js";
 import { batchOf } from "../../support/frames.js";
 
-const options = { topic: "orders", producerWindow: 64, failedSessions: new WeakSet<object>() };
+const options = { topic: "orders", producerWindow: 64, failedCalls: new WeakSet<object>() };
 
 function viewAt(nextOffset: number, isClosed = false): TopicView {
   const head = {
@@ -33,7 +33,7 @@ function order(records: number, more: Partial<BatchOrder> = {}): BatchOrder {
     batch: batchOf(Array.from({ length: records }, () => 1)),
     expectedOffset: undefined,
     producer: undefined,
-    session: {},
+    call: {},
     ...more,
   };
 }
@@ -66,12 +66,12 @@ describe("planCommit", () => {
     );
   });
 
-  it("refuses a batch at the wrong offset, and everything after it in its session, but not other sessions", () => {
-    const session = {};
+  it("refuses a batch at the wrong offset, and everything after it in its call, but not other sessions", () => {
+    const call = {};
     const orders = [
-      order(2, { session, expectedOffset: 10 }),
-      order(1, { session, expectedOffset: 11 }),
-      order(1, { session }),
+      order(2, { call, expectedOffset: 10 }),
+      order(1, { call, expectedOffset: 11 }),
+      order(1, { call }),
       order(3),
     ];
     expect(summary(planCommit(viewAt(10), orders, options))).toEqual([

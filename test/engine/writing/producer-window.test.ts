@@ -3,10 +3,8 @@ import { describe, expect, it } from "vitest";
 import type { MillraceError, OffsetRange, ProducerState } from "../../../src/core/index.js";
 import { judgeSequence, recordSequence } from "../../../src/engine/writing/producer-window.js";
 
-const window = 4;
-
 /** Applies sequences as a topic would, and remembers by itself what each was given. */
-function model() {
+function model(window = 4) {
   const given = new Map<string, OffsetRange>();
   let known: ProducerState | undefined;
   let next = 0;
@@ -39,10 +37,20 @@ describe("judgeSequence", () => {
           const verdict = topic.send(generation, sequence);
           if (before !== undefined) expect(verdict.kind).not.toBe("next");
           if (verdict.kind === "repeated") expect(verdict.range).toEqual(before);
-          expect(topic.known?.recent.length ?? 0).toBeLessThanOrEqual(window);
         }
       }),
     );
+  });
+
+  it.each([1, 2, 4])("remembers exactly the last %i sequences of a producer", (window) => {
+    const topic = model(window);
+    for (let count = 1; count <= 6; count++) {
+      expect(topic.send(1, count - 1).kind).toBe("next");
+      expect(topic.known?.recent).toHaveLength(Math.min(count, window));
+      for (let sequence = 0; sequence < count; sequence++) {
+        expect(topic.send(1, sequence).kind).toBe(sequence >= count - window ? "repeated" : "refused");
+      }
+    }
   });
 
   const known: ProducerState = {
@@ -52,7 +60,18 @@ describe("judgeSequence", () => {
     recent: [4, 5].map((offset) => ({ firstOffset: offset, nextOffset: offset + 1 })),
   };
   it.each([
-    ["a gap", { id: "p", generation: 3, sequence: 8 }, "producer-gap", 'Producer "p" sent sequence 8, expected 6'],
+    [
+      "a gap of one",
+      { id: "p", generation: 3, sequence: 7 },
+      "producer-gap",
+      'Producer "p" sent sequence 7, expected 6',
+    ],
+    [
+      "a wider gap",
+      { id: "p", generation: 3, sequence: 9 },
+      "producer-gap",
+      'Producer "p" sent sequence 9, expected 6',
+    ],
     [
       "an old generation",
       { id: "p", generation: 2, sequence: 6 },

@@ -32,7 +32,7 @@ const step = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("turn" as const), many: fc.constant(1) }) },
 );
 
-test("broadcast, gives each receiver every item once and in order, or says how many it missed", async () => {
+test("broadcast, delivers every item once and in order to each receiver, or the number that it missed", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(step, { maxLength: 60 }),
@@ -76,7 +76,7 @@ test("broadcast, gives each receiver every item once and in order, or says how m
             readers = readers.filter((other) => other !== reader);
             expect(await reader.stream.next()).toEqual(end);
           } else {
-            // Perhaps there is nothing: then it parks, and the next send wakes it.
+            // There may be no item: then it waits, and the next send wakes it.
             const asked = reader.stream.next();
             if (placeAfter(reader) === feed.next) feed.send(feed.next);
             const { value } = await asked;
@@ -119,7 +119,7 @@ function placeAfter({ from, seen }: Reader): number {
 }
 
 describe("broadcast", () => {
-  test("pulls without a promise what is there, and wakes all who wait, once for all that was sent meanwhile", async () => {
+  test("returns kept items without a promise, and wakes all waiting receivers once for all items sent meanwhile", async () => {
     const feed = broadcast<number>({ capacity: 10 });
     const receivers = Array.from({ length: 1000 }, () => feed.subscribe());
     const sums = receivers.map((receiver) => fold(receiver, (sum, n) => sum + (n as number), 0));
@@ -133,7 +133,7 @@ describe("broadcast", () => {
     expect(feed.receivers).toBe(0);
   });
 
-  test("lets a consumer send, subscribe and leave while it is woken, and loses no wake by that", async () => {
+  test("loses no wake when a woken consumer sends, subscribes or leaves", async () => {
     const feed = broadcast<number>({ capacity: 10 });
     const other = feed.subscribe();
     const answering = fold(
@@ -152,13 +152,13 @@ describe("broadcast", () => {
     const parked = other.next();
     await yieldToEventLoop();
     feed.send(1);
-    // Closed before its turn came, or after it: it waits no more in either case.
+    // Whether it was closed before or after it was woken, it no longer waits.
     expect([1, undefined]).toContain((await parked).value);
     expect(await other.next()).toEqual(end);
     expect(await answering).toEqual([1, 2, 3]);
   });
 
-  test("numbers from start, and refuses positions that are not there yet", async () => {
+  test("numbers items from start, and refuses positions above the next one", async () => {
     const feed = broadcast<string>({ capacity: 2, start: 7 });
     expect([feed.next, feed.first, feed.size]).toEqual([7, 7, 0]);
     feed.send("a");
@@ -169,7 +169,7 @@ describe("broadcast", () => {
     expect(feed.receivers).toBe(0);
     feed.close();
     expect(() => feed.send("b")).toThrow(ChannelClosedError);
-    // From before the first item that ever was.
+    // From a position before the first item.
     expect(await collect(feed.subscribe({ from: 5 }), { limit: 9 })).toEqual([new Lagged(2, 7), "a"]);
     for (const wrong of [0, Infinity, Number.NaN]) expect(() => broadcast({ capacity: wrong })).toThrow(RangeError);
     expect(() => broadcast({ capacity: 1, start: 0.5 })).toThrow(RangeError);
@@ -184,7 +184,7 @@ describe("broadcast", () => {
     expect(() => feed.send(1)).toThrow("Cannot send: the broadcast is closed");
   });
 
-  test("keeps nothing of receivers that park and leave", async () => {
+  test("keeps no memory of receivers that waited and left", async () => {
     const feed = broadcast<number>({ capacity: 1 });
     for (let left = 1000; left > 0; left -= 1) {
       const receiver = feed.subscribe();
@@ -205,7 +205,7 @@ describe("subscribe() with recover", () => {
     return { feed, receiver };
   };
 
-  test("fails when the recovery gives too little, after what it gave", async () => {
+  test("fails when the recovery returns too few items, after those items", async () => {
     const short = tracked([0]);
     const { receiver, feed } = lagging(() => short.items);
     expect(await receiver.next()).toEqual({ done: false, value: 0 });
@@ -215,7 +215,7 @@ describe("subscribe() with recover", () => {
     expect([await receiver.next(), feed.receivers]).toEqual([end, 0]);
   });
 
-  test("cuts off and closes a recovery that gives too much, once", async () => {
+  test("cuts off a recovery that returns too many items, and closes it once", async () => {
     const long = tracked([0, 1, 2, 3]);
     const { receiver, feed } = lagging(() => long.items);
     feed.close();
@@ -239,7 +239,7 @@ describe("subscribe() with recover", () => {
     ]);
   });
 
-  test("reaches a parked recovery when the receiver leaves: it is closed, and its signal aborts", async () => {
+  test("closes a pending recovery and aborts its signal when the receiver leaves", async () => {
     const parked = tracked<number>([], { parksAtEnd: true });
     let heard: AbortSignal | undefined;
     const { receiver } = lagging((_from, _to, signal) => {
@@ -252,7 +252,7 @@ describe("subscribe() with recover", () => {
     expect([await next, parked.closed, heard?.aborted]).toEqual([end, 1, true]);
   });
 
-  test("fails with what recover throws, its items throw, or its cleanup throws", async () => {
+  test("fails with an error of recover, of its items, or of its cleanup", async () => {
     const throwing = lagging(() => {
       throw new Error("no history");
     });

@@ -25,7 +25,7 @@ interface Send {
   outcome: unknown;
 }
 
-/** The channel as two arrays: what is in it, and what waits for room. */
+/** A model of the channel: one array of its items, and one of the sends that wait for room. */
 class Model {
   buffer: Item[] = [];
   waiting: Send[] = [];
@@ -58,7 +58,7 @@ class Model {
   }
 }
 
-test("channel, holds, orders and gives what an array model does, through sends, aborts, drains and the end", async () => {
+test("channel, holds and returns the same items as an array model, with sends, aborts, drains and the end", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 60 }), fc.constantFrom("close", "fail"), async (steps, ending) => {
       const { sender, receiver } = channel<Item>({ capacity, weigh: (item) => item.weight });
@@ -142,7 +142,7 @@ test("channel, holds, orders and gives what an array model does, through sends, 
   );
 });
 
-test("channel, brings every item once and each producer's in order, from many producers to one slow consumer", async () => {
+test("channel, delivers every item of many producers once, each producer's in order, to one slow consumer", async () => {
   const { sender, receiver } = channel<{ producer: number; count: number }>({ capacity: 3 });
   const producers = Array.from({ length: 8 }, async (_, producer) => {
     for (let count = 0; count < 200; count += 1) await sender.send({ producer, count });
@@ -157,7 +157,7 @@ test("channel, brings every item once and each producer's in order, from many pr
   expect([...next.values()]).toEqual(Array.from({ length: 8 }, () => 200));
 });
 
-test("Sender.send(), lets waiting sends in first come, first served", async () => {
+test("Sender.send(), admits waiting sends first come, first served", async () => {
   const { sender, receiver } = channel<number>({ capacity: 1 });
   const sent: number[] = [];
   const sends = [0, 1, 2, 3].map((item) => sender.send(item).then(() => sent.push(item)));
@@ -166,7 +166,7 @@ test("Sender.send(), lets waiting sends in first come, first served", async () =
   expect(sent).toEqual([0, 1, 2, 3]);
 });
 
-test("Sender.send(), lets those in that fit when a heavy one before them aborts", async () => {
+test("Sender.send(), admits the sends that fit when a heavy one before them aborts", async () => {
   const { sender } = channel<number>({ capacity: 10, weigh: (item) => item });
   await sender.send(5);
   const controller = new AbortController();
@@ -187,7 +187,7 @@ test('Sender.send(), rejects when the channel is full and its overflow is "fail"
 });
 
 describe("Sender, once it cannot send", () => {
-  test("send() rejects and trySend() throws after close and after fail, of which only the first counts", async () => {
+  test("send() rejects and trySend() throws after close and after fail; only the first of these counts", async () => {
     const { sender, receiver } = channel<number>({ capacity: 1 });
     sender.close();
     sender.fail(new Error("too late"));
@@ -197,7 +197,7 @@ describe("Sender, once it cannot send", () => {
     await expect(sender.send(1)).rejects.toThrow("Cannot send: the channel is closed");
   });
 
-  test("send() rejects after the receiver left, also when it waits", async () => {
+  test("send() rejects when the receiver has left, also a waiting send", async () => {
     const { sender, receiver } = channel<number>({ capacity: 1 });
     const { signal } = new AbortController();
     await sender.send(1);
@@ -211,7 +211,7 @@ describe("Sender, once it cannot send", () => {
 });
 
 describe("Receiver", () => {
-  test("receive(), parks until an item, the end or the error comes", async () => {
+  test("receive(), waits until an item, the end or the error comes", async () => {
     for (const finish of ["item", "close", "fail"] as const) {
       const { sender, receiver } = channel<number>({ capacity: 1 });
       const { signal } = new AbortController();
@@ -245,7 +245,7 @@ describe("Receiver", () => {
     expect(await receiver.receive()).toEqual({ done: false, value: 1 });
   });
 
-  test("receiveMany(), takes everything that queued while it was away, and the first however heavy", async () => {
+  test("receiveMany(), takes all queued items up to maxWeight, and the first one however heavy", async () => {
     const { sender, receiver } = channel<number>({ capacity: 100, weigh: (item) => item });
     const parked = receiver.receiveMany(10);
     await sender.send(50);
@@ -256,7 +256,7 @@ describe("Receiver", () => {
     expect(receiver.takeAvailable(6)).toEqual([6]);
   });
 
-  test("its iterator ends a parked next() at return(), drops what is left, and stays at the end", async () => {
+  test("its iterator ends a pending next() at return(), drops the remaining items, and stays at the end", async () => {
     const { sender, receiver } = channel<number>({ capacity: 5 });
     const iterator = receiver[Symbol.asyncIterator]();
     const parked = iterator.next();
@@ -267,7 +267,7 @@ describe("Receiver", () => {
     await expect(sender.send(1)).rejects.toThrow("the receiver is gone");
   });
 
-  test("its iterator gives the items before an error, the error once, and then the end", async () => {
+  test("its iterator returns the items before an error, throws the error once, and then ends", async () => {
     const { sender, receiver } = channel<number>({ capacity: 5 });
     for (const item of [1, 2]) await sender.send(item);
     sender.fail(new Error("broken"));

@@ -11,7 +11,7 @@ import { abortListeners } from "../listeners.js";
 
 const end = { done: true, value: undefined } as const;
 
-test("oneshot, gives its value whether the receiver came before or after it, as a promise or as a stream", async () => {
+test("oneshot, delivers its value to an earlier or a later receiver, as a promise or as a stream", async () => {
   for (const comesFirst of ["receiver", "sender"]) {
     for (const way of ["receive", "stream"]) {
       const { sender, receiver } = oneshot<number>();
@@ -22,19 +22,19 @@ test("oneshot, gives its value whether the receiver came before or after it, as 
       expect(await got).toEqual([1]);
       expect(await receiver.next()).toEqual(end);
       const again = receiver.receive();
-      // `collect` closes the stream when it has the end.
+      // `collect` closes the stream at the end.
       await expect(again).rejects.toThrow("Cannot receive: the value was received already");
     }
   }
 });
 
-test("oneshot, gives undefined as a value", async () => {
+test("oneshot, delivers undefined as a value", async () => {
   const { sender, receiver } = oneshot<undefined>();
   sender.send(undefined);
   expect(await collect(receiver, { limit: 2 })).toEqual([undefined]);
 });
 
-test("OneshotSender.close(), fails the receiver, once, and does nothing after a value", async () => {
+test("OneshotSender.close(), fails the receiver once, and does nothing after a value", async () => {
   const empty = oneshot<number>();
   const parked = empty.receiver.next();
   empty.sender.close();
@@ -49,7 +49,7 @@ test("OneshotSender.close(), fails the receiver, once, and does nothing after a 
   expect(await full.receiver.receive()).toBe(1);
 });
 
-test("OneshotSender.fail(), fails the receiver once, and is nobody's unhandled rejection", async () => {
+test("OneshotSender.fail(), fails the receiver once, without an unhandled rejection", async () => {
   oneshot<number>().sender.fail(new Error("nobody hears it"));
   const { sender, receiver } = oneshot<number>();
   sender.fail(new Error("broken"));
@@ -75,7 +75,7 @@ test("OneshotSender.send(), throws the second time, and when the receiver is gon
   expect(() => left.sender.send(1)).toThrow("Cannot send: the receiver is gone");
 });
 
-test("OneshotReceiver.receive(), loses no value by an abort, at whatever moment, and leaves no listener", async () => {
+test("OneshotReceiver.receive(), loses no value by an abort at any moment, and leaves no listener", async () => {
   const moment = fc.constantFrom("abort", "send", "turn");
   await fc.assert(
     fc.asyncProperty(

@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Queue } from "../../../src/streams/channels/queue.js";
 
-test("Queue, does what an array does", () => {
-  // Small steps wrap around, large ones grow and shrink.
+test("Queue, behaves like an array", () => {
+  // Small steps wrap around the end of the array, large ones make it grow and shrink.
   const count = fc.oneof(fc.integer({ min: 1, max: 8 }), fc.integer({ min: 1, max: 100 }));
   const step = fc.oneof(
     { weight: 5, arbitrary: fc.record({ kind: fc.constant("push" as const), count }) },

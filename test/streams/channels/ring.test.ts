@@ -22,7 +22,7 @@ const step = fc.oneof(
 
 const total = (entries: readonly RingEntry<number>[]) => entries.reduce((sum, entry) => sum + entry.weight, 0);
 
-test("Ring, holds what an array of the newest items holds, and reports every change of its weight", () => {
+test("Ring, holds the same items as an array of the newest ones, and reports every change of its weight", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 80 }), fc.integer({ min: 0, max: 9 }), (steps, start) => {
       let reported = 0;
@@ -63,7 +63,7 @@ test("Ring, holds what an array of the newest items holds, and reports every cha
   );
 });
 
-test("Ring, drops an item heavier than its capacity and everything before it, so that no hole is kept", () => {
+test("Ring, drops an item heavier than its capacity and all items before it, so that there is no gap", () => {
   const ring = new Ring<string>({ capacity: 10 });
   ring.append("light", 3, 4);
   ring.append("heavy", 5, 11);
@@ -73,7 +73,7 @@ test("Ring, drops an item heavier than its capacity and everything before it, so
   expect(ring.find(4)).toBeUndefined();
 });
 
-test("Ring.append(), refuses an item that covers or weighs nothing", () => {
+test("Ring.append(), refuses an item that covers no position or has no weight", () => {
   const ring = new Ring<string>({ capacity: 10, start: 4 });
   expect(() => ring.append("empty", 4, 1)).toThrow("Cannot append up to 4: the ring ends at 4");
   expect(() => ring.append("weightless", 5, 0)).toThrow(RangeError);

@@ -24,12 +24,12 @@ interface Ask {
   readonly kind: "send" | "reserve";
   readonly item: Item;
   readonly controller: AbortController;
-  /** "waits" until the call settles; then "done", or what it failed with. */
+  /** "waits" until the call settles; then "done", or its error. */
   outcome: string;
   slot: Slot<Item> | undefined;
 }
 
-/** The channel as three arrays: what is in it, who waits for room, and who has room. */
+/** A model of the channel: arrays of its items, of the waits for room, and of the slots. */
 class Model {
   buffer: Item[] = [];
   line: Ask[] = [];
@@ -55,7 +55,7 @@ class Model {
     return this.taken === 0 || this.taken + weight <= capacity;
   }
 
-  /** Whether the call has its room now, waits for it, or fails. */
+  /** Whether the call has room now, waits for it, or fails. */
   ask(ask: Ask): "done" | "waits" | "full" {
     if (this.line.length === 0 && this.fits(ask.item)) {
       this.admit(ask);
@@ -124,7 +124,7 @@ const step = fc.oneof(
 const overflow = fc.constantFrom<Overflow[]>("wait", "fail", "drop-oldest", "drop-newest");
 const last = fc.constantFrom("close", "fail", "leave");
 
-test("Sender, holds, orders, reserves, drops and ends as an array model does, by any number of handles", async () => {
+test("Sender, holds, orders, reserves, drops and ends as an array model does, with any number of handles", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 60 }), overflow, last, async (steps, policy, ending) => {
       const { sender, receiver } = channel<Item>({ capacity, weigh: (item) => item.weight, overflow: policy });
@@ -218,7 +218,7 @@ test("Sender, holds, orders, reserves, drops and ends as an array model does, by
             model.handles += 1;
             break;
           case "close":
-            // The last one stays to the end.
+            // The last handle stays open to the end.
             if (handles.length === 1) break;
             handle.close();
             handle.close();
@@ -264,7 +264,7 @@ test("Sender, holds, orders, reserves, drops and ends as an array model does, by
       } else {
         for (const handle of handles) handle.close();
         model.handles = 0;
-        // Slots, and those who wait for one, still bring their items.
+        // Slots, and waits for one, still add their items.
         while (!model.isEnding) {
           const slot = model.slots[0];
           if (slot === undefined) {
@@ -294,7 +294,7 @@ test("Sender, holds, orders, reserves, drops and ends as an array model does, by
 });
 
 describe("Sender", () => {
-  test("send(), gives one promise for all that have room, and none for the receiver to be parked on", async () => {
+  test("send(), returns one promise for all sends that have room, and the receiver needs none", async () => {
     const { sender, receiver } = channel<number>({ capacity: 3 });
     expect(sender.send(1)).toBe(sender.send(2));
     expect(receiver.pull()).toBe(1);
@@ -305,7 +305,7 @@ describe("Sender", () => {
     expect(await parked).toBe(3);
   });
 
-  test("clone(), keeps the channel open until the last one closes, and fail() of any ends it for all", async () => {
+  test("clone(), keeps the channel open until the last handle closes, and fail() of one ends it for all", async () => {
     const { sender, receiver } = channel<string>({ capacity: 9 });
     const [one, other] = [sender.clone(), sender.clone()];
     sender.close();
@@ -321,7 +321,7 @@ describe("Sender", () => {
     expect(await receiver.receive()).toEqual(end);
   });
 
-  test("reserve(), waits in line with the sends, and its abort lets those behind it in", async () => {
+  test("reserve(), waits in line with the sends, and its abort admits those behind it", async () => {
     const { sender } = channel<number>({ capacity: 10, weigh: (item) => item });
     const first = await sender.reserve(6);
     expect(sender.trySend(5)).toBe(false);
@@ -333,7 +333,7 @@ describe("Sender", () => {
     await expect(heavy).rejects.toThrow("left");
     await light;
     first.send(1);
-    // What was reserved and not used is free again.
+    // The reserved weight that was not used is free again.
     await sender.send(5);
     expect([sender.size, sender.weight, sender.waiting]).toEqual([3, 10, 0]);
     await expect(sender.reserve(0)).rejects.toThrow(RangeError);
@@ -350,7 +350,7 @@ describe("Sender", () => {
     expect(() => used.send("twice")).toThrow("Cannot send: the slot was used or released");
   });
 
-  test("reserve(), gives something heavier than the capacity the channel for itself", async () => {
+  test("reserve(), gives a weight above the capacity the whole channel", async () => {
     const { sender, receiver } = channel<number>({ capacity: 10, weigh: (item) => item });
     await sender.send(1);
     const waiting = sender.reserve(99);
@@ -363,7 +363,7 @@ describe("Sender", () => {
     expect([sender.trySend(1), receiver.takeAvailable(99), sender.trySend(1)]).toEqual([false, [99], true]);
   });
 
-  test("send(), gives timers their turn where it drops and so never waits", async () => {
+  test("send(), yields to timers if it drops and so never waits", async () => {
     const { sender, receiver } = channel<number>({ capacity: 5, overflow: "drop-oldest" });
     let isOver = false;
     void sleep(5).then(() => (isOver = true));

@@ -7,7 +7,7 @@ describe("Watch.changed()", () => {
   beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
   afterEach(() => void vi.useRealTimers());
 
-  test("Watch.changed(), resolves at once when the version is newer, and else with the next set", async () => {
+  test("Watch.changed(), resolves at once when the version is newer, otherwise with the next set", async () => {
     const watch = new Watch("a");
     await expect(watch.changed(-1)).resolves.toBe("changed");
     const waiting = watch.changed(watch.version);
@@ -38,7 +38,7 @@ describe("Watch.changed()", () => {
     await expect(watch.changed(-1, { signal: controller.signal })).rejects.toThrow("gone");
   });
 
-  test("Watch.changed(), wakes 10,000 with one set, none of them inside it, and nothing is left", async () => {
+  test("Watch.changed(), wakes 10,000 waits with one set, none inside it, and leaves nothing", async () => {
     const watch = new Watch(0);
     const signals = Array.from({ length: 10_000 }, () => new AbortController().signal);
     let woken = 0;
@@ -57,7 +57,7 @@ describe("Watch.changed()", () => {
   });
 });
 
-test("Watch.close(), tells who waits, keeps the last value, and refuses another", async () => {
+test("Watch.close(), ends waits, keeps the last value, and refuses another", async () => {
   const watch = new Watch(1);
   const waiting = watch.changed(0);
   watch.close();
@@ -69,7 +69,7 @@ test("Watch.close(), tells who waits, keeps the last value, and refuses another"
   expect(() => watch.set(2)).toThrow("Cannot set a value: the watch is closed");
 });
 
-test("Watch, its iterator ends a parked next() at return() and leaves no waiter", async () => {
+test("Watch, its iterator ends a pending next() at return() and leaves no waiter", async () => {
   const watch = new Watch(1);
   const receiver = watch[Symbol.asyncIterator]();
   await expect(receiver.next()).resolves.toEqual({ done: false, value: 1 });
@@ -83,7 +83,7 @@ test("Watch, its iterator ends a parked next() at return() and leaves no waiter"
   await expect(receiver.next()).resolves.toEqual({ done: true, value: undefined });
 });
 
-test("Watch, every receiver sees a rising part of the values that begins with the current one and ends with the last", async () => {
+test("Watch, every receiver sees a rising selection of the values, from the current one to the last", async () => {
   const step = fc.constantFrom("set", "turn", "join");
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {

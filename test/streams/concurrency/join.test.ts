@@ -7,13 +7,13 @@ import { turns } from "../support/until.js";
 
 const error = new Error("broken");
 
-/** A task that ends when it is told, or with the reason of its signal. */
+/** A task that the test ends, or that fails with the reason of its signal. */
 function heeding(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
 }
 
 describe("join", () => {
-  test("tells what became of each, in the shape of the tasks", async () => {
+  test("returns the result of each task, in the shape of the tasks", async () => {
     const tuple = await join([async () => 1, () => "two", () => Promise.reject(error)]);
     expectTypeOf(tuple).toEqualTypeOf<[Result<number>, Result<string>, Result<never>]>();
     expect(tuple).toEqual([
@@ -32,13 +32,13 @@ describe("join", () => {
     expect(await join([])).toEqual([]);
   });
 
-  test("takes an array of any length", async () => {
+  test("accepts an array of any length", async () => {
     const results = await join([1, 2, 3].map((n) => async () => n * 2));
     expectTypeOf(results).toEqualTypeOf<Result<number>[]>();
     expect(results.map((result) => result.ok && result.value)).toEqual([2, 4, 6]);
   });
 
-  test("lets the others go on when one fails", async () => {
+  test("continues the others when one fails", async () => {
     const gate = deferred<number>();
     const joined = watched(join([() => Promise.reject(error), () => gate.promise]));
     await turns(3);
@@ -51,7 +51,7 @@ describe("join", () => {
     ]);
   });
 
-  test("passes an abort on, and still waits for all", async () => {
+  test("passes on an abort, and still waits for all", async () => {
     const controller = new AbortController();
     const gate = deferred<number>();
     const joined = watched(join({ heeds: heeding, not: () => gate.promise }, controller.signal));
@@ -73,7 +73,7 @@ describe("join", () => {
 });
 
 describe("tryJoin", () => {
-  test("gives the values in the shape of the tasks", async () => {
+  test("returns the values in the shape of the tasks", async () => {
     const tuple = await tryJoin([async () => 1, () => "two"]);
     expectTypeOf(tuple).toEqualTypeOf<[number, string]>();
     expect(tuple).toEqual([1, "two"]);
@@ -104,7 +104,7 @@ describe("tryJoin", () => {
     expect(joined.error).toBe(error);
   });
 
-  test("begins no task behind one that throws at once", async () => {
+  test("begins no task after one that throws at once", async () => {
     let begun = 0;
     const fails = () => {
       throw error;
@@ -127,7 +127,7 @@ describe("tryJoin", () => {
     expect(await failureOf(tryJoin([() => 1], AbortSignal.abort(error)))).toBe(error);
   });
 
-  test("leaves no listener when all went well", async () => {
+  test("leaves no listener when all succeed", async () => {
     const controller = new AbortController();
     await tryJoin([() => 1], controller.signal);
     expect(abortListeners(controller.signal)).toBe(0);

@@ -39,7 +39,7 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("abort" as const), pick: fc.nat() }) },
 );
 
-test("Lanes, never run more than their limits, leave no slot free that somebody may take, and lose no task", async () => {
+test("Lanes, never run more tasks than their limits, leave no slot free that a task could take, and lose no task", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 80 }), async (steps) => {
       const lanes = open();
@@ -73,7 +73,7 @@ test("Lanes, never run more than their limits, leave no slot free that somebody 
           const mayTake = running.size < total && lanes.active(name) < limits[name];
           if (mayTake) expect(lanes.waiting(name)).toBe(0);
         }
-        // Whoever has an answer listens no more.
+        // A settled task has no listener.
         expect(tasks.every((task) => task.outcome === "" || abortListeners(task.controller.signal) === 0)).toBe(true);
       }
 
@@ -90,13 +90,13 @@ test("Lanes, never run more than their limits, leave no slot free that somebody 
   );
 });
 
-test("Lanes, serve the highest lane first, but one that was passed over 16 times gets the next slot", async () => {
+test("Lanes, serve the highest lane first, unless one was passed over 16 times", async () => {
   const lanes = new Lanes<Name>({ total: 1, lanes: names.map((name) => ({ name, limit: 1, queue: 100 })) });
   const order: Name[] = [];
   const enter = async (name: Name, again: number): Promise<void> => {
     await lanes.run(name, async () => {
       order.push(name);
-      // Its successor queues while it runs, so the lane above always has somebody waiting.
+      // Its successor queues while it runs, so the higher lane always has a waiting task.
       if (again > 0) void enter(name, again - 1);
     });
   };
@@ -124,7 +124,7 @@ describe("Lanes.run()", () => {
     expect([runs.outcome, lanes.active("history"), abortListeners(runs.controller.signal)]).toEqual(["done", 0, 0]);
   });
 
-  test("rejects at once when its signal aborts while the task runs, and holds the slot until the task settles", async () => {
+  test("rejects at once when its signal aborts while the task runs, and keeps the slot until the task settles", async () => {
     for (const settle of ["resolve", "reject"] as const) {
       const lanes = open();
       const task = start(lanes, "history");
@@ -138,10 +138,10 @@ describe("Lanes.run()", () => {
     }
   });
 
-  test("does not run a task whose slot came in the turn in which the caller left, and passes the slot on", async () => {
+  test("does not run a task whose slot came in the same turn as the abort, and passes on the slot", async () => {
     const lanes = open();
     const [runs, waits, behind] = [start(lanes, "history"), start(lanes, "history"), start(lanes, "history")];
-    // The slot is handed over in microtasks; the abort lands between the handing and the task's first step.
+    // The slot is handed over in microtasks. The abort comes between that and the task's first step.
     void runs.work.promise.then(async () => {
       while (lanes.waiting("history") === 2) await undefined;
       waits.controller.abort(new Error("left"));
@@ -154,7 +154,7 @@ describe("Lanes.run()", () => {
     expect(lanes.active("history")).toBe(0);
   });
 
-  test("refuses one more than may wait, telling lane and bound, and frees the slot of a task that throws", async () => {
+  test("refuses a task when the queue is full, naming lane and bound, and frees the slot of a task that throws", async () => {
     const lanes = new Lanes({ total: 1, lanes: [{ name: "only", limit: 1, queue: 0 }] });
     const work = deferred<void>();
     const running = lanes.run("only", () => work.promise);

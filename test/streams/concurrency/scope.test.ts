@@ -19,7 +19,7 @@ const heeding = (signal: AbortSignal) => sleep(1_000_000, signal);
 useFakeTime();
 
 describe("scope", () => {
-  test("gives the body's value once all children have settled, grandchildren too", async () => {
+  test("resolves to the body's value once all children have settled, including grandchildren", async () => {
     const child = deferred<void>();
     const grandchild = deferred<void>();
     const done = watched(
@@ -41,7 +41,7 @@ describe("scope", () => {
     expect(done.value).toBe("value");
   });
 
-  test("waits for a child that is spawned in the moment in which the last one settles", async () => {
+  test("waits for a child that is spawned at the moment when the last one settles", async () => {
     const gate = deferred<void>();
     const last = deferred<void>();
     const done = watched(
@@ -59,7 +59,7 @@ describe("scope", () => {
     expect(done.isSettled).toBe(true);
   });
 
-  test("gives the child's value to who awaits it", async () => {
+  test("returns a promise of the child's value", async () => {
     expect(await scope(async ({ spawn }) => (await spawn(() => 1)) + (await spawn(async () => 2)))).toBe(3);
   });
 
@@ -96,7 +96,7 @@ describe("scope", () => {
     expect(reason).toBe(error);
   });
 
-  test("aborts with TimeoutError at its deadline, children that outlive the body included", async () => {
+  test("aborts with TimeoutError at its deadline, including children that outlive the body", async () => {
     const done = watched(scope(({ spawn }) => void spawn(heeding), { deadlineMs: 100 }));
     await pass(99);
     expect(done.isSettled).toBe(false);
@@ -112,7 +112,7 @@ describe("scope", () => {
     expect(abortListeners(controller.signal)).toBe(0);
   });
 
-  test("passes the outer signal on, and rejects with its reason when all have settled", async () => {
+  test("passes on the outer signal, and rejects with its reason when all have settled", async () => {
     const controller = new AbortController();
     const gate = deferred<void>();
     const done = watched(

@@ -5,7 +5,7 @@ import { failureOf } from "../support/failure-of.js";
 import { tracked } from "../support/tracked-source.js";
 
 describe("select", () => {
-  test("names the source of each item, in turn where several are ready", () => {
+  test("names the source of each item, and takes ready sources in turn", () => {
     const given = select({ a: [1, 2, 3], b: ["x"] });
     expect(Array.from({ length: 5 }, () => given.pull())).toEqual([
       { branch: "a", item: 1 },
@@ -16,7 +16,7 @@ describe("select", () => {
     ]);
   });
 
-  test("loses nothing, whichever branch is taken and however slow each is", async () => {
+  test("loses no item, whichever branch is taken and however slow each is", async () => {
     const anyItems = fc.array(fc.nat(), { maxLength: 10 });
     await fc.assert(
       fc.asyncProperty(anyItems, anyItems, fc.boolean(), fc.boolean(), async (a, b, isSlowA, isSlowB) => {
@@ -28,7 +28,7 @@ describe("select", () => {
     );
   });
 
-  test("takes what comes first: a slow branch waits for its turn and keeps its item", async () => {
+  test("takes the first item to come; a slow branch keeps its item for its turn", async () => {
     const got: string[] = [];
     for await (const { branch } of select({ tick: take(interval(5), 2), number: range(0, 3) })) got.push(branch);
     expect(got).toEqual(["number", "number", "number", "tick", "tick"]);
@@ -46,7 +46,7 @@ describe("select", () => {
     expect(other.closed).toBe(1);
   });
 
-  test("infers a union that its branch tells apart; names of numbers are strings", () => {
+  test("infers a union that `branch` discriminates; numeric names are strings", () => {
     const given = select({ a: [1], b: ["x"] });
     expectTypeOf(given).toEqualTypeOf<
       Stream<{ readonly branch: "a"; readonly item: number } | { readonly branch: "b"; readonly item: string }>

@@ -24,7 +24,7 @@ interface Ask {
   failure: unknown;
 }
 
-/** The semaphore as arrays: who holds, and who waits. */
+/** A model of the semaphore: arrays of the held permits and of the waits. */
 function modelOf() {
   const held: number[] = [];
   const used = () => held.reduce((sum, weight) => sum + weight, 0);
@@ -88,7 +88,7 @@ test("Semaphore, grants exactly what an array model grants, in order, and never 
             if (holder === undefined) break;
             const before = holder.permit()?.weight ?? 0;
             const isExtended = holder.permit()?.extend(one.weight) === true;
-            // Nobody is let through above the capacity by it, nor past those who wait.
+            // It must not exceed the capacity, nor overtake a wait.
             expect(isExtended).toBe(waiters.length === 0 && one.weight <= capacity - model.used());
             if (isExtended) model.held[index] = before + one.weight;
             expect(holder.permit()?.weight).toBe(model.held[index]);
@@ -126,7 +126,7 @@ test("Semaphore, grants exactly what an array model grants, in order, and never 
   );
 });
 
-test("Semaphore.acquire(), lets a request above the capacity through alone, once everything is free", async () => {
+test("Semaphore.acquire(), grants a request above the capacity alone, once everything is free", async () => {
   const semaphore = new Semaphore({ capacity: 4, maxWaiting: 2 });
   const small = await semaphore.acquire(1);
   let isGranted = false;
@@ -144,7 +144,7 @@ test("Semaphore.acquire(), lets a request above the capacity through alone, once
   expect(semaphore.available).toBe(4);
 });
 
-test("Semaphore.acquire(), refuses one more than may wait, an aborted signal, and a weight below 0", async () => {
+test("Semaphore.acquire(), refuses a request above maxWaiting, an aborted signal, and a weight below 0", async () => {
   const semaphore = new Semaphore({ capacity: 1, maxWaiting: 0 });
   await expect(semaphore.acquire(-1)).rejects.toThrow(RangeError);
   await expect(semaphore.acquire(1, AbortSignal.abort(new Error("before")))).rejects.toThrow("before");

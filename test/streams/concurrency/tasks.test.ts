@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { deferred, trackTasks } from "../../../src/streams/index.js";
 import { abortListeners } from "../listeners.js";
 
-test("trackTasks.settled(), waits for all tasks, those included that came meanwhile, and gives errors to onError", async () => {
+test("trackTasks.settled(), waits for all tasks, including later ones, and passes errors to onError", async () => {
   const errors: unknown[] = [];
   const tasks = trackTasks((error) => errors.push(error));
   await tasks.settled();
@@ -23,7 +23,7 @@ test("trackTasks.settled(), waits for all tasks, those included that came meanwh
   expect(errors).toEqual([new Error("broken")]);
 });
 
-test("trackTasks.settled(), goes on waiting when a task came in the very turn in which the last one went", async () => {
+test("trackTasks.settled(), keeps waiting when a task is added in the turn in which the last one settles", async () => {
   const tasks = trackTasks(() => {});
   const [first, second] = [deferred<void>(), deferred<void>()];
   tasks.track(first.promise);
@@ -37,7 +37,7 @@ test("trackTasks.settled(), goes on waiting when a task came in the very turn in
   await settled;
 });
 
-test("trackTasks.settled(), rejects on abort, leaves no listener, and the tasks go on", async () => {
+test("trackTasks.settled(), rejects on abort and leaves no listener; the tasks continue", async () => {
   const tasks = trackTasks(() => {});
   const task = deferred<void>();
   tasks.track(task.promise);

@@ -8,7 +8,7 @@ import { tracked } from "../support/tracked-source.js";
 useFakeTime();
 
 describe("timeLimit", () => {
-  test("gives what f gives in time, also at once", async () => {
+  test("returns the result of f in time, also a result without a promise", async () => {
     const doubled = timeLimit(100, (n: number) => (n % 2 === 0 ? n * 2 : sleep(99).then(() => n * 2)));
     const given = pipe([1, 2], map(doubled), collect({ limit: 10 }));
     expectTypeOf(given).toEqualTypeOf<Promise<number[]>>();
@@ -17,7 +17,7 @@ describe("timeLimit", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test("rejects at the limit at once, and aborts the signal of f with the same", async () => {
+  test("rejects at the limit at once, and aborts the signal of f with the same error", async () => {
     let signal: AbortSignal | undefined;
     const stuck = timeLimit(100, (_: number, context) => {
       signal = context.signal;
@@ -32,7 +32,7 @@ describe("timeLimit", () => {
     expect(signal?.reason).toBe(outcome.error);
   });
 
-  test("rejects with TimeoutError also when f rejects by the abort", async () => {
+  test("rejects with TimeoutError even when f rejects because of the abort", async () => {
     const heeds = timeLimit(100, (_: number, { signal }) =>
       sleep(1000, signal).catch(() => {
         throw new Error("mine");
@@ -43,7 +43,7 @@ describe("timeLimit", () => {
     expect(outcome.error).toBeInstanceOf(TimeoutError);
   });
 
-  test("tells who asks for the signal after the limit", async () => {
+  test("returns an aborted signal if f reads it after the limit", async () => {
     let isAborted: boolean | undefined;
     const late = timeLimit(100, async (_: number, context) => {
       await sleep(200);
@@ -55,7 +55,7 @@ describe("timeLimit", () => {
     expect(outcome.error).toBeInstanceOf(TimeoutError);
   });
 
-  test("passes an abort of the outer signal on, and still waits for f", async () => {
+  test("passes on an abort of the outer signal, and still waits for f", async () => {
     const outer = new AbortController();
     const reason = new Error("enough");
     const slow = timeLimit(100, async (_: number, { signal }) => {
@@ -72,7 +72,7 @@ describe("timeLimit", () => {
     expect(abortListeners(outer.signal)).toBe(0);
   });
 
-  test("aborts the call that is under way when the stream is closed", async () => {
+  test("aborts the running call when the stream is closed", async () => {
     let reason: unknown;
     const source = tracked([1]);
     const stream = map(
@@ -92,7 +92,7 @@ describe("timeLimit", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test("leaves no listener on the outer signal, and passes on what f throws", async () => {
+  test("leaves no listener on the outer signal, and passes on an error of f", async () => {
     const outer = new AbortController();
     const throws = timeLimit(100, (_: number, { signal }): number => {
       throw new Error(`aborted: ${signal.aborted}`);

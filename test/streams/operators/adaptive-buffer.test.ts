@@ -6,7 +6,7 @@ import { turns } from "../support/until.js";
 
 const numbers = (length: number) => Array.from({ length }, (_, index) => index);
 
-/** Rests until the source has filled the buffer, and then takes so many at once; tells the limit after each burst. */
+/** Before each burst, waits until the source has filled the buffer. Returns the limit after each burst. */
 async function takeInBursts(given: AdaptiveBuffer<number>, bursts: number, size: number): Promise<number[]> {
   const limits: number[] = [];
   for (let burst = 0; burst < bursts; burst += 1) {
@@ -28,13 +28,13 @@ describe("adaptiveBuffer", () => {
     expect(source.closed).toBe(1);
   });
 
-  test("does not grow when the source is what is slow", async () => {
+  test("does not grow when the source is slow", async () => {
     const given = adaptiveBuffer(tracked(numbers(50), { isSlow: true }).items, { min: 2, max: 64 });
     expect(await count(given)).toBe(50);
     expect(given.limit).toBe(2);
   });
 
-  test("halves when the buffer stays full for as many polls as it holds, down to min", async () => {
+  test("halves when the buffer stays full for as many polls as it has room for, down to min", async () => {
     const given = adaptiveBuffer(tracked(numbers(1000), { isSlow: true }).items, { min: 2, max: 16 });
     await given.pull();
     expect((await takeInBursts(given, 4, 20)).at(-1)).toBe(16);
@@ -72,7 +72,7 @@ describe("adaptiveBuffer", () => {
     );
   });
 
-  test("shows its bound in a pipe as well", async () => {
+  test("has its limit property in a pipe too", async () => {
     const given = pipe(range(0, 100), adaptiveBuffer({ min: 3, max: 9 }));
     expect(given.limit).toBe(3);
     expect(await count(given)).toBe(100);

@@ -57,14 +57,14 @@ describe("chunks", () => {
     expect(() => chunks(0)([])).toThrow(RangeError);
   });
 
-  test("pull nothing between two", async () => {
+  test("pull nothing between two chunks", async () => {
     const source = tracked([1, 2, 3, 4, 5]);
     const stream = chunks(source.items, 2);
     expect(await stream.next()).toEqual({ done: false, value: [1, 2] });
     expect(source.pulled).toBe(2);
   });
 
-  test("close the source when they are closed, and drop what they held", async () => {
+  test("close the source when they are closed, and drop the held items", async () => {
     const source = tracked([1, 2, 3], { parksAtEnd: true });
     const stream = chunks(source.items, 2);
     await stream.next();
@@ -75,7 +75,7 @@ describe("chunks", () => {
     expect(source.closed).toBe(1);
   });
 
-  test("give the items before an error, then the error once, then the end", async () => {
+  test("return the items before an error, throw the error once, and then end", async () => {
     const error = new Error("broken");
     const stream = chunks(tracked([1, 2, 3], { failWith: error }).items, 2);
     expect((await stream.next()).value).toEqual([1, 2]);
@@ -101,7 +101,7 @@ describe("batch", () => {
     );
   });
 
-  test("gives an item that fills the next batch by itself without asking for more", async () => {
+  test("returns an item that fills the next batch alone without another pull", async () => {
     const source = tracked([1, 5, 0], { parksAtEnd: true });
     const stream = batch(source.items, { maxItems: 10, maxBytes: 5, sizeOf: (size) => size });
     expect((await stream.next()).value).toEqual([1]);
@@ -119,14 +119,14 @@ describe("batch", () => {
     expect(batches).toEqual([["aa", "b"], ["ccc"]]);
   });
 
-  test("refuses bounds that are none", () => {
+  test("refuses invalid bounds", () => {
     expect(() => batch([1], { maxItems: 0 })).toThrow(RangeError);
     expect(() => batch([1], { maxItems: 1, maxBytes: 0, sizeOf: () => 1 })).toThrow(RangeError);
     expect(() => batch([1], { maxItems: 1, maxBytes: 1 } as never)).toThrow(RangeError);
     expect(() => batch([1], { maxItems: 1, maxWaitMs: -1 })).toThrow(RangeError);
   });
 
-  test("gives what it has when its first item's wait is over, and keeps the pull that is under way", async () => {
+  test("returns its items when the first one has waited maxWaitMs, and keeps the pending pull", async () => {
     const { sender, receiver } = channel<number>({ capacity: 10 });
     const stream = batch(receiver, { maxItems: 10, maxWaitMs: 100 });
     const given = watched(stream.next());
@@ -146,7 +146,7 @@ describe("batch", () => {
     await stream.return();
   });
 
-  test("loses no item of an iterator that answers between two batches", async () => {
+  test("loses no item that an iterator returns between two batches", async () => {
     let answer: ((item: number) => void) | undefined;
     let asked = 0;
     const source = {
@@ -176,7 +176,7 @@ describe("batch", () => {
     await stream.return();
   });
 
-  test("takes what is there at once when its wait is 0", async () => {
+  test("takes the items that are there when maxWaitMs is 0", async () => {
     const { sender, receiver } = channel<number>({ capacity: 10 });
     [1, 2, 3].forEach((n) => sender.trySend(n));
     const stream = batch(receiver, { maxItems: 10, maxWaitMs: 0 });
@@ -184,7 +184,7 @@ describe("batch", () => {
     await stream.return();
   });
 
-  test("makes no timer while the source has items at once", async () => {
+  test("starts no timer while the source has items at once", async () => {
     const timers = vi.spyOn(globalThis, "setTimeout");
     const batches = await collect(batch(range(0, 1000), { maxItems: 100, maxWaitMs: 10 }), all);
     expect(batches.length).toBe(10);
@@ -192,7 +192,7 @@ describe("batch", () => {
     timers.mockRestore();
   });
 
-  test("makes no promise an item from a source that has them at once", () => {
+  test("makes no promise for the items of a source that has them at once", () => {
     const stream = batch(range(0, 10), { maxItems: 4 });
     const waker = { wake: () => undefined, resume: () => undefined };
     expect(stream.poll(waker)).toEqual([0, 1, 2, 3]);
@@ -221,7 +221,7 @@ describe("batch", () => {
     expect(await failureOf(stream.next())).toMatchObject({ message: "gone" });
   });
 
-  test("gives the batch before what sizeOf throws, and closes the source", async () => {
+  test("returns the batch before an error of sizeOf, and closes the source", async () => {
     const source = tracked([1, 2, 3, 4]);
     const sizeOf = (item: number) => {
       if (item === 3) throw new Error("no size");
@@ -233,7 +233,7 @@ describe("batch", () => {
     expect(source.closed).toBe(1);
   });
 
-  test("gives the event loop its turn within a batch that is slow to fill", async () => {
+  test("yields to the event loop within a batch that takes long to fill", async () => {
     vi.useRealTimers();
     let hasFired = false;
     setTimeout(() => (hasFired = true), 1);

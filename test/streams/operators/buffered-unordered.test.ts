@@ -9,7 +9,7 @@ import { turns } from "../support/until.js";
 const numbers = (length: number) => Array.from({ length }, (_, index) => index);
 
 describe("bufferedUnordered", () => {
-  test("gives results as they finish, with n calls at most under way or not given", async () => {
+  test("returns results as calls finish, with up to n calls running or not taken", async () => {
     const plan = fc.record({ size: fc.nat(12), n: fc.integer({ min: 1, max: 5 }), isSlow: fc.boolean() });
     await fc.assert(
       fc.asyncProperty(plan, fc.infiniteStream(fc.nat()), async ({ size, n, isSlow }, random) => {
@@ -37,15 +37,15 @@ describe("bufferedUnordered", () => {
         expect(got).toEqual(finished);
         expect(got.toSorted()).toEqual(numbers(size).map(String).toSorted());
         expect(await given.pull()).toBe(END);
-        // A slow source may be what limits the number.
-        if (!isSlow) expect(called.openMost).toBe(Math.min(n, size));
+        // A slow source may limit the number.
+        if (!isSlow) expect(called.openMax).toBe(Math.min(n, size));
         expect(source.closed).toBe(0);
       }),
       { numRuns: 60 },
     );
   });
 
-  test("tells a failure after the results that were there before it, and the other calls at once", async () => {
+  test("throws a failure after the results before it, and aborts the other calls at once", async () => {
     const error = new Error("no");
     const source = tracked(numbers(9));
     const called = calls();
@@ -67,14 +67,14 @@ describe("bufferedUnordered", () => {
     expect([source.pulled, source.closed]).toEqual([4, 1]);
   });
 
-  test("tells the first of several failures, and hears the others", async () => {
+  test("throws the first of several failures, and handles the others", async () => {
     const errors = [new Error("first"), new Error("second"), new Error("third")] as const;
     const called = calls();
     const given = bufferedUnordered(range(0, 9), 4, called.f);
     const first = given.pull();
     called.finish(1);
     expect(await first).toBe("1");
-    // Nobody waits meanwhile.
+    // No pull is pending meanwhile.
     called.fail(2, errors[0]);
     called.fail(0, errors[1]);
     await turns(1);
@@ -84,7 +84,7 @@ describe("bufferedUnordered", () => {
     expect(given.pull()).toBe(END);
   });
 
-  test("tells a failure of the source when the calls before it are done", async () => {
+  test("throws a failure of the source when the calls before it are done", async () => {
     const error = new Error("no");
     const called = calls();
     const given = bufferedUnordered(tracked([0, 1], { failWith: error }).items, 4, called.f);
@@ -100,7 +100,7 @@ describe("bufferedUnordered", () => {
     expect(await failureOf((async () => given.pull())())).toBe(error);
   });
 
-  test("close() gives the end, tells all calls, closes the source once and waits for no call", async () => {
+  test("close() ends the stream, aborts all calls, closes the source once and waits for no call", async () => {
     const source = tracked(numbers(9));
     const called = calls();
     const given = bufferedUnordered(source.items, 3, called.f);
@@ -116,12 +116,12 @@ describe("bufferedUnordered", () => {
     expect(source.pulled).toBe(3);
   });
 
-  test("makes no promise where f and the source give at once", () => {
+  test("makes no promise if f and the source do not wait", () => {
     const given = bufferedUnordered(range(0, 4), 2, (n) => n * n);
     expect([given.pull(), given.pull(), given.pull(), given.pull(), given.pull()]).toEqual([0, 1, 4, 9, END]);
   });
 
-  test("a large n over a source that is always ready leaves the event loop its turns", async () => {
+  test("a large n over a source that is always ready yields to the event loop", async () => {
     let begunInTurn = 0;
     let hadTurn = false;
     setImmediate(() => (hadTurn = true));
@@ -139,7 +139,7 @@ describe("bufferedUnordered", () => {
     expect(() => bufferedUnordered([1], n, String)).toThrow(RangeError);
   });
 
-  test("infers what f gives", () => {
+  test("infers the result of f", () => {
     expectTypeOf(bufferedUnordered([1], 2, async (n) => n > 1)).toEqualTypeOf<Stream<boolean>>();
   });
 });

@@ -9,7 +9,7 @@ import { turns } from "../support/until.js";
 const numbers = (length: number) => Array.from({ length }, (_, index) => index);
 
 describe("buffered", () => {
-  test("gives results in order, with n calls at most under way or not given, whichever finishes first", async () => {
+  test("returns results in order, with up to n calls running or not taken, whichever finishes first", async () => {
     const plan = fc.record({ size: fc.nat(12), n: fc.integer({ min: 1, max: 5 }), isSlow: fc.boolean() });
     await fc.assert(
       fc.asyncProperty(plan, fc.infiniteStream(fc.nat()), async ({ size, n, isSlow }, random) => {
@@ -32,14 +32,14 @@ describe("buffered", () => {
         expect(got).toEqual(numbers(size).map(String));
         expect(await given.pull()).toBe(END);
         expect(source.closed).toBe(0);
-        // A slow source may be what limits the number.
-        if (!isSlow) expect(called.openMost).toBe(Math.min(n, size));
+        // A slow source may limit the number.
+        if (!isSlow) expect(called.openMax).toBe(Math.min(n, size));
       }),
       { numRuns: 60 },
     );
   });
 
-  test("tells a failure after the results before it, pulls nothing more, and tells the other calls", async () => {
+  test("throws a failure after the results before it, pulls nothing more, and aborts the other calls", async () => {
     const error = new Error("no");
     const source = tracked(numbers(9));
     const called = calls();
@@ -59,13 +59,13 @@ describe("buffered", () => {
     expect(await failureOf((async () => given.pull())())).toBe(error);
     expect(called.told).toBe(1);
     expect([source.pulled, source.closed]).toEqual([4, 1]);
-    // Nobody hears of this one any more, and nobody has to.
+    // This late failure is dropped.
     called.fail(3, new Error("late"));
     await turns(2);
     expect(await given.pull()).toBe(END);
   });
 
-  test("tells a failure of the source after the results of all calls before it", async () => {
+  test("throws a failure of the source after the results of all calls before it", async () => {
     const error = new Error("no");
     const called = calls();
     const given = buffered(tracked([0, 1], { failWith: error }).items, 4, called.f);
@@ -77,7 +77,7 @@ describe("buffered", () => {
     expect(await failureOf((async () => given.pull())())).toBe(error);
   });
 
-  test("close() gives the end, tells all calls, closes the source once and waits for no call", async () => {
+  test("close() ends the stream, aborts all calls, closes the source once and waits for no call", async () => {
     const source = tracked(numbers(9));
     const called = calls();
     const given = buffered(source.items, 3, called.f);
@@ -93,7 +93,7 @@ describe("buffered", () => {
     expect(source.pulled).toBe(3);
   });
 
-  test("makes no promise where f and the source give at once; what f throws comes in its place", () => {
+  test("makes no promise if f and the source do not wait; an error of f comes in its order", () => {
     const error = new Error("no");
     const given = buffered(range(0, 9), 3, (n) => {
       if (n === 2) throw error;
@@ -104,7 +104,7 @@ describe("buffered", () => {
     expect(given.pull()).toBe(END);
   });
 
-  test("a large n over a source that is always ready leaves the event loop its turns", async () => {
+  test("a large n over a source that is always ready yields to the event loop", async () => {
     let begunInTurn = 0;
     let hadTurn = false;
     setImmediate(() => (hadTurn = true));
@@ -114,7 +114,7 @@ describe("buffered", () => {
       if (n === 999_999) gate.resolve();
       return n === 0 ? gate.promise : undefined;
     });
-    // All calls are begun, over several turns, though the first one alone is waited for.
+    // All calls begin, over several turns, although only the first result is awaited.
     expect(await count(given)).toBe(1_000_000);
     expect(begunInTurn).toBeLessThan(1_000_000);
   });
@@ -123,7 +123,7 @@ describe("buffered", () => {
     expect(() => buffered([1], n, String)).toThrow(RangeError);
   });
 
-  test("infers what f gives", () => {
+  test("infers the result of f", () => {
     expectTypeOf(buffered([1], 2, async (n) => n > 1)).toEqualTypeOf<Stream<boolean>>();
   });
 });

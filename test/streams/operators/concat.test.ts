@@ -6,13 +6,13 @@ import { tracked } from "../support/tracked-source.js";
 const all = { limit: 100 };
 
 describe("concat", () => {
-  test("gives items without a promise where nothing has to be waited for", () => {
+  test("returns items without a promise if the sources do not wait", () => {
     const given = concat([1], [], range(2, 3));
     expect([given.pull(), given.pull(), given.pull(), given.pull()]).toEqual([1, 2, END, END]);
     expect(concat().pull()).toBe(END);
   });
 
-  test("touches no source before its turn", async () => {
+  test("pulls no source before its turn", async () => {
     const first = tracked([1]);
     const touched: string[] = [];
     const second = {
@@ -27,7 +27,7 @@ describe("concat", () => {
     expect(await given.pull()).toBe(2);
   });
 
-  test("closes the running source and the streams that were not begun, once", async () => {
+  test("closes the current source and the streams after it, once", async () => {
     const ended = tracked([1]);
     const running = tracked([2, 3]);
     const waiting = tracked([4]);
@@ -40,19 +40,19 @@ describe("concat", () => {
     expect(last.pull()).toBe(END);
   });
 
-  test("closes what is behind a source that fails", async () => {
+  test("closes the sources after one that fails", async () => {
     const error = new Error("no");
     const last = from([5]);
     expect(await failureOf(collect(concat([1], tracked([2], { failWith: error }).items, last), all))).toBe(error);
     expect(last.pull()).toBe(END);
   });
 
-  test("takes 100000 empty sources without a chain of promises or a deep stack", async () => {
+  test("handles 100000 empty sources without a chain of promises or a deep stack", async () => {
     const sources = Array.from({ length: 100_000 }, (_, index) => (index % 50_000 === 0 ? [index] : []));
     expect(await collect(concat(...sources), all)).toEqual([0, 50_000]);
   });
 
-  test("infers one type, or all of them", () => {
+  test("infers one item type, or a union", () => {
     expectTypeOf(concat([1], range(0, 1))).toEqualTypeOf<Stream<number>>();
     expectTypeOf(concat([1], ["a"])).toEqualTypeOf<Stream<number | string>>();
     expectTypeOf(concat([true], [Promise.resolve(1)])).toEqualTypeOf<Stream<boolean | number>>();

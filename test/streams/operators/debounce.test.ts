@@ -12,7 +12,7 @@ interface Given {
   readonly atMs: number;
 }
 
-/** What comes of items that come at these times, with the time of each. */
+/** The debounced items, with their times, for source items at these times. */
 async function givenOf(options: DebounceOptions, times: readonly number[]): Promise<Given[]> {
   const { sender, receiver } = channel<number>({ capacity: 1000 });
   const start = performance.now();
@@ -31,7 +31,7 @@ async function givenOf(options: DebounceOptions, times: readonly number[]): Prom
   return given;
 }
 
-/** The same, by looking at all times at once: bursts, and in each what is given. */
+/** The model of `debounced`: computed from all times at once, burst by burst. */
 function model(
   { quietMs, leading, trailing = true, longestMs = Infinity }: DebounceOptions,
   times: readonly number[],
@@ -48,7 +48,7 @@ function model(
       held = item;
     }
     const next = times[item + 1] ?? Infinity;
-    // What is held is given when it is quiet, or when one has waited for longest; or else it is replaced.
+    // A held item is returned when it is quiet, or after longestMs; otherwise the next item replaces it.
     while (held !== undefined) {
       const dueAt = Math.min(atMs + quietMs, heldSince + longestMs);
       if (dueAt > next || (dueAt === next && dueAt !== heldSince + longestMs && next - atMs < quietMs)) return;
@@ -60,7 +60,7 @@ function model(
 }
 
 describe("debounce", () => {
-  test("gives the last of each burst, when it is quiet", async () => {
+  test("returns the last item of each burst, when it is quiet", async () => {
     expect(await givenOf({ quietMs: 10 }, [0, 5, 9, 40, 100, 109])).toEqual([
       { item: 2, atMs: 19 },
       { item: 3, atMs: 50 },
@@ -68,7 +68,7 @@ describe("debounce", () => {
     ]);
   });
 
-  test("leading, gives the first at once; with trailing the last too, where there are more", async () => {
+  test("leading, returns the first item at once; with trailing also the last, if there are more", async () => {
     const times = [0, 5, 40, 100, 109];
     expect(await givenOf({ quietMs: 10, leading: true, trailing: false }, times)).toEqual([
       { item: 0, atMs: 0 },
@@ -84,7 +84,7 @@ describe("debounce", () => {
     ]);
   });
 
-  test("longestMs, gives the latest of a burst that does not end", async () => {
+  test("longestMs, returns the latest item of a burst that does not end", async () => {
     const steady = Array.from({ length: 20 }, (_, index) => index * 5);
     expect(await givenOf({ quietMs: 10, longestMs: 32 }, steady)).toEqual([
       { item: 6, atMs: 32 },
@@ -93,7 +93,7 @@ describe("debounce", () => {
     ]);
   });
 
-  test("is what a look at all times says", async () => {
+  test("agrees with a model that knows all times", async () => {
     const options = fc.record({
       quietMs: fc.integer({ min: 1, max: 20 }),
       leading: fc.boolean(),
@@ -101,8 +101,8 @@ describe("debounce", () => {
       longestMs: fc.option(fc.integer({ min: 21, max: 60 }), { nil: undefined }),
     });
     const gaps = fc.array(fc.integer({ min: 1, max: 30 }), { maxLength: 30 });
-    // Bounds are multiples of a slot, and each item has its own place in one: no two things are due at once, and all in
-    // whole milliseconds, as timers are.
+    // Bounds are multiples of a slot, and each item has its own place in a slot. So no two events are due at once, and all
+    // are at whole milliseconds, as timers are.
     const slotMs = 64;
     await fc.assert(
       fc.asyncProperty(options, gaps, async ({ quietMs, longestMs, ...rest }, all) => {
@@ -115,7 +115,7 @@ describe("debounce", () => {
     );
   });
 
-  test("gives what it holds at the end, and before an error", async () => {
+  test("returns the held item at the end, and before an error", async () => {
     expect(await collect(debounce([1, 2, 3], { quietMs: 1000 }), { limit: 9 })).toEqual([3]);
     expect(await collect(debounce([undefined], { quietMs: 1000 }), { limit: 9 })).toEqual([undefined]);
     const error = new Error("broken");
@@ -124,7 +124,7 @@ describe("debounce", () => {
     expect(await failureOf(stream.next())).toBe(error);
   });
 
-  test("closed, drops what it holds and its timer", async () => {
+  test("closed, drops the held item and its timer", async () => {
     const { sender, receiver } = channel<number>({ capacity: 9 });
     const stream = debounce(receiver, { quietMs: 100 });
     sender.trySend(1);
@@ -136,7 +136,7 @@ describe("debounce", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test("refuses what gives nothing, or waits less than its quiet", () => {
+  test("refuses neither leading nor trailing, and longestMs below quietMs", () => {
     expect(() => debounce([], { quietMs: -1 })).toThrow(RangeError);
     expect(() => debounce([], { quietMs: 10, longestMs: 9 })).toThrow(RangeError);
     expect(() => debounce([], { quietMs: 10, trailing: false })).toThrow(RangeError);

@@ -22,7 +22,7 @@ const all = { limit: 100 };
 const end = { done: true, value: undefined } as const;
 const failure = new Error("the source failed");
 
-/** Fails in a poll, without a promise. */
+/** Throws in a poll, without a promise. */
 function* failingAtOnce() {
   yield 1;
   throw failure;
@@ -34,7 +34,7 @@ const failingSources = [
 ] as const;
 
 describe.each(failingSources)("of a source that fails %s", (_, open) => {
-  test("mapError, throws another error in its place, or what its function throws", async () => {
+  test("mapError, throws the error that its function returns or throws", async () => {
     const named = mapError(open(), (cause) => new Error("named", { cause }));
     expect((await named.next()).value).toBe(1);
     expect(await failureOf(named.next())).toMatchObject({ message: "named", cause: failure });
@@ -48,7 +48,7 @@ describe.each(failingSources)("of a source that fails %s", (_, open) => {
     expect(await failureOf(collect(thrown, all))).toEqual(new RangeError("thrown"));
   });
 
-  test("recover, goes on with the source for the error, given now or later", async () => {
+  test("recover, continues with the source that its function returns or promises", async () => {
     const seen: unknown[] = [];
     const now = recover(open(), (error) => {
       seen.push(error);
@@ -68,7 +68,7 @@ describe.each(failingSources)("of a source that fails %s", (_, open) => {
     ).toEqual([1, 2, 3]);
   });
 
-  test("recover, recovers once, and may throw", async () => {
+  test("recover, recovers once, and its function may throw", async () => {
     expect(
       await failureOf(
         collect(
@@ -90,7 +90,7 @@ describe.each(failingSources)("of a source that fails %s", (_, open) => {
     expect(await rejecting.next()).toEqual(end);
   });
 
-  test("settle, gives the error as the last item", async () => {
+  test("settle, returns the error as the last item", async () => {
     const results = settle(open());
     expect(await results.next()).toEqual({ done: false, value: { ok: true, value: 1 } });
     expect(await results.next()).toEqual({ done: false, value: { ok: false, error: failure } });
@@ -99,7 +99,7 @@ describe.each(failingSources)("of a source that fails %s", (_, open) => {
   });
 });
 
-test("recover, closes whichever source is under way", async () => {
+test("recover, closes the current source", async () => {
   const first = tracked([1], { failWith: failure });
   const second = tracked([2, 3]);
   expect(
@@ -115,7 +115,7 @@ test("recover, closes whichever source is under way", async () => {
   expect(second).toMatchObject({ pulled: 1, closed: 1 });
 });
 
-test("recover, closed while its function is under way, aborts it and closes what it gives then", async () => {
+test("recover, closed while its function runs, aborts its signal and closes the source that it returns then", async () => {
   const found = deferred<AsyncIterable<number>>();
   let signal: AbortSignal | undefined;
   const stream = recover(tracked<number>([], { failWith: failure }).items, (_, context) => {
@@ -147,7 +147,7 @@ describe("tryMap, tryFilter and tryFilterMap", () => {
     return value;
   };
 
-  test("turn what their function throws into an error in the item's place, and let errors pass", async () => {
+  test("turn an error of their function into the item's result, and pass on errors", async () => {
     const failed = { ok: false, error: bad };
     const later = async <U>(n: number, value: U) => failAt2(n, value);
     const mapped = [before, failed, { ok: true, value: 30 }];

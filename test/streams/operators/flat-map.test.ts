@@ -7,7 +7,7 @@ import { turns } from "../support/until.js";
 const all = { limit: 100 };
 
 describe("flatMap", () => {
-  test("takes arrays, strings, async iterables, streams and promises of them", async () => {
+  test("accepts arrays, strings, async iterables, streams and promises of them", async () => {
     const makers: readonly ((n: number) => Source<unknown> | Promise<Source<unknown>>)[] = [
       (n) => [n, n],
       () => "ab",
@@ -23,7 +23,7 @@ describe("flatMap", () => {
     ).toEqual([1, 1, "a", "b", 3, 0, 1, 2, 3, 5]);
   });
 
-  test("gives an item without a promise where nothing has to be waited for", () => {
+  test("returns an item without a promise if nothing waits", () => {
     const given = flatMap([1, 2], (n) => [n, -n]);
     expect([given.pull(), given.pull(), given.pull(), given.pull(), given.pull()]).toEqual([1, -1, 2, -2, END]);
   });
@@ -76,7 +76,7 @@ describe("flatMap", () => {
     expect([other.pulled, other.closed]).toEqual([1, 1]);
   });
 
-  test("closes a source that is promised before and made after it was closed", async () => {
+  test("closes a source whose promise resolves after the close", async () => {
     const making = deferred<Stream<number>>();
     let signal: AbortSignal | undefined;
     const given = flatMap([1], (_, context) => {
@@ -95,7 +95,7 @@ describe("flatMap", () => {
     expect(late.pulled).toBe(0);
   });
 
-  test("infers what the sources give", () => {
+  test("infers the items of the sources", () => {
     expectTypeOf(flatMap([1], (n) => [String(n)])).toEqualTypeOf<Stream<string>>();
     expectTypeOf(flatMap([1], async (n) => range(0, n))).toEqualTypeOf<Stream<number>>();
   });

@@ -22,7 +22,7 @@ describe("idleTimeout", () => {
     expect(await stream.next()).toEqual({ done: true, value: undefined });
   });
 
-  test("counts each wait by itself, with one timer", async () => {
+  test("measures each wait separately, with one timer", async () => {
     const { sender, receiver } = channel<number>({ capacity: 10 });
     const given = watched(pipe(receiver, idleTimeout(100), collect({ limit: 100 })));
     for (let n = 0; n < 20; n += 1) {
@@ -37,7 +37,7 @@ describe("idleTimeout", () => {
     expect(given.error).toBeInstanceOf(TimeoutError);
   });
 
-  test("does not count the time in which nobody asks", async () => {
+  test("does not count the time without a pull", async () => {
     const { sender, receiver } = channel<number>({ capacity: 10 });
     const stream = idleTimeout(receiver, 100);
     const first = stream.next();
@@ -54,7 +54,7 @@ describe("idleTimeout", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test("makes no timer for items that are there", async () => {
+  test("starts no timer for items that are there", async () => {
     const timers = vi.spyOn(globalThis, "setTimeout");
     expect((await collect(idleTimeout(range(0, 1000), 10), { limit: 1000 })).length).toBe(1000);
     expect(timers).not.toHaveBeenCalled();

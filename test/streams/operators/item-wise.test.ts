@@ -21,7 +21,7 @@ import { failureOf } from "../support/failure-of.js";
 import { tracked } from "../support/tracked-source.js";
 import { until } from "../support/until.js";
 
-// What these give for any source, how far they ask ahead and what they close is held in ../contract.test.ts.
+// ../contract.test.ts checks their items for any source, how far they pull ahead, and what they close.
 const all = { limit: 100 };
 
 describe("the item-wise operators", () => {
@@ -59,7 +59,7 @@ describe("the item-wise operators", () => {
     expect(await collect(numbered(["a"]), all)).toEqual([[0, "a"]]);
   });
 
-  test("throw what their function throws, or rejects with, after the items before it, and close the source", async () => {
+  test("throw an error or rejection of their function after the items before it, and close the source", async () => {
     const error = new Error("at 2");
     const throwAt2 = (n: number) => {
       if (n === 2) throw error;
@@ -85,7 +85,7 @@ describe("the item-wise operators", () => {
   });
 });
 
-test("filterMap, leaves out undefined and nothing else", async () => {
+test("filterMap, drops undefined and nothing else", async () => {
   const values = [0, "", null, undefined, false, Number.NaN];
   expect(
     await collect(
@@ -105,11 +105,11 @@ test("takeWhile, closes its source with the first item that it does not keep", a
   expect(source).toMatchObject({ pulled: 3, closed: 1 });
 });
 
-test("skip, refuses what is no count", () => {
+test("skip, refuses an invalid count", () => {
   for (const count of [-1, 0.5, Number.NaN, Infinity]) expect(() => skip([], count)).toThrow(RangeError);
 });
 
-test("skipWhile, does not ask again after the first item that it gives", async () => {
+test("skipWhile, does not call its function after the first item that it returns", async () => {
   const asked: number[] = [];
   const isSkipped = (n: number) => {
     asked.push(n);
@@ -119,7 +119,7 @@ test("skipWhile, does not ask again after the first item that it gives", async (
   expect(asked).toEqual([1, 2]);
 });
 
-test("distinct, compares with the item that was given last, so that what drifts is not lost", async () => {
+test("distinct, compares with the last returned item, so that a slow drift is not lost", async () => {
   expect(
     await collect(
       distinct([1, 1.4, 1.8, 2.2, 9], (a, b) => Math.abs(a - b) < 1),
@@ -134,7 +134,7 @@ test("distinct, compares with the item that was given last, so that what drifts 
   ]);
 });
 
-test("tap, gives an item when its function is done with it, and aborts the function's signal on close", async () => {
+test("tap, returns an item when its function has settled, and aborts the function's signal on close", async () => {
   const gate = deferred<void>();
   let signal: AbortSignal | undefined;
   const source = tracked([1, 2]);
@@ -152,7 +152,7 @@ test("tap, gives an item when its function is done with it, and aborts the funct
   gate.reject(new Error("nobody hears this, and nobody has to"));
 });
 
-test("the item-wise operators, give what is there without a promise", () => {
+test("the item-wise operators, return items without a promise if nothing waits", () => {
   const stream = pipe(
     from([5, 6, 6, 7, 8]),
     skip(1),

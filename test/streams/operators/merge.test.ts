@@ -23,7 +23,7 @@ import { turns } from "../support/until.js";
 
 const all = { limit: 1000 };
 
-/** A source of which a test settles each item itself. */
+/** A source whose items the test settles. */
 function manual() {
   const asked: ReturnType<typeof deferred<IteratorResult<string>>>[] = [];
   return {
@@ -43,12 +43,12 @@ function manual() {
 const item = (value: string) => ({ done: false, value }) as const;
 
 describe("merge", () => {
-  test("takes sources that are ready in turn, and no promise is made", () => {
+  test("takes ready sources in turn, without a promise", () => {
     const given = merge([range(0, 2), range(10, 13), range(20, 21)]);
     expect(Array.from({ length: 7 }, () => given.pull())).toEqual([0, 10, 20, 1, 11, 12, END]);
   });
 
-  test("asks nothing before it is asked, and holds one item of each source at most", async () => {
+  test("pulls nothing before it is pulled, and holds up to one item of each source", async () => {
     const sources = [tracked([1, 2, 3]), tracked([1, 2, 3]), tracked([1, 2, 3])];
     const given = merge(sources.map(({ items }) => items));
     await turns(2);
@@ -60,12 +60,12 @@ describe("merge", () => {
     expect(sources.map(({ closed }) => closed)).toEqual([1, 1, 1]);
   });
 
-  test("lets a source that answers by promises through beside one that is always ready", async () => {
+  test("returns items of a source that answers by promises beside one that is always ready", async () => {
     async function* later() {
       for (let n = 1; n <= 20; n += 1) yield -n;
     }
     const negative: number[] = [];
-    // A sink takes what is ready without a microtask between.
+    // A sink takes ready items without a microtask between them.
     const taken = await pipe(
       merge([range(0), later()]),
       tap((n) => n < 0 && negative.push(n)),
@@ -76,12 +76,12 @@ describe("merge", () => {
     expect(taken).toBeLessThan(20 * 16 * 4);
   });
 
-  test("gives items in the order in which they came", async () => {
+  test("returns items in the order in which they came", async () => {
     const sources = [manual(), manual(), manual()] as const;
     const given = merge(sources);
     const first = given.pull();
     await turns(1);
-    // Two come while nobody asks: the one that came first is given first.
+    // Two items come without a pull: the first to come is returned first.
     sources[2].asked[0]?.resolve(item("c"));
     expect(await first).toBe("c");
     sources[1].asked[0]?.resolve(item("b"));
@@ -92,7 +92,7 @@ describe("merge", () => {
     await given.close();
   });
 
-  test("tells an error after the items that were there before it, and closes the others once", async () => {
+  test("throws an error after the items that were there before it, and closes the others once", async () => {
     const error = new Error("no");
     const [a, b] = [manual(), manual()];
     const parked = tracked<string>([], { parksAtEnd: true });
@@ -121,7 +121,7 @@ describe("merge", () => {
     expect(parked.closed).toBe(1);
   });
 
-  test("takes sources in and out at random, and gives what was in", async () => {
+  test("returns the items of sources that are added and removed at random", async () => {
     const plans = fc.array(
       fc.record({ size: fc.nat(6), at: fc.nat(20), removedAfter: fc.option(fc.nat(6)), isSlow: fc.boolean() }),
       { minLength: 1, maxLength: 6 },
@@ -144,7 +144,7 @@ describe("merge", () => {
           }
           if (step === 20) given.end();
           if (step < 20 && given.size === 0) continue;
-          // A slow source may end without an item: then only the next one can be waited for.
+          // A slow source may end without an item: then the test must wait for the next one.
           const pulling = Promise.resolve(given.pull());
           if (step < 20) given.add([[-1, step]]);
           const pulled = await pulling;
@@ -169,7 +169,7 @@ describe("merge", () => {
     );
   });
 
-  test("add() wakes a merge that waits; end() ends it with its last source", async () => {
+  test("add() wakes a waiting merge; end() lets it end with its last source", async () => {
     const given = merge<number>([], { keepOpen: true });
     const first = given.pull();
     await turns(2);
@@ -182,7 +182,7 @@ describe("merge", () => {
     expect(await last).toBe(END);
   });
 
-  test("close() ends one that is kept open", async () => {
+  test("close() ends a merge with keepOpen", async () => {
     const given = merge([], { keepOpen: true });
     const parked = given.pull();
     await given.close();
@@ -199,7 +199,7 @@ describe("merge", () => {
     expect(given.size).toBe(0);
   });
 
-  test("remove() ends a wait for the last source, drops what came of it, and resolves when it has cleaned up", async () => {
+  test("remove() ends a wait for the last source, drops its late item, and resolves when it has cleaned up", async () => {
     const cleaning = deferred<void>();
     async function* source() {
       try {
@@ -235,7 +235,7 @@ describe("merge", () => {
     expect(alone.closed).toBe(1);
   });
 
-  test("remove() rejects with what the cleanup throws, and the merge goes on", async () => {
+  test("remove() rejects with an error of the cleanup, and the merge continues", async () => {
     const error = new Error("no");
     async function* source() {
       try {
@@ -254,7 +254,7 @@ describe("merge", () => {
     expect(await collect(given, all)).toEqual([3]);
   });
 
-  test("a source that wakes inside its poll does not hold up the loop", async () => {
+  test("a source that wakes inside its poll does not block the event loop", async () => {
     class Restless extends Stream<number> {
       polls = 0;
       override poll(waker: Waker): Polled<number> {
@@ -286,7 +286,7 @@ describe("merge", () => {
     expect(got.filter((name) => name === "calm")).toHaveLength(3);
   });
 
-  test("chat: eight senders to eight rooms, of which each may close, lose nothing", async () => {
+  test("eight senders to eight channels, any of which may close, lose no item", async () => {
     const rooms = Array.from({ length: 8 }, () => channel<number>({ capacity: 2 }));
     const given = merge(rooms.map(({ receiver }) => receiver));
     const sent = rooms.map(async ({ sender }, room) => {
@@ -302,7 +302,7 @@ describe("merge", () => {
     }
   });
 
-  test("infers one type, or all of them", () => {
+  test("infers one item type, or a union", () => {
     expectTypeOf(merge([range(0, 1), [1]])).toExtend<Stream<number>>();
     expectTypeOf(merge([range(0, 1), ["a"]])).toEqualTypeOf<Merge<number | string>>();
     expectTypeOf(merge([[Promise.resolve(true)]])).toEqualTypeOf<Merge<boolean>>();

@@ -31,7 +31,7 @@ describe("prefetch", () => {
     await given.pull();
     await turns(2);
     expect(source.pulled).toBe(5);
-    // One that is taken makes room for one.
+    // Each item that is taken makes room for one.
     await given.pull();
     await turns(2);
     expect(source.pulled).toBe(6);
@@ -39,12 +39,12 @@ describe("prefetch", () => {
     expect([source.pulled, source.closed]).toEqual([6, 1]);
   });
 
-  test("gives an item without a promise where it is there", () => {
+  test("returns an item that is there without a promise", () => {
     const given = prefetch(range(0, 3), 2);
     expect([given.pull(), given.pull(), given.pull(), given.pull()]).toEqual([0, 1, 2, END]);
   });
 
-  test("tells an error after the items before it, once", async () => {
+  test("throws an error once, after the items before it", async () => {
     const error = new Error("no");
     const source = tracked([1, 2], { failWith: error });
     const given = prefetch(source.items, 8);
@@ -56,7 +56,7 @@ describe("prefetch", () => {
     expect(await given.pull()).toBe(END);
   });
 
-  test("close() ends a parked pull and drops what was there", async () => {
+  test("close() ends a pending pull and drops the buffer", async () => {
     const source = tracked<number>([], { parksAtEnd: true });
     const given = prefetch(source.items, 2);
     const parked = given.pull();
@@ -70,18 +70,18 @@ describe("prefetch", () => {
     expect(full.pull()).toBe(END);
   });
 
-  test("lets the source work while the consumer does", async () => {
+  test("lets the source work while the consumer works", async () => {
     let at = 0;
     const source = fromPull<number>({ pull: async () => ({ done: false, value: (at += 1) }) });
     const given = prefetch(source, 3);
     expect(await given.pull()).toBe(1);
     await turns(3);
-    // What was pulled ahead is there at once.
+    // Items that were pulled ahead are there at once.
     expect([given.pull(), given.pull(), given.pull()]).toEqual([2, 3, 4]);
     await given.close();
   });
 
-  test("a large buffer over a source that is always ready leaves the event loop its turns", async () => {
+  test("a large buffer over a source that is always ready yields to the event loop", async () => {
     let pulled = 0;
     const given = prefetch(
       map(range(0), (n) => (pulled += 1) && n),
@@ -96,7 +96,7 @@ describe("prefetch", () => {
     await given.close();
   });
 
-  test("closing while the rest of a large buffer waits for its turn pulls nothing more", async () => {
+  test("close() while a large buffer waits for the event loop pulls nothing more", async () => {
     let pulled = 0;
     const given = prefetch(
       map(range(0), (n) => (pulled += 1) && n),

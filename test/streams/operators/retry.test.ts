@@ -17,7 +17,7 @@ import { turns, until } from "../support/until.js";
 
 const end = { done: true, value: undefined } as const;
 const lost = new Error("lost");
-/** Each wait is as long as its bound. */
+/** Makes each wait as long as its bound. */
 const atBound = { minMs: 100, maxMs: 400, random: () => 0.9999 };
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] }));
@@ -26,7 +26,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Moves the clock in small steps, with turns of the event loop between them, in which what waited goes on. */
+/** Moves the clock in small steps, with turns of the event loop between them, so that waits can continue. */
 async function passTime(ms: number): Promise<void> {
   for (let passed = 0; passed < ms; passed += 50) {
     await turns(3);
@@ -35,7 +35,7 @@ async function passTime(ms: number): Promise<void> {
   await turns(3);
 }
 
-/** What is opened in turn; then for ever what comes last. Notes what it was opened with. */
+/** An `open` that returns these sources in turn, then always the last one. Records its arguments. */
 function script<T>(...sources: (() => Source<T> | PromiseLike<Source<T>>)[]) {
   const opened: OpenContext<T>[] = [];
   const open = (context: OpenContext<T>) => {
@@ -54,7 +54,7 @@ const refusing = (): never => {
 };
 
 describe("retry", () => {
-  test("opens anew after an error, with the last item, and begins to count again with each item", async () => {
+  test("opens again after an error, with the last item, and restarts the count with each item", async () => {
     const { open, opened } = script(
       failing(1, 2),
       refusing,
@@ -78,7 +78,7 @@ describe("retry", () => {
     expect(waits).toEqual([100, 200, 400, 100]);
   });
 
-  test("waits as long as it said before it opens", async () => {
+  test("waits for the announced delay before it opens", async () => {
     const { open, opened } = script(refusing, () => [1]);
     const items = collect(retry(open, { ...atBound, maxRetries: 1 }), { limit: 9 });
     await passTime(99);
@@ -106,7 +106,7 @@ describe("retry", () => {
     expect(opened.length).toBe(1);
   });
 
-  test("opens nothing before the first pull, nor after the end, and refuses what is no number of retries", async () => {
+  test("opens nothing before the first pull, nor after the end, and refuses an invalid number of retries", async () => {
     const { open, opened } = script(() => [1]);
     const stream = retry(open, { maxRetries: 1 });
     expect(opened.length).toBe(0);
@@ -117,7 +117,7 @@ describe("retry", () => {
     expect(() => retry(open, { maxRetries: 1, minMs: 0 })).toThrow(RangeError);
   });
 
-  test("closed while it waits, ends at once, and leaves no timer", async () => {
+  test("closed during a wait, ends at once, and leaves no timer", async () => {
     const { open, opened } = script<number>(refusing);
     const events: ReopeningEvent[] = [];
     const stream = retry(open, { ...atBound, maxRetries: 2, onRetry: (event) => events.push(event) });
@@ -128,7 +128,7 @@ describe("retry", () => {
     expect(opened.length).toBe(1);
   });
 
-  test("fails with the signal's reason at once when it aborts in a wait, an opening or a source", async () => {
+  test("fails with the signal's reason at once when it aborts during a wait, an open or a source", async () => {
     const never = new Promise<Source<number>>(() => undefined);
     const parking = () => tracked<number>([], { parksAtEnd: true }).items;
     for (const source of [refusing, () => never, parking]) {
@@ -145,7 +145,7 @@ describe("retry", () => {
 });
 
 describe("reconnecting", () => {
-  test("opens again after the end too, unless that is the end", async () => {
+  test("opens again after the end of a source too, unless whenEnded is end", async () => {
     const { open, opened } = script(
       () => [1, 2],
       () => [],
@@ -173,8 +173,8 @@ describe("reconnecting", () => {
     ).toEqual([1]);
   });
 
-  test("takes only progress for an end of the trouble", async () => {
-    // A server that says hello and breaks off again must not be called every 100 ms.
+  test("resets its waits only after progress", async () => {
+    // A server that only sends a greeting and breaks off must not be called every 100 ms.
     const { open, opened } = script(
       failing(0),
       failing(0),
@@ -203,7 +203,7 @@ describe("reconnecting", () => {
     await reading;
   });
 
-  test("waits no shorter than the error asks for", async () => {
+  test("waits at least as long as delayOf returns", async () => {
     const { open } = script(refusing, () => [1]);
     const events: ReopeningEvent[] = [];
     const stream = reconnecting(open, {
@@ -223,20 +223,20 @@ describe("reconnecting", () => {
     const failed = failureOf(reconnecting(open, { ...atBound, giveUpAfterMs: 701 }).next());
     await passTime(10_000);
     expect(await failed).toBe(lost);
-    // 0, 100, 300 and 700 ms; at 1,100 ms it would be too late.
+    // Opens at 0, 100, 300 and 700 ms; 1,100 ms would be too late.
     expect(opened.length).toBe(4);
     expect(await failureOf(reconnecting(refusing, { giveUpAfterMs: 0, random: () => 0 }).next())).toBe(lost);
     expect(await reconnecting(() => [], { giveUpAfterMs: 0 }).next()).toEqual(end);
   });
 
-  test("goes on for as long as it makes progress, however long that is", async () => {
+  test("continues for as long as it makes progress", async () => {
     const { open } = script(failing(1));
     const items = collect(take(reconnecting(open, { ...atBound, giveUpAfterMs: 101 }), 30), { limit: 30 });
     await passTime(10_000);
     expect((await items).length).toBe(30);
   });
 
-  test("aborts the signal of each source when it is done with it", async () => {
+  test("aborts the signal of each source when that is lost or closed", async () => {
     const { open, opened } = script(failing(1), () => tracked([2], { parksAtEnd: true }).items);
     const stream = reconnecting(open, atBound);
     await stream.next();
@@ -248,7 +248,7 @@ describe("reconnecting", () => {
     expect(opened.map(({ signal }) => signal.aborted)).toEqual([true, true]);
   });
 
-  test("closed while it opens, closes the source that comes then", async () => {
+  test("closed during open, closes the source that open returns then", async () => {
     const opening = deferred<Source<number>>();
     const { open, opened } = script<number>(() => opening.promise);
     const stream = reconnecting(open);
@@ -264,14 +264,14 @@ describe("reconnecting", () => {
     await until(() => closed === 1);
   });
 
-  test("closed by whoever hears of a loss, waits no more", async () => {
+  test("closed by onReconnecting, does not wait", async () => {
     const { open, opened } = script<number>(refusing);
     const stream = reconnecting(open, { ...atBound, onReconnecting: () => void stream.return() });
     expect(await stream.next()).toEqual(end);
     expect(opened.length).toBe(1);
   });
 
-  test("fails with what the listener throws", async () => {
+  test("fails with an error of onReconnecting", async () => {
     const stream = reconnecting(refusing, { onReconnecting: refusing });
     expect(await failureOf(stream.next())).toBe(lost);
     expect(await stream.next()).toEqual(end);

@@ -26,7 +26,7 @@ describe("throttle", () => {
     expect(times.value?.map((time) => time - start)).toEqual([0, 0, 0, 50, 100, 150, 200]);
   });
 
-  test("lets at most items pass in each perMs behind the burst", async () => {
+  test("passes at most items in each perMs after the burst", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 1, max: 9 }),
@@ -48,7 +48,7 @@ describe("throttle", () => {
     );
   });
 
-  test("saves up no more than the burst", async () => {
+  test("saves no more tokens than the burst", async () => {
     const stream = throttle(range(0), { items: 2, perMs: 100 });
     await stream.next();
     await stream.next();
@@ -63,7 +63,7 @@ describe("throttle", () => {
     await stream.return();
   });
 
-  test("asks the source when the token is there, not before", async () => {
+  test("pulls the source when there is a token, not before", async () => {
     const source = tracked([1, 2, 3]);
     const stream = throttle(source.items, { items: 1, perMs: 100 });
     await stream.next();
@@ -86,14 +86,14 @@ describe("throttle", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test("passes an error on as it comes", async () => {
+  test("passes on an error without delay", async () => {
     const error = new Error("broken");
     expect(await failureOf(throttle(tracked([], { failWith: error }).items, { items: 1, perMs: 9 }).next())).toBe(
       error,
     );
   });
 
-  test("refuses rates that are none", () => {
+  test("refuses invalid rates", () => {
     expect(() => throttle([], { items: 0, perMs: 1 })).toThrow(RangeError);
     expect(() => throttle([], { items: 1, perMs: 0 })).toThrow(RangeError);
     expect(() => throttle([], { items: 1, perMs: 1, burst: 0 })).toThrow(RangeError);

@@ -8,7 +8,7 @@ import { tracked } from "../support/tracked-source.js";
 const all = { limit: 1000 };
 const timeOf = (time: number) => time;
 
-/** Each window looks at all items: it takes those that came before the first one that closed it. */
+/** A model that finds the items of each window: those that came before the first item at or after its end. */
 function modelOf(times: readonly number[], sizeMs: number, everyMs: number) {
   const windows: { start: number; end: number; items: number[] }[] = [];
   const placed = new Set<number>();
@@ -32,7 +32,7 @@ function modelOf(times: readonly number[], sizeMs: number, everyMs: number) {
 useFakeTime();
 
 describe("timeWindows of the items' time", () => {
-  test("hold what came from their start to their end, and tell of what came late", async () => {
+  test("hold the items from their start to their end, and report late ones", async () => {
     const times = fc.array(fc.integer({ min: -50, max: 150 }), { maxLength: 30 });
     const spans = fc.integer({ min: 1, max: 25 });
     await fc.assert(
@@ -52,7 +52,7 @@ describe("timeWindows of the items' time", () => {
     );
   });
 
-  test("are given by the first item behind them, one after the other", async () => {
+  test("come with the first item at or after their end, one after the other", async () => {
     const source = tracked([1, 2, 25, 31]);
     const stream = pipe(source.items, timeWindows({ sizeMs: 20, everyMs: 10, timeOf, maxItems: 9 }));
     expect((await stream.next()).value).toEqual({ start: -10, end: 10, items: [1, 2] });
@@ -64,7 +64,7 @@ describe("timeWindows of the items' time", () => {
     expect((await stream.next()).done).toBe(true);
   });
 
-  test("fail when one would hold too much, after what was there", async () => {
+  test("fail when a window would exceed maxItems, after the open windows", async () => {
     const source = tracked([1, 2, 3]);
     const stream = timeWindows(source.items, { sizeMs: 10, timeOf, maxItems: 2 });
     expect((await stream.next()).value).toEqual({ start: 0, end: 10, items: [1, 2] });
@@ -85,7 +85,7 @@ describe("timeWindows of the items' time", () => {
 });
 
 describe("timeWindows of the time of arrival", () => {
-  test("are given when their time is over, even if nothing comes", async () => {
+  test("come when their time is over, even if no item comes", async () => {
     vi.setSystemTime(12_300);
     const { sender, receiver } = channel<string>({ capacity: 10 });
     const stream = timeWindows(receiver, { sizeMs: 1000, maxItems: 10 });
@@ -124,7 +124,7 @@ describe("timeWindows of the time of arrival", () => {
     ]);
   });
 
-  test("leave no timer when they are closed, and end whoever waits", async () => {
+  test("leave no timer when they are closed, and end a pending next()", async () => {
     const { sender, receiver } = channel<string>({ capacity: 10 });
     const stream = timeWindows(receiver, { sizeMs: 1000, maxItems: 10 });
     const parked = stream.next();

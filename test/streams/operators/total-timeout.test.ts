@@ -31,7 +31,7 @@ describe("totalTimeout", () => {
     expect((await stream.next()).done).toBe(true);
   });
 
-  test("closes the source in time, also while nobody asks, and tells whoever asks next", async () => {
+  test("closes the source in time even without a pull, and fails at the next one", async () => {
     const source = tracked([1, 2, 3]);
     const stream = totalTimeout(source.items, 100);
     await stream.next();

@@ -14,13 +14,13 @@ function windowsOf(items: readonly number[], size: number, every: number, partia
     given.push(items.slice(at, at + size));
     seen = at + size;
   }
-  // Items that lie in a gap belong to no window.
+  // Items in a gap belong to no window.
   if (partial && Math.max(seen, at) < items.length) given.push(items.slice(at));
   return given;
 }
 
 describe("windows", () => {
-  test("slide, tumble and leave gaps as slices of the items do", async () => {
+  test("overlap, adjoin and leave gaps, as slices of the items do", async () => {
     const counts = fc.integer({ min: 1, max: 6 });
     await fc.assert(
       fc.asyncProperty(
@@ -39,7 +39,7 @@ describe("windows", () => {
     );
   });
 
-  test("stand side by side unless told otherwise, and are full unless told otherwise", async () => {
+  test("adjoin by default, and are full by default", async () => {
     expect(await collect(windows(range(0, 5), { size: 2 }), all)).toEqual([
       [0, 1],
       [2, 3],
@@ -47,7 +47,7 @@ describe("windows", () => {
     expect(await collect(windows(range(0, 5), { size: 2, partial: true }), all)).toHaveLength(3);
   });
 
-  test("are the consumer's own: changing one changes no other", async () => {
+  test("are separate arrays: changing one changes no other", async () => {
     const given = await pipe(
       range(0, 4),
       windows({ size: 3, every: 1 }),
@@ -79,7 +79,7 @@ describe("windows", () => {
     expect(source.closed).toBe(1);
   });
 
-  test("refuse sizes that are none", () => {
+  test("refuse invalid sizes", () => {
     expect(() => windows([], { size: 0 })).toThrow(RangeError);
     expect(() => windows([], { size: 1, every: 0 })).toThrow(RangeError);
   });

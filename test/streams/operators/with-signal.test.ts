@@ -8,7 +8,7 @@ import { until } from "../support/until.js";
 const end = { done: true, value: undefined } as const;
 
 describe("withSignal", () => {
-  test("fails with the reason when the signal aborts while it is parked, and closes the source at once", async () => {
+  test("fails with the reason when the signal aborts during a wait, and closes the source at once", async () => {
     const controller = new AbortController();
     const source = tracked([1], { parksAtEnd: true });
     const stream = withSignal(source.items, controller.signal);
@@ -25,7 +25,7 @@ describe("withSignal", () => {
     expect(abortListeners(controller.signal)).toBe(0);
   });
 
-  test("closes the source when the signal aborts between two items, and tells the reason once", async () => {
+  test("closes the source when the signal aborts between two items, and throws the reason once", async () => {
     const controller = new AbortController();
     const source = tracked([1, 2]);
     const stream = withSignal(source.items, controller.signal);
@@ -37,13 +37,13 @@ describe("withSignal", () => {
     expect(source).toMatchObject({ pulled: 1, closed: 1 });
   });
 
-  test("asks the source for nothing when the signal has aborted already", async () => {
+  test("pulls nothing when the signal has aborted already", async () => {
     const source = tracked([1]);
     expect(await failureOf(withSignal(source.items, AbortSignal.abort("before")).next())).toBe("before");
     expect(source.pulled).toBe(0);
   });
 
-  test("fails when what is upstream has cleaned up, with the reason, whatever the cleanup throws", async () => {
+  test("fails with the reason when the source has cleaned up, whatever the cleanup throws", async () => {
     const controller = new AbortController();
     const gate = deferred<void>();
     let isClean = false;
@@ -81,7 +81,7 @@ describe("withSignal", () => {
     expect(await failureOf(collect(numbers, { limit: Infinity }))).toBe("enough");
   });
 
-  test("leaves no listener behind a source that ended, or a stream that was closed", async () => {
+  test("leaves no listener after the end of the source, or after a close", async () => {
     const { signal } = new AbortController();
     await collect(withSignal([1], signal), { limit: 1 });
     const closed = withSignal(range(0), signal);

@@ -7,7 +7,7 @@ import { tracked } from "../support/tracked-source.js";
 const all = { limit: 100 };
 
 describe("zip", () => {
-  test("gives tuples as long as all sources have items", async () => {
+  test("returns tuples as long as all sources have items", async () => {
     const arrays = fc.array(fc.array(fc.nat(), { maxLength: 6 }), { minLength: 1, maxLength: 4 });
     await fc.assert(
       fc.asyncProperty(arrays, fc.array(fc.boolean(), { minLength: 4, maxLength: 4 }), async (inputs, slow) => {
@@ -24,13 +24,13 @@ describe("zip", () => {
     );
   });
 
-  test("gives a tuple without a promise where all have their item", () => {
+  test("returns a tuple without a promise if all sources have their item", () => {
     const given = zip([1, undefined], ["a", "b"]);
     expect([given.pull(), given.pull(), given.pull()]).toEqual([[1, "a"], [undefined, "b"], END]);
     expect(zip().pull()).toBe(END);
   });
 
-  test("asks all sources at once, and closes those that are parked when one ends", async () => {
+  test("pulls all sources at once, and closes those that wait when one ends", async () => {
     const parked = tracked<number>([], { parksAtEnd: true });
     const short = tracked([1]);
     const given = zip(short.items, parked.items);

@@ -24,7 +24,7 @@ function numbers(size: number): number[] {
   return Array.from({ length: size }, (_, index) => index);
 }
 
-/** A sink that takes its first item when it is told to, and keeps all. */
+/** A sink that takes its first item when the test says so, and keeps all items. */
 function stalled<T>() {
   const gate = deferred<void>();
   const got: T[] = [];
@@ -57,7 +57,7 @@ describe("fanOut", () => {
     }
   });
 
-  test("lets the slowest sink that waits set the pace, and pulls at most its capacity and one ahead", async () => {
+  test("keeps the pace of the slowest sink that waits, and pulls up to its capacity and one item ahead", async () => {
     const source = tracked(numbers(20));
     const slow = stalled<number>();
     const done = pipe(
@@ -126,7 +126,7 @@ describe("fanOut", () => {
     expect(report.other.outcome).toBe("finished");
   });
 
-  test("goes on without sinks that resolve early, close their stream, or fail", async () => {
+  test("continues without sinks that resolve early, close their stream, or fail", async () => {
     const report = await fanOut(range(0, 50), {
       early: { sink: async () => undefined, policy: "wait", capacity: 2 },
       broke: {
@@ -163,7 +163,7 @@ describe("fanOut", () => {
     });
   });
 
-  test("closes the source when all sinks have left, also while it is parked", async () => {
+  test("closes the source when all sinks have left, also during a pull", async () => {
     const source = tracked([1, 2, 3], { parksAtEnd: true });
     const report = await fanOut(source.items, {
       one: { sink: (items: Stream<number>) => collect(take(items, 1), { limit: 1 }), policy: "wait", capacity: 2 },
@@ -183,7 +183,7 @@ describe("fanOut", () => {
     expect(source.pulled).toBe(0);
   });
 
-  test("hands the source's error to the sinks after their items, waits for them, and rejects with it", async () => {
+  test("passes the source's error to the sinks after their items, waits for them, and rejects with it", async () => {
     const slow = stalled<number>();
     const caught: unknown[] = [];
     let settled = false;
@@ -207,7 +207,7 @@ describe("fanOut", () => {
     expect(caught).toEqual([new Error("source")]);
   });
 
-  test.each(policies)("an abort reaches a parked source and sinks whose policy is %s at once", async (policy) => {
+  test.each(policies)("an abort reaches a waiting source and sinks with the policy %s at once", async (policy) => {
     for (const items of [[1], numbers(30)]) {
       const source = tracked(items, { parksAtEnd: true });
       const controller = new AbortController();
@@ -254,7 +254,7 @@ describe("fanOut", () => {
     expect(slow.got).toEqual([]);
   });
 
-  test("accounts for every item, with sinks that dawdle and leave at random", async () => {
+  test("accounts for every item, with sinks that are slow and leave at random", async () => {
     const anySink = fc.record({
       policy: fc.constantFrom(...dropping, "wait" as const),
       capacity: fc.integer({ min: 1, max: 5 }),

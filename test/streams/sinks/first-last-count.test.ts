@@ -24,7 +24,7 @@ const sinks: readonly (readonly [string, Sink])[] = [
 ];
 
 describe("count, first and last", () => {
-  test("tell of the items, in both styles", async () => {
+  test("return the number, the first and the last item, in both styles", async () => {
     expect(await count([7, 8, 9])).toBe(3);
     expect(await first([7, 8, 9])).toBe(7);
     expect(await last([7, 8, 9])).toBe(9);
@@ -51,7 +51,7 @@ describe("count, first and last", () => {
     ).toBe(2);
   });
 
-  test("know of no item where there is none", async () => {
+  test("return 0 and undefined without items", async () => {
     expect(await count([])).toBe(0);
     expect(await first([])).toBeUndefined();
     expect(await last([])).toBeUndefined();
@@ -63,7 +63,7 @@ describe("count, first and last", () => {
     expect([source.pulled, source.closed]).toEqual([1, 1]);
   });
 
-  test("first rejects with what the source throws while it closes", async () => {
+  test("first rejects with an error of the source's closing", async () => {
     const failing: AsyncIterable<number> = {
       [Symbol.asyncIterator]: () => ({
         next: () => Promise.resolve({ done: false, value: 1 }),
@@ -77,7 +77,7 @@ describe("count, first and last", () => {
     await expect(sink(tracked<number>([], { failWith: new Error("source") }).items)).rejects.toThrow("source");
   });
 
-  test.each(sinks)("%s closes a parked source when the signal aborts", async (_, sink) => {
+  test.each(sinks)("%s closes a waiting source when the signal aborts", async (_, sink) => {
     const source = tracked<number>([], { parksAtEnd: true });
     const controller = new AbortController();
     const refused = failureOf(sink(source.items, controller.signal));
@@ -93,25 +93,25 @@ describe("tryCollect", () => {
   const ok = (value: number): Result<number> => ({ ok: true, value });
   const bad: Result<number> = { ok: false, error: new Error("bad") };
 
-  test("gives all values as one result", async () => {
+  test("returns all values as one result", async () => {
     expect(await tryCollect([ok(1), ok(2)], { limit: 2 })).toEqual({ ok: true, value: [1, 2] });
     expect(await pipe([] as Result<number>[], tryCollect({ limit: 0 }))).toEqual({ ok: true, value: [] });
   });
 
-  test("gives the first error, and closes the source at it", async () => {
+  test("returns the first error, and closes the source", async () => {
     const source = tracked([ok(1), bad, ok(3)]);
     expect(await tryCollect(source.items, { limit: 10 })).toBe(bad);
     expect([source.pulled, source.closed]).toEqual([2, 1]);
   });
 
-  test("rejects at one value more than the limit", async () => {
+  test("rejects when there are more values than the limit", async () => {
     const source = tracked([ok(1), ok(2), ok(3)]);
     await expect(tryCollect(source.items, { limit: 2 })).rejects.toThrow(LimitExceededError);
     expect(source.closed).toBe(1);
     await expect(tryCollect([], { limit: Number.NaN })).rejects.toThrow(RangeError);
   });
 
-  test("rejects with what the source itself throws, and when the signal aborts", async () => {
+  test("rejects with an error of the source itself, and when the signal aborts", async () => {
     await expect(tryCollect(tracked([ok(1)], { failWith: new Error("source") }).items, { limit: 5 })).rejects.toThrow(
       "source",
     );

@@ -63,7 +63,7 @@ describe("forEachConcurrent", () => {
     expect(calls).toHaveLength(5);
   });
 
-  test("takes a function that does not wait, in a pipe", async () => {
+  test("accepts a function that does not wait, in a pipe", async () => {
     const seen: number[] = [];
     await pipe(
       range(0, 3),
@@ -97,7 +97,7 @@ describe("forEachConcurrent", () => {
     expect(source.pulled).toBe(2);
   });
 
-  test("rejects with what a function throws at once, and closes the source", async () => {
+  test("rejects at once with an error that f throws, and closes the source", async () => {
     const source = tracked([1, 2, 3]);
     await expect(
       forEachConcurrent(source.items, 2, () => {
@@ -108,7 +108,7 @@ describe("forEachConcurrent", () => {
     expect(source.closed).toBe(1);
   });
 
-  test("waits for the calls under way when the source fails", async () => {
+  test("waits for the running calls when the source fails", async () => {
     const call = deferred<void>();
     let settled = false;
     const source = tracked([1], { failWith: new Error("source") });
@@ -123,7 +123,7 @@ describe("forEachConcurrent", () => {
     expect(await refused).toEqual(new Error("source"));
   });
 
-  test("closes a parked source and tells the calls when the signal aborts, and leaves no listener", async () => {
+  test("closes a waiting source and aborts the calls when the signal aborts, and leaves no listener", async () => {
     const source = tracked([1], { parksAtEnd: true });
     const call = deferred<void>();
     const controller = new AbortController();
@@ -152,7 +152,7 @@ describe("forEachConcurrent", () => {
     expect(source.pulled).toBe(0);
   });
 
-  test("gives the event loop its turn between calls that do not wait", async () => {
+  test("yields to the event loop between calls that do not wait", async () => {
     let visited = 0;
     const controller = new AbortController();
     setImmediate(() => controller.abort(new Error("turn")));

@@ -6,7 +6,7 @@ import { failureOf } from "../support/failure-of.js";
 import { tracked } from "../support/tracked-source.js";
 import { turns, until } from "../support/until.js";
 
-/** Takes an item when it is told to; by itself when `isFree`. */
+/** A writable that takes an item when the test says so; with `isFree`, at once. */
 class Gate extends Writable {
   readonly taken: unknown[] = [];
   #callback: ((error?: Error | null) => void) | undefined;
@@ -47,7 +47,7 @@ describe("toWritable", () => {
     expect(listeners(gate)).toBe(before);
   });
 
-  test("pulls no more than fits, until the writable drains", async () => {
+  test("pulls only as many items as fit, until the writable drains", async () => {
     const gate = new Gate(3);
     const source = tracked(Array.from({ length: 10 }, (_, n) => n));
     const done = toWritable(source.items, gate);
@@ -71,7 +71,7 @@ describe("toWritable", () => {
     await done;
   });
 
-  test("takes a duplex, which is iterable too, in both styles", async () => {
+  test("accepts a duplex, which is iterable too, in both styles", async () => {
     for (const write of [
       (duplex: Duplex) => toWritable(["a", "b"], duplex),
       (duplex: Duplex) => pipe(["a", "b"], toWritable(duplex)),
@@ -97,7 +97,7 @@ describe("toWritable", () => {
     expect(gate.taken).toEqual([1, 2, 3]);
   });
 
-  test("rejects with the writable's error and closes the source, while it waits for the drain", async () => {
+  test("rejects with the writable's error and closes the source during a wait for the drain", async () => {
     const gate = new Gate(1);
     const source = tracked([1, 2, 3]);
     const refused = failureOf(toWritable(source.items, gate));
@@ -107,7 +107,7 @@ describe("toWritable", () => {
     expect([source.pulled, source.closed]).toEqual([1, 1]);
   });
 
-  test("rejects with the writable's error and closes the source, while that is parked", async () => {
+  test("rejects with the writable's error and closes the source during a pull", async () => {
     const gate = new Gate(5);
     const source = tracked([1], { parksAtEnd: true });
     const refused = failureOf(toWritable(source.items, gate));
@@ -129,7 +129,7 @@ describe("toWritable", () => {
     }
   });
 
-  test("rejects when the writable is closed, or says nothing when it closes", async () => {
+  test("rejects when the writable is closed already, or closes without an event", async () => {
     const closed = new Gate();
     closed.destroy();
     const source = tracked([1]);
@@ -148,7 +148,7 @@ describe("toWritable", () => {
     await expect(toWritable(items(), silent)).rejects.toThrow(WritableClosedError);
   });
 
-  test("rejects with the error of a writable that takes long to close, and tells it only then", async () => {
+  test("rejects with the error of a writable that emits it only after a long close", async () => {
     const full = new Error("no space left");
     let close = () => {};
     const closing = new Writable({
@@ -158,19 +158,19 @@ describe("toWritable", () => {
         close = () => callback(error);
       },
     });
-    // It has failed when the third item comes, and its "error" comes with its "close".
+    // It has failed before the third item, and emits "error" with "close".
     await expect(toWritable(range(0, 5), closing)).rejects.toBe(full);
     close();
   });
 
-  test("rejects with what the source throws, and destroys the writable instead of ending it", async () => {
+  test("rejects with an error of the source, and destroys the writable instead of ending it", async () => {
     const gate = new Gate();
     gate.isFree = true;
     await expect(toWritable(tracked([1], { failWith: new Error("source") }).items, gate)).rejects.toThrow("source");
     expect([gate.destroyed, gate.writableFinished]).toEqual([true, false]);
   });
 
-  test("rejects an item that the writable does not take, and closes the source", async () => {
+  test("rejects for an item that the writable refuses, and closes the source", async () => {
     const source = tracked([{ not: "bytes" }, { not: "bytes" }]);
     await expect(toWritable(source.items, new PassThrough())).rejects.toThrow(TypeError);
     expect([source.pulled, source.closed]).toEqual([1, 1]);
@@ -195,7 +195,7 @@ describe("toWritable", () => {
     expect(await refused).toEqual(new Error("enough"));
   });
 
-  test("gives the event loop its turn where the writable never fills up", async () => {
+  test("yields to the event loop if the writable never fills up", async () => {
     let written = 0;
     const controller = new AbortController();
     const sink = new Writable({

@@ -11,7 +11,7 @@ const names = ["data", "end", "error"];
 const listeners = (emitter: EventEmitter) => names.map((name) => emitter.listenerCount(name));
 
 describe("fromEvents", () => {
-  test("gives what was emitted since it was called, and leaves out what its overflow says", async () => {
+  test("returns the events since the call, and drops events according to its overflow", async () => {
     const anyItems = fc.array(fc.integer(), { maxLength: 20 });
     const anyOverflow = fc.constantFrom("drop-oldest" as const, "drop-newest" as const, "fail" as const);
     await fc.assert(
@@ -32,7 +32,7 @@ describe("fromEvents", () => {
     );
   });
 
-  test("gives an event to a next() that waits, and ends it with until", async () => {
+  test("returns an event from a pending next(), and ends with until", async () => {
     const emitter = new EventEmitter();
     const stream = fromEvents<string>(emitter, "data", { capacity: 1, overflow: "fail", until: "end" });
     const first = stream.next();
@@ -58,7 +58,7 @@ describe("fromEvents", () => {
     expect(await stream.next()).toEqual(end);
   });
 
-  test("gives errors as items, or ends with one, where it was told to", async () => {
+  test("returns error events as items, or ends with one, if so configured", async () => {
     const emitter = new EventEmitter();
     const errors = fromEvents<string>(emitter, "error", { capacity: 2, overflow: "fail", until: "end" });
     const untilError = fromEvents<number>(emitter, "data", { capacity: 2, overflow: "fail", until: "error" });
@@ -70,7 +70,7 @@ describe("fromEvents", () => {
     expect(listeners(emitter)).toEqual([0, 0, 0]);
   });
 
-  test("takes its listeners off when it is closed: parked, read in part, and never read", async () => {
+  test("removes its listeners when it is closed: during a wait, read in part, and never read", async () => {
     const emitter = new EventEmitter();
     const options = { capacity: 9, overflow: "fail", until: "end" } as const;
     const parked = fromEvents<number>(emitter, "data", options);
@@ -88,7 +88,7 @@ describe("fromEvents", () => {
     expect(listeners(emitter)).toEqual([0, 0, 0]);
   });
 
-  test("closed by another listener of the same event, takes nothing any more", async () => {
+  test("closed by another listener of the same event, accepts no event", async () => {
     const emitter = new EventEmitter();
     const closing = fromEvents<number>(emitter, "data", { capacity: 1, overflow: "fail" });
     emitter.prependListener("data", () => void closing.return());
@@ -96,7 +96,7 @@ describe("fromEvents", () => {
     expect(await closing.next()).toEqual(end);
   });
 
-  test("makes items of all arguments, and fails with what that throws", async () => {
+  test("passes all arguments to toItem, and fails with its error", async () => {
     const emitter = new EventEmitter();
     const stream = fromEvents(emitter, "data", {
       capacity: 4,
@@ -110,7 +110,7 @@ describe("fromEvents", () => {
     expect(await failureOf(stream.next())).toBeInstanceOf(RangeError);
   });
 
-  test("listens to an EventTarget, and leaves it with the end", async () => {
+  test("listens to an EventTarget, and stops at the end", async () => {
     const target = new EventTarget();
     const stream = fromEvents<Event>(target, "tick", { capacity: 2, overflow: "drop-newest", until: "stop" });
     for (const name of ["tick", "tick", "tick", "stop"]) target.dispatchEvent(new Event(name));
@@ -118,7 +118,7 @@ describe("fromEvents", () => {
     expect([getEventListeners(target, "tick").length, getEventListeners(target, "stop").length]).toEqual([0, 0]);
   });
 
-  test("refuses what is no capacity", () => {
+  test("refuses an invalid capacity", () => {
     for (const capacity of [0, 1.5, Infinity]) {
       expect(() => fromEvents(new EventEmitter(), "data", { capacity, overflow: "fail" })).toThrow(RangeError);
     }

@@ -6,7 +6,7 @@ import { until } from "../support/until.js";
 
 const end = { done: true, value: undefined } as const;
 
-/** A source that is answered by hand. */
+/** A source whose pulls the test answers. */
 function manual() {
   const asked: Deferred<IteratorResult<number, undefined>>[] = [];
   const seen = { closed: 0, signal: undefined as AbortSignal | undefined };
@@ -22,7 +22,7 @@ function manual() {
   return { asked, seen, iterator: fromPull(source) };
 }
 
-test("fromPull, pulls nothing before next(), and serves next() calls that overlap in order, one at a time", async () => {
+test("fromPull, pulls nothing before next(), and serves overlapping calls of next() in order, one at a time", async () => {
   const { asked, iterator } = manual();
   expect(asked.length).toBe(0);
   const results = [iterator.next(), iterator.next(), iterator.next()];
@@ -39,7 +39,7 @@ test("fromPull, pulls nothing before next(), and serves next() calls that overla
   expect(asked.length).toBe(3);
 });
 
-test("fromPull, gives the end for ever after the end, an error or return(), and closes its source once", async () => {
+test("fromPull, always returns the end after the end, an error or return(), and closes its source once", async () => {
   const ended = manual();
   const last = ended.iterator.next();
   await until(() => ended.asked.length === 1);
@@ -66,7 +66,7 @@ test("fromPull, gives the end for ever after the end, an error or return(), and 
   }
 });
 
-test("fromPull.return(), reaches a parked next() at once and leaves no listener", async () => {
+test("fromPull.return(), ends a pending next() at once and leaves no listener", async () => {
   const { iterator, seen } = manual();
   const parked = iterator.next();
   const behind = iterator.next();

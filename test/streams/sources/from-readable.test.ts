@@ -16,7 +16,7 @@ afterAll(() => {
   expect(uncaught).toEqual([]);
 });
 
-/** Gives numbers for ever, and counts how many it was asked for. */
+/** Returns numbers for ever, and counts its reads. */
 function endless(highWaterMark: number, size = 1) {
   const seen = { made: 0, destroyed: 0 };
   const readable = new Readable({
@@ -35,7 +35,7 @@ function endless(highWaterMark: number, size = 1) {
 }
 
 describe("fromReadable", () => {
-  test("gives the objects, and the bytes, that the readable gives, however they come", async () => {
+  test("returns the objects and the bytes of the readable, however they come", async () => {
     const anyChunks = fc.array(fc.uint8Array({ minLength: 1, maxLength: 9 }), { maxLength: 9 });
     await fc.assert(
       fc.asyncProperty(
@@ -61,7 +61,7 @@ describe("fromReadable", () => {
     );
   });
 
-  test("gives what is buffered without a promise, and lets no more than the highWaterMark be buffered", async () => {
+  test("returns buffered data without a promise, and buffers no more than the highWaterMark", async () => {
     const { readable, seen } = endless(4);
     const stream = fromReadable<number>(readable);
     await turns(3);
@@ -73,7 +73,7 @@ describe("fromReadable", () => {
     await stream.return();
   });
 
-  test("closed while it is parked, ends at once and destroys the readable; settles when that has closed", async () => {
+  test("closed during a wait, ends at once and destroys the readable; settles when that has closed", async () => {
     const readable = new PassThrough();
     const stream = fromReadable(readable);
     const parked = stream.next();
@@ -98,7 +98,7 @@ describe("fromReadable", () => {
     }
   });
 
-  test("closed, hears what the readable's destruction fails with, so that it does not end the process", async () => {
+  test("closed, handles an error of the readable's destruction, which would end the process", async () => {
     const readable = new Readable({
       read: () => undefined,
       destroy: (_, done) => void setImmediate(done, new Error("cannot be closed")),
@@ -108,7 +108,7 @@ describe("fromReadable", () => {
     expect(readable.listenerCount("error")).toBe(0);
   });
 
-  test("throws the readable's error once, after the chunks that it had read", async () => {
+  test("throws the readable's error once, after the chunks before it", async () => {
     const error = new Error("the disk is gone");
     const readable = new Readable({ objectMode: true, read: () => undefined });
     const stream = fromReadable<number>(readable);
@@ -123,7 +123,7 @@ describe("fromReadable", () => {
     expect(listeners(readable)).toEqual([0, 0, 0, 0]);
   });
 
-  test("throws an error that comes while it is parked, and one of a read", async () => {
+  test("throws an error that comes during a wait, and one of a read", async () => {
     const error = new Error("the disk is gone");
     const parking = new PassThrough();
     const parked = failureOf(fromReadable(parking).next());
@@ -138,7 +138,7 @@ describe("fromReadable", () => {
     expect(await failureOf(fromReadable(failing).next())).toBe(error);
   });
 
-  test("destroys a readable that has emitted an error by hand", async () => {
+  test("destroys a readable on which error was emitted by hand", async () => {
     const error = new Error("by hand");
     const readable = new Readable({ read: () => undefined, autoDestroy: false });
     const failed = failureOf(fromReadable(readable).next());
@@ -158,7 +158,7 @@ describe("fromReadable", () => {
     expect(await stream.next()).toEqual(end);
   });
 
-  test("tells of a readable that was over before", async () => {
+  test("ends or throws for a readable that was over before", async () => {
     const ended = Readable.from([]);
     ended.resume();
     await until(() => ended.closed);
@@ -169,7 +169,7 @@ describe("fromReadable", () => {
     expect(await failureOf(fromReadable(destroyed).next())).toMatchObject({ code: "ERR_STREAM_PREMATURE_CLOSE" });
   });
 
-  test("leaves a duplex that has come to its end to whoever writes to it", async () => {
+  test("leaves a duplex that has ended open for writing", async () => {
     const written: string[] = [];
     const duplex = new Duplex({
       read: () => undefined,

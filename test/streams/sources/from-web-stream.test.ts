@@ -6,7 +6,7 @@ import { turns } from "../support/until.js";
 
 const end = { done: true, value: undefined } as const;
 
-/** Gives `items`, and then ends, fails, or waits for ever. */
+/** Returns `items`, and then ends, fails, or waits for ever. */
 function web(items: readonly number[], after: "close" | "park" | Error = "close") {
   const seen = { pulled: 0, cancelled: [] as unknown[] };
   const stream = new ReadableStream<number>(
@@ -29,7 +29,7 @@ function web(items: readonly number[], after: "close" | "park" | Error = "close"
 }
 
 describe("fromWebStream", () => {
-  test("gives the chunks, and releases the lock at the end", async () => {
+  test("returns the chunks, and releases the lock at the end", async () => {
     const { stream, seen } = web([1, 2, 3]);
     const chunks = fromWebStream(stream);
     expect(stream.locked).toBe(false);
@@ -50,7 +50,7 @@ describe("fromWebStream", () => {
     await chunks.return();
   });
 
-  test("closed, cancels the stream once, awaits that, and releases the lock: parked, between two chunks, and before the first", async () => {
+  test("closed, cancels the stream once, awaits that, and releases the lock: during a read, between chunks, and before the first", async () => {
     for (const count of [0, 1, 2]) {
       const { stream, seen } = web([1, 2], "park");
       const chunks = fromWebStream(stream);
@@ -80,7 +80,7 @@ describe("fromWebStream", () => {
     expect(stream.locked).toBe(false);
   });
 
-  test("refuses a stream that somebody else reads, and leaves it to him", async () => {
+  test("refuses a locked stream, and does not cancel it", async () => {
     const { stream, seen } = web([1]);
     const reader = stream.getReader();
     const chunks = fromWebStream(stream);

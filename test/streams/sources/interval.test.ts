@@ -22,7 +22,7 @@ describe("interval", () => {
     ]);
   });
 
-  test("gives the latest tick to who comes late, and stays in step", async () => {
+  test("returns the latest tick to a late pull, and stays in step", async () => {
     const ticks = interval(100);
     const first = watched(ticks.next());
     await pass(100);
@@ -37,7 +37,7 @@ describe("interval", () => {
     await ticks.return();
   });
 
-  test("runs a timer only while somebody waits, and ends the wait when it is closed", async () => {
+  test("runs a timer only during a wait, and ends the wait when it is closed", async () => {
     const ticks = interval(100);
     expect(vi.getTimerCount()).toBe(0);
     const parked = ticks.next();
@@ -48,7 +48,7 @@ describe("interval", () => {
     expect(await collect(ticks, { limit: 1 })).toEqual([]);
   });
 
-  test("refuses a time that is none", () => {
+  test("refuses an invalid time", () => {
     expect(() => interval(0)).toThrow(RangeError);
     expect(() => interval(NaN)).toThrow(RangeError);
     expect(() => interval(2 ** 31)).toThrow(RangeError);

@@ -33,7 +33,7 @@ async function openOf(path: string): Promise<number> {
 const numbered = (lineCount: number) => Array.from({ length: lineCount }, (_, index) => `line ${index} with an ä`);
 
 describe("linesOfFile", () => {
-  test("gives the lines of a file of many chunks, and closes it at the end", async () => {
+  test("returns the lines of a file of many chunks, and closes it at the end", async () => {
     const lines = numbered(20_000);
     const path = await file("many.txt", lines.join("\r\n"));
     const stream = linesOfFile(path);
@@ -45,7 +45,7 @@ describe("linesOfFile", () => {
     expect(await stream.next()).toEqual(end);
   });
 
-  test("gives lines of any length", async () => {
+  test("returns lines of any length", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.nat(200_000), { maxLength: 4 }), async (lengths) => {
         const lines = lengths.map((length, index) => `${index}`.repeat(length));
@@ -56,7 +56,7 @@ describe("linesOfFile", () => {
     );
   });
 
-  test("closed early, closes the file: after a line, and while it is parked in its opening or a read", async () => {
+  test("closed early, closes the file: after a line, and during an open or a read", async () => {
     const path = await file("early.txt", numbered(20_000).join("\n"));
     expect(await count(take(linesOfFile(path), 5_000))).toBe(5_000);
     expect(await openOf(path)).toBe(0);
@@ -71,7 +71,7 @@ describe("linesOfFile", () => {
     }
   });
 
-  test("throws what the file system and its lines have against it, and closes the file", async () => {
+  test("throws errors of the file system and of lines, and closes the file", async () => {
     const missing = linesOfFile(join(folder, "missing.txt"));
     expect(await failureOf(missing.next())).toMatchObject({ code: "ENOENT" });
     expect(await missing.next()).toEqual(end);
@@ -84,13 +84,13 @@ describe("linesOfFile", () => {
 });
 
 describe("linesOfFiles", () => {
-  test("gives the lines of one file after the other, with their places, and has one open at a time", async () => {
+  test("returns the lines of one file after the other, with path and number, and keeps one file open", async () => {
     const paths = await Promise.all(["one\ntwo\n", "", "three"].map((text, index) => file(`${index}.txt`, text)));
     const stream = linesOfFiles(tracked(paths).items);
     const given: FileLine[] = [];
     for await (const line of stream) {
       given.push(line);
-      // A last line without an end is known for one when its file has ended.
+      // A last line without a line end is complete only when its file has ended.
       for (const path of paths) expect(await openOf(path)).toBe(path === line.path && path !== paths[2] ? 1 : 0);
     }
     expect(given).toEqual([
@@ -100,7 +100,7 @@ describe("linesOfFiles", () => {
     ]);
   });
 
-  test("asks for a path when the file before it has ended, and closes file and paths when it is closed", async () => {
+  test("pulls a path when the previous file has ended, and closes file and paths when it is closed", async () => {
     const path = await file("again.txt", "one\ntwo\n");
     const paths = tracked([path, path, path]);
     expect(await count(take(linesOfFiles(paths.items), 3))).toBe(3);
@@ -120,7 +120,7 @@ describe("linesOfFiles", () => {
     expect(await failureOf(count(linesOfFiles(tracked<string>([], { failWith: failure }).items)))).toBe(failure);
   });
 
-  test("refuses one path, whose characters it would take for many", () => {
+  test("refuses a string, whose characters it would take as paths", () => {
     expect(() => linesOfFiles("a.txt")).toThrow(TypeError);
   });
 });

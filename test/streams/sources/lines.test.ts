@@ -14,14 +14,14 @@ import { tracked } from "../support/tracked-source.js";
 const all = { limit: 10_000 };
 const end = { done: true, value: undefined } as const;
 
-/** The lines of a text at once. */
+/** The lines of a text: the model. */
 function model(text: string): string[] {
   const parts = text.split("\n");
   if (parts.at(-1) === "") parts.pop();
   return parts.map((line, index) => (index === 0 ? line.replace(/^\ufeff/, "") : line).replace(/\r$/, ""));
 }
 
-/** Cuts anywhere, in the middle of characters too. */
+/** Cuts anywhere, also inside characters. */
 function cut<T extends string | Uint8Array>(whole: T, sizes: readonly number[]): T[] {
   const chunks: T[] = [];
   for (let at = 0, index = 0; at < whole.length; index += 1) {
@@ -53,7 +53,7 @@ async function outcomeOf(source: Iterable<string | Uint8Array>, options: LinesOp
 }
 
 describe("lines", () => {
-  test("gives the lines of a text in chunks of bytes and of strings, wherever they are cut", async () => {
+  test("returns the lines of a text in chunks of bytes or strings, wherever they are cut", async () => {
     await fc.assert(
       fc.asyncProperty(anyText, anySizes, async (text, sizes) => {
         const bytes = cut(Buffer.from(text), sizes);
@@ -74,7 +74,7 @@ describe("lines", () => {
     );
   });
 
-  test("takes empty chunks, and strings and bytes in turn", async () => {
+  test("accepts empty chunks, and strings and bytes mixed", async () => {
     const chunks = [
       "a",
       "",
@@ -94,7 +94,7 @@ describe("lines", () => {
     expect(await collect(lines(["half \ud83d", Buffer.from("!")]), all)).toEqual(["half \ufffd!"]);
   });
 
-  test("keeps nothing of a chunk that its source uses again", async () => {
+  test("keeps no view of a chunk that its source overwrites", async () => {
     function* overwriting() {
       const buffer = Buffer.alloc(4);
       for (const text of ["ab\nc", "defg", "h\nij", "k\nlm"]) {
@@ -105,7 +105,7 @@ describe("lines", () => {
     expect(await collect(lines(overwriting()), all)).toEqual(["ab", "cdefgh", "ijk", "lm"]);
   });
 
-  test("gives the lines of a chunk without promises, and asks for the next one when it has none left", () => {
+  test("returns the lines of a chunk without promises, and pulls the next one when none is left", () => {
     let asked = 0;
     function* chunks() {
       asked += 1;
@@ -124,7 +124,7 @@ describe("lines", () => {
   test("refuses a line that is too long, after the lines before it, wherever the chunks are cut, and closes the source", async () => {
     await fc.assert(
       fc.asyncProperty(anyText, anySizes, fc.integer({ min: 1, max: 9 }), async (text, sizes, maxLineBytes) => {
-        // A byte order mark counts for its line.
+        // A byte order mark counts towards its line.
         const wanted = model(text.replace(/^\ufeff+/, ""));
         const at = wanted.findIndex((line) => Buffer.byteLength(line) > maxLineBytes);
         for (const source of [
@@ -149,7 +149,7 @@ describe("lines", () => {
     expect(await stream.next()).toEqual(end);
   });
 
-  test("holds no more of a line without an end than it may be long, and a chunk", async () => {
+  test("holds no more of an endless line than maxLineBytes and a chunk", async () => {
     let given = 0;
     function* endless() {
       for (;;) {
@@ -161,7 +161,7 @@ describe("lines", () => {
     expect(given).toBe(1_025);
     const source = tracked(Array.from({ length: 99 }, () => "a"));
     expect(await failureOf(collect(lines(source.items, { maxLineBytes: 10 }), all))).toBeInstanceOf(LineTooLongError);
-    // The eleventh could have been the \r of its end.
+    // The eleventh byte could have been the \r of the line end.
     expect(source.pulled).toBe(12);
     for (const maxLineBytes of [0, -1, Number.NaN]) expect(() => lines([], { maxLineBytes })).toThrow(RangeError);
   });

@@ -7,7 +7,7 @@ import { until } from "../support/until.js";
 const end = { done: true, value: undefined } as const;
 
 describe("unfold", () => {
-  test("gives the items of its states, whether they come now or later", async () => {
+  test("returns the items of its states, at once or later", async () => {
     const anyItems = fc.array(fc.option(fc.integer(), { nil: undefined }), { maxLength: 20 });
     await fc.assert(
       fc.asyncProperty(anyItems, fc.array(fc.boolean(), { minLength: 1 }), async (items, isLater) => {
@@ -22,7 +22,7 @@ describe("unfold", () => {
     );
   });
 
-  test("makes an item when it is asked for, without a promise where there is nothing to wait for", () => {
+  test("makes an item when it is asked for, without a promise if step does not wait", () => {
     const states: number[] = [];
     const stream = unfold(1, (n) => {
       states.push(n);
@@ -33,7 +33,7 @@ describe("unfold", () => {
     expect(states).toEqual([1, 2, 4]);
   });
 
-  test("fails with what its step throws or rejects with, once", async () => {
+  test("fails with an error or rejection of step, once", async () => {
     const error = new Error("no page");
     const throwing = () => {
       throw error;
@@ -45,7 +45,7 @@ describe("unfold", () => {
     }
   });
 
-  test("closed while a step is under way, ends at once and aborts the step's signal", async () => {
+  test("closed while step runs, ends at once and aborts the signal of step", async () => {
     const page = deferred<{ item: number; state: number }>();
     let signal: AbortSignal | undefined;
     const stream = unfold(0, (_, context) => {

@@ -1,11 +1,11 @@
 import type { Source } from "../../../src/streams/sources/from.js";
 
-/** More items than a stream may take in one turn of the event loop: it takes 10 ms, and an item more than 10 ns. */
+/** More items than a stream can take in one turn of the event loop: a turn has 10 ms, and an item takes over 10 ns. */
 export const itemsMax = 2 ** 20;
 
 export interface AlwaysReady {
   readonly source: Source<number>;
-  /** How many items it gave before the event loop had its turn; it ends with that, or at `itemsMax`. */
+  /** How many items it returned before the next turn of the event loop. It ends with that turn, or at `itemsMax`. */
   readonly given: number;
 }
 

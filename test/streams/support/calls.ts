@@ -2,23 +2,23 @@ import { type Deferred, deferred } from "../../../src/streams/index.js";
 
 export interface Calls {
   readonly f: (item: number, context: { readonly signal: AbortSignal }) => Promise<string>;
-  /** The calls that are not settled, oldest first. */
+  /** The running calls, oldest first. */
   readonly open: readonly number[];
-  /** How many were begun. */
+  /** How many calls have begun. */
   readonly begun: number;
-  /** How many were under way at once, at most. */
-  readonly openMost: number;
-  /** How many were told to stop while they were under way. */
+  /** The largest number of calls that ran at once. */
+  readonly openMax: number;
+  /** How many calls were aborted while they ran. */
   readonly told: number;
   finish(item: number): void;
   fail(item: number, error: Error): void;
 }
 
-/** A function whose calls the test settles, in the order that it likes: with the item as a string. */
+/** A function whose calls the test settles in any order; the result is the item as a string. */
 export function calls(): Calls {
   const open = new Map<number, Deferred<string>>();
   let begun = 0;
-  let openMost = 0;
+  let openMax = 0;
   let told = 0;
   const take = (item: number): Deferred<string> => {
     const call = open.get(item);
@@ -31,7 +31,7 @@ export function calls(): Calls {
       const call = deferred<string>();
       open.set(item, call);
       begun += 1;
-      openMost = Math.max(openMost, open.size);
+      openMax = Math.max(openMax, open.size);
       signal.addEventListener("abort", () => {
         if (open.has(item)) told += 1;
       });
@@ -43,8 +43,8 @@ export function calls(): Calls {
     get begun() {
       return begun;
     },
-    get openMost() {
-      return openMost;
+    get openMax() {
+      return openMax;
     },
     get told() {
       return told;

@@ -8,15 +8,15 @@ import { failureOf } from "./failure-of.js";
 import { afterPace, type Pace, Probe, type ProbePlan } from "./probe.js";
 import { turns, until } from "./until.js";
 
-/** What the contract says of an operator, checked with random sources: each rejects when it does not hold. */
+/** The rules of the contract, checked with random sources. A check rejects when the operator breaks its rule. */
 export const checks: Readonly<Record<string, (row: ContractRow) => Promise<void>>> = {
-  "gives what its model gives, and then always the end": givesItsModel,
-  "asks for at most aheadMax items ahead of what it gave": asksNoFurtherAhead,
-  "serves calls of next() that overlap in order": servesOverlappingCalls,
+  "returns the items of its model, and then always the end": givesItsModel,
+  "pulls at most aheadMax items ahead of those that it returned": asksNoFurtherAhead,
+  "serves overlapping calls of next() in order": servesOverlappingCalls,
   "closes its sources once when a loop breaks off": closesItsSources,
-  "gives a parked next() the end when it is closed, and tells its sources at once": endsParkedCalls,
+  "ends a pending next() when it is closed, and closes its sources at once": endsParkedCalls,
   "closes its sources at once when a signal aborts it": endsAtAbort,
-  "throws its source's error once, after the items before it, and then gives the end": throwsOnce,
+  "throws its source's error once, after the items before it, and then always ends": throwsOnce,
 };
 
 const numRuns = 40;
@@ -48,12 +48,12 @@ function open(row: ContractRow, plans: readonly ProbePlan<number>[]) {
   };
 }
 
-/** Takes what comes, at its own pace, up to `most`; tells the error that ended it. */
-async function drain(stream: Stream<unknown>, paces: readonly Pace[] = ["now"], most = Infinity) {
+/** Takes up to `itemsMax` items, at its own pace. Returns them, and the error that ended the stream. */
+async function drain(stream: Stream<unknown>, paces: readonly Pace[] = ["now"], itemsMax = Infinity) {
   const items: unknown[] = [];
   let error: unknown;
   try {
-    while (items.length < most) {
+    while (items.length < itemsMax) {
       const result = await stream.next();
       if (result.done === true) break;
       items.push(result.value);
@@ -80,7 +80,7 @@ function expectItems(row: ContractRow, got: readonly unknown[], wanted: readonly
   expect(inOrder(got)).toEqual(inOrder(wanted));
 }
 
-/** Several sources mixed, of which the first failed: all of its items, and of the others those that came before. */
+/** Expects the mixed items of several sources, the first of which failed: all of its items, and earlier ones of the others. */
 function expectMixed(row: ContractRow, got: readonly unknown[], wanted: readonly unknown[]): void {
   for (let source = 0; source < (row.sources ?? 1); source += 1) {
     const from = (items: readonly unknown[]) => items.filter((item) => row.sourceOf?.(item) === source);
@@ -89,12 +89,12 @@ function expectMixed(row: ContractRow, got: readonly unknown[], wanted: readonly
   }
 }
 
-/** What the contract says of a source that whoever pulled has done with. */
+/** What the contract demands of a source after the last pull. */
 function expectDone(row: ContractRow, probe: Probe<number>): void {
   expect(probe.overlaps).toBe(0);
   expect(probe.returns).toBeLessThanOrEqual(1);
   if (probe.isBegun) expect(probe.cleanups).toBe(1);
-  // A stream is open before it is asked for anything: somebody may wait to send to it.
+  // A stream is open even before the first pull: a sender may wait for it.
   if (probe.plan.kind === "stream" && row.opensSources !== true)
     expect(probe.returns + probe.cleanups).toBeGreaterThan(0);
 }
@@ -108,7 +108,7 @@ function neededFor(row: ContractRow, inputs: readonly (readonly number[])[], giv
   return items.length;
 }
 
-/** Waits until a call is settled, or a source is parked and the others are asked nothing more; tells which. */
+/** Waits until a call has settled, or a source is parked and the others are pulled no further. Returns whether it settled. */
 async function isSettledBeforeParked(probes: readonly Probe<number>[], next: Promise<unknown>): Promise<boolean> {
   let isSettled = false;
   const settle = () => {
@@ -183,7 +183,7 @@ async function closesItsSources(row: ContractRow): Promise<void> {
       const { stream, probes, inputs } = open(row, plans);
       const { items } = await drain(stream, paces, at);
       expect(await stream.return()).toEqual(end);
-      // What a source had under way may take one turn more: nobody waits for that.
+      // A pending pull of a source may take one more turn: the stream does not wait for it.
       await turns(3);
       const wanted = row.model(inputs, true);
       if (row.order === "any") expect(wanted.map(keyOf)).toEqual(expect.arrayContaining(items.map(keyOf)));

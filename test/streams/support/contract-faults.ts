@@ -3,7 +3,7 @@ import { Stage } from "../../../src/streams/stage.js";
 import { END, type End, type Stream } from "../../../src/streams/stream.js";
 import type { ContractRow } from "./contract-row.js";
 
-/** Gives what its source gives, written carelessly. */
+/** Returns the items of its source, but has faults. */
 class Careless extends Stage<number> {
   protected readonly source: Stream<number>;
 
@@ -45,7 +45,7 @@ class SwallowsErrors extends Careless {
 class ErrorsFirst extends Careless {
   #last: number | undefined;
 
-  /** Holds an item back, and forgets it when the source fails. */
+  /** Delays an item, and loses it when the source fails. */
   protected override async produce(): Promise<number | End> {
     const last = this.#last ?? (await this.source.pull());
     if (last === END) return END;
@@ -62,7 +62,7 @@ class Loses extends Careless {
   }
 }
 
-/** Gives an iterator's results as they come, and does nothing else that a stream does. */
+/** Returns an iterator's results unchanged, and keeps no other rule of a stream. */
 function unordered(source: Source<number>): Stream<unknown> {
   const stream = from(source);
   let calls = 0;
@@ -83,7 +83,7 @@ const rowOf = (open: (source: Source<number>) => Stream<unknown>): ContractRow =
   aheadMax: 0,
 });
 
-/** Operators with a fault each, and the check that must find it: else the checks prove nothing. */
+/** Operators with one fault each, and the check that must find it: without them, the checks would be untested. */
 export const faults: readonly { readonly name: string; readonly breaks: string; readonly row: ContractRow }[] = [
   {
     name: "never closes its source",
@@ -92,27 +92,27 @@ export const faults: readonly { readonly name: string; readonly breaks: string; 
   },
   {
     name: "reads ahead",
-    breaks: "asks for at most aheadMax items ahead of what it gave",
+    breaks: "pulls at most aheadMax items ahead of those that it returned",
     row: rowOf((source) => new ReadsAhead(source)),
   },
   {
     name: "swallows errors",
-    breaks: "throws its source's error once, after the items before it, and then gives the end",
+    breaks: "throws its source's error once, after the items before it, and then always ends",
     row: rowOf((source) => new SwallowsErrors(source)),
   },
   {
     name: "loses the item before an error",
-    breaks: "throws its source's error once, after the items before it, and then gives the end",
+    breaks: "throws its source's error once, after the items before it, and then always ends",
     row: rowOf((source) => new ErrorsFirst(source)),
   },
   {
     name: "loses an item",
-    breaks: "gives what its model gives, and then always the end",
+    breaks: "returns the items of its model, and then always the end",
     row: rowOf((source) => new Loses(source)),
   },
   {
-    name: "mixes up calls that overlap",
-    breaks: "serves calls of next() that overlap in order",
+    name: "mixes up overlapping calls",
+    breaks: "serves overlapping calls of next() in order",
     row: rowOf(unordered),
   },
 ];

@@ -42,7 +42,7 @@ function timeWindowsModel(times: Items, everyMs: number, hasEnded: boolean): rea
   return windows;
 }
 
-/** Operators that group items, and those that know the time. */
+/** Operators that group items, and those that measure time. */
 export const groupingRows: readonly ContractRow[] = [
   {
     name: "chunks",

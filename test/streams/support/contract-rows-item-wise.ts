@@ -33,7 +33,7 @@ const scanned = (items: Items): Items => items.map((_, index) => items.slice(0, 
 
 class Mapped extends Error {}
 
-/** Operators of one item at a time, and those of errors. */
+/** Operators on single items, and operators on errors. */
 export const itemWiseRows: readonly ContractRow[] = [
   { name: "map", open: (s) => map(s, (n) => n * 2), model: one((items) => items.map((n) => n * 2)), aheadMax: 0 },
   {

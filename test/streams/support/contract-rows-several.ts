@@ -17,7 +17,7 @@ const all = (inputs: readonly Items[]): Items => inputs.flat();
 const sum = (inputs: readonly Items[], given: number) => Math.min(given, all(inputs).length);
 const marked = (inputs: readonly Items[]) => inputs.flatMap((items, index) => items.map((n) => [index, n]));
 
-/** Operators with several sources, or several items under way. */
+/** Operators with several sources, or several items in progress. */
 export const severalRows: readonly ContractRow[] = [
   {
     name: "flatMap",
@@ -47,7 +47,7 @@ export const severalRows: readonly ContractRow[] = [
     model: all,
     needed: sum,
     aheadMax: 0,
-    // What the sources behind the failing one have is not reached.
+    // The items of the sources after the failing one are not reached.
     failing: ([items = []], error) => ({ items, error }),
   },
   {

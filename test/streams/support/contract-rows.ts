@@ -20,10 +20,10 @@ import { severalRows } from "./contract-rows-several.js";
 
 const okOf = <T>(value: T): Result<T> => ({ ok: true, value });
 
-/** Every operator of the door. */
+/** Every exported operator. */
 export const rows: readonly ContractRow[] = [...itemWiseRows, ...groupingRows, ...severalRows];
 
-/** Operators that give nothing for as long as their source lasts. */
+/** Operators that return no item for as long as their source lasts. */
 export const silentRows: readonly Pick<ContractRow, "name" | "open" | "sources">[] = [
   { name: "filter that keeps nothing", open: (s) => filter(s, () => false) },
   { name: "filterMap that keeps nothing", open: (s) => filterMap(s, () => undefined) },

@@ -1,4 +1,4 @@
-/** What a promise rejects with, handled from now on. */
+/** The reason with which a promise rejects. The rejection counts as handled from now on. */
 export async function failureOf(promise: PromiseLike<unknown>): Promise<unknown> {
   try {
     await promise;

@@ -6,19 +6,19 @@ export function useFakeTime(): void {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date", "performance"] });
   });
   afterEach(() => {
-    // A test may have gone back to real time.
+    // A test may have switched back to real time.
     const left = vi.isFakeTimers() ? vi.getTimerCount() : 0;
     vi.useRealTimers();
     expect(left).toBe(0);
   });
 }
 
-/** Lets `ms` pass, with all that happens in them. */
+/** Moves the clock by `ms`, and runs what is due in that time. */
 export async function pass(ms: number): Promise<void> {
   await vi.advanceTimersByTimeAsync(ms);
 }
 
-/** What a promise has come to, without waiting for it. */
+/** The state of a promise, without waiting for it. */
 export function watched<T>(promise: Promise<T>): { value?: T; error?: unknown; isSettled: boolean } {
   const outcome: { value?: T; error?: unknown; isSettled: boolean } = { isSettled: false };
   promise.then(

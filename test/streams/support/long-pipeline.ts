@@ -20,13 +20,13 @@ const samplesMax = 10;
 
 export interface LongRun {
   readonly sum: number;
-  /** What the heap held after a collection, at the start and on the way, in bytes. */
+  /** Heap bytes after a collection, at the start and on the way. */
   readonly heapSizes: readonly number[];
 }
 
 /**
- * Takes the numbers below `size` through many stages, of each kind that holds something, and sums them up. Whatever a
- * stage keeps for an item that has left it shows in the heap.
+ * Sums the numbers below `size` through many stages, of each kind that holds items. If a stage keeps anything for an item
+ * that has left it, the heap shows it.
  */
 export async function runLongPipeline(size: number): Promise<LongRun> {
   const heapSizes: number[] = [];

@@ -2,7 +2,7 @@ import type { Source } from "../../../src/streams/sources/from.js";
 import { END, PENDING, type Polled, Stream } from "../../../src/streams/stream.js";
 import type { Waker } from "../../../src/streams/waits/waiter.js";
 
-/** How long something takes: no time, a microtask, a turn of the event loop. */
+/** A duration: none, a microtask, or a turn of the event loop. */
 export type Pace = "now" | "microtask" | "immediate";
 
 /** What happens "now" happens before `afterPace` returns. */
@@ -14,9 +14,9 @@ export function afterPace(pace: Pace, run: () => void): void {
 
 export interface ProbePlan<T> {
   readonly items: readonly T[];
-  /** What the source is: it is used as users would hand it over. */
+  /** The kind of the source: users may pass any of these. */
   readonly kind: "iterable" | "generator" | "stream";
-  /** How long each ask takes, over and over. */
+  /** The duration of each pull, cyclically. */
   readonly paces: readonly Pace[];
   /** Before which item it fails, with `error`. */
   readonly failAt?: number;
@@ -24,19 +24,19 @@ export interface ProbePlan<T> {
   readonly parkAt?: number;
 }
 
-/** A source that obeys a plan, and knows what was done to it. */
+/** A source that follows a plan, and records how it was used. */
 export class Probe<T> {
   readonly error = new Error("The source failed");
   readonly source: Source<T>;
-  /** How many items it was asked for. */
+  /** How many items were pulled. */
   asked = 0;
-  /** How often it was closed by whoever pulls from it. */
+  /** How often its consumer closed it. */
   returns = 0;
   /** How often its cleanup ran; never if it was not begun. */
   cleanups = 0;
   isBegun = false;
   isParked = false;
-  /** How often it was asked while it was still at work on the answer before. */
+  /** How often it was pulled while the previous pull was pending. */
   overlaps = 0;
   readonly plan: ProbePlan<T>;
   #release: (() => void) | undefined;
@@ -62,7 +62,7 @@ export class Probe<T> {
     this.#release = release;
   }
 
-  /** Ends its wait: a generator looks only then whether it was closed. */
+  /** Ends its wait: only then does a generator react to `return()`. */
   release(): void {
     this.#release?.();
     this.#release = undefined;
@@ -147,7 +147,7 @@ export class Probe<T> {
   }
 }
 
-/** The same as a stream, which also wakes too often, and from inside a poll, as it may. */
+/** The same as a stream. It also wakes too often, and from inside a poll, which the contract allows. */
 class ProbeStream<T> extends Stream<T> {
   readonly #probe: Probe<T>;
   #index = 0;
@@ -206,7 +206,7 @@ class ProbeStream<T> extends Stream<T> {
     else this.#waker?.resume();
   };
 
-  /** Wakes, and does not resume: whoever releases it has more to do. */
+  /** Calls `wake`, not `resume`: the caller of `release` has more to do. */
   readonly #onReleased = (): void => {
     if (this.#phase !== "waiting") return;
     this.#phase = "ready";

@@ -4,7 +4,7 @@ import { readSources, type SourceFile } from "../../support/imports.js";
 
 /** A program that the documentation shows. */
 export interface Example {
-  /** Where it stands, for the eyes of whoever must repair it: `src/streams/operators/map.ts:17`. */
+  /** File and line, to find an example that fails: `src/streams/operators/map.ts:17`. */
   readonly name: string;
   readonly code: string;
 }
@@ -22,7 +22,7 @@ export function readPageExamples(path: string): Example[] {
     .filter(({ code }) => code.includes("console.log("));
 }
 
-/** What an example says that it prints: the comment behind each `console.log`, or alone on the lines below it. */
+/** The expected output of an example: the comment behind each `console.log`, or alone on the lines below it. */
 export function readExpected(example: Example): string {
   const { program, comments } = parse({ path: "example.ts", text: example.code });
   const { code } = example;
@@ -41,7 +41,7 @@ export function readExpected(example: Example): string {
   return onOneLine([...texts.values()].join(" "));
 }
 
-/** Comments that have the lines below `line` for themselves. */
+/** Comments alone on the lines below `line`. */
 function commentsBelow(code: string, comments: readonly Comment[], line: number): Comment[] {
   const below: Comment[] = [];
   for (const comment of comments) {
@@ -51,7 +51,7 @@ function commentsBelow(code: string, comments: readonly Comment[], line: number)
   return below;
 }
 
-/** How outputs are compared: node breaks long values into lines, a comment does not. */
+/** Outputs are compared on one line: node breaks long values into lines, a comment does not. */
 export function onOneLine(text: string): string {
   return text.replace(/\s+/g, " ").trim();
 }
@@ -78,14 +78,14 @@ export function lacksExample(file: SourceFile, name: string): boolean {
 
 type Declaration = Extract<ReturnType<typeof parse>["program"]["body"][number], { type: "ExportNamedDeclaration" }>;
 
-/** The function or class that is declared, for somebody to call: not what others only extend. */
+/** The declared function or class that users call: not an abstract class, which they only extend. */
 function nameOf(declaration: Declaration["declaration"]): string | undefined {
   if (declaration?.type === "ClassDeclaration") return declaration.abstract ? undefined : declaration.id?.name;
   const isFunction = declaration?.type === "FunctionDeclaration" || declaration?.type === "TSDeclareFunction";
   return isFunction ? declaration.id?.name : undefined;
 }
 
-/** What a program uses by its bare name: not as another's member, and not as a key. */
+/** The names that a program uses alone: not as a member of another, and not as a key. */
 export function readIdentifiers(code: string): ReadonlySet<string> {
   const { program } = parse({ path: "example.ts", text: code });
   const names = new Set<string>();
@@ -98,7 +98,7 @@ export function readIdentifiers(code: string): ReadonlySet<string> {
   return names;
 }
 
-/** What a module exports from its siblings or imports from elsewhere, by name, and where that stands. */
+/** The names that a module re-exports or imports, with their modules. */
 export function readNames(
   file: SourceFile,
 ): { readonly name: string; readonly from: string; readonly isType: boolean }[] {
@@ -143,7 +143,7 @@ function examplesOf(file: SourceFile, comment: Comment): Example[] {
 }
 
 function parse(file: SourceFile): ReturnType<typeof parseSync> {
-  // Said, since top-level await alone makes no module of a file.
+  // Declared, since top-level await alone does not make a file a module.
   const parsed = parseSync(file.path, file.text, { sourceType: "module" });
   if (parsed.errors[0] !== undefined) throw new Error(`Cannot parse ${file.path}: ${parsed.errors[0].message}`);
   return parsed;

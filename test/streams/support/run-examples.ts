@@ -9,21 +9,21 @@ import { type Example, readNames } from "./read-examples.js";
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 const run = promisify(execFile);
 
-/** What became of an example. */
+/** The outcome of an example. */
 export interface Outcome {
-  /** What the compiler says against it. */
+  /** The errors of the compiler. */
   readonly typeErrors: readonly string[];
-  /** What its calls of console.log printed, one entry a call. */
+  /** What its calls of console.log printed, one entry for each call. */
   readonly printed: readonly string[];
-  /** What it threw, or what rejected without being handled; `undefined` when all went well. */
+  /** Its error, or an unhandled rejection; `undefined` when it succeeded. */
   readonly error: string | undefined;
   /** Timers, files and sockets that it left open. */
   readonly left: readonly string[];
 }
 
 /**
- * Compiles all examples at once, each as a module with every export of the door in scope, and runs one after the other
- * in one process. An example that imports what it needs from "millrace/streams" by itself gets the sources' door.
+ * Compiles all examples at once, each as a module with every export of src/streams in scope, and runs them one after the
+ * other in one process. For an example that imports "millrace/streams" itself, that name resolves to src/streams.
  */
 export async function runExamples(
   examples: readonly Example[],
@@ -63,7 +63,7 @@ export async function runExamples(
   }
 }
 
-/** Its own imports first, then its code in a block, where it may have names that the door has too. */
+/** Its own imports first, then its code in a block, where its names may shadow exports of src/streams. */
 function moduleOf(example: Example, names: readonly { name: string; isType: boolean }[], door: string): string {
   const { program } = parseSync("example.ts", example.code);
   const imports = program.body.filter((statement) => statement.type === "ImportDeclaration");
@@ -81,7 +81,7 @@ function moduleOf(example: Example, names: readonly { name: string; isType: bool
   return [`import { ${inScope.join(", ")} } from "${door}";`, ...own, "{", rest, "}", "export {};"].join("\n");
 }
 
-/** What the compiler says, a line an error. It emits all the same. */
+/** The compiler's errors, one for each line. It emits in any case. */
 async function compile(folder: string): Promise<string[]> {
   try {
     await run(join(root, "node_modules/.bin/tsc"), ["-p", folder, "--pretty", "false"], { cwd: root });
@@ -98,7 +98,7 @@ async function execute(file: string): Promise<Omit<Outcome, "typeErrors">[]> {
   return JSON.parse(stdout) as Omit<Outcome, "typeErrors">[];
 }
 
-/** One process for all: each gets its own list of what it printed, and is looked at when the loop had its turns. */
+/** One process for all examples. Each has its own list of outputs, and is checked after some turns of the event loop. */
 function runner(files: readonly string[]): string {
   return `
 import { formatWithOptions } from "node:util";
@@ -113,7 +113,7 @@ process.on("unhandledRejection", fail);
 process.on("uncaughtException", fail);
 console.log = (...args: unknown[]) => { printed.push(formatWithOptions({ breakLength: Infinity }, ...args)); };
 
-/** What the process waits for, but for its own outputs. */
+/** The open resources of the process, apart from its outputs. */
 const resources = () => process.getActiveResourcesInfo().filter((kind) => !/^(Pipe|TTY|Immediate)/.test(kind));
 
 for (const file of ${JSON.stringify(files.map((file) => `./${file.replace(/\.ts$/, ".js")}`))}) {
@@ -128,7 +128,7 @@ for (const file of ${JSON.stringify(files.map((file) => `./${file.replace(/\.ts$
   await Promise.race([import(file).catch(fail), late]);
   ranOut.abort();
   await late;
-  // What it left to the loop comes in a few turns; what is still there then, it forgot.
+  // Pending work settles in a few turns. What is open after these was left open.
   let left: string[] = [];
   for (let waited = 0; waited < 20; waited += 1) {
     await sleep(0);

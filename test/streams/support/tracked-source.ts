@@ -2,7 +2,7 @@ import { yieldToEventLoop } from "../../../src/streams/index.js";
 
 export interface TrackedSource<T> {
   readonly items: AsyncIterable<T>;
-  /** How many times it was asked for an item. */
+  /** How many times an item was pulled. */
   readonly pulled: number;
   /** How many times its `return()` was called, or it ended by itself. */
   readonly closed: number;
@@ -11,13 +11,13 @@ export interface TrackedSource<T> {
 export interface TrackedSourceOptions {
   /** Thrown after the items. */
   readonly failWith?: Error;
-  /** After the items, waits for ever: until it is closed. */
+  /** After the items, waits until it is closed. */
   readonly parksAtEnd?: boolean;
-  /** Gives each item in a turn of its own. */
+  /** Returns each item in its own turn of the event loop. */
   readonly isSlow?: boolean;
 }
 
-/** An async iterable that knows what was done to it. Its `return()` is told at once, also while it is parked. */
+/** An async iterable that records how it was used. It reacts to `return()` at once, even during a wait. */
 export function tracked<T>(items: readonly T[], options: TrackedSourceOptions = {}): TrackedSource<T> {
   let pulled = 0;
   let closed = 0;

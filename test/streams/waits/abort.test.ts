@@ -3,7 +3,7 @@ import { abortable, createYielder, deferred, sleep, yieldToEventLoop } from "../
 import { abortListeners } from "../listeners.js";
 
 describe("abortable", () => {
-  test("abortable, gives what the promise gives and leaves no listener", async () => {
+  test("abortable, settles as the promise does and leaves no listener", async () => {
     const { signal } = new AbortController();
     await expect(abortable(Promise.resolve(7), signal)).resolves.toBe(7);
     await expect(abortable(Promise.reject(new Error("broken")), signal)).rejects.toThrow("broken");
@@ -11,7 +11,7 @@ describe("abortable", () => {
     expect(abortListeners(signal)).toBe(0);
   });
 
-  test("abortable, rejects with the signal's reason and swallows what the promise does later", async () => {
+  test("abortable, rejects with the signal's reason and drops a later rejection of the promise", async () => {
     const controller = new AbortController();
     const work = deferred<number>();
     const waiting = abortable(work.promise, controller.signal);
@@ -59,13 +59,13 @@ describe("sleep", () => {
     expect(abortListeners(controller.signal)).toBe(0);
   });
 
-  test("sleep, refuses a time that a timer does not keep", async () => {
+  test("sleep, refuses a time that a timer does not accept", async () => {
     for (const ms of [-1, Number.NaN, 2 ** 31, Infinity]) await expect(sleep(ms)).rejects.toThrow(RangeError);
     expect(vi.getTimerCount()).toBe(0);
   });
 });
 
-test("createYielder, gives a turn to the event loop once its budget is spent, and then begins again", async () => {
+test("createYielder, yields to the event loop once its budget is spent, and then begins anew", async () => {
   let nowMs = 0;
   const yielder = createYielder(10, () => nowMs);
   expect(yielder()).toBeUndefined();
@@ -81,7 +81,7 @@ test("createYielder, gives a turn to the event loop once its budget is spent, an
   expect(yielder()).toBeInstanceOf(Promise);
 });
 
-test("createYielder, lets an abort end a loop that never waits by itself", async () => {
+test("createYielder, lets an abort end a loop that otherwise never waits", async () => {
   const yielder = createYielder(1);
   const controller = new AbortController();
   setTimeout(() => controller.abort(), 5);

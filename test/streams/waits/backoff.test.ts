@@ -2,14 +2,14 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { backoff } from "../../../src/streams/index.js";
 
-test("backoff, doubles its bound up to the last one, and begins again after a reset", () => {
+test("backoff, doubles its bound up to maxMs, and begins anew after a reset", () => {
   const waits = backoff({ minMs: 100, maxMs: 1000, random: () => 1 - Number.EPSILON });
   expect(Array.from({ length: 6 }, () => waits.next())).toEqual([100, 200, 400, 800, 1000, 1000]);
   waits.reset();
   expect(waits.next()).toBe(100);
 });
 
-test("backoff, jitters fully: between 0 and its bound", () => {
+test("backoff, waits a random time from 0 to its bound", () => {
   fc.assert(
     fc.property(fc.array(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), { maxLength: 30 }), (draws) => {
       const left = [...draws];
@@ -22,7 +22,7 @@ test("backoff, jitters fully: between 0 and its bound", () => {
   );
 });
 
-test("backoff, refuses bounds that are none", () => {
+test("backoff, refuses invalid bounds", () => {
   expect(() => backoff({ minMs: 0 })).toThrow(RangeError);
   expect(() => backoff({ minMs: 10, maxMs: 5 })).toThrow(RangeError);
 });

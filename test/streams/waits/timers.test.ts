@@ -12,7 +12,7 @@ import {
 } from "../../../src/streams/index.js";
 import { createSimulatedClock } from "../../support/simulated-clock.js";
 
-test("sleep(), Watch.changed(), idleTimeout() and reconnecting() wait by the timers that they are given", async () => {
+test("sleep(), Watch.changed(), idleTimeout() and reconnecting(), wait by their timers option", async () => {
   const timers = createSimulatedClock();
   const ended: string[] = [];
   const note = (what: string) => () => void ended.push(what);

@@ -76,8 +76,8 @@ interface Decided {
 
 const whenUnknown = "Do not repeat the work: what was committed is not delivered again, and what was not, is";
 
-/** Always empty: an output belongs to no session of a publisher. */
-const noSessions = new WeakSet<object>();
+/** Always empty: an output of a Commit belongs to no publish call. */
+const noCalls = new WeakSet<object>();
 
 /**
  * Gives where the records of the outputs are, in the order of the outputs. Errors: `invalid-argument`,
@@ -227,15 +227,15 @@ function decide(
     topic.observe(head, nextBefore);
     throw overError(topic);
   }
-  const order = { batch: output.batch, expectedOffset: output.expectedOffset, producer: undefined, session: {} };
+  const order = { batch: output.batch, expectedOffset: output.expectedOffset, producer: undefined, call: {} };
   const plan = planCommit({ head, producers: new Map() }, [order], {
     topic: topic.name,
     producerWindow: limits.producerWindow,
-    failedSessions: noSessions,
+    failedCalls: noCalls,
   });
   const [fate] = plan.fates;
   if (fate?.kind === "refused") throw fate.error;
-  return { before: head, write: prepareAppend(topic, head, plan, { stampClock }).write };
+  return { before: head, write: prepareAppend(head, plan, { stampClock }).write };
 }
 
 function rangesOf(offsets: readonly number[]): RangeSet {

@@ -1,7 +1,6 @@
 /** When a group may redeliver, and how much at once. */
 
 import type { Limits } from "../../../core/index.js";
-import type { Topic } from "../../topics/topic.js";
 import type { ConsumerSet } from "../handing-out/consumer-set.js";
 import type { ReadyRecords } from "../handing-out/ready-records.js";
 import type { DeliverySettings } from "./delivery-settings.js";
@@ -13,7 +12,7 @@ import type { SettleWriter } from "./settle-writer.js";
 const redeliveriesMax = 500;
 
 export interface RedeliveryTurnParts {
-  readonly topic: Pick<Topic, "meanFrameBytes">;
+  readonly topic: { readonly meanFrameBytes: number };
   readonly limits: Pick<Limits, "consumeAheadBytes">;
   readonly ledger: Pick<Ledger, "isHeld">;
   readonly settings: Readonly<DeliverySettings>;

@@ -28,48 +28,6 @@ export enum ExplainFilterRequest_Method {
   UNRECOGNIZED = -1,
 }
 
-export function explainFilterRequest_MethodFromJSON(object: any): ExplainFilterRequest_Method {
-  switch (object) {
-    case 0:
-    case "METHOD_UNSPECIFIED":
-      return ExplainFilterRequest_Method.METHOD_UNSPECIFIED;
-    case 1:
-    case "READ":
-      return ExplainFilterRequest_Method.READ;
-    case 2:
-    case "FOLLOW":
-      return ExplainFilterRequest_Method.FOLLOW;
-    case 3:
-    case "LIST":
-      return ExplainFilterRequest_Method.LIST;
-    case 4:
-    case "WATCH":
-      return ExplainFilterRequest_Method.WATCH;
-    case -1:
-    case "UNRECOGNIZED":
-    default:
-      return ExplainFilterRequest_Method.UNRECOGNIZED;
-  }
-}
-
-export function explainFilterRequest_MethodToJSON(object: ExplainFilterRequest_Method): string {
-  switch (object) {
-    case ExplainFilterRequest_Method.METHOD_UNSPECIFIED:
-      return "METHOD_UNSPECIFIED";
-    case ExplainFilterRequest_Method.READ:
-      return "READ";
-    case ExplainFilterRequest_Method.FOLLOW:
-      return "FOLLOW";
-    case ExplainFilterRequest_Method.LIST:
-      return "LIST";
-    case ExplainFilterRequest_Method.WATCH:
-      return "WATCH";
-    case ExplainFilterRequest_Method.UNRECOGNIZED:
-    default:
-      return "UNRECOGNIZED";
-  }
-}
-
 export interface ExplainFilterResponse {
   parts: FilterPart[];
   indexes: string[];
@@ -89,43 +47,6 @@ export enum FilterPart_Place {
   DATABASE_THEN_NODE = 2,
   NODE = 3,
   UNRECOGNIZED = -1,
-}
-
-export function filterPart_PlaceFromJSON(object: any): FilterPart_Place {
-  switch (object) {
-    case 0:
-    case "PLACE_UNSPECIFIED":
-      return FilterPart_Place.PLACE_UNSPECIFIED;
-    case 1:
-    case "DATABASE":
-      return FilterPart_Place.DATABASE;
-    case 2:
-    case "DATABASE_THEN_NODE":
-      return FilterPart_Place.DATABASE_THEN_NODE;
-    case 3:
-    case "NODE":
-      return FilterPart_Place.NODE;
-    case -1:
-    case "UNRECOGNIZED":
-    default:
-      return FilterPart_Place.UNRECOGNIZED;
-  }
-}
-
-export function filterPart_PlaceToJSON(object: FilterPart_Place): string {
-  switch (object) {
-    case FilterPart_Place.PLACE_UNSPECIFIED:
-      return "PLACE_UNSPECIFIED";
-    case FilterPart_Place.DATABASE:
-      return "DATABASE";
-    case FilterPart_Place.DATABASE_THEN_NODE:
-      return "DATABASE_THEN_NODE";
-    case FilterPart_Place.NODE:
-      return "NODE";
-    case FilterPart_Place.UNRECOGNIZED:
-    default:
-      return "UNRECOGNIZED";
-  }
 }
 
 export interface ListStreamsRequest {
@@ -165,43 +86,6 @@ export enum Queue_Kind {
   UNRECOGNIZED = -1,
 }
 
-export function queue_KindFromJSON(object: any): Queue_Kind {
-  switch (object) {
-    case 0:
-    case "KIND_UNSPECIFIED":
-      return Queue_Kind.KIND_UNSPECIFIED;
-    case 1:
-    case "LANE":
-      return Queue_Kind.LANE;
-    case 2:
-    case "PUBLISH":
-      return Queue_Kind.PUBLISH;
-    case 3:
-    case "TAIL":
-      return Queue_Kind.TAIL;
-    case -1:
-    case "UNRECOGNIZED":
-    default:
-      return Queue_Kind.UNRECOGNIZED;
-  }
-}
-
-export function queue_KindToJSON(object: Queue_Kind): string {
-  switch (object) {
-    case Queue_Kind.KIND_UNSPECIFIED:
-      return "KIND_UNSPECIFIED";
-    case Queue_Kind.LANE:
-      return "LANE";
-    case Queue_Kind.PUBLISH:
-      return "PUBLISH";
-    case Queue_Kind.TAIL:
-      return "TAIL";
-    case Queue_Kind.UNRECOGNIZED:
-    default:
-      return "UNRECOGNIZED";
-  }
-}
-
 export interface LiveStream {
   id: number;
   peer: string;
@@ -224,53 +108,6 @@ export enum LiveStream_Waiting {
   CLIENT_MESSAGE = 4,
   PUBLISH_BUDGET = 5,
   UNRECOGNIZED = -1,
-}
-
-export function liveStream_WaitingFromJSON(object: any): LiveStream_Waiting {
-  switch (object) {
-    case 0:
-    case "WAITING_UNSPECIFIED":
-      return LiveStream_Waiting.WAITING_UNSPECIFIED;
-    case 1:
-    case "CLIENT_WINDOW":
-      return LiveStream_Waiting.CLIENT_WINDOW;
-    case 2:
-    case "DATABASE":
-      return LiveStream_Waiting.DATABASE;
-    case 3:
-    case "NEW_RECORDS":
-      return LiveStream_Waiting.NEW_RECORDS;
-    case 4:
-    case "CLIENT_MESSAGE":
-      return LiveStream_Waiting.CLIENT_MESSAGE;
-    case 5:
-    case "PUBLISH_BUDGET":
-      return LiveStream_Waiting.PUBLISH_BUDGET;
-    case -1:
-    case "UNRECOGNIZED":
-    default:
-      return LiveStream_Waiting.UNRECOGNIZED;
-  }
-}
-
-export function liveStream_WaitingToJSON(object: LiveStream_Waiting): string {
-  switch (object) {
-    case LiveStream_Waiting.WAITING_UNSPECIFIED:
-      return "WAITING_UNSPECIFIED";
-    case LiveStream_Waiting.CLIENT_WINDOW:
-      return "CLIENT_WINDOW";
-    case LiveStream_Waiting.DATABASE:
-      return "DATABASE";
-    case LiveStream_Waiting.NEW_RECORDS:
-      return "NEW_RECORDS";
-    case LiveStream_Waiting.CLIENT_MESSAGE:
-      return "CLIENT_MESSAGE";
-    case LiveStream_Waiting.PUBLISH_BUDGET:
-      return "PUBLISH_BUDGET";
-    case LiveStream_Waiting.UNRECOGNIZED:
-    default:
-      return "UNRECOGNIZED";
-  }
 }
 
 function createBaseExplainFilterRequest(): ExplainFilterRequest {
@@ -360,40 +197,6 @@ export const ExplainFilterRequest: MessageFns<ExplainFilterRequest> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): ExplainFilterRequest {
-    return {
-      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
-      filter: isSet(object.filter) ? globalThis.String(object.filter) : "",
-      method: isSet(object.method) ? explainFilterRequest_MethodFromJSON(object.method) : 0,
-      rectangle: isSet(object.rectangle) ? Rectangle.fromJSON(object.rectangle) : undefined,
-      keyPrefix: isSet(object.keyPrefix)
-        ? globalThis.String(object.keyPrefix)
-        : isSet(object.key_prefix)
-        ? globalThis.String(object.key_prefix)
-        : "",
-    };
-  },
-
-  toJSON(message: ExplainFilterRequest): unknown {
-    const obj: any = {};
-    if (message.topic !== "") {
-      obj.topic = message.topic;
-    }
-    if (message.filter !== "") {
-      obj.filter = message.filter;
-    }
-    if (message.method !== 0) {
-      obj.method = explainFilterRequest_MethodToJSON(message.method);
-    }
-    if (message.rectangle !== undefined) {
-      obj.rectangle = Rectangle.toJSON(message.rectangle);
-    }
-    if (message.keyPrefix !== "") {
-      obj.keyPrefix = message.keyPrefix;
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<ExplainFilterRequest>, I>>(base?: I): ExplainFilterRequest {
@@ -490,32 +293,6 @@ export const ExplainFilterResponse: MessageFns<ExplainFilterResponse> = {
     }
   },
 
-  fromJSON(object: any): ExplainFilterResponse {
-    return {
-      parts: globalThis.Array.isArray(object?.parts) ? object.parts.map((e: any) => FilterPart.fromJSON(e)) : [],
-      indexes: globalThis.Array.isArray(object?.indexes) ? object.indexes.map((e: any) => globalThis.String(e)) : [],
-      plan: isSet(object.plan) ? globalThis.String(object.plan) : "",
-      cost: isSet(object.cost) ? globalThis.Number(object.cost) : 0,
-    };
-  },
-
-  toJSON(message: ExplainFilterResponse): unknown {
-    const obj: any = {};
-    if (message.parts?.length) {
-      obj.parts = message.parts.map((e) => FilterPart.toJSON(e));
-    }
-    if (message.indexes?.length) {
-      obj.indexes = message.indexes;
-    }
-    if (message.plan !== "") {
-      obj.plan = message.plan;
-    }
-    if (message.cost !== 0) {
-      obj.cost = Math.round(message.cost);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<ExplainFilterResponse>, I>>(base?: I): ExplainFilterResponse {
     return ExplainFilterResponse.fromPartial(base ?? ({} as any));
   },
@@ -594,28 +371,6 @@ export const FilterPart: MessageFns<FilterPart> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): FilterPart {
-    return {
-      expression: isSet(object.expression) ? globalThis.String(object.expression) : "",
-      place: isSet(object.place) ? filterPart_PlaceFromJSON(object.place) : 0,
-      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
-    };
-  },
-
-  toJSON(message: FilterPart): unknown {
-    const obj: any = {};
-    if (message.expression !== "") {
-      obj.expression = message.expression;
-    }
-    if (message.place !== 0) {
-      obj.place = filterPart_PlaceToJSON(message.place);
-    }
-    if (message.reason !== "") {
-      obj.reason = message.reason;
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<FilterPart>, I>>(base?: I): FilterPart {
@@ -697,36 +452,6 @@ export const ListStreamsRequest: MessageFns<ListStreamsRequest> = {
     }
   },
 
-  fromJSON(object: any): ListStreamsRequest {
-    return {
-      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
-      pageSize: isSet(object.pageSize)
-        ? globalThis.Number(object.pageSize)
-        : isSet(object.page_size)
-        ? globalThis.Number(object.page_size)
-        : 0,
-      pageToken: isSet(object.pageToken)
-        ? globalThis.String(object.pageToken)
-        : isSet(object.page_token)
-        ? globalThis.String(object.page_token)
-        : "",
-    };
-  },
-
-  toJSON(message: ListStreamsRequest): unknown {
-    const obj: any = {};
-    if (message.topic !== "") {
-      obj.topic = message.topic;
-    }
-    if (message.pageSize !== 0) {
-      obj.pageSize = Math.round(message.pageSize);
-    }
-    if (message.pageToken !== "") {
-      obj.pageToken = message.pageToken;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<ListStreamsRequest>, I>>(base?: I): ListStreamsRequest {
     return ListStreamsRequest.fromPartial(base ?? ({} as any));
   },
@@ -793,28 +518,6 @@ export const ListStreamsResponse: MessageFns<ListStreamsResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): ListStreamsResponse {
-    return {
-      streams: globalThis.Array.isArray(object?.streams) ? object.streams.map((e: any) => LiveStream.fromJSON(e)) : [],
-      nextPageToken: isSet(object.nextPageToken)
-        ? globalThis.String(object.nextPageToken)
-        : isSet(object.next_page_token)
-        ? globalThis.String(object.next_page_token)
-        : "",
-    };
-  },
-
-  toJSON(message: ListStreamsResponse): unknown {
-    const obj: any = {};
-    if (message.streams?.length) {
-      obj.streams = message.streams.map((e) => LiveStream.toJSON(e));
-    }
-    if (message.nextPageToken !== "") {
-      obj.nextPageToken = message.nextPageToken;
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<ListStreamsResponse>, I>>(base?: I): ListStreamsResponse {
@@ -895,36 +598,6 @@ export const ListQueuesRequest: MessageFns<ListQueuesRequest> = {
     }
   },
 
-  fromJSON(object: any): ListQueuesRequest {
-    return {
-      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
-      pageSize: isSet(object.pageSize)
-        ? globalThis.Number(object.pageSize)
-        : isSet(object.page_size)
-        ? globalThis.Number(object.page_size)
-        : 0,
-      pageToken: isSet(object.pageToken)
-        ? globalThis.String(object.pageToken)
-        : isSet(object.page_token)
-        ? globalThis.String(object.page_token)
-        : "",
-    };
-  },
-
-  toJSON(message: ListQueuesRequest): unknown {
-    const obj: any = {};
-    if (message.topic !== "") {
-      obj.topic = message.topic;
-    }
-    if (message.pageSize !== 0) {
-      obj.pageSize = Math.round(message.pageSize);
-    }
-    if (message.pageToken !== "") {
-      obj.pageToken = message.pageToken;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<ListQueuesRequest>, I>>(base?: I): ListQueuesRequest {
     return ListQueuesRequest.fromPartial(base ?? ({} as any));
   },
@@ -991,28 +664,6 @@ export const ListQueuesResponse: MessageFns<ListQueuesResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): ListQueuesResponse {
-    return {
-      queues: globalThis.Array.isArray(object?.queues) ? object.queues.map((e: any) => Queue.fromJSON(e)) : [],
-      nextPageToken: isSet(object.nextPageToken)
-        ? globalThis.String(object.nextPageToken)
-        : isSet(object.next_page_token)
-        ? globalThis.String(object.next_page_token)
-        : "",
-    };
-  },
-
-  toJSON(message: ListQueuesResponse): unknown {
-    const obj: any = {};
-    if (message.queues?.length) {
-      obj.queues = message.queues.map((e) => Queue.toJSON(e));
-    }
-    if (message.nextPageToken !== "") {
-      obj.nextPageToken = message.nextPageToken;
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<ListQueuesResponse>, I>>(base?: I): ListQueuesResponse {
@@ -1102,32 +753,6 @@ export const Queue: MessageFns<Queue> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): Queue {
-    return {
-      kind: isSet(object.kind) ? queue_KindFromJSON(object.kind) : 0,
-      name: isSet(object.name) ? globalThis.String(object.name) : "",
-      depth: isSet(object.depth) ? globalThis.Number(object.depth) : 0,
-      capacity: isSet(object.capacity) ? globalThis.Number(object.capacity) : 0,
-    };
-  },
-
-  toJSON(message: Queue): unknown {
-    const obj: any = {};
-    if (message.kind !== 0) {
-      obj.kind = queue_KindToJSON(message.kind);
-    }
-    if (message.name !== "") {
-      obj.name = message.name;
-    }
-    if (message.depth !== 0) {
-      obj.depth = Math.round(message.depth);
-    }
-    if (message.capacity !== 0) {
-      obj.capacity = Math.round(message.capacity);
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<Queue>, I>>(base?: I): Queue {
@@ -1310,80 +935,6 @@ export const LiveStream: MessageFns<LiveStream> = {
     }
   },
 
-  fromJSON(object: any): LiveStream {
-    return {
-      id: isSet(object.id) ? globalThis.Number(object.id) : 0,
-      peer: isSet(object.peer) ? globalThis.String(object.peer) : "",
-      method: isSet(object.method) ? globalThis.String(object.method) : "",
-      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
-      nextOffset: isSet(object.nextOffset)
-        ? globalThis.Number(object.nextOffset)
-        : isSet(object.next_offset)
-        ? globalThis.Number(object.next_offset)
-        : undefined,
-      lag: isSet(object.lag) ? globalThis.Number(object.lag) : undefined,
-      bytesSent: isSet(object.bytesSent)
-        ? globalThis.Number(object.bytesSent)
-        : isSet(object.bytes_sent)
-        ? globalThis.Number(object.bytes_sent)
-        : 0,
-      messagesSent: isSet(object.messagesSent)
-        ? globalThis.Number(object.messagesSent)
-        : isSet(object.messages_sent)
-        ? globalThis.Number(object.messages_sent)
-        : 0,
-      waiting: isSet(object.waiting) ? liveStream_WaitingFromJSON(object.waiting) : 0,
-      waitingSince: isSet(object.waitingSince)
-        ? fromJsonTimestamp(object.waitingSince)
-        : isSet(object.waiting_since)
-        ? fromJsonTimestamp(object.waiting_since)
-        : undefined,
-      startTime: isSet(object.startTime)
-        ? fromJsonTimestamp(object.startTime)
-        : isSet(object.start_time)
-        ? fromJsonTimestamp(object.start_time)
-        : undefined,
-    };
-  },
-
-  toJSON(message: LiveStream): unknown {
-    const obj: any = {};
-    if (message.id !== 0) {
-      obj.id = Math.round(message.id);
-    }
-    if (message.peer !== "") {
-      obj.peer = message.peer;
-    }
-    if (message.method !== "") {
-      obj.method = message.method;
-    }
-    if (message.topic !== "") {
-      obj.topic = message.topic;
-    }
-    if (message.nextOffset !== undefined) {
-      obj.nextOffset = Math.round(message.nextOffset);
-    }
-    if (message.lag !== undefined) {
-      obj.lag = Math.round(message.lag);
-    }
-    if (message.bytesSent !== 0) {
-      obj.bytesSent = Math.round(message.bytesSent);
-    }
-    if (message.messagesSent !== 0) {
-      obj.messagesSent = Math.round(message.messagesSent);
-    }
-    if (message.waiting !== 0) {
-      obj.waiting = liveStream_WaitingToJSON(message.waiting);
-    }
-    if (message.waitingSince !== undefined) {
-      obj.waitingSince = fromTimestamp(message.waitingSince).toISOString();
-    }
-    if (message.startTime !== undefined) {
-      obj.startTime = fromTimestamp(message.startTime).toISOString();
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<LiveStream>, I>>(base?: I): LiveStream {
     return LiveStream.fromPartial(base ?? ({} as any));
   },
@@ -1459,39 +1010,6 @@ type KeysOfUnion<T> = T extends T ? keyof T : never;
 export type Exact<P, I extends P> = P extends Builtin ? P
   : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
 
-function toTimestamp(date: Date): Timestamp {
-  const seconds = Math.trunc(date.getTime() / 1_000);
-  const nanos = (date.getTime() % 1_000) * 1_000_000;
-  return { seconds, nanos };
-}
-
-function fromTimestamp(t: Timestamp): Date {
-  let millis = (t.seconds || 0) * 1_000;
-  millis += (t.nanos || 0) / 1_000_000;
-  return new globalThis.Date(millis);
-}
-
-const timestampFractionRegex = /:\d{2}\.\d+/;
-
-function fromJsonTimestamp(o: any): Timestamp {
-  if (o instanceof globalThis.Date) {
-    return toTimestamp(o);
-  } else if (typeof o === "string") {
-    // Date only keeps milliseconds, and parses longer fractions in an engine-specific way,
-    // so parse the fractional seconds ourselves and give Date only the whole seconds
-    const fraction = timestampFractionRegex.exec(o);
-    if (fraction === null) {
-      return toTimestamp(new globalThis.Date(o));
-    }
-    const fractionNanos = Number(fraction[0].slice(4, 13).padEnd(9, "0"));
-    const wholeSeconds = new globalThis.Date(o.replace(fraction[0], fraction[0].slice(0, 3)));
-    const timestamp = toTimestamp(new globalThis.Date(wholeSeconds.getTime() + Math.trunc(fractionNanos / 1_000_000)));
-    return { ...timestamp, nanos: (timestamp.nanos ?? 0) + (fractionNanos % 1_000_000) };
-  } else {
-    return Timestamp.fromJSON(o);
-  }
-}
-
 function longToNumber(int64: { toString(): string }): number {
   const num = globalThis.Number(int64.toString());
   if (num > globalThis.Number.MAX_SAFE_INTEGER) {
@@ -1503,15 +1021,9 @@ function longToNumber(int64: { toString(): string }): number {
   return num;
 }
 
-function isSet(value: any): boolean {
-  return value !== null && value !== undefined;
-}
-
 export interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
-  fromJSON(object: any): T;
-  toJSON(message: T): unknown;
   create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;
   fromPartial<I extends Exact<DeepPartial<T>, I>>(object: I): T;
 }

@@ -80,38 +80,6 @@ export enum Skipped_Reason {
   UNRECOGNIZED = -1,
 }
 
-export function skipped_ReasonFromJSON(object: any): Skipped_Reason {
-  switch (object) {
-    case 0:
-    case "REASON_UNSPECIFIED":
-      return Skipped_Reason.REASON_UNSPECIFIED;
-    case 1:
-    case "TRIMMED":
-      return Skipped_Reason.TRIMMED;
-    case 2:
-    case "BEHIND":
-      return Skipped_Reason.BEHIND;
-    case -1:
-    case "UNRECOGNIZED":
-    default:
-      return Skipped_Reason.UNRECOGNIZED;
-  }
-}
-
-export function skipped_ReasonToJSON(object: Skipped_Reason): string {
-  switch (object) {
-    case Skipped_Reason.REASON_UNSPECIFIED:
-      return "REASON_UNSPECIFIED";
-    case Skipped_Reason.TRIMMED:
-      return "TRIMMED";
-    case Skipped_Reason.BEHIND:
-      return "BEHIND";
-    case Skipped_Reason.UNRECOGNIZED:
-    default:
-      return "UNRECOGNIZED";
-  }
-}
-
 export interface Trimmed {
 }
 
@@ -120,38 +88,6 @@ export enum Trimmed_Policy {
   FAIL = 1,
   SKIP = 2,
   UNRECOGNIZED = -1,
-}
-
-export function trimmed_PolicyFromJSON(object: any): Trimmed_Policy {
-  switch (object) {
-    case 0:
-    case "POLICY_UNSPECIFIED":
-      return Trimmed_Policy.POLICY_UNSPECIFIED;
-    case 1:
-    case "FAIL":
-      return Trimmed_Policy.FAIL;
-    case 2:
-    case "SKIP":
-      return Trimmed_Policy.SKIP;
-    case -1:
-    case "UNRECOGNIZED":
-    default:
-      return Trimmed_Policy.UNRECOGNIZED;
-  }
-}
-
-export function trimmed_PolicyToJSON(object: Trimmed_Policy): string {
-  switch (object) {
-    case Trimmed_Policy.POLICY_UNSPECIFIED:
-      return "POLICY_UNSPECIFIED";
-    case Trimmed_Policy.FAIL:
-      return "FAIL";
-    case Trimmed_Policy.SKIP:
-      return "SKIP";
-    case Trimmed_Policy.UNRECOGNIZED:
-    default:
-      return "UNRECOGNIZED";
-  }
 }
 
 function createBaseRecord(): Record {
@@ -323,77 +259,6 @@ export const Record: MessageFns<Record> = {
     }
   },
 
-  fromJSON(object: any): Record {
-    return {
-      key: isSet(object.key) ? globalThis.String(object.key) : "",
-      attributes: isObject(object.attributes)
-        ? (globalThis.Object.entries(object.attributes) as [string, any][]).reduce(
-          (acc: Map<string, string>, [key, value]: [string, any]) => {
-            acc.set(key, globalThis.String(value));
-            return acc;
-          },
-          new Map(),
-        )
-        : new Map(),
-      body: isSet(object.data)
-        ? { $case: "data", value: bytesFromBase64(object.data) }
-        : isSet(object.text)
-        ? { $case: "text", value: globalThis.String(object.text) }
-        : isSet(object.json)
-        ? { $case: "json", value: object.json }
-        : isSet(object.message)
-        ? { $case: "message", value: Any.fromJSON(object.message) }
-        : undefined,
-      location: isSet(object.location) ? Location.fromJSON(object.location) : undefined,
-      eventTime: isSet(object.eventTime)
-        ? fromJsonTimestamp(object.eventTime)
-        : isSet(object.event_time)
-        ? fromJsonTimestamp(object.event_time)
-        : undefined,
-      lifetime: isSet(object.lifetime) ? Duration.fromJSON(object.lifetime) : undefined,
-      time: isSet(object.time) ? fromJsonTimestamp(object.time) : undefined,
-      offset: isSet(object.offset) ? globalThis.Number(object.offset) : undefined,
-    };
-  },
-
-  toJSON(message: Record): unknown {
-    const obj: any = {};
-    if (message.key !== "") {
-      obj.key = message.key;
-    }
-    if (message.attributes?.size) {
-      obj.attributes = {};
-      message.attributes.forEach((v, k) => {
-        obj.attributes[k] = v;
-      });
-    }
-    if (message.body?.$case === "data") {
-      obj.data = base64FromBytes(message.body.value);
-    } else if (message.body?.$case === "text") {
-      obj.text = message.body.value;
-    } else if (message.body?.$case === "json") {
-      obj.json = message.body.value;
-    } else if (message.body?.$case === "message") {
-      obj.message = Any.toJSON(message.body.value);
-    }
-    if (message.location !== undefined) {
-      obj.location = Location.toJSON(message.location);
-    }
-    if (message.eventTime !== undefined) {
-      obj.eventTime = fromTimestamp(message.eventTime).toISOString();
-    }
-    if (message.lifetime !== undefined) {
-      obj.lifetime = Duration.toJSON(message.lifetime);
-    }
-    if (message.time !== undefined) {
-      obj.time = fromTimestamp(message.time).toISOString();
-    }
-    if (message.offset !== undefined) {
-      obj.offset = Math.round(message.offset);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<Record>, I>>(base?: I): Record {
     return Record.fromPartial(base ?? ({} as any));
   },
@@ -506,24 +371,6 @@ export const Record_AttributesEntry: MessageFns<Record_AttributesEntry> = {
     }
   },
 
-  fromJSON(object: any): Record_AttributesEntry {
-    return {
-      key: isSet(object.key) ? globalThis.String(object.key) : "",
-      value: isSet(object.value) ? globalThis.String(object.value) : "",
-    };
-  },
-
-  toJSON(message: Record_AttributesEntry): unknown {
-    const obj: any = {};
-    if (message.key !== "") {
-      obj.key = message.key;
-    }
-    if (message.value !== "") {
-      obj.value = message.value;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<Record_AttributesEntry>, I>>(base?: I): Record_AttributesEntry {
     return Record_AttributesEntry.fromPartial(base ?? ({} as any));
   },
@@ -589,24 +436,6 @@ export const Location: MessageFns<Location> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): Location {
-    return {
-      latitude: isSet(object.latitude) ? globalThis.Number(object.latitude) : 0,
-      longitude: isSet(object.longitude) ? globalThis.Number(object.longitude) : 0,
-    };
-  },
-
-  toJSON(message: Location): unknown {
-    const obj: any = {};
-    if (message.latitude !== 0) {
-      obj.latitude = floatToJson(message.latitude);
-    }
-    if (message.longitude !== 0) {
-      obj.longitude = floatToJson(message.longitude);
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<Location>, I>>(base?: I): Location {
@@ -698,32 +527,6 @@ export const Rectangle: MessageFns<Rectangle> = {
     }
   },
 
-  fromJSON(object: any): Rectangle {
-    return {
-      south: isSet(object.south) ? globalThis.Number(object.south) : 0,
-      west: isSet(object.west) ? globalThis.Number(object.west) : 0,
-      north: isSet(object.north) ? globalThis.Number(object.north) : 0,
-      east: isSet(object.east) ? globalThis.Number(object.east) : 0,
-    };
-  },
-
-  toJSON(message: Rectangle): unknown {
-    const obj: any = {};
-    if (message.south !== 0) {
-      obj.south = floatToJson(message.south);
-    }
-    if (message.west !== 0) {
-      obj.west = floatToJson(message.west);
-    }
-    if (message.north !== 0) {
-      obj.north = floatToJson(message.north);
-    }
-    if (message.east !== 0) {
-      obj.east = floatToJson(message.east);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<Rectangle>, I>>(base?: I): Rectangle {
     return Rectangle.fromPartial(base ?? ({} as any));
   },
@@ -791,24 +594,6 @@ export const Position: MessageFns<Position> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): Position {
-    return {
-      epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0,
-      offset: isSet(object.offset) ? globalThis.Number(object.offset) : undefined,
-    };
-  },
-
-  toJSON(message: Position): unknown {
-    const obj: any = {};
-    if (message.epoch !== 0) {
-      obj.epoch = Math.round(message.epoch);
-    }
-    if (message.offset !== undefined) {
-      obj.offset = Math.round(message.offset);
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<Position>, I>>(base?: I): Position {
@@ -924,42 +709,6 @@ export const Start: MessageFns<Start> = {
     }
   },
 
-  fromJSON(object: any): Start {
-    return {
-      at: isSet(object.earliest)
-        ? { $case: "earliest", value: Start_Earliest.fromJSON(object.earliest) }
-        : isSet(object.latest)
-        ? { $case: "latest", value: Start_Latest.fromJSON(object.latest) }
-        : isSet(object.position)
-        ? { $case: "position", value: Position.fromJSON(object.position) }
-        : isSet(object.offset)
-        ? { $case: "offset", value: globalThis.Number(object.offset) }
-        : isSet(object.time)
-        ? { $case: "time", value: fromJsonTimestamp(object.time) }
-        : isSet(object.last)
-        ? { $case: "last", value: globalThis.Number(object.last) }
-        : undefined,
-    };
-  },
-
-  toJSON(message: Start): unknown {
-    const obj: any = {};
-    if (message.at?.$case === "earliest") {
-      obj.earliest = Start_Earliest.toJSON(message.at.value);
-    } else if (message.at?.$case === "latest") {
-      obj.latest = Start_Latest.toJSON(message.at.value);
-    } else if (message.at?.$case === "position") {
-      obj.position = Position.toJSON(message.at.value);
-    } else if (message.at?.$case === "offset") {
-      obj.offset = Math.round(message.at.value);
-    } else if (message.at?.$case === "time") {
-      obj.time = fromTimestamp(message.at.value).toISOString();
-    } else if (message.at?.$case === "last") {
-      obj.last = Math.round(message.at.value);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<Start>, I>>(base?: I): Start {
     return Start.fromPartial(base ?? ({} as any));
   },
@@ -1041,15 +790,6 @@ export const Start_Earliest: MessageFns<Start_Earliest> = {
     }
   },
 
-  fromJSON(_: any): Start_Earliest {
-    return {};
-  },
-
-  toJSON(_: Start_Earliest): unknown {
-    const obj: any = {};
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<Start_Earliest>, I>>(base?: I): Start_Earliest {
     return Start_Earliest.fromPartial(base ?? ({} as any));
   },
@@ -1091,15 +831,6 @@ export const Start_Latest: MessageFns<Start_Latest> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(_: any): Start_Latest {
-    return {};
-  },
-
-  toJSON(_: Start_Latest): unknown {
-    const obj: any = {};
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<Start_Latest>, I>>(base?: I): Start_Latest {
@@ -1178,36 +909,6 @@ export const Skipped: MessageFns<Skipped> = {
     }
   },
 
-  fromJSON(object: any): Skipped {
-    return {
-      firstOffset: isSet(object.firstOffset)
-        ? globalThis.Number(object.firstOffset)
-        : isSet(object.first_offset)
-        ? globalThis.Number(object.first_offset)
-        : 0,
-      nextOffset: isSet(object.nextOffset)
-        ? globalThis.Number(object.nextOffset)
-        : isSet(object.next_offset)
-        ? globalThis.Number(object.next_offset)
-        : 0,
-      reason: isSet(object.reason) ? skipped_ReasonFromJSON(object.reason) : 0,
-    };
-  },
-
-  toJSON(message: Skipped): unknown {
-    const obj: any = {};
-    if (message.firstOffset !== 0) {
-      obj.firstOffset = Math.round(message.firstOffset);
-    }
-    if (message.nextOffset !== 0) {
-      obj.nextOffset = Math.round(message.nextOffset);
-    }
-    if (message.reason !== 0) {
-      obj.reason = skipped_ReasonToJSON(message.reason);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<Skipped>, I>>(base?: I): Skipped {
     return Skipped.fromPartial(base ?? ({} as any));
   },
@@ -1254,15 +955,6 @@ export const Trimmed: MessageFns<Trimmed> = {
     }
   },
 
-  fromJSON(_: any): Trimmed {
-    return {};
-  },
-
-  toJSON(_: Trimmed): unknown {
-    const obj: any = {};
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<Trimmed>, I>>(base?: I): Trimmed {
     return Trimmed.fromPartial(base ?? ({} as any));
   },
@@ -1271,35 +963,6 @@ export const Trimmed: MessageFns<Trimmed> = {
     return message;
   },
 };
-
-function bytesFromBase64(b64: string): Uint8Array {
-  if ((globalThis as any).Buffer) {
-    return Uint8Array.from((globalThis as any).Buffer.from(b64, "base64"));
-  } else {
-    const bin = globalThis.atob(b64);
-    const arr = new Uint8Array(bin.length);
-    for (let i = 0; i < bin.length; ++i) {
-      arr[i] = bin.charCodeAt(i);
-    }
-    return arr;
-  }
-}
-
-function base64FromBytes(arr: Uint8Array): string {
-  if ((globalThis as any).Buffer) {
-    return (globalThis as any).Buffer.from(arr).toString("base64");
-  } else {
-    const bin: string[] = [];
-    arr.forEach((byte) => {
-      bin.push(globalThis.String.fromCharCode(byte));
-    });
-    return globalThis.btoa(bin.join(""));
-  }
-}
-
-function floatToJson(value: number | null | undefined): number | string | null | undefined {
-  return typeof value === "number" && !globalThis.Number.isFinite(value) ? globalThis.String(value) : value;
-}
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;
 
@@ -1314,39 +977,6 @@ type KeysOfUnion<T> = T extends T ? keyof T : never;
 export type Exact<P, I extends P> = P extends Builtin ? P
   : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
 
-function toTimestamp(date: Date): Timestamp {
-  const seconds = Math.trunc(date.getTime() / 1_000);
-  const nanos = (date.getTime() % 1_000) * 1_000_000;
-  return { seconds, nanos };
-}
-
-function fromTimestamp(t: Timestamp): Date {
-  let millis = (t.seconds || 0) * 1_000;
-  millis += (t.nanos || 0) / 1_000_000;
-  return new globalThis.Date(millis);
-}
-
-const timestampFractionRegex = /:\d{2}\.\d+/;
-
-function fromJsonTimestamp(o: any): Timestamp {
-  if (o instanceof globalThis.Date) {
-    return toTimestamp(o);
-  } else if (typeof o === "string") {
-    // Date only keeps milliseconds, and parses longer fractions in an engine-specific way,
-    // so parse the fractional seconds ourselves and give Date only the whole seconds
-    const fraction = timestampFractionRegex.exec(o);
-    if (fraction === null) {
-      return toTimestamp(new globalThis.Date(o));
-    }
-    const fractionNanos = Number(fraction[0].slice(4, 13).padEnd(9, "0"));
-    const wholeSeconds = new globalThis.Date(o.replace(fraction[0], fraction[0].slice(0, 3)));
-    const timestamp = toTimestamp(new globalThis.Date(wholeSeconds.getTime() + Math.trunc(fractionNanos / 1_000_000)));
-    return { ...timestamp, nanos: (timestamp.nanos ?? 0) + (fractionNanos % 1_000_000) };
-  } else {
-    return Timestamp.fromJSON(o);
-  }
-}
-
 function longToNumber(int64: { toString(): string }): number {
   const num = globalThis.Number(int64.toString());
   if (num > globalThis.Number.MAX_SAFE_INTEGER) {
@@ -1358,19 +988,9 @@ function longToNumber(int64: { toString(): string }): number {
   return num;
 }
 
-function isObject(value: any): boolean {
-  return typeof value === "object" && value !== null;
-}
-
-function isSet(value: any): boolean {
-  return value !== null && value !== undefined;
-}
-
 export interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
-  fromJSON(object: any): T;
-  toJSON(message: T): unknown;
   create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;
   fromPartial<I extends Exact<DeepPartial<T>, I>>(object: I): T;
 }

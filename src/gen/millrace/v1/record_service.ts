@@ -10,15 +10,7 @@ import type {
   UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
-import {
-  Position,
-  Record,
-  Skipped,
-  Start,
-  Trimmed_Policy,
-  trimmed_PolicyFromJSON,
-  trimmed_PolicyToJSON,
-} from "./record.js";
+import { Position, Record, Skipped, Start, Trimmed_Policy } from "./record.js";
 
 export const protobufPackage = "millrace.v1";
 
@@ -77,38 +69,6 @@ export enum ReadRequest_Direction {
   UNRECOGNIZED = -1,
 }
 
-export function readRequest_DirectionFromJSON(object: any): ReadRequest_Direction {
-  switch (object) {
-    case 0:
-    case "DIRECTION_UNSPECIFIED":
-      return ReadRequest_Direction.DIRECTION_UNSPECIFIED;
-    case 1:
-    case "FORWARD":
-      return ReadRequest_Direction.FORWARD;
-    case 2:
-    case "BACKWARD":
-      return ReadRequest_Direction.BACKWARD;
-    case -1:
-    case "UNRECOGNIZED":
-    default:
-      return ReadRequest_Direction.UNRECOGNIZED;
-  }
-}
-
-export function readRequest_DirectionToJSON(object: ReadRequest_Direction): string {
-  switch (object) {
-    case ReadRequest_Direction.DIRECTION_UNSPECIFIED:
-      return "DIRECTION_UNSPECIFIED";
-    case ReadRequest_Direction.FORWARD:
-      return "FORWARD";
-    case ReadRequest_Direction.BACKWARD:
-      return "BACKWARD";
-    case ReadRequest_Direction.UNRECOGNIZED:
-    default:
-      return "UNRECOGNIZED";
-  }
-}
-
 export interface ReadRequest_Until {
   at: { $case: "offset"; value: number } | { $case: "time"; value: Timestamp } | undefined;
 }
@@ -117,6 +77,7 @@ export interface ReadResponse {
   records: Record[];
   next: Position | undefined;
   skipped: Skipped | undefined;
+  endOffset?: number | undefined;
 }
 
 export interface FollowRequest {
@@ -133,43 +94,6 @@ export enum FollowRequest_WhenBehind {
   SKIP = 2,
   FAIL = 3,
   UNRECOGNIZED = -1,
-}
-
-export function followRequest_WhenBehindFromJSON(object: any): FollowRequest_WhenBehind {
-  switch (object) {
-    case 0:
-    case "WHEN_BEHIND_UNSPECIFIED":
-      return FollowRequest_WhenBehind.WHEN_BEHIND_UNSPECIFIED;
-    case 1:
-    case "CATCH_UP":
-      return FollowRequest_WhenBehind.CATCH_UP;
-    case 2:
-    case "SKIP":
-      return FollowRequest_WhenBehind.SKIP;
-    case 3:
-    case "FAIL":
-      return FollowRequest_WhenBehind.FAIL;
-    case -1:
-    case "UNRECOGNIZED":
-    default:
-      return FollowRequest_WhenBehind.UNRECOGNIZED;
-  }
-}
-
-export function followRequest_WhenBehindToJSON(object: FollowRequest_WhenBehind): string {
-  switch (object) {
-    case FollowRequest_WhenBehind.WHEN_BEHIND_UNSPECIFIED:
-      return "WHEN_BEHIND_UNSPECIFIED";
-    case FollowRequest_WhenBehind.CATCH_UP:
-      return "CATCH_UP";
-    case FollowRequest_WhenBehind.SKIP:
-      return "SKIP";
-    case FollowRequest_WhenBehind.FAIL:
-      return "FAIL";
-    case FollowRequest_WhenBehind.UNRECOGNIZED:
-    default:
-      return "UNRECOGNIZED";
-  }
 }
 
 export interface FollowResponse {
@@ -207,38 +131,6 @@ export enum FollowResponse_Heartbeat_Waiting {
   NEW_RECORDS = 1,
   DATABASE = 2,
   UNRECOGNIZED = -1,
-}
-
-export function followResponse_Heartbeat_WaitingFromJSON(object: any): FollowResponse_Heartbeat_Waiting {
-  switch (object) {
-    case 0:
-    case "WAITING_UNSPECIFIED":
-      return FollowResponse_Heartbeat_Waiting.WAITING_UNSPECIFIED;
-    case 1:
-    case "NEW_RECORDS":
-      return FollowResponse_Heartbeat_Waiting.NEW_RECORDS;
-    case 2:
-    case "DATABASE":
-      return FollowResponse_Heartbeat_Waiting.DATABASE;
-    case -1:
-    case "UNRECOGNIZED":
-    default:
-      return FollowResponse_Heartbeat_Waiting.UNRECOGNIZED;
-  }
-}
-
-export function followResponse_Heartbeat_WaitingToJSON(object: FollowResponse_Heartbeat_Waiting): string {
-  switch (object) {
-    case FollowResponse_Heartbeat_Waiting.WAITING_UNSPECIFIED:
-      return "WAITING_UNSPECIFIED";
-    case FollowResponse_Heartbeat_Waiting.NEW_RECORDS:
-      return "NEW_RECORDS";
-    case FollowResponse_Heartbeat_Waiting.DATABASE:
-      return "DATABASE";
-    case FollowResponse_Heartbeat_Waiting.UNRECOGNIZED:
-    default:
-      return "UNRECOGNIZED";
-  }
 }
 
 export interface FollowResponse_Closed {
@@ -309,28 +201,6 @@ export const Producer: MessageFns<Producer> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): Producer {
-    return {
-      id: isSet(object.id) ? globalThis.String(object.id) : "",
-      generation: isSet(object.generation) ? globalThis.Number(object.generation) : 0,
-      sequence: isSet(object.sequence) ? globalThis.Number(object.sequence) : 0,
-    };
-  },
-
-  toJSON(message: Producer): unknown {
-    const obj: any = {};
-    if (message.id !== "") {
-      obj.id = message.id;
-    }
-    if (message.generation !== 0) {
-      obj.generation = Math.round(message.generation);
-    }
-    if (message.sequence !== 0) {
-      obj.sequence = Math.round(message.sequence);
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<Producer>, I>>(base?: I): Producer {
@@ -434,40 +304,6 @@ export const AppendRequest: MessageFns<AppendRequest> = {
     }
   },
 
-  fromJSON(object: any): AppendRequest {
-    return {
-      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
-      records: globalThis.Array.isArray(object?.records) ? object.records.map((e: any) => Record.fromJSON(e)) : [],
-      expectedOffset: isSet(object.expectedOffset)
-        ? globalThis.Number(object.expectedOffset)
-        : isSet(object.expected_offset)
-        ? globalThis.Number(object.expected_offset)
-        : undefined,
-      producer: isSet(object.producer) ? Producer.fromJSON(object.producer) : undefined,
-      epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0,
-    };
-  },
-
-  toJSON(message: AppendRequest): unknown {
-    const obj: any = {};
-    if (message.topic !== "") {
-      obj.topic = message.topic;
-    }
-    if (message.records?.length) {
-      obj.records = message.records.map((e) => Record.toJSON(e));
-    }
-    if (message.expectedOffset !== undefined) {
-      obj.expectedOffset = Math.round(message.expectedOffset);
-    }
-    if (message.producer !== undefined) {
-      obj.producer = Producer.toJSON(message.producer);
-    }
-    if (message.epoch !== 0) {
-      obj.epoch = Math.round(message.epoch);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<AppendRequest>, I>>(base?: I): AppendRequest {
     return AppendRequest.fromPartial(base ?? ({} as any));
   },
@@ -560,40 +396,6 @@ export const AppendResponse: MessageFns<AppendResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): AppendResponse {
-    return {
-      firstOffset: isSet(object.firstOffset)
-        ? globalThis.Number(object.firstOffset)
-        : isSet(object.first_offset)
-        ? globalThis.Number(object.first_offset)
-        : undefined,
-      nextOffset: isSet(object.nextOffset)
-        ? globalThis.Number(object.nextOffset)
-        : isSet(object.next_offset)
-        ? globalThis.Number(object.next_offset)
-        : 0,
-      epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0,
-      repeated: isSet(object.repeated) ? globalThis.Boolean(object.repeated) : false,
-    };
-  },
-
-  toJSON(message: AppendResponse): unknown {
-    const obj: any = {};
-    if (message.firstOffset !== undefined) {
-      obj.firstOffset = Math.round(message.firstOffset);
-    }
-    if (message.nextOffset !== 0) {
-      obj.nextOffset = Math.round(message.nextOffset);
-    }
-    if (message.epoch !== 0) {
-      obj.epoch = Math.round(message.epoch);
-    }
-    if (message.repeated !== false) {
-      obj.repeated = message.repeated;
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<AppendResponse>, I>>(base?: I): AppendResponse {
@@ -698,40 +500,6 @@ export const PublishRequest: MessageFns<PublishRequest> = {
     }
   },
 
-  fromJSON(object: any): PublishRequest {
-    return {
-      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
-      records: globalThis.Array.isArray(object?.records) ? object.records.map((e: any) => Record.fromJSON(e)) : [],
-      expectedOffset: isSet(object.expectedOffset)
-        ? globalThis.Number(object.expectedOffset)
-        : isSet(object.expected_offset)
-        ? globalThis.Number(object.expected_offset)
-        : undefined,
-      producer: isSet(object.producer) ? Producer.fromJSON(object.producer) : undefined,
-      epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0,
-    };
-  },
-
-  toJSON(message: PublishRequest): unknown {
-    const obj: any = {};
-    if (message.topic !== "") {
-      obj.topic = message.topic;
-    }
-    if (message.records?.length) {
-      obj.records = message.records.map((e) => Record.toJSON(e));
-    }
-    if (message.expectedOffset !== undefined) {
-      obj.expectedOffset = Math.round(message.expectedOffset);
-    }
-    if (message.producer !== undefined) {
-      obj.producer = Producer.toJSON(message.producer);
-    }
-    if (message.epoch !== 0) {
-      obj.epoch = Math.round(message.epoch);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<PublishRequest>, I>>(base?: I): PublishRequest {
     return PublishRequest.fromPartial(base ?? ({} as any));
   },
@@ -824,40 +592,6 @@ export const PublishResponse: MessageFns<PublishResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): PublishResponse {
-    return {
-      firstOffset: isSet(object.firstOffset)
-        ? globalThis.Number(object.firstOffset)
-        : isSet(object.first_offset)
-        ? globalThis.Number(object.first_offset)
-        : undefined,
-      nextOffset: isSet(object.nextOffset)
-        ? globalThis.Number(object.nextOffset)
-        : isSet(object.next_offset)
-        ? globalThis.Number(object.next_offset)
-        : 0,
-      epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0,
-      repeated: isSet(object.repeated) ? globalThis.Boolean(object.repeated) : false,
-    };
-  },
-
-  toJSON(message: PublishResponse): unknown {
-    const obj: any = {};
-    if (message.firstOffset !== undefined) {
-      obj.firstOffset = Math.round(message.firstOffset);
-    }
-    if (message.nextOffset !== 0) {
-      obj.nextOffset = Math.round(message.nextOffset);
-    }
-    if (message.epoch !== 0) {
-      obj.epoch = Math.round(message.epoch);
-    }
-    if (message.repeated !== false) {
-      obj.repeated = message.repeated;
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<PublishResponse>, I>>(base?: I): PublishResponse {
@@ -984,48 +718,6 @@ export const ReadRequest: MessageFns<ReadRequest> = {
     }
   },
 
-  fromJSON(object: any): ReadRequest {
-    return {
-      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
-      start: isSet(object.start) ? Start.fromJSON(object.start) : undefined,
-      direction: isSet(object.direction) ? readRequest_DirectionFromJSON(object.direction) : 0,
-      until: isSet(object.until) ? ReadRequest_Until.fromJSON(object.until) : undefined,
-      limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
-      whenTrimmed: isSet(object.whenTrimmed)
-        ? trimmed_PolicyFromJSON(object.whenTrimmed)
-        : isSet(object.when_trimmed)
-        ? trimmed_PolicyFromJSON(object.when_trimmed)
-        : 0,
-      filter: isSet(object.filter) ? globalThis.String(object.filter) : "",
-    };
-  },
-
-  toJSON(message: ReadRequest): unknown {
-    const obj: any = {};
-    if (message.topic !== "") {
-      obj.topic = message.topic;
-    }
-    if (message.start !== undefined) {
-      obj.start = Start.toJSON(message.start);
-    }
-    if (message.direction !== 0) {
-      obj.direction = readRequest_DirectionToJSON(message.direction);
-    }
-    if (message.until !== undefined) {
-      obj.until = ReadRequest_Until.toJSON(message.until);
-    }
-    if (message.limit !== 0) {
-      obj.limit = Math.round(message.limit);
-    }
-    if (message.whenTrimmed !== 0) {
-      obj.whenTrimmed = trimmed_PolicyToJSON(message.whenTrimmed);
-    }
-    if (message.filter !== "") {
-      obj.filter = message.filter;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<ReadRequest>, I>>(base?: I): ReadRequest {
     return ReadRequest.fromPartial(base ?? ({} as any));
   },
@@ -1102,26 +794,6 @@ export const ReadRequest_Until: MessageFns<ReadRequest_Until> = {
     }
   },
 
-  fromJSON(object: any): ReadRequest_Until {
-    return {
-      at: isSet(object.offset)
-        ? { $case: "offset", value: globalThis.Number(object.offset) }
-        : isSet(object.time)
-        ? { $case: "time", value: fromJsonTimestamp(object.time) }
-        : undefined,
-    };
-  },
-
-  toJSON(message: ReadRequest_Until): unknown {
-    const obj: any = {};
-    if (message.at?.$case === "offset") {
-      obj.offset = Math.round(message.at.value);
-    } else if (message.at?.$case === "time") {
-      obj.time = fromTimestamp(message.at.value).toISOString();
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<ReadRequest_Until>, I>>(base?: I): ReadRequest_Until {
     return ReadRequest_Until.fromPartial(base ?? ({} as any));
   },
@@ -1146,7 +818,7 @@ export const ReadRequest_Until: MessageFns<ReadRequest_Until> = {
 };
 
 function createBaseReadResponse(): ReadResponse {
-  return { records: [], next: undefined, skipped: undefined };
+  return { records: [], next: undefined, skipped: undefined, endOffset: undefined };
 }
 
 export const ReadResponse: MessageFns<ReadResponse> = {
@@ -1159,6 +831,9 @@ export const ReadResponse: MessageFns<ReadResponse> = {
     }
     if (message.skipped !== undefined) {
       Skipped.encode(message.skipped, writer.uint32(26).fork()).join();
+    }
+    if (message.endOffset !== undefined) {
+      writer.uint32(32).uint64(message.endOffset);
     }
     return writer;
   },
@@ -1200,6 +875,14 @@ export const ReadResponse: MessageFns<ReadResponse> = {
             message.skipped = Skipped.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.endOffset = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1212,28 +895,6 @@ export const ReadResponse: MessageFns<ReadResponse> = {
     }
   },
 
-  fromJSON(object: any): ReadResponse {
-    return {
-      records: globalThis.Array.isArray(object?.records) ? object.records.map((e: any) => Record.fromJSON(e)) : [],
-      next: isSet(object.next) ? Position.fromJSON(object.next) : undefined,
-      skipped: isSet(object.skipped) ? Skipped.fromJSON(object.skipped) : undefined,
-    };
-  },
-
-  toJSON(message: ReadResponse): unknown {
-    const obj: any = {};
-    if (message.records?.length) {
-      obj.records = message.records.map((e) => Record.toJSON(e));
-    }
-    if (message.next !== undefined) {
-      obj.next = Position.toJSON(message.next);
-    }
-    if (message.skipped !== undefined) {
-      obj.skipped = Skipped.toJSON(message.skipped);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<ReadResponse>, I>>(base?: I): ReadResponse {
     return ReadResponse.fromPartial(base ?? ({} as any));
   },
@@ -1244,6 +905,7 @@ export const ReadResponse: MessageFns<ReadResponse> = {
     message.skipped = (object.skipped !== undefined && object.skipped !== null)
       ? Skipped.fromPartial(object.skipped)
       : undefined;
+    message.endOffset = object.endOffset ?? undefined;
     return message;
   },
 };
@@ -1335,44 +997,6 @@ export const FollowRequest: MessageFns<FollowRequest> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): FollowRequest {
-    return {
-      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
-      start: isSet(object.start) ? Start.fromJSON(object.start) : undefined,
-      whenBehind: isSet(object.whenBehind)
-        ? followRequest_WhenBehindFromJSON(object.whenBehind)
-        : isSet(object.when_behind)
-        ? followRequest_WhenBehindFromJSON(object.when_behind)
-        : 0,
-      whenTrimmed: isSet(object.whenTrimmed)
-        ? trimmed_PolicyFromJSON(object.whenTrimmed)
-        : isSet(object.when_trimmed)
-        ? trimmed_PolicyFromJSON(object.when_trimmed)
-        : 0,
-      filter: isSet(object.filter) ? globalThis.String(object.filter) : "",
-    };
-  },
-
-  toJSON(message: FollowRequest): unknown {
-    const obj: any = {};
-    if (message.topic !== "") {
-      obj.topic = message.topic;
-    }
-    if (message.start !== undefined) {
-      obj.start = Start.toJSON(message.start);
-    }
-    if (message.whenBehind !== 0) {
-      obj.whenBehind = followRequest_WhenBehindToJSON(message.whenBehind);
-    }
-    if (message.whenTrimmed !== 0) {
-      obj.whenTrimmed = trimmed_PolicyToJSON(message.whenTrimmed);
-    }
-    if (message.filter !== "") {
-      obj.filter = message.filter;
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<FollowRequest>, I>>(base?: I): FollowRequest {
@@ -1513,54 +1137,6 @@ export const FollowResponse: MessageFns<FollowResponse> = {
     }
   },
 
-  fromJSON(object: any): FollowResponse {
-    return {
-      records: globalThis.Array.isArray(object?.records) ? object.records.map((e: any) => Record.fromJSON(e)) : [],
-      next: isSet(object.next) ? Position.fromJSON(object.next) : undefined,
-      event: isSet(object.started)
-        ? { $case: "started", value: FollowResponse_Started.fromJSON(object.started) }
-        : isSet(object.caughtUp)
-        ? { $case: "caughtUp", value: FollowResponse_CaughtUp.fromJSON(object.caughtUp) }
-        : isSet(object.caught_up)
-        ? { $case: "caughtUp", value: FollowResponse_CaughtUp.fromJSON(object.caught_up) }
-        : isSet(object.fellBehind)
-        ? { $case: "fellBehind", value: FollowResponse_FellBehind.fromJSON(object.fellBehind) }
-        : isSet(object.fell_behind)
-        ? { $case: "fellBehind", value: FollowResponse_FellBehind.fromJSON(object.fell_behind) }
-        : isSet(object.skipped)
-        ? { $case: "skipped", value: Skipped.fromJSON(object.skipped) }
-        : isSet(object.heartbeat)
-        ? { $case: "heartbeat", value: FollowResponse_Heartbeat.fromJSON(object.heartbeat) }
-        : isSet(object.closed)
-        ? { $case: "closed", value: FollowResponse_Closed.fromJSON(object.closed) }
-        : undefined,
-    };
-  },
-
-  toJSON(message: FollowResponse): unknown {
-    const obj: any = {};
-    if (message.records?.length) {
-      obj.records = message.records.map((e) => Record.toJSON(e));
-    }
-    if (message.next !== undefined) {
-      obj.next = Position.toJSON(message.next);
-    }
-    if (message.event?.$case === "started") {
-      obj.started = FollowResponse_Started.toJSON(message.event.value);
-    } else if (message.event?.$case === "caughtUp") {
-      obj.caughtUp = FollowResponse_CaughtUp.toJSON(message.event.value);
-    } else if (message.event?.$case === "fellBehind") {
-      obj.fellBehind = FollowResponse_FellBehind.toJSON(message.event.value);
-    } else if (message.event?.$case === "skipped") {
-      obj.skipped = Skipped.toJSON(message.event.value);
-    } else if (message.event?.$case === "heartbeat") {
-      obj.heartbeat = FollowResponse_Heartbeat.toJSON(message.event.value);
-    } else if (message.event?.$case === "closed") {
-      obj.closed = FollowResponse_Closed.toJSON(message.event.value);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<FollowResponse>, I>>(base?: I): FollowResponse {
     return FollowResponse.fromPartial(base ?? ({} as any));
   },
@@ -1666,32 +1242,6 @@ export const FollowResponse_Started: MessageFns<FollowResponse_Started> = {
     }
   },
 
-  fromJSON(object: any): FollowResponse_Started {
-    return {
-      earliestOffset: isSet(object.earliestOffset)
-        ? globalThis.Number(object.earliestOffset)
-        : isSet(object.earliest_offset)
-        ? globalThis.Number(object.earliest_offset)
-        : undefined,
-      nextOffset: isSet(object.nextOffset)
-        ? globalThis.Number(object.nextOffset)
-        : isSet(object.next_offset)
-        ? globalThis.Number(object.next_offset)
-        : undefined,
-    };
-  },
-
-  toJSON(message: FollowResponse_Started): unknown {
-    const obj: any = {};
-    if (message.earliestOffset !== undefined) {
-      obj.earliestOffset = Math.round(message.earliestOffset);
-    }
-    if (message.nextOffset !== undefined) {
-      obj.nextOffset = Math.round(message.nextOffset);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<FollowResponse_Started>, I>>(base?: I): FollowResponse_Started {
     return FollowResponse_Started.fromPartial(base ?? ({} as any));
   },
@@ -1735,15 +1285,6 @@ export const FollowResponse_CaughtUp: MessageFns<FollowResponse_CaughtUp> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(_: any): FollowResponse_CaughtUp {
-    return {};
-  },
-
-  toJSON(_: FollowResponse_CaughtUp): unknown {
-    const obj: any = {};
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<FollowResponse_CaughtUp>, I>>(base?: I): FollowResponse_CaughtUp {
@@ -1798,18 +1339,6 @@ export const FollowResponse_FellBehind: MessageFns<FollowResponse_FellBehind> = 
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): FollowResponse_FellBehind {
-    return { lag: isSet(object.lag) ? globalThis.Number(object.lag) : 0 };
-  },
-
-  toJSON(message: FollowResponse_FellBehind): unknown {
-    const obj: any = {};
-    if (message.lag !== 0) {
-      obj.lag = Math.round(message.lag);
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<FollowResponse_FellBehind>, I>>(base?: I): FollowResponse_FellBehind {
@@ -1878,28 +1407,6 @@ export const FollowResponse_Heartbeat: MessageFns<FollowResponse_Heartbeat> = {
     }
   },
 
-  fromJSON(object: any): FollowResponse_Heartbeat {
-    return {
-      nextOffset: isSet(object.nextOffset)
-        ? globalThis.Number(object.nextOffset)
-        : isSet(object.next_offset)
-        ? globalThis.Number(object.next_offset)
-        : undefined,
-      waiting: isSet(object.waiting) ? followResponse_Heartbeat_WaitingFromJSON(object.waiting) : 0,
-    };
-  },
-
-  toJSON(message: FollowResponse_Heartbeat): unknown {
-    const obj: any = {};
-    if (message.nextOffset !== undefined) {
-      obj.nextOffset = Math.round(message.nextOffset);
-    }
-    if (message.waiting !== 0) {
-      obj.waiting = followResponse_Heartbeat_WaitingToJSON(message.waiting);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<FollowResponse_Heartbeat>, I>>(base?: I): FollowResponse_Heartbeat {
     return FollowResponse_Heartbeat.fromPartial(base ?? ({} as any));
   },
@@ -1943,15 +1450,6 @@ export const FollowResponse_Closed: MessageFns<FollowResponse_Closed> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(_: any): FollowResponse_Closed {
-    return {};
-  },
-
-  toJSON(_: FollowResponse_Closed): unknown {
-    const obj: any = {};
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<FollowResponse_Closed>, I>>(base?: I): FollowResponse_Closed {
@@ -2023,39 +1521,6 @@ type KeysOfUnion<T> = T extends T ? keyof T : never;
 export type Exact<P, I extends P> = P extends Builtin ? P
   : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
 
-function toTimestamp(date: Date): Timestamp {
-  const seconds = Math.trunc(date.getTime() / 1_000);
-  const nanos = (date.getTime() % 1_000) * 1_000_000;
-  return { seconds, nanos };
-}
-
-function fromTimestamp(t: Timestamp): Date {
-  let millis = (t.seconds || 0) * 1_000;
-  millis += (t.nanos || 0) / 1_000_000;
-  return new globalThis.Date(millis);
-}
-
-const timestampFractionRegex = /:\d{2}\.\d+/;
-
-function fromJsonTimestamp(o: any): Timestamp {
-  if (o instanceof globalThis.Date) {
-    return toTimestamp(o);
-  } else if (typeof o === "string") {
-    // Date only keeps milliseconds, and parses longer fractions in an engine-specific way,
-    // so parse the fractional seconds ourselves and give Date only the whole seconds
-    const fraction = timestampFractionRegex.exec(o);
-    if (fraction === null) {
-      return toTimestamp(new globalThis.Date(o));
-    }
-    const fractionNanos = Number(fraction[0].slice(4, 13).padEnd(9, "0"));
-    const wholeSeconds = new globalThis.Date(o.replace(fraction[0], fraction[0].slice(0, 3)));
-    const timestamp = toTimestamp(new globalThis.Date(wholeSeconds.getTime() + Math.trunc(fractionNanos / 1_000_000)));
-    return { ...timestamp, nanos: (timestamp.nanos ?? 0) + (fractionNanos % 1_000_000) };
-  } else {
-    return Timestamp.fromJSON(o);
-  }
-}
-
 function longToNumber(int64: { toString(): string }): number {
   const num = globalThis.Number(int64.toString());
   if (num > globalThis.Number.MAX_SAFE_INTEGER) {
@@ -2067,15 +1532,9 @@ function longToNumber(int64: { toString(): string }): number {
   return num;
 }
 
-function isSet(value: any): boolean {
-  return value !== null && value !== undefined;
-}
-
 export interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
-  fromJSON(object: any): T;
-  toJSON(message: T): unknown;
   create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;
   fromPartial<I extends Exact<DeepPartial<T>, I>>(object: I): T;
 }

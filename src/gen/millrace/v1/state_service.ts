@@ -125,24 +125,6 @@ export const StateServiceGetRequest: MessageFns<StateServiceGetRequest> = {
     }
   },
 
-  fromJSON(object: any): StateServiceGetRequest {
-    return {
-      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
-      keys: globalThis.Array.isArray(object?.keys) ? object.keys.map((e: any) => globalThis.String(e)) : [],
-    };
-  },
-
-  toJSON(message: StateServiceGetRequest): unknown {
-    const obj: any = {};
-    if (message.topic !== "") {
-      obj.topic = message.topic;
-    }
-    if (message.keys?.length) {
-      obj.keys = message.keys;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<StateServiceGetRequest>, I>>(base?: I): StateServiceGetRequest {
     return StateServiceGetRequest.fromPartial(base ?? ({} as any));
   },
@@ -208,24 +190,6 @@ export const StateServiceGetResponse: MessageFns<StateServiceGetResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): StateServiceGetResponse {
-    return {
-      records: globalThis.Array.isArray(object?.records) ? object.records.map((e: any) => Record.fromJSON(e)) : [],
-      next: isSet(object.next) ? Position.fromJSON(object.next) : undefined,
-    };
-  },
-
-  toJSON(message: StateServiceGetResponse): unknown {
-    const obj: any = {};
-    if (message.records?.length) {
-      obj.records = message.records.map((e) => Record.toJSON(e));
-    }
-    if (message.next !== undefined) {
-      obj.next = Position.toJSON(message.next);
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<StateServiceGetResponse>, I>>(base?: I): StateServiceGetResponse {
@@ -339,48 +303,6 @@ export const StateServiceListRequest: MessageFns<StateServiceListRequest> = {
     }
   },
 
-  fromJSON(object: any): StateServiceListRequest {
-    return {
-      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
-      keyPrefix: isSet(object.keyPrefix)
-        ? globalThis.String(object.keyPrefix)
-        : isSet(object.key_prefix)
-        ? globalThis.String(object.key_prefix)
-        : "",
-      afterKey: isSet(object.afterKey)
-        ? globalThis.String(object.afterKey)
-        : isSet(object.after_key)
-        ? globalThis.String(object.after_key)
-        : "",
-      limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
-      rectangle: isSet(object.rectangle) ? Rectangle.fromJSON(object.rectangle) : undefined,
-      filter: isSet(object.filter) ? globalThis.String(object.filter) : "",
-    };
-  },
-
-  toJSON(message: StateServiceListRequest): unknown {
-    const obj: any = {};
-    if (message.topic !== "") {
-      obj.topic = message.topic;
-    }
-    if (message.keyPrefix !== "") {
-      obj.keyPrefix = message.keyPrefix;
-    }
-    if (message.afterKey !== "") {
-      obj.afterKey = message.afterKey;
-    }
-    if (message.limit !== 0) {
-      obj.limit = Math.round(message.limit);
-    }
-    if (message.rectangle !== undefined) {
-      obj.rectangle = Rectangle.toJSON(message.rectangle);
-    }
-    if (message.filter !== "") {
-      obj.filter = message.filter;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<StateServiceListRequest>, I>>(base?: I): StateServiceListRequest {
     return StateServiceListRequest.fromPartial(base ?? ({} as any));
   },
@@ -463,32 +385,6 @@ export const StateServiceListResponse: MessageFns<StateServiceListResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): StateServiceListResponse {
-    return {
-      records: globalThis.Array.isArray(object?.records) ? object.records.map((e: any) => Record.fromJSON(e)) : [],
-      next: isSet(object.next) ? Position.fromJSON(object.next) : undefined,
-      lastKey: isSet(object.lastKey)
-        ? globalThis.String(object.lastKey)
-        : isSet(object.last_key)
-        ? globalThis.String(object.last_key)
-        : "",
-    };
-  },
-
-  toJSON(message: StateServiceListResponse): unknown {
-    const obj: any = {};
-    if (message.records?.length) {
-      obj.records = message.records.map((e) => Record.toJSON(e));
-    }
-    if (message.next !== undefined) {
-      obj.next = Position.toJSON(message.next);
-    }
-    if (message.lastKey !== "") {
-      obj.lastKey = message.lastKey;
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<StateServiceListResponse>, I>>(base?: I): StateServiceListResponse {
@@ -620,56 +516,6 @@ export const StateServiceWatchRequest: MessageFns<StateServiceWatchRequest> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): StateServiceWatchRequest {
-    return {
-      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
-      keyPrefix: isSet(object.keyPrefix)
-        ? globalThis.String(object.keyPrefix)
-        : isSet(object.key_prefix)
-        ? globalThis.String(object.key_prefix)
-        : "",
-      start: isSet(object.start) ? Position.fromJSON(object.start) : undefined,
-      rectangle: isSet(object.rectangle) ? Rectangle.fromJSON(object.rectangle) : undefined,
-      filter: isSet(object.filter) ? globalThis.String(object.filter) : "",
-      changesOnly: isSet(object.changesOnly)
-        ? globalThis.Boolean(object.changesOnly)
-        : isSet(object.changes_only)
-        ? globalThis.Boolean(object.changes_only)
-        : false,
-      withoutTombstones: isSet(object.withoutTombstones)
-        ? globalThis.Boolean(object.withoutTombstones)
-        : isSet(object.without_tombstones)
-        ? globalThis.Boolean(object.without_tombstones)
-        : false,
-    };
-  },
-
-  toJSON(message: StateServiceWatchRequest): unknown {
-    const obj: any = {};
-    if (message.topic !== "") {
-      obj.topic = message.topic;
-    }
-    if (message.keyPrefix !== "") {
-      obj.keyPrefix = message.keyPrefix;
-    }
-    if (message.start !== undefined) {
-      obj.start = Position.toJSON(message.start);
-    }
-    if (message.rectangle !== undefined) {
-      obj.rectangle = Rectangle.toJSON(message.rectangle);
-    }
-    if (message.filter !== "") {
-      obj.filter = message.filter;
-    }
-    if (message.changesOnly !== false) {
-      obj.changesOnly = message.changesOnly;
-    }
-    if (message.withoutTombstones !== false) {
-      obj.withoutTombstones = message.withoutTombstones;
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<StateServiceWatchRequest>, I>>(base?: I): StateServiceWatchRequest {
@@ -814,48 +660,6 @@ export const StateServiceWatchResponse: MessageFns<StateServiceWatchResponse> = 
     }
   },
 
-  fromJSON(object: any): StateServiceWatchResponse {
-    return {
-      records: globalThis.Array.isArray(object?.records) ? object.records.map((e: any) => Record.fromJSON(e)) : [],
-      next: isSet(object.next) ? Position.fromJSON(object.next) : undefined,
-      event: isSet(object.snapshotEnd)
-        ? { $case: "snapshotEnd", value: StateServiceWatchResponse_SnapshotEnd.fromJSON(object.snapshotEnd) }
-        : isSet(object.snapshot_end)
-        ? { $case: "snapshotEnd", value: StateServiceWatchResponse_SnapshotEnd.fromJSON(object.snapshot_end) }
-        : isSet(object.heartbeat)
-        ? { $case: "heartbeat", value: StateServiceWatchResponse_Heartbeat.fromJSON(object.heartbeat) }
-        : isSet(object.closed)
-        ? { $case: "closed", value: StateServiceWatchResponse_Closed.fromJSON(object.closed) }
-        : isSet(object.reset)
-        ? { $case: "reset", value: StateServiceWatchResponse_Reset.fromJSON(object.reset) }
-        : undefined,
-      left: globalThis.Array.isArray(object?.left) ? object.left.map((e: any) => globalThis.String(e)) : [],
-    };
-  },
-
-  toJSON(message: StateServiceWatchResponse): unknown {
-    const obj: any = {};
-    if (message.records?.length) {
-      obj.records = message.records.map((e) => Record.toJSON(e));
-    }
-    if (message.next !== undefined) {
-      obj.next = Position.toJSON(message.next);
-    }
-    if (message.event?.$case === "snapshotEnd") {
-      obj.snapshotEnd = StateServiceWatchResponse_SnapshotEnd.toJSON(message.event.value);
-    } else if (message.event?.$case === "heartbeat") {
-      obj.heartbeat = StateServiceWatchResponse_Heartbeat.toJSON(message.event.value);
-    } else if (message.event?.$case === "closed") {
-      obj.closed = StateServiceWatchResponse_Closed.toJSON(message.event.value);
-    } else if (message.event?.$case === "reset") {
-      obj.reset = StateServiceWatchResponse_Reset.toJSON(message.event.value);
-    }
-    if (message.left?.length) {
-      obj.left = message.left;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<StateServiceWatchResponse>, I>>(base?: I): StateServiceWatchResponse {
     return StateServiceWatchResponse.fromPartial(base ?? ({} as any));
   },
@@ -934,15 +738,6 @@ export const StateServiceWatchResponse_SnapshotEnd: MessageFns<StateServiceWatch
     }
   },
 
-  fromJSON(_: any): StateServiceWatchResponse_SnapshotEnd {
-    return {};
-  },
-
-  toJSON(_: StateServiceWatchResponse_SnapshotEnd): unknown {
-    const obj: any = {};
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<StateServiceWatchResponse_SnapshotEnd>, I>>(
     base?: I,
   ): StateServiceWatchResponse_SnapshotEnd {
@@ -988,15 +783,6 @@ export const StateServiceWatchResponse_Heartbeat: MessageFns<StateServiceWatchRe
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(_: any): StateServiceWatchResponse_Heartbeat {
-    return {};
-  },
-
-  toJSON(_: StateServiceWatchResponse_Heartbeat): unknown {
-    const obj: any = {};
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<StateServiceWatchResponse_Heartbeat>, I>>(
@@ -1046,15 +832,6 @@ export const StateServiceWatchResponse_Closed: MessageFns<StateServiceWatchRespo
     }
   },
 
-  fromJSON(_: any): StateServiceWatchResponse_Closed {
-    return {};
-  },
-
-  toJSON(_: StateServiceWatchResponse_Closed): unknown {
-    const obj: any = {};
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<StateServiceWatchResponse_Closed>, I>>(
     base?: I,
   ): StateServiceWatchResponse_Closed {
@@ -1100,15 +877,6 @@ export const StateServiceWatchResponse_Reset: MessageFns<StateServiceWatchRespon
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(_: any): StateServiceWatchResponse_Reset {
-    return {};
-  },
-
-  toJSON(_: StateServiceWatchResponse_Reset): unknown {
-    const obj: any = {};
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<StateServiceWatchResponse_Reset>, I>>(base?: I): StateServiceWatchResponse_Reset {
@@ -1187,15 +955,9 @@ function longToNumber(int64: { toString(): string }): number {
   return num;
 }
 
-function isSet(value: any): boolean {
-  return value !== null && value !== undefined;
-}
-
 export interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
-  fromJSON(object: any): T;
-  toJSON(message: T): unknown;
   create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;
   fromPartial<I extends Exact<DeepPartial<T>, I>>(object: I): T;
 }

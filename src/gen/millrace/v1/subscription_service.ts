@@ -41,43 +41,6 @@ export enum Subscription_Sharing {
   UNRECOGNIZED = -1,
 }
 
-export function subscription_SharingFromJSON(object: any): Subscription_Sharing {
-  switch (object) {
-    case 0:
-    case "SHARING_UNSPECIFIED":
-      return Subscription_Sharing.SHARING_UNSPECIFIED;
-    case 1:
-    case "SHARED":
-      return Subscription_Sharing.SHARED;
-    case 2:
-    case "EXCLUSIVE":
-      return Subscription_Sharing.EXCLUSIVE;
-    case 3:
-    case "KEYED":
-      return Subscription_Sharing.KEYED;
-    case -1:
-    case "UNRECOGNIZED":
-    default:
-      return Subscription_Sharing.UNRECOGNIZED;
-  }
-}
-
-export function subscription_SharingToJSON(object: Subscription_Sharing): string {
-  switch (object) {
-    case Subscription_Sharing.SHARING_UNSPECIFIED:
-      return "SHARING_UNSPECIFIED";
-    case Subscription_Sharing.SHARED:
-      return "SHARED";
-    case Subscription_Sharing.EXCLUSIVE:
-      return "EXCLUSIVE";
-    case Subscription_Sharing.KEYED:
-      return "KEYED";
-    case Subscription_Sharing.UNRECOGNIZED:
-    default:
-      return "UNRECOGNIZED";
-  }
-}
-
 export interface Subscription_LabelsEntry {
   key: string;
   value: string;
@@ -320,83 +283,6 @@ export enum ConsumeResponse_Heartbeat_Waiting {
   TRANSPORT_BLOCKED = 10,
   NODE_BUDGET = 11,
   UNRECOGNIZED = -1,
-}
-
-export function consumeResponse_Heartbeat_WaitingFromJSON(object: any): ConsumeResponse_Heartbeat_Waiting {
-  switch (object) {
-    case 0:
-    case "WAITING_UNSPECIFIED":
-      return ConsumeResponse_Heartbeat_Waiting.WAITING_UNSPECIFIED;
-    case 1:
-    case "CAUGHT_UP":
-      return ConsumeResponse_Heartbeat_Waiting.CAUGHT_UP;
-    case 2:
-    case "WINDOW_FULL_RECORDS":
-      return ConsumeResponse_Heartbeat_Waiting.WINDOW_FULL_RECORDS;
-    case 3:
-    case "WINDOW_FULL_BYTES":
-      return ConsumeResponse_Heartbeat_Waiting.WINDOW_FULL_BYTES;
-    case 4:
-    case "PAUSED":
-      return ConsumeResponse_Heartbeat_Waiting.PAUSED;
-    case 5:
-    case "RETRY_BACKLOG_FULL":
-      return ConsumeResponse_Heartbeat_Waiting.RETRY_BACKLOG_FULL;
-    case 6:
-    case "KEYS_BUSY":
-      return ConsumeResponse_Heartbeat_Waiting.KEYS_BUSY;
-    case 7:
-    case "OTHER_CONSUMERS":
-      return ConsumeResponse_Heartbeat_Waiting.OTHER_CONSUMERS;
-    case 8:
-    case "DATABASE":
-      return ConsumeResponse_Heartbeat_Waiting.DATABASE;
-    case 9:
-    case "RETRY_DELAY":
-      return ConsumeResponse_Heartbeat_Waiting.RETRY_DELAY;
-    case 10:
-    case "TRANSPORT_BLOCKED":
-      return ConsumeResponse_Heartbeat_Waiting.TRANSPORT_BLOCKED;
-    case 11:
-    case "NODE_BUDGET":
-      return ConsumeResponse_Heartbeat_Waiting.NODE_BUDGET;
-    case -1:
-    case "UNRECOGNIZED":
-    default:
-      return ConsumeResponse_Heartbeat_Waiting.UNRECOGNIZED;
-  }
-}
-
-export function consumeResponse_Heartbeat_WaitingToJSON(object: ConsumeResponse_Heartbeat_Waiting): string {
-  switch (object) {
-    case ConsumeResponse_Heartbeat_Waiting.WAITING_UNSPECIFIED:
-      return "WAITING_UNSPECIFIED";
-    case ConsumeResponse_Heartbeat_Waiting.CAUGHT_UP:
-      return "CAUGHT_UP";
-    case ConsumeResponse_Heartbeat_Waiting.WINDOW_FULL_RECORDS:
-      return "WINDOW_FULL_RECORDS";
-    case ConsumeResponse_Heartbeat_Waiting.WINDOW_FULL_BYTES:
-      return "WINDOW_FULL_BYTES";
-    case ConsumeResponse_Heartbeat_Waiting.PAUSED:
-      return "PAUSED";
-    case ConsumeResponse_Heartbeat_Waiting.RETRY_BACKLOG_FULL:
-      return "RETRY_BACKLOG_FULL";
-    case ConsumeResponse_Heartbeat_Waiting.KEYS_BUSY:
-      return "KEYS_BUSY";
-    case ConsumeResponse_Heartbeat_Waiting.OTHER_CONSUMERS:
-      return "OTHER_CONSUMERS";
-    case ConsumeResponse_Heartbeat_Waiting.DATABASE:
-      return "DATABASE";
-    case ConsumeResponse_Heartbeat_Waiting.RETRY_DELAY:
-      return "RETRY_DELAY";
-    case ConsumeResponse_Heartbeat_Waiting.TRANSPORT_BLOCKED:
-      return "TRANSPORT_BLOCKED";
-    case ConsumeResponse_Heartbeat_Waiting.NODE_BUDGET:
-      return "NODE_BUDGET";
-    case ConsumeResponse_Heartbeat_Waiting.UNRECOGNIZED:
-    default:
-      return "UNRECOGNIZED";
-  }
 }
 
 export interface ConsumeResponse_Closed {
@@ -663,99 +549,6 @@ export const Subscription: MessageFns<Subscription> = {
     }
   },
 
-  fromJSON(object: any): Subscription {
-    return {
-      name: isSet(object.name) ? globalThis.String(object.name) : "",
-      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
-      epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0,
-      sharing: isSet(object.sharing) ? subscription_SharingFromJSON(object.sharing) : 0,
-      ackDeadline: isSet(object.ackDeadline)
-        ? Duration.fromJSON(object.ackDeadline)
-        : isSet(object.ack_deadline)
-        ? Duration.fromJSON(object.ack_deadline)
-        : undefined,
-      attemptsMax: isSet(object.attemptsMax)
-        ? globalThis.Number(object.attemptsMax)
-        : isSet(object.attempts_max)
-        ? globalThis.Number(object.attempts_max)
-        : 0,
-      retryMin: isSet(object.retryMin)
-        ? Duration.fromJSON(object.retryMin)
-        : isSet(object.retry_min)
-        ? Duration.fromJSON(object.retry_min)
-        : undefined,
-      retryMax: isSet(object.retryMax)
-        ? Duration.fromJSON(object.retryMax)
-        : isSet(object.retry_max)
-        ? Duration.fromJSON(object.retry_max)
-        : undefined,
-      retryBacklog: isSet(object.retryBacklog)
-        ? globalThis.Number(object.retryBacklog)
-        : isSet(object.retry_backlog)
-        ? globalThis.Number(object.retry_backlog)
-        : 0,
-      labels: isObject(object.labels)
-        ? (globalThis.Object.entries(object.labels) as [string, any][]).reduce(
-          (acc: Map<string, string>, [key, value]: [string, any]) => {
-            acc.set(key, globalThis.String(value));
-            return acc;
-          },
-          new Map(),
-        )
-        : new Map(),
-      paused: isSet(object.paused) ? globalThis.Boolean(object.paused) : false,
-      createTime: isSet(object.createTime)
-        ? fromJsonTimestamp(object.createTime)
-        : isSet(object.create_time)
-        ? fromJsonTimestamp(object.create_time)
-        : undefined,
-    };
-  },
-
-  toJSON(message: Subscription): unknown {
-    const obj: any = {};
-    if (message.name !== "") {
-      obj.name = message.name;
-    }
-    if (message.topic !== "") {
-      obj.topic = message.topic;
-    }
-    if (message.epoch !== 0) {
-      obj.epoch = Math.round(message.epoch);
-    }
-    if (message.sharing !== 0) {
-      obj.sharing = subscription_SharingToJSON(message.sharing);
-    }
-    if (message.ackDeadline !== undefined) {
-      obj.ackDeadline = Duration.toJSON(message.ackDeadline);
-    }
-    if (message.attemptsMax !== 0) {
-      obj.attemptsMax = Math.round(message.attemptsMax);
-    }
-    if (message.retryMin !== undefined) {
-      obj.retryMin = Duration.toJSON(message.retryMin);
-    }
-    if (message.retryMax !== undefined) {
-      obj.retryMax = Duration.toJSON(message.retryMax);
-    }
-    if (message.retryBacklog !== 0) {
-      obj.retryBacklog = Math.round(message.retryBacklog);
-    }
-    if (message.labels?.size) {
-      obj.labels = {};
-      message.labels.forEach((v, k) => {
-        obj.labels[k] = v;
-      });
-    }
-    if (message.paused !== false) {
-      obj.paused = message.paused;
-    }
-    if (message.createTime !== undefined) {
-      obj.createTime = fromTimestamp(message.createTime).toISOString();
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<Subscription>, I>>(base?: I): Subscription {
     return Subscription.fromPartial(base ?? ({} as any));
   },
@@ -847,24 +640,6 @@ export const Subscription_LabelsEntry: MessageFns<Subscription_LabelsEntry> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): Subscription_LabelsEntry {
-    return {
-      key: isSet(object.key) ? globalThis.String(object.key) : "",
-      value: isSet(object.value) ? globalThis.String(object.value) : "",
-    };
-  },
-
-  toJSON(message: Subscription_LabelsEntry): unknown {
-    const obj: any = {};
-    if (message.key !== "") {
-      obj.key = message.key;
-    }
-    if (message.value !== "") {
-      obj.value = message.value;
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<Subscription_LabelsEntry>, I>>(base?: I): Subscription_LabelsEntry {
@@ -1036,87 +811,6 @@ export const CreateSubscriptionRequest: MessageFns<CreateSubscriptionRequest> = 
     }
   },
 
-  fromJSON(object: any): CreateSubscriptionRequest {
-    return {
-      subscription: isSet(object.subscription) ? globalThis.String(object.subscription) : "",
-      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
-      start: isSet(object.start) ? Start.fromJSON(object.start) : undefined,
-      sharing: isSet(object.sharing) ? subscription_SharingFromJSON(object.sharing) : 0,
-      ackDeadline: isSet(object.ackDeadline)
-        ? Duration.fromJSON(object.ackDeadline)
-        : isSet(object.ack_deadline)
-        ? Duration.fromJSON(object.ack_deadline)
-        : undefined,
-      attemptsMax: isSet(object.attemptsMax)
-        ? globalThis.Number(object.attemptsMax)
-        : isSet(object.attempts_max)
-        ? globalThis.Number(object.attempts_max)
-        : 0,
-      retryMin: isSet(object.retryMin)
-        ? Duration.fromJSON(object.retryMin)
-        : isSet(object.retry_min)
-        ? Duration.fromJSON(object.retry_min)
-        : undefined,
-      retryMax: isSet(object.retryMax)
-        ? Duration.fromJSON(object.retryMax)
-        : isSet(object.retry_max)
-        ? Duration.fromJSON(object.retry_max)
-        : undefined,
-      retryBacklog: isSet(object.retryBacklog)
-        ? globalThis.Number(object.retryBacklog)
-        : isSet(object.retry_backlog)
-        ? globalThis.Number(object.retry_backlog)
-        : 0,
-      labels: isObject(object.labels)
-        ? (globalThis.Object.entries(object.labels) as [string, any][]).reduce(
-          (acc: Map<string, string>, [key, value]: [string, any]) => {
-            acc.set(key, globalThis.String(value));
-            return acc;
-          },
-          new Map(),
-        )
-        : new Map(),
-    };
-  },
-
-  toJSON(message: CreateSubscriptionRequest): unknown {
-    const obj: any = {};
-    if (message.subscription !== "") {
-      obj.subscription = message.subscription;
-    }
-    if (message.topic !== "") {
-      obj.topic = message.topic;
-    }
-    if (message.start !== undefined) {
-      obj.start = Start.toJSON(message.start);
-    }
-    if (message.sharing !== 0) {
-      obj.sharing = subscription_SharingToJSON(message.sharing);
-    }
-    if (message.ackDeadline !== undefined) {
-      obj.ackDeadline = Duration.toJSON(message.ackDeadline);
-    }
-    if (message.attemptsMax !== 0) {
-      obj.attemptsMax = Math.round(message.attemptsMax);
-    }
-    if (message.retryMin !== undefined) {
-      obj.retryMin = Duration.toJSON(message.retryMin);
-    }
-    if (message.retryMax !== undefined) {
-      obj.retryMax = Duration.toJSON(message.retryMax);
-    }
-    if (message.retryBacklog !== 0) {
-      obj.retryBacklog = Math.round(message.retryBacklog);
-    }
-    if (message.labels?.size) {
-      obj.labels = {};
-      message.labels.forEach((v, k) => {
-        obj.labels[k] = v;
-      });
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<CreateSubscriptionRequest>, I>>(base?: I): CreateSubscriptionRequest {
     return CreateSubscriptionRequest.fromPartial(base ?? ({} as any));
   },
@@ -1206,24 +900,6 @@ export const CreateSubscriptionRequest_LabelsEntry: MessageFns<CreateSubscriptio
     }
   },
 
-  fromJSON(object: any): CreateSubscriptionRequest_LabelsEntry {
-    return {
-      key: isSet(object.key) ? globalThis.String(object.key) : "",
-      value: isSet(object.value) ? globalThis.String(object.value) : "",
-    };
-  },
-
-  toJSON(message: CreateSubscriptionRequest_LabelsEntry): unknown {
-    const obj: any = {};
-    if (message.key !== "") {
-      obj.key = message.key;
-    }
-    if (message.value !== "") {
-      obj.value = message.value;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<CreateSubscriptionRequest_LabelsEntry>, I>>(
     base?: I,
   ): CreateSubscriptionRequest_LabelsEntry {
@@ -1284,18 +960,6 @@ export const CreateSubscriptionResponse: MessageFns<CreateSubscriptionResponse> 
     }
   },
 
-  fromJSON(object: any): CreateSubscriptionResponse {
-    return { subscription: isSet(object.subscription) ? Subscription.fromJSON(object.subscription) : undefined };
-  },
-
-  toJSON(message: CreateSubscriptionResponse): unknown {
-    const obj: any = {};
-    if (message.subscription !== undefined) {
-      obj.subscription = Subscription.toJSON(message.subscription);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<CreateSubscriptionResponse>, I>>(base?: I): CreateSubscriptionResponse {
     return CreateSubscriptionResponse.fromPartial(base ?? ({} as any));
   },
@@ -1353,18 +1017,6 @@ export const GetSubscriptionRequest: MessageFns<GetSubscriptionRequest> = {
     }
   },
 
-  fromJSON(object: any): GetSubscriptionRequest {
-    return { subscription: isSet(object.subscription) ? globalThis.String(object.subscription) : "" };
-  },
-
-  toJSON(message: GetSubscriptionRequest): unknown {
-    const obj: any = {};
-    if (message.subscription !== "") {
-      obj.subscription = message.subscription;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<GetSubscriptionRequest>, I>>(base?: I): GetSubscriptionRequest {
     return GetSubscriptionRequest.fromPartial(base ?? ({} as any));
   },
@@ -1418,18 +1070,6 @@ export const GetSubscriptionResponse: MessageFns<GetSubscriptionResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): GetSubscriptionResponse {
-    return { subscription: isSet(object.subscription) ? Subscription.fromJSON(object.subscription) : undefined };
-  },
-
-  toJSON(message: GetSubscriptionResponse): unknown {
-    const obj: any = {};
-    if (message.subscription !== undefined) {
-      obj.subscription = Subscription.toJSON(message.subscription);
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<GetSubscriptionResponse>, I>>(base?: I): GetSubscriptionResponse {
@@ -1522,40 +1162,6 @@ export const ListSubscriptionsRequest: MessageFns<ListSubscriptionsRequest> = {
     }
   },
 
-  fromJSON(object: any): ListSubscriptionsRequest {
-    return {
-      prefix: isSet(object.prefix) ? globalThis.String(object.prefix) : "",
-      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
-      pageSize: isSet(object.pageSize)
-        ? globalThis.Number(object.pageSize)
-        : isSet(object.page_size)
-        ? globalThis.Number(object.page_size)
-        : 0,
-      pageToken: isSet(object.pageToken)
-        ? globalThis.String(object.pageToken)
-        : isSet(object.page_token)
-        ? globalThis.String(object.page_token)
-        : "",
-    };
-  },
-
-  toJSON(message: ListSubscriptionsRequest): unknown {
-    const obj: any = {};
-    if (message.prefix !== "") {
-      obj.prefix = message.prefix;
-    }
-    if (message.topic !== "") {
-      obj.topic = message.topic;
-    }
-    if (message.pageSize !== 0) {
-      obj.pageSize = Math.round(message.pageSize);
-    }
-    if (message.pageToken !== "") {
-      obj.pageToken = message.pageToken;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<ListSubscriptionsRequest>, I>>(base?: I): ListSubscriptionsRequest {
     return ListSubscriptionsRequest.fromPartial(base ?? ({} as any));
   },
@@ -1623,30 +1229,6 @@ export const ListSubscriptionsResponse: MessageFns<ListSubscriptionsResponse> = 
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): ListSubscriptionsResponse {
-    return {
-      subscriptions: globalThis.Array.isArray(object?.subscriptions)
-        ? object.subscriptions.map((e: any) => Subscription.fromJSON(e))
-        : [],
-      nextPageToken: isSet(object.nextPageToken)
-        ? globalThis.String(object.nextPageToken)
-        : isSet(object.next_page_token)
-        ? globalThis.String(object.next_page_token)
-        : "",
-    };
-  },
-
-  toJSON(message: ListSubscriptionsResponse): unknown {
-    const obj: any = {};
-    if (message.subscriptions?.length) {
-      obj.subscriptions = message.subscriptions.map((e) => Subscription.toJSON(e));
-    }
-    if (message.nextPageToken !== "") {
-      obj.nextPageToken = message.nextPageToken;
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<ListSubscriptionsResponse>, I>>(base?: I): ListSubscriptionsResponse {
@@ -1794,83 +1376,6 @@ export const UpdateSubscriptionRequest: MessageFns<UpdateSubscriptionRequest> = 
     }
   },
 
-  fromJSON(object: any): UpdateSubscriptionRequest {
-    return {
-      subscription: isSet(object.subscription) ? globalThis.String(object.subscription) : "",
-      updateMask: isSet(object.updateMask)
-        ? FieldMask.unwrap(FieldMask.fromJSON(object.updateMask))
-        : isSet(object.update_mask)
-        ? FieldMask.unwrap(FieldMask.fromJSON(object.update_mask))
-        : undefined,
-      ackDeadline: isSet(object.ackDeadline)
-        ? Duration.fromJSON(object.ackDeadline)
-        : isSet(object.ack_deadline)
-        ? Duration.fromJSON(object.ack_deadline)
-        : undefined,
-      attemptsMax: isSet(object.attemptsMax)
-        ? globalThis.Number(object.attemptsMax)
-        : isSet(object.attempts_max)
-        ? globalThis.Number(object.attempts_max)
-        : 0,
-      retryMin: isSet(object.retryMin)
-        ? Duration.fromJSON(object.retryMin)
-        : isSet(object.retry_min)
-        ? Duration.fromJSON(object.retry_min)
-        : undefined,
-      retryMax: isSet(object.retryMax)
-        ? Duration.fromJSON(object.retryMax)
-        : isSet(object.retry_max)
-        ? Duration.fromJSON(object.retry_max)
-        : undefined,
-      retryBacklog: isSet(object.retryBacklog)
-        ? globalThis.Number(object.retryBacklog)
-        : isSet(object.retry_backlog)
-        ? globalThis.Number(object.retry_backlog)
-        : 0,
-      labels: isObject(object.labels)
-        ? (globalThis.Object.entries(object.labels) as [string, any][]).reduce(
-          (acc: Map<string, string>, [key, value]: [string, any]) => {
-            acc.set(key, globalThis.String(value));
-            return acc;
-          },
-          new Map(),
-        )
-        : new Map(),
-    };
-  },
-
-  toJSON(message: UpdateSubscriptionRequest): unknown {
-    const obj: any = {};
-    if (message.subscription !== "") {
-      obj.subscription = message.subscription;
-    }
-    if (message.updateMask !== undefined) {
-      obj.updateMask = FieldMask.toJSON(FieldMask.wrap(message.updateMask));
-    }
-    if (message.ackDeadline !== undefined) {
-      obj.ackDeadline = Duration.toJSON(message.ackDeadline);
-    }
-    if (message.attemptsMax !== 0) {
-      obj.attemptsMax = Math.round(message.attemptsMax);
-    }
-    if (message.retryMin !== undefined) {
-      obj.retryMin = Duration.toJSON(message.retryMin);
-    }
-    if (message.retryMax !== undefined) {
-      obj.retryMax = Duration.toJSON(message.retryMax);
-    }
-    if (message.retryBacklog !== 0) {
-      obj.retryBacklog = Math.round(message.retryBacklog);
-    }
-    if (message.labels?.size) {
-      obj.labels = {};
-      message.labels.forEach((v, k) => {
-        obj.labels[k] = v;
-      });
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<UpdateSubscriptionRequest>, I>>(base?: I): UpdateSubscriptionRequest {
     return UpdateSubscriptionRequest.fromPartial(base ?? ({} as any));
   },
@@ -1958,24 +1463,6 @@ export const UpdateSubscriptionRequest_LabelsEntry: MessageFns<UpdateSubscriptio
     }
   },
 
-  fromJSON(object: any): UpdateSubscriptionRequest_LabelsEntry {
-    return {
-      key: isSet(object.key) ? globalThis.String(object.key) : "",
-      value: isSet(object.value) ? globalThis.String(object.value) : "",
-    };
-  },
-
-  toJSON(message: UpdateSubscriptionRequest_LabelsEntry): unknown {
-    const obj: any = {};
-    if (message.key !== "") {
-      obj.key = message.key;
-    }
-    if (message.value !== "") {
-      obj.value = message.value;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<UpdateSubscriptionRequest_LabelsEntry>, I>>(
     base?: I,
   ): UpdateSubscriptionRequest_LabelsEntry {
@@ -2036,18 +1523,6 @@ export const UpdateSubscriptionResponse: MessageFns<UpdateSubscriptionResponse> 
     }
   },
 
-  fromJSON(object: any): UpdateSubscriptionResponse {
-    return { subscription: isSet(object.subscription) ? Subscription.fromJSON(object.subscription) : undefined };
-  },
-
-  toJSON(message: UpdateSubscriptionResponse): unknown {
-    const obj: any = {};
-    if (message.subscription !== undefined) {
-      obj.subscription = Subscription.toJSON(message.subscription);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<UpdateSubscriptionResponse>, I>>(base?: I): UpdateSubscriptionResponse {
     return UpdateSubscriptionResponse.fromPartial(base ?? ({} as any));
   },
@@ -2105,18 +1580,6 @@ export const DeleteSubscriptionRequest: MessageFns<DeleteSubscriptionRequest> = 
     }
   },
 
-  fromJSON(object: any): DeleteSubscriptionRequest {
-    return { subscription: isSet(object.subscription) ? globalThis.String(object.subscription) : "" };
-  },
-
-  toJSON(message: DeleteSubscriptionRequest): unknown {
-    const obj: any = {};
-    if (message.subscription !== "") {
-      obj.subscription = message.subscription;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<DeleteSubscriptionRequest>, I>>(base?: I): DeleteSubscriptionRequest {
     return DeleteSubscriptionRequest.fromPartial(base ?? ({} as any));
   },
@@ -2159,15 +1622,6 @@ export const DeleteSubscriptionResponse: MessageFns<DeleteSubscriptionResponse> 
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(_: any): DeleteSubscriptionResponse {
-    return {};
-  },
-
-  toJSON(_: DeleteSubscriptionResponse): unknown {
-    const obj: any = {};
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<DeleteSubscriptionResponse>, I>>(base?: I): DeleteSubscriptionResponse {
@@ -2224,18 +1678,6 @@ export const PauseSubscriptionRequest: MessageFns<PauseSubscriptionRequest> = {
     }
   },
 
-  fromJSON(object: any): PauseSubscriptionRequest {
-    return { subscription: isSet(object.subscription) ? globalThis.String(object.subscription) : "" };
-  },
-
-  toJSON(message: PauseSubscriptionRequest): unknown {
-    const obj: any = {};
-    if (message.subscription !== "") {
-      obj.subscription = message.subscription;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<PauseSubscriptionRequest>, I>>(base?: I): PauseSubscriptionRequest {
     return PauseSubscriptionRequest.fromPartial(base ?? ({} as any));
   },
@@ -2289,18 +1731,6 @@ export const PauseSubscriptionResponse: MessageFns<PauseSubscriptionResponse> = 
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): PauseSubscriptionResponse {
-    return { subscription: isSet(object.subscription) ? Subscription.fromJSON(object.subscription) : undefined };
-  },
-
-  toJSON(message: PauseSubscriptionResponse): unknown {
-    const obj: any = {};
-    if (message.subscription !== undefined) {
-      obj.subscription = Subscription.toJSON(message.subscription);
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<PauseSubscriptionResponse>, I>>(base?: I): PauseSubscriptionResponse {
@@ -2360,18 +1790,6 @@ export const ResumeSubscriptionRequest: MessageFns<ResumeSubscriptionRequest> = 
     }
   },
 
-  fromJSON(object: any): ResumeSubscriptionRequest {
-    return { subscription: isSet(object.subscription) ? globalThis.String(object.subscription) : "" };
-  },
-
-  toJSON(message: ResumeSubscriptionRequest): unknown {
-    const obj: any = {};
-    if (message.subscription !== "") {
-      obj.subscription = message.subscription;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<ResumeSubscriptionRequest>, I>>(base?: I): ResumeSubscriptionRequest {
     return ResumeSubscriptionRequest.fromPartial(base ?? ({} as any));
   },
@@ -2425,18 +1843,6 @@ export const ResumeSubscriptionResponse: MessageFns<ResumeSubscriptionResponse> 
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): ResumeSubscriptionResponse {
-    return { subscription: isSet(object.subscription) ? Subscription.fromJSON(object.subscription) : undefined };
-  },
-
-  toJSON(message: ResumeSubscriptionResponse): unknown {
-    const obj: any = {};
-    if (message.subscription !== undefined) {
-      obj.subscription = Subscription.toJSON(message.subscription);
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<ResumeSubscriptionResponse>, I>>(base?: I): ResumeSubscriptionResponse {
@@ -2507,24 +1913,6 @@ export const SeekSubscriptionRequest: MessageFns<SeekSubscriptionRequest> = {
     }
   },
 
-  fromJSON(object: any): SeekSubscriptionRequest {
-    return {
-      subscription: isSet(object.subscription) ? globalThis.String(object.subscription) : "",
-      start: isSet(object.start) ? Start.fromJSON(object.start) : undefined,
-    };
-  },
-
-  toJSON(message: SeekSubscriptionRequest): unknown {
-    const obj: any = {};
-    if (message.subscription !== "") {
-      obj.subscription = message.subscription;
-    }
-    if (message.start !== undefined) {
-      obj.start = Start.toJSON(message.start);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<SeekSubscriptionRequest>, I>>(base?: I): SeekSubscriptionRequest {
     return SeekSubscriptionRequest.fromPartial(base ?? ({} as any));
   },
@@ -2590,24 +1978,6 @@ export const SeekSubscriptionResponse: MessageFns<SeekSubscriptionResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): SeekSubscriptionResponse {
-    return {
-      subscription: isSet(object.subscription) ? Subscription.fromJSON(object.subscription) : undefined,
-      cursor: isSet(object.cursor) ? Position.fromJSON(object.cursor) : undefined,
-    };
-  },
-
-  toJSON(message: SeekSubscriptionResponse): unknown {
-    const obj: any = {};
-    if (message.subscription !== undefined) {
-      obj.subscription = Subscription.toJSON(message.subscription);
-    }
-    if (message.cursor !== undefined) {
-      obj.cursor = Position.toJSON(message.cursor);
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<SeekSubscriptionResponse>, I>>(base?: I): SeekSubscriptionResponse {
@@ -2690,28 +2060,6 @@ export const DescribeSubscriptionRequest: MessageFns<DescribeSubscriptionRequest
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): DescribeSubscriptionRequest {
-    return {
-      subscription: isSet(object.subscription) ? globalThis.String(object.subscription) : "",
-      interval: isSet(object.interval) ? Duration.fromJSON(object.interval) : undefined,
-      limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
-    };
-  },
-
-  toJSON(message: DescribeSubscriptionRequest): unknown {
-    const obj: any = {};
-    if (message.subscription !== "") {
-      obj.subscription = message.subscription;
-    }
-    if (message.interval !== undefined) {
-      obj.interval = Duration.toJSON(message.interval);
-    }
-    if (message.limit !== 0) {
-      obj.limit = Math.round(message.limit);
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<DescribeSubscriptionRequest>, I>>(base?: I): DescribeSubscriptionRequest {
@@ -2869,78 +2217,6 @@ export const DescribeSubscriptionResponse: MessageFns<DescribeSubscriptionRespon
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): DescribeSubscriptionResponse {
-    return {
-      subscription: isSet(object.subscription) ? Subscription.fromJSON(object.subscription) : undefined,
-      cursor: isSet(object.cursor) ? Position.fromJSON(object.cursor) : undefined,
-      lagRecords: isSet(object.lagRecords)
-        ? globalThis.Number(object.lagRecords)
-        : isSet(object.lag_records)
-        ? globalThis.Number(object.lag_records)
-        : 0,
-      lagBytes: isSet(object.lagBytes)
-        ? globalThis.Number(object.lagBytes)
-        : isSet(object.lag_bytes)
-        ? globalThis.Number(object.lag_bytes)
-        : 0,
-      lagAge: isSet(object.lagAge)
-        ? Duration.fromJSON(object.lagAge)
-        : isSet(object.lag_age)
-        ? Duration.fromJSON(object.lag_age)
-        : undefined,
-      outstandingRecords: isSet(object.outstandingRecords)
-        ? globalThis.Number(object.outstandingRecords)
-        : isSet(object.outstanding_records)
-        ? globalThis.Number(object.outstanding_records)
-        : 0,
-      retryRecords: isSet(object.retryRecords)
-        ? globalThis.Number(object.retryRecords)
-        : isSet(object.retry_records)
-        ? globalThis.Number(object.retry_records)
-        : 0,
-      parkedRecords: isSet(object.parkedRecords)
-        ? globalThis.Number(object.parkedRecords)
-        : isSet(object.parked_records)
-        ? globalThis.Number(object.parked_records)
-        : 0,
-      consumers: globalThis.Array.isArray(object?.consumers)
-        ? object.consumers.map((e: any) => DescribeSubscriptionResponse_Consumer.fromJSON(e))
-        : [],
-    };
-  },
-
-  toJSON(message: DescribeSubscriptionResponse): unknown {
-    const obj: any = {};
-    if (message.subscription !== undefined) {
-      obj.subscription = Subscription.toJSON(message.subscription);
-    }
-    if (message.cursor !== undefined) {
-      obj.cursor = Position.toJSON(message.cursor);
-    }
-    if (message.lagRecords !== 0) {
-      obj.lagRecords = Math.round(message.lagRecords);
-    }
-    if (message.lagBytes !== 0) {
-      obj.lagBytes = Math.round(message.lagBytes);
-    }
-    if (message.lagAge !== undefined) {
-      obj.lagAge = Duration.toJSON(message.lagAge);
-    }
-    if (message.outstandingRecords !== 0) {
-      obj.outstandingRecords = Math.round(message.outstandingRecords);
-    }
-    if (message.retryRecords !== 0) {
-      obj.retryRecords = Math.round(message.retryRecords);
-    }
-    if (message.parkedRecords !== 0) {
-      obj.parkedRecords = Math.round(message.parkedRecords);
-    }
-    if (message.consumers?.length) {
-      obj.consumers = message.consumers.map((e) => DescribeSubscriptionResponse_Consumer.toJSON(e));
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<DescribeSubscriptionResponse>, I>>(base?: I): DescribeSubscriptionResponse {
@@ -3110,68 +2386,6 @@ export const DescribeSubscriptionResponse_Consumer: MessageFns<DescribeSubscript
     }
   },
 
-  fromJSON(object: any): DescribeSubscriptionResponse_Consumer {
-    return {
-      name: isSet(object.name) ? globalThis.String(object.name) : "",
-      peer: isSet(object.peer) ? globalThis.String(object.peer) : "",
-      node: isSet(object.node) ? globalThis.String(object.node) : "",
-      window: isSet(object.window) ? Window.fromJSON(object.window) : undefined,
-      outstandingRecords: isSet(object.outstandingRecords)
-        ? globalThis.Number(object.outstandingRecords)
-        : isSet(object.outstanding_records)
-        ? globalThis.Number(object.outstanding_records)
-        : 0,
-      outstandingBytes: isSet(object.outstandingBytes)
-        ? globalThis.Number(object.outstandingBytes)
-        : isSet(object.outstanding_bytes)
-        ? globalThis.Number(object.outstanding_bytes)
-        : 0,
-      startTime: isSet(object.startTime)
-        ? fromJsonTimestamp(object.startTime)
-        : isSet(object.start_time)
-        ? fromJsonTimestamp(object.start_time)
-        : undefined,
-      lastAcknowledgementTime: isSet(object.lastAcknowledgementTime)
-        ? fromJsonTimestamp(object.lastAcknowledgementTime)
-        : isSet(object.last_acknowledgement_time)
-        ? fromJsonTimestamp(object.last_acknowledgement_time)
-        : undefined,
-      waiting: isSet(object.waiting) ? consumeResponse_Heartbeat_WaitingFromJSON(object.waiting) : 0,
-    };
-  },
-
-  toJSON(message: DescribeSubscriptionResponse_Consumer): unknown {
-    const obj: any = {};
-    if (message.name !== "") {
-      obj.name = message.name;
-    }
-    if (message.peer !== "") {
-      obj.peer = message.peer;
-    }
-    if (message.node !== "") {
-      obj.node = message.node;
-    }
-    if (message.window !== undefined) {
-      obj.window = Window.toJSON(message.window);
-    }
-    if (message.outstandingRecords !== 0) {
-      obj.outstandingRecords = Math.round(message.outstandingRecords);
-    }
-    if (message.outstandingBytes !== 0) {
-      obj.outstandingBytes = Math.round(message.outstandingBytes);
-    }
-    if (message.startTime !== undefined) {
-      obj.startTime = fromTimestamp(message.startTime).toISOString();
-    }
-    if (message.lastAcknowledgementTime !== undefined) {
-      obj.lastAcknowledgementTime = fromTimestamp(message.lastAcknowledgementTime).toISOString();
-    }
-    if (message.waiting !== 0) {
-      obj.waiting = consumeResponse_Heartbeat_WaitingToJSON(message.waiting);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<DescribeSubscriptionResponse_Consumer>, I>>(
     base?: I,
   ): DescribeSubscriptionResponse_Consumer {
@@ -3257,24 +2471,6 @@ export const Window: MessageFns<Window> = {
     }
   },
 
-  fromJSON(object: any): Window {
-    return {
-      records: isSet(object.records) ? globalThis.Number(object.records) : undefined,
-      bytes: isSet(object.bytes) ? globalThis.Number(object.bytes) : undefined,
-    };
-  },
-
-  toJSON(message: Window): unknown {
-    const obj: any = {};
-    if (message.records !== undefined) {
-      obj.records = Math.round(message.records);
-    }
-    if (message.bytes !== undefined) {
-      obj.bytes = Math.round(message.bytes);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<Window>, I>>(base?: I): Window {
     return Window.fromPartial(base ?? ({} as any));
   },
@@ -3340,32 +2536,6 @@ export const OffsetRange: MessageFns<OffsetRange> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): OffsetRange {
-    return {
-      firstOffset: isSet(object.firstOffset)
-        ? globalThis.Number(object.firstOffset)
-        : isSet(object.first_offset)
-        ? globalThis.Number(object.first_offset)
-        : 0,
-      nextOffset: isSet(object.nextOffset)
-        ? globalThis.Number(object.nextOffset)
-        : isSet(object.next_offset)
-        ? globalThis.Number(object.next_offset)
-        : 0,
-    };
-  },
-
-  toJSON(message: OffsetRange): unknown {
-    const obj: any = {};
-    if (message.firstOffset !== 0) {
-      obj.firstOffset = Math.round(message.firstOffset);
-    }
-    if (message.nextOffset !== 0) {
-      obj.nextOffset = Math.round(message.nextOffset);
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<OffsetRange>, I>>(base?: I): OffsetRange {
@@ -3546,74 +2716,6 @@ export const ConsumeRequest: MessageFns<ConsumeRequest> = {
     }
   },
 
-  fromJSON(object: any): ConsumeRequest {
-    return {
-      subscription: isSet(object.subscription) ? globalThis.String(object.subscription) : "",
-      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
-      start: isSet(object.start) ? Start.fromJSON(object.start) : undefined,
-      consumer: isSet(object.consumer) ? globalThis.String(object.consumer) : "",
-      window: isSet(object.window) ? Window.fromJSON(object.window) : undefined,
-      acknowledge: globalThis.Array.isArray(object?.acknowledge)
-        ? object.acknowledge.map((e: any) => ConsumeRequest_Acknowledgement.fromJSON(e))
-        : [],
-      acknowledgeThrough: isSet(object.acknowledgeThrough)
-        ? globalThis.Number(object.acknowledgeThrough)
-        : isSet(object.acknowledge_through)
-        ? globalThis.Number(object.acknowledge_through)
-        : undefined,
-      reject: globalThis.Array.isArray(object?.reject)
-        ? object.reject.map((e: any) => ConsumeRequest_Rejection.fromJSON(e))
-        : [],
-      extend: globalThis.Array.isArray(object?.extend)
-        ? object.extend.map((e: any) => ConsumeRequest_Extension.fromJSON(e))
-        : [],
-      park: globalThis.Array.isArray(object?.park)
-        ? object.park.map((e: any) => ConsumeRequest_Parking.fromJSON(e))
-        : [],
-      release: globalThis.Array.isArray(object?.release)
-        ? object.release.map((e: any) => ConsumeRequest_Release.fromJSON(e))
-        : [],
-    };
-  },
-
-  toJSON(message: ConsumeRequest): unknown {
-    const obj: any = {};
-    if (message.subscription !== "") {
-      obj.subscription = message.subscription;
-    }
-    if (message.topic !== "") {
-      obj.topic = message.topic;
-    }
-    if (message.start !== undefined) {
-      obj.start = Start.toJSON(message.start);
-    }
-    if (message.consumer !== "") {
-      obj.consumer = message.consumer;
-    }
-    if (message.window !== undefined) {
-      obj.window = Window.toJSON(message.window);
-    }
-    if (message.acknowledge?.length) {
-      obj.acknowledge = message.acknowledge.map((e) => ConsumeRequest_Acknowledgement.toJSON(e));
-    }
-    if (message.acknowledgeThrough !== undefined) {
-      obj.acknowledgeThrough = Math.round(message.acknowledgeThrough);
-    }
-    if (message.reject?.length) {
-      obj.reject = message.reject.map((e) => ConsumeRequest_Rejection.toJSON(e));
-    }
-    if (message.extend?.length) {
-      obj.extend = message.extend.map((e) => ConsumeRequest_Extension.toJSON(e));
-    }
-    if (message.park?.length) {
-      obj.park = message.park.map((e) => ConsumeRequest_Parking.toJSON(e));
-    }
-    if (message.release?.length) {
-      obj.release = message.release.map((e) => ConsumeRequest_Release.toJSON(e));
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<ConsumeRequest>, I>>(base?: I): ConsumeRequest {
     return ConsumeRequest.fromPartial(base ?? ({} as any));
   },
@@ -3690,24 +2792,6 @@ export const ConsumeRequest_Acknowledgement: MessageFns<ConsumeRequest_Acknowled
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): ConsumeRequest_Acknowledgement {
-    return {
-      offsets: isSet(object.offsets) ? OffsetRange.fromJSON(object.offsets) : undefined,
-      attempt: isSet(object.attempt) ? globalThis.Number(object.attempt) : 0,
-    };
-  },
-
-  toJSON(message: ConsumeRequest_Acknowledgement): unknown {
-    const obj: any = {};
-    if (message.offsets !== undefined) {
-      obj.offsets = OffsetRange.toJSON(message.offsets);
-    }
-    if (message.attempt !== 0) {
-      obj.attempt = Math.round(message.attempt);
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<ConsumeRequest_Acknowledgement>, I>>(base?: I): ConsumeRequest_Acknowledgement {
@@ -3803,32 +2887,6 @@ export const ConsumeRequest_Rejection: MessageFns<ConsumeRequest_Rejection> = {
     }
   },
 
-  fromJSON(object: any): ConsumeRequest_Rejection {
-    return {
-      offsets: isSet(object.offsets) ? OffsetRange.fromJSON(object.offsets) : undefined,
-      attempt: isSet(object.attempt) ? globalThis.Number(object.attempt) : 0,
-      delay: isSet(object.delay) ? Duration.fromJSON(object.delay) : undefined,
-      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
-    };
-  },
-
-  toJSON(message: ConsumeRequest_Rejection): unknown {
-    const obj: any = {};
-    if (message.offsets !== undefined) {
-      obj.offsets = OffsetRange.toJSON(message.offsets);
-    }
-    if (message.attempt !== 0) {
-      obj.attempt = Math.round(message.attempt);
-    }
-    if (message.delay !== undefined) {
-      obj.delay = Duration.toJSON(message.delay);
-    }
-    if (message.reason !== "") {
-      obj.reason = message.reason;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<ConsumeRequest_Rejection>, I>>(base?: I): ConsumeRequest_Rejection {
     return ConsumeRequest_Rejection.fromPartial(base ?? ({} as any));
   },
@@ -3913,28 +2971,6 @@ export const ConsumeRequest_Extension: MessageFns<ConsumeRequest_Extension> = {
     }
   },
 
-  fromJSON(object: any): ConsumeRequest_Extension {
-    return {
-      offsets: isSet(object.offsets) ? OffsetRange.fromJSON(object.offsets) : undefined,
-      attempt: isSet(object.attempt) ? globalThis.Number(object.attempt) : 0,
-      by: isSet(object.by) ? Duration.fromJSON(object.by) : undefined,
-    };
-  },
-
-  toJSON(message: ConsumeRequest_Extension): unknown {
-    const obj: any = {};
-    if (message.offsets !== undefined) {
-      obj.offsets = OffsetRange.toJSON(message.offsets);
-    }
-    if (message.attempt !== 0) {
-      obj.attempt = Math.round(message.attempt);
-    }
-    if (message.by !== undefined) {
-      obj.by = Duration.toJSON(message.by);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<ConsumeRequest_Extension>, I>>(base?: I): ConsumeRequest_Extension {
     return ConsumeRequest_Extension.fromPartial(base ?? ({} as any));
   },
@@ -4016,28 +3052,6 @@ export const ConsumeRequest_Parking: MessageFns<ConsumeRequest_Parking> = {
     }
   },
 
-  fromJSON(object: any): ConsumeRequest_Parking {
-    return {
-      offsets: isSet(object.offsets) ? OffsetRange.fromJSON(object.offsets) : undefined,
-      attempt: isSet(object.attempt) ? globalThis.Number(object.attempt) : 0,
-      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
-    };
-  },
-
-  toJSON(message: ConsumeRequest_Parking): unknown {
-    const obj: any = {};
-    if (message.offsets !== undefined) {
-      obj.offsets = OffsetRange.toJSON(message.offsets);
-    }
-    if (message.attempt !== 0) {
-      obj.attempt = Math.round(message.attempt);
-    }
-    if (message.reason !== "") {
-      obj.reason = message.reason;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<ConsumeRequest_Parking>, I>>(base?: I): ConsumeRequest_Parking {
     return ConsumeRequest_Parking.fromPartial(base ?? ({} as any));
   },
@@ -4106,24 +3120,6 @@ export const ConsumeRequest_Release: MessageFns<ConsumeRequest_Release> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): ConsumeRequest_Release {
-    return {
-      offsets: isSet(object.offsets) ? OffsetRange.fromJSON(object.offsets) : undefined,
-      attempt: isSet(object.attempt) ? globalThis.Number(object.attempt) : 0,
-    };
-  },
-
-  toJSON(message: ConsumeRequest_Release): unknown {
-    const obj: any = {};
-    if (message.offsets !== undefined) {
-      obj.offsets = OffsetRange.toJSON(message.offsets);
-    }
-    if (message.attempt !== 0) {
-      obj.attempt = Math.round(message.attempt);
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<ConsumeRequest_Release>, I>>(base?: I): ConsumeRequest_Release {
@@ -4263,52 +3259,6 @@ export const ConsumeResponse: MessageFns<ConsumeResponse> = {
     }
   },
 
-  fromJSON(object: any): ConsumeResponse {
-    return {
-      records: globalThis.Array.isArray(object?.records) ? object.records.map((e: any) => Record.fromJSON(e)) : [],
-      attempt: isSet(object.attempt) ? globalThis.Number(object.attempt) : 0,
-      confirmed: isSet(object.confirmed) ? ConsumeResponse_Confirmed.fromJSON(object.confirmed) : undefined,
-      event: isSet(object.started)
-        ? { $case: "started", value: ConsumeResponse_Started.fromJSON(object.started) }
-        : isSet(object.windowChanged)
-        ? { $case: "windowChanged", value: Window.fromJSON(object.windowChanged) }
-        : isSet(object.window_changed)
-        ? { $case: "windowChanged", value: Window.fromJSON(object.window_changed) }
-        : isSet(object.heartbeat)
-        ? { $case: "heartbeat", value: ConsumeResponse_Heartbeat.fromJSON(object.heartbeat) }
-        : isSet(object.skipped)
-        ? { $case: "skipped", value: Skipped.fromJSON(object.skipped) }
-        : isSet(object.closed)
-        ? { $case: "closed", value: ConsumeResponse_Closed.fromJSON(object.closed) }
-        : undefined,
-    };
-  },
-
-  toJSON(message: ConsumeResponse): unknown {
-    const obj: any = {};
-    if (message.records?.length) {
-      obj.records = message.records.map((e) => Record.toJSON(e));
-    }
-    if (message.attempt !== 0) {
-      obj.attempt = Math.round(message.attempt);
-    }
-    if (message.confirmed !== undefined) {
-      obj.confirmed = ConsumeResponse_Confirmed.toJSON(message.confirmed);
-    }
-    if (message.event?.$case === "started") {
-      obj.started = ConsumeResponse_Started.toJSON(message.event.value);
-    } else if (message.event?.$case === "windowChanged") {
-      obj.windowChanged = Window.toJSON(message.event.value);
-    } else if (message.event?.$case === "heartbeat") {
-      obj.heartbeat = ConsumeResponse_Heartbeat.toJSON(message.event.value);
-    } else if (message.event?.$case === "skipped") {
-      obj.skipped = Skipped.toJSON(message.event.value);
-    } else if (message.event?.$case === "closed") {
-      obj.closed = ConsumeResponse_Closed.toJSON(message.event.value);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<ConsumeResponse>, I>>(base?: I): ConsumeResponse {
     return ConsumeResponse.fromPartial(base ?? ({} as any));
   },
@@ -4444,40 +3394,6 @@ export const ConsumeResponse_Started: MessageFns<ConsumeResponse_Started> = {
     }
   },
 
-  fromJSON(object: any): ConsumeResponse_Started {
-    return {
-      session: isSet(object.session) ? globalThis.Number(object.session) : 0,
-      cursor: isSet(object.cursor) ? Position.fromJSON(object.cursor) : undefined,
-      window: isSet(object.window) ? Window.fromJSON(object.window) : undefined,
-      ackDeadline: isSet(object.ackDeadline)
-        ? Duration.fromJSON(object.ackDeadline)
-        : isSet(object.ack_deadline)
-        ? Duration.fromJSON(object.ack_deadline)
-        : undefined,
-      sharing: isSet(object.sharing) ? subscription_SharingFromJSON(object.sharing) : 0,
-    };
-  },
-
-  toJSON(message: ConsumeResponse_Started): unknown {
-    const obj: any = {};
-    if (message.session !== 0) {
-      obj.session = Math.round(message.session);
-    }
-    if (message.cursor !== undefined) {
-      obj.cursor = Position.toJSON(message.cursor);
-    }
-    if (message.window !== undefined) {
-      obj.window = Window.toJSON(message.window);
-    }
-    if (message.ackDeadline !== undefined) {
-      obj.ackDeadline = Duration.toJSON(message.ackDeadline);
-    }
-    if (message.sharing !== 0) {
-      obj.sharing = subscription_SharingToJSON(message.sharing);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<ConsumeResponse_Started>, I>>(base?: I): ConsumeResponse_Started {
     return ConsumeResponse_Started.fromPartial(base ?? ({} as any));
   },
@@ -4598,50 +3514,6 @@ export const ConsumeResponse_Confirmed: MessageFns<ConsumeResponse_Confirmed> = 
     }
   },
 
-  fromJSON(object: any): ConsumeResponse_Confirmed {
-    return {
-      acknowledged: globalThis.Array.isArray(object?.acknowledged)
-        ? object.acknowledged.map((e: any) => OffsetRange.fromJSON(e))
-        : [],
-      rejected: globalThis.Array.isArray(object?.rejected)
-        ? object.rejected.map((e: any) => OffsetRange.fromJSON(e))
-        : [],
-      parked: globalThis.Array.isArray(object?.parked) ? object.parked.map((e: any) => OffsetRange.fromJSON(e)) : [],
-      extended: globalThis.Array.isArray(object?.extended)
-        ? object.extended.map((e: any) => OffsetRange.fromJSON(e))
-        : [],
-      released: globalThis.Array.isArray(object?.released)
-        ? object.released.map((e: any) => OffsetRange.fromJSON(e))
-        : [],
-      stale: globalThis.Array.isArray(object?.stale)
-        ? object.stale.map((e: any) => ConsumeResponse_Stale.fromJSON(e))
-        : [],
-    };
-  },
-
-  toJSON(message: ConsumeResponse_Confirmed): unknown {
-    const obj: any = {};
-    if (message.acknowledged?.length) {
-      obj.acknowledged = message.acknowledged.map((e) => OffsetRange.toJSON(e));
-    }
-    if (message.rejected?.length) {
-      obj.rejected = message.rejected.map((e) => OffsetRange.toJSON(e));
-    }
-    if (message.parked?.length) {
-      obj.parked = message.parked.map((e) => OffsetRange.toJSON(e));
-    }
-    if (message.extended?.length) {
-      obj.extended = message.extended.map((e) => OffsetRange.toJSON(e));
-    }
-    if (message.released?.length) {
-      obj.released = message.released.map((e) => OffsetRange.toJSON(e));
-    }
-    if (message.stale?.length) {
-      obj.stale = message.stale.map((e) => ConsumeResponse_Stale.toJSON(e));
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<ConsumeResponse_Confirmed>, I>>(base?: I): ConsumeResponse_Confirmed {
     return ConsumeResponse_Confirmed.fromPartial(base ?? ({} as any));
   },
@@ -4711,24 +3583,6 @@ export const ConsumeResponse_Stale: MessageFns<ConsumeResponse_Stale> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): ConsumeResponse_Stale {
-    return {
-      offsets: isSet(object.offsets) ? OffsetRange.fromJSON(object.offsets) : undefined,
-      attempt: isSet(object.attempt) ? globalThis.Number(object.attempt) : 0,
-    };
-  },
-
-  toJSON(message: ConsumeResponse_Stale): unknown {
-    const obj: any = {};
-    if (message.offsets !== undefined) {
-      obj.offsets = OffsetRange.toJSON(message.offsets);
-    }
-    if (message.attempt !== 0) {
-      obj.attempt = Math.round(message.attempt);
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<ConsumeResponse_Stale>, I>>(base?: I): ConsumeResponse_Stale {
@@ -4863,60 +3717,6 @@ export const ConsumeResponse_Heartbeat: MessageFns<ConsumeResponse_Heartbeat> = 
     }
   },
 
-  fromJSON(object: any): ConsumeResponse_Heartbeat {
-    return {
-      waiting: isSet(object.waiting) ? consumeResponse_Heartbeat_WaitingFromJSON(object.waiting) : 0,
-      outstandingRecords: isSet(object.outstandingRecords)
-        ? globalThis.Number(object.outstandingRecords)
-        : isSet(object.outstanding_records)
-        ? globalThis.Number(object.outstanding_records)
-        : 0,
-      outstandingBytes: isSet(object.outstandingBytes)
-        ? globalThis.Number(object.outstandingBytes)
-        : isSet(object.outstanding_bytes)
-        ? globalThis.Number(object.outstanding_bytes)
-        : 0,
-      window: isSet(object.window) ? Window.fromJSON(object.window) : undefined,
-      cursor: isSet(object.cursor) ? Position.fromJSON(object.cursor) : undefined,
-      nextOffset: isSet(object.nextOffset)
-        ? globalThis.Number(object.nextOffset)
-        : isSet(object.next_offset)
-        ? globalThis.Number(object.next_offset)
-        : undefined,
-      retryRecords: isSet(object.retryRecords)
-        ? globalThis.Number(object.retryRecords)
-        : isSet(object.retry_records)
-        ? globalThis.Number(object.retry_records)
-        : 0,
-    };
-  },
-
-  toJSON(message: ConsumeResponse_Heartbeat): unknown {
-    const obj: any = {};
-    if (message.waiting !== 0) {
-      obj.waiting = consumeResponse_Heartbeat_WaitingToJSON(message.waiting);
-    }
-    if (message.outstandingRecords !== 0) {
-      obj.outstandingRecords = Math.round(message.outstandingRecords);
-    }
-    if (message.outstandingBytes !== 0) {
-      obj.outstandingBytes = Math.round(message.outstandingBytes);
-    }
-    if (message.window !== undefined) {
-      obj.window = Window.toJSON(message.window);
-    }
-    if (message.cursor !== undefined) {
-      obj.cursor = Position.toJSON(message.cursor);
-    }
-    if (message.nextOffset !== undefined) {
-      obj.nextOffset = Math.round(message.nextOffset);
-    }
-    if (message.retryRecords !== 0) {
-      obj.retryRecords = Math.round(message.retryRecords);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<ConsumeResponse_Heartbeat>, I>>(base?: I): ConsumeResponse_Heartbeat {
     return ConsumeResponse_Heartbeat.fromPartial(base ?? ({} as any));
   },
@@ -4969,15 +3769,6 @@ export const ConsumeResponse_Closed: MessageFns<ConsumeResponse_Closed> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(_: any): ConsumeResponse_Closed {
-    return {};
-  },
-
-  toJSON(_: ConsumeResponse_Closed): unknown {
-    const obj: any = {};
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<ConsumeResponse_Closed>, I>>(base?: I): ConsumeResponse_Closed {
@@ -5067,36 +3858,6 @@ export const CommitRequest: MessageFns<CommitRequest> = {
     }
   },
 
-  fromJSON(object: any): CommitRequest {
-    return {
-      subscription: isSet(object.subscription) ? globalThis.String(object.subscription) : "",
-      session: isSet(object.session) ? globalThis.Number(object.session) : 0,
-      acknowledge: globalThis.Array.isArray(object?.acknowledge)
-        ? object.acknowledge.map((e: any) => CommitRequest_Delivered.fromJSON(e))
-        : [],
-      append: globalThis.Array.isArray(object?.append)
-        ? object.append.map((e: any) => CommitRequest_Output.fromJSON(e))
-        : [],
-    };
-  },
-
-  toJSON(message: CommitRequest): unknown {
-    const obj: any = {};
-    if (message.subscription !== "") {
-      obj.subscription = message.subscription;
-    }
-    if (message.session !== 0) {
-      obj.session = Math.round(message.session);
-    }
-    if (message.acknowledge?.length) {
-      obj.acknowledge = message.acknowledge.map((e) => CommitRequest_Delivered.toJSON(e));
-    }
-    if (message.append?.length) {
-      obj.append = message.append.map((e) => CommitRequest_Output.toJSON(e));
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<CommitRequest>, I>>(base?: I): CommitRequest {
     return CommitRequest.fromPartial(base ?? ({} as any));
   },
@@ -5164,24 +3925,6 @@ export const CommitRequest_Delivered: MessageFns<CommitRequest_Delivered> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): CommitRequest_Delivered {
-    return {
-      offsets: isSet(object.offsets) ? OffsetRange.fromJSON(object.offsets) : undefined,
-      attempt: isSet(object.attempt) ? globalThis.Number(object.attempt) : 0,
-    };
-  },
-
-  toJSON(message: CommitRequest_Delivered): unknown {
-    const obj: any = {};
-    if (message.offsets !== undefined) {
-      obj.offsets = OffsetRange.toJSON(message.offsets);
-    }
-    if (message.attempt !== 0) {
-      obj.attempt = Math.round(message.attempt);
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<CommitRequest_Delivered>, I>>(base?: I): CommitRequest_Delivered {
@@ -5275,36 +4018,6 @@ export const CommitRequest_Output: MessageFns<CommitRequest_Output> = {
     }
   },
 
-  fromJSON(object: any): CommitRequest_Output {
-    return {
-      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
-      records: globalThis.Array.isArray(object?.records) ? object.records.map((e: any) => Record.fromJSON(e)) : [],
-      expectedOffset: isSet(object.expectedOffset)
-        ? globalThis.Number(object.expectedOffset)
-        : isSet(object.expected_offset)
-        ? globalThis.Number(object.expected_offset)
-        : undefined,
-      epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0,
-    };
-  },
-
-  toJSON(message: CommitRequest_Output): unknown {
-    const obj: any = {};
-    if (message.topic !== "") {
-      obj.topic = message.topic;
-    }
-    if (message.records?.length) {
-      obj.records = message.records.map((e) => Record.toJSON(e));
-    }
-    if (message.expectedOffset !== undefined) {
-      obj.expectedOffset = Math.round(message.expectedOffset);
-    }
-    if (message.epoch !== 0) {
-      obj.epoch = Math.round(message.epoch);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<CommitRequest_Output>, I>>(base?: I): CommitRequest_Output {
     return CommitRequest_Output.fromPartial(base ?? ({} as any));
   },
@@ -5361,22 +4074,6 @@ export const CommitResponse: MessageFns<CommitResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): CommitResponse {
-    return {
-      appended: globalThis.Array.isArray(object?.appended)
-        ? object.appended.map((e: any) => CommitResponse_Appended.fromJSON(e))
-        : [],
-    };
-  },
-
-  toJSON(message: CommitResponse): unknown {
-    const obj: any = {};
-    if (message.appended?.length) {
-      obj.appended = message.appended.map((e) => CommitResponse_Appended.toJSON(e));
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<CommitResponse>, I>>(base?: I): CommitResponse {
@@ -5465,40 +4162,6 @@ export const CommitResponse_Appended: MessageFns<CommitResponse_Appended> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): CommitResponse_Appended {
-    return {
-      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
-      epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0,
-      firstOffset: isSet(object.firstOffset)
-        ? globalThis.Number(object.firstOffset)
-        : isSet(object.first_offset)
-        ? globalThis.Number(object.first_offset)
-        : 0,
-      nextOffset: isSet(object.nextOffset)
-        ? globalThis.Number(object.nextOffset)
-        : isSet(object.next_offset)
-        ? globalThis.Number(object.next_offset)
-        : 0,
-    };
-  },
-
-  toJSON(message: CommitResponse_Appended): unknown {
-    const obj: any = {};
-    if (message.topic !== "") {
-      obj.topic = message.topic;
-    }
-    if (message.epoch !== 0) {
-      obj.epoch = Math.round(message.epoch);
-    }
-    if (message.firstOffset !== 0) {
-      obj.firstOffset = Math.round(message.firstOffset);
-    }
-    if (message.nextOffset !== 0) {
-      obj.nextOffset = Math.round(message.nextOffset);
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<CommitResponse_Appended>, I>>(base?: I): CommitResponse_Appended {
@@ -5590,36 +4253,6 @@ export const ParkedRecord: MessageFns<ParkedRecord> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): ParkedRecord {
-    return {
-      record: isSet(object.record) ? Record.fromJSON(object.record) : undefined,
-      parkTime: isSet(object.parkTime)
-        ? fromJsonTimestamp(object.parkTime)
-        : isSet(object.park_time)
-        ? fromJsonTimestamp(object.park_time)
-        : undefined,
-      attempts: isSet(object.attempts) ? globalThis.Number(object.attempts) : 0,
-      reasons: globalThis.Array.isArray(object?.reasons) ? object.reasons.map((e: any) => globalThis.String(e)) : [],
-    };
-  },
-
-  toJSON(message: ParkedRecord): unknown {
-    const obj: any = {};
-    if (message.record !== undefined) {
-      obj.record = Record.toJSON(message.record);
-    }
-    if (message.parkTime !== undefined) {
-      obj.parkTime = fromTimestamp(message.parkTime).toISOString();
-    }
-    if (message.attempts !== 0) {
-      obj.attempts = Math.round(message.attempts);
-    }
-    if (message.reasons?.length) {
-      obj.reasons = message.reasons;
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<ParkedRecord>, I>>(base?: I): ParkedRecord {
@@ -5717,40 +4350,6 @@ export const ListParkedRecordsRequest: MessageFns<ListParkedRecordsRequest> = {
     }
   },
 
-  fromJSON(object: any): ListParkedRecordsRequest {
-    return {
-      subscription: isSet(object.subscription) ? globalThis.String(object.subscription) : "",
-      filter: isSet(object.filter) ? globalThis.String(object.filter) : "",
-      pageSize: isSet(object.pageSize)
-        ? globalThis.Number(object.pageSize)
-        : isSet(object.page_size)
-        ? globalThis.Number(object.page_size)
-        : 0,
-      pageToken: isSet(object.pageToken)
-        ? globalThis.String(object.pageToken)
-        : isSet(object.page_token)
-        ? globalThis.String(object.page_token)
-        : "",
-    };
-  },
-
-  toJSON(message: ListParkedRecordsRequest): unknown {
-    const obj: any = {};
-    if (message.subscription !== "") {
-      obj.subscription = message.subscription;
-    }
-    if (message.filter !== "") {
-      obj.filter = message.filter;
-    }
-    if (message.pageSize !== 0) {
-      obj.pageSize = Math.round(message.pageSize);
-    }
-    if (message.pageToken !== "") {
-      obj.pageToken = message.pageToken;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<ListParkedRecordsRequest>, I>>(base?: I): ListParkedRecordsRequest {
     return ListParkedRecordsRequest.fromPartial(base ?? ({} as any));
   },
@@ -5820,30 +4419,6 @@ export const ListParkedRecordsResponse: MessageFns<ListParkedRecordsResponse> = 
     }
   },
 
-  fromJSON(object: any): ListParkedRecordsResponse {
-    return {
-      records: globalThis.Array.isArray(object?.records)
-        ? object.records.map((e: any) => ParkedRecord.fromJSON(e))
-        : [],
-      nextPageToken: isSet(object.nextPageToken)
-        ? globalThis.String(object.nextPageToken)
-        : isSet(object.next_page_token)
-        ? globalThis.String(object.next_page_token)
-        : "",
-    };
-  },
-
-  toJSON(message: ListParkedRecordsResponse): unknown {
-    const obj: any = {};
-    if (message.records?.length) {
-      obj.records = message.records.map((e) => ParkedRecord.toJSON(e));
-    }
-    if (message.nextPageToken !== "") {
-      obj.nextPageToken = message.nextPageToken;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<ListParkedRecordsResponse>, I>>(base?: I): ListParkedRecordsResponse {
     return ListParkedRecordsResponse.fromPartial(base ?? ({} as any));
   },
@@ -5911,24 +4486,6 @@ export const GetParkedRecordRequest: MessageFns<GetParkedRecordRequest> = {
     }
   },
 
-  fromJSON(object: any): GetParkedRecordRequest {
-    return {
-      subscription: isSet(object.subscription) ? globalThis.String(object.subscription) : "",
-      offset: isSet(object.offset) ? globalThis.Number(object.offset) : 0,
-    };
-  },
-
-  toJSON(message: GetParkedRecordRequest): unknown {
-    const obj: any = {};
-    if (message.subscription !== "") {
-      obj.subscription = message.subscription;
-    }
-    if (message.offset !== 0) {
-      obj.offset = Math.round(message.offset);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<GetParkedRecordRequest>, I>>(base?: I): GetParkedRecordRequest {
     return GetParkedRecordRequest.fromPartial(base ?? ({} as any));
   },
@@ -5983,18 +4540,6 @@ export const GetParkedRecordResponse: MessageFns<GetParkedRecordResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): GetParkedRecordResponse {
-    return { record: isSet(object.record) ? ParkedRecord.fromJSON(object.record) : undefined };
-  },
-
-  toJSON(message: GetParkedRecordResponse): unknown {
-    const obj: any = {};
-    if (message.record !== undefined) {
-      obj.record = ParkedRecord.toJSON(message.record);
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<GetParkedRecordResponse>, I>>(base?: I): GetParkedRecordResponse {
@@ -6087,32 +4632,6 @@ export const RedriveParkedRecordsRequest: MessageFns<RedriveParkedRecordsRequest
     }
   },
 
-  fromJSON(object: any): RedriveParkedRecordsRequest {
-    return {
-      subscription: isSet(object.subscription) ? globalThis.String(object.subscription) : "",
-      offsets: globalThis.Array.isArray(object?.offsets) ? object.offsets.map((e: any) => OffsetRange.fromJSON(e)) : [],
-      filter: isSet(object.filter) ? globalThis.String(object.filter) : "",
-      rate: isSet(object.rate) ? globalThis.Number(object.rate) : 0,
-    };
-  },
-
-  toJSON(message: RedriveParkedRecordsRequest): unknown {
-    const obj: any = {};
-    if (message.subscription !== "") {
-      obj.subscription = message.subscription;
-    }
-    if (message.offsets?.length) {
-      obj.offsets = message.offsets.map((e) => OffsetRange.toJSON(e));
-    }
-    if (message.filter !== "") {
-      obj.filter = message.filter;
-    }
-    if (message.rate !== 0) {
-      obj.rate = floatToJson(message.rate);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<RedriveParkedRecordsRequest>, I>>(base?: I): RedriveParkedRecordsRequest {
     return RedriveParkedRecordsRequest.fromPartial(base ?? ({} as any));
   },
@@ -6169,18 +4688,6 @@ export const RedriveParkedRecordsResponse: MessageFns<RedriveParkedRecordsRespon
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): RedriveParkedRecordsResponse {
-    return { records: isSet(object.records) ? globalThis.Number(object.records) : 0 };
-  },
-
-  toJSON(message: RedriveParkedRecordsResponse): unknown {
-    const obj: any = {};
-    if (message.records !== 0) {
-      obj.records = Math.round(message.records);
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<RedriveParkedRecordsResponse>, I>>(base?: I): RedriveParkedRecordsResponse {
@@ -6260,28 +4767,6 @@ export const DiscardParkedRecordsRequest: MessageFns<DiscardParkedRecordsRequest
     }
   },
 
-  fromJSON(object: any): DiscardParkedRecordsRequest {
-    return {
-      subscription: isSet(object.subscription) ? globalThis.String(object.subscription) : "",
-      offsets: globalThis.Array.isArray(object?.offsets) ? object.offsets.map((e: any) => OffsetRange.fromJSON(e)) : [],
-      filter: isSet(object.filter) ? globalThis.String(object.filter) : "",
-    };
-  },
-
-  toJSON(message: DiscardParkedRecordsRequest): unknown {
-    const obj: any = {};
-    if (message.subscription !== "") {
-      obj.subscription = message.subscription;
-    }
-    if (message.offsets?.length) {
-      obj.offsets = message.offsets.map((e) => OffsetRange.toJSON(e));
-    }
-    if (message.filter !== "") {
-      obj.filter = message.filter;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<DiscardParkedRecordsRequest>, I>>(base?: I): DiscardParkedRecordsRequest {
     return DiscardParkedRecordsRequest.fromPartial(base ?? ({} as any));
   },
@@ -6337,18 +4822,6 @@ export const DiscardParkedRecordsResponse: MessageFns<DiscardParkedRecordsRespon
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): DiscardParkedRecordsResponse {
-    return { records: isSet(object.records) ? globalThis.Number(object.records) : 0 };
-  },
-
-  toJSON(message: DiscardParkedRecordsResponse): unknown {
-    const obj: any = {};
-    if (message.records !== 0) {
-      obj.records = Math.round(message.records);
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<DiscardParkedRecordsResponse>, I>>(base?: I): DiscardParkedRecordsResponse {
@@ -6544,10 +5017,6 @@ export interface SubscriptionServiceServer extends UntypedServiceImplementation 
   discardParkedRecords: handleUnaryCall<DiscardParkedRecordsRequest, DiscardParkedRecordsResponse>;
 }
 
-function floatToJson(value: number | null | undefined): number | string | null | undefined {
-  return typeof value === "number" && !globalThis.Number.isFinite(value) ? globalThis.String(value) : value;
-}
-
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;
 
 export type DeepPartial<T> = T extends Builtin ? T
@@ -6561,39 +5030,6 @@ type KeysOfUnion<T> = T extends T ? keyof T : never;
 export type Exact<P, I extends P> = P extends Builtin ? P
   : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
 
-function toTimestamp(date: Date): Timestamp {
-  const seconds = Math.trunc(date.getTime() / 1_000);
-  const nanos = (date.getTime() % 1_000) * 1_000_000;
-  return { seconds, nanos };
-}
-
-function fromTimestamp(t: Timestamp): Date {
-  let millis = (t.seconds || 0) * 1_000;
-  millis += (t.nanos || 0) / 1_000_000;
-  return new globalThis.Date(millis);
-}
-
-const timestampFractionRegex = /:\d{2}\.\d+/;
-
-function fromJsonTimestamp(o: any): Timestamp {
-  if (o instanceof globalThis.Date) {
-    return toTimestamp(o);
-  } else if (typeof o === "string") {
-    // Date only keeps milliseconds, and parses longer fractions in an engine-specific way,
-    // so parse the fractional seconds ourselves and give Date only the whole seconds
-    const fraction = timestampFractionRegex.exec(o);
-    if (fraction === null) {
-      return toTimestamp(new globalThis.Date(o));
-    }
-    const fractionNanos = Number(fraction[0].slice(4, 13).padEnd(9, "0"));
-    const wholeSeconds = new globalThis.Date(o.replace(fraction[0], fraction[0].slice(0, 3)));
-    const timestamp = toTimestamp(new globalThis.Date(wholeSeconds.getTime() + Math.trunc(fractionNanos / 1_000_000)));
-    return { ...timestamp, nanos: (timestamp.nanos ?? 0) + (fractionNanos % 1_000_000) };
-  } else {
-    return Timestamp.fromJSON(o);
-  }
-}
-
 function longToNumber(int64: { toString(): string }): number {
   const num = globalThis.Number(int64.toString());
   if (num > globalThis.Number.MAX_SAFE_INTEGER) {
@@ -6605,19 +5041,9 @@ function longToNumber(int64: { toString(): string }): number {
   return num;
 }
 
-function isObject(value: any): boolean {
-  return typeof value === "object" && value !== null;
-}
-
-function isSet(value: any): boolean {
-  return value !== null && value !== undefined;
-}
-
 export interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
-  fromJSON(object: any): T;
-  toJSON(message: T): unknown;
   create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;
   fromPartial<I extends Exact<DeepPartial<T>, I>>(object: I): T;
 }

@@ -338,107 +338,6 @@ export const Topic: MessageFns<Topic> = {
     }
   },
 
-  fromJSON(object: any): Topic {
-    return {
-      name: isSet(object.name) ? globalThis.String(object.name) : "",
-      epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0,
-      labels: isObject(object.labels)
-        ? (globalThis.Object.entries(object.labels) as [string, any][]).reduce(
-          (acc: Map<string, string>, [key, value]: [string, any]) => {
-            acc.set(key, globalThis.String(value));
-            return acc;
-          },
-          new Map(),
-        )
-        : new Map(),
-      limits: isSet(object.limits) ? TopicLimits.fromJSON(object.limits) : undefined,
-      closed: isSet(object.closed) ? globalThis.Boolean(object.closed) : false,
-      earliestOffset: isSet(object.earliestOffset)
-        ? globalThis.Number(object.earliestOffset)
-        : isSet(object.earliest_offset)
-        ? globalThis.Number(object.earliest_offset)
-        : undefined,
-      nextOffset: isSet(object.nextOffset)
-        ? globalThis.Number(object.nextOffset)
-        : isSet(object.next_offset)
-        ? globalThis.Number(object.next_offset)
-        : undefined,
-      bytes: isSet(object.bytes) ? globalThis.Number(object.bytes) : undefined,
-      firstTime: isSet(object.firstTime)
-        ? fromJsonTimestamp(object.firstTime)
-        : isSet(object.first_time)
-        ? fromJsonTimestamp(object.first_time)
-        : undefined,
-      lastTime: isSet(object.lastTime)
-        ? fromJsonTimestamp(object.lastTime)
-        : isSet(object.last_time)
-        ? fromJsonTimestamp(object.last_time)
-        : undefined,
-      createTime: isSet(object.createTime)
-        ? fromJsonTimestamp(object.createTime)
-        : isSet(object.create_time)
-        ? fromJsonTimestamp(object.create_time)
-        : undefined,
-      keyed: isSet(object.keyed) ? globalThis.Boolean(object.keyed) : false,
-      stateBuild: isSet(object.stateBuild)
-        ? StateBuild.fromJSON(object.stateBuild)
-        : isSet(object.state_build)
-        ? StateBuild.fromJSON(object.state_build)
-        : undefined,
-      retention: isSet(object.retention) ? Retention.fromJSON(object.retention) : undefined,
-    };
-  },
-
-  toJSON(message: Topic): unknown {
-    const obj: any = {};
-    if (message.name !== "") {
-      obj.name = message.name;
-    }
-    if (message.epoch !== 0) {
-      obj.epoch = Math.round(message.epoch);
-    }
-    if (message.labels?.size) {
-      obj.labels = {};
-      message.labels.forEach((v, k) => {
-        obj.labels[k] = v;
-      });
-    }
-    if (message.limits !== undefined) {
-      obj.limits = TopicLimits.toJSON(message.limits);
-    }
-    if (message.closed !== false) {
-      obj.closed = message.closed;
-    }
-    if (message.earliestOffset !== undefined) {
-      obj.earliestOffset = Math.round(message.earliestOffset);
-    }
-    if (message.nextOffset !== undefined) {
-      obj.nextOffset = Math.round(message.nextOffset);
-    }
-    if (message.bytes !== undefined) {
-      obj.bytes = Math.round(message.bytes);
-    }
-    if (message.firstTime !== undefined) {
-      obj.firstTime = fromTimestamp(message.firstTime).toISOString();
-    }
-    if (message.lastTime !== undefined) {
-      obj.lastTime = fromTimestamp(message.lastTime).toISOString();
-    }
-    if (message.createTime !== undefined) {
-      obj.createTime = fromTimestamp(message.createTime).toISOString();
-    }
-    if (message.keyed !== false) {
-      obj.keyed = message.keyed;
-    }
-    if (message.stateBuild !== undefined) {
-      obj.stateBuild = StateBuild.toJSON(message.stateBuild);
-    }
-    if (message.retention !== undefined) {
-      obj.retention = Retention.toJSON(message.retention);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<Topic>, I>>(base?: I): Topic {
     return Topic.fromPartial(base ?? ({} as any));
   },
@@ -538,24 +437,6 @@ export const Topic_LabelsEntry: MessageFns<Topic_LabelsEntry> = {
     }
   },
 
-  fromJSON(object: any): Topic_LabelsEntry {
-    return {
-      key: isSet(object.key) ? globalThis.String(object.key) : "",
-      value: isSet(object.value) ? globalThis.String(object.value) : "",
-    };
-  },
-
-  toJSON(message: Topic_LabelsEntry): unknown {
-    const obj: any = {};
-    if (message.key !== "") {
-      obj.key = message.key;
-    }
-    if (message.value !== "") {
-      obj.value = message.value;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<Topic_LabelsEntry>, I>>(base?: I): Topic_LabelsEntry {
     return Topic_LabelsEntry.fromPartial(base ?? ({} as any));
   },
@@ -632,40 +513,6 @@ export const StateBuild: MessageFns<StateBuild> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): StateBuild {
-    return {
-      nextOffset: isSet(object.nextOffset)
-        ? globalThis.Number(object.nextOffset)
-        : isSet(object.next_offset)
-        ? globalThis.Number(object.next_offset)
-        : undefined,
-      untilOffset: isSet(object.untilOffset)
-        ? globalThis.Number(object.untilOffset)
-        : isSet(object.until_offset)
-        ? globalThis.Number(object.until_offset)
-        : undefined,
-      fromOffset: isSet(object.fromOffset)
-        ? globalThis.Number(object.fromOffset)
-        : isSet(object.from_offset)
-        ? globalThis.Number(object.from_offset)
-        : undefined,
-    };
-  },
-
-  toJSON(message: StateBuild): unknown {
-    const obj: any = {};
-    if (message.nextOffset !== undefined) {
-      obj.nextOffset = Math.round(message.nextOffset);
-    }
-    if (message.untilOffset !== undefined) {
-      obj.untilOffset = Math.round(message.untilOffset);
-    }
-    if (message.fromOffset !== undefined) {
-      obj.fromOffset = Math.round(message.fromOffset);
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<StateBuild>, I>>(base?: I): StateBuild {
@@ -747,28 +594,6 @@ export const Retention: MessageFns<Retention> = {
     }
   },
 
-  fromJSON(object: any): Retention {
-    return {
-      age: isSet(object.age) ? Duration.fromJSON(object.age) : undefined,
-      records: isSet(object.records) ? globalThis.Number(object.records) : 0,
-      bytes: isSet(object.bytes) ? globalThis.Number(object.bytes) : 0,
-    };
-  },
-
-  toJSON(message: Retention): unknown {
-    const obj: any = {};
-    if (message.age !== undefined) {
-      obj.age = Duration.toJSON(message.age);
-    }
-    if (message.records !== 0) {
-      obj.records = Math.round(message.records);
-    }
-    if (message.bytes !== 0) {
-      obj.bytes = Math.round(message.bytes);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<Retention>, I>>(base?: I): Retention {
     return Retention.fromPartial(base ?? ({} as any));
   },
@@ -846,40 +671,6 @@ export const TopicLimits: MessageFns<TopicLimits> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): TopicLimits {
-    return {
-      recordBytes: isSet(object.recordBytes)
-        ? globalThis.Number(object.recordBytes)
-        : isSet(object.record_bytes)
-        ? globalThis.Number(object.record_bytes)
-        : 0,
-      batchRecords: isSet(object.batchRecords)
-        ? globalThis.Number(object.batchRecords)
-        : isSet(object.batch_records)
-        ? globalThis.Number(object.batch_records)
-        : 0,
-      batchBytes: isSet(object.batchBytes)
-        ? globalThis.Number(object.batchBytes)
-        : isSet(object.batch_bytes)
-        ? globalThis.Number(object.batch_bytes)
-        : 0,
-    };
-  },
-
-  toJSON(message: TopicLimits): unknown {
-    const obj: any = {};
-    if (message.recordBytes !== 0) {
-      obj.recordBytes = Math.round(message.recordBytes);
-    }
-    if (message.batchRecords !== 0) {
-      obj.batchRecords = Math.round(message.batchRecords);
-    }
-    if (message.batchBytes !== 0) {
-      obj.batchBytes = Math.round(message.batchBytes);
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<TopicLimits>, I>>(base?: I): TopicLimits {
@@ -986,47 +777,6 @@ export const CreateTopicRequest: MessageFns<CreateTopicRequest> = {
     }
   },
 
-  fromJSON(object: any): CreateTopicRequest {
-    return {
-      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
-      labels: isObject(object.labels)
-        ? (globalThis.Object.entries(object.labels) as [string, any][]).reduce(
-          (acc: Map<string, string>, [key, value]: [string, any]) => {
-            acc.set(key, globalThis.String(value));
-            return acc;
-          },
-          new Map(),
-        )
-        : new Map(),
-      limits: isSet(object.limits) ? TopicLimits.fromJSON(object.limits) : undefined,
-      keyed: isSet(object.keyed) ? globalThis.Boolean(object.keyed) : false,
-      retention: isSet(object.retention) ? Retention.fromJSON(object.retention) : undefined,
-    };
-  },
-
-  toJSON(message: CreateTopicRequest): unknown {
-    const obj: any = {};
-    if (message.topic !== "") {
-      obj.topic = message.topic;
-    }
-    if (message.labels?.size) {
-      obj.labels = {};
-      message.labels.forEach((v, k) => {
-        obj.labels[k] = v;
-      });
-    }
-    if (message.limits !== undefined) {
-      obj.limits = TopicLimits.toJSON(message.limits);
-    }
-    if (message.keyed !== false) {
-      obj.keyed = message.keyed;
-    }
-    if (message.retention !== undefined) {
-      obj.retention = Retention.toJSON(message.retention);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<CreateTopicRequest>, I>>(base?: I): CreateTopicRequest {
     return CreateTopicRequest.fromPartial(base ?? ({} as any));
   },
@@ -1109,24 +859,6 @@ export const CreateTopicRequest_LabelsEntry: MessageFns<CreateTopicRequest_Label
     }
   },
 
-  fromJSON(object: any): CreateTopicRequest_LabelsEntry {
-    return {
-      key: isSet(object.key) ? globalThis.String(object.key) : "",
-      value: isSet(object.value) ? globalThis.String(object.value) : "",
-    };
-  },
-
-  toJSON(message: CreateTopicRequest_LabelsEntry): unknown {
-    const obj: any = {};
-    if (message.key !== "") {
-      obj.key = message.key;
-    }
-    if (message.value !== "") {
-      obj.value = message.value;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<CreateTopicRequest_LabelsEntry>, I>>(base?: I): CreateTopicRequest_LabelsEntry {
     return CreateTopicRequest_LabelsEntry.fromPartial(base ?? ({} as any));
   },
@@ -1185,18 +917,6 @@ export const CreateTopicResponse: MessageFns<CreateTopicResponse> = {
     }
   },
 
-  fromJSON(object: any): CreateTopicResponse {
-    return { topic: isSet(object.topic) ? Topic.fromJSON(object.topic) : undefined };
-  },
-
-  toJSON(message: CreateTopicResponse): unknown {
-    const obj: any = {};
-    if (message.topic !== undefined) {
-      obj.topic = Topic.toJSON(message.topic);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<CreateTopicResponse>, I>>(base?: I): CreateTopicResponse {
     return CreateTopicResponse.fromPartial(base ?? ({} as any));
   },
@@ -1252,18 +972,6 @@ export const GetTopicRequest: MessageFns<GetTopicRequest> = {
     }
   },
 
-  fromJSON(object: any): GetTopicRequest {
-    return { topic: isSet(object.topic) ? globalThis.String(object.topic) : "" };
-  },
-
-  toJSON(message: GetTopicRequest): unknown {
-    const obj: any = {};
-    if (message.topic !== "") {
-      obj.topic = message.topic;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<GetTopicRequest>, I>>(base?: I): GetTopicRequest {
     return GetTopicRequest.fromPartial(base ?? ({} as any));
   },
@@ -1317,18 +1025,6 @@ export const GetTopicResponse: MessageFns<GetTopicResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): GetTopicResponse {
-    return { topic: isSet(object.topic) ? Topic.fromJSON(object.topic) : undefined };
-  },
-
-  toJSON(message: GetTopicResponse): unknown {
-    const obj: any = {};
-    if (message.topic !== undefined) {
-      obj.topic = Topic.toJSON(message.topic);
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<GetTopicResponse>, I>>(base?: I): GetTopicResponse {
@@ -1408,36 +1104,6 @@ export const ListTopicsRequest: MessageFns<ListTopicsRequest> = {
     }
   },
 
-  fromJSON(object: any): ListTopicsRequest {
-    return {
-      prefix: isSet(object.prefix) ? globalThis.String(object.prefix) : "",
-      pageSize: isSet(object.pageSize)
-        ? globalThis.Number(object.pageSize)
-        : isSet(object.page_size)
-        ? globalThis.Number(object.page_size)
-        : 0,
-      pageToken: isSet(object.pageToken)
-        ? globalThis.String(object.pageToken)
-        : isSet(object.page_token)
-        ? globalThis.String(object.page_token)
-        : "",
-    };
-  },
-
-  toJSON(message: ListTopicsRequest): unknown {
-    const obj: any = {};
-    if (message.prefix !== "") {
-      obj.prefix = message.prefix;
-    }
-    if (message.pageSize !== 0) {
-      obj.pageSize = Math.round(message.pageSize);
-    }
-    if (message.pageToken !== "") {
-      obj.pageToken = message.pageToken;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<ListTopicsRequest>, I>>(base?: I): ListTopicsRequest {
     return ListTopicsRequest.fromPartial(base ?? ({} as any));
   },
@@ -1504,28 +1170,6 @@ export const ListTopicsResponse: MessageFns<ListTopicsResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): ListTopicsResponse {
-    return {
-      topics: globalThis.Array.isArray(object?.topics) ? object.topics.map((e: any) => Topic.fromJSON(e)) : [],
-      nextPageToken: isSet(object.nextPageToken)
-        ? globalThis.String(object.nextPageToken)
-        : isSet(object.next_page_token)
-        ? globalThis.String(object.next_page_token)
-        : "",
-    };
-  },
-
-  toJSON(message: ListTopicsResponse): unknown {
-    const obj: any = {};
-    if (message.topics?.length) {
-      obj.topics = message.topics.map((e) => Topic.toJSON(e));
-    }
-    if (message.nextPageToken !== "") {
-      obj.nextPageToken = message.nextPageToken;
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<ListTopicsResponse>, I>>(base?: I): ListTopicsResponse {
@@ -1642,55 +1286,6 @@ export const UpdateTopicRequest: MessageFns<UpdateTopicRequest> = {
     }
   },
 
-  fromJSON(object: any): UpdateTopicRequest {
-    return {
-      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
-      labels: isObject(object.labels)
-        ? (globalThis.Object.entries(object.labels) as [string, any][]).reduce(
-          (acc: Map<string, string>, [key, value]: [string, any]) => {
-            acc.set(key, globalThis.String(value));
-            return acc;
-          },
-          new Map(),
-        )
-        : new Map(),
-      limits: isSet(object.limits) ? TopicLimits.fromJSON(object.limits) : undefined,
-      updateMask: isSet(object.updateMask)
-        ? FieldMask.unwrap(FieldMask.fromJSON(object.updateMask))
-        : isSet(object.update_mask)
-        ? FieldMask.unwrap(FieldMask.fromJSON(object.update_mask))
-        : undefined,
-      keyed: isSet(object.keyed) ? globalThis.Boolean(object.keyed) : false,
-      retention: isSet(object.retention) ? Retention.fromJSON(object.retention) : undefined,
-    };
-  },
-
-  toJSON(message: UpdateTopicRequest): unknown {
-    const obj: any = {};
-    if (message.topic !== "") {
-      obj.topic = message.topic;
-    }
-    if (message.labels?.size) {
-      obj.labels = {};
-      message.labels.forEach((v, k) => {
-        obj.labels[k] = v;
-      });
-    }
-    if (message.limits !== undefined) {
-      obj.limits = TopicLimits.toJSON(message.limits);
-    }
-    if (message.updateMask !== undefined) {
-      obj.updateMask = FieldMask.toJSON(FieldMask.wrap(message.updateMask));
-    }
-    if (message.keyed !== false) {
-      obj.keyed = message.keyed;
-    }
-    if (message.retention !== undefined) {
-      obj.retention = Retention.toJSON(message.retention);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<UpdateTopicRequest>, I>>(base?: I): UpdateTopicRequest {
     return UpdateTopicRequest.fromPartial(base ?? ({} as any));
   },
@@ -1774,24 +1369,6 @@ export const UpdateTopicRequest_LabelsEntry: MessageFns<UpdateTopicRequest_Label
     }
   },
 
-  fromJSON(object: any): UpdateTopicRequest_LabelsEntry {
-    return {
-      key: isSet(object.key) ? globalThis.String(object.key) : "",
-      value: isSet(object.value) ? globalThis.String(object.value) : "",
-    };
-  },
-
-  toJSON(message: UpdateTopicRequest_LabelsEntry): unknown {
-    const obj: any = {};
-    if (message.key !== "") {
-      obj.key = message.key;
-    }
-    if (message.value !== "") {
-      obj.value = message.value;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<UpdateTopicRequest_LabelsEntry>, I>>(base?: I): UpdateTopicRequest_LabelsEntry {
     return UpdateTopicRequest_LabelsEntry.fromPartial(base ?? ({} as any));
   },
@@ -1848,18 +1425,6 @@ export const UpdateTopicResponse: MessageFns<UpdateTopicResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): UpdateTopicResponse {
-    return { topic: isSet(object.topic) ? Topic.fromJSON(object.topic) : undefined };
-  },
-
-  toJSON(message: UpdateTopicResponse): unknown {
-    const obj: any = {};
-    if (message.topic !== undefined) {
-      obj.topic = Topic.toJSON(message.topic);
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<UpdateTopicResponse>, I>>(base?: I): UpdateTopicResponse {
@@ -1939,32 +1504,6 @@ export const TrimTopicRequest: MessageFns<TrimTopicRequest> = {
     }
   },
 
-  fromJSON(object: any): TrimTopicRequest {
-    return {
-      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
-      beforeOffset: isSet(object.beforeOffset)
-        ? globalThis.Number(object.beforeOffset)
-        : isSet(object.before_offset)
-        ? globalThis.Number(object.before_offset)
-        : 0,
-      epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0,
-    };
-  },
-
-  toJSON(message: TrimTopicRequest): unknown {
-    const obj: any = {};
-    if (message.topic !== "") {
-      obj.topic = message.topic;
-    }
-    if (message.beforeOffset !== 0) {
-      obj.beforeOffset = Math.round(message.beforeOffset);
-    }
-    if (message.epoch !== 0) {
-      obj.epoch = Math.round(message.epoch);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<TrimTopicRequest>, I>>(base?: I): TrimTopicRequest {
     return TrimTopicRequest.fromPartial(base ?? ({} as any));
   },
@@ -2022,18 +1561,6 @@ export const TrimTopicResponse: MessageFns<TrimTopicResponse> = {
     }
   },
 
-  fromJSON(object: any): TrimTopicResponse {
-    return { topic: isSet(object.topic) ? Topic.fromJSON(object.topic) : undefined };
-  },
-
-  toJSON(message: TrimTopicResponse): unknown {
-    const obj: any = {};
-    if (message.topic !== undefined) {
-      obj.topic = Topic.toJSON(message.topic);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<TrimTopicResponse>, I>>(base?: I): TrimTopicResponse {
     return TrimTopicResponse.fromPartial(base ?? ({} as any));
   },
@@ -2089,18 +1616,6 @@ export const CloseTopicRequest: MessageFns<CloseTopicRequest> = {
     }
   },
 
-  fromJSON(object: any): CloseTopicRequest {
-    return { topic: isSet(object.topic) ? globalThis.String(object.topic) : "" };
-  },
-
-  toJSON(message: CloseTopicRequest): unknown {
-    const obj: any = {};
-    if (message.topic !== "") {
-      obj.topic = message.topic;
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<CloseTopicRequest>, I>>(base?: I): CloseTopicRequest {
     return CloseTopicRequest.fromPartial(base ?? ({} as any));
   },
@@ -2154,18 +1669,6 @@ export const CloseTopicResponse: MessageFns<CloseTopicResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(object: any): CloseTopicResponse {
-    return { topic: isSet(object.topic) ? Topic.fromJSON(object.topic) : undefined };
-  },
-
-  toJSON(message: CloseTopicResponse): unknown {
-    const obj: any = {};
-    if (message.topic !== undefined) {
-      obj.topic = Topic.toJSON(message.topic);
-    }
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<CloseTopicResponse>, I>>(base?: I): CloseTopicResponse {
@@ -2234,24 +1737,6 @@ export const DeleteTopicRequest: MessageFns<DeleteTopicRequest> = {
     }
   },
 
-  fromJSON(object: any): DeleteTopicRequest {
-    return {
-      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
-      epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0,
-    };
-  },
-
-  toJSON(message: DeleteTopicRequest): unknown {
-    const obj: any = {};
-    if (message.topic !== "") {
-      obj.topic = message.topic;
-    }
-    if (message.epoch !== 0) {
-      obj.epoch = Math.round(message.epoch);
-    }
-    return obj;
-  },
-
   create<I extends Exact<DeepPartial<DeleteTopicRequest>, I>>(base?: I): DeleteTopicRequest {
     return DeleteTopicRequest.fromPartial(base ?? ({} as any));
   },
@@ -2295,15 +1780,6 @@ export const DeleteTopicResponse: MessageFns<DeleteTopicResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  fromJSON(_: any): DeleteTopicResponse {
-    return {};
-  },
-
-  toJSON(_: DeleteTopicResponse): unknown {
-    const obj: any = {};
-    return obj;
   },
 
   create<I extends Exact<DeepPartial<DeleteTopicResponse>, I>>(base?: I): DeleteTopicResponse {
@@ -2405,39 +1881,6 @@ type KeysOfUnion<T> = T extends T ? keyof T : never;
 export type Exact<P, I extends P> = P extends Builtin ? P
   : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
 
-function toTimestamp(date: Date): Timestamp {
-  const seconds = Math.trunc(date.getTime() / 1_000);
-  const nanos = (date.getTime() % 1_000) * 1_000_000;
-  return { seconds, nanos };
-}
-
-function fromTimestamp(t: Timestamp): Date {
-  let millis = (t.seconds || 0) * 1_000;
-  millis += (t.nanos || 0) / 1_000_000;
-  return new globalThis.Date(millis);
-}
-
-const timestampFractionRegex = /:\d{2}\.\d+/;
-
-function fromJsonTimestamp(o: any): Timestamp {
-  if (o instanceof globalThis.Date) {
-    return toTimestamp(o);
-  } else if (typeof o === "string") {
-    // Date only keeps milliseconds, and parses longer fractions in an engine-specific way,
-    // so parse the fractional seconds ourselves and give Date only the whole seconds
-    const fraction = timestampFractionRegex.exec(o);
-    if (fraction === null) {
-      return toTimestamp(new globalThis.Date(o));
-    }
-    const fractionNanos = Number(fraction[0].slice(4, 13).padEnd(9, "0"));
-    const wholeSeconds = new globalThis.Date(o.replace(fraction[0], fraction[0].slice(0, 3)));
-    const timestamp = toTimestamp(new globalThis.Date(wholeSeconds.getTime() + Math.trunc(fractionNanos / 1_000_000)));
-    return { ...timestamp, nanos: (timestamp.nanos ?? 0) + (fractionNanos % 1_000_000) };
-  } else {
-    return Timestamp.fromJSON(o);
-  }
-}
-
 function longToNumber(int64: { toString(): string }): number {
   const num = globalThis.Number(int64.toString());
   if (num > globalThis.Number.MAX_SAFE_INTEGER) {
@@ -2449,19 +1892,9 @@ function longToNumber(int64: { toString(): string }): number {
   return num;
 }
 
-function isObject(value: any): boolean {
-  return typeof value === "object" && value !== null;
-}
-
-function isSet(value: any): boolean {
-  return value !== null && value !== undefined;
-}
-
 export interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
-  fromJSON(object: any): T;
-  toJSON(message: T): unknown;
   create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;
   fromPartial<I extends Exact<DeepPartial<T>, I>>(object: I): T;
 }

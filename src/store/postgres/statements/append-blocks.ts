@@ -32,11 +32,11 @@ type Kept = (value: { readonly [Name in keyof typeof values]: RawBuilder<unknown
  * inserts nothing. `on conflict do nothing` decides row by row, so only the topic's first block is inserted by it, and all
  * else (the other blocks, the state) is written from what that returned (blocks.md, rule 1). The key compares only
  * while rows stay; so a merge first raises `merged_to`, and a trim `earliest_offset`, and an append at an offset below either
- * misses (rule 2). That the last block ends where it was expected is asked first: a miss then writes nothing.
+ * misses (blocks.md, rule 2). That the last block ends where it was expected is asked first: a miss then writes nothing.
  *
  * **Locks.** The head's row `for share`, held until the commit: it waits for whatever changes the head (a close, a trim,
  * a lock), and its conditions are checked again on the row's newest version; `for key share` would neither wait nor check
- * (rule 3). The look at the last block keeps the statement's snapshot, which the key makes up for. Rows of
+ * (blocks.md, rule 3). The look at the last block keeps the statement's snapshot, which the key makes up for. Rows of
  * state are written behind the first block, so under their topic's order (those of a state that is being built: see
  * `build-state.ts`). What the commit did to producers stands in its first block. All is written or nothing (invariant 3).
  *

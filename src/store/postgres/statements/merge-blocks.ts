@@ -7,7 +7,7 @@
  *
  * 1. It chooses a run, brings what its blocks say of producers into their rows, and raises the head's `merged_to` to its
  *    end. That takes the head's row from appends for a moment; from its commit on no append is decided on an offset below
- *    it, where a block that an old snapshot shows may be gone (rule 2).
+ *    it, where a block that an old snapshot shows may be gone (blocks.md, rule 2).
  * 2. It merges the run, without the head. Readers see all of the old blocks or all of the new ones.
  *
  * A node that dies between the two leaves blocks small that were to be merged, and nothing else.
