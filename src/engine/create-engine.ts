@@ -8,7 +8,7 @@ import type { Clock, Logger, Metrics } from "../telemetry/index.js";
 import { commitDelivered } from "./consume/commit/commit.js";
 import { consume } from "./consume/consume.js";
 import { createConsumerGroups } from "./consume/groups.js";
-import { createReadAhead } from "./consume/read-ahead.js";
+import { createReadAhead } from "./consume/group/read-ahead.js";
 import { createOutstandingBudget } from "./consume/records/outstanding-budget.js";
 import { listQueues } from "./control/queues.js";
 import { createSubscriptions } from "./control/subscriptions.js";
@@ -97,7 +97,7 @@ export async function createEngine(parts: EngineParts): Promise<Engine> {
     listQueues: (topic) => listQueues({ lanes, cache }, topic),
     subscriptions,
     consume: (opening, requests, stream, signal) =>
-      consume({ groups, pageBudget, limits, clock, random }, opening, requests, stream, signal),
+      consume({ groups, pageBudget, limits, clock, random }, { opening, requests, stream }, signal),
     commit: (command, signal) => commitDelivered({ ...shared, cache, groups, onAppended }, command, signal),
     async close() {
       ending.abort();

@@ -1,13 +1,12 @@
 /**
- * A Consume call: records go out and verdicts come in, each as its own side allows. The generator is resumed when the
- * transport took the last message; only then are the next records taken, and the deadlines of the last begin.
+ * A Consume call: records go out and verdicts come in, each at its own pace. The generator is resumed when the transport took
+ * the last message. Then the deadlines of its records begin, and the next records are taken.
  */
 
 import type { Limits, MillraceError } from "../../core/index.js";
 import { abortable } from "../../streams/index.js";
 import type { Clock, LiveStream } from "../../telemetry/index.js";
 import type { PageBudget } from "../reading/page-allowance.js";
-import { heartbeatAfterMs } from "../reading/page-stream.js";
 import type {
   ConsumeMessage,
   ConsumeOpening,
@@ -15,17 +14,18 @@ import type {
   ConsumerWaiting,
 } from "./handing-out/consume-messages.js";
 import type { Consumer } from "./handing-out/consumer.js";
-import type { JoinableGroups, Membership } from "./groups.js";
+import type { JoinableGroups } from "./groups.js";
+import type { Membership } from "./membership.js";
+import { Silence } from "./silence.js";
 
-/** A heartbeat comes so soon after the reason for the silence changed, in milliseconds. */
-const reasonMs = 500;
 /**
- * A cancel by a client on Node reaches the server as a half-close, with the reset in a packet behind it (grpc-js.md #26).
- * So a consumer that half-closes while it has records is heard for this long before they are given back without blame.
+ * A cancel by a client on Node reaches the server as a half-close, and its reset arrives in a later packet (grpc-js.md #26).
+ * So when a consumer half-closes while it has records, the call waits this long for a reset. Without one, the records are
+ * given back without a failure.
  */
 const resetMs = 100;
-/** Ranges that may wait to be told to a consumer. Beyond that its requests are not read until it has read them. */
-const newsMost = 10_000;
+/** How many ranges and events may wait to be told. Beyond that, requests are not read until the consumer has read them. */
+const newsMax = 10_000;
 
 export interface ConsumeParts {
   readonly groups: JoinableGroups;
@@ -36,11 +36,15 @@ export interface ConsumeParts {
   readonly random: () => number;
 }
 
+export interface ConsumeOptions {
+  readonly opening: ConsumeOpening;
+  readonly requests: AsyncIterator<ConsumerRequest, undefined>;
+  readonly stream: LiveStream;
+}
+
 export async function* consume(
   parts: ConsumeParts,
-  opening: ConsumeOpening,
-  requests: AsyncIterator<ConsumerRequest, undefined>,
-  stream: LiveStream,
+  { opening, requests, stream }: ConsumeOptions,
   signal: AbortSignal,
 ): AsyncGenerator<ConsumeMessage, void, undefined> {
   stream.waitFor("database");
@@ -55,12 +59,12 @@ export async function* consume(
   const intake = call.takeIn(requests);
   try {
     yield call.started();
-    // No message is named here: one held by a suspended generator would cost a stalled consumer its size once more.
+    // No variable has the message: in a suspended generator it would cost each stalled consumer its size once more.
     while (await call.prepare()) {
       yield call.message();
       call.delivered();
     }
-    // The node drains: what it has said was written, and now the call ends as all do.
+    // Where the node drains, all verdicts were written, and the call ends with the error of a drain.
     signal.throwIfAborted();
   } finally {
     call.leave();
@@ -82,26 +86,24 @@ class ConsumeCall {
   readonly #call: CallParts;
   readonly #allowance: ReturnType<PageBudget["forStream"]>;
   readonly #left = new AbortController();
-  /** Aborts when nobody is left to send to: not when the node drains. */
+  /** Aborts when the client is gone, or the call has ended; not when the node drains. */
   readonly #gone: AbortSignal;
   #message: ConsumeMessage | undefined;
   #isLast = false;
   #grant: ReturnType<ReturnType<PageBudget["forStream"]>["take"]> | undefined;
   #messageBytes = 0;
-  /** The client has said all that it will say, or is not heard any more. */
+  /** The client sends no more requests, or they are not read any more. */
   #isHalfClosed = false;
-  /** Set: how the requests failed. */
+  /** The error of the requests. */
   #refusal: unknown;
-  #heartbeatMs: number;
-  #waiting: { readonly reason: ConsumerWaiting; readonly sinceMs: number } = { reason: "nothing", sinceMs: 0 };
-  #told: ConsumerWaiting = "nothing";
+  readonly #silence: Silence;
 
   constructor(parts: ConsumeParts, call: CallParts) {
     this.#parts = parts;
     this.#call = call;
     this.#allowance = parts.pageBudget.forStream();
     this.#gone = untilGone(call.signal, this.#left.signal);
-    this.#heartbeatMs = this.#nextHeartbeatMs();
+    this.#silence = new Silence(parts);
     const onDrain = () => call.membership.drain();
     if (call.signal.aborted) onDrain();
     else call.signal.addEventListener("abort", onDrain, { once: true, signal: this.#left.signal });
@@ -109,7 +111,7 @@ class ConsumeCall {
     call.stream.topic = topic.name;
     call.stream.measureLag(() => {
       const { earliestOffset, nextOffset } = topic.tip.value;
-      // What was trimmed is not delivered.
+      // Trimmed records are not delivered.
       return Math.max(0, nextOffset - Math.max(earliestOffset, call.membership.group.cursor));
     });
   }
@@ -117,16 +119,16 @@ class ConsumeCall {
   started(): ConsumeMessage {
     const { membership, consumer } = this.#call;
     const { session, cursor, sharing, group } = membership;
-    const { ackDeadlineMs } = group.policy;
+    const { ackDeadlineMs } = group.settings.policy;
     return messageOf({ kind: "started", session, cursor, window: consumer.window, ackDeadlineMs, sharing });
   }
 
-  /** Hears what the client says, as fast as it is told what became of it. Never throws. */
+  /** Reads requests, as fast as the client reads what became of them. Never throws. */
   async takeIn(requests: AsyncIterator<ConsumerRequest, undefined>): Promise<void> {
     const { membership, consumer } = this.#call;
     try {
       for (;;) {
-        while (consumer.newsCount > newsMost) await consumer.untilTold(this.#gone);
+        while (consumer.newsCount > newsMax) await consumer.untilTold(this.#gone);
         const { done, value } = await requests.next();
         if (done || this.#left.signal.aborted) break;
         membership.group.hear(consumer, value);
@@ -139,7 +141,7 @@ class ConsumeCall {
     if (this.#call.isStored) this.#giveBackUnread();
   }
 
-  /** A client that half-closes and does not read would keep its records until their deadline, and be to blame for it. */
+  /** A client that half-closes and does not read would keep its records until their deadlines, and these count as failures. */
   #giveBackUnread(): void {
     const { membership, consumer } = this.#call;
     const cancelTimer = this.#parts.clock.startTimer(resetMs, () => {
@@ -150,14 +152,14 @@ class ConsumeCall {
     if (this.#gone.aborted) cancelTimer();
   }
 
-  /** Waits until there is a message; false: the call is done. */
+  /** Waits until there is a message; false: the call ends. */
   async prepare(): Promise<boolean> {
     if (this.#isLast) return false;
     this.#message = await this.#next();
     return this.#message !== undefined;
   }
 
-  /** The message that was prepared: it is kept nowhere. */
+  /** Gives the message that was prepared, and keeps it no longer. */
   message(): ConsumeMessage {
     const message = this.#message as ConsumeMessage;
     this.#message = undefined;
@@ -175,7 +177,7 @@ class ConsumeCall {
       const { version } = consumer;
       const isDraining = this.#call.signal.aborted;
       if (this.#isHalfClosed && (this.#call.isStored || isDraining)) return this.#farewell();
-      // A node that drains waits for what it delivered to be settled, and delivers nothing more.
+      // A node that drains delivers nothing more, and waits until the consumer has settled its records.
       if (isDraining && consumer.held.records === 0) return this.#farewell();
       this.#grant ??= this.#allowance.take();
       const handed = isDraining ? undefined : group.take(consumer, this.#grant.bytes);
@@ -183,12 +185,7 @@ class ConsumeCall {
       const event = consumer.takeEvent();
       if (handed !== undefined || confirmed !== undefined || event !== undefined) {
         this.#messageBytes = handed?.runs.reduce((bytes, run) => bytes + run.length, 0) ?? 0;
-        this.#heartbeatMs = this.#nextHeartbeatMs();
-        // The silence begins anew: a consumer whose window is full after every record need not hear so each time.
-        if (handed !== undefined) {
-          this.#told = "nothing";
-          this.#waiting = { reason: "nothing", sinceMs: this.#parts.clock.monotonicMs() };
-        }
+        this.#silence.end(handed !== undefined);
         stream.nextOffset = group.cursor;
         return { runs: [], records: 0, attempt: 0, ...handed, confirmed, event };
       }
@@ -199,8 +196,10 @@ class ConsumeCall {
       }
       const reason = group.waitingOf(consumer);
       if (this.#isHalfClosed && reason !== "database" && reason !== "nothing") return this.#farewell();
-      const silenceMs = this.#silenceMs(reason);
-      // It may be woken again and again for nothing.
+      consumer.waiting = reason;
+      stream.waitFor(streamWaiting[reason]);
+      const silenceMs = this.#silence.leftMs(reason);
+      // Checked before each wait: a consumer may be woken many times for nothing.
       if (silenceMs <= 0) return this.#heartbeat();
       await consumer.changed(version, silenceMs, this.#gone);
     }
@@ -209,7 +208,7 @@ class ConsumeCall {
   /** The transport took the last message. */
   delivered(): void {
     const { membership, consumer } = this.#call;
-    consumer.delivered(membership.group.policy.ackDeadlineMs);
+    consumer.delivered(membership.group.settings.policy.ackDeadlineMs);
     this.#allowance.delivered(this.#messageBytes);
     this.#releaseGrant();
   }
@@ -223,18 +222,18 @@ class ConsumeCall {
     this.#left.abort();
   }
 
-  /** The last message: what it had goes to others, and what it said is written and told. */
+  /** Gives the consumer's records to others, writes its verdicts, and gives the last message, which confirms them. */
   async #farewell(): Promise<ConsumeMessage | undefined> {
     const { membership, consumer, signal } = this.#call;
     if (consumer.held.records > 0 && !signal.aborted) await this.#untilNotReset();
     membership.group.leave(consumer, false);
-    await abortable(membership.group.writer.flush(), this.#gone);
+    await abortable(membership.group.records.writer.flush(), this.#gone);
     this.#isLast = true;
     const confirmed = consumer.takeConfirmed();
     return confirmed && { runs: [], records: 0, attempt: 0, confirmed, event: undefined };
   }
 
-  /** Throws when the half-close was the beginning of a cancel. */
+  /** Waits `resetMs`. Throws where the half-close turns out to be a cancel. */
   #untilNotReset(): Promise<void> {
     return new Promise<void>((resolve, reject) => {
       const onReset = (): void => {
@@ -249,43 +248,28 @@ class ConsumeCall {
     });
   }
 
-  /** Nothing will come any more. */
+  /** Whether no record will come any more. */
   #isAtEnd(): boolean {
     const { membership, consumer, isStored } = this.#call;
     if (isStored) return consumer.isAtEnd;
     return membership.topic.tip.value.state === "closed" && membership.group.isIdle;
   }
 
-  /** How long to wait for something to send before a heartbeat. */
-  #silenceMs(reason: ConsumerWaiting): number {
-    const { consumer, stream } = this.#call;
-    const nowMs = this.#parts.clock.monotonicMs();
-    consumer.waiting = reason;
-    stream.waitFor(streamWaiting[reason]);
-    if (reason !== this.#waiting.reason) this.#waiting = { reason, sinceMs: nowMs };
-    const dueMs = reason === this.#told || reason === "nothing" ? Infinity : this.#waiting.sinceMs + reasonMs;
-    return Math.ceil(Math.min(dueMs, this.#heartbeatMs) - nowMs);
-  }
-
   #heartbeat(): ConsumeMessage {
     const { membership, consumer } = this.#call;
     const { group, topic } = membership;
-    this.#heartbeatMs = this.#nextHeartbeatMs();
-    this.#told = group.waitingOf(consumer);
+    const waiting = group.waitingOf(consumer);
+    this.#silence.tell(waiting);
     return messageOf({
       kind: "heartbeat",
-      waiting: this.#told,
+      waiting,
       outstandingRecords: consumer.held.records,
       outstandingBytes: consumer.held.bytes,
       window: consumer.window,
       cursor: { epoch: topic.epoch, offset: group.cursor },
       nextOffset: topic.tip.value.nextOffset,
-      retryRecords: group.retryCount,
+      retryRecords: group.records.redelivery.count,
     });
-  }
-
-  #nextHeartbeatMs(): number {
-    return this.#parts.clock.monotonicMs() + heartbeatAfterMs(this.#parts);
   }
 
   #releaseGrant(): void {
@@ -294,7 +278,7 @@ class ConsumeCall {
   }
 }
 
-/** What InspectService says of a stream that waits for such a reason. */
+/** What a stream waits for by InspectService, by the reason of its consumer. */
 const streamWaiting = {
   nothing: "nothing",
   "caught-up": "new-records",
@@ -318,7 +302,7 @@ function isDrain(reason: unknown): boolean {
   return (reason as MillraceError | undefined)?.code === "draining";
 }
 
-/** A draining node still tells what was written; a client that is gone, or whose call has ended, is told nothing. */
+/** Aborts with a call, but not for a drain: then its client is still told what was written. */
 function untilGone(signal: AbortSignal, left: AbortSignal): AbortSignal {
   const gone = new AbortController();
   left.addEventListener("abort", () => gone.abort(left.reason), { once: true });

@@ -1,11 +1,14 @@
-/** A consumer of a topic that keeps nothing: windows, acknowledgements and retries are this call's own, in memory. */
+/** The group of an ephemeral consumer: its acknowledgements and redeliveries are in memory alone, and end with its call. */
 
 import { defaultDeliveryPolicy } from "../../core/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 import type { TopicLease } from "../topics/topic-cache.js";
-import { Group, type GroupParts } from "./group.js";
+import { Group, type GroupParts } from "./group/group.js";
 
-export type EphemeralGroupParts = Omit<GroupParts, "topic" | "sharing" | "policy" | "ledger" | "mayPark" | "onPark"> & {
+export type EphemeralGroupParts = Omit<
+  GroupParts,
+  "topic" | "sharing" | "policy" | "isPaused" | "ledger" | "mayPark" | "onPark"
+> & {
   readonly lanes: DatabaseLanes;
 };
 
@@ -16,6 +19,7 @@ export function createEphemeralGroup(parts: EphemeralGroupParts, lease: TopicLea
     topic: lease.topic,
     sharing: "exclusive",
     policy: defaultDeliveryPolicy,
+    isPaused: false,
     ledger: {
       session: 0,
       isHeld: true,

@@ -2,7 +2,7 @@ import { checkSubscriptionName, subscriptionNotFound } from "../../core/index.js
 import type { StoredSubscription } from "../../store/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 
-/** The subscription of a name as the database has it now. Errors: `invalid-argument`, `subscription-not-found`. */
+/** Reads a subscription by its name from the database. Errors: `invalid-argument`, `subscription-not-found`. */
 export async function findSubscription(
   lanes: DatabaseLanes,
   name: string,

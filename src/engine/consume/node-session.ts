@@ -1,8 +1,8 @@
 /**
- * The node's hold on what it claimed: a row that it renews. Whether the hold is certain is told by this node's own clocks,
- * from when a renewal was *sent*: so it is over here before it can be over in the database, also for a process that was
- * stopped and does not know yet. The monotonic clock is exact; the one since boot goes on while the machine sleeps. The wall
- * clock is not asked: it jumps when it is set, and that must not end a hold.
+ * The session of this node: a row that it renews, which holds all that it claimed. Whether the hold is certain is reckoned by
+ * this node's own clocks from when a renewal was *sent*. So the hold ends here before it can end in the database, also for a
+ * process that was stopped and does not know it yet. The monotonic clock is exact; the clock since boot goes on while the
+ * machine sleeps. The wall clock is not used: it jumps when it is set, and that must not end a hold.
  */
 
 import { randomBytes } from "node:crypto";
@@ -11,7 +11,7 @@ import { sleep } from "../../streams/index.js";
 import type { Clock, Logger } from "../../telemetry/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 
-/** How many renewals a lease has time for. */
+/** How many renewals are sent within a lease. */
 const renewals = 3;
 
 export interface NodeSessionParts {
@@ -21,20 +21,20 @@ export interface NodeSessionParts {
   readonly logger: Logger;
   /** As Describe names the node. */
   readonly node: string;
-  /** Names a new hold: above 0, and unlike all others'. Default: by chance. */
+  /** Gives the id of a new session: above 0, and unlike all others. Default: at random. */
   readonly newSession?: (() => number) | undefined;
-  /** It was ended by others: whatever was claimed with it may be somebody else's. */
+  /** Another node ended the session: its claims may be in other hands. */
   readonly onLost: () => void;
 }
 
 export interface NodeSession {
-  /** Names the hold; 0 while there is none. */
+  /** Its id; 0 while there is none. */
   readonly session: number;
-  /** Whether it is certain at this moment. */
+  /** Whether the hold is certain at this moment. */
   readonly isHeld: boolean;
-  /** Opens one, if there is none. */
+  /** Opens a session, if there is none. */
   open(): Promise<void>;
-  /** Ends it, and frees all that it has claimed. */
+  /** Ends the session, and frees all that it holds. */
   close(): Promise<void>;
 }
 
@@ -44,10 +44,10 @@ export function createNodeSession(parts: NodeSessionParts): NodeSession {
   let session = 0;
   let heldUntil = { monotonicMs: 0, bootMs: 0 };
   let renewing: { readonly end: AbortController; readonly done: Promise<void> } | undefined;
-  /** Opening and closing come one after the other. */
+  /** `open` and `close` run one after the other. */
   let turn: Promise<void> = Promise.resolve();
 
-  /** What the clocks say when a renewal is sent. */
+  /** To be called when a renewal is sent. */
   function now(): typeof heldUntil {
     return { monotonicMs: clock.monotonicMs(), bootMs: clock.bootMs() };
   }
@@ -61,7 +61,7 @@ export function createNodeSession(parts: NodeSessionParts): NodeSession {
     const opened = newSession();
     const sent = now();
     await lanes.run("append", (store) => store.openSession({ session: opened, node: parts.node, leaseMs }));
-    // What a node that died has held is free at once where its lease is over.
+    // Frees at once what a node held that died, where its lease is over.
     await lanes.run("live", (store) => store.endExpiredSessions());
     holdFrom(sent);
     session = opened;
@@ -101,7 +101,7 @@ export function createNodeSession(parts: NodeSessionParts): NodeSession {
     const own = session;
     session = 0;
     if (own === 0) return;
-    // Where the database is away it ends by itself.
+    // Where the database is away, the session ends when its lease is over.
     await lanes
       .run("append", (store) => store.closeSession(own))
       .catch((error: unknown) => logger.warn({ err: error }, "cannot end the hold on subscriptions; it expires"));

@@ -1,13 +1,11 @@
 /**
- * Hears what Commits on other nodes settled of this node's records, while it holds any: so the next record of a key does not
- * wait for the deadline of the one before. A notice may get lost; then the claims themselves are asked.
+ * Listens to notices of what Commits on other nodes settled of this node's records: so the next record of a key does not wait
+ * for the deadline of the one before. A notice may get lost; then `SettledLookups` finds in the claims what was settled.
  */
 
 import type { ClaimStore, ListenSettledHandlers } from "../../store/index.js";
 import { trackTasks } from "../../streams/index.js";
 import type { Logger } from "../../telemetry/index.js";
-import type { DatabaseLanes } from "../database-lanes.js";
-import type { Group } from "./group.js";
 
 export interface SettledNoticesParts {
   readonly store: Pick<ClaimStore, "listenSettled">;
@@ -16,9 +14,9 @@ export interface SettledNoticesParts {
 }
 
 export interface SettledNotices {
-  /** Listens, if it does not. */
+  /** Listens, if it does not yet. */
   open(): void;
-  /** Ends its connection. */
+  /** Stops, and ends its connection. */
   close(): Promise<void>;
 }
 
@@ -37,18 +35,4 @@ export function createSettledNotices({ store, logger, handlers }: SettledNotices
       await listening.settled();
     },
   };
-}
-
-/** Asks the claims which outstanding records somebody else settled, and takes those off their consumers. */
-export async function takeSettled(
-  lanes: DatabaseLanes,
-  group: Group,
-  holder: { readonly subscriptionId: number; readonly session: number },
-  signal?: AbortSignal,
-): Promise<void> {
-  const claims = group.outstanding();
-  if (claims.length === 0) return;
-  const { subscriptionId, session } = holder;
-  const settled = await lanes.run("live", (store) => store.findSettled({ subscriptionId, session, claims }), signal);
-  for (const { claimId, ranges } of settled) group.settledOf(claimId, ranges);
 }

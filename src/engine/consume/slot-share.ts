@@ -4,8 +4,9 @@ import { keySlots } from "../../core/index.js";
 import type { Member } from "../../store/index.js";
 
 /**
- * How many slots the node of `session` should hold, which has so many consumers. All shares together are all slots, so that
- * nobody has what another is waiting for: each node has one first, and then whoever has the most consumers for one more.
+ * How many slots the node of `session` should hold with its number of consumers. The shares of all nodes add up to all slots,
+ * so that no node holds a slot that another waits for. Each node gets one slot; then each further slot goes to the node that
+ * has the most consumers for a slot with it.
  */
 export function slotShare(members: readonly Member[], session: number, consumers: number): number {
   const nodes = [...members.filter((member) => member.session !== session), { session, consumers }]

@@ -1,9 +1,9 @@
 import { describe, test } from "vitest";
-import { soakRounds, soakTimeoutMs } from "../../support/soak.js";
+import { soakCount, soakRounds, soakTimeoutMs } from "../../support/soak.js";
 import { fuzzConsumers, sharings } from "./fuzz-consumers.js";
 
-/** 10,000 histories a round, over all ways of sharing. */
-const histories = 3400;
+/** For each way of sharing: by default a round is 10,000 histories in all. */
+const histories = soakCount(3400);
 
 describe("histories of consumers on a simulated clock", () => {
   test.each(sharings)(

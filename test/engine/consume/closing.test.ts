@@ -8,7 +8,7 @@ import { openTestEngine, range } from "../../support/open-engine.js";
 import { recordsOf } from "../control-plane.js";
 import { openConsumer } from "./test-consumer.js";
 
-test("a node closes while the database does not take what became of records, also where a step of its group waits for that", async () => {
+test("a node closes while the database takes no writes, also where a step of its group waits for one", async () => {
   const database = await createTestDatabase("embedded");
   const store = await database.openStore();
   let isAway = false;
@@ -40,7 +40,7 @@ test("a node closes while the database does not take what became of records, als
   await consumer.take(10);
   isAway = true;
   consumer.acknowledge(0, 1, 2);
-  // The group keeps in step meanwhile, and its step writes what is pending.
+  // Meanwhile the group gets in step, which waits until all that is pending is written.
   await expect.poll(() => failures, { timeout: 10_000 }).toBeGreaterThan(3);
   await consumer.lose();
   await engine.close();

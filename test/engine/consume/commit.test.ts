@@ -60,7 +60,7 @@ describe.each(databaseKinds)("Commit on %s", (kind) => {
     return (await store.findTopic(topic))?.head.nextOffset;
   }
 
-  it("acknowledges and appends to two topics in one, and tells whoever had the records", async () => {
+  it("acknowledges and appends to two topics in one, and tells the node that delivered the records", async () => {
     const { subscription, session, commit } = await hold();
     await plane.append("two", [{ text: "before" }]);
     const done = await plane.commit({
@@ -75,7 +75,7 @@ describe.each(databaseKinds)("Commit on %s", (kind) => {
     expect(done[0]?.epoch).toBe((await store.findTopic("two"))?.head.epoch);
     expect(await unsettled(subscription)).toBe(1);
     expect(plane.told.at(-1)).toBe(`settled ${subscription.subscriptionId} ${session}: 0-2@1`);
-    // The appender of this node had another view: it decides again, and nothing is torn.
+    // The appender of this node had an outdated view: it decides again, and no offset is skipped or given twice.
     expect(await plane.append("two", [{ text: "after" }])).toBe(4);
   });
 
@@ -85,7 +85,7 @@ describe.each(databaseKinds)("Commit on %s", (kind) => {
     expect(await unsettled(subscription)).toBe(0);
   });
 
-  it("shows what it committed to followers, in order with what is published beside it", async () => {
+  it("shows followers what it committed, in order with what is published beside it", async () => {
     const { commit } = await hold();
     await plane.append("followed", [{ text: "0" }]);
     const follower = plane.follow("followed");
@@ -131,7 +131,7 @@ describe.each(databaseKinds)("Commit on %s", (kind) => {
       await createTopic(store, bad);
       await plane.append(bad, [{}]);
       const { topicId } = (await store.findTopic(bad))!.head;
-      // Not through this node, which therefore does not know.
+      // Past this node, which does not know of it.
       if (code === "topic-closed") await store.closeTopic(topicId);
       if (code === "invalid-argument") {
         await store.updateTopic(topicId, { limits: { batchRecords: 1 } });
@@ -173,7 +173,7 @@ describe.each(databaseKinds)("Commit on %s", (kind) => {
     expect(await nextOf("twice")).toBe(1);
   });
 
-  it("is stale with the attempt before, and with one that is still to come", async () => {
+  it("is stale with the attempt before, and with one that does not exist yet", async () => {
     const { subscription, session, claimId, commit } = await hold();
     const { subscriptionId } = subscription;
     const nothing = { settled: [], folds: true, settledRetries: [], parked: [] };
@@ -212,7 +212,7 @@ describe.each(databaseKinds)("Commit on %s", (kind) => {
     expect(done?.epoch).toBe((await store.findTopic("reborn"))?.head.epoch);
   });
 
-  it("refuses what is malformed, and names the field", async () => {
+  it("refuses malformed commands, and names the field", async () => {
     const { commit } = await hold();
     const refused: [Parameters<ControlPlane["commit"]>[0], string][] = [
       [{ ...commit, subscription: "A" }, "subscription"],
@@ -244,7 +244,7 @@ describe.each(databaseKinds)("Commit on %s", (kind) => {
     expect(await nextOf("o")).toBe(undefined);
   });
 
-  it("says so when the outcome is unknown, and shows followers what was committed all the same", async () => {
+  it("tells when the outcome is unknown, and shows followers what was committed all the same", async () => {
     const { commit } = await hold();
     const deaf = openControlPlane({
       ...store,

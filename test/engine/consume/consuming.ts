@@ -1,4 +1,4 @@
-/** What tests of consuming share: a node on a database of its own, subscriptions with records, and consumers by hand. */
+/** Shared by tests of consuming: a node on a database of its own, subscriptions with records, and consumers driven by hand. */
 
 import { afterAll, beforeAll, onTestFinished } from "vitest";
 import { type DeliveryPolicy, noRetention, type Sharing, type Window } from "../../../src/core/index.js";
@@ -16,26 +16,26 @@ export const wide: Window = { records: 1000, bytes: 1_000_000 };
 export interface Consuming {
   readonly store: Store;
   readonly node: TestEngine;
-  /** Lets `ms` pass for the node, at once: its timers look at the clock when they fire. */
+  /** Moves the clock of the node. Its timers are those of the system, and see the new time when they fire. */
   pass(ms: number): void;
-  /** Another node, which is closed when the test is over. */
+  /** Opens another node, and closes it after the test. */
   openNode(change: NonNullable<Parameters<typeof openTestEngine>[1]>, store?: Store): Promise<TestEngine>;
   createTopic(): Promise<string>;
   append(topic: string, records: readonly PlainRecord[]): Promise<void>;
-  /** A record a number, with the key of its last digit. */
+  /** Appends a record for each number; its key is the last digit. */
   publish(topic: string, numbers: readonly number[]): Promise<void>;
-  /** A subscription from the beginning of a topic, with its name. */
+  /** Creates a subscription from the beginning of a topic, with the topic's name. */
   subscribeTo(topic: string, sharing: Sharing, policy: Partial<DeliveryPolicy>): Promise<string>;
-  /** A subscription of a new topic with so many records. */
+  /** Creates a subscription of a new topic with `count` records. */
   subscribe(count: number, sharing?: Sharing, policy?: Partial<DeliveryPolicy>): Promise<string>;
-  /** A consumer that was told that it has started. Its window is wide by default. */
+  /** Opens a consumer, and takes its first message. Its window is wide by default. */
   open(subscription: string, window?: Partial<Window>, on?: TestEngine): Promise<TestConsumer>;
   progressOf(subscription: string): Promise<SubscriptionProgress>;
   /** Redrives all parked records. `perSecond` 0: at once. */
   redrive(subscription: string, perSecond: number): Promise<void>;
 }
 
-/** For the tests of the `describe` that calls it. */
+/** To be called in a `describe`, for all of its tests. */
 export function consumingOn(kind: DatabaseKind): Consuming {
   let database: TestDatabase;
   let store: Store;
@@ -51,7 +51,7 @@ export function consumingOn(kind: DatabaseKind): Consuming {
   beforeAll(async () => {
     database = await createTestDatabase(kind);
     store = await database.openStore();
-    // Neither a lease nor a heartbeat ends where a test lets time pass.
+    // No lease ends and no heartbeat is due when a test moves the clock.
     const never = { sessionLeaseMs: 3600_000, heartbeatMinMs: 3600_000, heartbeatMaxMs: 3600_000 };
     node = await openTestEngine(store, { clock, headPollMs: 50, ...never });
   });

@@ -5,7 +5,7 @@ import { at, consumingOn } from "./consuming.js";
 describe.each(databaseKinds)("deadlines on %s", (kind) => {
   const { open, pass, subscribe } = consumingOn(kind);
 
-  test("a record that is not acknowledged in time, comes again; one that asked for more time does not", async () => {
+  test("a record that is not acknowledged in time is redelivered; one that was extended is not", async () => {
     const name = await subscribe(2, "shared", { ackDeadlineMs: 1000 });
     const consumer = await open(name);
     await consumer.take(2);
@@ -23,7 +23,7 @@ describe.each(databaseKinds)("deadlines on %s", (kind) => {
 describe.each(onPostgres)("deadlines on %s", (kind) => {
   const { open, pass, publish, subscribe } = consumingOn(kind);
 
-  test("a deadline passes, also while the consumer goes on acknowledging other records", async () => {
+  test("a deadline passes also while the consumer acknowledges other records", async () => {
     const name = await subscribe(3, "shared", { ackDeadlineMs: 30_000 });
     const consumer = await open(name, { records: 2 });
     await consumer.take(2);
@@ -33,7 +33,7 @@ describe.each(onPostgres)("deadlines on %s", (kind) => {
     const isAgain = (): boolean => consumer.delivered.some(({ offset, attempt }) => offset === 0 && attempt === 2);
     for (let done = 2; !isAgain(); ) {
       for (; done < consumer.delivered.length; done++) consumer.acknowledge(consumer.delivered[done]?.offset ?? 0);
-      // There is always another.
+      // There is always another record to acknowledge.
       await publish(name, [done]);
       await consumer.next();
     }

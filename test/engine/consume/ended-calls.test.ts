@@ -7,7 +7,7 @@ describe.each(databaseKinds)("calls that end, on %s", (kind) => {
   const consuming = consumingOn(kind);
   const { open, subscribe } = consuming;
 
-  test("a closed topic, ends its consumers once everything is settled", async () => {
+  test("a closed topic ends its consumers when all records are settled", async () => {
     const name = await subscribe(3);
     await consuming.node.engine.topics.close(name);
     const consumer = await open(name);
@@ -17,7 +17,7 @@ describe.each(databaseKinds)("calls that end, on %s", (kind) => {
     await expect(consumer.next()).rejects.toThrow("ended");
   });
 
-  test("consumers that left, leave nothing behind", async () => {
+  test("consumers that left leave nothing behind", async () => {
     const name = await subscribe(3);
     const consumer = await open(name);
     await consumer.take(3);
@@ -35,13 +35,13 @@ describe.each(onPostgres)("calls that end, on %s", (kind) => {
   const consuming = consumingOn(kind);
   const { open, subscribe } = consuming;
 
-  test("a call that fails while it has much to tell, ends", async () => {
+  test("a call that fails while it has much to tell ends", async () => {
     const name = await subscribe(1);
     const [silent, other] = [await open(name), await open(name)];
     silent.say({ release: range(0, 12_000).map((index) => at(10 + 2 * index)) });
     await expect.poll(() => silent.unheard).toBe(0);
     await consuming.node.engine.subscriptions.delete(name);
-    // Both fail at once.
+    // Both calls fail at once.
     await expect(other.take(2)).rejects.toMatchObject({ code: "subscription-not-found" });
     await expect(silent.next()).rejects.toMatchObject({ code: "subscription-not-found" });
   });

@@ -1,4 +1,4 @@
-/** What an ephemeral consumer rejects is read again from its topic, of which there may be much at once. */
+/** Records that an ephemeral consumer rejects are read from its topic again, and there may be many at once. */
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { noRetention } from "../../../src/core/index.js";
@@ -16,7 +16,7 @@ describe.each(databaseKinds)("an ephemeral consumer on %s", (kind) => {
   beforeAll(async () => {
     database = await createTestDatabase(kind);
     const store = await database.openStore();
-    // Statements that read single frames.
+    // How many statements have read single frames.
     const counted: Store = Object.create(store, {
       readFrames: {
         value: (...given: Parameters<Store["readFrames"]>) => {
@@ -25,7 +25,7 @@ describe.each(databaseKinds)("an ephemeral consumer on %s", (kind) => {
         },
       },
     }) as Store;
-    // So little that none is at hand any more when it is redelivered.
+    // So little that no frame is in memory any more when its record is redelivered.
     node = await openTestEngine(counted, { consumeAheadBytes: 30_000, heartbeatMinMs: 60_000, heartbeatMaxMs: 60_000 });
   });
   afterAll(async () => {
@@ -33,7 +33,7 @@ describe.each(databaseKinds)("an ephemeral consumer on %s", (kind) => {
     await database?.drop();
   });
 
-  test("gets again what it rejected, of which many are read at once, and none that was trimmed meanwhile", async () => {
+  test("gets rejected records redelivered, many in one read, but for those that were trimmed meanwhile", async () => {
     const topic = "ephemeral";
     const limits = { recordBytes: 0, batchRecords: 0, batchBytes: 0 };
     await node.engine.topics.create({ name: topic, labels: new Map(), limits, retention: noRetention, keyed: false });

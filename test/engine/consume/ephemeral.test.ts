@@ -7,7 +7,7 @@ describe.each(databaseKinds)("consuming on %s", (kind) => {
   const consuming = consumingOn(kind);
   const { subscribe } = consuming;
 
-  test("an ephemeral consumer, delivers again and goes on, and keeps nothing", async () => {
+  test("an ephemeral consumer gets rejected records redelivered, and keeps nothing", async () => {
     const name = await subscribe(10);
     const consumer = openConsumer(consuming.node.engine, {
       kind: "ephemeral",

@@ -1,4 +1,4 @@
-/** Who gets a record, and who does not: what may happen between a record's reading and its settling, each a case. */
+/** Who gets a record: a case for each thing that may happen between its reading and its settling. */
 
 import { describe, expect, test } from "vitest";
 import type { DeliveryPolicy, Sharing } from "../../../src/core/index.js";
@@ -70,7 +70,7 @@ describe("handing out", () => {
     },
   );
 
-  test("a record that is redelivered is passed over, too, once its lifetime has ended", async () => {
+  test("a record that is redelivered is also passed over when its lifetime has ended", async () => {
     const topic = await createTopic();
     const batch = batchOf([1, 1], [20, undefined]);
     await consuming.node.engine.append({ topic, batch, expectedOffset: undefined, producer: undefined, epoch: 0 });
@@ -85,7 +85,7 @@ describe("handing out", () => {
     await consumer.lose();
   });
 
-  test("KEYED: a key leaves the consumer that lets it time out, and is parked by none while another is idle", async () => {
+  test("KEYED: a key leaves the consumer that lets its deadline pass, and is not parked while another is idle", async () => {
     const topic = await createTopic();
     await append(
       topic,
@@ -94,7 +94,7 @@ describe("handing out", () => {
     const name = await subscribe(topic, "keyed", { attemptsMax: 2 });
     const silent = await open(name, { records: 5 });
     const taken = (await silent.take(5)).map(({ offset }) => offset);
-    // It goes on reading, and says nothing.
+    // It reads, and answers nothing.
     const reading = silent.take(1000).catch(() => []);
     const idle = await open(name);
     const settled = new Set<number>();
@@ -114,7 +114,7 @@ describe("handing out", () => {
   });
 
   test.each(["shared", "keyed"] as const)(
-    "%s: what a transport does not take in time is delivered to others, and blames nobody",
+    "%s: records that a transport does not take in time go to others, and no failure is counted",
     async (sharing) => {
       const topic = await createTopic();
       await append(
@@ -137,7 +137,7 @@ describe("handing out", () => {
         }
       }
       expect((await progressOf(name)).parked).toBe(0);
-      // When it reads on, it learns that its work would be in vain.
+      // When it reads on, it is told that its work would be in vain.
       const told = new Set<string>();
       await stalled.until(({ confirmed }) => {
         for (const name of namesOf(confirmed?.stale)) told.add(name);
@@ -149,7 +149,7 @@ describe("handing out", () => {
     },
   );
 
-  test("what it is told of a delivery that its transport did not take, names that one and not the next", async () => {
+  test("a consumer whose transport did not take a delivery is told of that one, and not of the next", async () => {
     const topic = await createTopic();
     await append(topic, [{}]);
     const name = await subscribe(topic, "shared");
@@ -167,13 +167,13 @@ describe("handing out", () => {
     await until(() => told.length > 0 && stalled.delivered.length > 1);
     expect(told).toEqual(["0 at 1"]);
     expect(stalled.delivered.at(-1)).toEqual({ offset: 0, attempt: 2 });
-    // It had begun on the first one before it read that.
+    // It had begun to work on the first delivery before it read that.
     stalled.say({ reject: [{ range: at(0), attempt: 1, delayMs: 0, reason: "too late" }] });
     await until(() => told.length > 1);
     expect(told).toEqual(["0 at 1", "0 at 1"]);
     stalled.say({ acknowledge: [{ range: at(0), attempt: 2 }] });
     expect(await stalled.told("acknowledged", 1)).toEqual([0]);
-    // Nothing is left of it, which is all that "any" can mean.
+    // "Any" attempt is stale only when no attempt is left.
     stalled.say({ acknowledge: [{ range: at(0), attempt: 2 }, at(0)] });
     told.length = 0;
     await until(() => told.length > 1);
@@ -193,7 +193,7 @@ describe("handing out", () => {
     expect(await consumer.told("stale", 1)).toEqual([0]);
     consumer.say({ extend: [{ range: at(0), attempt: 1, byMs: 60_000 }] });
     expect(await consumer.told("stale", 1)).toEqual([0]);
-    // A late and a right verdict in one message: each is heard.
+    // A late and a valid verdict in one message: both are heard.
     consumer.say({
       acknowledge: [
         { range: at(0), attempt: 1 },
@@ -204,7 +204,7 @@ describe("handing out", () => {
     await consumer.lose();
   });
 
-  test("an acknowledgement from before a seek back does not settle the replay", async () => {
+  test("an acknowledgement from before a Seek does not settle the replay", async () => {
     const topic = await createTopic();
     await append(topic, [{}, {}, {}]);
     const name = await subscribe(topic, "shared", { ackDeadlineMs: 60_000 });
@@ -228,7 +228,7 @@ describe("handing out", () => {
 
   test("a record that its consumer released and then committed is not delivered again", async () => {
     const topic = await createTopic();
-    await append(topic, [{}, {}]);
+    await append(topic, [{}, {}, {}]);
     const name = await subscribe(topic, "shared", { ackDeadlineMs: 60_000 });
     const consumer = openConsumer(consuming.node.engine, {
       kind: "subscription",
@@ -238,6 +238,9 @@ describe("handing out", () => {
     });
     const session = await consumer.until(({ event }) => (event?.kind === "started" ? event.session : undefined));
     expect(await consumer.take(1)).toEqual([{ offset: 0, attempt: 1 }]);
+    // Without a consumer with an open window the node would give its claims back. Its window is full.
+    const other = await open(name, { records: 1 });
+    expect(await other.take(1)).toEqual([{ offset: 1, attempt: 1 }]);
     consumer.say({ window: { records: 0, bytes: 1000 }, release: [at(0)] });
     await consumer.told("released", 1);
     await consuming.node.engine.commit({
@@ -247,14 +250,14 @@ describe("handing out", () => {
       append: [],
     });
     consumer.say({ window: { records: 1, bytes: 1000 } });
-    expect(await consumer.take(1)).toEqual([{ offset: 1, attempt: 1 }]);
-    consumer.acknowledge(1);
+    expect(await consumer.take(1)).toEqual([{ offset: 2, attempt: 1 }]);
+    consumer.acknowledge(2);
     await consumer.told("acknowledged", 1);
     expect(consumer.delivered).toHaveLength(2);
-    await consumer.lose();
+    await Promise.all([consumer.lose(), other.lose()]);
   });
 
-  test("a record is redelivered with its frame as it was, whether or not it is still at hand", async () => {
+  test("a record is redelivered with the same frame, whether or not that is still in memory", async () => {
     const topic = await createTopic();
     await append(
       topic,
@@ -278,7 +281,7 @@ describe("handing out", () => {
   });
 });
 
-/** What is stale, a word for each record. */
+/** The stale records of a message, a string for each. */
 function namesOf(stale: readonly DeliveredRange[] = []): string[] {
   return stale.flatMap(({ range: { firstOffset, nextOffset }, attempt }) =>
     range(firstOffset, nextOffset).map((offset) => `${offset} at ${attempt}`),

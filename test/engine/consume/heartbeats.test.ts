@@ -1,4 +1,4 @@
-/** When a consumer is told why nothing comes. */
+/** When a consumer is told why it gets nothing. */
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { noRetention } from "../../../src/core/index.js";
@@ -24,7 +24,7 @@ afterAll(async () => {
   await database?.drop();
 });
 
-test("a consumer whose window is full after every record, is told so once in half a second without records", async () => {
+test("a consumer whose window is full after every record is told so after half a second without records", async () => {
   const name = "heartbeats";
   const limits = { recordBytes: 0, batchRecords: 0, batchBytes: 0 };
   await node.engine.topics.create({ name, labels: new Map(), limits, retention: noRetention, keyed: false });

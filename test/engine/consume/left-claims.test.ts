@@ -1,4 +1,4 @@
-/** What a node held of a subscription goes to other nodes, whatever its last write there comes to. */
+/** The claims of a node that nobody consumes on any more go to other nodes, whatever becomes of its last write. */
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { noRetention, type Sharing } from "../../../src/core/index.js";
@@ -10,7 +10,7 @@ import { openConsumer, type TestConsumer } from "./test-consumer.js";
 
 const quick = { headPollMs: 20, heartbeatMinMs: 60_000, heartbeatMaxMs: 60_000 };
 
-describe("consume, when a node is left by its last consumer", () => {
+describe("consume, when the last consumer leaves a node", () => {
   let database: TestDatabase;
   let store: Store;
   let other: TestEngine;
@@ -43,7 +43,7 @@ describe("consume, when a node is left by its last consumer", () => {
   }
 
   test.each(["shared", "keyed", "exclusive"] as const)(
-    "%s, its claims are given back once the database is there again, though the node goes on with others",
+    "%s, claims are given back once the database answers again, though the node consumes other subscriptions",
     async (sharing) => {
       let isAway = false;
       let failures = 0;
@@ -69,7 +69,7 @@ describe("consume, when a node is left by its last consumer", () => {
       const node = await openTestEngine(broken, quick);
       try {
         const [name, kept] = [await subscribe(10, sharing), await subscribe(1, "shared")];
-        // The node's hold lasts for as long as it has consumers of anything.
+        // The session of the node lasts as long as it has any consumer.
         const stays = open(node, kept);
         await stays.take(1);
         const leaves = open(node, name);

@@ -1,4 +1,4 @@
-/** A consumer that a test drives by hand: it says things, and asks for one message after the other. */
+/** A consumer that a test drives by hand: it sends requests, and asks for one message after the other. */
 
 import type {
   Confirmed,
@@ -18,7 +18,7 @@ export interface Delivered {
   readonly attempt: number;
 }
 
-/** What a test says: an attempt that is left out is 0, any. */
+/** A verdict of a test. The attempt is 0, any, where it is left out. */
 type Said<Verdict extends DeliveredRange = DeliveredRange> = Omit<Verdict, "attempt"> & { readonly attempt?: number };
 
 export interface Saying {
@@ -32,25 +32,25 @@ export interface Saying {
 }
 
 export interface TestConsumer {
-  /** The next message. Throws how the call ended. */
+  /** The next message. Throws the error that ended the call. */
   next(): Promise<ConsumeMessage>;
-  /** Messages up to and with the one that brings the records to so many. */
+  /** Takes messages until they have brought `count` records. */
   take(count: number): Promise<Delivered[]>;
-  /** Messages up to and with the first that something is in. */
+  /** Takes messages until `find` finds something in one. */
   until<T>(find: (message: ConsumeMessage) => T | undefined): Promise<T>;
-  /** The next so many offsets that have this verdict, told before or now. */
+  /** Takes messages until `count` offsets were told with a verdict, and gives those that were not given before. */
   told(verdict: keyof Confirmed, count: number): Promise<number[]>;
   say(request: Saying): void;
-  /** How much of what it said the call has not taken in. */
+  /** How many requests the call has not read. */
   readonly unheard: number;
   acknowledge(...offsets: readonly number[]): void;
-  /** All records so far. */
+  /** All records that it has got. */
   readonly delivered: readonly Delivered[];
-  /** No more messages from this side; gives what is left to be told. */
+  /** Ends the requests; gives the messages that are left. */
   halfClose(): Promise<ConsumeMessage[]>;
-  /** Its node begins to drain: it is still heard. */
+  /** Its node begins to drain: its requests are still read. */
   drain(): void;
-  /** Goes as one that is lost. */
+  /** Leaves as a consumer that is lost. */
   lose(): Promise<void>;
 }
 
@@ -59,7 +59,7 @@ const streams = createLiveStreams();
 export function openConsumer(engine: Engine, opening: ConsumeOpening): TestConsumer {
   const requests = channel<ConsumerRequest>({ capacity: 1000 });
   const abort = new AbortController();
-  /** The client is not there any more; while the node drains, it is. */
+  /** Aborts when the client is gone; not when the node drains. */
   const gone = new AbortController();
   let unheard = 0;
   const iterator: AsyncIterator<ConsumerRequest, undefined> = {
@@ -149,7 +149,7 @@ function delivered(said: OffsetRange | Said): DeliveredRange {
   return "range" in said ? { attempt: 0, ...said } : { range: said, attempt: 0 };
 }
 
-/** What a client made up is as long as it likes. */
+/** A range that a client made up may be very long: cut here. */
 function offsetsOf(told: OffsetRange | DeliveredRange): number[] {
   const { firstOffset, nextOffset } = "range" in told ? told.range : told;
   return range(firstOffset, Math.min(nextOffset, firstOffset + 10_000));

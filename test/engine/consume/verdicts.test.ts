@@ -7,7 +7,7 @@ describe.each(databaseKinds)("verdicts on %s", (kind) => {
   const consuming = consumingOn(kind);
   const { open, progressOf, redrive, subscribe } = consuming;
 
-  test("a record that is rejected, comes again with its attempt, and is parked with its reasons after the last", async () => {
+  test("a rejected record is redelivered with its attempt, and parked with its reasons after the last one", async () => {
     const name = await subscribe(3, "shared", { attemptsMax: 3, retryMinMs: 0, retryMaxMs: 0 });
     const consumer = await open(name);
     await consumer.take(3);
@@ -29,7 +29,7 @@ describe.each(databaseKinds)("verdicts on %s", (kind) => {
     await consumer.lose();
   });
 
-  test("what is released, parked or not its own, is told", async () => {
+  test("a consumer is told of records that it released, parked or does not have", async () => {
     const name = await subscribe(4);
     const consumer = await open(name);
     await consumer.take(4);
@@ -56,14 +56,14 @@ describe.each(databaseKinds)("verdicts on %s", (kind) => {
       acknowledged: [{ firstOffset: 2, nextOffset: 4 }],
       stale: [{ range: { firstOffset: 4, nextOffset: 9 }, attempt: 0 }],
     });
-    // To release is no attempt: nothing was begun.
+    // A release is no attempt.
     if (consumer.delivered.filter(({ offset }) => offset === 0).length === 1) await consumer.take(1);
     expect(consumer.delivered.at(-1)).toEqual({ offset: 0, attempt: 1 });
     await consumer.lose();
     expect(await consuming.node.engine.subscriptions.getParked(name, 1)).toMatchObject({ reasons: ["bad"] });
   });
 
-  test("an offset that is named twice in one message, is judged once: the first counts", async () => {
+  test("of two verdicts on an offset in one message the first counts", async () => {
     const name = await subscribe(400);
     const consumer = await open(name);
     await consumer.take(400);

@@ -7,7 +7,7 @@ describe.each(databaseKinds)("a window on %s", (kind) => {
   const consuming = consumingOn(kind);
   const { open, progressOf, subscribe } = consuming;
 
-  test("a consumer, gets what its window lets through, and more for what it acknowledges", async () => {
+  test("a consumer gets the records that its window lets through, and more when it acknowledges some", async () => {
     const name = await subscribe(20);
     const consumer = await open(name, { records: 4 });
     expect((await consumer.take(4)).map(({ offset }) => offset)).toEqual([0, 1, 2, 3]);
@@ -23,14 +23,14 @@ describe.each(databaseKinds)("a window on %s", (kind) => {
     expect(consumer.delivered).toEqual(range(0, 20).map((offset) => ({ offset, attempt: 1 })));
   });
 
-  test("a window of bytes, holds but for one record that is larger alone", async () => {
+  test("a window of bytes is exceeded only by a single record that is larger", async () => {
     const name = await subscribe(0);
     await consuming.node.append(name, [100, 100, 5000, 100]);
     const consumer = await open(name, { bytes: 300 });
     expect((await consumer.take(2)).map(({ offset }) => offset)).toEqual([0, 1]);
     consumer.acknowledge(0);
     expect(await consumer.told("acknowledged", 1)).toEqual([0]);
-    // The next one goes alone: one is still out.
+    // The large one waits until nothing else is outstanding.
     consumer.acknowledge(1);
     expect((await consumer.take(1)).map(({ offset }) => offset)).toEqual([2]);
     consumer.acknowledge(2);

@@ -1,4 +1,4 @@
-/** The records that a Commit acknowledges, one by one, each with the claim's slot in which it is looked for. */
+/** The records that a Commit acknowledges, one by one, each with the slot of its key: it tells which claim has the record. */
 
 import { deliveryBounds, invalidArgument, RangeSet, staleDelivery } from "../../../core/index.js";
 import type { CommitClaim, StoredSubscription } from "../../../store/index.js";
@@ -11,8 +11,12 @@ export type AcknowledgedRecord = CommitClaim["records"][number];
 
 type Acknowledged = CommitCommand["acknowledge"];
 
-/** Of so many records at once the frames are read, to find their keys: each may be as large as a record can be. */
+/** How many frames are read at once to find their keys: each may be as large as a record can be. */
 const framesPerRead = 64;
+
+export interface Acknowledgement extends Pick<CommitCommand, "acknowledge" | "session"> {
+  readonly subscription: StoredSubscription;
+}
 
 export interface AcknowledgedParts {
   readonly lanes: DatabaseLanes;
@@ -20,13 +24,12 @@ export interface AcknowledgedParts {
 }
 
 /**
- * Errors: `invalid-argument`; `stale-delivery` where the record is gone that would tell its key. The node that delivered it
- * knows its key all the same.
+ * Errors: `invalid-argument`; `stale-delivery` where a record is gone, and this node did not deliver it: then nothing tells
+ * its key.
  */
 export async function acknowledgedRecords(
   parts: AcknowledgedParts,
-  subscription: StoredSubscription,
-  { acknowledge: acknowledged, session }: Pick<CommitCommand, "acknowledge" | "session">,
+  { subscription, acknowledge: acknowledged, session }: Acknowledgement,
   signal?: AbortSignal,
 ): Promise<readonly AcknowledgedRecord[]> {
   checkRanges(acknowledged);
@@ -39,11 +42,11 @@ export async function acknowledgedRecords(
   if (subscription.sharing !== "keyed") return records;
   const slots = parts.groups.outstandingSlots(subscription.subscriptionId, session, acknowledged);
   const unknown = records.filter(({ offset }) => !slots.has(offset));
-  await readSlots(parts.lanes, subscription, unknown, slots, signal);
+  await readSlots(parts.lanes, { subscription, records: unknown, slots }, signal);
   return records.map((record) => ({ ...record, slot: slots.get(record.offset) ?? 0 }));
 }
 
-/** Before anything is made of them: a range of a few bytes can be very long. */
+/** Checked before ranges are expanded: one of a few bytes can name very many records. */
 function checkRanges(acknowledged: Acknowledged): void {
   const { commitRecords } = deliveryBounds;
   let count = 0;
@@ -72,12 +75,16 @@ function checkRanges(acknowledged: Acknowledged): void {
   });
 }
 
-/** Adds the slots of these records. */
+interface UnknownSlots {
+  readonly subscription: StoredSubscription;
+  readonly records: readonly AcknowledgedRecord[];
+  /** By offset: those of `records` are added. */
+  readonly slots: Map<number, number>;
+}
+
 async function readSlots(
   lanes: DatabaseLanes,
-  { name, subscriptionId }: StoredSubscription,
-  records: readonly AcknowledgedRecord[],
-  slots: Map<number, number>,
+  { subscription: { name, subscriptionId }, records, slots }: UnknownSlots,
   signal?: AbortSignal,
 ): Promise<void> {
   const record = new StoredRecord();

@@ -4,8 +4,8 @@ import type { DatabaseLanes } from "../../database-lanes.js";
 import type { AcknowledgedRecord } from "./acknowledged-records.js";
 
 /**
- * Tells the node that delivered these records that a Commit on this one settled them. Never throws: a node that is not told
- * finds it within a second.
+ * Tells the node that delivered some records that a Commit on this node settled them. Never throws: a node that is not told
+ * finds out within a second.
  */
 export async function announceSettled(
   { lanes, logger }: { readonly lanes: DatabaseLanes; readonly logger: Logger },
@@ -18,7 +18,7 @@ export async function announceSettled(
   }
 }
 
-/** Neighbours at the same attempt as one. */
+/** Joins neighbours of the same attempt. */
 export function settledRanges(records: readonly AcknowledgedRecord[]): readonly SettledRange[] {
   const ranges: { firstOffset: number; nextOffset: number; attempt: number }[] = [];
   for (const { offset, attempt } of records.toSorted((one, other) => one.offset - other.offset)) {

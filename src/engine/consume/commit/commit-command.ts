@@ -18,7 +18,7 @@ export interface CommitCommand {
   }[];
 }
 
-/** Where an output of a Commit went. */
+/** Where the records of an output are. */
 export interface CommittedOutput {
   readonly topic: string;
   readonly epoch: number;

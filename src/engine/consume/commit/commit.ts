@@ -1,8 +1,8 @@
 /**
- * Commit: acknowledges records of one subscription and appends to topics, in one transaction, so that read, process, write
- * cannot be torn. It appends past the topics' appenders, under the locks of their heads: an appender of any node then
- * finds its view outdated once, and decides again. The tails are left alone, so that none gets a hole: followers read
- * what was committed from the database.
+ * Commit: acknowledges records of one subscription and appends to topics, in one transaction: so a client that reads,
+ * processes and writes does all of it or nothing. It appends past the appenders of the topics, under the locks of their
+ * heads: then an appender, on any node, finds its view outdated once, and decides again. It adds nothing to the tails, or
+ * they could get a hole: followers read what was committed from the database.
  */
 
 import {
@@ -48,10 +48,24 @@ export interface CommitParts extends AppendAftermath {
 
 type Output = CommitCommand["append"][number];
 
-/** What is committed to, once it was checked. */
+/** The records that are acknowledged, after they were checked. */
 interface Target {
   readonly subscriptionId: number;
   readonly records: readonly AcknowledgedRecord[];
+}
+
+/** A Commit with the topics that its outputs go to, in their order. */
+interface Order {
+  readonly command: CommitCommand;
+  readonly target: Target;
+  readonly topics: readonly Topic[];
+}
+
+interface Undecided {
+  readonly topic: Topic;
+  readonly output: Output;
+  /** Where the topic ended when the Commit began, as far as this node knew. */
+  readonly nextBefore: number;
 }
 
 /** An output as it was decided under its head's lock. */
@@ -62,13 +76,14 @@ interface Decided {
 
 const whenUnknown = "Do not repeat the work: what was committed is not delivered again, and what was not, is";
 
-/** Empty: an output of a Commit belongs to no publish call. */
+/** Always empty: an output of a Commit belongs to no publish call. */
 const noCalls = new WeakSet<object>();
 
 /**
- * Gives where the outputs went, in their order. Errors: `invalid-argument`, `subscription-not-found`, `stale-delivery`,
- * `topic-not-found`, `topic-closed`, `epoch-mismatch`, `offset-mismatch`, `data-loss`, `database-unavailable`: but for the
- * last one with an unknown outcome, nothing was done.
+ * Gives where the records of the outputs are, in the order of the outputs. Errors: `invalid-argument`,
+ * `subscription-not-found`, `stale-delivery`, `topic-not-found`, `topic-closed`, `epoch-mismatch`, `offset-mismatch`,
+ * `data-loss`, `database-unavailable`. On an error nothing was committed, but for `database-unavailable` with an unknown
+ * outcome.
  */
 export async function commitDelivered(
   parts: CommitParts,
@@ -81,14 +96,7 @@ export async function commitDelivered(
   return writeToTopics(
     parts.cache,
     { names, peer: command.peer },
-    (leases) =>
-      commitTo(
-        leases.map(({ topic }) => topic),
-        parts,
-        command,
-        target,
-        signal,
-      ),
+    (leases) => commitTo(parts, { command, target, topics: leases.map(({ topic }) => topic) }, signal),
     signal,
   );
 }
@@ -110,24 +118,20 @@ function checkOutputs(outputs: readonly Output[]): void {
 
 async function targetOf(parts: CommitParts, command: CommitCommand, signal?: AbortSignal): Promise<Target> {
   const subscription = await findSubscription(parts.lanes, command.subscription, signal);
-  const records = await acknowledgedRecords(parts, subscription, command, signal);
+  const { acknowledge, session } = command;
+  const records = await acknowledgedRecords(parts, { subscription, acknowledge, session }, signal);
   return { subscriptionId: subscription.subscriptionId, records };
 }
 
-async function commitTo(
-  topics: readonly Topic[],
-  parts: CommitParts,
-  command: CommitCommand,
-  target: Target,
-  signal?: AbortSignal,
-): Promise<readonly CommittedOutput[]> {
+async function commitTo(parts: CommitParts, order: Order, signal?: AbortSignal): Promise<readonly CommittedOutput[]> {
+  const { command, topics } = order;
   command.append.forEach((output, index) => {
     const topic = topics[index] as Topic;
     if (topic.isOver) throw overError(topic);
     checkEpoch(output.epoch, topic, `append[${index}].epoch`);
     checkOutput(output, topic, index);
   });
-  const decided = await write(parts, command, topics, target, signal);
+  const decided = await write(parts, order, signal);
   return decided.map(({ before, write: { frameEnds } }, index) => ({
     topic: (topics[index] as Topic).name,
     epoch: before.epoch,
@@ -136,7 +140,7 @@ async function commitTo(
   }));
 }
 
-/** As of a batch that is published, with the output's own place in the request. */
+/** Checks an output as a published batch, and names the field by its place in the Commit. */
 function checkOutput({ batch }: Output, topic: Topic, index: number): void {
   try {
     checkBatch(batch, topic.limits);
@@ -149,12 +153,10 @@ function checkOutput({ batch }: Output, topic: Topic, index: number): void {
   }
 }
 
-/** The transaction, and what follows from it. Gives what was written to each topic. */
+/** Runs the transaction, and does what follows from it. Gives what was written to each topic. */
 async function write(
   parts: CommitParts,
-  command: CommitCommand,
-  topics: readonly Topic[],
-  { subscriptionId, records }: Target,
+  { command, topics, target: { subscriptionId, records } }: Order,
   signal?: AbortSignal,
 ): Promise<readonly Decided[]> {
   const { session } = command;
@@ -165,7 +167,7 @@ async function write(
     return {
       topicId: topic.topicId,
       decide(locked) {
-        const found = decide(parts, topic, output, locked, nextBefore);
+        const found = decide(parts, { topic, output, nextBefore }, locked);
         decided[index] = found;
         return found.write;
       },
@@ -178,7 +180,7 @@ async function write(
       "append",
       async (store) => {
         const answer = await store.commit({ subscriptionId, session, records, topics: plans });
-        // Here, since the caller may have left by now.
+        // Done here, since the caller may have left by now.
         if (answer.kind !== "committed") return answer;
         room = decided.flatMap((output, index) => observeAppend(topics[index] as Topic, output, parts) ?? []);
         const settled = settledRanges(records);
@@ -209,19 +211,17 @@ async function write(
     }
     throw asUnavailable(error, whenUnknown);
   }
-  // The node that delivered the records hands out the next ones of their keys as soon as it is told. And a topic that runs
-  // away from its trims slows down who appends to it.
+  // Waits until the node that delivered the records is told: then it hands out the next records of their keys. And waits for
+  // the trims of topics that have run away from them: this slows down whoever appends.
   await Promise.all([told, ...room]);
   return decided;
 }
 
-/** What becomes of an output, as its topic stands under the lock. What it throws undoes the whole Commit. */
+/** Decides on an output under the lock of its topic's head. An error that it throws undoes the whole Commit. */
 function decide(
   { stampClock, limits }: CommitParts,
-  topic: Topic,
-  output: Output,
+  { topic, output, nextBefore }: Undecided,
   { head }: LockedView,
-  nextBefore: number,
 ): Decided {
   if (head.nextOffset < nextBefore || head.epoch !== topic.epoch) {
     topic.observe(head, nextBefore);

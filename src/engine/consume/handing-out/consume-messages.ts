@@ -1,6 +1,6 @@
 import type { Position, Start, OffsetRange, Sharing, Window } from "../../../core/index.js";
 
-/** Why nothing is delivered to a consumer. */
+/** Why nothing is delivered to a consumer; `nothing`: there is no reason. */
 export type ConsumerWaiting =
   | "nothing"
   | "caught-up"
@@ -12,11 +12,11 @@ export type ConsumerWaiting =
   | "other-consumers"
   | "database"
   | "retry-delay"
-  /** Never in a heartbeat. */
+  /** Only in what Describe tells: a heartbeat could not be sent. */
   | "transport-blocked"
   | "node-budget";
 
-/** One Consume call, as DescribeSubscription tells it, also to other nodes: all of it goes through JSON. */
+/** A Consume call as DescribeSubscription shows it. Nodes pass it to each other as JSON. */
 export interface ConsumerFacts {
   readonly name: string;
   readonly peer: string;
@@ -33,15 +33,15 @@ export interface ConsumerFacts {
 /** What opens a Consume call. */
 export type ConsumeOpening = { readonly consumer: string; readonly window: Window } & (
   | { readonly kind: "subscription"; readonly subscription: string }
-  /** Keeps nothing. `start` undefined: `latest`. */
+  /** A consumer of a topic that keeps nothing. `start` undefined: `latest`. */
   | { readonly kind: "ephemeral"; readonly topic: string; readonly start: Start | undefined }
 );
 
-/** A run of records as they were delivered. */
+/** Records as they were delivered. */
 export interface DeliveredRange {
-  /** Not empty; it may reach beyond what there is. */
+  /** Not empty. It may reach beyond the records that there are. */
   readonly range: OffsetRange;
-  /** The attempt that is meant; 0: any. What was delivered by another attempt is `stale`. */
+  /** The attempt that is meant; 0: any. Records that were delivered by another attempt are `stale`. */
   readonly attempt: number;
 }
 
@@ -49,9 +49,9 @@ export interface DeliveredRange {
 export interface ConsumerRequest {
   readonly window: Window | undefined;
   readonly acknowledge: readonly DeliveredRange[];
-  /** All that was sent so far up to and with this offset. */
+  /** All records that were delivered so far, up to and including this offset. */
   readonly acknowledgeThrough: number | undefined;
-  /** `delayMs` undefined: as the subscription backs off. */
+  /** `delayMs` undefined: by the backoff of the subscription. */
   readonly reject: readonly (DeliveredRange & { readonly delayMs: number | undefined; readonly reason: string })[];
   /** `byMs` undefined: the subscription's deadline. */
   readonly extend: readonly (DeliveredRange & { readonly byMs: number | undefined })[];
@@ -59,14 +59,14 @@ export interface ConsumerRequest {
   readonly release: readonly DeliveredRange[];
 }
 
-/** What is settled of what a consumer said. */
+/** Which verdicts of a consumer hold. */
 export interface Confirmed {
   readonly acknowledged: readonly OffsetRange[];
   readonly rejected: readonly OffsetRange[];
   readonly parked: readonly OffsetRange[];
   readonly extended: readonly OffsetRange[];
   readonly released: readonly OffsetRange[];
-  /** What it does not have, by the attempt that a verdict named, or that was taken off it unasked. */
+  /** Verdicts on records that it does not have by the attempt named, and deliveries that were taken off it unasked. */
   readonly stale: readonly DeliveredRange[];
 }
 
@@ -94,9 +94,9 @@ export type ConsumeEvent =
   | { readonly kind: "skipped"; readonly firstOffset: number; readonly nextOffset: number }
   | { readonly kind: "closed" };
 
-/** One message to a consumer. The generator is resumed when the transport took it: then the deadlines begin. */
+/** A message to a consumer. The generator is resumed when the transport took it: then the deadlines begin. */
 export interface ConsumeMessage {
-  /** Frames; neighbours are one run. Views of shared pages: never written to. */
+  /** Frames; those that stand side by side are one run. They are views of shared pages: never write to them. */
   readonly runs: readonly Uint8Array[];
   readonly records: number;
   /** 0 without records. */

@@ -1,6 +1,6 @@
 /**
- * One Consume call, as its group sees it: its window, what it has, and what it is to be told. Nothing here waits but
- * `changed`; the call asks for its next message when the transport took the last one.
+ * A Consume call, as its group sees it: its window, the records that it has, and what it is to be told. Only `changed` and
+ * `untilTold` wait; the call asks for its next message when the transport took the last one.
  */
 
 import { type OffsetRange, RangeSet, type Window } from "../../../core/index.js";
@@ -11,18 +11,18 @@ import { HeldRuns } from "../records/held-runs.js";
 import type { OutstandingBudget } from "../records/outstanding-budget.js";
 import type { HeldRun } from "../records/record-run.js";
 
-/** A transport that has not taken a message for so long is blocked. */
+/** A transport is blocked when it has not taken a message for this long. */
 const blockedMs = 500;
-/** And after this time its keys go to others, as far as nobody works on them. */
+/** After this long its keys go to other consumers, but for those whose records it works on. */
 const stalledMs = 1000;
-/** Events that wait for a consumer that does not read; the oldest are left out beyond that. */
+/** Events that wait for a consumer that does not read. Beyond that the oldest are left out. */
 const eventsMax = 1000;
 
-/** What a consumer can say of what it was handed, and is told when it holds. */
+/** What a consumer may say of its records; it is told when that holds. */
 export type Verdict = Exclude<keyof Confirmed, "stale">;
 
 export interface ConsumerIdentity {
-  /** Differs from those of all other consumers of the group. */
+  /** Unique in the group. */
   readonly id: number;
   readonly name: string;
   readonly peer: string;
@@ -35,20 +35,20 @@ export interface ConsumerParts {
 }
 
 export class Consumer {
-  /** Spreads keys. */
+  /** Decides which keys it gets. */
   readonly id: number;
   readonly name: string;
   readonly held: HeldRuns;
-  /** Why nothing comes, as it was looked at last. */
+  /** Why it gets nothing, as of the last check. */
   waiting: ConsumerWaiting = "nothing";
-  /** What it asked for, and what of that the node grants. */
   askedWindow: Window;
+  /** What the node grants of `askedWindow`. */
   window: Window;
   /** Set: how its call has to end. */
   failure: Error | undefined;
   /** Its node drains: it settles what it has, and is handed nothing more. */
   isDraining = false;
-  /** The topic is closed and everything is settled. */
+  /** The topic is closed, and all of its records are settled. */
   isAtEnd = false;
   readonly #identity: ConsumerIdentity;
   readonly #clock: Clock;
@@ -59,12 +59,13 @@ export class Consumer {
   readonly #told = new Watch(0);
   #events: ConsumeEvent[] = [];
   #confirmed: { readonly [Name in Verdict]?: RangeSet } = {};
-  /** By attempt. */
+  /** Stale deliveries, by attempt. */
   readonly #stale = new Map<number, RangeSet>();
+  /** The records of the message that the transport has not taken yet. */
   #onTheWay: readonly OffsetRange[] = [];
-  /** When the message under way was handed to the transport, by the monotonic clock; undefined: none is. */
+  /** When that message was handed to the transport, by the monotonic clock; undefined: there is none. */
   #sentAtMs: number | undefined;
-  /** It let a deadline pass and has said nothing since; forgotten then, by the monotonic clock. */
+  /** Until then it counts as silent: it let a deadline pass, and has said nothing since. By the monotonic clock. */
   #silentUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(identity: ConsumerIdentity, window: Window, { clock, budget }: ConsumerParts) {
@@ -78,63 +79,69 @@ export class Consumer {
     this.held = new HeldRuns((records) => budget.count(records));
   }
 
-  /** Whether its window lets anything through at all. */
+  /** Whether it takes records at all: its window is not zero, and its node does not drain. */
   get isOpen(): boolean {
     return !this.isDraining && this.window.records > 0 && this.window.bytes > 0;
   }
 
-  /** How many more records its window lets through, if their bytes do. */
+  /** How many more records its window lets through, as far as their bytes fit. */
   get room(): number {
     if (this.window.bytes === 0 || this.isDraining || this.failure !== undefined) return 0;
     return Math.max(0, this.window.records - this.held.records);
   }
 
-  /** How many bytes its window has left; a single record is let through whatever its size. */
+  /** How many bytes its window has left; Infinity: it has no record, and the first one may have any size. */
   get byteRoom(): number {
     if (this.window.bytes === 0) return 0;
     return this.held.records === 0 ? Number.POSITIVE_INFINITY : this.window.bytes - this.held.bytes;
   }
 
-  /** It is handed a run, which the next message carries. */
+  /** Hands it a run, which the next message carries. */
   hand(run: HeldRun): void {
     this.held.add(run);
   }
 
-  /** What the next message carries. */
+  /** Names all that the next message carries. */
   carry(runs: readonly OffsetRange[]): void {
     this.#onTheWay = runs.map(({ firstOffset, nextOffset }) => ({ firstOffset, nextOffset }));
   }
 
-  /** Whether a message is with the transport. */
+  /** Whether the transport has a message that it has not taken. */
   get isSending(): boolean {
     return this.#sentAtMs !== undefined;
   }
 
-  /** Whether the other side does not read, as far as can be told. */
+  /** Whether its client does not read, as far as can be told. */
   get isStalled(): boolean {
     return this.#sentAtMs !== undefined && this.#clock.monotonicMs() - this.#sentAtMs > stalledMs;
   }
 
-  /** Whether it lets deadlines pass without a word. */
+  /** Whether it let a deadline pass and has said nothing since. */
   get isSilent(): boolean {
     return this.#clock.monotonicMs() < this.#silentUntilMs;
   }
 
-  /** A deadline of its records has passed. */
+  /** Whether it reads and answers, as far as can be told. */
+  get isLively(): boolean {
+    return !this.isSilent && !this.isStalled;
+  }
+
+  /** It let a deadline pass. */
   wasLate(ackDeadlineMs: number): void {
     this.#silentUntilMs = this.#clock.monotonicMs() + ackDeadlineMs;
   }
 
-  /** It says something. */
+  /** It said something. */
   speaks(): void {
     this.#silentUntilMs = Number.NEGATIVE_INFINITY;
   }
 
+  /** Notes when it acknowledged last. */
   acknowledges(): void {
     this.#lastAcknowledgementMs = wallMsOf(this.#clock);
   }
 
-  /** A message goes to the transport. */
+  /** Its message was handed to the transport. */
   sending(): void {
     this.#sentAtMs = this.#clock.monotonicMs();
   }
@@ -147,14 +154,14 @@ export class Consumer {
     this.#sentAtMs = undefined;
   }
 
-  /** What it gets of the window that it asked for. */
+  /** Grants it a window of `records`, and the bytes that it asked for. */
   grant(records: number, isAnswer: boolean): void {
     if (!isAnswer && records === this.window.records) return;
     this.window = { records, bytes: this.askedWindow.bytes };
     this.tell({ kind: "window-changed", window: this.window });
   }
 
-  /** Something is settled; told with the next message. */
+  /** A verdict holds: the next message tells it. */
   confirm(verdict: Verdict, first: number, next: number): void {
     const ranges = this.#confirmed[verdict];
     if (ranges === undefined) {
@@ -163,7 +170,7 @@ export class Consumer {
     this.wake();
   }
 
-  /** It does not have these, or not any more; told with the next message. `attempt`: as DeliveredRange has it. */
+  /** It does not have these records (any more): the next message tells it. `attempt`: as of `DeliveredRange`. */
   refuse(attempt: number, first: number, next: number): void {
     let ranges = this.#stale.get(attempt);
     if (ranges === undefined) this.#stale.set(attempt, (ranges = new RangeSet()));
@@ -190,7 +197,7 @@ export class Consumer {
     };
   }
 
-  /** How many ranges it is to be told. */
+  /** How many ranges and events it is still to be told. */
   get newsCount(): number {
     let count = this.#events.length;
     for (const ranges of Object.values(this.#confirmed)) count += ranges.size;
@@ -198,7 +205,7 @@ export class Consumer {
     return count;
   }
 
-  /** Waits until it has been told what there was to tell. */
+  /** Waits until a message took all verdicts that were to be told. */
   async untilTold(signal: AbortSignal): Promise<void> {
     await this.#told.changed(this.#told.version, { signal });
   }
@@ -228,7 +235,7 @@ export class Consumer {
     this.#woken.set(this.#woken.value + 1);
   }
 
-  /** Waits until it was woken since `version`, but no longer than `timeoutMs`. */
+  /** Waits until it is woken after `version`, for up to `timeoutMs`. */
   async changed(version: number, timeoutMs: number, signal: AbortSignal): Promise<void> {
     await this.#woken.changed(version, { timeoutMs, signal, timers: this.#clock });
   }
@@ -250,7 +257,7 @@ export class Consumer {
   }
 }
 
-/** A time that is told, and nothing is decided by. */
+/** For people: nothing is decided by the wall clock. */
 function wallMsOf(clock: Clock): number {
   return Math.floor(clock.wallMicros() / 1000);
 }

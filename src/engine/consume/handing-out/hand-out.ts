@@ -1,7 +1,6 @@
 /**
- * Hands records to a consumer: as many as its window, its message and the node let through. Time has passed since they
- * were read, so here is looked at once more whether anybody is to get them: what others settled, what was trimmed and
- * what has expired is passed over.
+ * Hands records to a consumer: as many as its window, its message and the node let through. Time has passed since they were
+ * read, so each is checked once more: records that others settled, that were trimmed or that have expired are passed over.
  */
 
 import { chooseFrames } from "../../reading/frame-choice.js";
@@ -19,24 +18,24 @@ export interface HandOutParts {
 }
 
 export interface HandOutOptions {
-  /** How many records. */
+  /** How many records to hand out. */
   readonly room: number;
-  /** What the message may take. A first record is let through whatever its size. */
+  /** The bound of the message. Its first record may have any size. */
   readonly bytesMax: number;
-  /** None that was never handed out. */
+  /** No records that were never handed out. */
   readonly redeliveriesOnly: boolean;
-  /** None from this offset on: what is on its way comes before it. */
+  /** No records from this offset on: others come before them, and are not ready yet. */
   readonly untilOffset: number;
-  /** For the transport to take the message, by the monotonic clock. */
+  /** Until then the transport has to take the message, by the monotonic clock. */
   readonly deadlineMs: number;
-  /** Nobody gets these any more. */
+  /** No consumer gets these any more. */
   readonly onUnkept: (run: RecordRun) => void;
 }
 
 /** Whether a record of a run may be handed out. */
 type IsKept = (run: ReadyRun, index: number) => boolean;
 
-/** Gives what was handed out: runs of one attempt, of which the consumer has taken note. */
+/** Gives the runs that were handed out, all of one attempt. The consumer holds them by then. */
 export function handOut(parts: HandOutParts, consumer: Consumer, options: HandOutOptions): readonly ReadyRun[] {
   const { ready } = parts;
   const { bytesMax, redeliveriesOnly, untilOffset, deadlineMs, onUnkept } = options;
@@ -47,7 +46,7 @@ export function handOut(parts: HandOutParts, consumer: Consumer, options: HandOu
   while (room > 0) {
     const next = ready.peek(consumer, redeliveriesOnly);
     if (next === undefined) break;
-    // What was redriven is out of its order anyway.
+    // Redriven records are out of order anyway.
     const until = next.claim.kind === "redriven" ? Number.POSITIVE_INFINITY : untilOffset;
     if (next.firstOffset >= until) break;
     const unkept = unkeptRecords(next, isKept);
@@ -74,13 +73,13 @@ export function handOut(parts: HandOutParts, consumer: Consumer, options: HandOu
   return taken;
 }
 
-/** Tells which records may be handed out at this moment. */
+/** The check of which records may be handed out at this moment. */
 function keptNow({ topic, stampClock }: HandOutParts): IsKept {
   const { earliestOffset } = topic.tip.value;
   const keep = chooseFrames(undefined, topic, stampClock);
   return (run, index) => {
     if (!run.claim.todo.has(run.firstOffset + index)) return false;
-    // What was redriven was asked for, whatever the topic keeps.
+    // Somebody asked for a redriven record, whatever the topic keeps.
     if (run.claim.kind === "redriven") return true;
     if (run.firstOffset + index < earliestOffset) return false;
     if (keep === undefined) return true;
@@ -90,35 +89,35 @@ function keptNow({ topic, stampClock }: HandOutParts): IsKept {
   };
 }
 
-/** How many records at the front of a run nobody gets any more. */
+/** How many records at the front of a run no consumer gets any more. */
 function unkeptRecords(run: ReadyRun, isKept: IsKept): number {
   let count = 0;
   while (count < recordsIn(run) && !isKept(run, count)) count += 1;
   return count;
 }
 
-/** What a message may still take. */
+/** What still fits a message. */
 interface Fitting {
   readonly room: number;
-  /** Infinity: it has no record yet. */
+  /** What is left of `bytesMax`; Infinity: it has no record yet. */
   readonly bytes: number;
   readonly bytesMax: number;
   readonly isKept: IsKept;
 }
 
-/** How many records at the front of a run fit. A first one always fits a message, and an empty window. */
+/** How many records at the front of a run fit. The first one of a message and of an empty window always does. */
 function fittingRecords(run: ReadyRun, consumer: Consumer, { room, bytes, bytesMax, isKept }: Fitting): number {
   const { byteRoom, window } = consumer;
   const start = frameStart(run.frames, 0);
   if (frameEnd(run.frames, 0) - start > Math.min(bytes, byteRoom)) return 0;
   const bytesFitting = Math.min(bytes, bytesMax, byteRoom, window.bytes);
-  const most = Math.min(room, recordsIn(run));
+  const countMax = Math.min(room, recordsIn(run));
   let count = 1;
-  while (count < most && frameEnd(run.frames, count) - start <= bytesFitting && isKept(run, count)) count += 1;
+  while (count < countMax && frameEnd(run.frames, count) - start <= bytesFitting && isKept(run, count)) count += 1;
   return count;
 }
 
-/** The frames of runs; those that stand side by side are one. */
+/** The frames of runs; those that stand side by side in a page are one. */
 export function framesOf(taken: readonly ReadyRun[]): Uint8Array[] {
   const runs: Uint8Array[] = [];
   let page: Uint8Array | undefined;

@@ -1,13 +1,14 @@
 /**
- * KEYED: the records of a key are worked on one after the other, by one consumer while it lives.
+ * KEYED: the records of a key are worked on one after the other, by one consumer as long as it stays.
  *
- *   a key queue:  resting ──something may be handed out──▶ offered ──it is taken──▶ working ──settled or failed──▶ resting
+ *   a key queue:  resting ──a record may be handed out──▶ offered ──it is taken──▶ working ──settled or failed──▶ resting
  *
- * A record that failed holds its key queue: what is behind it waits until it was redelivered and settled. Redriven
- * records hold nothing, since their turn was long ago; but they too wait while their key is worked on. Key queues are
- * spread over consumers by buckets, so that one who comes or goes moves as few as can be. A key that is worked on moves
- * once its record is settled, so that no two consumers work on one key. One whose record's deadline passed leaves the
- * consumer that had it, where there is another.
+ * A record that failed holds its key queue: the records behind it wait until it was redelivered and settled. Redriven records
+ * hold nothing, since their turn was long ago; but they too wait while their key is worked on.
+ *
+ * Key queues are spread over consumers by buckets, so that as few as possible move when a consumer comes or goes. A key queue
+ * that is worked on moves when its record is settled, so that no two consumers work on one key. When the deadline of its
+ * record passes, it moves to another consumer, if there is one.
  */
 
 import { keySlots } from "../../../core/index.js";
@@ -19,18 +20,18 @@ import { bytesOfFrames, copiedFrames, type ReadyRun, recordsIn, type RecordRun }
 import { SpreadRecords } from "./spread-records.js";
 
 const buckets = 256;
-/** What a record takes in memory beside its frame, in bytes, measured. */
+/** Memory of a record beside its frame, in bytes, measured. */
 const recordOverheadBytes = 400;
 
 interface KeyQueue {
   readonly number: number;
   state: "resting" | "offered" | "working";
-  /** Before those that wait. Here and there: undefined while there are none, since most keys have one record at a time. */
+  /** These precede `waiting`. Both are undefined while they are empty: most keys have one record at a time. */
   redeliveries: Queue<ReadyRun> | undefined;
   waiting: Queue<ReadyRun> | undefined;
   /** How many of its records wait for redelivery. */
   held: number;
-  /** The consumer that let a deadline pass. */
+  /** The consumer that let the deadline of its record pass. */
   late: Consumer | undefined;
 }
 
@@ -40,7 +41,7 @@ export class KeyedRecords implements ReadyRecords {
   readonly #free = new SpreadRecords(false);
   /** The key queues that are offered to each consumer. */
   #offers = new Map<Consumer, Queue<KeyQueue>>();
-  /** Offered while nobody is there to take them. */
+  /** Key queues that are offered while there is no consumer. */
   #unclaimed: KeyQueue[] = [];
   #consumers: readonly Consumer[] = [];
   #owners: readonly Consumer[] = [];
@@ -63,7 +64,7 @@ export class KeyedRecords implements ReadyRecords {
   add(run: ReadyRun): void {
     if (run.keyQueue === undefined) return this.#free.add(run);
     const queue = this.#queueOf(run.keyQueue);
-    // It may wait long here: by itself it does not hold its whole page in memory.
+    // It may wait long here: a copy does not hold its whole page in memory.
     const copied = { ...run, frames: copiedFrames(run.frames, 1) };
     (queue.waiting ??= new Queue()).push(copied);
     this.#grow(copied);
@@ -82,17 +83,17 @@ export class KeyedRecords implements ReadyRecords {
 
   peek(consumer: Consumer, redeliveriesOnly: boolean): ReadyRun | undefined {
     const offers = this.#offers.get(consumer);
-    // A consumer that was left out of the sharing of keys gets records without a key neither.
+    // A consumer that keys are not spread over does not get records without a key either.
     const free = offers === undefined ? undefined : this.#free.peek(consumer, redeliveriesOnly);
     if (redeliveriesOnly) this.#turnToRedeliveries(offers);
     for (let queue = offers?.at(0); queue !== undefined; queue = offers?.at(0)) {
       const run = nextOf(queue);
-      // Whichever is older: neither may wait until there is none of the other.
+      // The older one: neither kind may wait until there is none of the other.
       if (run !== undefined && (queue.redeliveries !== undefined || !redeliveriesOnly)) {
         return free !== undefined && free.firstOffset < run.firstOffset ? free : run;
       }
       if (run !== undefined) break;
-      // What it was offered for was dropped.
+      // The records for which it was offered were dropped.
       offers?.shift();
       queue.state = "resting";
       this.#rearrange(queue);
@@ -140,7 +141,7 @@ export class KeyedRecords implements ReadyRecords {
     for (const queue of this.#queues.values()) {
       queue.redeliveries = this.#without(claim, queue.redeliveries, (run) => (this.#redeliveryCount -= recordsIn(run)));
       queue.waiting = this.#without(claim, queue.waiting, () => undefined);
-      // With its slot goes all that was known of a key.
+      // When its slot leaves the node, nothing more is known of a key.
       if (claim.kind === "slot" && queue.number % keySlots === claim.slot) {
         queue.held = 0;
         if (queue.state === "working") queue.state = "resting";
@@ -149,7 +150,9 @@ export class KeyedRecords implements ReadyRecords {
     }
   }
 
-  share(consumers: readonly Consumer[]): void {
+  share(consumers: readonly Consumer[]): boolean {
+    const before = this.#consumers;
+    if (consumers.length === before.length && consumers.every((each, index) => each === before[index])) return false;
     this.#consumers = consumers;
     this.#owners = ownersOf(consumers);
     const offered = this.#unclaimed;
@@ -159,6 +162,7 @@ export class KeyedRecords implements ReadyRecords {
     this.#offers = new Map(consumers.map((consumer) => [consumer, new Queue<KeyQueue>()]));
     this.#unclaimed = [];
     for (const queue of offered) this.#offer(queue);
+    return true;
   }
 
   clear(): void {
@@ -171,7 +175,7 @@ export class KeyedRecords implements ReadyRecords {
     this.#bytes = 0;
   }
 
-  /** Brings a key queue to the front of which something is redelivered, if there is one: others would hide it. */
+  /** Brings a key queue that has a redelivered record to the front, if there is one: the others would hide it. */
   #turnToRedeliveries(offers: Queue<KeyQueue> | undefined): void {
     if (offers === undefined || this.#redeliveryCount === 0) return;
     for (let left = offers.length; left > 0 && offers.at(0)?.redeliveries === undefined; left--) {
@@ -188,7 +192,7 @@ export class KeyedRecords implements ReadyRecords {
     return queue;
   }
 
-  /** The record of a key is no longer worked on. */
+  /** The record of a key queue is not worked on any more. */
   #rest(number: number | undefined): void {
     const queue = number === undefined ? undefined : this.#queues.get(number);
     if (queue?.state !== "working") return;
@@ -196,7 +200,7 @@ export class KeyedRecords implements ReadyRecords {
     this.#rearrange(queue);
   }
 
-  /** Offers a resting key queue that has something to hand out, and forgets one of which nothing is left. */
+  /** Offers a resting key queue that has a record to hand out, and forgets an empty one. */
   #rearrange(queue: KeyQueue): void {
     if (queue.state !== "resting") return;
     if (nextOf(queue) !== undefined) this.#offer(queue);
@@ -211,7 +215,7 @@ export class KeyedRecords implements ReadyRecords {
       return;
     }
     const offers = this.#offers.get(owner);
-    // It may be another one than who settled the record before.
+    // It may not be the consumer that settled the record before.
     if (offers?.length === 0) owner.wake();
     offers?.push(queue);
   }

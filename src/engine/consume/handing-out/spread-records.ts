@@ -1,6 +1,6 @@
 /**
- * SHARED and EXCLUSIVE: a consumer with room gets what is next. In SHARED that is what is redelivered, by offset, and then
- * what is new; in EXCLUSIVE it is the lowest offset of both.
+ * SHARED and EXCLUSIVE: a consumer with room gets the next run. In SHARED, redelivered runs come first, by offset, and then
+ * new ones; in EXCLUSIVE the lowest offset comes first.
  */
 
 import { Queue } from "../../../streams/index.js";
@@ -10,11 +10,11 @@ import type { ReadyRecords } from "./ready-records.js";
 import { bytesOfFrames, cutFront, type ReadyRun, recordsIn } from "../records/record-run.js";
 
 export class SpreadRecords implements ReadyRecords {
-  /** By offset. They are few: their owner fetches no more than it has use for. */
+  /** By offset. They are few: no more are brought than there is room for. */
   #redeliveries: ReadyRun[] = [];
   readonly #keepsOrder: boolean;
   readonly #fresh = new Queue<ReadyRun>();
-  /** How many records of each claim are here: most claims that are dropped have none. */
+  /** How many records of each claim are here. Most claims that are dropped have none, which costs no search. */
   readonly #records = new Map<Claim, number>();
   #count = 0;
   #redeliveryCount = 0;
@@ -90,7 +90,9 @@ export class SpreadRecords implements ReadyRecords {
   }
 
   // The consumer that asks gets the next one.
-  share(): void {}
+  share(): boolean {
+    return false;
+  }
 
   clear(): void {
     this.#redeliveries = [];

@@ -1,23 +1,23 @@
 import { RangeSet } from "../../../core/index.js";
 import type { ClaimKind, StoredClaim } from "../../../store/index.js";
 
-/** A claim that this node holds: a set of offsets that nobody else hands out. */
+/** A claim that this node holds: a set of offsets that no other node hands out. */
 export class Claim {
   readonly claimId: number;
   readonly kind: ClaimKind;
-  /** Of a KEYED subscription's keys; else 0. */
+  /** The slot of its keys in a KEYED subscription; else 0. */
   readonly slot: number;
-  /** Attempts of the subscription count from above this: a Seek raises it. */
+  /** Attempts count from above this: each Seek raises it, so that no attempt has a number from before. */
   readonly attemptsBefore: number;
-  /** What is not durably settled. */
+  /** The offsets that are not durably settled. */
   readonly todo: RangeSet;
-  /** Of that, what was not read from the topic yet. */
+  /** Of `todo`, the offsets that were not read from the topic yet. */
   readonly unread: RangeSet;
-  /** Records of it that consumers have. */
+  /** How many records of it consumers have. */
   outstanding = 0;
-  /** Somebody else has it, or everything began anew: no verdict on its records counts. */
+  /** Another node has it, or a Seek deleted it: no verdict on its records counts. */
   isLost = false;
-  /** It is being given to another node: nothing of it is handed out any more. */
+  /** It is about to be given to another node: none of its records are handed out any more. */
   isLeaving = false;
 
   constructor({ claimId, kind, slot, todo }: StoredClaim, attemptsBefore: number) {
@@ -26,7 +26,7 @@ export class Claim {
     this.slot = slot;
     this.attemptsBefore = attemptsBefore;
     this.todo = new RangeSet(todo);
-    // A redriven record comes from where it was parked, when its time has come.
+    // A redriven record is not read from the topic: it was parked, and its redelivery reads it from there.
     this.unread = new RangeSet(kind === "redriven" ? [] : todo);
   }
 }

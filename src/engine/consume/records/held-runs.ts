@@ -1,33 +1,33 @@
 /**
- * What one consumer has: runs of records in the order of offsets. Every look is a binary search and a walk over what is
- * there, however long the ranges are that a client names.
+ * The records that one consumer has, as runs in the order of offsets. Each operation is a binary search and a walk over the
+ * runs that are there, however long the ranges are that a client names.
  */
 
 import type { OffsetRange } from "../../../core/index.js";
 import { step } from "./record-life.js";
 import { attemptOf, bytesOfHeld, type HeldRun, partOf, recordsIn } from "./record-run.js";
 
-/** A range that is asked for. */
+/** A range of records that somebody names. */
 export interface AskedRange extends OffsetRange {
   /** 0: any. */
   readonly attempt: number;
 }
 
-/** What becomes of a part of a run that was asked for: `undefined` takes it out. */
+/** Gives what stays of a part of a run that was asked for; undefined: it is taken out. */
 type Use<Asked> = (part: HeldRun, asked: Asked) => HeldRun | undefined;
 
-/** So many runs are put in by `splice`; more would not fit the stack. */
+/** The most runs that one `splice` takes as arguments: more would overflow the stack. */
 const splicedRunsMax = 1000;
 
 export class HeldRuns {
   #runs: HeldRun[] = [];
-  /** None is due before; it may be too early. */
+  /** No deadline is earlier. It is a lower bound: the run that had it may be gone. */
   #earliestDeadlineMs = Number.POSITIVE_INFINITY;
   #records = 0;
   #bytes = 0;
   readonly #onCount: (records: number) => void;
 
-  /** `onCount` is told by how many records more or fewer there are. */
+  /** `onCount` is called with the change of the number of records. */
   constructor(onCount: (records: number) => void) {
     this.#onCount = onCount;
   }
@@ -40,7 +40,7 @@ export class HeldRuns {
     return this.#bytes;
   }
 
-  /** A run that no consumer has. */
+  /** Adds a run that no consumer has. */
   add(run: HeldRun): void {
     this.#count(run, 1);
     const last = this.#runs.at(-1);
@@ -49,8 +49,8 @@ export class HeldRuns {
   }
 
   /**
-   * Looks for ranges, which ascend and lie apart. What is here and of the attempt that is asked for is used; of the rest,
-   * `onMissing` is told, with the range that was asked for.
+   * Looks for the records of ranges, which ascend and lie apart. `use` is called for the parts that are here with the
+   * attempt that is asked for, `onMissing` for all others.
    */
   use<Asked extends AskedRange>(
     ranges: readonly Asked[],
@@ -95,7 +95,7 @@ export class HeldRuns {
       }
       if (at < asked.nextOffset) onMissing(at, asked.nextOffset, asked);
     }
-    // Of the run at `index` a part may have been used.
+    // The run at `index` may have been used in part.
     if (run !== undefined && run !== this.#runs[index]) {
       left.push(run);
       index += 1;
@@ -103,7 +103,7 @@ export class HeldRuns {
     this.#replace(from, index, left);
   }
 
-  /** Takes a part out. */
+  /** Takes out the records of a range. */
   take(range: OffsetRange, onTaken: (run: HeldRun) => void): void {
     this.use(
       [{ ...range, attempt: 0 }],
@@ -115,7 +115,6 @@ export class HeldRuns {
     );
   }
 
-  /** Takes out runs for which something is true. */
   takeWhere(isTaken: (run: HeldRun) => boolean, onTaken: (run: HeldRun) => void): void {
     const taken: HeldRun[] = [];
     this.#runs = this.#runs.filter((run) => {
@@ -138,7 +137,7 @@ export class HeldRuns {
     return runs;
   }
 
-  /** The transport took these: their deadlines begin. */
+  /** The transport took the records of a range: their deadlines begin. */
   delivered(range: OffsetRange, deadlineMs: number): void {
     const { firstOffset, nextOffset } = range;
     for (let index = this.#indexFrom(firstOffset); index < this.#runs.length; index++) {

@@ -1,42 +1,43 @@
 /**
- * How many records a node keeps track of for consumers: outstanding ones, and those that wait to be redelivered. Clients
- * choose their windows, so all of them share one bound (invariant 6).
+ * How many records a node keeps track of for consumers: those that are outstanding, and those that wait for redelivery.
+ * Clients choose their windows, so all of them share one bound (invariant 6).
  *
  *   plenty ──more than half of the budget is used──▶ short ──less than a quarter is used──▶ plenty
  *
- * In plenty every consumer is granted the window that it asks for. While it is short, large windows are cut to a common
- * level, such that all windows together fit the budget; small ones stay as they are. Nothing is taken back: what is
- * outstanding beyond a smaller window is settled by and by. Where the budget is used up all the same, each consumer may
- * still have a few records, so that none stands still because of others.
+ * In plenty, each consumer is granted the window that it asks for. While the budget is short, large windows are cut to a
+ * common level, so that all windows together fit the budget; small windows stay as they are. No record is taken back: a
+ * consumer settles what it has beyond a smaller window in its own time. Where the budget is used up all the same, each
+ * consumer may still have a few records, so that none stands still because of others.
  */
 
 import type { Limits, Window } from "../../../core/index.js";
 
-/** What a consumer may have whatever others have: less than its call takes in memory. */
+/** How many records a consumer may have whatever others have. They take less memory than its call does. */
 const guaranteedRecords = 16;
+/** Parts of the budget, between which its state stays as it is. */
 const shortAbove = 0.5;
 const plentyBelow = 0.25;
 
-/** A consumer, as far as its window is concerned. */
+/** A consumer, as the budget sees it. */
 export interface WindowHolder {
   readonly askedWindow: Window;
-  /** What of it is granted. */
+  /** What is granted of it. */
   window: Window;
   readonly held: { readonly records: number };
-  /** Changes what is granted, and tells it where that is news, or the answer to what was asked for. */
+  /** Changes the granted window, and tells the consumer where it differs, or where it answers a request (`isAnswer`). */
   grant(records: number, isAnswer: boolean): void;
 }
 
 export interface OutstandingBudget {
-  /** How many records it keeps track of. */
+  /** How many records are counted. */
   readonly records: number;
   /** Adds to the number of records; a negative number takes away. */
   count(records: number): void;
-  /** How many more records a consumer may be handed, as far as the node is concerned. */
+  /** How many more records the node allows a consumer. */
   roomFor(consumer: WindowHolder): number;
-  /** Takes a consumer in, and grants it a window. */
+  /** Grants a new consumer a window. */
   join(consumer: WindowHolder): void;
-  /** A consumer asks for another window. */
+  /** Answers a consumer that asks for another window. */
   ask(consumer: WindowHolder): void;
   leave(consumer: WindowHolder): void;
 }
@@ -47,7 +48,7 @@ export function createOutstandingBudget({
   const consumers = new Set<WindowHolder>();
   let records = 0;
   let state: "plenty" | "short" = "plenty";
-  /** What a window may have. */
+  /** The largest window that is granted, in records. */
   let level = Number.POSITIVE_INFINITY;
   let isLevelling = false;
 
@@ -58,7 +59,7 @@ export function createOutstandingBudget({
     for (const consumer of consumers) consumer.grant(grantOf(consumer), false);
   }
 
-  /** Once for all that come and go in a turn of the event loop. */
+  /** Levels once for all consumers that come and go in a turn of the event loop. */
   function levelSoon(): void {
     if (state === "plenty" || isLevelling) return;
     isLevelling = true;
@@ -94,7 +95,7 @@ export function createOutstandingBudget({
   };
 }
 
-/** The largest level to which windows may go so that all of them fit. */
+/** The highest level at which all windows together fit; Infinity: they fit uncut. */
 function levelOf(consumers: ReadonlySet<WindowHolder>, recordsMax: number): number {
   const asked = [...consumers].map(({ askedWindow }) => askedWindow.records).sort((one, other) => one - other);
   let left = recordsMax;

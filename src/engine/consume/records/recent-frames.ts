@@ -1,19 +1,20 @@
 /**
- * The pages that a group read last: what is redelivered soon after it was delivered is found here, and not read again.
- * Bounded in bytes; what was pushed out is read from the database. Pages ascend: where a group begins to read anew below,
- * as after a Seek, those before are forgotten.
+ * The pages that a group read last. A record that is redelivered soon after its delivery is found here, which saves reading
+ * it from the database. The bytes of the pages have a bound. The pages ascend: where a group reads on from a lower offset,
+ * as after a Seek, all earlier pages are forgotten.
  */
 
 import type { OffsetRange } from "../../../core/index.js";
 import { copiedFrames, type RunFrames } from "./record-run.js";
 
-/** What a page takes in memory beside its bytes, measured: at the end of a topic a page may be one small record. */
+/** Memory of a page beside its bytes, measured. It counts: at the end of a topic a page may be one small record. */
 const pageOverheadBytes = 450;
 
-/** A page as it was read, with records from `firstOffset` on. */
-interface RecentPage {
+/** A page as it was read. */
+export interface RecentPage {
   readonly firstOffset: number;
   readonly page: Uint8Array;
+  /** Where each record of the page ends. */
   readonly ends: Uint32Array;
 }
 
@@ -39,7 +40,7 @@ export class RecentFrames {
     while (this.#bytes > this.bytesMax) this.#drop();
   }
 
-  /** A copy of a run's frames; undefined: they are not all in one page here. */
+  /** A copy of the frames of a run; undefined: no page has all of them. */
   find({ firstOffset, nextOffset }: OffsetRange): RunFrames | undefined {
     let low = 0;
     let high = this.#pages.length;

@@ -12,49 +12,49 @@
  *   ready, fetching ──unkept (expired or trimmed)──▶ settling
  *   every phase ──elsewhere (a Commit or another node settled it), claim-lost──▶ gone
  *
- * What counts. A delivery is an attempt when it ends otherwise than by `released`: that says that nothing was begun. It
- * is a failure when the consumer rejects it, parks it, lets its deadline pass or is lost with it; a consumer that leaves
- * in order, and one whose transport never took the message, are not to blame.
+ * What counts. A delivery counts as an attempt unless it ends by `released`, which says that no work on it was begun. It
+ * counts as a failure when the consumer rejects the record, parks it, lets its deadline pass or is lost with it. It is no
+ * failure when the consumer leaves in order, or its transport never took the message.
  *
- * The functions here are pure, and `step` is total: a phase or an event without its cell does not compile. A
- * run's holder writes its state with `step` and nothing else.
+ * The functions here are pure, and `step` is total: a phase or an event without its cell does not compile. Whoever holds a
+ * run changes its state only with `step`.
  */
 
-/** What a record brings from earlier deliveries, whatever its phase. */
+/** What is known of a record's earlier deliveries, in every phase. */
 interface Past {
-  /** How often it was handed out before, as far as that counts. */
+  /** How many attempts it had. */
   readonly deliveries: number;
-  /** How many of those deliveries failed. */
+  /** How many of them failed. */
   readonly failures: number;
-  /** The database has a note of it, which is deleted when it is settled. */
+  /** The database has a note of it in `retries`, which is deleted when it is settled. */
   readonly isNoted: boolean;
 }
 
 export type RecordState =
   /** In a claim, and not read from the topic yet. */
   | (Past & { readonly phase: "unread" })
-  /** Read: waits for a consumer with room. */
+  /** Read from the topic: waits for a consumer with room. */
   | (Past & { readonly phase: "ready" })
-  /** Handed to a consumer whose transport has not taken the message. `deadlineMs` is by the monotonic clock, as below. */
+  /** In a message that the transport has not taken yet. Times here and below are by the monotonic clock. */
   | (Past & { readonly phase: "sending"; readonly deadlineMs: number })
-  /** A consumer has it. */
+  /** The transport took its message: a consumer has it until the deadline. */
   | (Past & { readonly phase: "outstanding"; readonly deadlineMs: number })
-  /** It is to be redelivered, which the database does not know yet. `reason` undefined: it did not fail. */
+  /** To be redelivered; the note of it is not written yet. `reason` undefined: it did not fail. */
   | (Past & { readonly phase: "noting"; readonly delayMs: number; readonly reason: string | undefined })
-  /** It is redelivered when its time has come. */
+  /** Waits for the time of its redelivery. */
   | (Past & { readonly phase: "waiting"; readonly dueMs: number })
-  /** Its time has come, and its frame is being read. */
+  /** Its time has come: its frame is being read. */
   | (Past & { readonly phase: "fetching" })
-  /** It is to be set aside, which the database does not know yet. */
+  /** To be parked, which is not written yet. */
   | (Past & { readonly phase: "parking"; readonly reason: string })
-  /** It is done, which the database does not know yet. */
+  /** Done, which is not written yet. */
   | (Past & { readonly phase: "settling" })
-  /** It is settled, or another node's. */
+  /** Settled, or in the hands of another node. */
   | (Past & { readonly phase: "gone" });
 
 export type RecordEvent =
   | { readonly type: "read" }
-  /** A node before this one noted it. */
+  /** The node that held its claim before noted it. */
   | ({ readonly type: "restored"; readonly dueMs: number } & Omit<Past, "isNoted">)
   | { readonly type: "handed"; readonly deadlineMs: number }
   | { readonly type: "delivered"; readonly deadlineMs: number }
@@ -70,19 +70,19 @@ export type RecordEvent =
   | { readonly type: "noted"; readonly nowMs: number }
   | { readonly type: "due" }
   | { readonly type: "fetched" }
-  /** Its frame could not be read: it is tried again then. */
+  /** Its frame could not be read: the next try is at `dueMs`. */
   | { readonly type: "unfetched"; readonly dueMs: number }
   | { readonly type: "unkept" }
   | { readonly type: "written" }
   | { readonly type: "elsewhere" }
   | { readonly type: "claim-lost" };
 
-/** What a failure leads to. */
+/** The rules for failures, by the policy of the subscription. */
 export interface FailureRules {
   readonly attemptsMax: number;
   readonly retryMinMs: number;
   readonly retryMaxMs: number;
-  /** Whether there is room for another parked record. */
+  /** Whether there is room for another parked record. Without it, a record is redelivered after its last attempt, too. */
   readonly canPark: boolean;
 }
 
@@ -91,7 +91,9 @@ type EventType = RecordEvent["type"];
 type In<Name extends Phase> = Extract<RecordState, { readonly phase: Name }>;
 type On<Name extends EventType> = Extract<RecordEvent, { readonly type: Name }>;
 
-/** A cell of the table: what a state becomes. */
+type Failure = On<"rejected" | "parked" | "deadline" | "lost">;
+
+/** A cell of the table: gives the state after an event. */
 type Cell<From extends Phase, Name extends EventType> = (
   state: In<From>,
   event: On<Name>,
@@ -117,7 +119,7 @@ const waiting = (past: Past, dueMs: number): RecordState => ({
   dueMs,
 });
 
-/** Of no phase: what has come too late, or has nothing to do with it. */
+/** Events that change nothing: they come too late, or do not concern the phase. */
 const ignored: { readonly [Name in EventType]: typeof stays } = {
   read: stays,
   restored: stays,
@@ -144,15 +146,13 @@ const ignored: { readonly [Name in EventType]: typeof stays } = {
 /** Every phase but the last. */
 const alive = { ...ignored, elsewhere: gone, "claim-lost": gone };
 
-/** What a consumer may say of a record that it has, whether or not its transport called back by then. */
+/** What a consumer may say of a record that it was handed: it may have got it before its transport called back. */
 const handedOut = {
   ...alive,
   extended: outstanding,
   acknowledged: settling,
-  rejected: (past: Past, { delayMs, reason }: On<"rejected">, rules: FailureRules) =>
-    failed(past, reason === "" ? "rejected" : reason, delayMs, rules),
-  parked: (past: Past, { reason }: On<"parked">, rules: FailureRules) =>
-    parked(past, reason === "" ? "parked by its consumer" : reason, rules),
+  rejected: failed,
+  parked,
   released: (past: Past) => noting(past, 0, undefined),
   left: (past: Past) => noting(attempted(past), 0, undefined),
 };
@@ -171,14 +171,14 @@ const table: { readonly [From in Phase]: Row<From> } = {
   sending: {
     ...handedOut,
     delivered: outstanding,
-    // Its consumer may have got it for all that is known, but had no time for it.
+    // The consumer may have got the message, but had no time to work on it.
     deadline: (state) => noting(attempted(state), 0, undefined),
     lost: (state) => noting(attempted(state), 0, undefined),
   },
   outstanding: {
     ...handedOut,
-    deadline: (state, { reason }, rules) => failed(state, reason, 0, rules),
-    lost: (state, { reason }, rules) => failed(state, reason, 0, rules),
+    deadline: failed,
+    lost: failed,
   },
   noting: { ...alive, noted: (state, { nowMs }) => waiting(state, nowMs + state.delayMs) },
   waiting: { ...alive, due: (state) => ({ phase: "fetching", ...pastOf(state) }) },
@@ -193,9 +193,9 @@ const table: { readonly [From in Phase]: Row<From> } = {
   gone: ignored,
 };
 
-/** What becomes of a record. */
+/** The state of a record after an event. `rules` are needed by events that may be failures. */
 export function step(state: RecordState, event: RecordEvent, rules: FailureRules = noFailures): RecordState {
-  // The table has a cell for each pair; that the pair is of this cell is what the compiler cannot see.
+  // The table has a cell for each pair, but the compiler cannot see that this cell takes this pair.
   const cell = table[state.phase][event.type] as (
     state: RecordState,
     event: RecordEvent,
@@ -206,7 +206,15 @@ export function step(state: RecordState, event: RecordEvent, rules: FailureRules
 
 export const unread: RecordState = { phase: "unread", deliveries: 0, failures: 0, isNoted: false };
 
-/** For events that fail nothing. */
+/** The reasons of failures that name none. */
+const unnamedReasons = {
+  rejected: "rejected",
+  parked: "parked by its consumer",
+  deadline: "",
+  lost: "",
+} as const satisfies Record<Failure["type"], string>;
+
+/** For events that are no failures. */
 const noFailures: FailureRules = { attemptsMax: Infinity, retryMinMs: 0, retryMaxMs: 0, canPark: false };
 
 function attempted(past: Past): Past {
@@ -217,18 +225,38 @@ function noting(past: Past, delayMs: number, reason: string | undefined): Record
   return { phase: "noting", ...pastOf(past), delayMs, reason };
 }
 
-function failed(past: Past, reason: string, delayMs: number | undefined, rules: FailureRules): RecordState {
+function failed(past: Past, failure: Failure, rules: FailureRules): RecordState {
   const after = { ...attempted(past), failures: past.failures + 1 };
+  const reason = reasonOf(failure);
   if (after.failures >= rules.attemptsMax && rules.canPark) return { phase: "parking", ...after, reason };
-  return noting(after, delayMs ?? backoffMs(after.failures, rules), reason);
+  return noting(after, delayMsOf(failure, after.failures, rules), reason);
 }
 
-function parked(past: Past, reason: string, rules: FailureRules): RecordState {
-  if (!rules.canPark) return failed(past, reason, rules.retryMaxMs, rules);
-  return { phase: "parking", ...attempted(past), failures: past.failures + 1, reason };
+/** A consumer parks its record. Where there is no room for that, it is redelivered after the longest delay. */
+function parked(past: Past, failure: On<"parked">, rules: FailureRules): RecordState {
+  if (!rules.canPark) return failed(past, failure, rules);
+  return { phase: "parking", ...attempted(past), failures: past.failures + 1, reason: reasonOf(failure) };
 }
 
-/** Doubles from `retryMinMs` to `retryMaxMs`. */
+function reasonOf({ type, reason }: Failure): string {
+  return reason === "" ? unnamedReasons[type] : reason;
+}
+
+function delayMsOf(failure: Failure, failures: number, rules: FailureRules): number {
+  switch (failure.type) {
+    case "rejected":
+      return failure.delayMs ?? backoffMs(failures, rules);
+    case "parked":
+      return rules.retryMaxMs;
+    case "deadline":
+    case "lost":
+      return 0;
+    default:
+      return failure satisfies never;
+  }
+}
+
+/** The delay after a number of failures: doubles from `retryMinMs` up to `retryMaxMs`. */
 function backoffMs(failures: number, { retryMinMs, retryMaxMs }: FailureRules): number {
   return Math.min(retryMaxMs, retryMinMs * 2 ** Math.min(failures - 1, 40));
 }

@@ -1,4 +1,4 @@
-/** Consecutive records of one claim that share a state: what the engine keeps of records, wherever they are. */
+/** Consecutive records of one claim that share a state: the form in which the engine keeps records in every structure. */
 
 import type { Claim } from "./claim.js";
 import type { RecordState } from "./record-life.js";
@@ -7,12 +7,12 @@ export interface RecordRun<State extends RecordState = RecordState> {
   readonly claim: Claim;
   firstOffset: number;
   nextOffset: number;
-  /** The queue of its key; undefined: it has none, or its subscription is not KEYED. With one, a run is one record. */
+  /** The key queue of its record, which then is a single one. Undefined: no key, or the subscription is not KEYED. */
   readonly keyQueue: number | undefined;
   state: State;
 }
 
-/** The frames of a run, as they stand in a page. */
+/** The frames of a run, inside a page. */
 export interface RunFrames {
   readonly page: Uint8Array;
   /** Where each record of the page ends. */
@@ -26,9 +26,9 @@ export interface ReadyRun extends RecordRun {
   frames: RunFrames;
 }
 
-/** A run that a consumer has: without its frames, since one record that is not settled would hold its whole page. */
+/** A run that a consumer has. It keeps no frames: one unsettled record would hold its whole page in memory. */
 export interface HeldRun extends RecordRun {
-  /** Bytes of each frame: one number where all are alike. */
+  /** Bytes of each frame; one number: all frames have that size. */
   sizes: number | readonly number[];
 }
 
@@ -36,16 +36,17 @@ export function recordsIn({ firstOffset, nextOffset }: Pick<RecordRun, "firstOff
   return nextOffset - firstOffset;
 }
 
-/** The attempt that its consumer is told: no attempt before a Seek has the same number. */
+/** The attempt number that its consumer is told. */
 export function attemptOf({ claim, state }: Pick<RecordRun, "claim" | "state">): number {
   return claim.attemptsBefore + state.deliveries + 1;
 }
 
-/** Where the frame of a run's record begins and ends, counted from the run's first. */
+/** Where the frame of a record begins in its page. `index` counts from the first record of the run. */
 export function frameStart({ ends, at }: RunFrames, index: number): number {
   return at + index === 0 ? 0 : (ends[at + index - 1] as number);
 }
 
+/** Where it ends. */
 export function frameEnd({ ends, at }: RunFrames, index: number): number {
   return ends[at + index] as number;
 }
@@ -54,7 +55,7 @@ export function bytesOfFrames(run: ReadyRun): number {
   return frameEnd(run.frames, recordsIn(run) - 1) - frameStart(run.frames, 0);
 }
 
-/** A run's first `count` records, as a run of their own; the given one keeps the rest. */
+/** Cuts the first `count` records off a run, which keeps the rest. */
 export function cutFront(run: ReadyRun, count: number): ReadyRun {
   const front = { ...run, nextOffset: run.firstOffset + count };
   run.firstOffset += count;
@@ -82,7 +83,7 @@ export function bytesOfHeld({ sizes, firstOffset, nextOffset }: HeldRun): number
   return typeof sizes === "number" ? sizes * (nextOffset - firstOffset) : sizes.reduce((sum, size) => sum + size, 0);
 }
 
-/** The part of a run between two offsets that are in it. */
+/** The part of a run between two of its offsets. */
 export function partOf(run: HeldRun, firstOffset: number, nextOffset: number): HeldRun {
   if (firstOffset === run.firstOffset && nextOffset === run.nextOffset) return run;
   const { claim, keyQueue, state, sizes } = run;
@@ -91,7 +92,7 @@ export function partOf(run: HeldRun, firstOffset: number, nextOffset: number): H
   return { claim, firstOffset, nextOffset, keyQueue, state, sizes: part };
 }
 
-/** The frames of `count` records by themselves: they hold no page in memory. */
+/** A copy of the frames of `count` records, which does not hold their page in memory. */
 export function copiedFrames(frames: RunFrames, count: number): RunFrames {
   const start = frameStart(frames, 0);
   const page = Uint8Array.prototype.slice.call(frames.page, start, frameEnd(frames, count - 1));

@@ -2,18 +2,18 @@ import type { Claim } from "./claim.js";
 import type { RecordState } from "./record-life.js";
 import { type RecordRun, recordsIn, type RunFrames } from "./record-run.js";
 
-/** A run that waits until it is redelivered. */
+/** A run that waits for its redelivery. */
 export interface WaitingRun extends RecordRun<Extract<RecordState, { readonly phase: "waiting" }>> {
-  /** Undefined: they have to be read again. */
+  /** Undefined: they have to be read from the database. */
   readonly frames: RunFrames | undefined;
 }
 
-/** What waits of a claim. */
+/** All waiting runs of a claim. */
 interface Waiting {
   runs: number;
   records: number;
   frameBytes: number;
-  /** The claim was dropped: what is in the heap of it counts no more, and is left out when it comes up. */
+  /** The claim was dropped: its entries in the heap do not count, and are removed when they reach the top. */
   isDropped: boolean;
 }
 
@@ -23,21 +23,21 @@ interface Entry {
 }
 
 /**
- * Runs that wait, the next one first: a binary heap. The budget of the node bounds it. To drop a claim costs nothing for
- * what others have waiting: there may be as many claims as runs.
+ * Runs that wait, in a binary heap by the time when they are due. The budget of the node bounds it. Dropping a claim does not
+ * touch the entries of other claims: there may be as many claims as runs.
  */
 export class WaitingRuns {
-  /** Its first entry is of no dropped claim. */
+  /** Its top is never of a dropped claim. */
   #heap: Entry[] = [];
   readonly #claims = new Map<Claim, Waiting>();
-  /** How many entries are of dropped claims. */
+  /** How many entries of the heap are of dropped claims. */
   #dropped = 0;
   #records = 0;
   #redrivenRecords = 0;
   #frameBytes = 0;
   readonly #onCount: (records: number) => void;
 
-  /** `onCount` is told by how many records more or fewer there are. */
+  /** `onCount` is called with the change of the number of records. */
   constructor(onCount: (records: number) => void) {
     this.#onCount = onCount;
   }
@@ -46,17 +46,17 @@ export class WaitingRuns {
     return this.#records;
   }
 
-  /** Of those, records that were redriven. */
+  /** Those of them that were redriven. */
   get redrivenRecords(): number {
     return this.#redrivenRecords;
   }
 
-  /** Bytes of the frames that they keep. */
+  /** Bytes of the frames that are kept with them. */
   get frameBytes(): number {
     return this.#frameBytes;
   }
 
-  /** When the next one is due; undefined: none waits. */
+  /** When the next run is due, by the monotonic clock; undefined: none waits. */
   get nextMs(): number | undefined {
     return this.#heap[0]?.run.state.dueMs;
   }
@@ -71,7 +71,7 @@ export class WaitingRuns {
     this.#insert({ run, of });
   }
 
-  /** Takes out up to `records` that are due. */
+  /** Takes out up to `records` records that are due. */
   takeDue(nowMs: number, records: number): WaitingRun[] {
     const due: WaitingRun[] = [];
     for (let left = records; left > 0 && (this.nextMs ?? Number.POSITIVE_INFINITY) <= nowMs; ) {
@@ -82,7 +82,7 @@ export class WaitingRuns {
     return due;
   }
 
-  /** Takes out up to `records` of the run that begins at an offset, if there is one and it is due. Looks at all. */
+  /** Takes out up to `records` records of the run that begins at an offset, if it is due. Searches the whole heap. */
   takeAt(offset: number, nowMs: number, records: number): WaitingRun[] {
     const index = this.#heap.findIndex(
       ({ run, of }) => run.firstOffset === offset && run.state.dueMs <= nowMs && !of.isDropped,
@@ -112,7 +112,7 @@ export class WaitingRuns {
     this.#onCount(records);
   }
 
-  /** Takes out the first `records` of a run of the heap. */
+  /** Takes out the first `records` records of the run at an index, and puts the rest back. */
   #take(index: number, records: number): WaitingRun {
     const run = this.#takeWhole(index);
     if (recordsIn(run) <= records) return run;
@@ -140,7 +140,7 @@ export class WaitingRuns {
     }
   }
 
-  /** Frees what entries of dropped claims hold. */
+  /** Removes all entries of dropped claims, and frees their memory. */
   #sweep(): void {
     const entries = this.#heap;
     this.#heap = [];
@@ -152,7 +152,7 @@ export class WaitingRuns {
     this.#rise(entry, this.#heap.push(entry) - 1);
   }
 
-  /** Puts an entry into the place `from`, or further up. */
+  /** Puts an entry at the index `from`, or further up. */
   #rise(entry: Entry, from: number): void {
     const heap = this.#heap;
     let at = from;
@@ -188,7 +188,7 @@ function frameBytesOf({ frames }: WaitingRun): number {
   return frames?.page.length ?? 0;
 }
 
-/** What is due together is taken in the order of offsets. */
+/** Runs that are due at the same time are in the order of their offsets. */
 function isBefore({ run: one }: Entry, { run: other }: Entry): boolean {
   return (
     one.state.dueMs < other.state.dueMs ||

@@ -1,9 +1,10 @@
-/** Records that are to be redelivered: they wait until their time has come, their frames are found, and they are ready. */
+/** Redelivery: noted records wait for their time, then their frames are fetched, and they are ready for a consumer. */
 
 import { type OffsetRange, RangeSet } from "../../../core/index.js";
 import type { Retry } from "../../../store/index.js";
 import type { Clock, Logger } from "../../../telemetry/index.js";
 import type { Claim } from "../records/claim.js";
+import type { DeliverySettings } from "./delivery-settings.js";
 import type { Ledger } from "./ledger.js";
 import type { OutstandingBudget } from "../records/outstanding-budget.js";
 import type { ReadyRecords } from "../handing-out/ready-records.js";
@@ -13,26 +14,27 @@ import type { RecentFrames } from "../records/recent-frames.js";
 import type { SettleWriter } from "./settle-writer.js";
 import { type WaitingRun, WaitingRuns } from "../records/waiting-runs.js";
 
-/** How long what could not be fetched waits. */
+/** How long records wait whose frames could not be fetched. */
 const unfetchedMs = 100;
-/** The frames of what is redelivered sooner are kept, as far as they are at hand. */
+/** Frames that are in memory are kept with records that are redelivered within this time. */
 const keptMs = 5000;
-/** Records of the run that all others wait for, which are brought though there is room for none. */
-const firstMost = 100;
+/** How many records are brought without room for them, of the run that all others wait for. */
+const firstRecordsMax = 100;
 
 export interface RedeliveryParts {
+  readonly settings: Readonly<DeliverySettings>;
   readonly ledger: Ledger;
   readonly ready: ReadyRecords;
   readonly writer: SettleWriter;
   readonly recent: RecentFrames;
   readonly budget: OutstandingBudget;
-  /** Whether what is redelivered at once has to come before anything new. */
+  /** Whether records that are redelivered without a delay have to precede new ones: EXCLUSIVE. */
   readonly keepsOrder: boolean;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Something waits that did not: its time may be the next. */
+  /** Another record waits, and may be the next that is due. */
   readonly onWaiting: () => void;
-  /** Something is ready. */
+  /** Records are ready. */
   readonly onReady: () => void;
   /** The topic does not keep these any more. */
   readonly onUnkept: (run: RecordRun) => void;
@@ -42,8 +44,8 @@ export class Redelivery {
   readonly #parts: RedeliveryParts;
   readonly #waiting: WaitingRuns;
   /**
-   * What is redelivered at once, where the order has to hold: of each claim, so that what comes of one that was lost takes
-   * nothing from the same one, taken anew.
+   * Where the order has to hold: records that are to be redelivered without a delay, and are not ready yet. They are kept by
+   * claim: late frames of a claim that was lost take nothing from the same claim when it was taken again.
    */
   readonly #expected = new Map<Claim, RangeSet>();
   #fetching: Promise<void> | undefined;
@@ -58,17 +60,20 @@ export class Redelivery {
     return this.#waiting.records;
   }
 
-  /** How many of those failed: what was redriven waits for its turn, and says nothing of new records. */
-  get backlog(): number {
-    return this.#waiting.records - this.#waiting.redrivenRecords;
+  /**
+   * Whether so many records wait that no new ones are handed out. Redriven records do not count: they wait for their turn,
+   * and tell nothing of how new records fare.
+   */
+  get isBacklogFull(): boolean {
+    return this.#waiting.records - this.#waiting.redrivenRecords >= this.#parts.settings.policy.retryBacklog;
   }
 
-  /** When the next one is due, by the monotonic clock; Infinity: none waits. */
+  /** When the next record is due, by the monotonic clock; Infinity: none waits. */
   get nextMs(): number {
     return this.#waiting.nextMs ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Bytes of the frames that are kept. */
+  /** Bytes of the frames that are kept with waiting records. */
   get frameBytes(): number {
     return this.#waiting.frameBytes;
   }
@@ -77,14 +82,14 @@ export class Redelivery {
     return this.#fetching !== undefined;
   }
 
-  /** The lowest offset of that; Infinity: nothing is. */
+  /** Where the order has to hold: no record from this offset on may be handed out; Infinity: all may. */
   get expectedOffset(): number {
     let lowest = Number.POSITIVE_INFINITY;
     for (const { first } of this.#expected.values()) lowest = Math.min(lowest, first ?? lowest);
     return lowest;
   }
 
-  /** A run is about to be noted. */
+  /** A run is about to be noted: where the order has to hold, later records wait for it. */
   expect({ claim, firstOffset, nextOffset, state }: RecordRun): void {
     if (!this.#parts.keepsOrder || (state.phase === "noting" && state.delayMs > 0)) return;
     if (claim.isLost || claim.isLeaving) return;
@@ -93,12 +98,12 @@ export class Redelivery {
     expected.add(firstOffset, nextOffset);
   }
 
-  /** It is not redelivered at once after all. */
+  /** No record waits for this run any more. */
   unexpect({ claim, firstOffset, nextOffset }: RecordRun): void {
     this.#expected.get(claim)?.delete(firstOffset, nextOffset);
   }
 
-  /** It is noted: it is redelivered after its delay. */
+  /** A run is noted: it waits for its delay. */
   wait(run: RecordRun): void {
     const nowMs = this.#parts.clock.monotonicMs();
     const state = step(run.state, { type: "noted", nowMs });
@@ -107,13 +112,13 @@ export class Redelivery {
     this.#push({ ...run, state, frames: isKept ? this.#parts.recent.find(run) : undefined });
   }
 
-  /** It is not redelivered: somebody else settled it. */
+  /** A run is not redelivered: somebody else settled it. */
   forget(run: RecordRun): void {
     this.unexpect(run);
     this.#parts.ready.release(run);
   }
 
-  /** What waits in a claim that was just taken. */
+  /** Takes over the waiting records of a claim that was just taken. */
   restore(claim: Claim, retries: readonly Retry[]): void {
     const nowMs = this.#parts.clock.monotonicMs();
     const left = new RangeSet(claim.todo);
@@ -147,14 +152,14 @@ export class Redelivery {
     this.#expected.clear();
   }
 
-  /** Brings up to `records` of those that are due. One fetch at a time. */
+  /** Brings up to `records` records that are due. There is one fetch at a time. */
   redeliver(nowMs: number, records: number): void {
     if (this.#fetching === undefined && records > 0) this.#bringAll(this.#waiting.takeDue(nowMs, records));
   }
 
-  /** Brings what all others wait for, if it is due. */
+  /** Brings the run that all others wait for, if it is due. */
   redeliverFirst(nowMs: number): void {
-    if (this.#fetching === undefined) this.#bringAll(this.#waiting.takeAt(this.expectedOffset, nowMs, firstMost));
+    if (this.#fetching === undefined) this.#bringAll(this.#waiting.takeAt(this.expectedOffset, nowMs, firstRecordsMax));
   }
 
   #bringAll(due: readonly WaitingRun[]): void {
@@ -213,7 +218,7 @@ export class Redelivery {
     this.#parts.ready.addRedelivery({ claim, firstOffset, nextOffset, keyQueue, state, frames });
   }
 
-  /** Its topic does not keep it any more. */
+  /** The topic does not keep a record any more. */
   #pass(run: RecordRun): void {
     this.unexpect(run);
     if (run.claim.isLost || run.claim.isLeaving) return;
@@ -222,7 +227,7 @@ export class Redelivery {
   }
 }
 
-/** A run, or the records of a run one by one where some have a key. */
+/** Splits a range into runs: it is one run, or where records of it have a key, each record is. */
 function* byKeyQueue(
   { firstOffset, nextOffset }: OffsetRange,
   lanes: Retry["lanes"],

@@ -1,4 +1,4 @@
-/** What became of some records, as one write takes it to the database. */
+/** The changes that one write takes to the database: records that are settled, to be redelivered, or to be parked. */
 
 import { RangeSet } from "../../../core/index.js";
 import type { ClaimRanges, SettleWrite } from "../../../store/index.js";
@@ -7,14 +7,14 @@ import type { Consumer, Verdict } from "../handing-out/consumer.js";
 import type { RecordState } from "../records/record-life.js";
 import { type RecordRun, recordsIn } from "../records/record-run.js";
 
-/** Each record that is redelivered or parked is a row: no statement writes more of them. */
+/** How many records one statement notes or parks: each may be a row. */
 const writtenRowsMax = 5000;
 
-/** Who is told what became of its records. */
+/** The consumer that is told whether its verdict holds. */
 export interface Told {
   readonly consumer: Consumer;
   readonly verdict: Verdict;
-  /** The attempt that its verdict was on: the run's may be a later one by now. */
+  /** The attempt of the verdict. The run may be at a later one by now. */
   readonly attempt: number;
 }
 
@@ -25,7 +25,7 @@ export interface RetryNote {
   readonly told: Told | undefined;
 }
 
-/** A record to set aside. */
+/** A record to park. */
 export interface ParkNote {
   readonly run: RecordRun;
   readonly slot: number;
@@ -33,7 +33,7 @@ export interface ParkNote {
   readonly told: Told | undefined;
 }
 
-/** Acknowledged records of one attempt, side by side. */
+/** Acknowledged records to be confirmed: side by side, and of one attempt. */
 interface Confirmation extends Omit<Told, "verdict"> {
   readonly claim: Claim;
   readonly firstOffset: number;
@@ -47,7 +47,7 @@ export interface SettleBatch {
   readonly parked: ParkNote[];
   readonly confirmations: Confirmation[];
   records: number;
-  /** Who waits until it is written, or was given up. */
+  /** Called when it is written, or was given up. */
   readonly waiting: (() => void)[];
 }
 
@@ -63,7 +63,7 @@ export function emptyBatch(): SettleBatch {
   };
 }
 
-/** Splits a batch into what one statement may write, and the rest, with who waits for all of it. */
+/** Splits a batch into the part that one statement may write, and the rest, which keeps those who wait for all of it. */
 export function splitBatch(batch: SettleBatch): { readonly write: SettleBatch; readonly rest: SettleBatch } {
   const rest = emptyBatch();
   const notes: RetryNote[] = [];
@@ -83,12 +83,12 @@ export function splitBatch(batch: SettleBatch): { readonly write: SettleBatch; r
   return { write: { ...batch, notes, parked, records: batch.records - rest.records, waiting: [] }, rest };
 }
 
-/** Rows that a batch writes: each takes memory until then. */
+/** How many records a batch notes and parks: each takes memory until it is written. */
 export function rowsIn({ notes, parked }: SettleBatch): number {
   return notes.reduce((sum, { run }) => sum + recordsIn(run), parked.length);
 }
 
-/** What there is of a claim. */
+/** The ranges of a claim, which are made if there are none. */
 export function rangesOf(sets: Map<Claim, RangeSet>, claim: Claim): RangeSet {
   let ranges = sets.get(claim);
   if (ranges === undefined) sets.set(claim, (ranges = new RangeSet()));
@@ -103,7 +103,7 @@ function claimRanges(sets: ReadonlyMap<Claim, RangeSet>): ClaimRanges[] {
   return Array.from(sets, ([{ claimId }, ranges]) => ({ claimId, ranges: [...ranges] }));
 }
 
-/** Whether a claim has nothing left once this is written. */
+/** Whether one of its claims has no offsets left once this is written. */
 export function emptiesClaims(batch: SettleBatch): boolean {
   for (const [claim, ranges] of batch.settled) if (ranges.count >= claim.todo.count) return true;
   return false;

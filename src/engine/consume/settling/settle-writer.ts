@@ -1,10 +1,10 @@
 /**
- * What became of records, on its way to the database: while one write is under way, the next gathers. Consumers are told
- * after the commit. A database that is away is tried again until it answers: each write says what is, not what changes,
- * so that one whose outcome was unknown may simply be repeated.
+ * Writes to the database what became of records. While one write is on its way, the next batch gathers. Consumers are told
+ * after the commit. While the database is away, a write is repeated until it is answered. That is safe although its outcome
+ * may be unknown: a write says how things stand, and not what changes.
  */
 
-import { MillraceError, type OffsetRange, RangeSet } from "../../../core/index.js";
+import { MillraceError } from "../../../core/index.js";
 import { type SettleOutcome, type SettleWrite, StoreUnavailableError } from "../../../store/index.js";
 import { backoff, sleep, yieldToEventLoop } from "../../../streams/index.js";
 import type { Clock } from "../../../telemetry/index.js";
@@ -15,6 +15,7 @@ import {
   emptiesClaims,
   emptyBatch,
   isWorthWriting,
+  type ParkNote,
   rangesOf,
   type RetryNote,
   rowsIn,
@@ -23,31 +24,24 @@ import {
   type Told,
   writeOf,
 } from "./settle-batch.js";
+import { applyOutcome, type OutcomeHandlers } from "./settle-outcome.js";
 
-/** So many acknowledged records do not wait for more. */
+/** Acknowledged records that may wait for the database. Nothing is handed out beyond that. */
+const unwrittenRecordsMax = 100_000;
+/** A batch of this many records is written at once, without waiting for more. */
 const manyRecords = 5000;
-/** Writes that may stand beside the claims' rows: each look at a claim reads all of them. */
-const unfoldedMost = 256;
+/** Writes that may stand beside the rows of claims, until one is folded into them: whoever reads a claim reads them all. */
+const unfoldedMax = 256;
 
-export interface SettleWriterParts {
+export interface SettleWriterParts extends OutcomeHandlers {
   readonly clock: Clock;
   readonly budget: OutstandingBudget;
-  /** Between the beginnings of two commits of acknowledgements. */
+  /** Between the beginnings of two writes that nobody waits for. */
   readonly intervalMs: number;
-  /** Where it is written. */
   readonly settle: (write: Omit<SettleWrite, "subscriptionId" | "session">) => Promise<SettleOutcome>;
-  /** It is noted: it may be redelivered once its delay is over. */
-  readonly onNoted: (run: RecordRun) => void;
-  /** It was to be redelivered, but somebody else settled it. */
-  readonly onElsewhere: (run: RecordRun) => void;
-  /** It is parked, or gone. */
-  readonly onParked: (run: RecordRun) => void;
-  readonly onLost: (claims: readonly Claim[]) => void;
-  /** Of this claim nothing is left. */
-  readonly onDone: (claim: Claim) => void;
-  /** After each write, and when the database is away. `isNews`: it may concern others than those who are told. */
+  /** Called after each write, and after each try that failed. `isNews`: it may concern other consumers than those told. */
   readonly onProgress: (isNews: boolean) => void;
-  /** A fault of ours: nothing can be written any more. */
+  /** Called on a fault of ours: nothing can be written any more. */
   readonly onFault: (error: unknown) => void;
 }
 
@@ -56,17 +50,18 @@ export class SettleWriter {
   #pending = emptyBatch();
   #writing: SettleBatch | undefined;
   #flushing: Promise<void> | undefined;
-  /** Something was said that somebody waits for. */
+  /** Something is pending that is to be written. */
   #isUrgent = false;
-  /** Somebody waits for all of it to be written, or there is much: it does not wait for more. */
+  /** The next batch does not wait for more: somebody waits for its write, or it is large. */
   #isPressing = false;
   #lastWriteMs = Number.NEGATIVE_INFINITY;
+  /** Writes since the last one that was folded. */
   #unfolded = 0;
-  /** Ends the wait for more. */
+  /** Ends the wait for a larger batch. */
   #hurry: (() => void) | undefined;
-  /** The database did not take the write that is under way. */
+  /** The last try failed: the database did not take the write. */
   isStuck = false;
-  /** Aborts when it is not worth trying any longer. */
+  /** Aborts when failed writes are not to be tried again. */
   readonly #given = new AbortController();
 
   constructor(parts: SettleWriterParts) {
@@ -78,7 +73,12 @@ export class SettleWriter {
     return this.#pending.records + (this.#writing?.records ?? 0);
   }
 
-  /** A run is done, and its consumer is told so after the commit. */
+  /** Whether so much waits for the database that nothing may be handed out. */
+  get isBehind(): boolean {
+    return this.isStuck || this.backlog >= unwrittenRecordsMax;
+  }
+
+  /** Settles a run for good. Its consumer is told after the commit. */
   acknowledge({ claim, firstOffset, nextOffset }: RecordRun, { consumer, attempt }: Told): void {
     const batch = this.#pending;
     rangesOf(batch.settled, claim).add(firstOffset, nextOffset);
@@ -90,39 +90,39 @@ export class SettleWriter {
     this.#flush(batch.records >= manyRecords);
   }
 
-  /** These need no work: written when there is something else to write, or `flush` is called. */
+  /** Settles offsets that no consumer gets. They are written along with a later write, or by `flush`. */
   pass(claim: Claim, first: number, next: number): void {
     rangesOf(this.#pending.settled, claim).add(first, next);
   }
 
-  /** What was noted of a settled run is deleted. */
+  /** Deletes the notes of a settled run. */
   forgetRetries({ claim, firstOffset, nextOffset }: RecordRun): void {
     rangesOf(this.#pending.settledRetries, claim).add(firstOffset, nextOffset);
   }
 
-  /** A run is to be redelivered. */
+  /** Notes a run that is to be redelivered. */
   note(run: RecordRun, state: RetryNote["state"], told: Told | undefined): void {
     this.#pending.notes.push({ run: runOf(run), state, told });
     this.#count(this.#pending, recordsIn(run));
   }
 
-  /** A record is to be set aside. */
-  park(run: RecordRun, slot: number, reason: string, told: Told | undefined): void {
-    this.#pending.parked.push({ run: runOf(run), slot, reason, told });
+  /** Parks a record. */
+  park(note: ParkNote): void {
+    this.#pending.parked.push(note);
     this.#count(this.#pending, 1);
   }
 
-  /** Writes also what could wait. Resolves when all that is pending now is written, or was given up. */
+  /** Writes all that is pending now, without delay. Resolves when it is written, or was given up. */
   async flush(): Promise<void> {
     const batch = isWorthWriting(this.#pending) ? this.#pending : this.#writing;
     if (batch === undefined || (this.#flushing === undefined && this.#given.signal.aborted)) return;
-    // Not until there is nothing left to write: with busy consumers that is never.
+    // Waits for this batch alone: with busy consumers there is always more to write.
     const written = new Promise<void>((resolve) => batch.waiting.push(resolve));
     this.#flush(true);
     await written;
   }
 
-  /** Whether something of a claim is pending. */
+  /** Whether something of a claim is not written yet. */
   has(claim: Claim): boolean {
     const isOfClaim = ({ run }: { readonly run: RecordRun }): boolean => run.claim === claim;
     return [this.#pending, this.#writing].some(
@@ -132,19 +132,19 @@ export class SettleWriter {
     );
   }
 
-  /** Tries no longer than the write under way. */
+  /** Writes nothing more: only the write that is on its way may still succeed. */
   giveUp(): void {
     this.#given.abort(new MillraceError("draining", "The group is closed"));
     this.#hurry?.();
   }
 
-  /** Forgets what is pending: the group is closed. */
+  /** The group is closed: forgets all that is pending. */
   clear(): void {
     this.#parts.budget.count(-rowsIn(this.#pending));
     this.#pending = emptyBatch();
   }
 
-  /** Rows of what is redelivered count in the node's budget until they are written. */
+  /** Counts records that are to be noted or parked. They count in the budget of the node until they are written. */
   #count(batch: SettleBatch, records: number): void {
     batch.records += records;
     this.#parts.budget.count(records);
@@ -163,13 +163,13 @@ export class SettleWriter {
       .finally(() => {
         this.#flushing = undefined;
         if (this.#given.signal.aborted) tellAll(this.#pending);
-        // It may have come since the last look.
+        // There may be more since the last check.
         else if (this.#isUrgent) this.#flush(false);
       });
   }
 
   async #run(): Promise<void> {
-    // What came in the same turn is written along.
+    // Verdicts of the same turn are written together.
     await yieldToEventLoop();
     while (this.#isUrgent && !this.#given.signal.aborted) {
       await this.#gather();
@@ -188,7 +188,7 @@ export class SettleWriter {
         const outcome = await this.#write(batch);
         this.#writing = undefined;
         isNews ||= outcome === undefined || outcome.lostClaims.length > 0;
-        if (outcome !== undefined) this.#settle(batch, outcome);
+        if (outcome !== undefined) applyOutcome(batch, outcome, this.#parts);
       } finally {
         this.#writing = undefined;
         this.#parts.budget.count(-rowsIn(batch));
@@ -199,8 +199,8 @@ export class SettleWriter {
   }
 
   /**
-   * What is said one after the other shares a commit: the next one begins `settleIntervalMs` after the last began. It delays
-   * confirmations, and what is redelivered at once: a window has its room back as soon as a verdict is heard.
+   * Waits for a larger batch: a write begins `intervalMs` after the last one began. This delays confirmations, and records
+   * that are redelivered at once. It delays no windows: those have their room back when a verdict is heard.
    */
   async #gather(): Promise<void> {
     const { clock, intervalMs } = this.#parts;
@@ -212,7 +212,7 @@ export class SettleWriter {
     this.#lastWriteMs = clock.monotonicMs();
   }
 
-  /** Waits; `#hurry` ends it. */
+  /** Waits until the time is over or `#hurry` is called. */
   #pause(waitMs: number): Promise<void> {
     return new Promise<void>((resolve) => {
       const cancel = this.#parts.clock.startTimer(waitMs, () => this.#hurry?.());
@@ -224,10 +224,10 @@ export class SettleWriter {
     });
   }
 
-  /** Undefined: given up. */
+  /** Undefined: it was given up. */
   async #write(batch: SettleBatch): Promise<SettleOutcome | undefined> {
     this.#unfolded += 1;
-    const folds = this.#unfolded >= unfoldedMost || emptiesClaims(batch);
+    const folds = this.#unfolded >= unfoldedMax || emptiesClaims(batch);
     if (folds) this.#unfolded = 0;
     const write = writeOf(batch, folds);
     const waits = backoff({ minMs: 50, maxMs: 2000 });
@@ -245,84 +245,16 @@ export class SettleWriter {
       }
     }
   }
-
-  #settle(batch: SettleBatch, outcome: SettleOutcome): void {
-    const lost = new Set(outcome.lostClaims);
-    const elsewhere = new RangeSet(outcome.settledElsewhere);
-    const isLost = (claim: Claim): boolean => claim.isLost || lost.has(claim.claimId);
-    const touched = new Set([
-      ...batch.settled.keys(),
-      ...batch.notes.map(({ run }) => run.claim),
-      ...batch.parked.map(({ run }) => run.claim),
-    ]);
-    this.#parts.onLost([...touched].filter(isLost));
-    for (const [claim, ranges] of batch.settled) {
-      if (isLost(claim)) continue;
-      for (const { firstOffset, nextOffset } of ranges) claim.todo.delete(firstOffset, nextOffset);
-    }
-    for (const { claim, consumer, attempt, firstOffset, nextOffset } of batch.confirmations) {
-      if (isLost(claim)) consumer.refuse(attempt, firstOffset, nextOffset);
-      else consumer.confirm("acknowledged", firstOffset, nextOffset);
-    }
-    for (const { run, told } of batch.notes) {
-      if (isLost(run.claim)) tell(told, run, true);
-      else for (const part of split(run, elsewhere)) this.#noted(part.run, part.isElsewhere, told);
-    }
-    for (const { run, told } of batch.parked) {
-      if (isLost(run.claim)) tell(told, run, true);
-      else {
-        const isElsewhere = elsewhere.has(run.firstOffset);
-        this.#leave(run, this.#parts.onParked);
-        tell(told, run, isElsewhere);
-      }
-    }
-    for (const claim of touched) if (!isLost(claim) && claim.todo.isEmpty) this.#parts.onDone(claim);
-  }
-
-  #noted(run: RecordRun, isElsewhere: boolean, told: Told | undefined): void {
-    if (isElsewhere) this.#leave(run, this.#parts.onElsewhere);
-    else this.#parts.onNoted(run);
-    tell(told, run, isElsewhere);
-  }
-
-  #leave(run: RecordRun, onLeft: (run: RecordRun) => void): void {
-    run.claim.todo.delete(run.firstOffset, run.nextOffset);
-    onLeft(run);
-  }
 }
 
-/** What may be mended by trying again. */
+/** Whether the same statement may succeed later. */
 export function isTransient(error: unknown): boolean {
   return error instanceof StoreUnavailableError || (error instanceof MillraceError && error.code === "lane-full");
 }
 
-/** A run without what else its holder kept of it. */
+/** A run without the other fields that its holder kept with it. */
 function runOf({ claim, firstOffset, nextOffset, keyQueue, state }: RecordRun): RecordRun {
   return { claim, firstOffset, nextOffset, keyQueue, state };
-}
-
-/** The parts of a run that are in a set, and those that are not. */
-function* split(
-  run: RecordRun,
-  offsets: RangeSet,
-): Generator<{ readonly run: RecordRun; readonly isElsewhere: boolean }> {
-  let at = run.firstOffset;
-  const part = (nextOffset: number, isElsewhere: boolean) => {
-    const found = { run: { ...run, firstOffset: at, nextOffset }, isElsewhere };
-    at = nextOffset;
-    return found;
-  };
-  for (const { firstOffset, nextOffset } of offsets.missing(run.firstOffset, run.nextOffset)) {
-    if (firstOffset > at) yield part(firstOffset, true);
-    yield part(nextOffset, false);
-  }
-  if (at < run.nextOffset) yield part(run.nextOffset, true);
-}
-
-function tell(told: Told | undefined, { firstOffset, nextOffset }: OffsetRange, isStale: boolean): void {
-  if (told === undefined) return;
-  if (isStale) told.consumer.refuse(told.attempt, firstOffset, nextOffset);
-  else told.consumer.confirm(told.verdict, firstOffset, nextOffset);
 }
 
 function tellAll(batch: SettleBatch): void {

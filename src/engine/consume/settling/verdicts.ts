@@ -1,9 +1,9 @@
 /**
- * What becomes of records that consumers have: what they say, and what is concluded where they say nothing. Each is an
- * event of the record's life; this file passes the state that it leads to on to what acts on it.
+ * What becomes of records that consumers have: by their verdicts, or without one when a deadline passes or a consumer goes.
+ * Each is an event in the life of a record (`record-life.ts`). Here the event is applied, and the new state is acted on.
  */
 
-import { type DeliveryPolicy, RangeSet, type Sharing } from "../../../core/index.js";
+import { RangeSet, type Sharing } from "../../../core/index.js";
 import type { Clock, Metrics } from "../../../telemetry/index.js";
 import { slotOf } from "../../../wire/index.js";
 import type { ConsumerRequest, DeliveredRange } from "../handing-out/consume-messages.js";
@@ -13,18 +13,19 @@ import type { OutstandingBudget } from "../records/outstanding-budget.js";
 import type { ReadyRecords } from "../handing-out/ready-records.js";
 import { type FailureRules, type RecordEvent, step } from "../records/record-life.js";
 import { attemptOf, type HeldRun, recordsIn, type RecordRun } from "../records/record-run.js";
+import type { DeliverySettings } from "./delivery-settings.js";
 import type { Redelivery } from "./redelivery.js";
 import type { Told } from "./settle-batch.js";
 import type { SettleWriter } from "./settle-writer.js";
 
-/** Runs of consumers that have gone are worked off in such steps, so that others are served in between. */
+/** How many runs of gone consumers are handled in one turn of the event loop, so that others are served in between. */
 const departedRunsPerTurn = 1000;
-/** They wait while this many records are not written yet. */
+/** Runs of gone consumers wait while this many records are not written yet. */
 const unwrittenRecordsMax = 10_000;
 
 export interface VerdictsParts {
   readonly sharing: Sharing;
-  readonly policy: () => DeliveryPolicy;
+  readonly settings: Readonly<DeliverySettings>;
   readonly ready: ReadyRecords;
   readonly redelivery: Redelivery;
   readonly writer: SettleWriter;
@@ -37,16 +38,18 @@ export interface VerdictsParts {
   readonly metrics: Metrics;
 }
 
-/** What is said of a range. */
-interface Said extends AskedRange {
+/** A verdict on some records, and the event that it is in their lives. */
+interface OnRecords {
   readonly verdict: Verdict;
   readonly event: RecordEvent;
 }
 
-/** What consumers had that have gone. */
+interface Said extends AskedRange, OnRecords {}
+
+/** The records of a consumer that has gone. */
 interface Departure {
   readonly runs: readonly HeldRun[];
-  /** The first that was not worked off. */
+  /** The index of the first run that was not handled. */
   at: number;
   readonly event: RecordEvent;
 }
@@ -60,12 +63,12 @@ export class Verdicts {
     this.#parts = parts;
   }
 
-  /** Whether records of consumers that have gone are still to be worked off. */
+  /** Whether records of gone consumers are still to be handled. */
   get isDeparting(): boolean {
     return this.#departures.length > 0;
   }
 
-  /** What a consumer says of its records. Of an offset and attempt that it names twice in one message, the first counts. */
+  /** Hears the verdicts of a message. Where it names an offset and attempt twice, the first verdict counts. */
   hear(consumer: Consumer, request: ConsumerRequest): void {
     const nowMs = this.#parts.clock.monotonicMs();
     const heard = new Map<number, { readonly ranges: RangeSet; readonly said: Said[] }>();
@@ -81,18 +84,18 @@ export class Verdicts {
     const apply = (): void => {
       for (const { said } of heard.values()) this.#apply(consumer, said.splice(0));
     };
-    const acknowledged = { type: "acknowledged" } as const;
-    for (const each of request.acknowledge) hear(each, "acknowledged", acknowledged);
+    const acknowledged = { verdict: "acknowledged", event: { type: "acknowledged" } } as const;
+    for (const each of request.acknowledge) hear(each, acknowledged.verdict, acknowledged.event);
     if (request.acknowledgeThrough !== undefined) {
       apply();
       const through = { firstOffset: 0, nextOffset: request.acknowledgeThrough + 1 };
-      consumer.held.take(through, (run) => this.#decide(run, acknowledged, consumer, "acknowledged"));
+      consumer.held.take(through, (run) => this.#decide(consumer, run, acknowledged));
     }
     for (const each of request.reject) {
       hear(each, "rejected", { type: "rejected", delayMs: each.delayMs, reason: each.reason });
     }
     for (const each of request.extend) {
-      const deadlineMs = nowMs + (each.byMs ?? this.#parts.policy().ackDeadlineMs);
+      const deadlineMs = nowMs + (each.byMs ?? this.#parts.settings.policy.ackDeadlineMs);
       hear(each, "extended", { type: "extended", deadlineMs });
     }
     for (const each of request.park) hear(each, "parked", { type: "parked", reason: each.reason });
@@ -100,23 +103,22 @@ export class Verdicts {
     apply();
   }
 
-  /** Takes off a consumer what it has had for too long. True: something was. */
-  expire(consumer: Consumer, nowMs: number): boolean {
+  /** Takes records off a consumer whose deadline has passed. */
+  expire(consumer: Consumer, nowMs: number): void {
     let isLate = false;
     consumer.held.takeLate(nowMs, (run) => {
       isLate = true;
       const wasDelivered = run.state.phase === "outstanding";
-      if (wasDelivered) consumer.wasLate(this.#parts.policy().ackDeadlineMs);
-      // It gets the message when it reads on, and may work on it: so it is told that this is in vain.
+      if (wasDelivered) consumer.wasLate(this.#parts.settings.policy.ackDeadlineMs);
+      // Its consumer gets the message when it reads on, and would work on it in vain.
       else consumer.refuse(attemptOf(run), run.firstOffset, run.nextOffset);
       const reason = `attempt ${attemptOf(run)} by "${consumer.name}" was not acknowledged in time`;
       this.#conclude(run, { type: "deadline", reason }, consumer);
     });
     if (isLate) consumer.wake();
-    return isLate;
   }
 
-  /** Takes all that it has off a consumer that goes. `wasLost`: what it was delivered counts as failed. */
+  /** Takes all records off a consumer that goes. `wasLost`: those that were delivered count as failed. */
   takeAll(consumer: Consumer, wasLost: boolean): void {
     const runs = consumer.held.takeAll();
     if (runs.length === 0) return;
@@ -124,7 +126,7 @@ export class Verdicts {
       ? { type: "lost", reason: `the consumer "${consumer.name}" was lost` }
       : { type: "left" };
     for (const run of runs) {
-      // They keep their claims here until they are noted.
+      // Outstanding records keep their claims on this node: so they count as such until they are noted.
       this.#track(run, 1);
       this.#parts.redelivery.expect(run);
     }
@@ -132,11 +134,11 @@ export class Verdicts {
     this.departSome();
   }
 
-  /** Works off some of what is left of consumers that have gone, and the rest later. */
+  /** Handles some records of gone consumers now, and the rest later. */
   departSome(): void {
     this.#depart(departedRunsPerTurn, unwrittenRecordsMax);
     if (!this.isDeparting || this.#departing !== undefined) return;
-    // While the database is behind, its progress leads here.
+    // While the database is behind, this is called again after its next write.
     if (this.#parts.writer.backlog >= unwrittenRecordsMax) return;
     this.#departing = setImmediate(() => {
       this.#departing = undefined;
@@ -144,7 +146,7 @@ export class Verdicts {
     });
   }
 
-  /** Works off all of it: the group closes. */
+  /** Handles all of them at once: the group closes. */
   departAll(): void {
     clearImmediate(this.#departing);
     this.#depart(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
@@ -174,15 +176,15 @@ export class Verdicts {
     said.sort((one, other) => one.firstOffset - other.firstOffset);
     consumer.held.use(
       said,
-      (run, { event, verdict }) => this.#decide(run, event, consumer, verdict),
+      (run, asked) => this.#decide(consumer, run, asked),
       (first, next, { attempt }) => consumer.refuse(attempt, first, next),
     );
   }
 
-  /** A consumer's word on what it has. Gives what it keeps. */
-  #decide(run: HeldRun, event: RecordEvent, consumer: Consumer, verdict: Verdict): HeldRun | undefined {
+  /** Applies a verdict to a run that the consumer has; gives the run where it keeps it. */
+  #decide(consumer: Consumer, run: HeldRun, { verdict, event }: OnRecords): HeldRun | undefined {
     const { writer, ready, redelivery } = this.#parts;
-    // What its consumer knows it by: a failure counts as another delivery from here on.
+    // The attempt as its consumer knows it: from here on a failure counts as one more.
     const told: Told = { consumer, verdict, attempt: attemptOf(run) };
     run.state = step(run.state, event, this.#rulesFor(run));
     const { state } = run;
@@ -201,7 +203,7 @@ export class Verdicts {
         if (state.reason !== undefined) this.#parts.metrics.recordsFailed.inc(recordsIn(run));
         ready.failed(run, undefined);
         redelivery.expect(run);
-        // Where no more records may be parked, a record that its consumer parks is rejected instead.
+        // A record that its consumer parks is rejected where no more records may be parked.
         writer.note(run, state, verdict === "parked" ? { ...told, verdict: "rejected" } : told);
         return undefined;
       case "parking":
@@ -237,16 +239,18 @@ export class Verdicts {
 
   #park(run: RecordRun, reason: string, told: Told | undefined): void {
     const { writer, redelivery, sharing, onPark } = this.#parts;
+    const { claim, keyQueue, state } = run;
     onPark(recordsIn(run));
     redelivery.unexpect(run);
     for (let offset = run.firstOffset; offset < run.nextOffset; offset++) {
-      const slot = sharing === "keyed" ? slotOf(run.keyQueue, offset) : 0;
-      writer.park({ ...run, firstOffset: offset, nextOffset: offset + 1 }, slot, reason, told);
+      const slot = sharing === "keyed" ? slotOf(keyQueue, offset) : 0;
+      const record = { claim, firstOffset: offset, nextOffset: offset + 1, keyQueue, state };
+      writer.park({ run: record, slot, reason, told });
     }
   }
 
   #rulesFor(run: RecordRun): FailureRules {
-    const { attemptsMax, retryMinMs, retryMaxMs } = this.#parts.policy();
+    const { attemptsMax, retryMinMs, retryMaxMs } = this.#parts.settings.policy;
     return { attemptsMax, retryMinMs, retryMaxMs, canPark: this.#parts.mayPark(recordsIn(run)) };
   }
 }

@@ -27,7 +27,7 @@ function takeFrom(ready: KeyedRecords, consumer: Consumer, redeliveriesOnly: boo
 }
 
 describe("KeyedRecords", () => {
-  test("a key whose record was late goes to another consumer, however lively the late one is", () => {
+  test("a key whose record was late goes to another consumer, also when the late one answers again", () => {
     const [one, other] = [consumerOf(1), consumerOf(2)];
     for (const offset of range(0, 20)) {
       const ready = new KeyedRecords();
@@ -42,7 +42,7 @@ describe("KeyedRecords", () => {
     }
   });
 
-  test("records without a key do not wait until there are no others", () => {
+  test("records without a key do not wait until no others are ready", () => {
     const [ready, consumer] = [new KeyedRecords(), consumerOf(1)];
     ready.share([consumer]);
     const keyQueues = [0, undefined, keySlots, 2 * keySlots];
@@ -50,7 +50,7 @@ describe("KeyedRecords", () => {
     expect(range(0, 4).map(() => takeFrom(ready, consumer, false))).toEqual([0, 1, 2, 3]);
   });
 
-  test("what comes again is not hidden behind what may not be handed out now", () => {
+  test("a redelivered record is not hidden behind records that may not be handed out now", () => {
     const [ready, consumer] = [new KeyedRecords(), consumerOf(1)];
     ready.share([consumer]);
     ready.add(runOf(0, 0));

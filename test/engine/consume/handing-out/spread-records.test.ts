@@ -23,7 +23,7 @@ function runOf(claim: Claim, firstOffset: number, count: number): ReadyRun {
 }
 
 describe("SpreadRecords", () => {
-  test("gives what is redelivered by its offset, whenever it came, and then what is new", () => {
+  test("gives redelivered runs by their offsets, whenever they came, and then new ones", () => {
     const [ready, claim] = [new SpreadRecords(false), claimOf(1)];
     ready.add(runOf(claim, 20, 3));
     for (const offset of [7, 3, 5]) ready.addRedelivery(runOf(claim, offset, 1));
@@ -47,7 +47,7 @@ describe("SpreadRecords", () => {
     expect(taken).toEqual([3, 20, 21, 22]);
   });
 
-  test("drops what is ready of a claim, and counts what is left", () => {
+  test("drops the runs of a claim, and counts those that are left", () => {
     const [ready, one, other] = [new SpreadRecords(false), claimOf(1), claimOf(2)];
     ready.add(runOf(one, 20, 3));
     ready.add(runOf(other, 30, 2));

@@ -7,7 +7,7 @@ import { range } from "../../../support/open-engine.js";
 
 const offsetsMax = 60;
 
-/** What a consumer has, an entry a record. */
+/** The model: what a consumer has, with an entry for each record. */
 interface Kept {
   readonly size: number;
   readonly deliveries: number;
@@ -65,7 +65,7 @@ function apart(ranges: readonly (readonly [number, number])[]): { firstOffset: n
 }
 
 describe("HeldRuns", () => {
-  test("is a map of offsets, whatever is asked of it", () => {
+  test("agrees with a map of offsets, whatever is asked of it", () => {
     fc.assert(
       fc.property(fc.array(commands, { maxLength: 40 }), (script) => {
         const claim = new Claim({ claimId: 1, kind: "slot", slot: 0, todo: [] }, 0);
@@ -76,7 +76,7 @@ describe("HeldRuns", () => {
           switch (command.kind) {
             case "add": {
               const { first, deliveries, sizes } = command;
-              // No consumer is handed what it has.
+              // A consumer is never handed a record that it has.
               const count = range(first, first + command.count).findIndex((each) => model.has(each));
               const records = count === -1 ? command.count : count;
               if (records === 0) break;
@@ -116,7 +116,7 @@ describe("HeldRuns", () => {
               );
               expect(used).toEqual(wanted.filter(isMeant));
               expect(missing).toEqual(wanted.filter((each) => !isMeant(each)));
-              // Each with the range that it was asked for by.
+              // Each missing record is told with the range that asked for it.
               const askedBy = (each: number): number =>
                 asked.findIndex(({ firstOffset, nextOffset }) => firstOffset <= each && each < nextOffset);
               expect(missed).toEqual(missing.map(askedBy));
@@ -161,7 +161,7 @@ describe("HeldRuns", () => {
     );
   });
 
-  test("looks at what is there, however long and many the ranges are", () => {
+  test("walks over the runs that are there, however long and many the ranges are", () => {
     const claim = new Claim({ claimId: 1, kind: "slot", slot: 0, todo: [] }, 0);
     const held = new HeldRuns(() => undefined);
     for (let first = 0; first < 20_000; first += 2) {

@@ -4,7 +4,7 @@ import { range } from "../../../support/open-engine.js";
 
 const at = (offset: number, count = 1) => ({ firstOffset: offset, nextOffset: offset + count });
 
-/** A page of records of one byte each, which is their offset. */
+/** A page of records of one byte each; the byte is the offset. */
 function addPage(recent: RecentFrames, first: number, records: number, onLook = (): void => undefined): void {
   const page = Uint8Array.from({ length: records }, (_, index) => first + index);
   const ends = Uint32Array.from({ length: records }, (_, index) => index + 1);
@@ -19,7 +19,7 @@ function addPage(recent: RecentFrames, first: number, records: number, onLook = 
 }
 
 describe("RecentFrames", () => {
-  test("finds what is in one page, copied, and nothing else", () => {
+  test("finds runs that are in one page, copies them, and finds no others", () => {
     const recent = new RecentFrames(10_000);
     addPage(recent, 10, 5);
     addPage(recent, 15, 5);
@@ -28,7 +28,7 @@ describe("RecentFrames", () => {
     for (const missing of [at(9), at(9, 2), at(14, 2), at(20)]) expect(recent.find(missing)).toBeUndefined();
   });
 
-  test("counts what a page takes beside its bytes: at the end of a topic a page may be one small record", () => {
+  test("counts the memory of a page beside its bytes: at the end of a topic a page may be one small record", () => {
     const recent = new RecentFrames(100_000);
     for (const offset of range(0, 2000)) addPage(recent, offset, 1);
     expect(recent.find(at(1999))).toBeDefined();
@@ -46,7 +46,7 @@ describe("RecentFrames", () => {
     expect(looks).toBeLessThan(2000 * 10);
   });
 
-  test("keeps what was read last where reading began anew below", () => {
+  test("forgets the earlier pages when reading goes on from a lower offset", () => {
     const recent = new RecentFrames(10_000);
     addPage(recent, 100, 5);
     addPage(recent, 10, 5);

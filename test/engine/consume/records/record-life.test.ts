@@ -67,7 +67,7 @@ describe("step()", () => {
     );
   });
 
-  test("settles only what was acknowledged or is not kept any more", () => {
+  test("settles only records that were acknowledged or are not kept any more", () => {
     fc.assert(
       fc.property(fc.array(events, { maxLength: 40 }), events, (said, event) => {
         const [before, next] = [after(said), after([...said, event])];
@@ -121,11 +121,11 @@ describe("step()", () => {
       { phase: "noting", deliveries: 2, failures: 2, delayMs: 200 },
     ],
     [
-      "a verdict on what is noted already",
+      "a verdict on a record that is noted already",
       [...delivered, { type: "released" }, { type: "acknowledged" }],
       { phase: "noting" },
     ],
-  ])("counts as it is described: %s", (_what, said, next) => {
+  ])("counts deliveries and failures as the file says: %s", (_what, said, next) => {
     expect(after(said)).toMatchObject(next);
   });
 

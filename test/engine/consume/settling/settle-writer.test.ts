@@ -8,7 +8,7 @@ import { SettleWriter } from "../../../../src/engine/consume/settling/settle-wri
 import { sleep } from "../../../../src/streams/index.js";
 import { createSimulatedClock } from "../../../support/simulated-clock.js";
 
-test("SettleWriter, what is flushed is written while there is always more to write", async () => {
+test("SettleWriter.flush() resolves while there is always more to write", async () => {
   const clock = createSimulatedClock();
   const budget = createOutstandingBudget(defaultLimits);
   const nothing = () => undefined;
@@ -34,7 +34,7 @@ test("SettleWriter, what is flushed is written while there is always more to wri
   const consumer = new Consumer(identity, { records: 10, bytes: 1000 }, { clock, budget });
   const state = step(unread, { type: "read" });
   let acknowledged = 0;
-  /** A record a millisecond. */
+  /** Acknowledges a record each millisecond. */
   const acknowledgeFor = async (ms: number): Promise<void> => {
     for (const untilMs = clock.monotonicMs() + ms; clock.monotonicMs() < untilMs; await clock.advance(1)) {
       const run = { claim, firstOffset: acknowledged, nextOffset: ++acknowledged, keyQueue: undefined, state };
@@ -45,7 +45,7 @@ test("SettleWriter, what is flushed is written while there is always more to wri
   const before = acknowledged;
   let written = 0;
   const flushing = writer.flush().then(() => (written = claim.todo.first ?? Infinity));
-  // The write that is under way, and the one after it.
+  // Long enough for the write that is under way, and the next one.
   await acknowledgeFor(30);
   expect(written).toBeGreaterThanOrEqual(before);
   await flushing;

@@ -1,14 +1,15 @@
-import type { Limits } from "../../core/index.js";
+import type { Limits } from "../../../core/index.js";
 
-/** What groups hold of records that are ready: each has a bound, and all of a node share one. */
+/** How many bytes of frames groups keep in memory: each group has a bound, and all groups of a node share one. */
 export interface ReadAhead {
+  /** Of all groups. */
   readonly bytes: number;
-  /** Whether less than half of what the node may read ahead is used. */
+  /** Whether less than half of the bound of the node is used. */
   readonly hasPlenty: boolean;
-  /** Says what a group holds now. */
+  /** Says how many bytes a group keeps now. */
   hold(group: object, bytes: number): void;
-  /** Whether a group may read another page. One that has nothing always may. */
-  mayRead(group: object, bytes: number): boolean;
+  /** Whether a group that keeps `bytes` may read another page. A group that keeps nothing always may. */
+  mayRead(bytes: number): boolean;
   leave(group: object): void;
 }
 
@@ -27,8 +28,7 @@ export function createReadAhead(limits: Pick<Limits, "consumeAheadBytes" | "cons
       return total < limits.consumeAheadNodeBytes / 2;
     },
     hold,
-    mayRead: (_group, bytes) =>
-      bytes === 0 || (bytes < limits.consumeAheadBytes && total < limits.consumeAheadNodeBytes),
+    mayRead: (bytes) => bytes === 0 || (bytes < limits.consumeAheadBytes && total < limits.consumeAheadNodeBytes),
     leave(group) {
       hold(group, 0);
       held.delete(group);

@@ -1,14 +1,14 @@
-/** Questions about what the consumers of a group have, all of them together. */
+/** Searches in the records of all consumers of a group. */
 
-import type { OffsetRange } from "../../core/index.js";
-import type { DeliveredRange } from "./handing-out/consume-messages.js";
-import type { Consumer } from "./handing-out/consumer.js";
-import type { HeldRun } from "./records/record-run.js";
+import type { OffsetRange } from "../../../core/index.js";
+import type { DeliveredRange } from "./consume-messages.js";
+import type { Consumer } from "./consumer.js";
+import type { HeldRun } from "../records/record-run.js";
 
-/** How many runs the database is asked about at once. */
+/** How many ranges one question to the database may have. */
 const askedRangesMax = 10_000;
 
-/** The slots of the keys of those of these records that consumers have. */
+/** The slots of the keys of these records, by offset, for those that consumers have. */
 export function outstandingSlots(consumers: Iterable<Consumer>, asked: readonly DeliveredRange[]): Map<number, number> {
   const slots = new Map<number, number>();
   const ranges = asked
@@ -22,7 +22,7 @@ export function outstandingSlots(consumers: Iterable<Consumer>, asked: readonly 
   return slots;
 }
 
-/** What is outstanding until this time at most, by claim, as far as it fits one question to the database. */
+/** Outstanding records with a deadline up to `deadlineMs`, by claim: as many ranges as fit one question to the database. */
 export function outstandingUntil(
   consumers: Iterable<Consumer>,
   deadlineMs: number,
