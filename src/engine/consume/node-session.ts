@@ -7,7 +7,7 @@
 
 import { randomBytes } from "node:crypto";
 import type { Limits } from "../../core/index.js";
-import { sleep } from "../../streams/index.js";
+import { repeat } from "../../streams/index.js";
 import type { Clock, Logger } from "../../telemetry/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 
@@ -66,32 +66,33 @@ export function createNodeSession(parts: NodeSessionParts): NodeSession {
     holdFrom(sent);
     session = opened;
     const end = new AbortController();
-    renewing = { end, done: renew(opened, end.signal) };
+    renewing = { end, done: renew(opened, end) };
   }
 
-  /** Never throws. */
-  async function renew(own: number, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await sleep(leaseMs / renewals, clock, signal).catch(() => undefined);
-      if (signal.aborted) return;
-      const sent = now();
-      try {
-        const isAlive = await lanes.run("append", (store) => store.renewSession(own, leaseMs));
-        if (!isAlive) {
-          logger.warn(
-            { session: own },
-            "others ended this node's hold on its subscriptions: it did not answer for too long",
-          );
-          if (session === own) session = 0;
-          parts.onLost();
+  /** Renews the session until the signal aborts, or another node has ended it. Never throws. */
+  async function renew(own: number, end: AbortController): Promise<void> {
+    const everyMs = leaseMs / renewals;
+    const onError = (error: unknown) =>
+      logger.warn({ err: error }, "cannot renew the hold on subscriptions; trying again");
+    await repeat(
+      async (signal) => {
+        const sent = now();
+        if (await lanes.run("append", (store) => store.renewSession(own, leaseMs))) {
+          holdFrom(sent);
+          await lanes.run("live", (store) => store.endExpiredSessions(), signal);
           return;
         }
-        holdFrom(sent);
-        await lanes.run("live", (store) => store.endExpiredSessions(), signal);
-      } catch (error) {
-        if (!signal.aborted) logger.warn({ err: error }, "cannot renew the hold on subscriptions; trying again");
-      }
-    }
+        end.abort();
+        logger.warn(
+          { session: own },
+          "others ended this node's hold on its subscriptions: it did not answer for too long",
+        );
+        if (session === own) session = 0;
+        parts.onLost();
+      },
+      { everyMs, firstMs: everyMs, timers: clock, onError },
+      end.signal,
+    );
   }
 
   async function close(): Promise<void> {

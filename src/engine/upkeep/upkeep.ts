@@ -10,7 +10,7 @@ import { pollHeads } from "./head-poll.js";
 import { createHeldSnapshots } from "./held-snapshots.js";
 import { createHousekeeping } from "./housekeeping.js";
 import { createMerging } from "./merging.js";
-import { createRetention } from "./retention.js";
+import { RetentionKeeper } from "./retention.js";
 import { createStateBuilder } from "./state-builder.js";
 
 export interface UpkeepParts {
@@ -41,7 +41,7 @@ export interface Upkeep {
 export function createUpkeep(parts: UpkeepParts): Upkeep {
   const heldSnapshots = createHeldSnapshots(parts);
   const housekeeping = createHousekeeping({ ...parts, heldSnapshots });
-  const retention = createRetention(parts);
+  const retention = new RetentionKeeper(parts);
   const merging = createMerging(parts);
   const stateBuilder = createStateBuilder(parts);
   return {
@@ -50,7 +50,7 @@ export function createUpkeep(parts: UpkeepParts): Upkeep {
       return retention.appended(topic);
     },
     trimmed: housekeeping.wake,
-    retained: retention.wake,
+    retained: () => retention.wake(),
     turnedKeyed: stateBuilder.wake,
     start(signal) {
       parts.track(pollHeads(parts, signal));
