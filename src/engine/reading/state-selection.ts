@@ -35,24 +35,25 @@ export function selectionOf({ keyPrefix, rectangle, filter }: StateWish): StateS
       rectangle,
       needles: [],
       keepFound: undefined,
-      keep: rectangle && ((bytes, start, end) => isFrameInside(bytes, start, end, rectangle)),
+      keep: rectangle && insideOf(rectangle),
     };
   }
   const matches: KeepFrame = (bytes, start, end) => filter.matches(bytes, start, end);
+  const keepInside = rectangle && insideOf(rectangle);
   return {
     prefix: narrowPrefix(keyPrefix, filter.needs),
     rectangle: rectangle ?? filter.needs.rectangle,
     needles: needlesOf(filter.needs),
     keepFound: matches,
-    keep: rectangle
-      ? (bytes, start, end) => isFrameInside(bytes, start, end, rectangle) && matches(bytes, start, end)
-      : matches,
+    keep: keepInside ? (bytes, start, end) => keepInside(bytes, start, end) && matches(bytes, start, end) : matches,
   };
 }
 
-function isFrameInside(bytes: Buffer, start: number, end: number, rectangle: Rectangle): boolean {
-  const { location } = record.walk(bytes, start, end);
-  return location !== undefined && isInside(location, rectangle);
+function insideOf(rectangle: Rectangle): KeepFrame {
+  return (bytes, start, end) => {
+    const { location } = record.walk(bytes, start, end);
+    return location !== undefined && isInside(location, rectangle);
+  };
 }
 
 /** The longest prefix that all wanted keys share. */

@@ -63,7 +63,10 @@ export function planCommit(view: TopicView, orders: readonly BatchOrder[], optio
     nextOffset = fate.range.nextOffset;
     if (order.producer !== undefined) {
       const before = moved.get(order.producer.id) ?? view.producers.get(order.producer.id);
-      moved.set(order.producer.id, recordSequence(before, order.producer, fate.range, options.producerWindow));
+      moved.set(
+        order.producer.id,
+        recordSequence(before, order.producer, { range: fate.range, window: options.producerWindow }),
+      );
     }
   }
   return {

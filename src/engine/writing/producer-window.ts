@@ -39,8 +39,7 @@ export function judgeSequence(known: ProducerState | undefined, batch: ProducerS
 export function recordSequence(
   known: ProducerState | undefined,
   batch: ProducerStamp,
-  range: OffsetRange,
-  window: number,
+  { range, window }: { readonly range: OffsetRange; readonly window: number },
 ): ProducerState {
   const before = known !== undefined && known.generation === batch.generation ? known.recent : [];
   return {

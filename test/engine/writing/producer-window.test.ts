@@ -16,7 +16,7 @@ function model(window = 4) {
       if (verdict.kind === "next") {
         const range = { firstOffset: next, nextOffset: next + 1 };
         next += 1;
-        known = recordSequence(known, stamp, range, window);
+        known = recordSequence(known, stamp, { range, window });
         given.set(`${generation}/${sequence}`, range);
       }
       return verdict;
