@@ -50,6 +50,8 @@ export interface ClaimHolder {
   readonly slot: number;
   /** Undefined: it is free. */
   readonly session: number | undefined;
+  /** Its lowest offset that is not settled. */
+  readonly firstOffset: number;
 }
 
 /** Records of a claim that were handed out and are to be redelivered, and that wait alike. */

@@ -202,8 +202,8 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
     expect(sync?.members).toEqual([member(a, 1, '{"a":"ü"}'), member(b, 2)]);
     const [, own, free] = blocks.map(({ claimId }) => claimId);
     expect(sync?.claims.slice(1)).toEqual([
-      { claimId: own, kind: "block", slot: 0, session: b },
-      { claimId: free, kind: "block", slot: 0, session: undefined },
+      { claimId: own, kind: "block", slot: 0, session: b, firstOffset: 10 },
+      { claimId: free, kind: "block", slot: 0, session: undefined, firstOffset: 20 },
     ]);
     expect(sync?.claims[0]).toMatchObject({ kind: "rest", session: undefined });
     // What a member says anew, others hear.

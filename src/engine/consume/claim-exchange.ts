@@ -29,6 +29,8 @@ export class ClaimExchange {
   readonly #parts: ClaimExchangeParts;
   /** Strays, claims that are this node's by the database and unknown here: since when, by the monotonic clock. */
   #strays: ReadonlyMap<number, number> = new Map();
+  /** The lowest offset of the free blocks that are left until it is published. */
+  #unpublishedFrom = Number.POSITIVE_INFINITY;
 
   constructor(parts: ClaimExchangeParts) {
     this.#parts = parts;
@@ -107,6 +109,11 @@ export class ClaimExchange {
     return true;
   }
 
+  /** Whether a free block that was left, since nothing of it was published, may be taken now. */
+  get isPublished(): boolean {
+    return this.#unpublishedFrom < this.#parts.topic.tip.value.nextOffset;
+  }
+
   /** Gives back strays: claims that were taken by statements whose answers did not arrive. */
   async releaseStrays({ claims }: SubscriptionSync): Promise<void> {
     const { group, ledger, clock } = this.#parts;
@@ -144,11 +151,16 @@ export class ClaimExchange {
   }
 
   #wantedOf({ claims, members, subscription }: SubscriptionSync, ticket: number): ClaimHolder[] {
-    const { group, ledger } = this.#parts;
+    const { group, ledger, topic } = this.#parts;
     const free = claims.filter((claim) => claim.session === undefined);
     if (subscription.sharing === "shared") {
+      const { nextOffset } = topic.tip.value;
+      const takeable = free.filter(({ kind }) => kind !== "rest");
+      // Where other nodes consume, this one would give back a block that is not published, take it again, and so on.
+      const unpublished = takeable.filter(({ firstOffset }) => !ledger.isAlone && firstOffset >= nextOffset);
+      this.#unpublishedFrom = Math.min(Number.POSITIVE_INFINITY, ...unpublished.map(({ firstOffset }) => firstOffset));
       // It does not matter whether there is room at this moment: busy consumers hardly ever have any.
-      return group.consumers.hasOpen ? free.filter(({ kind }) => kind !== "rest") : [];
+      return group.consumers.hasOpen ? takeable.filter((claim) => !unpublished.includes(claim)) : [];
     }
     if (subscription.sharing === "exclusive" && subscription.ticket !== ticket) return [];
     const held = [...group.records.claims].filter(({ kind }) => kind === "slot");

@@ -7,7 +7,7 @@ import { Group, type GroupParts } from "./group/group.js";
 
 export type EphemeralGroupParts = Omit<
   GroupParts,
-  "topic" | "sharing" | "policy" | "isPaused" | "ledger" | "mayPark" | "onPark"
+  "topic" | "sharing" | "policy" | "isPaused" | "ledger" | "mayPark" | "onPark" | "onGrown"
 > & {
   readonly lanes: DatabaseLanes;
 };
@@ -31,6 +31,7 @@ export function createEphemeralGroup(parts: EphemeralGroupParts, lease: TopicLea
     },
     mayPark: () => true,
     onPark() {},
+    onGrown() {},
   });
   const todo = [{ firstOffset: fromOffset, nextOffset: Number.POSITIVE_INFINITY }];
   group.add({ claimId: 0, kind: "slot", slot: 0, todo }, []);

@@ -26,7 +26,7 @@ const leavingPollMs = 50;
 const parkedPart = 0.9;
 
 export interface SubscriptionGroupParts
-  extends Omit<GroupParts, "topic" | "sharing" | "policy" | "isPaused" | "ledger" | "mayPark" | "onPark"> {
+  extends Omit<GroupParts, "topic" | "sharing" | "policy" | "isPaused" | "ledger" | "mayPark" | "onPark" | "onGrown"> {
   readonly lanes: DatabaseLanes;
   readonly lease: TopicLease;
   readonly session: NodeSession;
@@ -65,6 +65,9 @@ export class SubscriptionGroup {
       mayPark: (records) => this.#parked + records <= parts.limits.parkedRecords,
       onPark: (records) => {
         this.#parked += records;
+      },
+      onGrown: () => {
+        if (this.#exchange.isPublished) this.nudge();
       },
     });
     this.#exchange = new ClaimExchange({ ...parts, topic, ledger, group: this.group });

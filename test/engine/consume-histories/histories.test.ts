@@ -8,6 +8,11 @@ describe("histories of consumers on a simulated clock", () => {
     expect(deliveries).toBeGreaterThan(50);
   });
 
+  test("SHARED, of two nodes, come to rest when all that is free is not published yet", async () => {
+    const { statements } = await fuzzConsumers({ sharing: "shared", seed: 23, histories: 1 });
+    expect(statements).toBeLessThan(2000);
+  });
+
   test.each(sharings)("%s, are the same beside a wall clock that jumps an hour forward and back", async (sharing) => {
     for (const { seed, calm, jumping } of await besideWallJumps(sharing, [7], 3_600_000)) {
       expect(calm.deliveries, `seed ${seed}`).toBeGreaterThan(0);

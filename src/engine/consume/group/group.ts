@@ -58,6 +58,8 @@ export interface GroupParts {
   readonly mayPark: (records: number) => boolean;
   /** This many more records are to be parked. */
   readonly onPark: (records: number) => void;
+  /** The topic has grown, or its state has changed. */
+  readonly onGrown: () => void;
 }
 
 /** Records for one message. */
@@ -338,6 +340,7 @@ export class Group {
         if (topic.isOver) return this.consumers.failAll(overError(topic));
         this.#reader.read();
         await topic.tip.changed(version, { signal });
+        this.#parts.onGrown();
       }
     } catch (error) {
       if (!signal.aborted) throw error;

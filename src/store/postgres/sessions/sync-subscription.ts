@@ -20,6 +20,7 @@ interface ClaimRow {
   readonly kind: ClaimKind;
   readonly slot: number;
   readonly session: number | null;
+  readonly firstOffset: number;
 }
 
 /** What a node is told of at once. */
@@ -60,9 +61,9 @@ select ${subscriptionColumns}, coalesce((
     ) as everyone
   ), '[]') as members, coalesce((
     select json_agg(json_build_object('claimId', listed.claim_id, 'kind', listed.kind, 'slot', listed.slot,
-      'session', listed.holder) order by listed.claim_id)
+      'session', listed.holder, 'firstOffset', listed.first_offset) order by listed.claim_id)
     from (
-      select c.claim_id, c.kind, c.slot, alive.session as holder
+      select c.claim_id, c.kind, c.slot, alive.session as holder, coalesce(lower(c.todo), 0) as first_offset
       from millrace.claims as c left join millrace.sessions as alive on alive.session = c.session
       where c.subscription_id = ${value.subscriptionId}
         and (c.kind <> 'block' or alive.session is null or alive.session = ${value.session})
