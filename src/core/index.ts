@@ -36,10 +36,13 @@ export { defaultDeliveryPolicy, deliveryBounds, keySlots, windowBounds } from ".
 export { checkSubscriptionName, checkSubscriptionPrefix, checkTopicName, checkTopicPrefix } from "./topic-name.js";
 export type { ErrorCode, ErrorFacts, FieldViolation } from "./errors.js";
 export type { Limits } from "./limits.js";
+export type { FilteredMethod, FilterExplanation, FilterPart, FilterPlace } from "./filter-explanation.js";
 export type { Page, Position } from "./page.js";
 export type { OffsetRange, ProducerStamp, ProducerState } from "./producer.js";
+export type { QueueDepth, QueueKind } from "./queue.js";
 export type { Retention } from "./retention.js";
 export type { Rectangle } from "./rectangle.js";
 export type { StateBuild } from "./state-build.js";
 export type { DeliveryPolicy, Sharing, Window } from "./subscription.js";
-export type { Direction, Start, Until, WhenBehind, WhenTrimmed } from "./start.js";
+export type { Direction, SkippedReason, Start, Until, WhenBehind, WhenTrimmed } from "./start.js";
+export type { ConsumerWaiting, FollowWaiting, LiveStreamWaiting } from "./waiting.js";

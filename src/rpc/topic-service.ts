@@ -7,11 +7,11 @@ import {
   TopicServiceService as Shapes,
   type UpdateTopicRequest,
 } from "../gen/millrace/v1/topic_service.js";
+import { timestampOfMicros } from "../wire/index.js";
 import type { Calls } from "./calls.js";
 import type { CallContext, Method } from "./method.js";
 import { decodePageToken, encodePageToken, fittingPage } from "./page-token.js";
 import { checkRetention, encodeRetention } from "./retention.js";
-import { timestampOfMicros } from "./timestamp.js";
 import { unary } from "./unary.js";
 import { checkLabels, pageSize } from "./validate.js";
 

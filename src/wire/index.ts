@@ -19,6 +19,28 @@ export { StoredRecord } from "./stored-record.js";
 export { thinPage } from "./thin-page.js";
 export { dateOfTimestamp, timestampOfDate, timestampOfMicros, timestampOfText, timestampText } from "./timestamp.js";
 export { varintLength, writeVarint } from "./varint.js";
+export { decodeConsumerWaiting, encodedConsumerWaiting } from "./words/consumer-waiting.js";
+export { decodeFollowWaiting, encodedFollowWaiting } from "./words/follow-waiting.js";
+export {
+  decodedFilteredMethod,
+  decodedFilterPlace,
+  decodedQueueKind,
+  encodedFilteredMethod,
+  encodedFilterPlace,
+  encodedQueueKind,
+} from "./words/inspecting.js";
+export { decodeLiveStreamWaiting, encodedLiveStreamWaiting } from "./words/live-stream-waiting.js";
+export {
+  decodedDirection,
+  decodedWhenBehind,
+  decodedWhenTrimmed,
+  decodeSkippedReason,
+  encodedDirection,
+  encodedSkippedReason,
+  encodedWhenBehind,
+  encodedWhenTrimmed,
+} from "./words/reading.js";
+export { decodedSharing, encodedSharing } from "./words/sharing.js";
 export type { RecordsMessage } from "./decode-message.js";
 export type { ParkedMessage } from "./decode-parked.js";
 export type { Location } from "./decode-parts.js";

@@ -1,4 +1,4 @@
-import type { Position, Window } from "../../core/index.js";
+import type { ConsumerWaiting, Position, Window } from "../../core/index.js";
 import {
   ConsumeResponse_Heartbeat_Waiting as Waiting,
   type DescribeSubscriptionResponse,
@@ -7,6 +7,7 @@ import {
 } from "../../gen/millrace/v1/subscription_service.js";
 import {
   dateOfTimestamp,
+  decodeConsumerWaiting,
   durationOfMs,
   durationText,
   type JsonObject,
@@ -17,7 +18,6 @@ import { clientError } from "../client-error.js";
 import type { Connection } from "../connection.js";
 import { wholeNumber } from "../start.js";
 import { positionOf } from "./consume-event.js";
-import { type ConsumerWaiting, waitingOf } from "./consumer-waiting.js";
 import { Subscription } from "./subscription.js";
 import { windowOfMessage } from "./window.js";
 
@@ -132,7 +132,7 @@ function consumerOf(message: ConsumerMessage): ConsumerReport {
     outstandingBytes,
     startTime: startTime && dateOfTimestamp(startTime),
     lastAcknowledgementTime: lastAcknowledgementTime && dateOfTimestamp(lastAcknowledgementTime),
-    waiting: waitingOf(message.waiting),
+    waiting: decodeConsumerWaiting(message.waiting),
   };
 }
 
@@ -151,6 +151,6 @@ function consumerJson(message: ConsumerMessage): JsonObject {
     ...(lastAcknowledgementTime === undefined
       ? {}
       : { lastAcknowledgementTime: timestampText(lastAcknowledgementTime) }),
-    ...(waitingOf(waiting) === "nothing" ? {} : { waiting: Waiting[waiting] ?? "UNRECOGNIZED" }),
+    ...(decodeConsumerWaiting(waiting) === "nothing" ? {} : { waiting: Waiting[waiting] }),
   };
 }

@@ -3,17 +3,12 @@
  * transport took the last message; only then are the next records taken, and the deadlines of the last begin.
  */
 
-import type { Limits, MillraceError } from "../../core/index.js";
+import type { ConsumerWaiting, Limits, MillraceError } from "../../core/index.js";
 import { abortable } from "../../streams/index.js";
 import type { Clock, LiveStream } from "../../telemetry/index.js";
 import type { PageBudget } from "../reading/page-allowance.js";
 import { heartbeatAfterMs } from "../reading/page-stream.js";
-import type {
-  ConsumeMessage,
-  ConsumeOpening,
-  ConsumerRequest,
-  ConsumerWaiting,
-} from "./handing-out/consume-messages.js";
+import type { ConsumeMessage, ConsumeOpening, ConsumerRequest } from "./handing-out/consume-messages.js";
 import type { Consumer } from "./handing-out/consumer.js";
 import type { JoinableGroups, Membership } from "./groups.js";
 

@@ -12,6 +12,7 @@
  */
 
 import {
+  type ConsumerWaiting,
   type DeliveryPolicy,
   type Limits,
   MillraceError,
@@ -23,7 +24,7 @@ import type { Retry, StoredClaim } from "../../store/index.js";
 import type { Clock, Logger, Metrics } from "../../telemetry/index.js";
 import type { PageReader } from "../reading/page-reader.js";
 import type { StampClock } from "../topics/stamp-clock.js";
-import type { ConsumerRequest, ConsumerWaiting } from "./handing-out/consume-messages.js";
+import type { ConsumerRequest } from "./handing-out/consume-messages.js";
 import { overError, type Topic } from "../topics/topic.js";
 import { Claim } from "./records/claim.js";
 import { ClaimReader } from "./claim-reader.js";

@@ -7,7 +7,14 @@
  *        any ──topic closed and everything delivered──▶ ended
  */
 
-import { MillraceError, type Position, type Start, type WhenBehind, type WhenTrimmed } from "../../core/index.js";
+import {
+  type FollowWaiting,
+  MillraceError,
+  type Position,
+  type Start,
+  type WhenBehind,
+  type WhenTrimmed,
+} from "../../core/index.js";
 import type { Head } from "../../store/index.js";
 import type { LiveStream } from "../../telemetry/index.js";
 import type { PageMessage } from "../topics/page-message.js";
@@ -42,7 +49,7 @@ export type FollowMessage =
   | {
       readonly kind: "heartbeat";
       readonly nextOffset: number;
-      readonly waiting: "new-records" | "database";
+      readonly waiting: FollowWaiting;
       readonly next: Position;
     }
   | { readonly kind: "closed"; readonly next: Position };
@@ -170,7 +177,7 @@ class FollowSource implements PageSource<FollowMessage, FollowOutcome> {
     }
   }
 
-  heartbeat(waiting: "new-records" | "database"): FollowMessage {
+  heartbeat(waiting: FollowWaiting): FollowMessage {
     return { kind: "heartbeat", nextOffset: this.end, waiting, next: this.#cursor.position };
   }
 

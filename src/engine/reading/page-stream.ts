@@ -6,7 +6,7 @@
  * does not read. Only a stream that has earned large pages has the next page of its history read ahead.
  */
 
-import type { BufferPool, Limits } from "../../core/index.js";
+import type { BufferPool, FollowWaiting, Limits } from "../../core/index.js";
 import type { StoredTopic } from "../../store/index.js";
 import { abortable } from "../../streams/index.js";
 import type { Clock, LiveStream, Metrics } from "../../telemetry/index.js";
@@ -60,7 +60,7 @@ export interface PageSource<Message extends object, Outcome> {
   /** Moves the cursor behind what was read. Throws when that ends the stream. */
   take(outcome: Outcome, bytes: number): Taken<Message>;
   /** Says why nothing comes. Unset: the source sends no heartbeats. */
-  heartbeat?(waiting: "new-records" | "database"): Message;
+  heartbeat?(waiting: FollowWaiting): Message;
   /** The reader leaves. */
   leave?(): void;
 }

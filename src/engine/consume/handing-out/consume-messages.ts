@@ -1,20 +1,4 @@
-import type { Position, Start, OffsetRange, Sharing, Window } from "../../../core/index.js";
-
-/** Why nothing is delivered to a consumer. */
-export type ConsumerWaiting =
-  | "nothing"
-  | "caught-up"
-  | "window-full-records"
-  | "window-full-bytes"
-  | "paused"
-  | "retry-backlog-full"
-  | "keys-busy"
-  | "other-consumers"
-  | "database"
-  | "retry-delay"
-  /** Never in a heartbeat. */
-  | "transport-blocked"
-  | "node-budget";
+import type { ConsumerWaiting, Position, Start, OffsetRange, Sharing, Window } from "../../../core/index.js";
 
 /** One Consume call, as DescribeSubscription tells it, also to other nodes: all of it goes through JSON. */
 export interface ConsumerFacts {
