@@ -6,6 +6,7 @@ import {
   decodeRecordsMessage,
   encodedWhenBehind,
   encodedWhenTrimmed,
+  positionOf,
   type RecordsMessage,
 } from "../wire/index.js";
 import type { Connection } from "./connection.js";
@@ -95,12 +96,10 @@ export function followTopic(connection: Connection, topic: string, options: Foll
   return recordStream(pages, place, (record, epoch) => ({ epoch, offset: record.offset + 1 }));
 }
 
-const nowhere: Position = { epoch: 0, offset: 0 };
-
 function eventOf({ rest, next }: RecordsMessage): FollowEvent | undefined {
   if (rest === undefined) return undefined;
   const { event } = FollowResponse.decode(rest);
-  const position = next ?? nowhere;
+  const position = positionOf(next);
   switch (event?.$case) {
     case undefined:
       return undefined;

@@ -53,7 +53,6 @@ export type {
   SubscriptionSettings,
 } from "./subscriptions/subscriptions.js";
 export type { WindowOptions } from "./subscriptions/window.js";
-export type { StateBuild } from "./topic.js";
 export type { EpochOptions, TopicLimits, TopicRetention, Topics, TopicSettings } from "./topics.js";
 export type {
   ConsumerWaiting,
@@ -66,6 +65,7 @@ export type {
   QueueKind,
   Rectangle,
   Sharing,
+  StateBuild,
   WhenBehind,
   WhenTrimmed,
   Window,

@@ -2,7 +2,7 @@ import { invalidArgument, type Start, type Until } from "../core/index.js";
 import type { FollowCommand, ReadCommand } from "../engine/index.js";
 import type { Start as StartMessage } from "../gen/millrace/v1/record.js";
 import type { FollowRequest, ReadRequest, ReadRequest_Until } from "../gen/millrace/v1/record_service.js";
-import { decodedDirection, decodedWhenBehind, decodedWhenTrimmed } from "../wire/index.js";
+import { decodedDirection, decodedWhenBehind, decodedWhenTrimmed, positionOf } from "../wire/index.js";
 import { enumMeaning, optionalFilter, timeMicros } from "./validate.js";
 
 export function decodeRead(request: ReadRequest, topic: string): ReadCommand {
@@ -36,7 +36,7 @@ export function decodeStart(message: StartMessage | undefined): Start | undefine
     case "latest":
       return { at: start.$case };
     case "position":
-      return { at: "position", position: { epoch: start.value.epoch, offset: start.value.offset ?? 0 } };
+      return { at: "position", position: positionOf(start.value) };
     case "offset":
       return { at: "offset", offset: start.value };
     case "time":

@@ -11,7 +11,7 @@ import { timestampOfMicros } from "../wire/index.js";
 import type { Calls } from "./calls.js";
 import type { CallContext, Method } from "./method.js";
 import { decodePageToken, encodePageToken, fittingPage } from "./page-token.js";
-import { checkRetention, encodeRetention } from "./retention.js";
+import { checkRetention, optionalRetention } from "./retention.js";
 import { unary } from "./unary.js";
 import { checkLabels, pageSize } from "./validate.js";
 
@@ -154,7 +154,7 @@ function encodeTopic(topic: TopicDescription): Topic {
     closed: head.closed,
     keyed: head.keyed,
     stateBuild: topic.stateBuild,
-    retention: encodeRetention(topic.retention),
+    retention: optionalRetention(topic.retention),
     earliestOffset: head.earliestOffset,
     nextOffset: head.nextOffset,
     bytes: head.nextBytes - head.earliestBytes,

@@ -12,6 +12,8 @@ export { stateOf } from "./keyed-state.js";
 export { unexpiredAt } from "./lifetime.js";
 export { encodeListMessage, encodePageMessage, encodeWatchMessage, frameEnds, pageAsMessage } from "./page-message.js";
 export { noRecords } from "./record-batch.js";
+export { positionOf } from "./position.js";
+export { decodeRetention, encodeRetention } from "./retention.js";
 export { splitField } from "./split-field.js";
 export { batchBytes, checkBatch, splitRequest } from "./split-request.js";
 export { readStamp, stampBatches, stampBytes } from "./stamp.js";
@@ -20,6 +22,7 @@ export { thinPage } from "./thin-page.js";
 export { dateOfTimestamp, timestampOfDate, timestampOfMicros, timestampOfText, timestampText } from "./timestamp.js";
 export { varintLength, writeVarint } from "./varint.js";
 export { decodeConsumerWaiting, encodedConsumerWaiting } from "./words/consumer-waiting.js";
+export { errorReason } from "./words/error-reason.js";
 export { decodeFollowWaiting, encodedFollowWaiting } from "./words/follow-waiting.js";
 export {
   decodedFilteredMethod,

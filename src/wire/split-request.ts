@@ -3,7 +3,7 @@
  * decoded.
  */
 
-import { type BufferPool, invalidArgument, type Limits } from "../core/index.js";
+import { type BatchLimits, type BufferPool, invalidArgument } from "../core/index.js";
 import type { RecordBatch } from "./record-batch.js";
 import { FrameWriter, recordBytes } from "./frame-writer.js";
 import { RecordFault, scanRecord, sent } from "./scan-record.js";
@@ -27,11 +27,7 @@ const writer = new FrameWriter();
  * Splits an encoded AppendRequest or PublishRequest, and checks every record against the limits. Throws
  * `invalid-argument`, naming the record and the field. The frames are in a buffer of the pool, if there is one.
  */
-export function splitRequest(
-  request: Uint8Array,
-  limits: Pick<Limits, "recordBytes" | "batchRecords" | "batchBytes">,
-  buffers?: BufferPool,
-): SplitRequest {
+export function splitRequest(request: Uint8Array, limits: BatchLimits, buffers?: BufferPool): SplitRequest {
   const { bytes, start, end } = writer.open(request, limits.batchRecords);
   const cursor: Cursor = { bytes, at: start };
   const rest: Uint8Array[] = [];
@@ -67,10 +63,7 @@ export function splitRequest(
 }
 
 /** Checks a batch against one topic's own limits. Throws `invalid-argument`. */
-export function checkBatch(
-  batch: RecordBatch,
-  limits: Pick<Limits, "recordBytes" | "batchRecords" | "batchBytes">,
-): void {
+export function checkBatch(batch: RecordBatch, limits: BatchLimits): void {
   if (batch.ends.length > limits.batchRecords) throw tooManyRecords(limits.batchRecords);
   // Frames are a little larger than their records, so this check mostly suffices.
   if (batch.frames.length <= Math.min(limits.recordBytes, limits.batchBytes)) return;

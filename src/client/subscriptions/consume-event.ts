@@ -1,6 +1,6 @@
 import type { ConsumerWaiting, Position, Sharing, Window } from "../../core/index.js";
 import type { ConsumeResponse } from "../../gen/millrace/v1/subscription_service.js";
-import { decodeConsumerWaiting, decodedSharing, msOfDuration } from "../../wire/index.js";
+import { decodeConsumerWaiting, decodedSharing, msOfDuration, positionOf } from "../../wire/index.js";
 import type { Reconnecting } from "../resuming-messages.js";
 import { type Skipped, skippedOf } from "../skipped.js";
 import { windowOfMessage } from "./window.js";
@@ -79,10 +79,4 @@ export function eventOf(event: ConsumeResponse["event"]): ConsumeEvent | undefin
     default:
       throw event satisfies never;
   }
-}
-
-export function positionOf(
-  message: { readonly epoch: number; readonly offset?: number | undefined } | undefined,
-): Position {
-  return { epoch: message?.epoch ?? 0, offset: message?.offset ?? 0 };
 }

@@ -3,11 +3,10 @@ import {
   SubscriptionServiceService as Service,
   type Subscription as SubscriptionMessage,
 } from "../../gen/millrace/v1/subscription_service.js";
-import { durationOfMs, encodedSharing } from "../../wire/index.js";
+import { durationOfMs, encodedSharing, positionOf } from "../../wire/index.js";
 import { clientError } from "../client-error.js";
 import type { Connection, UnaryOptions } from "../connection.js";
 import { type Start, startMessage, wholeNumber } from "../start.js";
-import { positionOf } from "./consume-event.js";
 import { type Parked, parkedOf } from "./parked.js";
 import { Subscription } from "./subscription.js";
 import { describeSubscription, type DescribeOptions, type SubscriptionReport } from "./subscription-report.js";

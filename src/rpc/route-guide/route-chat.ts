@@ -12,21 +12,20 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { invalidArgument, type Limits, MillraceError, type Position, topicNotFound } from "../../core/index.js";
+import {
+  type BatchLimits,
+  invalidArgument,
+  type Limits,
+  MillraceError,
+  type Position,
+  topicNotFound,
+} from "../../core/index.js";
 import type { Engine, FollowMessage, PublishBatch } from "../../engine/index.js";
 import type { Point, RouteNote } from "../../gen/routeguide/route_guide.js";
 import { abortable, concat, select } from "../../streams/index.js";
 import { decodeFrames } from "../../wire/index.js";
 import type { CallContext } from "../method.js";
-import {
-  batchOfNote,
-  batchOfNothing,
-  type BatchLimits,
-  checkMessage,
-  isWrittenBy,
-  noteOfRecord,
-  notesAt,
-} from "./route-note.js";
+import { batchOfNote, batchOfNothing, checkMessage, isWrittenBy, noteOfRecord, notesAt } from "./route-note.js";
 import { checkPoint, keyOfPoint } from "./route-point.js";
 
 export interface RouteChatParts {

@@ -18,7 +18,7 @@ import { abortable } from "../../streams/index.js";
 import type { CallContext } from "../method.js";
 import { decodeStart } from "../read-requests.js";
 import { checkConsumerName, checkReason } from "../validate.js";
-import { boundedMs } from "./duration-ms.js";
+import { boundedMs } from "../duration-ms.js";
 import { checkRangeCount, decodeRange } from "./offset-ranges.js";
 
 /** A Consume call whose first message was read. */

@@ -27,7 +27,7 @@ import {
 import { decodePageToken } from "../page-token.js";
 import { decodeStart } from "../read-requests.js";
 import { checkLabels, enumMeaning, pageSize } from "../validate.js";
-import { boundedMs, durationMs } from "./duration-ms.js";
+import { boundedMs, durationMs } from "../duration-ms.js";
 
 /** The interval of DescribeSubscription. */
 const intervalMs = { initial: 1000, min: 100, max: 3600_000 } as const;
