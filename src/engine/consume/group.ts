@@ -264,7 +264,7 @@ export class Group {
     const records = taken.reduce((sum, run) => sum + recordsIn(run), 0);
     const { deliveries } = first.state;
     this.#handed.now += records;
-    metrics.recordsDelivered.inc({ attempt: deliveries === 0 ? "first" : "again" }, records);
+    metrics.recordsDelivered.inc({ attempt: deliveries === 0 ? "first" : "redelivery" }, records);
     if (first.state.isNoted) this.#redeliver(clock.monotonicMs());
     this.read();
     return { runs: framesOf(taken), records, attempt: attemptOf(first) };
