@@ -84,7 +84,7 @@ const getShape = { ...StateServiceService.get, responseDeserialize: decodeRecord
 const listShape = { ...StateServiceService.list, responseDeserialize: decodeRecordsMessage };
 const watchShape = { ...StateServiceService.watch, responseDeserialize: decodeRecordsMessage };
 
-export function stateOf(connection: Connection): StateReader {
+export function stateReaderOf(connection: Connection): StateReader {
   const getMany = async (topic: string, keys: readonly string[], options?: UnaryOptions) =>
     (await connection.unary(getShape, { topic, keys: [...keys] }, options)).records;
   return {
