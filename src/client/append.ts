@@ -4,7 +4,7 @@ import { backoff } from "../streams/index.js";
 import type { RecordInput } from "../wire/index.js";
 import { clientError, ConflictError, isTransient } from "./client-error.js";
 import type { Connection, MethodShape, UnaryOptions } from "./connection.js";
-import { encodeRecords } from "./record-batch.js";
+import { encodeRecords } from "./outgoing-batch.js";
 import { retryBackoff } from "./retry-backoff.js";
 import { wholeNumber } from "./start.js";
 

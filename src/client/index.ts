@@ -24,7 +24,7 @@ export type { LiveStream, LiveStreamsOptions } from "./live-streams.js";
 export type { Queue, QueuesOptions } from "./queues.js";
 export type { MillraceClient } from "./millrace-client.js";
 export type { PublishAllOptions, PublisherOptions, PublishTotals } from "./publisher-options.js";
-export type { Acknowledgement } from "./record-batch.js";
+export type { Acknowledgement } from "./outgoing-batch.js";
 export type { ReadEvent, ReadOptions } from "./reader.js";
 export type { RecordPage, RecordStream } from "./record-stream.js";
 export type { Reconnecting, ResumeOptions } from "./resuming-messages.js";

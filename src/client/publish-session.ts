@@ -2,7 +2,7 @@ import { PublishRequest, type PublishResponse, RecordServiceService } from "../g
 import { clientError } from "./client-error.js";
 import type { Connection, MethodShape } from "./connection.js";
 import type { Outbox } from "./outbox.js";
-import type { RecordBatch } from "./record-batch.js";
+import type { OutgoingBatch } from "./outgoing-batch.js";
 import type { StreamingCall } from "./streaming-call.js";
 
 /** Requests are encoded batch by batch, not by the generated code. */
@@ -20,7 +20,7 @@ export interface PublishSession {
   /** Whether to end when everything is acknowledged. */
   readonly isClosing: () => boolean;
   /** `mayRepeat`: the batch may have been applied by an earlier call. */
-  readonly onAcknowledged: (batch: RecordBatch, response: PublishResponse, mayRepeat: boolean) => void;
+  readonly onAcknowledged: (batch: OutgoingBatch, response: PublishResponse, mayRepeat: boolean) => void;
 }
 
 /**

@@ -13,7 +13,7 @@ import { generationTaken, newGeneration } from "./producer-generation.js";
 import { runPublishSession } from "./publish-session.js";
 import { PublishedRecords } from "./published-records.js";
 import { retryBackoff } from "./retry-backoff.js";
-import { type Acknowledgement, BatchBuilder, type BatchOutcome, type RecordBatch } from "./record-batch.js";
+import { type Acknowledgement, BatchBuilder, type BatchOutcome, type OutgoingBatch } from "./outgoing-batch.js";
 
 /** How many records may wait for room in the buffer. */
 const waitingMax = 1024;
@@ -319,7 +319,7 @@ export class Publisher {
     );
   }
 
-  #acknowledge(batch: RecordBatch, response: PublishResponse, mayRepeat: boolean): void {
+  #acknowledge(batch: OutgoingBatch, response: PublishResponse, mayRepeat: boolean): void {
     const { firstOffset = 0, epoch, repeated: isRepeated } = response;
     const error = this.#faultOf(batch, response, mayRepeat);
     if (error !== undefined) {
@@ -337,7 +337,7 @@ export class Publisher {
   }
 
   /** The error of an answer that does not confirm the batch; undefined if it does. */
-  #faultOf(batch: RecordBatch, response: PublishResponse, mayRepeat: boolean): ClientError | undefined {
+  #faultOf(batch: OutgoingBatch, response: PublishResponse, mayRepeat: boolean): ClientError | undefined {
     const { firstOffset = 0, nextOffset, repeated } = response;
     // Another publisher of this name and generation has used this sequence.
     if (repeated && !mayRepeat) return generationTaken(this.topic, this.producerId, this.#generation ?? 0);
@@ -370,11 +370,11 @@ function handled<Value>(promise: Promise<Value>): Promise<Value> {
   return promise;
 }
 
-function refuse(batch: RecordBatch, error: unknown): void {
+function refuse(batch: OutgoingBatch, error: unknown): void {
   release(batch);
   batch.outcome.fail(error);
 }
 
-function release(batch: RecordBatch): void {
+function release(batch: OutgoingBatch): void {
   for (const permit of batch.permits) permit.release();
 }

@@ -100,7 +100,7 @@ export class BatchOutcome {
 }
 
 /** Records that are sent and committed together. */
-export interface RecordBatch {
+export interface OutgoingBatch {
   /** Fields of a request, one per record. */
   readonly fields: Buffer;
   readonly outcome: BatchOutcome;
@@ -169,7 +169,7 @@ export class BatchBuilder {
   }
 
   /** Takes the batch out and starts the next one. */
-  take(): RecordBatch {
+  take(): OutgoingBatch {
     const batch = { fields: this.#encoder.take(this.#buffers), outcome: this.#outcome, permits: this.#permits };
     this.#weight = 0;
     this.#outcome = new BatchOutcome();
