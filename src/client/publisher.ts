@@ -10,7 +10,7 @@ import { Outbox } from "./outbox.js";
 import { Publication } from "./publication.js";
 import type { PublishAllOptions, PublisherOptions, PublishTotals } from "./publisher-options.js";
 import { generationTaken, newGeneration } from "./producer-generation.js";
-import { runPublishSession } from "./publish-session.js";
+import { runPublishCall } from "./publish-call.js";
 import { PublishedRecords } from "./published-records.js";
 import { retryBackoff } from "./retry-backoff.js";
 import { type Acknowledgement, BatchBuilder, type BatchOutcome, type OutgoingBatch } from "./outgoing-batch.js";
@@ -280,7 +280,7 @@ export class Publisher {
         while (this.#outbox.isEmpty && !this.#isSealed) await this.#outbox.change(signal);
         if (this.#outbox.isEmpty) return;
         try {
-          await this.#runSession(signal);
+          await this.#runCall(signal);
           return;
         } catch (error) {
           signal.throwIfAborted();
@@ -296,7 +296,7 @@ export class Publisher {
     }
   }
 
-  async #runSession(signal: AbortSignal): Promise<void> {
+  async #runCall(signal: AbortSignal): Promise<void> {
     const id = this.producerId;
     this.#generation ??= await newGeneration(
       this.#connection,
@@ -305,7 +305,7 @@ export class Publisher {
       signal,
     );
     const producer = { id, generation: this.#generation };
-    await runPublishSession(
+    await runPublishCall(
       this.#connection,
       {
         topic: this.topic,

@@ -11,7 +11,7 @@ const publishShape: MethodShape<Buffer, PublishResponse> = {
   requestSerialize: (request) => request,
 };
 
-export interface PublishSession {
+export interface PublishCall {
   readonly topic: string;
   readonly producer: { readonly id: string; readonly generation: number };
   /** The topic's incarnation; 0 while unknown. */
@@ -28,20 +28,16 @@ export interface PublishSession {
  * are in the same order. Returns when the publisher is closed and everything is acknowledged; throws the call's
  * failure.
  */
-export async function runPublishSession(
-  connection: Connection,
-  session: PublishSession,
-  signal: AbortSignal,
-): Promise<void> {
+export async function runPublishCall(connection: Connection, publish: PublishCall, signal: AbortSignal): Promise<void> {
   const call = connection.bidiStream(publishShape);
   const over = new AbortController();
   const endSending = () => over.abort(signal.reason);
   signal.addEventListener("abort", endSending, { once: true });
-  session.outbox.rewind();
+  publish.outbox.rewind();
   // The receiving side reports how the call ended, so errors of the sending side are dropped.
-  const sending = sendBatches(call, session, over.signal).catch(() => {});
+  const sending = sendBatches(call, publish, over.signal).catch(() => {});
   try {
-    await receiveAnswers(call, session, signal);
+    await receiveAnswers(call, publish, signal);
   } finally {
     signal.removeEventListener("abort", endSending);
     over.abort();
@@ -52,7 +48,7 @@ export async function runPublishSession(
 
 async function sendBatches(
   call: StreamingCall<Buffer, PublishResponse>,
-  { outbox, topic, producer, epoch, isClosing }: PublishSession,
+  { outbox, topic, producer, epoch, isClosing }: PublishCall,
   signal: AbortSignal,
 ): Promise<void> {
   let isFirst = true;
@@ -72,7 +68,7 @@ async function sendBatches(
 
 async function receiveAnswers(
   call: StreamingCall<Buffer, PublishResponse>,
-  { outbox, isClosing, onAcknowledged }: PublishSession,
+  { outbox, isClosing, onAcknowledged }: PublishCall,
   signal: AbortSignal,
 ): Promise<void> {
   for (;;) {
