@@ -25,7 +25,7 @@ export function prepareAppend(
     timeMicros,
     producers: plan.producers,
     state: head.keyed ? keyChangesOf(frames) : [],
-    expires: !head.expiring && plan.appended.some((batch) => batch.expires),
+    expires: !head.expiring && plan.appended.some((batch) => batch.hasLifetimes),
   };
   return { write, frames };
 }
