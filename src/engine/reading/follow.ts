@@ -21,7 +21,7 @@ import type { PageMessage } from "../topics/page-message.js";
 import { overError, type Topic } from "../topics/topic.js";
 import { offsetsOf } from "./frame-search.js";
 import { LogCursor, type LogOutcome, type TakenPage, type SkippedMessage } from "./log-cursor.js";
-import { type PageSource, type ReadingParts, type Step, streamPages, type Taken } from "./page-stream.js";
+import { type PageSource, type ReadingParts, type ReaderStep, streamPages, type Taken } from "./page-stream.js";
 import { resolveStart, type TopicAt } from "./start-offset.js";
 import type { Filter } from "../../filter/index.js";
 
@@ -132,7 +132,7 @@ class FollowSource implements PageSource<FollowMessage, FollowOutcome> {
   }
 
   /** Depends only on the tip, the tail and the phase. */
-  step(): Step<FollowMessage> {
+  step(): ReaderStep<FollowMessage> {
     if (this.#phase === "ended") return "end";
     if (this.#phase === "starting") return this.#begin();
     if (this.#topic.isOver) throw overError(this.#topic);

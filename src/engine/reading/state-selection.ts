@@ -6,7 +6,7 @@ import { needlesMax } from "../../store/index.js";
 import { type KeepFrame, StoredRecord } from "../../wire/index.js";
 
 /** What a listing or a watch asks for. */
-export interface StateWish {
+export interface StateSelection {
   /** Only keys that begin with this. */
   readonly keyPrefix: string;
   /** Only records inside it. */
@@ -15,7 +15,7 @@ export interface StateWish {
   readonly filter: Filter | undefined;
 }
 
-export interface StateSelection {
+export interface SplitSelection {
   /** The database selects by these. */
   readonly prefix: string;
   readonly rectangle: Rectangle | undefined;
@@ -29,7 +29,7 @@ export interface StateSelection {
 /** Shared by all selections: an object of its own would keep a reader's last page in memory while the reader waits. */
 const record = new StoredRecord();
 
-export function selectionOf({ keyPrefix, rectangle, filter }: StateWish): StateSelection {
+export function selectionOf({ keyPrefix, rectangle, filter }: StateSelection): SplitSelection {
   if (filter === undefined) {
     return {
       prefix: keyPrefix,
