@@ -3,7 +3,7 @@ import type { Engine, ListPage, PageMessage, WatchMessage } from "../engine/inde
 import { StateServiceService as Shapes, StateServiceWatchResponse } from "../gen/millrace/v1/state_service.js";
 import { encodeListMessage, encodeWatchMessage, positionOf, withoutPrefix, withPrefix } from "../wire/index.js";
 import type { Calls } from "./calls.js";
-import type { CallContext, Method } from "./method.js";
+import type { MethodContext, Method } from "./method.js";
 import { encodePage } from "./reader-messages.js";
 import { serverStreaming } from "./server-streaming.js";
 import { unary } from "./unary.js";
@@ -84,7 +84,7 @@ export function stateService(calls: Calls, engine: Engine): readonly Method[] {
   ];
 }
 
-function topicOf(request: { readonly topic: string }, context: CallContext): string {
+function topicOf(request: { readonly topic: string }, context: MethodContext): string {
   context.stream.topic = checkTopicName(request.topic);
   return request.topic;
 }

@@ -9,7 +9,7 @@ import {
 } from "../gen/millrace/v1/topic_service.js";
 import { timestampOfMicros } from "../wire/index.js";
 import type { Calls } from "./calls.js";
-import type { CallContext, Method } from "./method.js";
+import type { MethodContext, Method } from "./method.js";
 import { decodePageToken, encodePageToken, fittingPage } from "./page-token.js";
 import { checkRetention, optionalRetention } from "./retention.js";
 import { unary } from "./unary.js";
@@ -61,7 +61,7 @@ export function topicService(calls: Calls, { topics }: Pick<Engine, "topics">, l
   ];
 }
 
-function topicOf(request: { readonly topic: string }, context: CallContext): string {
+function topicOf(request: { readonly topic: string }, context: MethodContext): string {
   context.stream.topic = checkTopicName(request.topic);
   return request.topic;
 }
