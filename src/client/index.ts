@@ -14,7 +14,7 @@ export { Publisher } from "./publisher.js";
 export { ReceivedRecord } from "../wire/index.js";
 export { Subscription } from "./subscriptions/subscription.js";
 export { Topic } from "./topic.js";
-export type { AppendOptions, Appended } from "./append.js";
+export type { AppendOptions } from "./append.js";
 export type { StatusName } from "./client-error.js";
 export type { ConnectionOptions, UnaryOptions } from "./connection.js";
 export type { ExplainFilterOptions, FilterExplanation } from "./explain-filter.js";
@@ -55,6 +55,7 @@ export type {
 export type { WindowOptions } from "./subscriptions/window.js";
 export type { EpochOptions, TopicLimits, TopicRetention, Topics, TopicSettings } from "./topics.js";
 export type {
+  Appended,
   ConsumerWaiting,
   Direction,
   FilteredMethod,

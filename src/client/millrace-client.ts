@@ -1,6 +1,7 @@
+import type { Appended } from "../core/index.js";
 import { systemTimers, type Timers } from "../streams/index.js";
 import type { RecordInput } from "../wire/index.js";
-import { type AppendOptions, type Appended, appendBatch } from "./append.js";
+import { type AppendOptions, appendBatch } from "./append.js";
 import { Connection, type ConnectionOptions, type UnaryOptions } from "./connection.js";
 import { explainFilter, type ExplainFilterOptions, type FilterExplanation } from "./explain-filter.js";
 import { followTopic, type FollowOptions } from "./follower.js";

@@ -1,4 +1,6 @@
+import type { Appended } from "../core/index.js";
 import { PublishRequest, type PublishResponse, RecordServiceService } from "../gen/millrace/v1/record_service.js";
+import { decodeAppended } from "../wire/index.js";
 import { clientError } from "./client-error.js";
 import type { Connection, MethodShape } from "./connection.js";
 import type { Outbox } from "./outbox.js";
@@ -20,7 +22,7 @@ export interface PublishCall {
   /** Whether to end when everything is acknowledged. */
   readonly isClosing: () => boolean;
   /** `mayRepeat`: the batch may have been applied by an earlier call. */
-  readonly onAcknowledged: (batch: OutgoingBatch, response: PublishResponse, mayRepeat: boolean) => void;
+  readonly onAcknowledged: (batch: OutgoingBatch, appended: Appended, mayRepeat: boolean) => void;
 }
 
 /**
@@ -79,6 +81,6 @@ async function receiveAnswers(
     }
     const done = outbox.acknowledge();
     if (done === undefined) throw clientError("INTERNAL", "The server acknowledged a batch that was not sent");
-    onAcknowledged(done.batch, response, done.mayRepeat);
+    onAcknowledged(done.batch, decodeAppended(response), done.mayRepeat);
   }
 }

@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
-import { BufferPool, defaultLimits } from "../core/index.js";
-import type { PublishResponse } from "../gen/millrace/v1/record_service.js";
+import { type Appended, BufferPool, defaultLimits } from "../core/index.js";
 import { abortable, type Backoff, backoff, forEach, type Permit, Semaphore } from "../streams/index.js";
 import type { RecordInput } from "../wire/index.js";
 import { type ClientError, clientError, isTransient } from "./client-error.js";
@@ -313,15 +312,15 @@ export class Publisher {
         epoch: this.#epoch,
         outbox: this.#outbox,
         isClosing: () => this.#isSealed,
-        onAcknowledged: (batch, response, mayRepeat) => this.#acknowledge(batch, response, mayRepeat),
+        onAcknowledged: (batch, appended, mayRepeat) => this.#acknowledge(batch, appended, mayRepeat),
       },
       signal,
     );
   }
 
-  #acknowledge(batch: OutgoingBatch, response: PublishResponse, mayRepeat: boolean): void {
-    const { firstOffset = 0, epoch, repeated: isRepeated } = response;
-    const error = this.#faultOf(batch, response, mayRepeat);
+  #acknowledge(batch: OutgoingBatch, appended: Appended, mayRepeat: boolean): void {
+    const { firstOffset, epoch, isRepeated } = appended;
+    const error = this.#faultOf(batch, appended, mayRepeat);
     if (error !== undefined) {
       refuse(batch, error);
       throw error;
@@ -337,10 +336,13 @@ export class Publisher {
   }
 
   /** The error of an answer that does not confirm the batch; undefined if it does. */
-  #faultOf(batch: OutgoingBatch, response: PublishResponse, mayRepeat: boolean): ClientError | undefined {
-    const { firstOffset = 0, nextOffset, repeated } = response;
+  #faultOf(
+    batch: OutgoingBatch,
+    { firstOffset, nextOffset, isRepeated }: Appended,
+    mayRepeat: boolean,
+  ): ClientError | undefined {
     // Another publisher of this name and generation has used this sequence.
-    if (repeated && !mayRepeat) return generationTaken(this.topic, this.producerId, this.#generation ?? 0);
+    if (isRepeated && !mayRepeat) return generationTaken(this.topic, this.producerId, this.#generation ?? 0);
     if (nextOffset - firstOffset === batch.outcome.records) return undefined;
     const got = `offsets ${firstOffset} to ${nextOffset} for ${batch.outcome.records} records`;
     return clientError("INTERNAL", `The server acknowledged a different batch than the one sent: ${got}`);

@@ -34,6 +34,7 @@ export { RangeSet } from "./range-set.js";
 export { effectiveRetention, noRetention } from "./retention.js";
 export { defaultDeliveryPolicy, deliveryBounds, keySlots, windowBounds } from "./subscription.js";
 export { checkSubscriptionName, checkSubscriptionPrefix, checkTopicName, checkTopicPrefix } from "./topic-name.js";
+export type { Appended } from "./appended.js";
 export type { ErrorCode, ErrorFacts, FieldViolation } from "./errors.js";
 export type { BatchLimits, Limits } from "./limits.js";
 export type { FilteredMethod, FilterExplanation, FilterPart, FilterPlace } from "./filter-explanation.js";

@@ -3,7 +3,7 @@
  * calls the engine and encodes.
  */
 
-import type { BufferPool, FilterExplanation, QueueDepth } from "../core/index.js";
+import type { Appended, BufferPool, FilterExplanation, QueueDepth } from "../core/index.js";
 import type { LiveStream } from "../telemetry/index.js";
 import type { CommitCommand, CommittedOutput } from "./consume/commit/commit-command.js";
 import type { ConsumeMessage, ConsumeOpening, ConsumerRequest } from "./consume/handing-out/consume-messages.js";
@@ -17,7 +17,6 @@ import type { GetStateCommand } from "./reading/state.js";
 import type { WatchMessage, WatchStateCommand } from "./reading/watch-state.js";
 import type { PageMessage } from "./topics/page-message.js";
 import type { AppendCommand } from "./writing/append.js";
-import type { Appended } from "./writing/batch-queue.js";
 import type { PublishBatch, PublishOpening } from "./writing/publish.js";
 
 export interface Engine {

@@ -24,5 +24,4 @@ export type { GetStateCommand } from "./reading/state.js";
 export type { WatchMessage, WatchStateCommand } from "./reading/watch-state.js";
 export type { PageMessage } from "./topics/page-message.js";
 export type { AppendCommand } from "./writing/append.js";
-export type { Appended } from "./writing/batch-queue.js";
 export type { PublishBatch, PublishOpening } from "./writing/publish.js";

@@ -1,3 +1,4 @@
+export { decodeAppended, encodeAppended } from "./appended.js";
 export { BackwardWriter } from "./backward-writer.js";
 export { decodeFrames, decodeRecordsMessage } from "./decode-message.js";
 export { decodeParkedMessage } from "./decode-parked.js";
