@@ -5,7 +5,7 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:h
 const messageHeaderBytes = 5;
 
 /** Opens a connection and resolves when it stands. */
-export function openSession(address: string): Promise<ClientHttp2Session> {
+export function openConnection(address: string): Promise<ClientHttp2Session> {
   return new Promise((resolve, reject) => {
     const session = connect(`http://${address}`);
     session.setMaxListeners(0);

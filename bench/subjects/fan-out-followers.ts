@@ -1,6 +1,6 @@
 /** Many streams in one process, which counts what comes by its length: the server is measured, not its clients. */
 
-import { openSession, openStream, onMessages } from "../harness/raw-stream.js";
+import { openConnection, openStream, onMessages } from "../harness/raw-stream.js";
 import type { Subject } from "../harness/subject.js";
 
 export interface FanOutFollowersConfig {
@@ -20,7 +20,7 @@ const sessions = 4;
 export async function open(
   config: FanOutFollowersConfig,
 ): Promise<Subject<{ readonly records: number }, { readonly cpuSeconds: number }>> {
-  const connections = await Promise.all(Array.from({ length: sessions }, () => openSession(config.address)));
+  const connections = await Promise.all(Array.from({ length: sessions }, () => openConnection(config.address)));
   const counts = new Float64Array(config.streams);
   let wanted = Number.POSITIVE_INFINITY;
   let reached = 0;

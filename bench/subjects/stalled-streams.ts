@@ -2,7 +2,7 @@
 
 import type { ClientHttp2Session } from "node:http2";
 import { setTimeout as sleep } from "node:timers/promises";
-import { openSession, openStream } from "../harness/raw-stream.js";
+import { openConnection, openStream } from "../harness/raw-stream.js";
 import type { Subject } from "../harness/subject.js";
 
 export interface StalledStreamsConfig {
@@ -19,7 +19,7 @@ export type StalledStreamsRound =
 const sessions = 10;
 
 export async function open(config: StalledStreamsConfig): Promise<Subject<StalledStreamsRound, void>> {
-  const connections = await Promise.all(Array.from({ length: sessions }, () => openSession(config.address)));
+  const connections = await Promise.all(Array.from({ length: sessions }, () => openConnection(config.address)));
   let opened = 0;
   return {
     info: undefined,

@@ -1,10 +1,10 @@
-import type { ProducerStamp } from "../core/index.js";
+import type { Appended, ProducerStamp } from "../core/index.js";
 import { AppendRequest, type AppendResponse, RecordServiceService } from "../gen/millrace/v1/record_service.js";
 import { backoff } from "../streams/index.js";
-import type { RecordInput } from "../wire/index.js";
+import { decodeAppended, type RecordInput } from "../wire/index.js";
 import { clientError, ConflictError, isTransient } from "./client-error.js";
 import type { Connection, MethodShape, UnaryOptions } from "./connection.js";
-import { encodeRecords } from "./record-batch.js";
+import { encodeRecords } from "./outgoing-batch.js";
 import { retryBackoff } from "./retry-backoff.js";
 import { wholeNumber } from "./start.js";
 
@@ -15,15 +15,6 @@ export interface AppendOptions extends UnaryOptions {
   readonly producer?: ProducerStamp | undefined;
   /** Append only to this incarnation of the topic. */
   readonly epoch?: number | undefined;
-}
-
-/** Where a batch was appended. It is durable. */
-export interface Appended {
-  readonly firstOffset: number;
-  readonly nextOffset: number;
-  readonly epoch: number;
-  /** The server had already applied this producer's sequence. */
-  readonly isRepeated: boolean;
 }
 
 /** The request is encoded here, not by the generated code. */
@@ -54,7 +45,7 @@ export async function appendBatch(
   for (;;) {
     try {
       const left = { timeoutMs: Math.max(1, deadlineMs - timers.monotonicMs()), signal: options.signal };
-      return appendedOf(await connection.unary(appendShape, request, left));
+      return decodeAppended(await connection.unary(appendShape, request, left));
     } catch (error) {
       if (lost !== undefined && error instanceof ConflictError && options.producer === undefined) {
         const text = `It is unknown whether topic "${topic}" took the batch: the connection was lost, and now ${error.message}`;
@@ -79,8 +70,4 @@ function encodeRequest(topic: string, records: readonly RecordInput[], options: 
     epoch: wholeNumber(epoch, "epoch"),
   }).finish();
   return Buffer.concat([head, encodeRecords(records, "records")]);
-}
-
-function appendedOf({ firstOffset = 0, nextOffset, epoch, repeated }: AppendResponse): Appended {
-  return { firstOffset, nextOffset, epoch, isRepeated: repeated };
 }

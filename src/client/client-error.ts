@@ -2,6 +2,7 @@ import { type Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { type FieldViolation, MillraceError } from "../core/index.js";
 import { BadRequest, ErrorInfo, RetryInfo } from "../gen/google/rpc/error_details.js";
 import { Status as RpcStatus } from "../gen/google/rpc/status.js";
+import { errorReason, msOfDuration } from "../wire/index.js";
 
 /** The name of a gRPC status: `NOT_FOUND`, `UNAVAILABLE`, … */
 export type StatusName = Exclude<keyof typeof status, "OK">;
@@ -105,7 +106,7 @@ export function errorOfStatus(end: EndStatus | ServiceError): ClientError {
 export function errorOfRefusal(error: unknown): unknown {
   if (!(error instanceof MillraceError) || error.code !== "invalid-argument") return error;
   return clientError("INVALID_ARGUMENT", error.message, {
-    reason: "INVALID_ARGUMENT",
+    reason: errorReason(error.code),
     violations: error.violations,
     cause: error,
   });
@@ -154,7 +155,7 @@ function decodeDetails(encoded: Buffer): ClientErrorFacts {
         break;
       case "google.rpc.RetryInfo": {
         const delay = RetryInfo.decode(value).retryDelay;
-        if (delay !== undefined) facts = { ...facts, retryDelayMs: delay.seconds * 1000 + delay.nanos / 1_000_000 };
+        if (delay !== undefined) facts = { ...facts, retryDelayMs: msOfDuration(delay) };
         break;
       }
       default:

@@ -1,13 +1,14 @@
-import type { Position, WhenBehind, WhenTrimmed } from "../core/index.js";
-import { Trimmed_Policy } from "../gen/millrace/v1/record.js";
-import {
-  FollowRequest_WhenBehind,
-  FollowResponse,
-  FollowResponse_Heartbeat_Waiting,
-  RecordServiceService,
-} from "../gen/millrace/v1/record_service.js";
+import type { FollowWaiting, Position, WhenBehind, WhenTrimmed } from "../core/index.js";
+import { FollowResponse, RecordServiceService } from "../gen/millrace/v1/record_service.js";
 import { filterMap } from "../streams/index.js";
-import { decodeRecordsMessage, type RecordsMessage } from "../wire/index.js";
+import {
+  decodeFollowWaiting,
+  decodeRecordsMessage,
+  encodedWhenBehind,
+  encodedWhenTrimmed,
+  positionOf,
+  type RecordsMessage,
+} from "../wire/index.js";
 import type { Connection } from "./connection.js";
 import { type Place, type RecordPage, type RecordStream, recordStream } from "./record-stream.js";
 import { type Reconnecting, resumingMessages, type ResumeOptions } from "./resuming-messages.js";
@@ -29,7 +30,7 @@ export type FollowEvent =
   | { readonly type: "fell-behind"; readonly position: Position; readonly lag: number }
   | Skipped
   /** Nothing else was sent for a while; `waiting` says why. */
-  | { readonly type: "heartbeat"; readonly nextOffset: number; readonly waiting: "new-records" | "database" }
+  | { readonly type: "heartbeat"; readonly nextOffset: number; readonly waiting: FollowWaiting }
   /** The topic is closed and everything was delivered: the stream ends. */
   | { readonly type: "closed"; readonly position: Position }
   | Reconnecting;
@@ -54,17 +55,6 @@ export interface FollowOptions extends ResumeOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-const behindPolicies = {
-  "catch-up": FollowRequest_WhenBehind.CATCH_UP,
-  skip: FollowRequest_WhenBehind.SKIP,
-  fail: FollowRequest_WhenBehind.FAIL,
-} as const satisfies Record<WhenBehind, FollowRequest_WhenBehind>;
-
-export const trimmedPolicies = {
-  fail: Trimmed_Policy.FAIL,
-  skip: Trimmed_Policy.SKIP,
-} as const satisfies Record<WhenTrimmed, Trimmed_Policy>;
-
 const followShape = { ...RecordServiceService.follow, responseDeserialize: decodeRecordsMessage };
 
 /**
@@ -81,8 +71,8 @@ export function followTopic(connection: Connection, topic: string, options: Foll
       connection.serverStream(followShape, {
         topic,
         start: startMessage(start),
-        whenBehind: behindPolicies[options.whenBehind ?? "catch-up"],
-        whenTrimmed: trimmedPolicies[options.whenTrimmed ?? "fail"],
+        whenBehind: encodedWhenBehind[options.whenBehind ?? "catch-up"],
+        whenTrimmed: encodedWhenTrimmed[options.whenTrimmed ?? "fail"],
         filter: options.filter ?? "",
       }),
     // `started` is no progress: a server that accepts calls and then fails must not be called every 100 ms.
@@ -106,12 +96,10 @@ export function followTopic(connection: Connection, topic: string, options: Foll
   return recordStream(pages, place, (record, epoch) => ({ epoch, offset: record.offset + 1 }));
 }
 
-const nowhere: Position = { epoch: 0, offset: 0 };
-
 function eventOf({ rest, next }: RecordsMessage): FollowEvent | undefined {
   if (rest === undefined) return undefined;
   const { event } = FollowResponse.decode(rest);
-  const position = next ?? nowhere;
+  const position = positionOf(next);
   switch (event?.$case) {
     case undefined:
       return undefined;
@@ -126,12 +114,8 @@ function eventOf({ rest, next }: RecordsMessage): FollowEvent | undefined {
     case "skipped":
       return skippedOf(event.value);
     case "heartbeat": {
-      const isDatabase = event.value.waiting === FollowResponse_Heartbeat_Waiting.DATABASE;
-      return {
-        type: "heartbeat",
-        nextOffset: event.value.nextOffset ?? 0,
-        waiting: isDatabase ? "database" : "new-records",
-      };
+      const { nextOffset = 0, waiting } = event.value;
+      return { type: "heartbeat", nextOffset, waiting: decodeFollowWaiting(waiting) };
     }
     case "closed":
       return { type: "closed", position };

@@ -1,27 +1,11 @@
+import type { LiveStreamWaiting } from "../core/index.js";
 import {
   InspectServiceService,
   type LiveStream as LiveStreamMessage,
   LiveStream_Waiting,
 } from "../gen/millrace/v1/inspect_service.js";
-import { dateOfTimestamp, type JsonObject, timestampText } from "../wire/index.js";
+import { dateOfTimestamp, decodeLiveStreamWaiting, type JsonObject, timestampText } from "../wire/index.js";
 import type { Connection, UnaryOptions } from "./connection.js";
-
-/** What a live stream waits for; "nothing" while it is running. */
-export type LiveStreamWaiting =
-  | "nothing"
-  | "client-window"
-  | "database"
-  | "new-records"
-  | "client-message"
-  | "publish-budget";
-
-const waitingNames = new Map<LiveStream_Waiting, LiveStreamWaiting>([
-  [LiveStream_Waiting.CLIENT_WINDOW, "client-window"],
-  [LiveStream_Waiting.DATABASE, "database"],
-  [LiveStream_Waiting.NEW_RECORDS, "new-records"],
-  [LiveStream_Waiting.CLIENT_MESSAGE, "client-message"],
-  [LiveStream_Waiting.PUBLISH_BUDGET, "publish-budget"],
-]);
 
 /** One live call of a node. */
 export interface LiveStream {
@@ -69,7 +53,7 @@ function liveStreamOf(message: LiveStreamMessage): LiveStream {
     ...rest,
     nextOffset,
     lag,
-    waiting: waitingNames.get(message.waiting) ?? "nothing",
+    waiting: decodeLiveStreamWaiting(message.waiting),
     waitingSince: waitingSince && dateOfTimestamp(waitingSince),
     startTime: startTime && dateOfTimestamp(startTime),
     toJSON: () => liveStreamJson(message),
@@ -87,7 +71,7 @@ function liveStreamJson(message: LiveStreamMessage): JsonObject {
     ...(lag === undefined ? {} : { lag: String(lag) }),
     bytesSent: String(message.bytesSent),
     messagesSent: String(message.messagesSent),
-    ...(waitingNames.has(waiting) ? { waiting: LiveStream_Waiting[waiting] } : {}),
+    ...(decodeLiveStreamWaiting(waiting) === "nothing" ? {} : { waiting: LiveStream_Waiting[waiting] }),
     ...(waitingSince === undefined ? {} : { waitingSince: timestampText(waitingSince) }),
     ...(startTime === undefined ? {} : { startTime: timestampText(startTime) }),
   };

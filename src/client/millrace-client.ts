@@ -1,6 +1,7 @@
+import type { Appended } from "../core/index.js";
 import { systemTimers, type Timers } from "../streams/index.js";
 import type { RecordInput } from "../wire/index.js";
-import { type AppendOptions, type Appended, appendBatch } from "./append.js";
+import { type AppendOptions, appendBatch } from "./append.js";
 import { Connection, type ConnectionOptions, type UnaryOptions } from "./connection.js";
 import { explainFilter, type ExplainFilterOptions, type FilterExplanation } from "./explain-filter.js";
 import { followTopic, type FollowOptions } from "./follower.js";
@@ -11,7 +12,7 @@ import type { PublisherOptions } from "./publisher-options.js";
 import { listQueues, type Queue, type QueuesOptions } from "./queues.js";
 import { readTopic, type ReadOptions } from "./reader.js";
 import type { RecordStream } from "./record-stream.js";
-import { type StateReader, stateOf } from "./state.js";
+import { type StateReader, stateReaderOf } from "./state.js";
 import { type Commitment, commitDeliveries } from "./subscriptions/commit.js";
 import { type ConsumeOptions, Consumer, type ConsumeTarget, type Consumption } from "./subscriptions/consumption.js";
 import type { CommittedOutput } from "./subscriptions/output.js";
@@ -66,7 +67,7 @@ export function createClient(options: ConnectionOptions = {}, timers: Timers = s
   return {
     address: connection.address,
     topics: topicsOf(connection),
-    state: stateOf(connection),
+    state: stateReaderOf(connection),
     append: (topic, records, appendOptions = {}) => appendBatch(connection, topic, records, appendOptions),
     publisher: (topic, publisherOptions) => new Publisher(connection, topic, publisherOptions),
     read: (topic, readOptions = {}) => readTopic(connection, topic, readOptions),

@@ -1,5 +1,5 @@
 import { Watch } from "../streams/index.js";
-import type { RecordBatch } from "./record-batch.js";
+import type { OutgoingBatch } from "./outgoing-batch.js";
 
 /** The server remembers the last 64 sequences of a producer, so at most 64 batches may be unacknowledged. */
 const outstandingMax = 64;
@@ -10,7 +10,7 @@ const outstandingMax = 64;
  *   acknowledged ≤ sent ≤ sealed; a lost connection sets `sent` back to `acknowledged`.
  */
 export class Outbox {
-  readonly #batches = new Map<number, RecordBatch>();
+  readonly #batches = new Map<number, OutgoingBatch>();
   /** Counts changes of the outbox. */
   readonly #changes = new Watch<number>(0);
   #acknowledged = 0;
@@ -33,14 +33,14 @@ export class Outbox {
     return this.#acknowledged === this.#sealed;
   }
 
-  push(batch: RecordBatch): void {
+  push(batch: OutgoingBatch): void {
     this.#batches.set(this.#sealed, batch);
     this.#sealed += 1;
     this.touch();
   }
 
   /** Takes the next batch to send, if there is one and fewer than 64 are unacknowledged. */
-  takeNext(): { readonly sequence: number; readonly batch: RecordBatch } | undefined {
+  takeNext(): { readonly sequence: number; readonly batch: OutgoingBatch } | undefined {
     if (this.#sent - this.#acknowledged >= outstandingMax) return undefined;
     const batch = this.#batches.get(this.#sent);
     if (batch === undefined) return undefined;
@@ -59,7 +59,7 @@ export class Outbox {
    * Takes out the oldest sent batch; `mayRepeat` if an earlier call may have sent it, too. Undefined when none was
    * sent: the server answered a request that was never made.
    */
-  acknowledge(): { readonly batch: RecordBatch; readonly mayRepeat: boolean } | undefined {
+  acknowledge(): { readonly batch: OutgoingBatch; readonly mayRepeat: boolean } | undefined {
     if (this.#acknowledged === this.#sent) return undefined;
     const batch = this.#batches.get(this.#acknowledged);
     if (batch === undefined) return undefined;
@@ -71,7 +71,7 @@ export class Outbox {
   }
 
   /** Takes all batches out, oldest first. */
-  drain(): RecordBatch[] {
+  drain(): OutgoingBatch[] {
     const batches = [...this.#batches.values()];
     this.#batches.clear();
     this.#acknowledged = this.#sent = this.#sealed;

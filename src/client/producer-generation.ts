@@ -1,4 +1,5 @@
 import type { ProducerStamp } from "../core/index.js";
+import { errorReason } from "../wire/index.js";
 import { appendBatch } from "./append.js";
 import { ClientError, clientError } from "./client-error.js";
 import type { Connection } from "./connection.js";
@@ -7,7 +8,7 @@ import type { Connection } from "./connection.js";
  * No topic has this offset, no producer this sequence: the server answers such a batch with an error, and never appends
  * it.
  */
-const nowhere = Number.MAX_SAFE_INTEGER;
+const unreachable = Number.MAX_SAFE_INTEGER;
 
 /**
  * The generation for a new producer of this name: the given one, or one more than its last. Throws a ClientError if the
@@ -20,9 +21,9 @@ export async function newGeneration(
   { id, generation: asked }: { readonly id: string; readonly generation: number | undefined },
   signal: AbortSignal,
 ): Promise<number> {
-  const producer: ProducerStamp = { id, generation: asked ?? 0, sequence: nowhere };
+  const producer: ProducerStamp = { id, generation: asked ?? 0, sequence: unreachable };
   try {
-    await appendBatch(connection, topic, [{}], { producer, expectedOffset: nowhere, signal });
+    await appendBatch(connection, topic, [{}], { producer, expectedOffset: unreachable, signal });
   } catch (error) {
     if (!(error instanceof ClientError)) throw error;
     const known = knownOf(error, producer.generation);
@@ -46,10 +47,10 @@ function knownOf(
   { reason, metadata }: ClientError,
   asked: number,
 ): { readonly generation: number; readonly hasPublished: boolean } | undefined {
-  if (reason === "PRODUCER_GAP") {
+  if (reason === errorReason("producer-gap")) {
     return { generation: asked, hasPublished: Number(metadata.get("expected_sequence")) > 0 };
   }
-  if (reason === "PRODUCER_FENCED") {
+  if (reason === errorReason("producer-fenced")) {
     return { generation: Number(metadata.get("expected_generation")), hasPublished: true };
   }
   return undefined;

@@ -1,4 +1,4 @@
-import type { Acknowledgement, BatchOutcome } from "./record-batch.js";
+import type { Acknowledgement, BatchOutcome } from "./outgoing-batch.js";
 
 /**
  * The promise of one record, derived from its batch's promise when somebody waits for it. Most publishers wait for

@@ -1,5 +1,5 @@
 import type { PublishTotals } from "./publisher-options.js";
-import type { BatchOutcome } from "./record-batch.js";
+import type { BatchOutcome } from "./outgoing-batch.js";
 
 /** Counts the records of one `publishAll` as their batches are acknowledged. A batch may hold other records, too. */
 export class PublishedRecords {

@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
-import { BufferPool, defaultLimits } from "../core/index.js";
-import type { PublishResponse } from "../gen/millrace/v1/record_service.js";
+import { type Appended, BufferPool, defaultLimits } from "../core/index.js";
 import { abortable, type Backoff, backoff, forEach, type Permit, Semaphore } from "../streams/index.js";
 import type { RecordInput } from "../wire/index.js";
 import { type ClientError, clientError, isTransient } from "./client-error.js";
@@ -10,10 +9,10 @@ import { Outbox } from "./outbox.js";
 import { Publication } from "./publication.js";
 import type { PublishAllOptions, PublisherOptions, PublishTotals } from "./publisher-options.js";
 import { generationTaken, newGeneration } from "./producer-generation.js";
-import { runPublishSession } from "./publish-session.js";
+import { runPublishCall } from "./publish-call.js";
 import { PublishedRecords } from "./published-records.js";
 import { retryBackoff } from "./retry-backoff.js";
-import { type Acknowledgement, BatchBuilder, type BatchOutcome, type RecordBatch } from "./record-batch.js";
+import { type Acknowledgement, BatchBuilder, type BatchOutcome, type OutgoingBatch } from "./outgoing-batch.js";
 
 /** How many records may wait for room in the buffer. */
 const waitingMax = 1024;
@@ -280,7 +279,7 @@ export class Publisher {
         while (this.#outbox.isEmpty && !this.#isSealed) await this.#outbox.change(signal);
         if (this.#outbox.isEmpty) return;
         try {
-          await this.#runSession(signal);
+          await this.#runCall(signal);
           return;
         } catch (error) {
           signal.throwIfAborted();
@@ -296,7 +295,7 @@ export class Publisher {
     }
   }
 
-  async #runSession(signal: AbortSignal): Promise<void> {
+  async #runCall(signal: AbortSignal): Promise<void> {
     const id = this.producerId;
     this.#generation ??= await newGeneration(
       this.#connection,
@@ -305,7 +304,7 @@ export class Publisher {
       signal,
     );
     const producer = { id, generation: this.#generation };
-    await runPublishSession(
+    await runPublishCall(
       this.#connection,
       {
         topic: this.topic,
@@ -313,15 +312,15 @@ export class Publisher {
         epoch: this.#epoch,
         outbox: this.#outbox,
         isClosing: () => this.#isSealed,
-        onAcknowledged: (batch, response, mayRepeat) => this.#acknowledge(batch, response, mayRepeat),
+        onAcknowledged: (batch, appended, mayRepeat) => this.#acknowledge(batch, appended, mayRepeat),
       },
       signal,
     );
   }
 
-  #acknowledge(batch: RecordBatch, response: PublishResponse, mayRepeat: boolean): void {
-    const { firstOffset = 0, epoch, repeated: isRepeated } = response;
-    const error = this.#faultOf(batch, response, mayRepeat);
+  #acknowledge(batch: OutgoingBatch, appended: Appended, mayRepeat: boolean): void {
+    const { firstOffset, epoch, isRepeated } = appended;
+    const error = this.#faultOf(batch, appended, mayRepeat);
     if (error !== undefined) {
       refuse(batch, error);
       throw error;
@@ -337,10 +336,13 @@ export class Publisher {
   }
 
   /** The error of an answer that does not confirm the batch; undefined if it does. */
-  #faultOf(batch: RecordBatch, response: PublishResponse, mayRepeat: boolean): ClientError | undefined {
-    const { firstOffset = 0, nextOffset, repeated } = response;
+  #faultOf(
+    batch: OutgoingBatch,
+    { firstOffset, nextOffset, isRepeated }: Appended,
+    mayRepeat: boolean,
+  ): ClientError | undefined {
     // Another publisher of this name and generation has used this sequence.
-    if (repeated && !mayRepeat) return generationTaken(this.topic, this.producerId, this.#generation ?? 0);
+    if (isRepeated && !mayRepeat) return generationTaken(this.topic, this.producerId, this.#generation ?? 0);
     if (nextOffset - firstOffset === batch.outcome.records) return undefined;
     const got = `offsets ${firstOffset} to ${nextOffset} for ${batch.outcome.records} records`;
     return clientError("INTERNAL", `The server acknowledged a different batch than the one sent: ${got}`);
@@ -370,11 +372,11 @@ function handled<Value>(promise: Promise<Value>): Promise<Value> {
   return promise;
 }
 
-function refuse(batch: RecordBatch, error: unknown): void {
+function refuse(batch: OutgoingBatch, error: unknown): void {
   release(batch);
   batch.outcome.fail(error);
 }
 
-function release(batch: RecordBatch): void {
+function release(batch: OutgoingBatch): void {
   for (const permit of batch.permits) permit.release();
 }

@@ -1,26 +1,12 @@
-import { InspectServiceService, Queue_Kind, type Queue as QueueMessage } from "../gen/millrace/v1/inspect_service.js";
+import type { QueueDepth, QueueKind } from "../core/index.js";
+import { InspectServiceService, type Queue as QueueMessage } from "../gen/millrace/v1/inspect_service.js";
+import { decodedQueueKind } from "../wire/index.js";
 import type { Connection, UnaryOptions } from "./connection.js";
 
-/**
- * `lane`: statements that wait for a database connection. `publish`: bytes of a topic's batches that wait for their
- * commit. `tail`: bytes of a topic's newest records, kept in memory for live followers.
- */
-export type QueueKind = "lane" | "publish" | "tail";
-
-const kindNames = new Map<Queue_Kind, QueueKind>([
-  [Queue_Kind.LANE, "lane"],
-  [Queue_Kind.PUBLISH, "publish"],
-  [Queue_Kind.TAIL, "tail"],
-]);
-
 /** How full a queue or buffer of the node is. */
-export interface Queue {
+export interface Queue extends Omit<QueueDepth, "kind"> {
   /** Undefined if this client does not know the kind. */
   readonly kind: QueueKind | undefined;
-  /** Of the lane or the topic. */
-  readonly name: string;
-  readonly depth: number;
-  readonly capacity: number;
 }
 
 /** Which queues to list. */
@@ -44,5 +30,5 @@ export async function* listQueues(
 }
 
 function queueOf({ kind, name, depth, capacity }: QueueMessage): Queue {
-  return { kind: kindNames.get(kind), name, depth, capacity };
+  return { kind: decodedQueueKind.get(kind), name, depth, capacity };
 }

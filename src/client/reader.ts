@@ -1,14 +1,8 @@
 import type { Direction, Position, WhenTrimmed } from "../core/index.js";
-import {
-  ReadRequest_Direction,
-  type ReadRequest_Until,
-  ReadResponse,
-  RecordServiceService,
-} from "../gen/millrace/v1/record_service.js";
+import { type ReadRequest_Until, ReadResponse, RecordServiceService } from "../gen/millrace/v1/record_service.js";
 import { filterMap } from "../streams/index.js";
-import { decodeRecordsMessage, type RecordsMessage } from "../wire/index.js";
+import { decodeRecordsMessage, encodedDirection, encodedWhenTrimmed, type RecordsMessage } from "../wire/index.js";
 import type { Connection } from "./connection.js";
-import { trimmedPolicies } from "./follower.js";
 import { type Place, type RecordPage, type RecordStream, recordStream } from "./record-stream.js";
 import { type Reconnecting, resumingMessages, type ResumeOptions } from "./resuming-messages.js";
 import { type Skipped, skippedOf } from "./skipped.js";
@@ -59,10 +53,10 @@ export function readTopic(connection: Connection, topic: string, options: ReadOp
     return connection.serverStream(readShape, {
       topic,
       start: startMessage(start),
-      direction: isBackward ? ReadRequest_Direction.BACKWARD : ReadRequest_Direction.FORWARD,
+      direction: encodedDirection[options.direction ?? "forward"],
       until,
       limit: limit === 0 ? 0 : limit - delivered,
-      whenTrimmed: trimmedPolicies[options.whenTrimmed ?? "fail"],
+      whenTrimmed: encodedWhenTrimmed[options.whenTrimmed ?? "fail"],
       filter: options.filter ?? "",
     });
   };

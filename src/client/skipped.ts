@@ -1,4 +1,6 @@
-import { type Skipped as SkippedMessage, Skipped_Reason } from "../gen/millrace/v1/record.js";
+import type { SkippedReason } from "../core/index.js";
+import type { Skipped as SkippedMessage } from "../gen/millrace/v1/record.js";
+import { decodeSkippedReason } from "../wire/index.js";
 
 /** Records that were skipped, as the options ask for. */
 export interface Skipped {
@@ -8,9 +10,9 @@ export interface Skipped {
   /** The offset after the last skipped one. */
   readonly nextOffset: number;
   /** The topic no longer keeps them, or the follower was too slow. */
-  readonly reason: "trimmed" | "behind";
+  readonly reason: SkippedReason;
 }
 
 export function skippedOf({ firstOffset, nextOffset, reason }: SkippedMessage): Skipped {
-  return { type: "skipped", firstOffset, nextOffset, reason: reason === Skipped_Reason.BEHIND ? "behind" : "trimmed" };
+  return { type: "skipped", firstOffset, nextOffset, reason: decodeSkippedReason(reason) };
 }

@@ -5,7 +5,7 @@ import {
   StateServiceWatchResponse,
 } from "../gen/millrace/v1/state_service.js";
 import { filterMap } from "../streams/index.js";
-import { decodeRecordsMessage, type ReceivedRecord, type RecordsMessage } from "../wire/index.js";
+import { decodeRecordsMessage, positionOf, type ReceivedRecord, type RecordsMessage } from "../wire/index.js";
 import { clientError } from "./client-error.js";
 import type { Connection, UnaryOptions } from "./connection.js";
 import { type Place, type RecordPage, type RecordStream, recordStream } from "./record-stream.js";
@@ -84,9 +84,7 @@ const getShape = { ...StateServiceService.get, responseDeserialize: decodeRecord
 const listShape = { ...StateServiceService.list, responseDeserialize: decodeRecordsMessage };
 const watchShape = { ...StateServiceService.watch, responseDeserialize: decodeRecordsMessage };
 
-const nowhere: Position = { epoch: 0, offset: 0 };
-
-export function stateOf(connection: Connection): StateReader {
+export function stateReaderOf(connection: Connection): StateReader {
   const getMany = async (topic: string, keys: readonly string[], options?: UnaryOptions) =>
     (await connection.unary(getShape, { topic, keys: [...keys] }, options)).records;
   return {
@@ -125,7 +123,7 @@ function listState(connection: Connection, topic: string, options: ListStateOpti
     delivered += records.length;
     const lastKey = rest === undefined ? "" : StateServiceListResponse.decode(rest).lastKey;
     afterKey = lastKey || (records.at(-1)?.key ?? afterKey);
-    return records.length > 0 ? { records, next: next ?? nowhere } : undefined;
+    return records.length > 0 ? { records, next: positionOf(next) } : undefined;
   });
   // A listing has one position: that of the state, not of its progress.
   return recordStream(pages, place, (_record, epoch) => place.position ?? { epoch, offset: 0 });
@@ -172,7 +170,7 @@ function selectionOf({ keyPrefix = "", rectangle, filter = "" }: StateSelection)
 function eventsOf({ rest, next }: RecordsMessage): readonly WatchEvent[] {
   if (rest === undefined) return [];
   const { event, left } = StateServiceWatchResponse.decode(rest);
-  const position = next ?? nowhere;
+  const position = positionOf(next);
   const leaving: WatchEvent[] = left.length === 0 ? [] : [{ type: "left", keys: left }];
   switch (event?.$case) {
     case undefined:

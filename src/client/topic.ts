@@ -1,23 +1,14 @@
+import type { BatchLimits, Retention, StateBuild } from "../core/index.js";
 import type { Topic as TopicMessage } from "../gen/millrace/v1/topic_service.js";
 import {
   dateOfTimestamp,
+  decodeRetention,
   durationOfMs,
   durationText,
   type JsonObject,
-  msOfDuration,
   type Timestamp,
   timestampText,
 } from "../wire/index.js";
-
-/** Progress of building the state of a topic that became keyed. The build runs from the newest record to the oldest. */
-export interface StateBuild {
-  /** Where the build began: the topic's next offset when it became keyed. */
-  readonly fromOffset: number;
-  /** Records from this offset on are in the state. */
-  readonly nextOffset: number;
-  /** The state is complete when `nextOffset` has come down to this offset. */
-  readonly untilOffset: number;
-}
 
 /** A topic at the time of the request. */
 export class Topic {
@@ -26,9 +17,9 @@ export class Topic {
   readonly epoch: number;
   readonly labels: ReadonlyMap<string, string>;
   /** 0 means the node's setting. */
-  readonly limits: { readonly recordBytes: number; readonly batchRecords: number; readonly batchBytes: number };
+  readonly limits: BatchLimits;
   /** How much of its log it keeps; 0 means the node's default. */
-  readonly retention: { readonly ageMs: number; readonly records: number; readonly bytes: number };
+  readonly retention: Retention;
   /** Whether nothing more can be appended. */
   readonly isClosed: boolean;
   /** Whether it keeps its state: the latest record of each key. */
@@ -50,8 +41,7 @@ export class Topic {
     this.labels = message.labels;
     const { recordBytes = 0, batchRecords = 0, batchBytes = 0 } = message.limits ?? {};
     this.limits = { recordBytes, batchRecords, batchBytes };
-    const { age, records = 0, bytes = 0 } = message.retention ?? {};
-    this.retention = { ageMs: age === undefined ? 0 : msOfDuration(age), records, bytes };
+    this.retention = decodeRetention(message.retention);
     this.isClosed = message.closed;
     this.isKeyed = message.keyed;
     this.stateBuild = message.stateBuild && {
@@ -111,7 +101,7 @@ export class Topic {
   }
 }
 
-function retentionJson({ ageMs, records, bytes }: Topic["retention"]): JsonObject | undefined {
+function retentionJson({ ageMs, records, bytes }: Retention): JsonObject | undefined {
   const object: JsonObject = {};
   if (ageMs !== 0) object["age"] = durationText(durationOfMs(ageMs));
   if (records !== 0) object["records"] = String(records);

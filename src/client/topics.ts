@@ -4,7 +4,7 @@ import {
   type TopicLimits as LimitsMessage,
   TopicServiceService as Service,
 } from "../gen/millrace/v1/topic_service.js";
-import { durationOfMs } from "../wire/index.js";
+import { encodeRetention } from "../wire/index.js";
 import { clientError } from "./client-error.js";
 import type { Connection, UnaryOptions } from "./connection.js";
 import { wholeNumber } from "./start.js";
@@ -140,12 +140,11 @@ function limitsOf(limits: TopicLimits | undefined): LimitsMessage | undefined {
 
 function retentionOf(retention: TopicRetention | undefined): RetentionMessage | undefined {
   if (retention === undefined) return undefined;
-  const ageMs = wholeNumber(retention.ageMs ?? 0, "retention.age");
-  return {
-    age: ageMs === 0 ? undefined : durationOfMs(ageMs),
+  return encodeRetention({
+    ageMs: wholeNumber(retention.ageMs ?? 0, "retention.age"),
     records: wholeNumber(retention.records ?? 0, "retention.records"),
     bytes: wholeNumber(retention.bytes ?? 0, "retention.bytes"),
-  };
+  });
 }
 
 /** The fields that an update changes: without a mask the server could not tell 0 from unset. */

@@ -94,6 +94,9 @@ export interface Limits {
   readonly headPollMs: number;
 }
 
+/** What bounds an append. A topic may have lower ones than its node. */
+export type BatchLimits = Pick<Limits, "recordBytes" | "batchRecords" | "batchBytes">;
+
 export const defaultLimits: Limits = {
   recordBytes: 1 * MiB,
   batchRecords: 1000,

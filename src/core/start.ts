@@ -22,5 +22,8 @@ export type Direction = "forward" | "backward";
 /** What a reader gets when its next offset is no longer kept. */
 export type WhenTrimmed = "fail" | "skip";
 
+/** Why records are left out of a read or a follow: the topic no longer keeps them, or the follower was too slow. */
+export type SkippedReason = "trimmed" | "behind";
+
 /** What a live follower gets when its next offset is no longer in the node's memory. */
 export type WhenBehind = "catch-up" | "skip" | "fail";

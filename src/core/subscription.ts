@@ -1,5 +1,7 @@
 /** Subscriptions as values: how consumers share the records, and what happens to records that fail. */
 
+import type { Position } from "./page.js";
+
 /** How consumers share a subscription's records. */
 export type Sharing = "shared" | "exclusive" | "keyed";
 
@@ -53,6 +55,23 @@ export const windowBounds: { readonly initial: Window; readonly max: Window } = 
   initial: { records: 1000, bytes: 4 * 1024 * 1024 },
   max: { records: 100_000, bytes: 64 * 1024 * 1024 },
 };
+
+/** How far a subscription is. */
+export interface SubscriptionFacts {
+  /** All records below are acknowledged or parked. */
+  readonly cursor: Position;
+  /** Records from the cursor on that are neither acknowledged nor parked. */
+  readonly lagRecords: number;
+  /** Bytes of records from the cursor to the topic's end. */
+  readonly lagBytes: number;
+  /** How long ago the record at the cursor was published, in milliseconds; undefined at the end. */
+  readonly lagAgeMs: number | undefined;
+  /** Records that are delivered and not acknowledged. */
+  readonly outstandingRecords: number;
+  /** Records that failed and wait for redelivery. */
+  readonly retryRecords: number;
+  readonly parkedRecords: number;
+}
 
 /**
  * How many slots the keys of a KEYED subscription fall into. Nodes share the slots, so at most this many nodes take part.

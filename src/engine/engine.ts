@@ -3,14 +3,13 @@
  * calls the engine and encodes.
  */
 
-import type { BufferPool } from "../core/index.js";
+import type { Appended, BufferPool, FilterExplanation, QueueDepth } from "../core/index.js";
 import type { LiveStream } from "../telemetry/index.js";
 import type { CommitCommand, CommittedOutput } from "./consume/commit/commit-command.js";
 import type { ConsumeMessage, ConsumeOpening, ConsumerRequest } from "./consume/handing-out/consume-messages.js";
-import type { Queue } from "./control/queues.js";
 import type { Subscriptions } from "./control/subscriptions.js";
 import type { Topics } from "./control/topics.js";
-import type { ExplainFilterCommand, FilterExplanation } from "./reading/explain-filter.js";
+import type { ExplainFilterCommand } from "./reading/explain-filter.js";
 import type { FollowCommand, FollowMessage } from "./reading/follow.js";
 import type { ListPage, ListStateCommand } from "./reading/list-state.js";
 import type { ReadCommand, ReadMessage } from "./reading/read.js";
@@ -18,7 +17,6 @@ import type { GetStateCommand } from "./reading/state.js";
 import type { WatchMessage, WatchStateCommand } from "./reading/watch-state.js";
 import type { PageMessage } from "./topics/page-message.js";
 import type { AppendCommand } from "./writing/append.js";
-import type { Appended } from "./writing/batch-queue.js";
 import type { PublishBatch, PublishOpening } from "./writing/publish.js";
 
 export interface Engine {
@@ -51,7 +49,7 @@ export interface Engine {
     signal: AbortSignal,
   ): AsyncGenerator<FollowMessage, void, undefined>;
   /** How full the node's queues are. With a topic: only the queues of that topic. */
-  listQueues(topic: string | undefined): readonly Queue[];
+  listQueues(topic: string | undefined): readonly QueueDepth[];
   /** The latest records of some keys. Errors of this and the next two: `topic-not-found`, `topic-not-keyed`. */
   getState(command: GetStateCommand, signal: AbortSignal): Promise<PageMessage>;
   /** The state in the order of keys, with an end. Resume the generator when its last page was delivered. */

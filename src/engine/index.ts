@@ -9,20 +9,13 @@ export type {
   ConsumeOpening,
   ConsumerFacts,
   ConsumerRequest,
-  ConsumerWaiting,
   DeliveredRange,
 } from "./consume/handing-out/consume-messages.js";
 export type { SubscriptionReport } from "./control/describe-subscription.js";
 export type { ParkedSelection } from "./control/parked.js";
-export type { Queue } from "./control/queues.js";
 export type { CreateSubscriptionCommand, Subscriptions, SubscriptionUpdate } from "./control/subscriptions.js";
 export type { TopicDescription, Topics } from "./control/topics.js";
-export type {
-  ExplainFilterCommand,
-  FilteredMethod,
-  FilterExplanation,
-  FilterPart,
-} from "./reading/explain-filter.js";
+export type { ExplainFilterCommand } from "./reading/explain-filter.js";
 export type { FollowCommand, FollowMessage } from "./reading/follow.js";
 export type { ListPage, ListStateCommand } from "./reading/list-state.js";
 export type { SkippedMessage } from "./reading/log-cursor.js";
@@ -31,5 +24,4 @@ export type { GetStateCommand } from "./reading/state.js";
 export type { WatchMessage, WatchStateCommand } from "./reading/watch-state.js";
 export type { PageMessage } from "./topics/page-message.js";
 export type { AppendCommand } from "./writing/append.js";
-export type { Appended } from "./writing/batch-queue.js";
 export type { PublishBatch, PublishOpening } from "./writing/publish.js";

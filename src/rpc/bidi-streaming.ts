@@ -1,6 +1,6 @@
 import { type handleBidiStreamingCall, Metadata } from "@grpc/grpc-js";
 import type { Calls } from "./calls.js";
-import { type CallContext, type Method, type MethodOptions, type StreamShape } from "./method.js";
+import { type MethodContext, type Method, type MethodOptions, type StreamShape } from "./method.js";
 import { pulledRequests, type PulledRequests } from "./pulled-requests.js";
 import { type Received, receiving } from "./request.js";
 import { sendResponses } from "./send-responses.js";
@@ -19,7 +19,7 @@ export function bidiStreaming<Request, Response>(
   shape: StreamShape<Request, Response>,
   handle: (
     requests: AsyncIterableIterator<Request, undefined>,
-    context: CallContext,
+    context: MethodContext,
   ) => AsyncGenerator<Response, void, undefined> | Promise<AsyncGenerator<Response, void, undefined>>,
   options?: MethodOptions,
 ): Method {

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { type Metadata, type ServerUnaryCall, status } from "@grpc/grpc-js";
 import { MillraceError, type Position } from "../core/index.js";
 import type { Clock, LiveStream, LiveStreams, Logger, Metrics } from "../telemetry/index.js";
-import type { CallContext } from "./method.js";
+import type { MethodContext } from "./method.js";
 import { type CallStatus, internalStatus, plainStatus, StatusError, statusOfError } from "./status.js";
 
 /** The part of grpc-js's call objects that all call kinds have. */
@@ -40,7 +40,7 @@ const deadlineSlackMs = 5;
  * send. `requestsStopped` aborts when no more requests are taken: together with `signal`, or later for
  * `takesRequestsWhileDraining`.
  */
-export class Call implements CallContext {
+export class Call implements MethodContext {
   readonly signal: AbortSignal;
   /** Aborts when the client can no longer receive. */
   readonly gone: AbortSignal;

@@ -2,7 +2,7 @@ import type { handleClientStreamingCall } from "@grpc/grpc-js";
 import { abortable } from "../streams/index.js";
 import type { Call } from "./call.js";
 import type { Calls } from "./calls.js";
-import { alreadyEncoded, type CallContext, type Method, type MethodOptions, type MethodShape } from "./method.js";
+import { alreadyEncoded, type MethodContext, type Method, type MethodOptions, type MethodShape } from "./method.js";
 import { type PulledRequests, pulledRequests } from "./pulled-requests.js";
 import { type Received, receiving } from "./request.js";
 
@@ -13,7 +13,7 @@ import { type Received, receiving } from "./request.js";
 export function clientStreaming<Request, Response>(
   calls: Calls,
   shape: MethodShape<Request, Response>,
-  handle: (requests: AsyncIterableIterator<Request, undefined>, context: CallContext) => Promise<Response>,
+  handle: (requests: AsyncIterableIterator<Request, undefined>, context: MethodContext) => Promise<Response>,
   options?: MethodOptions,
 ): Method {
   const handler: handleClientStreamingCall<Received<Request>, Buffer> = (transport, callback) => {

@@ -15,7 +15,7 @@ import { unary } from "./unary.js";
 
 export type ServingStatus = "SERVING" | "NOT_SERVING";
 
-export interface Health {
+export interface HealthService {
   readonly methods: readonly Method[];
   set(status: ServingStatus): void;
 }
@@ -31,7 +31,7 @@ interface HealthCheckResponse {
 const options: MethodOptions = { isQuiet: true, servesWhileDraining: true };
 
 /** Serves the health of `services`, and of the whole server under the empty name. They share one status. */
-export function createHealth(calls: Calls, services: readonly string[]): Health {
+export function createHealth(calls: Calls, services: readonly string[]): HealthService {
   const serving = new Watch<ServingStatus>("SERVING");
   const names = new Set(["", ...services]);
   return {

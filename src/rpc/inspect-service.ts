@@ -1,51 +1,24 @@
-import { checkRectangle, checkTopicName, invalidArgument } from "../core/index.js";
-import type { Engine, FilteredMethod, FilterPart, Queue } from "../engine/index.js";
+import { checkRectangle, checkTopicName, invalidArgument, type QueueDepth } from "../core/index.js";
+import type { Engine } from "../engine/index.js";
 import { parseFilter } from "../filter/index.js";
 import {
-  ExplainFilterRequest_Method,
-  FilterPart_Place,
   InspectServiceService as Shapes,
   type LiveStream as LiveStreamMessage,
-  LiveStream_Waiting,
   type Queue as QueueMessage,
-  Queue_Kind,
 } from "../gen/millrace/v1/inspect_service.js";
-import type { LiveStream, LiveStreams, Waiting } from "../telemetry/index.js";
+import type { LiveStream, LiveStreams } from "../telemetry/index.js";
+import {
+  decodedFilteredMethod,
+  encodedFilterPlace,
+  encodedLiveStreamWaiting,
+  encodedQueueKind,
+  timestampOfMicros,
+} from "../wire/index.js";
 import type { Calls } from "./calls.js";
 import type { Method } from "./method.js";
 import { decodePageToken, encodePageToken } from "./page-token.js";
-import { timestampOfMicros } from "./timestamp.js";
 import { unary } from "./unary.js";
 import { checkKeyPart, enumMeaning, pageSize } from "./validate.js";
-
-const waitingOf = {
-  nothing: LiveStream_Waiting.WAITING_UNSPECIFIED,
-  "client-window": LiveStream_Waiting.CLIENT_WINDOW,
-  database: LiveStream_Waiting.DATABASE,
-  "new-records": LiveStream_Waiting.NEW_RECORDS,
-  "client-message": LiveStream_Waiting.CLIENT_MESSAGE,
-  "publish-budget": LiveStream_Waiting.PUBLISH_BUDGET,
-} as const satisfies Record<Waiting, LiveStream_Waiting>;
-
-const methods = new Map<number, FilteredMethod>([
-  [ExplainFilterRequest_Method.METHOD_UNSPECIFIED, "read"],
-  [ExplainFilterRequest_Method.READ, "read"],
-  [ExplainFilterRequest_Method.FOLLOW, "follow"],
-  [ExplainFilterRequest_Method.LIST, "list"],
-  [ExplainFilterRequest_Method.WATCH, "watch"],
-]);
-
-const placeOf = {
-  database: FilterPart_Place.DATABASE,
-  "database-then-node": FilterPart_Place.DATABASE_THEN_NODE,
-  node: FilterPart_Place.NODE,
-} as const satisfies Record<FilterPart["place"], FilterPart_Place>;
-
-const kindOf = {
-  lane: Queue_Kind.LANE,
-  publish: Queue_Kind.PUBLISH,
-  tail: Queue_Kind.TAIL,
-} as const satisfies Record<Queue["kind"], Queue_Kind>;
 
 export function inspectService(
   calls: Calls,
@@ -59,7 +32,7 @@ export function inspectService(
       const command = {
         topic: request.topic,
         filter: parseFilter(request.filter),
-        method: enumMeaning(methods, request.method, "method"),
+        method: enumMeaning(decodedFilteredMethod, request.method, "method"),
         rectangle: request.rectangle && checkRectangle(request.rectangle),
         keyPrefix: checkKeyPart("key_prefix", request.keyPrefix),
       };
@@ -70,7 +43,7 @@ export function inspectService(
       }
       const { parts, indexes, plan, cost } = await engine.explainFilter(command, context.signal);
       return {
-        parts: parts.map((part) => ({ ...part, place: placeOf[part.place] })),
+        parts: parts.map((part) => ({ ...part, place: encodedFilterPlace[part.place] })),
         indexes: [...indexes],
         plan,
         cost,
@@ -102,12 +75,12 @@ export function inspectService(
 }
 
 /** The sort key of the listing: a page continues after the last key, whichever queues came or went meanwhile. */
-function queueKey({ kind, name }: Queue): string {
+function queueKey({ kind, name }: QueueDepth): string {
   return kind === "lane" ? `0${name}` : `1${name} ${kind}`;
 }
 
-function encodeQueue({ kind, name, depth, capacity }: Queue): QueueMessage {
-  return { kind: kindOf[kind], name, depth, capacity };
+function encodeQueue({ kind, name, depth, capacity }: QueueDepth): QueueMessage {
+  return { kind: encodedQueueKind[kind], name, depth, capacity };
 }
 
 function decodeAfter(token: string): number {
@@ -127,7 +100,7 @@ function encodeStream(stream: LiveStream): LiveStreamMessage {
     lag: stream.lag,
     bytesSent: stream.bytesSent,
     messagesSent: stream.messagesSent,
-    waiting: waitingOf[stream.waiting],
+    waiting: encodedLiveStreamWaiting[stream.waiting],
     waitingSince: timestampOfMicros(stream.waitingSinceMs * 1000),
     startTime: timestampOfMicros(stream.startTimeMs * 1000),
   };

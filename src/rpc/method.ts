@@ -3,7 +3,7 @@ import type { Position } from "../core/index.js";
 import type { LiveStream } from "../telemetry/index.js";
 
 /** What a method receives besides its request. */
-export interface CallContext {
+export interface MethodContext {
   /** Aborts when the client is gone, when its deadline has passed, and, for streams, when the node drains. */
   readonly signal: AbortSignal;
   /** The call's entry in InspectService. That of a unary call is not listed. */

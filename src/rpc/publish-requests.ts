@@ -3,15 +3,15 @@
  * decoder reads the rest.
  */
 
-import { type BufferPool, checkTopicName, invalidArgument, type Limits } from "../core/index.js";
-import type { Appended, PublishBatch, PublishOpening } from "../engine/index.js";
+import { type Appended, type BufferPool, checkTopicName, invalidArgument, type Limits } from "../core/index.js";
+import type { PublishBatch, PublishOpening } from "../engine/index.js";
 import {
   AppendRequest,
   type Producer,
   PublishRequest,
   RecordServiceService as Shapes,
 } from "../gen/millrace/v1/record_service.js";
-import { type RecordBatch, splitRequest } from "../wire/index.js";
+import { encodeAppended, type RecordBatch, splitRequest } from "../wire/index.js";
 import type { StreamShape } from "./method.js";
 import { checkProducerId } from "./validate.js";
 
@@ -25,7 +25,7 @@ export function appendShape(limits: Limits, buffers: BufferPool) {
   return {
     path: Shapes.append.path,
     requestDeserialize: withBatch(limits, buffers, (rest) => AppendRequest.decode(rest)),
-    responseSerialize: (response: Appended) => Shapes.append.responseSerialize(response),
+    responseSerialize: (response: Appended) => Shapes.append.responseSerialize(encodeAppended(response)),
   };
 }
 
@@ -33,7 +33,7 @@ export function publishShape(limits: Limits, buffers: BufferPool): StreamShape<W
   return {
     path: Shapes.publish.path,
     requestDeserialize: withBatch(limits, buffers, (rest) => PublishRequest.decode(rest)),
-    responseSerialize: (response) => Shapes.publish.responseSerialize(response),
+    responseSerialize: (response) => Shapes.publish.responseSerialize(encodeAppended(response)),
     positionAfter: ({ epoch, nextOffset }) => ({ epoch, offset: nextOffset }),
   };
 }

@@ -1,49 +1,18 @@
-import {
-  type Direction,
-  invalidArgument,
-  type Start,
-  type Until,
-  type WhenBehind,
-  type WhenTrimmed,
-} from "../core/index.js";
+import { invalidArgument, type Start, type Until } from "../core/index.js";
 import type { FollowCommand, ReadCommand } from "../engine/index.js";
-import { type Start as StartMessage, Trimmed_Policy } from "../gen/millrace/v1/record.js";
-import {
-  type FollowRequest,
-  FollowRequest_WhenBehind,
-  type ReadRequest,
-  ReadRequest_Direction,
-  type ReadRequest_Until,
-} from "../gen/millrace/v1/record_service.js";
+import type { Start as StartMessage } from "../gen/millrace/v1/record.js";
+import type { FollowRequest, ReadRequest, ReadRequest_Until } from "../gen/millrace/v1/record_service.js";
+import { decodedDirection, decodedWhenBehind, decodedWhenTrimmed, positionOf } from "../wire/index.js";
 import { enumMeaning, optionalFilter, timeMicros } from "./validate.js";
-
-const directions = new Map<number, Direction>([
-  [ReadRequest_Direction.DIRECTION_UNSPECIFIED, "forward"],
-  [ReadRequest_Direction.FORWARD, "forward"],
-  [ReadRequest_Direction.BACKWARD, "backward"],
-]);
-
-const trimmedPolicies = new Map<number, WhenTrimmed>([
-  [Trimmed_Policy.POLICY_UNSPECIFIED, "fail"],
-  [Trimmed_Policy.FAIL, "fail"],
-  [Trimmed_Policy.SKIP, "skip"],
-]);
-
-const behindPolicies = new Map<number, WhenBehind>([
-  [FollowRequest_WhenBehind.WHEN_BEHIND_UNSPECIFIED, "catch-up"],
-  [FollowRequest_WhenBehind.CATCH_UP, "catch-up"],
-  [FollowRequest_WhenBehind.SKIP, "skip"],
-  [FollowRequest_WhenBehind.FAIL, "fail"],
-]);
 
 export function decodeRead(request: ReadRequest, topic: string): ReadCommand {
   return {
     topic,
     start: decodeStart(request.start),
-    direction: enumMeaning(directions, request.direction, "direction"),
+    direction: enumMeaning(decodedDirection, request.direction, "direction"),
     until: decodeUntil(request.until),
     limit: request.limit,
-    whenTrimmed: enumMeaning(trimmedPolicies, request.whenTrimmed, "when_trimmed"),
+    whenTrimmed: enumMeaning(decodedWhenTrimmed, request.whenTrimmed, "when_trimmed"),
     filter: optionalFilter(request.filter),
   };
 }
@@ -52,8 +21,8 @@ export function decodeFollow(request: FollowRequest, topic: string): FollowComma
   return {
     topic,
     start: decodeStart(request.start),
-    whenBehind: enumMeaning(behindPolicies, request.whenBehind, "when_behind"),
-    whenTrimmed: enumMeaning(trimmedPolicies, request.whenTrimmed, "when_trimmed"),
+    whenBehind: enumMeaning(decodedWhenBehind, request.whenBehind, "when_behind"),
+    whenTrimmed: enumMeaning(decodedWhenTrimmed, request.whenTrimmed, "when_trimmed"),
     filter: optionalFilter(request.filter),
   };
 }
@@ -67,7 +36,7 @@ export function decodeStart(message: StartMessage | undefined): Start | undefine
     case "latest":
       return { at: start.$case };
     case "position":
-      return { at: "position", position: { epoch: start.value.epoch, offset: start.value.offset ?? 0 } };
+      return { at: "position", position: positionOf(start.value) };
     case "offset":
       return { at: "offset", offset: start.value };
     case "time":

@@ -1,18 +1,8 @@
 import type { BufferPool } from "../core/index.js";
 import type { FollowMessage, PageMessage, ReadMessage, SkippedMessage } from "../engine/index.js";
-import { type Skipped, Skipped_Reason } from "../gen/millrace/v1/record.js";
-import { FollowResponse, FollowResponse_Heartbeat_Waiting, ReadResponse } from "../gen/millrace/v1/record_service.js";
-import { pageAsMessage, withPrefix } from "../wire/index.js";
-
-const reasonOf = {
-  trimmed: Skipped_Reason.TRIMMED,
-  behind: Skipped_Reason.BEHIND,
-} as const satisfies Record<SkippedMessage["reason"], Skipped_Reason>;
-
-const waitingOf = {
-  "new-records": FollowResponse_Heartbeat_Waiting.NEW_RECORDS,
-  database: FollowResponse_Heartbeat_Waiting.DATABASE,
-} as const satisfies Record<Extract<FollowMessage, { kind: "heartbeat" }>["waiting"], FollowResponse_Heartbeat_Waiting>;
+import type { Skipped } from "../gen/millrace/v1/record.js";
+import { FollowResponse, ReadResponse } from "../gen/millrace/v1/record_service.js";
+import { encodedFollowWaiting, encodedSkippedReason, pageAsMessage, withPrefix } from "../wire/index.js";
 
 /** Followers at the same place share one encoded message, which lives as long as the tail keeps its page. */
 const sharedMessages = new WeakMap<PageMessage, Buffer>();
@@ -67,7 +57,10 @@ function eventOf(message: Exclude<FollowMessage, { kind: "page" }>): NonNullable
     case "skipped":
       return { $case: "skipped", value: skippedOf(message) };
     case "heartbeat":
-      return { $case: "heartbeat", value: { nextOffset: message.nextOffset, waiting: waitingOf[message.waiting] } };
+      return {
+        $case: "heartbeat",
+        value: { nextOffset: message.nextOffset, waiting: encodedFollowWaiting[message.waiting] },
+      };
     case "closed":
       return { $case: "closed", value: {} };
     default:
@@ -76,5 +69,5 @@ function eventOf(message: Exclude<FollowMessage, { kind: "page" }>): NonNullable
 }
 
 function skippedOf({ firstOffset, nextOffset, reason }: SkippedMessage): Skipped {
-  return { firstOffset, nextOffset, reason: reasonOf[reason] };
+  return { firstOffset, nextOffset, reason: encodedSkippedReason[reason] };
 }

@@ -3,7 +3,7 @@ import type { Engine } from "../engine/index.js";
 import { RecordServiceService as Shapes } from "../gen/millrace/v1/record_service.js";
 import { bidiStreaming } from "./bidi-streaming.js";
 import type { Calls } from "./calls.js";
-import type { CallContext, Method } from "./method.js";
+import type { MethodContext, Method } from "./method.js";
 import { appendShape, publishShape, publishedBatches, readProducer, requireRecords } from "./publish-requests.js";
 import { decodeFollow, decodeRead } from "./read-requests.js";
 import { encodeFollowMessage, encodeReadMessage, giveBack, recordsInMessage } from "./reader-messages.js";
@@ -63,7 +63,7 @@ export function recordService(calls: Calls, engine: Engine, limits: Limits): rea
   ];
 }
 
-function topicOf(request: { readonly topic: string }, context: CallContext): string {
+function topicOf(request: { readonly topic: string }, context: MethodContext): string {
   context.stream.topic = checkTopicName(request.topic);
   return request.topic;
 }

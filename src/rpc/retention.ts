@@ -1,6 +1,8 @@
 import { invalidArgument, type Retention, retentionAgeBounds } from "../core/index.js";
 import type { Duration } from "../gen/google/protobuf/duration.js";
 import type { Retention as RetentionMessage } from "../gen/millrace/v1/topic_service.js";
+import { encodeRetention } from "../wire/index.js";
+import { isWellFormed } from "./duration-ms.js";
 
 /** The retention of a request. Throws `invalid-argument` that names the field. */
 export function checkRetention(asked: RetentionMessage | undefined): Retention {
@@ -8,10 +10,9 @@ export function checkRetention(asked: RetentionMessage | undefined): Retention {
 }
 
 /** Undefined if the topic has no retention of its own. */
-export function encodeRetention({ ageMs, records, bytes }: Retention): RetentionMessage | undefined {
+export function optionalRetention({ ageMs, records, bytes }: Retention): RetentionMessage | undefined {
   if (ageMs === 0 && records === 0 && bytes === 0) return undefined;
-  const seconds = Math.floor(ageMs / 1000);
-  return { age: ageMs === 0 ? undefined : { seconds, nanos: (ageMs - seconds * 1000) * 1_000_000 }, records, bytes };
+  return encodeRetention({ ageMs, records, bytes });
 }
 
 /** An age of 0 is no bound, like an unset one. */
@@ -21,8 +22,7 @@ function ageOf(age: Duration | undefined): number {
   const { minMs, maxMs } = retentionAgeBounds;
   const ms = seconds * 1000 + nanos / 1_000_000;
   if (nanos % 1_000_000 !== 0) throw invalidArgument("retention.age", "must be whole milliseconds");
-  // A duration's nanoseconds have its sign and are less than a second.
-  if (Math.abs(nanos) > 999_999_999 || seconds * nanos < 0 || ms < minMs || ms > maxMs) {
+  if (!isWellFormed({ seconds, nanos }) || ms < minMs || ms > maxMs) {
     throw invalidArgument("retention.age", "must be from 1 second to 100 years, or 0 for no bound");
   }
   return ms;

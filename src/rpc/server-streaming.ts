@@ -1,6 +1,6 @@
 import { type handleServerStreamingCall, Metadata } from "@grpc/grpc-js";
 import type { Calls } from "./calls.js";
-import { type CallContext, type Method, type MethodOptions, type StreamShape } from "./method.js";
+import { type MethodContext, type Method, type MethodOptions, type StreamShape } from "./method.js";
 import { type Received, receiving, requestOf } from "./request.js";
 import { sendResponses } from "./send-responses.js";
 import { serializePrefixed } from "./sent-messages.js";
@@ -12,7 +12,7 @@ import { serializePrefixed } from "./sent-messages.js";
 export function serverStreaming<Request, Response>(
   calls: Calls,
   shape: StreamShape<Request, Response>,
-  handle: (request: Request, context: CallContext) => AsyncGenerator<Response, void, undefined>,
+  handle: (request: Request, context: MethodContext) => AsyncGenerator<Response, void, undefined>,
   options?: MethodOptions,
 ): Method {
   const handler: handleServerStreamingCall<Received<Request>, Buffer> = (transport) => {

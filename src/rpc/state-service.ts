@@ -1,9 +1,9 @@
-import { checkRectangle, checkTopicName, invalidArgument, type Position } from "../core/index.js";
+import { checkRectangle, checkTopicName, invalidArgument } from "../core/index.js";
 import type { Engine, ListPage, PageMessage, WatchMessage } from "../engine/index.js";
 import { StateServiceService as Shapes, StateServiceWatchResponse } from "../gen/millrace/v1/state_service.js";
-import { encodeListMessage, encodeWatchMessage, withoutPrefix, withPrefix } from "../wire/index.js";
+import { encodeListMessage, encodeWatchMessage, positionOf, withoutPrefix, withPrefix } from "../wire/index.js";
 import type { Calls } from "./calls.js";
-import type { CallContext, Method } from "./method.js";
+import type { MethodContext, Method } from "./method.js";
 import { encodePage } from "./reader-messages.js";
 import { serverStreaming } from "./server-streaming.js";
 import { unary } from "./unary.js";
@@ -60,7 +60,7 @@ export function stateService(calls: Calls, engine: Engine): readonly Method[] {
         positionAfter: (message) => message.next,
       },
       (request, context) => {
-        const start = positionOf(request.start);
+        const start = request.start && positionOf(request.start);
         const { changesOnly, withoutTombstones } = request;
         if (changesOnly && start !== undefined) {
           throw invalidArgument(
@@ -84,15 +84,9 @@ export function stateService(calls: Calls, engine: Engine): readonly Method[] {
   ];
 }
 
-function topicOf(request: { readonly topic: string }, context: CallContext): string {
+function topicOf(request: { readonly topic: string }, context: MethodContext): string {
   context.stream.topic = checkTopicName(request.topic);
   return request.topic;
-}
-
-function positionOf(
-  start: { readonly epoch: number; readonly offset?: number | undefined } | undefined,
-): Position | undefined {
-  return start && { epoch: start.epoch, offset: start.offset ?? 0 };
 }
 
 function checkKeys(keys: readonly string[]): readonly string[] {

@@ -8,6 +8,7 @@ import type { ErrorCode, MillraceError } from "../core/index.js";
 import type { Any } from "../gen/google/protobuf/any.js";
 import { BadRequest, ErrorInfo, ResourceInfo, RetryInfo } from "../gen/google/rpc/error_details.js";
 import { Status as RpcStatus } from "../gen/google/rpc/status.js";
+import { durationOfMs, errorReason } from "../wire/index.js";
 
 /** The gRPC status of each error code. README.md, "Guarantees", says when a client receives which. */
 export const statusOf = {
@@ -100,9 +101,8 @@ export function internalStatus(id: string): CallStatus {
 function detailsOf(error: MillraceError, facts: Readonly<Record<string, string>>): Any[] {
   const details = [errorInfo(error.code, facts)];
   if (error.retryDelayMs !== undefined) {
-    const seconds = Math.floor(error.retryDelayMs / 1000);
-    const nanos = Math.round(error.retryDelayMs % 1000) * 1_000_000;
-    details.push(pack("google.rpc.RetryInfo", RetryInfo.encode({ retryDelay: { seconds, nanos } }).finish()));
+    const retryDelay = durationOfMs(Math.round(error.retryDelayMs));
+    details.push(pack("google.rpc.RetryInfo", RetryInfo.encode({ retryDelay }).finish()));
   }
   const resource = resourceOf(error.code, facts);
   if (resource !== undefined) details.push(pack("google.rpc.ResourceInfo", ResourceInfo.encode(resource).finish()));
@@ -132,7 +132,7 @@ function resourceOf(code: ErrorCode, facts: Readonly<Record<string, string>>): R
 function errorInfo(code: ErrorCode, facts: Readonly<Record<string, string>>): Any {
   const metadata = new Map<string, string>();
   for (const [name, value] of Object.entries(facts)) metadata.set(name, clip(value, metadataValueBytesMax));
-  const reason = code.toUpperCase().replaceAll("-", "_");
+  const reason = errorReason(code);
   return pack("google.rpc.ErrorInfo", ErrorInfo.encode({ reason, domain: errorDomain, metadata }).finish());
 }
 

@@ -7,11 +7,11 @@ import {
   TopicServiceService as Shapes,
   type UpdateTopicRequest,
 } from "../gen/millrace/v1/topic_service.js";
+import { timestampOfMicros } from "../wire/index.js";
 import type { Calls } from "./calls.js";
-import type { CallContext, Method } from "./method.js";
+import type { MethodContext, Method } from "./method.js";
 import { decodePageToken, encodePageToken, fittingPage } from "./page-token.js";
-import { checkRetention, encodeRetention } from "./retention.js";
-import { timestampOfMicros } from "./timestamp.js";
+import { checkRetention, optionalRetention } from "./retention.js";
 import { unary } from "./unary.js";
 import { checkLabels, pageSize } from "./validate.js";
 
@@ -61,7 +61,7 @@ export function topicService(calls: Calls, { topics }: Pick<Engine, "topics">, l
   ];
 }
 
-function topicOf(request: { readonly topic: string }, context: CallContext): string {
+function topicOf(request: { readonly topic: string }, context: MethodContext): string {
   context.stream.topic = checkTopicName(request.topic);
   return request.topic;
 }
@@ -154,7 +154,7 @@ function encodeTopic(topic: TopicDescription): Topic {
     closed: head.closed,
     keyed: head.keyed,
     stateBuild: topic.stateBuild,
-    retention: encodeRetention(topic.retention),
+    retention: optionalRetention(topic.retention),
     earliestOffset: head.earliestOffset,
     nextOffset: head.nextOffset,
     bytes: head.nextBytes - head.earliestBytes,

@@ -1,7 +1,5 @@
+import type { LiveStreamWaiting } from "../core/index.js";
 import { type Clock, systemClock } from "./clock.js";
-
-/** What a stream waits for, as InspectService reports it. */
-export type Waiting = "nothing" | "client-window" | "database" | "new-records" | "client-message" | "publish-budget";
 
 /**
  * One live call. Its call adapter writes the fields of the transport, the engine those of the reader or publisher. They are
@@ -18,13 +16,13 @@ export interface LiveStream {
   readonly lag: number;
   bytesSent: number;
   messagesSent: number;
-  readonly waiting: Waiting;
+  readonly waiting: LiveStreamWaiting;
   /** By the present wall clock. Setting the clock does not change how long the wait looks. */
   readonly waitingSinceMs: number;
   /** Sets how the lag is measured from now on. */
   measureLag(measure: () => number): void;
   /** Sets what the stream waits for from now on. */
-  waitFor(what: Waiting): void;
+  waitFor(what: LiveStreamWaiting): void;
 }
 
 /** The node's live calls, in the order in which they began. */
@@ -45,7 +43,7 @@ class Entry implements LiveStream {
   nextOffset = 0;
   bytesSent = 0;
   messagesSent = 0;
-  waiting: Waiting = "nothing";
+  waiting: LiveStreamWaiting = "nothing";
   readonly #clock: Clock;
   #waitingSinceMonotonicMs: number;
   #measureLag: (() => number) | undefined;
@@ -72,7 +70,7 @@ class Entry implements LiveStream {
     this.#measureLag = measure;
   }
 
-  waitFor(what: Waiting): void {
+  waitFor(what: LiveStreamWaiting): void {
     if (what === this.waiting) return;
     this.waiting = what;
     this.#waitingSinceMonotonicMs = this.#clock.monotonicMs();

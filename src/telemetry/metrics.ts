@@ -47,9 +47,11 @@ export function createMetrics(): Metrics {
     appendsRestamped: counter("appends_restamped_total", "Commits repeated because another node had written"),
     pageReads: counter("page_reads_total", "Pages given to readers, by source", ["source"]),
     followsFellBehind: counter("follows_fell_behind_total", "Times a live follower left the node's memory"),
-    recordsDelivered: counter("records_delivered_total", "Records delivered: for the `first` time, or `again`", [
-      "attempt",
-    ]),
+    recordsDelivered: counter(
+      "records_delivered_total",
+      "Records delivered: for the `first` time, or by a `redelivery`",
+      ["attempt"],
+    ),
     recordsFailed: counter(
       "records_failed_total",
       "Deliveries that were rejected, too late, or lost with their consumer",

@@ -4,7 +4,7 @@ import { type BufferCursor, enter, skipField } from "./decode-struct.js";
 import { decodeText } from "./decode-text.js";
 import { AttributeTag, LocationTag, TimeTag } from "./record-fields.js";
 import type { Timestamp } from "./timestamp.js";
-import { type Cursor, readSignedVarint } from "./varint.js";
+import { type ByteCursor, readSignedVarint } from "./varint.js";
 
 /** A place on Earth, WGS 84, in degrees. */
 export interface Location {
@@ -28,7 +28,7 @@ export function readLocation(cursor: BufferCursor, end: number, before: Location
 }
 
 /** Reads a Timestamp or a Duration in the same way. */
-export function readTime(cursor: Cursor, end: number, before: Timestamp | undefined): Timestamp {
+export function readTime(cursor: ByteCursor, end: number, before: Timestamp | undefined): Timestamp {
   let { seconds, nanos } = before ?? { seconds: 0, nanos: 0 };
   while (cursor.at < end) {
     const tag = cursor.bytes[cursor.at];

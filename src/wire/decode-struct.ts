@@ -4,7 +4,7 @@
  */
 
 import { decodeText } from "./decode-text.js";
-import { type Cursor, readVarint, skipVarint, WireType } from "./varint.js";
+import { type ByteCursor, readVarint, skipVarint, WireType } from "./varint.js";
 
 /** A JSON value. */
 export type JsonValue = null | boolean | number | string | JsonValue[] | JsonObject;
@@ -17,7 +17,7 @@ export interface JsonObject {
 const depthMax = 100;
 
 /** A place in a message. */
-export interface BufferCursor extends Cursor {
+export interface BufferCursor extends ByteCursor {
   readonly bytes: Buffer;
 }
 
@@ -114,7 +114,7 @@ function readText(cursor: BufferCursor, end: number): string {
 }
 
 /** Reads the length of a length-delimited field; returns where the field ends. */
-export function enter(cursor: Cursor, end: number): number {
+export function enter(cursor: ByteCursor, end: number): number {
   const first = cursor.bytes[cursor.at] as number;
   let length = first;
   if (first < 0x80) cursor.at += 1;
@@ -125,7 +125,7 @@ export function enter(cursor: Cursor, end: number): number {
 }
 
 /** Moves past a field whose tag comes next: one of a later version of the API. */
-export function skipField(cursor: Cursor, end: number): void {
+export function skipField(cursor: ByteCursor, end: number): void {
   const tag = readVarint(cursor, end);
   if (tag < 8) throw truncated();
   switch (tag & 7) {
@@ -147,7 +147,7 @@ export function skipField(cursor: Cursor, end: number): void {
   if (cursor.at > end) throw truncated();
 }
 
-function passVarint(cursor: Cursor, end: number): void {
+function passVarint(cursor: ByteCursor, end: number): void {
   if (!skipVarint(cursor, end)) throw truncated();
 }
 

@@ -8,8 +8,8 @@ export interface RecordBatch {
   /** Where each frame ends; one entry a record. */
   readonly ends: Uint32Array;
   /** Whether any of the records has a lifetime. */
-  readonly expires: boolean;
+  readonly hasLifetimes: boolean;
 }
 
 /** Takes the place of a batch whose memory is released. */
-export const noRecords: RecordBatch = { frames: Buffer.alloc(0), ends: new Uint32Array(0), expires: false };
+export const noRecords: RecordBatch = { frames: Buffer.alloc(0), ends: new Uint32Array(0), hasLifetimes: false };

@@ -10,7 +10,7 @@ import { isUtf8 } from "node:buffer";
 import { recordBounds } from "../core/index.js";
 import { AnyTag, AttributeTag, endOfField, LocationTag, RecordTag, TimeTag } from "./record-fields.js";
 import type { Timestamp } from "./timestamp.js";
-import { type Cursor, readSignedVarint, readVarint, skipVarint, WireType } from "./varint.js";
+import { type ByteCursor, readSignedVarint, readVarint, skipVarint, WireType } from "./varint.js";
 
 /** What is wrong with a record: the field's path below the record, and the rule. */
 export class RecordFault extends Error {
@@ -37,7 +37,7 @@ export const sent = {
 } as const;
 
 /** Walks the record from the cursor to `end`, and leaves the cursor there. Returns bits of `sent`. Throws a RecordFault. */
-export function scanRecord(cursor: Cursor, end: number): number {
+export function scanRecord(cursor: ByteCursor, end: number): number {
   let attributes = 0;
   let bits = 0;
   let seen = 0;
@@ -123,7 +123,7 @@ export function withoutStamp(
   if (end > runStart) keep(runStart, end);
 }
 
-function scanAttribute(cursor: Cursor, end: number): void {
+function scanAttribute(cursor: ByteCursor, end: number): void {
   let hasName = false;
   while (cursor.at < end) {
     const tag = readTag(cursor, end, "attributes");
@@ -139,7 +139,7 @@ function scanAttribute(cursor: Cursor, end: number): void {
   if (!hasName) throw new RecordFault("attributes.key", "must not be empty");
 }
 
-function scanStruct(cursor: Cursor, end: number, depth: number): void {
+function scanStruct(cursor: ByteCursor, end: number, depth: number): void {
   checkDepth(depth);
   while (cursor.at < end) {
     const tag = readTag(cursor, end, "json");
@@ -148,7 +148,7 @@ function scanStruct(cursor: Cursor, end: number, depth: number): void {
   }
 }
 
-function scanStructEntry(cursor: Cursor, end: number, depth: number): void {
+function scanStructEntry(cursor: ByteCursor, end: number, depth: number): void {
   checkDepth(depth);
   let hasValue = false;
   while (cursor.at < end) {
@@ -164,7 +164,7 @@ function scanStructEntry(cursor: Cursor, end: number, depth: number): void {
   if (!hasValue) throw valueWithoutKind();
 }
 
-function scanValue(cursor: Cursor, end: number, depth: number): void {
+function scanValue(cursor: ByteCursor, end: number, depth: number): void {
   checkDepth(depth);
   let hasKind = false;
   while (cursor.at < end) {
@@ -197,7 +197,7 @@ function scanValue(cursor: Cursor, end: number, depth: number): void {
   if (!hasKind) throw valueWithoutKind();
 }
 
-function scanList(cursor: Cursor, end: number, depth: number): void {
+function scanList(cursor: ByteCursor, end: number, depth: number): void {
   checkDepth(depth);
   while (cursor.at < end) {
     const tag = readTag(cursor, end, "json");
@@ -206,7 +206,7 @@ function scanList(cursor: Cursor, end: number, depth: number): void {
   }
 }
 
-function scanAny(cursor: Cursor, end: number): void {
+function scanAny(cursor: ByteCursor, end: number): void {
   let hasType = false;
   while (cursor.at < end) {
     const tag = readTag(cursor, end, "message");
@@ -220,7 +220,7 @@ function scanAny(cursor: Cursor, end: number): void {
   if (!hasType) throw new RecordFault("message.type_url", "is required");
 }
 
-function scanLocation(cursor: Cursor, end: number): void {
+function scanLocation(cursor: ByteCursor, end: number): void {
   while (cursor.at < end) {
     const tag = readTag(cursor, end, "location");
     if (tag !== Place.latitude && tag !== Place.longitude) throw wrongTag(tag, Place, "location");
@@ -233,7 +233,7 @@ function scanLocation(cursor: Cursor, end: number): void {
 }
 
 /** Year 1 to 9999, as google.protobuf.Timestamp has it: JSON cannot show others. */
-function scanTimestamp(cursor: Cursor, end: number): void {
+function scanTimestamp(cursor: ByteCursor, end: number): void {
   const { seconds } = scanTime(cursor, end, "event_time");
   if (!(seconds >= -62_135_596_800 && seconds <= 253_402_300_799)) {
     throw new RecordFault("event_time.seconds", "must be from year 1 to year 9999");
@@ -241,7 +241,7 @@ function scanTimestamp(cursor: Cursor, end: number): void {
 }
 
 /** More than 0, and at most `recordBounds.lifetimeSeconds`. */
-function scanLifetime(cursor: Cursor, end: number): void {
+function scanLifetime(cursor: ByteCursor, end: number): void {
   const { seconds, nanos } = scanTime(cursor, end, "lifetime");
   const secondsMax = recordBounds.lifetimeSeconds;
   // Written so that NaN fails too.
@@ -251,7 +251,7 @@ function scanLifetime(cursor: Cursor, end: number): void {
 }
 
 /** Reads a Timestamp or a Duration. Seconds beyond 2^53 are NaN. */
-function scanTime(cursor: Cursor, end: number, path: string): Timestamp {
+function scanTime(cursor: ByteCursor, end: number, path: string): Timestamp {
   let seconds = 0;
   let nanos = 0;
   while (cursor.at < end && !Number.isNaN(seconds + nanos)) {
@@ -265,7 +265,7 @@ function scanTime(cursor: Cursor, end: number, path: string): Timestamp {
   return { seconds, nanos };
 }
 
-function readTag(cursor: Cursor, end: number, path: string): number {
+function readTag(cursor: ByteCursor, end: number, path: string): number {
   const start = cursor.at;
   const tag = readVarint(cursor, end);
   // The tags of all known fields are one byte, and readers look for that byte.
@@ -276,7 +276,7 @@ function readTag(cursor: Cursor, end: number, path: string): number {
 }
 
 /** Reads the length of a length-delimited field. Returns where the field ends; this is within its message. */
-function enter(cursor: Cursor, end: number, tag: number, path: string): number {
+function enter(cursor: ByteCursor, end: number, tag: number, path: string): number {
   expectType(tag, WireType.bytes, path);
   const length = readVarint(cursor, end);
   if (length < 0 || cursor.at + length > end) throw truncated(path);
@@ -300,7 +300,7 @@ function wrongType(tag: number, expected = 0): string {
   return `has wire type ${tag & 7}, expected ${expected & 7}`;
 }
 
-function readDouble(cursor: Cursor, end: number, tag: number, path: string): number {
+function readDouble(cursor: ByteCursor, end: number, tag: number, path: string): number {
   expectType(tag, WireType.fixed64, path);
   if (cursor.at + 8 > end) throw truncated(path);
   const view = new DataView(cursor.bytes.buffer, cursor.bytes.byteOffset + cursor.at, 8);
@@ -309,7 +309,7 @@ function readDouble(cursor: Cursor, end: number, tag: number, path: string): num
 }
 
 /** Checks UTF-8, and U+0000 where Postgres stores the text as text (it refuses this character: SQLSTATE 22021). */
-function checkText(cursor: Cursor, end: number, path: string, allowsNul: boolean): void {
+function checkText(cursor: ByteCursor, end: number, path: string, allowsNul: boolean): void {
   const { bytes, at: start } = cursor;
   cursor.at = end;
   // Most strings are short ASCII: a loop is faster than a view and a call.

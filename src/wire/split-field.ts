@@ -1,7 +1,7 @@
 /** Finds the values of one field in an encoded request, without decoding the rest. */
 
 import { invalidArgument } from "../core/index.js";
-import { type Cursor, readVarint, skipVarint, WireType } from "./varint.js";
+import { type ByteCursor, readVarint, skipVarint, WireType } from "./varint.js";
 
 /** A length-delimited field, and how often it may occur. */
 export interface SplitField {
@@ -15,7 +15,7 @@ export function splitField(
   bytes: Uint8Array,
   { name, number, countMax }: SplitField,
 ): { readonly values: readonly Uint8Array[]; readonly rest: Uint8Array } {
-  const cursor: Cursor = { bytes, at: 0 };
+  const cursor: ByteCursor = { bytes, at: 0 };
   const values: Uint8Array[] = [];
   const rest: Uint8Array[] = [];
   let runStart = 0;
@@ -23,7 +23,7 @@ export function splitField(
     const start = cursor.at;
     const tag = readVarint(cursor, bytes.length);
     if (tag !== number * 8 + WireType.bytes) {
-      skipField(cursor, tag, bytes.length);
+      skipValue(cursor, tag, bytes.length);
       continue;
     }
     const length = readVarint(cursor, bytes.length);
@@ -39,7 +39,7 @@ export function splitField(
 }
 
 /** Moves past the value of a field whose tag has been read, in a message that ends at `end`. Throws `invalid-argument`. */
-export function skipField(cursor: Cursor, tag: number, end: number): void {
+export function skipValue(cursor: ByteCursor, tag: number, end: number): void {
   if (tag < 8) throw brokenRequest();
   switch (tag & 7) {
     case WireType.varint:

@@ -3,13 +3,13 @@
  * decoded.
  */
 
-import { type BufferPool, invalidArgument, type Limits } from "../core/index.js";
+import { type BatchLimits, type BufferPool, invalidArgument } from "../core/index.js";
 import type { RecordBatch } from "./record-batch.js";
 import { FrameWriter, recordBytes } from "./frame-writer.js";
 import { RecordFault, scanRecord, sent } from "./scan-record.js";
-import { brokenRequest, skipField } from "./split-field.js";
+import { brokenRequest, skipValue } from "./split-field.js";
 import { stampBytes } from "./stamp.js";
-import { type Cursor, readVarint, WireType } from "./varint.js";
+import { type ByteCursor, readVarint, WireType } from "./varint.js";
 
 export interface SplitRequest {
   readonly batch: RecordBatch;
@@ -27,16 +27,12 @@ const writer = new FrameWriter();
  * Splits an encoded AppendRequest or PublishRequest, and checks every record against the limits. Throws
  * `invalid-argument`, naming the record and the field. The frames are in a buffer of the pool, if there is one.
  */
-export function splitRequest(
-  request: Uint8Array,
-  limits: Pick<Limits, "recordBytes" | "batchRecords" | "batchBytes">,
-  buffers?: BufferPool,
-): SplitRequest {
+export function splitRequest(request: Uint8Array, limits: BatchLimits, buffers?: BufferPool): SplitRequest {
   const { bytes, start, end } = writer.open(request, limits.batchRecords);
-  const cursor: Cursor = { bytes, at: start };
+  const cursor: ByteCursor = { bytes, at: start };
   const rest: Uint8Array[] = [];
   let count = 0;
-  let expires = false;
+  let hasLifetimes = false;
   let bytesTogether = 0;
   while (cursor.at < end) {
     const fieldStart = cursor.at;
@@ -50,27 +46,24 @@ export function splitRequest(
       bytesTogether += length + stampBytes;
       const recordStart = cursor.at;
       const bits = scan(cursor, recordEnd, count);
-      if ((bits & sent.lifetime) !== 0) expires = true;
+      if ((bits & sent.lifetime) !== 0) hasLifetimes = true;
       writer.add(recordStart, recordEnd, (bits & sent.stamp) !== 0);
       count += 1;
     } else {
-      skipField(cursor, tag, end);
+      skipValue(cursor, tag, end);
       // From the request: the next one overwrites the writer's buffer.
       rest.push(request.subarray(fieldStart - start, cursor.at - start));
     }
   }
   if (bytesTogether > limits.batchBytes) throw tooManyBytes(bytesTogether, limits.batchBytes);
   return {
-    batch: { ...writer.take(buffers), expires },
+    batch: { ...writer.take(buffers), hasLifetimes },
     rest: rest.length === 1 ? (rest[0] as Uint8Array) : Buffer.concat(rest),
   };
 }
 
 /** Checks a batch against one topic's own limits. Throws `invalid-argument`. */
-export function checkBatch(
-  batch: RecordBatch,
-  limits: Pick<Limits, "recordBytes" | "batchRecords" | "batchBytes">,
-): void {
+export function checkBatch(batch: RecordBatch, limits: BatchLimits): void {
   if (batch.ends.length > limits.batchRecords) throw tooManyRecords(limits.batchRecords);
   // Frames are a little larger than their records, so this check mostly suffices.
   if (batch.frames.length <= Math.min(limits.recordBytes, limits.batchBytes)) return;
@@ -96,7 +89,7 @@ function eachLength({ ends }: RecordBatch, visit: (length: number, index: number
   });
 }
 
-function scan(cursor: Cursor, end: number, index: number): number {
+function scan(cursor: ByteCursor, end: number, index: number): number {
   try {
     return scanRecord(cursor, end);
   } catch (error) {

@@ -1,7 +1,7 @@
 /** Protobuf's variable-length integers, read in place: walking a request makes no copy, and no object for each field. */
 
 /** A place in a buffer. A walk makes one and moves it along. */
-export interface Cursor {
+export interface ByteCursor {
   readonly bytes: Uint8Array;
   at: number;
 }
@@ -15,7 +15,7 @@ const twoTo32 = 4_294_967_296;
  * Reads an unsigned varint and moves on. Returns -1 when it does not end before `end`, is longer than ten bytes, or is 2^53
  * or more.
  */
-export function readVarint(cursor: Cursor, end: number): number {
+export function readVarint(cursor: ByteCursor, end: number): number {
   const { bytes } = cursor;
   let at = cursor.at;
   let value = 0;
@@ -37,7 +37,7 @@ export function readVarint(cursor: Cursor, end: number): number {
  * Reads a varint as a signed 64-bit number and moves on; negative ones take ten bytes. NaN when it is broken, or its
  * absolute value is 2^53 or more.
  */
-export function readSignedVarint(cursor: Cursor, end: number): number {
+export function readSignedVarint(cursor: ByteCursor, end: number): number {
   const { bytes } = cursor;
   let at = cursor.at;
   let low = 0;
@@ -61,7 +61,7 @@ export function readSignedVarint(cursor: Cursor, end: number): number {
 }
 
 /** Moves past a varint of any size. False when it does not end before `end` or within ten bytes. */
-export function skipVarint(cursor: Cursor, end: number): boolean {
+export function skipVarint(cursor: ByteCursor, end: number): boolean {
   const { bytes } = cursor;
   for (let length = 0; length < 10 && cursor.at < end; length++) {
     if ((bytes[cursor.at++] as number) < 0x80) return true;

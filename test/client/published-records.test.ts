@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Publication } from "../../src/client/publication.js";
 import { PublishedRecords } from "../../src/client/published-records.js";
-import { BatchOutcome } from "../../src/client/record-batch.js";
+import { BatchOutcome } from "../../src/client/outgoing-batch.js";
 
 /** A batch with this many records; the last one was just added. */
 function grown(outcome: BatchOutcome, records: number): BatchOutcome {

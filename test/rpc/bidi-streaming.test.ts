@@ -2,7 +2,7 @@ import { type ClientDuplexStream, status } from "@grpc/grpc-js";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { MillraceError } from "../../src/core/index.js";
 import { bidiStreaming } from "../../src/rpc/bidi-streaming.js";
-import type { CallContext } from "../../src/rpc/method.js";
+import type { MethodContext } from "../../src/rpc/method.js";
 import { closeAll, drainStream, errorInfo, type MethodServer, rawCall, startMethods } from "./rpc-server.js";
 
 afterEach(closeAll);
@@ -11,7 +11,7 @@ const path = "/test.Texts/Talk";
 
 type Handle = (
   requests: AsyncIterableIterator<string, undefined>,
-  context: CallContext,
+  context: MethodContext,
 ) => AsyncGenerator<string, void, undefined>;
 
 interface TalkServer extends MethodServer {

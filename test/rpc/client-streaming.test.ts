@@ -2,14 +2,14 @@ import { type ClientWritableStream, type ServiceError, status } from "@grpc/grpc
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { MillraceError } from "../../src/core/index.js";
 import { clientStreaming } from "../../src/rpc/client-streaming.js";
-import type { CallContext } from "../../src/rpc/method.js";
+import type { MethodContext } from "../../src/rpc/method.js";
 import { closeAll, type MethodServer, rawCall, startMethods } from "./rpc-server.js";
 
 afterEach(closeAll);
 
 const path = "/test.Texts/Join";
 
-type Handle = (requests: AsyncIterableIterator<string, undefined>, context: CallContext) => Promise<string>;
+type Handle = (requests: AsyncIterableIterator<string, undefined>, context: MethodContext) => Promise<string>;
 
 interface JoinServer extends MethodServer {
   /** How many requests were decoded. */
@@ -99,7 +99,7 @@ describe("clientStreaming()", () => {
     let reason: unknown;
     const server = await start(async (requests) => {
       try {
-        return await join(requests, {} as CallContext);
+        return await join(requests, {} as MethodContext);
       } catch (error) {
         reason = error;
         throw error;

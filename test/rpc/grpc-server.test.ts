@@ -82,7 +82,7 @@ describe("invalid requests", () => {
 
   test("any bytes to any method are refused or accepted, and the server survives", async () => {
     const server = await startServer({
-      append: () => Promise.resolve({ firstOffset: 0, nextOffset: 1, epoch: 1, repeated: false }),
+      append: () => Promise.resolve({ firstOffset: 0, nextOffset: 1, epoch: 1, isRepeated: false }),
       publish: async function* () {},
       listQueues: () => [],
       read: async function* () {},

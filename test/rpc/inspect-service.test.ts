@@ -1,17 +1,19 @@
 import { status } from "@grpc/grpc-js";
 import { afterEach, expect, test } from "vitest";
-import type { Queue } from "../../src/engine/index.js";
+import type { QueueDepth } from "../../src/core/index.js";
 import { InspectServiceService, Queue_Kind } from "../../src/gen/millrace/v1/inspect_service.js";
 import { callUnary, closeAll, startServer } from "./rpc-server.js";
 
 afterEach(closeAll);
 
 test("queues are listed in pages, even if some are added and removed between pages", async () => {
-  const ofTopic = (name: string): Queue[] => [
+  const ofTopic = (name: string): QueueDepth[] => [
     { kind: "publish", name, depth: 1, capacity: 10 },
     { kind: "tail", name, depth: 2, capacity: 20 },
   ];
-  const lanes = ["append", "history", "live"].map((name): Queue => ({ kind: "lane", name, depth: 0, capacity: 100 }));
+  const lanes = ["append", "history", "live"].map(
+    (name): QueueDepth => ({ kind: "lane", name, depth: 0, capacity: 100 }),
+  );
   let topics = ["a", "a/b", "a-b", "c"];
   const { client } = await startServer({
     listQueues: (topic) => (topic === undefined ? [...lanes, ...topics.toSorted().flatMap(ofTopic)] : ofTopic(topic)),

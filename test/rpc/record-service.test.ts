@@ -50,7 +50,7 @@ describe("Append", () => {
     const { client } = await startServer({
       append: async (command) => {
         asked = command;
-        return { firstOffset: 0, nextOffset: 2, epoch: 5, repeated: true };
+        return { firstOffset: 0, nextOffset: 2, epoch: 5, isRepeated: true };
       },
     });
     const request = AppendRequest.fromPartial({ topic: "t", records, expectedOffset: 0, producer, epoch: 5 });
@@ -95,7 +95,7 @@ describe("Publish", () => {
           const { done, value } = await batches.next();
           if (done === true) return;
           taken.push(value);
-          yield { firstOffset: offset, nextOffset: offset + value.batch.ends.length, epoch: 5, repeated: false };
+          yield { firstOffset: offset, nextOffset: offset + value.batch.ends.length, epoch: 5, isRepeated: false };
           offset += value.batch.ends.length;
         }
       },

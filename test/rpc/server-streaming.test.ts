@@ -1,6 +1,6 @@
 import { type ClientReadableStream, type ServiceError, status } from "@grpc/grpc-js";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import type { CallContext } from "../../src/rpc/method.js";
+import type { MethodContext } from "../../src/rpc/method.js";
 import { serverStreaming } from "../../src/rpc/server-streaming.js";
 import { closeAll, drainStream, errorInfo, type MethodServer, rawCall, startMethods, textShape } from "./rpc-server.js";
 
@@ -8,7 +8,7 @@ afterEach(closeAll);
 
 const path = "/test.Texts/Stream";
 
-type Handle = (request: string, context: CallContext) => AsyncGenerator<string, void, undefined>;
+type Handle = (request: string, context: MethodContext) => AsyncGenerator<string, void, undefined>;
 
 /** Messages are texts. Their length is both the number of records and the position after them. */
 function start(handle: Handle): Promise<MethodServer> {

@@ -1,6 +1,6 @@
 import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import type { CallContext } from "../../src/rpc/method.js";
+import type { MethodContext } from "../../src/rpc/method.js";
 import { unary } from "../../src/rpc/unary.js";
 import { systemClock } from "../../src/telemetry/index.js";
 import { callUnary, closeAll, type MethodServer, rawMethod, startMethods, textShape } from "./rpc-server.js";
@@ -9,7 +9,7 @@ afterEach(closeAll);
 
 const path = "/test.Texts/Answer";
 
-function start(handle: (request: string, context: CallContext) => Promise<string>): Promise<MethodServer> {
+function start(handle: (request: string, context: MethodContext) => Promise<string>): Promise<MethodServer> {
   return startMethods((calls) => [unary(calls, { path, ...textShape }, handle)]);
 }
 

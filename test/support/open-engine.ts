@@ -1,8 +1,7 @@
 /** An engine on a real store, and the few verbs that tests say over and over. */
 
-import { defaultLimits, type Limits } from "../../src/core/index.js";
+import { type Appended, defaultLimits, type Limits } from "../../src/core/index.js";
 import {
-  type Appended,
   createEngine,
   type Engine,
   type FollowCommand,

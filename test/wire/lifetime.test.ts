@@ -40,7 +40,7 @@ describe("lifetimes", () => {
     fc.assert(
       fc.property(fc.array(record, { minLength: 1, maxLength: 6 }), time, wait, (records, timeMicros, waitMicros) => {
         const { batch, frames } = framed(records, timeMicros);
-        expect(batch.expires).toBe(records.some(({ lifetime }) => lifetime !== undefined));
+        expect(batch.hasLifetimes).toBe(records.some(({ lifetime }) => lifetime !== undefined));
         const expiries = records.map(({ lifetime }) =>
           lifetime === undefined ? undefined : timeMicros + lifetime.seconds * 1e6 + Math.ceil(lifetime.nanos / 1000),
         );

@@ -9,7 +9,7 @@ import {
 import { varintLength, writeVarint } from "../../wire/index.js";
 import { clientError, errorOfRefusal } from "../client-error.js";
 import type { Connection, MethodShape, UnaryOptions } from "../connection.js";
-import { encodeRecords } from "../record-batch.js";
+import { encodeRecords } from "../outgoing-batch.js";
 import { wholeNumber } from "../start.js";
 import type { Delivery, DeliveryBatch } from "./delivery.js";
 import { Held } from "./held.js";

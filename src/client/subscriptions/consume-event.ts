@@ -1,10 +1,8 @@
-import type { Position, Sharing, Window } from "../../core/index.js";
+import type { ConsumerWaiting, Position, Sharing, Window } from "../../core/index.js";
 import type { ConsumeResponse } from "../../gen/millrace/v1/subscription_service.js";
-import { msOfDuration } from "../../wire/index.js";
+import { decodeConsumerWaiting, decodedSharing, msOfDuration, positionOf } from "../../wire/index.js";
 import type { Reconnecting } from "../resuming-messages.js";
 import { type Skipped, skippedOf } from "../skipped.js";
-import { type ConsumerWaiting, waitingOf } from "./consumer-waiting.js";
-import { sharingOf } from "./sharing.js";
 import { windowOfMessage } from "./window.js";
 
 /** What a consumption reports besides records. */
@@ -56,7 +54,7 @@ export function eventOf(event: ConsumeResponse["event"]): ConsumeEvent | undefin
         cursor: positionOf(cursor),
         window: windowOfMessage(window),
         ackDeadlineMs: ackDeadline === undefined ? 0 : msOfDuration(ackDeadline),
-        sharing: sharingOf(sharing),
+        sharing: decodedSharing.get(sharing) ?? "shared",
       };
     }
     case "windowChanged":
@@ -65,7 +63,7 @@ export function eventOf(event: ConsumeResponse["event"]): ConsumeEvent | undefin
       const { waiting, outstandingRecords, outstandingBytes, window, cursor, nextOffset, retryRecords } = event.value;
       return {
         type: "heartbeat",
-        waiting: waitingOf(waiting),
+        waiting: decodeConsumerWaiting(waiting),
         outstandingRecords,
         outstandingBytes,
         window: windowOfMessage(window),
@@ -81,10 +79,4 @@ export function eventOf(event: ConsumeResponse["event"]): ConsumeEvent | undefin
     default:
       throw event satisfies never;
   }
-}
-
-export function positionOf(
-  message: { readonly epoch: number; readonly offset?: number | undefined } | undefined,
-): Position {
-  return { epoch: message?.epoch ?? 0, offset: message?.offset ?? 0 };
 }

@@ -9,7 +9,7 @@ import { emptyRequest } from "./acknowledgements.js";
 import { commitHeld } from "./commit.js";
 import type { ConsumeEvent } from "./consume-event.js";
 import { type ConsumeMessage, decodeConsumeMessage } from "./consume-message.js";
-import { ConsumeSession } from "./consume-session.js";
+import { ConsumeCall } from "./consume-call.js";
 import type { Delivery, DeliveryBatch, HeldBatch, HeldRecord } from "./delivery.js";
 import { DeliveryLoop } from "./delivery-loop.js";
 import { EphemeralPlace } from "./ephemeral-place.js";
@@ -121,7 +121,7 @@ export class Consumer implements Consumption {
   /** Ends the running call or wait. */
   readonly #ended = new AbortController();
   #state: ConsumerState = { phase: "new" };
-  #session: ConsumeSession | undefined;
+  #call: ConsumeCall | undefined;
   #running: Promise<void> = Promise.resolve();
   #working: Promise<unknown> = Promise.resolve();
   #wake: () => void = () => {};
@@ -142,7 +142,7 @@ export class Consumer implements Consumption {
   }
 
   get outstanding(): number {
-    return this.#session?.outstanding ?? 0;
+    return this.#call?.outstanding ?? 0;
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Delivery, undefined> {
@@ -160,11 +160,11 @@ export class Consumer implements Consumption {
     const loop = () =>
       new DeliveryLoop<HeldBatch>({
         begin: (wake) => this.#begin(wake),
-        take: () => (this.#state.phase === "running" ? this.#session?.takeBatch() : undefined),
+        take: () => (this.#state.phase === "running" ? this.#call?.takeBatch() : undefined),
         end: () => this.#end,
         stop: () => this.stop(),
         onNext() {},
-        onLeft: () => this.#session?.failInHand(leftReason),
+        onLeft: () => this.#call?.failInHand(leftReason),
       });
     return { [Symbol.asyncIterator]: loop };
   }
@@ -188,15 +188,15 @@ export class Consumer implements Consumption {
 
   setWindow(window: WindowOptions): void {
     this.#window.asked = windowOf(window, this.#window.asked);
-    this.#session?.requestWindow();
+    this.#call?.requestWindow();
   }
 
   async stop(): Promise<void> {
     if (this.#state.phase === "new") this.#state = { phase: "over", failure: undefined };
     else if (this.#state.phase === "running") {
       this.#state = { phase: "stopping" };
-      if (this.#session === undefined) this.#ended.abort();
-      else this.#session.stop();
+      if (this.#call === undefined) this.#ended.abort();
+      else this.#call.stop();
     }
     await this.#running;
     await this.#working;
@@ -207,7 +207,7 @@ export class Consumer implements Consumption {
   }
 
   #takeRecord(): HeldRecord | undefined {
-    return this.#state.phase === "running" ? this.#session?.takeRecord() : undefined;
+    return this.#state.phase === "running" ? this.#call?.takeRecord() : undefined;
   }
 
   /** Starts the consumption for a loop. Calls `wake` when there may be something to take, and at the end. */
@@ -227,19 +227,19 @@ export class Consumer implements Consumption {
     const abort = () => {
       this.#ended.abort(signal?.reason);
       // At once: other consumers will soon receive the records that have arrived here.
-      this.#closeSession();
+      this.#closeCall();
     };
     signal?.addEventListener("abort", abort, { once: true });
     if (signal?.aborted === true) abort();
     let failure: { readonly error: unknown } | undefined;
     try {
-      for await (const message of this.#messages()) this.#session?.take(message);
+      for await (const message of this.#messages()) this.#call?.take(message);
     } catch (error) {
       if (!this.#isEndOfStop(error)) failure = { error };
     } finally {
       signal?.removeEventListener("abort", abort);
     }
-    this.#closeSession();
+    this.#closeCall();
     this.#state = { phase: "over", failure };
     this.#wake();
   }
@@ -254,10 +254,10 @@ export class Consumer implements Consumption {
     const { silenceMs = 45_000, backoff, giveUpAfterMs } = this.#options;
     return resumingMessages<ConsumeMessage>({
       open: async () => {
-        this.#closeSession();
+        this.#closeCall();
         if (this.#state.phase !== "running") return undefined;
-        this.#session = this.#openSession();
-        return this.#session.messages;
+        this.#call = this.#openCall();
+        return this.#call.messages;
       },
       // `started` is no progress: a server that accepts calls and then fails must not be called every 100 ms.
       isProgress: ({ records, event }) => records.length > 0 || event?.$case === "heartbeat",
@@ -271,12 +271,12 @@ export class Consumer implements Consumption {
   }
 
   #onReconnecting(event: Reconnecting): void {
-    this.#closeSession();
+    this.#closeCall();
     if (this.#state.phase === "stopping") this.#ended.abort();
     else this.#options.onEvent?.(event);
   }
 
-  #openSession(): ConsumeSession {
+  #openCall(): ConsumeCall {
     const target = this.#target;
     const { consumer = "", extend = true, onEvent } = this.#options;
     const opening = { ...emptyRequest, consumer, window: this.#window.window };
@@ -287,7 +287,7 @@ export class Consumer implements Consumption {
       opening.topic = target.topic;
       opening.start = startMessage(position === undefined ? (target.start ?? "latest") : { position });
     }
-    return new ConsumeSession(this.#connection.bidiStream(consumeShape), {
+    return new ConsumeCall(this.#connection.bidiStream(consumeShape), {
       subscription,
       opening,
       extend,
@@ -300,8 +300,8 @@ export class Consumer implements Consumption {
     });
   }
 
-  #closeSession(): void {
-    this.#session?.close();
-    this.#session = undefined;
+  #closeCall(): void {
+    this.#call?.close();
+    this.#call = undefined;
   }
 }

@@ -1,4 +1,4 @@
-import type { Position, Window } from "../../core/index.js";
+import type { ConsumerWaiting, SubscriptionFacts, Window } from "../../core/index.js";
 import {
   ConsumeResponse_Heartbeat_Waiting as Waiting,
   type DescribeSubscriptionResponse,
@@ -7,17 +7,17 @@ import {
 } from "../../gen/millrace/v1/subscription_service.js";
 import {
   dateOfTimestamp,
+  decodeConsumerWaiting,
   durationOfMs,
   durationText,
   type JsonObject,
   msOfDuration,
+  positionOf,
   timestampText,
 } from "../../wire/index.js";
 import { clientError } from "../client-error.js";
 import type { Connection } from "../connection.js";
 import { wholeNumber } from "../start.js";
-import { positionOf } from "./consume-event.js";
-import { type ConsumerWaiting, waitingOf } from "./consumer-waiting.js";
 import { Subscription } from "./subscription.js";
 import { windowOfMessage } from "./window.js";
 
@@ -39,22 +39,9 @@ export interface ConsumerReport {
   readonly waiting: ConsumerWaiting;
 }
 
-/** The progress of a subscription. */
-export interface SubscriptionReport {
+/** How far a subscription is, and who consumes it. */
+export interface SubscriptionReport extends SubscriptionFacts {
   readonly subscription: Subscription;
-  /** All records below are acknowledged or parked. */
-  readonly cursor: Position;
-  /** Records from the cursor on that are neither acknowledged nor parked. */
-  readonly lagRecords: number;
-  /** Bytes of records from the cursor to the topic's end. */
-  readonly lagBytes: number;
-  /** How long ago the record at the cursor was published, in milliseconds; undefined at the end. */
-  readonly lagAgeMs: number | undefined;
-  /** Records that are delivered and not acknowledged. */
-  readonly outstandingRecords: number;
-  /** Records that failed and wait for redelivery. */
-  readonly retryRecords: number;
-  readonly parkedRecords: number;
   readonly consumers: readonly ConsumerReport[];
   /** In proto3 JSON. */
   toJSON(): JsonObject;
@@ -132,7 +119,7 @@ function consumerOf(message: ConsumerMessage): ConsumerReport {
     outstandingBytes,
     startTime: startTime && dateOfTimestamp(startTime),
     lastAcknowledgementTime: lastAcknowledgementTime && dateOfTimestamp(lastAcknowledgementTime),
-    waiting: waitingOf(message.waiting),
+    waiting: decodeConsumerWaiting(message.waiting),
   };
 }
 
@@ -151,6 +138,6 @@ function consumerJson(message: ConsumerMessage): JsonObject {
     ...(lastAcknowledgementTime === undefined
       ? {}
       : { lastAcknowledgementTime: timestampText(lastAcknowledgementTime) }),
-    ...(waitingOf(waiting) === "nothing" ? {} : { waiting: Waiting[waiting] ?? "UNRECOGNIZED" }),
+    ...(decodeConsumerWaiting(waiting) === "nothing" ? {} : { waiting: Waiting[waiting] }),
   };
 }

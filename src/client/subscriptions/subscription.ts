@@ -5,14 +5,15 @@ import {
 } from "../../gen/millrace/v1/subscription_service.js";
 import {
   dateOfTimestamp,
+  decodedSharing,
   type Duration,
   durationOfMs,
   durationText,
+  encodedSharing,
   type JsonObject,
   msOfDuration,
   timestampText,
 } from "../../wire/index.js";
-import { sharingMessages, sharingOf } from "./sharing.js";
 
 /** A subscription at the time of the request. */
 export class Subscription {
@@ -40,7 +41,7 @@ export class Subscription {
     this.name = message.name;
     this.topic = message.topic;
     this.epoch = message.epoch;
-    this.sharing = sharingOf(message.sharing);
+    this.sharing = decodedSharing.get(message.sharing) ?? "shared";
     this.ackDeadlineMs = optionalMs(message.ackDeadline);
     this.attemptsMax = message.attemptsMax;
     this.retryMinMs = optionalMs(message.retryMin);
@@ -62,7 +63,7 @@ export class Subscription {
       name: this.name,
       topic: this.topic,
       epoch: String(this.epoch),
-      sharing: SharingMessage[sharingMessages[this.sharing]],
+      sharing: SharingMessage[encodedSharing[this.sharing]],
       ackDeadline: durationText(durationOfMs(this.ackDeadlineMs)),
       attemptsMax: this.attemptsMax,
       retryMin: durationText(durationOfMs(this.retryMinMs)),

@@ -3,13 +3,11 @@ import {
   SubscriptionServiceService as Service,
   type Subscription as SubscriptionMessage,
 } from "../../gen/millrace/v1/subscription_service.js";
-import { durationOfMs } from "../../wire/index.js";
+import { durationOfMs, encodedSharing, positionOf } from "../../wire/index.js";
 import { clientError } from "../client-error.js";
 import type { Connection, UnaryOptions } from "../connection.js";
 import { type Start, startMessage, wholeNumber } from "../start.js";
-import { positionOf } from "./consume-event.js";
 import { type Parked, parkedOf } from "./parked.js";
-import { sharingMessages } from "./sharing.js";
 import { Subscription } from "./subscription.js";
 import { describeSubscription, type DescribeOptions, type SubscriptionReport } from "./subscription-report.js";
 
@@ -84,7 +82,7 @@ export function subscriptionsOf(connection: Connection): Subscriptions {
         subscription,
         topic: options.topic,
         start: options.start === undefined ? undefined : startMessage(options.start),
-        sharing: sharingMessages[options.sharing ?? "shared"],
+        sharing: encodedSharing[options.sharing ?? "shared"],
         ...settingsMessage(options),
       };
       return described(await connection.unary(Service.createSubscription, request, options));

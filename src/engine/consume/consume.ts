@@ -3,16 +3,11 @@
  * the last message. Then the deadlines of its records begin, and the next records are taken.
  */
 
-import type { Limits, MillraceError } from "../../core/index.js";
+import type { ConsumerWaiting, Limits, MillraceError } from "../../core/index.js";
 import { abortable } from "../../streams/index.js";
 import type { Clock, LiveStream } from "../../telemetry/index.js";
 import type { PageBudget } from "../reading/page-allowance.js";
-import type {
-  ConsumeMessage,
-  ConsumeOpening,
-  ConsumerRequest,
-  ConsumerWaiting,
-} from "./handing-out/consume-messages.js";
+import type { ConsumeMessage, ConsumeOpening, ConsumerRequest } from "./handing-out/consume-messages.js";
 import type { Consumer } from "./handing-out/consumer.js";
 import type { JoinableGroups } from "./groups.js";
 import type { Membership } from "./membership.js";

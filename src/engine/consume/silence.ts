@@ -1,7 +1,6 @@
-import type { Limits } from "../../core/index.js";
+import type { ConsumerWaiting, Limits } from "../../core/index.js";
 import type { Clock } from "../../telemetry/index.js";
 import { heartbeatAfterMs } from "../reading/page-stream.js";
-import type { ConsumerWaiting } from "./handing-out/consume-messages.js";
 
 /** How long a new reason for the silence holds before a heartbeat tells it. */
 const reasonMs = 500;

@@ -1,6 +1,6 @@
 /** Reports how far a subscription is and who consumes it: once, and then repeatedly. */
 
-import { subscriptionNotFound, type Position } from "../../core/index.js";
+import { type SubscriptionFacts, subscriptionNotFound } from "../../core/index.js";
 import type { Member, SubscriptionProgress, StoredSubscription } from "../../store/index.js";
 import { sleep } from "../../streams/index.js";
 import type { Clock, LiveStream } from "../../telemetry/index.js";
@@ -10,17 +10,9 @@ import { findSubscription } from "../consume/find-subscription.js";
 import type { ConsumerGroups } from "../consume/groups.js";
 import { readStamp } from "../../wire/index.js";
 
-/** How far a subscription is. */
-export interface SubscriptionReport {
+/** How far a subscription is, and who consumes it. */
+export interface SubscriptionReport extends SubscriptionFacts {
   readonly subscription: StoredSubscription;
-  readonly cursor: Position;
-  readonly lagRecords: number;
-  readonly lagBytes: number;
-  /** Undefined at the end. */
-  readonly lagAgeMs: number | undefined;
-  readonly outstandingRecords: number;
-  readonly retryRecords: number;
-  readonly parkedRecords: number;
   readonly consumers: readonly ConsumerFacts[];
 }
 

@@ -2,7 +2,7 @@
  * Explains how a filter would be evaluated: the decisions that a read makes, and the database's plan of its page query.
  */
 
-import type { Rectangle } from "../../core/index.js";
+import type { FilteredMethod, FilterExplanation, FilterPart, Rectangle } from "../../core/index.js";
 import { type Conjunct, type Filter, type NeedKind, needlesOf } from "../../filter/index.js";
 import type { ExplainedRead } from "../../store/index.js";
 import { searchFor, searchRecordsMax } from "./frame-search.js";
@@ -12,9 +12,6 @@ import { recordsWithin, requireState } from "./state.js";
 import { selectionOf } from "./state-selection.js";
 import type { Topic } from "../topics/topic.js";
 
-/** The calls that take filters. */
-export type FilteredMethod = "read" | "follow" | "list" | "watch";
-
 export interface ExplainFilterCommand {
   readonly topic: string;
   readonly filter: Filter;
@@ -22,23 +19,6 @@ export interface ExplainFilterCommand {
   /** As in a listing or a watch. */
   readonly rectangle: Rectangle | undefined;
   readonly keyPrefix: string;
-}
-
-/** One of the conditions that the filter joins by `&&`, and where it is decided. */
-export interface FilterPart {
-  readonly expression: string;
-  readonly place: "database" | "database-then-node" | "node";
-  readonly reason: string;
-}
-
-export interface FilterExplanation {
-  readonly parts: readonly FilterPart[];
-  /** The indexes that find the rows. */
-  readonly indexes: readonly string[];
-  /** The database's own plan of the page query. */
-  readonly plan: string;
-  /** The most steps that one evaluation takes. */
-  readonly cost: number;
 }
 
 /** Indexes that find the topic itself, not its records. */

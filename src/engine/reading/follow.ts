@@ -7,14 +7,21 @@
  *        any ──topic closed and everything delivered──▶ ended
  */
 
-import { MillraceError, type Position, type Start, type WhenBehind, type WhenTrimmed } from "../../core/index.js";
+import {
+  type FollowWaiting,
+  MillraceError,
+  type Position,
+  type Start,
+  type WhenBehind,
+  type WhenTrimmed,
+} from "../../core/index.js";
 import type { Head } from "../../store/index.js";
 import type { LiveStream } from "../../telemetry/index.js";
 import type { PageMessage } from "../topics/page-message.js";
 import { overError, type Topic } from "../topics/topic.js";
 import { offsetsOf } from "./frame-search.js";
 import { LogCursor, type LogOutcome, type TakenPage, type SkippedMessage } from "./log-cursor.js";
-import { type PageSource, type ReadingParts, type Step, streamPages, type Taken } from "./page-stream.js";
+import { type PageSource, type ReadingParts, type ReaderStep, streamPages, type Taken } from "./page-stream.js";
 import { resolveStart, type TopicAt } from "./start-offset.js";
 import type { Filter } from "../../filter/index.js";
 
@@ -42,7 +49,7 @@ export type FollowMessage =
   | {
       readonly kind: "heartbeat";
       readonly nextOffset: number;
-      readonly waiting: "new-records" | "database";
+      readonly waiting: FollowWaiting;
       readonly next: Position;
     }
   | { readonly kind: "closed"; readonly next: Position };
@@ -125,7 +132,7 @@ class FollowSource implements PageSource<FollowMessage, FollowOutcome> {
   }
 
   /** Depends only on the tip, the tail and the phase. */
-  step(): Step<FollowMessage> {
+  step(): ReaderStep<FollowMessage> {
     if (this.#phase === "ended") return "end";
     if (this.#phase === "starting") return this.#begin();
     if (this.#topic.isOver) throw overError(this.#topic);
@@ -170,7 +177,7 @@ class FollowSource implements PageSource<FollowMessage, FollowOutcome> {
     }
   }
 
-  heartbeat(waiting: "new-records" | "database"): FollowMessage {
+  heartbeat(waiting: FollowWaiting): FollowMessage {
     return { kind: "heartbeat", nextOffset: this.end, waiting, next: this.#cursor.position };
   }
 

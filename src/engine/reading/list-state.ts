@@ -3,9 +3,9 @@
 import type { StateSearchRead, StoredTopic } from "../../store/index.js";
 import type { LiveStream } from "../../telemetry/index.js";
 import type { Topic } from "../topics/topic.js";
-import { type PageSource, type ReadingParts, type Step, streamPages, type Taken } from "./page-stream.js";
+import { type PageSource, type ReadingParts, type ReaderStep, streamPages, type Taken } from "./page-stream.js";
 import { keptOf, observed, recordsWithin, requireState, StateSearch } from "./state.js";
-import { selectionOf, type StateSelection } from "./state-selection.js";
+import { selectionOf, type SplitSelection } from "./state-selection.js";
 import type { Rectangle } from "../../core/index.js";
 import type { Filter } from "../../filter/index.js";
 import type { PageMessage } from "../topics/page-message.js";
@@ -52,7 +52,7 @@ interface Found extends Pick<StateSearchRead, "head" | "page"> {
 class ListSource implements PageSource<ListPage, Found> {
   readonly #parts: ReadingParts;
   readonly #topic: Topic;
-  readonly #selection: StateSelection;
+  readonly #selection: SplitSelection;
   readonly #search: StateSearch;
   #after: string | undefined;
   #remaining: number;
@@ -67,7 +67,7 @@ class ListSource implements PageSource<ListPage, Found> {
     this.#remaining = command.limit === 0 ? Number.POSITIVE_INFINITY : command.limit;
   }
 
-  step(): Step<ListPage> {
+  step(): ReaderStep<ListPage> {
     return this.#isDone || this.#remaining === 0 ? "end" : "read";
   }
 

@@ -4,7 +4,14 @@
  * When a filter needs certain bytes in a frame, the page query searches for them.
  */
 
-import { type Direction, MillraceError, offsetOutOfRange, type Position, topicDeleted } from "../../core/index.js";
+import {
+  type Direction,
+  MillraceError,
+  offsetOutOfRange,
+  type Position,
+  type SkippedReason,
+  topicDeleted,
+} from "../../core/index.js";
 import type { Filter } from "../../filter/index.js";
 import { type KeepFrame, readStamp, thinPage } from "../../wire/index.js";
 import type { PageMessage } from "../topics/page-message.js";
@@ -17,7 +24,7 @@ import type { ReadingParts, Taken } from "./page-stream.js";
 /** A run of offsets that the reader does not get. */
 export interface SkippedMessage {
   readonly kind: "skipped";
-  readonly reason: "trimmed" | "behind";
+  readonly reason: SkippedReason;
   readonly firstOffset: number;
   readonly nextOffset: number;
   readonly next: Position;

@@ -6,7 +6,7 @@
  * does not read. Only a stream that has earned large pages has the next page of its history read ahead.
  */
 
-import type { BufferPool, Limits } from "../../core/index.js";
+import type { BufferPool, FollowWaiting, Limits } from "../../core/index.js";
 import type { StoredTopic } from "../../store/index.js";
 import { abortable } from "../../streams/index.js";
 import type { Clock, LiveStream, Metrics } from "../../telemetry/index.js";
@@ -34,7 +34,7 @@ export interface ReadingParts {
 }
 
 /** What comes next: a page, a wait for the topic's tip, the end, or a message that is ready. */
-export type Step<Message extends object> = "read" | "wait" | "end" | Message;
+export type ReaderStep<Message extends object> = "read" | "wait" | "end" | Message;
 
 export interface Taken<Message> {
   /** Undefined: there is no message, and the driver takes the next step. */
@@ -54,13 +54,13 @@ export interface PageSource<Message extends object, Outcome> {
   /** Whether another page certainly follows, so that it may be read ahead. Unset: never. */
   readonly readsOn?: boolean;
   /** Throws when the topic is over for its reader. */
-  step(): Step<Message>;
+  step(): ReaderStep<Message>;
   /** Reads a page at the cursor, of about `bytes`, from memory or from the database. Does not move the cursor. */
   read(bytes: number, signal: AbortSignal): Outcome | Promise<Outcome>;
   /** Moves the cursor behind what was read. Throws when that ends the stream. */
   take(outcome: Outcome, bytes: number): Taken<Message>;
   /** Says why nothing comes. Unset: the source sends no heartbeats. */
-  heartbeat?(waiting: "new-records" | "database"): Message;
+  heartbeat?(waiting: FollowWaiting): Message;
   /** The reader leaves. */
   leave?(): void;
 }

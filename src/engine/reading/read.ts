@@ -7,7 +7,7 @@ import type { Topic } from "../topics/topic.js";
 import { offsetsOf } from "./frame-search.js";
 import { LogCursor, type LogOutcome, type SkippedMessage } from "./log-cursor.js";
 import type { PageOutcome } from "./page-reader.js";
-import { type PageSource, type ReadingParts, type Step, streamPages, type Taken } from "./page-stream.js";
+import { type PageSource, type ReadingParts, type ReaderStep, streamPages, type Taken } from "./page-stream.js";
 import { offsetAtTime, resolveStart, type TopicAt } from "./start-offset.js";
 import type { Filter } from "../../filter/index.js";
 import type { PageMessage } from "../topics/page-message.js";
@@ -196,7 +196,7 @@ class ReadSource implements PageSource<ReadMessage, LogOutcome> {
     return this.#remaining > 0 && !this.#cursor.isAt(this.#until) && !this.#cursor.isAt(this.end);
   }
 
-  step(): Step<ReadMessage> {
+  step(): ReaderStep<ReadMessage> {
     if (this.readsOn) return "read";
     const isDone = this.#remaining <= 0 || this.#cursor.isAt(this.end);
     if (isDone && this.#hasTold) return "end";

@@ -5,7 +5,7 @@ import { type Filter, type FilterNeeds, needlesOf } from "../../filter/index.js"
 import { type KeepFrame, StoredRecord } from "../../wire/index.js";
 
 /** What a listing or a watch asks for. */
-export interface StateWish {
+export interface StateSelection {
   /** Only keys that begin with this. */
   readonly keyPrefix: string;
   /** Only records inside it. */
@@ -14,7 +14,7 @@ export interface StateWish {
   readonly filter: Filter | undefined;
 }
 
-export interface StateSelection {
+export interface SplitSelection {
   /** The database selects by these. */
   readonly prefix: string;
   readonly rectangle: Rectangle | undefined;
@@ -28,7 +28,7 @@ export interface StateSelection {
 /** Shared by all selections: an object of its own would keep a reader's last page in memory while the reader waits. */
 const record = new StoredRecord();
 
-export function selectionOf({ keyPrefix, rectangle, filter }: StateWish): StateSelection {
+export function selectionOf({ keyPrefix, rectangle, filter }: StateSelection): SplitSelection {
   if (filter === undefined) {
     return {
       prefix: keyPrefix,

@@ -9,7 +9,7 @@ import type { PageMessage } from "../topics/page-message.js";
 import { overError, type Topic } from "../topics/topic.js";
 import type { ReadingParts } from "./page-stream.js";
 import { createSearchReach, type SearchReach } from "./search-reach.js";
-import type { StateSelection } from "./state-selection.js";
+import type { SplitSelection } from "./state-selection.js";
 
 export interface GetStateCommand {
   readonly topic: string;
@@ -89,12 +89,12 @@ export function keptOf(
 export class StateSearch {
   readonly #parts: ReadingParts;
   readonly #topic: Topic;
-  readonly #selection: StateSelection;
+  readonly #selection: SplitSelection;
   readonly #reach: SearchReach;
   /** Chosen by the store with the first page. */
   #path: StatePath | undefined;
 
-  constructor(parts: ReadingParts, topic: Topic, selection: StateSelection) {
+  constructor(parts: ReadingParts, topic: Topic, selection: SplitSelection) {
     this.#parts = parts;
     this.#topic = topic;
     this.#selection = selection;

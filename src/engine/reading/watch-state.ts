@@ -20,9 +20,9 @@ import type { Head, StatePageRead, StateSearchRead, StoredTopic } from "../../st
 import type { LiveStream } from "../../telemetry/index.js";
 import { type KeepFrame, StoredRecord, thinPage, unexpiredAt } from "../../wire/index.js";
 import { overError, type Topic } from "../topics/topic.js";
-import { type PageSource, type ReadingParts, type Step, streamPages, type Taken } from "./page-stream.js";
+import { type PageSource, type ReadingParts, type ReaderStep, streamPages, type Taken } from "./page-stream.js";
 import { keptOf, observed, recordsWithin, requireState, StateSearch } from "./state.js";
-import { selectionOf, type StateSelection } from "./state-selection.js";
+import { selectionOf, type SplitSelection } from "./state-selection.js";
 import type { Filter } from "../../filter/index.js";
 import type { PageMessage } from "../topics/page-message.js";
 
@@ -85,7 +85,7 @@ class WatchSource implements PageSource<WatchMessage, WatchOutcome> {
   offset: number;
   readonly #parts: ReadingParts;
   readonly #topic: Topic;
-  readonly #selection: StateSelection;
+  readonly #selection: SplitSelection;
   /**
    * Tombstones below it remove only records that this watcher never got. For a watcher without tombstones that is all
    * of them.
@@ -123,7 +123,7 @@ class WatchSource implements PageSource<WatchMessage, WatchOutcome> {
     return this.#topic.tip.value.nextOffset;
   }
 
-  step(): Step<WatchMessage> {
+  step(): ReaderStep<WatchMessage> {
     if (this.#phase === "ended") return "end";
     if (this.#topic.isOver) throw overError(this.#topic);
     if (this.#phase === "live" && this.offset >= this.end) {

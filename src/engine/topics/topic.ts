@@ -4,6 +4,7 @@
  */
 
 import {
+  type BatchLimits,
   effectiveRetention,
   epochMismatch,
   invalidArgument,
@@ -39,19 +40,13 @@ export type TopicTip =
   /** Its next offset fell: the database went back in time. */
   | { readonly state: "lost"; readonly earliestOffset: number; readonly nextOffset: number };
 
-export interface TopicLimits {
-  readonly recordBytes: number;
-  readonly batchRecords: number;
-  readonly batchBytes: number;
-}
-
 export class Topic {
   readonly name: string;
   readonly topicId: number;
   readonly epoch: number;
   readonly tip: Watch<TopicTip>;
   readonly tail: Tail;
-  limits: TopicLimits;
+  limits: BatchLimits;
   /** The topic's own retention, with the node's defaults filled in. */
   retention: Retention;
   /** The version of the stored settings that `limits` and `retention` were taken from. */
@@ -168,8 +163,8 @@ export class Topic {
 }
 
 /** Applies the node's limits to the topic's own. */
-export function effectiveLimits(stored: StoredTopic, node: Limits): TopicLimits {
-  const atMost = (own: number, most: number): number => (own === 0 ? most : Math.min(own, most));
+export function effectiveLimits(stored: StoredTopic, node: Limits): BatchLimits {
+  const atMost = (own: number, max: number): number => (own === 0 ? max : Math.min(own, max));
   return {
     recordBytes: atMost(stored.limits.recordBytes, node.recordBytes),
     batchRecords: atMost(stored.limits.batchRecords, node.batchRecords),

@@ -11,7 +11,7 @@ import type { Limits } from "../../core/index.js";
 import type { BuildChange } from "../../store/index.js";
 import { repeat, Watch } from "../../streams/index.js";
 import type { Clock, Logger } from "../../telemetry/index.js";
-import { frameEnds, readStamp, stateOf } from "../../wire/index.js";
+import { frameEnds, readStamp, keyChangesOf } from "../../wire/index.js";
 import type { DatabaseLanes } from "../database-lanes.js";
 
 /** How often topics that another node was working on are tried again. */
@@ -74,7 +74,7 @@ export function createStateBuilder({ lanes, limits, clock, logger }: StateBuilde
 function changesIn(frames: Uint8Array, records: number): BuildChange[] {
   const bytes = Buffer.from(frames.buffer, frames.byteOffset, frames.length);
   const ends = frameEnds(bytes, records);
-  return stateOf({ bytes, ends }).map((change) => ({
+  return keyChangesOf({ bytes, ends }).map((change) => ({
     ...change,
     timeMicros: readStamp(bytes, ends[change.index] as number).timeMicros,
   }));

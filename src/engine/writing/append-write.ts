@@ -4,7 +4,7 @@ import type { BufferPool } from "../../core/index.js";
 import type { AppendWrite, Head } from "../../store/index.js";
 import type { Metrics } from "../../telemetry/index.js";
 import type { Topic } from "../topics/topic.js";
-import { stampBatches, type Frames, stateOf } from "../../wire/index.js";
+import { stampBatches, type Frames, keyChangesOf } from "../../wire/index.js";
 import type { CommitPlan } from "./commit-plan.js";
 import type { StampClock } from "../topics/stamp-clock.js";
 
@@ -24,8 +24,8 @@ export function prepareAppend(
     baseBytes: head.nextBytes,
     timeMicros,
     producers: plan.producers,
-    state: head.keyed ? stateOf(frames) : [],
-    expires: !head.expiring && plan.appended.some((batch) => batch.expires),
+    state: head.keyed ? keyChangesOf(frames) : [],
+    expires: !head.expiring && plan.appended.some((batch) => batch.hasLifetimes),
   };
   return { write, frames };
 }

@@ -1,11 +1,11 @@
 /** A single batch, for callers that only wait for its acknowledgement. */
 
-import type { Limits } from "../../core/index.js";
+import type { Appended, Limits } from "../../core/index.js";
 import { abortable } from "../../streams/index.js";
 import type { Clock } from "../../telemetry/index.js";
 import { checkBatch, type RecordBatch } from "../../wire/index.js";
 import type { Appender } from "./appender.js";
-import type { Appended, QueuedBatch } from "./batch-queue.js";
+import type { QueuedBatch } from "./batch-queue.js";
 import type { BatchOrder } from "./commit-plan.js";
 import { budgetExceeded } from "./publish-budget.js";
 import { checkEpoch } from "../topics/topic.js";

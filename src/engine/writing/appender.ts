@@ -218,7 +218,7 @@ export class Appender implements TopicWriter {
       if (fate.kind === "refused") return this.#queue.refuse(entry, fate.error);
       entry.share.release();
       metrics.appendSeconds.observe((nowMs - entry.arrivedMs) / 1000);
-      entry.done.resolve({ ...fate.range, epoch: topic.epoch, repeated: fate.kind === "repeated" });
+      entry.done.resolve({ ...fate.range, epoch: topic.epoch, isRepeated: fate.kind === "repeated" });
     });
   }
 

@@ -3,21 +3,12 @@
  * budget until it is settled.
  */
 
-import { MillraceError } from "../../core/index.js";
+import { type Appended, MillraceError } from "../../core/index.js";
 import { channel, ChannelClosedError, type Deferred, deferred } from "../../streams/index.js";
 import type { Clock } from "../../telemetry/index.js";
 import { noRecords, type RecordBatch } from "../../wire/index.js";
 import type { BatchOrder } from "./commit-plan.js";
 import type { BudgetShare, TopicBudget } from "./publish-budget.js";
-
-/** Where a batch was appended. */
-export interface Appended {
-  readonly firstOffset: number;
-  readonly nextOffset: number;
-  readonly epoch: number;
-  /** The producer's sequence had been applied before. The offsets are those of the first time. */
-  readonly repeated: boolean;
-}
 
 /** A batch in the queue. */
 export interface QueuedBatch {

@@ -3,12 +3,11 @@
  * only while the budget has room, so HTTP/2 slows a publisher that is too fast.
  */
 
-import { type Limits, MillraceError } from "../../core/index.js";
+import { type Appended, type Limits, MillraceError } from "../../core/index.js";
 import { abortable, channel, ChannelClosedError } from "../../streams/index.js";
 import type { LiveStream } from "../../telemetry/index.js";
 import { checkBatch, type RecordBatch } from "../../wire/index.js";
 import type { Appender } from "./appender.js";
-import type { Appended } from "./batch-queue.js";
 import { checkEpoch } from "../topics/topic.js";
 import type { TopicCache, TopicLease } from "../topics/topic-cache.js";
 
@@ -144,7 +143,7 @@ async function acquirePinned(
 
 function opened(lease: TopicLease<Appender>): Promise<Appended> {
   const { nextOffset } = lease.topic.tip.value;
-  return Promise.resolve({ firstOffset: nextOffset, nextOffset, epoch: lease.topic.epoch, repeated: false });
+  return Promise.resolve({ firstOffset: nextOffset, nextOffset, epoch: lease.topic.epoch, isRepeated: false });
 }
 
 function checkOpensOnly(isFirst: boolean): void {

@@ -12,21 +12,20 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { invalidArgument, type Limits, MillraceError, type Position, topicNotFound } from "../../core/index.js";
+import {
+  type BatchLimits,
+  invalidArgument,
+  type Limits,
+  MillraceError,
+  type Position,
+  topicNotFound,
+} from "../../core/index.js";
 import type { Engine, FollowMessage, PublishBatch } from "../../engine/index.js";
 import type { Point, RouteNote } from "../../gen/routeguide/route_guide.js";
 import { abortable, concat, select } from "../../streams/index.js";
 import { decodeFrames } from "../../wire/index.js";
-import type { CallContext } from "../method.js";
-import {
-  batchOfNote,
-  batchOfNothing,
-  type BatchLimits,
-  checkMessage,
-  isWrittenBy,
-  noteOfRecord,
-  notesAt,
-} from "./route-note.js";
+import type { MethodContext } from "../method.js";
+import { batchOfNote, batchOfNothing, checkMessage, isWrittenBy, noteOfRecord, notesAt } from "./route-note.js";
 import { checkPoint, keyOfPoint } from "./route-point.js";
 
 export interface RouteChatParts {
@@ -45,7 +44,7 @@ const halfClose = undefined;
 export async function* routeChat(
   parts: RouteChatParts,
   notes: AsyncIterableIterator<RouteNote, undefined>,
-  context: CallContext,
+  context: MethodContext,
 ): Notes {
   // A client that writes no note receives none.
   const first = await notes.next();
@@ -74,7 +73,7 @@ interface Following {
 }
 
 /** Follows the notes from their end. Creates the topic if it does not exist and publishing may create topics. */
-async function followNotes(parts: RouteChatParts, context: CallContext, signal: AbortSignal): Promise<Following> {
+async function followNotes(parts: RouteChatParts, context: MethodContext, signal: AbortSignal): Promise<Following> {
   const following = await tryFollow(parts, context, signal);
   if (following !== undefined) return following;
   // A Publish call without records creates the topic.
@@ -88,7 +87,7 @@ async function followNotes(parts: RouteChatParts, context: CallContext, signal: 
 /** Undefined: the topic does not exist. */
 async function tryFollow(
   { engine, topic }: RouteChatParts,
-  context: CallContext,
+  context: MethodContext,
   signal: AbortSignal,
 ): Promise<Following | undefined> {
   const start = { at: "latest" } as const;
@@ -109,7 +108,7 @@ async function* noRecords({ limits }: RouteChatParts): AsyncGenerator<PublishBat
 
 class Chat {
   readonly #parts: RouteChatParts;
-  readonly #context: CallContext;
+  readonly #context: MethodContext;
   readonly #epoch: number;
   readonly #name = randomBytes(12).toString("base64url");
   /** The offset of this call's last note at each of its places, by the place's key. */
@@ -119,7 +118,7 @@ class Chat {
   /** The offset at which the call ends, once known. */
   #end = Number.POSITIVE_INFINITY;
 
-  constructor(parts: RouteChatParts, start: Position, context: CallContext) {
+  constructor(parts: RouteChatParts, start: Position, context: MethodContext) {
     this.#parts = parts;
     this.#context = context;
     this.#epoch = start.epoch;

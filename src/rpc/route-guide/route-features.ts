@@ -4,14 +4,14 @@ import { MillraceError, type Rectangle as DegreeRectangle } from "../../core/ind
 import type { Engine, ListPage, PageMessage } from "../../engine/index.js";
 import type { Feature, Point, Rectangle } from "../../gen/routeguide/route_guide.js";
 import { decodeFrames, type ReceivedRecord } from "../../wire/index.js";
-import type { CallContext } from "../method.js";
+import type { MethodContext } from "../method.js";
 import { checkPoint, keyOfPoint, latitudeMax, longitudeMax, pointOfKey, unitsPerDegree } from "./route-point.js";
 
 export interface RouteFeatures {
   /** The names of features at places, by the places' keys. Places without a name are left out. */
   namesAt(keys: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
   /** The named features inside. A topic that does not exist has no features. */
-  list(rectangle: Rectangle, context: CallContext): AsyncGenerator<Feature, void, undefined>;
+  list(rectangle: Rectangle, context: MethodContext): AsyncGenerator<Feature, void, undefined>;
 }
 
 export function routeFeatures(engine: Pick<Engine, "getState" | "listState">, topic: string): RouteFeatures {

@@ -1,6 +1,6 @@
 /** A note of the route guide as a record: its place is the key, its message the text, its call an attribute. */
 
-import { invalidArgument, type Limits } from "../../core/index.js";
+import { type BatchLimits, invalidArgument } from "../../core/index.js";
 import { type Filter, parseFilter } from "../../filter/index.js";
 import { AppendRequest } from "../../gen/millrace/v1/record_service.js";
 import { type Point, RouteNote } from "../../gen/routeguide/route_guide.js";
@@ -11,9 +11,6 @@ const callAttribute = "call";
 
 /** An upper bound for a note's record without its message. */
 const overheadBytesMax = 256;
-
-/** The largest record and batch. */
-export type BatchLimits = Pick<Limits, "recordBytes" | "batchRecords" | "batchBytes">;
 
 /** Decodes a request. Refuses invalid UTF-8, which the decoder would replace with U+FFFD. */
 export function decodeNote(bytes: Buffer): RouteNote {

@@ -3,7 +3,7 @@
  * the same numbers.
  */
 
-import { deliveryBounds, invalidArgument, type Limits, MillraceError } from "../../core/index.js";
+import { type BatchLimits, deliveryBounds, invalidArgument, type Limits, MillraceError } from "../../core/index.js";
 import type { CommitCommand, CommittedOutput } from "../../engine/index.js";
 import {
   CommitRequest,
@@ -17,7 +17,6 @@ import { decodeRange } from "./offset-ranges.js";
 /** `repeated Output append = 4` of CommitRequest. */
 const append = { name: "append", number: 4, countMax: deliveryBounds.commitTopics };
 
-type BatchLimits = Pick<Limits, "recordBytes" | "batchRecords" | "batchBytes">;
 type Output = CommitCommand["append"][number];
 
 export function commitShape(limits: Limits): MethodShape<CommitCommand, readonly CommittedOutput[]> {

@@ -1,13 +1,16 @@
 import type { ConsumeEvent, ConsumeMessage } from "../../engine/index.js";
-import { Skipped_Reason } from "../../gen/millrace/v1/record.js";
 import {
   ConsumeResponse,
   type ConsumeResponse_Confirmed,
   type OffsetRange,
 } from "../../gen/millrace/v1/subscription_service.js";
-import { durationOfMs, encodeDeliveryMessage } from "../../wire/index.js";
-import { encodedWaiting } from "./consumer-waiting.js";
-import { encodedSharing } from "./sharing.js";
+import {
+  durationOfMs,
+  encodedConsumerWaiting,
+  encodedSharing,
+  encodedSkippedReason,
+  encodeDeliveryMessage,
+} from "../../wire/index.js";
 
 /** Sends a delivery's records as they are stored. */
 export function encodeConsumeMessage({ runs, attempt, confirmed, event }: ConsumeMessage): Buffer {
@@ -48,11 +51,11 @@ function encodeEvent(event: ConsumeEvent): NonNullable<ConsumeResponse["event"]>
       return { $case: "windowChanged", value: event.window };
     case "heartbeat": {
       const { kind: _, waiting, ...others } = event;
-      return { $case: "heartbeat", value: { ...others, waiting: encodedWaiting[waiting] } };
+      return { $case: "heartbeat", value: { ...others, waiting: encodedConsumerWaiting[waiting] } };
     }
     case "skipped": {
       const { firstOffset, nextOffset } = event;
-      return { $case: "skipped", value: { firstOffset, nextOffset, reason: Skipped_Reason.TRIMMED } };
+      return { $case: "skipped", value: { firstOffset, nextOffset, reason: encodedSkippedReason.trimmed } };
     }
     case "closed":
       return { $case: "closed", value: {} };

@@ -15,10 +15,10 @@ import type {
   Window as WindowMessage,
 } from "../../gen/millrace/v1/subscription_service.js";
 import { abortable } from "../../streams/index.js";
-import type { CallContext } from "../method.js";
+import type { MethodContext } from "../method.js";
 import { decodeStart } from "../read-requests.js";
 import { checkConsumerName, checkReason } from "../validate.js";
-import { boundedMs } from "./duration-ms.js";
+import { boundedMs } from "../duration-ms.js";
 import { checkRangeCount, decodeRange } from "./offset-ranges.js";
 
 /** A Consume call whose first message was read. */
@@ -31,7 +31,7 @@ export interface OpenedConsume {
 /** Reads the first message of a Consume call, which opens it. A consumer without a name gets its address as name. */
 export async function openedConsume(
   messages: AsyncIterator<ConsumeRequest, undefined>,
-  context: Pick<CallContext, "stream" | "signal">,
+  context: Pick<MethodContext, "stream" | "signal">,
 ): Promise<OpenedConsume> {
   // Aborts with the drain: before its first message, a client has nothing to settle.
   const first = await abortable(messages.next(), context.signal);

@@ -8,9 +8,8 @@ import {
   ParkedRecord,
   type RedriveParkedRecordsRequest,
 } from "../../gen/millrace/v1/subscription_service.js";
-import { varintLength, writeVarint } from "../../wire/index.js";
+import { timestampOfMicros, varintLength, writeVarint } from "../../wire/index.js";
 import { decodePageToken, encodePageToken } from "../page-token.js";
-import { timestampOfMicros } from "../timestamp.js";
 import { optionalFilter, pageSize } from "../validate.js";
 import { checkRangeCount, decodeRanges } from "./offset-ranges.js";
 

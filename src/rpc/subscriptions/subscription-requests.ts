@@ -17,14 +17,17 @@ import type {
   Subscription,
   UpdateSubscriptionRequest,
 } from "../../gen/millrace/v1/subscription_service.js";
-import { durationOfMs } from "../../wire/index.js";
+import {
+  decodedSharing,
+  durationOfMs,
+  encodedConsumerWaiting,
+  encodedSharing,
+  timestampOfMicros,
+} from "../../wire/index.js";
 import { decodePageToken } from "../page-token.js";
 import { decodeStart } from "../read-requests.js";
-import { timestampOfMicros } from "../timestamp.js";
 import { checkLabels, enumMeaning, pageSize } from "../validate.js";
-import { encodedWaiting } from "./consumer-waiting.js";
-import { boundedMs, durationMs } from "./duration-ms.js";
-import { encodedSharing, sharings } from "./sharing.js";
+import { boundedMs, durationMs } from "../duration-ms.js";
 
 /** The interval of DescribeSubscription. */
 const intervalMs = { initial: 1000, min: 100, max: 3600_000 } as const;
@@ -34,7 +37,7 @@ export function decodeCreate(request: CreateSubscriptionRequest): CreateSubscrip
     name: request.subscription,
     topic: request.topic,
     start: decodeStart(request.start),
-    sharing: enumMeaning(sharings, request.sharing, "sharing"),
+    sharing: enumMeaning(decodedSharing, request.sharing, "sharing"),
     policy: decodePolicy(request),
     labels: checkLabels(request.labels),
   };
@@ -167,6 +170,6 @@ function encodeConsumer(facts: ConsumerFacts): DescribeSubscriptionResponse_Cons
     outstandingBytes,
     startTime: timestampOfMicros(facts.startTimeMs * 1000),
     lastAcknowledgementTime: lastAcknowledgementMs === 0 ? undefined : timestampOfMicros(lastAcknowledgementMs * 1000),
-    waiting: encodedWaiting[facts.waiting],
+    waiting: encodedConsumerWaiting[facts.waiting],
   };
 }

@@ -3,7 +3,7 @@ import type { Engine, SubscriptionReport } from "../../engine/index.js";
 import { Subscription, SubscriptionServiceService as Shapes } from "../../gen/millrace/v1/subscription_service.js";
 import { bidiStreaming } from "../bidi-streaming.js";
 import type { Calls } from "../calls.js";
-import type { CallContext, Method } from "../method.js";
+import type { MethodContext, Method } from "../method.js";
 import { encodePageToken, fittingPage } from "../page-token.js";
 import { serverStreaming } from "../server-streaming.js";
 import { unary } from "../unary.js";
@@ -108,7 +108,7 @@ export function subscriptionService(
   ];
 }
 
-function answer(subscription: StoredSubscription, context: CallContext) {
+function answer(subscription: StoredSubscription, context: MethodContext) {
   context.stream.topic = subscription.topic;
   return { subscription: encodeSubscription(subscription) };
 }

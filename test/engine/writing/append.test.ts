@@ -20,7 +20,7 @@ describe.each(databaseKinds)("Engine.append() on %s", (kind) => {
   });
 
   it("creates the topic, and gives offsets from 0 on without a gap", async () => {
-    expect(await node.append("first", [1, 2])).toMatchObject({ firstOffset: 0, nextOffset: 2, repeated: false });
+    expect(await node.append("first", [1, 2])).toMatchObject({ firstOffset: 0, nextOffset: 2, isRepeated: false });
     expect(await node.append("first", [3])).toMatchObject({ firstOffset: 2, nextOffset: 3 });
     expect((await node.read("first")).offsets).toEqual([0, 1, 2]);
   });
@@ -54,7 +54,7 @@ describe.each(databaseKinds)("Engine.append() on %s", (kind) => {
     const producer = { id: "p", generation: 0, sequence: 0 };
     const first = await node.append("idempotent", [1, 1], { producer });
     await node.append("idempotent", [1], { producer: { ...producer, sequence: 1 } });
-    expect(await node.append("idempotent", [1, 1], { producer })).toEqual({ ...first, repeated: true });
+    expect(await node.append("idempotent", [1, 1], { producer })).toEqual({ ...first, isRepeated: true });
     await expect(node.append("idempotent", [1], { producer: { ...producer, sequence: 3 } })).rejects.toMatchObject({
       code: "producer-gap",
       metadata: { expected_sequence: "2" },

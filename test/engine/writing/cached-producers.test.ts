@@ -27,7 +27,7 @@ describe("Producers whose state a node keeps in memory", () => {
       for (const id of range(0, 5)) {
         for (const topic of ["one", "two"]) {
           const first = await send(topic, id, sequence);
-          expect(await send(topic, id, sequence)).toEqual({ ...first, repeated: true });
+          expect(await send(topic, id, sequence)).toEqual({ ...first, isRepeated: true });
           expect(await cached()).toBeLessThanOrEqual(3);
         }
       }

@@ -11,7 +11,7 @@
  * its window and its transport have room.
  */
 
-import type { DeliveryPolicy, Limits, OffsetRange, Sharing, Window } from "../../../core/index.js";
+import type { ConsumerWaiting, DeliveryPolicy, Limits, OffsetRange, Sharing, Window } from "../../../core/index.js";
 import type { Retry, StoredClaim } from "../../../store/index.js";
 import type { Clock, Logger, Metrics } from "../../../telemetry/index.js";
 import type { PageReader } from "../../reading/page-reader.js";
@@ -19,7 +19,7 @@ import type { StampClock } from "../../topics/stamp-clock.js";
 import { overError, type Topic } from "../../topics/topic.js";
 import { ClaimReader } from "./claim-reader.js";
 import { ClaimedRecords } from "./claimed-records.js";
-import type { ConsumerRequest, ConsumerWaiting } from "../handing-out/consume-messages.js";
+import type { ConsumerRequest } from "../handing-out/consume-messages.js";
 import type { Consumer } from "../handing-out/consumer.js";
 import { ConsumerSet } from "../handing-out/consumer-set.js";
 import { fairShare, isOutdone, keySharers } from "../handing-out/fair-share.js";
@@ -188,7 +188,7 @@ export class Group {
     const records = taken.reduce((sum, run) => sum + recordsIn(run), 0);
     const { deliveries, isNoted } = first.state;
     this.#demand.handed(records);
-    metrics.recordsDelivered.inc({ attempt: deliveries === 0 ? "first" : "again" }, records);
+    metrics.recordsDelivered.inc({ attempt: deliveries === 0 ? "first" : "redelivery" }, records);
     if (isNoted) redeliverInTurn(this.#parts, clock.monotonicMs());
     this.#reader.read();
     return { runs: framesOf(taken), records, attempt: attemptOf(first) };

@@ -1,7 +1,7 @@
 /** Why a consumer gets nothing at this moment, the reason first that hides the others: heartbeats and Describe tell it. */
 
+import type { ConsumerWaiting } from "../../../core/index.js";
 import type { Consumer } from "../handing-out/consumer.js";
-import type { ConsumerWaiting } from "../handing-out/consume-messages.js";
 import { type FairShareParts, isOutdone } from "../handing-out/fair-share.js";
 import type { HeldClaims } from "../records/held-claims.js";
 import type { OutstandingBudget } from "../records/outstanding-budget.js";

@@ -1,20 +1,4 @@
-import type { Position, Start, OffsetRange, Sharing, Window } from "../../../core/index.js";
-
-/** Why nothing is delivered to a consumer; `nothing`: there is no reason. */
-export type ConsumerWaiting =
-  | "nothing"
-  | "caught-up"
-  | "window-full-records"
-  | "window-full-bytes"
-  | "paused"
-  | "retry-backlog-full"
-  | "keys-busy"
-  | "other-consumers"
-  | "database"
-  | "retry-delay"
-  /** Only in what Describe tells: a heartbeat could not be sent. */
-  | "transport-blocked"
-  | "node-budget";
+import type { ConsumerWaiting, Position, Start, OffsetRange, Sharing, Window } from "../../../core/index.js";
 
 /** A Consume call as DescribeSubscription shows it. Nodes pass it to each other as JSON. */
 export interface ConsumerFacts {

@@ -3,10 +3,10 @@
  * `untilTold` wait; the call asks for its next message when the transport took the last one.
  */
 
-import { type OffsetRange, RangeSet, type Window } from "../../../core/index.js";
+import { type ConsumerWaiting, type OffsetRange, RangeSet, type Window } from "../../../core/index.js";
 import { Watch } from "../../../streams/index.js";
 import type { Clock } from "../../../telemetry/index.js";
-import type { Confirmed, ConsumeEvent, ConsumerFacts, ConsumerWaiting, DeliveredRange } from "./consume-messages.js";
+import type { Confirmed, ConsumeEvent, ConsumerFacts, DeliveredRange } from "./consume-messages.js";
 import { HeldRuns } from "../records/held-runs.js";
 import type { OutstandingBudget } from "../records/outstanding-budget.js";
 import type { HeldRun } from "../records/record-run.js";

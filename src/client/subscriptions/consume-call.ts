@@ -19,12 +19,12 @@ import type { DeliveryCall, Held } from "./held.js";
 import { toRange } from "./offset-range.js";
 import type { CommittedOutput, Output } from "./output.js";
 import { RequestSender } from "./request-sender.js";
-import { mayEnd, maySend, opening, type SessionEvent, type SessionState, step, termsOf } from "./session-life.js";
-import { SessionRecords } from "./session-records.js";
+import { mayEnd, maySend, opening, type CallEvent, type CallState, step, termsOf } from "./call-life.js";
+import { CallRecords } from "./call-records.js";
 import { staleDeliveries } from "./stale-deliveries.js";
 import { releaseShare, type WorkingWindow } from "./working-window.js";
 
-export interface ConsumeSessionOptions {
+export interface ConsumeCallOptions {
   /** Empty for an ephemeral consumer. */
   readonly subscription: string;
   readonly opening: ConsumeRequest;
@@ -46,29 +46,29 @@ const closedWindow: Window = { records: 0, bytes: 0 };
 const tickShare = 1 / 8;
 
 /**
- * One Consume call (phases: session-life.ts) with the records that it delivered (phases: delivery-life.ts) and the
+ * One Consume call (phases: call-life.ts) with the records that it delivered (phases: delivery-life.ts) and the
  * verdicts on them.
  *
  * Deadlines run here as at the server, but a little later. After half of the deadline, deliveries in hand are extended.
  * Records that no work has begun on are then released for other consumers. If there can be no other consumer, they are
  * extended too, which keeps the order.
  */
-export class ConsumeSession implements DeliveryCall {
+export class ConsumeCall implements DeliveryCall {
   readonly subscription: string;
   readonly #call: StreamingCall<ConsumeRequest, ConsumeMessage>;
-  readonly #options: ConsumeSessionOptions;
-  readonly #records = new SessionRecords(this);
+  readonly #options: ConsumeCallOptions;
+  readonly #records = new CallRecords(this);
   readonly #outbox = new Acknowledgements();
   readonly #confirmations = new Confirmations();
   readonly #sender: RequestSender;
   readonly #nowMs: () => number;
-  #state: SessionState = opening;
+  #state: CallState = opening;
   /** The records of the window that was requested last, and of the one that the server granted last. */
   #requestedRecords: number;
   #grantedRecords = Infinity;
   #cancelTick: (() => void) | undefined;
 
-  constructor(call: StreamingCall<ConsumeRequest, ConsumeMessage>, options: ConsumeSessionOptions) {
+  constructor(call: StreamingCall<ConsumeRequest, ConsumeMessage>, options: ConsumeCallOptions) {
     this.subscription = options.subscription;
     this.#call = call;
     this.#options = options;
@@ -175,7 +175,7 @@ export class ConsumeSession implements DeliveryCall {
   }
 
   /** The only writer of the state; also does what a new phase requires. */
-  #become(event: SessionEvent): void {
+  #become(event: CallEvent): void {
     const before = this.#state;
     this.#state = step(before, event);
     if (this.#state.phase === before.phase) return;

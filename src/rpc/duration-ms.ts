@@ -1,10 +1,14 @@
-import { invalidArgument } from "../../core/index.js";
-import type { Duration } from "../../gen/google/protobuf/duration.js";
+import { invalidArgument } from "../core/index.js";
+import type { Duration } from "../gen/google/protobuf/duration.js";
+
+/** A duration's nanoseconds have its sign and are less than a second. */
+export function isWellFormed({ seconds, nanos }: Duration): boolean {
+  return Math.abs(nanos) <= 999_999_999 && seconds * nanos >= 0;
+}
 
 /** A duration in milliseconds, with fractions. `field` is its path as written in proto. */
 export function durationMs({ seconds, nanos }: Duration, field: string): number {
-  // A duration's nanoseconds have its sign and are less than a second.
-  if (Math.abs(nanos) > 999_999_999 || seconds * nanos < 0) {
+  if (!isWellFormed({ seconds, nanos })) {
     throw invalidArgument(field, "must have nanos below a second, with the same sign as its seconds");
   }
   return seconds * 1000 + nanos / 1_000_000;

@@ -2,14 +2,14 @@ import { describe, expect, test } from "vitest";
 import {
   mayEnd,
   maySend,
-  type SessionEvent,
-  type SessionState,
+  type CallEvent,
+  type CallState,
   step,
   termsOf,
-} from "../../../src/client/subscriptions/session-life.js";
+} from "../../../src/client/subscriptions/call-life.js";
 
 const terms = { session: 7, ackDeadlineMs: 1000, isAlone: false };
-const events: SessionEvent[] = [
+const events: CallEvent[] = [
   { type: "started", terms },
   { type: "stop" },
   { type: "no-more" },
@@ -17,7 +17,7 @@ const events: SessionEvent[] = [
   { type: "closed" },
   { type: "ended" },
 ];
-const states: SessionState[] = [
+const states: CallState[] = [
   { phase: "opening" },
   { phase: "running", terms },
   { phase: "stopping", terms },
@@ -28,7 +28,7 @@ const states: SessionState[] = [
 ];
 
 /** For each phase, the events that change it. */
-const moves: Record<SessionState["phase"], Partial<Record<SessionEvent["type"], SessionState["phase"]>>> = {
+const moves: Record<CallState["phase"], Partial<Record<CallEvent["type"], CallState["phase"]>>> = {
   opening: { started: "running", stop: "stopping", closed: "complete", ended: "over" },
   running: { stop: "stopping", closed: "complete", ended: "over" },
   stopping: { "no-more": "finishing", closed: "complete", ended: "over" },

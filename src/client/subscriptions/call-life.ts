@@ -30,7 +30,7 @@ export interface Terms {
   readonly isAlone: boolean;
 }
 
-export type SessionState =
+export type CallState =
   | { readonly phase: "opening" }
   | { readonly phase: "running"; readonly terms: Terms }
   | { readonly phase: "stopping"; readonly terms: Terms }
@@ -39,7 +39,7 @@ export type SessionState =
   | { readonly phase: "complete"; readonly terms: Terms }
   | { readonly phase: "over" };
 
-export type SessionEvent =
+export type CallEvent =
   | { readonly type: "started"; readonly terms: Terms }
   /** The consumer wants no more records. */
   | { readonly type: "stop" }
@@ -51,22 +51,22 @@ export type SessionEvent =
   | { readonly type: "closed" }
   | { readonly type: "ended" };
 
-type Phase = SessionState["phase"];
-type EventType = SessionEvent["type"];
-type In<Name extends Phase> = Extract<SessionState, { readonly phase: Name }>;
-type On<Name extends EventType> = Extract<SessionEvent, { readonly type: Name }>;
+type Phase = CallState["phase"];
+type EventType = CallEvent["type"];
+type In<Name extends Phase> = Extract<CallState, { readonly phase: Name }>;
+type On<Name extends EventType> = Extract<CallEvent, { readonly type: Name }>;
 type Table = {
   readonly [From in Phase]: {
-    readonly [Name in EventType]: (state: In<From>, event: On<Name>) => SessionState;
+    readonly [Name in EventType]: (state: In<From>, event: On<Name>) => CallState;
   };
 };
 
 /** Before the server has stated any. */
 const unknownTerms: Terms = { session: 0, ackDeadlineMs: Infinity, isAlone: false };
 
-const stays = (state: SessionState): SessionState => state;
-const over = (): SessionState => ({ phase: "over" });
-const complete = ({ terms }: { readonly terms: Terms }): SessionState => ({ phase: "complete", terms });
+const stays = (state: CallState): CallState => state;
+const over = (): CallState => ({ phase: "over" });
+const complete = ({ terms }: { readonly terms: Terms }): CallState => ({ phase: "complete", terms });
 
 const table = {
   opening: {
@@ -115,15 +115,15 @@ const table = {
 } satisfies Table;
 
 /** The next state of a call. */
-export function step(state: SessionState, event: SessionEvent): SessionState {
+export function step(state: CallState, event: CallEvent): CallState {
   // The compiler cannot see that the cell's types are those of this state and event.
-  const cell = table[state.phase][event.type] as (state: SessionState, event: SessionEvent) => SessionState;
+  const cell = table[state.phase][event.type] as (state: CallState, event: CallEvent) => CallState;
   return cell(state, event);
 }
 
-export const opening: SessionState = { phase: "opening" };
+export const opening: CallState = { phase: "opening" };
 
-export function termsOf(state: SessionState): Terms {
+export function termsOf(state: CallState): Terms {
   return state.phase === "opening" || state.phase === "over" ? unknownTerms : state.terms;
 }
 

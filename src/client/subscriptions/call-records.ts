@@ -8,7 +8,7 @@ import { isMeant, type StaleDeliveries } from "./stale-deliveries.js";
 /**
  * The unsettled records of one Consume call: those that no work has begun on, and those in hand.
  */
-export class SessionRecords {
+export class CallRecords {
   readonly arrivals = new Arrivals();
   readonly inHand = new Set<Held>();
   readonly #call: DeliveryCall;

@@ -1,8 +1,10 @@
+import type { Appended } from "../core/index.js";
 import { PublishRequest, type PublishResponse, RecordServiceService } from "../gen/millrace/v1/record_service.js";
+import { decodeAppended } from "../wire/index.js";
 import { clientError } from "./client-error.js";
 import type { Connection, MethodShape } from "./connection.js";
 import type { Outbox } from "./outbox.js";
-import type { RecordBatch } from "./record-batch.js";
+import type { OutgoingBatch } from "./outgoing-batch.js";
 import type { StreamingCall } from "./streaming-call.js";
 
 /** Requests are encoded batch by batch, not by the generated code. */
@@ -11,7 +13,7 @@ const publishShape: MethodShape<Buffer, PublishResponse> = {
   requestSerialize: (request) => request,
 };
 
-export interface PublishSession {
+export interface PublishCall {
   readonly topic: string;
   readonly producer: { readonly id: string; readonly generation: number };
   /** The topic's incarnation; 0 while unknown. */
@@ -20,7 +22,7 @@ export interface PublishSession {
   /** Whether to end when everything is acknowledged. */
   readonly isClosing: () => boolean;
   /** `mayRepeat`: the batch may have been applied by an earlier call. */
-  readonly onAcknowledged: (batch: RecordBatch, response: PublishResponse, mayRepeat: boolean) => void;
+  readonly onAcknowledged: (batch: OutgoingBatch, appended: Appended, mayRepeat: boolean) => void;
 }
 
 /**
@@ -28,20 +30,16 @@ export interface PublishSession {
  * are in the same order. Returns when the publisher is closed and everything is acknowledged; throws the call's
  * failure.
  */
-export async function runPublishSession(
-  connection: Connection,
-  session: PublishSession,
-  signal: AbortSignal,
-): Promise<void> {
+export async function runPublishCall(connection: Connection, publish: PublishCall, signal: AbortSignal): Promise<void> {
   const call = connection.bidiStream(publishShape);
   const over = new AbortController();
   const endSending = () => over.abort(signal.reason);
   signal.addEventListener("abort", endSending, { once: true });
-  session.outbox.rewind();
+  publish.outbox.rewind();
   // The receiving side reports how the call ended, so errors of the sending side are dropped.
-  const sending = sendBatches(call, session, over.signal).catch(() => {});
+  const sending = sendBatches(call, publish, over.signal).catch(() => {});
   try {
-    await receiveAnswers(call, session, signal);
+    await receiveAnswers(call, publish, signal);
   } finally {
     signal.removeEventListener("abort", endSending);
     over.abort();
@@ -52,7 +50,7 @@ export async function runPublishSession(
 
 async function sendBatches(
   call: StreamingCall<Buffer, PublishResponse>,
-  { outbox, topic, producer, epoch, isClosing }: PublishSession,
+  { outbox, topic, producer, epoch, isClosing }: PublishCall,
   signal: AbortSignal,
 ): Promise<void> {
   let isFirst = true;
@@ -72,7 +70,7 @@ async function sendBatches(
 
 async function receiveAnswers(
   call: StreamingCall<Buffer, PublishResponse>,
-  { outbox, isClosing, onAcknowledged }: PublishSession,
+  { outbox, isClosing, onAcknowledged }: PublishCall,
   signal: AbortSignal,
 ): Promise<void> {
   for (;;) {
@@ -83,6 +81,6 @@ async function receiveAnswers(
     }
     const done = outbox.acknowledge();
     if (done === undefined) throw clientError("INTERNAL", "The server acknowledged a batch that was not sent");
-    onAcknowledged(done.batch, response, done.mayRepeat);
+    onAcknowledged(done.batch, decodeAppended(response), done.mayRepeat);
   }
 }

@@ -17,7 +17,7 @@ export interface KeyChange {
 }
 
 /** Each key once, with its last record. Records without a key do not change the state. */
-export function stateOf(frames: Frames): KeyChange[] {
+export function keyChangesOf(frames: Frames): KeyChange[] {
   const changes = new Map<string, KeyChange>();
   const record = new StoredRecord();
   let start = 0;

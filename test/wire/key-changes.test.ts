@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { batchOfRecords } from "../support/filter-arbitrary.js";
 import { Record as RecordMessage } from "../../src/gen/millrace/v1/record.js";
-import { stampBatches, stateOf } from "../../src/wire/index.js";
+import { stampBatches, keyChangesOf } from "../../src/wire/index.js";
 
 const bodies = [
   undefined,
@@ -19,7 +19,7 @@ const recordArbitrary = fc.record({
   location: fc.constantFrom(undefined, { latitude: -1.5, longitude: 2 }, { latitude: 0, longitude: 0 }),
 });
 
-test("stateOf(), returns each key's last record, and whether it removes the key", () => {
+test("keyChangesOf(), returns each key's last record, and whether it removes the key", () => {
   fc.assert(
     fc.property(fc.array(recordArbitrary, { minLength: 1, maxLength: 12 }), (records) => {
       const whole = records.map((record) => RecordMessage.fromPartial(record));
@@ -27,7 +27,7 @@ test("stateOf(), returns each key's last record, and whether it removes the key"
       records.forEach(({ key, body, location }, index) => {
         if (key !== "") model.set(key, { key, index, isTombstone: body === undefined, place: location });
       });
-      const changes = stateOf(stampBatches([batchOfRecords(whole)], 7, 1_000_000));
+      const changes = keyChangesOf(stampBatches([batchOfRecords(whole)], 7, 1_000_000));
       expect(new Map(changes.map((change) => [change.key, change]))).toEqual(model);
     }),
   );

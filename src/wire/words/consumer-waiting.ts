@@ -1,8 +1,9 @@
-import type { ConsumerWaiting } from "../../engine/index.js";
+import type { ConsumerWaiting } from "../../core/index.js";
 import { ConsumeResponse_Heartbeat_Waiting as Waiting } from "../../gen/millrace/v1/subscription_service.js";
+import { decodedWords } from "./decoded-words.js";
 
-/** What deliveries wait for, in heartbeats and DescribeSubscription. */
-export const encodedWaiting = {
+/** In heartbeats and DescribeSubscription. */
+export const encodedConsumerWaiting = {
   nothing: Waiting.WAITING_UNSPECIFIED,
   "caught-up": Waiting.CAUGHT_UP,
   "window-full-records": Waiting.WINDOW_FULL_RECORDS,
@@ -16,3 +17,10 @@ export const encodedWaiting = {
   "transport-blocked": Waiting.TRANSPORT_BLOCKED,
   "node-budget": Waiting.NODE_BUDGET,
 } as const satisfies Record<ConsumerWaiting, Waiting>;
+
+const words = decodedWords<ConsumerWaiting>(encodedConsumerWaiting);
+
+/** A reason that this program does not know reads as "nothing". */
+export function decodeConsumerWaiting(waiting: Waiting): ConsumerWaiting {
+  return words.get(waiting) ?? "nothing";
+}

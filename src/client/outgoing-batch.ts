@@ -100,7 +100,7 @@ export class BatchOutcome {
 }
 
 /** Records that are sent and committed together. */
-export interface RecordBatch {
+export interface OutgoingBatch {
   /** Fields of a request, one per record. */
   readonly fields: Buffer;
   readonly outcome: BatchOutcome;
@@ -108,7 +108,7 @@ export interface RecordBatch {
   readonly permits: readonly Permit[];
 }
 
-export interface BatchLimits {
+export interface BatchBounds {
   /** A batch is complete with this many records. */
   readonly batchRecords: number;
   /** A batch is complete with this many bytes, and never has more, except as a single record. */
@@ -117,7 +117,7 @@ export interface BatchLimits {
 
 /** Collects a batch, in one buffer. */
 export class BatchBuilder {
-  readonly #limits: BatchLimits;
+  readonly #limits: BatchBounds;
   readonly #buffers: BufferPool;
   readonly #encoder = new RecordEncoder();
   #weight = 0;
@@ -125,7 +125,7 @@ export class BatchBuilder {
   #permits: Permit[] = [];
 
   /** `buffers` lends the buffers for the batches' fields, until they are settled. */
-  constructor(limits: BatchLimits, buffers: BufferPool) {
+  constructor(limits: BatchBounds, buffers: BufferPool) {
     this.#limits = limits;
     this.#buffers = buffers;
   }
@@ -169,7 +169,7 @@ export class BatchBuilder {
   }
 
   /** Takes the batch out and starts the next one. */
-  take(): RecordBatch {
+  take(): OutgoingBatch {
     const batch = { fields: this.#encoder.take(this.#buffers), outcome: this.#outcome, permits: this.#permits };
     this.#weight = 0;
     this.#outcome = new BatchOutcome();
