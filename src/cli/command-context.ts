@@ -1,4 +1,3 @@
-import type { Command } from "commander";
 import { createClient, type MillraceClient } from "../client/index.js";
 import { CommandError, type Output } from "./output.js";
 
@@ -7,6 +6,8 @@ export interface CommandContext {
   readonly output: Output;
   /** Aborts when the user interrupts. */
   readonly signal: AbortSignal;
+  /** The options of all commands. They are known once the command line is parsed. */
+  readonly globalOptions: () => GlobalOptions;
 }
 
 /** Options of all commands. */
@@ -16,13 +17,16 @@ export interface GlobalOptions {
 }
 
 /** Whether to print JSON: with --json, or when standard output is not a terminal. */
-export function wantsJson(command: Command, output: Output): boolean {
-  return command.optsWithGlobals<GlobalOptions>().json === true || !output.isTerminal;
+export function wantsJson({ output, globalOptions }: CommandContext): boolean {
+  return globalOptions().json === true || !output.isTerminal;
 }
 
 /** Runs work with a client that is closed afterwards. */
-export async function withClient<T>(command: Command, work: (client: MillraceClient) => Promise<T>): Promise<T> {
-  const client = createClient({ address: command.optsWithGlobals<GlobalOptions>().address });
+export async function withClient<T>(
+  { globalOptions }: CommandContext,
+  work: (client: MillraceClient) => Promise<T>,
+): Promise<T> {
+  const client = createClient({ address: globalOptions().address });
   try {
     return await work(client);
   } finally {

@@ -10,7 +10,7 @@ import { CommandError, type Output } from "./output.js";
 import { showProgress } from "./publish-progress.js";
 import { boxOption, filterOption, limitOption } from "./selection-options.js";
 import { parseStart, parseUntil, startForms } from "./start-option.js";
-import { tellEvent } from "./stream-events.js";
+import { type TellableEvent, tellEvent } from "./stream-events.js";
 
 interface Tally {
   /** The progress of the bar; here it counts records. */
@@ -18,6 +18,12 @@ interface Tally {
   records: number;
   /** Of a CSV file: records with fields that have no column, because the first records have none of them. */
   leftInBody: number;
+}
+
+/** What to export, and what happens meanwhile. */
+interface ReadOptions extends ExportOptions {
+  readonly onEvent: (event: TellableEvent) => void;
+  readonly signal: AbortSignal;
 }
 
 /** `export TOPIC [FILE]`: a topic's state, or its log, as a file. */
@@ -40,15 +46,20 @@ export function exportCommand(context: CommandContext): Command {
     .option("--start <start>", `log: ${startForms} (default: earliest)`, parseStart)
     .option("--until <place>", "log: stop before this OFFSET or time (default: the end)", parseUntil)
     .addOption(limitOption())
-    .action((topic: string, file = "-", options: ExportOptions, command: Command) => {
+    .action((topic: string, file = "-", options: ExportOptions) => {
       const format = checkExportOptions(file, options);
-      return withClient(command, async (client) => {
+      return withClient(context, async (client) => {
         const found = await client.topics.get(topic, { signal: context.signal });
         const startedAt = performance.now();
         const tally: Tally = { bytesRead: 0, records: 0, leftInBody: 0 };
         const progress = showProgress(context.output, totalOf(found, options), tally);
+        const readOptions: ReadOptions = {
+          ...options,
+          onEvent: (event) => tellEvent(context.output, event),
+          signal: context.signal,
+        };
         try {
-          const records = tap(withSignal(recordsOf(client, found, options, context), context.signal), () => {
+          const records = tap(withSignal(recordsOf(client, found, readOptions), context.signal), () => {
             tally.records += 1;
             tally.bytesRead += 1;
           });
@@ -67,34 +78,17 @@ export function exportCommand(context: CommandContext): Command {
           const what = `${tally.leftInBody} records have fields without a column`;
           context.output.tell(`${what}, because the first records lack them: these are JSON in the column body`);
         }
-        const summary = summaryOf(
-          tally.records,
-          (performance.now() - startedAt) / 1000,
-          wantsJson(command, context.output),
-        );
+        const summary = summaryOf(tally.records, (performance.now() - startedAt) / 1000, wantsJson(context));
         if (file !== "-") await context.output.print(summary);
       });
     });
 }
 
-function recordsOf(
-  client: MillraceClient,
-  topic: Topic,
-  options: ExportOptions,
-  { output, signal }: CommandContext,
-): AsyncIterable<ReceivedRecord> {
-  const { prefix: keyPrefix, box: rectangle, filter, start, until, limit } = options;
-  if (isOfState(topic, options)) {
-    return client.state.list(topic.name, {
-      keyPrefix,
-      rectangle,
-      filter,
-      limit,
-      onEvent: (event) => tellEvent(output, event),
-      signal,
-    });
-  }
-  return client.read(topic.name, { start, until, filter, limit, onEvent: (event) => tellEvent(output, event), signal });
+function recordsOf(client: MillraceClient, topic: Topic, options: ReadOptions): AsyncIterable<ReceivedRecord> {
+  const { prefix: keyPrefix, box: rectangle, filter, start, until, limit, onEvent, signal } = options;
+  return isOfState(topic, options)
+    ? client.state.list(topic.name, { keyPrefix, rectangle, filter, limit, onEvent, signal })
+    : client.read(topic.name, { start, until, filter, limit, onEvent, signal });
 }
 
 /** How many records there will be; undefined when unknown. */

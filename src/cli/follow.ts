@@ -33,8 +33,8 @@ export function followCommand(context: CommandContext): Command {
     )
     .addOption(whenTrimmedOption())
     .addOption(positionOption())
-    .action((topic: string, options: Options, command: Command) =>
-      withClient(command, async (client) => {
+    .action((topic: string, options: Options) =>
+      withClient(context, async (client) => {
         await client.topics.get(topic, { signal });
         const records = client.follow(topic, {
           start: options.start,
@@ -45,7 +45,7 @@ export function followCommand(context: CommandContext): Command {
           signal,
         });
         try {
-          await printRecords(context, command, records, options.limit);
+          await printRecords(context, records, options.limit);
         } finally {
           if (options.position === true) tellPosition(context, records);
         }

@@ -13,7 +13,7 @@ import {
 } from "./command-context.js";
 import { checkImportOptions, type ImportCommandOptions } from "./import-options.js";
 import { importSummary, type ImportTally } from "./import-summary.js";
-import { CommandError, type Output } from "./output.js";
+import { CommandError } from "./output.js";
 import { showProgress } from "./publish-progress.js";
 
 /** How many bad rows are reported one by one. */
@@ -48,29 +48,27 @@ export function importCommand(context: CommandContext): Command {
     .option("--batch-records <n>", "records per batch (default: 500)", wholeNumberOption("--batch-records", 1))
     .option("--producer-id <id>", "the import's name (default: made from the file or table, and these options)")
     .option("--again", "import everything, also records that were imported before")
-    .action((topic: string, file: string | undefined, options: ImportCommandOptions, command: Command) => {
+    .action((topic: string, file: string | undefined, options: ImportCommandOptions) => {
       const format = checkImportOptions(file, options);
-      return withClient(command, async (client) => {
+      return withClient(context, async (client) => {
         await checkReachable(client, context.signal);
         const run = new ImportRun(context, topic, options);
         if (file === undefined) await run.importTable(client);
         else await run.importFile(client, file, format as FileFormat);
-        await run.printSummary(command);
+        await run.printSummary();
       });
     });
 }
 
 class ImportRun {
-  readonly #output: Output;
-  readonly #signal: AbortSignal;
+  readonly #context: CommandContext;
   readonly #topic: string;
   readonly #options: ImportCommandOptions;
   readonly #startedAt = performance.now();
   readonly #tally: ImportTally = { bytesRead: 0, records: 0, skipped: 0 };
 
-  constructor({ output, signal }: CommandContext, topic: string, options: ImportCommandOptions) {
-    this.#output = output;
-    this.#signal = signal;
+  constructor(context: CommandContext, topic: string, options: ImportCommandOptions) {
+    this.#context = context;
     this.#topic = topic;
     this.#options = options;
   }
@@ -92,14 +90,16 @@ class ImportRun {
         },
         onSkipped: (error) => this.#tellSkipped(error),
         onProgress: (progress) => Object.assign(tally, progress),
-        signal: this.#signal,
+        signal: this.#context.signal,
       });
       Object.assign(tally, imported);
     });
     const { bytesRead, records, recordsBefore = 0, skipped } = tally;
     if (bytesRead > 0 && records + recordsBefore + skipped === 0) {
       const what = format === "csv" ? "a header and no rows" : "no records";
-      this.#output.tell(`${isInput ? "stdin" : file} has ${what} in its ${bytesRead} bytes: nothing was imported`);
+      this.#context.output.tell(
+        `${isInput ? "stdin" : file} has ${what} in its ${bytesRead} bytes: nothing was imported`,
+      );
     }
   }
 
@@ -119,15 +119,15 @@ class ImportRun {
         producerId: this.#producerId(["table", placeOfDatabase(databaseUrl), table, orderBy]),
         onSkipped: (error) => this.#tellSkipped(error),
         onProgress: (progress) => Object.assign(tally, progress, { bytesRead: progress.records }),
-        signal: this.#signal,
+        signal: this.#context.signal,
       });
       Object.assign(tally, imported);
     });
   }
 
-  async printSummary(command: Command): Promise<void> {
+  async printSummary(): Promise<void> {
     const seconds = (performance.now() - this.#startedAt) / 1000;
-    await this.#output.print(importSummary(this.#tally, seconds, wantsJson(command, this.#output)));
+    await this.#context.output.print(importSummary(this.#tally, seconds, wantsJson(this.#context)));
   }
 
   async #findFile(file: string): Promise<{ readonly path: string; readonly size: number }> {
@@ -151,19 +151,19 @@ class ImportRun {
 
   #tellSkipped(error: FileFormatError): void {
     this.#tally.skipped += 1;
-    if (this.#tally.skipped <= reportedBadRowsMax) this.#output.tell(`Left out: ${error.message}`);
+    if (this.#tally.skipped <= reportedBadRowsMax) this.#context.output.tell(`Left out: ${error.message}`);
   }
 
   async #withProgress(total: number | undefined, isResumable: boolean, work: () => Promise<void>): Promise<void> {
-    const progress = showProgress(this.#output, total, this.#tally);
+    const progress = showProgress(this.#context.output, total, this.#tally);
     try {
       await work();
     } catch (error) {
       progress.stop();
       if (this.#tally.records > 0) {
         const hint = isResumable && this.#options.again !== true ? "; run again, it continues after them" : "";
-        const end = this.#signal.aborted ? "." : ":";
-        this.#output.tell(`Imported ${this.#tally.records} records before this${hint}${end}`);
+        const end = this.#context.signal.aborted ? "." : ":";
+        this.#context.output.tell(`Imported ${this.#tally.records} records before this${hint}${end}`);
       }
       if (error instanceof FileFormatError) throw new CommandError(error.message, 1, error);
       throw error;

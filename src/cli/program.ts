@@ -25,9 +25,14 @@ class InterruptedError extends Error {
 export async function runProgram(args: readonly string[]): Promise<number> {
   const output = processOutput();
   const interrupted = new AbortController();
-  const context: CommandContext = { output, signal: interrupted.signal };
+  const program = createProgram();
+  const context: CommandContext = {
+    output,
+    signal: interrupted.signal,
+    globalOptions: () => program.opts<GlobalOptions>(),
+  };
   let exitCode = 0;
-  const program = await createProgram(context, args);
+  await addCommands(program, context, args);
   const isServing = commandName(args) === "serve";
   if (isServing) {
     // Only this command needs the server's code, and it handles signals itself.
@@ -39,7 +44,7 @@ export async function runProgram(args: readonly string[]): Promise<number> {
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {
-    exitCode = codeOf(error, program, context);
+    exitCode = codeOf(error, context);
   } finally {
     stopListening();
   }
@@ -68,23 +73,26 @@ const commands: Readonly<Record<string, () => Promise<(context: CommandContext) 
   health: async () => (await import("./health.js")).healthCommand,
 };
 
-/**
- * Loads the command that the arguments name, or all commands for the help. Loading everything that they all need
- * (files, tables, types of messages) would take longer than most commands run.
- */
-async function createProgram(context: CommandContext, args: readonly string[]): Promise<Command> {
-  const program = new Command("millrace")
+/** The command line without its commands. */
+function createProgram(): Command {
+  return new Command("millrace")
     .description("Durable, ordered gRPC streams on the Postgres you already run")
     .version(packageVersion(), "--version")
     .addOption(
       new Option("--address <host:port>", "where the server is").env("MILLRACE_ADDRESS").default("127.0.0.1:50051"),
     )
     .option("--json", "print JSON lines (default when standard output is not a terminal)");
+}
+
+/**
+ * Loads the command that the arguments name, or all commands for the help. Loading everything that they all need
+ * (files, tables, types of messages) would take longer than most commands run.
+ */
+async function addCommands(program: Command, context: CommandContext, args: readonly string[]): Promise<void> {
   const name = commandName(args);
   const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
   const loading = name === "serve" ? [] : load === undefined ? Object.values(commands) : [load];
   for (const loadCommand of loading) program.addCommand((await loadCommand())(context));
-  return program;
 }
 
 /** The first argument that is not a global option. */
@@ -99,13 +107,12 @@ function throwing(command: Command): void {
   for (const each of command.commands) throwing(each);
 }
 
-function codeOf(error: unknown, program: Command, { output }: CommandContext): number {
+function codeOf(error: unknown, { output, globalOptions }: CommandContext): number {
   if (error instanceof OutputClosedError) return 0;
   if (error instanceof InterruptedError) return signalCodes[error.signalName];
   // Commander has printed the error. Help and version also throw, with exit code 0.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  const { address } = program.opts<GlobalOptions>();
-  output.tell(`millrace: ${errorText(error, address)}`);
+  output.tell(`millrace: ${errorText(error, globalOptions().address)}`);
   return error instanceof CommandError ? error.exitCode : 1;
 }
 

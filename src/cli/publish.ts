@@ -18,6 +18,11 @@ interface Options {
   readonly lifetime?: number;
 }
 
+/** The files, and how their lines become records. */
+interface Input extends Options {
+  readonly files: readonly string[];
+}
+
 /** The progress of publishing. */
 interface Tally {
   /** FILE:LINE of the last line that was read. */
@@ -46,34 +51,28 @@ export function publishCommand(context: CommandContext): Command {
       durationOption("--lifetime"),
     )
     .option("--linger-ms <n>", "how long a record waits for others (default: 5)", wholeNumberOption("--linger-ms"))
-    .action((topic: string, files: readonly string[], options: Options, command: Command) => {
+    .action((topic: string, files: readonly string[], options: Options) => {
       if (options.lines === true && options.key !== undefined) {
         throw new CommandError("publish: --key takes a field of a JSON object, so it cannot be used with --lines", 2);
       }
-      return withClient(command, async (client) => {
+      return withClient(context, async (client) => {
         await checkReachable(client, context.signal);
         const publisher = client.publisher(topic, {
           batchRecords: options.batchRecords,
           lingerMs: options.lingerMs,
           onEvent: (event) => tellEvent(context.output, event),
         });
-        await publishFiles(context, command, publisher, files.length === 0 ? ["-"] : files, options);
+        await publishFiles(context, publisher, { ...options, files: files.length === 0 ? ["-"] : files });
       });
     });
 }
 
-async function publishFiles(
-  context: CommandContext,
-  command: Command,
-  publisher: Publisher,
-  files: readonly string[],
-  options: Options,
-): Promise<void> {
+async function publishFiles(context: CommandContext, publisher: Publisher, input: Input): Promise<void> {
   const tally: Tally = { where: "", bytesRead: 0, records: 0, firstOffset: undefined, nextOffset: undefined };
   const startedAt = performance.now();
-  const progress = showProgress(context.output, await totalBytes(files), tally);
+  const progress = showProgress(context.output, await totalBytes(input.files), tally);
   try {
-    const totals = await publisher.publishAll(recordsOf(files, options, tally, context.signal), {
+    const totals = await publisher.publishAll(recordsOf(input, tally, context.signal), {
       signal: context.signal,
       onAcknowledged: (records) => {
         tally.records = records;
@@ -91,9 +90,7 @@ async function publishFiles(
   } finally {
     progress.stop();
   }
-  await context.output.print(
-    summary(tally, (performance.now() - startedAt) / 1000, wantsJson(command, context.output)),
-  );
+  await context.output.print(summary(tally, (performance.now() - startedAt) / 1000, wantsJson(context)));
 }
 
 /**
@@ -124,20 +121,19 @@ async function totalBytes(files: readonly string[]): Promise<number | undefined>
 }
 
 async function* recordsOf(
-  files: readonly string[],
-  options: Options,
+  { files, lines: isPlain, key, lifetime: lifetimeMs }: Input,
   tally: Tally,
   signal: AbortSignal,
 ): AsyncGenerator<RecordInput, void> {
   for (const file of files) {
     const chunks = file === "-" ? process.stdin : createReadStream(file, { highWaterMark: 262_144, signal });
-    const lines = readLines(chunks, file === "-" ? "stdin" : file, (count) => {
+    const inputLines = readLines(chunks, file === "-" ? "stdin" : file, (count) => {
       tally.bytesRead += count;
     });
-    for await (const { text, where } of lines) {
+    for await (const { text, where } of inputLines) {
       tally.where = where;
-      if (options.lines === true) yield { text, lifetimeMs: options.lifetime };
-      else if (text.trim() !== "") yield { ...jsonRecord(text, where, options.key), lifetimeMs: options.lifetime };
+      if (isPlain === true) yield { text, lifetimeMs };
+      else if (text.trim() !== "") yield { ...jsonRecord(text, where, key), lifetimeMs };
     }
   }
 }

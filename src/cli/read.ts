@@ -29,8 +29,8 @@ export function readCommand(context: CommandContext): Command {
     .option("--backward", "newest first")
     .addOption(whenTrimmedOption())
     .addOption(positionOption())
-    .action((topic: string, options: Options, command: Command) =>
-      withClient(command, async (client) => {
+    .action((topic: string, options: Options) =>
+      withClient(context, async (client) => {
         const readOptions: ReadOptions = {
           start: options.start,
           until: options.until,
@@ -47,7 +47,7 @@ export function readCommand(context: CommandContext): Command {
         await client.topics.get(topic, { signal });
         const records = client.read(topic, readOptions);
         try {
-          await printRecords(context, command, records);
+          await printRecords(context, records);
         } finally {
           if (options.position === true) tellPosition(context, records);
         }
@@ -56,13 +56,9 @@ export function readCommand(context: CommandContext): Command {
 }
 
 /** Prints records page by page, as fast as standard output takes them. */
-export async function printRecords(
-  { output }: CommandContext,
-  command: Command,
-  records: RecordStream,
-  limit = Infinity,
-): Promise<void> {
-  const isJson = wantsJson(command, output);
+export async function printRecords(context: CommandContext, records: RecordStream, limit = Infinity): Promise<void> {
+  const { output } = context;
+  const isJson = wantsJson(context);
   let printed = 0;
   for await (const record of records) {
     await output.print(isJson ? JSON.stringify(record) : recordLine(record));

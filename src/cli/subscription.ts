@@ -46,11 +46,11 @@ export function subscriptionCommand(context: CommandContext): Command {
         ]),
       )
       .description("create a subscription of a topic")
-      .action((name: string, options: CreateOptions, command: Command) =>
-        withClient(command, async (client) => {
+      .action((name: string, options: CreateOptions) =>
+        withClient(context, async (client) => {
           const { topic, start, sharing } = options;
           const settings = { topic, start, sharing, ...settingsOf(options), signal };
-          await show(context, command, await client.subscriptions.create(name, settings));
+          await show(context, await client.subscriptions.create(name, settings));
         }),
       ),
   );
@@ -58,8 +58,8 @@ export function subscriptionCommand(context: CommandContext): Command {
     new Command("get")
       .argument("<subscription>")
       .description("print the settings of a subscription; describe prints its progress")
-      .action((name: string, _options: object, command: Command) =>
-        withClient(command, async (client) => show(context, command, await client.subscriptions.get(name, { signal }))),
+      .action((name: string) =>
+        withClient(context, async (client) => show(context, await client.subscriptions.get(name, { signal }))),
       ),
   );
   subscription.addCommand(
@@ -67,10 +67,10 @@ export function subscriptionCommand(context: CommandContext): Command {
       .argument("[prefix]", "only subscriptions whose names begin with this", "")
       .option("--topic <topic>", "only subscriptions of this topic")
       .description("list subscriptions by name")
-      .action((prefix: string, { topic }: { readonly topic?: string }, command: Command) =>
-        withClient(command, async (client) => {
+      .action((prefix: string, { topic }: { readonly topic?: string }) =>
+        withClient(context, async (client) => {
           for await (const each of client.subscriptions.list({ prefix, topic, signal })) {
-            await show(context, command, each);
+            await show(context, each);
           }
         }),
       ),
@@ -78,15 +78,15 @@ export function subscriptionCommand(context: CommandContext): Command {
   subscription.addCommand(
     withSettings(new Command("update").argument("<subscription>"), "subscription")
       .description("change the labels (replaces all), the deadline, and the redelivery of failed records")
-      .action((name: string, options: SettingOptions, command: Command) => {
+      .action((name: string, options: SettingOptions) => {
         if (Object.keys(options).length === 0) {
           throw new CommandError(
             "subscription update: give a change, with --label, --ack-deadline, --attempts, --retry-min, --retry-max or --retry-backlog",
             2,
           );
         }
-        return withClient(command, async (client) =>
-          show(context, command, await client.subscriptions.update(name, { ...settingsOf(options), signal })),
+        return withClient(context, async (client) =>
+          show(context, await client.subscriptions.update(name, { ...settingsOf(options), signal })),
         );
       }),
   );
@@ -94,28 +94,22 @@ export function subscriptionCommand(context: CommandContext): Command {
     new Command("delete")
       .argument("<subscription>")
       .description("delete a subscription with its parked records; the topic does not change")
-      .action((name: string, _options: object, command: Command) =>
-        withClient(command, (client) => client.subscriptions.delete(name, { signal })),
-      ),
+      .action((name: string) => withClient(context, (client) => client.subscriptions.delete(name, { signal }))),
   );
   subscription.addCommand(
     new Command("pause")
       .argument("<subscription>")
       .description("stop deliveries; delivered records can still be acknowledged")
-      .action((name: string, _options: object, command: Command) =>
-        withClient(command, async (client) =>
-          show(context, command, await client.subscriptions.pause(name, { signal })),
-        ),
+      .action((name: string) =>
+        withClient(context, async (client) => show(context, await client.subscriptions.pause(name, { signal }))),
       ),
   );
   subscription.addCommand(
     new Command("resume")
       .argument("<subscription>")
       .description("continue after pause")
-      .action((name: string, _options: object, command: Command) =>
-        withClient(command, async (client) =>
-          show(context, command, await client.subscriptions.resume(name, { signal })),
-        ),
+      .action((name: string) =>
+        withClient(context, async (client) => show(context, await client.subscriptions.resume(name, { signal }))),
       ),
   );
   subscription.addCommand(
@@ -123,11 +117,11 @@ export function subscriptionCommand(context: CommandContext): Command {
       .argument("<subscription>")
       .requiredOption("--start <start>", startForms, parseStart)
       .description("move the cursor: acknowledged records above it are redelivered; parked records stay")
-      .action((name: string, { start }: { readonly start: Start }, command: Command) =>
-        withClient(command, async (client) => {
+      .action((name: string, { start }: { readonly start: Start }) =>
+        withClient(context, async (client) => {
           const sought = await client.subscriptions.seek(name, start, { signal });
           const { epoch, offset } = sought.cursor;
-          await show(context, command, sought.subscription, {
+          await show(context, sought.subscription, {
             json: { cursor: { epoch: String(epoch), offset: String(offset) } },
             text: `cursor ${offset}`,
           });
@@ -145,10 +139,10 @@ export function subscriptionCommand(context: CommandContext): Command {
       .addOption(limitOption("reports"))
       .option("--once", "one report: --limit 1")
       .description("print the progress and the consumers of a subscription repeatedly, until interrupted")
-      .action((name: string, { interval: intervalMs, limit, once }: DescribeOptions, command: Command) =>
-        withClient(command, (client) => {
+      .action((name: string, { interval: intervalMs, limit, once }: DescribeOptions) =>
+        withClient(context, (client) => {
           const options = { intervalMs, limit: once === true ? 1 : limit, signal };
-          return printReports(context, command, client.subscriptions.describe(name, options));
+          return printReports(context, client.subscriptions.describe(name, options));
         }),
       ),
   );
@@ -203,13 +197,9 @@ interface Addition {
   readonly text: string;
 }
 
-async function show(
-  { output }: CommandContext,
-  command: Command,
-  subscription: Subscription,
-  addition?: Addition,
-): Promise<void> {
-  if (wantsJson(command, output)) {
+async function show(context: CommandContext, subscription: Subscription, addition?: Addition): Promise<void> {
+  const { output } = context;
+  if (wantsJson(context)) {
     await output.print(JSON.stringify({ ...subscription.toJSON(), ...addition?.json }));
   } else await output.print([subscriptionLine(subscription), addition?.text].filter(Boolean).join("  "));
 }
