@@ -51,8 +51,10 @@ export function wholeNumberOption(name: string, min = 0): (text: string) => numb
 }
 
 /** Reads names separated by commas. */
-export function listOption(text: string): readonly string[] {
-  const names = text.split(",").map((name) => name.trim());
-  if (names.includes("")) throw new CommandError(`must be names separated by commas, got ${JSON.stringify(text)}`, 2);
-  return names;
+export function listOption(name: string): (text: string) => readonly string[] {
+  return (text) => {
+    const names = text.split(",").map((each) => each.trim());
+    if (!names.includes("")) return names;
+    throw new CommandError(`${name}: must be names separated by commas, got ${JSON.stringify(text)}`, 2);
+  };
 }

@@ -6,7 +6,7 @@ import { type ConsumeCommandOptions, readConsumeTask } from "./consume-options.j
 import { createCommandRunner, parkCode, type RecordCommand, type Verdict } from "./record-command.js";
 import { recordLine } from "./record-line.js";
 import { limitOption } from "./selection-options.js";
-import { parseStart, startForms } from "./start-option.js";
+import { startOption } from "./start-option.js";
 import { tellEvent } from "./stream-events.js";
 
 /** `consume SUBSCRIPTION`: prints records and acknowledges them, or lets a command decide. */
@@ -17,7 +17,7 @@ export function consumeCommand(context: CommandContext): Command {
     .argument("[command...]", "after --exec --: the command and its arguments")
     .description("print records of a subscription and acknowledge them, or run a command for each, until interrupted")
     .option("--topic <topic>", "consume this topic without a subscription; nothing is stored")
-    .option("--start <start>", `with --topic: ${startForms} (default: latest)`, parseStart)
+    .addOption(startOption({ only: "with --topic", initial: "latest" }))
     .option(
       "--exec [command line]",
       "run this for each record, with its JSON on standard input; sets MILLRACE_OFFSET, MILLRACE_KEY and MILLRACE_ATTEMPT. " +

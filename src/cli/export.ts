@@ -1,15 +1,16 @@
 import { createWriteStream } from "node:fs";
 import { rename, rm, stat } from "node:fs/promises";
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import type { MillraceClient, ReceivedRecord, Topic } from "../client/index.js";
-import { fileFormats, textFromRecords } from "../files/index.js";
+import { textFromRecords } from "../files/index.js";
 import { forEach, type Stream, tap, toWritable, withSignal } from "../streams/index.js";
 import { type CommandContext, listOption, wantsJson, withClient } from "./command-context.js";
 import { checkExportOptions, type ExportOptions, isOfState } from "./export-options.js";
+import { formatOption } from "./file-options.js";
 import { CommandError, type Output } from "./output.js";
-import { showProgress } from "./publish-progress.js";
+import { showTransfer } from "./progress.js";
 import { boxOption, filterOption, limitOption } from "./selection-options.js";
-import { parseStart, parseUntil, startForms } from "./start-option.js";
+import { startOption, untilOption } from "./start-option.js";
 import { type TellableEvent, tellEvent } from "./stream-events.js";
 
 interface Tally {
@@ -32,19 +33,19 @@ export function exportCommand(context: CommandContext): Command {
     .argument("<topic>")
     .argument("[file]", "the file to write; - or none: standard output")
     .description("export a topic as GeoJSON, CSV or NDJSON: the state of a keyed topic, otherwise the log")
-    .addOption(new Option("--format <format>", "the format (default: by the file's extension)").choices(fileFormats))
+    .addOption(formatOption())
     .option(
       "--columns <names>",
       "CSV: columns for other programs (default: all parts of a record, and the fields of json bodies)",
-      listOption,
+      listOption("--columns"),
     )
     .option("--state", "the latest record of each key, by key (default for keyed topics)")
     .option("--log", "all records that the topic keeps (default for other topics)")
     .option("--prefix <text>", "state: only keys that begin with this")
     .addOption(boxOption())
     .addOption(filterOption())
-    .option("--start <start>", `log: ${startForms} (default: earliest)`, parseStart)
-    .option("--until <place>", "log: stop before this OFFSET or time (default: the end)", parseUntil)
+    .addOption(startOption({ only: "log", initial: "earliest" }))
+    .addOption(untilOption({ only: "log" }))
     .addOption(limitOption())
     .action((topic: string, file = "-", options: ExportOptions) => {
       const format = checkExportOptions(file, options);
@@ -52,7 +53,7 @@ export function exportCommand(context: CommandContext): Command {
         const found = await client.topics.get(topic, { signal: context.signal });
         const startedAt = performance.now();
         const tally: Tally = { bytesRead: 0, records: 0, leftInBody: 0 };
-        const progress = showProgress(context.output, totalOf(found, options), tally);
+        const progress = showTransfer(context.output, totalOf(found, options), tally);
         const readOptions: ReadOptions = {
           ...options,
           onEvent: (event) => tellEvent(context.output, event),

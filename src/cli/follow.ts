@@ -3,7 +3,7 @@ import type { Start, WhenBehind, WhenTrimmed } from "../client/index.js";
 import { type CommandContext, withClient } from "./command-context.js";
 import { printRecords, tellPosition } from "./read.js";
 import { filterOption, limitOption, whenTrimmedOption } from "./selection-options.js";
-import { parseStart, positionOption, startForms } from "./start-option.js";
+import { positionOption, startOption } from "./start-option.js";
 import { tellEvent } from "./stream-events.js";
 
 interface Options {
@@ -21,7 +21,7 @@ export function followCommand(context: CommandContext): Command {
   return new Command("follow")
     .argument("<topic>")
     .description("print every new record of a topic, across lost connections, until interrupted")
-    .option("--start <start>", `${startForms} (default: latest)`, parseStart)
+    .addOption(startOption({ initial: "latest" }))
     .addOption(filterOption())
     .addOption(limitOption())
     .addOption(

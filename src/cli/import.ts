@@ -2,7 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { realpath, stat } from "node:fs/promises";
 import { Command, Option } from "commander";
 import type { MillraceClient } from "../client/index.js";
-import { type FileFormat, FileFormatError, fileFormats, importFile } from "../files/index.js";
+import { type FileFormat, FileFormatError, importFile } from "../files/index.js";
 import {
   checkReachable,
   type CommandContext,
@@ -11,10 +11,11 @@ import {
   wholeNumberOption,
   withClient,
 } from "./command-context.js";
+import { batchRecordsOption, formatOption } from "./file-options.js";
 import { checkImportOptions, type ImportCommandOptions } from "./import-options.js";
 import { importSummary, type ImportTally } from "./import-summary.js";
 import { CommandError } from "./output.js";
-import { showProgress } from "./publish-progress.js";
+import { showTransfer } from "./progress.js";
 
 /** How many bad rows are reported one by one. */
 const reportedBadRowsMax = 10;
@@ -25,16 +26,20 @@ export function importCommand(context: CommandContext): Command {
     .argument("<topic>")
     .argument("[file]", "the file to import; -: standard input")
     .description("import a GeoJSON, CSV or NDJSON file, or a Postgres table; run again, it continues where it stopped")
-    .addOption(new Option("--format <format>", "the file's format (default: by its extension)").choices(fileFormats))
+    .addOption(formatOption())
     .option(
       "--key-column <column>",
       "CSV, table: the record's key (table: one or more, separated by commas)",
-      listOption,
+      listOption("--key-column"),
     )
     .option("--latitude-column <column>", "CSV, table: degrees north (default: latitude, lat)")
     .option("--longitude-column <column>", "CSV, table: degrees east (default: longitude, lon, lng)")
     .option("--time-column <column>", "CSV, table: the event time (default: event_time)")
-    .option("--attribute-columns <columns>", "CSV, table: columns that become attributes", listOption)
+    .option(
+      "--attribute-columns <columns>",
+      "CSV, table: columns that become attributes",
+      listOption("--attribute-columns"),
+    )
     .option(
       "--text-column <column>",
       "CSV: the column that becomes the body, as text (default: all other columns, as json)",
@@ -42,10 +47,14 @@ export function importCommand(context: CommandContext): Command {
     .option("--delimiter <text>", "CSV: the text between values (default: a comma)")
     .option("--key-property <name>", "GeoJSON: the property that becomes the key (default: the feature's id)")
     .option("--table <name>", "import this table, one record per row")
-    .option("--order-by <columns>", "table: columns of a unique index, in its order (default: primary key)", listOption)
+    .option(
+      "--order-by <columns>",
+      "table: columns of a unique index, in its order (default: primary key)",
+      listOption("--order-by"),
+    )
     .addOption(new Option("--database-url <url>", "table: the database that has the table").env("DATABASE_URL"))
     .option("--skip-bad <n>", "leave out up to this many bad rows (default: 0)", wholeNumberOption("--skip-bad"))
-    .option("--batch-records <n>", "records per batch (default: 500)", wholeNumberOption("--batch-records", 1))
+    .addOption(batchRecordsOption())
     .option("--producer-id <id>", "the import's name (default: made from the file or table, and these options)")
     .option("--again", "import everything, also records that were imported before")
     .action((topic: string, file: string | undefined, options: ImportCommandOptions) => {
@@ -155,7 +164,7 @@ class ImportRun {
   }
 
   async #withProgress(total: number | undefined, isResumable: boolean, work: () => Promise<void>): Promise<void> {
-    const progress = showProgress(this.#context.output, total, this.#tally);
+    const progress = showTransfer(this.#context.output, total, this.#tally);
     try {
       await work();
     } catch (error) {

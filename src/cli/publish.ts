@@ -5,8 +5,9 @@ import { InvalidArgumentError, type JsonObject, type Publisher, type RecordInput
 import { keyOfNumber } from "../files/index.js";
 import { durationOption } from "./amount-options.js";
 import { checkReachable, type CommandContext, wantsJson, wholeNumberOption, withClient } from "./command-context.js";
+import { batchRecordsOption } from "./file-options.js";
 import { CommandError } from "./output.js";
-import { showProgress } from "./publish-progress.js";
+import { showTransfer } from "./progress.js";
 import { readLines } from "./read-lines.js";
 import { tellEvent } from "./stream-events.js";
 
@@ -44,7 +45,7 @@ export function publishCommand(context: CommandContext): Command {
     .description("publish lines: each is a JSON object, which becomes the record's json")
     .option("--lines", "plain lines: each becomes a record's text")
     .option("--key <field>", "take the record's key from this field of the JSON object")
-    .option("--batch-records <n>", "records per batch (default: 500)", wholeNumberOption("--batch-records", 1))
+    .addOption(batchRecordsOption())
     .option(
       "--lifetime <duration>",
       "the records' lifetime, such as 30s or 7d; afterwards no reader receives them",
@@ -70,7 +71,7 @@ export function publishCommand(context: CommandContext): Command {
 async function publishFiles(context: CommandContext, publisher: Publisher, input: Input): Promise<void> {
   const tally: Tally = { where: "", bytesRead: 0, records: 0, firstOffset: undefined, nextOffset: undefined };
   const startedAt = performance.now();
-  const progress = showProgress(context.output, await totalBytes(input.files), tally);
+  const progress = showTransfer(context.output, await totalBytes(input.files), tally);
   try {
     const totals = await publisher.publishAll(recordsOf(input, tally, context.signal), {
       signal: context.signal,

@@ -3,7 +3,7 @@ import type { ReadOptions, RecordStream, Start, Until, WhenTrimmed } from "../cl
 import { type CommandContext, wantsJson, withClient } from "./command-context.js";
 import { recordLine } from "./record-line.js";
 import { filterOption, limitOption, whenTrimmedOption } from "./selection-options.js";
-import { parseStart, parseUntil, positionOption, startForms } from "./start-option.js";
+import { positionOption, startOption, untilOption } from "./start-option.js";
 import { tellEvent } from "./stream-events.js";
 
 interface Options {
@@ -22,8 +22,8 @@ export function readCommand(context: CommandContext): Command {
   return new Command("read")
     .argument("<topic>")
     .description("print the records of a topic, up to its present end")
-    .option("--start <start>", `${startForms} (default: earliest; latest with --backward)`, parseStart)
-    .option("--until <place>", "stop before this OFFSET or time (default: the end)", parseUntil)
+    .addOption(startOption({ initial: "earliest; latest with --backward" }))
+    .addOption(untilOption())
     .addOption(filterOption())
     .addOption(limitOption())
     .option("--backward", "newest first")

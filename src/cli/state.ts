@@ -1,4 +1,4 @@
-import { Command, Option } from "commander";
+import { Argument, Command, Option } from "commander";
 import type { Position, Rectangle, WatchEvent } from "../client/index.js";
 import { type CommandContext, wantsJson, withClient } from "./command-context.js";
 import { printRecords, tellPosition } from "./read.js";
@@ -29,7 +29,7 @@ export function listCommand(context: CommandContext): Command {
   const { output, signal } = context;
   return new Command("list")
     .argument("<topic>")
-    .argument("[prefix]", "only keys that begin with this", "")
+    .addArgument(prefixArgument())
     .description("print the latest record of each key of a keyed topic, by key")
     .addOption(boxOption())
     .addOption(filterOption())
@@ -59,6 +59,10 @@ export function listCommand(context: CommandContext): Command {
     );
 }
 
+function prefixArgument(): Argument {
+  return new Argument("[prefix]", "only keys that begin with this").default("");
+}
+
 interface SelectionOptions {
   readonly box?: Rectangle;
   readonly filter?: string;
@@ -77,7 +81,7 @@ export function watchCommand(context: CommandContext): Command {
   const { output, signal } = context;
   return new Command("watch")
     .argument("<topic>")
-    .argument("[prefix]", "only keys that begin with this", "")
+    .addArgument(prefixArgument())
     .description("print the state of a keyed topic, then its changes, across lost connections, until interrupted")
     .addOption(boxOption())
     .addOption(filterOption())

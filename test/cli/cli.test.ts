@@ -218,6 +218,10 @@ describe("millrace", () => {
       [["read"], "missing required argument"],
       [["read", "cities", "--start", "yesterday"], "--start: must be earliest, latest"],
       [["read", "cities", "--limit", "-1"], "--limit"],
+      [
+        ["export", "cities", "--format", "csv", "--columns", "key,,text"],
+        "--columns: must be names separated by commas",
+      ],
       [["call", "Nope/Nope"], "There is no method"],
       [["topic", "update", "cities"], "give a change"],
     ];
