@@ -29,6 +29,12 @@ export interface ExplainFilterOptions extends UnaryOptions {
   readonly keyPrefix?: string | undefined;
 }
 
+/** A filter on a topic, and how it is asked about. */
+interface TopicFilter extends ExplainFilterOptions {
+  readonly topic: string;
+  readonly filter: string;
+}
+
 /** How a filter would be evaluated. */
 export interface FilterExplanation {
   /** The conditions that the filter joins with `&&`. */
@@ -59,9 +65,7 @@ const places = new Map<FilterPart_Place, FilterPlace>([
 /** Asks how a filter would be evaluated: what the database answers, with which indexes, and what the node evaluates. */
 export async function explainFilter(
   connection: Connection,
-  topic: string,
-  filter: string,
-  { method = "read", rectangle, keyPrefix = "", ...options }: ExplainFilterOptions,
+  { topic, filter, method = "read", rectangle, keyPrefix = "", ...options }: TopicFilter,
 ): Promise<FilterExplanation> {
   const request = { topic, filter, method: methods[method], rectangle, keyPrefix };
   const { parts, indexes, plan, cost } = await connection.unary(InspectServiceService.explainFilter, request, options);

@@ -22,7 +22,7 @@ export async function newGeneration(
 ): Promise<number> {
   const producer: ProducerStamp = { id, generation: asked ?? 0, sequence: nowhere };
   try {
-    await appendBatch(connection, topic, [{}], { producer, expectedOffset: nowhere, signal });
+    await appendBatch(connection, { topic, records: [{}] }, { producer, expectedOffset: nowhere, signal });
   } catch (error) {
     if (!(error instanceof ClientError)) throw error;
     const known = knownOf(error, producer.generation);
