@@ -1,15 +1,20 @@
-import type { DescMethod, FileRegistry } from "@bufbuild/protobuf";
+import type { DescMethod } from "@bufbuild/protobuf";
 import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import { Command } from "commander";
 import { errorOfStatus } from "../client/index.js";
-import type { CommandContext, GlobalOptions } from "./command-context.js";
+import type { CommandContext } from "./command-context.js";
 import { jsonOfMessage, messageFromJson } from "./json-message.js";
-import { findMethod, loadTypes } from "./load-methods.js";
+import { findMethod, type FoundMethod, loadTypes } from "./load-methods.js";
 import { CommandError } from "./output.js";
-import { readLines } from "./read-lines.js";
+import { type InputLine, readLines } from "./read-lines.js";
 
 interface Options {
   readonly proto?: string;
+}
+
+/** A method, and the requests on the command line. */
+interface Invocation extends FoundMethod {
+  readonly texts: readonly string[];
 }
 
 /** `call SERVICE/METHOD [JSON…]`: any method of any service, of every call kind. */
@@ -22,17 +27,16 @@ export function callCommand(context: CommandContext): Command {
     )
     .option("--proto <file>", "the service's .proto file (default: our own services, health, reflection)")
     .description("call any method with JSON requests; print the responses as JSON lines")
-    .action(async (name: string, texts: readonly string[], options: Options, command: Command) => {
-      const types = await loadTypes(options.proto);
-      const method = findMethod(types, name);
-      if (!takesStream(method) && texts.length > 1) {
+    .action(async (name: string, texts: readonly string[], options: Options) => {
+      const found = findMethod(await loadTypes(options.proto), name);
+      if (!takesStream(found.method) && texts.length > 1) {
         throw new CommandError(`call: ${name} takes one request, got ${texts.length}`, 2);
       }
-      const client = new Client(command.optsWithGlobals<GlobalOptions>().address, credentials.createInsecure(), {
+      const client = new Client(context.globalOptions().address, credentials.createInsecure(), {
         "grpc.max_receive_message_length": -1,
       });
       try {
-        await runCall(context, client, types, method, texts);
+        await runCall(context, client, { ...found, texts });
       } finally {
         client.close();
       }
@@ -42,10 +46,9 @@ export function callCommand(context: CommandContext): Command {
 async function runCall(
   { input, output, signal }: CommandContext,
   client: Client,
-  types: FileRegistry,
-  method: DescMethod,
-  texts: readonly string[],
+  invocation: Invocation,
 ): Promise<void> {
+  const { types, method } = invocation;
   // On the wire, a unary method is a stream of one message, so a bidirectional call serves all four kinds.
   const call = client.makeBidiStreamRequest(
     `/${method.parent.typeName}/${method.name}`,
@@ -58,7 +61,7 @@ async function runCall(
   let sending: Promise<unknown> = Promise.resolve();
   let failure: unknown;
   try {
-    sending = sendRequests({ types, method, texts, input }, (request) => {
+    sending = sendRequests({ ...invocation, input }, (request) => {
       return new Promise<void>((resolve) => {
         call.write(request, () => resolve());
         // After the call's end, grpc-js does not call the callback.
@@ -86,26 +89,19 @@ async function runCall(
   }
 }
 
-interface RequestTexts {
-  readonly types: FileRegistry;
-  readonly method: DescMethod;
-  readonly texts: readonly string[];
-  /** Where a method that takes a stream has its requests from, if there are no texts. */
-  readonly input: AsyncIterable<Buffer>;
-}
-
+/** `input`: where a method that takes a stream has its requests from, if the command line has none. */
 async function sendRequests(
-  { types, method, texts, input }: RequestTexts,
+  { types, method, texts, input }: Invocation & Pick<CommandContext, "input">,
   send: (request: Buffer) => Promise<void>,
 ): Promise<void> {
-  const parse = (text: string, where: string) => Buffer.from(messageFromJson(types, method.input, text, where));
+  const parse = (line: InputLine) => Buffer.from(messageFromJson(types, method.input, line));
   if (texts.length > 0 || !takesStream(method)) {
-    const requests = (texts.length === 0 ? ["{}"] : texts).map((text) => parse(text, "The request"));
+    const requests = (texts.length === 0 ? ["{}"] : texts).map((text) => parse({ text, where: "The request" }));
     for (const request of requests) await send(request);
     return;
   }
-  for await (const { text, where } of readLines(input, "stdin", () => {})) {
-    if (text.trim() !== "") await send(parse(text, where));
+  for await (const line of readLines(input, "stdin", () => {})) {
+    if (line.text.trim() !== "") await send(parse(line));
   }
 }
 

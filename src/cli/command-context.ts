@@ -1,4 +1,3 @@
-import type { Command } from "commander";
 import { createClient, type MillraceClient } from "../client/index.js";
 import { CommandError, type Output } from "./output.js";
 
@@ -9,6 +8,8 @@ export interface CommandContext {
   readonly output: Output;
   /** Aborts when the user interrupts. */
   readonly signal: AbortSignal;
+  /** The options of all commands. They are known once the command line is parsed. */
+  readonly globalOptions: () => GlobalOptions;
 }
 
 /** Options of all commands. */
@@ -18,13 +19,16 @@ export interface GlobalOptions {
 }
 
 /** Whether to print JSON: with --json, or when standard output is not a terminal. */
-export function wantsJson(command: Command, output: Output): boolean {
-  return command.optsWithGlobals<GlobalOptions>().json === true || !output.isTerminal;
+export function wantsJson({ output, globalOptions }: CommandContext): boolean {
+  return globalOptions().json === true || !output.isTerminal;
 }
 
 /** Runs work with a client that is closed afterwards. */
-export async function withClient<T>(command: Command, work: (client: MillraceClient) => Promise<T>): Promise<T> {
-  const client = createClient({ address: command.optsWithGlobals<GlobalOptions>().address });
+export async function withClient<T>(
+  { globalOptions }: CommandContext,
+  work: (client: MillraceClient) => Promise<T>,
+): Promise<T> {
+  const client = createClient({ address: globalOptions().address });
   try {
     return await work(client);
   } finally {
@@ -49,8 +53,10 @@ export function wholeNumberOption(name: string, min = 0): (text: string) => numb
 }
 
 /** Reads names separated by commas. */
-export function listOption(text: string): readonly string[] {
-  const names = text.split(",").map((name) => name.trim());
-  if (names.includes("")) throw new CommandError(`must be names separated by commas, got ${JSON.stringify(text)}`, 2);
-  return names;
+export function listOption(name: string): (text: string) => readonly string[] {
+  return (text) => {
+    const names = text.split(",").map((each) => each.trim());
+    if (!names.includes("")) return names;
+    throw new CommandError(`${name}: must be names separated by commas, got ${JSON.stringify(text)}`, 2);
+  };
 }

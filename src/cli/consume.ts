@@ -6,7 +6,7 @@ import { type ConsumeCommandOptions, readConsumeTask } from "./consume-options.j
 import { createCommandRunner, parkCode, type RecordCommand, type Verdict } from "./record-command.js";
 import { recordLine } from "./record-line.js";
 import { limitOption } from "./selection-options.js";
-import { parseStart, startForms } from "./start-option.js";
+import { startOption } from "./start-option.js";
 import { tellEvent } from "./stream-events.js";
 
 /** `consume SUBSCRIPTION`: prints records and acknowledges them, or lets a command decide. */
@@ -17,7 +17,7 @@ export function consumeCommand(context: CommandContext): Command {
     .argument("[command...]", "after --exec --: the command and its arguments")
     .description("print records of a subscription and acknowledge them, or run a command for each, until interrupted")
     .option("--topic <topic>", "consume this topic without a subscription; nothing is stored")
-    .option("--start <start>", `with --topic: ${startForms} (default: latest)`, parseStart)
+    .addOption(startOption({ only: "with --topic", initial: "latest" }))
     .option(
       "--exec [command line]",
       "run this for each record, with its JSON on standard input; sets MILLRACE_OFFSET, MILLRACE_KEY and MILLRACE_ATTEMPT. " +
@@ -32,34 +32,27 @@ export function consumeCommand(context: CommandContext): Command {
     .option("--window-bytes <size>", "bytes that may be outstanding (default: 4MiB)", sizeOption("--window-bytes"))
     .addOption(limitOption())
     .option("--consumer <name>", "the consumer's name in describe (default: its address)")
-    .action(
-      (
-        subscription: string | undefined,
-        words: readonly string[],
-        options: ConsumeCommandOptions,
-        command: Command,
-      ) => {
-        const { target, run, window } = readConsumeTask(
-          subscription === undefined ? [] : [subscription, ...words],
-          options,
-        );
-        return withClient(command, async (client) => {
-          // Fails at once when there is no server, or no subscription or topic of that name.
-          if (typeof target === "string") await client.subscriptions.get(target, { signal });
-          else await client.topics.get(target.topic, { signal });
-          const consumption = client.consume(target, {
-            window,
-            consumer: options.consumer,
-            onEvent: (event) => tellEvent(output, event),
-          });
-          await untilInterrupted(consumption, signal, () =>
-            run === undefined
-              ? printDeliveries(context, command, consumption, options.limit)
-              : runForDeliveries(context, consumption, { run, ...options }),
-          );
+    .action((subscription: string | undefined, words: readonly string[], options: ConsumeCommandOptions) => {
+      const { target, run, window } = readConsumeTask(
+        subscription === undefined ? [] : [subscription, ...words],
+        options,
+      );
+      return withClient(context, async (client) => {
+        // Fails at once when there is no server, or no subscription or topic of that name.
+        if (typeof target === "string") await client.subscriptions.get(target, { signal });
+        else await client.topics.get(target.topic, { signal });
+        const consumption = client.consume(target, {
+          window,
+          consumer: options.consumer,
+          onEvent: (event) => tellEvent(output, event),
         });
-      },
-    );
+        await untilInterrupted(consumption, signal, () =>
+          run === undefined
+            ? printDeliveries(context, consumption, options.limit)
+            : runForDeliveries(context, consumption, { run, ...options }),
+        );
+      });
+    });
 }
 
 /** Works until the signal aborts. Deliveries in hand are then finished, and the other records released. */
@@ -80,12 +73,12 @@ async function untilInterrupted(
 
 /** Acknowledges records that standard output took, and releases the others: they have not failed. */
 async function printDeliveries(
-  { output }: CommandContext,
-  command: Command,
+  context: CommandContext,
   consumption: Consumption,
   limit: number | undefined,
 ): Promise<void> {
-  const isJson = wantsJson(command, output);
+  const { output } = context;
+  const isJson = wantsJson(context);
   const print = async (delivery: Delivery | DeliveryBatch, records: readonly ReceivedRecord[]) => {
     try {
       for (const record of records) await output.print(isJson ? JSON.stringify(record) : recordLine(record));

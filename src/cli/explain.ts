@@ -10,7 +10,8 @@ interface Options {
 }
 
 /** `explain TOPIC FILTER`: how a filter would be evaluated. */
-export function explainCommand({ output, signal }: CommandContext): Command {
+export function explainCommand(context: CommandContext): Command {
+  const { output, signal } = context;
   return new Command("explain")
     .argument("<topic>")
     .argument("<filter>", "a CEL expression: docs/filters.md")
@@ -25,11 +26,11 @@ export function explainCommand({ output, signal }: CommandContext): Command {
     )
     .addOption(boxOption())
     .option("--prefix <prefix>", "the prefix of keys, as list and watch take it")
-    .action((topic: string, filter: string, options: Options, command: Command) =>
-      withClient(command, async (client) => {
+    .action((topic: string, filter: string, options: Options) =>
+      withClient(context, async (client) => {
         const { for: method, box: rectangle, prefix: keyPrefix } = options;
         const explained = await client.explainFilter(topic, filter, { method, rectangle, keyPrefix, signal });
-        if (wantsJson(command, output)) await output.print(JSON.stringify(explained));
+        if (wantsJson(context)) await output.print(JSON.stringify(explained));
         else for (const line of linesOf(explained)) await output.print(line);
       }),
     );

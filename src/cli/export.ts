@@ -1,16 +1,17 @@
 import { createWriteStream } from "node:fs";
 import { rename, rm, stat } from "node:fs/promises";
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import type { MillraceClient, ReceivedRecord, Topic } from "../client/index.js";
-import { fileFormats, textFromRecords } from "../files/index.js";
+import { textFromRecords } from "../files/index.js";
 import { forEach, type Stream, tap, toWritable, withSignal } from "../streams/index.js";
 import { type CommandContext, listOption, wantsJson, withClient } from "./command-context.js";
 import { checkExportOptions, type ExportOptions, isOfState } from "./export-options.js";
+import { formatOption } from "./file-options.js";
 import { CommandError, type Output } from "./output.js";
-import { showProgress } from "./publish-progress.js";
+import { showTransfer } from "./progress.js";
 import { boxOption, filterOption, limitOption } from "./selection-options.js";
-import { parseStart, parseUntil, startForms } from "./start-option.js";
-import { tellEvent } from "./stream-events.js";
+import { startOption, untilOption } from "./start-option.js";
+import { type TellableEvent, tellEvent } from "./stream-events.js";
 
 interface Tally {
   /** The progress of the bar; here it counts records. */
@@ -20,35 +21,46 @@ interface Tally {
   leftInBody: number;
 }
 
+/** What to export, and what happens meanwhile. */
+interface ReadOptions extends ExportOptions {
+  readonly onEvent: (event: TellableEvent) => void;
+  readonly signal: AbortSignal;
+}
+
 /** `export TOPIC [FILE]`: a topic's state, or its log, as a file. */
 export function exportCommand(context: CommandContext): Command {
   return new Command("export")
     .argument("<topic>")
     .argument("[file]", "the file to write; - or none: standard output")
     .description("export a topic as GeoJSON, CSV or NDJSON: the state of a keyed topic, otherwise the log")
-    .addOption(new Option("--format <format>", "the format (default: by the file's extension)").choices(fileFormats))
+    .addOption(formatOption())
     .option(
       "--columns <names>",
       "CSV: columns for other programs (default: all parts of a record, and the fields of json bodies)",
-      listOption,
+      listOption("--columns"),
     )
     .option("--state", "the latest record of each key, by key (default for keyed topics)")
     .option("--log", "all records that the topic keeps (default for other topics)")
     .option("--prefix <text>", "state: only keys that begin with this")
     .addOption(boxOption())
     .addOption(filterOption())
-    .option("--start <start>", `log: ${startForms} (default: earliest)`, parseStart)
-    .option("--until <place>", "log: stop before this OFFSET or time (default: the end)", parseUntil)
+    .addOption(startOption({ only: "log", initial: "earliest" }))
+    .addOption(untilOption({ only: "log" }))
     .addOption(limitOption())
-    .action((topic: string, file = "-", options: ExportOptions, command: Command) => {
+    .action((topic: string, file = "-", options: ExportOptions) => {
       const format = checkExportOptions(file, options);
-      return withClient(command, async (client) => {
+      return withClient(context, async (client) => {
         const found = await client.topics.get(topic, { signal: context.signal });
         const startedAt = performance.now();
         const tally: Tally = { bytesRead: 0, records: 0, leftInBody: 0 };
-        const progress = showProgress(context.output, totalOf(found, options), tally);
+        const progress = showTransfer(context.output, totalOf(found, options), tally);
+        const readOptions: ReadOptions = {
+          ...options,
+          onEvent: (event) => tellEvent(context.output, event),
+          signal: context.signal,
+        };
         try {
-          const records = tap(withSignal(recordsOf(client, found, options, context), context.signal), () => {
+          const records = tap(withSignal(recordsOf(client, found, readOptions), context.signal), () => {
             tally.records += 1;
             tally.bytesRead += 1;
           });
@@ -67,34 +79,17 @@ export function exportCommand(context: CommandContext): Command {
           const what = `${tally.leftInBody} records have fields without a column`;
           context.output.tell(`${what}, because the first records lack them: these are JSON in the column body`);
         }
-        const summary = summaryOf(
-          tally.records,
-          (performance.now() - startedAt) / 1000,
-          wantsJson(command, context.output),
-        );
+        const summary = summaryOf(tally.records, (performance.now() - startedAt) / 1000, wantsJson(context));
         if (file !== "-") await context.output.print(summary);
       });
     });
 }
 
-function recordsOf(
-  client: MillraceClient,
-  topic: Topic,
-  options: ExportOptions,
-  { output, signal }: CommandContext,
-): AsyncIterable<ReceivedRecord> {
-  const { prefix: keyPrefix, box: rectangle, filter, start, until, limit } = options;
-  if (isOfState(topic, options)) {
-    return client.state.list(topic.name, {
-      keyPrefix,
-      rectangle,
-      filter,
-      limit,
-      onEvent: (event) => tellEvent(output, event),
-      signal,
-    });
-  }
-  return client.read(topic.name, { start, until, filter, limit, onEvent: (event) => tellEvent(output, event), signal });
+function recordsOf(client: MillraceClient, topic: Topic, options: ReadOptions): AsyncIterable<ReceivedRecord> {
+  const { prefix: keyPrefix, box: rectangle, filter, start, until, limit, onEvent, signal } = options;
+  return isOfState(topic, options)
+    ? client.state.list(topic.name, { keyPrefix, rectangle, filter, limit, onEvent, signal })
+    : client.read(topic.name, { start, until, filter, limit, onEvent, signal });
 }
 
 /** How many records there will be; undefined when unknown. */

@@ -3,7 +3,7 @@ import type { Start, WhenBehind, WhenTrimmed } from "../client/index.js";
 import { type CommandContext, withClient } from "./command-context.js";
 import { printRecords, tellPosition } from "./read.js";
 import { filterOption, limitOption, whenTrimmedOption } from "./selection-options.js";
-import { parseStart, positionOption, startForms } from "./start-option.js";
+import { positionOption, startOption } from "./start-option.js";
 import { tellEvent } from "./stream-events.js";
 
 interface Options {
@@ -21,7 +21,7 @@ export function followCommand(context: CommandContext): Command {
   return new Command("follow")
     .argument("<topic>")
     .description("print every new record of a topic, across lost connections, until interrupted")
-    .option("--start <start>", `${startForms} (default: latest)`, parseStart)
+    .addOption(startOption({ initial: "latest" }))
     .addOption(filterOption())
     .addOption(limitOption())
     .addOption(
@@ -33,8 +33,8 @@ export function followCommand(context: CommandContext): Command {
     )
     .addOption(whenTrimmedOption())
     .addOption(positionOption())
-    .action((topic: string, options: Options, command: Command) =>
-      withClient(command, async (client) => {
+    .action((topic: string, options: Options) =>
+      withClient(context, async (client) => {
         await client.topics.get(topic, { signal });
         const records = client.follow(topic, {
           start: options.start,
@@ -45,7 +45,7 @@ export function followCommand(context: CommandContext): Command {
           signal,
         });
         try {
-          await printRecords(context, command, records, options.limit);
+          await printRecords(context, records, options.limit);
         } finally {
           if (options.position === true) tellPosition(context, records);
         }

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { realpath, stat } from "node:fs/promises";
 import { Command, Option } from "commander";
 import type { MillraceClient } from "../client/index.js";
-import { type FileFormat, FileFormatError, fileFormats, importFile } from "../files/index.js";
+import { type FileFormat, FileFormatError, importFile } from "../files/index.js";
 import {
   checkReachable,
   type CommandContext,
@@ -11,10 +11,11 @@ import {
   wholeNumberOption,
   withClient,
 } from "./command-context.js";
+import { batchRecordsOption, formatOption } from "./file-options.js";
 import { checkImportOptions, type ImportCommandOptions } from "./import-options.js";
 import { importSummary, type ImportTally } from "./import-summary.js";
-import { CommandError, type Output } from "./output.js";
-import { showProgress } from "./publish-progress.js";
+import { CommandError } from "./output.js";
+import { showTransfer } from "./progress.js";
 
 /** How many bad rows are reported one by one. */
 const reportedBadRowsMax = 10;
@@ -25,16 +26,20 @@ export function importCommand(context: CommandContext): Command {
     .argument("<topic>")
     .argument("[file]", "the file to import; -: standard input")
     .description("import a GeoJSON, CSV or NDJSON file, or a Postgres table; run again, it continues where it stopped")
-    .addOption(new Option("--format <format>", "the file's format (default: by its extension)").choices(fileFormats))
+    .addOption(formatOption())
     .option(
       "--key-column <column>",
       "CSV, table: the record's key (table: one or more, separated by commas)",
-      listOption,
+      listOption("--key-column"),
     )
     .option("--latitude-column <column>", "CSV, table: degrees north (default: latitude, lat)")
     .option("--longitude-column <column>", "CSV, table: degrees east (default: longitude, lon, lng)")
     .option("--time-column <column>", "CSV, table: the event time (default: event_time)")
-    .option("--attribute-columns <columns>", "CSV, table: columns that become attributes", listOption)
+    .option(
+      "--attribute-columns <columns>",
+      "CSV, table: columns that become attributes",
+      listOption("--attribute-columns"),
+    )
     .option(
       "--text-column <column>",
       "CSV: the column that becomes the body, as text (default: all other columns, as json)",
@@ -42,37 +47,37 @@ export function importCommand(context: CommandContext): Command {
     .option("--delimiter <text>", "CSV: the text between values (default: a comma)")
     .option("--key-property <name>", "GeoJSON: the property that becomes the key (default: the feature's id)")
     .option("--table <name>", "import this table, one record per row")
-    .option("--order-by <columns>", "table: columns of a unique index, in its order (default: primary key)", listOption)
+    .option(
+      "--order-by <columns>",
+      "table: columns of a unique index, in its order (default: primary key)",
+      listOption("--order-by"),
+    )
     .addOption(new Option("--database-url <url>", "table: the database that has the table").env("DATABASE_URL"))
     .option("--skip-bad <n>", "leave out up to this many bad rows (default: 0)", wholeNumberOption("--skip-bad"))
-    .option("--batch-records <n>", "records per batch (default: 500)", wholeNumberOption("--batch-records", 1))
+    .addOption(batchRecordsOption())
     .option("--producer-id <id>", "the import's name (default: made from the file or table, and these options)")
     .option("--again", "import everything, also records that were imported before")
-    .action((topic: string, file: string | undefined, options: ImportCommandOptions, command: Command) => {
+    .action((topic: string, file: string | undefined, options: ImportCommandOptions) => {
       const format = checkImportOptions(file, options);
-      return withClient(command, async (client) => {
+      return withClient(context, async (client) => {
         await checkReachable(client, context.signal);
         const run = new ImportRun(context, topic, options);
         if (file === undefined) await run.importTable(client);
         else await run.importFile(client, file, format as FileFormat);
-        await run.printSummary(command);
+        await run.printSummary();
       });
     });
 }
 
 class ImportRun {
-  readonly #input: AsyncIterable<Buffer>;
-  readonly #output: Output;
-  readonly #signal: AbortSignal;
+  readonly #context: CommandContext;
   readonly #topic: string;
   readonly #options: ImportCommandOptions;
   readonly #startedAt = performance.now();
   readonly #tally: ImportTally = { bytesRead: 0, records: 0, skipped: 0 };
 
-  constructor({ input, output, signal }: CommandContext, topic: string, options: ImportCommandOptions) {
-    this.#input = input;
-    this.#output = output;
-    this.#signal = signal;
+  constructor(context: CommandContext, topic: string, options: ImportCommandOptions) {
+    this.#context = context;
     this.#topic = topic;
     this.#options = options;
   }
@@ -83,7 +88,7 @@ class ImportRun {
     const isInput = file === "-";
     const found = isInput ? undefined : await this.#findFile(file);
     await this.#withProgress(found?.size, !isInput, async () => {
-      const imported = await importFile(client, this.#topic, isInput ? this.#input : file, {
+      const imported = await importFile(client, this.#topic, isInput ? this.#context.input : file, {
         ...options,
         keyColumn: keyColumn?.[0],
         format,
@@ -94,14 +99,16 @@ class ImportRun {
         },
         onSkipped: (error) => this.#tellSkipped(error),
         onProgress: (progress) => Object.assign(tally, progress),
-        signal: this.#signal,
+        signal: this.#context.signal,
       });
       Object.assign(tally, imported);
     });
     const { bytesRead, records, recordsBefore = 0, skipped } = tally;
     if (bytesRead > 0 && records + recordsBefore + skipped === 0) {
       const what = format === "csv" ? "a header and no rows" : "no records";
-      this.#output.tell(`${isInput ? "stdin" : file} has ${what} in its ${bytesRead} bytes: nothing was imported`);
+      this.#context.output.tell(
+        `${isInput ? "stdin" : file} has ${what} in its ${bytesRead} bytes: nothing was imported`,
+      );
     }
   }
 
@@ -121,15 +128,15 @@ class ImportRun {
         producerId: this.#producerId(["table", placeOfDatabase(databaseUrl), table, orderBy]),
         onSkipped: (error) => this.#tellSkipped(error),
         onProgress: (progress) => Object.assign(tally, progress, { bytesRead: progress.records }),
-        signal: this.#signal,
+        signal: this.#context.signal,
       });
       Object.assign(tally, imported);
     });
   }
 
-  async printSummary(command: Command): Promise<void> {
+  async printSummary(): Promise<void> {
     const seconds = (performance.now() - this.#startedAt) / 1000;
-    await this.#output.print(importSummary(this.#tally, seconds, wantsJson(command, this.#output)));
+    await this.#context.output.print(importSummary(this.#tally, seconds, wantsJson(this.#context)));
   }
 
   async #findFile(file: string): Promise<{ readonly path: string; readonly size: number }> {
@@ -153,19 +160,19 @@ class ImportRun {
 
   #tellSkipped(error: FileFormatError): void {
     this.#tally.skipped += 1;
-    if (this.#tally.skipped <= reportedBadRowsMax) this.#output.tell(`Left out: ${error.message}`);
+    if (this.#tally.skipped <= reportedBadRowsMax) this.#context.output.tell(`Left out: ${error.message}`);
   }
 
   async #withProgress(total: number | undefined, isResumable: boolean, work: () => Promise<void>): Promise<void> {
-    const progress = showProgress(this.#output, total, this.#tally);
+    const progress = showTransfer(this.#context.output, total, this.#tally);
     try {
       await work();
     } catch (error) {
       progress.stop();
       if (this.#tally.records > 0) {
         const hint = isResumable && this.#options.again !== true ? "; run again, it continues after them" : "";
-        const end = this.#signal.aborted ? "." : ":";
-        this.#output.tell(`Imported ${this.#tally.records} records before this${hint}${end}`);
+        const end = this.#context.signal.aborted ? "." : ":";
+        this.#context.output.tell(`Imported ${this.#tally.records} records before this${hint}${end}`);
       }
       if (error instanceof FileFormatError) throw new CommandError(error.message, 1, error);
       throw error;

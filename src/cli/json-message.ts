@@ -22,13 +22,14 @@ import {
   FileDescriptorProtoSchema,
 } from "@bufbuild/protobuf/wkt";
 import { CommandError } from "./output.js";
+import type { InputLine } from "./read-lines.js";
 
 /** The bytes of a message from its proto3 JSON. Throws a CommandError that says what is wrong, and where. */
-export function messageFromJson(registry: FileRegistry, type: DescMessage, text: string, where: string): Uint8Array {
-  return toBinary(type, parsed(registry, type, text, where));
+export function messageFromJson(registry: FileRegistry, type: DescMessage, line: InputLine): Uint8Array {
+  return toBinary(type, parsed(registry, type, line));
 }
 
-function parsed(registry: FileRegistry, type: DescMessage, text: string, where: string): Message {
+function parsed(registry: FileRegistry, type: DescMessage, { text, where }: InputLine): Message {
   const read = (json: string): Message => {
     try {
       return fromJsonString(type, json, { registry });

@@ -47,18 +47,25 @@ export async function loadTypes(file: string | undefined): Promise<FileRegistry>
     }
     return createFileRegistry(create(FileDescriptorSetSchema, { file: completeDescriptors([...packages.values()]) }));
   } catch (error) {
-    throw new CommandError(`--proto: cannot load ${files.join(", ")}: ${(error as Error).message}`, 2, error);
+    const what = file === undefined ? "Cannot load the server's own types" : `--proto: cannot load ${files.join(", ")}`;
+    throw new CommandError(`${what}: ${(error as Error).message}`, 2, error);
   }
 }
 
+/** A method, with the types that its messages may have. */
+export interface FoundMethod {
+  readonly types: FileRegistry;
+  readonly method: DescMethod;
+}
+
 /** Finds SERVICE/METHOD; the service's package may be left out where its name is unique. */
-export function findMethod(types: FileRegistry, name: string): DescMethod {
+export function findMethod(types: FileRegistry, name: string): FoundMethod {
   const [serviceName = "", methodName = ""] = name.replace(/^\//, "").split("/");
   const services = [...types].filter((type) => type.kind === "service");
   const exact = services.filter(({ typeName }) => typeName === serviceName);
   const found = exact.length > 0 ? exact : services.filter(({ typeName }) => typeName.endsWith(`.${serviceName}`));
   const method = found.length === 1 ? found[0]?.methods.find((each) => each.name === methodName) : undefined;
-  if (method !== undefined) return method;
+  if (method !== undefined) return { types, method };
   const known = (found.length === 0 ? services : found).flatMap(({ typeName, methods }) =>
     methods.map((each) => `${typeName}/${each.name}`),
   );

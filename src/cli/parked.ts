@@ -22,12 +22,12 @@ export function parkedCommand(context: CommandContext): Command {
       .addOption(filterOption())
       .addOption(limitOption())
       .description("print parked records with their reasons, by offset")
-      .action((name: string, options: { readonly filter?: string; readonly limit?: number }, command: Command) =>
-        withClient(command, async (client) => {
+      .action((name: string, options: { readonly filter?: string; readonly limit?: number }) =>
+        withClient(context, async (client) => {
           const { filter, limit = Infinity } = options;
           let printed = 0;
           for await (const each of client.subscriptions.parked.list(name, { filter, signal })) {
-            await show(context, command, each);
+            await show(context, each);
             printed += 1;
             if (printed >= limit) return;
           }
@@ -39,9 +39,9 @@ export function parkedCommand(context: CommandContext): Command {
       .argument("<subscription>")
       .argument("<offset>", "the record's offset", wholeNumberOption("offset"))
       .description("print one parked record with its reasons")
-      .action((name: string, offset: number, _options: object, command: Command) =>
-        withClient(command, async (client) =>
-          show(context, command, await client.subscriptions.parked.get(name, offset, { signal })),
+      .action((name: string, offset: number) =>
+        withClient(context, async (client) =>
+          show(context, await client.subscriptions.parked.get(name, offset, { signal })),
         ),
       ),
   );
@@ -49,12 +49,12 @@ export function parkedCommand(context: CommandContext): Command {
     withSelection(new Command("redrive").argument("<subscription>"))
       .addOption(new Option("--rate <n>", "records per second (default: all at once)").argParser(parseRate))
       .description("redeliver parked records, with the full number of attempts; the cursor does not move")
-      .action((name: string, options: SelectionOptions & { readonly rate?: number }, command: Command) =>
-        withClient(command, async (client) => {
+      .action((name: string, options: SelectionOptions & { readonly rate?: number }) =>
+        withClient(context, async (client) => {
           const { offsets, filter, rate } = options;
           const redrive = () => client.subscriptions.parked.redrive(name, { offsets, filter, rate, signal });
           const records = await withParkedProgress({ client, output, signal }, name, redrive);
-          await output.print(wantsJson(command, output) ? JSON.stringify({ records }) : `${records} records redriven`);
+          await output.print(wantsJson(context) ? JSON.stringify({ records }) : `${records} records redriven`);
         }),
       ),
   );
@@ -62,16 +62,16 @@ export function parkedCommand(context: CommandContext): Command {
     withSelection(new Command("discard").argument("<subscription>"))
       .option("--all", "all parked records")
       .description("delete parked records for good")
-      .action((name: string, options: SelectionOptions & { readonly all?: true }, command: Command) => {
+      .action((name: string, options: SelectionOptions & { readonly all?: true }) => {
         const { offsets, filter, all } = options;
         // A discard is final: a forgotten option must not mean all records.
         if ((all === true) === (offsets !== undefined || filter !== undefined)) {
           throw new CommandError("parked discard: give --offsets or --filter, or --all", 2);
         }
-        return withClient(command, async (client) => {
+        return withClient(context, async (client) => {
           const discard = () => client.subscriptions.parked.discard(name, { offsets, filter, signal });
           const records = await withParkedProgress({ client, output, signal }, name, discard);
-          await output.print(wantsJson(command, output) ? JSON.stringify({ records }) : `${records} records discarded`);
+          await output.print(wantsJson(context) ? JSON.stringify({ records }) : `${records} records discarded`);
         });
       }),
   );
@@ -90,8 +90,9 @@ function parseRate(text: string): number {
   throw new CommandError(`--rate: must be a number above 0, got ${JSON.stringify(text)}`, 2);
 }
 
-async function show({ output }: CommandContext, command: Command, parked: ParkedRecord): Promise<void> {
-  if (wantsJson(command, output)) {
+async function show(context: CommandContext, parked: ParkedRecord): Promise<void> {
+  const { output } = context;
+  if (wantsJson(context)) {
     await output.print(JSON.stringify(parked));
     return;
   }

@@ -22,9 +22,15 @@ class InterruptedError extends Error {
 export async function runProgram(args: readonly string[], io: ProgramIo = processIo): Promise<number> {
   const output = outputOn(io.stdout, io.stderr);
   const interrupted = new AbortController();
-  const context: CommandContext = { input: io.input, output, signal: interrupted.signal };
+  const program = createProgram();
+  const context: CommandContext = {
+    input: io.input,
+    output,
+    signal: interrupted.signal,
+    globalOptions: () => program.opts<GlobalOptions>(),
+  };
   let exitCode = 0;
-  const program = await createProgram(context, args);
+  await addCommands(program, context, args);
   const isServing = commandName(args) === "serve";
   if (isServing) {
     // Only this command needs the server's code, and it handles signals itself.
@@ -36,7 +42,7 @@ export async function runProgram(args: readonly string[], io: ProgramIo = proces
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {
-    exitCode = codeOf(error, program, context);
+    exitCode = codeOf(error, context);
   } finally {
     stopListening();
   }
@@ -65,23 +71,26 @@ const commands: Readonly<Record<string, () => Promise<(context: CommandContext) 
   health: async () => (await import("./health.js")).healthCommand,
 };
 
-/**
- * Loads the command that the arguments name, or all commands for the help. Loading everything that they all need
- * (files, tables, types of messages) would take longer than most commands run.
- */
-async function createProgram(context: CommandContext, args: readonly string[]): Promise<Command> {
-  const program = new Command("millrace")
+/** The command line without its commands. */
+function createProgram(): Command {
+  return new Command("millrace")
     .description("Durable, ordered gRPC streams on the Postgres you already run")
     .version(packageVersion(), "--version")
     .addOption(
       new Option("--address <host:port>", "where the server is").env("MILLRACE_ADDRESS").default("127.0.0.1:50051"),
     )
     .option("--json", "print JSON lines (default when standard output is not a terminal)");
+}
+
+/**
+ * Loads the command that the arguments name, or all commands for the help. Loading everything that they all need
+ * (files, tables, types of messages) would take longer than most commands run.
+ */
+async function addCommands(program: Command, context: CommandContext, args: readonly string[]): Promise<void> {
   const name = commandName(args);
   const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
   const loading = name === "serve" ? [] : load === undefined ? Object.values(commands) : [load];
   for (const loadCommand of loading) program.addCommand((await loadCommand())(context));
-  return program;
 }
 
 /** The first argument that is not a global option. */
@@ -109,13 +118,12 @@ function prepare(command: Command, io: ProgramIo): void {
   for (const each of command.commands) prepare(each, io);
 }
 
-function codeOf(error: unknown, program: Command, { output }: CommandContext): number {
+function codeOf(error: unknown, { output, globalOptions }: CommandContext): number {
   if (error instanceof OutputClosedError) return 0;
   if (error instanceof InterruptedError) return signalCodes[error.signalName];
   // Commander has printed the error. Help and version also throw, with exit code 0.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  const { address } = program.opts<GlobalOptions>();
-  output.tell(`millrace: ${errorText(error, address)}`);
+  output.tell(`millrace: ${errorText(error, globalOptions().address)}`);
   return error instanceof CommandError ? error.exitCode : 1;
 }
 

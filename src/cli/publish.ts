@@ -5,8 +5,9 @@ import { InvalidArgumentError, type JsonObject, type Publisher, type RecordInput
 import { keyOfNumber } from "../files/index.js";
 import { durationOption } from "./amount-options.js";
 import { checkReachable, type CommandContext, wantsJson, wholeNumberOption, withClient } from "./command-context.js";
+import { batchRecordsOption } from "./file-options.js";
 import { CommandError } from "./output.js";
-import { showProgress } from "./publish-progress.js";
+import { showTransfer } from "./progress.js";
 import { readLines } from "./read-lines.js";
 import { tellEvent } from "./stream-events.js";
 
@@ -16,6 +17,11 @@ interface Options {
   readonly batchRecords?: number;
   readonly lingerMs?: number;
   readonly lifetime?: number;
+}
+
+/** The files, and how their lines become records. */
+interface Input extends Options {
+  readonly files: readonly string[];
 }
 
 /** The progress of publishing. */
@@ -39,41 +45,35 @@ export function publishCommand(context: CommandContext): Command {
     .description("publish lines: each is a JSON object, which becomes the record's json")
     .option("--lines", "plain lines: each becomes a record's text")
     .option("--key <field>", "take the record's key from this field of the JSON object")
-    .option("--batch-records <n>", "records per batch (default: 500)", wholeNumberOption("--batch-records", 1))
+    .addOption(batchRecordsOption())
     .option(
       "--lifetime <duration>",
       "the records' lifetime, such as 30s or 7d; afterwards no reader receives them",
       durationOption("--lifetime"),
     )
     .option("--linger-ms <n>", "how long a record waits for others (default: 5)", wholeNumberOption("--linger-ms"))
-    .action((topic: string, files: readonly string[], options: Options, command: Command) => {
+    .action((topic: string, files: readonly string[], options: Options) => {
       if (options.lines === true && options.key !== undefined) {
         throw new CommandError("publish: --key takes a field of a JSON object, so it cannot be used with --lines", 2);
       }
-      return withClient(command, async (client) => {
+      return withClient(context, async (client) => {
         await checkReachable(client, context.signal);
         const publisher = client.publisher(topic, {
           batchRecords: options.batchRecords,
           lingerMs: options.lingerMs,
           onEvent: (event) => tellEvent(context.output, event),
         });
-        await publishFiles(context, command, publisher, files.length === 0 ? ["-"] : files, options);
+        await publishFiles(context, publisher, { ...options, files: files.length === 0 ? ["-"] : files });
       });
     });
 }
 
-async function publishFiles(
-  context: CommandContext,
-  command: Command,
-  publisher: Publisher,
-  files: readonly string[],
-  options: Options,
-): Promise<void> {
+async function publishFiles(context: CommandContext, publisher: Publisher, input: Input): Promise<void> {
   const tally: Tally = { where: "", bytesRead: 0, records: 0, firstOffset: undefined, nextOffset: undefined };
   const startedAt = performance.now();
-  const progress = showProgress(context.output, await totalBytes(files), tally);
+  const progress = showTransfer(context.output, await totalBytes(input.files), tally);
   try {
-    const totals = await publisher.publishAll(recordsOf(files, options, tally, context), {
+    const totals = await publisher.publishAll(recordsOf(input, tally, context), {
       signal: context.signal,
       onAcknowledged: (records) => {
         tally.records = records;
@@ -91,9 +91,7 @@ async function publishFiles(
   } finally {
     progress.stop();
   }
-  await context.output.print(
-    summary(tally, (performance.now() - startedAt) / 1000, wantsJson(command, context.output)),
-  );
+  await context.output.print(summary(tally, (performance.now() - startedAt) / 1000, wantsJson(context)));
 }
 
 /**
@@ -124,20 +122,19 @@ async function totalBytes(files: readonly string[]): Promise<number | undefined>
 }
 
 async function* recordsOf(
-  files: readonly string[],
-  options: Options,
+  { files, lines: isPlain, key, lifetime: lifetimeMs }: Input,
   tally: Tally,
   { input, signal }: CommandContext,
 ): AsyncGenerator<RecordInput, void> {
   for (const file of files) {
     const chunks = file === "-" ? input : createReadStream(file, { highWaterMark: 262_144, signal });
-    const lines = readLines(chunks, file === "-" ? "stdin" : file, (count) => {
+    const inputLines = readLines(chunks, file === "-" ? "stdin" : file, (count) => {
       tally.bytesRead += count;
     });
-    for await (const { text, where } of lines) {
+    for await (const { text, where } of inputLines) {
       tally.where = where;
-      if (options.lines === true) yield { text, lifetimeMs: options.lifetime };
-      else if (text.trim() !== "") yield { ...jsonRecord(text, where, options.key), lifetimeMs: options.lifetime };
+      if (isPlain === true) yield { text, lifetimeMs };
+      else if (text.trim() !== "") yield { ...jsonRecord(text, where, key), lifetimeMs };
     }
   }
 }

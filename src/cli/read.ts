@@ -3,7 +3,7 @@ import type { ReadOptions, RecordStream, Start, Until, WhenTrimmed } from "../cl
 import { type CommandContext, wantsJson, withClient } from "./command-context.js";
 import { recordLine } from "./record-line.js";
 import { filterOption, limitOption, whenTrimmedOption } from "./selection-options.js";
-import { parseStart, parseUntil, positionOption, startForms } from "./start-option.js";
+import { positionOption, startOption, untilOption } from "./start-option.js";
 import { tellEvent } from "./stream-events.js";
 
 interface Options {
@@ -22,15 +22,15 @@ export function readCommand(context: CommandContext): Command {
   return new Command("read")
     .argument("<topic>")
     .description("print the records of a topic, up to its present end")
-    .option("--start <start>", `${startForms} (default: earliest; latest with --backward)`, parseStart)
-    .option("--until <place>", "stop before this OFFSET or time (default: the end)", parseUntil)
+    .addOption(startOption({ initial: "earliest; latest with --backward" }))
+    .addOption(untilOption())
     .addOption(filterOption())
     .addOption(limitOption())
     .option("--backward", "newest first")
     .addOption(whenTrimmedOption())
     .addOption(positionOption())
-    .action((topic: string, options: Options, command: Command) =>
-      withClient(command, async (client) => {
+    .action((topic: string, options: Options) =>
+      withClient(context, async (client) => {
         const readOptions: ReadOptions = {
           start: options.start,
           until: options.until,
@@ -47,7 +47,7 @@ export function readCommand(context: CommandContext): Command {
         await client.topics.get(topic, { signal });
         const records = client.read(topic, readOptions);
         try {
-          await printRecords(context, command, records);
+          await printRecords(context, records);
         } finally {
           if (options.position === true) tellPosition(context, records);
         }
@@ -56,13 +56,9 @@ export function readCommand(context: CommandContext): Command {
 }
 
 /** Prints records page by page, as fast as standard output takes them. */
-export async function printRecords(
-  { output }: CommandContext,
-  command: Command,
-  records: RecordStream,
-  limit = Infinity,
-): Promise<void> {
-  const isJson = wantsJson(command, output);
+export async function printRecords(context: CommandContext, records: RecordStream, limit = Infinity): Promise<void> {
+  const { output } = context;
+  const isJson = wantsJson(context);
   let printed = 0;
   for await (const record of records) {
     await output.print(isJson ? JSON.stringify(record) : recordLine(record));

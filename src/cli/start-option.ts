@@ -3,8 +3,23 @@ import type { Position, Start, Timestamp, Until } from "../client/index.js";
 import { CommandError } from "./output.js";
 
 /** The forms of a start, for help texts. */
-export const startForms =
+const startForms =
   "earliest, latest, OFFSET, EPOCH:OFFSET (a position), last:N, or a time such as 2026-05-01T12:00:00Z";
+
+/** `--start` of the commands that begin somewhere in a log. `only`: what it is for; `initial`: the default. */
+export function startOption({ only, initial }: { readonly only?: string; readonly initial?: string } = {}): Option {
+  const before = only === undefined ? "" : `${only}: `;
+  const behind = initial === undefined ? "" : ` (default: ${initial})`;
+  return new Option("--start <start>", `${before}${startForms}${behind}`).argParser(parseStart);
+}
+
+/** `--until` of the commands that end somewhere in a log. `only`: what it is for. */
+export function untilOption({ only }: { readonly only?: string } = {}): Option {
+  const before = only === undefined ? "" : `${only}: `;
+  return new Option("--until <place>", `${before}stop before this OFFSET or time (default: the end)`).argParser(
+    parseUntil,
+  );
+}
 
 /** Reads `--start`. */
 export function parseStart(text: string): Start {

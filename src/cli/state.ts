@@ -1,4 +1,4 @@
-import { Command, Option } from "commander";
+import { Argument, Command, Option } from "commander";
 import type { Position, Rectangle, WatchEvent } from "../client/index.js";
 import { type CommandContext, wantsJson, withClient } from "./command-context.js";
 import { printRecords, tellPosition } from "./read.js";
@@ -14,9 +14,9 @@ export function getCommand(context: CommandContext): Command {
     .argument("<topic>")
     .argument("<key...>")
     .description("print the latest record of each key of a keyed topic")
-    .action((topic: string, keys: readonly string[], _options: object, command: Command) =>
-      withClient(command, async (client) => {
-        const isJson = wantsJson(command, output);
+    .action((topic: string, keys: readonly string[]) =>
+      withClient(context, async (client) => {
+        const isJson = wantsJson(context);
         for (const record of await client.state.getMany(topic, keys, { signal })) {
           await output.print(isJson ? JSON.stringify(record) : recordLine(record));
         }
@@ -29,7 +29,7 @@ export function listCommand(context: CommandContext): Command {
   const { output, signal } = context;
   return new Command("list")
     .argument("<topic>")
-    .argument("[prefix]", "only keys that begin with this", "")
+    .addArgument(prefixArgument())
     .description("print the latest record of each key of a keyed topic, by key")
     .addOption(boxOption())
     .addOption(filterOption())
@@ -40,9 +40,8 @@ export function listCommand(context: CommandContext): Command {
         topic: string,
         keyPrefix: string,
         options: SelectionOptions & { readonly after?: string; readonly limit?: number },
-        command: Command,
       ) =>
-        withClient(command, (client) => {
+        withClient(context, (client) => {
           const { after: afterKey, limit, box: rectangle, filter } = options;
           const onEvent = (event: WatchEvent) => tellEvent(output, event);
           const records = client.state.list(topic, {
@@ -55,9 +54,13 @@ export function listCommand(context: CommandContext): Command {
             onEvent,
             signal,
           });
-          return printRecords(context, command, records);
+          return printRecords(context, records);
         }),
     );
+}
+
+function prefixArgument(): Argument {
+  return new Argument("[prefix]", "only keys that begin with this").default("");
 }
 
 interface SelectionOptions {
@@ -78,7 +81,7 @@ export function watchCommand(context: CommandContext): Command {
   const { output, signal } = context;
   return new Command("watch")
     .argument("<topic>")
-    .argument("[prefix]", "only keys that begin with this", "")
+    .addArgument(prefixArgument())
     .description("print the state of a keyed topic, then its changes, across lost connections, until interrupted")
     .addOption(boxOption())
     .addOption(filterOption())
@@ -89,8 +92,8 @@ export function watchCommand(context: CommandContext): Command {
     )
     .addOption(limitOption())
     .addOption(positionOption())
-    .action((topic: string, keyPrefix: string, options: WatchOptions, command: Command) =>
-      withClient(command, async (client) => {
+    .action((topic: string, keyPrefix: string, options: WatchOptions) =>
+      withClient(context, async (client) => {
         const records = client.state.watch(topic, {
           keyPrefix,
           rectangle: options.box,
@@ -102,7 +105,7 @@ export function watchCommand(context: CommandContext): Command {
           signal,
         });
         try {
-          await printRecords(context, command, records, options.limit);
+          await printRecords(context, records, options.limit);
         } finally {
           if (options.position === true) tellPosition(context, records);
         }

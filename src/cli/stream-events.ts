@@ -1,7 +1,7 @@
 import type { ConsumeEvent, FollowEvent, ReadEvent, WatchEvent } from "../client/index.js";
 import type { Output } from "./output.js";
 
-type TellableEvent = FollowEvent | ReadEvent | WatchEvent | ConsumeEvent;
+export type TellableEvent = FollowEvent | ReadEvent | WatchEvent | ConsumeEvent;
 
 /** Prints an event on standard error, if the user should know it. */
 export function tellEvent(output: Output, event: TellableEvent): void {

@@ -3,14 +3,15 @@ import type { LiveStream, Queue } from "../client/index.js";
 import { type CommandContext, wantsJson, withClient } from "./command-context.js";
 
 /** `streams`: the live streams and queues of a node, from InspectService. */
-export function streamsCommand({ output, signal }: CommandContext): Command {
+export function streamsCommand(context: CommandContext): Command {
+  const { output, signal } = context;
   return new Command("streams")
     .argument("[topic]", "only streams of this topic")
     .description("list the node's live streams: the next offset, the lag, and what each waits for")
     .option("--queues", "list queues instead: the database lanes, and each topic's publish queue and tail")
-    .action((topic: string | undefined, { queues }: { readonly queues?: true }, command: Command) =>
-      withClient(command, async (client) => {
-        const isJson = wantsJson(command, output);
+    .action((topic: string | undefined, { queues }: { readonly queues?: true }) =>
+      withClient(context, async (client) => {
+        const isJson = wantsJson(context);
         if (queues === true) {
           for await (const queue of client.queues({ topic, signal })) {
             await output.print(isJson ? JSON.stringify(queue) : queueLine(queue));

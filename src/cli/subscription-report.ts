@@ -1,15 +1,11 @@
-import type { Command } from "commander";
 import type { SubscriptionReport } from "../client/index.js";
 import { type CommandContext, wantsJson } from "./command-context.js";
 import { visible } from "./record-line.js";
 
 /** Prints each report: as a JSON line, or on a terminal as a table that replaces the last one. */
-export async function printReports(
-  { output }: CommandContext,
-  command: Command,
-  reports: AsyncIterable<SubscriptionReport>,
-): Promise<void> {
-  const isJson = wantsJson(command, output);
+export async function printReports(context: CommandContext, reports: AsyncIterable<SubscriptionReport>): Promise<void> {
+  const { output } = context;
+  const isJson = wantsJson(context);
   let shownLines = 0;
   for await (const report of reports) {
     if (isJson) {

@@ -34,10 +34,10 @@ export function topicCommand(context: CommandContext): Command {
     withSettings(new Command("create").argument("<topic>"))
       .option("--keyed", "keep the latest record of each key, for get, list and watch")
       .description("create a topic")
-      .action((name: string, options: SettingOptions & { readonly keyed?: boolean }, command: Command) =>
-        withClient(command, async (client) => {
+      .action((name: string, options: SettingOptions & { readonly keyed?: boolean }) =>
+        withClient(context, async (client) => {
           const settings = { ...settingsOf(options), keyed: options.keyed ?? false, signal };
-          await show(context, command, await client.topics.create(name, settings));
+          await show(context, await client.topics.create(name, settings));
         }),
       ),
   );
@@ -45,17 +45,17 @@ export function topicCommand(context: CommandContext): Command {
     new Command("get")
       .argument("<topic>")
       .description("describe a topic")
-      .action((name: string, _options: object, command: Command) =>
-        withClient(command, async (client) => show(context, command, await client.topics.get(name, { signal }))),
+      .action((name: string) =>
+        withClient(context, async (client) => show(context, await client.topics.get(name, { signal }))),
       ),
   );
   topic.addCommand(
     new Command("list")
       .argument("[prefix]", "only topics whose names begin with this", "")
       .description("list topics by name")
-      .action((prefix: string, _options: object, command: Command) =>
-        withClient(command, async (client) => {
-          for await (const each of client.topics.list({ prefix, signal })) await show(context, command, each);
+      .action((prefix: string) =>
+        withClient(context, async (client) => {
+          for await (const each of client.topics.list({ prefix, signal })) await show(context, each);
         }),
       ),
   );
@@ -64,18 +64,18 @@ export function topicCommand(context: CommandContext): Command {
       .option("--keyed", "keep the latest record of each key, from present and future records")
       .option("--no-wait", "with --keyed: do not wait until the state is complete")
       .description("change the labels (replaces all), limits and retention; make a topic keyed")
-      .action((name: string, { wait, ...options }: UpdateOptions, command: Command) => {
+      .action((name: string, { wait, ...options }: UpdateOptions) => {
         if (Object.keys(options).length === 0) {
           throw new CommandError(
             "topic update: give a change, with --label, --record-bytes, --batch-records, --batch-bytes, --retain-age, --retain-records, --retain-bytes or --keyed",
             2,
           );
         }
-        return withClient(command, async (client) => {
+        return withClient(context, async (client) => {
           const settings = { ...settingsOf(options), keyed: options.keyed, signal };
           const updated = await client.topics.update(name, settings);
           const { output } = context;
-          await show(context, command, wait ? await waitForState(updated, { client, output, signal }) : updated);
+          await show(context, wait ? await waitForState(updated, { client, output, signal }) : updated);
         });
       }),
   );
@@ -83,9 +83,9 @@ export function topicCommand(context: CommandContext): Command {
     withEpoch(new Command("trim").argument("<topic>"))
       .requiredOption("--before <offset>", "delete the records below this offset", wholeNumberOption("--before"))
       .description("delete the oldest records")
-      .action((name: string, options: EpochOption & { readonly before: number }, command: Command) =>
-        withClient(command, async (client) =>
-          show(context, command, await client.topics.trim(name, options.before, { epoch: options.epoch, signal })),
+      .action((name: string, options: EpochOption & { readonly before: number }) =>
+        withClient(context, async (client) =>
+          show(context, await client.topics.trim(name, options.before, { epoch: options.epoch, signal })),
         ),
       ),
   );
@@ -93,15 +93,15 @@ export function topicCommand(context: CommandContext): Command {
     new Command("close")
       .argument("<topic>")
       .description("close a topic: nothing more can be appended, and followers end after the last record")
-      .action((name: string, _options: object, command: Command) =>
-        withClient(command, async (client) => show(context, command, await client.topics.close(name, { signal }))),
+      .action((name: string) =>
+        withClient(context, async (client) => show(context, await client.topics.close(name, { signal }))),
       ),
   );
   topic.addCommand(
     withEpoch(new Command("delete").argument("<topic>"))
       .description("delete a topic with its records")
-      .action((name: string, options: EpochOption, command: Command) =>
-        withClient(command, (client) => client.topics.delete(name, { epoch: options.epoch, signal })),
+      .action((name: string, options: EpochOption) =>
+        withClient(context, (client) => client.topics.delete(name, { epoch: options.epoch, signal })),
       ),
   );
   return topic;
@@ -147,8 +147,8 @@ function settingsOf(options: SettingOptions) {
   };
 }
 
-async function show({ output }: CommandContext, command: Command, topic: Topic): Promise<void> {
-  await output.print(wantsJson(command, output) ? JSON.stringify(topic) : topicLine(topic));
+async function show(context: CommandContext, topic: Topic): Promise<void> {
+  await context.output.print(wantsJson(context) ? JSON.stringify(topic) : topicLine(topic));
 }
 
 function topicLine(topic: Topic): string {

@@ -17,6 +17,12 @@ export interface AppendOptions extends UnaryOptions {
   readonly epoch?: number | undefined;
 }
 
+/** Records for a topic. */
+export interface TopicBatch {
+  readonly topic: string;
+  readonly records: readonly RecordInput[];
+}
+
 /** The request is encoded here, not by the generated code. */
 const appendShape: MethodShape<Buffer, AppendResponse> = {
   ...RecordServiceService.append,
@@ -30,11 +36,11 @@ const appendShape: MethodShape<Buffer, AppendResponse> = {
  */
 export async function appendBatch(
   connection: Connection,
-  topic: string,
-  records: readonly RecordInput[],
+  batch: TopicBatch,
   options: AppendOptions,
 ): Promise<Appended> {
-  const request = encodeRequest(topic, records, options);
+  const { topic } = batch;
+  const request = encodeRequest(batch, options);
   const isRepeatable = options.producer !== undefined || options.expectedOffset !== undefined;
   const timeoutMs = options.timeoutMs ?? connection.timeoutMs;
   const { timers } = connection;
@@ -60,7 +66,7 @@ export async function appendBatch(
   }
 }
 
-function encodeRequest(topic: string, records: readonly RecordInput[], options: AppendOptions): Buffer {
+function encodeRequest({ topic, records }: TopicBatch, options: AppendOptions): Buffer {
   const { expectedOffset, producer, epoch = 0 } = options;
   const head = AppendRequest.encode({
     topic,

@@ -13,6 +13,12 @@ export interface ExplainFilterOptions extends UnaryOptions {
   readonly keyPrefix?: string | undefined;
 }
 
+/** A filter on a topic, and how it is asked about. */
+interface TopicFilter extends ExplainFilterOptions {
+  readonly topic: string;
+  readonly filter: string;
+}
+
 /** How a filter would be evaluated. */
 export interface FilterExplanation extends Explained {
   /** In proto3 JSON. */
@@ -22,9 +28,7 @@ export interface FilterExplanation extends Explained {
 /** Asks how a filter would be evaluated: what the database answers, with which indexes, and what the node evaluates. */
 export async function explainFilter(
   connection: Connection,
-  topic: string,
-  filter: string,
-  { method = "read", rectangle, keyPrefix = "", ...options }: ExplainFilterOptions,
+  { topic, filter, method = "read", rectangle, keyPrefix = "", ...options }: TopicFilter,
 ): Promise<FilterExplanation> {
   const request = { topic, filter, method: encodedFilteredMethod[method], rectangle, keyPrefix };
   const { parts, indexes, plan, cost } = await connection.unary(InspectServiceService.explainFilter, request, options);

@@ -23,7 +23,7 @@ export async function newGeneration(
 ): Promise<number> {
   const producer: ProducerStamp = { id, generation: asked ?? 0, sequence: unreachable };
   try {
-    await appendBatch(connection, topic, [{}], { producer, expectedOffset: unreachable, signal });
+    await appendBatch(connection, { topic, records: [{}] }, { producer, expectedOffset: unreachable, signal });
   } catch (error) {
     if (!(error instanceof ClientError)) throw error;
     const known = knownOf(error, producer.generation);

@@ -5,6 +5,7 @@ import {
   decodeRetention,
   durationOfMs,
   durationText,
+  jsonOfMap,
   type JsonObject,
   type Timestamp,
   timestampText,
@@ -73,7 +74,7 @@ export class Topic {
     const { firstTime, lastTime, createTime } = this.#message;
     const { recordBytes, batchRecords, batchBytes } = this.limits;
     const object: JsonObject = { name: this.name, epoch: String(this.epoch) };
-    if (this.labels.size > 0) object["labels"] = objectOf(this.labels);
+    if (this.labels.size > 0) object["labels"] = jsonOfMap(this.labels);
     const limits: JsonObject = {};
     if (recordBytes !== 0) limits["recordBytes"] = String(recordBytes);
     if (batchRecords !== 0) limits["batchRecords"] = String(batchRecords);
@@ -111,11 +112,4 @@ function retentionJson({ ageMs, records, bytes }: Retention): JsonObject | undef
 
 function optionalDate(time: Timestamp | undefined): Date | undefined {
   return time === undefined ? undefined : dateOfTimestamp(time);
-}
-
-/** An object with these names; `__proto__` is a name like any other. */
-function objectOf(map: ReadonlyMap<string, string>): JsonObject {
-  const object = Object.create(null) as JsonObject;
-  for (const [name, value] of map) object[name] = value;
-  return object;
 }

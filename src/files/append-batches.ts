@@ -55,7 +55,7 @@ export async function appendBatches(options: AppendBatchesOptions): Promise<void
     try {
       const appended = await client.append(topic, records, { producer, epoch, timeoutMs: appendTimeoutMs, signal });
       // A repeat is of this run, whose answer was lost, or of another run, which may have been killed.
-      if (appended.isRepeated && !(await isLastRecord(client, topic, appended, records))) {
+      if (appended.isRepeated && !(await isLastRecord(client, topic, { ...appended, records }))) {
         throw new ImportOvertakenError(topic);
       }
       epoch = appended.epoch;
@@ -67,6 +67,14 @@ export async function appendBatches(options: AppendBatchesOptions): Promise<void
   }
 }
 
+/** A batch, and where the server has appended it. */
+interface AppendedBatch {
+  readonly firstOffset: number;
+  readonly nextOffset: number;
+  readonly epoch: number;
+  readonly records: readonly RecordInput[];
+}
+
 /**
  * Whether the stored record before `nextOffset` equals the last of `records`. One that is no longer kept counts as
  * equal.
@@ -74,12 +82,7 @@ export async function appendBatches(options: AppendBatchesOptions): Promise<void
 export async function isLastRecord(
   client: MillraceClient,
   topic: string,
-  {
-    firstOffset,
-    nextOffset,
-    epoch,
-  }: { readonly firstOffset: number; readonly nextOffset: number; readonly epoch: number },
-  records: readonly RecordInput[],
+  { firstOffset, nextOffset, epoch, records }: AppendedBatch,
 ): Promise<boolean> {
   const last = records.at(-1);
   if (last === undefined || nextOffset - firstOffset !== records.length) return false;

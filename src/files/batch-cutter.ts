@@ -1,11 +1,26 @@
-import type { Stream } from "../streams/index.js";
-import type { GoodRow } from "./file-row.js";
+import { type Stream, withSignal } from "../streams/index.js";
+import { type BadRowOptions, type FileRow, type GoodRow, goodRows } from "./file-row.js";
 
 /** Rows that are sent together. */
 export interface RowBatch {
   readonly rows: readonly GoodRow[];
   /** Whether the batch has reached its size. Only the last one before the end or an error has not. */
   readonly isFull: boolean;
+}
+
+export interface CutOptions extends BadRowOptions {
+  readonly batchRecords?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Bytes per batch, well below every server's limit. */
+const batchBytes = 262_144;
+
+/** Cuts the good rows of an import into batches. */
+export function cutBatches(rows: Stream<FileRow>, options: CutOptions): BatchCutter {
+  const { batchRecords = 500, signal } = options;
+  const good = goodRows(signal === undefined ? rows : withSignal(rows, signal), options);
+  return new BatchCutter(good, { batchRecords, batchBytes });
 }
 
 export interface BatchSize {

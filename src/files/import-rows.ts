@@ -1,8 +1,8 @@
 import type { Appended, MillraceClient } from "../client/index.js";
-import { type Stream, withSignal } from "../streams/index.js";
+import type { Stream } from "../streams/index.js";
 import { appendBatches, isLastRecord } from "./append-batches.js";
-import { BatchCutter, type RowBatch } from "./batch-cutter.js";
-import { type BadRowOptions, type FileRow, goodRows } from "./file-row.js";
+import { type BatchCutter, cutBatches, type RowBatch } from "./batch-cutter.js";
+import type { BadRowOptions, FileRow } from "./file-row.js";
 import { type ProducerStanding, standingOf } from "./producer-standing.js";
 
 export interface ImportOptions extends BadRowOptions {
@@ -16,6 +16,10 @@ export interface ImportOptions extends BadRowOptions {
   /** Called after each batch. */
   readonly onProgress?: ((progress: ImportProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+export interface ImportRowsOptions extends ImportOptions {
+  readonly rows: Stream<FileRow>;
 }
 
 export interface ImportProgress {
@@ -38,9 +42,6 @@ export class ImportChangedError extends Error {
   }
 }
 
-/** Bytes per batch, well below every server's limit. */
-const batchBytes = 262_144;
-
 /** Below a producer's 128 bytes: later producers of an import append `+RECORDS` to its name. */
 const producerIdBytesMax = 100;
 
@@ -53,18 +54,14 @@ const producerIdBytesMax = 100;
 export async function importRows(
   client: MillraceClient,
   topic: string,
-  rows: Stream<FileRow>,
-  options: ImportOptions,
+  options: ImportRowsOptions,
 ): Promise<ImportProgress> {
-  const { producerId, signal, onProgress, batchRecords = 500 } = options;
+  const { rows, producerId, signal, onProgress } = options;
   const idBytes = Buffer.byteLength(producerId);
   if (idBytes === 0 || idBytes > producerIdBytesMax) {
     throw new RangeError(`producerId: must have 1 to ${producerIdBytesMax} bytes, has ${idBytes}`);
   }
-  const batches = new BatchCutter(goodRows(signal === undefined ? rows : withSignal(rows, signal), options), {
-    batchRecords,
-    batchBytes,
-  });
+  const batches = cutBatches(rows, options);
   let progress: ImportProgress = { records: 0, recordsBefore: 0, firstOffset: undefined, nextOffset: undefined };
   const onAppended = ({ rows: { length } }: RowBatch, { firstOffset, nextOffset }: Appended) => {
     const { records, firstOffset: before = firstOffset } = progress;
@@ -72,13 +69,20 @@ export async function importRows(
     onProgress?.(progress);
   };
   try {
-    const resumed = await skipImported(client, topic, batches, options);
+    const resumed = await skipImported(client, topic, { batches, producerId, signal });
     progress = { ...progress, recordsBefore: resumed.recordsBefore };
     await appendBatches({ client, topic, batches, onAppended, signal, ...resumed });
     return progress;
   } finally {
     await batches.close();
   }
+}
+
+/** An import before its first batch. */
+interface Begun {
+  readonly batches: BatchCutter;
+  readonly producerId: string;
+  readonly signal: AbortSignal | undefined;
 }
 
 /** Where an import continues. */
@@ -93,8 +97,7 @@ interface Resumed {
 async function skipImported(
   client: MillraceClient,
   topic: string,
-  batches: BatchCutter,
-  { producerId, signal }: ImportOptions,
+  { batches, producerId, signal }: Begun,
 ): Promise<Resumed> {
   let recordsBefore = 0;
   for (let epoch = 0; ; ) {
@@ -138,12 +141,7 @@ async function skipBatches(
     throw await endedBefore(batches, found, recordsBefore + records + count);
   }
   records += count;
-  const isSame = await isLastRecord(
-    client,
-    topic,
-    standing,
-    imported.map(({ record }) => record),
-  );
+  const isSame = await isLastRecord(client, topic, { ...standing, records: imported.map(({ record }) => record) });
   if (!isSame || last === undefined) {
     const before = recordsBefore + records;
     throw new ImportChangedError(

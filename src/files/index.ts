@@ -1,7 +1,7 @@
 /** Records from files and to files: GeoJSON, CSV and NDJSON, as streams. Public as `millrace/files`. */
 
 export { ImportOvertakenError, appendBatches, readRecord } from "./append-batches.js";
-export { BatchCutter } from "./batch-cutter.js";
+export { BatchCutter, cutBatches } from "./batch-cutter.js";
 export { isDelimiter } from "./csv-rows.js";
 export { csvFromRecords } from "./csv-text.js";
 export { FileFormatError } from "./file-format-error.js";

@@ -126,7 +126,7 @@ export class JsonSplitter implements ChunkParser<JsonPiece> {
           if (this.#state === "between") throw this.#unexpected(byte);
           this.#depth -= 1;
           if (this.#state === "list" && this.#depth === 1) {
-            this.#giveElement(bytes, start, at, true);
+            this.#giveLastElement(bytes, start, at);
             this.#parts = this.#around;
             this.#partBytes = this.#aroundBytes;
             this.#around = [];
@@ -141,7 +141,7 @@ export class JsonSplitter implements ChunkParser<JsonPiece> {
         case comma:
           if (this.#state === "between") throw this.#unexpected(byte);
           if (this.#state === "list" && this.#depth === 2) {
-            this.#giveElement(bytes, start, at, false);
+            this.#giveElement(bytes, start, at);
             start = at + 1;
           }
           break;
@@ -215,13 +215,21 @@ export class JsonSplitter implements ChunkParser<JsonPiece> {
     return whole.toString("utf8");
   }
 
-  #giveElement(bytes: Buffer, start: number, end: number, isLast: boolean): void {
+  #giveElement(bytes: Buffer, start: number, end: number): void {
+    this.#pushElement(this.#text(bytes, start, end));
+    this.#listed += 1;
+  }
+
+  #giveLastElement(bytes: Buffer, start: number, end: number): void {
     const text = this.#text(bytes, start, end);
     // An empty list. JSON.parse refuses an empty element elsewhere.
-    const isEmptyList = isLast && this.#listed === 0 && text.trim() === "";
-    if (isLast) this.#hadList = true;
-    this.#listed = isLast ? 0 : this.#listed + 1;
-    if (isEmptyList) return;
+    const isEmptyList = this.#listed === 0 && text.trim() === "";
+    this.#hadList = true;
+    this.#listed = 0;
+    if (!isEmptyList) this.#pushElement(text);
+  }
+
+  #pushElement(text: string): void {
     this.#pieces.push({ kind: "element", text, index: this.#index });
     this.#index += 1;
   }

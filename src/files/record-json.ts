@@ -21,6 +21,7 @@ export function recordOfJson(value: unknown, where: string): RecordInput {
   return record;
 }
 
+/** Positional parameters: called once a field of a record. */
 function readField(record: Mutable<RecordInput>, name: string, value: unknown, where: string): void {
   switch (name) {
     case "key":

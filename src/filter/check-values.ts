@@ -4,9 +4,8 @@
  */
 
 import type { ASTNode } from "@marcbachmann/cel-js";
-import { callOf } from "./check-expression.js";
 import { languageOfValues, macros, operandsOf } from "./language.js";
-import { filterFault, startOf, textOf } from "./syntax.js";
+import { callOf, filterFault, startOf, textOf } from "./syntax.js";
 
 const nullable: ReadonlySet<string> = new Set(["event_time", "location", "json", "text"]);
 

@@ -7,12 +7,13 @@ import { type ASTNode, type ParseResult } from "@marcbachmann/cel-js";
 import { invalidArgument } from "../core/index.js";
 import { StoredRecord } from "../wire/index.js";
 import { checkValues, withHint } from "./check-values.js";
-import { callOf, type CheckedExpression, checkExpression, type CostGrowth } from "./check-expression.js";
+import { type CheckedExpression, checkExpression } from "./check-expression.js";
+import type { CostGrowth } from "./cost-growth.js";
 import { language, languageWithPatterns, operandsOf, patternFunction } from "./language.js";
 import { filterBounds } from "./limits.js";
 import { type Conjunct, type FilterNeeds, needsOf } from "./needs.js";
 import { countValues, hasNeeds, type NeededAttribute, type RecordValues, valuesOf } from "./record-values.js";
-import { filterFault, startOf } from "./syntax.js";
+import { callOf, filterFault, startOf } from "./syntax.js";
 
 /** A checked CEL expression. */
 export interface Filter {

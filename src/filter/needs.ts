@@ -5,10 +5,9 @@
 
 import type { ASTNode } from "@marcbachmann/cel-js";
 import type { Rectangle } from "../core/index.js";
-import { callOf, rectangleOf } from "./check-expression.js";
 import { language } from "./language.js";
 import { filterBounds } from "./limits.js";
-import { textOf } from "./syntax.js";
+import { callOf, rectangleOf, textOf } from "./syntax.js";
 
 /** Necessary conditions: a record that fails one of them does not match. */
 export interface FilterNeeds {

@@ -89,7 +89,7 @@ export function createGrpcServer(parts: GrpcServerParts): GrpcServer {
     ...subscriptionService(calls, engine, limits),
     ...stateService(calls, engine),
     ...inspectService(calls, engine, liveStreams),
-    ...routeGuideService(calls, engine, limits, clock, parts.routeGuide ?? defaultRouteGuideTopics),
+    ...routeGuideService(calls, { engine, limits, clock, topics: parts.routeGuide ?? defaultRouteGuideTopics }),
   ];
   // "/package.Service/Method"
   const ours = [...new Set(methods.map(({ path }) => path.slice(1, path.lastIndexOf("/"))))];

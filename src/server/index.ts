@@ -1,6 +1,11 @@
 export { runServer } from "./run.js";
 export { startServer } from "./serve.js";
-export { readSettings, SettingError, settingsMarkdown, settingsTable, variableOf } from "./settings.js";
+export { SettingError } from "./read-setting.js";
+export { readSettings } from "./settings.js";
+export { settingsMarkdown } from "./settings-markdown.js";
+export { settingsTable, variableOf } from "./settings-table.js";
 export type { Terminal } from "./run.js";
 export type { RunningServer } from "./serve.js";
-export type { Address, Setting, Settings } from "./settings.js";
+export type { Address } from "./read-setting.js";
+export type { Settings } from "./settings.js";
+export type { Setting } from "./settings-table.js";

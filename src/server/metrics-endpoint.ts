@@ -3,7 +3,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Metrics } from "../telemetry/index.js";
-import type { Address } from "./settings.js";
+import type { Address } from "./read-setting.js";
 
 export interface MetricsEndpoint {
   /** The bound HOST:PORT. */

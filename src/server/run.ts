@@ -1,8 +1,9 @@
 /** Runs a server as a process: reads the settings, handles signals, and gives the exit code. */
 
 import { createLogger } from "../telemetry/index.js";
+import { SettingError } from "./read-setting.js";
 import { type DrainEnd, type RunningServer, startServer } from "./serve.js";
-import { readSettings, SettingError, type Settings } from "./settings.js";
+import { readSettings, type Settings } from "./settings.js";
 
 /** The output of the process. */
 export interface Terminal {

@@ -59,7 +59,7 @@ export async function startServer(settings: Settings, logger: Logger, signal?: A
       logger,
       metrics,
     });
-    const grpc = createEdge(engine, settings, metrics, logger);
+    const grpc = createEdge(engine, settings, { metrics, logger });
     if (settings.metrics !== undefined) metricsEndpoint = await serveMetrics(metrics, settings.metrics);
     const address = await grpc.listen(addressText(settings.listen));
     return running(address, { grpc, engine, store, metricsEndpoint, settings });
@@ -71,7 +71,11 @@ export async function startServer(settings: Settings, logger: Logger, signal?: A
   }
 }
 
-function createEdge(engine: Engine, settings: Settings, metrics: Metrics, logger: Logger): GrpcServer {
+function createEdge(
+  engine: Engine,
+  settings: Settings,
+  { metrics, logger }: { readonly metrics: Metrics; readonly logger: Logger },
+): GrpcServer {
   return createGrpcServer({
     engine,
     limits: settings.limits,

@@ -1,14 +1,14 @@
 import type { Appended, MillraceClient } from "../client/index.js";
 import {
   appendBatches,
-  BatchCutter,
   type BadRowOptions,
+  cutBatches,
   goodRows,
   ImportOvertakenError,
   readRecord,
   standingOf,
 } from "../files/index.js";
-import { flatMap, fromPull, map, type Stream, withSignal } from "../streams/index.js";
+import { flatMap, fromPull, map, type Stream } from "../streams/index.js";
 import type { JsonObject, RecordInput } from "../wire/index.js";
 import { cellOfJson } from "./cell.js";
 import { type ForeignDatabase, openForeignDatabase } from "./open-database.js";
@@ -48,8 +48,6 @@ export interface TableProgress {
   /** The offset after the last record. */
   readonly nextOffset: number | undefined;
 }
-
-const batchBytes = 262_144;
 
 /** How often this run starts over because another run of the same import has appended first. */
 const overtakenMax = 5;
@@ -102,7 +100,7 @@ export async function importTable(
       options.onProgress?.(progress);
     };
     for (let overtaken = 0; ; overtaken++) {
-      const place = await placeOf(client, topic, shape, options);
+      const place = await placeOf(client, topic, { ...options, shape });
       if (overtaken === 0) progress = { ...progress, after: place.after };
       try {
         await appendFrom(client, topic, { db, shape, options, place, tell });
@@ -127,8 +125,7 @@ interface Place {
 async function placeOf(
   client: MillraceClient,
   topic: string,
-  shape: TableShape,
-  { producerId, signal }: ImportTableOptions,
+  { shape, producerId, signal }: ImportTableOptions & { readonly shape: TableShape },
 ): Promise<Place> {
   const standing = await standingOf(client, topic, producerId, signal);
   if (standing === undefined) return { sequence: 0, epoch: 0, after: undefined };
@@ -155,10 +152,8 @@ async function appendFrom(
   },
 ): Promise<void> {
   const { db, shape, options, place, tell } = run;
-  const { signal } = options;
-  const all = tableRows({ db, shape, makeRecord: recordMaker(shape, options), after: place.after });
-  const rows = goodRows(signal === undefined ? all : withSignal(all, signal), options);
-  const batches = new BatchCutter(rows, { batchRecords: options.batchRecords ?? 500, batchBytes });
+  const rows = tableRows({ db, shape, makeRecord: recordMaker(shape, options), after: place.after });
+  const batches = cutBatches(rows, options);
   try {
     await appendBatches({
       client,
@@ -168,7 +163,7 @@ async function appendFrom(
       epoch: place.epoch,
       batches,
       onAppended: (batch, appended) => tell(appended, batch.rows.length),
-      signal,
+      signal: options.signal,
     });
   } finally {
     await batches.close();

@@ -25,7 +25,7 @@ export function recordMaker(shape: TableShape, mapping: TableMapping): (row: Tex
   const named = (name: string) => columnNamed(shape.name, shape.columns, name);
   const keys = mapping.keyColumns?.map(named) ?? shape.order;
   const attributes = mapping.attributeColumns?.map(named) ?? [];
-  const [latitude, longitude] = placeColumns(shape, mapping);
+  const place = placeColumns(shape, mapping);
   const time =
     mapping.timeColumn === undefined
       ? shape.columns.find(({ name, kind }) => name === "event_time" && isTime(kind))
@@ -37,9 +37,7 @@ export function recordMaker(shape: TableShape, mapping: TableMapping): (row: Tex
       key: keyOf(keys, row),
       json,
       ...(attributes.length === 0 ? {} : { attributes: attributesOf(attributes, row) }),
-      ...(latitude === undefined || longitude === undefined
-        ? {}
-        : { location: locationOf(row, latitude, longitude, where) }),
+      ...(place === undefined ? {} : { location: locationOf(row, place, where) }),
       ...(time === undefined ? {} : { eventTimestamp: timeOf(time, row, where) }),
     };
   };
@@ -49,7 +47,13 @@ function isTime(kind: CellKind): boolean {
   return kind === "instant" || kind === "local-time";
 }
 
-function placeColumns(shape: TableShape, mapping: TableMapping): [Column?, Column?] {
+/** The columns that a location is made of. */
+interface PlaceColumns {
+  readonly latitude: Column;
+  readonly longitude: Column;
+}
+
+function placeColumns(shape: TableShape, mapping: TableMapping): PlaceColumns | undefined {
   const { latitudeColumn, longitudeColumn } = mapping;
   const oneOf = (names: readonly string[]) => shape.columns.find(({ name }) => names.includes(name));
   const latitude =
@@ -58,11 +62,11 @@ function placeColumns(shape: TableShape, mapping: TableMapping): [Column?, Colum
     longitudeColumn === undefined
       ? oneOf(["longitude", "lon", "lng"])
       : columnNamed(shape.name, shape.columns, longitudeColumn);
-  if (latitude !== undefined && longitude !== undefined) return [latitude, longitude];
+  if (latitude !== undefined && longitude !== undefined) return { latitude, longitude };
   // Without its other half, a requested column is an error; a guessed one is a column like any other.
   if (latitudeColumn !== undefined) columnNamed(shape.name, shape.columns, "longitude");
   if (longitudeColumn !== undefined) columnNamed(shape.name, shape.columns, "latitude");
-  return [];
+  return undefined;
 }
 
 /** Different values never make the same key: "%" and "/" inside a value become %25 and %2F. */
@@ -89,7 +93,7 @@ function attributesOf(columns: readonly Column[], row: TextRow): Map<string, str
   return new Map(set.map((column) => [column.name, keyText(column, row)]));
 }
 
-function locationOf(row: TextRow, latitude: Column, longitude: Column, where: string): RecordInput["location"] {
+function locationOf(row: TextRow, { latitude, longitude }: PlaceColumns, where: string): RecordInput["location"] {
   const [north, east] = [row[latitude.name] ?? null, row[longitude.name] ?? null];
   if (north === null && east === null) return undefined;
   return { latitude: degrees(north, latitude.name, where), longitude: degrees(east, longitude.name, where) };

@@ -30,7 +30,7 @@ export function tableRows({ db, shape, makeRecord, after }: TableRowsOptions): S
   const pages = fromPull<readonly TextRow[]>({
     async pull(signal) {
       if (isOver) return { done: true, value: undefined };
-      const rows = await abortable(readPage(db, shape, position, limit), signal);
+      const rows = await abortable(readPage(db, shape, { after: position, limit }), signal);
       const last = rows.at(-1);
       isOver = rows.length < limit;
       if (last === undefined) return { done: true, value: undefined };
@@ -66,8 +66,7 @@ function largest(rows: readonly TextRow[]): number {
 async function readPage(
   db: ForeignDatabase,
   { name, columns, order }: TableShape,
-  after: readonly string[] | undefined,
-  limit: number,
+  { after, limit }: { readonly after: readonly string[] | undefined; readonly limit: number },
 ): Promise<readonly TextRow[]> {
   const list = sql.join(order.map((column) => sql.id(column.name)));
   const behind =

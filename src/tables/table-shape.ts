@@ -31,7 +31,7 @@ export async function describeTable(
   const { oid, name, estimatedRows } = await findTable(db, table);
   const columns = await readColumns(db, oid);
   const indexes = await readUniqueIndexes(db, oid);
-  const order = orderOf(name, columns, indexes, orderBy);
+  const order = orderOf({ name, columns, indexes }, orderBy);
   return { name, columns, order, estimatedRows };
 }
 
@@ -100,12 +100,14 @@ order by i.indisprimary desc, i.indexrelid`.execute(db);
   }));
 }
 
-function orderOf(
-  table: string,
-  columns: readonly Column[],
-  indexes: readonly UniqueIndex[],
-  orderBy: readonly string[] | undefined,
-): Column[] {
+/** What is known of a table before its order is chosen. */
+interface FoundTable {
+  readonly name: string;
+  readonly columns: readonly Column[];
+  readonly indexes: readonly UniqueIndex[];
+}
+
+function orderOf({ name: table, columns, indexes }: FoundTable, orderBy: readonly string[] | undefined): Column[] {
   const names = orderBy ?? indexes.find(({ isPrimary }) => isPrimary)?.columns;
   if (names === undefined || names.length === 0) {
     throw new TableError(`${table} has no primary key: give --order-by with the columns of a unique index`);

@@ -5,7 +5,15 @@
 
 import { type Location, readAttribute, readLocation, readPair, readTime } from "./decode-parts.js";
 import { decodeText } from "./decode-text.js";
-import { type BufferCursor, decodeStruct, enter, type JsonObject, type JsonValue, skipField } from "./decode-struct.js";
+import {
+  type BufferCursor,
+  decodeStruct,
+  enter,
+  jsonOfMap,
+  type JsonObject,
+  type JsonValue,
+  skipField,
+} from "./decode-struct.js";
 import { type Duration, durationText, msOfDuration } from "./duration.js";
 import { RecordTag } from "./record-fields.js";
 import { isStamp, stampBytes, timeOfStamp } from "./stamp.js";
@@ -206,7 +214,7 @@ export class ReceivedRecord {
     const lifetime = this.#lifetime;
     const object: JsonObject = {};
     if (this.key !== "") object["key"] = this.key;
-    if (this.#hasAttributes) object["attributes"] = objectOf(this.attributes);
+    if (this.#hasAttributes) object["attributes"] = jsonOfMap(this.attributes);
     if (body !== undefined) object[body.kind] = bodyJson(body);
     if (location !== undefined) object["location"] = { ...location };
     if (eventTimestamp !== undefined) object["eventTime"] = timestampText(eventTimestamp);
@@ -286,11 +294,4 @@ function bodyJson(body: RecordBody): JsonValue {
 
 function base64(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
-}
-
-/** An object with these names, including `__proto__`. */
-function objectOf(map: ReadonlyMap<string, string>): JsonObject {
-  const object = Object.create(null) as JsonObject;
-  for (const [name, value] of map) object[name] = value;
-  return object;
 }

@@ -13,6 +13,13 @@ export interface JsonObject {
   [name: string]: JsonValue;
 }
 
+/** An object with these names; `__proto__` is a name like any other. */
+export function jsonOfMap(map: ReadonlyMap<string, string>): JsonObject {
+  const object = Object.create(null) as JsonObject;
+  for (const [name, value] of map) object[name] = value;
+  return object;
+}
+
 /** The limit of Protobuf readers in other languages. The server refuses records nested deeper than 80. */
 const depthMax = 100;
 
@@ -38,6 +45,7 @@ function readStruct(cursor: BufferCursor, end: number, depth: number): JsonObjec
   return object;
 }
 
+/** Positional parameters: called once a name of a Struct. */
 function readEntry(cursor: BufferCursor, end: number, depth: number, object: JsonObject): void {
   let name = "";
   let value: JsonValue = null;

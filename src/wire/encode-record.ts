@@ -182,7 +182,11 @@ function writeLifetime(writer: BackwardWriter, lifetimeMs: number, path: string)
   finish(writer, writer.length - start, RecordTag.lifetime);
 }
 
-/** Writes a text that Postgres must store as text; returns its number of bytes. */
+/**
+ * Writes a text that Postgres must store as text; returns its number of bytes.
+ *
+ * Positional parameters: called for each key and attribute of a record.
+ */
 function writePlainText(writer: BackwardWriter, text: string, path: string, bytesMax: number): number {
   if (typeof text !== "string") throw invalidArgument(path, `must be a string, got ${typeof text}`);
   if (!text.isWellFormed()) throw invalidArgument(path, `is a text ${notWellFormed}`);

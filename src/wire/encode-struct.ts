@@ -18,6 +18,7 @@ export function writeStruct(writer: BackwardWriter, object: object, path: string
   writeFields(writer, object, path, 1);
 }
 
+/** Positional parameters: called once a object of a Struct. */
 function writeFields(writer: BackwardWriter, object: object, path: string, depth: number): void {
   checkDepth(path, depth);
   const names = Object.keys(object);
@@ -39,6 +40,7 @@ function writeFields(writer: BackwardWriter, object: object, path: string, depth
   }
 }
 
+/** Positional parameters: called once a value of a Struct. */
 function writeValue(writer: BackwardWriter, value: unknown, path: string, depth: number): void {
   checkDepth(path, depth);
   const end = writer.length;
@@ -72,6 +74,7 @@ function writeValue(writer: BackwardWriter, value: unknown, path: string, depth:
   }
 }
 
+/** Positional parameters: called once a object or list of a Struct. */
 function writeObject(writer: BackwardWriter, value: object | null, path: string, depth: number): void {
   const end = writer.length;
   if (value === null) {
@@ -85,6 +88,7 @@ function writeObject(writer: BackwardWriter, value: object | null, path: string,
   writer.byte(Array.isArray(value) ? listTag : structTag);
 }
 
+/** Positional parameters: called once a list of a Struct. */
 function writeItems(writer: BackwardWriter, items: readonly unknown[], path: string, depth: number): void {
   checkDepth(path, depth);
   for (let index = items.length - 1; index >= 0; index--) {

@@ -57,6 +57,7 @@ export class FrameWriter {
   }
 }
 
+/** Positional parameters: called once a record that has a stamp. */
 function copyWithoutStamp(bytes: Uint8Array, start: number, end: number, target: number): void {
   let at = target;
   withoutStamp(bytes, start, end, (from, to) => {

@@ -3,6 +3,7 @@ export { BackwardWriter } from "./backward-writer.js";
 export { decodeFrames, decodeRecordsMessage } from "./decode-message.js";
 export { decodeParkedMessage } from "./decode-parked.js";
 export { ReceivedRecord } from "./decode-record.js";
+export { jsonOfMap } from "./decode-struct.js";
 export { durationOfMs, durationOfText, durationText, msOfDuration } from "./duration.js";
 export { encodeDeliveryMessage } from "./delivery-message.js";
 export { writeRecord } from "./encode-record.js";

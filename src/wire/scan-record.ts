@@ -105,7 +105,11 @@ function isSingular(tag: number): boolean {
   return tag <= Tag.lifetime && tag !== Tag.attributes;
 }
 
-/** Calls `keep` with the runs of a record's bytes outside its stamp. The record has passed `scanRecord`. */
+/**
+ * Calls `keep` with the runs of a record's bytes outside its stamp. The record has passed `scanRecord`.
+ *
+ * Positional parameters: called once a record that has a stamp.
+ */
 export function withoutStamp(
   bytes: Uint8Array,
   start: number,
@@ -275,7 +279,11 @@ function readTag(cursor: ByteCursor, end: number, path: string): number {
   return tag;
 }
 
-/** Reads the length of a length-delimited field. Returns where the field ends; this is within its message. */
+/**
+ * Reads the length of a length-delimited field. Returns where the field ends; this is within its message.
+ *
+ * Positional parameters: called once a field of a record.
+ */
 function enter(cursor: ByteCursor, end: number, tag: number, path: string): number {
   expectType(tag, WireType.bytes, path);
   const length = readVarint(cursor, end);
@@ -300,6 +308,7 @@ function wrongType(tag: number, expected = 0): string {
   return `has wire type ${tag & 7}, expected ${expected & 7}`;
 }
 
+/** Positional parameters: called once a number of a record. */
 function readDouble(cursor: ByteCursor, end: number, tag: number, path: string): number {
   expectType(tag, WireType.fixed64, path);
   if (cursor.at + 8 > end) throw truncated(path);
@@ -308,7 +317,11 @@ function readDouble(cursor: ByteCursor, end: number, tag: number, path: string):
   return view.getFloat64(0, true);
 }
 
-/** Checks UTF-8, and U+0000 where Postgres stores the text as text (it refuses this character: SQLSTATE 22021). */
+/**
+ * Checks UTF-8, and U+0000 where Postgres stores the text as text (it refuses this character: SQLSTATE 22021).
+ *
+ * Positional parameters: called once a text of a record.
+ */
 function checkText(cursor: ByteCursor, end: number, path: string, allowsNul: boolean): void {
   const { bytes, at: start } = cursor;
   cursor.at = end;

@@ -28,6 +28,8 @@ export interface Frames {
 /**
  * Concatenates batches and stamps them, with offsets from `firstOffset` on and one time. A single batch is stamped in
  * place; it may be stamped again while nobody else has it. Several are copied into a buffer of the pool, if there is one.
+ *
+ * Positional parameters: called once a commit.
  */
 export function stampBatches(
   batches: readonly RecordBatch[],

@@ -223,6 +223,10 @@ describe("millrace", () => {
       [["read"], "missing required argument"],
       [["read", "cities", "--start", "yesterday"], "--start: must be earliest, latest"],
       [["read", "cities", "--limit", "-1"], "--limit"],
+      [
+        ["export", "cities", "--format", "csv", "--columns", "key,,text"],
+        "--columns: must be names separated by commas",
+      ],
       [["topic", "update", "cities"], "give a change"],
     ];
     for (const [args, text] of wrong) {

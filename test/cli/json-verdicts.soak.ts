@@ -55,14 +55,14 @@ async function sentByBuf(json: string): Promise<Buffer | undefined> {
 
 test("every verdict of the table is that of buf curl, and both send the same bytes", { timeout: 600_000 }, async () => {
   const types = await loadTypes(proto);
-  const { input } = findMethod(types, "echo.Echo/Say");
+  const { input } = findMethod(types, "echo.Echo/Say").method;
   const shown = (bytes: Uint8Array) => toJson(input, fromBinary(input, bytes), { registry: types });
   const differences: unknown[] = [];
   for (const { json, isRight, buf: otherwise } of jsonInputs) {
     const sent = await sentByBuf(json);
     if ((sent !== undefined) !== (otherwise?.isRight ?? isRight)) differences.push({ json, buf: sent !== undefined });
     if (!isRight || sent === undefined) continue;
-    const [ours, theirs] = [messageFromJson(types, input, json, "it"), sent].map(shown);
+    const [ours, theirs] = [messageFromJson(types, input, { text: json, where: "it" }), sent].map(shown);
     if (!isDeepStrictEqual(ours, theirs)) differences.push({ json, ours, theirs });
   }
   expect(differences).toEqual([]);

@@ -11,10 +11,10 @@ const proto = new URL("echo/echo.proto", import.meta.url).pathname;
 
 test("messageFromJson() accepts proto3 JSON and refuses everything else", async () => {
   const types = await loadTypes(proto);
-  const { input } = findMethod(types, "Echo/Say");
+  const { input } = findMethod(types, "Echo/Say").method;
   const isTaken = (json: string): boolean => {
     try {
-      messageFromJson(types, input, json, "it");
+      messageFromJson(types, input, { text: json, where: "it" });
       return true;
     } catch (error) {
       expect(error).toMatchObject({ message: expect.stringMatching(/^it: ./) as string, exitCode: 2 });
@@ -42,7 +42,7 @@ test("loadTypes() describes the API as protoc does", async () => {
 
 test("jsonOfMessage() gives the bytes of an Any of an unknown type", async () => {
   const types = await loadTypes(proto);
-  const { input } = findMethod(types, "Echo/Say");
+  const { input } = findMethod(types, "Echo/Say").method;
   const any = { typeUrl: "example.org/some.Type", value: Uint8Array.of(1, 2, 255) };
   const bytes = toBinary(input, create(input, { any, inners: [{ text: "x" }] }));
   expect(jsonOfMessage(types, input, bytes)).toEqual({

@@ -35,7 +35,9 @@ beforeEach(async () => {
   topics += 1;
   const names = { features: `features/${topics}`, notes: `notes/${topics}` };
   const limits = { ...defaultLimits, routeGuideHistory: 4, routeGuidePlaces: 3 };
-  server = await startMethods((calls) => routeGuideService(calls, engine, limits, systemClock, names));
+  server = await startMethods((calls) =>
+    routeGuideService(calls, { engine, limits, clock: systemClock, topics: names }),
+  );
 });
 afterEach(closeAll);
 afterAll(async () => {

@@ -23,6 +23,13 @@ export interface Commitment {
   readonly append: readonly Output[];
 }
 
+/** The same, once it is known that all deliveries are this client's. */
+interface HeldCommitment {
+  readonly subscription: string;
+  readonly held: readonly Held[];
+  readonly append: readonly Output[];
+}
+
 /** `repeated Output append = 4`. */
 const appendTag = 0x22;
 
@@ -38,24 +45,23 @@ const commitShape: MethodShape<Buffer, CommitResponse> = {
  */
 export async function commitDeliveries(
   connection: Connection,
-  subscription: string,
-  { deliveries, append }: Commitment,
+  { subscription, deliveries, append }: Commitment & { readonly subscription: string },
   options?: UnaryOptions,
 ): Promise<readonly CommittedOutput[]> {
   const held = deliveries.map((delivery, index) => {
     if (delivery instanceof Held) return delivery;
     throw errorOfRefusal(invalidArgument(`deliveries[${index}]`, "must be a delivery of a consumption"));
   });
-  return commitHeld(connection, subscription, { held, append }, options);
+  return commitHeld(connection, { subscription, held, append }, options);
 }
 
 export async function commitHeld(
   connection: Connection,
-  subscription: string,
-  { held, append }: { readonly held: readonly Held[]; readonly append: readonly Output[] },
+  commitment: HeldCommitment,
   options?: UnaryOptions,
 ): Promise<readonly CommittedOutput[]> {
-  const request = encodeRequest(subscription, held, append);
+  const { held } = commitment;
+  const request = encodeRequest(commitment);
   for (const each of held) each.beginCommit();
   try {
     const { appended } = await connection.unary(commitShape, request, options);
@@ -67,7 +73,7 @@ export async function commitHeld(
   }
 }
 
-function encodeRequest(subscription: string, held: readonly Held[], append: readonly Output[]): Buffer {
+function encodeRequest({ subscription, held, append }: HeldCommitment): Buffer {
   const session = sessionOf(subscription, held);
   const acknowledge: Delivered[] = [];
   for (const each of held) {

@@ -294,7 +294,7 @@ export class Consumer implements Consumption {
       window: this.#window,
       timers: this.#connection.timers,
       place: this.#place,
-      commit: (held, append) => commitHeld(this.#connection, subscription, { held: [held], append }),
+      commit: (held, append) => commitHeld(this.#connection, { subscription, held: [held], append }),
       onRecords: () => this.#wake(),
       onEvent: (event) => onEvent?.(event),
     });

@@ -54,6 +54,7 @@ export interface DeliveryBatch {
 export class HeldRecord extends Held implements Delivery {
   readonly record: ReceivedRecord;
 
+  /** Positional parameters: called once a record. */
   constructor(call: DeliveryCall, record: ReceivedRecord, attempt: number, deadlineMs: number) {
     super(call, attempt, deadlineMs);
     this.record = record;
@@ -80,6 +81,7 @@ export class HeldRecord extends Held implements Delivery {
 export class HeldBatch extends Held implements DeliveryBatch {
   readonly records: readonly ReceivedRecord[];
 
+  /** Positional parameters: called once a message, as that of HeldRecord. */
   constructor(call: DeliveryCall, records: readonly ReceivedRecord[], attempt: number, deadlineMs: number) {
     super(call, attempt, deadlineMs);
     this.records = records;

@@ -10,6 +10,7 @@ import {
   durationOfMs,
   durationText,
   encodedSharing,
+  jsonOfMap,
   type JsonObject,
   msOfDuration,
   timestampText,
@@ -69,7 +70,7 @@ export class Subscription {
       retryMin: durationText(durationOfMs(this.retryMinMs)),
       retryMax: durationText(durationOfMs(this.retryMaxMs)),
       retryBacklog: this.retryBacklog,
-      ...(this.labels.size === 0 ? {} : { labels: objectOf(this.labels) }),
+      ...(this.labels.size === 0 ? {} : { labels: jsonOfMap(this.labels) }),
       ...(this.isPaused ? { paused: true } : {}),
       ...(createTime === undefined ? {} : { createTime: timestampText(createTime) }),
     };
@@ -78,11 +79,4 @@ export class Subscription {
 
 function optionalMs(duration: Duration | undefined): number {
   return duration === undefined ? 0 : msOfDuration(duration);
-}
-
-/** An object with these names; `__proto__` is a name like any other. */
-function objectOf(map: ReadonlyMap<string, string>): JsonObject {
-  const object = Object.create(null) as JsonObject;
-  for (const [name, value] of map) object[name] = value;
-  return object;
 }

@@ -29,13 +29,15 @@ export const defaultRouteGuideTopics: RouteGuideTopics = {
   notes: "route-guide/notes",
 };
 
-export function routeGuideService(
-  calls: Calls,
-  engine: Engine,
-  limits: Limits,
-  clock: Clock,
-  topics: RouteGuideTopics,
-): readonly Method[] {
+export interface RouteGuideParts {
+  readonly engine: Engine;
+  readonly limits: Limits;
+  readonly clock: Clock;
+  readonly topics: RouteGuideTopics;
+}
+
+export function routeGuideService(calls: Calls, parts: RouteGuideParts): readonly Method[] {
+  const { engine, limits, clock, topics } = parts;
   const features = routeFeatures(engine, topics.features);
   return [
     unary(calls, Shapes.getFeature, async (request, context) => {

@@ -39,7 +39,13 @@ export function windows(...args: readonly unknown[]): unknown {
 function windowItems<T>(source: Source<T>, { size, every = size, partial = false }: WindowsOptions): Stream<T[]> {
   checkCount("make windows of", size, 1);
   checkCount("begin a window every", every, 1);
-  return new CountWindows(from(source), size, every, partial);
+  return new CountWindows(from(source), { size, every, partial });
+}
+
+interface WindowShape {
+  readonly size: number;
+  readonly every: number;
+  readonly partial: boolean;
 }
 
 class CountWindows<T> extends Grouping<T, T[]> {
@@ -52,11 +58,11 @@ class CountWindows<T> extends Grouping<T, T[]> {
   /** How many of the items are in no window yet. */
   #fresh = 0;
 
-  constructor(source: Stream<T>, size: number, every: number, isPartial: boolean) {
+  constructor(source: Stream<T>, { size, every, partial }: WindowShape) {
     super(source);
     this.#size = size;
     this.#every = every;
-    this.#isPartial = isPartial;
+    this.#isPartial = partial;
   }
 
   protected override due(): undefined {

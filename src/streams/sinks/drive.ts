@@ -17,10 +17,11 @@ export type Visit<T> = (item: T) => Answer | PromiseLike<Answer>;
  */
 export function drive<T>(source: Source<T>, visit: Visit<T>, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    new Drive(from(source), visit, signal, (failure) => {
+    const settle = (failure: Failure | undefined) => {
       if (failure === undefined) resolve();
       else reject(failure.error);
-    }).begin();
+    };
+    new Drive(from(source), visit, settle, signal).begin();
   });
 }
 
@@ -42,8 +43,8 @@ class Drive<T> implements Waker {
   constructor(
     stream: Stream<T>,
     visit: Visit<T>,
-    signal: AbortSignal | undefined,
     settle: (failure: Failure | undefined) => void,
+    signal: AbortSignal | undefined,
   ) {
     this.#stream = stream;
     this.#visit = visit;
