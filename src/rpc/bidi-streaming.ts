@@ -1,6 +1,6 @@
 import { type handleBidiStreamingCall, Metadata } from "@grpc/grpc-js";
 import type { Calls } from "./calls.js";
-import { type MethodContext, type Method, type MethodOptions, type StreamShape } from "./method.js";
+import { type MethodContext, type Method, type StreamShape } from "./method.js";
 import { pulledRequests, type PulledRequests } from "./pulled-requests.js";
 import { type Received, receiving } from "./request.js";
 import { sendResponses } from "./send-responses.js";
@@ -21,10 +21,9 @@ export function bidiStreaming<Request, Response>(
     requests: AsyncIterableIterator<Request, undefined>,
     context: MethodContext,
   ) => AsyncGenerator<Response, void, undefined> | Promise<AsyncGenerator<Response, void, undefined>>,
-  options?: MethodOptions,
 ): Method {
   const handler: handleBidiStreamingCall<Received<Request>, Buffer> = (transport) => {
-    const call = calls.open(transport, shape.path, "stream", options);
+    const call = calls.open(transport, shape, "stream");
     let requests: PulledRequests<Request> | undefined;
     const open = () => {
       // A node that already drains refuses the call here; later the generator decides.

@@ -14,10 +14,14 @@ export interface CallsOptions {
   readonly clock: Clock;
 }
 
+export interface OpenedMethod extends MethodOptions {
+  readonly path: string;
+}
+
 /** The node's calls: adapters open them here, and the server drains them. */
 export interface Calls {
   /** Opens a call. While the node drains, its signal is already aborted. */
-  open(transport: Transport, path: string, kind: "unary" | "stream", options?: MethodOptions): Call;
+  open(transport: Transport, method: OpenedMethod, kind: "unary" | "stream"): Call;
   /** The running handlers: grpc-js does not await them (grpc-js.md #5). */
   readonly tasks: TaskTracker;
   /**
@@ -37,12 +41,7 @@ export function createCalls({ liveStreams, metrics, logger, clock }: CallsOption
   let drainReason: MillraceError | undefined;
   return {
     tasks: trackTasks((error) => logger.error({ err: error }, "A call's handler failed")),
-    open(
-      transport,
-      path,
-      kind,
-      { isQuiet = false, takesRequestsWhileDraining = false, servesWhileDraining = false } = {},
-    ) {
+    open(transport, { path, isQuiet = false, takesRequestsWhileDraining = false, servesWhileDraining = false }, kind) {
       const registry = kind === "stream" ? liveStreams : unlisted;
       const environment = {
         path,

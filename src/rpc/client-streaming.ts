@@ -2,7 +2,7 @@ import type { handleClientStreamingCall } from "@grpc/grpc-js";
 import { abortable } from "../streams/index.js";
 import type { Call } from "./call.js";
 import type { Calls } from "./calls.js";
-import { alreadyEncoded, type MethodContext, type Method, type MethodOptions, type MethodShape } from "./method.js";
+import { alreadyEncoded, type MethodContext, type Method, type MethodShape } from "./method.js";
 import { type PulledRequests, pulledRequests } from "./pulled-requests.js";
 import { type Received, receiving } from "./request.js";
 
@@ -14,10 +14,9 @@ export function clientStreaming<Request, Response>(
   calls: Calls,
   shape: MethodShape<Request, Response>,
   handle: (requests: AsyncIterableIterator<Request, undefined>, context: MethodContext) => Promise<Response>,
-  options?: MethodOptions,
 ): Method {
   const handler: handleClientStreamingCall<Received<Request>, Buffer> = (transport, callback) => {
-    const call = calls.open(transport, shape.path, "stream", options);
+    const call = calls.open(transport, shape, "stream");
     const answer = async () => {
       let requests: PulledRequests<Request> | undefined;
       try {

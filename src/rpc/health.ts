@@ -8,7 +8,7 @@ import { status } from "@grpc/grpc-js";
 import { service } from "grpc-health-check";
 import { Watch } from "../streams/index.js";
 import type { Calls } from "./calls.js";
-import type { Method, MethodOptions, MethodShape } from "./method.js";
+import type { Method, MethodShape } from "./method.js";
 import { serverStreaming } from "./server-streaming.js";
 import { StatusError } from "./status.js";
 import { unary } from "./unary.js";
@@ -28,32 +28,19 @@ interface HealthCheckResponse {
   readonly status: ServingStatus | "SERVICE_UNKNOWN";
 }
 
-const options: MethodOptions = { isQuiet: true, servesWhileDraining: true };
-
 /** Serves the health of `services`, and of the whole server under the empty name. They share one status. */
 export function createHealth(calls: Calls, services: readonly string[]): HealthService {
   const serving = new Watch<ServingStatus>("SERVING");
   const names = new Set(["", ...services]);
   return {
     methods: [
-      unary(
-        calls,
-        shapeOf<HealthCheckRequest, HealthCheckResponse>("Check"),
-        async (request) => {
-          if (names.has(request.service)) return { status: serving.value };
-          throw new StatusError(
-            status.NOT_FOUND,
-            `There is no service ${JSON.stringify(request.service.slice(0, 200))}`,
-          );
-        },
-        options,
-      ),
-      unary(
-        calls,
-        shapeOf<object, { statuses: Record<string, HealthCheckResponse> }>("List"),
-        async () => ({ statuses: Object.fromEntries([...names].map((name) => [name, { status: serving.value }])) }),
-        options,
-      ),
+      unary(calls, shapeOf<HealthCheckRequest, HealthCheckResponse>("Check"), async (request) => {
+        if (names.has(request.service)) return { status: serving.value };
+        throw new StatusError(status.NOT_FOUND, `There is no service ${JSON.stringify(request.service.slice(0, 200))}`);
+      }),
+      unary(calls, shapeOf<object, { statuses: Record<string, HealthCheckResponse> }>("List"), async () => ({
+        statuses: Object.fromEntries([...names].map((name) => [name, { status: serving.value }])),
+      })),
       serverStreaming(
         calls,
         shapeOf<HealthCheckRequest, HealthCheckResponse>("Watch"),
@@ -65,7 +52,6 @@ export function createHealth(calls: Calls, services: readonly string[]): HealthS
             await serving.changed(seen, { signal });
           }
         },
-        options,
       ),
     ],
     set: (value) => serving.set(value),
@@ -79,5 +65,11 @@ function shapeOf<Request extends object, Response extends object>(
   const definition = service[method];
   if (definition === undefined) throw new Error(`Cannot serve health: its definition lacks ${method}`);
   const { path, requestDeserialize, responseSerialize } = definition;
-  return { path, requestDeserialize: requestDeserialize as (bytes: Buffer) => Request, responseSerialize };
+  return {
+    path,
+    requestDeserialize: requestDeserialize as (bytes: Buffer) => Request,
+    responseSerialize,
+    isQuiet: true,
+    servesWhileDraining: true,
+  };
 }

@@ -14,8 +14,21 @@ export interface MethodContext {
   position: Position | undefined;
 }
 
-/** The part of a generated method definition that the adapters use. */
-export interface MethodShape<Request, Response> {
+/** What is special about the calls of a method. */
+export interface MethodOptions {
+  /** Calls are logged at debug level. For health and reflection, which are called often. */
+  readonly isQuiet?: boolean;
+  /**
+   * While the node drains, requests are taken until shortly before the grace ends. For Consume, whose requests settle
+   * deliveries. The requests of other methods end at once.
+   */
+  readonly takesRequestsWhileDraining?: boolean;
+  /** New calls are served while the node drains. For health. */
+  readonly servesWhileDraining?: boolean;
+}
+
+/** The part of a generated method definition that the adapters use, and what is special about its calls. */
+export interface MethodShape<Request, Response> extends MethodOptions {
   readonly path: string;
   requestDeserialize(bytes: Buffer): Request;
   responseSerialize(response: Response): Buffer;
@@ -31,18 +44,6 @@ export interface StreamShape<Request, Response> extends MethodShape<Request, Res
   recordsIn?(response: Response): number;
   /** Where a client that has received this response resumes. Unset: streams of this method have no position. */
   positionAfter?(response: Response): Position;
-}
-
-export interface MethodOptions {
-  /** Calls are logged at debug level. For health and reflection, which are called often. */
-  readonly isQuiet?: boolean;
-  /**
-   * While the node drains, requests are taken until shortly before the grace ends. For Consume, whose requests settle
-   * deliveries. The requests of other methods end at once.
-   */
-  readonly takesRequestsWhileDraining?: boolean;
-  /** New calls are served while the node drains. For health. */
-  readonly servesWhileDraining?: boolean;
 }
 
 /** One method, ready to be served. */

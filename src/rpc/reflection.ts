@@ -36,7 +36,7 @@ export function reflectionMethods(
     }
   }
   return [Shapes, AlphaShapes].map(({ serverReflectionInfo }) =>
-    bidiStreaming(calls, serverReflectionInfo, reflect, { isQuiet: true }),
+    bidiStreaming(calls, { ...serverReflectionInfo, isQuiet: true }, reflect),
   );
 }
 

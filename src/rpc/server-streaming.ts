@@ -1,6 +1,6 @@
 import { type handleServerStreamingCall, Metadata } from "@grpc/grpc-js";
 import type { Calls } from "./calls.js";
-import { type MethodContext, type Method, type MethodOptions, type StreamShape } from "./method.js";
+import { type MethodContext, type Method, type StreamShape } from "./method.js";
 import { type Received, receiving, requestOf } from "./request.js";
 import { sendResponses } from "./send-responses.js";
 import { serializePrefixed } from "./sent-messages.js";
@@ -13,10 +13,9 @@ export function serverStreaming<Request, Response>(
   calls: Calls,
   shape: StreamShape<Request, Response>,
   handle: (request: Request, context: MethodContext) => AsyncGenerator<Response, void, undefined>,
-  options?: MethodOptions,
 ): Method {
   const handler: handleServerStreamingCall<Received<Request>, Buffer> = (transport) => {
-    const call = calls.open(transport, shape.path, "stream", options);
+    const call = calls.open(transport, shape, "stream");
     const open = () => {
       call.received(transport.request.bytes);
       const request = requestOf(transport.request);

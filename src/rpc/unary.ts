@@ -2,7 +2,7 @@ import type { handleUnaryCall } from "@grpc/grpc-js";
 import { answerBytes, answerTooLarge } from "../core/index.js";
 import { abortable } from "../streams/index.js";
 import type { Calls } from "./calls.js";
-import { alreadyEncoded, type MethodContext, type Method, type MethodOptions, type MethodShape } from "./method.js";
+import { alreadyEncoded, type MethodContext, type Method, type MethodShape } from "./method.js";
 import { type Received, receiving, requestOf } from "./request.js";
 
 /** A unary method. A call that is running when the node drains may finish. */
@@ -10,10 +10,9 @@ export function unary<Request, Response>(
   calls: Calls,
   shape: MethodShape<Request, Response>,
   handle: (request: Request, context: MethodContext) => Promise<Response>,
-  options?: MethodOptions,
 ): Method {
   const handler: handleUnaryCall<Received<Request>, Buffer> = (transport, callback) => {
-    const call = calls.open(transport, shape.path, "unary", options);
+    const call = calls.open(transport, shape, "unary");
     const answer = async () => {
       try {
         call.signal.throwIfAborted();

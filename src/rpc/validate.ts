@@ -57,20 +57,20 @@ export function checkLabels(labels: ReadonlyMap<string, string>): ReadonlyMap<st
   if (labels.size > count) throw invalidArgument("labels", `at most ${count} are allowed, got ${labels.size}`);
   for (const [name, value] of labels) {
     if (name === "") throw invalidArgument("labels", "a name must not be empty");
-    checkText(name, nameBytes, "labels", "a name");
-    checkText(value, valueBytes, "labels", "a value");
+    checkText(name, nameBytes, { field: "labels", what: "a name" });
+    checkText(value, valueBytes, { field: "labels", what: "a value" });
   }
   return labels;
 }
 
 export function checkProducerId(id: string): string {
   if (id === "") throw invalidArgument("producer.id", "is required");
-  checkText(id, producerIdBytes, "producer.id", "it");
+  checkText(id, producerIdBytes, { field: "producer.id", what: "it" });
   return id;
 }
 
 export function checkConsumerName(name: string): string {
-  checkText(name, deliveryBounds.consumerNameBytes, "consumer", "it");
+  checkText(name, deliveryBounds.consumerNameBytes, { field: "consumer", what: "it" });
   return name;
 }
 
@@ -83,7 +83,11 @@ export function checkReason(reason: string, field: string): string {
   return reason;
 }
 
-function checkText(text: string, bytesMax: number, field: string, what: string): void {
+function checkText(
+  text: string,
+  bytesMax: number,
+  { field, what }: { readonly field: string; readonly what: string },
+): void {
   const bytes = Buffer.byteLength(text);
   if (bytes > bytesMax) throw invalidArgument(field, `${what} has ${bytes} bytes, at most ${bytesMax} are allowed`);
   if (unstorable.some((character) => text.includes(character)))

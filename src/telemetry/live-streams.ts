@@ -48,7 +48,7 @@ class Entry implements LiveStream {
   #waitingSinceMonotonicMs: number;
   #measureLag: (() => number) | undefined;
 
-  constructor(id: number, peer: string, method: string, clock: Clock) {
+  constructor({ id, peer, method }: Pick<LiveStream, "id" | "peer" | "method">, clock: Clock) {
     this.id = id;
     this.peer = peer;
     this.method = method;
@@ -83,7 +83,7 @@ export function createLiveStreams(clock: Clock = systemClock): LiveStreams {
   let lastId = 0;
   return {
     open(peer, method) {
-      const entry = new Entry(++lastId, peer, method, clock);
+      const entry = new Entry({ id: ++lastId, peer, method }, clock);
       entries.set(entry.id, entry);
       return entry;
     },

@@ -91,12 +91,16 @@ export async function redriveParked(
   if (!(ratePerSecond >= 0 && Number.isFinite(ratePerSecond)))
     throw invalidArgument("rate", "must be a number from 0 on");
   const stepMicros = ratePerSecond === 0 ? 0 : 1e6 / ratePerSecond;
-  return changeParked(parts, selection, signal, (subscriptionId, offsets, before) =>
-    parts.lanes.run(
-      "live",
-      (store) => store.redriveParked({ subscriptionId, offsets, delayMs: (before * stepMicros) / 1000, stepMicros }),
-      signal,
-    ),
+  return changeParked(
+    parts,
+    selection,
+    (subscriptionId, offsets, before) =>
+      parts.lanes.run(
+        "live",
+        (store) => store.redriveParked({ subscriptionId, offsets, delayMs: (before * stepMicros) / 1000, stepMicros }),
+        signal,
+      ),
+    signal,
   );
 }
 
@@ -106,8 +110,12 @@ export async function discardParked(
   selection: ParkedSelection,
   signal: AbortSignal,
 ): Promise<number> {
-  return changeParked(parts, selection, signal, (subscriptionId, offsets) =>
-    parts.lanes.run("live", (store) => store.discardParked(subscriptionId, offsets), signal),
+  return changeParked(
+    parts,
+    selection,
+    (subscriptionId, offsets) =>
+      parts.lanes.run("live", (store) => store.discardParked(subscriptionId, offsets), signal),
+    signal,
   );
 }
 
@@ -118,8 +126,8 @@ export async function discardParked(
 async function changeParked(
   { lanes, groups }: ParkedParts,
   selection: ParkedSelection,
-  signal: AbortSignal,
   change: (subscriptionId: number, offsets: readonly number[], before: number) => Promise<number>,
+  signal: AbortSignal,
 ): Promise<number> {
   const { subscriptionId } = await findSubscription(lanes, selection.subscription, signal);
   let changed = 0;

@@ -48,8 +48,8 @@ function decodeOutputs(encoded: readonly Uint8Array[], limits: BatchLimits): rea
     const output = decodeOutput(each, `append[${index}]`, limits);
     records += output.batch.ends.length;
     bytes += batchBytes(output.batch);
-    checkTogether("records", records, limits.batchRecords, "MILLRACE_BATCH_RECORDS");
-    checkTogether("bytes", bytes, limits.batchBytes, "MILLRACE_BATCH_BYTES");
+    checkTogether("records", records, { max: limits.batchRecords, setting: "MILLRACE_BATCH_RECORDS" });
+    checkTogether("bytes", bytes, { max: limits.batchBytes, setting: "MILLRACE_BATCH_BYTES" });
     return output;
   });
 }
@@ -72,6 +72,10 @@ function splitOutput(bytes: Uint8Array, field: string, limits: BatchLimits) {
   }
 }
 
-function checkTogether(what: string, value: number, max: number, setting: string): void {
+function checkTogether(
+  what: string,
+  value: number,
+  { max, setting }: { readonly max: number; readonly setting: string },
+): void {
   if (value > max) throw invalidArgument("append", `at most ${max} ${what} are allowed together (${setting})`);
 }

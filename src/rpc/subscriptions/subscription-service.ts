@@ -82,13 +82,13 @@ export function subscriptionService(
         responseSerialize: encodeConsumeMessage,
         isPrefixed: true,
         recordsIn: ({ records }) => records,
+        takesRequestsWhileDraining: true,
       },
       async (messages, context) => {
         const { opening, requests } = await openedConsume(messages, context);
         if (opening.kind === "ephemeral") context.stream.topic = opening.topic;
         return engine.consume(opening, requests, context.stream, context.signal);
       },
-      { takesRequestsWhileDraining: true },
     ),
     unary(calls, commitShape(limits), (command, { stream, signal }) =>
       engine.commit({ ...command, peer: stream.peer }, signal),
