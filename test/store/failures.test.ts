@@ -104,18 +104,18 @@ describe("Store on a Postgres that fails", () => {
     }
     expect([...messages]).toEqual(["Cannot connect to the database", "Lost the database connection"]);
 
-    const connection = openPostgres({ ...postgresOptions, url });
-    const outcome = connection.session(async (session) => {
-      const [row] = await session.run(selectPid, {});
+    const database = openPostgres({ ...postgresOptions, url });
+    const outcome = database.withConnection(async (pooled) => {
+      const [row] = await pooled.run(selectPid, {});
       await runOn(url, `select pg_terminate_backend(${row?.pid})`);
       // A statement may be on its way before the end of the connection is heard of. From then on pg refuses all.
       for (let error: unknown; ; ) {
-        error = await session.run(selectOne, {}).catch((thrown: unknown) => thrown);
+        error = await pooled.run(selectOne, {}).catch((thrown: unknown) => thrown);
         if (error instanceof Error && error.message === "the connection was broken") throw error;
       }
     });
     await expect(outcome).rejects.toEqual(unavailable(false));
-    await connection.close();
+    await database.close();
   });
 
   test("a connect whose answers are swallowed, is given up long before the wait for a connection is over", async () => {
@@ -305,8 +305,8 @@ describe("Store on a Postgres that restarts", () => {
 test("an embedded database, is told to be away by its SQLSTATE as a server is", async () => {
   const embedded = await openEmbedded({ ...postgresOptions, folder: "memory", template: undefined });
   const raise = (state: string) =>
-    embedded.session((session) =>
-      session.command(`do $$ begin raise exception 'no room' using errcode = '${state}'; end $$`),
+    embedded.withConnection((connection) =>
+      connection.command(`do $$ begin raise exception 'no room' using errcode = '${state}'; end $$`),
     );
   // Out of disk, of memory, cancelled.
   for (const state of ["53100", "53200", "57014"]) {

@@ -1,4 +1,7 @@
-/** The log as it was before migration 9, a row for each record: written as that version wrote it, and held against blocks. */
+/**
+ * The log as it was before migration 9, a row for each record: written as that version wrote it, and held against
+ * blocks.
+ */
 
 import { randomFillSync } from "node:crypto";
 import { sql } from "kysely";
@@ -227,6 +230,6 @@ async function expectBlocksOf(database: Database, log: ExpectedLog): Promise<num
 
 /** One statement as text. */
 export async function run<Row>(database: Database, text: string): Promise<readonly Row[]> {
-  const { rows } = await database.session((session) => session.command(text));
+  const { rows } = await database.withConnection((connection) => connection.command(text));
   return rows as Row[];
 }

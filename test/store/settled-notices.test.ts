@@ -91,8 +91,8 @@ describe("Store.listenSettled() on postgres", () => {
     await store.announceSettled(notice);
     await expect.poll(() => heard).toEqual([notice]);
     expect(lines).toEqual([
-      "lost the connection that hears of other nodes",
-      "the connection that hears of other nodes is back",
+      "Lost the connection that receives from other nodes",
+      "The connection that receives from other nodes is back",
     ]);
     await store.close();
     await ended;
@@ -116,7 +116,7 @@ describe("Store.listenSettled() on postgres", () => {
     const end = new AbortController();
     const handlers = { onPayload: () => undefined, onGap: () => undefined };
     const ended = away.listen("millrace_settled", handlers, end.signal);
-    await expect.poll(() => lines).toEqual(["lost the connection that hears of other nodes"]);
+    await expect.poll(() => lines).toEqual(["Lost the connection that receives from other nodes"]);
     end.abort();
     await ended;
     await away.close();

@@ -186,9 +186,7 @@ describe.each(databaseKinds)("Store.commit() on %s", (kind) => {
     const late: CommitTopic = { topicId: out.topicId, decide: () => writeAfter(out, [frameOf("late")]) };
     expect(await store.commit({ ...claim, records: first(1), topics: [late] })).toEqual({ kind: "committed" });
     // What was decided on another head than the locked one is a fault, and all of it is taken back.
-    await expect(store.commit({ ...claim, topics: [late] })).rejects.toThrow(
-      "is not what was decided on under its lock",
-    );
+    await expect(store.commit({ ...claim, topics: [late] })).rejects.toThrow("its head changed under its lock");
     expect(await progress()).toMatchObject({ cursor: 0, unsettled: 99 });
     expect(await textsIn(out)).toEqual(["late"]);
     expect((await headOf(store, out.topicId)).nextOffset).toBe(1);
