@@ -33,7 +33,7 @@ describe.each(databaseKinds)("an ephemeral consumer on %s", (kind) => {
     await database?.drop();
   });
 
-  test("gets rejected records redelivered, many in one read, but for those that were trimmed meanwhile", async () => {
+  test("gets rejected records redelivered, many in one read, except trimmed ones", async () => {
     const topic = "ephemeral";
     const limits = { recordBytes: 0, batchRecords: 0, batchBytes: 0 };
     await node.engine.topics.create({ name: topic, labels: new Map(), limits, retention: noRetention, keyed: false });
