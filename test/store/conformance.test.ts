@@ -307,7 +307,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
           producerIds: [],
           decide: (view) => writeAfter({ ...view.head, nextOffset: 5 }, [frameOf("x")]),
         }),
-      ).rejects.toThrow("not what was decided on");
+      ).rejects.toThrow("its head changed under its lock");
       expect(await append(store, head.topicId, [frameOf("a")])).toMatchObject({ nextOffset: 1 });
     });
 
