@@ -1,4 +1,4 @@
-/** The cost of one topic for each user, order or device: single records to few topics, and to many. */
+/** The cost of giving each user, order or device its own topic: single records to few topics, and to many. */
 
 import { type Bench, inTurns } from "../harness/bench.js";
 import { atLeast, type RowResult } from "../harness/result.js";

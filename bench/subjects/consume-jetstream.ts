@@ -51,7 +51,7 @@ export async function open(config: ConsumeJetStreamConfig): Promise<Subject<Cons
       const start = async () => {
         const durable = await durables.get(stream, name);
         const { window } = round;
-        // To request more at half a window is no slower than at three quarters, the default, and mostly faster.
+        // Requesting more at half a window is never slower than at three quarters, the default, and mostly faster.
         const threshold = Math.max(1, Math.floor(window / 2));
         all.push(await durable.consume({ max_messages: window, threshold_messages: threshold, callback }));
       };
@@ -76,7 +76,7 @@ export async function open(config: ConsumeJetStreamConfig): Promise<Subject<Cons
         durable_name: name,
         ack_policy: AckPolicy.Explicit,
         deliver_policy: DeliverPolicy.All,
-        // The total of all that pull from it.
+        // The total for all consumers that pull from it.
         max_ack_pending: round.window * round.consumers,
       });
       const sample = await timed(() => consume(stream, name, round));

@@ -16,7 +16,7 @@ export interface FanOutFollowersConfig {
 
 const sessions = 4;
 
-/** A round ends when each stream has received this many more records. Returns its CPU seconds. */
+/** A round ends when each stream has received `records` more records. Returns its CPU seconds. */
 export async function open(
   config: FanOutFollowersConfig,
 ): Promise<Subject<{ readonly records: number }, { readonly cpuSeconds: number }>> {

@@ -72,8 +72,8 @@ const ways: Ways = {
 };
 
 /**
- * Its queue is an array with `shift`, slow from about 10,000 items on: so no more are written ahead than others may
- * hold.
+ * Its queue is an array with `shift`, slow from about 10,000 items on: so it writes no further ahead than
+ * the capacity of the others.
  */
 async function throughSink(items: number, senders: number, tally: Tally): Promise<void> {
   const sink = new AsyncSink<number>();

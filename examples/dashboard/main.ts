@@ -11,7 +11,7 @@
  *     printf '{"type":"message","text":"a"}\n{"type":"update","text":"b"}\n' | npx millrace publish dashboard
  *     curl -N -H 'Last-Event-ID: 0' http://127.0.0.1:8090/events
  *
- * The last one prints, and goes on:
+ * The last one prints, and continues:
  *
  *     id: 1
  *     event: update

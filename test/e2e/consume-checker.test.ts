@@ -144,9 +144,9 @@ const broken: readonly (readonly [what: string, sharing: Sharing, steps: readonl
 ];
 
 const kept: readonly (readonly [what: string, sharing: Sharing, steps: readonly Step[]])[] = [
-  ["a record that comes again when its hold is over", "shared", [handed("x", 1), wait(1000), ...done("y", 1, 2)]],
-  ["a record that comes again when its consumer left", "shared", [handed("x", 1), left("x"), ...done("y", 1, 2)]],
-  ["the attempt that a release gave back", "shared", [handed("x", 1), release("x", 1), ...done("y", 1)]],
+  ["a record that is redelivered when its hold is over", "shared", [handed("x", 1), wait(1000), ...done("y", 1, 2)]],
+  ["a record that is redelivered when its consumer left", "shared", [handed("x", 1), left("x"), ...done("y", 1, 2)]],
+  ["the attempt that was released", "shared", [handed("x", 1), release("x", 1), ...done("y", 1)]],
   [
     "a released record after later ones",
     "exclusive",
@@ -159,7 +159,7 @@ const kept: readonly (readonly [what: string, sharing: Sharing, steps: readonly 
     [handed("x", 0), acknowledge("x", 0), handed("x", 2), left("x"), killed, ...done("y", 0), ...done("y", 2)],
   ],
   ["keys beside each other", "keyed", [handed("x", 0), handed("y", 1), handed("x", 5)]],
-  ["a key that moves when somebody comes", "keyed", [...done("x", 0), started("y"), ...done("y", 2)]],
+  ["a key that moves when a consumer comes", "keyed", [...done("x", 0), started("y"), ...done("y", 2)]],
   [
     "a newer consumer that begins with what the older one has",
     "exclusive",

@@ -101,7 +101,7 @@ export async function openScene(options: SceneOptions): Promise<Scene> {
       consumers: seen,
     } = await control.describe(subscription);
     const facts = { cursor, retryRecords, parkedRecords, outstandingRecords, consumers: seen, ...history.counts };
-    return new Error(`Nothing goes on: ${JSON.stringify(facts)}\n${history.unsettled(3).join("\n")}`);
+    return new Error(`Nothing progresses: ${JSON.stringify(facts)}\n${history.unsettled(3).join("\n")}`);
   };
   /** Polls while there is progress. */
   const until = async (condition: () => boolean | Promise<boolean>) => {

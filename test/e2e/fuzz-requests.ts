@@ -186,7 +186,7 @@ const hostileCall: fc.Arbitrary<{ method: AnyMethod; messages: readonly Uint8Arr
     return fc.record({ method: fc.constant(method), messages });
   });
 
-/** Statuses that mean a bug of ours, whatever the input. A cancel is this client's own. */
+/** Statuses that mean a bug of ours, whatever the input. CANCELLED is not one: this client cancels calls. */
 const faults = new Set([
   status.UNKNOWN,
   status.INTERNAL,
@@ -201,7 +201,9 @@ const sharings: Readonly<Record<(typeof keptSubscriptions)[number], Subscription
   "hostile/exclusive": Subscription_Sharing.EXCLUSIVE,
 };
 
-/** Subscriptions of a topic that nobody closes or deletes; some of them are deleted meanwhile. */
+/**
+ * Creates subscriptions of a topic that nobody closes or deletes. Some of these subscriptions are deleted meanwhile.
+ */
 async function subscribe(client: Client): Promise<void> {
   const records = Array.from({ length: 30 }, (_, index) => ({ key: `key-${index % 4}` }));
   const first = AppendRequest.fromPartial({ topic: "hostile/kept", records });

@@ -83,7 +83,7 @@ describe("a database that refuses its work", () => {
     ["25006", "The database takes no writes"],
     ["42501", "The database does not allow this node its work"],
     ["53300", "The database takes no more connections"],
-  ])("by SQLSTATE %s, is told to the operator with its cause, and to callers in their words", async (state, why) => {
+  ])("by SQLSTATE %s, is logged with its cause, and explained to callers in their words", async (state, why) => {
     const logger = recordingLogger();
     const store = await database.openStore({ logger });
     const error = await refusing(store, state);

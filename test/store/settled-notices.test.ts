@@ -28,7 +28,7 @@ describe("notices of what a Commit settled", () => {
     expect(decodeNotice(encodeNotice(unknown))).toEqual(unknown);
   });
 
-  test("decodeNotice(), ignores foreign notices, and leaves unknown records out", () => {
+  test("decodeNotice(), ignores foreign notices, and drops records that it does not understand", () => {
     for (const text of ["", "look", "null", "[]", "{}", '{"subscriptionId":1}', '{"subscriptionId":"1","session":2}']) {
       expect(decodeNotice(text), text).toBeUndefined();
     }

@@ -17,7 +17,7 @@ export const sharings = ["shared", "exclusive", "keyed"] as const satisfies read
 
 export interface FuzzOptions {
   readonly sharing: Sharing;
-  /** The seed of the first history; each further one adds one. */
+  /** The seed of the first history; each further history uses the next number. */
   readonly seed: number;
   readonly histories: number;
   /** Checks to leave out. Default: none. */

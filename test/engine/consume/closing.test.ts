@@ -8,7 +8,7 @@ import { openTestEngine, range } from "../../support/open-engine.js";
 import { recordsOf } from "../control-plane.js";
 import { openConsumer } from "./test-consumer.js";
 
-test("a node closes while the database accepts no writes, even if its group waits for one", async () => {
+test("a node closes while the database accepts no writes, even if its group waits for a write", async () => {
   const database = await createTestDatabase("embedded");
   const store = await database.openStore();
   let isAway = false;

@@ -25,7 +25,7 @@ describe.each(databaseKinds)("an ephemeral consumer on %s", (kind) => {
         },
       },
     }) as Store;
-    // So little that no frame is in memory any more when its record is redelivered.
+    // Too small to keep a frame in memory until its record is redelivered.
     node = await openTestEngine(counted, { consumeAheadBytes: 30_000, heartbeatMinMs: 60_000, heartbeatMaxMs: 60_000 });
   });
   afterAll(async () => {

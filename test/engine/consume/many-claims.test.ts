@@ -31,7 +31,7 @@ function waitingOf(claim: Claim, firstOffset: number, dueMs: number, onLook = ()
 }
 
 describe("WaitingRuns", () => {
-  test("claims that are dropped one by one examine few runs of others in all", () => {
+  test("dropping claims one by one examines few runs of other claims", () => {
     let looks = 0;
     let counted = 0;
     const waiting = new WaitingRuns((records) => (counted += records));

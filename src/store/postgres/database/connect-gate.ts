@@ -2,7 +2,7 @@ import { backoff } from "../../../streams/index.js";
 
 /** Decides whether to try a new connection: after a failed try, not before a backoff has passed. */
 export interface ConnectGate {
-  /** How long no connect may be tried, in milliseconds; 0: one may. */
+  /** How long connects stay blocked, in milliseconds; 0: they are not blocked. */
   readonly closedForMs: number;
   connected(): void;
   failed(): void;

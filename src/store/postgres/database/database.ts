@@ -55,8 +55,8 @@ export interface DatabaseOptions {
   /** After this time without an answer the connection is abandoned. Undefined: never (PGlite runs in this process). */
   readonly answerTimeoutMs: number | undefined;
   /**
-   * Whether the server is executing nothing for a connection. Throws when the server cannot be asked. Undefined: not
-   * asked.
+   * Whether the server executes no statement for a connection. Throws when the server does not reply. Undefined:
+   * no check.
    */
   readonly isIdle: ((client: pg.PoolClient) => Promise<boolean>) | undefined;
   readonly statementTimeoutMs: number;
@@ -222,7 +222,7 @@ function openConnection(
     }
   }
 
-  /** Abandons an answer after `timeoutMs`, or when the server is executing nothing for this connection. */
+  /** Abandons an answer after `timeoutMs`, or when the server executes no statement for this connection. */
   function watchSilence(timeoutMs: number): { readonly gaveUp: Promise<never>; end(): void } {
     const startedAtMs = performance.now();
     let timer: NodeJS.Timeout | undefined;

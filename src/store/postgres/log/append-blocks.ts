@@ -33,8 +33,8 @@ type Kept = (value: { readonly [Name in keyof typeof values]: RawBuilder<unknown
  * inserts nothing. `on conflict do nothing` decides row by row, so it inserts only the topic's first block. The other
  * blocks and the state are written from what that insert returned (blocks.md, rule 1). The key finds a conflict only
  * while rows stay: so a merge first raises `merged_to`, a trim raises `earliest_offset`, and an append at an offset
- * below either of them writes nothing (blocks.md, rule 2). Nor does it write when the last block does not end at the
- * expected offset.
+ * below either of them writes nothing (blocks.md, rule 2). It also writes nothing when the
+ * last block does not end at the expected offset.
  *
  * **Locks.** The head's row `for share`, held until the commit. It waits for every change of the head (a close, a trim,
  * a lock) and checks its conditions again on the row's newest version. `for key share` would do neither (blocks.md,

@@ -9,7 +9,7 @@ export const subscriptionTables = sql`millrace.subscriptions as s
 
 const eb = expressionBuilder<Tables & { s: Tables["subscriptions"]; t: Tables["topics"] }, "s" | "t">();
 
-/** A subscription's columns, from `subscriptionTables`. No name is also a name of a head's column. */
+/** A subscription's columns, from `subscriptionTables`. No name equals that of a head's column. */
 export const subscriptionSelection = [
   eb.ref("s.subscription_id").as("subscriptionId"),
   eb.ref("s.name").as("name"),

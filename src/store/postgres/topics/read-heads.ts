@@ -5,8 +5,8 @@ import { prepareStatement } from "../statement.js";
 import { headColumns, heads } from "./stored-topic.js";
 
 /**
- * Heads of many topics, for the poll once a second. No locks. Index: `topic_heads_pkey`, `blocks_pkey`, a probe of each
- * for a topic.
+ * Heads of many topics, for the poll once a second. No locks. Index: `topic_heads_pkey`, `blocks_pkey`, one probe of
+ * each for every topic.
  */
 const selectHeads = prepareStatement({
   name: "read_heads",

@@ -60,7 +60,7 @@ export const raiseMergedTo = prepareStatement({
 });
 
 /**
- * Merges the blocks that begin in each of some ranges. A range is left unchanged if blocks are missing or not
+ * Merges, for each range, the blocks that begin in it. A range is left unchanged if blocks are missing or not
  * contiguous.
  * Locks: the blocks' rows, which nobody else writes while the upkeep is locked. Index: `topic_heads_pkey`,
  * `blocks_pkey`.
