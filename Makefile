@@ -7,16 +7,16 @@ SHELL := /bin/sh
 	lint-proto lint-generated lint-format lint-code lint-types lint-dead lint-package
 
 bin := node_modules/.bin
-# Stamps lie beside what they speak for, so that removing the folder removes the stamp.
+# A stamp is in the folder that it dates, so that removing the folder removes the stamp.
 installed := node_modules/.installed
 bench_installed := bench/node_modules/.installed
 built := dist/.built
 packed := dist/packages/.packed
 examples_built := examples/.build/.built
 generated := node_modules/.cache/generated
-# The API as it was last released: `buf breaking` holds the API's protos against it, not those of others.
+# The last released API: `buf breaking` compares our protos with it, not the third-party ones.
 api_baseline := buf.baseline.binpb
-# Other people's files stay as they are published.
+# Third-party files stay as they were published.
 published_protos := --exclude-path proto/spoken/google --exclude-path proto/spoken/grpc
 
 protos := $(shell find proto -name '*.proto')
@@ -39,7 +39,7 @@ test: $(examples_built) ## install, build, all tests: make test ARGS=test/stream
 soak: $(examples_built) ## the tests that take minutes to hours: make soak SEED=7 DURATION=60 (seconds a file)
 	SOAK=1 MILLRACE_SOAK_SEED=$(SEED) MILLRACE_SOAK_SECONDS=$(DURATION) MILLRACE_SOAK_COUNT=$(COUNT) $(bin)/vitest run $(ARGS)
 
-# `make -k lint` shows the faults of all of them.
+# `make -k lint` runs all of them, even after a failure.
 lint: lint-proto lint-generated lint-format lint-types lint-code lint-dead lint-package ## every check that is not a test
 
 lint-proto: $(installed)
@@ -47,7 +47,7 @@ lint-proto: $(installed)
 	$(bin)/buf format --diff --exit-code $(published_protos)
 	$(bin)/buf breaking --against $(api_baseline)
 
-# src/gen is committed: what the protos generate now must be what is there.
+# src/gen is committed: it must equal what the protos generate now.
 lint-generated: $(installed)
 	@$(generate)
 	diff -r src/gen $(generated)/src/gen
@@ -66,7 +66,7 @@ lint-code: $(built)
 lint-dead: $(installed)
 	$(bin)/knip
 
-# Looks at the packages as they are published.
+# Checks the packages as they are published.
 lint-package: $(packed)
 	$(bin)/publint --strict dist/packages/millrace
 	$(bin)/publint --strict dist/packages/client
@@ -79,7 +79,7 @@ proto: $(installed) ## generate src/gen from the protos
 	$(bin)/buf format --write $(published_protos)
 	$(replace_generated)
 
-baseline: $(installed) ## renew the API baseline: at a release, or when a break is meant
+baseline: $(installed) ## renew the API baseline: at a release, or for an intended break
 	$(bin)/buf build --path proto/millrace --exclude-source-info --output $(api_baseline)
 
 build: $(built) ## install, generate, compile to dist/
@@ -90,7 +90,7 @@ bench: $(built) $(bench_installed) ## run the benchmarks, write bench/results.md
 	$(bin)/tsc -p bench/tsconfig.json
 	@exec node bench/.build/bench/main.js $(ARGS)
 
-# What only the benchmarks need: clients of the peers that they run beside.
+# Only for the benchmarks: clients of the peers.
 $(bench_installed): bench/package-lock.json
 	npm ci --prefix bench --no-audit --no-fund
 	@touch $@
@@ -102,7 +102,7 @@ $(installed): package-lock.json
 	npm ci --no-audit --no-fund
 	@touch $@
 
-# A whole new dist/: a module that is gone must not be found. The link lets `npx millrace` work in the checkout.
+# Builds a new dist/, so that no deleted module stays there. The link makes `npx millrace` work in the checkout.
 $(built): $(installed) src/gen/descriptor-set.ts $(sources) tsconfig.json tsconfig.build.json scripts/build-template.mjs
 	rm -rf dist
 	$(bin)/tsc -p tsconfig.build.json
@@ -112,7 +112,7 @@ $(built): $(installed) src/gen/descriptor-set.ts $(sources) tsconfig.json tsconf
 	@ln -sf ../../dist/cli/main.js $(bin)/millrace
 	@touch $@
 
-# Both from one dist/, with nothing in them that is not reached.
+# Both packages from one dist/, with only the modules that they reach.
 $(packed): $(built) $(pages) $(protos) package.json scripts/build-packages.mjs scripts/reachable-modules.mjs
 	rm -rf dist/packages
 	node scripts/build-packages.mjs dist/packages
@@ -127,7 +127,7 @@ $(examples_built): $(built) $(examples) examples/tsconfig.json
 src/gen/descriptor-set.ts: $(protos) buf.gen.yaml scripts/build-descriptors.mjs | $(installed)
 	$(replace_generated)
 
-# Into a folder of its own first: buf empties the folder that it generates into, and src/gen may be in use.
+# Generates into another folder first: buf empties its output folder, and src/gen may be in use.
 define generate
 rm -rf $(generated) && $(bin)/buf generate --output $(generated) && \
 	node scripts/build-descriptors.mjs $(generated)/src/gen/descriptor-set.ts

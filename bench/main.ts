@@ -56,7 +56,7 @@ let stopRow: Stops | undefined;
 async function run(): Promise<Report> {
   const folder = await mkdtemp(join(tmpdir(), "millrace-bench-"));
   stops.add(() => rm(folder, { recursive: true, force: true }));
-  // Postgres does not run as root: its own user must be able to walk down to its data.
+  // Postgres does not run as root: its user must be able to reach its data.
   await chmod(folder, 0o755);
   const startMs = performance.now();
   const progress = (text: string) =>
@@ -89,7 +89,7 @@ async function run(): Promise<Report> {
   };
 }
 
-/** What makes the same run again. */
+/** The command that repeats this run. */
 function commandLine(): string {
   const names = ["ROWS", "ROUNDS", "BODY_BYTES", "REPLAY_RECORDS", "NAIVE_SECONDS", "PUBLISH_RECORDS", "BATCH_RECORDS"];
   names.push("CONSUME_RECORDS", "FOLLOWERS", "FAN_OUT_RECORDS", "STALLED_STREAMS", "LATENCY_SAMPLES", "STREAM_ITEMS");
@@ -112,7 +112,7 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
 try {
   const report = await run();
   await stopAll();
-  // Some rows alone must not take the others' place.
+  // A run of some rows must not replace the results of all.
   if (settings.rows.length === rowNames.length) await writeFile(resultsFile, markdownReport(report));
   if (settings.takesProfiles) process.stderr.write(`\n${(await summarizeProfiles(profileFolder)).join("\n\n")}\n`);
   process.stdout.write(settings.printsJson ? `${JSON.stringify(report)}\n` : `\n${terminalReport(report)}\n`);

@@ -1,4 +1,4 @@
-/** What a run measures, and how much of it. Every value is an environment variable, so that `make bench NAME=…` sets it. */
+/** What a run measures, and how much. Every value is an environment variable: `make bench NAME=…` sets it. */
 
 import { fileURLToPath } from "node:url";
 
@@ -24,21 +24,21 @@ export type RowName = (typeof rowNames)[number];
 
 export interface Settings {
   readonly rows: readonly RowName[];
-  /** Each subject of a row is measured so often, in turns; the table shows medians. */
+  /** How often each subject of a row is measured, in turns; the table shows medians. */
   readonly rounds: number;
   /** Bytes of every record's body. */
   readonly bodyBytes: number;
   readonly replayRecords: number;
-  /** A naive replay is stopped after so long: its LIMIT/OFFSET gets slower with every page, so this flatters it. */
+  /** When a naive replay is stopped. LIMIT/OFFSET gets slower with every page, so this favours it. */
   readonly naiveSeconds: number;
   /** Records of one round of publishing, in batches of `batchRecords`. */
   readonly publishRecords: number;
   readonly batchRecords: number;
   /** Records of one round of consuming with acknowledgements; a fiftieth of them where the window is 1. */
   readonly consumeRecords: number;
-  /** Topics of the row of many. */
+  /** Topics of the row `many-topics`. */
   readonly topics: number;
-  /** Records of the largest topic of the row of scale. */
+  /** Records of the largest topic of the row `scale`. */
   readonly scaleRecords: number;
   /** Commits beside a held snapshot, and as many without. */
   readonly heldCommits: number;
@@ -48,13 +48,13 @@ export interface Settings {
   readonly stalledStreams: number;
   /** Single records of one round of the latency row. */
   readonly latencySamples: number;
-  /** Items that a stream of the streams row has; a round lets it run several times where that is quick. */
+  /** Items of a work in the streams row; a round repeats a fast work. */
   readonly streamItems: number;
-  /** The build that is measured: its cli/main.js. Another one compares commits. */
+  /** The measured build: its cli/main.js. Another one allows to compare commits. */
   readonly serverEntry: string;
-  /** Take CPU profiles of our server and client, and say where their time went. */
+  /** Take CPU profiles of our server and client, and print where their time went. */
   readonly takesProfiles: boolean;
-  /** Print the results as JSON on standard output, and the table nowhere. */
+  /** Print the results as JSON on standard output, instead of the table. */
   readonly printsJson: boolean;
 }
 

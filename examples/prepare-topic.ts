@@ -1,8 +1,8 @@
-/** Topics as an example needs them, however often it has run before. */
+/** Creates an example's topics, however often it has run before. */
 
 import { ClientError, type MillraceClient, NotFoundError, type TopicSettings } from "millrace";
 
-/** Creates a topic, unless it is there already: then with what is in it. */
+/** Creates a topic; an existing one is used with its records. */
 export async function prepareTopic(millrace: MillraceClient, topic: string, settings?: TopicSettings): Promise<void> {
   try {
     await millrace.topics.create(topic, settings);
@@ -11,7 +11,7 @@ export async function prepareTopic(millrace: MillraceClient, topic: string, sett
   }
 }
 
-/** Creates a topic without records: one of this name that is there already is deleted, with all that is in it. */
+/** Creates an empty topic; an existing one of this name is deleted first, with its records. */
 export async function prepareEmptyTopic(
   millrace: MillraceClient,
   topic: string,

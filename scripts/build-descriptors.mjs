@@ -1,9 +1,9 @@
 /**
- * Writes src/gen/descriptor-set.ts: what reflection serves. Usage: node scripts/build-descriptors.mjs OUT_FILE
+ * Writes src/gen/descriptor-set.ts, which reflection serves. Usage: node scripts/build-descriptors.mjs OUT_FILE
  *
- * It holds our own protos, and those of health and channelz as their packages ship them, since every service that
- * reflection lists must be in the set, with all imports (grpc-js.md #18). Of ours it has the comments, which are the API's
- * reference. A TypeScript module rather than a .binpb file, so that tsc carries it into dist/.
+ * It contains our own protos, and those of health and channelz from their packages: every service that reflection lists
+ * must be in the set, with all imports (grpc-js.md #18). Our protos keep their comments, which are the API's reference.
+ * It is a TypeScript module rather than a .binpb file, so that tsc puts it into dist/.
  */
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -13,15 +13,15 @@ import { FileDescriptorProtoSchema, FileDescriptorSetSchema, SourceCodeInfoSchem
 
 const channelz = "node_modules/@grpc/grpc-js/proto";
 
-/** One input of `buf build` each, with what narrows it. */
+/** The inputs of `buf build`, each with options that narrow it. */
 const inputs = [
   ["."],
   ["node_modules/grpc-health-check/proto"],
-  // The folder holds xDS protos as well, which no service of ours speaks.
+  // The folder also has xDS protos, which none of our services uses.
   [channelz, "--path", `${channelz}/channelz.proto`],
 ];
 
-/** Whose comments are served. */
+/** The protos whose comments are served. */
 const commented = /^(millrace|routeguide)\//;
 
 function build(input) {
@@ -30,7 +30,7 @@ function build(input) {
   return fromBinary(FileDescriptorSetSchema, bytes).file.map(withoutPlaces);
 }
 
-/** Where each word stands is of no use to callers, and would make the set nearly twice as large. */
+/** Removes the positions of words: callers do not need them, and they would nearly double the set. */
 function withoutPlaces(file) {
   const locations = commented.test(file.name) ? (file.sourceCodeInfo?.location ?? []) : [];
   file.sourceCodeInfo = undefined;
@@ -39,7 +39,7 @@ function withoutPlaces(file) {
   return file;
 }
 
-/** Each input is whole and ordered, imports first, so taking the first of each name keeps the order. */
+/** Each input is complete and ordered, imports first, so taking the first file of each name keeps the order. */
 function merge(files) {
   const byName = new Map();
   for (const file of files) {
@@ -50,7 +50,7 @@ function merge(files) {
   return [...byName.values()];
 }
 
-/** The bytes as a module; base64 in lines, so that a change of the protos is a readable diff. */
+/** The bytes as a module; base64 in lines, so that a change of the protos has a readable diff. */
 function moduleText(bytes, names) {
   const lines = Buffer.from(bytes)
     .toString("base64")

@@ -1,13 +1,15 @@
 /**
- * Writes the packages that are published, each in a folder of its own: `millrace` and `@millrace/client`, from one dist/.
- * Usage: node scripts/build-packages.mjs OUT_FOLDER
+ * Writes the published packages, `millrace` and `@millrace/client`, from one dist/, each into its own folder. Usage:
+ * node scripts/build-packages.mjs OUT_FOLDER
  *
- * - **A package has only what is reached**: the modules to which imports lead from the exports and the command, and the pages
- *   to which links lead from the README. So no list of files can go stale.
- * - **package.json is derived** from the one at the top, which alone has versions. Dependencies are what the modules import.
- * - **No source maps.** tsc emits the source without its types, comments included; a map would contain that text again.
- * - **`require` works**, too: each export has a CommonJS door, one line that requires the ES module, which Node 20.19 does.
- *   TypeScript's `module: node16` refuses an ES module behind `require` unless the declaration of that door is CommonJS.
+ * - **A package has only what is reached**: the modules that its exports and its command import, and the pages that its
+ *   README links to. So there is no list of files to maintain.
+ * - **package.json is derived** from the root's, the only one with versions. Dependencies are the packages that the
+ *   modules import.
+ * - **No source maps.** tsc emits the source without its types, comments included; a map would contain the whole
+ *   source.
+ * - **`require` works too**: each export has a CommonJS file of one line that requires the ES module, which Node 20.19
+ *   supports. TypeScript's `module: node16` refuses that unless the file's declaration is CommonJS.
  */
 import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -16,7 +18,7 @@ import { reachableModules } from "./reachable-modules.mjs";
 
 const top = JSON.parse(readFileSync("package.json", "utf8"));
 
-/** The one file of the package that has all that generated code imports by this specifier. */
+/** The only file of the package that generated code needs for this specifier. */
 const protobufWire = { "@bufbuild/protobuf/wire": "node_modules/@bufbuild/protobuf/dist/esm/wire/binary-encoding.js" };
 
 const packages = [
@@ -24,7 +26,7 @@ const packages = [
     folder: "millrace",
     readme: "README.md",
     exports: top.exports,
-    // What the command line reads beside its code: the protos, for `call`, and the template, for the embedded database.
+    // Files that the command line reads: the protos, for `call`, and the template, for the embedded database.
     assets: { "proto/millrace": "proto/millrace", "proto/spoken": "dist/spoken", "dist/templates": "dist/templates" },
     carried: {},
     manifest: { bin: top.bin },
@@ -34,7 +36,8 @@ const packages = [
     readme: "docs/client.md",
     exports: pick(top.exports, [".", "./streams", "./package.json"]),
     assets: {},
-    // 50 KB of a package of 3 MB, which would be a sixth of what a client installs. The files keep their authors' notices.
+    // 50 KB of a package of 3 MB, which would be a sixth of a client's installation. The files keep their authors'
+    // notices.
     carried: protobufWire,
     manifest: {
       name: "@millrace/client",
@@ -66,12 +69,12 @@ function buildPackage({ readme, exports, assets, carried, manifest }, folder) {
   writeManifest(folder, { exports, specifiers, manifest });
 }
 
-/** Where a module stands in its package. A carried one stands apart, by the name of the package that it is from. */
+/** The path of a module in the package. A carried module is in a folder with the name of its own package. */
 function placeOf(file) {
   return file.replace(/^node_modules\/(.+)\/dist\/esm\//, "dist/carried/$1/");
 }
 
-/** Without the link to a source map; specifiers of carried modules lead to where these stand. */
+/** Removes the link to a source map, and changes specifiers of carried modules to their paths. */
 function moduleText(file, { text, links }) {
   let result = text;
   for (const { start, end, target } of links.toReversed()) {
@@ -89,7 +92,10 @@ function writeCommonJsDoor(folder, types, code) {
   write(folder, types.replace(/\.d\.ts$/, ".d.cts"), `${note}\nexport * from "${module}";\n`);
 }
 
-/** The README, and every page of docs/ that links lead to. A link to a file that is not packed leads to the project's home. */
+/**
+ * The README, and every page of docs/ that is linked. A link to a file outside the package becomes one to the project's
+ * home.
+ */
 function writePages(folder, readme, assets) {
   const waiting = [readme];
   for (const page of waiting) {
@@ -130,7 +136,7 @@ function withCommonJs(target) {
   return { import: target, require: { types: types.replace(/ts$/, "cts"), default: code.replace(/js$/, "cjs") } };
 }
 
-/** The packages that modules are imported from, at the versions of the top's package.json. */
+/** The packages that the modules import, with the versions of the root's package.json. */
 function dependenciesOf(specifiers) {
   const names = [...specifiers]
     .filter((specifier) => !specifier.startsWith("node:"))

@@ -1,7 +1,8 @@
 /**
- * Puts the template of embedded databases into a folder. Usage: node scripts/build-template.mjs OUT_FOLDER
+ * Writes the template of embedded databases into a folder. Usage: node scripts/build-template.mjs OUT_FOLDER
  *
- * It is made by what is in dist/, which takes seconds, and only when migrations or PGlite have changed: it is kept by its name.
+ * dist/ makes it, which takes seconds. An existing template is kept while its name matches the migrations and PGlite's
+ * version.
  */
 import { copyFile, mkdir } from "node:fs/promises";
 import { basename, join } from "node:path";

@@ -1,6 +1,6 @@
 /**
- * How much memory a node takes for each outstanding record: consumers with windows of 100,000 take records of a few bytes and
- * settle none. Usage: node --expose-gc scripts/measure-outstanding.mjs [RECORDS]
+ * Measures a node's memory for each outstanding record: consumers with windows of 100,000 take small records and settle
+ * none. Usage: node --expose-gc scripts/measure-outstanding.mjs [RECORDS]
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -49,7 +49,7 @@ function heapBytes() {
   return heapUsed + arrayBuffers;
 }
 
-/** The messages of a consumer that settles nothing, up to `records`. */
+/** Opens a consumer that settles nothing, and takes messages until it has `records` records. */
 async function takeAll(name) {
   let end;
   const ended = new Promise((resolve) => (end = resolve));
@@ -59,7 +59,7 @@ async function takeAll(name) {
   const abort = new AbortController();
   const messages = engine.consume(opening, never, streams.open("here", "measure"), abort.signal);
   let taken = 0;
-  // Of so many keys some share a queue: the last few of them wait.
+  // Some of these keys share a queue, so the last few records wait.
   while (taken < Math.min(records, window.records) * 0.999) taken += (await messages.next()).value.records;
   return { taken, leave: () => (abort.abort(new Error("done")), messages.return()) };
 }

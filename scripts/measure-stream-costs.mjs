@@ -1,6 +1,6 @@
-// Measures what an item costs on each way through the same work, and writes the table of docs/streams.md:
+// Measures the cost of an item for each way to do the same work, and writes the table of docs/streams.md:
 //   make build && node scripts/measure-stream-costs.mjs [door]
-// The ways take turns, so that what else the machine does hits all of them; the best round of each counts.
+// The ways take turns, so that other load on the machine affects all of them. The best round of each counts.
 import { readFileSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -18,7 +18,7 @@ const half = (n) => n / 2;
 const isWhole = (n) => Number.isInteger(n);
 const next = (n) => n + 1;
 
-/** The work: half of each number, the whole ones kept, one added; then the sum. */
+/** The work: halve each number, keep the whole ones, add one; then sum. */
 const expected = (() => {
   let sum = 0;
   for (let n = 0; n < items; n += 1) if (isWhole(half(n))) sum += next(half(n));
@@ -134,7 +134,7 @@ const ways = [
 const best = new Map(ways.map(({ name }) => [name, Infinity]));
 for (let round = 0; round < rounds; round += 1) {
   for (const { name, run } of ways) {
-    // Often enough that the compiler has seen it, and the clock is no matter.
+    // So often that the code is compiled, and the clock's resolution does not matter.
     let runs = 0;
     const startedAt = performance.now();
     while (performance.now() - startedAt < roundMs) {
@@ -147,7 +147,7 @@ for (let round = 0; round < rounds; round += 1) {
   }
 }
 
-// What is told first: how long an array must be before a stream's own start stops mattering.
+// First: how long an array must be before a stream's start-up cost does not matter.
 const startUs = await (async () => {
   const times = [];
   for (let at = 0; at < 2000; at += 1) {

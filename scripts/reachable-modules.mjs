@@ -1,14 +1,14 @@
-/** Follows imports through built files: which modules an entry needs, and which packages. */
+/** Follows imports through built files, to find the modules and packages that an entry needs. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { parseSync, Visitor } from "oxc-parser";
 
 /**
- * Reads the modules that these entries reach, code and declarations apart: from a `.js` to the `.js` that it loads, from a
- * `.d.ts` to the `.d.ts` that it names. `carried` maps the specifier of a package's module to its file, which is then
- * followed like ours.
+ * Reads the modules that these entries reach, separately for code and declarations: a `.js` leads to the `.js` files
+ * that it loads, a `.d.ts` to the `.d.ts` files that it names. `carried` maps the specifier of a package's module to
+ * its file, which is followed like our own.
  *
- * Returns each module by its path, with the links in its text, and the specifiers of everything that is not carried.
+ * Returns each module by its path, with its imports, and the specifiers of all modules that are not carried.
  */
 export function reachableModules(entries, carried) {
   const modules = new Map();
@@ -29,7 +29,10 @@ export function reachableModules(entries, carried) {
   return { modules, specifiers };
 }
 
-/** The string literals that name modules, with their places. Parsed, since the comments have examples with imports. */
+/**
+ * The string literals that name modules, with their positions. From a parser, since comments contain examples with
+ * imports.
+ */
 function readSpecifiers(file, text) {
   const { program, errors } = parseSync(file, text);
   if (errors[0] !== undefined) throw new Error(`Cannot parse ${file}: ${errors[0].message}`);

@@ -3,29 +3,29 @@ import { fileURLToPath } from "node:url";
 import type { Settings } from "../settings.js";
 import type { Stops } from "./stops.js";
 
-/** What a row is given: what to measure, where to put things, and who stops what it starts. */
+/** The context of a row: settings, folders, and cleanup. */
 export interface Bench {
   readonly settings: Settings;
-  /** Of this row: run when it is over. */
+  /** Of this row: run at its end. */
   readonly stops: Stops;
-  /** A folder of this run's own, gone at its end. All data lies here, on one filesystem. */
+  /** A folder for this run, deleted at its end. All data is in it, on one filesystem. */
   readonly folder: string;
-  /** The Postgres of this run: the URL of a database that nobody else uses. */
+  /** In this run's Postgres: returns the URL of a database that nobody else uses. */
   createDatabase(): Promise<string>;
   progress(text: string): void;
 }
 
-/** Where profiles go: inside what `make clean` removes. */
+/** The folder of profiles, inside what `make clean` removes. */
 export const profileFolder = fileURLToPath(new URL("../../profiles", import.meta.url));
 
-/** Arguments of Node that write a CPU profile of a process when it ends, if profiles are wanted. */
+/** Node's arguments for a CPU profile of a process, written at its end, if profiles are wanted. */
 export function profileArgs(bench: Bench, name: string): string[] {
   if (!bench.settings.takesProfiles) return [];
   mkdirSync(profileFolder, { recursive: true });
   return ["--cpu-prof", `--cpu-prof-dir=${profileFolder}`, `--cpu-prof-name=${name}.cpuprofile`];
 }
 
-/** One after the other, in turns, so that what disturbs the machine disturbs all of them. */
+/** Measures the subjects in turns, so that a disturbance of the machine affects all of them. */
 export async function inTurns(
   bench: Bench,
   subjects: readonly { readonly name: string; measure(round: number): Promise<void> }[],

@@ -1,17 +1,17 @@
-/** What a round of consuming asks for. The same for everybody. */
+/** A round of consuming, the same for all subjects. */
 export interface ConsumeRound {
-  /** How many records the topic has; it also says which topic. */
+  /** The number of records in the topic, which also names the topic. */
   readonly records: number;
-  /** Records that each consumer may have that it did not acknowledge. */
+  /** How many unacknowledged records each consumer may have. */
   readonly window: number;
   readonly consumers: number;
-  /** Whether every tenth record is rejected once, to be delivered again at once. */
+  /** Whether every tenth record is rejected once, for immediate redelivery. */
   readonly rejects: boolean;
 }
 
 const rejectedEvery = 10;
 
-/** Looks at each record that any consumer gets: all must come, whole, and no more often than they should. */
+/** Checks each delivered record: all must arrive, complete, and not more often than expected. */
 export class ConsumeCheck {
   readonly #deliveries: Uint8Array;
   readonly #round: ConsumeRound;
@@ -25,12 +25,12 @@ export class ConsumeCheck {
     this.#left = round.records + (round.rejects ? Math.ceil(round.records / rejectedEvery) : 0);
   }
 
-  /** Whether everything came, also what was rejected. */
+  /** Whether all records arrived, including redeliveries of rejected ones. */
   get isComplete(): boolean {
     return this.#left === 0;
   }
 
-  /** Takes the record of this place, counted from 0, and says whether to acknowledge it; else it is to be rejected. */
+  /** Takes the record with this index, counted from 0. Returns whether to acknowledge it; otherwise reject it. */
   accepts(index: number, body: Uint8Array | undefined): boolean {
     if (body?.length !== this.#bodyBytes) throw new Error(`Record ${index} has ${body?.length} bytes`);
     const isRejected = this.#round.rejects && index % rejectedEvery === 0;
@@ -41,7 +41,7 @@ export class ConsumeCheck {
     return !isRejected || deliveries === 2;
   }
 
-  /** Throws unless everything came. */
+  /** Throws unless everything arrived. */
   finish(): number {
     if (!this.isComplete) throw new Error(`${this.#left} of ${this.#round.records} records did not come`);
     return this.#round.records;

@@ -1,4 +1,4 @@
-/** Features to keep a state of: the cities of GeoNames with a thousand inhabitants or more. */
+/** Features for a state: the cities of GeoNames with at least a thousand inhabitants. */
 
 import { createRequire } from "node:module";
 
@@ -26,7 +26,7 @@ export function readFeatures(): readonly Feature[] {
   }));
 }
 
-/** Looks at each feature as a reader of a state does. What decodes lazily is made to decode by it. */
+/** Reads each feature as a reader of a state does, which forces lazy decoding. */
 export class FeatureCheck {
   count = 0;
 

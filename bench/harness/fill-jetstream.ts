@@ -4,8 +4,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { bodies } from "./sample.js";
 
 /**
- * Makes a stream of so many messages, of the subject that is its name. Without acknowledgements, which take ten times as
- * long; then waits until the stream has everything.
+ * Fills a stream with `records` messages of the subject with its name. Without acknowledgements, which take ten times
+ * as long. Then waits until the stream has all of them.
  */
 export async function fillJetStream(
   connection: NatsConnection,
@@ -17,7 +17,7 @@ export async function fillJetStream(
   for (let sent = 0; sent < records; ) {
     connection.publish(stream, payloads[sent % payloads.length] as Uint8Array);
     sent += 1;
-    // The server must not be swamped: what it cannot queue it drops.
+    // The server drops messages that it cannot queue, so the client must not be too fast.
     if (sent % 5000 === 0) await connection.flush();
   }
   for (let stored = -1; ; ) {

@@ -3,7 +3,7 @@ import { bodies } from "./sample.js";
 
 const pipelineRecords = 10_000;
 
-/** Makes a stream of so many entries. Their ids count up, so that a reader can tell that none is missing. */
+/** Fills a stream with entries. Their ids count up, so that a reader can check that none is missing. */
 export async function fillRedis(
   redis: Redis,
   { stream, records, bodyBytes }: { readonly stream: string; readonly records: number; readonly bodyBytes: number },
@@ -17,7 +17,7 @@ export async function fillRedis(
   }
 }
 
-/** The place of an entry, counted from 0. */
+/** The index of an entry, counted from 0. */
 export function indexOfRedisId(id: Buffer | string): number {
   return Number(id.toString("latin1").slice(2));
 }

@@ -1,4 +1,4 @@
-/** Bodies as services publish them: JSON of a sensor's reading, as long as is asked for, and no two alike. */
+/** Realistic bodies: a sensor's reading as JSON, of the given length, each different. */
 export function jsonBody(index: number, bytes: number): Uint8Array {
   const reading = {
     sensor: `building-${index % 17}/room-${index % 211}`,

@@ -5,7 +5,7 @@ import { versionOf } from "./program.js";
 
 const tmpfsMagic = 0x01021994;
 
-/** What the numbers depend on, as name and value. */
+/** The facts that the numbers depend on, as name and value. */
 export async function describeMachine(folder: string): Promise<(readonly [string, string])[]> {
   const { type: filesystem } = await statfs(folder);
   return [

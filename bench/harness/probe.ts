@@ -1,4 +1,4 @@
-/** Loaded into servers under test before they start: collects garbage and tells how much memory is left, when asked. */
+/** Loaded into servers under test before they start: on request, collects garbage and reports the memory in use. */
 
 export interface MemoryReport {
   readonly rss: number;
@@ -8,7 +8,7 @@ export interface MemoryReport {
 
 process.on("message", (order) => {
   if (order !== "measure-memory") return;
-  // Twice: what a finalizer lets go goes in the second pass.
+  // Twice: what a finalizer releases is collected in the second pass.
   global.gc?.();
   setTimeout(() => {
     global.gc?.();
@@ -16,5 +16,5 @@ process.on("message", (order) => {
     process.send?.({ rss, heapUsed, external } satisfies MemoryReport);
   }, 200);
 });
-// It must not keep a server alive that has drained.
+// It must not keep a drained server alive.
 process.channel?.unref();

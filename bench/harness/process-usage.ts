@@ -1,11 +1,11 @@
 import { readdir, readFile } from "node:fs/promises";
 
-/** Seconds of CPU that a process has used so far; undefined where there is no /proc. */
+/** Seconds of CPU that a process has used so far. Undefined where there is no /proc. */
 export function cpuSecondsOf(pid: number): Promise<number | undefined> {
   return cpuSecondsIn(`/proc/${pid}/stat`);
 }
 
-/** Those of a Node process: of the thread that runs its code, and of the rest, which compile and collect garbage. */
+/** CPU of a Node process: of its main thread, and of the helpers, which compile and collect garbage. */
 export interface ThreadSeconds {
   readonly main: number;
   readonly helpers: number;
@@ -22,7 +22,7 @@ export async function threadSecondsOf(pid: number): Promise<ThreadSeconds> {
   return { main, helpers };
 }
 
-/** Of every Postgres process whose title names this database, and of the server's own processes. */
+/** CPU of every Postgres process whose title names this database, and of the server's own processes. */
 export async function postgresSeconds(database: string): Promise<number> {
   const ownTitles = /^postgres: (?:.* )?(?:walwriter|checkpointer|background writer|io worker \d+|autovacuum .*)\s*$/;
   let total = 0;

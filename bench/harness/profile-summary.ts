@@ -1,4 +1,4 @@
-/** Where a CPU profile says the time went: shares by owner, and the functions that were on top most. */
+/** Summarises a CPU profile: shares of time by owner, and the functions with most time of their own. */
 
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -13,13 +13,13 @@ interface CpuProfile {
 }
 
 const topFunctions = 15;
-/** Owners with less are left out. */
+/** Owners with a smaller share are left out. */
 const smallestShare = 0.01;
 
-/** Native functions that hand bytes to a socket, or to HTTP/2 and so to a socket. They have no file. */
+/** Native functions that pass bytes to a socket, or to HTTP/2 and so to a socket. They have no file. */
 const socketWrites = new Set(["writeBuffer", "writev", "writeUtf8String", "writeLatin1String"]);
 
-/** One summary a profile of the folder, in the order of their names. */
+/** One summary for each profile in the folder, by name. */
 export async function summarizeProfiles(folder: string): Promise<string[]> {
   const names = (await readdir(folder)).filter((name) => name.endsWith(".cpuprofile")).toSorted();
   return Promise.all(
@@ -72,7 +72,7 @@ interface Frame {
   readonly lineNumber: number;
 }
 
-/** A room of ours, a package, a part of Node, or what the engine does by itself. */
+/** A room of ours, a package, a part of Node, or the engine itself. */
 function ownerOf({ functionName, url }: Frame): string {
   if (socketWrites.has(functionName)) return "socket and HTTP/2 writes";
   const dependency = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(url)?.[1];

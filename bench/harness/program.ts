@@ -1,4 +1,4 @@
-/** Servers of others, as the machine has them on its PATH. */
+/** Foreign servers, from the machine's PATH. */
 
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -6,19 +6,19 @@ import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Bench } from "./bench.js";
 
-/** What a program says of its version; undefined when it is not on PATH. */
+/** A program's version text. Undefined when it is not on PATH. */
 export function versionOf(program: string): string | undefined {
   const answer = spawnSync(program, ["--version"], { encoding: "utf8" });
   return answer.error === undefined ? answer.stdout.trim() : undefined;
 }
 
-/** Who a program runs as. */
+/** The user that a program runs as. */
 export interface Identity {
   readonly uid: number;
   readonly gid: number;
 }
 
-/** Starts a server, waits until its port answers, and ends it with the row. */
+/** Starts a server, waits until its port answers, and stops it at the end of the row. */
 export async function startProgram(
   bench: Bench,
   program: string,
@@ -29,7 +29,7 @@ export async function startProgram(
   const { stopSignal = "SIGTERM", ...identity } = options;
   const child = spawn(program, args, {
     cwd: bench.folder,
-    // In a group of its own: Ctrl-C is for the harness, which stops everything in order.
+    // In a process group of its own: Ctrl-C is for the harness, which stops everything in order.
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
     ...identity,

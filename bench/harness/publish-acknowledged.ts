@@ -1,9 +1,12 @@
 import type { JetStreamClient } from "@nats-io/jetstream";
 
-/** Messages that may wait for their acknowledgement. Tried with 256 to 32,000: more make it slower, and then time out. */
+/**
+ * How many messages may wait for their acknowledgement. Measured from 256 to 32,000: more are slower, and then time
+ * out.
+ */
 export const jetStreamOutstanding = 256;
 
-/** Publishes so many messages to a subject, each acknowledged, with the window always full. */
+/** Publishes messages to a subject, each acknowledged, with the window always full. */
 export async function publishAcknowledged(
   stream: JetStreamClient,
   subject: string,

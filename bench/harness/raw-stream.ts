@@ -1,10 +1,10 @@
-/** A gRPC client of the bare minimum: an http2 stream, read by hand, or not at all (grpc-js.md #19). */
+/** A minimal gRPC client: an http2 stream, read by hand, or not at all (grpc-js.md #19). */
 
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
 
 const messageHeaderBytes = 5;
 
-/** Opens a connection and resolves when it stands. */
+/** Opens a connection; resolves when it is established. */
 export function openConnection(address: string): Promise<ClientHttp2Session> {
   return new Promise((resolve, reject) => {
     const session = connect(`http://${address}`);
@@ -12,14 +12,14 @@ export function openConnection(address: string): Promise<ClientHttp2Session> {
     session.once("error", reject);
     session.once("remoteSettings", () => {
       session.off("error", reject);
-      // A server that is stopped under us is no fault of the bench.
+      // A server that is stopped meanwhile is no fault of the bench.
       session.on("error", () => {});
       resolve(session);
     });
   });
 }
 
-/** Makes a call with one request. Nothing is read until somebody listens. */
+/** Makes a call with one request. Nothing is read until there is a listener. */
 export function openStream(session: ClientHttp2Session, path: string, request: Uint8Array): ClientHttp2Stream {
   const stream = session.request({
     ":method": "POST",
@@ -34,7 +34,7 @@ export function openStream(session: ClientHttp2Session, path: string, request: U
   return stream;
 }
 
-/** Tells the length of each message of a stream, and looks at nothing else. */
+/** Reports the length of each message of a stream, without decoding it. */
 export function onMessages(stream: ClientHttp2Stream, onMessage: (bytes: number) => void): void {
   const header = Buffer.alloc(messageHeaderBytes);
   let headerFilled = 0;

@@ -1,10 +1,10 @@
-/** Frames as Millrace stores them, for the limits: what is left when everything around them is taken away. */
+/** Frames as Millrace stores them, for the limits: they measure the store or gRPC without the rest. */
 
 import { defaultLimits } from "../../src/core/index.js";
 import { AppendRequest } from "../../src/gen/millrace/v1/record_service.js";
 import { type Frames, stampBatches, type RecordBatch, splitRequest } from "../../src/wire/index.js";
 
-/** A batch of records with these bodies, as a request would bring it. */
+/** A batch of records with these bodies, like a request's. */
 export function batchOf(payloads: readonly Uint8Array[], count: number): RecordBatch {
   const records = Array.from({ length: count }, (_, index) => ({
     key: "",
@@ -27,7 +27,7 @@ export function batchOf(payloads: readonly Uint8Array[], count: number): RecordB
     .batch;
 }
 
-/** As many such records as fit into so many bytes, and at least one. */
+/** As many of these records as fit into `bytes`, but at least one. */
 export function framesWithin(payloads: readonly Uint8Array[], bytes: number): Frames {
   const [one] = stampBatches([batchOf(payloads, 1)], 0, 0).ends;
   const count = Math.max(1, Math.floor(bytes / (one as number)));

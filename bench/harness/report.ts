@@ -1,4 +1,4 @@
-/** Results as a person reads them: a table on a terminal, and Markdown. */
+/** Formats results for people: a table for the terminal, and Markdown. */
 
 import type { Goal, Line, RowResult } from "./result.js";
 import { median } from "./statistics.js";
@@ -10,7 +10,7 @@ export interface Report {
   readonly rows: readonly RowResult[];
 }
 
-/** Columns: subject, median, lowest to highest round, how many times as much as ours, note. */
+/** Columns: subject, median, range of the rounds, ratio to ours, note. */
 function cells(line: Line, ours: number | undefined): string[] {
   const middle = median(line.values);
   if (middle === undefined) return [line.subject, "–", "–", "–", line.note ?? ""];

@@ -1,10 +1,10 @@
-/** What a row found out. */
+/** The results of a row. */
 
-/** One subject of a row: ours, a peer that we compare ourselves with, a limit that nobody can pass, or an extra. */
+/** One subject of a row: ours, a peer to compare with, a limit that no service can exceed, or an extra. */
 export interface Line {
   readonly subject: string;
   readonly role: "ours" | "peer" | "limit" | "extra";
-  /** One value a round. Their median is shown. Empty: it was not measured, and `note` says why. */
+  /** One value for each round; the table shows their median. Empty: not measured, and `note` says why. */
   readonly values: readonly number[];
   readonly unit: Unit;
   readonly note?: string;
@@ -23,11 +23,11 @@ export type Unit =
 /** A target, and whether it was reached. */
 export interface Goal {
   readonly text: string;
-  /** Undefined: what it compares with was not there. */
+  /** Undefined: the subject to compare with was missing. */
   readonly measured: number | undefined;
   readonly wanted: number;
   readonly isReached: boolean | undefined;
-  /** What `measured` and `wanted` are: `×`, `ms`, `deliveries/s`. */
+  /** The unit of `measured` and `wanted`: `×`, `ms`, `deliveries/s`. */
   readonly unit: string;
 }
 
@@ -38,7 +38,7 @@ export interface RowResult {
   readonly notes: readonly string[];
 }
 
-/** How many times as much as `base`; undefined where one of them is missing. */
+/** A goal that is reached if `measured` is at least `wanted`. */
 export function atLeast(text: string, measured: number | undefined, wanted: number, unit = "×"): Goal {
   return { text, measured, wanted, unit, isReached: measured === undefined ? undefined : measured >= wanted };
 }

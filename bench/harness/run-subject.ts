@@ -1,4 +1,4 @@
-/** The other side of `subject.ts`: opens one module of `subjects/` and does what it is told. */
+/** The process side of `subject.ts`: opens one module of `subjects/` and executes its rounds. */
 
 import "./probe.js";
 import type { Answer, Order, Subject } from "./subject.js";
@@ -26,10 +26,10 @@ async function obey(order: Order): Promise<unknown> {
   }
 }
 
-// The probe lets go of the channel; here it is what keeps the process alive.
+// The probe unreferences the channel; here the channel must keep the process alive.
 process.channel?.ref();
 process.on("message", (order: Order | string) => {
-  // The probe's.
+  // For the probe.
   if (typeof order === "string") return;
   obey(order)
     .then(
@@ -42,7 +42,7 @@ process.on("message", (order: Order | string) => {
     .catch(() => process.exit(1));
 });
 
-// The harness is gone, or done with us: nothing of ours may stay behind.
+// The harness has ended, or needs us no more: no process of ours may stay.
 process.on("disconnect", () => {
   Promise.resolve(subject?.close())
     .catch(() => undefined)

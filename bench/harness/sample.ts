@@ -1,4 +1,4 @@
-/** What one round of reading or writing came to. */
+/** The result of one round of reading or writing. */
 export interface Sample {
   readonly records: number;
   readonly seconds: number;
@@ -8,7 +8,7 @@ export function rateOf({ records, seconds }: Sample): number {
   return records / seconds;
 }
 
-/** Measures how long something takes that tells how many records it handled. */
+/** Measures the time of work that returns how many records it handled. */
 export async function timed(work: () => Promise<number>): Promise<Sample> {
   const startMs = performance.now();
   const records = await work();
@@ -16,8 +16,8 @@ export async function timed(work: () => Promise<number>): Promise<Sample> {
 }
 
 /**
- * Looks at each record as a reader of a replay does: its place must follow the one before, its body must be whole. What
- * decodes lazily is made to decode by it.
+ * Checks each record as a reader of a replay does: its offset must follow the one before, its body must be complete.
+ * This forces lazy decoding.
  */
 export class ReplayCheck {
   count = 0;
@@ -37,7 +37,7 @@ export class ReplayCheck {
   }
 }
 
-/** Bodies that neither a disk nor a protocol can make smaller; the same ones for everybody. */
+/** Incompressible bodies, the same for all subjects. */
 export function bodies(bytes: number): readonly Uint8Array[] {
   let state = 0x9e3779b9;
   const next = () => {

@@ -1,9 +1,9 @@
-/** The middle value; the mean of the two in the middle of an even number. Undefined for none. */
+/** The median; for an even number of values the mean of the middle two. Undefined for none. */
 export function median(values: readonly number[]): number | undefined {
   return quantile(values, 0.5);
 }
 
-/** The value that a part of the others is not above, between neighbours on a straight line. */
+/** The value that `part` of the values do not exceed, interpolated linearly. */
 export function quantile(values: readonly number[], part: number): number | undefined {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (sorted.length - 1) * part;
@@ -14,8 +14,8 @@ export function quantile(values: readonly number[], part: number): number | unde
 }
 
 /**
- * The median of the ratios of rounds that stood side by side: on a machine that others use too, neighbours share its
- * mood, and medians of each alone would not.
+ * The median of the ratios of neighbouring rounds. On a shared machine, neighbours have the same conditions, which
+ * separate medians would not.
  */
 export function medianRatio(ours: readonly number[], theirs: readonly number[]): number | undefined {
   const pairs = Math.min(ours.length, theirs.length);

@@ -1,4 +1,4 @@
-/** What was started, and how to stop it. Stopped the last one first, also after a failure and on Ctrl-C. */
+/** Stops what was started, the last first, also after a failure and on Ctrl-C. */
 export class Stops {
   readonly #stops: (() => Promise<void> | void)[] = [];
 
@@ -6,7 +6,7 @@ export class Stops {
     this.#stops.push(stop);
   }
 
-  /** Stops all, whatever fails on the way; the first failure is thrown at the end. */
+  /** Stops all, even if some fail; then throws the first failure. */
   async run(): Promise<void> {
     const failures: unknown[] = [];
     for (let stop = this.#stops.pop(); stop !== undefined; stop = this.#stops.pop()) {

@@ -1,4 +1,4 @@
-/** The works of the streams row, what each has to come to, and how a library's process does one of them. */
+/** The works of the streams row with their expected results, and how a library's process runs one. */
 
 import type { Subject } from "./subject.js";
 
@@ -24,7 +24,7 @@ export const receivers = 100;
 /** Of channels and broadcasts. */
 export const capacity = 128;
 
-/** What the sink of a work is given: each item once, in any order. */
+/** What the sink of a work receives: each item once, in any order. */
 export class Tally {
   count = 0;
   sum = 0;
@@ -47,14 +47,14 @@ export type Way =
 
 export type Ways = Readonly<Record<WorkName, Way>>;
 
-/** The steps of "pipeline" and "generator": three of four of the items pass, and the last of them is not taken. */
+/** The steps of "pipeline" and "generator": three of four items pass the filter, and the last of these is not taken. */
 export const triple = (item: number): number => item * 3;
 export const isWanted = (item: number): boolean => (item & 3) !== 0;
 export const takenOf = (items: number): number => (items / 4) * 3 - 1;
 
 export const identity = async (item: number): Promise<number> => item;
 
-/** The source where a library has none of its own. */
+/** The source for libraries that have none of their own. */
 export function* numbers(from: number, to: number): Generator<number, void, undefined> {
   for (let item = from; item < to; item += 1) yield item;
 }
@@ -63,7 +63,7 @@ export async function* numbersLater(from: number, to: number): AsyncGenerator<nu
   for (let item = from; item < to; item += 1) yield item;
 }
 
-/** The numbers up to `items` in `parts` pieces: [from, to), one after the other. */
+/** The numbers up to `items` in `parts` consecutive pieces: [from, to). */
 export function partsOf(items: number, parts: number): readonly (readonly [number, number])[] {
   const size = items / parts;
   return Array.from({ length: parts }, (_, part) => [part * size, (part + 1) * size] as const);
@@ -72,22 +72,22 @@ export function partsOf(items: number, parts: number): readonly (readonly [numbe
 export interface StreamWorkConfig {
   readonly work: WorkName;
   readonly items: number;
-  /** Whether not the fastest form is wanted, but the one that treats each item by itself. */
+  /** Whether to use the form that treats each item by itself, instead of the fastest. */
   readonly isPlain: boolean;
 }
 
 export interface StreamWorkInfo {
-  /** Why there is nothing to measure. */
+  /** Why nothing can be measured. */
   readonly missing?: string;
   readonly note?: string;
-  /** Whether it may be compared: not, where it does something else. */
+  /** Whether it may be compared: not if it does something else. */
   readonly isRanked: boolean;
 }
 
-/** A round lasts so long at least: the work is done again and again until then. */
+/** The shortest duration of a round: the work is repeated until then. */
 const roundMs = 300;
 
-/** What a subject's `open` is made of. A round gives the rate, in items a second. */
+/** Makes a subject's `open`. A round returns the rate, in items a second. */
 export async function openStreamWork(
   ways: Ways,
   { work, items }: StreamWorkConfig,

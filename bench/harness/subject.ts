@@ -1,6 +1,6 @@
 /**
- * A process of its own for whatever is measured or measures: a client under load must not share a heap, a compiler or
- * an event loop with another. Each file in `subjects/` exports `open(config)`; this side starts it and talks to it.
+ * Runs each measured or measuring program in its own process: a client under load must not share a heap, a compiler or
+ * an event loop with another. Each file in `subjects/` exports `open(config)`; this side starts it and sends it rounds.
  */
 
 import { type ChildProcess, fork } from "node:child_process";
@@ -8,7 +8,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { type Bench, profileArgs } from "./bench.js";
 
-/** What a subject's `open` gives. */
+/** The result of a subject's `open`. */
 export interface Subject<Input, Output, Info = undefined> {
   readonly info: Info;
   round(input: Input): Promise<Output>;
@@ -25,9 +25,9 @@ type Opened<Module extends SubjectModule> = Awaited<ReturnType<Module["open"]>>;
 export interface SubjectProcess<Module extends SubjectModule> {
   readonly info: Opened<Module>["info"];
   readonly process: ChildProcess;
-  /** Makes it do its work once. One at a time. */
+  /** Runs one round. One at a time. */
   round(input: Parameters<Opened<Module>["round"]>[0]): ReturnType<Opened<Module>["round"]>;
-  /** Ends it. The second call does nothing. */
+  /** Ends it. A second call does nothing. */
   stop(): Promise<void>;
 }
 
@@ -40,7 +40,9 @@ export type Answer = { readonly result: unknown } | { readonly failure: string }
 
 const runner = fileURLToPath(new URL("./run-subject.js", import.meta.url));
 
-/** Starts a file of `subjects/`, and stops it with the row at the latest. `profileAs` names a CPU profile of it. */
+/**
+ * Starts a file of `subjects/`, and stops it at the end of the row if it still runs. `profileAs` names its CPU profile.
+ */
 export async function startSubject<Module extends SubjectModule>(
   bench: Bench,
   name: string,
@@ -53,7 +55,7 @@ export async function startSubject<Module extends SubjectModule>(
       ...(options.profileAs === undefined ? [] : profileArgs(bench, options.profileAs)),
     ],
     env: { ...process.env, TMPDIR: bench.folder },
-    // In a group of its own: Ctrl-C is for the harness, which stops everything in order.
+    // In a process group of its own: Ctrl-C is for the harness, which stops everything in order.
     detached: true,
     serialization: "advanced",
     stdio: ["ignore", "inherit", "inherit", "ipc"],

@@ -1,8 +1,8 @@
 import pg from "pg";
 
 /**
- * Vacuums and analyses all tables of a database. After a fill Postgres would do so by itself sooner or later, and take
- * that time from whoever is measured meanwhile.
+ * Vacuums and analyses all tables of a database. After a fill Postgres would do this by itself sooner or later, at the
+ * expense of the subject that is measured meanwhile.
  */
 export async function vacuum(databaseUrl: string): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl });

@@ -5,17 +5,17 @@ import { type Bench, profileArgs } from "../harness/bench.js";
 
 /** A real server process, started as a user starts it. */
 export interface MillraceServer {
-  /** HOST:PORT that it serves on. */
+  /** The HOST:PORT that it serves on. */
   readonly address: string;
   readonly process: ChildProcess;
-  /** Drains and ends it. The second call does nothing. */
+  /** Drains and ends it. A second call does nothing. */
   stop(): Promise<void>;
 }
 
 export interface MillraceServerOptions {
   /** Flags of `millrace serve`. */
   readonly args: readonly string[];
-  /** Names a CPU profile of it, taken if profiles are wanted. */
+  /** The name of its CPU profile, taken if profiles are wanted. */
   readonly profileAs?: string;
   readonly nodeArgs?: readonly string[];
 }
@@ -28,7 +28,7 @@ export async function startMillraceServer(bench: Bench, options: MillraceServerO
     {
       execArgv: [...(options.nodeArgs ?? []), ...profile],
       env: withoutDatabase(process.env),
-      // In a group of its own: Ctrl-C is for the harness, which stops everything in order.
+      // In a process group of its own: Ctrl-C is for the harness, which stops everything in order.
       detached: true,
       stdio: ["ignore", "pipe", "inherit", "ipc"],
     },
@@ -59,7 +59,7 @@ export async function startMillraceServer(bench: Bench, options: MillraceServerO
   return { address, process: child, stop: stopOnce };
 }
 
-/** The run says where the data is; what the machine's environment says must not decide. */
+/** Removes settings of the database from the environment: the run chooses the database. */
 function withoutDatabase(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(
     Object.entries(environment).filter(([name]) => name !== "DATABASE_URL" && !name.startsWith("MILLRACE_")),

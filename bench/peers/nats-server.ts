@@ -4,7 +4,7 @@ import type { Bench } from "../harness/bench.js";
 import { findFreePort } from "../harness/free-port.js";
 import { startProgram, versionOf } from "../harness/program.js";
 
-/** A NATS server of this row's own with a JetStream file store. Undefined: it is not on PATH. */
+/** A NATS server for this row with a JetStream file store. Undefined: it is not on PATH. */
 export async function startNatsServer(bench: Bench): Promise<{ readonly port: number } | undefined> {
   if (versionOf("nats-server") === undefined) return undefined;
   const port = await findFreePort();

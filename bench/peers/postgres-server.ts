@@ -1,7 +1,7 @@
 /**
- * The Postgres of a run, with its default settings and a disk, so that syncing counts. It is the machine's own where
- * `pg_config` finds one with lz4, as every distribution builds it. Else it is the one from npm: that has only pglz, which
- * costs a publisher three times as much as all the rest of a commit.
+ * The run's Postgres, with default settings and on a disk, so that syncing counts. It is the machine's own if
+ * `pg_config` finds one with lz4, as every distribution builds it. Otherwise it is the one from npm, which has only
+ * pglz: that costs a publisher three times as much as the rest of a commit.
  */
 
 import { spawnSync } from "node:child_process";
@@ -17,7 +17,7 @@ import type * as postgresServerSubject from "../subjects/postgres-server.js";
 
 export interface PostgresServer {
   readonly version: string;
-  /** Gives its URL. */
+  /** Returns its URL. */
   createDatabase(name: string): Promise<string>;
 }
 
@@ -52,7 +52,7 @@ async function startOwn(bench: Bench): Promise<string | undefined> {
     ["--pgdata", data, "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"],
     { encoding: "utf8", ...owner },
   );
-  // Where only Postgres's client is installed there is no initdb.
+  // Where only Postgres' client is installed there is no initdb.
   if (initialised.status !== 0) return undefined;
   const port = await findFreePort();
   const settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=300"];
@@ -63,7 +63,7 @@ async function startOwn(bench: Bench): Promise<string | undefined> {
   return url;
 }
 
-/** Its port answers before it does. */
+/** Its port answers before the server accepts connections. */
 async function isReady(url: string): Promise<void> {
   for (let attempt = 0; ; attempt++) {
     try {
@@ -81,7 +81,7 @@ async function startFromNpm(bench: Bench): Promise<string> {
   return server.info.url;
 }
 
-/** Postgres does not run as root: then it runs as the user that its package made. */
+/** Postgres does not run as root: use the user that its package created. */
 function postgresUser(): Identity | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const id = (flag: string) => Number(spawnSync("id", [flag, "postgres"], { encoding: "utf8" }).stdout);

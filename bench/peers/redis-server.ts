@@ -5,7 +5,7 @@ import { findFreePort } from "../harness/free-port.js";
 import { startProgram, versionOf } from "../harness/program.js";
 
 /**
- * A Redis of this row's own that syncs its log to disk before it answers, or every second. Undefined: it is not on PATH.
+ * A Redis for this row that syncs its log to disk before it answers, or every second. Undefined: it is not on PATH.
  */
 export async function startRedisServer(
   bench: Bench,

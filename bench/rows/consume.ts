@@ -16,9 +16,9 @@ import { consumeTopicOf } from "../subjects/consume-millrace.js";
 import type * as consumeRedisSubject from "../subjects/consume-redis.js";
 import type * as publishMillraceSubject from "../subjects/publish-millrace.js";
 
-/** From this window on the goals hold. */
+/** The goals apply from this window on. */
 const goalWindow = 100;
-/** A window of 1 waits for a round trip a record: so much fewer of them. */
+/** A window of 1 needs a round trip for each record: so it gets this many times fewer records. */
 const fewer = 50;
 
 interface Contestant {
@@ -80,7 +80,7 @@ async function measure(bench: Bench, contestants: readonly Contestant[], round: 
   };
 }
 
-/** Beside the same contestants without rejecting, in the same rounds. */
+/** Compares with the same subjects without rejections, in the same rounds. */
 async function measureRejecting(
   bench: Bench,
   contestants: readonly Contestant[],
@@ -114,7 +114,7 @@ async function measureRejecting(
     }),
     goals: goalsOf(rates, names.records),
     notes: [
-      "Records are counted once, however often they came. Redis has no rejection: what was not acknowledged is claimed again (XCLAIM) in the next round trip, by the consumer that has it.",
+      "Each record is counted once, however often it was delivered. Redis has no rejection: the same consumer claims an unacknowledged entry again (XCLAIM) in the next round trip.",
     ],
   };
 }
@@ -153,7 +153,7 @@ function textOf({ window, consumers }: Pick<ConsumeRound, "window" | "consumers"
   return `a window of ${window}, ${consumers} ${consumers === 1 ? "consumer" : "consumers"}`;
 }
 
-/** Compiles, on the smaller topic. */
+/** Lets code be compiled, with the smaller topic. */
 async function warmUp(contestant: Contestant, fills: readonly number[]): Promise<Contestant> {
   const [records = 1] = fills;
   for (const consumers of [1, 8]) {
@@ -193,7 +193,7 @@ async function millrace(bench: Bench, fills: readonly number[]): Promise<Contest
   return [await warmUp(batches, fills), await warmUp(records, fills)];
 }
 
-/** By a server that is then stopped, so that the measured one starts with a fresh heap. */
+/** Fills with a server that is then stopped, so that the measured server starts with a fresh heap. */
 async function fillMillrace(bench: Bench, databaseUrl: string, fills: readonly number[]): Promise<void> {
   const { bodyBytes } = bench.settings;
   bench.progress("filling Millrace");
@@ -216,7 +216,7 @@ async function jetStream(bench: Bench, fills: readonly number[]): Promise<Contes
   bench.progress("filling JetStream");
   const config = { port: server.port, fills, bodyBytes };
   const client = await startSubject<typeof consumeJetstreamSubject>(bench, "consume-jetstream", config);
-  const note = "each acknowledged by itself; file storage, not synced";
+  const note = "each acknowledged separately; file storage, not synced";
   return warmUp({ ...shared, note, round: (round) => client.round(round) }, fills);
 }
 

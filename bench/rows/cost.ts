@@ -1,4 +1,4 @@
-/** What a record costs in CPU, by who pays for it: each round has processes of its own, first cold and then warm. */
+/** The CPU cost of a record, by process: each round has its own processes, first cold and then warm. */
 
 import type { Bench } from "../harness/bench.js";
 import { postgresSeconds, type ThreadSeconds, threadSecondsOf } from "../harness/process-usage.js";
@@ -19,7 +19,7 @@ type Payer = (typeof payers)[number];
 const kinds = ["publish, cold", "publish, warm", "replay, cold", "replay, warm"] as const;
 type Kind = (typeof kinds)[number];
 
-/** Microseconds of CPU a record, by who pays, and of wall time. */
+/** Microseconds of CPU for each record, by process, and of wall time. */
 type Costs = Readonly<Record<Payer, number>> & { readonly wall: number };
 
 export async function cost(bench: Bench): Promise<RowResult> {
@@ -47,7 +47,7 @@ export async function cost(bench: Bench): Promise<RowResult> {
   });
   const { replayRecords, bodyBytes, batchRecords } = bench.settings;
   return {
-    title: `what a record of ${bodyBytes} B costs, of ${replayRecords.toLocaleString("en")}, published in batches of ${batchRecords} and replayed: time, and CPU by who pays`,
+    title: `what a record of ${bodyBytes} B costs, of ${replayRecords.toLocaleString("en")}, published in batches of ${batchRecords} and replayed: time, and CPU by process`,
     lines,
     goals: kinds.map((kind) => {
       const totals = (measured.get(kind) as Costs[]).map((each) => each["all together"]);

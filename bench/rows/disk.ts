@@ -1,4 +1,4 @@
-/** What a record takes on disk, and in the log that Postgres writes ahead. */
+/** The disk space of a record, and its bytes in Postgres' write-ahead log. */
 
 import pg from "pg";
 import type { Bench } from "../harness/bench.js";
@@ -10,7 +10,7 @@ import { createClient } from "../../src/client/index.js";
 interface Way {
   readonly name: string;
   readonly records: number;
-  /** Records of a commit. */
+  /** Records in each commit. */
   readonly commitRecords: number;
 }
 
@@ -19,7 +19,7 @@ interface Taken {
   readonly walBytes: number;
 }
 
-/** Each way has a database of its own. What was published one by one is merged before it is measured. */
+/** Each way has its own database. Records that were published one by one are merged before the measurement. */
 export async function disk(bench: Bench): Promise<RowResult> {
   const { publishRecords, bodyBytes } = bench.settings;
   const ways: readonly Way[] = [
@@ -45,7 +45,7 @@ export async function disk(bench: Bench): Promise<RowResult> {
     if (way.commitRecords >= 100) goals.push(atMost(`WAL, ${way.name}`, wal, 100, "B"));
   }
   return {
-    title: `what a JSON record of ${bodyBytes} B takes on Postgres, indexes included`,
+    title: `disk space of a JSON record of ${bodyBytes} B on Postgres, indexes included`,
     lines,
     goals,
     notes: [],
@@ -81,7 +81,7 @@ async function take(bench: Bench, way: Way): Promise<Taken> {
   }
 }
 
-/** Waits until the blocks are as few as they get. */
+/** Waits until no more blocks can be merged. */
 async function merged(countBlocks: () => Promise<number>, { records, commitRecords }: Way): Promise<void> {
   if (commitRecords > 1) return;
   const deadlineMs = performance.now() + 120_000;

@@ -15,7 +15,7 @@ import type * as passthroughServiceSubject from "../subjects/passthrough-service
 import type * as publishMillraceSubject from "../subjects/publish-millrace.js";
 
 const topic = "fan-out";
-/** What publishers that are not in a hurry send together; about 16 KB of records of 128 B. */
+/** A batch of publishers without hurry: about 16 KB of records of 128 B. */
 const batchRecords = 100;
 const batchesAhead = 4;
 const wantedRate = 2_200_000;
@@ -25,7 +25,7 @@ type Followers = typeof fanOutFollowersSubject;
 interface Contestant {
   readonly name: string;
   readonly rates: number[];
-  /** Cores that the server had busy. */
+  /** How many cores the server used. */
   readonly cores: number[];
   measure(): Promise<void>;
 }
@@ -48,13 +48,13 @@ export async function fanOut(bench: Bench): Promise<RowResult> {
       atLeast("Millrace on Postgres ÷ bare grpc-js", medianRatio(ours.rates, bare.rates), 0.75),
     ],
     notes: [
-      `The publisher lets ${batchesAhead} batches be under way: it publishes the next one when a follower of its own, the last to be served, has got one.`,
+      `The publisher has up to ${batchesAhead} batches outstanding: it publishes the next one when its own follower, the last to be served, has received one.`,
       "Followers are raw http2 streams in two processes, which count records by the length of messages.",
     ],
   };
 }
 
-/** Two processes for the clients, so that one of them is not what is measured. */
+/** Two processes for the clients, so that the clients are not the bottleneck. */
 async function startFollowers(bench: Bench, config: Omit<Parameters<Followers["open"]>[0], "streams">) {
   const streams = Math.ceil(bench.settings.followers / 2);
   const start = () => startSubject<Followers>(bench, "fan-out-followers", { ...config, streams });

@@ -1,4 +1,4 @@
-/** A state of real features to one client, decoded: listed, and as the snapshot of a watch. */
+/** A state of real features to one client, decoded: as a list, and as the snapshot of a watch. */
 
 import { type Bench, inTurns } from "../harness/bench.js";
 import { readFeatures } from "../harness/features.js";
@@ -57,12 +57,12 @@ export async function features(bench: Bench): Promise<RowResult> {
     })),
     goals: [],
     notes: [
-      "Cities with their properties as JSON and their location. A listing is in the order of keys; a snapshot is in the order of changes, and goes over into them; a scan of a hash has no order and no changes after it. Tables are vacuumed before they are read, the naive service's too.",
+      "Cities with their properties as JSON and their location. A listing is in the order of keys. A snapshot is in the order of changes, which continue after it. A scan of a hash has no order, and no changes after it. Tables are vacuumed before they are read, the naive service's too.",
     ],
   };
 }
 
-/** By a server that is then stopped, so that the measured one starts with a fresh heap. */
+/** Fills with a server that is then stopped, so that the measured server starts with a fresh heap. */
 async function fill(bench: Bench, databaseUrl: string): Promise<void> {
   bench.progress("filling Millrace");
   const server = await startMillraceServer(bench, { args: ["--database-url", databaseUrl] });
@@ -85,7 +85,7 @@ async function millrace(bench: Bench, databaseUrl: string): Promise<Contestant[]
     { address: server.address, topic },
     { profileAs: "features-client" },
   );
-  // Compiles.
+  // Lets code be compiled.
   await client.round("list-pages");
   return [
     { name: names.list, role: "ours", round: () => client.round("list-pages") },

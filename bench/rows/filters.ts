@@ -1,4 +1,4 @@
-/** A topic read through filters: how many of its records are looked at in a second, whether they come or not. */
+/** A topic read through filters: how many records a second are examined, matching or not. */
 
 import { type Bench, inTurns } from "../harness/bench.js";
 import type { RowResult } from "../harness/result.js";
@@ -49,7 +49,7 @@ export async function filters(bench: Bench): Promise<RowResult> {
     },
   ];
   const values = kinds.map((): number[] => []);
-  // Compiles.
+  // Lets code be compiled.
   await client.round({ filter: "", matches: records });
   await inTurns(
     bench,
@@ -68,6 +68,6 @@ export async function filters(bench: Bench): Promise<RowResult> {
       ...(filter === "" ? {} : { note: `\`${filter}\`` }),
     })),
     goals: [],
-    notes: ["Records that were looked at, whether they came or not."],
+    notes: ["The rates count examined records, matching or not."],
   };
 }

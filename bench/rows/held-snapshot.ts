@@ -1,4 +1,4 @@
-/** What a snapshot costs that somebody else holds in the database: a dump, or a transaction that was forgotten. */
+/** The cost of a snapshot that somebody else holds in the database: a dump, or a forgotten transaction. */
 
 import pg from "pg";
 import { type Bench, inTurns } from "../harness/bench.js";
@@ -9,7 +9,7 @@ import { startSubject } from "../harness/subject.js";
 import { startMillraceServer } from "../peers/millrace-server.js";
 import type * as oneByOneSubject from "../subjects/one-by-one.js";
 
-/** The commits of a subject come in so many turns. What is compared are the last of them, when most has piled up. */
+/** A subject's commits are divided into this many turns. The last turns are compared, when most dead rows exist. */
 const turns = 10;
 const comparedTurns = 3;
 
@@ -43,12 +43,12 @@ export async function heldSnapshot(bench: Bench): Promise<RowResult> {
     ],
     goals: [atLeast("while a snapshot is held ÷ while none is", ratio, 0.85)],
     notes: [
-      `By turns, held: ${rates.held.map(Math.round).join(", ")}; free: ${rates.free.map(Math.round).join(", ")}.`,
+      `Each turn, held: ${rates.held.map(Math.round).join(", ")}; free: ${rates.free.map(Math.round).join(", ")}.`,
     ],
   };
 }
 
-/** Until the row ends. */
+/** Holds it until the row ends. */
 async function holdSnapshot(bench: Bench, databaseUrl: string): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl, application_name: "bench-holder" });
   await client.connect();

@@ -1,4 +1,4 @@
-/** From publish to a live follower on an idle node, against the database's own commits in between. */
+/** From publish to a live follower on an idle node, compared with the database's own commits in between. */
 
 import { type Bench, inTurns } from "../harness/bench.js";
 import { atMost, type Line, type RowResult } from "../harness/result.js";

@@ -1,4 +1,4 @@
-/** What it costs to give each user, order or device a topic of its own: single records to few topics, and to many. */
+/** The cost of giving each user, order or device its own topic: single records to few topics, and to many. */
 
 import { type Bench, inTurns } from "../harness/bench.js";
 import { atLeast, type RowResult } from "../harness/result.js";

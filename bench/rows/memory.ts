@@ -1,4 +1,4 @@
-/** What a stalled follower costs, against a bare grpc-js stream stalled on the smallest page. */
+/** The memory of a stalled follower, compared with a bare grpc-js stream that is stalled on the smallest page. */
 
 import { type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -16,17 +16,17 @@ import type * as stalledStreamsSubject from "../subjects/stalled-streams.js";
 
 const topic = "memory";
 const path = "/millrace.v1.RecordService/Follow";
-/** Bare streams send messages of the size of the smallest page. */
+/** Bare streams send messages of the smallest page's size. */
 const messageBytes = 32 * 1024;
-/** Streams start in so many groups, each somewhere else in the topic. */
+/** Streams start in this many groups, each at another place of the topic. */
 const groups = 10;
-/** What history holds, and what is published past the live ones: far more than a tail. */
+/** The records of history, and those published after the live followers: far more than a tail. */
 const historyRecords = 640_000;
 const liveRecords = 20_000;
 
 type Publisher = typeof publishMillraceSubject;
 
-/** Garbage is collected before memory is read. Subjects have the probe that does it; a real server is given it. */
+/** Garbage is collected before memory is read. Subjects load the probe for that; a real server is started with it. */
 const collectable = ["--expose-gc"];
 const probed = [...collectable, "--import", fileURLToPath(new URL("../harness/probe.js", import.meta.url))];
 
@@ -66,7 +66,7 @@ export async function memory(bench: Bench): Promise<RowResult> {
       atMost("live ÷ bare", medianRatio(live.rss, bare.rss), 1.2),
     ],
     notes: [
-      `Growth of the server's resident memory after a forced collection, from the first tenth of the streams to all of them; a fresh server each time. Live streams start in ${groups} groups, with ${liveRecords} records published after each: far more than their windows and the tail take.`,
+      `Growth of the server's resident memory after a forced collection, from the first tenth of the streams to all of them; a fresh server each time. Live streams start in ${groups} groups, with ${liveRecords} records published after each: far more than their windows and the tail hold.`,
     ],
   };
 }
@@ -126,8 +126,8 @@ function startPublisher(bench: Bench, address: string, name: string): Promise<Su
 }
 
 /**
- * How much memory a server grows by with each stream that stalls. The first group is not counted: it pays for what a
- * server takes once, and since it stays open nothing of that is free for the others. Stops the server.
+ * How much memory each stalled stream adds to a server. The first group is not counted: it includes what a server
+ * allocates once. It stays open, so the later groups cannot reuse that. Stops the server.
  */
 async function measure(
   bench: Bench,
@@ -136,9 +136,9 @@ async function measure(
   streams: {
     readonly address: string;
     readonly path: string;
-    /** One a stream. */
+    /** One for each stream. */
     readonly requests: readonly Uint8Array[];
-    /** Done after each group. */
+    /** Called after each group. */
     readonly between?: () => Promise<unknown>;
   },
 ): Promise<void> {

@@ -16,10 +16,10 @@ import type * as publishMillraceSubject from "../subjects/publish-millrace.js";
 import type * as publishRedisSubject from "../subjects/publish-redis.js";
 import type * as storeLimitsSubject from "../subjects/store-limits.js";
 
-/** Passes before the first that counts: a compiler is done after about four. */
+/** Passes before the measured ones: the compiler has finished after about four. */
 const warmUps = 4;
 
-/** As many batches as our client has under way at once. */
+/** As many outstanding batches as our client has. */
 const batchesAhead = 64;
 
 interface Contestant {
@@ -70,7 +70,7 @@ export async function publish(bench: Bench): Promise<RowResult> {
       atLeast("Millrace on Postgres ÷ Redis, one round trip at a time", medianRatio(ours, ratesOf(names.redis)), 3),
     ],
     notes: [
-      `Millrace's client has up to ${batchesAhead} batches under way, JetStream's ${jetStreamOutstanding} messages (more make it slower); Redis is measured with one pipeline of ${batchRecords} under way, and with ${batchesAhead}.`,
+      `Millrace's client has up to ${batchesAhead} batches outstanding, JetStream's ${jetStreamOutstanding} messages (more are slower). Redis is measured with one outstanding pipeline of ${batchRecords}, and with ${batchesAhead}.`,
       "JetStream answers when its file store has written a message, and syncs every two minutes (its default); Postgres and Redis sync before they answer.",
     ],
   };

@@ -21,7 +21,7 @@ import type * as storeLimitsSubject from "../subjects/store-limits.js";
 
 const topic = "replay";
 const pageBytes = 256 * 1024;
-/** Passes before the first that counts: a compiler is done after about four. */
+/** Passes before the measured ones: the compiler has finished after about four. */
 const warmUps = 4;
 
 interface Contestant {
@@ -59,7 +59,7 @@ export async function replay(bench: Bench): Promise<RowResult> {
   );
   const ratesOf = (name: string) => rates[contestants.findIndex((each) => each.name === name)] ?? [];
   const ours = ratesOf(names.pages);
-  // Whichever of its two consumers is faster, round by round.
+  // The faster one of its two consumers, for each round.
   const push = ratesOf(names.push);
   const theirs = ratesOf(names.pull).map((rate, round) => Math.max(rate, push[round] ?? 0));
   return {
@@ -81,8 +81,8 @@ export async function replay(bench: Bench): Promise<RowResult> {
       atLeast("Millrace, pages ÷ the naive service", medianRatio(ours, ratesOf(names.naive)), 20),
     ],
     notes: [
-      `All but the naive service have made ${warmUps} passes before they are measured; the first pass is that of a server and a client that were just started.`,
-      "JetStream's pulling consumer asks for 10,000 messages at a time; its default of 100 is slower. Tables are vacuumed before they are read, the naive service's too.",
+      `All but the naive service make ${warmUps} passes before they are measured. The first pass is that of a server and a client just after their start.`,
+      "JetStream's pulling consumer requests 10,000 messages at a time; its default of 100 is slower. Tables are vacuumed before they are read, the naive service's too.",
     ],
   };
 }
@@ -96,7 +96,7 @@ const names = {
   naive: "naive service",
 } as const;
 
-/** By a server that is then stopped, so that the measured one starts with a fresh heap. */
+/** Fills with a server that is then stopped, so that the measured server starts with a fresh heap. */
 async function fillTopic(bench: Bench, databaseUrl: string): Promise<void> {
   const { replayRecords, bodyBytes } = bench.settings;
   bench.progress("filling Millrace");
@@ -172,7 +172,7 @@ async function naive(bench: Bench, databaseUrl: string): Promise<Contestant> {
   return {
     name: names.naive,
     role: "peer",
-    note: `stopped after ${secondsMax} s, before LIMIT/OFFSET gets slower still`,
+    note: `stopped after ${secondsMax} s, before LIMIT/OFFSET gets even slower`,
     round: () => client.round(),
   };
 }

@@ -1,4 +1,4 @@
-/** What a topic's size costs: the same works on a small one, a large one, and a very large one. */
+/** The cost of a topic's size: the same works on a small, a large, and a very large one. */
 
 import { type Bench, inTurns } from "../harness/bench.js";
 import { atMost, type Line, type RowResult } from "../harness/result.js";
@@ -8,7 +8,7 @@ import { vacuum } from "../harness/vacuum.js";
 import { startMillraceServer } from "../peers/millrace-server.js";
 import type * as scaleMillraceSubject from "../subjects/scale-millrace.js";
 
-/** The smallest topic, and the part of the largest that the one in the middle has. */
+/** The smallest topic; the middle one is the largest divided by `middlePart`. */
 const smallest = 10_000;
 const middlePart = 20;
 /** Records that a round publishes, and that it reads at a place. */
@@ -55,7 +55,7 @@ export async function scale(bench: Bench): Promise<RowResult> {
       }),
     ),
   ];
-  // The first round is to compile.
+  // The first round lets code be compiled.
   await inTurns({ ...bench, settings: { ...bench.settings, rounds: 1 } }, subjects);
   values.clear();
   await inTurns(bench, subjects);

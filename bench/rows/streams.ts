@@ -1,4 +1,4 @@
-/** The streams toolkit beside its peers: the same work on the same items, each library in a process of its own. */
+/** The streams toolkit beside its peers: the same work on the same items, each library in its own process. */
 
 import { type Bench, inTurns } from "../harness/bench.js";
 import { atLeast, type Line, type RowResult } from "../harness/result.js";
@@ -17,7 +17,7 @@ import { Stops } from "../harness/stops.js";
 import { startSubject } from "../harness/subject.js";
 import type * as streamsMillraceSubject from "../subjects/streams-millrace.js";
 
-/** All of them export the same. */
+/** All of them have the same exports. */
 type Library = typeof streamsMillraceSubject;
 
 interface Contestant {
@@ -35,7 +35,7 @@ interface LibraryLine {
   readonly module: string;
   readonly role: Line["role"];
   readonly note?: string;
-  /** The works that it is shown in; default all. */
+  /** The works in whose tables it appears; default: all. */
   readonly works?: readonly WorkName[];
   readonly isPlain?: boolean;
 }
@@ -50,7 +50,7 @@ const libraries: readonly LibraryLine[] = [
     name: "Effect, item by item",
     module: "effect",
     role: "extra",
-    note: "its range in chunks of 1; it is 4096 by default, so that an operator works on an array",
+    note: "its range in chunks of 1; by default it has 4096, so an operator works on an array",
     works: ["pipeline", "merge", "batch"],
     isPlain: true,
   },
@@ -76,12 +76,12 @@ const libraries: readonly LibraryLine[] = [
 interface Work {
   readonly name: WorkName;
   readonly title: string;
-  /** Its items, as a part of `STREAM_ITEMS`: a delivery to each of many receivers counts as an item too. */
+  /** Its items, as a part of `STREAM_ITEMS`: each delivery to one of many receivers counts as an item too. */
   readonly part: number;
   readonly notes?: readonly string[];
 }
 
-/** Why one of the peers may be ahead. */
+/** Why a peer may be ahead. */
 const arraysNote = `Effect's range makes arrays of 4096 numbers, and its operators are loops over arrays, merged array by array. Millrace makes each item when it is asked for, and looks for cancellation and the event loop's turn between items; the line "item by item" shows what Effect costs that way.`;
 
 const channelNote =
@@ -98,7 +98,7 @@ const works: readonly Work[] = [
     name: "generator",
     title: "map, filter and take of an async generator, read by for await",
     part: 1,
-    notes: ["RxJS cannot be read by for await: it hands on by forEach."],
+    notes: ["RxJS cannot be read by for await: it passes items on by forEach."],
   },
   { name: "merge", title: `merge of ${mergedSources} ranges`, part: 1, notes: [arraysNote] },
   { name: "merge-generators", title: `merge of ${mergedSources} async generators`, part: 1 },
@@ -135,9 +135,9 @@ export async function streams(bench: Bench): Promise<RowResult[]> {
 }
 
 async function measureWork(bench: Bench, work: Work): Promise<RowResult> {
-  // A whole number of each work's parts.
+  // A multiple of each work's parts.
   const items = Math.max(1, Math.round((bench.settings.streamItems * work.part) / 800)) * 800;
-  // Processes that have done other work would have learnt to do it in a more general way.
+  // A new process for each work: after other work, V8 has optimised the shared code for more general types.
   const stops = new Stops();
   bench.stops.add(() => stops.run());
   const ofWork: Bench = { ...bench, stops, progress: (text) => bench.progress(`${work.name}: ${text}`) };

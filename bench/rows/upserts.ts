@@ -1,4 +1,4 @@
-/** What a state costs whoever publishes: the same records to a plain topic, and to keyed ones. */
+/** The cost of a state for publishers: the same records to a plain topic, and to keyed ones. */
 
 import { type Bench, inTurns } from "../harness/bench.js";
 import type { RowResult } from "../harness/result.js";

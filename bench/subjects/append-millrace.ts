@@ -9,15 +9,15 @@ export interface AppendMillraceConfig {
 }
 
 export interface AppendRound {
-  /** Records, each a call of its own, so many calls at once. */
+  /** How many records, each a call of its own; `ahead` calls run at once. */
   readonly records: number;
   readonly ahead: number;
-  /** Over so many topics, in turn; their names begin with `prefix`. */
+  /** The number of topics, used in turn; their names begin with `prefix`. */
   readonly topics: number;
   readonly prefix: string;
 }
 
-/** A round appends single records to topics in turn; it ends when all of them are durable. */
+/** A round appends single records to topics in turn. It ends when all of them are durable. */
 export async function open(config: AppendMillraceConfig): Promise<Subject<AppendRound, Sample>> {
   const client = createClient({ address: config.address });
 

@@ -22,8 +22,8 @@ export interface ConsumeJetStreamConfig {
 const streamOf = (records: number) => `consume-${records}`;
 
 /**
- * A round consumes a stream by a durable pull consumer of its own, and acknowledges each message by itself. It ends when
- * the server has all acknowledgements.
+ * A round consumes a stream with a durable pull consumer of its own, and acknowledges each message separately. It ends
+ * when the server has all acknowledgements.
  */
 export async function open(config: ConsumeJetStreamConfig): Promise<Subject<ConsumeRound, Sample>> {
   const connection = await connect({ servers: `127.0.0.1:${config.port}` });
@@ -38,7 +38,7 @@ export async function open(config: ConsumeJetStreamConfig): Promise<Subject<Cons
     const check = new ConsumeCheck(round, bodyBytes);
     const all: ConsumerMessages[] = [];
     await new Promise<void>((resolve, reject) => {
-      // Called for each message: faster than its iterator.
+      // A callback for each message is faster than its iterator.
       const callback = (message: JsMsg) => {
         try {
           if (check.accepts(message.seq - 1, message.data)) message.ack();
@@ -51,14 +51,14 @@ export async function open(config: ConsumeJetStreamConfig): Promise<Subject<Cons
       const start = async () => {
         const durable = await durables.get(stream, name);
         const { window } = round;
-        // Asking for more at half a window is no slower than at three quarters, its default, and mostly faster.
+        // Requesting more at half a window is never slower than at three quarters, the default, and mostly faster.
         const threshold = Math.max(1, Math.floor(window / 2));
         all.push(await durable.consume({ max_messages: window, threshold_messages: threshold, callback }));
       };
       for (let consumer = 0; consumer < round.consumers; consumer++) start().catch(reject);
     });
     for (const each of all) each.stop();
-    // Acknowledgements are not answered; the last one is there when the consumer waits for none.
+    // Acknowledgements are not answered. The last one has arrived when the consumer waits for none.
     for (;;) {
       const { ack_floor, num_ack_pending } = await manager.consumers.info(stream, name);
       if (num_ack_pending === 0 && ack_floor.stream_seq === round.records) break;
@@ -76,7 +76,7 @@ export async function open(config: ConsumeJetStreamConfig): Promise<Subject<Cons
         durable_name: name,
         ack_policy: AckPolicy.Explicit,
         deliver_policy: DeliverPolicy.All,
-        // Of all that pull from it together.
+        // The total for all consumers that pull from it.
         max_ack_pending: round.window * round.consumers,
       });
       const sample = await timed(() => consume(stream, name, round));

@@ -9,7 +9,7 @@ export interface ConsumeMillraceConfig {
 }
 
 export interface ConsumeMillraceRound extends ConsumeRound {
-  /** Whole messages, each acknowledged at once; or record by record, acknowledged by itself when the loop's body ends. */
+  /** Whole messages, each acknowledged at once; or single records, each acknowledged at the end of the loop's body. */
   readonly way: "batches" | "records";
 }
 
@@ -18,7 +18,7 @@ type Consumption = ReturnType<Client["consume"]>;
 
 export const consumeTopicOf = (records: number): string => `consume-${records}`;
 
-/** A round consumes a topic by a subscription of its own. It ends when all acknowledgements are confirmed, so durable. */
+/** A round consumes a topic with its own subscription. It ends when all acknowledgements are confirmed, so durable. */
 export async function open(config: ConsumeMillraceConfig): Promise<Subject<ConsumeMillraceRound, Sample>> {
   const client = createClient({ address: config.address });
 
@@ -52,7 +52,7 @@ export async function open(config: ConsumeMillraceConfig): Promise<Subject<Consu
     const stopAll = () => stopping.push(...all.map((consumption) => consumption.stop()));
     const readAll = round.way === "batches" ? batchesOf : recordsOf;
     await Promise.all(all.map((consumption) => readAll(consumption, check, stopAll)));
-    // What is in hand is confirmed by then.
+    // Outstanding acknowledgements are confirmed by then.
     await Promise.all(stopping);
     return check.finish();
   }

@@ -16,14 +16,14 @@ type Entry = [id: Buffer, fields: Buffer[]];
 const streamOf = (records: number) => `consume-${records}`;
 
 /**
- * A round consumes a stream by a consumer group of its own: XREADGROUP of a window, then XACK of it in one round trip with
+ * A round consumes a stream with its own consumer group: XREADGROUP of a window, then XACK of it in one round trip with
  * the next XREADGROUP. It ends when all acknowledgements are answered.
  */
 export async function open(config: ConsumeRedisConfig): Promise<Subject<ConsumeRound, Sample>> {
   const redis = new Redis(config.port, "127.0.0.1");
   const { bodyBytes } = config;
   for (const records of config.fills) await fillRedis(redis, { stream: streamOf(records), records, bodyBytes });
-  // A connection each, as workers have.
+  // Each has its own connection, as workers have.
   const connections: Redis[] = [];
 
   async function consumeAs(consumer: string, connection: Redis, check: ConsumeCheck, round: ConsumeRound) {
@@ -34,8 +34,8 @@ export async function open(config: ConsumeRedisConfig): Promise<Subject<ConsumeR
     for (let isAtEnd = false; ; ) {
       const pipeline = connection.pipeline();
       if (done.length > 0) pipeline.xack(stream, "group", ...done);
-      // There is no rejecting: what is not acknowledged can be claimed again. It is this consumer that does so; a scan for
-      // what is idle (XAUTOCLAIM) would find what others are still working on, or had to wait.
+      // Redis has no rejection: an unacknowledged entry can be claimed again, here by the same consumer. A scan for
+      // idle entries (XAUTOCLAIM) would also find those that others are processing, or would have to wait.
       if (rejected.length > 0) pipeline.callBuffer("XCLAIM", stream, "group", consumer, 0, ...rejected);
       const room = window - rejected.length;
       const reads = !isAtEnd && room > 0;
@@ -91,7 +91,7 @@ export async function open(config: ConsumeRedisConfig): Promise<Subject<ConsumeR
   };
 }
 
-/** Of a read of one stream; nothing: the stream is at its end. */
+/** The entries of a read of one stream. None: the stream is at its end. */
 function entriesOf(answer: unknown): Entry[] {
   const [first] = (answer ?? []) as [stream: Buffer, entries: Entry[]][];
   return first?.[1] ?? [];

@@ -1,4 +1,4 @@
-/** Many streams in one process, which counts what comes by its length: the server is measured, not its clients. */
+/** Many streams in one process, which counts records by length: the server is measured, not its clients. */
 
 import { openConnection, openStream, onMessages } from "../harness/raw-stream.js";
 import type { Subject } from "../harness/subject.js";
@@ -8,15 +8,15 @@ export interface FanOutFollowersConfig {
   readonly path: string;
   readonly request: Uint8Array;
   readonly streams: number;
-  /** All records have the same length, so that a message's length tells how many it has. */
+  /** All records have the same length, so a message's length tells its number of records. */
   readonly frameBytes: number;
-  /** Streams send something at once, without records: `open` waits for that. */
+  /** Streams send a first message without records: `open` waits for it. */
   readonly greets: boolean;
 }
 
 const sessions = 4;
 
-/** A round ends when each stream has got so many more records. Its CPU seconds come back. */
+/** A round ends when each stream has received `records` more records. Returns its CPU seconds. */
 export async function open(
   config: FanOutFollowersConfig,
 ): Promise<Subject<{ readonly records: number }, { readonly cpuSeconds: number }>> {
@@ -41,7 +41,7 @@ export async function open(
         if (greeted === config.streams) onAllGreeted();
       }
       const before = counts[index] as number;
-      // The position behind the records is shorter than any record.
+      // The position after the records is shorter than any record.
       const after = before + Math.floor(bytes / config.frameBytes);
       counts[index] = after;
       if (before < wanted && after >= wanted) {

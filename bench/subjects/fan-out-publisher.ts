@@ -1,4 +1,4 @@
-/** Publishes as fast as followers take it: it follows the topic as well, and lets only a few batches be under way. */
+/** Publishes as fast as followers read: it follows the topic too, and has only a few batches outstanding. */
 
 import { createClient, type RecordPage } from "../../src/client/index.js";
 import { bodies, type Sample, timed } from "../harness/sample.js";
@@ -12,7 +12,7 @@ export interface FanOutPublisherConfig {
   readonly batchesAhead: number;
 }
 
-/** Opens after the other followers, so that it is served last and its pace is theirs. */
+/** Opens after the other followers, so that it is served last and has their pace. */
 export async function open(config: FanOutPublisherConfig): Promise<Subject<{ readonly records: number }, Sample>> {
   const client = createClient({ address: config.address });
   const publisher = client.publisher(config.topic, { batchRecords: config.batchRecords, lingerMs: 0 });
@@ -29,7 +29,7 @@ export async function open(config: FanOutPublisherConfig): Promise<Subject<{ rea
     })
     .pages()
     [Symbol.asyncIterator]();
-  // Asked for at once: a follow begins with its first pull.
+  // Pulled at once: a follow begins with its first pull.
   let coming: Promise<IteratorResult<RecordPage, undefined>> = pages.next();
   await caughtUp;
 

@@ -10,7 +10,7 @@ export interface FeaturesMillraceConfig {
 
 export type FeaturesWork = "fill" | "list-pages" | "list-records" | "watch";
 
-/** Fills a keyed topic with features, lists it, or watches it until the snapshot is through. */
+/** Fills a keyed topic with features, lists it, or watches it to the end of the snapshot. */
 export async function open(config: FeaturesMillraceConfig): Promise<Subject<FeaturesWork, Sample>> {
   const client = createClient({ address: config.address });
   const { topic } = config;

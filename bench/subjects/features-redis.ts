@@ -12,7 +12,7 @@ const pageRecords = 1000;
 /** Before the data in each value: latitude and longitude. */
 const placeBytes = 16;
 
-/** Fills a hash once, a field a feature. A round scans it with HSCAN: in no order, and without changes afterwards. */
+/** Fills a hash once, one field for each feature. A round scans it with HSCAN: unordered, and without later changes. */
 export async function open(config: FeaturesRedisConfig): Promise<Subject<void, Sample>> {
   const redis = new Redis(config.port, "127.0.0.1");
   const features = readFeatures();

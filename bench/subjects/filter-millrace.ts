@@ -9,17 +9,17 @@ export interface FilterMillraceConfig {
   readonly bodyBytes: number;
 }
 
-/** How many values the attribute `group` has. */
+/** The number of values of the attribute `group`. */
 export const groups = 100;
 
 export const groupNumber = (index: number): string => `group ${String(index % groups).padStart(2, "0")}`;
 
 export type FilterWork =
   | "fill"
-  /** Reads the whole topic. The empty filter is none. */
+  /** Reads the whole topic. An empty filter means none. */
   | { readonly filter: string; readonly matches: number };
 
-/** Fills a topic with records that have a key and an attribute, or reads those for which a filter is true. */
+/** Fills a topic with records that have a key and an attribute, or reads those that match a filter. */
 export async function open(config: FilterMillraceConfig): Promise<Subject<FilterWork, Sample>> {
   const client = createClient({ address: config.address });
   const { topic, records, bodyBytes } = config;
@@ -38,7 +38,7 @@ export async function open(config: FilterMillraceConfig): Promise<Subject<Filter
     return records;
   }
 
-  /** Counts what was looked at, whether it came or not. */
+  /** Counts the examined records, matching or not. */
   async function read(filter: string, matches: number): Promise<number> {
     let count = 0;
     for await (const page of client.read(topic, { filter }).pages()) {

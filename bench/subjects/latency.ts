@@ -1,4 +1,4 @@
-/** From the call that publishes one record until a follower has it; in between, what a commit of the database takes. */
+/** From the call that publishes one record until a follower has it; in between, commits of the database. */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
@@ -12,9 +12,9 @@ export interface LatencyConfig {
   readonly bodyBytes: number;
 }
 
-/** Milliseconds, one a sample. */
+/** Milliseconds, one value for each sample. */
 export interface LatencySamples {
-  /** Inserting one row with `pg`, committed. */
+  /** Inserting and committing one row with `pg`. */
   readonly commit: number[];
   /** `publisher.publish`, without lingering, until the follower has it. */
   readonly published: number[];
@@ -23,7 +23,7 @@ export interface LatencySamples {
 }
 
 const topic = "latency";
-/** So that the node is idle again. */
+/** Long enough for the node to be idle again. */
 const pauseMs = 5;
 
 export async function open(config: LatencyConfig): Promise<Subject<{ readonly samples: number }, LatencySamples>> {

@@ -1,4 +1,7 @@
-/** The naive service for a state: a table of the latest, row objects in pages by LIMIT and OFFSET, a message a record. */
+/**
+ * The naive service for a state: a table of latest records, row objects in pages by LIMIT and OFFSET, one record a
+ * message.
+ */
 
 import { Server, type ServerWritableStream } from "@grpc/grpc-js";
 import { once } from "node:events";

@@ -1,6 +1,6 @@
 /**
- * The service that one writes first: row objects from `pg`, in pages by LIMIT and OFFSET, and one gRPC message a
- * record. It does what it should otherwise: it waits when the client is slow, and uses generated code.
+ * The service that one writes first: row objects from `pg`, in pages by LIMIT and OFFSET, and one gRPC message for each
+ * record. Otherwise it is correct: it waits for a slow client, and uses generated code.
  */
 
 import { Server, type ServerWritableStream } from "@grpc/grpc-js";

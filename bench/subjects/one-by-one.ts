@@ -11,8 +11,8 @@ export interface OneByOneConfig {
 const topic = "one-by-one";
 
 /**
- * A round publishes records one after the other, each a commit of its own, while a follower and a consumer take them; it ends when
- * the follower has them all and their acknowledgements are confirmed.
+ * A round publishes records one by one, each in a commit of its own, while a follower and a consumer receive them. It
+ * ends when the follower has all of them and their acknowledgements are confirmed.
  */
 export async function open(config: OneByOneConfig): Promise<Subject<{ readonly commits: number }, Sample>> {
   const client = createClient({ address: config.address });

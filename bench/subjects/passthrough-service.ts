@@ -1,4 +1,4 @@
-/** grpc-js and nothing else: pages made beforehand, no database. What no service on grpc-js can pass. */
+/** Bare grpc-js: prepared pages, no database. No service on grpc-js can be faster. */
 
 import { Server, type ServerWritableStream } from "@grpc/grpc-js";
 import { listen } from "../harness/listen.js";

@@ -1,4 +1,4 @@
-/** Postgres from npm, in a process of its own that looks after it: its package ends the process that uses it on Ctrl-C. */
+/** Runs Postgres from npm in a process of its own: its package ends the process that uses it on Ctrl-C. */
 
 import { tmpdir } from "node:os";
 import { startPostgresServer } from "../../test/support/postgres-server.js";

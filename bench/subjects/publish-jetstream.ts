@@ -9,7 +9,7 @@ export interface PublishJetStreamConfig {
   readonly bodyBytes: number;
 }
 
-/** Publishes so many messages in a round, each acknowledged by the file store. */
+/** A round publishes messages, each acknowledged by the file store. */
 export async function open(config: PublishJetStreamConfig): Promise<Subject<{ readonly records: number }, Sample>> {
   const connection = await connect({ servers: `127.0.0.1:${config.port}` });
   const manager = await jetstreamManager(connection);

@@ -9,7 +9,7 @@ export interface PublishMillraceConfig {
   readonly batchRecords: number;
 }
 
-/** Publishes so many records in a round; it ends when all of them are durable. */
+/** A round publishes records. It ends when all of them are durable. */
 export async function open(config: PublishMillraceConfig): Promise<Subject<{ readonly records: number }, Sample>> {
   const client = createClient({ address: config.address });
   const payloads = bodies(config.bodyBytes);

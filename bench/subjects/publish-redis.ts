@@ -10,11 +10,11 @@ export interface PublishRedisConfig {
 
 export interface PublishRedisRound {
   readonly records: number;
-  /** Round trips that may be under way at once. */
+  /** How many round trips may run at once. */
   readonly roundTrips: number;
 }
 
-/** Publishes so many entries in a round with XADD, a batch a pipeline. */
+/** A round publishes entries with XADD, one batch in each pipeline. */
 export async function open(config: PublishRedisConfig): Promise<Subject<PublishRedisRound, Sample>> {
   const redis = new Redis(config.port, "127.0.0.1");
   const payloads = bodies(config.bodyBytes).map((body) => Buffer.from(body));

@@ -10,10 +10,10 @@ export interface ReplayJetStreamConfig {
   readonly bodyBytes: number;
 }
 
-/** How many messages its client asks for at a time: more than its default of 100, which is slower. */
+/** How many messages its client requests at a time: more than its default of 100, which is slower. */
 const messagesAhead = 10_000;
 
-/** Fills a stream once. A round reads it with an ordered consumer, of the kind that pulls or the kind that is pushed. */
+/** Fills a stream once. A round reads it with an ordered consumer, a pulling or a pushed one. */
 export async function open(config: ReplayJetStreamConfig): Promise<Subject<"pull" | "push", Sample>> {
   const connection = await connect({ servers: `127.0.0.1:${config.port}` });
   const manager = await jetstreamManager(connection);

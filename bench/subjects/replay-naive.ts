@@ -6,7 +6,7 @@ import { naiveReplay } from "./naive-service.js";
 export interface ReplayNaiveConfig {
   readonly address: string;
   readonly bodyBytes: number;
-  /** Stops reading after so long. */
+  /** Stops reading after this time. */
   readonly secondsMax: number;
 }
 

@@ -8,7 +8,7 @@ export interface ReplayPassthroughConfig {
   readonly pageRecords: number;
 }
 
-/** Takes pages as bytes and looks at none, with the flow-control window of our client. */
+/** Reads pages as bytes without decoding them, with our client's flow-control window. */
 export async function open(config: ReplayPassthroughConfig): Promise<Subject<void, Sample>> {
   const client = new Client(config.address, credentials.createInsecure(), {
     "grpc-node.flow_control_window": 1_048_576,

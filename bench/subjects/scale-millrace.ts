@@ -9,13 +9,13 @@ export interface ScaleMillraceConfig {
 }
 
 export type ScaleRound =
-  /** Publishes so many records: microseconds each. */
+  /** Publishes records: microseconds for each. */
   | { readonly do: "publish"; readonly topic: string; readonly records: number }
-  /** Reads so many at a place: microseconds each. */
+  /** Reads records at a place: microseconds for each. */
   | { readonly do: "read"; readonly topic: string; readonly at: "front" | "middle" | "end"; readonly records: number }
-  /** One record by its offset or by its time, from all over the topic: the median, in milliseconds. */
+  /** Finds one record by its offset or its time, anywhere in the topic: the median, in milliseconds. */
   | { readonly do: "find"; readonly topic: string; readonly by: "offset" | "time" }
-  /** Trims the topic a thousand records further, again and again: the median, in milliseconds. */
+  /** Trims the topic a thousand records further, repeatedly: the median, in milliseconds. */
   | { readonly do: "trim"; readonly topic: string }
   /** An empty unary call: the median, in milliseconds. */
   | { readonly do: "ask" };
@@ -68,7 +68,7 @@ export async function open(config: ScaleMillraceConfig): Promise<Subject<ScaleRo
     const kept = nextOffset - earliestOffset;
     const [first = 0, last = 0] = [firstTime?.getTime(), lastTime?.getTime()];
     return medianMs(async (time) => {
-      // All over the topic, and never twice at the same place.
+      // All over the topic, and never twice at one place.
       const part = ((time * 0.618_034) % 1) * 0.98;
       const start =
         by === "offset"

@@ -11,9 +11,9 @@ export interface StalledStreamsConfig {
 }
 
 export type StalledStreamsRound =
-  /** Opens a stream a request, and waits for their headers. */
+  /** Opens a stream for each request, and waits for their headers. */
   | { readonly kind: "open"; readonly requests: readonly Uint8Array[] }
-  /** Waits until nothing more comes: every window is full. */
+  /** Waits until nothing more arrives: every window is full. */
   | { readonly kind: "settle" };
 
 const sessions = 10;
@@ -27,7 +27,7 @@ export async function open(config: StalledStreamsConfig): Promise<Subject<Stalle
       if (order.kind === "settle") return settle(connections);
       const answers = order.requests.map((request) => {
         const session = connections[opened++ % sessions] as ClientHttp2Session;
-        // Nobody listens for data: the stream's window closes after 64 KiB.
+        // Nobody listens for data, so the stream's window closes after 64 KiB.
         const stream = openStream(session, config.path, request);
         return new Promise<void>((resolve) => stream.once("response", () => resolve()));
       });

@@ -1,4 +1,4 @@
-/** The store without gRPC, engine and client: what the database and its driver leave to them. */
+/** The store without gRPC, engine and client: the limit that the database and its driver set. */
 
 import { noRetention } from "../../src/core/index.js";
 import { openPostgresStore } from "../../src/store/postgres/index.js";
@@ -18,7 +18,7 @@ export interface StoreLimitsConfig {
 export type StoreWork =
   /** Reads the topic in pages, one at a time. */
   | { readonly kind: "read-pages"; readonly pageBytes: number }
-  /** Appends so many records, so many a commit, one commit at a time. */
+  /** Appends `records` records, `commitRecords` in each commit, one commit at a time. */
   | { readonly kind: "append"; readonly records: number; readonly commitRecords: number };
 
 export async function open(config: StoreLimitsConfig): Promise<Subject<StoreWork, Sample>> {

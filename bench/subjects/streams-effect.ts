@@ -19,7 +19,7 @@ import {
   type Ways,
 } from "../harness/stream-work.js";
 
-/** Its cheapest sink: whole chunks, not an effect an item. */
+/** Its cheapest sink: whole chunks, instead of an effect for each item. */
 const seeAll = (tally: Tally) =>
   Stream.runForEachArray((items: readonly number[]) => Effect.sync(() => tally.seeAll(items)));
 

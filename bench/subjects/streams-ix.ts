@@ -1,4 +1,4 @@
-/** IxJS as its package for new engines: the package `ix` itself has generators compiled to older JavaScript, and is slower. */
+/** IxJS in its package for new engines: the package `ix` has generators compiled to older JavaScript, and is slower. */
 
 import { AsyncSink, from, merge, range } from "@reactivex/ix-esnext-esm/asynciterable";
 import { buffer, filter, flatMap, map, publish, take } from "@reactivex/ix-esnext-esm/asynciterable/operators";
@@ -71,7 +71,10 @@ const ways: Ways = {
   },
 };
 
-/** Its queue is an array that it shifts, slow from some 10,000 items on: so no more are written ahead than others may hold. */
+/**
+ * Its queue is an array with `shift`, slow from about 10,000 items on: so it writes no further ahead than
+ * the capacity of the others.
+ */
 async function throughSink(items: number, senders: number, tally: Tally): Promise<void> {
   const sink = new AsyncSink<number>();
   const parts = partsOf(items, senders);

@@ -6,13 +6,13 @@ export interface UpsertMillraceConfig {
   readonly address: string;
   readonly topic: string;
   readonly isKeyed: boolean;
-  /** How many keys the records have. Each comes again after all the others. */
+  /** The number of keys. Each is used again after all the others. */
   readonly keys: number;
   readonly bodyBytes: number;
   readonly batchRecords: number;
 }
 
-/** Publishes so many records with keys in a round; it ends when all of them are durable. */
+/** A round publishes records with keys. It ends when all of them are durable. */
 export async function open(config: UpsertMillraceConfig): Promise<Subject<{ readonly records: number }, Sample>> {
   const client = createClient({ address: config.address });
   const payloads = bodies(config.bodyBytes);
@@ -21,7 +21,7 @@ export async function open(config: UpsertMillraceConfig): Promise<Subject<{ read
 
   function* source(records: number) {
     for (const end = next + records; next < end; next++) {
-      // Neighbours in time are none in the index.
+      // Consecutive records are not neighbours in the index.
       const key = (next * 7919) % config.keys;
       yield { key: `feature/${String(key).padStart(8, "0")}`, data: payloads[next % payloads.length] };
     }

@@ -1,7 +1,7 @@
 /**
- * Rooms, and members that join, talk, send files and leave, each in a process of its own. Whoever joins a room gets its
- * history first, then its own joining, then what is live: nothing twice and nothing left out, however much is said
- * meanwhile. Who leaves is seen to leave, and sees nothing that comes after. (A member that is killed cannot tell.)
+ * Rooms, and members that join, talk, send files and leave, each in its own process. A member that joins a room gets its
+ * history first, then its own joining, then what is live: nothing twice and nothing left out, however much is said meanwhile.
+ * The others see a member leave, and it sees nothing after that. (A killed member cannot report that it left.)
  *
  * Pieces: merge with add, tryJoin, forEach, filterMap, lines, fromReadable, Watch.
  * RPCs: TopicService.CreateTopic and DeleteTopic; RecordService.Publish, Follow and Read.

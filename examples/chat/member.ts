@@ -1,4 +1,4 @@
-/** A member: does what is typed, and shows what happens in the rooms that it is in. */
+/** A member: executes typed commands, and shows what happens in its rooms. */
 
 import { readFile } from "node:fs/promises";
 import { InvalidArgumentError, type MillraceClient } from "millrace";
@@ -9,14 +9,14 @@ import { joinRoom, type Room } from "./room.js";
 export interface MemberOptions {
   readonly member: string;
   readonly prefix: string;
-  /** What is typed, a line each. */
+  /** What is typed, line by line. */
   readonly commands: Source<string>;
   readonly show: (line: string) => Promise<void>;
-  /** Ends it as the end of the commands does. */
+  /** Ends it like the end of the commands. */
   readonly stopped: AbortSignal;
 }
 
-/** A command that cannot be done. Its message is for whoever typed it. */
+/** A command that cannot be executed. Its message is for the user. */
 class Refusal extends Error {}
 
 /** Runs until the commands end; then the member leaves its rooms. */
@@ -25,7 +25,7 @@ export async function runMember(
   { member, prefix, commands, show, stopped }: MemberOptions,
 ): Promise<void> {
   const rooms = new Map<string, Room>();
-  // Rooms come and go while it runs. A room that was left ends by itself, behind the last that its member sees of it.
+  // Rooms are added while it runs. A room that was left ends by itself, after the last line that its member sees.
   const lines = merge<string>([], { keepOpen: true });
 
   async function join(room: string, signal: AbortSignal): Promise<void> {
@@ -62,7 +62,7 @@ export async function runMember(
         try {
           await obey(command, signal);
         } catch (error) {
-          // No name for a room, or a file that is larger than a record may be: nothing was sent.
+          // An invalid name of a room, or a file larger than a record may be: nothing was sent.
           if (!(error instanceof Refusal || error instanceof InvalidArgumentError)) throw error;
           await show(`? ${error.message}`);
         }

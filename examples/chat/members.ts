@@ -1,4 +1,4 @@
-/** Members as processes of their own, to whom somebody types. */
+/** Members in processes of their own, with typed commands. */
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -9,9 +9,9 @@ export interface Member {
   /** What it has shown so far. */
   readonly shown: readonly string[];
   type(command: string): void;
-  /** Resolves when it has shown a line that ends so. */
+  /** Resolves when it has shown a line with this end. */
   sees(end: string): Promise<void>;
-  /** Types nothing more, and resolves when it has left its rooms and ended. */
+  /** Ends its commands; resolves when it has left its rooms and ended. */
   end(): Promise<void>;
   kill(): void;
 }
@@ -19,7 +19,7 @@ export interface Member {
 export function startMember(name: string, args: readonly string[]): Member {
   const child = spawn(process.execPath, [process.argv[1] ?? "", ...args], { stdio: ["pipe", "pipe", "inherit"] });
   const exited = once(child, "exit");
-  // Typed to one that has failed: `sees` and `end` tell.
+  // A command to a member that has failed: `sees` and `end` report that.
   child.stdin.on("error", () => undefined);
   const shown: string[] = [];
   const changes = new Watch<void>(undefined);

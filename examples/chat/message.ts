@@ -1,11 +1,11 @@
-/** What happens in a room: a record whose key is the member who did it. */
+/** An event in a room: a record whose key is the member who did it. */
 
 import { createHash } from "node:crypto";
 import type { ReceivedRecord, RecordInput } from "millrace";
 
 export type Message =
   | { readonly kind: "joined" }
-  /** The offset of the joining that this ends: others may have the same name, and anybody may come back. */
+  /** The offset of its own joining: other members may have the same name, and any may return. */
   | { readonly kind: "left"; readonly joinedAt: number }
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "file"; readonly bytes: Uint8Array };
@@ -24,7 +24,7 @@ export function recordOf(member: string, message: Message): RecordInput {
   }
 }
 
-/** Undefined for what no member has written. */
+/** Undefined for a record that no member has written. */
 export function messageOf({ body, json }: ReceivedRecord): Message | undefined {
   if (body?.kind === "text") return { kind: "text", text: body.value };
   if (body?.kind === "data") return { kind: "file", bytes: body.value };
@@ -33,7 +33,7 @@ export function messageOf({ body, json }: ReceivedRecord): Message | undefined {
   return undefined;
 }
 
-/** A message as people read it, with its offset: they see that none is missing. */
+/** A message for people, with its offset: they see that none is missing. */
 export function lineOf(room: string, { offset, key: member }: ReceivedRecord, message: Message): string {
   return `${room} ${offset} ${member}${deedOf(message)}`;
 }

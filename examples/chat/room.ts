@@ -1,15 +1,15 @@
-/** A room that a member is in. It is a topic: whoever follows that from its beginning has the history, and then what is live. */
+/** A member's room. It is a topic: who follows it from its beginning gets the history, then what is live. */
 
 import type { MillraceClient } from "millrace";
 import { lineOf, type Message, messageOf, recordOf } from "./message.js";
 import { prepareTopic } from "../prepare-topic.js";
 
 export interface Room {
-  /** What was said before the member joined, its joining, and all that comes until it has left. */
+  /** What was said before the member joined, its joining, and everything until it has left. */
   readonly lines: AsyncIterable<string>;
   /** Resolves when the message is durable: then everybody in the room gets it, once. */
   say(message: Message): Promise<void>;
-  /** Tells the others; `lines` ends behind it. */
+  /** Informs the others; `lines` ends after that. */
   leave(): Promise<void>;
 }
 
@@ -19,10 +19,10 @@ export interface RoomOptions {
   readonly member: string;
 }
 
-/** How long it is tried to tell the others. */
+/** How long it tries to inform the others. */
 const leaveMsMax = 5000;
 
-/** Joins a room, which is there from then on if it was not. */
+/** Joins a room; creates it if it does not exist. */
 export async function joinRoom(
   millrace: MillraceClient,
   { prefix, room, member }: RoomOptions,
@@ -51,7 +51,7 @@ export async function joinRoom(
     say,
     async leave() {
       void publisher.publish(recordOf(member, { kind: "left", joinedAt }));
-      // Rejects when that is not durable by then: a member must be able to go though its server is away.
+      // Rejects when that is not durable in time: a member must be able to leave even if its server is away.
       await publisher.close(AbortSignal.timeout(leaveMsMax));
     },
   };

@@ -1,6 +1,6 @@
 /**
- * A viewer's connection: server-sent events over HTTP. What the viewer does not take closes its socket's window, the
- * writable says so, and its stream is not polled: it then lags in the ring, and costs nothing but its place there.
+ * A viewer's connection: server-sent events over HTTP. If the viewer does not read, its socket's window closes, the
+ * writable reports that, and its stream is not polled. It then lags in the ring, and costs only its place there.
  */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -8,7 +8,7 @@ import { filterMap, interval, Lagged, pipe, select, toWritable } from "millrace/
 import type { DashboardEvent } from "./event.js";
 import type { Viewers } from "./viewers.js";
 
-/** Serves `GET /events`; a browser's EventSource sends the header Last-Event-ID by itself when it comes back. */
+/** Serves `GET /events`. When a browser's EventSource reconnects, it sends the header Last-Event-ID by itself. */
 export async function serveEvents(
   viewers: Viewers,
   heartbeatMs: number,

@@ -1,4 +1,4 @@
-/** What a viewer sees: the JSON body of a record, and its offset as the id to come back with. */
+/** An event for a viewer: a record's JSON body, with its offset as the id for a reconnect. */
 
 import type { JsonObject, ReceivedRecord } from "millrace";
 

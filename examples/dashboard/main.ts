@@ -1,7 +1,7 @@
 /**
  * A dashboard's back end: events of the types message, notification and update, from one follow of a topic to many
- * viewers (server-sent events). A heartbeat after 15 s of silence. A viewer that lags skips and is told how many; one
- * that lost its connection comes back where it was, by the header Last-Event-ID.
+ * viewers (server-sent events). A heartbeat is sent after 15 s of silence. A viewer that lags skips events, and is informed
+ * how many. A viewer that reconnects continues where it was, by the header Last-Event-ID.
  *
  * Pieces: broadcast with recover, select, interval, filterMap, map, forEach, toWritable.
  * RPCs: RecordService.Follow and Read; TopicService.GetTopic and CreateTopic.
@@ -11,7 +11,7 @@
  *     printf '{"type":"message","text":"a"}\n{"type":"update","text":"b"}\n' | npx millrace publish dashboard
  *     curl -N -H 'Last-Event-ID: 0' http://127.0.0.1:8090/events
  *
- * The last one prints, and goes on:
+ * The last one prints, and continues:
  *
  *     id: 1
  *     event: update
@@ -58,13 +58,13 @@ try {
       return;
     }
     serveEvents(viewers, heartbeatMs, request, response).catch((error: unknown) => {
-      // A viewer that has gone is no fault; it comes back if it wants.
+      // A viewer that has left is no error; it may reconnect.
       if (!response.destroyed) process.stderr.write(`A viewer's stream failed: ${String(error)}\n`);
       response.destroy();
     });
   });
   server.listen(port, "127.0.0.1");
-  // Rejects when something else has the port.
+  // Rejects when the port is in use.
   await once(server, "listening");
   process.stdout.write(`http://127.0.0.1:${(server.address() as AddressInfo).port}/events\n`);
   await viewers.run(stopped.signal);

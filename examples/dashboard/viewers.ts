@@ -1,7 +1,7 @@
 /**
  * One follow of the topic, shared by all viewers through one ring. Positions in the ring are the topic's offsets, so a
- * viewer that comes back says the offset that it wants, and what has left the ring is read from the topic: the same
- * way in which Millrace's own `Follow` hands over from history to live.
+ * viewer that reconnects names the offset that it wants, and what has left the ring is read from the topic. Millrace's
+ * own `Follow` hands over from history to live in the same way.
  */
 
 import type { MillraceClient } from "millrace";
@@ -9,11 +9,11 @@ import { broadcast, forEach, type Lagged, map, pipe, type Source, type Stream } 
 import { type DashboardEvent, eventOf } from "./event.js";
 
 export interface Viewers {
-  /** How many look on. */
+  /** The number of viewers. */
   readonly count: number;
-  /** New events; a viewer that lags skips, and is told how many. */
+  /** New events; a viewer that lags skips, and is informed how many. */
   watch(): Stream<DashboardEvent | Lagged>;
-  /** All events from an offset on, none left out, however far back that is. */
+  /** All events from an offset on, without a gap, however old they are. */
   resume(offset: number): Stream<DashboardEvent>;
   /** Feeds the ring until the signal aborts. */
   run(signal: AbortSignal): Promise<void>;

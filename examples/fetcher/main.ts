@@ -1,7 +1,7 @@
 /**
- * Requests, so many at once and no more, each with a time limit and some retries: answered in the order in which they
- * were asked for, or as they come. A request that fails for good is an outcome like others, and the rest goes on; with
- * --fail-fast the first of them cancels all, as Ctrl-C does.
+ * Runs a bounded number of requests at once, each with a time limit and some retries. Results are printed in the order of the
+ * requests, or as they arrive. A request that fails for good is a result like others, and the rest continues; with --fail-fast
+ * the first failure cancels all, as Ctrl-C does.
  *
  * Pieces: fromReadable, fromWebStream, lines, buffered, bufferedUnordered, timeLimit, retry, first, fold, map, toWritable.
  *
@@ -53,7 +53,7 @@ type Outcome = { readonly url: string } & (
   | { readonly error: string }
 );
 
-/** One try. An answer is counted and not kept: it may be large. */
+/** One try. An answer is counted and not stored: it may be large. */
 const request = timeLimit(limitMs, async (url: URL, { signal }): Promise<Outcome> => {
   const { status, statusText, body } = await fetch(url, { signal });
   if (status >= 500) {
@@ -66,11 +66,11 @@ const request = timeLimit(limitMs, async (url: URL, { signal }): Promise<Outcome
 
 function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  // `fetch failed` alone says nothing.
+  // `fetch failed` alone explains nothing.
   return error.cause === undefined ? error.message : `${error.message}: ${messageOf(error.cause)}`;
 }
 
-/** One request and its retries. Whatever went wrong may pass, but for what is no URL. */
+/** One request and its retries. Every failure may pass, except an invalid URL. */
 async function fetchOne(url: string, { signal }: CallContext): Promise<Outcome> {
   try {
     const target = new URL(url);

@@ -1,10 +1,10 @@
 import { isError, kindOf, levels, type LogLine } from "./log-line.js";
 
-/** What cannot be told from a name that somebody made up is counted together: names may be without number. */
+/** Names beyond this number are counted together: there may be any number of invented names. */
 const namesMax = 1000;
 const others = "(others)";
 
-/** How often each name was counted, of the first thousand names. */
+/** How often each of the first thousand names was counted. */
 export class Counts {
   readonly #counts = new Map<string, number>();
 
@@ -12,7 +12,7 @@ export class Counts {
     const count = this.#counts.get(name);
     if (count !== undefined) this.#counts.set(name, count + 1);
     else if (this.#counts.size >= namesMax) this.#counts.set(others, (this.#counts.get(others) ?? 0) + 1);
-    // A copy: a part of a line keeps the whole chunk of the file that it was read with.
+    // A copy: a part of a line would keep the whole chunk of the file in memory.
     else this.#counts.set(Buffer.from(name).toString(), 1);
   }
 
@@ -24,7 +24,7 @@ export class Counts {
     return [...this.#counts.keys()].toSorted();
   }
 
-  /** The most frequent first. */
+  /** The most frequent names first. */
   top(count: number): { readonly name: string; readonly times: number }[] {
     return this.names()
       .map((name) => ({ name, times: this.get(name) }))
@@ -33,7 +33,7 @@ export class Counts {
   }
 }
 
-/** What was found in all files. Its size depends on the names in them, up to a bound, and not on the lines. */
+/** The findings in all files. Their size depends on the number of names, up to a bound, and not on the lines. */
 export class Findings {
   files = 0;
   lines = 0;

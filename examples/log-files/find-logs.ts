@@ -5,8 +5,8 @@ import { join } from "node:path";
 type OnFailure = (path: string, error: unknown) => void;
 
 /**
- * The paths of all `.log` files in a folder and those below it, as they are found: no list of them is made. What cannot
- * be read is told, and passed over.
+ * The paths of all `.log` files in a folder and below it, as they are found, without a list of them. What cannot be
+ * read is reported and skipped.
  */
 export async function* findLogs(folder: string, onFailure: OnFailure): AsyncGenerator<string, void> {
   let entries: Dir;
@@ -23,7 +23,7 @@ export async function* findLogs(folder: string, onFailure: OnFailure): AsyncGene
   }
 }
 
-/** A named pipe without a writer would be waited for without end. */
+/** Opening a named pipe without a writer would wait for ever. */
 async function isFile(path: string, onFailure: OnFailure): Promise<boolean> {
   try {
     if ((await stat(path)).isFile()) return true;

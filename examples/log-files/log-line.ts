@@ -11,7 +11,7 @@ export interface LogLine {
   readonly message: string;
 }
 
-/** A line that is none of a log. */
+/** A line that is not from a log. */
 export class NotALogLine extends Error {}
 
 const shape = /^(\S+) ([A-Z]+) (\S+) (.+)$/;
@@ -27,7 +27,7 @@ export function isError({ level }: LogLine): boolean {
   return level === "ERROR" || level === "CRITICAL";
 }
 
-/** Which error a message is: the begin of its text, without what changes from one to the next. */
+/** The kind of an error: the beginning of its text, without the parts that vary. */
 export function kindOf({ message }: LogLine): string {
   return message.slice(0, 100).replaceAll(/\d+/g, "#");
 }

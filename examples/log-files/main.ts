@@ -1,8 +1,8 @@
 /**
- * Analyses the log files of a directory and all below it: so many files at once, so many lines a second over all of them,
- * counted by level and source, the most frequent errors named. A line that is none is counted and passed over; what
- * cannot be read is reported, and ends nothing. Memory depends neither on the files nor on their number. Ctrl-C reports
- * what was counted until then.
+ * Analyses the log files in a directory and below it: a bounded number of files at once, and of lines a second over all of
+ * them. It counts lines by level and source, and names the most frequent errors. An invalid line is counted and skipped; an
+ * unreadable file is reported, and the rest continues. Memory depends neither on the files nor on their number. Ctrl-C
+ * reports what was counted until then.
  *
  * Pieces: from, flatMap, merge, linesOfFile, mapError, settle, tryMap, throttle, forEach, toWritable.
  *
@@ -65,7 +65,9 @@ function report(what: string, error: unknown): void {
   process.stderr.write(`${what}: ${error instanceof Error ? error.message : String(error)}\n`);
 }
 
-/** The lines of one file: a line that is none is a result too, and so is the failure of the file, the last one. */
+/**
+ * The lines of one file as results: an invalid line is a failure, and so is the failure of the file, as the last one.
+ */
 function readLog(path: string): Stream<Result<LogLine>> {
   return pipe(
     linesOfFile(path),
@@ -75,7 +77,7 @@ function readLog(path: string): Stream<Result<LogLine>> {
   );
 }
 
-/** Several readers of one list: each takes the next path when it is done with a file. */
+/** Lets several readers share one list: each takes the next path when it has finished a file. */
 function shared<T>(source: Source<T>): AsyncIterable<T> {
   const items = from(source);
   return { [Symbol.asyncIterator]: () => ({ next: () => items.next() }) };
@@ -124,7 +126,7 @@ if (values.sample !== undefined) {
     process.exitCode = 130;
   }
   const output = values.json ? [`${JSON.stringify(findings)}\n`] : findings.table(topErrors);
-  // Whoever reads it may have left.
+  // The reader of the output may have left.
   await toWritable(output, process.stdout, { end: false }).catch((error) => report("standard output", error));
 } else {
   process.stderr.write("It takes the directory to analyse, or --sample DIRECTORY\n");

@@ -1,4 +1,4 @@
-/** A line of a log, as it travels: the JSON body of a record. */
+/** A line of a log: the JSON body of a record. */
 
 import type { JsonObject, RecordInput } from "millrace";
 
@@ -14,7 +14,7 @@ export interface LogEntry {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** Whether an entry is at least as bad as `level`. */
+/** Whether an entry is at least as severe as `level`. */
 export function isAtLeast(level: Level, entry: LogEntry): boolean {
   return levels.indexOf(entry.level) >= levels.indexOf(level);
 }
@@ -23,7 +23,7 @@ export function recordOf(entry: LogEntry): RecordInput {
   return { key: entry.source, json: { ...entry, time: entry.time.toISOString() } };
 }
 
-/** Reads an entry back; `undefined` when the body is none. */
+/** Decodes an entry. Undefined: the body is not an entry. */
 export function entryOf(json: JsonObject | undefined): LogEntry | undefined {
   if (json === undefined) return undefined;
   const { time, level, source, message, metadata } = json;

@@ -1,4 +1,4 @@
-/** A program that logs: an entry every so often, published to a topic of its own. */
+/** A program that logs: it publishes an entry at intervals to a topic of its own. */
 
 import type { MillraceClient } from "millrace";
 import { forEach, interval, pipe, take } from "millrace/streams";
@@ -11,8 +11,8 @@ export interface LogSource {
 }
 
 /**
- * Publishes until `entries` are published or the signal aborts, and closes the topic behind the last one: whoever
- * follows it then gets the end.
+ * Publishes until `entries` are published or the signal aborts. Then it closes the topic, so that followers get the
+ * end.
  */
 export async function publishLogs(
   millrace: MillraceClient,

@@ -1,7 +1,7 @@
 /**
- * Three programs log, one pipeline collects: a fair merge of their topics keeps WARNING and worse, adds the environment,
- * makes batches of 100 or of what came within half a second, and hands them to three sinks. The third is stalled on
- * purpose: it is disconnected when its two places are taken, and the others go on.
+ * Three programs log, and one pipeline collects: a fair merge of their topics keeps WARNING and worse, adds the environment,
+ * makes batches of 100 or of half a second, and passes them to three sinks. The third is stalled on purpose: it is
+ * disconnected when its two places are taken, and the others continue.
  *
  * Pieces: interval, take, merge, filterMap, filter, map, batch, fanOut, forEach, toWritable, join.
  * RPCs: TopicService.CreateTopic, CloseTopic and DeleteTopic; RecordService.Publish, Follow and Append.
@@ -56,7 +56,7 @@ const sources: readonly LogSource[] = [
 ];
 const alerts = `${values.prefix}/alerts`;
 
-/** What every one of the programs has published, until it is stopped. */
+/** The number of entries that all programs published until they were stopped. */
 async function publishAll(millrace: MillraceClient, stopped: AbortSignal): Promise<number> {
   const published = await join(
     sources.map((source) => () => {
@@ -70,7 +70,7 @@ async function publishAll(millrace: MillraceClient, stopped: AbortSignal): Promi
   }, 0);
 }
 
-/** Warnings and worse of all topics, tagged, in batches; ends when all topics are closed, with what is left. */
+/** Warnings and worse of all topics, tagged, in batches. Ends with the rest when all topics are closed. */
 function collectWarnings(millrace: MillraceClient) {
   return pipe(
     merge(sources.map(({ topic }) => millrace.follow(topic, { start: "earliest" }))),
@@ -111,7 +111,7 @@ async function main(): Promise<void> {
         stalled: {
           policy: "disconnect",
           capacity: 2,
-          // Takes a batch, and is not done with it as long as the programs run.
+          // Takes a batch, and is busy with it as long as the programs run.
           sink: async (batches, signal) => {
             await batches.next();
             const ended = AbortSignal.any([signal, allPublished.signal]);

@@ -1,7 +1,6 @@
 /**
- * Adds up orders by customer, exactly once: workers consume a KEYED subscription, and commit each order's
- * acknowledgement and its customer's new total in one transaction. They are killed at work, again and again, and the sums
- * agree all the same.
+ * Adds up orders by customer, exactly once. Workers consume a KEYED subscription, and commit each order's acknowledgement
+ * and its customer's new total in one transaction. They are killed several times while they work, and the sums still agree.
  *
  * RPCs: TopicService.CreateTopic and DeleteTopic; SubscriptionService.CreateSubscription, Consume, Commit and DescribeSubscription; StateService.Get and
  * List; RecordService.Publish.
@@ -31,7 +30,7 @@ const { values } = parseArgs({
     orders: { type: "string", default: "1000" },
     kills: { type: "string", default: "5" },
     json: { type: "boolean", default: false },
-    // One of the workers: what the program starts, and kills.
+    // A worker: a process that the program starts and kills.
     work: { type: "boolean", default: false },
   },
 });
@@ -42,14 +41,14 @@ const kills = wholeNumber("kills", values.kills);
 const workerCount = 2;
 
 async function prepare(millrace: MillraceClient): Promise<void> {
-  // With the orders of an earlier run goes its subscription.
+  // Deleting the topic of an earlier run deletes its subscription too.
   await prepareEmptyTopic(millrace, names.orders);
   await prepareEmptyTopic(millrace, names.totals, { keyed: true });
   await millrace.subscriptions.create(names.subscription, {
     topic: names.orders,
     start: "earliest",
     sharing: "keyed",
-    // A worker that is killed has failed at what it had. That is not the orders' fault.
+    // A killed worker has failed at its records. That must not count against the orders.
     attemptsMax: 1000,
     retryMinMs: 0,
   });
@@ -58,7 +57,7 @@ async function prepare(millrace: MillraceClient): Promise<void> {
   await publisher.close();
 }
 
-/** Kills a worker whenever another part of the totals is there, and resolves when all orders are acknowledged. */
+/** Kills a worker after each further part of the totals. Resolves when all orders are acknowledged. */
 async function harm(millrace: MillraceClient, workers: Workers): Promise<void> {
   const totals = millrace.follow(names.totals, { start: "earliest" });
   let killed = 0;

@@ -1,4 +1,4 @@
-/** Orders as they come in, and what they add up to. */
+/** Incoming orders, and their totals. */
 
 import type { JsonObject, RecordInput } from "millrace";
 
@@ -7,7 +7,7 @@ export interface Order {
   readonly amount: number;
 }
 
-/** A customer's total, and the order that made it this. */
+/** A customer's total, and the last order in it. */
 export interface Total {
   readonly customer: string;
   readonly total: number;
@@ -16,12 +16,12 @@ export interface Total {
 
 const customers = ["ada", "bob", "cleo", "dan", "eve", "finn", "gus"] as const;
 
-/** Amounts from 1 on: their sum tells whether one is missing, or was added twice. */
+/** Amounts from 1 on: their sum shows whether one is missing, or was added twice. */
 export function orderNumber(number: number): Order {
   return { customer: customers[number % customers.length] ?? "ada", amount: number + 1 };
 }
 
-/** The key is what a KEYED subscription is shared by, and what a state is kept for. */
+/** The key distributes a KEYED subscription, and identifies a record of the state. */
 export function recordOf({ customer, ...facts }: Order | Total): RecordInput {
   return { key: customer, json: facts };
 }

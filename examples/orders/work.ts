@@ -4,8 +4,8 @@ import type { MillraceClient } from "millrace";
 import { amountOf, recordOf, totalOf } from "./order.js";
 
 /**
- * Adds orders to their customers' totals until SIGTERM. It keeps nothing in memory: nobody else works on the same customer,
- * so the total that is read here is the one that the next is added to.
+ * Adds orders to their customers' totals until SIGTERM. It keeps nothing in memory: nobody else works on the same
+ * customer, so the total that it reads here is current.
  */
 export async function work(
   millrace: MillraceClient,
@@ -19,7 +19,7 @@ export async function work(
       const amount = amountOf(json);
       const before = await millrace.state.get(totals, customer);
       const total = totalOf(before?.json) + amount;
-      // Both or neither. When this throws, the order comes again: to us, or to whom it belongs by then.
+      // Both or neither. If this throws, the order is redelivered, to this worker or another.
       await delivery.commit([{ topic: totals, records: [recordOf({ customer, total, amount })] }]);
     },
     { concurrency: 8 },

@@ -1,12 +1,12 @@
-/** Workers as processes of their own, to be killed. */
+/** Workers in processes of their own, which can be killed. */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 
 export interface Workers {
-  /** Kills one as it is, and puts another in its place. */
+  /** Kills one without notice, and starts another in its place. */
   killOne(): void;
-  /** Lets all of them finish what they have in hand. */
+  /** Lets all of them finish their outstanding records. */
   stop(): Promise<void>;
 }
 

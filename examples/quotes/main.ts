@@ -1,7 +1,7 @@
 /**
- * Prices of some symbols, published by one process and watched by others, each at its own pace: whenever it is ready for
- * more, a watcher gets the newest quote of each symbol. A fast one sees nearly all, a slow one few, nothing is queued for
- * anybody, and all end with the last of each symbol.
+ * Prices of some symbols, published by one process and watched by others, each at its own pace: whenever a watcher is ready,
+ * it gets the newest quote of each symbol. A fast one sees nearly all, a slow one few. Nothing is queued for any of them, and
+ * all end with the last quote of each symbol.
  *
  * Pieces: Watch, tryJoin, forEach, interval, take, fold, lines, fromReadable.
  * RPCs: StateService.Watch; RecordService.Publish; TopicService.CreateTopic, CloseTopic and DeleteTopic.
@@ -35,7 +35,7 @@ const { values } = parseArgs({
     topic: { type: "string", default: "examples/quotes" },
     quotes: { type: "string", default: "2000" },
     json: { type: "boolean", default: false },
-    // One of the watchers: what the program starts.
+    // A watcher: a process that the program starts.
     watch: { type: "boolean", default: false },
     "busy-ms": { type: "string", default: "0" },
   },
@@ -44,10 +44,10 @@ const { values } = parseArgs({
 const { address, topic } = values;
 const total = wholeNumber("quotes", values.quotes, symbols.length);
 const busyMs = wholeNumber("busy-ms", values["busy-ms"]);
-/** How long each watcher is busy with what it has seen. */
+/** How long each watcher is busy after each look. */
 const watcherBusyMs = { fast: 0, slow: 50, slowest: 500 };
 
-/** A quote each millisecond, whoever watches. Closes the topic behind the last one: the watchers then get the end. */
+/** A quote each millisecond, whoever watches. Closes the topic after the last one, so that the watchers get the end. */
 async function publishQuotes(millrace: MillraceClient): Promise<void> {
   const publisher = millrace.publisher(topic);
   let number = 0;
@@ -57,7 +57,7 @@ async function publishQuotes(millrace: MillraceClient): Promise<void> {
     forEach(async () => {
       await publisher.ready();
       number += 1;
-      // What fails is told by close.
+      // Failures are reported by close.
       void publisher.publish(quoteNumber(number));
     }),
   );

@@ -1,4 +1,4 @@
-/** A price of a symbol, as it travels: the JSON body of a record whose key is the symbol. */
+/** A symbol's price: the JSON body of a record whose key is the symbol. */
 
 import type { ReceivedRecord, RecordInput } from "millrace";
 

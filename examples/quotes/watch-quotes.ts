@@ -1,9 +1,9 @@
 /**
- * A watcher, at its own pace. What comes while it is busy goes into a map with one place for each symbol, so a newer
- * quote replaces the one that was not looked at yet: nothing else waits, however slow it is.
+ * A watcher at its own pace. What arrives while it is busy goes into a map with one place for each symbol, so a newer
+ * quote replaces one that was not shown yet: nothing else waits, however slow it is.
  *
- * A watcher that just does not read while it is busy gets fewer quotes too, as Millrace leaves out those that are not
- * the latest any more. But what is under way in the connection already comes first, and may be old by then.
+ * A watcher that simply does not read while it is busy gets fewer quotes too, since Millrace leaves out those that are
+ * no longer the latest. But quotes already in the connection are delivered first, and may be old by then.
  */
 
 import type { MillraceClient } from "millrace";
@@ -11,8 +11,8 @@ import { forEach, sleep, tryJoin, Watch } from "millrace/streams";
 import { type Quote, quoteOf, type Quotes } from "./quote.js";
 
 /**
- * Shows what is there, and then, whenever it is ready and there is something, the newest quote of each symbol that has a
- * new one. Ends when the topic is closed and the last ones were shown.
+ * Shows the existing quotes. Then, whenever it is ready and there is something new, it shows the newest quote of each
+ * changed symbol. Ends when the topic is closed and the last quotes were shown.
  */
 export async function watchQuotes(
   millrace: MillraceClient,
@@ -26,7 +26,7 @@ export async function watchQuotes(
     const quotes = millrace.state.watch(topic, {
       // No symbol is ever removed.
       withoutTombstones: true,
-      // Also when there was nothing yet: then it is shown that there is nothing.
+      // Even if there is nothing yet: then it shows that.
       onEvent: ({ type }) => {
         if (type === "snapshot-end") arrived.set();
       },

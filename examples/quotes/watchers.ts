@@ -1,4 +1,4 @@
-/** Watchers as processes of their own, each of which prints a line of JSON whenever it looks at the quotes. */
+/** Watchers in processes of their own, each of which prints a line of JSON whenever it looks at the quotes. */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -8,7 +8,7 @@ import type { Quotes } from "./quote.js";
 
 export interface Watcher {
   readonly name: string;
-  /** What it sees. The first is what was there when it came; from then on it is watching. */
+  /** What it sees. The first look shows the existing quotes; from then on it is watching. */
   readonly looks: Stream<Quotes>;
   kill(): void;
 }

@@ -1,11 +1,11 @@
-/** What the relay adds to a feature: how far it is, and how large. */
+/** What the relay adds to a feature: its distance, and its size. */
 
 import type { Location, ReceivedRecord } from "millrace";
 import type { Feature } from "./relay-proto.js";
 
 const earthRadiusKm = 6371;
 
-/** A feature's record, seen from a place; undefined when it says no place itself. */
+/** A feature's record, seen from a place. Undefined: the record has no place. */
 export function enrich(record: ReceivedRecord, from: Location): Feature | undefined {
   const { key, location, json } = record;
   if (location === undefined) return undefined;

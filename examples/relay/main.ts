@@ -1,8 +1,8 @@
 /**
- * A second gRPC server, between Millrace and clients of its own: it watches features, adds how far each is from a place
- * and how large it is, and serves them on as a stream of its own API (`relay.proto`). Here a fast and a slow client watch
- * 20,000 features through it while as many changes are published. The slow one slows its own watch, as
- * `millrace streams` shows, and nothing else: it gets fewer changes, and ends with the same features.
+ * A second gRPC server, between Millrace and its own clients. It watches features, adds the distance of each from a place
+ * and its size, and serves them as a stream of its own API (`relay.proto`). Here a fast and a slow client watch 20,000
+ * features through it while as many changes are published. The slow client slows only its own watch, as `millrace streams`
+ * shows: it gets fewer changes, and ends with the same features.
  *
  * Pieces: Stage, toWritable, oneshot, sleep.
  * RPCs: StateService.Watch; RecordService.Publish; TopicService.CreateTopic, CloseTopic and DeleteTopic; InspectService.
@@ -51,7 +51,7 @@ const slowMs = wholeNumber("slow-ms", values["slow-ms"]);
 /** The clients measure from here. */
 const zurich = { latitude: 47.37, longitude: 8.54 };
 
-/** The watches of the topic that Millrace serves, once the fast one has everything and the slow one has not. */
+/** The topic's watches in Millrace, once the fast one has everything and the slow one has not. */
 async function streamsAtTheEnd(millrace: MillraceClient, signal: AbortSignal): Promise<readonly LiveStream[]> {
   const { nextOffset } = await millrace.topics.get(topic);
   for (;;) {
@@ -67,7 +67,7 @@ async function demonstrate(millrace: MillraceClient, address: string): Promise<v
   const request = { topic, ...zurich };
   const looked = new AbortController();
   const slow = watchFeatures(address, request, {
-    // Takes a message, and is then busy with it for as long as the others need.
+    // Takes a message, and is then busy until the others have finished.
     pause: async () => {
       if (!looked.signal.aborted) await once(looked.signal, "abort");
       await sleep(slowMs);
@@ -109,7 +109,7 @@ function print(
   process.stdout.write(`${isSame ? "the same" : "NOT THE SAME"} in the end\n`);
 }
 
-// What is under way from Millrace to one client of the relay is this window, and no more.
+// The window bounds the data on its way from Millrace to one client of the relay.
 const millrace = createClient({ address: values.address, windowBytes: 65_535 });
 const relay = await startRelay(millrace, values.listen);
 try {

@@ -1,4 +1,4 @@
-/** The relay's own API, loaded from its proto as a program in JavaScript does that generates no code. */
+/** The relay's own API, loaded from its proto, as a JavaScript program without generated code does. */
 
 import { fileURLToPath } from "node:url";
 import {
@@ -31,7 +31,7 @@ export interface WatchResponse {
   readonly isUpToDate: boolean;
 }
 
-/** What calls it: proto-loader makes it, and TypeScript takes our word for it. */
+/** The relay's client: proto-loader makes it, so TypeScript cannot check this type. */
 export interface RelayClient {
   watch(request: WatchRequest): ClientReadableStream<WatchResponse>;
   close(): void;

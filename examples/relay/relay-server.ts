@@ -1,7 +1,7 @@
 /**
- * The relay: a gRPC server of its own, between Millrace and its clients. Each client has a watch of its own, and nothing
- * is queued between the two, so a client that does not read closes HTTP/2's window here, then the one to Millrace, and
- * there its watch waits: for that client alone.
+ * The relay: a gRPC server between Millrace and its own clients. Each client has its own watch, and nothing is queued
+ * between the two. A client that does not read closes HTTP/2's window here, then the one to Millrace, and there its
+ * watch waits: for that client alone.
  */
 
 import { Writable } from "node:stream";
@@ -55,7 +55,7 @@ function oneAtATime(call: WatchCall): Writable {
   });
 }
 
-/** Millrace's own status, where it gave one: NOT_FOUND, FAILED_PRECONDITION, … */
+/** Fails with Millrace's own status, if it has one: NOT_FOUND, FAILED_PRECONDITION, … */
 function failCall(call: WatchCall, error: unknown): void {
   if (call.cancelled) return;
   const code = error instanceof ClientError ? status[error.code] : status.INTERNAL;

@@ -1,7 +1,6 @@
 /**
- * A watch of Millrace as messages of the relay, one for one: a page of records becomes a message when the client is ready
- * for it, and no page is asked for before that. What came besides records goes with the next page, or alone if none is
- * there yet.
+ * A watch of Millrace as messages of the relay, one for one: when the client is ready for a message, a page of records
+ * is requested and becomes that message. Events between pages go with the next page, or alone if there is none yet.
  */
 
 import type { Location, MillraceClient, RecordPage, WatchEvent } from "millrace";
@@ -25,7 +24,7 @@ export class RelayedWatch extends Stage<WatchResponse> {
   protected override produce(waker: Waker): Produced<WatchResponse> {
     const page = this.#pages.poll(waker);
     const isWaiting = page === PENDING || page === END;
-    // The end comes again, when it is asked for again.
+    // The end is returned again when it is requested again.
     if (isWaiting && !this.#startsOver && !this.#isUpToDate && this.#removed.length === 0) return page;
     const features: Feature[] = [];
     for (const record of isWaiting ? [] : page.records) {
@@ -49,7 +48,7 @@ export class RelayedWatch extends Stage<WatchResponse> {
     return this.#pages.close();
   }
 
-  /** Called while a page is asked for: with what comes before it. */
+  /** Called while a page is awaited, with the events before it. */
   #note(event: WatchEvent): void {
     if (event.type === "left") this.#removed.push(...event.keys);
     if (event.type === "snapshot-end") this.#isUpToDate = true;

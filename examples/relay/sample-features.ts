@@ -1,9 +1,9 @@
-/** Features to show the relay with: a grid of places, and changes of them. */
+/** Features for the relay: a grid of places, and changes of them. */
 
 import type { MillraceClient, RecordInput } from "millrace";
 import { prepareEmptyTopic } from "../prepare-topic.js";
 
-/** Creates the topic anew, with so many features in it. */
+/** Creates the topic anew, with `features` features in it. */
 export async function createFeatures(millrace: MillraceClient, topic: string, features: number): Promise<void> {
   await prepareEmptyTopic(millrace, topic, { keyed: true });
   await publish(millrace, topic, features, (number) => featureNumber(number, number));

@@ -1,4 +1,4 @@
-/** A client of the relay: keeps what it is told. */
+/** A client of the relay, which keeps the features that it receives. */
 
 import { credentials } from "@grpc/grpc-js";
 import { type Feature, RelayClient, type WatchRequest, type WatchResponse } from "./relay-proto.js";
@@ -6,14 +6,14 @@ import { type Feature, RelayClient, type WatchRequest, type WatchResponse } from
 export interface WatchedFeatures {
   readonly features: ReadonlyMap<string, Feature>;
   readonly messages: number;
-  /** How often it was told a feature, or that one is gone. */
+  /** How many features or removals it received. */
   readonly told: number;
 }
 
 export interface WatchFeaturesOptions {
-  /** Waited for after each message. */
+  /** Awaited after each message. */
   readonly pause?: () => Promise<void>;
-  /** Told when everything was given, up to then. */
+  /** Called when it has received everything up to then. */
   readonly onUpToDate?: () => void;
 }
 

@@ -1,4 +1,4 @@
-/** A feature as the tutorial's file has it, and as the route guide keeps it: the record of its place. */
+/** A feature in the tutorial's file, and in the route guide: the record of its place. */
 
 import type { RecordInput } from "millrace";
 
@@ -9,12 +9,12 @@ interface Point {
 }
 
 export interface Feature {
-  /** Empty: somebody looked, and found nothing that has a name. */
+  /** Empty: the place is known to have no name. */
   readonly name: string;
   readonly location: Point;
 }
 
-/** Reads the tutorial's file: a JSON list. Throws where it is none. */
+/** Reads the tutorial's file: a JSON list. Throws if it is not one. */
 export function featuresOf(text: string): Feature[] {
   const list: unknown = JSON.parse(text);
   if (!Array.isArray(list)) throw new Error("It is no list of features");

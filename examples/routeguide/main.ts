@@ -1,7 +1,7 @@
 /**
- * Loads the features of gRPC's own tutorial, so that its clients find here what they know: `routeguide.RouteGuide` answers
- * from a keyed topic, in which every record is the feature at a place. The topic is created where it is not there yet;
- * what is in it already is not published again, so that the program may run any number of times.
+ * Loads the features of gRPC's own tutorial for its clients: `routeguide.RouteGuide` answers from a keyed topic, in which
+ * every record is the feature at a place. The topic is created if it does not exist. Features that it has already are not
+ * published again, so the program may run any number of times.
  *
  * Pieces: chunks, forEach.
  * RPCs: TopicService.GetTopic and CreateTopic; StateService.Get; RecordService.Append.
@@ -33,7 +33,7 @@ const { values } = parseArgs({
   },
 });
 
-/** At most 1000 records go into one batch. */
+/** A batch takes up to 1000 records. */
 const batchRecords = 500;
 
 async function prepareTopic(millrace: MillraceClient): Promise<void> {
@@ -46,7 +46,7 @@ async function prepareTopic(millrace: MillraceClient): Promise<void> {
   }
 }
 
-/** Publishes what is new or has another name, and tells how many that were. */
+/** Publishes features that are new or have another name, and returns their number. */
 async function load(millrace: MillraceClient, features: readonly Feature[]): Promise<number> {
   let published = 0;
   await pipe(

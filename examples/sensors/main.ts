@@ -1,6 +1,7 @@
 /**
- * Readings of sensors, one JSON object a line: validated, brought to one unit, and the rolling mean, minimum and maximum
- * of each sensor over a minute, every ten seconds of the readings' own time. What is wrong with the others is counted.
+ * Reads sensor readings, one JSON object a line, checks them and converts them to one unit. It prints the rolling mean, minimum
+ * and maximum of each sensor over a minute, every ten seconds of the readings' own time. Invalid readings are counted by
+ * reason.
  *
  * Pieces: from, fromReadable, lines, settle, tryMap, filterMap, timeWindows, flatMap, map, toWritable.
  *
@@ -67,7 +68,7 @@ interface Sums {
   max: number;
 }
 
-/** The sensors of one window, each with what it measured there. */
+/** The sensors of one window, each with its measurements. */
 function* rollingOf(end: number, readings: readonly Reading[]): Generator<Rolling, void> {
   const bySensor = new Map<string, Sums>();
   for (const { sensor, celsius } of readings) {
@@ -98,7 +99,7 @@ const rolling = pipe(
   tryMap(parseReading),
   filterMap((result) => {
     if (result.ok) return result.value;
-    // Not of one reading: the input itself failed.
+    // The failure of the input, not of one reading.
     if (!(result.error instanceof InvalidReading)) throw result.error;
     const { message } = result.error;
     faults.set(message, (faults.get(message) ?? 0) + 1);
@@ -122,7 +123,7 @@ const print = values.json
 try {
   await pipe(rolling, map(print), toWritable(process.stdout, { end: false }));
 } catch (error) {
-  // No such file, too many readings in a window, nobody who reads what is printed any more.
+  // No such file, too many readings in a window, or nobody reads the output any more.
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
 }

@@ -1,4 +1,4 @@
-/** What a sensor says: a line of JSON, checked and brought to one unit. */
+/** A sensor's reading: a line of JSON, checked and converted to one unit. */
 
 export interface Reading {
   readonly sensor: string;
@@ -13,7 +13,7 @@ const toCelsius = {
   K: (value: number) => value - 273.15,
 } as const;
 
-/** A line that is no reading; its message is one of a few reasons. */
+/** A line that is not a reading; its message is one of a few reasons. */
 export class InvalidReading extends Error {}
 
 /** Reads a line. Throws what is wrong with it. */

@@ -1,11 +1,11 @@
 /**
- * An existing Postgres table to a CSV file, however large: by keyset pages, and no faster than the file takes them, so
- * memory stays flat. Ctrl-C, or a database that goes away, ends it behind a whole row, and it says where to go on.
+ * Copies a Postgres table of any size to a CSV file: by keyset pages, and no faster than the file takes them, so memory stays
+ * flat. Ctrl-C, or a database that goes away, ends it after a whole row, and it prints where to continue.
  *
  * Pieces: unfold, takeWhile, recover, flatMap, concat, toWritable.
  *
  *     make example NAME=table-to-csv ARGS="--database-url postgres://… --table cities --order-by id --file cities.csv"
- *     make example NAME=table-to-csv ARGS="… --after 500000"      # goes on behind that row
+ *     make example NAME=table-to-csv ARGS="… --after 500000"      # continues after that row
  *
  * For a million rows of seven columns it prints:
  *
@@ -32,10 +32,10 @@ const { values } = parseArgs({
   },
 });
 
-/** By Ctrl-C. */
+/** Stopped by Ctrl-C. */
 class Stopped extends Error {}
 
-/** How the copying ended, when its file has every row up to `last`. */
+/** How the copying ended; the file has every row up to `last`. */
 interface Copied {
   readonly rows: number;
   readonly last: string | undefined;
@@ -49,7 +49,7 @@ async function copyTable(client: pg.Client, file: string, options: TableOptions)
   let last = options.after;
   let failure: Error | undefined;
   let isStopped = false;
-  // Once: who cannot wait for the page that is under way presses it again.
+  // Once: a second Ctrl-C ends the program without waiting for the running page.
   process.once("SIGINT", () => (isStopped = true));
   const rssBefore = process.memoryUsage().rss;
   let rssMax = rssBefore;
@@ -65,7 +65,7 @@ async function copyTable(client: pg.Client, file: string, options: TableOptions)
   const lines = pipe(
     readTable(client, columns, options),
     takeWhile(() => !isStopped),
-    // An end and not an error, for which the file would be left as it is: half a row may be in it.
+    // An end instead of an error: an error would leave the file as it is, perhaps with half a row.
     recover((error) => {
       failure = error instanceof Error ? error : new Error("The database failed", { cause: error });
       return [];
@@ -81,9 +81,9 @@ async function copyTable(client: pg.Client, file: string, options: TableOptions)
 
 async function main(table: string, orderBy: string, file: string): Promise<void> {
   const startedAt = performance.now();
-  // Without a URL it looks at PGHOST, PGUSER and their like.
+  // Without a URL it uses PGHOST, PGUSER and similar variables.
   const client = new pg.Client({ connectionString: values["database-url"] ?? process.env["DATABASE_URL"] });
-  // The query that is under way fails too, and that is where it is told.
+  // The running query fails too, and reports the failure.
   client.on("error", () => undefined);
   await client.connect();
   try {

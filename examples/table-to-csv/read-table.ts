@@ -1,7 +1,7 @@
 /**
- * The rows of a table in the order of a unique column, a page at a time. Each page begins behind the last row of the one
- * before (keyset), so the millionth costs what the first did; OFFSET would read everything before it again. Each page is
- * a statement of its own: what is written to the table meanwhile may be among the rows, and no row comes twice.
+ * The rows of a table in the order of a unique column, a page at a time. Each page begins after the last row of the one
+ * before (keyset), so the millionth page costs as much as the first; OFFSET would read everything before it again. Each
+ * page is a statement of its own: concurrent writes to the table may be among the rows, and no row is repeated.
  */
 
 import pg from "pg";
@@ -11,18 +11,18 @@ export interface TableOptions {
   readonly table: string;
   /** A column that is unique and not null, with an index. */
   readonly orderBy: string;
-  /** Begins behind this value. */
+  /** Begins after this value. */
   readonly after: string | undefined;
   readonly pageRows: number;
 }
 
 export interface Page {
   readonly rows: readonly (string | null)[][];
-  /** The last row's value of the column that orders them: where to go on. */
+  /** The last row's value of the ordering column: where to continue. */
   readonly last: string;
 }
 
-/** Values as Postgres writes them: a Date has no microseconds, and a number not all digits. */
+/** Values in Postgres' text form: a Date has no microseconds, and a number not all digits. */
 const asText = { getTypeParser: () => (text: string) => text } as unknown as pg.CustomTypesConfig;
 
 function nameOf(table: string): string {
@@ -37,7 +37,7 @@ export async function readColumns(client: pg.Client, table: string): Promise<str
   return fields.map(({ name }) => name);
 }
 
-/** One page is read when it is asked for, and not before. */
+/** One page is read when it is requested, and not before. */
 export function readTable(
   client: pg.Client,
   columns: readonly string[],

@@ -1,17 +1,18 @@
 /**
- * What subscriptions have yet to settle, who holds it, and how it is settled.
+ * What subscriptions have yet to settle, which session holds it, and how it is settled.
  *
- * - **Claims.** What a subscription has yet to settle of its topic is divided into claims: sets of offsets (`todo`), each
- *   held by at most one session. Offsets that no claim has are settled. A SHARED subscription has one claim of all that
- *   nobody has taken yet (`rest`), off which blocks are cut; an EXCLUSIVE one has one, a KEYED one has `keySlots`, each of
- *   the whole topic, for the keys that fall into its slot. Redriven records are claims of their own.
- * - **Sessions.** A node's hold. It has to be renewed; one that expired may be ended by anybody (`endExpiredSessions`), for
- *   good: the row goes, and its node begins another. A claim is free while it has no session, or one whose row is gone.
- *   So a claim changes hands only after its holder gave it up, or could have known by its own clock that it was over.
- * - **Fencing.** Every change of a claim asks for the session that holds it, under the claim's row lock. A holder that was
- *   late finds its claim `lost`, and nothing is written.
- * - **Attempts.** A record that was handed out and is to be redelivered is noted in `retries` first. So what somebody
- *   else settled meanwhile (a Commit on another node) is found then, under the same lock, and never delivered again.
+ * - **Claims.** The unsettled offsets of a subscription are divided into claims: sets of offsets (`todo`), each held by
+ *   at most one session. Offsets in no claim are settled. A SHARED subscription has one claim of all offsets that
+ *   nobody has taken yet (`rest`), and blocks are cut off it. An EXCLUSIVE one has a single claim. A KEYED one has
+ *   `keySlots` claims, each of the whole topic, for the keys of its slot. Redriven records are in claims of their own.
+ * - **Sessions.** The lease of a node, which the node must renew. Any node may end an expired session
+ *   (`endExpiredSessions`): its row is deleted, and its node begins a new session. A claim is free while it has no
+ *   session, or one whose row is deleted. So a claim changes hands only after its holder gave it up, or could know by
+ *   its own clock that its lease was over.
+ * - **Fencing.** Every change of a claim checks, under the claim's row lock, that the given session holds it. If
+ *   another session took it meanwhile, the claim is reported as `lost`, and nothing is written.
+ * - **Attempts.** Before a delivered record is redelivered, it is recorded in `retries`, under the claim's lock. That
+ *   finds records that were settled elsewhere meanwhile (by a Commit on another node): these are never delivered again.
  * - **Locks** are taken in this order: subscription, claims by id, then heads of topics by id.
  */
 
@@ -19,91 +20,91 @@ import type { OffsetRange } from "../core/index.js";
 import type { AppendWrite, LockedView, OffsetFrame } from "./log-store.js";
 import type { Member, StoredSubscription } from "./subscription-store.js";
 
-/** A session, at one subscription. */
+/** A session, for one subscription. */
 export interface SubscriptionHolder {
   readonly subscriptionId: number;
   readonly session: number;
 }
 
-/** `rest`: what nobody has taken yet. `block`: a part of it. `slot`: a share of the keys, or the whole. */
+/** `rest`: what nobody has taken yet. `block`: a part of it. `slot`: the keys of one slot, or the whole topic. */
 export type ClaimKind = "rest" | "block" | "slot" | "redriven";
 
 export interface StoredClaim {
   readonly claimId: number;
   readonly kind: ClaimKind;
-  /** Of a KEYED subscription's keys; else 0. */
+  /** The slot of a KEYED subscription's claim; else 0. */
   readonly slot: number;
-  /** What is not settled. The last range may have no end: Infinity. */
+  /** The unsettled offsets. The last range may have no end: Infinity. */
   readonly todo: readonly OffsetRange[];
 }
 
-/** A block as it was cut. */
+/** A block that was cut off the rest. */
 export interface CutBlock extends StoredClaim {
-  /** Set: offsets from here up to the block are no longer kept, and left the rest with it. */
+  /** Set: the offsets from here up to the block were trimmed, and left the rest too. */
   readonly skippedFrom?: number;
 }
 
-/** A claim without what it is about. */
+/** A claim and its holder, without its offsets. */
 export interface ClaimHolder {
   readonly claimId: number;
   readonly kind: ClaimKind;
   readonly slot: number;
-  /** Undefined: it is free. */
+  /** Undefined: the claim is free. */
   readonly session: number | undefined;
   /** Its lowest offset that is not settled. */
   readonly firstOffset: number;
 }
 
-/** Records of a claim that were handed out and are to be redelivered, and that wait alike. */
+/** Delivered records of one claim that are to be redelivered, with the same attempts and delay. */
 export interface Retry {
   readonly claimId: number;
-  /** They may be more than the claim has. */
+  /** May contain offsets that the claim no longer has. */
   readonly ranges: readonly OffsetRange[];
-  /** How many attempts are over; 0: it was given back before it counted as one. */
+  /** How many attempts are over. 0: the record was returned before it counted as one. */
   readonly deliveries: number;
-  /** How many of those count as failures. */
+  /** How many of these attempts failed. */
   readonly failures: number;
-  /** The rest of their delay by the database's clock: a node's own may be set while they wait. 0: they are due. */
+  /** The rest of their delay, by the database's clock: a node's own clock may be set meanwhile. 0: they are due. */
   readonly delayMs: number;
-  /** The lanes of their keys, by offset. One that is missing has none. */
+  /** The lanes of their keys, by offset. A record without an entry has no key. */
   readonly lanes: ReadonlyMap<number, number>;
 }
 
-/** Neighbouring records that are to be redelivered, and what is noted of each of them. */
+/** Neighbouring records that are to be redelivered, and what is stored about them. */
 export interface RetryWrite extends OffsetRange, Pick<Retry, "claimId" | "deliveries" | "failures"> {
-  /** From the statement's time on. */
+  /** From the time of the statement. */
   readonly delayMs: number;
-  /** The lane of their key; undefined: they have none. */
+  /** The lane of their key. Undefined: they have none. */
   readonly lane: number | undefined;
-  /** Added to its reasons. Undefined: it did not fail. */
+  /** Added to their reasons. Undefined: they did not fail. */
   readonly reason: string | undefined;
 }
 
 /**
- * A record to set aside: its frame is copied from the topic, or from where it was redriven. One that neither has any more
+ * A record to park. Its frame is copied from the topic, or from where it was redriven. If neither has it any more, it
  * is settled.
  */
 export interface ParkWrite {
   readonly claimId: number;
   readonly offset: number;
   readonly deliveries: number;
-  /** The slot of its key, for when it is redriven. */
+  /** The slot of its key, for a redrive. */
   readonly slot: number;
-  /** The lane of its key, for then too. */
+  /** The lane of its key, for a redrive. */
   readonly lane: number | undefined;
   readonly reason: string;
 }
 
-/** What became of records, all in one transaction. Claims that are lost are left out, and reported. */
+/** The verdicts on records, written in one transaction. Lost claims are left out, and reported. */
 export interface SettleWrite extends SubscriptionHolder {
-  /** Taken out of what the claims have yet to settle. */
+  /** Removed from the claims' `todo`. */
   readonly settled: readonly ClaimRanges[];
   /**
-   * Whether that is brought into the claims' rows, with all of before: every so often, and where nothing of a claim is
-   * left, so that it is deleted. Else it is only noted beside them, which costs less.
+   * Whether to fold these ranges, and all earlier ones, into the claims' rows: from time to time, and when a claim
+   * becomes empty and must be deleted. Otherwise they are only inserted as settlements, which costs less.
    */
   readonly folds: boolean;
-  /** Of those, what is noted in `retries`: it is forgotten. */
+  /** Those of them with rows in `retries`, which are deleted. */
   readonly settledRetries: readonly ClaimRanges[];
   /** Each offset once. */
   readonly retries: readonly RetryWrite[];
@@ -117,37 +118,37 @@ export interface ClaimRanges {
 }
 
 export interface SettleOutcome {
-  /** Not this session's any more: nothing of what was to be written of these was. */
+  /** No longer held by this session: nothing was written for these. */
   readonly lostClaims: readonly number[];
-  /** Of `retries` and `parked`: not in their claim's `todo` any more; somebody else settled them. Ascending and apart. */
+  /** Offsets of `retries` and `parked` that are not in their claim's `todo`: settled elsewhere. Ascending, disjoint. */
   readonly settledElsewhere: readonly OffsetRange[];
 }
 
-/** All that nodes have to know of each other, from one snapshot. */
+/** What nodes have to know of each other, from one snapshot. */
 export interface SubscriptionSync {
   readonly subscription: StoredSubscription;
   readonly members: readonly Member[];
-  /** All claims but blocks that others hold; at most 1000. */
+  /** All claims except the blocks of other sessions; up to 1000. */
   readonly claims: readonly ClaimHolder[];
 }
 
-/** Which claims are to be taken: only free ones, and only while the subscription has this generation. */
+/** Claims to take: only free ones, and only while the subscription has this generation. */
 export interface TakeRequest extends SubscriptionHolder {
   readonly generation: number;
   readonly claimIds: readonly number[];
 }
 
-/** Which block is to be cut off the rest: only while the subscription has this generation. */
+/** A block to cut off the rest: only while the subscription has this generation. */
 export interface CutRequest extends SubscriptionHolder {
   readonly generation: number;
-  /** How many offsets it has at most. */
+  /** Takes up to this number of offsets. */
   readonly count: number;
-  /** What lies below is no longer kept: it leaves the rest. */
+  /** Lower offsets were trimmed: they leave the rest. */
   readonly fromOffset: number;
   readonly untilOffset: number;
 }
 
-/** What a block has from `offset` on. */
+/** The part of a block from `offset` on. */
 export interface SplitRequest extends SubscriptionHolder {
   readonly claimId: number;
   readonly offset: number;
@@ -168,26 +169,28 @@ export interface NewSession {
   readonly leaseMs: number;
 }
 
-/** What a Commit acknowledges. */
+/** The records that a Commit acknowledges. */
 export interface CommitClaim extends SubscriptionHolder {
-  /** Each offset with the slot of its key (0 but in KEYED ones) and its attempt, as the consumer was told; 0: any. */
+  /**
+   * Each offset with the slot of its key (0 unless KEYED) and the attempt that the consumer received; 0: any attempt.
+   */
   readonly records: readonly { readonly offset: number; readonly slot: number; readonly attempt: number }[];
 }
 
-/** Neighbouring records at the same attempt. */
+/** Neighbouring records with the same attempt. */
 export interface SettledRange extends OffsetRange {
   readonly attempt: number;
 }
 
-/** What a Commit settled, for the node that delivered it: on its session. */
+/** What a Commit settled, for the node whose session delivered it. */
 export interface SettledNotice extends SubscriptionHolder {
-  /** Undefined: too many to tell. `findSettled` finds them. */
+  /** Undefined: too many for one notice. `findSettled` finds them. */
   readonly records: readonly SettledRange[] | undefined;
 }
 
 export interface ListenSettledHandlers {
   readonly onNotice: (notice: SettledNotice) => void;
-  /** After each connect, the first one too: notices of before were missed. */
+  /** After each connect, including the first: earlier notices were missed. */
   readonly onGap: () => void;
 }
 
@@ -204,55 +207,55 @@ export interface CommitWrite extends CommitClaim {
 
 export type CommitOutcome =
   | { readonly kind: "committed" }
-  /** These are not that session's, were handed out again since, or are settled. Nothing was written. */
+  /** These offsets belong to another session, were delivered again since, or are settled. Nothing was written. */
   | { readonly kind: "stale"; readonly offsets: readonly number[] }
   | { readonly kind: "topic-gone"; readonly topicId: number };
 
 export interface ClaimStore {
   openSession(session: NewSession): Promise<void>;
-  /** False: it was ended. */
+  /** False: the session was ended. */
   renewSession(session: number, leaseMs: number): Promise<boolean>;
-  /** Frees its claims, leaves its subscriptions, and ends it. */
+  /** Ends a session: frees its claims and leaves its subscriptions. */
   closeSession(session: number): Promise<void>;
-  /** Ends those that expired. Returns how many. */
+  /** Ends all expired sessions. Returns their number. */
   endExpiredSessions(): Promise<number>;
 
-  /** Says who consumes on this session, and reads what others say. */
+  /** Stores the member's consumers, and reads those of others. */
   syncSubscription(subscriptionId: number, member: Member): Promise<SubscriptionSync | undefined>;
-  /** No consumer is left on this session: it gives back all of the subscription's claims that are its own. */
+  /** For a session without consumers: releases its claims of the subscription, and its membership. */
   leaveSubscription(subscriptionId: number, session: number): Promise<void>;
 
-  /** Takes claims while the session is there. Returns those that it got. */
+  /** Takes claims while the session exists. Returns the claims that it got. */
   takeClaims(request: TakeRequest): Promise<readonly StoredClaim[]>;
-  /** Cuts a block off the rest, and takes it. Undefined: nothing is left there. */
+  /** Cuts a block off the rest, and takes it. Undefined: the rest has no such offsets. */
   claimBlock(request: CutRequest): Promise<CutBlock | undefined>;
-  /** Gives back what a block has from an offset on, of which nothing was handed out: others may have that. */
+  /** Returns a block's offsets from `offset` on, none of which was delivered: other sessions may take them. */
   splitClaim(request: SplitRequest): Promise<void>;
-  /** Gives claims back as they are. */
+  /** Releases claims, with their offsets unchanged. */
   releaseClaims(request: ReleaseRequest): Promise<void>;
 
-  /** The hot path: one statement, but where something is parked. A claim whose `todo` is empty is deleted. */
+  /** The hot path: one statement, unless records are parked. Deletes claims whose `todo` is empty. */
   settle(write: SettleWrite): Promise<SettleOutcome>;
   /**
-   * What waits in these claims, most deliveries first: of one that is found twice the first counts. It may be more than the
-   * claims have.
+   * The records of these claims that wait for redelivery, those with most deliveries first. If an offset occurs twice,
+   * the first entry counts. May contain offsets that the claims no longer have.
    */
   readRetries(subscriptionId: number, claimIds: readonly number[]): Promise<readonly Retry[]>;
-  /** Records to be redelivered: from where they were redriven, or else from the topic; those that are gone are missing. */
+  /** The frames of records to redeliver: from where they were redriven, or from the topic. Trimmed ones are missing. */
   readRetryFrames(subscriptionId: number, offsets: readonly number[]): Promise<readonly OffsetFrame[]>;
 
   /** Settles records of one subscription and appends to topics, in one transaction. */
   commit(write: CommitWrite): Promise<CommitOutcome>;
-  /** Tells all nodes that listen what a Commit settled. It may get lost. */
+  /** Notifies all listening nodes of what a Commit settled. A notice may get lost. */
   announceSettled(notice: SettledNotice): Promise<void>;
   /**
-   * Hears what other nodes announce, on a connection of its own that is connected again whenever it is lost. Resolves when
-   * `signal` aborts or the store is closed; where there are no other nodes, at once. Never throws.
+   * Listens to what other nodes announce, on a connection of its own, and reconnects whenever that is lost. Resolves
+   * when `signal` aborts or the store is closed; at once where there are no other nodes. Never throws.
    */
   listenSettled(handlers: ListenSettledHandlers, signal: AbortSignal): Promise<void>;
   /**
-   * Of each claim the ranges that are not in it any more, or all if it is not this session's. Claims that have all of
-   * theirs are left out.
+   * For each claim, the given ranges that it no longer has; all of them if this session does not hold it. Claims that
+   * still have all of theirs are left out.
    */
   findSettled(delivered: DeliveredRanges): Promise<readonly ClaimRanges[]>;
 }

@@ -1,9 +1,9 @@
 /**
  * States: the latest record of each key of a keyed topic.
  *
- * A state changes in the transaction of the append: whoever sees the head sees the state that belongs to it. It outlives
- * the records that were trimmed. Of a topic that was turned keyed it is whole once there is no `stateBuild`. A tombstone is
- * deleted in the same commit that raises `tombstonesFrom` above it.
+ * A state changes in the transaction of the append, so a snapshot shows matching head and state. It outlives trimmed
+ * records. The state of a topic that was turned keyed is complete once there is no `stateBuild`. The commit that
+ * deletes a tombstone raises `tombstonesFrom` above it.
  */
 
 import type { Rectangle } from "../core/index.js";
@@ -20,7 +20,7 @@ export interface StateListRequest {
   readonly records: number;
   /** Up to how many bytes of frames, but always one record. */
   readonly bytes: number;
-  /** What has expired by then is left out, microseconds since 1970. Unset: nothing is. */
+  /** Leaves out records whose lifetime is over at this time, microseconds since 1970. Unset: includes them. */
   readonly unexpiredAt?: number;
 }
 
@@ -28,61 +28,61 @@ export interface StateListRequest {
 export interface StateChangesRequest {
   readonly topicId: number;
   readonly prefix: string;
-  /** The first offset that is wanted. */
+  /** The first wanted offset. */
   readonly from: number;
-  /** Tombstones below this offset are left out: a reader that began without them needs none of them. */
+  /** Leaves out tombstones below this offset: a reader that began without them does not need them. */
   readonly tombstonesFrom: number;
-  /** How many rows are looked at, whether they are wanted or not. */
+  /** How many rows to examine, wanted or not. */
   readonly records: number;
   readonly bytes: number;
-  /** What has expired by then is left out, microseconds since 1970. Unset: nothing is. */
+  /** Leaves out records whose lifetime is over at this time, microseconds since 1970. Unset: includes them. */
   readonly unexpiredAt?: number;
 }
 
 /**
- * A page of a keyed topic's state of which only some is wanted: without tombstones, in the order of keys or of changes.
- * What the database cannot tell for certain is left to the reader of the frames.
+ * A search of a keyed topic's state, without tombstones, in the order of keys or of changes. The store may return
+ * frames that do not match where the database cannot decide: the caller evaluates them.
  */
 export interface StateSearchRequest {
   readonly topicId: number;
   readonly prefix: string;
-  readonly order: /** Above this key, or from the first. */
+  readonly order: /** Above this key; undefined: from the first. */
     | { readonly by: "key"; readonly after: string | undefined }
-    /** From this offset on, below that one. */
+    /** From `from` up to `until` (exclusive). */
     | { readonly by: "offset"; readonly from: number; readonly until: number };
-  /** Only what is inside. */
+  /** Only records inside it. */
   readonly rectangle: Rectangle | undefined;
-  /** Only frames that hold all of these bytes somewhere. The first few count; the others may not be looked for. */
+  /** Only frames that contain all of these. The store may use only the first few: other frames may be returned. */
   readonly needles: readonly Uint8Array[];
-  /** As the page before told it. Unset: the store chooses what costs less. */
+  /** From the page before. Unset: the store chooses the cheaper one. */
   readonly path?: StatePath | undefined;
-  /** How many rows are looked at, at most; of those in a rectangle it may be all. */
+  /** Up to this number of rows to examine; those in a rectangle may all be examined. */
   readonly rows: number;
   readonly records: number;
   readonly bytes: number;
-  /** What has expired by then is left out, microseconds since 1970. Unset: nothing is. */
+  /** Leaves out records whose lifetime is over at this time, microseconds since 1970. Unset: includes them. */
   readonly unexpiredAt?: number;
 }
 
-/** How the store finds a part of a state: by a walk over the whole, or from the places in a rectangle. */
+/** How the store searches a state: by a walk over all of it, or by the places in a rectangle. */
 export type StatePath = "whole" | "place";
 
 export interface StateSearchRead {
   readonly head: Head;
-  /** Where to search on: everything up to these was looked at. Absent: there is nothing more. */
+  /** Where to continue: all rows up to this key and offset were examined. Absent: nothing is left. */
   readonly reached: { readonly key: string; readonly offset: number } | undefined;
-  /** Absent when none of it was what is wanted. */
+  /** Absent: nothing matched. */
   readonly page: Pick<StatePage, "frames" | "records"> | undefined;
-  /** More was found than fits: less than what was asked for was looked at. */
+  /** More was found than fits, so the search ended early. */
   readonly isCut: boolean;
   /** For the next page. */
   readonly path: StatePath;
 }
 
-/** A page of state as one statement saw it, beside the head. */
+/** A page of state and the head, as one statement saw them. */
 export interface StatePageRead {
   readonly head: Head;
-  /** Absent when nothing of it is left. */
+  /** Absent: nothing is left. */
   readonly page: StatePage | undefined;
 }
 
@@ -90,24 +90,24 @@ export interface StatePageRead {
 export interface StateKeysRequest {
   readonly topicId: number;
   readonly keys: readonly string[];
-  /** As many bytes as all of their frames may have together. */
+  /** Up to this number of bytes for all their frames together. */
   readonly bytes: number;
-  /** What has expired by then is left out, microseconds since 1970. Unset: nothing is. */
+  /** Leaves out records whose lifetime is over at this time, microseconds since 1970. Unset: includes them. */
   readonly unexpiredAt?: number;
 }
 
-/** The latest records of some keys as one statement saw them, beside the head. */
+/** The latest records of some keys and the head, as one statement saw them. */
 export interface StateKeysRead {
   readonly head: Head;
   readonly records: number;
-  /** Of their frames. */
+  /** Of all frames together. */
   readonly bytes: number;
-  /** One behind the other. Undefined: they have more bytes than were allowed. */
+  /** Concatenated. Undefined: they exceed the allowed bytes. */
   readonly frames: Uint8Array | undefined;
 }
 
 export interface StatePage {
-  /** Frames one behind the other. */
+  /** Concatenated. */
   readonly frames: Uint8Array;
   readonly records: number;
   readonly lastKey: string;
@@ -117,28 +117,28 @@ export interface StatePage {
 /** One step of building a state. */
 export interface BuildStep {
   readonly topicId: number;
-  /** How many records it takes. Unset: few enough that nobody waits long for it. */
+  /** Up to this number of records. Unset: few enough to make nobody wait long. */
   readonly records?: number;
-  /** Up to how many bytes of frames, but always one record. */
+  /** Up to this number of frame bytes, but always one record. */
   readonly bytes: number;
 }
 
-/** What a record of the log means for a state that is being built. `index` counts from the first of the step. */
+/** A change that a record of the log makes to a state being built. `index` counts from the first record of the step. */
 export interface BuildChange extends StateChange {
-  /** When it was taken. */
+  /** The record's time. */
   readonly timeMicros: number;
 }
 
-/** What `records` frames, one behind the other, do to a state: each key once, with its last record of them. */
+/** The changes that `records` concatenated frames make to a state: each key once, with its last record. */
 export type FindChanges = (frames: Uint8Array, records: number) => readonly BuildChange[];
 
-/** `elsewhere`: another node is building it, or has built it. */
+/** `elsewhere`: another node is building the state, or has completed it. */
 export type BuildOutcome = "moved" | "whole" | "elsewhere";
 
 export interface StateStore {
   /**
-   * The latest records of some keys, in the order of keys, without tombstones: all of them, or none where they have more
-   * than `bytes` together.
+   * The latest records of some keys, in the order of keys, without tombstones. Returns no frames where they exceed
+   * `bytes` together.
    */
   readState(request: StateKeysRequest): Promise<StateKeysRead | undefined>;
   listState(request: StateListRequest): Promise<StatePageRead | undefined>;
@@ -148,8 +148,8 @@ export interface StateStore {
   /** Up to `count` topics whose state is being built. */
   findBuilds(count: number): Promise<readonly number[]>;
   /**
-   * Builds on, from the newest record that was there when the topic was turned keyed to the oldest. Safe at any number of
-   * nodes at once; each step is whole or nothing.
+   * Takes a step of building a state: from the newest record at the time the topic was turned keyed, down to the
+   * oldest. Any number of nodes may call it at once. A step is written completely or not at all.
    */
   buildState(step: BuildStep, changesIn: FindChanges): Promise<BuildOutcome>;
 }

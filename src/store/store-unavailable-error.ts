@@ -2,11 +2,11 @@ export interface StoreFailure {
   /** True when the statement was sent and its answer is missing: it may have been committed. */
   readonly outcomeUnknown: boolean;
   readonly cause?: unknown;
-  /** Why, in a sentence for callers, which names nothing of the database's own. */
+  /** The reason, a sentence for callers: it names nothing of the database's own. */
   readonly why?: string | undefined;
 }
 
-/** The database did not do it, or did not say that it did. */
+/** The database did not execute a statement, or did not confirm it. */
 export class StoreUnavailableError extends Error {
   override readonly name = "StoreUnavailableError";
   readonly outcomeUnknown: boolean;

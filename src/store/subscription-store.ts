@@ -1,4 +1,4 @@
-/** Subscriptions: their names and settings, how far they are, and the records that were parked. */
+/** Subscriptions: names, settings and progress, and parked records. */
 
 import type { DeliveryPolicy, Sharing } from "../core/index.js";
 import type { Head } from "./topic-store.js";
@@ -9,19 +9,19 @@ export interface StoredSubscription {
   readonly topicId: number;
   /** The topic's name. */
   readonly topic: string;
-  /** The topic's incarnation in which the cursor stands. */
+  /** The topic's epoch to which the cursor belongs. */
   readonly epoch: number;
   readonly sharing: Sharing;
   readonly policy: DeliveryPolicy;
   readonly labels: ReadonlyMap<string, string>;
   readonly isPaused: boolean;
-  /** Raised by every seek: all claims are new after it. */
+  /** Raised by every seek, which replaces all claims. */
   readonly generation: number;
-  /** The newest consumer of an EXCLUSIVE subscription: only who has this ticket may hold its claim. */
+  /** The newest consumer of an EXCLUSIVE subscription has this ticket. Only that consumer may hold the claim. */
   readonly ticket: number;
   /**
-   * Added to every attempt: a record's is `attemptsBefore + deliveries + 1`. Raised by every seek, so that no attempt of
-   * before it is used again, and what is said with one is stale.
+   * Added to every attempt: a record's attempt is `attemptsBefore + deliveries + 1`. Every seek raises it, so no
+   * earlier attempt is used again, and a verdict on an earlier attempt is stale.
    */
   readonly attemptsBefore: number;
   readonly createTimeMicros: number;
@@ -53,30 +53,33 @@ export interface SubscriptionListRequest {
   readonly count: number;
 }
 
-/** Somebody who consumes a subscription: a node with its consumers. */
+/** A node that consumes a subscription, with its consumers. */
 export interface Member {
   readonly session: number;
   readonly consumers: number;
-  /** What Describe tells of them, as JSON. */
+  /** What Describe reports of them, as JSON. */
   readonly facts: string;
 }
 
-/** How far a subscription is, from one snapshot. */
+/** The progress of a subscription, from one snapshot. */
 export interface SubscriptionProgress {
   readonly subscription: StoredSubscription;
   readonly head: Head;
-  /** The next record that can be delivered: everything below is settled or trimmed. At most the head's `nextOffset`. */
+  /** The next record to deliver: all below is settled or trimmed. Not above the head's `nextOffset`. */
   readonly cursor: number;
-  /** Offsets from the cursor to the head that no claim has settled: what will be delivered. Of KEYED ones an upper bound: slots settle what is not theirs as they read on. */
+  /**
+   * How many offsets from the cursor to the head no claim has settled: these will be delivered. For a KEYED
+   * subscription it is an upper bound: a slot settles records of other slots only when it reads them.
+   */
   readonly unsettled: number;
-  /** The running total of frame bytes below the cursor; the head's `nextBytes` at the end. */
+  /** The running total of frame bytes below the cursor. At the end: the head's `nextBytes`. */
   readonly cursorBytes: number;
-  /** The record at the cursor; undefined at the end. */
+  /** The record at the cursor. Undefined: the cursor is at the end. */
   readonly cursorFrame: Uint8Array | undefined;
   readonly retries: number;
   readonly parked: number;
   readonly members: readonly Member[];
-  /** `nowMicros` of the snapshot. */
+  /** The database's clock at the snapshot. */
   readonly nowMicros: number;
 }
 
@@ -98,32 +101,34 @@ export interface ParkedRequest {
   readonly bytes: number;
 }
 
-/** Parked records that are to be delivered again. */
+/** Parked records to deliver again. */
 export interface RedriveWrite {
   readonly subscriptionId: number;
   readonly offsets: readonly number[];
-  /** The first one's time, from the statement's on, and the distance between two. */
+  /** The first record is due this long after the statement; each further one `stepMicros` later. */
   readonly delayMs: number;
   readonly stepMicros: number;
 }
 
-/** Where a subscription is to deliver from. */
+/** The offset from which a subscription is to deliver. */
 export interface SeekRequest {
   readonly subscriptionId: number;
-  /** Of the topic: the subscription takes it over. */
+  /** The topic's epoch, which becomes the subscription's. */
   readonly epoch: number;
   readonly offset: number;
 }
 
 export interface SubscriptionStore {
-  /** `no-topic`: it is gone, or has another epoch. */
+  /** `no-topic`: the topic is deleted, or has another epoch. */
   createSubscription(subscription: NewSubscription): Promise<StoredSubscription | "exists" | "no-topic">;
   findSubscription(name: string): Promise<StoredSubscription | undefined>;
   listSubscriptions(request: SubscriptionListRequest): Promise<readonly StoredSubscription[]>;
   updateSubscription(subscriptionId: number, change: SubscriptionChange): Promise<StoredSubscription | undefined>;
-  /** With its claims, retries and parked records. */
+  /** Deletes it with its claims, retries and parked records. */
   deleteSubscription(subscriptionId: number): Promise<boolean>;
-  /** Replaces all claims by new, free ones from an offset on; forgets retries; raises `generation` and `attemptsBefore`. */
+  /**
+   * Replaces all claims by new, free ones from an offset on. Deletes retries; raises `generation` and `attemptsBefore`.
+   */
   seekSubscription(request: SeekRequest): Promise<StoredSubscription | undefined>;
   /** Raises `ticket`, and returns it. */
   takeTicket(subscriptionId: number): Promise<number | undefined>;
@@ -131,11 +136,11 @@ export interface SubscriptionStore {
 
   /** By offset. */
   listParked(request: ParkedRequest): Promise<readonly StoredParked[]>;
-  /** Returns how many there were. */
+  /** Returns how many were deleted. */
   discardParked(subscriptionId: number, offsets: readonly number[]): Promise<number>;
   /**
-   * Moves parked records to `retries`, without failures, in free claims of kind `redriven`, one a slot. One that a claim has
-   * anyway (somebody sought back to it) stays parked: no offset is in two claims. Returns how many were moved.
+   * Moves parked records to `retries`, without failures, in free claims of kind `redriven`, one for each slot. A record
+   * that a claim has already (after a seek back) stays parked: no offset is in two claims. Returns how many were moved.
    */
   redriveParked(write: RedriveWrite): Promise<number>;
 }

@@ -1,15 +1,15 @@
-/** What is done for topics behind everybody else: retention, merging, and deleting what nobody can read any more. */
+/** Background work on topics: retention, merging, and deleting what nobody can read any more. */
 
 import type { Retention } from "../core/index.js";
 import type { Head } from "./topic-store.js";
 
-/** Where retention is to be applied. What a topic does not say for itself is in `defaults`. */
+/** Applies retention to a topic. `defaults` are for what the topic does not set. */
 export interface RetentionCall {
   readonly topicId: number;
-  /** What age is reckoned from. */
+  /** The time that ages are counted from. */
   readonly nowMicros: number;
   readonly defaults: Retention;
-  /** Records below this offset leave whatever the topic keeps: they have expired. */
+  /** Records below this offset are removed in any case: their lifetimes are over. */
   readonly beforeOffset?: number;
 }
 
@@ -22,29 +22,31 @@ export interface OverdueRequest {
 }
 
 export interface OverdueRead {
-  /** Those that hold more than they keep. */
+  /** The topics that hold more than they keep. */
   readonly topicIds: readonly number[];
-  /** Where to go on; undefined: that was the last page. */
+  /** Where to continue. Undefined: that was the last page. */
   readonly after: number | undefined;
 }
 
 /** One step of merging a topic's small blocks. */
 export interface MergeStep {
   readonly topicId: number;
-  /** How many blocks are looked at. */
+  /** How many blocks to examine. */
   readonly blocks: number;
-  /** The step ends when this many bytes of frames are to be merged. */
+  /** The step ends once it has this number of frame bytes to merge. */
   readonly bytes: number;
 }
 
 export interface MergeOutcome {
-  /** `nothing`: what is small is too little yet. `elsewhere`: another node works on this topic, or it is gone. */
+  /**
+   * `nothing`: the small blocks are still too few. `elsewhere`: another node works on this topic, or it was deleted.
+   */
   readonly kind: "merged" | "nothing" | "elsewhere";
-  /** How many blocks it made. */
+  /** How many blocks were made. */
   readonly merged: number;
 }
 
-/** A page of all topics, by id, of which those are wanted that have `blocks` or more that were not merged. */
+/** A page of all topics, by id, from which those with `blocks` or more unmerged blocks are wanted. */
 export interface UnmergedRequest {
   readonly after: number;
   readonly count: number;
@@ -53,21 +55,21 @@ export interface UnmergedRequest {
 
 export interface UnmergedRead {
   readonly topicIds: readonly number[];
-  /** Where to go on; undefined: that was the last page. */
+  /** Where to continue. Undefined: that was the last page. */
   readonly after: number | undefined;
 }
 
-/** A topic's tombstones up to and with those of a time. */
+/** A topic's tombstones of a time or earlier. */
 export interface OldTombstones {
   readonly topicId: number;
   readonly untilMicros: number;
 }
 
-/** A snapshot that somebody holds in the database. */
+/** A snapshot that is held in the database. */
 export interface HeldSnapshot {
-  /** Of the backend; null: of a transaction that was prepared. */
+  /** The pid of the backend; null for a prepared transaction. */
   readonly pid: number | null;
-  /** What the session calls itself. */
+  /** The connection's application name. */
   readonly name: string;
   readonly role: string | null;
   readonly seconds: number;
@@ -79,7 +81,7 @@ export interface TrimmedBlocks {
   readonly count: number;
 }
 
-/** Which producers are to be forgotten: those that are idle for longer than `idleMs`, or beyond `perTopic` in their topic. */
+/** Producers to forget: those idle for longer than `idleMs`, and the oldest beyond `perTopic` in a topic. */
 export interface IdleProducers {
   readonly idleMs: number;
   readonly perTopic: number;
@@ -87,40 +89,45 @@ export interface IdleProducers {
 }
 
 export interface UpkeepStore {
-  /** Which topics hold more than their retention keeps. */
+  /** The topics that hold more than their retention keeps. */
   findOverdue(request: OverdueRequest): Promise<OverdueRead>;
   /**
-   * Raises `earliestOffset` to what retention keeps; `deleteTrimmed` deletes the blocks. Returns the head after that, or
-   * undefined when there was nothing to do. Safe at any number of nodes at once.
+   * Raises `earliestOffset` to what retention keeps; `deleteTrimmed` deletes the blocks. Returns the head after that.
+   * Undefined: there was nothing to do. Any number of nodes may call it at once.
    */
   applyRetention(call: RetentionCall): Promise<Head | undefined>;
-  /** Topics with records that have a lifetime, by id; `after` is exclusive. */
+  /** Topics that have records with lifetimes, by id; `after` is exclusive. */
   findExpiring(after: number, count: number): Promise<readonly Head[]>;
 
   /** Up to `count` topics that still hold blocks below their earliest offset. */
   findTrimmed(count: number): Promise<readonly number[]>;
   /** Deletes up to `count` blocks below `earliestOffset`, ascending. Returns how many it deleted. */
   deleteTrimmed(blocks: TrimmedBlocks): Promise<number>;
-  /** Deletes up to `count` rows of topics that are gone: blocks, producers, state. Returns how many it deleted. */
+  /** Deletes up to `count` rows of deleted topics: blocks, producers, state. Returns how many it deleted. */
   deleteOrphans(count: number): Promise<number>;
   /** Forgets up to `count` producers. Returns how many. */
   deleteIdleProducers(producers: IdleProducers): Promise<number>;
-  /** The topics that have the `count` oldest tombstones among those older than a time, and until when those are. */
+  /**
+   * The topics that have the `count` oldest tombstones made before a time, each with the time of its newest among
+   * these.
+   */
   findOldTombstones(beforeMicros: number, count: number): Promise<readonly OldTombstones[]>;
-  /** Deletes up to `count` of them, the oldest first, and raises `tombstonesFrom` above them. Returns how many it deleted. */
+  /**
+   * Deletes up to `count` of these, oldest first, and raises `tombstonesFrom` above them. Returns how many it deleted.
+   */
   purgeTombstones(old: OldTombstones, count: number): Promise<number>;
 
   findUnmerged(request: UnmergedRequest): Promise<UnmergedRead>;
   /**
-   * Merges a run of a topic's small blocks, oldest first, into full ones; nothing that a reader can see changes. Safe at any
-   * number of nodes at once, beside appends, trims and deletions.
+   * Merges a run of a topic's small blocks, oldest first, into full ones. Readers see no change. Any number of nodes
+   * may call it at once, beside appends, trims and deletions.
    */
   mergeBlocks(step: MergeStep): Promise<MergeOutcome>;
 
-  /** Whoever holds the database's oldest snapshot but for this statement; undefined: nobody whom it may see. */
+  /** The oldest snapshot in the database, other than this statement's. Undefined: none that this user may see. */
   findOldestSnapshot(): Promise<HeldSnapshot | undefined>;
-  /** Lets what was deleted and replaced be written over, where that is much. Returns what it did, for logs. */
+  /** Vacuums tables where many rows were deleted or replaced. Returns what it did, for logs. */
   reclaimSpace(): Promise<readonly string[]>;
-  /** The same for `deleted` blocks, once they are much for the log. False: not yet. */
+  /** Vacuums the log once `deleted` blocks are many compared with its size. False: not yet. */
   reclaimBlocks(deleted: number): Promise<boolean>;
 }

@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterEach(killServerProcesses);
 afterAll(() => database?.drop());
 
-test("appends are acknowledged again five seconds after a database that swallowed all for two, at default settings", async () => {
+test("appends are acknowledged again five seconds after a database that dropped all packets for two, at default settings", async () => {
   const proxy = await openProxy(new URL((database.connection as { url: string }).url));
   const server = await startServerProcess(["--listen", "127.0.0.1:0", "--database-url", proxy.url]);
   const millrace = createClient({ address: server.address });

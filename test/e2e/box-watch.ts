@@ -1,4 +1,4 @@
-/** What is inside a rectangle, listed and watched, held against a brute force over all that was published. */
+/** Lists and watches a rectangle, and compares with a brute-force search of all that was published. */
 
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -10,7 +10,7 @@ import { runCli } from "../cli/run-cli.js";
 import type { Random } from "../support/soak.js";
 import { changesAround, type Feature, FeatureModel, rectanglesFor } from "./features.js";
 
-/** What a watcher of a rectangle keeps of what it is told. */
+/** The state of a watcher of a rectangle. */
 export class WatchedBox {
   readonly texts = new Map<string, string>();
   records = 0;
@@ -35,7 +35,7 @@ export class WatchedBox {
   }
 }
 
-/** Watches to the end of the topic; after each page, waits for what it is told. */
+/** Watches to the end of the topic. After each page, awaits `pause`. */
 export async function watchBox(
   millrace: MillraceClient,
   topic: string,
@@ -53,13 +53,13 @@ export async function watchBox(
 export async function listBox(millrace: MillraceClient, topic: string, rectangle: Rectangle) {
   const texts: [string, string][] = [];
   for await (const { key, text } of millrace.state.list(topic, { rectangle })) texts.push([key, text ?? ""]);
-  // In the order of keys, and each once.
+  // In the order of keys, each once.
   const keys = texts.map(([key]) => Buffer.from(key));
   expect(keys.every((key, index) => index === 0 || Buffer.compare(keys[index - 1] ?? key, key) < 0)).toBe(true);
   return new Map(texts);
 }
 
-/** Through the command line, as somebody with a file would. */
+/** Imports a file through the command line, as a user would. */
 async function importFeatures(address: string, topic: string, features: readonly Feature[]): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "millrace-features-"));
   try {
@@ -98,12 +98,12 @@ export async function listBoxes(options: {
   );
 }
 
-/** Changes of one append: as many as a fast watcher may get in one message. */
+/** Changes in one append: a fast watcher may receive as many in one message. */
 const appendRecords = 10;
 
 /**
- * Watches a rectangle while features move into it and out of it and are removed: a fast watcher, and a very slow one with
- * a small window, that takes a page whenever a tenth of the changes was published. Both end with what the database has.
+ * Watches a rectangle while features move in and out and are removed. There is a fast watcher, and a very slow one with
+ * a small window, which reads one page for each tenth of the changes. Both end with the database's state.
  */
 export async function watchBoxWhileItChanges(options: {
   readonly millrace: MillraceClient;

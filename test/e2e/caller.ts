@@ -1,4 +1,4 @@
-/** The generated client, bare: one call, one answer, and how it was refused. */
+/** The generated client without our library: one call, one answer or refusal. */
 
 import { type Client, type ClientDuplexStream, type ServiceError, status } from "@grpc/grpc-js";
 import { expect } from "vitest";
@@ -18,13 +18,13 @@ import {
 } from "../../src/gen/millrace/v1/subscription_service.js";
 import { callUnary, drainStream, openClient, richStatus } from "../rpc/rpc-server.js";
 
-/** What a client is told: its code, its text, and the details decoded. */
+/** A refusal as a client receives it: code, text, and the decoded details. */
 export interface Refusal {
   readonly code: string;
   readonly text: string;
   readonly reason?: string;
   readonly facts?: Record<string, string>;
-  /** Names of the fields that are wrong. */
+  /** The names of the wrong fields. */
   readonly fields?: string[];
   readonly retryAfterMs?: number;
   readonly resource?: string;
@@ -64,7 +64,7 @@ export function refusalOf(error: ServiceError): Refusal {
   return refusal as unknown as Refusal;
 }
 
-/** A client of the generated code, whose calls give how they were refused. */
+/** A client of the generated code, whose calls return refusals. */
 export class Caller {
   readonly client: Client;
 
@@ -101,7 +101,7 @@ export class Caller {
     return endOf(stream);
   }
 
-  /** A Consume call that has said this much, and how it ends. */
+  /** Opens a Consume call, sends these requests, and returns how it ends. */
   consume(...requests: DeepPartial<ConsumeRequest>[]): {
     readonly stream: ClientDuplexStream<ConsumeRequest, ConsumeResponse>;
     readonly end: Promise<unknown[]>;
@@ -129,7 +129,7 @@ export class Caller {
   }
 }
 
-/** All messages of a call; rejects with how it was refused. */
+/** All messages of a call; rejects with the refusal. */
 export async function endOf(stream: NodeJS.ReadableStream): Promise<unknown[]> {
   const { messages, error } = await drainStream<unknown>(stream);
   if (error !== undefined) throw error;
@@ -142,7 +142,7 @@ export async function refused(call: Promise<unknown>): Promise<Refusal> {
   return refusalOf(outcome.reason as ServiceError);
 }
 
-/** A record of nothing but text. */
+/** A record with only a text. */
 export const text = (value: string) => ({
   key: "",
   attributes: new Map<string, string>(),

@@ -32,16 +32,16 @@ const topics = { history: "cancel/history", live: "cancel/live", written: "cance
 const callsAtOnce = 100;
 const batchRecords = 3;
 
-/** Pages of two hundred calls; sockets and pools of others come and go by less. */
+/** Pages of two hundred calls: buffers of sockets and pools vary by less. */
 const buffersMargin = 4_000_000;
 
-/** A leak of one thing in twenty calls is found. What the database's pool holds comes and goes by less. */
+/** Finds a leak of one thing in twenty calls. The database pool's own things vary by less. */
 const margin = 20;
 
 /**
- * Calls of all four record methods, each cancelled at a random moment. The server runs in this process, so that what it
- * holds can be counted: afterwards no stream, timer, connection or listener is left (invariant 9), and every batch that
- * was cancelled is there as a whole or not at all (invariant 3).
+ * Calls of all four record methods, each cancelled at a random moment. The server runs in this process, so that its
+ * resources can be counted. Afterwards no stream, timer, connection or listener is left (invariant 9), and every
+ * cancelled batch was written completely or not at all (invariant 3).
  */
 export async function cancelCalls(kind: DatabaseKind, count: number, random: Random): Promise<void> {
   const database = await createTestDatabase(kind);
@@ -86,7 +86,7 @@ export async function cancelCalls(kind: DatabaseKind, count: number, random: Ran
   }
 }
 
-/** Bytes of all buffers of this process, but for those that wait in the pool to be used again. */
+/** The bytes of all buffers of this process, except those in the pool. */
 async function bufferBytes(server: RunningServer): Promise<number> {
   globalThis.gc?.();
   const text = await (await fetch(`http://${server.metricsAddress}/metrics`)).text();
@@ -100,7 +100,7 @@ interface Cancelling {
   readonly ledger: Ledger;
 }
 
-/** Makes and cancels calls, so many at once, while somebody publishes to whom the follows listen. */
+/** Makes and cancels calls, `callsAtOnce` at a time, while a publisher writes to the topic of the follows. */
 async function cancelMany(server: RunningServer, client: MillraceClient, { calls, random, ledger }: Cancelling) {
   const tally = { cancelled: 0, completed: 0 };
   for (let made = 0; made < calls; made += callsAtOnce) {
@@ -118,23 +118,23 @@ async function cancelMany(server: RunningServer, client: MillraceClient, { calls
   return tally;
 }
 
-/** Begins a call and cancels it at a random moment. Resolves with whether that was before its end. */
+/** Begins a call and cancels it at a random moment. Resolves with whether it was cancelled before its end. */
 function cancelOne(client: Client, random: Random, ledger: Ledger): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const end = (error: ServiceError | null | undefined) => {
       if (!error) resolve(false);
-      // 1 is CANCELLED: what else there is was not asked for.
+      // 1 is CANCELLED: any other status is a fault.
       else if (error.code === 1) resolve(true);
       else reject(error);
     };
     const begin = oneOf(random, [beginAppend, beginPublish, beginRead, beginFollow]);
     const call = begin(client, { random, ledger, end });
-    // Some are left alone, or on a slow machine nothing would ever be acknowledged.
+    // Some calls are not cancelled: on a slow machine nothing would ever be acknowledged.
     if (begin !== beginAppend || random() > 0.1) atSomeMoment(random, () => call.cancel());
   });
 }
 
-/** In this tick, in the next ones, or while the server is at it. */
+/** In this tick, in one of the next, or while the server is working. */
 function atSomeMoment(random: Random, act: () => void): void {
   const moment = random();
   if (moment < 0.1) act();
@@ -142,7 +142,7 @@ function atSomeMoment(random: Random, act: () => void): void {
   else setTimeout(act, random() ** 3 * 300);
 }
 
-/** A deadline far off, or none: the server keeps a timer for each. */
+/** A distant deadline, or none: the server keeps a timer for each. */
 function anyDeadline(random: Random): CallOptions {
   return random() < 0.5 ? { deadline: Date.now() + 3_600_000 } : {};
 }
@@ -203,7 +203,7 @@ function beginFollow(client: Client, { random, end }: Beginning): Cancellable {
   return reading(stream, random, end);
 }
 
-/** Reads it all, or its first message alone, and then lets the window close. */
+/** Reads everything, or only the first message, and then lets the window close. */
 function reading<T>(stream: ClientReadableStream<T>, random: Random, end: Beginning["end"]): Cancellable {
   if (random() < 0.7) stream.on("data", () => undefined);
   else stream.once("data", () => stream.pause());
@@ -212,7 +212,7 @@ function reading<T>(stream: ClientReadableStream<T>, random: Random, end: Beginn
   return stream;
 }
 
-/** A connection with followers on it, which do not read, goes away without a word. */
+/** Destroys a connection whose followers do not read. */
 async function loseConnection(server: RunningServer, random: Random): Promise<void> {
   const session = await connectRaw(server.address);
   for (let index = 0; index < 5; index += 1) new RawFollower(session, oneOf(random, [topics.history, topics.live]));
@@ -220,7 +220,7 @@ async function loseConnection(server: RunningServer, random: Random): Promise<vo
   session.destroy();
 }
 
-/** No stream is live, and nothing waits, in a queue or for the database. */
+/** No stream is open, and nothing waits in a queue or for the database. */
 async function expectQuiet(server: RunningServer, client: MillraceClient): Promise<void> {
   await vi.waitFor(
     async () => {
@@ -236,7 +236,7 @@ async function expectQuiet(server: RunningServer, client: MillraceClient): Promi
   );
 }
 
-/** What was written, by whom, and where the acknowledgements said. */
+/** The written batches, with their publishers and their acknowledged offsets. */
 class Ledger {
   #names = 0;
   readonly #acknowledged = new Map<string, number>();
@@ -259,7 +259,7 @@ class Ledger {
     this.#acknowledged.set(name, firstOffset);
   }
 
-  /** Every batch is there once and whole, and the acknowledged ones are where they were said to be. Gives how many. */
+  /** Every batch exists once and complete, the acknowledged ones at their offsets. Returns their number. */
   async check(client: MillraceClient): Promise<number> {
     const found = new Map<string, number>();
     let expected = 0;

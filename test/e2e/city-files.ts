@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { cities } from "./cities.js";
 
-/** A city of GeoNames, as the package has it. */
+/** A city of GeoNames, in the package's form. */
 export interface City {
   readonly cityId: number;
   readonly name: string;
@@ -12,12 +12,12 @@ export interface City {
 
 export const allCities = cities as readonly City[];
 
-/** The cities as a FeatureCollection: `id` is their number in GeoNames. */
+/** Writes the cities as a FeatureCollection: `id` is their number in GeoNames. */
 export async function writeCitiesGeoJson(file: string, count = allCities.length): Promise<void> {
   await writeFile(file, pieces(geoJson(allCities.slice(0, count))));
 }
 
-/** The cities as CSV, with the columns id, name, country, population, latitude, longitude. */
+/** Writes the cities as CSV, with the columns id, name, country, population, latitude, longitude. */
 export async function writeCitiesCsv(file: string, count = allCities.length): Promise<void> {
   await writeFile(file, pieces(csv(allCities.slice(0, count))));
 }
@@ -40,7 +40,7 @@ function* csv(list: readonly City[]): Generator<string> {
   }
 }
 
-/** Joined: a write a city would take a minute. */
+/** Joins lines: one write for each city would take a minute. */
 function* pieces(lines: Iterable<string>): Generator<string> {
   let piece = "";
   for (const line of lines) {

@@ -1,4 +1,4 @@
-/** How soon clients are back after their server was down, and whether they all come at once. */
+/** How soon clients work again after their server was down, and whether they all return at once. */
 
 import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "vitest";
@@ -7,15 +7,15 @@ import { createTestDatabase } from "../support/database.js";
 import { databaseArguments, startServerProcess } from "../support/server-process.js";
 
 export interface ReturnRun {
-  /** Of each kind: publisher, follower, watcher, consumer. */
+  /** The number of clients of each kind: publisher, follower, watcher, consumer. */
   readonly each: number;
   readonly downMs: number;
 }
 
 export interface Return {
-  /** When the last was back, after the server served again. */
+  /** When the last one worked again, after the server served again. */
   readonly lastMs: number;
-  /** How many came within the same 100 ms, at most. */
+  /** The largest number that returned within the same 100 ms. */
   readonly atOnce: number;
   readonly clients: number;
 }
@@ -23,7 +23,7 @@ export interface Return {
 const topic = "returned/to";
 const subscription = "returned-to";
 
-/** Works with a client, and calls `begun` whenever its call has begun, or a record is acknowledged. */
+/** Works with a client. Calls `begun` when its call has begun, or a record is acknowledged. */
 type Begin = (millrace: MillraceClient, begun: () => void, signal: AbortSignal, pauseMs: number) => Promise<unknown>;
 
 const kinds: Readonly<Record<string, Begin>> = {
@@ -50,7 +50,7 @@ const kinds: Readonly<Record<string, Begin>> = {
   },
 };
 
-/** Takes the server from under clients at work, for so long, and tells when they work again. All at default settings. */
+/** Stops the server of working clients for `downMs`, and measures when they work again. All at default settings. */
 export async function returnTo({ each, downMs }: ReturnRun): Promise<Return> {
   const database = await createTestDatabase("postgres");
   const args = [...databaseArguments(database.connection), "--log-level", "error"];
@@ -59,7 +59,7 @@ export async function returnTo({ each, downMs }: ReturnRun): Promise<Return> {
   const over = new AbortController();
   const clients: MillraceClient[] = [];
   const works: Promise<unknown>[] = [];
-  /** When each client has begun for the first time since its clock was set. */
+  /** When each client began for the first time since its clock was set. */
   const begunAt = new Map<number, number>();
   try {
     const millrace = createClient({ address });
@@ -73,7 +73,7 @@ export async function returnTo({ each, downMs }: ReturnRun): Promise<Return> {
         const begun = () => {
           if (!begunAt.has(number)) begunAt.set(number, performance.now());
         };
-        // All of them together publish at the same rate, however many there are.
+        // All of them together publish at the same rate, whatever their number.
         works.push(begin(client, begun, over.signal, 4 * each).catch((error: unknown) => error));
       }
     }
@@ -87,7 +87,7 @@ export async function returnTo({ each, downMs }: ReturnRun): Promise<Return> {
     const servesAt = performance.now();
     await expect.poll(() => begunAt.size, { timeout: 60_000 }).toBe(all);
     const times = [...begunAt.values()].map((at) => at - servesAt).toSorted((a, b) => a - b);
-    const result = { lastMs: Math.round(times.at(-1) ?? 0), atOnce: mostWithin(times, 100), clients: all };
+    const result = { lastMs: Math.round(times.at(-1) ?? 0), atOnce: countWithin(times, 100), clients: all };
     console.log(`down for ${downMs} ms:`, result);
     return result;
   } finally {
@@ -99,8 +99,8 @@ export async function returnTo({ each, downMs }: ReturnRun): Promise<Return> {
   }
 }
 
-/** The most of ascending times that lie within so much of each other. */
-function mostWithin(times: readonly number[], ms: number): number {
+/** The largest number of ascending times that are within `ms` of each other. */
+function countWithin(times: readonly number[], ms: number): number {
   let most = 0;
   let first = 0;
   for (const [last, at] of times.entries()) {

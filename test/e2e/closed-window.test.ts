@@ -6,9 +6,9 @@ import { closeWindows } from "./closed-window.js";
 afterEach(killServerProcesses);
 
 describe.each(onPostgres)("on %s", (kind) => {
-  // What the ten miss is 120 MB: a server that kept it for them would grow by more than it may.
+  // The ten miss 120 MB: a server that kept it for them would grow beyond the limit.
   test(
-    "followers whose windows are closed cost no memory, hold nobody up, and get everything once they read",
+    "followers whose windows are closed cost no memory, delay nobody, and get everything once they read",
     () => closeWindows(kind, { bytes: 12_000_000, stalled: 10, growthBytesMax: 60_000_000 }),
     60_000,
   );

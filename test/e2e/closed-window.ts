@@ -8,30 +8,30 @@ import { databaseArguments, type ServerProcess, startServerProcess } from "../su
 
 const topic = "closed/window";
 const recordBytes = 4096;
-/** Long enough that one page of the tail is soon all that a slow follower would find there. */
+/** So small that a slow follower soon finds one page of the tail at most. */
 const tailBytes = 262_144;
 
 const textAt = (offset: number) => `${offset} `.padEnd(recordBytes, ".");
 
 export interface ClosedWindow {
-  /** How much goes by while the windows are closed. */
+  /** How many bytes are published while the windows are closed. */
   readonly bytes: number;
   /** How many followers have closed theirs. */
   readonly stalled: number;
-  /** What the server may grow by meanwhile. */
+  /** How much the server may grow meanwhile. */
   readonly growthBytesMax: number;
 }
 
 /**
- * Followers get as far as live, and then do not read any more, while records go by. The publisher, and a follower that
- * reads, go on and get everything; the server's memory stays flat (invariants 4 and 6). Then the windows open, and all
- * of it arrives, once and in order (invariant 5).
+ * Followers become live and then stop reading, while records are published. The publisher, and a follower that reads,
+ * work on and get everything; the server's memory stays flat (invariants 4 and 6). Then the windows open, and all
+ * records arrive, once and in order (invariant 5).
  */
 export async function closeWindows(kind: DatabaseKind, options: ClosedWindow): Promise<void> {
   const database = await createTestDatabase(kind);
   const server = await startServerProcess([
     ...`--listen 127.0.0.1:0 --log-level warn --tail-topic-bytes ${tailBytes}`.split(" "),
-    // Nothing but records comes, so that what arrives can be counted.
+    // Only records are sent, so that what arrives can be counted.
     ..."--heartbeat-min-ms 600000 --heartbeat-max-ms 600000".split(" "),
     ...databaseArguments(database.connection),
   ]);
@@ -39,7 +39,7 @@ export async function closeWindows(kind: DatabaseKind, options: ClosedWindow): P
   const session = await connectRaw(server.address);
   try {
     const records = Math.ceil(options.bytes / recordBytes);
-    // What a server grows to by such traffic alone, without anybody who stalls.
+    // How much a server grows by this traffic alone, without stalled followers.
     await client.topics.create("warm/up");
     await publishWhileFollowing(client, "warm/up", records);
     const before = await residentBytes(server);
@@ -63,7 +63,7 @@ export async function closeWindows(kind: DatabaseKind, options: ClosedWindow): P
   }
 }
 
-/** A follower of an empty topic that has been told that it is live. */
+/** A follower of an empty topic that was informed that it is live. */
 async function startLive(session: ClientHttp2Session): Promise<{ follower: RawFollower; epoch: number }> {
   const follower = new RawFollower(session, topic);
   const started = await follower.next();
@@ -73,7 +73,7 @@ async function startLive(session: ClientHttp2Session): Promise<{ follower: RawFo
   return { follower, epoch: next?.epoch ?? 0 };
 }
 
-/** Publishes, and follows from the start to the end. Gives the greatest of what `sample` gave on the way. */
+/** Publishes, and follows from start to end. Returns the largest value of `sample` meanwhile. */
 async function publishWhileFollowing(
   client: MillraceClient,
   name: string,
@@ -99,7 +99,7 @@ async function publishWhileFollowing(
   return most;
 }
 
-/** Every follow that is left waits for its client, and has had no more than a window and what was on its way. */
+/** Every remaining follow waits for its client, and sent no more than a window and what was on its way. */
 async function waitUntilBlocked(client: MillraceClient, count: number): Promise<void> {
   await vi.waitFor(async () => {
     const streams = [];
@@ -109,7 +109,7 @@ async function waitUntilBlocked(client: MillraceClient, count: number): Promise<
   });
 }
 
-/** The window opens: everything comes once and in order, and it is told what happened. */
+/** Opens the window: everything arrives once and in order, and the follower is informed of what happened. */
 async function readAll(follower: RawFollower, records: number, epoch: number): Promise<void> {
   const events: string[] = [];
   let expected = 0;

@@ -23,7 +23,7 @@ import { loadedMessage } from "../support/loaded-protos.js";
 import { asGenerated, ownMessages, type PlainMessage, plainMessage } from "../support/message-arbitrary.js";
 import { recordArbitrary } from "../support/record-arbitrary.js";
 
-/** The wire format held against a codec that is not ours: what either writes, the other reads the same. */
+/** Compares the wire format with a foreign codec: what either writes, the other reads the same. */
 
 interface GeneratedCodec {
   encode(message: unknown): { finish(): Uint8Array };
@@ -69,7 +69,7 @@ describe("generated code", () => {
 describe("wire code", () => {
   const page = { epoch: 7_123_456_789_012, firstOffset: 2 ** 40 + 5, timeMicros: 1_700_000_000_123_456 };
   const stamp = { seconds: 1_700_000_000, nanos: 123_456_000 };
-  // Generated code leaves a field at -0 out, as the default; the others write it.
+  // Generated code omits a field at -0, as the default; the others write it.
   const positiveZero = ({ latitude, longitude }: record.Location) => ({
     latitude: latitude + 0,
     longitude: longitude + 0,
@@ -80,14 +80,14 @@ describe("wire code", () => {
   }));
   const records = fc.array(anyRecord, { minLength: 1, maxLength: 5 });
 
-  /** A record as the other codec has it. The generated code is held against it above. */
+  /** A record in the other codec's form. The test above compares the generated code with that codec. */
   function plainOf(message: record.Record): PlainMessage {
     return loadedMessage("millrace.v1.Record").deserialize(
       Buffer.from(record.Record.encode(message).finish()),
     ) as PlainMessage;
   }
 
-  test("pages that it makes of a foreign request are read by the other codec, as Read's and Follow's", () => {
+  test("pages that it makes for a foreign request are read by the other codec, as answers of Read and Follow", () => {
     fc.assert(
       fc.property(records, (messages) => {
         const plain = messages.map(plainOf);
@@ -175,7 +175,7 @@ describe("wire code", () => {
     };
   }
 
-  /** Views of a message and arrays of their own compare as bytes. */
+  /** Makes views and arrays of their own compare as bytes. */
   function plainBytes(value: unknown): unknown {
     if (value instanceof Uint8Array) return [...value];
     if (typeof value === "object" && value !== null && "typeUrl" in value && "value" in value) {

@@ -6,7 +6,7 @@ import { commitAtBothNodes } from "./commit-elsewhere.js";
 afterEach(killServerProcesses);
 
 test(
-  "a thousand records of four keys take no more than twice as long, committed at another node than delivered them",
+  "a thousand records of four keys take at most twice as long when another node than the delivering one commits them",
   () =>
     soakRounds("commits at another node", async () => {
       const { hereMs, elsewhereMs } = await commitAtBothNodes(1000);

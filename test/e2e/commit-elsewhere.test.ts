@@ -4,8 +4,8 @@ import { commitAtBothNodes } from "./commit-elsewhere.js";
 
 afterEach(killServerProcesses);
 
-test("records that are committed at another node than delivered them wait for no deadline", async () => {
+test("records that another node than the delivering one commits wait for no deadline", async () => {
   const { elsewhereMs } = await commitAtBothNodes(80);
-  // One record of each key a deadline (30 s) would take ten minutes.
+  // If each record of a key waited for a deadline (30 s), this would take ten minutes.
   expect(elsewhereMs).toBeLessThan(20_000);
 });

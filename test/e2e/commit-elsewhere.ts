@@ -1,4 +1,6 @@
-/** Records that one node delivered are committed at another, as behind a load balancer: the delivering one learns of it. */
+/**
+ * Records that one node delivered are committed through another, as behind a load balancer: the first one is notified.
+ */
 
 import { expect } from "vitest";
 import { createClient, type MillraceClient } from "../../src/index.js";
@@ -8,13 +10,13 @@ import { databaseArguments, startServerProcess } from "../support/server-process
 const keys = 4;
 
 export interface CommitRates {
-  /** Milliseconds that all took, committed at the node that delivered them. */
+  /** Milliseconds for all commits through the node that delivered the records. */
   readonly hereMs: number;
-  /** The same at the other node. */
+  /** The same through the other node. */
   readonly elsewhereMs: number;
 }
 
-/** Works off `records` of four keys, one of a key at a time, by commits at either node. */
+/** Processes `records` records of four keys, one of a key at a time, by commits through either node. */
 export async function commitAtBothNodes(records: number): Promise<CommitRates> {
   const database = await createTestDatabase("postgres");
   const nodes = await Promise.all([1, 2].map(() => startServerProcess(serverArguments())));

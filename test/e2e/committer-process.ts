@@ -4,8 +4,8 @@ import { createInterface } from "node:readline";
 import { built } from "../support/built.js";
 
 /**
- * Reads numbers, and commits each with what is made of it: the number itself, to a topic of its own kind. Says so at once.
- * A commit that failed, or whose outcome is unknown, is thrown on, as the client's users are told to.
+ * Reads numbers, and commits each with its output: the number itself, to a topic of its kind. Reports each commit at
+ * once. It rethrows a commit that failed or whose outcome is unknown, as users of the client are advised to.
  */
 const script = `
 import { writeSync } from "node:fs";
@@ -23,7 +23,7 @@ await client.consume(subscription, options).forEach(async (delivery) => {
 const door = new URL(`file://${built}/index.js`).href;
 
 export interface CommitterProcess {
-  /** How often it said that it had committed. */
+  /** The number of reported commits. */
   readonly commits: number;
   kill(): Promise<void>;
 }
@@ -32,9 +32,9 @@ export interface CommitterProcess {
 export function startCommitter(life: {
   readonly address: string;
   readonly subscription: string;
-  /** Its topics' names begin with it. */
+  /** A prefix of its topics' names. */
   readonly outputs: string;
-  /** Told when it ends by itself. */
+  /** Called if it ends by itself. */
   readonly onFailure: (error: unknown) => void;
 }): CommitterProcess {
   const { address, subscription, outputs, onFailure } = life;

@@ -5,7 +5,7 @@ import { createClient, type MillraceClient } from "../../src/index.js";
 import { createTestDatabase, type TestDatabase } from "../support/database.js";
 import { databaseArguments, type ServerProcess, startServerProcess } from "../support/server-process.js";
 
-/** Consumers that leave without a word. */
+/** Consumers that disappear without notice. */
 
 let database: TestDatabase;
 let server: ServerProcess;
@@ -25,7 +25,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** How many Consume calls ended, by status. */
+/** The number of ended Consume calls, by status. */
 async function endedCalls(): Promise<Record<string, number>> {
   const page = await (await fetch(`http://${server.metricsAddress}/metrics`)).text();
   const lines = page.matchAll(/^millrace_calls_ended_total\{method=".*Consume",status="(\w+)"\} (\d+)$/gm);
@@ -38,7 +38,7 @@ async function liveMethods(): Promise<string[]> {
   return methods;
 }
 
-test("calls that are cancelled in the turn in which they were opened or written to end on the server", async () => {
+test("calls end on the server if they are cancelled in the turn in which they were opened or written to", async () => {
   await millrace.append(
     "many",
     Array.from({ length: 10 }, () => ({ text: "x" })),
@@ -65,7 +65,7 @@ test("calls that are cancelled in the turn in which they were opened or written 
   await expect.poll(liveMethods, { timeout: 1000 }).toEqual([]);
   const ended = await endedCalls();
   expect(Object.values(ended).reduce((sum, count) => sum + count, 0)).toBe(30);
-  // The others had nothing: their half-close, which the server sees before the reset (grpc-js.md #26), is an end as well.
+  // The others had nothing: their half-close, which the server sees before the reset (grpc-js.md #26), ends them too.
   expect(ended["CANCELLED"]).toBeGreaterThanOrEqual(10);
   connection.close();
 });

@@ -1,4 +1,4 @@
-/** A Consume call on bare HTTP/2 and a connection of its own: what is on the wire is seen as it comes, and it can die. */
+/** A Consume call on bare HTTP/2 with its own connection: it shows the wire as it is, and it can die. */
 
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
 import { connect as connectSocket } from "node:net";
@@ -14,10 +14,10 @@ import {
 
 /** How a call ended. */
 export interface CallEnd {
-  /** A name of gRPC's; `GONE`: the connection ended without one. */
+  /** A gRPC status name; `GONE`: the connection ended without a status. */
   readonly code: string;
   readonly text: string;
-  /** Of its ErrorInfo. */
+  /** From its ErrorInfo. */
   readonly reason: string | undefined;
 }
 
@@ -25,29 +25,29 @@ export interface ConsumeCallOptions {
   readonly address: string;
   /** The first message. */
   readonly opening: DeepPartial<ConsumeRequest>;
-  /** `recordBytes`: the encoded size of each record, as it came. */
+  /** `recordBytes`: the encoded size of each received record. */
   readonly onMessage: (message: ConsumeResponse, recordBytes: readonly number[]) => void;
 }
 
 export interface ConsumeCall {
   readonly ended: Promise<CallEnd>;
   send(request: DeepPartial<ConsumeRequest>): void;
-  /** Half-closes: the server settles what was said, and ends the call. */
+  /** Half-closes: the server settles the sent verdicts, and ends the call. */
   finish(): void;
   /** Resets the stream. */
   cancel(): void;
-  /** Ends the connection as a process that is killed does: without a word. */
+  /** Ends the connection like a killed process: without notice. */
   die(): void;
 }
 
 const gone: CallEnd = { code: "GONE", text: "", reason: undefined };
 
-/** Opens a call. Where nobody listens, it ends at once. */
+/** Opens a call. Where no server listens, it ends at once. */
 export function openConsumeCall({ address, opening, onMessage }: ConsumeCallOptions): ConsumeCall {
   const url = new URL(`http://${address}`);
   const socket = connectSocket(Number(url.port), url.hostname);
   const session: ClientHttp2Session = connect(url, { createConnection: () => socket });
-  // What went wrong is told by the end of the call.
+  // The end of the call reports what went wrong.
   session.on("error", () => undefined);
   socket.on("error", () => undefined);
   const stream: ClientHttp2Stream = session.request({
@@ -75,7 +75,7 @@ export function openConsumeCall({ address, opening, onMessage }: ConsumeCallOpti
       onMessage(ConsumeResponse.decode(message), recordSizes(message));
     }
   });
-  // The server has said all: nothing more is to be said to it, either.
+  // The server has ended its side: no more is sent to it either.
   stream.once("end", () => void stream.end());
   const ended = new Promise<CallEnd>((resolve) => {
     stream.once("close", () => {
@@ -119,7 +119,7 @@ function endOf(headers: Record<string, unknown>): CallEnd {
   return { code: status[Number(headers["grpc-status"])] ?? "UNKNOWN", text, reason };
 }
 
-/** The sizes of `repeated Record records = 1`, which is all that is length-delimited under that number. */
+/** The sizes of `repeated Record records = 1`, the only length-delimited field with that number. */
 function recordSizes(message: Buffer): number[] {
   const sizes: number[] = [];
   let at = 0;

@@ -24,7 +24,7 @@ const killed: HistoryEvent = { kind: "disrupted", what: "server killed" };
 type Sharing = HistoryOptions["sharing"];
 type Step = HistoryEvent | number;
 
-/** Each step takes a millisecond; a number is so many more. */
+/** Each step takes a millisecond; a number adds as many more. */
 function play(sharing: Sharing, steps: readonly Step[]): ConsumeHistory {
   const history = new ConsumeHistory({ sharing, keys, holdMs: 1000, isOneNode: true });
   let atMs = 0;
@@ -38,13 +38,13 @@ function play(sharing: Sharing, steps: readonly Step[]): ConsumeHistory {
 
 const broken: readonly (readonly [what: string, sharing: Sharing, steps: readonly Step[], text: RegExp])[] = [
   [
-    "a record that comes after it was confirmed",
+    "a record that is delivered after its confirmation",
     "shared",
     [...done("x", 1), killed, handed("y", 1)],
     /it had been confirmed to x/,
   ],
   [
-    "a record that two are told they acknowledged",
+    "a record whose acknowledgement is confirmed to two",
     "shared",
     [handed("x", 1), wait(1000), handed("y", 1, 2), told("x", 1), told("y", 1)],
     /confirmed to y, and to x before/,
@@ -52,20 +52,20 @@ const broken: readonly (readonly [what: string, sharing: Sharing, steps: readonl
   ["a confirmation of what was never handed", "shared", [told("x", 1)], /never handed/],
   ["a record that two have at once", "shared", [handed("x", 1), wait(990), handed("y", 1, 2)], /x has it/],
   [
-    "a record that two have at once, since one asked for more time",
+    "a record that two have at once, since one extended its deadline",
     "shared",
     [handed("x", 1), wait(900), { kind: "extend", call: "x", offset: 1, byMs: 500 }, wait(300), handed("y", 1, 2)],
     /x has it/,
   ],
   ["a record that one has twice", "shared", [handed("x", 1), handed("x", 1, 2)], /x has it/],
   [
-    "attempts that do not count",
+    "attempts that do not count up",
     "shared",
     [handed("x", 1), reject("x", 1), handed("x", 1)],
     /attempt 1 had been before/,
   ],
   [
-    "a second delivery of the attempt that a release gave back",
+    "a second delivery of the attempt that was released",
     "shared",
     [handed("x", 1), release("x", 1), handed("y", 1), wait(1000), handed("x", 1)],
     /attempt 1 had been before/,
@@ -86,7 +86,7 @@ const broken: readonly (readonly [what: string, sharing: Sharing, steps: readonl
     /was not acknowledged/,
   ],
   [
-    "a key's later record while the first one is away again",
+    "a key's later record while the first one is redelivered",
     "keyed",
     [handed("x", 0), acknowledge("x", 0), killed, handed("y", 0), handed("y", 2)],
     /was not acknowledged/,
@@ -98,13 +98,13 @@ const broken: readonly (readonly [what: string, sharing: Sharing, steps: readonl
     /2 of its key had been handed before/,
   ],
   [
-    "a key with two at once",
+    "a key with two consumers at once",
     "keyed",
     [handed("x", 0), acknowledge("x", 0), handed("x", 2), killed, handed("y", 0)],
     /x has 2 of its key/,
   ],
   [
-    "a key that moves while nobody comes or goes",
+    "a key that moves while no consumer comes or leaves",
     "keyed",
     [started("x"), started("y"), wait(2000), ...done("x", 0), handed("y", 2)],
     /its key belongs to x/,
@@ -122,7 +122,7 @@ const broken: readonly (readonly [what: string, sharing: Sharing, steps: readonl
     /1 had been handed before, at a first attempt/,
   ],
   [
-    "a second message that a node sent after it had stood still",
+    "a second message of a node after it was stopped",
     "shared",
     [
       handed("x", 1),
@@ -136,7 +136,7 @@ const broken: readonly (readonly [what: string, sharing: Sharing, steps: readonl
     /2 was handed to x, but it had been confirmed to y/,
   ],
   [
-    "what a node sends after it found out that it had stood still",
+    "a message of a node after it noticed that it was stopped",
     "shared",
     [{ kind: "frozen", calls: ["x"] }, ...done("y", 1), { kind: "recovered", calls: ["x"] }, handed("x", 1, 2)],
     /it had been confirmed to y/,
@@ -144,22 +144,22 @@ const broken: readonly (readonly [what: string, sharing: Sharing, steps: readonl
 ];
 
 const kept: readonly (readonly [what: string, sharing: Sharing, steps: readonly Step[]])[] = [
-  ["a record that comes again when its hold is over", "shared", [handed("x", 1), wait(1000), ...done("y", 1, 2)]],
-  ["a record that comes again when its consumer left", "shared", [handed("x", 1), left("x"), ...done("y", 1, 2)]],
-  ["the attempt that a release gave back", "shared", [handed("x", 1), release("x", 1), ...done("y", 1)]],
+  ["a record that is redelivered when its hold is over", "shared", [handed("x", 1), wait(1000), ...done("y", 1, 2)]],
+  ["a record that is redelivered when its consumer left", "shared", [handed("x", 1), left("x"), ...done("y", 1, 2)]],
+  ["the attempt that was released", "shared", [handed("x", 1), release("x", 1), ...done("y", 1)]],
   [
-    "a record that was released, behind later ones",
+    "a released record after later ones",
     "exclusive",
     [handed("x", 0), handed("x", 1), release("x", 0), ...done("x", 0)],
   ],
   ["an acknowledgement that was lost with the server", "shared", [handed("x", 1), acknowledge("x", 1), killed]],
   [
-    "a key that begins again after a kill",
+    "a key that restarts after a kill",
     "keyed",
     [handed("x", 0), acknowledge("x", 0), handed("x", 2), left("x"), killed, ...done("y", 0), ...done("y", 2)],
   ],
   ["keys beside each other", "keyed", [handed("x", 0), handed("y", 1), handed("x", 5)]],
-  ["a key that moves when somebody comes", "keyed", [...done("x", 0), started("y"), ...done("y", 2)]],
+  ["a key that moves when a consumer comes", "keyed", [...done("x", 0), started("y"), ...done("y", 2)]],
   [
     "a newer consumer that begins with what the older one has",
     "exclusive",
@@ -176,12 +176,12 @@ const kept: readonly (readonly [what: string, sharing: Sharing, steps: readonly 
     [handed("x", 0), wait(100), { ...handed("y", 0), sinceMs: 1 } as HistoryEvent, handed("x", 1), left("y", "fenced")],
   ],
   [
-    "two that had a record after each other while the client slept",
+    "two that had a record one after the other while the client slept",
     "shared",
     [{ ...handed("x", 1), sinceMs: -1000 } as HistoryEvent, ...done("y", 1, 2)],
   ],
   [
-    "the one message that was under way while the node stood still",
+    "the one message that was on its way while the node was stopped",
     "shared",
     [
       handed("x", 1),

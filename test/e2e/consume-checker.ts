@@ -1,59 +1,63 @@
 /**
- * Holds what consumers of one subscription saw and said against what they were promised. Everything is as it looked from
- * outside: a record is handed when a client read it, acknowledged when a client said so, confirmed when a client read that.
- * So whatever is refused here was wrong on the wire, too.
+ * Checks the promises of one subscription against what its consumers sent and received. All times are as seen by clients: a
+ * record is handed when a client read it, acknowledged when a client sent that, confirmed when a client read that. So what is
+ * refused here was wrong on the wire too.
  *
  *   a record:  unseen ──handed──▶ held ──acknowledge──▶ acknowledged ──confirmed──▶ confirmed, never handed again
  *                                  │                         │
- *                        gave back, expired, left            └──handed again: the acknowledgement was lost──▶ held
+ *                       released, timed out, left            └──handed again: the acknowledgement was lost──▶ held
  */
 
 import type { Sharing } from "../../src/core/index.js";
 
 export type Verdict = "acknowledged" | "rejected" | "parked" | "extended" | "released" | "stale";
 
-/** What happened. `call` names one Consume call: a consumer that comes back is another one. */
+/** What happened. `call` names one Consume call: a consumer that reconnects has another one. */
 export type HistoryEvent =
   | { readonly kind: "started"; readonly call: string }
   | {
       readonly kind: "handed";
       readonly call: string;
-      /** Counts the messages of the call. */
+      /** The number of the message in the call. */
       readonly message: number;
       readonly offset: number;
       readonly attempt: number;
       readonly key: string;
       readonly text: string;
-      /** It came after this: the client may have been busy, or have got no processor, since. */
+      /** The earliest time of its arrival: the client may have been busy, or have had no processor, since. */
       readonly sinceMs: number;
-      /** The client had it before its handler got it: since when it may have. Default: `sinceMs`. */
+      /** The earliest time at which the client itself had it, before its handler. Default: `sinceMs`. */
       readonly keptSinceMs?: number;
     }
   | { readonly kind: "acknowledge" | "reject" | "release"; readonly call: string; readonly offset: number }
   | { readonly kind: "extend"; readonly call: string; readonly offset: number; readonly byMs: number }
   | { readonly kind: "confirmed"; readonly call: string; readonly offset: number; readonly verdict: Verdict }
-  /** A call is over. `fenced`: it was told so. */
+  /** A call ended. `fenced`: the server said so. */
   | { readonly kind: "left"; readonly call: string; readonly how: "asked" | "lost" | "fenced" }
-  /** Something was killed: what was not confirmed may come again, from an earlier point, and attempts may be forgotten. */
+  /**
+   * A process was killed: unconfirmed records may be redelivered, from an earlier point, and attempts may be forgotten.
+   */
   | { readonly kind: "disrupted"; readonly what: string }
-  /** The node of these calls stands still: others may have their records after its lease. */
+  /** The node of these calls is stopped: after its lease others may have their records. */
   | { readonly kind: "frozen"; readonly calls: readonly string[] }
-  /** It goes on, and had the time to find out: its calls are as others are again. */
+  /** It runs again, and had time to notice: its calls are ordinary again. */
   | { readonly kind: "recovered"; readonly calls: readonly string[] };
 
 export interface HistoryOptions {
   readonly sharing: Sharing;
-  /** Each record's key, by offset; more may be pushed while it goes on. Texts are the offsets. */
+  /** Each record's key, by offset; more may be added meanwhile. Texts are the offsets. */
   readonly keys: readonly string[];
-  /** How long nobody else may have a record for sure: shorter than the deadline, since the server's clock starts first. */
+  /** How long a record is surely exclusive: less than the deadline, since the server's clock starts first. */
   readonly holdMs: number;
-  /** One node serves all: then a key stays with its consumer while nobody comes or goes. */
+  /** One node serves all: then a key stays with its consumer while no consumer comes or leaves. */
   readonly isOneNode: boolean;
-  /** The consumers are those of the client library: as they stop, they release what no handler has seen. Default false. */
+  /**
+   * The consumers use the client library: when they stop, they release records that no handler has seen. Default false.
+   */
   readonly isOverClient?: boolean;
 }
 
-/** A promise that was broken, with what led to it. */
+/** A broken promise, with the events that led to it. */
 export class BrokenPromise extends Error {
   override readonly name = "BrokenPromise";
 }
@@ -68,26 +72,26 @@ interface RecordHistory {
   isAcknowledged: boolean;
   confirmedBy: string | undefined;
   attempt: number;
-  /** Whoever had it last said that it had not begun: the next delivery is the same attempt. */
+  /** Its last holder released it unbegun: the next delivery has the same attempt. */
   isReleased: boolean;
-  /** How often there had been a disruption when it was handed last. */
+  /** The number of disruptions before it was last handed. */
   era: number;
   hold: Hold | undefined;
 }
 
 interface KeyHistory {
   readonly offsets: number[];
-  /** All before it, in `offsets`, are acknowledged. */
+  /** All before this index of `offsets` are acknowledged. */
   settled: number;
   /** The highest one that was handed since the last disruption. */
   handed: number;
   era: number;
-  /** Who was handed a record of it last, and when. */
+  /** The call that last received a record of it, and when. */
   call: string | undefined;
   atMs: number;
 }
 
-/** So long after somebody came or went, keys may still be on their way. */
+/** How long keys may still move after a consumer came or left. */
 const spreadMs = 1000;
 
 export class ConsumeHistory {
@@ -95,18 +99,18 @@ export class ConsumeHistory {
   readonly #records: RecordHistory[] = [];
   readonly #keys = new Map<string, KeyHistory>();
   readonly #live = new Set<string>();
-  /** Calls on a node that stands still, and their message that was on its way, once it was late. */
+  /** Calls on a stopped node, with their message that was on its way, once it arrived late. */
   readonly #frozen = new Map<string, number | undefined>();
-  /** Of EXCLUSIVE: since when others have what they had. */
+  /** EXCLUSIVE: the time from which others have their records. */
   readonly #superseded = new Map<string, number>();
   readonly #disruptions: string[] = [];
   #knownKeys = 0;
   #era = 0;
-  /** When somebody came or went last, or a record was released, which may go to another one. */
+  /** When a consumer last came or left, or a record was released, which may go to another consumer. */
   #movedMs = Number.NEGATIVE_INFINITY;
   #holder: string | undefined;
   #holderMs = 0;
-  /** What calls saw last, message by message. */
+  /** What calls last received, message by message. */
   readonly #recent: string[] = [];
   #lastMessage = "";
   /** EXCLUSIVE: the highest offset of a first attempt since the last disruption. */
@@ -118,17 +122,17 @@ export class ConsumeHistory {
     this.#options = options;
   }
 
-  /** Records whose acknowledgement was sent after they were handed last, or that are confirmed. */
+  /** Records whose acknowledgement was sent after they were last handed, or that are confirmed. */
   get acknowledged(): number {
     return this.#acknowledged;
   }
 
-  /** Of EXCLUSIVE: calls that a newer one took the records of, and that go on. */
+  /** EXCLUSIVE: open calls whose records a newer call took over. */
   get supersededCalls(): readonly string[] {
     return [...this.#superseded.keys()].filter((call) => this.#live.has(call));
   }
 
-  /** Takes what happened, `atMs` by a clock that never goes back. Throws `BrokenPromise`. */
+  /** Takes an event at `atMs`, by a clock that never goes back. Throws `BrokenPromise`. */
   take(event: HistoryEvent, atMs: number): void {
     switch (event.kind) {
       case "started":
@@ -186,10 +190,10 @@ export class ConsumeHistory {
     });
   }
 
-  /** Records that are not acknowledged, with what happened to each: for who waits in vain. */
-  unsettled(most: number): readonly string[] {
+  /** Up to `max` unacknowledged records with their histories, for a caller that waits in vain. */
+  unsettled(max: number): readonly string[] {
     const found: string[] = [];
-    for (let offset = 0; offset < this.#options.keys.length && found.length < most; offset++) {
+    for (let offset = 0; offset < this.#options.keys.length && found.length < max; offset++) {
       if (!this.#recordOf(offset).isAcknowledged) found.push(this.#told(offset));
     }
     return found;
@@ -203,7 +207,7 @@ export class ConsumeHistory {
       throw this.#broken(offset, `came as ${event.key}: ${event.text}`);
     }
     this.#noteMessage(event, atMs);
-    // What two connections brought at the same time is read in any order: who came first is told by what comes later.
+    // Messages of two connections at one time are read in any order: later events show which was first.
     const changedMs = this.#superseded.get(call) ?? (call === this.#holder ? -1 : this.#holderMs);
     if (
       this.#options.sharing === "exclusive" &&
@@ -215,7 +219,7 @@ export class ConsumeHistory {
     }
     const wrong = this.#wrongWith(event, record, atMs);
     if (this.#frozen.has(call)) {
-      // A message that was under way may arrive after the lease: it could not be called back. A second one could.
+      // One message that was on its way may arrive after the lease: it could not be recalled. A second one could.
       if (wrong === undefined) return;
       this.#frozen.set(call, this.#frozen.get(call) ?? message);
       this.counts.late += 1;
@@ -225,7 +229,7 @@ export class ConsumeHistory {
     if (record.attempt > 0) this.counts.again += 1;
     if (record.isAcknowledged) this.#acknowledged -= 1;
     record.isAcknowledged = false;
-    // What was released comes at the attempt that it had, before what is new.
+    // A released record is redelivered at its earlier attempt, before new records.
     if (attempt === 1 && !record.isReleased) this.#highest = Math.max(this.#highest, offset);
     record.attempt = attempt;
     record.isReleased = false;
@@ -313,7 +317,7 @@ export class ConsumeHistory {
     this.#drop(call);
   }
 
-  /** Whoever it was, it has nothing any more. Gives how many it had. */
+  /** Removes the records of a call. Returns how many it had. */
   #drop(call: string): number {
     let dropped = 0;
     for (const record of this.#records) {

@@ -1,4 +1,4 @@
-/** A worker as of `consume-worker.ts`, over the client library: what its handlers are given is what was handed. */
+/** Like `consume-worker.ts`, with the client library: a record is handed when its handler gets it. */
 
 import { setTimeout as delay } from "node:timers/promises";
 import { type Consumption, createClient, type Delivery, FailedPreconditionError } from "../../src/index.js";
@@ -48,7 +48,7 @@ export function startClientWorker(options: WorkerOptions): ConsumeWorker {
   };
 }
 
-/** One consumption, which may take several calls. */
+/** One consumption, which may use several calls. */
 class ClientLife {
   readonly address: string;
   readonly ended: Promise<"asked" | "fenced">;
@@ -123,7 +123,7 @@ class ClientLife {
     this.#take({ kind: "handed", call, message, offset, attempt, key, text, ...when });
     if (random() < habits.leave / 10) {
       if (random() < 0.5) {
-        // As a process that dies: nobody waits for what is in hand.
+        // Like a process that dies: nobody waits for outstanding records.
         this.#take({ kind: "left", call, how: "asked" });
         this.abort();
       } else void this.stop();
@@ -132,7 +132,7 @@ class ClientLife {
       this.#consumption.setWindow({ records: wholeNumberBetween(random, 1, habits.windowRecords) });
     }
     await delay(random() * habits.workMs);
-    // It is somebody else's, and nothing that is said of it counts.
+    // Another consumer has it, and no verdict of this one counts.
     if (signal.aborted) return;
     const fate = random();
     if (fate < habits.reject) {
@@ -144,7 +144,7 @@ class ClientLife {
       await delivery.release();
     } else {
       this.#take({ kind: "acknowledge", call, offset });
-      // Said, or left to the end of the handler.
+      // A verdict now, or at the end of the handler.
       if (random() < 0.5) return;
       const verdict = await delivery.acknowledge();
       this.#take({ kind: "confirmed", call, offset, verdict });

@@ -7,7 +7,7 @@ afterEach(killServerProcesses);
 const run = { records: 400, seed: 1, serverKills: 1, isOverClient: true };
 
 test(
-  "forEach on a keyed subscription keeps the promises through a kill of the server",
+  "forEach on a keyed subscription keeps its promises through a kill of the server",
   () => consumeThroughKills("postgres", { ...run, sharing: "keyed", postgresKills: 0 }),
   60_000,
 );

@@ -8,7 +8,7 @@ afterEach(killServerProcesses);
 const size = { kills: { client: 50, server: 25, postgres: 25 }, records: 300 };
 
 test.each(["shared", "keyed", "exclusive"] as const)(
-  "what is committed on a %s subscription is there once, after a hundred kills",
+  "commits on a %s subscription exist once, after a hundred kills",
   (sharing) =>
     soakRounds(`commits of ${sharing} consumers`, (random) =>
       commitThroughKills({ ...size, sharing, seed: wholeNumberBetween(random, 1, 2 ** 31) }),

@@ -5,7 +5,7 @@ import { commitThroughKills } from "./consume-commit.js";
 afterEach(killServerProcesses);
 
 test(
-  "what is committed is there once, whoever was killed meanwhile",
+  "commits exist once, whatever is killed meanwhile",
   () => commitThroughKills({ sharing: "shared", seed: 1, kills: { client: 1, server: 1, postgres: 1 }, records: 40 }),
   60_000,
 );

@@ -17,19 +17,19 @@ export interface CommitRun {
   readonly seed: number;
   /** How often each of them is killed. */
   readonly kills: { readonly client: number; readonly server: number; readonly postgres: number };
-  /** Records that are committed between two of them, at most. */
+  /** The largest number of records committed between two kills. */
   readonly records: number;
 }
 
 const topics = { input: "commit/input", outputs: "commit/output" } as const;
 const subscription = "committing";
 
-/** When nothing is committed for so long, it is stuck. */
+/** If nothing is committed for this time, it is stuck. */
 const patienceMs = 15_000;
 
 /**
  * Two processes read numbers and commit each together with a copy of it, while they, the server and Postgres are killed
- * with -9. Each number is there once in the end, and so the sums agree.
+ * with -9. In the end each number exists once, so the sums agree.
  */
 export async function commitThroughKills(run: CommitRun): Promise<void> {
   const postgres = await startPostgresServer();
@@ -86,7 +86,7 @@ async function commit(
       retryMax: { seconds: 0, nanos: 200_000_000 },
       ackDeadline: { seconds: 5, nanos: 0 },
     });
-    // Of an exclusive subscription there can be one at a time.
+    // An exclusive subscription can have only one at a time.
     for (let index = 0; index < (sharing === "exclusive" ? 1 : 2); index++) committers.push(start());
     for (const { what } of order) {
       const before = commits();
@@ -126,7 +126,7 @@ async function commit(
       if (performance.now() - movedMs > patienceMs) throw new Error(`Stuck at ${JSON.stringify({ lag, cursor })}`);
       if (lag > 0) await delay(50);
     }
-    // What is still under way would be seen here, too: nobody works any more.
+    // A running write would be seen here too: nobody works any more.
     for (const committer of committers) await committer.kill();
     const seen = new Map<number, string>();
     let sum = 0;

@@ -8,7 +8,7 @@ import { SubscriptionControl } from "./subscription-control.js";
 
 afterEach(killServerProcesses);
 
-test("a keyed subscription whose keys all wait for a retry, with more behind them than is read ahead, goes on", async () => {
+test("a keyed subscription continues while all its keys wait for redelivery, with more records after them than are read ahead", async () => {
   const names = { topic: "held/keys", subscription: "held" };
   const records = 200;
   const database = await createTestDatabase("embedded");
@@ -28,7 +28,7 @@ test("a keyed subscription whose keys all wait for a retry, with more behind the
     opening: { subscription: names.subscription },
     onMessage({ records: handed, attempt }) {
       const ranges = handed.map(({ offset = 0 }) => ({ offsets: { firstOffset: offset } }));
-      // Nothing works at once.
+      // Nothing succeeds at first.
       if (attempt === 1) call.send({ reject: ranges.map((range) => ({ ...range, reason: "not at once" })) });
       else {
         call.send({ acknowledge: ranges });

@@ -6,7 +6,7 @@ afterAll(killServerProcesses);
 
 const size = { records: 300, seed: 1, serverKills: 1, postgresKills: 0 };
 
-// Much of their time they wait for a lease to end.
+// They spend much of their time waiting for a lease to end.
 test.concurrent.each([
   ["shared", "postgres"],
   ["keyed", "embedded"],

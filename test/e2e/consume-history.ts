@@ -12,13 +12,13 @@ export interface HistoryRun {
   readonly records: number;
   readonly seed: number;
   readonly serverKills: number;
-  /** Of a Postgres of its own. */
+  /** Kills of a Postgres of its own. */
   readonly postgresKills: number;
-  /** Over the client library instead of bare calls. */
+  /** Uses the client library instead of bare calls. */
   readonly isOverClient?: boolean;
 }
 
-/** What a server held that was killed is free again after this. Postgres is not away for so long. */
+/** The records of a killed server are free after this. Postgres is never away that long. */
 const leaseMs = { short: 1500, long: 5000 };
 
 const habits: Habits = {
@@ -33,8 +33,9 @@ const habits: Habits = {
 };
 
 /**
- * Four consumers work on one subscription, and fail and die by chance, while the server and Postgres are killed with -9.
- * Every record is acknowledged in the end, none comes after it was confirmed, and each way to share keeps what it promises.
+ * Four consumers work on one subscription, and fail and die at random, while the server and Postgres are killed with
+ * -9. In the end every record is acknowledged, none is delivered after its confirmation, and each sharing keeps its
+ * promises.
  */
 export async function consumeThroughKills(kind: DatabaseKind, run: HistoryRun): Promise<void> {
   try {

@@ -1,4 +1,4 @@
-/** A consumer that is slower than its window: what it was sent too early neither times out nor counts. */
+/** A consumer that is slower than its window: records that it received too early neither time out nor count. */
 
 import { expect } from "vitest";
 import { createClient } from "../../src/index.js";
@@ -10,11 +10,11 @@ const ackDeadlineMs = 1000;
 
 export interface PacedRun {
   readonly records: number;
-  /** Undefined: the default one. */
+  /** Undefined: the default window. */
   readonly window: { readonly records: number } | undefined;
 }
 
-/** Handles each record once, at attempt 1. Gives how many records were delivered more than once. */
+/** Handles each record once, at attempt 1. Returns how many records were delivered more than once. */
 export async function handleSlowly({ records, window }: PacedRun): Promise<number> {
   const database = await createTestDatabase("postgres");
   const listening = ["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"];
@@ -47,7 +47,7 @@ export async function handleSlowly({ records, window }: PacedRun): Promise<numbe
   }
 }
 
-/** How many records were handed to consumers, once or again. */
+/** The number of deliveries, including redeliveries. */
 async function deliveriesOf(metricsAddress: string): Promise<number> {
   const page = await (await fetch(`http://${metricsAddress}/metrics`)).text();
   const lines = page.matchAll(/^millrace_records_delivered_total\{.*\} (\d+)$/gm);

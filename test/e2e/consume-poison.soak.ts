@@ -8,7 +8,7 @@ afterEach(killServerProcesses);
 
 describe.each(databaseKinds)("on %s", (kind) => {
   test.each(["shared", "keyed", "exclusive"] as const)(
-    "fifty poisoned records of a %s subscription are parked, and come again at a hundred a second",
+    "fifty poisoned records of a %s subscription are parked, and redelivered at a hundred a second",
     (sharing) =>
       soakRounds(`poison of ${sharing} consumers on ${kind}`, () =>
         parkPoison(kind, { sharing, records: 10_000, poison: 50 }),

@@ -8,7 +8,7 @@ test.concurrent.each([
   ["shared", "postgres"],
   ["keyed", "postgres"],
 ] as const)(
-  "poison of a %s subscription on %s is parked with its five reasons, and comes again when it is redriven",
+  "poison of a %s subscription on %s is parked with its five reasons, and is redelivered by a redrive",
   (sharing, kind) => parkPoison(kind, { sharing, records: 300, poison: 10 }),
   60_000,
 );

@@ -11,7 +11,7 @@ import { SubscriptionControl } from "./subscription-control.js";
 export interface PoisonRun {
   readonly sharing: Sharing;
   readonly records: number;
-  /** How many of them nobody can work on. */
+  /** How many of them always fail. */
   readonly poison: number;
 }
 
@@ -20,7 +20,7 @@ const subscription = "poisoned";
 const attemptsMax = 5;
 const redrivesPerSecond = 100;
 
-/** Polls Describe until it is so. */
+/** Polls Describe until the condition holds. */
 async function described(
   control: SubscriptionControl,
   isSo: (progress: Awaited<ReturnType<SubscriptionControl["describe"]>>) => boolean,
@@ -29,8 +29,8 @@ async function described(
 }
 
 /**
- * Some records fail whenever they come. Each of them is parked with a reason for each of its attempts, while everything
- * else is worked on. Redriven, they come again at the rate that was asked for, and the cursor stays where it is.
+ * Some records fail at every attempt. Each of them is parked with a reason for each attempt, while all others are
+ * processed. Redriven records are delivered at the requested rate, and the cursor does not move.
  */
 export async function parkPoison(kind: DatabaseKind, { sharing, records, poison }: PoisonRun): Promise<void> {
   const database = await createTestDatabase(kind);
@@ -39,7 +39,7 @@ export async function parkPoison(kind: DatabaseKind, { sharing, records, poison 
   const { address } = server;
   const millrace = createClient({ address });
   const control = new SubscriptionControl(address);
-  /** Spread over the first half, so that much comes after them. */
+  /** Spread over the first half, so that many records follow. */
   const step = Math.floor(records / 2 / poison);
   const poisoned = Array.from({ length: poison }, (_, index) => index * step + 1);
   const isPoison = new Set(poisoned);
@@ -48,7 +48,7 @@ export async function parkPoison(kind: DatabaseKind, { sharing, records, poison 
   let healthyBeforeParked = 0;
   let failed = 0;
   let failure: unknown;
-  /** What is done with messages: at first poison fails, later all is well. */
+  /** Handles messages: at first poison fails, later everything succeeds. */
   let receive = (message: ConsumeResponse): void => {
     const { records: handed, attempt } = message;
     for (const { offset = 0 } of handed) {
@@ -124,7 +124,7 @@ export async function parkPoison(kind: DatabaseKind, { sharing, records, poison 
       return retryRecords === 0 && arrivals.length >= poison;
     });
     expect(arrivals.map(({ offset }) => offset).toSorted((left, right) => left - right)).toEqual(poisoned);
-    // Not before its turn: how much later, nobody says.
+    // Not before its turn; there is no bound for how much later.
     for (const [index, { afterMs }] of arrivals.entries()) {
       expect(afterMs).toBeGreaterThanOrEqual((index * 1000) / redrivesPerSecond - 1);
     }

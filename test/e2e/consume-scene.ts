@@ -1,4 +1,4 @@
-/** A subscription with records to come and workers at it, whose history is checked as it goes. */
+/** A subscription with workers, to which records are published, and whose history is checked meanwhile. */
 
 import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "vitest";
@@ -21,22 +21,22 @@ export const sharingOf: Record<Sharing, Subscription_Sharing> = {
   keyed: Subscription_Sharing.KEYED,
 };
 
-/** When nothing comes for so long, it is stuck. Longer than any deadline, lease or delay here. */
+/** If nothing happens for this time, it is stuck. Longer than any deadline, lease or delay here. */
 const patienceMs = 25_000;
 
 export interface SceneOptions {
   readonly sharing: Sharing;
   readonly records: number;
-  /** All chance comes from it. */
+  /** Determines all random numbers. */
   readonly seed: number;
   readonly consumers: number;
   readonly habits: Habits;
-  /** Where a consumer goes when it opens a call. */
+  /** The address at which a consumer opens its call. */
   readonly addressOf: (consumer: number) => string;
-  /** A node that stays or comes back, to publish to and to ask. */
+  /** A node that stays or returns, for publishing and questions. */
   readonly address: string;
   readonly isOneNode: boolean;
-  /** Bare calls by default. */
+  /** Default: bare calls. */
   readonly start?: typeof startWorker;
   readonly isOverClient?: boolean;
 }
@@ -45,19 +45,19 @@ export interface Scene {
   readonly history: ConsumeHistory;
   readonly workers: readonly ConsumeWorker[];
   readonly random: Random;
-  /** Resolves when so many records are acknowledged. Rejects when a promise was broken, or nothing goes on. */
+  /** Resolves when this number of records is acknowledged. Rejects when a promise is broken, or nothing progresses. */
   reaches(acknowledged: number): Promise<void>;
   /** Lets time pass; rejects as above. */
   passes(ms: number): Promise<void>;
-  /** Resolves when what a dead server had sent has been read: nothing is expected of what comes later to go on from there. */
+  /** Resolves when all that a dead server had sent has been read: later records need not continue from there. */
   lastWordsOf(what: string): Promise<void>;
-  /** Something is done to the servers. */
+  /** Records that something was done to the servers. */
   disrupted(what: string): void;
-  /** Their node stands still, or had time to find out that it had. */
+  /** Their node is stopped, or had time to notice that it was. */
   frozen(kind: "frozen" | "recovered", calls: readonly string[]): void;
-  /** Resolves when all is settled and said so, and the workers have left. */
+  /** Resolves when all is settled and confirmed, and the workers have left. */
   ends(): Promise<void>;
-  /** In any case. */
+  /** Call it in any case. */
   close(): void;
 }
 
@@ -88,7 +88,7 @@ export async function openScene(options: SceneOptions): Promise<Scene> {
   const millrace = createClient({ address });
   const control = new SubscriptionControl(address);
   const failure = new AbortController();
-  // Timers run before sockets are read: what is read now came after the last of these.
+  // Timers run before sockets are read: what is read now arrived after the last of these.
   let readUntilMs = performance.now();
   const clock = setInterval(() => (readUntilMs = performance.now()), 20);
   const fail = (error: unknown) => failure.abort(error);
@@ -101,9 +101,9 @@ export async function openScene(options: SceneOptions): Promise<Scene> {
       consumers: seen,
     } = await control.describe(subscription);
     const facts = { cursor, retryRecords, parkedRecords, outstandingRecords, consumers: seen, ...history.counts };
-    return new Error(`Nothing goes on: ${JSON.stringify(facts)}\n${history.unsettled(3).join("\n")}`);
+    return new Error(`Nothing progresses: ${JSON.stringify(facts)}\n${history.unsettled(3).join("\n")}`);
   };
-  /** Looks again and again, as long as anything goes on. */
+  /** Polls while there is progress. */
   const until = async (condition: () => boolean | Promise<boolean>) => {
     let seen = -1;
     let sinceMs = performance.now();
@@ -131,7 +131,7 @@ export async function openScene(options: SceneOptions): Promise<Scene> {
     retryMin: { seconds: 0, nanos: 10_000_000 },
     retryMax: { seconds: 0, nanos: 100_000_000 },
   });
-  // The rest comes while they are at work.
+  // The rest is published while they work.
   const publishing = (async () => {
     for (let from = half; from < records; from += 100) {
       await until(() => history.acknowledged > from - half);
@@ -146,7 +146,7 @@ export async function openScene(options: SceneOptions): Promise<Scene> {
       address: () => addressOf(index),
       subscription,
       history,
-      // Each has its own, so that the order in which they come to it decides nothing.
+      // Each has its own, so the order in which they use it does not matter.
       random: seededRandom(seed + index + 1),
       habits,
       readUntilMs: () => readUntilMs,
@@ -163,7 +163,7 @@ export async function openScene(options: SceneOptions): Promise<Scene> {
       failure.signal.throwIfAborted();
     },
     async lastWordsOf(what) {
-      // Its sockets end after what they have: they are read in whole rounds of the event loop.
+      // Its sockets end after the data they have, which is read in whole rounds of the event loop.
       await delay(50);
       failure.signal.throwIfAborted();
       history.take({ kind: "disrupted", what: `${what} gone` }, performance.now());
@@ -197,7 +197,7 @@ export async function openScene(options: SceneOptions): Promise<Scene> {
   };
 }
 
-/** The text is the offset; sizes differ. */
+/** The text is the offset; sizes vary. */
 function recordsOf(keys: readonly string[], from: number, until: number): RecordInput[] {
   return keys.slice(from, until).map((key, index) => ({
     key,
@@ -206,7 +206,7 @@ function recordsOf(keys: readonly string[], from: number, until: number): Record
   }));
 }
 
-/** Another consumer is told at once that there is nothing for it. */
+/** Another consumer must learn at once that nothing is left for it. */
 async function expectNothingLeft(address: string, records: number): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const call = openConsumeCall({

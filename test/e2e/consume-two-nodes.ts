@@ -9,14 +9,14 @@ export interface TwoNodesRun {
   readonly sharing: Sharing;
   readonly records: number;
   readonly seed: number;
-  /** How often a node is stopped for longer than its lease and woken, and how often one is killed. */
+  /** How often a node is stopped for longer than its lease and resumed, and how often one is killed. */
   readonly freezes: number;
   readonly kills: number;
 }
 
 const leaseMs = 1000;
 
-/** Once woken, a node has found out by then what it lost. */
+/** After this time a resumed node has noticed what it lost. */
 const recoveryMs = 500;
 
 const habits: Habits = {
@@ -26,14 +26,15 @@ const habits: Habits = {
   forget: 0.001,
   window: 0.05,
   leave: 0.005,
-  // Much is under way when a node stops, and is acknowledged while it stands still.
+  // Many records are outstanding when a node stops, and are acknowledged while it is stopped.
   workMs: 150,
   windowRecords: 100,
 };
 
 /**
- * Four consumers of one subscription on two nodes, of which one is stopped with SIGSTOP for longer than its lease and then
- * woken, or killed. Nothing is confirmed to two of them, nothing comes after it was confirmed, nothing gets stuck.
+ * Four consumers of one subscription on two nodes. One node is stopped with SIGSTOP for longer than its lease and
+ * resumed, or is killed. No record is confirmed to two consumers, none is delivered after its confirmation, and nothing
+ * gets stuck.
  */
 export async function consumeOnTwoNodes(run: TwoNodesRun): Promise<void> {
   const { sharing, records, seed, freezes, kills } = run;

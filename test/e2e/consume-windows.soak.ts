@@ -11,7 +11,7 @@ const size = { changes: 1000, verdicts: 100_000 };
 describe.each(databaseKinds)("on %s", (kind) => {
   describe.each(["shared", "keyed", "exclusive"] as const)("a consumer of a %s subscription", (sharing) => {
     test(
-      "never has more than its window, through a thousand changes of it",
+      "never has more than its window, through a thousand changes",
       () =>
         soakRounds(`windows of ${sharing} consumers on ${kind}`, (random) =>
           changeWindows(kind, { ...size, sharing, seed: wholeNumberBetween(random, 1, 2 ** 31) }),

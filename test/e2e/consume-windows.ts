@@ -19,7 +19,7 @@ export interface WindowRun {
   readonly sharing: Sharing;
   /** How often the window is changed. */
   readonly changes: number;
-  /** How many acknowledgements, rejections and timeouts there are, about, before the window has to be whole again. */
+  /** About how many acknowledgements, rejections and timeouts precede the check that the whole window is usable. */
   readonly verdicts: number;
   readonly seed: number;
 }
@@ -27,28 +27,28 @@ export interface WindowRun {
 const topic = "windows/filled";
 const subscription = "windows";
 
-/** When something takes longer, it does not come at all. */
+/** What takes longer than this does not happen at all. */
 const patienceMs = 20_000;
 
-/** What a consumer has, by its own count, which is never above the server's. */
+/** A consumer's records by its own count, which is never above the server's. */
 interface Held {
   readonly bytes: number;
-  /** Until then it counts for sure: the server's clock started earlier. */
+  /** Until this time it certainly counts: the server's clock started earlier. */
   readonly untilMs: number;
 }
 
-/** One consumer that looks at each message whether its window let that through. */
+/** A consumer that checks for each message whether its window allowed it. */
 class WindowedConsumer {
   readonly held = new Map<number, Held>();
-  /** What holds, as the server said last. */
+  /** The window that the server reported last. */
   window = { records: 0, bytes: 0 };
   waiting: ConsumeResponse_Heartbeat_Waiting | undefined;
   outstandingSaid = -1;
-  /** Records larger than the window that came alone. */
+  /** Records larger than the window that were delivered alone. */
   oversized = 0;
   received = 0;
   windowAnswers = 0;
-  /** Asks for more time for whatever comes, so that it keeps it. */
+  /** Extends the deadline of all records, so that it keeps them. */
   isKeeping = false;
   readonly #call: ConsumeCall;
   readonly #deadlineMs: number;
@@ -84,19 +84,19 @@ class WindowedConsumer {
     this.#call.send(request);
   }
 
-  /** Takes so many of what it has, the oldest first, as settled: what is said of them goes with `send`. */
+  /** Takes the oldest `count` of its records as settled: their verdicts are sent with `send`. */
   settle(count: number): number[] {
     const offsets = [...this.held.keys()].slice(0, count);
     for (const offset of offsets) this.#forget(offset);
     return offsets;
   }
 
-  /** Forgets all that it has: their deadlines pass on the server. */
+  /** Drops all its records: their deadlines pass on the server. */
   settleAll(): number[] {
     return this.settle(this.held.size);
   }
 
-  /** Waits for messages until it is so. Heartbeats come whatever happens. */
+  /** Waits for messages until the condition holds. Heartbeats always arrive. */
   async until(condition: () => boolean): Promise<void> {
     const endMs = performance.now() + patienceMs;
     for (;;) {
@@ -187,7 +187,7 @@ function sizeOf(random: Random): number {
   return kind < 0.99 ? wholeNumberBetween(random, 400, 10_000) : wholeNumberBetween(random, 10_000, 300_000);
 }
 
-/** Often tiny, or nothing at all, in one of the two, or both. */
+/** Often tiny or zero, in one of the two or in both. */
 function windowOf(random: Random): { records: number; bytes: number } {
   return {
     records: random() < 0.1 ? 0 : Math.floor(2 ** (random() * 9)),
@@ -195,7 +195,7 @@ function windowOf(random: Random): { records: number; bytes: number } {
   };
 }
 
-/** Opens a server with a topic of so many records, a subscription of it, and a consumer. */
+/** Opens a server with a topic of `records` records, a subscription of it, and a consumer. */
 async function withConsumer(
   kind: DatabaseKind,
   run: WindowRun,
@@ -254,8 +254,8 @@ async function withConsumer(
 }
 
 /**
- * Changes the window again and again, also while records are on their way. There is never more outstanding than it
- * allows, but for a record that is larger than the window and alone; a window of nothing stops everything.
+ * Changes the window many times, also while records are on their way. Never is more outstanding than it allows, except
+ * for a single record that is larger than the window. A window of zero stops all deliveries.
  */
 export async function changeWindows(kind: DatabaseKind, run: WindowRun): Promise<void> {
   const setting = { records: Math.min(10_000, 10 * run.changes), deadlineMs: 30_000, sizes: true };
@@ -271,12 +271,12 @@ export async function changeWindows(kind: DatabaseKind, run: WindowRun): Promise
         const settle = () => {
           const offsets = consumer.settle(wholeNumberBetween(random, 0, consumer.held.size + 3));
           if (offsets.length === 0) return;
-          // Most go back, so that there is always more to come.
+          // Most are released, so that there are always more to deliver.
           const isBack = random() < 0.7;
           const ranges = offsets.map((firstOffset) => ({ offsets: { firstOffset } }));
           consumer.send(isBack ? { release: ranges } : { acknowledge: ranges });
         };
-        // Some are answered before the next one, some while it is on its way.
+        // Some changes are answered before the next one, some while it is on its way.
         if (random() < 0.5) settle();
         if (random() < 0.7) {
           const isAnswered = () => consumer.window.records === window.records && consumer.window.bytes === window.bytes;
@@ -286,7 +286,7 @@ export async function changeWindows(kind: DatabaseKind, run: WindowRun): Promise
         if (window.records === 0 || window.bytes === 0) pauses += 1;
       }
       await publish(100);
-      // Nothing comes through a closed window, for as long as the server has time to say so.
+      // Nothing is delivered through a closed window, for as long as the server takes to say so.
       consumer.send({ window: { records: 0, bytes: 100_000 } });
       await consumer.until(() => consumer.window.records === 0);
       consumer.send({ acknowledge: consumer.settleAll().map((firstOffset) => ({ offsets: { firstOffset } })) });
@@ -309,7 +309,7 @@ export async function changeWindows(kind: DatabaseKind, run: WindowRun): Promise
   );
 }
 
-/** Acknowledges, rejects, and lets deadlines pass. Afterwards the whole window can be filled, and not a record more. */
+/** Acknowledges, rejects, and lets deadlines pass. Afterwards the whole window can be filled, and no record more. */
 export async function loseNoPermits(kind: DatabaseKind, run: WindowRun): Promise<void> {
   const window = { records: 200, bytes: 1_000_000 };
   const setting = { records: run.verdicts + 1000, deadlineMs: 1000, sizes: false, window };
@@ -328,15 +328,15 @@ export async function loseNoPermits(kind: DatabaseKind, run: WindowRun): Promise
         consumer.send({ reject: ranges.map((range) => ({ ...range, delay, reason: "not now" })) });
         counts.rejected += offsets.length;
       } else {
-        // Said by nobody: they come again when their deadline passed. Until then they count.
+        // Without a verdict: they are redelivered after their deadline. Until then they count.
         counts.timedOut += offsets.length;
       }
     }
-    // From here on nothing times out any more, but for what was forgotten before.
+    // From here on nothing times out, except records that were dropped before.
     consumer.isKeeping = true;
     consumer.send({ acknowledge: consumer.settleAll().map((firstOffset) => ({ offsets: { firstOffset } })) });
     await consumer.until(() => consumer.held.size === window.records);
-    // It says so itself, and stays there: by heartbeats, whose count is the server's own.
+    // The server reports it itself by heartbeats, with its own count, and the count stays.
     consumer.outstandingSaid = -1;
     await consumer.until(() => consumer.outstandingSaid === window.records);
     consumer.send({

@@ -1,4 +1,4 @@
-/** A consumer that nobody would like to have: slow at times, failing at times, and gone without a word. */
+/** A hostile consumer: sometimes slow, sometimes failing, and sometimes gone without notice. */
 
 import { setTimeout as delay } from "node:timers/promises";
 import type {
@@ -11,9 +11,11 @@ import { type Random, wholeNumberBetween } from "../support/soak.js";
 import { type ConsumeCall, openConsumeCall } from "./consume-call.js";
 import type { ConsumeHistory, HistoryEvent, Verdict } from "./consume-checker.js";
 
-/** Chances in [0, 1]. */
+/** Probabilities in [0, 1]. */
 export interface Habits {
-  /** For each record: reject it, give it back, ask for more time, forget it until its deadline passed; else acknowledge. */
+  /**
+   * For each record: reject it, release it, extend its deadline, or drop it until its deadline; otherwise acknowledge.
+   */
   readonly reject: number;
   readonly release: number;
   readonly extend: number;
@@ -21,7 +23,7 @@ export interface Habits {
   /** For each message with records: change the window; die, cancel or half-close. */
   readonly window: number;
   readonly leave: number;
-  /** How long work takes at most. */
+  /** The longest work on a record. */
   readonly workMs: number;
   readonly windowRecords: number;
 }
@@ -34,14 +36,14 @@ export interface WorkerOptions {
   readonly history: ConsumeHistory;
   readonly random: Random;
   readonly habits: Habits;
-  /** Everything that came before this has been read. */
+  /** Everything that arrived before this time has been read. */
   readonly readUntilMs: () => number;
-  /** Told once, with what went wrong. */
+  /** Called once, with what went wrong. */
   readonly onFailure: (error: unknown) => void;
 }
 
 export interface ConsumeWorker {
-  /** Its call, while it has one, and where that goes. */
+  /** Its open call, and the address of that. */
   readonly call: string | undefined;
   readonly address: string | undefined;
   /** Ends it in an orderly way. */
@@ -64,7 +66,7 @@ export function startWorker(options: WorkerOptions): ConsumeWorker {
       current = new Life(options, `${name}.${++lives}`, take);
       const how = await current.ended;
       current = undefined;
-      // Who was fenced comes back later: it would fence its successor.
+      // A fenced consumer returns later: at once it would fence its successor.
       const most = how === "fenced" ? 800 : how === "lost" ? 100 : 20;
       await delay(random() * most, undefined, { signal: stopping.signal }).catch(() => undefined);
     }
@@ -131,14 +133,14 @@ class Life {
     });
   }
 
-  /** Goes of its own accord, one way or another. What it had is somebody else's from here on. */
+  /** Leaves by itself, in one way or another. From now on its records may go to others. */
   leave(how: "die" | "cancel" | "finish"): void {
     if (this.#hasLeft) return;
     this.#leave("asked");
     this.#wire[how]();
   }
 
-  /** Whatever it said and was told so far. */
+  /** Ends it, whatever it sent and received. */
   abandon(): void {
     this.#hasLeft = true;
     this.#wire.die();
@@ -159,7 +161,7 @@ class Life {
         confirmed.stale.flatMap(({ offsets }) => offsets ?? []),
       );
     }
-    // What was under way when it went is not its own any more.
+    // Records that were outstanding when it left are no longer its own.
     if (this.#hasLeft) return;
     if (event?.$case === "started") this.#take({ kind: "started", call });
     if (records.length === 0) return;
@@ -179,7 +181,7 @@ class Life {
     for (let from = 0; from < offsets.length; ) {
       const group = offsets.slice(from, from + wholeNumberBetween(random, 1, 20));
       from += group.length;
-      // A third is done at once.
+      // A third is settled at once.
       if (random() < 0.33) this.#settle(group);
       else setTimeout(() => this.#settle(group), random() * habits.workMs);
     }
@@ -193,7 +195,7 @@ class Life {
     }
   }
 
-  /** Says what became of these, in one message. */
+  /** Sends verdicts on these, in one message. */
   #settle(offsets: readonly number[]): void {
     const { random, habits } = this.#options;
     if (this.#hasLeft) return;
@@ -203,7 +205,7 @@ class Life {
     for (const kind of ["acknowledge", "reject", "release"] as const) {
       for (const offset of of[kind]) this.#take({ kind, call, offset });
     }
-    // Half of what they may have, as the history counts it.
+    // Half of their time in the history's count.
     for (const offset of of.extend) this.#take({ kind: "extend", call, offset, byMs: 1000 });
     const request: DeepPartial<ConsumeRequest> = {
       acknowledge: rangesOf(of.acknowledge).map((offsets) => ({ offsets })),
@@ -238,7 +240,7 @@ class Life {
   }
 }
 
-/** Neighbours together. A single one is written either way. */
+/** Joins neighbours. A single offset is written in either form. */
 function rangesOf(offsets: readonly number[]): OffsetRange[] {
   const ranges: OffsetRange[] = [];
   for (const offset of offsets.toSorted((left, right) => left - right)) {

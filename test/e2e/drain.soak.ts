@@ -8,7 +8,7 @@ afterEach(killServerProcesses);
 
 describe.each(databaseKinds)("on %s", (kind) => {
   test(
-    "serve, told to stop with 1000 follows open, tells each where it was, and has them back afterwards",
+    "serve, stopped with 1000 open follows, sends each its position, and serves them again afterwards",
     () => soakRounds(`drain on ${kind}`, (random) => drainWithFollows(kind, 1000, random)),
     soakTimeoutMs,
   );

@@ -8,7 +8,7 @@ afterEach(killServerProcesses);
 
 describe.each(onPostgres)("on %s", (kind) => {
   test(
-    "serve, told to stop with 100 follows open, tells each where it was, and has them back afterwards",
+    "serve, stopped with 100 open follows, sends each its position, and serves them again afterwards",
     () => drainWithFollows(kind, 100, seededRandom(1)),
     60_000,
   );

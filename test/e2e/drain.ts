@@ -13,15 +13,15 @@ import { quickBackoff } from "./publish-through.js";
 
 const topic = "drained";
 
-/** Records before anybody follows: about 600 KiB, which no window of 64 KiB takes. */
+/** Records before the first follow: about 600 KiB, which no window of 64 KiB takes. */
 const history = 3000;
 
 /**
- * SIGTERM with so many follows open, while records are published: a tenth stalled on raw HTTP/2, a fiftieth stalled in
- * our client, a tenth live in our client, the others in grpc-js as it is. Then the server comes back.
+ * SIGTERM with `follows` follows open, while records are published: a tenth stalled on raw HTTP/2, a fiftieth stalled
+ * in our client, a tenth live in our client, the others in plain grpc-js. Then the server returns.
  */
 export async function drainWithFollows(kind: DatabaseKind, follows: number, random: Random): Promise<void> {
-  // Who is only slow must get its status within the grace, and everybody here shares two processes.
+  // A follow that is only slow must get its status within the grace, and all of them share two processes.
   const graceMs = 2000 + follows * 8;
   const database = await createTestDatabase(kind);
   const args = ["--drain-grace-ms", String(graceMs), "--log-level", "error", ...databaseArguments(database.connection)];
@@ -66,7 +66,7 @@ export async function drainWithFollows(kind: DatabaseKind, follows: number, rand
     expect(await server.stop("SIGTERM")).toBe(0);
     const tookMs = performance.now() - startedMs;
     expect(server.lines.at(-1)).toBe("Stopped; calls that did not end in time were cut off");
-    // The grace, then a while for a busy machine to close everything: a server that waited for ever would be here later.
+    // The grace, then some time for a busy machine to close everything: a server that waits for ever is found here.
     expect(tookMs).toBeLessThan(graceMs + 10_000);
 
     const resumable = await Promise.all(plain);
@@ -102,19 +102,19 @@ export async function drainWithFollows(kind: DatabaseKind, follows: number, rand
   }
 }
 
-/** One of our client's, which reads all that comes. */
+/** A follow of our client that reads everything. */
 function follow(client: MillraceClient, signal: AbortSignal) {
   const transcript = new Transcript();
   const end = (async () => {
     const stream = client.follow(topic, { start: "earliest", backoff: quickBackoff, signal });
     for await (const record of stream) transcript.take(record);
   })();
-  // It ends with its signal; a failure before that is told where it is waited for.
+  // It ends with its signal. An earlier failure is reported where the follow is awaited.
   end.catch(() => undefined);
   return { transcript, end };
 }
 
-/** One of our client's, which has read a little and is not iterated until `readOn`. */
+/** A follow of our client that has read a little and is not iterated until `readOn`. */
 async function holdFollow(client: MillraceClient, signal: AbortSignal) {
   const transcript = new Transcript();
   const stream = client.follow(topic, { start: "earliest", backoff: quickBackoff, signal })[Symbol.asyncIterator]();
@@ -129,7 +129,7 @@ async function holdFollow(client: MillraceClient, signal: AbortSignal) {
   return { transcript, readOn };
 }
 
-/** A client that never reads: raw, since grpc-js would take everything (grpc-js.md #19). */
+/** A client that never reads: raw, since grpc-js would read everything (grpc-js.md #19). */
 function stallFollow(address: string): void {
   const request = FollowRequest.encode(FollowRequest.fromPartial(fromEarliest)).finish();
   rawCall(address, RecordServiceService.follow.path, request).stream.end();
@@ -138,8 +138,8 @@ function stallFollow(address: string): void {
 const fromEarliest = { topic, start: { at: { $case: "earliest" as const, value: {} } } };
 
 /**
- * Follows by grpc-js alone, which show what a client in any language gets. Some in history, most of them near the end.
- * Each gives what `endOfPlainFollow` gives.
+ * Follows of plain grpc-js, which show what a client in any language receives: some in history, most near the end. Each
+ * resolves with the result of `endOfPlainFollow`.
  */
 function openPlainFollows(address: string, count: number, random: Random): Promise<Position>[] {
   const clients: Client[] = Array.from({ length: Math.ceil(count / 100) }, () => openClient(address));
@@ -154,7 +154,7 @@ function openPlainFollows(address: string, count: number, random: Random): Promi
   });
 }
 
-/** Where a plain follow was told to go on, at its end: UNAVAILABLE, and the place after the last record that it got. */
+/** The position that a plain follow received at its end: UNAVAILABLE, and the offset after its last record. */
 async function endOfPlainFollow(call: ClientReadableStream<RecordsMessage>): Promise<Position> {
   let next: Position | undefined;
   try {
@@ -179,7 +179,7 @@ async function endOfPlainFollow(call: ClientReadableStream<RecordsMessage>): Pro
   throw new Error("A follow of an open topic ended with OK");
 }
 
-/** A few of those positions are good for going on. */
+/** Some of those positions work for a resume. */
 async function resumeSome(
   client: MillraceClient,
   positions: readonly Position[],
@@ -198,7 +198,7 @@ async function resumeSome(
   }
 }
 
-/** Waits until the node has all follows, and as many of them stalled. */
+/** Waits until the node has all follows, and `stalled` of them stalled. */
 async function everyoneIsThere(client: MillraceClient, follows: number, stalled: number): Promise<void> {
   await vi.waitFor(
     async () => {

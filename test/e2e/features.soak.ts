@@ -37,7 +37,7 @@ describe.each(databaseKinds)("Features on %s", (kind) => {
   );
 
   test(
-    "are the latest of the log's, when serve was killed ten times while they were published",
+    "are the latest records of the log after serve was killed ten times while they were published",
     () =>
       soakRounds(`kills of the server of a state on ${kind}`, (random) =>
         killServersOfState(kind, { kills: 10, records: 20_000, random }),

@@ -11,7 +11,7 @@ afterEach(killServerProcesses);
 
 describe.each(onPostgres)("Features on %s", (kind) => {
   test(
-    "are listed by any rectangle, and watched in one by the fast, the slow and the killed",
+    "are listed by any rectangle, and watched in one by fast, slow and killed watchers",
     () =>
       withServer(kind, async (millrace, address) => {
         const random = seededRandom(2);

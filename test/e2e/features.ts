@@ -1,4 +1,4 @@
-/** Features with places: real ones, those on the edges of the map, and what happens to them. */
+/** Features with places: real ones, those on the edges of the map, and changes of them. */
 
 import type { Location, Rectangle } from "../../src/index.js";
 import { oneOf, type Random, wholeNumberBetween } from "../support/soak.js";
@@ -10,7 +10,7 @@ export interface Feature {
   readonly location: Location | undefined;
 }
 
-/** What changes a feature: a record without a text removes it. */
+/** A change of a feature: a record without a text removes it. */
 export interface Change {
   readonly key: string;
   readonly text: string | undefined;
@@ -19,7 +19,7 @@ export interface Change {
 
 export const alps: Rectangle = { south: 43.5, west: 5, north: 48.5, east: 17 };
 
-/** Where a mistake about edges would show. Fiji and the strip cross the antimeridian. */
+/** Where errors at edges would show. Fiji and the strip cross the antimeridian. */
 const edgeRectangles: readonly Rectangle[] = [
   alps,
   { south: -21, west: 176, north: -12, east: -178 },
@@ -34,7 +34,7 @@ const edgeRectangles: readonly Rectangle[] = [
   { south: 10, west: 20, north: 10, east: -20 },
 ];
 
-/** Every so manieth city, and places on the edges of the map. */
+/** One of `every` cities, and places on the edges of the map. */
 export function featuresOf(every: number): Feature[] {
   const chosen = cities.filter((_, index) => index % every === 0) as unknown as readonly {
     readonly cityId: number;
@@ -63,7 +63,7 @@ export function isInside({ south, west, north, east }: Rectangle, location: Loca
   return west <= east ? longitude >= west && longitude <= east : longitude >= west || longitude <= east;
 }
 
-/** The edges of the map, points where something is, and rectangles of any size, half of them over the antimeridian. */
+/** The edges of the map, points with a feature, and rectangles of any size, half of them across the antimeridian. */
 export function rectanglesFor(random: Random, features: readonly Feature[], count: number): Rectangle[] {
   const drawn = Array.from({ length: count }, (_, index): Rectangle => {
     const { location } = features[wholeNumberBetween(random, 0, features.length - 1)] ?? {};
@@ -76,7 +76,7 @@ export function rectanglesFor(random: Random, features: readonly Feature[], coun
   return [...edgeRectangles, ...drawn];
 }
 
-/** So many degrees around a place; over the antimeridian where it is near. */
+/** A rectangle of this many degrees around a place; it crosses the antimeridian if that is near. */
 function around({ latitude, longitude }: Location, degrees: number): Rectangle {
   const turned = (angle: number) => (angle < -180 ? angle + 360 : angle > 180 ? angle - 360 : angle);
   return {
@@ -87,7 +87,7 @@ function around({ latitude, longitude }: Location, degrees: number): Rectangle {
   };
 }
 
-/** The latest of each key, as the database should have it. */
+/** The latest record of each key, as the database should have it. */
 export class FeatureModel {
   readonly #features = new Map<string, Feature>();
 
@@ -100,17 +100,17 @@ export class FeatureModel {
     else this.#features.set(key, { key, text, location });
   }
 
-  /** The texts of what is inside, by key. */
+  /** The texts of the features inside, by key. */
   inside(rectangle: Rectangle): Map<string, string> {
     const inside = [...this.#features.values()].filter(({ location }) => isInside(rectangle, location));
     return new Map(inside.map(({ key, text }) => [key, text]));
   }
 }
 
-/** Some hundred records fill the smallest page, and a small window. */
+/** Makes some hundred records fill the smallest page, and a small window. */
 const padding = ".".repeat(400);
 
-/** Moves into the rectangle, about in it and out of it, removals, and records that are nowhere; of so many keys. */
+/** Moves of `keys` features into, within and out of the rectangle, removals, and records without a place. */
 export function changesAround(rectangle: Rectangle, keys: number, random: Random): (number: number) => Change {
   const between = (low: number, high: number) => low + random() * (high - low);
   const inside = () => ({

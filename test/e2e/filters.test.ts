@@ -35,7 +35,7 @@ describe.each(onPostgres)("Filters on %s", (kind) => {
     millrace = createClient({ address: server.address });
     await millrace.topics.create("cities", { keyed: true });
     await millrace.append("cities", records);
-    // Enough for the planner to mind.
+    // So many that the planner chooses an index.
     for (let south = -80; south < 80; south += 40) {
       const elsewhere = Array.from({ length: 1000 }, (_, index) => ({
         key: `place/${south}/${index}`,
@@ -55,8 +55,8 @@ describe.each(onPostgres)("Filters on %s", (kind) => {
   const keysOf = (lines: readonly string[]) =>
     lines.map((line) => (JSON.parse(line) as { readonly key: string }).key.slice("city/".length));
 
-  test("read, list and watch, give what matches, by command line", async () => {
-    // The command line, once a command; the rest by the client.
+  test("read, list and watch return what matches, by command line", async () => {
+    // Each command is tested once by the command line, the rest by the client.
     const swiss = ["--filter", 'attributes.country == "CH" && json.population > 200000'];
     expect(keysOf((await millraceCli("read", "cities", ...swiss)).lines)).toEqual(["Zürich"]);
     expect(keysOf((await millraceCli("list", "cities", ...swiss)).lines)).toEqual(["Zürich"]);
@@ -67,7 +67,7 @@ describe.each(onPostgres)("Filters on %s", (kind) => {
     expect(keysOf((await millraceCli("list", "cities", ...both)).lines)).toEqual(["Suva"]);
   });
 
-  test("a follow that nothing matches, is told how far it is", async () => {
+  test("a follow without matches receives its position", async () => {
     await millrace.topics.create("quiet");
     const follow = millrace.follow("quiet", { start: "earliest", filter: 'key == "never"' });
     const pages = follow.pages();
@@ -79,7 +79,7 @@ describe.each(onPostgres)("Filters on %s", (kind) => {
     await pages.return?.();
   });
 
-  test("a watch, tells the keys that are not wanted any more, and removals as they are", async () => {
+  test("a watch reports keys that no longer match, and removals", async () => {
     await millrace.topics.create("prices", { keyed: true });
     await millrace.append("prices", [
       { key: "a", json: { price: 9 } },
@@ -104,7 +104,7 @@ describe.each(onPostgres)("Filters on %s", (kind) => {
     expect(left).toEqual(["a"]);
   });
 
-  test("explain, says of each shape who decides it, and which index finds it", async () => {
+  test("explain reports for each shape what decides it, and which index finds it", async () => {
     const explain = async (filter: string, method: FilteredMethod = "read") => {
       const { parts, indexes, plan } = await millrace.explainFilter("cities", filter, { method });
       return { places: parts.map(({ place }) => place), indexes, plan };
@@ -130,7 +130,7 @@ describe.each(onPostgres)("Filters on %s", (kind) => {
     });
   });
 
-  test("a bad expression, is refused with its place before anything is read", async () => {
+  test("a bad expression is refused with its line and column before anything is read", async () => {
     for (const [filter, expected] of [
       ["key ==", "filter: line 1, column 7: "],
       ['key == "a" &&\n nobody == 1', "filter: line 2, column 2: Unknown variable: nobody"],

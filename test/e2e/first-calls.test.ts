@@ -11,7 +11,7 @@ import {
   startServerProcess,
 } from "../support/server-process.js";
 
-/** What a new user does first, with a client that is not ours: buf, by reflection. */
+/** A new user's first calls, with a foreign client: buf, by reflection. */
 
 const buf = new URL("../../node_modules/.bin/buf", import.meta.url).pathname;
 
@@ -20,7 +20,7 @@ let server: ServerProcess;
 
 afterAll(killServerProcesses);
 
-/** Runs buf curl until it ends, or has printed what `isEnough` waits for; gives the JSON values that it printed. */
+/** Runs buf curl until it ends, or has printed what `isEnough` waits for. Returns the JSON values that it printed. */
 async function curl(args: readonly string[], isEnough: (output: string) => boolean = () => false): Promise<unknown[]> {
   return jsonValues(await curlText(args, isEnough));
 }
@@ -30,7 +30,7 @@ async function curlText(
   isEnough: (output: string) => boolean = () => false,
   talk: (output: string, input: Writable) => void = () => undefined,
 ) {
-  // A group of its own: npm's launcher does not hand signals on to the program.
+  // A process group of its own: npm's launcher does not pass signals on to the program.
   const child = spawn(buf, ["curl", "--protocol", "grpc", "--http2-prior-knowledge", ...args], { detached: true });
   let output = "";
   let errors = "";
@@ -77,7 +77,7 @@ describe.each(databaseKinds)("a server that was just started on %s", (kind) => {
 
   const call = (method: string) => `http://${server.address}/${method}`;
 
-  test("is healthy, lists its services, answers the three calls of the README, and is consumed from", async () => {
+  test("is healthy, lists its services, answers the three calls of the README, and serves a consumer", async () => {
     expect(await curl(["-d", "{}", call("grpc.health.v1.Health/Check")])).toEqual([{ status: "SERVING" }]);
     const client = createClient({ address: server.address });
     expect(await client.health("millrace.v1.RecordService")).toBe("SERVING");
@@ -115,7 +115,7 @@ describe.each(databaseKinds)("a server that was just started on %s", (kind) => {
       { next, caughtUp: {} },
     ]);
 
-    // A consumer at the terminal: one record, then one more, said as JSON on standard input.
+    // A consumer at the terminal: one record, then another, with verdicts as JSON on standard input.
     const says = [
       { after: "", text: '{"topic":"orders","start":{"earliest":{}},"window":{"records":1}}' },
       { after: '"total": 12', text: '{"acknowledgeThrough":"0"}' },

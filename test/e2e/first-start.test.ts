@@ -18,10 +18,10 @@ afterEach(async () => {
 
 const serve = (data: string) => ["--listen", "127.0.0.1:0", "--data", data, "--log-level", "info"];
 
-test("a server on a new folder, copies the template of the build instead of initialising a database", async () => {
+test("a server on a new folder copies the build's template instead of initialising a database", async () => {
   const server = await startServerProcess(serve(folder));
   expect(server.log.join("\n")).not.toContain("Migrated the schema");
-  // initdb takes 850 MB, and a later start 260.
+  // initdb takes 850 MB, a later start 260 MB.
   if (process.platform === "linux") {
     const status = await readFile(`/proc/${server.process.pid}/status`, "utf8");
     expect(Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1])).toBeLessThan(400 * 1024);
@@ -29,8 +29,8 @@ test("a server on a new folder, copies the template of the build instead of init
   expect(await server.stop()).toBe(0);
 });
 
-test("a server that is killed while it lays down its database, leaves a folder that the next one serves from", async () => {
-  // Files in the middle of the draft, and at its end.
+test("a server that is killed while it makes its database leaves a folder that the next one can use", async () => {
+  // Killed while it writes files in the middle of the draft, and at its end.
   for (const [round, file] of ["base/4/1259", "postgresql.conf"].entries()) {
     const data = join(folder, String(round));
     const child = spawn(process.execPath, [inject("cliEntry"), "serve", ...serve(data)], { stdio: "ignore" });

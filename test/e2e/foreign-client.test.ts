@@ -16,7 +16,7 @@ import {
   startServerProcess,
 } from "../support/server-process.js";
 
-/** Every method of every service, called by a client that shares no code with the server: proto-loader's. */
+/** Calls every method of every service with a client that shares no code with the server: proto-loader's. */
 
 type Message = Record<string, unknown>;
 
@@ -56,7 +56,7 @@ type Stream = ClientDuplexStream<Message, Message>;
 
 const stream = (name: string, request?: Message) => method(name)?.(request) as Stream;
 
-/** Leaving a loop over a call's messages does not end the call in grpc-js. */
+/** In grpc-js, leaving a loop over a call's messages does not end the call. */
 function cancel(call: Stream): void {
   call.on("error", () => undefined);
   call.cancel();
@@ -100,7 +100,7 @@ describe.each(onPostgres)("on %s", (kind) => {
     const { epoch } = created["topic"] as { epoch: number };
     expect(epoch).toBeGreaterThan(0);
 
-    // One of each body, with all that may stand beside it.
+    // One of each body, with all fields that may accompany it.
     const records = [
       record(
         { data: Buffer.from([0, 1, 254, 255]) },
@@ -161,7 +161,7 @@ describe.each(onPostgres)("on %s", (kind) => {
 
     const held = stream("RecordService/Follow", { topic: "foreign" });
     await once(held, "data");
-    // The one before was cancelled, and may be there for a moment yet.
+    // The call before was cancelled, and may still be there for a moment.
     await vi.waitFor(async () =>
       expect(await unary("InspectService/ListStreams", { topic: "foreign" })).toMatchObject({
         streams: [
@@ -379,7 +379,7 @@ interface Consumed {
   readonly confirmed: { acknowledged: unknown[]; parked: unknown[]; stale: unknown[] };
 }
 
-/** What messages tell together, up to the first one that is enough, or the call's end. */
+/** All that messages contain together, up to the first that is enough, or the call's end. */
 async function until(messages: AsyncIterator<Message>, isEnough: (got: Consumed) => boolean): Promise<Consumed> {
   const got: Consumed = { records: [], attempts: [], confirmed: { acknowledged: [], parked: [], stale: [] } };
   while (!isEnough(got)) {

@@ -24,7 +24,7 @@ import { callUnary } from "../rpc/rpc-server.js";
 import type { Record as RecordMessage } from "../../src/gen/millrace/v1/record.js";
 import { recordArbitrary } from "../support/record-arbitrary.js";
 
-/** A method as the transport sees it, and what its requests are. */
+/** A method for the transport, with the type of its requests. */
 export interface AnyMethod {
   readonly path: string;
   readonly input: DescMessage;
@@ -36,7 +36,7 @@ const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, fileDesc
 const consumeRequest = registry.getMessage("millrace.v1.ConsumeRequest") as DescMessage;
 const readResponse = registry.getMessage("millrace.v1.ReadResponse") as DescMessage;
 
-/** Every method of every service that is ours, and the reflection and health that stand beside them. */
+/** Every method of every service of ours, and of reflection and health. */
 export const everyMethod: readonly AnyMethod[] = [...registry.files]
   .flatMap(({ services }) => services)
   .filter(({ typeName }) => !typeName.startsWith("grpc.channelz."))
@@ -51,7 +51,7 @@ export const everyMethod: readonly AnyMethod[] = [...registry.files]
 
 const bytesOf = (bytes: Uint8Array) => Buffer.from(bytes);
 
-/** Sends bytes to a method and gives its status. A call that would go on is cancelled at its first message. */
+/** Sends bytes to a method and returns the status. A call that would continue is cancelled at its first message. */
 export function callWithBytes(
   client: Client,
   { path, isClientStreaming, isServerStreaming }: AnyMethod,
@@ -86,13 +86,13 @@ const topics = ["hostile/one", "hostile/two", "hostile/three"] as const;
 const subscriptions = ["hostile/first", "hostile/second"] as const;
 const keptSubscriptions = ["hostile/shared", "hostile/keyed", "hostile/exclusive"] as const;
 
-/** A record that is of use until all is read. */
+/** A record whose lifetime lasts until everything is read. */
 function lasting(record: RecordMessage): RecordMessage {
   const { lifetime } = record;
   return { ...record, lifetime: lifetime && { ...lifetime, seconds: Math.max(3600, lifetime.seconds) } };
 }
 
-/** The batches of honest publishers, to topics that nobody closes or deletes. */
+/** Batches of honest publishers, to topics that nobody closes or deletes. */
 const batch: fc.Arbitrary<Uint8Array> = fc
   .record({
     topic: fc.constantFrom("hostile/kept", "hostile/kept/too"),
@@ -100,7 +100,7 @@ const batch: fc.Arbitrary<Uint8Array> = fc
   })
   .map((request) => AppendRequest.encode(AppendRequest.fromPartial(request)).finish());
 
-/** A request that the codec can read, whose values are anything; its topic and subscription are often there. */
+/** A decodable request with any values; its topic and subscription often exist. */
 function requestOf({ path, input }: AnyMethod): fc.Arbitrary<Uint8Array> {
   if (writers.includes(path)) return fc.oneof({ weight: 3, arbitrary: batch }, anyRequestOf(input));
   return anyRequestOf(input);
@@ -122,7 +122,7 @@ function anyRequestOf(input: DescMessage): fc.Arbitrary<Uint8Array> {
     .map((plain) => loadedMessage(input.typeName).serialize(plain));
 }
 
-/** What may happen to a message on its way: nothing, or a few bytes changed, cut off, or put twice. */
+/** Damage to a message: none, or some bytes changed, cut off, or repeated. */
 const damage: fc.Arbitrary<(bytes: Uint8Array) => Uint8Array> = fc.oneof(
   { weight: 3, arbitrary: fc.constant((bytes: Uint8Array) => bytes) },
   fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 4 }).map((changes) => (bytes: Uint8Array) => {
@@ -134,7 +134,7 @@ const damage: fc.Arbitrary<(bytes: Uint8Array) => Uint8Array> = fc.oneof(
   fc.nat().map((at) => (bytes: Uint8Array) => Buffer.concat([bytes, bytes.subarray(at % (bytes.length + 1))])),
 );
 
-/** Both read a batch from the same bytes: AppendRequest and PublishRequest agree on them. */
+/** Both read a batch from the same bytes: AppendRequest and PublishRequest agree on these fields. */
 const writers = [RecordServiceService.append.path, RecordServiceService.publish.path] as readonly string[];
 
 const offsets = fc
@@ -144,7 +144,7 @@ const delay = fc.option(fc.record({ seconds: fc.constantFrom(0, 1), nanos: fc.na
 const attempt = fc.nat(3);
 const reason = fc.string({ maxLength: 20 });
 
-/** What a consumer may say that has lost its mind: of records that it has, had, or never had, and all at once. */
+/** Verdicts of a faulty consumer: on records that it has, had, or never had, all at once. */
 const verdicts: fc.Arbitrary<Uint8Array> = fc
   .record(
     {
@@ -160,7 +160,7 @@ const verdicts: fc.Arbitrary<Uint8Array> = fc
   )
   .map((plain) => loadedMessage(consumeRequest.typeName).serialize(plain));
 
-/** Consume calls that get as far as to records; of subscriptions, that nobody deletes, and of a topic. */
+/** Consume calls that reach records: of subscriptions that nobody deletes, and of a topic. */
 const consumption: fc.Arbitrary<readonly Uint8Array[]> = fc
   .tuple(
     fc
@@ -186,7 +186,7 @@ const hostileCall: fc.Arbitrary<{ method: AnyMethod; messages: readonly Uint8Arr
     return fc.record({ method: fc.constant(method), messages });
   });
 
-/** Faults of ours, whatever the input is. A cancel is this client's own. */
+/** Statuses that mean a bug of ours, whatever the input. CANCELLED is not one: this client cancels calls. */
 const faults = new Set([
   status.UNKNOWN,
   status.INTERNAL,
@@ -201,7 +201,9 @@ const sharings: Readonly<Record<(typeof keptSubscriptions)[number], Subscription
   "hostile/exclusive": Subscription_Sharing.EXCLUSIVE,
 };
 
-/** Subscriptions of a topic that nobody closes or deletes; some of them are deleted on the way. */
+/**
+ * Creates subscriptions of a topic that nobody closes or deletes. Some of these subscriptions are deleted meanwhile.
+ */
 async function subscribe(client: Client): Promise<void> {
   const records = Array.from({ length: 30 }, (_, index) => ({ key: `key-${index % 4}` }));
   const first = AppendRequest.fromPartial({ topic: "hostile/kept", records });
@@ -217,7 +219,7 @@ async function subscribe(client: Client): Promise<void> {
   }
 }
 
-/** Makes hostile calls; none may end as a fault of the server's. What they left must be readable, by a strict codec, too. */
+/** Makes hostile calls; none may end as a fault of the server. A strict codec must be able to read what they wrote. */
 export async function fuzzRequests(client: Client, address: string, numRuns: number, seed?: number): Promise<void> {
   await subscribe(client);
   const seen = new Map<string, number>();
@@ -230,7 +232,7 @@ export async function fuzzRequests(client: Client, address: string, numRuns: num
     { numRuns, ...(seed !== undefined && { seed }) },
   );
   const calls = [...seen].map(([code, count]) => `${code} ${count}`).join(", ");
-  // Enough of them got as far as the engine, or the input was not hostile in the way that matters.
+  // Enough of them reached the engine; otherwise the input was not hostile in the way that matters.
   expect(seen.get("OK") ?? 0).toBeGreaterThan(numRuns / 50);
   expect(seen.get("INVALID_ARGUMENT") ?? 0).toBeGreaterThan(numRuns / 50);
   const records = await readEverything(client, address);
@@ -238,7 +240,7 @@ export async function fuzzRequests(client: Client, address: string, numRuns: num
   console.log(`${numRuns} hostile calls: ${calls}; ${records} records in the end`);
 }
 
-/** Reads all topics to their ends: no record of theirs may poison its page for any reader. */
+/** Reads all topics to their ends: no record may poison its page for a reader. */
 async function readEverything(client: Client, address: string): Promise<number> {
   const ours = createClient({ address });
   let count = 0;
@@ -248,7 +250,7 @@ async function readEverything(client: Client, address: string): Promise<number> 
       for await (const record of ours.read(name)) records.push(JSON.stringify(record));
       const held = nextOffset - earliestOffset;
       if (name.startsWith("hostile/kept")) expect(records).toHaveLength(held);
-      // Elsewhere a record may have had a lifetime of a nanosecond.
+      // In other topics a record may have had a lifetime of a nanosecond.
       else expect(records.length).toBeLessThanOrEqual(held);
       expect(await countStrictly(client, name)).toBe(records.length);
       count += records.length;
@@ -259,7 +261,7 @@ async function readEverything(client: Client, address: string): Promise<number> 
   }
 }
 
-/** Reads with a codec that is as strict as Java's and Go's: text that is no UTF-8 makes it throw. */
+/** Reads with a codec as strict as Java's and Go's: it throws at text that is not UTF-8. */
 async function countStrictly(client: Client, topic: string): Promise<number> {
   const request = loadedMessage("millrace.v1.ReadRequest").serialize({ topic });
   const stream = client.makeServerStreamRequest("/millrace.v1.RecordService/Read", bytesOf, bytesOf, request);

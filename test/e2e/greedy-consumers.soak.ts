@@ -7,7 +7,7 @@ afterEach(killServerProcesses);
 
 describe("a hundred consumers that take all they are given", () => {
   test.each(["ephemeral", "durable"] as const)(
-    "leave a node with a heap of 512 MB within its budget, and serving: %s",
+    "leave a node with a heap of 512 MB within its budget and serving: %s",
     (kind) =>
       soakRounds(`greedy ${kind} consumers`, async () => {
         const outcome = await besideGreedyConsumers({

@@ -1,6 +1,6 @@
 /**
- * Consumers that take as much as they are given and acknowledge nothing: what a node keeps track of for them has a bound,
- * and those who behave are served beside them.
+ * Consumers that take all they are granted and acknowledge nothing. A node's memory for them has a bound, and other
+ * consumers are served beside them.
  */
 
 import { spawn } from "node:child_process";
@@ -14,8 +14,9 @@ import { createTestDatabase } from "../support/database.js";
 import { databaseArguments, type ServerProcess, startServerProcess } from "../support/server-process.js";
 
 /**
- * Opens Consume calls with windows of 100,000, ten a connection, reads all that comes and says nothing. Says when a window
- * was changed, and when nothing has come for a second. At a line on standard input it cancels all calls.
+ * Opens Consume calls with windows of 100,000, ten on each connection, reads everything and acknowledges nothing.
+ * Reports when a window was changed, and when nothing has arrived for a second. A line on standard input cancels all
+ * calls.
  */
 const script = `
 import { connect } from "node:http2";
@@ -78,11 +79,11 @@ export interface GreedySize {
   readonly records: number;
   /** `MILLRACE_OUTSTANDING_NODE_RECORDS`. */
   readonly budget: number;
-  /** How long appends are measured, alone, beside the consumers, and after they have left. */
+  /** How long appends are measured: alone, beside the consumers, and after they have left. */
   readonly measuredMs: number;
 }
 
-/** What was seen. */
+/** The measurements. */
 export interface GreedyOutcome {
   readonly outstanding: number;
   readonly rssMiB: { readonly before: number; readonly most: number };
@@ -163,7 +164,7 @@ function startGreedy(server: ServerProcess, { kind, calls }: GreedySize) {
   return { granted: () => granted, quiet: quiet.signal, ended, cancel: () => void child.stdin.write("\n") };
 }
 
-/** Appends one record after the other, and watches the server's memory: for so long, and until `quiet` beyond it. */
+/** Appends one record after the other, and samples the server's memory, for `ms` and then until `quiet`. */
 async function measure(client: MillraceClient, server: ServerProcess, ms: number, quiet?: AbortSignal) {
   const tookMs: number[] = [];
   let rssMiB = 0;

@@ -10,7 +10,7 @@ afterEach(killServerProcesses);
 
 describe.each(databaseKinds)("on %s", (kind) => {
   test(
-    "20,000 requests of any bytes, on every method, end as no fault, and spoil no topic",
+    "20,000 requests of any bytes, on every method, cause no fault, and damage no topic",
     () =>
       soakRounds(`hostile input on ${kind}`, async (random) => {
         const database = await createTestDatabase(kind);

@@ -13,7 +13,7 @@ import {
 import { refusalOf } from "./caller.js";
 import { type AnyMethod, callWithBytes, everyMethod, fuzzRequests } from "./fuzz-requests.js";
 
-/** Whatever clients send: it is refused before anything is written, or taken as it is, and the server lives (invariant 7). */
+/** Any input is refused before anything is written, or accepted unchanged, and the server survives (invariant 7). */
 
 afterAll(killServerProcesses);
 
@@ -24,7 +24,7 @@ describe.each(onEmbedded)("on %s", (kind) => {
   let raw: Client;
   let client: MillraceClient;
 
-  // One server takes it all: what one input left behind would show in the next.
+  // One server gets everything: what one input left behind would show in the next.
   beforeAll(async () => {
     database = await createTestDatabase(kind);
     server = await startServerProcess([
@@ -37,7 +37,7 @@ describe.each(onEmbedded)("on %s", (kind) => {
     client = createClient({ address: server.address });
   });
   afterEach(async () => {
-    // A normal call works, and nobody is left.
+    // A normal call works, and no call is left.
     const { firstOffset, epoch } = await client.append("normal", [{ text: "normal" }]);
     const records = [];
     for await (const record of client.read("normal", { start: { position: { epoch, offset: firstOffset } } })) {
@@ -66,7 +66,7 @@ describe.each(onEmbedded)("on %s", (kind) => {
     throw new Error("The request was taken");
   }
 
-  test("300 requests of any bytes, on every method, end as no fault, and spoil no topic", async () => {
+  test("300 requests of any bytes, on every method, cause no fault, and damage no topic", async () => {
     await fuzzRequests(raw, server.address, 300);
   });
 
@@ -80,7 +80,7 @@ describe.each(onEmbedded)("on %s", (kind) => {
     expect(status[await callWithBytes(raw, publish, [opening, tooLarge])]).toBe("RESOURCE_EXHAUSTED");
   });
 
-  /** What is no text, or none that the database can hold as such. */
+  /** Bytes that are not text, or text that the database cannot store. */
   const badTexts: [what: string, bytes: Buffer][] = [
     ["U+0000", Buffer.from("a\u0000b")],
     ["a lone high surrogate", Buffer.from([0x61, 0xed, 0xa0, 0x80])],
@@ -138,7 +138,7 @@ describe.each(onEmbedded)("on %s", (kind) => {
     await expect(client.topics.get("surrogates")).rejects.toThrow("There is no topic");
   });
 
-  test("names that objects have of themselves, and U+0000 in bodies, come back as they went", async () => {
+  test("names of object properties, and U+0000 in bodies, are returned unchanged", async () => {
     const names = ["__proto__", "constructor", "toString", "hasOwnProperty", "\ufeff", "🚂"];
     const sent = names.map((name) => {
       const json = JSON.parse(`{"${name}":{"${name}":[{"${name}":"\\u0000"}]},"plain":"\\u0000"}`) as object;
@@ -178,7 +178,7 @@ describe.each(onEmbedded)("on %s", (kind) => {
     expect(({} as Record<string, unknown>)["plain"]).toBeUndefined();
   });
 
-  test("a deadline of a millisecond on every method ends in time or too late, and as nothing else", async () => {
+  test("a deadline of a millisecond on every method ends with OK or DEADLINE_EXCEEDED, and with nothing else", async () => {
     await client.append("soon", [{ text: "x" }]);
     const opening = field(1, Buffer.from("soon"));
     const codes = new Set<string>();
@@ -188,7 +188,7 @@ describe.each(onEmbedded)("on %s", (kind) => {
       );
       for (const code of await Promise.all(calls)) codes.add(`${method.path}: ${status[code]}`);
     }
-    // Cancelled is what this client does itself, to a follow that has begun.
+    // This client itself cancels a follow that has begun.
     const allowed = /: (OK|DEADLINE_EXCEEDED|CANCELLED|INVALID_ARGUMENT|ALREADY_EXISTS|NOT_FOUND)$/;
     expect([...codes].filter((code) => !allowed.test(code))).toEqual([]);
     expect([...codes].some((code) => code.endsWith("DEADLINE_EXCEEDED"))).toBe(true);

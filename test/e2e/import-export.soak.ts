@@ -18,11 +18,11 @@ interface Watched {
   readonly code: number | null;
   readonly summary: { readonly records: number; readonly seconds: number; readonly recordsPerSecond: number };
   readonly stderr: string;
-  /** Its memory in MiB, once in a while, after its start. */
+  /** Samples of its memory in MiB after its start. */
   readonly rss: readonly number[];
 }
 
-/** Runs a command, and looks at its memory as it works. */
+/** Runs a command, and samples its memory. */
 async function watchCli(args: readonly string[], address: string): Promise<Watched> {
   const child = spawn(process.execPath, [entry, ...args], { env: { ...process.env, MILLRACE_ADDRESS: address } });
   let stdout = "";
@@ -42,7 +42,7 @@ async function rssOf(child: ChildProcess): Promise<number> {
   return Math.round(Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) / 1024);
 }
 
-/** Flat: the last third of the way takes hardly more than the second. */
+/** Flat: the last third takes hardly more memory than the second. */
 function expectFlat(name: string, { code, stderr, rss, summary }: Watched): void {
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   const third = Math.floor(rss.length / 3);
@@ -68,7 +68,7 @@ async function fillTopic(millrace: MillraceClient, topic: string): Promise<void>
 
 describe("millrace export and import", () => {
   test(
-    "keep their memory flat over a million records, and make the same topic again",
+    "keep their memory flat over a million records, and restore the same topic",
     () =>
       withServer("postgres", async (millrace, address) => {
         const folder = await mkdtemp(path.join(tmpdir(), "millrace-export-"));
@@ -96,7 +96,7 @@ describe("millrace export and import", () => {
   );
 
   test(
-    "bring in all cities with their locations, as GeoJSON and as CSV",
+    "import all cities with their locations, from GeoJSON and from CSV",
     () =>
       withServer("embedded", async (millrace, address) => {
         const folder = await mkdtemp(path.join(tmpdir(), "millrace-cities-"));
@@ -168,7 +168,7 @@ describe("millrace import --table", () => {
   );
 
   test(
-    "gives each row once, killed at random places",
+    "imports each row once, killed at random places",
     () =>
       soakRounds("killed imports", (random: Random) =>
         withServer("postgres", (millrace, address) =>

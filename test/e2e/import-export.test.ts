@@ -37,7 +37,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** When the server took a record, and where it stands, which differ from topic to topic. */
+/** A record's time and offset, which differ from topic to topic. */
 const stamps = /"time":"[^"]*","offset":"\d+"|,\d+,\d{4}-[^,]*Z,/g;
 
 const sql = (text: string) => runOn(databaseUrl, text);
@@ -73,7 +73,7 @@ describe("importFile()", () => {
     expect(await keysOf("grows")).toEqual(numbered(330));
   });
 
-  test("refuses to go on with another file than it began with", async () => {
+  test("refuses to continue with another file", async () => {
     const options = { format: "ndjson", producerId: "changes", batchRecords: 50 } as const;
     const imported = (keys: readonly string[]) =>
       importFile(millrace, "changes", [Buffer.from(linesOf(keys).join(""))], options);
@@ -85,7 +85,7 @@ describe("importFile()", () => {
     await expect(nameless).rejects.toThrow("producerId: must have 1 to 100 bytes, has 102");
   });
 
-  test("says what is missing of a file that has become shorter, or has a bad row where it was good", async () => {
+  test("reports a file that has become shorter, or has a bad row where it was good", async () => {
     const imported = (lines: readonly string[], producerId: string) =>
       importFile(millrace, "shorter", [Buffer.from(lines.join(""))], {
         format: "ndjson",
@@ -122,7 +122,7 @@ describe("importFile()", () => {
     expect(await keysOf("shorter")).toEqual([...numbered(230), ...numbered(230)]);
   });
 
-  test("gives each record once, wherever runs are broken off, and when two run at once", async () => {
+  test("imports each record once, wherever runs are interrupted, and when two run at once", async () => {
     const bytes = Buffer.from(linesOf(numbered(1000)).join(""));
     const run = (batches: number) => {
       const stop = new AbortController();
@@ -136,7 +136,7 @@ describe("importFile()", () => {
         signal: stop.signal,
       });
     };
-    // A stopped run may have one more batch on its way than it was told of.
+    // When a run stops, one more batch may be on its way than it has seen acknowledged.
     for (const batches of [3, 1, 5, 1]) await expect(run(batches)).rejects.toThrow("stopped");
     await Promise.allSettled([run(Infinity), run(Infinity)]);
     await run(Infinity);
@@ -193,7 +193,7 @@ describe("importTable()", () => {
         "odd.name": "",
       },
     });
-    // A key as well, its digits and all.
+    // Also as a key, with all its digits.
     await sql(`
       create table docs (at int primary key, doc jsonb);
       insert into docs values (1, '{"n": 9007199254740993}'), (2, '"text"'), (3, '9007199254740995')`);
@@ -205,7 +205,7 @@ describe("importTable()", () => {
     expect(empty).not.toHaveProperty("location");
   });
 
-  test("reads by several columns, and begins a later run behind the last row", async () => {
+  test("reads by several columns, and begins a later run after the last row", async () => {
     await sql(`
       create table "Places" (land text not null, name text not null, n int not null, at timestamptz not null, unique (land, name, at));
       insert into "Places" select 'L' || i % 7, i || '/%', i, timestamptz '2026-01-01Z' + i * interval '1 microsecond'
@@ -229,7 +229,7 @@ describe("importTable()", () => {
     expect(new Set(await keysOf("places")).size).toBe(2501);
   });
 
-  test("gives each row once though its process is killed", async () => {
+  test("imports each row once although its process is killed", async () => {
     await sql("create table numbers as select i as id, repeat('x', 300) as filler from generate_series(0, 5999) i");
     await sql("alter table numbers add primary key (id)");
     const args = ["import", "killed", "--table", "numbers", "--batch-records", "100"];
@@ -248,7 +248,7 @@ describe("importTable()", () => {
     expect(await keysOf("killed")).toEqual(numbered(6000));
   });
 
-  test("refuses a table that it would not read whole, and tells the way out", async () => {
+  test("refuses a table that it could not read completely, and names the fix", async () => {
     await sql(`
       create table faults (id int primary key, a int not null, b int, c jsonb not null unique);
       create unique index on faults (a, b); create unique index on faults (a) where a > 0; create index on faults (b);
@@ -294,7 +294,7 @@ describe("millrace import and export", () => {
   }));
   const polygon = { type: "Feature", id: "lake", geometry: { type: "Polygon", coordinates: [] }, properties: {} };
 
-  test("bring a state in and out again, as a file and through a pipe, and a part of it", async () => {
+  test("import and export a state, as a file, through a pipe, and in part", async () => {
     await millrace.topics.create("places-on-earth", { keyed: true });
     const input = JSON.stringify({ type: "FeatureCollection", features: [...features, polygon] });
     const stopped = await cli(["import", "places-on-earth", "-", "--format", "geojson"], { input });
@@ -323,7 +323,7 @@ describe("millrace import and export", () => {
     expect(log.lines.map((line) => (JSON.parse(line) as { key: string }).key)).toEqual(["chamonix", "oslo"]);
   });
 
-  test("make the same topic again of what they wrote", async () => {
+  test("restore the same topic from an export", async () => {
     await millrace.append("original", [
       { key: "a", attributes: { unit: "°C" }, json: { n: 1.5, text: 'a,"b"\r\n' }, eventTime: new Date(1) },
       { text: "only text" },
@@ -343,7 +343,7 @@ describe("millrace import and export", () => {
     expect(JSON.parse(anew.stdout)).toMatchObject({ records: 4, firstOffset: "4" });
   });
 
-  test("tell of a file that has bytes and no record", async () => {
+  test("report a file that has bytes but no record", async () => {
     const files: [format: string, input: string, text: string][] = [
       ["csv", "key,n\r", "stdin has a header and no rows in its 6 bytes: nothing was imported\n"],
       ["ndjson", "\r\n\n", "stdin has no records in its 3 bytes: nothing was imported\n"],
@@ -359,7 +359,7 @@ describe("millrace import and export", () => {
     expect(JSON.parse(macFile.stdout)).toMatchObject({ records: 2 });
   });
 
-  test.each(fileFormats)("make the same records again of any records, as %s", async (format) => {
+  test.each(fileFormats)("restore any records, as %s", async (format) => {
     let run = 0;
     const contents = async (topic: string) => {
       const records = await collect(millrace.read(topic), { limit: 50 });
@@ -377,7 +377,7 @@ describe("millrace import and export", () => {
         const imported = await importFile(millrace, to, file, { format, producerId: to });
         expect(imported).toMatchObject({ records: messages.length, recordsBefore: 0 });
         expect(await contents(to)).toEqual(await contents(from));
-        // The export equals what was imported, except for the stamps.
+        // The export equals the import, except for the stamps.
         const again = await collect(textFromRecords(millrace.read(to), format), { limit: 100 });
         expect(again.join("").replaceAll(stamps, "")).toBe(text.join("").replaceAll(stamps, ""));
       }),
@@ -385,7 +385,7 @@ describe("millrace import and export", () => {
     );
   });
 
-  test("write the fields of json bodies as columns, tell of those that come later, and bring all in again", async () => {
+  test("write the fields of json bodies as columns, report later ones, and import all again", async () => {
     const bodies = Array.from({ length: 1100 }, (_, n) => (n < 1050 ? { n, yes: n % 2 === 0 } : { n, late: "7" }));
     await millrace.append(
       "columns",
@@ -409,7 +409,7 @@ describe("millrace import and export", () => {
     expect(again.map(({ json }) => json)).toEqual(bodies);
   });
 
-  test("leave no half of a file, and name what is not there", async () => {
+  test("leave no partial file, and name what does not exist", async () => {
     const faults: [args: string[], text: string][] = [
       [["export", "original", "/nowhere/out.csv"], "Cannot write /nowhere/out.csv: ENOENT"],
       [["import", "x", "/nowhere/file.csv"], "Cannot read /nowhere/file.csv: ENOENT"],

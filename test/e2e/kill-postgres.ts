@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { runOn } from "../support/database.js";
 import type { PostgresServer } from "../support/postgres-server.js";
 
-/** `kill -9` of Postgres, all of it at once, and a start on the same data, which then recovers. */
+/** Kills all processes of Postgres with -9, and starts it on the same data, which it then recovers. */
 export async function killPostgres(server: PostgresServer): Promise<void> {
   const { rows: folders } = await runOn(server.url, "show data_directory");
   const [line = ""] = (await readFile(join(folders[0].data_directory, "postmaster.pid"), "utf8")).split("\n");
@@ -16,12 +16,12 @@ function killIfThere(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
   } catch (error) {
-    // The backend that was asked has ended with its answer.
+    // The backend that answered has ended by now.
     if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }
 }
 
-/** A backend that was forked meanwhile sees that its postmaster is gone and ends; until then nothing starts. */
+/** A backend that was forked meanwhile notices that its postmaster is gone and ends; until then no start succeeds. */
 async function startAgain(server: PostgresServer): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {

@@ -10,9 +10,9 @@ import { changesAround, FeatureModel } from "./features.js";
 import { type KeptState, watchUntilKilled } from "./watcher-process.js";
 
 /**
- * Kills a watching process with -9 again and again, somewhere in its pages or behind them, while features move into its
- * rectangle and out of it and are removed. Each of its lives goes on where the one before had got to, and the last ends
- * with the same state as a watcher that never stopped.
+ * Kills a watching process with -9 many times, within or between its pages, while features move in and out of its
+ * rectangle and are removed. Each new process resumes where the one before stopped, and the last ends with the same
+ * state as a watcher that never stopped.
  */
 export async function killWatchers(options: {
   readonly millrace: MillraceClient;
@@ -36,7 +36,7 @@ export async function killWatchers(options: {
       const batch = Array.from({ length: 20 }, () => change((published += 1)));
       await millrace.append(topic, batch);
       batch.forEach((each) => model.apply(each));
-      // Leaves the watchers some time to keep up, and the kills to come between.
+      // Gives the watchers time to keep up, and the kills time in between.
       await sleep(2);
     }
   };
@@ -44,7 +44,7 @@ export async function killWatchers(options: {
     const steady = watchBox(millrace, topic, rectangle);
     const publishing = publish();
     let pages = 0;
-    // What fails is told by the race: without it a dead publisher would leave the lives without pages.
+    // The race reports failures: without it a dead publisher would leave the watchers without pages.
     const lives = async () => {
       for (let killed = 0; killed < kills; killed += 1) {
         const more = wholeNumberBetween(random, 1, 12);

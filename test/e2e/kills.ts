@@ -11,14 +11,14 @@ import { publishUntilKilled } from "./publisher-process.js";
 
 export interface Kills {
   readonly kills: number;
-  /** How many records are acknowledged before, between and after them, at most. */
+  /** How many records are acknowledged before, between and after the kills, at most. */
   readonly records: number;
   readonly random: Random;
 }
 
 const quiet = ["--log-level", "error"];
 
-/** Kills the server with -9 again and again, and starts it on the same port and data. */
+/** Kills the server with -9 several times, and restarts it on the same port and data. */
 export async function killServers(kind: DatabaseKind, options: Kills): Promise<void> {
   const database = await createTestDatabase(kind);
   const args = [...quiet, ...databaseArguments(database.connection)];
@@ -41,7 +41,7 @@ export async function killServers(kind: DatabaseKind, options: Kills): Promise<v
   }
 }
 
-/** Kills Postgres with -9 under a running server, again and again. It syncs to its disk, as it does by default. */
+/** Kills Postgres with -9 under a running server, several times. It syncs to its disk, as by default. */
 export async function killPostgresServers(options: Kills): Promise<void> {
   const postgres = await startPostgresServer();
   try {
@@ -61,7 +61,7 @@ export async function killPostgresServers(options: Kills): Promise<void> {
   }
 }
 
-/** Kills a publishing process with -9 again and again; its successors take over with a higher generation. */
+/** Kills a publishing process with -9 several times; its successors take over with a higher generation. */
 export async function killPublishers(kind: DatabaseKind, { kills, records, random }: Kills): Promise<void> {
   const database = await createTestDatabase(kind);
   const args = [...quiet, ...databaseArguments(database.connection)];

@@ -1,4 +1,4 @@
-/** An answer is one message, and clients take 4 MiB by default: what is more is refused, or comes in pages. */
+/** An answer is one message, and clients accept 4 MiB by default: larger answers are refused, or returned in pages. */
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createClient, type MillraceClient } from "../../src/index.js";
@@ -28,7 +28,7 @@ describe("large answers", () => {
     await database?.drop();
   });
 
-  test("Get refuses keys whose records one message does not hold, and says how to get them", async () => {
+  test("Get refuses keys whose records do not fit into one message, and says how to get them", async () => {
     const text = "x".repeat(1_000_000);
     await millrace.topics.create("large", { keyed: true });
     const keys = Array.from({ length: 8 }, (_, index) => `k${index}`);
@@ -47,7 +47,7 @@ describe("large answers", () => {
     }
   });
 
-  test("a list of topics comes in pages that one message holds, however many labels they have", async () => {
+  test("a list of topics is returned in pages that fit into one message, however many labels they have", async () => {
     const labels = Object.fromEntries(
       Array.from({ length: 64 }, (_, index) => [`${index}`.padEnd(63, "n"), "v".repeat(256)]),
     );

@@ -6,7 +6,7 @@ import { logAnOutage } from "./outage-log.js";
 afterEach(killServerProcesses);
 
 test(
-  "a database that was away for a minute, is told of in fifty lines, whatever 500 subscriptions want of it",
+  "a database that was away for a minute is logged in fifty lines, whatever 500 subscriptions need",
   () => logAnOutage({ subscriptions: 500, awayMs: 60_000 }),
   soakTimeoutMs,
 );

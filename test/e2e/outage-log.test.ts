@@ -5,7 +5,7 @@ import { logAnOutage } from "./outage-log.js";
 afterEach(killServerProcesses);
 
 test(
-  "a database that was away for a second and a half, is told of in a few lines, whatever forty subscriptions want of it",
+  "a database that was away for a second and a half is logged in a few lines, whatever forty subscriptions need",
   () => logAnOutage({ subscriptions: 40, awayMs: 1500 }),
   90_000,
 );

@@ -1,4 +1,4 @@
-/** What a server logs while its database is away, with many subscriptions that each want something of it. */
+/** What a server logs while its database is away, with many subscriptions that each need it. */
 
 import { expect } from "vitest";
 import { createClient } from "../../src/index.js";
@@ -10,7 +10,7 @@ interface OutageRun {
   readonly awayMs: number;
 }
 
-/** The lines, and of them the one that says why the database went, and the one that says that it is back. */
+/** The lines, with the one that names the cause of the outage, and the one that reports its end. */
 export async function logAnOutage({ subscriptions, awayMs }: OutageRun): Promise<void> {
   const postgres = await startPostgresServer();
   const server = await startServerProcess(["--listen", "127.0.0.1:0", "--database-url", postgres.url]);
@@ -48,7 +48,7 @@ export async function logAnOutage({ subscriptions, awayMs }: OutageRun): Promise
     await expect.poll(() => performance.now() - sinceMs, { timeout: awayMs + 5000 }).toBeGreaterThan(awayMs);
     await postgres.start();
     await awaitLine("The database is back", 30_000);
-    // Nothing that was wanted is forgotten.
+    // No request is forgotten.
     await millrace.append("watched", [{ text: "two" }], { producer: { id: "p", generation: 0, sequence: 0 } });
     await expect.poll(() => delivered, { timeout: 60_000 }).toBe(2 * subscriptions);
     const lines = told();

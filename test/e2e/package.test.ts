@@ -35,7 +35,7 @@ const packages = [
   { name: "@millrace/client", folder: "client", program: clientProgram },
 ] as const;
 
-/** Where a package is installed. Programs in folders below find it. */
+/** Where a package is installed. Programs in folders below it find it. */
 const homeOf = (name: string): string => join(folder, "installed", name.replace("/", "-"));
 const installed = (name: string, file = ""): string => join(homeOf(name), "node_modules", name, file);
 
@@ -97,7 +97,7 @@ describe.each(packages)("$name", ({ name, program }) => {
     }
   }
 
-  // Without skipLibCheck: the declarations compile, too, with all that they import. Once is enough.
+  // Without skipLibCheck the declarations are compiled too, with all their imports. Once is enough.
   const compilerOptions = { strict: true, noImplicitAny: false, target: "es2023", types: ["node"] };
 
   test("works in an ES module", () => check("module", { "program.mjs": program.module }, ["program.mjs"]));
@@ -129,7 +129,7 @@ describe.each(packages)("$name", ({ name, program }) => {
       ["program.mjs", "program.cjs"],
     ));
 
-  test("has the versions of the top's package.json, and says where the project is", () => {
+  test("has the versions of the root's package.json, and names the project's location", () => {
     const { version, dependencies, ...manifest } = readManifest(installed(name));
     expect(version).toBe(top.version);
     expect(top.dependencies).toMatchObject(dependencies);
@@ -138,7 +138,7 @@ describe.each(packages)("$name", ({ name, program }) => {
     for (const field of ["private", "devDependencies", "allowScripts"]) expect(manifest).not.toHaveProperty(field);
   });
 
-  test("has no link that leads nowhere", () => {
+  test("has no dead link", () => {
     const pages = filesIn(installed(name)).filter((file) => file.endsWith(".md"));
     expect(pages).toContain("README.md");
     const links = pages.flatMap((page) =>
@@ -150,7 +150,7 @@ describe.each(packages)("$name", ({ name, program }) => {
     expect(links.filter((file) => !existsSync(installed(name, file)))).toEqual([]);
   });
 
-  test("has no source maps, and no code that asks for one", () => {
+  test("has no source maps, and no code that refers to one", () => {
     const files = filesIn(installed(name, "dist"));
     expect(files.filter((file) => file.endsWith(".map"))).toEqual([]);
     const asks = (file: string): boolean =>
@@ -160,13 +160,13 @@ describe.each(packages)("$name", ({ name, program }) => {
 });
 
 describe("millrace", () => {
-  test("exports all that the checkout does, and depends on all that it does", () => {
+  test("has the exports and the dependencies of the checkout", () => {
     const { exports, dependencies } = readManifest(installed("millrace"));
     expect(Object.keys(exports)).toEqual(Object.keys(top.exports));
     expect(dependencies).toEqual(top.dependencies);
   });
 
-  test("has the API's files alone, and each is found by its name", () => {
+  test("has only the API's files, and each is found by its name", () => {
     const files = filesIn(installed("millrace")).filter((file) => file.startsWith("proto/"));
     expect(files).toEqual(
       readdirSync(join(root, api))
@@ -201,7 +201,7 @@ describe("@millrace/client", () => {
     expect(Number.parseInt(stdout, 10)).toBeLessThanOrEqual(16 * 1024);
   });
 
-  test("brings nothing of the server's", () => {
+  test("contains nothing of the server", () => {
     expect(Object.keys(readManifest(installed("@millrace/client")).dependencies)).toEqual(["@grpc/grpc-js"]);
     // grpc-js itself depends on proto-loader.
     const ofServer = Object.keys(top.dependencies).filter((name) => !name.startsWith("@grpc/"));
@@ -215,14 +215,14 @@ describe("@millrace/client", () => {
     ).toEqual(["carried", "client", "core", "gen", "streams", "wire"]);
   });
 
-  test("exports of its doors what millrace does", async () => {
+  test("has the same exports as millrace's client modules", async () => {
     for (const door of ["dist/index.js", "dist/streams/index.js"]) {
       const names = async (name: string): Promise<string[]> => Object.keys(await import(installed(name, door)));
       expect(await names("@millrace/client")).toEqual(await names("millrace"));
     }
   });
 
-  test("has a README whose programs print what they say", async () => {
+  test("has a README whose programs print what it says", async () => {
     const readme = readFileSync(installed("@millrace/client", "README.md"), "utf8");
     const texts = [...readme.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, text = ""]) => text);
     expect(texts).toHaveLength(2);

@@ -4,6 +4,5 @@ import { seededRandom } from "../support/soak.js";
 import { readPooled } from "./pooled-pages.js";
 
 describe.each(onPostgres)("on %s", (kind) => {
-  test("60 readers at once each get their own bytes, of buffers that are used again", () =>
-    readPooled(kind, 60, seededRandom(1)));
+  test("60 readers at once each get their own bytes from reused buffers", () => readPooled(kind, 60, seededRandom(1)));
 });

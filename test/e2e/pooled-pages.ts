@@ -10,14 +10,14 @@ const topics = ["pooled/0", "pooled/1", "pooled/2", "pooled/3"] as const;
 const records = 4000;
 const poolBytes = 524_288;
 
-/** What stands in a record, to the last byte: another record's bytes in its place are seen. */
+/** The whole text of a record, so that another record's bytes in its place are seen. */
 const textAt = (topic: string, offset: number) =>
   `${topic}@${offset}:`.padEnd(100 + (offset % 300), String.fromCharCode(97 + (offset % 26)));
 
 /**
- * So many readers at once, whose pages stand in buffers that are used again, while batches are published that do so too;
- * some are slow, and some leave in the middle. Each gets the bytes that were published, and the pool keeps to its bound: who
- * finds it empty has a buffer made.
+ * `readers` readers at once, whose pages are in reused buffers, while batches are published that use such buffers too.
+ * Some are slow, and some leave in the middle. Each gets the published bytes, and the pool stays within its bound: a
+ * reader that finds it empty gets a new buffer.
  */
 export async function readPooled(kind: DatabaseKind, readers: number, random: Random): Promise<void> {
   const database = await createTestDatabase(kind);

@@ -1,4 +1,6 @@
-/** A publisher with a name of its own, after one of the same name. Nothing that it is given is dropped without an error. */
+/**
+ * A publisher with a name of its own, after one with the same name. None of its records is dropped without an error.
+ */
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createClient, type MillraceClient, type Publisher } from "../../src/index.js";
@@ -29,7 +31,7 @@ describe("a publisher with a name", () => {
     return acknowledged.map(({ offset, isRepeated }) => ({ offset, isRepeated }));
   }
 
-  test("takes over from the one before, whose records stay", async () => {
+  test("takes over from the publisher before, whose records stay", async () => {
     const older = millrace.publisher("named", { producerId: "sensor 7" });
     expect(await publishAll(older, "a", "b")).toEqual([0, 1].map((offset) => ({ offset, isRepeated: false })));
     await older.close();
@@ -43,7 +45,7 @@ describe("a publisher with a name", () => {
     await expect(fenced.publish({ text: "late" })).rejects.toMatchObject({ reason: "PRODUCER_FENCED" });
   });
 
-  test("is told where its generation was used before, and nothing of it counts as stored", async () => {
+  test("is refused where its generation was used before, and no record counts as stored", async () => {
     for (const generation of [0, 5]) {
       const topic = `used-${generation}`;
       const options = { producerId: "p", generation };
@@ -61,7 +63,7 @@ describe("a publisher with a name", () => {
     }
   });
 
-  test("is told where two of its generation publish at once", async () => {
+  test("is refused where two of its generation publish at once", async () => {
     const options = { producerId: "twin", generation: 3, lingerMs: 0 };
     const [one, other] = [millrace.publisher("twins", options), millrace.publisher("twins", options)];
     const outcomes = await Promise.allSettled([
@@ -73,7 +75,7 @@ describe("a publisher with a name", () => {
       text: index < 20 ? `one ${index}` : `other ${index - 20}`,
       isStored: status === "fulfilled",
     }));
-    // What was acknowledged is there; of what was not, nobody knows.
+    // The acknowledged ones are there; of the others the outcome is unknown.
     expect(said.filter(({ text, isStored }) => isStored && !stored.has(text))).toEqual([]);
     expect(said.some(({ isStored }) => !isStored)).toBe(true);
     await Promise.allSettled([one.close(), other.close()]);

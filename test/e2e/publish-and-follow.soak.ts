@@ -8,7 +8,7 @@ afterEach(killServerProcesses);
 
 describe.each(databaseKinds)("on %s", (kind) => {
   test(
-    "follow, started before, during and after 200,000 records, sees every one once, where its publisher was told",
+    "follow, started before, during and after 200,000 records, sees every one once, at its acknowledged offset",
     async () => {
       await soakRounds(`publish and follow on ${kind}`, (random) => publishAndFollow(kind, 200_000, random));
     },

@@ -7,16 +7,16 @@ import { oneOf, type Random } from "../support/soak.js";
 
 const topic = "published/and-followed";
 
-/** Records that each of four publishers puts in a batch: each divides what a publisher publishes. */
+/** The batch sizes of the four publishers: each divides the number of records of a publisher. */
 const batchSizes = [5, 10, 50, 250] as const;
 
 /**
  * Four publishers publish `records` records; followers start before, during (two) and after. Every follower sees every
- * offset once, in order, with the content that was acknowledged for it.
+ * offset once, in order, with the acknowledged content.
  */
 export async function publishAndFollow(kind: DatabaseKind, records: number, random: Random): Promise<void> {
   const database = await createTestDatabase(kind);
-  // Small tails make followers fall behind and catch up again: the handover happens often.
+  // With small tails, followers often fall behind and catch up: so there are many handovers.
   const tailBytes = oneOf(random, [0, 16_384, 262_144, 4_194_304]);
   const settings = ["--listen", "127.0.0.1:0", "--log-level", "warn", "--tail-topic-bytes", String(tailBytes)];
   const server = await startServerProcess([...settings, ...databaseArguments(database.connection)]);
@@ -36,7 +36,7 @@ export async function publishAndFollow(kind: DatabaseKind, records: number, rand
         goesOn: (batch) => batch < records / batchSizes.length / batchRecords,
       }),
     );
-    // What started below is awaited below; until then nothing that fails may go unhandled.
+    // What starts below is awaited below; until then no failure may be unhandled.
     for (const each of publishers) each.catch(() => undefined);
     await log.reaches(records * (0.1 + 0.2 * random()), publishers);
     await run.start({ start: { offset: 0 } });
@@ -58,7 +58,7 @@ export async function publishAndFollow(kind: DatabaseKind, records: number, rand
   }
 }
 
-/** Followers of the topic to its last record, each by a client of its own. */
+/** Followers of the topic to its last record, each with its own client. */
 class FollowerRun {
   fellBehind = 0;
   readonly #clients: readonly MillraceClient[];
@@ -71,7 +71,7 @@ class FollowerRun {
     this.#records = records;
   }
 
-  /** Starts one more follower, from the earliest record unless told otherwise, and resolves when it is confirmed. */
+  /** Starts one more follower, by default from the earliest record. Resolves when it is confirmed. */
   async start(options: FollowOptions): Promise<void> {
     const index = this.#transcripts.length;
     const client = this.#clients[index];

@@ -4,27 +4,27 @@ import { AcknowledgedLog, publishBatches, Transcript } from "../support/acknowle
 
 const topic = "published/through";
 
-/** Short, so that what comes back is found again soon. */
+/** Short, so that a returned server is found soon. */
 export const quickBackoff = { minMs: 20, maxMs: 500 };
 
 export interface PublishingThrough {
   readonly address: string;
-  /** How many records are acknowledged before each of the disruptions, and after the last. */
+  /** How many records are acknowledged before each disruption, and after the last. */
   readonly stretches: readonly number[];
-  /** Something goes, and comes back. It is called in the middle of publishing. */
+  /** Makes something fail and work again. It is called in the middle of publishing. */
   readonly disrupt: () => Promise<void>;
 }
 
 export interface PublishedThrough {
   readonly records: number;
-  /** Batches that had been committed when their publisher lost the server, and sent them again. */
+  /** Batches that were committed before their publisher lost the server and repeated them. */
   readonly repeatedBatches: number;
   readonly followerReconnections: number;
 }
 
 /**
- * Four publishers publish and a follower follows through all disruptions. Then everything that was acknowledged is
- * there once, in whole batches, and the follower has seen it without a gap or a repeat.
+ * Four publishers publish and a follower follows through all disruptions. Then every acknowledged record exists once,
+ * in whole batches, and the follower has seen all without a gap or a repeat.
  */
 export async function publishThrough({ address, stretches, disrupt }: PublishingThrough): Promise<PublishedThrough> {
   const [publishing, following] = [createClient({ address }), createClient({ address })];
@@ -56,7 +56,7 @@ export async function publishThrough({ address, stretches, disrupt }: Publishing
         backoff: quickBackoff,
       }),
     );
-    // Each is awaited below; until then none may go unhandled.
+    // Each is awaited below; until then no failure may be unhandled.
     for (const each of [follower, ...publishers]) each.catch(() => undefined);
     for (const [index, records] of stretches.entries()) {
       if (index > 0) await disrupt();
@@ -70,7 +70,7 @@ export async function publishThrough({ address, stretches, disrupt }: Publishing
     over.abort();
     await expect(follower).rejects.toThrow();
     expect(transcript.nextOffset).toBe(nextOffset);
-    // Every batch was acknowledged in the end, so there is nothing but what was acknowledged.
+    // Every batch was acknowledged in the end, so nothing else may exist.
     expect(log.size).toBe(nextOffset);
     log.check(transcript);
     await checkAgain(publishing, log);
@@ -82,7 +82,7 @@ export async function publishThrough({ address, stretches, disrupt }: Publishing
   }
 }
 
-/** What is read afterwards is what was followed. */
+/** A later read equals what was followed. */
 async function checkAgain(client: MillraceClient, log: AcknowledgedLog): Promise<void> {
   const transcript = new Transcript();
   for await (const { records } of client.read(topic).pages()) for (const record of records) transcript.take(record);

@@ -6,8 +6,8 @@ import { createInterface } from "node:readline";
 const batchRecords = 50;
 
 /**
- * Publishes batches, named as `batchOf` names them, ten at a time outstanding, for as long as it lives. Says of each that
- * was acknowledged which and where, at once: what it has said survives its death.
+ * Publishes batches with the names of `batchOf`, ten at a time outstanding, while it lives. Reports each acknowledged
+ * batch and its offset at once: the reports survive its death.
  */
 const script = `
 import { writeSync } from "node:fs";
@@ -33,7 +33,7 @@ export interface PublishingLife {
   readonly name: string;
   readonly producerId: string;
   readonly generation: number;
-  /** It is killed as soon as it has said that so many batches were acknowledged. */
+  /** It is killed once it has reported this number of batches. */
   readonly batches: number;
 }
 

@@ -7,8 +7,8 @@ import { createTestDatabase, type TestDatabase } from "../support/database.js";
 import { databaseArguments, type ServerProcess, startServerProcess } from "../support/server-process.js";
 
 /**
- * The README is executed: every `console` block runs against a fresh server, in order, and prints what it shows. Times,
- * epochs and rates differ from run to run; only their places count.
+ * The README is executed: every `console` block runs against a fresh server, in order, and must print what it shows.
+ * Times, epochs and rates differ from run to run, so only their places are compared.
  */
 const root = new URL("../../", import.meta.url).pathname;
 const readme = readFileSync(join(root, "README.md"), "utf8");
@@ -43,13 +43,13 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Runs a line as the README's reader would, but against the test's server. */
+/** Runs a line as a reader of the README would, but against the test's server. */
 function run(command: string): Promise<string> {
   const line = command
     .replaceAll("127.0.0.1:50051", server.address)
-    // As make does once all is built, which must not change while tests run.
+    // As make does when all is built, which must not change while tests run.
     .replace(/^make -s example NAME=([\w-]+)$/, `node examples/.build/$1/main.js --address ${server.address}`)
-    // What npx finds; that it finds it, the first health tells.
+    // The program that npx finds; the first health check shows that npx finds it.
     .replaceAll("npx millrace ", command === "npx millrace health" ? "npx millrace " : "node_modules/.bin/millrace ")
     // A follow does not end by itself: the reader presses Ctrl-C.
     .replace(/^(?=buf-curl .*Follow$)/, "timeout -s INT 2 ")
@@ -81,7 +81,7 @@ it.each(shown)("prints what it shows for: $command", async ({ command, output })
 
 const programs = [...readme.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map((match) => match[1] ?? "");
 
-/** Runs a program of the README as its reader would, who has installed the package. */
+/** Runs a program of the README like a reader who has installed the package. */
 function runProgram(program: string): Promise<string> {
   const file = join(folder, "program.mjs");
   const here = program

@@ -9,8 +9,8 @@ import { refuseWork } from "./refusals.js";
 
 afterEach(killServerProcesses);
 
-/** Mounts a small file system, which takes root. */
-test("a full disk, stands in the log with its cause, and callers are told what fits", async () => {
+/** Mounts a small file system, which needs root. */
+test("a full disk is logged with its cause, and callers receive a fitting answer", async () => {
   const folder = mkdtempSync(join(tmpdir(), "millrace-full-"));
   execFileSync("mount", ["-t", "tmpfs", "-o", "size=40m", "tmpfs", folder]);
   const superuser = inject("postgresUrl");

@@ -4,9 +4,9 @@ import { refusals, refuseWork } from "./refusals.js";
 
 afterAll(killServerProcesses);
 
-// Most of their time they wait.
+// They spend most of their time waiting.
 test.concurrent.each(Object.entries(refusals))(
-  "%s, stands in the log with its cause, and callers are told what fits",
+  "%s, is logged with its cause, and callers receive a fitting answer",
   (_name, refusal) => refuseWork(refusal),
   60_000,
 );

@@ -1,4 +1,4 @@
-/** A database that is there and refuses its work: what the operator's log says, and what callers are told. */
+/** A database that is reachable but refuses to work: the log for operators, and the answers to callers. */
 
 import { randomBytes } from "node:crypto";
 import { expect, inject } from "vitest";
@@ -6,7 +6,7 @@ import { createClient } from "../../src/index.js";
 import { runOn } from "../support/database.js";
 import { startServerProcess } from "../support/server-process.js";
 
-/** The database and the role that the node works as, and how to have a superuser do something there. */
+/** The node's database and role, and a way to run statements there as a superuser. */
 export interface Refusing {
   readonly name: string;
   readonly role: string;
@@ -16,17 +16,17 @@ export interface Refusing {
 
 export interface Refusal {
   readonly sqlstate: string;
-  /** What the caller is told. */
+  /** What the caller receives. */
   readonly why: string;
   /** What the log says, in the database's words. */
   readonly cause: RegExp;
-  /** Where the database's files lie. Default: with the others'. */
+  /** Where the database's files are. Default: with the others'. */
   readonly tablespace?: string;
   readonly begin: (database: Refusing) => Promise<unknown>;
   readonly end: (database: Refusing) => Promise<unknown>;
 }
 
-/** Ends the sessions of a role: what was changed holds for new ones. */
+/** Ends the connections of a role: changes apply to new ones. */
 const endSessions = ({ role }: Refusing) =>
   `select pg_terminate_backend(pid) from pg_stat_activity where usename = '${role}'`;
 
@@ -63,7 +63,7 @@ export const refusals: Readonly<Record<string, Refusal>> = {
   },
 };
 
-/** Everything works before and after; meanwhile the cause stands in the log, and the caller is told what fits. */
+/** Everything works before and after. Meanwhile the log has the cause, and callers receive a fitting answer. */
 export async function refuseWork({ sqlstate, why, cause, tablespace, begin, end }: Refusal): Promise<void> {
   const superuser = inject("postgresUrl");
   const name = `refusing_${randomBytes(6).toString("hex")}`;

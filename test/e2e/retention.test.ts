@@ -8,14 +8,14 @@ import { publishUnderRetention } from "./retention.js";
 afterEach(killServerProcesses);
 
 describe.each(onEmbedded)("A topic with a bound, on %s", (kind) => {
-  test("comes back to it when it was published to at full speed, and its followers miss nothing", async () => {
+  test("returns to it after it was published to at full speed, and its followers miss nothing", async () => {
     const { bounded } = await publishUnderRetention({ kind, bound: 5000, forMs: 700 });
     expect(bounded.publishedPerSecond).toBeGreaterThan(0);
   }, 90_000);
 });
 
 describe("The command line", () => {
-  test("says what a topic keeps, and for how long a record is of use", async () => {
+  test("sets a topic's retention, and a record's lifetime", async () => {
     const database = await createTestDatabase("postgres");
     const args = [...databaseArguments(database.connection), "--listen", "127.0.0.1:0"];
     const server = await startServerProcess(args);
@@ -48,7 +48,7 @@ describe("The command line", () => {
     ]);
     const millrace = createClient({ address: server.address });
     expect((await millrace.topics.get("kept")).retention).toEqual({ ageMs: 90_000, records: 5, bytes: 0 });
-    // An expired record is passed over by a follower that is told of its position, too.
+    // A follower skips a record after its lifetime, and still receives its position.
     const offsets: number[] = [];
     for await (const { offset, lifetimeMs } of millrace.follow("kept", { start: "earliest" })) {
       offsets.push(offset);

@@ -10,22 +10,22 @@ export interface RetentionRun {
   readonly kind: DatabaseKind;
   /** How many records the topic keeps. */
   readonly bound: number;
-  /** For how long it is published to at full speed, and then one without a bound as well. */
+  /** How long it is published to at full speed, and then a topic without a bound too. */
   readonly forMs: number;
 }
 
-/** What a topic did under load. */
+/** The measurements of a topic under load. */
 interface Load {
   readonly publishedPerSecond: number;
   readonly followedPerSecond: number;
-  /** The most records that it held, of all samples. */
-  readonly mostKept: number;
+  /** The most records that it held, over all samples. */
+  readonly keptMax: number;
 }
 
 export interface RetentionResult {
   readonly bounded: Load;
   readonly free: Load;
-  /** What the table of records takes on disk behind the bounded run (on the embedded database: everything). */
+  /** Disk space of the table of records after the bounded run (on the embedded database: of everything). */
   readonly diskBytes: number;
 }
 
@@ -34,8 +34,8 @@ const sampleMs = 50;
 const text = "x".repeat(100);
 
 /**
- * Publishes at full speed to a topic that keeps so many records, then to one that keeps all, with the same server, clients
- * and followers. Every follower sees every record, in order.
+ * Publishes at full speed to a topic with a bound, then to one that keeps everything, with the same server, clients and
+ * followers. Every follower sees every record, in order.
  */
 export async function publishUnderRetention({ kind, bound, forMs }: RetentionRun): Promise<RetentionResult> {
   const database = await createTestDatabase(kind);
@@ -44,15 +44,15 @@ export async function publishUnderRetention({ kind, bound, forMs }: RetentionRun
   try {
     const [millrace] = clients as [MillraceClient];
     await millrace.topics.create("warm-up");
-    const aheadMost = bound * 0.8;
-    await publishFor("warm-up", { forMs: Math.min(forMs, 1000), aheadMost }, clients);
+    const aheadMax = bound * 0.8;
+    await publishFor("warm-up", { forMs: Math.min(forMs, 1000), aheadMax }, clients);
     const created = await millrace.topics.create("bounded", { retention: { records: bound } });
     expect(created.retention).toEqual({ ageMs: 0, records: bound, bytes: 0 });
-    const bounded = await publishFor("bounded", { forMs, aheadMost }, clients);
+    const bounded = await publishFor("bounded", { forMs, aheadMax }, clients);
     const diskBytes = await diskBytesOf(database);
     await millrace.topics.create("free");
-    const free = await publishFor("free", { forMs, aheadMost }, clients);
-    // Nobody publishes any more. What little is left above the bound goes with the next look at all topics.
+    const free = await publishFor("free", { forMs, aheadMax }, clients);
+    // Publishing has ended. The few records above the bound are removed at the next check of all topics.
     const kept = async () => {
       const { earliestOffset, nextOffset } = await millrace.topics.get("bounded");
       return nextOffset - earliestOffset;
@@ -68,15 +68,11 @@ export async function publishUnderRetention({ kind, bound, forMs }: RetentionRun
 
 interface Pace {
   readonly forMs: number;
-  /** How far the publisher may run ahead of the slowest follower: one that falls off the end would be told so, and end. */
-  readonly aheadMost: number;
+  /** How far the publisher may run ahead of the slowest follower: a follower whose offset is removed would end. */
+  readonly aheadMax: number;
 }
 
-async function publishFor(
-  topic: string,
-  { forMs, aheadMost }: Pace,
-  clients: readonly MillraceClient[],
-): Promise<Load> {
+async function publishFor(topic: string, { forMs, aheadMax }: Pace, clients: readonly MillraceClient[]): Promise<Load> {
   const [publishing, watching, ...following] = clients as [MillraceClient, MillraceClient, ...MillraceClient[]];
   const over = new AbortController();
   const followed = following.map(() => 0);
@@ -99,12 +95,12 @@ async function publishFor(
   const throwFailure = () => {
     if (failure !== undefined) throw failure;
   };
-  let mostKept = 0;
+  let keptMax = 0;
   let isPublishing = true;
   const sampling = (async () => {
     while (isPublishing) {
       const { earliestOffset, nextOffset } = await watching.topics.get(topic);
-      mostKept = Math.max(mostKept, nextOffset - earliestOffset);
+      keptMax = Math.max(keptMax, nextOffset - earliestOffset);
       await sleep(sampleMs);
     }
   })();
@@ -112,7 +108,7 @@ async function publishFor(
   const publisher = publishing.publisher(topic, { batchRecords: 500 });
   let published = 0;
   while (performance.now() - startMs < forMs) {
-    while (failure === undefined && published - Math.min(...followed) > aheadMost) await sleep(1);
+    while (failure === undefined && published - Math.min(...followed) > aheadMax) await sleep(1);
     throwFailure();
     for (let index = 0; index < 500; index += 1) {
       await publisher.ready();
@@ -133,7 +129,7 @@ async function publishFor(
   return {
     publishedPerSecond: Math.round(published / seconds),
     followedPerSecond: Math.round(followedMeanwhile / (forMs / 1000)),
-    mostKept,
+    keptMax,
   };
 }
 
@@ -146,7 +142,7 @@ async function diskBytesOf({ connection }: TestDatabase): Promise<number> {
 async function folderBytes(folder: string): Promise<number> {
   let bytes = 0;
   for (const name of await readdir(folder, { recursive: true })) {
-    // What is not there any more takes nothing.
+    // Deleted rows take no space.
     bytes += await stat(join(folder, name)).then(
       ({ size }) => size,
       () => 0,

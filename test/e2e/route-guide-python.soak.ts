@@ -8,7 +8,7 @@ import { runExample } from "../examples/run-example.js";
 import { createTestDatabase, type TestDatabase } from "../support/database.js";
 import { databaseArguments, killServerProcesses, startServerProcess } from "../support/server-process.js";
 
-/** gRPC for Python, as a stranger installs it, against the route guide. Needs Python, pip, and a package index. */
+/** gRPC for Python, as a user installs it, with the route guide. Needs Python, pip, and a package index. */
 
 const run = promisify(execFile);
 const script = new URL("../../examples/routeguide/route_guide_client.py", import.meta.url).pathname;
@@ -26,7 +26,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** The interpreter with grpcio; the reason why there is none. */
+/** The interpreter with grpcio, or the reason why it is missing. */
 async function installPython(): Promise<{ readonly python: string } | { readonly missing: string }> {
   const python = join(folder, "bin", "python");
   try {
@@ -54,7 +54,7 @@ test("a Python client of the tutorial's makes all four kinds of calls", async (c
   expect(lines).toContain("  10 points, 9 features passed");
   const heard = () => lines.filter((line) => line.startsWith("  hear "));
   expect(heard()).toEqual(["  hear First message at (1, 0)", "  hear Second message at (1, 1)"]);
-  // All five of the first run are there for the second.
+  // All five notes of the first run are there for the second.
   const again = (await run(installed.python, args)).stdout.split("\n").filter((line) => line.startsWith("  hear "));
   expect(again.toSorted()).toEqual(
     ["First", "Fourth", "Second", "Fifth", "Third", "First", "Second"]

@@ -23,7 +23,7 @@ import {
 } from "../support/server-process.js";
 import { oneOf, seededRandom } from "../support/soak.js";
 
-/** The tutorial's service, its features loaded by the one command, called by a client of proto-loader's. */
+/** The tutorial's service, its features loaded by the documented command, called by proto-loader's client. */
 
 interface Point {
   readonly latitude: number;
@@ -61,7 +61,7 @@ const { RouteGuide } = (
 ).routeguide;
 
 const nowhere: Point = { latitude: 0, longitude: 0 };
-/** New Jersey, as the tutorial's clients ask for it. */
+/** New Jersey, as the tutorial's clients request it. */
 const everything = {
   lo: { latitude: 400_000_000, longitude: -750_000_000 },
   hi: { latitude: 420_000_000, longitude: -730_000_000 },
@@ -95,7 +95,7 @@ describe.each(onPostgres)("routeguide.RouteGuide on %s", (kind) => {
     });
   const listFeatures = (lo: Point, hi: Point) => collect(client.listFeatures({ lo, hi }));
 
-  test("without its topics there is nothing anywhere; then one command loads the tutorial's features", async () => {
+  test("without its topics every place is empty; one command loads the tutorial's features", async () => {
     expect(await getFeature(nowhere)).toEqual({ name: "", location: nowhere });
     expect(await listFeatures(everything.lo, everything.hi)).toEqual([]);
     expect(await recordRoute(named.slice(0, 2).map(({ location }) => location))).toMatchObject({
@@ -108,7 +108,7 @@ describe.each(onPostgres)("routeguide.RouteGuide on %s", (kind) => {
     expect(again.stdout).toMatch(/: 0 published, 100 there already\n$/);
   });
 
-  test("GetFeature, the name of what is there, and none where nothing is", async () => {
+  test("GetFeature, returns the name of a feature, and none where there is nothing", async () => {
     for (const feature of features.slice(0, 5)) expect(await getFeature(feature.location)).toEqual(feature);
     expect(await getFeature({ latitude: 1, longitude: -1 })).toEqual({
       name: "",
@@ -116,7 +116,7 @@ describe.each(onPostgres)("routeguide.RouteGuide on %s", (kind) => {
     });
   });
 
-  test("ListFeatures, whatever lies between two corners, its edges too", async () => {
+  test("ListFeatures, returns everything between two corners, edges included", async () => {
     const within = ({ lo, hi }: { readonly lo: Point; readonly hi: Point }) =>
       named.filter(
         ({ location: { latitude, longitude } }) =>
@@ -140,7 +140,7 @@ describe.each(onPostgres)("routeguide.RouteGuide on %s", (kind) => {
 
   test("RecordRoute, sums up a route of any length", async () => {
     const [first, second] = [features[0], features[1]] as [Feature, Feature];
-    // By the angle between vectors, as another program has it.
+    // By the angle between vectors: another formula than the server's.
     expect(await recordRoute([first.location, second.location, nowhere])).toMatchObject({
       pointCount: 3,
       featureCount: 2,
@@ -155,7 +155,7 @@ describe.each(onPostgres)("routeguide.RouteGuide on %s", (kind) => {
     expect(await recordRoute([])).toMatchObject({ pointCount: 0, featureCount: 0, distance: 0 });
   });
 
-  test("refuses places that are none, by the names of their fields", async () => {
+  test("refuses invalid places, and names their fields", async () => {
     const refused = (field: string) => ({
       code: status.INVALID_ARGUMENT,
       details: expect.stringContaining(`${field}: must be from -`) as string,
@@ -192,12 +192,12 @@ describe.each(onPostgres)("routeguide.RouteGuide on %s", (kind) => {
     expect(await say([])).toEqual([]);
   });
 
-  test("RouteChat, everybody at a place hears of the others, live, and of notes that were published otherwise", async () => {
+  test("RouteChat, sends everybody at a place the others' notes, live, and notes that were published otherwise", async () => {
     const here = { latitude: 2, longitude: 0 };
     const elsewhere = { latitude: 2, longitude: 1 };
     const [ada, bob] = [new Chatter(client), new Chatter(client)];
     await ada.say(here, "ada 1");
-    // The second note is answered with the first: now that one is recorded.
+    // The second note is answered with the first, so the first is recorded.
     await ada.say(here, "ada 2");
     await ada.heard("ada 1");
     await bob.say(here, "bob 1");
@@ -218,7 +218,7 @@ describe.each(onPostgres)("routeguide.RouteGuide on %s", (kind) => {
     expect(await bob.end()).toEqual(["ada 1", "ada 2", "record", "ada 3"]);
   });
 
-  test("RouteChat, no note is missed and none comes twice, however many write at once", async () => {
+  test("RouteChat, misses and repeats no note, however many write at once", async () => {
     const random = seededRandom(7);
     const places = [0, 1, 2].map((longitude) => ({ latitude: 3, longitude }));
     const written: Note[][] = [];
@@ -231,7 +231,7 @@ describe.each(onPostgres)("routeguide.RouteGuide on %s", (kind) => {
         }));
         written[number] = notes;
         for (const { location, message } of notes) await chatter.say(location, message);
-        // Answered with the last note there, one more tells that all are recorded. Whether it is itself, nothing tells.
+        // When the last note there is returned, all are recorded. Nothing tells whether the probe itself is.
         const last = notes.at(-1) as Note;
         await chatter.say(last.location, "more");
         await chatter.heard(last.message);
@@ -241,7 +241,7 @@ describe.each(onPostgres)("routeguide.RouteGuide on %s", (kind) => {
       const own = written[number] as Note[];
       const at = (note: Note) => `${note.location.longitude}`;
       const visited = new Set(own.map(at));
-      // The last one at a place comes back only with another note there.
+      // The last one at a place is only returned for another note there.
       const lastPlace = at(own.at(-1) as Note);
       const lastOwn = new Set(
         [...visited]
@@ -258,7 +258,7 @@ describe.each(onPostgres)("routeguide.RouteGuide on %s", (kind) => {
   });
 });
 
-/** A call of RouteChat, and what it has heard. */
+/** A call of RouteChat, and the notes that it received. */
 class Chatter {
   readonly #call: ClientDuplexStream<Note, Note>;
   readonly #messages: string[] = [];
@@ -282,7 +282,7 @@ class Chatter {
     return new Promise((resolve) => void this.#call.write({ location, message }, () => resolve()));
   }
 
-  /** Waits for a note, and gives all until then. */
+  /** Waits for a note, and returns all notes until then. */
   heard(message: string): Promise<string[]> {
     const found = new Promise<string[]>((resolve) => {
       const look = () => {

@@ -9,12 +9,12 @@ import { quickBackoff } from "./publish-through.js";
 
 const topic = "state/killed";
 
-/** A latest record: where it is in the log, and what it says. */
+/** The latest records: their offset in the log, and their text. */
 type Latest = Map<string, { readonly offset: number; readonly text: string }>;
 
 /**
- * Kills the server with -9 in the middle of publishing to a keyed topic, again and again. The state is then what a walk
- * over the log gives: the latest record of each key, no tombstone. A watcher that was there all the time has the same.
+ * Kills the server with -9 while records are published to a keyed topic, several times. Then the state equals a walk
+ * over the log: the latest record of each key, without tombstones. A watcher that ran all the time has the same.
  */
 export async function killServersOfState(kind: DatabaseKind, { kills, records, random }: Kills): Promise<void> {
   const database = await createTestDatabase(kind);
@@ -39,7 +39,7 @@ export async function killServersOfState(kind: DatabaseKind, { kills, records, r
         yield random() < 0.2 ? { key } : { key, text: `${number}` };
       }
     }
-    // What waits to be acknowledged is published after the last kill: a little, or that is most of it.
+    // Unacknowledged changes are published after the last kill: few, so that they are not most of the test.
     const publisher = millrace.publisher(topic, { batchRecords: 50, bufferBytes: 65_536, backoff: quickBackoff });
     const publishing = publisher.publishAll(changes(), {
       onAcknowledged: (count) => {

@@ -5,7 +5,7 @@ import { watchWhileItChanges, withServer } from "./state.js";
 
 describe.each(databaseKinds)("The state of a keyed topic on %s", (kind) => {
   test(
-    "is the same for a watcher that was resumed a hundred times, a slow one, and whoever lists it",
+    "is the same for a watcher that was resumed a hundred times, a slow one, and a list",
     () =>
       soakRounds(`state on ${kind}`, (random) =>
         withServer(kind, (millrace) =>

@@ -9,7 +9,7 @@ import { watchWhileItChanges, withServer } from "./state.js";
 afterEach(killServerProcesses);
 
 describe.each(onPostgres)("The state of a keyed topic on %s", (kind) => {
-  test("is the same for every watcher, fast, slow or interrupted, and for whoever lists it; else it is refused", () =>
+  test("is the same for every watcher, fast, slow or interrupted, and for a list; otherwise it is refused", () =>
     withServer(kind, async (millrace) => {
       await watchWhileItChanges({
         millrace,
@@ -22,7 +22,7 @@ describe.each(onPostgres)("The state of a keyed topic on %s", (kind) => {
       await refusals(millrace);
     }));
 
-  test("is what the command line gets, lists and watches; survives a trim and a restart", async () => {
+  test("is what the command line gets, lists and watches, and survives a trim and a restart", async () => {
     const database = await createTestDatabase(kind);
     const args = [...databaseArguments(database.connection), "--listen", "127.0.0.1:0"];
     let server = await startServerProcess(args);
@@ -50,7 +50,7 @@ describe.each(onPostgres)("The state of a keyed topic on %s", (kind) => {
     expect((await cli("list", "prices", "c")).lines).toHaveLength(1);
     const [, epoch, offset] = /--start (\d+):(\d+)/.exec(watched.stderr) ?? [];
     const again = createClient({ address: server.address });
-    // From where the watch stood there is nothing new; from the beginning, a removal too.
+    // After the watch's position there is nothing new; from the beginning there is a removal too.
     const changes = again.state.watch("prices", { start: { epoch: Number(epoch), offset: 3 } });
     const records: [string, boolean][] = [];
     for await (const record of changes) {
@@ -69,7 +69,7 @@ describe.each(onPostgres)("The state of a keyed topic on %s", (kind) => {
   });
 });
 
-/** Where there is no state, and what makes no sense. */
+/** Topics without a state, and invalid requests. */
 async function refusals(millrace: MillraceClient): Promise<void> {
   await millrace.topics.create("log");
   await millrace.topics.create("keyed", { keyed: true });

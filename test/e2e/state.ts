@@ -10,12 +10,12 @@ export interface StateOptions {
   readonly topic: string;
   readonly keys: number;
   readonly changes: number;
-  /** How often a watcher is ended and resumed where it was. */
+  /** How often a watcher is ended and resumed. */
   readonly resumptions: number;
   readonly random: Random;
 }
 
-/** Runs with a client of a server of its own. */
+/** Runs with a client and a server of its own. */
 export async function withServer(
   kind: DatabaseKind,
   run: (millrace: MillraceClient, address: string) => Promise<void>,
@@ -34,13 +34,13 @@ export async function withServer(
 
 type State = Map<string, string>;
 
-/** What a watcher does with a record. */
+/** Applies a record to a watcher's state. */
 function apply(state: State, record: { readonly key: string; readonly text: string | undefined }): void {
   if (record.text === undefined) state.delete(record.key);
   else state.set(record.key, record.text);
 }
 
-/** Watches to the end of the topic; waits behind the first page for what it is told. */
+/** Watches to the end of the topic; awaits `pause` after the first page. */
 async function watchAll(
   millrace: MillraceClient,
   topic: string,
@@ -58,7 +58,7 @@ async function watchAll(
   return { state, records };
 }
 
-/** Watches some records, leaves, and watches on from where it was, again and again; to the end when it may leave no more. */
+/** Watches some records, leaves and resumes, repeatedly; watches to the end when no more resumptions are left. */
 async function watchInPieces(
   millrace: MillraceClient,
   topic: string,
@@ -81,8 +81,8 @@ async function watchInPieces(
 }
 
 /**
- * Changes keys at random while a fast, a slow and an often interrupted watcher look on, and one that began before
- * anything was there. All end with the state that the database has, and the slow one with fewer records.
+ * Changes keys at random while a fast, a slow and an often interrupted watcher run, and one that began before there was
+ * anything. All end with the database's state, and the slow one received fewer records.
  */
 export async function watchWhileItChanges(options: StateOptions): Promise<void> {
   const { millrace, topic, keys, changes, resumptions, random } = options;
@@ -123,7 +123,7 @@ export async function watchWhileItChanges(options: StateOptions): Promise<void> 
   const [ofFast, ofSlow] = await Promise.all([fast, slow]);
   expect(ofFast.state).toEqual(model);
   expect(ofSlow.state).toEqual(model);
-  // What changed while it waited came once a key.
+  // Changes while it waited arrived once for each key.
   expect(ofSlow.records).toBeLessThan(changes / 2);
   expect(await interrupted).toEqual(model);
   // The order of keys, in pieces, by any prefix.

@@ -35,13 +35,13 @@ import {
 } from "../support/server-process.js";
 import { Caller, endOf, refusalOf, refused, text } from "./caller.js";
 
-/** Every row of the table of statuses that a client can bring about now, with its details. */
+/** Every row of the table of statuses that a client can cause now, with its details. */
 
 afterEach(closeAll);
 afterAll(killServerProcesses);
 
 const one = [text("x")];
-/** A number that no enum has. */
+/** A number that is in no enum. */
 const unknown: number = 9;
 const producer = (generation: number, sequence: number) => ({ id: "p", generation, sequence });
 
@@ -52,8 +52,8 @@ const subscribe = (caller: Caller, request: DeepPartial<CreateSubscriptionReques
   );
 
 /**
- * What is refused of a topic `t` with epoch E that kept offsets 2 to 4, and a closed topic `closed` with one record; of a
- * SHARED subscription `s` of `t`, and an EXCLUSIVE one, `x`.
+ * Refusals on a topic `t` with epoch E that kept offsets 2 to 4, on a closed topic `closed` with one record, on a
+ * SHARED subscription `s` of `t`, and on an EXCLUSIVE one, `x`.
  */
 const rows: [what: string, call: (caller: Caller, epoch: number) => Promise<unknown>, expected: object][] = [
   [
@@ -436,13 +436,13 @@ describe.each(onPostgres)("on %s", (kind) => {
       const facts = Object.entries(refusal.facts ?? {}).map(([name, value]) => [name, known.get(value) ?? value]);
       expect({ ...refusal, facts: Object.fromEntries(facts) }, what).toMatchObject(expected);
     }
-    // None of it was written.
+    // Nothing of this was written.
     expect(await caller.unary(TopicServiceService.getTopic, { topic: "t" })).toMatchObject({
       topic: { earliestOffset: 2, nextOffset: 5 },
     });
   });
 
-  test("a topic that is deleted, and one that the node drains from, tell their followers where they were, and their consumers", async () => {
+  test("a deleted topic and a draining node send followers their position, and inform consumers", async () => {
     const follows = await Promise.all(
       ["gone", "kept"].map(async (topic) => {
         await caller.unary(TopicServiceService.createTopic, CreateTopicRequest.fromPartial({ topic }));
@@ -466,12 +466,12 @@ describe.each(onPostgres)("on %s", (kind) => {
       ...expected,
       facts: { topic: "kept", epoch: String(kept?.epoch), offset: "1" },
     });
-    // What a consumer has, it knows.
+    // A consumer knows its own records.
     expect(await refused(consumed.end)).toMatchObject({ ...expected, facts: { topic: "kept" } });
   });
 });
 
-test("what does not fit is refused: a batch that would wait, with when to come again; a follower, with its position", async () => {
+test("what exceeds a bound is refused: a batch with a retry delay, a follower with its position", async () => {
   const database = await createTestDatabase("postgres");
   const limits = ["--publish-topic-bytes", "200000", "--append-wait-ms", "0", "--tail-topic-bytes", "0"];
   const server = await start([...databaseArguments(database.connection), ...limits]);
@@ -491,7 +491,7 @@ test("what does not fit is refused: a batch that would wait, with when to come a
       text: expect.stringMatching(/MILLRACE_PUBLISH_TOPIC_BYTES/),
     });
   }
-  // What was not refused is there, and nothing else.
+  // All that was not refused is there, and nothing else.
   expect(await caller.unary(TopicServiceService.getTopic, { topic: "t" })).toMatchObject({
     topic: { nextOffset: 100 - refusals.length },
   });
@@ -508,7 +508,7 @@ test("what does not fit is refused: a batch that would wait, with when to come a
   await database.drop();
 });
 
-test("a database that is away is UNAVAILABLE, with when to come again, and whether it was applied", async () => {
+test("a database that is away is UNAVAILABLE, with a retry delay, and whether the change was applied", async () => {
   const postgres = await startPostgresServer(["fsync=off"]);
   try {
     const server = await start(["--database-url", postgres.url, "--pool-wait-ms", "200"]);
@@ -524,7 +524,7 @@ test("a database that is away is UNAVAILABLE, with when to come again, and wheth
     expect(await refused(caller.follow({}))).toMatchObject(expected);
     expect(await refused(caller.unary(TopicServiceService.getTopic, { topic: "t" }))).toMatchObject(expected);
     await postgres.start();
-    // As the answer says: not at once, since new connections are tried with a backoff.
+    // As the answer says, not at once: new connections are tried with a backoff.
     const readAgain = () =>
       caller.read({}).then(
         (messages) => messages.length,
@@ -562,7 +562,7 @@ function start(args: readonly string[]): Promise<ServerProcess> {
   return startServerProcess(["--listen", "127.0.0.1:0", "--log-level", "error", ...args]);
 }
 
-/** A follower that has been told that it is live, and how its call ends. */
+/** A follower that was informed that it is live, and how its call ends. */
 async function openFollow(caller: Caller, topic: string, more: Partial<FollowRequest> = {}) {
   const { path, requestSerialize, responseDeserialize } = RecordServiceService.follow;
   const request = FollowRequest.fromPartial({ topic, ...more });

@@ -1,4 +1,4 @@
-/** SIGTERM, whatever the database does: the process ends within its grace and a second, with the same exit code. */
+/** SIGTERM: the process ends within its grace and a second, with the same exit code, whatever the database does. */
 
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -43,21 +43,21 @@ describe("SIGTERM", () => {
     await expectEnd(await start(url), "Stopped");
   });
 
-  test("with a database that has fallen silent, under a call and without one", async () => {
+  test("with a database that has become silent, during a call and without one", async () => {
     for (const isCalled of [true, false]) {
       const proxy = await openProxy(new URL(url));
       const server = await start(proxy.url);
       await millrace?.append("silent", [{ text: "a" }]);
       proxy.silence();
       const lost = isCalled ? millrace?.append("silent", [{ text: "b" }]).catch(() => undefined) : undefined;
-      // Its heads are polled every second, so something is always asked.
+      // Its heads are polled every second, so there is always a running statement.
       await expectEnd(server, "Stopped");
       await lost;
       await proxy.close();
     }
   });
 
-  test("with records in hand, hears their verdicts, delivers no more, and nothing of it comes again", async () => {
+  test("with outstanding records, accepts their verdicts, delivers no more, and redelivers none", async () => {
     const server = await start(url, 20_000);
     const client = millrace as MillraceClient;
     const texts = Array.from({ length: 8 }, (_, index) => ({ text: String(index) }));
@@ -88,7 +88,7 @@ describe("SIGTERM", () => {
     client.close();
   });
 
-  test("with records in hand that nobody settles, ends within its grace", async () => {
+  test("with outstanding records that nobody settles, ends within its grace", async () => {
     const server = await start(url);
     const client = millrace as MillraceClient;
     await client.append("kept", [{ text: "a" }]);

@@ -1,4 +1,4 @@
-/** The subscription service's other methods, bare. A server that is away is waited for. */
+/** The other methods of the subscription service, without our client. They wait for a server that is away. */
 
 import { Client, credentials, type MethodDefinition, type ServiceError, status } from "@grpc/grpc-js";
 import {
@@ -36,7 +36,7 @@ export class SubscriptionControl {
     await this.#unary(SubscriptionServiceService.createSubscription, whole);
   }
 
-  /** How far it is now. */
+  /** Its current progress. */
   async describe(subscription: string): Promise<DescribeSubscriptionResponse> {
     const { path, requestSerialize, responseDeserialize } = SubscriptionServiceService.describeSubscription;
     const request = DescribeSubscriptionRequest.fromPartial({ subscription, limit: 1 });
@@ -58,7 +58,7 @@ export class SubscriptionControl {
     );
   }
 
-  /** All that is parked. */
+  /** All parked records. */
   async parked(subscription: string): Promise<ParkedRecord[]> {
     const records: ParkedRecord[] = [];
     let pageToken = "";
@@ -71,13 +71,13 @@ export class SubscriptionControl {
     return records;
   }
 
-  /** Gives how many. */
+  /** Returns how many were redriven. */
   async redrive(subscription: string, rate: number): Promise<number> {
     const request = { subscription, offsets: [], filter: "", rate };
     return (await this.#unary(SubscriptionServiceService.redriveParkedRecords, request)).records;
   }
 
-  /** Once: whether a commit came through that was not answered is for its caller to find out. */
+  /** Once: if the answer is lost, the caller must find out whether it was committed. */
   commit(request: CommitRequest): Promise<CommitResponse> {
     return this.#once(SubscriptionServiceService.commit, request, Date.now() + patienceMs);
   }

@@ -11,7 +11,7 @@ import { quickBackoff } from "./publish-through.js";
 afterEach(killServerProcesses);
 
 test.each(places)(
-  "follow never skips silently, whatever becomes of its topic on %s",
+  "follow never skips silently, whatever happens to its topic on %s",
   (place) =>
     soakRounds(`topic changes on ${place}`, async (random) => {
       const nodes = await startNodes(place);
@@ -31,7 +31,7 @@ const kinds = ["trim", "trim", "trim", "trim", "close", "close", "delete", "dele
 
 const topics = ["random/1", "random/2", "random/3"] as const;
 
-/** What stands where, in which incarnation: said by acknowledgements and by followers, who must all say the same. */
+/** Each record by epoch and offset, from acknowledgements and from followers, which must all agree. */
 class Truth {
   readonly ends = new Map<string, number>();
   readonly #texts = new Map<string, string>();
@@ -45,7 +45,7 @@ class Truth {
     this.#nextOffsets.set(epoch, Math.max(this.nextOffset(epoch), offset + 1));
   }
 
-  /** The first offset of which nothing was said. */
+  /** The first unknown offset. */
   nextOffset(epoch: number): number {
     return this.#nextOffsets.get(epoch) ?? 0;
   }
@@ -97,7 +97,7 @@ async function changeOne({ nodes, random }: Context, topic: string): Promise<voi
         break;
       case "close":
         await client.topics.close(topic);
-        // Nobody publishes to it any more: its end is there to be reached, then it goes.
+        // Nobody publishes to it any more: followers reach its end, then it is deleted.
         await sleep(wholeNumberBetween(random, 0, 500));
         await client.topics.delete(topic);
         break;
@@ -113,7 +113,7 @@ async function changeOne({ nodes, random }: Context, topic: string): Promise<voi
   });
 }
 
-/** Publishes to whatever has the name, again and again. */
+/** Publishes repeatedly to whatever topic has the name. */
 async function publishOn({ nodes, random, truth, signal }: Context, topic: string): Promise<void> {
   for (let life = 0; !signal.aborted; life += 1) {
     const publisher = nodes.changing.publisher(topic, { backoff: quickBackoff });
@@ -130,7 +130,7 @@ async function publishOn({ nodes, random, truth, signal }: Context, topic: strin
   }
 }
 
-/** Follows whatever has the name, at a pace of its own, again and again. Every end says why. */
+/** Follows repeatedly whatever topic has the name, at its own pace. Every end gives a reason. */
 async function followAgain({ nodes, random, truth, signal }: Context, topic: string): Promise<void> {
   while (!signal.aborted) {
     const client: MillraceClient = oneOf(random, [nodes.following, nodes.changing]);
@@ -166,7 +166,7 @@ function checkEnd(followed: Followed, options: FollowOptions, truth: Truth): voi
   truth.count(end.reason);
 }
 
-/** Topics come and go under everybody here: a refusal is an answer. */
+/** Topics are created and deleted meanwhile: a refusal is an answer. */
 async function unlessRefused(work: () => Promise<void>): Promise<void> {
   try {
     await work();

@@ -2,12 +2,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { killServerProcesses } from "../support/server-process.js";
 import { fill, Followed, history, holdInHistory, type Nodes, places, startNodes } from "./topic-changes.js";
 
-// `make soak` has them all.
+// `make soak` has all places.
 describe.each(places.filter((place) => place === "another node"))("topics changed on %s", (place) => {
   let nodes: Nodes;
   let topic = "";
   let topics = 0;
-  /** Followers at work in each test: one that is stalled in history, one that is live. */
+  /** The followers of each test: one stalled in history, one live. */
   let stalled: Followed;
   let live: Followed;
   let over: Promise<void>;
@@ -32,7 +32,7 @@ describe.each(places.filter((place) => place === "another node"))("topics change
     await over;
   });
 
-  test("trim, below a follower in history, ends it with what is kept, and leaves the live one alone", async () => {
+  test("trim, beyond a follower in history, ends it with the kept offsets, and does not affect the live one", async () => {
     await nodes.changing.topics.trim(topic, history - 10);
     await stalled.toEnd();
     expect(stalled.end).toEqual({ code: "OUT_OF_RANGE", reason: "OFFSET_OUT_OF_RANGE" });
@@ -43,7 +43,7 @@ describe.each(places.filter((place) => place === "another node"))("topics change
     expect(live.end).toBe("open");
   });
 
-  test("trim, below a follower that asked to skip, tells it exactly what it missed", async () => {
+  test("trim, beyond a follower that asked to skip, reports exactly what it missed", async () => {
     const skipping = await holdInHistory(nodes.following, topic, { whenTrimmed: "skip" });
     const { nextOffset } = skipping;
     await nodes.changing.topics.trim(topic, history - 10);
@@ -58,7 +58,7 @@ describe.each(places.filter((place) => place === "another node"))("topics change
     await skipping.close();
   });
 
-  test("trim, up to the end, leaves a live follower where it is", async () => {
+  test("trim, up to the end, does not affect a live follower", async () => {
     await nodes.changing.topics.trim(topic, history);
     await nodes.changing.append(topic, [{ text: "first - after the trim" }]);
     await live.reaches(history + 1);
@@ -66,7 +66,7 @@ describe.each(places.filter((place) => place === "another node"))("topics change
     expect(live.events.map(({ type }) => type)).not.toContain("skipped");
   });
 
-  test("close gives followers in history all the rest, and then tells each", async () => {
+  test("close delivers the rest to followers in history, and then informs each", async () => {
     await nodes.changing.topics.close(topic);
     await Promise.all([stalled.toEnd(), over]);
     for (const followed of [stalled, live]) {
@@ -95,7 +95,7 @@ describe.each(places.filter((place) => place === "another node"))("topics change
     }
   });
 
-  test("delete and create while a follower's server is away refuse its old position", async () => {
+  test("delete and create while a follower's server is down refuse its old position", async () => {
     const { epoch } = await nodes.changing.topics.get(topic);
     await nodes.killFollowed();
     await nodes.changing.topics.delete(topic, { timeoutMs: 10_000 });
@@ -105,7 +105,7 @@ describe.each(places.filter((place) => place === "another node"))("topics change
     expect(Number(stalled.metadata["epoch"])).not.toBe(epoch);
     expect([...stalled.incarnations]).toEqual(["first"]);
     await over;
-    // It came back before the delete, or after it.
+    // It returned before the delete, or after it.
     expect([
       { code: "NOT_FOUND", reason: "TOPIC_DELETED" },
       { code: "NOT_FOUND", reason: "TOPIC_NOT_FOUND" },

@@ -12,15 +12,15 @@ import { createTestDatabase } from "../support/database.js";
 import { databaseArguments, startServerProcess } from "../support/server-process.js";
 import { quickBackoff } from "./publish-through.js";
 
-/** Where followers follow, and where topics are changed: by the same node, or by another one. */
+/** Where followers follow, and where topics are changed: on the same node, or on another one. */
 export const places = ["embedded", "postgres", "another node"] as const;
 
 export interface Nodes {
   readonly address: string;
-  /** Takes a record every few KiB, so that a follower which is not iterated stays in history. */
+  /** Has a record every few KiB, so that a follower that is not iterated stays in history. */
   readonly following: MillraceClient;
   readonly changing: MillraceClient;
-  /** Kills the node where followers are, and starts it again on the same port and data. */
+  /** Kills the followers' node, and restarts it on the same port and data. */
   killFollowed(): Promise<void>;
   close(): Promise<void>;
 }
@@ -54,7 +54,7 @@ export async function startNodes(place: (typeof places)[number]): Promise<Nodes>
 /** Records of history: about 1 MiB, so that a held follower's windows are full long before the end. */
 export const history = 4000;
 
-/** A topic of that name with this incarnation's history. */
+/** Creates a topic with this incarnation's history. */
 export async function fill(client: MillraceClient, topic: string, incarnation: string): Promise<void> {
   const publisher = client.publisher(topic, { backoff: quickBackoff });
   await publisher.publishAll(recordsOf(incarnation));
@@ -68,17 +68,17 @@ function recordsOf(incarnation: string): RecordInput[] {
 /** How a follow ended: with an error, by itself, or not yet. */
 export type FollowEnd = "open" | "ended" | { readonly code: string; readonly reason: string };
 
-/** One follower, all that it was told, and nothing forgotten: whatever it did not see, it was told of. */
+/** A follower that records all it receives: it must be informed of everything that it did not see. */
 export class Followed {
   readonly events: FollowEvent[] = [];
   /** The incarnations whose records it saw. */
   readonly incarnations = new Set<string>();
-  /** The offset that comes next, unless it is told of a gap. */
+  /** The next offset, unless it is informed of a gap. */
   nextOffset = 0;
   seen = 0;
   end: FollowEnd = "open";
   metadata: Readonly<Record<string, string>> = {};
-  /** The incarnation of the topic that it follows; 0 before it is known. */
+  /** The epoch of the topic that it follows; 0 while it is unknown. */
   epoch = 0;
   onPage: (page: RecordPage) => void = () => undefined;
   readonly #stream: AsyncIterableIterator<RecordPage, undefined>;
@@ -95,7 +95,7 @@ export class Followed {
       .pages();
   }
 
-  /** Takes one page. False when the stream is over, by the signal too. */
+  /** Takes one page. False when the stream has ended, also by the signal. */
   async step(signal?: AbortSignal): Promise<boolean> {
     try {
       const { done, value } = await this.#stream.next();
@@ -112,14 +112,14 @@ export class Followed {
     return this.end === "open";
   }
 
-  /** Takes everything until the stream is over. */
+  /** Takes everything until the stream ends. */
   async toEnd(): Promise<void> {
     while (await this.step()) {
-      // Each step checks what it got.
+      // Each step checks what it received.
     }
   }
 
-  /** Reads everything until it is live, and stays there: what comes is taken as it comes. */
+  /** Reads until it is live, and stays live: it reads what arrives at once. */
   async goLive(): Promise<{ readonly over: Promise<void> }> {
     const over = this.toEnd();
     over.catch(() => undefined);
@@ -155,7 +155,7 @@ export class Followed {
     this.events.push(event);
     if (event.type === "caught-up") this.#isLive = true;
     if (event.type === "started") {
-      // Where the earliest is, the first time; where it was, after each reconnection.
+      // The earliest offset, at the first time; its own position, after each reconnection.
       if (this.epoch === 0) [this.epoch, this.nextOffset] = [event.position.epoch, event.position.offset];
       expect(event.position).toEqual({ epoch: this.epoch, offset: this.nextOffset });
     }

@@ -8,7 +8,7 @@ afterEach(killServerProcesses);
 
 describe.each(databaseKinds)("A topic that is turned keyed on %s", (kind) => {
   test(
-    "gets its whole state, however often its server is killed",
+    "gets its complete state, however often its server is killed",
     () =>
       soakRounds(`turned keyed on ${kind}`, (random) =>
         killWhileBuilding({ kind, records: 200_000, keys: 50_000, kills: 6, random }),

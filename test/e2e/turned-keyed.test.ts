@@ -7,7 +7,7 @@ import { killWhileBuilding } from "./turned-keyed.js";
 afterEach(killServerProcesses);
 
 describe.each(onPostgres)("A topic that is turned keyed on %s", (kind) => {
-  test("gets its whole state, though its server is killed in the middle", async () => {
+  test("gets its complete state, although its server is killed in the middle", async () => {
     await killWhileBuilding({ kind, records: 10_000, keys: 4000, kills: 1, random: seededRandom(3) });
     expect.hasAssertions();
   });

@@ -9,7 +9,7 @@ const topic = "turned/keyed";
 
 export interface TurnedKeyed {
   readonly kind: DatabaseKind;
-  /** How many the topic has when it is turned keyed. */
+  /** How many records the topic has when it is turned keyed. */
   readonly records: number;
   readonly keys: number;
   /** How often the server is killed while the state is being built. */
@@ -20,9 +20,9 @@ export interface TurnedKeyed {
 type State = Map<string, string>;
 
 /**
- * Turns a topic keyed while a publisher goes on, and kills the server with -9 in the middle of building the state. It
- * goes on where it was, and the state becomes the latest of each key, as the log tells it. Of the tombstones it has, a
- * watch is told when they are gone.
+ * Turns a topic keyed while a publisher continues, and kills the server with -9 while it builds the state. The build
+ * continues where it stopped, and the state becomes the latest record of each key in the log. A watch learns when
+ * tombstones are purged.
  */
 export async function killWhileBuilding({ kind, records, keys, kills, random }: TurnedKeyed): Promise<void> {
   const database = await createTestDatabase(kind);
@@ -87,7 +87,7 @@ export async function killWhileBuilding({ kind, records, keys, kills, random }: 
   }
 }
 
-/** Once the tombstones are old, a watch from the topic's beginning is told to start over, and ends with the state. */
+/** Once the tombstones are old, a watch from the topic's beginning is reset, and ends with the state. */
 async function startsOver(client: MillraceClient, listed: State): Promise<void> {
   const { epoch, nextOffset } = await client.topics.close(topic);
   const watch = async () => {
@@ -106,7 +106,7 @@ async function startsOver(client: MillraceClient, listed: State): Promise<void> 
   await expect.poll(watch, { interval: 200, timeout: 20_000 }).toEqual(["reset", "snapshot-end", "closed"]);
 }
 
-/** How far the build has come down; -1 when the state is whole. */
+/** The position of the build; -1 when the state is complete. */
 async function nextOfBuild(client: MillraceClient): Promise<number> {
   return (await client.topics.get(topic)).stateBuild?.nextOffset ?? -1;
 }

@@ -5,7 +5,7 @@ import { publishOverTwoNodes } from "./two-nodes.js";
 
 afterEach(killServerProcesses);
 
-// Without a kill, too, in `make soak`.
+// `make soak` also runs it without a kill.
 test.each([true])(
   "publish over two nodes into one topic leaves no gap, one killed: %s",
   (isOneKilled) => publishOverTwoNodes({ records: 10_000, random: seededRandom(1), isOneKilled }),

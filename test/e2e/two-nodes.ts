@@ -8,20 +8,20 @@ import { quickBackoff } from "./publish-through.js";
 
 const topic = "published/over-two-nodes";
 
-/** Records in a batch of each of the publishers: four on either node. */
+/** The batch size of each publisher: four publishers on either node. */
 const batchSizes = [5, 8, 20, 40, 50, 100, 200, 500] as const;
 
 export interface TwoNodes {
-  /** About so many, all publishers together. */
+  /** Approximately, over all publishers. */
   readonly records: number;
   readonly random: Random;
-  /** Kill one node in the middle, and start it again. */
+  /** Kill one node in the middle, and restart it. */
   readonly isOneKilled: boolean;
 }
 
 /**
- * Eight publishers publish over two nodes on one Postgres into one topic, and a follower follows on either node. Offsets
- * have no gap, no batch is torn, and every acknowledgement is true on both nodes.
+ * Eight publishers publish over two nodes on one Postgres into one topic, and one follower follows on each node.
+ * Offsets have no gap, no batch is torn, and every acknowledgement is true on both nodes.
  */
 export async function publishOverTwoNodes({ records, random, isOneKilled }: TwoNodes): Promise<void> {
   const database = await createTestDatabase("postgres");

@@ -4,8 +4,8 @@ import { createInterface } from "node:readline";
 import type { Position, Rectangle } from "../../src/index.js";
 
 /**
- * Watches a rectangle, and after each page writes the position and all that it has of the state to a file, which takes
- * the old one's place at once. Begins with what the file says.
+ * Watches a rectangle. After each page it writes its position and its state to a file, which replaces the old file at
+ * once. It begins with the content of that file.
  */
 const script = `
 import { existsSync, readFileSync, renameSync, writeFileSync, writeSync } from "node:fs";
@@ -33,9 +33,9 @@ writeFileSync(file, JSON.stringify({ texts: [...texts] }));`;
 
 const door = new URL("../../dist/index.js", import.meta.url).href;
 
-/** What the file says. */
+/** The content of the file. */
 export interface KeptState {
-  /** Unset: nothing was kept yet, or the topic has ended. */
+  /** Unset: nothing was stored yet, or the topic has ended. */
   readonly start?: Position;
   readonly texts: readonly (readonly [key: string, text: string])[];
 }
@@ -45,7 +45,7 @@ export interface WatchingLife {
   readonly topic: string;
   readonly rectangle: Rectangle;
   readonly file: string;
-  /** It is killed as soon as it has said that so many pages are kept. Undefined: it watches to the end of the topic. */
+  /** It is killed once it has reported this number of pages. Undefined: it watches to the end of the topic. */
   readonly pages: number | undefined;
 }
 

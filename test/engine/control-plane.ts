@@ -1,4 +1,4 @@
-/** What serves subscriptions apart from deliveries, on a real store: as the engine puts it together, with no consumers. */
+/** The engine's parts for subscriptions except deliveries, on a real store, without consumers. */
 
 import { BufferPool, defaultLimits, noRetention } from "../../src/core/index.js";
 import { Appender } from "../../src/engine/writing/appender.js";
@@ -28,7 +28,7 @@ import { createLiveStreams, createMetrics, silentLogger, systemClock } from "../
 import { type RecordBatch, splitRequest } from "../../src/wire/index.js";
 import { createdTopic } from "../store/topic-writes.js";
 
-/** A record that is only a key and a text. */
+/** A record with only a key and a text. */
 export interface PlainRecord {
   readonly key?: string;
   readonly text?: string;
@@ -37,12 +37,12 @@ export interface PlainRecord {
 export interface ControlPlane {
   readonly subscriptions: Subscriptions;
   readonly cache: TopicCache;
-  /** What consumers were told, in order. */
+  /** What consumers were informed of, in order. */
   readonly told: string[];
-  /** Those who consume on this node. */
+  /** The consumers of this node. */
   readonly facts: ConsumerFacts[];
   commit(command: Partial<CommitCommand> & Pick<CommitCommand, "session">): Promise<readonly CommittedOutput[]>;
-  /** Through the topic's appender, as publishing does. */
+  /** By the topic's appender, as publishing does. */
   append(topic: string, records: readonly PlainRecord[]): Promise<number>;
   follow(topic: string): AsyncGenerator<FollowMessage, void, undefined>;
   close(): Promise<void>;
@@ -173,14 +173,14 @@ export function openControlPlane(store: Store): ControlPlane {
   };
 }
 
-/** A topic with its own limits and retention by default. */
+/** A topic with default limits and retention. */
 export async function createTopic(store: Store, name: string, keyed = false): Promise<void> {
   await createdTopic(store, name, { epoch: 7, keyed, retention: noRetention });
 }
 
 let lastSession = 0;
 
-/** A session that holds a block of everything that a SHARED subscription has, or else all its claims. */
+/** Opens a session that holds all claims of a subscription; of a SHARED one, a block of everything. */
 export async function holdAll(store: Store, subscription: StoredSubscription, untilOffset: number) {
   const { subscriptionId, generation, sharing } = subscription;
   const session = ++lastSession;

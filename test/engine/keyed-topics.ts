@@ -1,4 +1,4 @@
-/** Topics of keyed records, as the tests of states write and read them. */
+/** Topics of keyed records, as tests of states write and read them. */
 
 import { defaultLimits, noRetention } from "../../src/core/index.js";
 import type { Engine, PageMessage, WatchMessage, WatchStateCommand } from "../../src/engine/index.js";
@@ -7,7 +7,7 @@ import { createLiveStreams } from "../../src/telemetry/index.js";
 import { type Location, splitRequest } from "../../src/wire/index.js";
 import { recordsIn } from "../support/open-engine.js";
 
-/** What a record does: sets a key to a text, or removes it. */
+/** Sets a key to a text, or removes it. */
 export interface KeyedRecord {
   readonly key: string;
   /** Undefined: a tombstone. */
@@ -49,7 +49,7 @@ export async function appendKeyed(engine: Engine, topic: string, records: readon
   return (await engine.append(command)).nextOffset;
 }
 
-/** What a reader of all these records would have. */
+/** The state of a reader of all these records. */
 export function applyRecords(state: State, records: Iterable<KeyedRecord>): State {
   for (const { key, text } of records) {
     if (key === "") continue;
@@ -66,7 +66,7 @@ function keyedRecordsOf(page: PageMessage): KeyedRecord[] {
   }));
 }
 
-/** The latest of each key, from the log alone. */
+/** The latest record of each key, from the log alone. */
 export async function stateFromLog(engine: Engine, topic: string): Promise<State> {
   const command = {
     topic,
@@ -93,7 +93,7 @@ export async function listedState(engine: Engine, topic: string): Promise<State>
   return state;
 }
 
-/** A watcher that keeps what it is told, and is driven by hand. */
+/** A watcher that stores what it receives, and is driven by hand. */
 export class TestWatcher {
   readonly state: State = new Map();
   readonly kinds: WatchMessage["kind"][] = [];
@@ -109,7 +109,7 @@ export class TestWatcher {
     this.#messages = this.#open(more);
   }
 
-  /** Whether it was given all below this offset: another pull would wait. */
+  /** Whether it received all below this offset: another pull would wait. */
   isAt(offset: number): boolean {
     return this.#next?.offset === offset && this.kinds.includes("snapshot-end");
   }
@@ -128,12 +128,12 @@ export class TestWatcher {
     return true;
   }
 
-  /** Takes messages up to and with the first of this kind. */
+  /** Takes messages up to and including the first of this kind. */
   async until(kind: WatchMessage["kind"]): Promise<void> {
     while ((await this.pull()) && this.kinds.at(-1) !== kind);
   }
 
-  /** Leaves, and watches on from where it was. */
+  /** Leaves, and resumes from its position. */
   async resume(): Promise<void> {
     await this.leave();
     this.#abort = new AbortController();

@@ -28,7 +28,7 @@ describe.each(databaseKinds)("topics.list() on %s", (kind) => {
     await database?.drop();
   });
 
-  test("gives each topic the time of its first kept record, by one statement a page", async () => {
+  test("returns the time of each topic's first kept record, with one statement a page", async () => {
     const names = ["t/a", "t/b", "t/c", "t/d"];
     for (const name of names) await node.append(name, [10, 10]);
     await node.engine.topics.trim("t/b", 1, 0);

@@ -1,4 +1,4 @@
-/** What a wall clock does that is set: nothing, but for stamps. And what a machine does that sleeps. */
+/** A wall clock that is set changes nothing but stamps. Also: a machine that sleeps. */
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { defaultLimits, noRetention } from "../../src/core/index.js";
@@ -37,7 +37,7 @@ describe("a wall clock that jumps", () => {
     return node;
   }
 
-  test.each([hourMs, -hourMs])("by %i ms, ends no hold, no deadline and no delay of a retry", async (jumpMs) => {
+  test.each([hourMs, -hourMs])("by %i ms, ends no hold, no deadline and no delay of a redelivery", async (jumpMs) => {
     const node = await openNode(60_000);
     const name = jumpMs > 0 ? "forward" : "back";
     await node.engine.topics.create({
@@ -57,7 +57,7 @@ describe("a wall clock that jumps", () => {
     const takenAtMs = performance.now();
     aheadMs = jumpMs;
     consumer.say({ reject: [{ range: { firstOffset: 0, nextOffset: 1 }, delayMs: 300, reason: "" }] });
-    // Handed out by a hold that holds.
+    // Delivered by a valid hold.
     expect(await consumer.take(1)).toEqual([{ offset: 2, attempt: 1 }]);
     consumer.acknowledge(2);
     expect(await consumer.take(1)).toEqual([{ offset: 0, attempt: 2 }]);
@@ -71,7 +71,7 @@ describe("a wall clock that jumps", () => {
     await consumer.halfClose();
   });
 
-  test.each([-90_000, 90_000])("is off by %i ms on one node, removes nothing early that it took", async (offMs) => {
+  test.each([-90_000, 90_000])("is off by %i ms on one node, removes none of its records early", async (offMs) => {
     const right = await openTestEngine(store);
     nodes.push(right);
     aheadMs = offMs;
@@ -87,7 +87,7 @@ describe("a wall clock that jumps", () => {
       await off.engine.append({ topic: name, batch: batchOf([1, 1], [lifetime, lifetime]), ...write });
     }
     await off.append(`${name}/after`, [1, 1]);
-    // A topic that is looked at later: once it was trimmed, this one was looked at.
+    // A topic that is checked later: once it is trimmed, this one was checked.
     for (const node of [right, off]) {
       await node.engine.topics.update(name, { retention: { ...noRetention, ageMs: 60_000 } });
       const next = (await node.append(`${name}/after`, [1, 1])).nextOffset;
@@ -99,7 +99,7 @@ describe("a wall clock that jumps", () => {
     }
   });
 
-  test("keeps the pace of heartbeats, and makes no wait of a stream longer or shorter", async () => {
+  test("changes neither the interval of heartbeats nor any wait of a stream", async () => {
     const node = await openNode(200);
     await node.append("paced", [1]);
     const follower = node.follow("paced");
@@ -160,7 +160,7 @@ describe("createNodeSession()", () => {
     return call.finally(() => (working -= 1));
   }
 
-  test("holds while it renews, whatever the wall clock does, and not after a sleep of the machine", async () => {
+  test("is valid while it renews, whatever the wall clock does, and not after a sleep of the machine", async () => {
     await session.open();
     for (const jumpMs of [0, hourMs, -2 * hourMs, hourMs]) {
       clock.jumpWall(jumpMs);

@@ -22,7 +22,7 @@ describe.each(databaseKinds)("appendTogether() on %s", (kind) => {
   };
   const textsOf = async ({ topicId }: Head) => (await readAll(store, topicId)).map(textOf);
 
-  test("appends to each topic whose view holds, and to no other", async () => {
+  test("appends to each topic whose view is current, and to no other", async () => {
     const [one, moved, closed, older, gone] = (await createTopics(5)) as [Head, Head, Head, Head, Head];
     await append(store, moved.topicId, [frameOf("first")]);
     await store.closeTopic(closed.topicId);
@@ -34,7 +34,7 @@ describe.each(databaseKinds)("appendTogether() on %s", (kind) => {
     expect(await textsOf(closed)).toEqual([]);
   });
 
-  test("any writes to any topics, one call after the other, are those that single appends would make", async () => {
+  test("any sequence of calls has the result of single appends", async () => {
     const write = fc.record({
       topic: fc.nat({ max: 5 }),
       sizes: fc.array(fc.integer({ min: 8, max: 60 }), { minLength: 1, maxLength: 5 }),
@@ -67,7 +67,7 @@ describe.each(databaseKinds)("appendTogether() on %s", (kind) => {
     );
   });
 
-  test("keeps states and producers of each topic", async () => {
+  test("writes states and producers of each topic", async () => {
     const [keyed] = (await createTopics(1, true)) as [Head];
     const [plain] = (await createTopics(1)) as [Head];
     const state = [{ key: "a", index: 1, isTombstone: false, place: undefined }];
@@ -84,7 +84,7 @@ describe.each(databaseKinds)("appendTogether() on %s", (kind) => {
   });
 });
 
-test("a topic that is locked, holds up none of the others", async () => {
+test("a locked topic delays no other topic", async () => {
   const database = await createTestDatabase("postgres");
   const store = await database.openStore();
   const one = (await createdTopic(store, "one")).head;

@@ -5,13 +5,13 @@ import type { Store } from "../../src/store/index.js";
 import { createTestDatabase, databaseKinds, type TestDatabase } from "../support/database.js";
 import { createdTopic, frameOf, headOf, writeAfter } from "./topic-writes.js";
 
-/** Frames of some records fit into a block, and a large one is a block alone. */
+/** Some frames fit into a block; a large frame is a block alone. */
 const blockBytes = 100;
 const producerWindow = 3;
-/** A page of so many bytes is made of whole blocks. */
+/** A page of this size is made of whole blocks. */
 const largePage = 65_536;
 
-/** A topic as an array: what invariants 1 and 5 say that a store is. */
+/** A topic as an array: the meaning of invariants 1 and 5 for a store. */
 interface Model {
   readonly frames: Buffer[];
   earliest: number;
@@ -83,7 +83,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-/** A large page may end before a block that it has no room for: but only when it has much. */
+/** A large page may end before a block that does not fit, but not while it has much room. */
 function expectFront(page: Page | undefined, whole: Page, direction: Direction): void {
   if (page === undefined) throw new Error(`There is no page of ${whole.first} to ${whole.next}`);
   const isAll = page.first === whole.first && page.next === whole.next;
@@ -94,7 +94,7 @@ function expectFront(page: Page | undefined, whole: Page, direction: Direction):
 
 const sum = (frames: readonly Buffer[]) => frames.reduce((bytes, frame) => bytes + frame.length, 0);
 
-/** The page that the array gives: the longest run from `from` within every bound, but one record at least. */
+/** The expected page: the longest run from `from` within every bound, but at least one record. */
 function pageOf(model: Model, read: Extract<Step, { do: "read" }>): Page | undefined {
   const isForward = read.direction === "forward";
   const offsets: number[] = [];
@@ -112,7 +112,9 @@ function pageOf(model: Model, read: Extract<Step, { do: "read" }>): Page | undef
   return { first, next, endBytes: sum(model.frames.slice(0, next)), frames, hasRoom: true };
 }
 
-/** One batch a step of a producer, each of the commit's first record; a commit has batches of several. */
+/**
+ * Each step of a producer is one batch at the commit's first record; a commit may have batches of several producers.
+ */
 function moveProducers(model: Model, batches: Batches): ReadonlyMap<string, ProducerState> {
   const moved = new Map<string, ProducerState>();
   const firstOffset = model.frames.length;
@@ -210,7 +212,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
   });
   afterAll(() => database?.drop());
 
-  test("any sequence of appends, trims, merges and reads, is an array", async () => {
+  test("any sequence of appends, trims, merges and reads agrees with an array", async () => {
     let topics = 0;
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 40 }), async (steps) => {

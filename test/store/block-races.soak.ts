@@ -5,7 +5,7 @@ import { raceOnBlocks } from "./block-races.js";
 const roundMs = 15_000;
 
 test(
-  "blocks, are what was acknowledged, while writers, merges, trims and closes race on two nodes",
+  "blocks, contain what was acknowledged, while writers, merges, trims and closes race on two nodes",
   () =>
     soakRounds("block races", async (random) => {
       const counts = await raceOnBlocks({ random, durationMs: roundMs, topics: 3, writers: 6 });

@@ -16,19 +16,19 @@ import { createdTopic } from "./topic-writes.js";
 
 export interface BlockRaces {
   readonly random: Random;
-  /** On a busy machine it goes on until all that is counted happened, but not for much longer. */
+  /** On a busy machine it continues until everything that is counted has happened, but not for much longer. */
   readonly durationMs: number;
-  /** How many topics there are at a time. Each lives for seconds, is closed, and another takes its place. */
+  /** How many topics exist at a time. Each lives for some seconds, is closed, and is replaced by another. */
   readonly topics: number;
-  /** Of each topic, on the two nodes in turn. */
+  /** For each topic, alternating between the two nodes. */
   readonly writers: number;
 }
 
-/** Two frames, or three: so a few appends fill a block, and many have several. */
+/** Two or three frames: a few appends fill a block, and many appends make several. */
 const blockBytes = 300;
 const connections = 16;
 const overtimeMs = 20_000;
-/** How long writers go on after a close. */
+/** How long writers continue after a close. */
 const afterCloseMs = 60;
 
 const noCounts = {
@@ -53,9 +53,9 @@ const noCounts = {
 export type RaceCounts = typeof noCounts;
 
 /**
- * Writers, mergers, trims, retention, deletions, closes and readers at the same topics at once, over two nodes on one
- * Postgres whose statements pause. Every answer is held against what was acknowledged (`race-log.ts`), and at the end of
- * a topic its rows are, too.
+ * Writers, merges, trims, retention, deletions, closes and readers work on the same topics at once, over two nodes on
+ * one Postgres whose statements pause. Every answer is compared with what was acknowledged (`race-log.ts`); at the end
+ * of a topic, so are its rows.
  */
 export async function raceOnBlocks({ random, durationMs, topics, writers }: BlockRaces): Promise<RaceCounts> {
   const database = await createTestDatabase("postgres");
@@ -66,7 +66,7 @@ export async function raceOnBlocks({ random, durationMs, topics, writers }: Bloc
   const auditor = new pg.Pool({ connectionString: url, max: 2 });
   let closeStores = async () => {};
   try {
-    // Migrations run before anything pauses.
+    // Migrations run before the pauses are installed.
     await database.openStore({ connections: 1 });
     await pauseStatements(url);
     for (let node = 0; node < 2; node++) lines.push(await openSlowLine(url, fork(random)));
@@ -114,14 +114,14 @@ function sharedCommitsOf(store: Store): SharedCommits {
 }
 
 interface Race {
-  /** Past every store, and without pauses. */
+  /** Bypasses the stores and the pauses. */
   readonly auditor: pg.Pool;
   readonly stores: readonly [Store, Store];
-  /** As a node's appenders write: small writes to several topics share a commit. */
+  /** As a node's appenders do: small writes to several topics share a commit. */
   readonly commits: ReadonlyMap<Store, SharedCommits>;
   readonly counts: RaceCounts;
   readonly writers: number;
-  /** Aborted by the first failure: then nobody goes on. */
+  /** Aborted by the first failure; it stops all tasks. */
   readonly failed: AbortController;
 }
 
@@ -129,7 +129,7 @@ function fork(random: Random): Random {
   return seededRandom(Math.floor(random() * 2 ** 32));
 }
 
-/** All of them, to their end. Throws the first failure, which is often what makes the others fail. */
+/** Runs all tasks to their end. Throws the first failure, which often causes the others. */
 async function together(race: Race, tasks: readonly (() => Promise<void>)[]): Promise<void> {
   await Promise.all(
     tasks.map((task) =>
@@ -146,8 +146,11 @@ interface RacedTopic {
   readonly topicId: number;
   readonly log: RaceLog;
   readonly isKeyed: boolean;
-  /** How many records retention leaves at most: few appends find what they expect trimmed, or many blocks are merged. */
-  readonly keptMost: number;
+  /**
+   * Retention keeps up to this number of records: if few, appends find their offsets trimmed; if many, blocks are
+   * merged.
+   */
+  readonly keptMax: number;
 }
 
 async function raceOnTopic(race: Race, name: string, random: Random): Promise<void> {
@@ -159,7 +162,7 @@ async function raceOnTopic(race: Race, name: string, random: Random): Promise<vo
     topicId: head.topicId,
     log: new RaceLog(head.topicId),
     isKeyed,
-    keptMost: oneOf(random, [3, 25, 150]),
+    keptMax: oneOf(random, [3, 25, 150]),
   };
   let isOver = false;
   const repeat = (step: (random: Random) => Promise<void>, pauseMs: number) => {
@@ -175,7 +178,7 @@ async function raceOnTopic(race: Race, name: string, random: Random): Promise<vo
     await sleep(wholeNumberBetween(random, 500, 4000));
     try {
       await closeTopic(topic, random);
-      // A deletion that is under way has the snapshot of before, and no other trim makes up for it.
+      // A running deletion has the earlier snapshot, and no later trim repairs what it misses.
       if (random() < 0.6) await trimTo(topic, oneOf(random, stores), Number.MAX_SAFE_INTEGER);
       await sleep(afterCloseMs);
     } finally {
@@ -218,12 +221,12 @@ async function merge({ race, topicId }: RacedTopic, store: Store, random: Random
 }
 
 async function trim(topic: RacedTopic, store: Store, random: Random): Promise<void> {
-  const { race, log, keptMost } = topic;
+  const { race, log, keptMax } = topic;
   const { earliestOffset, nextOffset } = await readHead({ stores: race.stores, log, random });
   const beforeOffset =
     random() < 0.2
       ? nextOffset + 5
-      : wholeNumberBetween(random, earliestOffset, Math.max(earliestOffset, nextOffset - keptMost));
+      : wholeNumberBetween(random, earliestOffset, Math.max(earliestOffset, nextOffset - keptMax));
   await trimTo(topic, store, beforeOffset);
 }
 
@@ -236,14 +239,14 @@ async function trimTo({ race, topicId, log }: RacedTopic, store: Store, beforeOf
   race.counts.trimmed += 1;
 }
 
-/** Does not move the version of the head: alone it stands between a trim and an append on an old view. */
+/** Does not change the head's version: only `earliest_offset` separates such a trim from an append on an old view. */
 async function applyRetention(
-  { race, topicId, log, keptMost }: RacedTopic,
+  { race, topicId, log, keptMax }: RacedTopic,
   store: Store,
   random: Random,
 ): Promise<void> {
   const { lastTimeMicros: nowMicros } = await readHead({ stores: race.stores, log, random });
-  const kept = wholeNumberBetween(random, 1, keptMost);
+  const kept = wholeNumberBetween(random, 1, keptMax);
   const defaults = oneOf(random, [
     { ageMs: 0, records: kept, bytes: 0 },
     { ageMs: 0, records: 0, bytes: kept * 100 },
@@ -275,7 +278,7 @@ async function read({ race, log, isKeyed }: RacedTopic, random: Random): Promise
   }
 }
 
-/** Once, or on both nodes at once. */
+/** On one node, or on both at once. */
 async function closeTopic({ race, topicId, log }: RacedTopic, random: Random): Promise<void> {
   const closers = random() < 0.5 ? race.stores : [oneOf(random, race.stores)];
   await Promise.all(
@@ -287,13 +290,13 @@ async function closeTopic({ race, topicId, log }: RacedTopic, random: Random): P
   );
 }
 
-/** The work of the background is done to its end; then what is there is what was acknowledged. */
+/** Finishes the background work; then the rows must match what was acknowledged. */
 async function auditTopic(topic: RacedTopic, random: Random): Promise<void> {
   const { race, topicId, log, isKeyed } = topic;
   const { stores } = race;
   const reader: RaceReader = { stores, log, random };
   for (let step = 0; (await stores[0].findTrimmed(1000)).includes(topicId); step++) {
-    if (step === 1000) throw new Error(`Topic ${topicId}: the deletion comes to no end`);
+    if (step === 1000) throw new Error(`Topic ${topicId}: the deletion never ends`);
     await oneOf(random, stores).deleteTrimmed({ topicId, count: 50 });
   }
   const head = await readHead(reader);
@@ -305,7 +308,7 @@ async function auditTopic(topic: RacedTopic, random: Random): Promise<void> {
   log.check(head);
 }
 
-/** Beside a merge and a deletion. Nothing of the topic is left then. */
+/** Deletes a topic beside a merge and a deletion of its blocks. Afterwards nothing of it may be left. */
 async function deleteTopic({ race, topicId }: RacedTopic, random: Random): Promise<void> {
   const [one, other] = race.stores;
   await Promise.all([

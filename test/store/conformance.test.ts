@@ -22,7 +22,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
   let store: Store;
   beforeAll(async () => {
     database = await createTestDatabase(kind);
-    // Some frames a block, and some blocks a page.
+    // Several frames fit into a block, and several blocks into a page.
     store = await database.openStore({ blockBytes: 30 });
   });
   afterAll(() => database?.drop());
@@ -30,7 +30,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
   const read = (topicId: number, from: number, change: object = {}) =>
     store.readPage({ topicId, direction: "forward", from, records: 100, bytes: 1000, ...change });
 
-  test("connections and searchBytes, tell what it stands on", () => {
+  test("connections and searchBytes, fit the database", () => {
     expect(store.connections).toBe(kind === "embedded" ? 1 : 10);
     expect(store.searchBytes).toBe(kind === "embedded" ? 2_097_152 : 16_777_216);
   });
@@ -44,7 +44,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
   });
 
   describe("topics", () => {
-    test("createTopic(), gives an empty head and keeps labels and limits", async () => {
+    test("createTopic(), returns an empty head and stores labels and limits", async () => {
       const labels = new Map([
         ["__proto__", "kept"],
         ["constructor", "kept too"],
@@ -73,7 +73,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
       expect(await store.findTopic("setting")).toBeUndefined();
     });
 
-    test("createTopic(), says that a topic exists, and leaves it", async () => {
+    test("createTopic(), reports an existing topic, and does not change it", async () => {
       const created = await createdTopic(store, "twice");
       expect(await store.createTopic(newTopic("twice", { epoch: 8 }))).toBe("exists");
       expect((await store.findTopic("twice"))?.head).toEqual(created.head);
@@ -86,7 +86,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
       expect(outcomes.filter((outcome) => outcome === "exists")).toHaveLength(7);
     });
 
-    test("findTopics(), gives those that are there", async () => {
+    test("findTopics(), returns those that exist", async () => {
       await createdTopic(store, "found/1");
       await createdTopic(store, "found/2");
       const found = await store.findTopics(["found/2", "found/none", "found/1"]);
@@ -94,7 +94,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
       expect(found.get("found/2")).toEqual(await store.findTopic("found/2"));
     });
 
-    test("createTopics(), counts automatic topics exactly, and others not at all; those that are there need no room", async () => {
+    test("createTopics(), counts only automatic topics, and exactly; existing ones need no room", async () => {
       await createdTopic(store, "auto/by-hand");
       const names = (from: number, to: number) =>
         Array.from({ length: to - from }, (_, index) => `auto/${from + index}`);
@@ -124,7 +124,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
       expect(again.get(first)?.head.epoch).not.toBe(99);
     });
 
-    test("listTopics(), pages by name, bytewise, and takes _ and . as they are", async () => {
+    test("listTopics(), pages by name, compared by bytes, with _ and . as plain characters", async () => {
       const names = ["l-a", "l.a", "l/a", "l/a/b", "l_a", "l_a.b", "la", "lxa", "lz"];
       for (const name of [...names].reverse()) await createdTopic(store, name);
       const list = async (prefix: string, after = "", count = 100) =>
@@ -140,7 +140,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
       expect(await list("", "", 3)).toHaveLength(3);
     });
 
-    test("updateTopic(), changes what is named, and raises the version for limits", async () => {
+    test("updateTopic(), changes only what is given, and raises the version for limits", async () => {
       const { head } = await createdTopic(store, "updated", { labels: new Map([["a", "1"]]) });
       const relabelled = await store.updateTopic(head.topicId, { labels: new Map([["b", "2"]]) });
       expect(relabelled).toMatchObject({ labels: new Map([["b", "2"]]), limits: noLimits, head });
@@ -151,7 +151,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
       expect(await store.append(writeAfter(head, [frameOf("late")]))).toBe("moved");
     });
 
-    test("closeTopic(), ends appends once, and keeps what is there", async () => {
+    test("closeTopic(), ends appends once, and keeps the records", async () => {
       const { head } = await createdTopic(store, "closed");
       const filled = await append(store, head.topicId, [frameOf("kept")]);
       const closed = await store.closeTopic(head.topicId);
@@ -172,7 +172,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
       expect(await store.append(writeAfter(head, [frameOf("late")]))).toBe("moved");
     });
 
-    test("a topic that is gone, is undefined or false to every call", async () => {
+    test("every call returns undefined or false for a deleted topic", async () => {
       const topicId = 2 ** 40;
       expect(await store.updateTopic(topicId, { limits: { batchBytes: 1 } })).toBeUndefined();
       expect(await store.trimTopic(topicId, 1)).toBeUndefined();
@@ -193,7 +193,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
   });
 
   describe("append", () => {
-    test("append(), moves the head by what it wrote", async () => {
+    test("append(), advances the head by what it wrote", async () => {
       const { head } = await createdTopic(store, "appended");
       const frames = [frameOf("a", 10), frameOf("b", 20), frameOf("c", 5)];
       expect(await store.append(writeAfter(head, frames, { timeMicros: 123_456 }))).toBe("appended");
@@ -216,7 +216,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
       expect(await read(head.topicId, 0)).toEqual({ head, page: undefined });
     });
 
-    test("append(), keeps producers in the same commit", async () => {
+    test("append(), writes producers in the same commit", async () => {
       const { head } = await createdTopic(store, "producers");
       const first = {
         id: `naïve "quoted" {id}, \\`,
@@ -238,7 +238,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
       expect((await store.readView(head.topicId, [second.id]))?.producers).toEqual([second]);
     });
 
-    test("append(), takes a batch of many bytes and any byte", async () => {
+    test("append(), accepts a batch of many bytes, of any value", async () => {
       const { head } = await createdTopic(store, "large");
       const every = Buffer.concat([frameOf("", 260)]);
       for (let byte = 0; byte < 256; byte++) every[4 + byte] = byte;
@@ -262,7 +262,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
       expect(await headOf(store, head.topicId)).toEqual(head);
     });
 
-    test("appendLocked(), decides on the view that it then appends to", async () => {
+    test("appendLocked(), decides on the view that it appends to", async () => {
       const { head } = await createdTopic(store, "locked");
       const producer = { id: "p", generation: 1, nextSequence: 1, recent: [] };
       expect(
@@ -289,7 +289,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
       expect((await readAll(store, head.topicId)).map(textOf)).toEqual(["a"]);
     });
 
-    test("appendLocked(), lets go of the head when the decision throws", async () => {
+    test("appendLocked(), releases the head when the decision throws", async () => {
       const { head } = await createdTopic(store, "thrown");
       const fault = new Error("undecided");
       await expect(
@@ -307,11 +307,11 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
           producerIds: [],
           decide: (view) => writeAfter({ ...view.head, nextOffset: 5 }, [frameOf("x")]),
         }),
-      ).rejects.toThrow("not what was decided on");
+      ).rejects.toThrow("its head changed under its lock");
       expect(await append(store, head.topicId, [frameOf("a")])).toMatchObject({ nextOffset: 1 });
     });
 
-    test("readHeads(), gives those that are there", async () => {
+    test("readHeads(), returns those that exist", async () => {
       const one = await createdTopic(store, "heads-1");
       const two = await createdTopic(store, "heads-2");
       const heads = await store.readHeads([two.head.topicId, 2 ** 40, one.head.topicId]);
@@ -333,7 +333,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
 
     const textsOf = (bytes: Uint8Array | undefined) => bytes && splitFrames(bytes).map(textOf);
 
-    test("readPage(), gives all that fits, with the head from the same snapshot", async () => {
+    test("readPage(), returns all that fits, with the head from the same snapshot", async () => {
       const page = await read(topicId, 1);
       expect(page?.head).toEqual(await headOf(store, topicId));
       expect(page?.page).toMatchObject({ first: 1, next: 5, endBytes: total(0, 5) });
@@ -384,11 +384,11 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
       expect((await read(topicId, 5, { direction: "backward" }))?.page).toMatchObject({ first: 0, next: 5 });
     });
 
-    test("readPage(), refuses what is no offset, rather than write it into a statement", async () => {
+    test("readPage(), refuses an invalid offset before it is written into a statement", async () => {
       for (const from of [-1, 1.5, Number.NaN, 2 ** 53]) await expect(read(topicId, from)).rejects.toThrow();
     });
 
-    test("readPage(), leaves room around its frames that is nobody else's", async () => {
+    test("readPage(), leaves room around its frames that nothing else uses", async () => {
       const pages = await Promise.all([0, 1, 2, 3].map((from) => read(topicId, from, { records: 1 })));
       for (const [from, page] of pages.entries()) {
         if (page?.page === undefined) throw new Error(`No page at ${from}`);
@@ -400,7 +400,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
       for (const [from, page] of pages.entries()) expect(page?.page?.frames).toEqual(frames[from]);
     });
 
-    test("searchPage(), finds in any run of offsets what holds the bytes, within its bounds, both ways", async () => {
+    test("searchPage(), finds the frames with the bytes in any range of offsets, within its bounds, in both directions", async () => {
       const texts = ["a", "b", "ab", "ba", "aba", "\\x", "'"];
       const frames = Array.from({ length: 12 }, (_, index) => frameOf(`${texts[index % texts.length]}${index}`));
       const { head: created } = await createdTopic(store, "searched");
@@ -459,7 +459,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
       expect(await store.searchPage({ ...beyond, topicId: 999_999, from: 0 })).toBeUndefined();
     });
 
-    test("readFrames(), gives one frame", async () => {
+    test("readFrames(), returns one frame", async () => {
       expect(await readFrame(store, topicId, 2)).toEqual(frames[2]);
       expect(await readFrame(store, topicId, 5)).toBeUndefined();
     });
@@ -475,13 +475,13 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
       );
     };
 
-    /** Behind a full block all before it is merged, and its producers are in their rows. */
+    /** After a full block, all earlier ones are merged and their producers folded. */
     const mergedAll = async (topicId: number) => {
       await append(store, topicId, [frameOf("full", 30)]);
       while ((await store.mergeBlocks({ topicId, blocks: 100, bytes: 1000 })).kind === "merged");
     };
 
-    test("trimTopic(), puts records out of reach at once, though their rows are there", async () => {
+    test("trimTopic(), makes records unreachable at once, while their rows still exist", async () => {
       const { topicId, version } = await fill("trimmed", 10);
       const trimmed = await store.trimTopic(topicId, 4);
       expect(trimmed?.head).toMatchObject({ earliestOffset: 4, earliestBytes: 40, nextOffset: 10, nextBytes: 100 });
@@ -494,7 +494,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
       expect(await readFrame(store, topicId, 4)).toEqual(frameOf("4", 10));
     });
 
-    test("trimTopic(), goes no further than the end, and never down", async () => {
+    test("trimTopic(), never goes beyond the end, and never back", async () => {
       const { topicId, version } = await fill("trimmed-whole", 3);
       const whole = await store.trimTopic(topicId, 99);
       expect(whole?.head).toMatchObject({ earliestOffset: 3, nextOffset: 3, earliestBytes: 30, nextBytes: 30 });
@@ -504,10 +504,10 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
       expect((await readAll(store, topicId)).map(textOf)).toEqual(["next"]);
     });
 
-    test("deleteTrimmed(), deletes what is out of reach, ascending, a bounded run at a time", async () => {
+    test("deleteTrimmed(), deletes unreachable blocks in ascending order, a bounded run at a time", async () => {
       const { topicId } = await fill("swept", 10);
       const untouched = (await fill("unswept", 2)).topicId;
-      // Three records a block: the last one of those that are trimmed has one that is kept.
+      // Three records a block: the last trimmed block also has a kept record.
       await store.trimTopic(topicId, 2);
       await store.trimTopic(topicId, 7);
       expect(await store.findTrimmed(100)).toContain(topicId);
@@ -527,7 +527,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
       expect(await store.deleteTrimmed({ topicId: untouched, count: 100 })).toBe(0);
     });
 
-    test("deleteTrimmed(), keeps what the blocks that go say of producers", async () => {
+    test("deleteTrimmed(), keeps the producers of the deleted blocks", async () => {
       const { topicId } = await fill("swept-producers", 1);
       const producers = [{ id: "p", generation: 2, nextSequence: 1, recent: [{ firstOffset: 1, nextOffset: 2 }] }];
       await store.append(writeAfter(await headOf(store, topicId), [frameOf("last")], { producers }));
@@ -556,14 +556,14 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
       expect(again.head.topicId).not.toBe(topicId);
       await append(store, again.head.topicId, [frameOf("new")]);
 
-      // Of five blocks, one of which was merged of two, one was deleted; three producers.
+      // Five blocks, of which one was merged from two and one was deleted; three producers.
       const deleted: number[] = [];
       for (let count = 1; count > 0; ) deleted.push((count = await store.deleteOrphans(3)));
       expect(deleted).toEqual([3, 3, 1, 0]);
       expect((await readAll(store, again.head.topicId)).map(textOf)).toEqual(["new"]);
     });
 
-    test("deleteIdleProducers(), forgets the idle, and the longest idle of too many", async () => {
+    test("deleteIdleProducers(), deletes idle producers, and the longest idle ones of too many", async () => {
       const one = await createdTopic(store, "idle-1");
       const two = await createdTopic(store, "idle-2");
       const touch = async (topicId: number, id: string) => {
@@ -573,7 +573,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
       };
       for (const id of ["a", "b", "c", "a"]) {
         await touch(one.head.topicId, id);
-        // PGlite's clock counts milliseconds: the order of use must show in it.
+        // PGlite's clock counts milliseconds: the order of use must be visible in it.
         const used = await store.now();
         await expect.poll(() => store.now()).toBeGreaterThan(used + 1000);
       }
@@ -590,7 +590,7 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
       expect(await known(two.head.topicId)).toEqual([]);
     });
 
-    test("vacuum(), does tables with many dead rows, and then leaves them alone", async () => {
+    test("reclaimSpace(), vacuums tables with many dead rows, and then none", async () => {
       const { head } = await createdTopic(store, "vacuumed", { keyed: true });
       const state = Array.from({ length: 2000 }, (_, index) => ({
         key: `k${index}`,
@@ -604,10 +604,10 @@ describe.each(databaseKinds)("Store on %s", (kind) => {
         const write = writeAfter(await headOf(store, head.topicId), frames, { state: changes });
         expect(await store.append(write)).toBe("appended");
       }
-      // Statistics come some seconds late.
+      // The statistics are some seconds late.
       await expect.poll(() => store.reclaimSpace(), { timeout: 20_000, interval: 500 }).toContain("latest");
       await expect.poll(() => store.reclaimSpace(), { timeout: 20_000, interval: 500 }).toEqual([]);
-      // The session that did it is as it was.
+      // The connection that ran it has its settings back.
       expect(await append(store, head.topicId, [frameOf("y")])).toMatchObject({ nextOffset: 6001 });
     });
   });

@@ -12,14 +12,14 @@ function rowsOf(bytes: Buffer): (readonly CopyField[])[] {
   return rows;
 }
 
-test("eachCopyRow(), gives fields as views, and null", () => {
+test("eachCopyRow(), passes fields as views, and null", () => {
   const [fields] = rowsOf(Buffer.concat([header, row]));
   expect(fields?.map((field) => field?.toString("latin1"))).toEqual(["hi", undefined, expect.any(String)]);
   expect(fields?.[1]).toBeNull();
   expect(readCopyInteger(fields?.[2] ?? Buffer.alloc(0))).toBe(2 ** 53 - 1);
 });
 
-test("eachCopyRow(), skips an extension of the header, and knows the end with and without a trailer", () => {
+test("eachCopyRow(), skips an extension of the header, and ends with or without a trailer", () => {
   const extended = Buffer.concat([header, Buffer.from("ext"), row]);
   extended.writeInt32BE(3, 15);
   expect(rowsOf(extended)[0]?.[0]?.toString()).toBe("hi");
@@ -29,7 +29,7 @@ test("eachCopyRow(), skips an extension of the header, and knows the end with an
   expect(rowsOf(Buffer.concat([row, row, Buffer.from("ffff", "hex")]))).toHaveLength(2);
 });
 
-test("eachCopyRow(), refuses what is not binary COPY", () => {
+test("eachCopyRow(), refuses bytes that are not binary COPY", () => {
   expect(() => rowsOf(Buffer.from("ff00", "hex"))).toThrow("not binary");
 });
 
@@ -56,7 +56,7 @@ test("prepareStatement(), sends bytes last", () => {
   expect(order).toEqual(["one", "other", "frames"]);
 });
 
-test("prepareStatement(), refuses a value that is no parameter", () => {
+test("prepareStatement(), refuses a value that is not a parameter", () => {
   expect(() => prepareStatement({ values: {}, build: () => sql<object>`select ${"loose"}` })).toThrow("no value");
 });
 

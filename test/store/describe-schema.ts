@@ -1,4 +1,4 @@
-/** What is in the schema `millrace`, as text to compare: from the catalog, since the tests' Postgres has no pg_dump. */
+/** The schema `millrace` as text to compare. It is read from the catalog, since the tests' Postgres has no pg_dump. */
 
 type Row = Readonly<Record<string, string | boolean>>;
 type Query = (text: string) => Promise<readonly Row[]>;
@@ -45,7 +45,7 @@ function describeColumn(row: Row): string {
   if (row["required"] === true) parts.push("not null");
   if (row["identity"] === true) parts.push("generated always as identity");
   if (row["default"] !== "") parts.push(`default ${row["default"]}`);
-  // A build without lz4 keeps frames uncompressed, and blocks compressed by pglz.
+  // A build without lz4 keeps frames uncompressed, and compresses blocks with pglz.
   if (row["is_block"] === true) parts.push("/* storage main, compression lz4 where it is built */");
   else if (row["is_frame"] === true) parts.push("/* compression lz4, or storage external */");
   return parts.join(" ");

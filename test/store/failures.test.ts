@@ -52,7 +52,7 @@ describe("Store on a Postgres that fails", () => {
     return head;
   }
 
-  /** The backends of ours that wait for a lock. */
+  /** Our backends that wait for a lock. */
   async function waitingBackends(): Promise<number[]> {
     const { rows } = await runOn(
       url,
@@ -62,7 +62,7 @@ describe("Store on a Postgres that fails", () => {
     return rows.map((row: { pid: number }) => row.pid);
   }
 
-  test("append(), whose backend is terminated, has an unknown outcome, and the next one works", async () => {
+  test("append(), whose backend is terminated, has an unknown outcome, and the next append works", async () => {
     const store = await database.openStore();
     const head = await lockedTopic(store);
     const outcome = store.append(writeAfter(head, [frameOf("a")])).catch((error: unknown) => error);
@@ -74,7 +74,7 @@ describe("Store on a Postgres that fails", () => {
     expect(await append(store, head.topicId, [frameOf("b")])).toMatchObject({ nextOffset: 1 });
   });
 
-  test("appendLocked(), whose backend is terminated before COMMIT, was not done", async () => {
+  test("appendLocked(), whose backend is terminated before COMMIT, wrote nothing", async () => {
     const store = await database.openStore();
     const head = await lockedTopic(store);
     const outcome = store
@@ -87,10 +87,10 @@ describe("Store on a Postgres that fails", () => {
     expect(await headOf(store, head.topicId)).toEqual(head);
   });
 
-  test("a connection that breaks at any byte of its answers, is not there; and what was not sent was not done", async () => {
+  test("a connection that breaks at any byte of its answers is unavailable, and an unsent statement was not executed", async () => {
     const target = new URL(url);
     const messages = new Set<string>();
-    // The handshake, the answer to the settings, and that to the statement: each is cut somewhere.
+    // Cuts the handshake, the answer to the settings, or the answer to the statement.
     for (let bytes = 1; bytes < 1400; bytes += 74) {
       const proxy = await openProxy(target, bytes);
       const connection = openPostgres({ ...postgresOptions, url: proxy.url });
@@ -104,21 +104,21 @@ describe("Store on a Postgres that fails", () => {
     }
     expect([...messages]).toEqual(["Cannot connect to the database", "Lost the database connection"]);
 
-    const connection = openPostgres({ ...postgresOptions, url });
-    const outcome = connection.session(async (session) => {
-      const [row] = await session.run(selectPid, {});
+    const database = openPostgres({ ...postgresOptions, url });
+    const outcome = database.withConnection(async (pooled) => {
+      const [row] = await pooled.run(selectPid, {});
       await runOn(url, `select pg_terminate_backend(${row?.pid})`);
-      // A statement may be on its way before the end of the connection is heard of. From then on pg refuses all.
+      // A statement may be sent before the client notices the end of the connection. From then on pg refuses all.
       for (let error: unknown; ; ) {
-        error = await session.run(selectOne, {}).catch((thrown: unknown) => thrown);
+        error = await pooled.run(selectOne, {}).catch((thrown: unknown) => thrown);
         if (error instanceof Error && error.message === "the connection was broken") throw error;
       }
     });
     await expect(outcome).rejects.toEqual(unavailable(false));
-    await connection.close();
+    await database.close();
   });
 
-  test("a connect whose answers are swallowed, is given up long before the wait for a connection is over", async () => {
+  test("a connect whose answers are dropped is abandoned long before the wait for a connection ends", async () => {
     const proxy = await openProxy(new URL(url));
     const connection = openPostgres({ ...postgresOptions, url: proxy.url, poolWaitMs: 60_000, connectTimeoutMs: 200 });
     proxy.silence();
@@ -129,7 +129,7 @@ describe("Store on a Postgres that fails", () => {
     await proxy.close();
   });
 
-  test("a statement over its time, was not done, and leaves its connection in order", async () => {
+  test("a statement that times out writes nothing, and its connection stays usable", async () => {
     const store = await database.openStore({ statementTimeoutMs: 200, connections: 1 });
     const head = await lockedTopic(store);
     const write = writeAfter(head, [frameOf("a")]);
@@ -141,7 +141,7 @@ describe("Store on a Postgres that fails", () => {
     expect(await store.append(write)).toBe("appended");
   });
 
-  test("a pool with every connection in use, refuses after its wait, and then works", async () => {
+  test("a pool with every connection in use refuses after its wait, and works afterwards", async () => {
     const store = await database.openStore({ connections: 2, poolWaitMs: 200 });
     const head = await lockedTopic(store);
     const write = writeAfter(head, [frameOf("a")]);
@@ -153,7 +153,7 @@ describe("Store on a Postgres that fails", () => {
     expect((await Promise.all(blocked)).sort()).toEqual(["appended", "moved"]);
   });
 
-  test("append(), whose answer is lost, has an unknown outcome: here it was committed", async () => {
+  test("append(), whose answer is lost, has an unknown outcome, although it was committed", async () => {
     const proxy = await openProxy(new URL(url));
     const store = await database.openStore({
       connection: { kind: "postgres", url: proxy.url },
@@ -162,7 +162,7 @@ describe("Store on a Postgres that fails", () => {
     });
     const { head } = await createdTopic(store, "silent");
     proxy.silence();
-    // The connection stays open and says nothing: the store gives it up.
+    // The connection stays open and silent: the store abandons it.
     await expect(store.append(writeAfter(head, [frameOf("a")]))).rejects.toEqual(unavailable(true));
     proxy.cut();
     await expect.poll(() => headOf(store, head.topicId).catch(() => undefined)).toMatchObject({ nextOffset: 1 });
@@ -184,9 +184,9 @@ describe("Store on a Postgres that fails", () => {
     await proxy.close();
   });
 
-  test("a connection whose answer was swallowed, is given up as soon as the server says that it works on nothing", async () => {
+  test("a connection whose answer was dropped is abandoned as soon as the server reports it idle", async () => {
     const proxy = await openProxy(new URL(url));
-    // Nothing is given up by time.
+    // No timeout abandons it.
     const connection = { kind: "postgres", url: proxy.url } as const;
     const store = await database.openStore({ connection, connections: 2, statementTimeoutMs: 600_000 });
     const { head } = await createdTopic(store, "swallowed");
@@ -198,7 +198,7 @@ describe("Store on a Postgres that fails", () => {
     proxy.speak();
     expect(await swallowed).toEqual(unavailable(true));
     expect(await headOf(store, head.topicId)).toMatchObject({ nextOffset: 1 });
-    // One that the server works on is waited for.
+    // A statement that the server is executing is waited for.
     const locked = await lockedTopic(store);
     const waiting = store.append(writeAfter(locked, [frameOf("b")]));
     await expect.poll(waitingBackends).toHaveLength(1);
@@ -210,7 +210,7 @@ describe("Store on a Postgres that fails", () => {
     await proxy.close();
   });
 
-  test("close(), finishes what is under way, and refuses the rest", async () => {
+  test("close(), waits for running statements, and refuses later ones", async () => {
     const store = await database.openStore({ connections: 1 });
     const head = await lockedTopic(store);
     const write = writeAfter(head, [frameOf("a")]);
@@ -226,7 +226,7 @@ describe("Store on a Postgres that fails", () => {
     await store.close();
   });
 
-  test("openPostgresStore(), refuses at once what waiting does not mend", async () => {
+  test("openPostgresStore(), refuses at once what waiting does not fix", async () => {
     const other = (change: (url: URL) => void) => {
       const changed = new URL(url);
       change(changed);
@@ -236,7 +236,7 @@ describe("Store on a Postgres that fails", () => {
     await expect(other((each) => (each.password = "wrong"))).rejects.toThrow(/password authentication failed/);
   });
 
-  test("openPostgresStore(), gives up on a server that says nothing, and when it is told to", async () => {
+  test("openPostgresStore(), gives up on a silent server, and when its signal aborts", async () => {
     const silent = createServer();
     silent.listen(0, "127.0.0.1");
     await once(silent, "listening");
@@ -252,7 +252,7 @@ describe("Store on a Postgres that fails", () => {
     silent.close();
   });
 
-  test("a role that owns nothing but the schema, is enough", async () => {
+  test("a role that owns only the schema is sufficient", async () => {
     const role = `millrace_${Date.now()}`;
     const empty = await createTestDatabase("postgres", "empty");
     const admin = (empty.connection as { url: string }).url;
@@ -272,7 +272,7 @@ describe("Store on a Postgres that fails", () => {
 });
 
 describe("Store on a Postgres that restarts", () => {
-  test("a store, waits for its database at the start, and heals when it comes back", async () => {
+  test("a store, waits for its database at the start, and works again when the database is back", async () => {
     const server = await startPostgresServer(["fsync=off"]);
     const database = await createTestDatabase("postgres");
     try {
@@ -302,13 +302,13 @@ describe("Store on a Postgres that restarts", () => {
   });
 });
 
-test("an embedded database, is told to be away by its SQLSTATE as a server is", async () => {
+test("an embedded database, is unavailable by the same SQLSTATEs as a server", async () => {
   const embedded = await openEmbedded({ ...postgresOptions, folder: "memory", template: undefined });
   const raise = (state: string) =>
-    embedded.session((session) =>
-      session.command(`do $$ begin raise exception 'no room' using errcode = '${state}'; end $$`),
+    embedded.withConnection((connection) =>
+      connection.command(`do $$ begin raise exception 'no room' using errcode = '${state}'; end $$`),
     );
-  // Out of disk, of memory, cancelled.
+  // Out of disk space, out of memory, cancelled.
   for (const state of ["53100", "53200", "57014"]) {
     await expect(raise(state)).rejects.toEqual(unavailable(false));
     await expect(raise(state)).rejects.toThrow("The database refused a statement: no room");

@@ -18,7 +18,7 @@ describe.each(databaseKinds)("readFirstFrames() on %s", (kind) => {
     return topicId;
   }
 
-  test("gives the first record that each topic keeps, of any length", async () => {
+  test("returns the first record of each topic, of any length", async () => {
     const long = frameOf("long", 100_000);
     const whole = await topicOf("whole", [frameOf("first"), frameOf("second")]);
     const trimmed = await topicOf(
@@ -41,7 +41,7 @@ describe.each(databaseKinds)("readFirstFrames() on %s", (kind) => {
     );
   });
 
-  test("leaves out topics that keep no record, and those that are gone", async () => {
+  test("leaves out topics without records, and deleted topics", async () => {
     const empty = await topicOf("empty", []);
     const emptied = await topicOf("emptied", [frameOf("a"), frameOf("b")]);
     await store.trimTopic(emptied, 2);

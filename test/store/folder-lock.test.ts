@@ -13,7 +13,7 @@ import { type CompiledSources, compileSources } from "../support/compile-sources
 
 const source = "src/store/postgres/database/folder-lock.ts";
 
-/** Takes the folder when it is told to, so that several race, and holds it until it is killed or its input ends. */
+/** Locks the folder on command, so that several processes race. Holds it until it is killed or its input ends. */
 const script = `
 const { lockFolder } = await import(process.argv[1]);
 process.stdin.on("end", () => process.exit(0));
@@ -40,7 +40,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** A process that will try to take the folder when `go` is called. */
+/** A process that tries to lock the folder when `go` is called. */
 function startProcess() {
   const child = spawn(process.execPath, ["--input-type=module", "-e", script, compiled.fileOf(source), folder], {
     stdio: ["pipe", "pipe", "inherit"],
@@ -75,18 +75,18 @@ test("lockFolder(), refuses a second process, naming the first, until the first 
   expect(await startProcess().go()).toBe("held");
 });
 
-test("lockFolder(), refuses this process a second time, and takes it again when it was released", async () => {
+test("lockFolder(), refuses this process a second time, until it releases the folder", async () => {
   const lock = await lockFolder(folder);
   await expect(lockFolder(folder)).rejects.toThrow("this process");
   await lock.release();
   await (await lockFolder(folder)).release();
 });
 
-test("lockFolder(), takes over from a dead pid, and from one that came round again", async () => {
+test("lockFolder(), replaces the lock of a dead pid, and of a reused pid", async () => {
   const dead = startProcess();
   await kill(dead.child);
   const { startTime } = currentProcess();
-  // The parent is alive, and did not start when this one did: its pid was another's.
+  // The parent is alive but has another start time: its pid was reused.
   for (const pid of [dead.child.pid, process.ppid]) await writeFile(join(folder, `in-use-by-${pid}-${startTime}`), "");
   await writeFile(join(folder, "README"), "not a lock");
   const lock = await lockFolder(folder);
@@ -94,7 +94,7 @@ test("lockFolder(), takes over from a dead pid, and from one that came round aga
   await lock.release();
 });
 
-test("lockFolder(), raced for by processes where a dead one's lock is, is given to one at most", async () => {
+test("lockFolder(), gives a folder with a dead lock to at most one of several processes", async () => {
   const dead = startProcess();
   expect(await dead.go()).toBe("held");
   await kill(dead.child);
@@ -108,12 +108,12 @@ test("lockFolder(), raced for by processes where a dead one's lock is, is given 
   expect(await startProcess().go()).toBe("held");
 });
 
-test("isAlive(), is true for this process, and false for a pid that nobody has", () => {
+test("isAlive(), is true for this process, and false for an unused pid", () => {
   expect(isAlive(currentProcess())).toBe(true);
   expect(isAlive({ pid: 2 ** 22 + 1, startTime: "unknown" })).toBe(false);
 });
 
-test("openPostgresStore() on a folder in use, says so and leaves it alone", async () => {
+test("openPostgresStore() on a folder in use, refuses and changes nothing", async () => {
   const holder = startProcess();
   expect(await holder.go()).toBe("held");
   const opening = openPostgresStore({ connection: { kind: "embedded", folder }, logger: silentLogger });
@@ -121,7 +121,7 @@ test("openPostgresStore() on a folder in use, says so and leaves it alone", asyn
   expect(await readdir(folder)).toHaveLength(1);
 });
 
-test("openPostgresStore() on a folder that is none of ours, says what is wrong with it", async () => {
+test("openPostgresStore() on a folder of another program, names the fault", async () => {
   await writeFile(join(folder, "postgres"), "");
   const connection = { kind: "embedded", folder } as const;
   await expect(openPostgresStore({ connection, logger: silentLogger })).rejects.toThrow(

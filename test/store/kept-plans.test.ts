@@ -21,7 +21,7 @@ async function readFirst(store: Awaited<ReturnType<TestDatabase["openStore"]>>, 
   return read?.page === undefined ? undefined : textOf(Buffer.from(read.page.frames));
 }
 
-test("a connection keeps the plan of a page as long as it lives, and nothing of it stays behind", async () => {
+test("a connection keeps the plan of a page while it lives, and leaves nothing behind", async () => {
   const store = await database.openStore({ connections: 1 });
   const topic = await createdTopic(store, "plans");
   await append(store, topic.head.topicId, [frameOf("first")]);
@@ -32,7 +32,7 @@ test("a connection keeps the plan of a page as long as it lives, and nothing of 
   await expect.poll(async () => (await runOn(url, functions)).rows).toEqual([{ count: "0" }]);
 });
 
-test("a user that may make no temporary objects reads all the same", async () => {
+test("a user who may not create temporary objects can still read", async () => {
   const store = await database.openStore({ connections: 1 });
   const topic = await createdTopic(store, "refused");
   await append(store, topic.head.topicId, [frameOf("there")]);

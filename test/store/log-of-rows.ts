@@ -1,4 +1,6 @@
-/** The log as it was before migration 9, a row for each record: written as that version wrote it, and held against blocks. */
+/**
+ * The log before migration 9, with a row for each record: written as that version wrote it, and compared with blocks.
+ */
 
 import { randomFillSync } from "node:crypto";
 import { sql } from "kysely";
@@ -12,12 +14,12 @@ import { prepareStatement } from "../../src/store/postgres/statement.js";
 import { silentLogger } from "../../src/telemetry/index.js";
 import { stampBatches, splitRequest } from "../../src/wire/index.js";
 
-/** What a topic's log must be after the migration. */
+/** The expected log of a topic after the migration. */
 export interface ExpectedLog {
   readonly topicId: number;
   readonly earliestOffset: number;
   readonly earliestBytes: number;
-  /** Of each record from `earliestOffset` on. */
+  /** The frames of the records from `earliestOffset` on. */
   readonly frames: readonly Buffer[];
   readonly times: readonly number[];
 }
@@ -35,7 +37,7 @@ export async function openDatabase(connection: StoreConnection): Promise<Databas
     : openPostgres({ ...shared, url: connection.url, connections: 2, connectTimeoutMs: 10_000 });
 }
 
-/** The append of version 8, word for word, but for the producers. */
+/** The append of version 8, word for word, except for the producers. */
 export const appendOfVersion8 = prepareStatement({
   name: "append_records",
   values: {
@@ -66,7 +68,7 @@ with head as (
 select exists (select from head) as appended`,
 });
 
-/** Appends a batch of records with random data of these sizes. Throws what the database throws. */
+/** Appends a batch of records with random data of these sizes. Throws errors of the database. */
 export async function appendRows(
   database: Database,
   topicId: number,
@@ -105,15 +107,15 @@ export async function appendRows(
 
 export interface LogPlan {
   readonly topicId: number;
-  /** The sizes of each batch's records. */
+  /** The sizes of the records in each batch. */
   readonly batches: readonly (readonly number[])[];
   /** Records below it are trimmed. */
   readonly earliest?: number;
-  /** Of the trimmed ones, those below it are deleted. Others wait for it. */
+  /** Trimmed records below it are deleted; the others wait for their deletion. */
   readonly deleted?: number;
 }
 
-/** Writes a topic's log into a database of version 8. Each batch has a time of its own. */
+/** Writes a topic's log into a database of version 8. Each batch has another time. */
 export async function writeLog(database: Database, plan: LogPlan): Promise<ExpectedLog> {
   const { topicId, earliest = 0, deleted = earliest } = plan;
   await run(database, `insert into millrace.topic_heads (topic_id, epoch) values (${topicId}, 1)`);
@@ -162,7 +164,7 @@ interface BlockRow {
 
 const blockBytesMax = 20_480;
 
-/** Holds the blocks and heads of all topics against these logs. Returns how many blocks had room for the next frame. */
+/** Compares the blocks and heads of all topics with these logs. Returns how many blocks had room for the next frame. */
 export async function expectBlocks(database: Database, logs: readonly ExpectedLog[]): Promise<number> {
   const topics = await run<{ topic_id: number }>(
     database,
@@ -225,8 +227,8 @@ async function expectBlocksOf(database: Database, log: ExpectedLog): Promise<num
   return short;
 }
 
-/** One statement as text. */
+/** Runs one statement given as text. */
 export async function run<Row>(database: Database, text: string): Promise<readonly Row[]> {
-  const { rows } = await database.session((session) => session.command(text));
+  const { rows } = await database.withConnection((connection) => connection.command(text));
   return rows as Row[];
 }

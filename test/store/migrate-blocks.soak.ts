@@ -13,7 +13,7 @@ import { appendRows, type ExpectedLog, expectBlocks, openDatabase, writeLog } fr
 const migrateSource = "src/store/postgres/migrations/migrate.ts";
 const openSource = "src/store/postgres/database/open-postgres.ts";
 
-/** Migrates to version 9 and prints a line when it begins, for each step, and when it is finished. */
+/** Migrates to version 9. Prints a line when it begins, for each step, and at the end. */
 const script = `
 const [migrateFile, listFile, openFile, url] = process.argv.slice(1);
 const { migrate } = await import(migrateFile);
@@ -28,7 +28,7 @@ await migrate(database, { list: migrations.slice(0, 9), onProgress });
 console.log("finished");
 await database.close();`;
 
-/** Kills it `delayMs` after `done` records were copied; undefined: never. Returns what it printed last. */
+/** Kills it `delayMs` after `done` records were copied; undefined: never. Returns its last line. */
 async function runProcess(
   compiled: CompiledSources,
   url: string,
@@ -52,7 +52,7 @@ async function runProcess(
   return last;
 }
 
-/** Of every kind: small and large records, trimmed, wholly trimmed, empty, many small topics. */
+/** Topics of every kind: with small and large records, trimmed partly or wholly, empty, and many small ones. */
 async function writeLogs(random: Random, url: string, count: number): Promise<ExpectedLog[]> {
   const database = await openDatabase({ kind: "postgres", url });
   const sizes = (records: number, most: number) =>
@@ -78,7 +78,7 @@ async function writeLogs(random: Random, url: string, count: number): Promise<Ex
   }
 }
 
-/** Appends to the last topic until the database refuses it: what was acknowledged till then must be in the blocks. */
+/** Appends to the last topic until the database refuses: all that was acknowledged before must be in the blocks. */
 async function appendUntilRefused(url: string, log: ExpectedLog): Promise<ExpectedLog> {
   const old = await openDatabase({ kind: "postgres", url });
   const frames: Buffer[] = [];
@@ -99,7 +99,7 @@ async function appendUntilRefused(url: string, log: ExpectedLog): Promise<Expect
 }
 
 test(
-  "log-as-blocks, killed three times while the version before appends, copies every record once",
+  "log-as-blocks, killed three times while the version before it appends, copies every record once",
   async () => {
     const compiled = await compileSources([migrateSource, openSource]);
     try {
@@ -130,7 +130,7 @@ test(
           expect(printed.slice(-2)).toEqual(["finished", "finished"]);
           const opened = await openDatabase(database.connection);
           try {
-            // The last block of a step that ends within a topic may be shorter than it could be.
+            // A step that ends within a topic may leave a last block with room.
             expect(await expectBlocks(opened, logs)).toBeLessThanOrEqual(count / 10_000);
           } finally {
             await opened.close();

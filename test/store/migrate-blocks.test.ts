@@ -30,7 +30,7 @@ describe.each(databaseKinds)("log-as-blocks on %s", (kind) => {
   });
 
   test("copies each log from its earliest offset on, frame by frame", async () => {
-    // A frame has some thirty bytes around its data.
+    // A frame has about thirty bytes around its data.
     const aroundOneBlock = [...sizes(20, 20_430, 20_460), ...sizes(10, 10_190, 10_230)];
     const logs: ExpectedLog[] = [
       await writeLog(opened, { topicId: 1, batches: [sizes(3000, 0, 900), sizes(2000, 0, 90)], earliest: 777 }),
@@ -43,15 +43,15 @@ describe.each(databaseKinds)("log-as-blocks on %s", (kind) => {
         batches: [aroundOneBlock, sizes(20, 0, 60_000), [1_000_000, 1, 1_000_000]],
       }),
     ];
-    // Of a topic without a record the bytes stand in `earliest_bytes` alone.
+    // A topic without records has its bytes in `earliest_bytes` alone.
     await run(opened, "update millrace.topic_heads set earliest_bytes = 0 where topic_id = 4");
-    // More topics than a step looks at.
+    // More topics than one step reads.
     await run(
       opened,
       "insert into millrace.topic_heads (topic_id, epoch) select topic_id, 1 from generate_series(1000, 3499) as topic_id",
     );
     logs.push(await writeLog(opened, { topicId: 4000, batches: [[1], [2], [3]] }));
-    // Topics that are gone, and left records or not.
+    // Deleted topics, with and without records.
     await writeLog(opened, { topicId: 4001, batches: [sizes(10, 0, 90)] });
     await run(opened, "delete from millrace.topic_heads where topic_id = 4001");
     await run(opened, "insert into millrace.removals values (4001, 3, 10, true), (4002, 7, 7, true)");
@@ -75,7 +75,7 @@ describe("log-as-blocks on postgres, in steps", () => {
   let opened: Database;
   let blocker: pg.Client;
   let logs: ExpectedLog[];
-  /** After 20,000 records, and after 40,000. Each of these steps leaves a block that is shorter than it could be. */
+  /** After 20,000 and after 40,000 records. Each of these steps leaves a block with room. */
   const stepsWithinTopic = 2;
 
   beforeEach(async () => {
@@ -98,7 +98,7 @@ describe("log-as-blocks on postgres, in steps", () => {
     await database.drop();
   });
 
-  /** Migrates until it waits for a lock that this SQL takes, and terminates its backend there. */
+  /** Migrates until it waits for a lock of this SQL, and terminates its backend there. */
   async function killWhereItWaits(lock: string): Promise<void> {
     await blocker.query("begin");
     await blocker.query(lock);
@@ -112,7 +112,7 @@ describe("log-as-blocks on postgres, in steps", () => {
     await blocker.query("rollback");
   }
 
-  /** As a process that ends after the first statements. */
+  /** Stops like a process that ends after the first statements. */
   async function migrateToFirstStep(): Promise<void> {
     const last = version9.at(-1) as Migration;
     const failing: Migration = { ...last, steps: { step: "select 1 / 0", last: [] } };
@@ -124,8 +124,8 @@ describe("log-as-blocks on postgres, in steps", () => {
     return row?.count;
   };
 
-  test("goes on where it was killed", async () => {
-    // In the first statements: nothing is changed, and the version before goes on.
+  test("continues where it was killed", async () => {
+    // In the first statements: nothing has changed, and the version before keeps working.
     await killWhereItWaits("lock table millrace.removals in share mode");
     const topic5 = logs[1] as ExpectedLog;
     const bytes = topic5.frames.reduce((sum, frame) => sum + frame.length, 0);
@@ -155,7 +155,7 @@ describe("log-as-blocks on postgres, in steps", () => {
     expect(await expectBlocks(opened, logs)).toBe(stepsWithinTopic);
   });
 
-  test("run by two nodes at once, is done once", async () => {
+  test("runs once when two nodes start it at once", async () => {
     const other = await openDatabase(database.connection);
     try {
       const done: number[] = [];
@@ -171,11 +171,11 @@ describe("log-as-blocks on postgres, in steps", () => {
     }
   });
 
-  test("a node of the version before, fails from the first statements on, and cannot start again", async () => {
+  test("a node of the version before it fails from the first statements on, and cannot restart", async () => {
     const old = await openDatabase(database.connection);
     try {
       const bytes = (logs[1] as ExpectedLog).frames.reduce((sum, frame) => sum + frame.length, 0);
-      // Prepares the statement, as a node has that runs.
+      // Prepares the statement, as a running node has done.
       const added = await appendRows(old, 5, [7], { offset: 10, bytes, time: 1_800_000_000_000_000 });
       await migrateToFirstStep();
       const next = { offset: 11, bytes: bytes + (added[0] as Buffer).length, time: 1_800_000_000_000_000 };
@@ -192,7 +192,7 @@ describe("log-as-blocks on postgres, in steps", () => {
     }
   });
 
-  test("stops at a record that is not there, and keeps the rows", async () => {
+  test("stops at a missing record, and keeps the rows", async () => {
     await run(opened, `delete from millrace.records where topic_id = 3 and "offset" = 30000`);
     await expect(migrate(opened, { list: version9 })).rejects.toThrow("no_record_is_missing");
     expect(await run(opened, "select topic_id, next_offset from millrace.migration_progress")).toEqual([
@@ -200,7 +200,7 @@ describe("log-as-blocks on postgres, in steps", () => {
     ]);
   });
 
-  test("keeps the rows where a topic went by other means", async () => {
+  test("keeps the rows of a topic that was deleted by other means", async () => {
     await migrateToFirstStep();
     await run(opened, "delete from millrace.topic_heads where topic_id = 8");
     await expect(migrate(opened, { list: version9 })).rejects.toThrow("no_record_is_left");

@@ -18,7 +18,7 @@ const places = [
   undefined,
 ];
 
-test("migration 3, gives what is in a state already its place, to the last bit", async () => {
+test("migration 3, gives existing records of a state their places, to the last bit", async () => {
   const database = await createTestDatabase("postgres", "empty");
   const { url } = database.connection as { url: string };
   const opened = openPostgres({

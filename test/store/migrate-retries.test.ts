@@ -6,7 +6,7 @@ import { silentLogger } from "../../src/telemetry/index.js";
 import { createTestDatabase, runOn } from "../support/database.js";
 import { waitingRecords } from "../support/waiting-records.js";
 
-test("migration 8, keeps what waits to be redelivered", async () => {
+test("migration 8, keeps records that wait for redelivery", async () => {
   const database = await createTestDatabase("postgres", "empty");
   const { url } = database.connection as { url: string };
   const opened = openPostgres({

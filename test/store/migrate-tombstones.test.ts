@@ -6,7 +6,7 @@ import { silentLogger } from "../../src/telemetry/index.js";
 import { createTestDatabase, runOn } from "../support/database.js";
 import { framesOf } from "../support/frames.js";
 
-test("migration 4, gives tombstones that are there already the time that they were made at", async () => {
+test("migration 4, gives existing tombstones the time of their deletion", async () => {
   const database = await createTestDatabase("postgres", "empty");
   const { url } = database.connection as { url: string };
   const opened = openPostgres({

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { createTestDatabase, databaseKinds, runOn, type TestDatabase } from "../support/database.js";
 import { describeSchema } from "./describe-schema.js";
 
-test("migrations, count from 1 and are what they were when they were released", () => {
+test("migrations, count from 1 and have not changed since their release", () => {
   expect(migrations.map((migration) => migration.number)).toEqual(migrations.map((_, index) => index + 1));
   for (const migration of migrations) {
     const { name, checksum } = migration;
@@ -18,7 +18,7 @@ describe.each(databaseKinds)("Schema on %s", (kind) => {
   let database: TestDatabase;
   afterEach(() => database?.drop());
 
-  /** Runs SQL past the store, which must be closed where the database has room for one. */
+  /** Runs SQL without the store, which must be closed where the database has only one connection. */
   async function query(text: string): Promise<readonly Record<string, string | boolean>[]> {
     const { connection } = database;
     if (connection.kind === "postgres") return (await runOn(connection.url, text)).rows;
@@ -36,7 +36,7 @@ describe.each(databaseKinds)("Schema on %s", (kind) => {
     await expect(await describeSchema(query)).toMatchFileSnapshot("./schema.sql");
   });
 
-  test("a store, opens a database that is up to date without a change", async () => {
+  test("a store, opens a current database without changing it", async () => {
     database = await createTestDatabase(kind);
     await (await database.openStore()).close();
     const before = await query("select * from millrace.migrations");
@@ -44,7 +44,7 @@ describe.each(databaseKinds)("Schema on %s", (kind) => {
     expect(await query("select * from millrace.migrations")).toEqual(before);
   });
 
-  test("a store, refuses a schema that is newer than it", async () => {
+  test("a store, refuses a newer schema", async () => {
     database = await createTestDatabase(kind);
     await (await database.openStore()).close();
     await query("insert into millrace.migrations (number, name, checksum) values (99, 'later', '')");
@@ -53,7 +53,7 @@ describe.each(databaseKinds)("Schema on %s", (kind) => {
     );
   });
 
-  test("a store, refuses a schema that was made by another text", async () => {
+  test("a store, refuses a schema that another text made", async () => {
     database = await createTestDatabase(kind);
     await (await database.openStore()).close();
     await query("update millrace.migrations set checksum = 'other' where number = 1");
@@ -62,7 +62,7 @@ describe.each(databaseKinds)("Schema on %s", (kind) => {
 });
 
 describe("Schema on postgres", () => {
-  test("stores that open an empty database at once, migrate it once", async () => {
+  test("stores that open an empty database at once migrate it once", async () => {
     const database = await createTestDatabase("postgres", "empty");
     const stores = await Promise.all(Array.from({ length: 6 }, () => database.openStore({ connections: 2 })));
     expect(stores).toHaveLength(6);

@@ -17,11 +17,11 @@ describe("createOutage()", () => {
   };
   const said = ({ lines }: ReturnType<typeof recordingLogger>) => lines.map(({ level, text }) => `${level}: ${text}`);
 
-  test("says once that the database goes, now and then that it is gone, and once that it is back", () => {
+  test("logs once that the database fails, sometimes that it is still unreachable, and once that it is back", () => {
     const { outage, logger, pass } = watched();
     for (let ms = 0; ms < 60_000; ms += 10) {
       outage.failed(broken);
-      // Some statements work, as reads do while the disk is full.
+      // Some statements work: reads do while the disk is full.
       if (ms % 1000 === 0) outage.worked();
       pass(10);
     }
@@ -43,7 +43,7 @@ describe("createOutage()", () => {
     });
   });
 
-  test("tells of connections that break one by one, by the second", () => {
+  test("logs connections that break one by one, once a second", () => {
     const { outage, logger, pass } = watched();
     for (let count = 0; count < 100; count++) {
       outage.broke(broken);
@@ -83,7 +83,7 @@ describe("a database that refuses its work", () => {
     ["25006", "The database takes no writes"],
     ["42501", "The database does not allow this node its work"],
     ["53300", "The database takes no more connections"],
-  ])("by SQLSTATE %s, is told to the operator with its cause, and to callers in their words", async (state, why) => {
+  ])("by SQLSTATE %s, is logged with its cause, and explained to callers in their words", async (state, why) => {
     const logger = recordingLogger();
     const store = await database.openStore({ logger });
     const error = await refusing(store, state);

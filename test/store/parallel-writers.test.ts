@@ -6,7 +6,7 @@ import { createdTopic, frameOf, headOf, readAll, readFrame, textOf, writeAfter }
 const writers = 8;
 const batches = 20;
 
-/** Postgres is written by two nodes at once, PGlite by one: it has room for no more. */
+/** Two nodes write to Postgres, one to PGlite, which has only one connection. */
 describe.each(databaseKinds)("Store on %s, with parallel writers", (kind) => {
   let database: TestDatabase;
   let stores: Store[];
@@ -18,7 +18,7 @@ describe.each(databaseKinds)("Store on %s, with parallel writers", (kind) => {
   });
   afterAll(() => database?.drop());
 
-  /** As the engine does: compare and append, and under the lock when another was there. Returns what was written. */
+  /** As the engine does: compare and append, then append under the lock if another was faster. Returns the write. */
   async function write(writer: number, topicId: number, ranges: Map<string, number>): Promise<number> {
     const own = stores[writer % stores.length] as Store;
     let moved = 0;
@@ -53,13 +53,13 @@ describe.each(databaseKinds)("Store on %s, with parallel writers", (kind) => {
     return moved;
   }
 
-  test("offsets, are gapless, no batch is torn, and each is where its writer was told", async () => {
+  test("offsets, are gapless, no batch is torn, and each record is at its acknowledged offset", async () => {
     const { head } = await createdTopic(store, "shared");
     const ranges = new Map<string, number>();
     const moved = await Promise.all(
       Array.from({ length: writers }, (_, writer) => write(writer, head.topicId, ranges)),
     );
-    // Else nothing was put to the test.
+    // Otherwise the test proves nothing.
     expect(moved.reduce((sum, each) => sum + each, 0)).toBeGreaterThan(0);
     const texts = (await readAll(store, head.topicId)).map(textOf);
     const after = await headOf(store, head.topicId);
@@ -76,7 +76,7 @@ describe.each(databaseKinds)("Store on %s, with parallel writers", (kind) => {
     expect(view?.producers.map((producer) => producer.nextSequence)).toEqual(Array(writers).fill(batches));
   });
 
-  test("readers, see every offset below the one that they see, while writers and a trim are at work", async () => {
+  test("readers, see every offset below one that they see, while writers and a trim run", async () => {
     const { head } = await createdTopic(store, "watched");
     const { topicId } = head;
     const ranges = new Map<string, number>();
@@ -88,7 +88,7 @@ describe.each(databaseKinds)("Store on %s, with parallel writers", (kind) => {
         isLast = !isWriting;
         const read = await own.readPage({ topicId, direction: "forward", from, records: 50, bytes: 500 });
         if (read === undefined) throw new Error("The topic is gone");
-        // A page, or a head that says why there is none: the end, or a trim.
+        // A page, or a head that explains why there is none: the end, or a trim.
         if (read.page !== undefined) from = read.page.next;
         else if (from < read.head.earliestOffset) from = read.head.earliestOffset;
         else expect(from).toBe(read.head.nextOffset);
@@ -111,7 +111,7 @@ describe.each(databaseKinds)("Store on %s, with parallel writers", (kind) => {
     expect(await Promise.all(readers)).toEqual(stores.map(() => nextOffset));
   });
 
-  test("a topic that is deleted and closed while writers are at work, leaves no record behind", async () => {
+  test("a topic that is deleted and closed while writers run leaves no record behind", async () => {
     const { head } = await createdTopic(store, "short-lived");
     const { topicId } = head;
     const writing = Promise.all(

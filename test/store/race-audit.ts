@@ -1,4 +1,4 @@
-/** Rows of blocks, looked at past the store. */
+/** Audits rows of blocks without the store. */
 
 import type pg from "pg";
 import type { Head } from "../../src/store/index.js";
@@ -6,8 +6,8 @@ import type { RaceLog } from "./race-log.js";
 import { splitFrames } from "./topic-writes.js";
 
 /**
- * What holds in every snapshot, whoever is at work: blocks follow each other without a hole, none is below `front`, and
- * where one was trimmed there is a note that it is to be deleted.
+ * Checks what must hold in every snapshot, also while others write: blocks are contiguous, none is below `front`, and
+ * `removals` has a row for every trimmed block.
  */
 export async function findStray(pool: pg.Pool, topicId: number): Promise<void> {
   const { rows } = await pool.query(
@@ -30,7 +30,7 @@ interface BlockRow {
   readonly frames: Buffer;
 }
 
-/** When nobody is at work: there is nothing that was trimmed, and each block is what was acknowledged. */
+/** For when nobody is writing: no trimmed block is left, and each block matches what was acknowledged. */
 export async function auditRows(pool: pg.Pool, log: RaceLog, head: Head): Promise<void> {
   const { topicId } = log;
   await findStray(pool, topicId);

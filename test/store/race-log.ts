@@ -1,25 +1,25 @@
-/** What is known of a topic while many write, trim, merge and read it: whatever contradicts it is a failure. */
+/** What is known of a topic while many write, trim, merge and read it. A contradiction is a failure. */
 
 import { crc32 } from "node:zlib";
 import type { Head } from "../../src/store/index.js";
 import { frameOf } from "./topic-writes.js";
 
-/** A record as its frame tells it. */
+/** A record, decoded from its frame. */
 export interface RaceRecord {
   readonly topicId: number;
-  /** `w3`: its writer. */
+  /** Its writer, such as `w3`. */
   readonly writer: string;
-  /** Unique in the topic: which of its writer's tries, and which record of that. */
+  /** Unique in the topic: the writer's try, and the record within it. */
   readonly name: string;
   readonly offset: number;
-  /** The topic's running total of frame bytes with it. */
+  /** The topic's running total of frame bytes, including this record. */
   readonly endBytes: number;
   readonly timeMicros: number;
   readonly key: string | undefined;
   readonly isTombstone: boolean;
 }
 
-/** A frame of so many bytes that says where it is to stand, with a checksum. */
+/** A frame of this size that says where it must stand, with a checksum. */
 export function frameOfRecord(record: RaceRecord, bytes: number): Buffer {
   const { topicId, writer, name, offset, endBytes, timeMicros, key = "-", isTombstone } = record;
   const text = [topicId, writer, name, offset, endBytes, timeMicros, key, isTombstone ? "gone" : "there"].join(" ");
@@ -42,7 +42,7 @@ function recordOfFrame(frame: Buffer): RaceRecord {
   };
 }
 
-/** What no answer from now on may be behind of. */
+/** What every later answer must include. */
 export interface RaceMark {
   readonly nextOffset: number;
   readonly earliestOffset: number;
@@ -57,11 +57,11 @@ interface SearchedRange {
 
 export class RaceLog {
   readonly topicId: number;
-  /** By offset: as a writer was told, or a reader saw. */
+  /** By offset: acknowledged to a writer, or seen by a reader. */
   readonly #records = new Map<number, RaceRecord>();
   /** Running totals of frame bytes below an offset. */
   readonly #totals = new Map<number, number>([[0, 0]]);
-  /** Time of the last record below an offset. */
+  /** The time of the last record below an offset. */
   readonly #times = new Map<number, number>([[0, 0]]);
   readonly #acknowledged: { readonly first: number; readonly next: number }[] = [];
   readonly #acknowledgedNames = new Set<string>();
@@ -83,7 +83,7 @@ export class RaceLog {
     return { nextOffset: this.#nextOffset, earliestOffset: this.#earliestOffset };
   }
 
-  /** A writer was told that these were appended. */
+  /** A writer received an acknowledgement of these. */
   acknowledge(records: readonly RaceRecord[]): void {
     const [{ offset: first }] = records as [RaceRecord];
     const next = first + records.length;
@@ -108,7 +108,7 @@ export class RaceLog {
       throw this.#failure(`it ends at ${this.#nextOffset}, and was closed at ${nextOffset}`);
   }
 
-  /** A head as a statement saw it that was sent after the mark. */
+  /** A head that a statement saw which was sent after the mark. */
   sawHead(head: Head, mark: RaceMark): void {
     const { earliestOffset, nextOffset, earliestBytes, nextBytes, lastTimeMicros, closed } = head;
     if (nextOffset < mark.nextOffset) throw this.#failure(`it ends at ${nextOffset}, below ${mark.nextOffset}`);
@@ -124,7 +124,7 @@ export class RaceLog {
     }
   }
 
-  /** A frame that was given, whichever was asked for. */
+  /** A frame that was returned for any offset. */
   sawFrame(frame: Buffer): RaceRecord {
     const record = recordOfFrame(frame);
     this.#learn(record);
@@ -132,7 +132,7 @@ export class RaceLog {
     return record;
   }
 
-  /** The frame that was given for an offset. */
+  /** A frame that was returned for this offset. */
   sawFrameAt(offset: number, frame: Buffer): void {
     const { offset: own } = this.sawFrame(frame);
     if (own !== offset) throw this.#failure(`at ${offset} there is a record of ${own}`);
@@ -142,17 +142,17 @@ export class RaceLog {
     this.#set(this.#totals, offset, bytes, "bytes below");
   }
 
-  /** Of a writer, a search over these offsets found those; whether it is all of them is told when all is acknowledged. */
+  /** A search for a writer over these offsets found those. `check` tells whether it missed any. */
   sawSearch(range: SearchedRange): void {
     this.#searches.push(range);
   }
 
-  /** Keys, each with the offset of its latest record, as of a head that ends there. */
+  /** Keys with the offsets of their latest records, as of a head that ends at `nextOffset`. */
   sawState(nextOffset: number, latest: ReadonlyMap<string, number>): void {
     this.#states.push({ nextOffset, latest });
   }
 
-  /** Nobody writes any more: every offset was acknowledged once, and all that was seen is so. */
+  /** After the last write: every offset was acknowledged once, and all that was seen matches. */
   check({ nextOffset, closed }: Head): void {
     if (closed !== this.isClosed) throw this.#failure(`closed is ${closed}`);
     if (this.#closedAt !== undefined && nextOffset !== this.#closedAt) {

@@ -1,31 +1,31 @@
-/** Pauses where a race needs one: inside a statement, and between the statements of a transaction. */
+/** Pauses for races: inside a statement, and between the statements of a transaction. */
 
 import { openFaultProxy } from "../support/fault-proxy.js";
 import { runOn } from "../support/database.js";
 import type { Random } from "../support/soak.js";
 
-/** Nobody waits for a statement that has no lock yet. */
+/** For a statement without locks: nobody waits for it. */
 const longMs = 250;
-/** What it has locked, others wait for. */
+/** For a statement with locks: others wait for it. */
 const shortMs = 25;
 
 /**
- * Makes the statements of a database pause, in triggers and in a view, of which the product knows nothing:
+ * Makes the statements of a database pause, by triggers and a view that the product does not know:
  *
- * - *Before a statement* writes to a table, its snapshot is taken, and it finds and locks its rows after that. An append
- *   waits here with an old snapshot in front of the head's lock, as do a close, retention and what raises `front`.
- * - *Before a row* is inserted the head is locked: a block that is about to be there stands behind its lock.
- * - *After a statement* what it wrote is not committed.
- * - `removals` becomes a view whose condition pauses: what locks the note of a trim has an old snapshot there, too.
+ * - *Before a statement* writes to a table: it has its snapshot, but finds and locks its rows later. An append waits
+ *   here with an old snapshot before it locks the head; so do a close, retention, and the raise of `front`.
+ * - *Before a row* is inserted: the head is locked, and the block is about to be written.
+ * - *After a statement*: its writes are not committed.
+ * - `removals` becomes a view whose condition pauses: a statement that locks a row of it has an old snapshot too.
  *
- * A transaction that has locked a row has a number: so long pauses are left to those that have none.
+ * A transaction that has locked a row has a transaction id. Long pauses are only for those without one.
  */
 export async function pauseStatements(url: string): Promise<void> {
   const trigger = (when: string, table: string, each: "row" | "statement", chance: number) =>
     `create trigger ${when.split(" ").slice(0, 2).join("_")}_${each} ${when} on millrace.${table} for each ${each}
 execute function races.pause_trigger(${chance})`;
   const statements = [
-    // A commit takes as long as it pauses, and not as the disk does.
+    // A commit then takes as long as its pauses, not as long as the disk.
     `alter database ${new URL(url).pathname.slice(1)} set synchronous_commit = off`,
     "create schema races",
     `create function races.pause(chance float8, longest_ms float8) returns boolean language plpgsql volatile as $$
@@ -50,13 +50,16 @@ end $$`,
     trigger("before insert", "removals", "statement", 0.2),
     trigger("after insert or update or delete", "removals", "statement", 0.2),
     "alter table millrace.removals set schema races",
-    // Behind the topic's upkeep, which is skipped where it is locked.
+    // After the lock of the topic's upkeep, which is skipped where it is locked.
     `create view millrace.removals as select * from races.removals where races.pause(0.25, ${longMs})`,
   ];
   for (const statement of statements) await runOn(url, statement);
 }
 
-/** Between a node and its database: some messages take longer, so that a transaction pauses between its statements. */
+/**
+ * A slow connection between a node and its database: some messages are delayed, so transactions pause between
+ * statements.
+ */
 export async function openSlowLine(target: string, random: Random) {
   const { hostname, port } = new URL(target);
   const proxy = await openFaultProxy({ host: hostname, port: Number(port === "" ? 5432 : port) });

@@ -1,4 +1,4 @@
-/** Readers that believe nothing: each answer is held against the topic's log. */
+/** Readers that compare every answer with the topic's log. */
 
 import type { Direction } from "../../src/core/index.js";
 import type { Head, Store } from "../../src/store/index.js";
@@ -6,7 +6,7 @@ import { oneOf, type Random, wholeNumberBetween } from "../support/soak.js";
 import type { RaceLog } from "./race-log.js";
 import { splitFrames } from "./topic-writes.js";
 
-/** Of the stores, a reader asks any. */
+/** A reader of any of the stores. */
 export interface RaceReader {
   readonly stores: readonly [Store, Store];
   readonly log: RaceLog;
@@ -26,7 +26,7 @@ export async function readHead({ stores, log, random }: RaceReader): Promise<Hea
   return headRead(log, (await oneOf(random, stores).readView(log.topicId, []))?.head, mark);
 }
 
-/** From one end of the log to the other, page by page. Returns how many pages there were. */
+/** Reads from one end of the log to the other, page by page. Returns the number of pages. */
 export async function readWhole(reader: RaceReader, direction: Direction): Promise<number> {
   const { stores, log, random } = reader;
   const isForward = direction === "forward";
@@ -68,7 +68,7 @@ export async function readWhole(reader: RaceReader, direction: Direction): Promi
   }
 }
 
-/** What a writer wrote, over the whole log. Returns how many steps it took. */
+/** Searches the whole log for one writer's records. Returns the number of steps. */
 export async function searchWhole(reader: RaceReader, direction: Direction, writer: string): Promise<number> {
   const { stores, log, random } = reader;
   const isForward = direction === "forward";
@@ -106,7 +106,7 @@ export async function searchWhole(reader: RaceReader, direction: Direction, writ
   }
 }
 
-/** Single records, at offsets that are there, were trimmed, or are to come. */
+/** Reads single records at offsets that exist, were trimmed, or do not exist yet. */
 export async function readSome(reader: RaceReader): Promise<number> {
   const { stores, log, random } = reader;
   const { earliestOffset, nextOffset } = await readHead(reader);
@@ -125,7 +125,7 @@ export async function readSome(reader: RaceReader): Promise<number> {
   return found.length;
 }
 
-/** The whole state, which is that of the head beside it. */
+/** Reads the whole state and compares it with the head beside it. */
 export async function readLatest({ stores, log, random }: RaceReader): Promise<number> {
   const mark = log.mark();
   const read = await oneOf(random, stores).listState({

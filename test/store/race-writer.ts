@@ -1,4 +1,4 @@
-/** A writer as a node's publisher is one: it appends on the view that it has, which is often old. */
+/** A writer that works like a node's publisher: it appends on the view that it has, which is often old. */
 
 import type { ProducerState } from "../../src/core/index.js";
 import type { SharedCommits } from "../../src/engine/writing/shared-commits.js";
@@ -31,18 +31,18 @@ export class RaceWriter {
   readonly #options: RaceWriterOptions;
   #head: Head | undefined;
   #tries = 0;
-  /** Commits with a producer that were acknowledged. */
+  /** Acknowledged commits with a producer. */
   #sequence = 0;
 
   constructor(options: RaceWriterOptions) {
     this.#options = options;
   }
 
-  /** One try. What moved is tried again by the next one: on a newer view, under the lock, or on the same view. */
+  /** One try. A write that missed is repeated by the next: on a newer view, under the lock, or on the same view. */
   async write(): Promise<Tried> {
     const { commits, log, random } = this.#options;
     if (random() < 0.04) return this.#writeLocked();
-    // The others are faster: a view that is not read just now is old.
+    // Other writers are faster: any view but a fresh one is old.
     if (this.#head === undefined || random() < 0.7) this.#head = await this.#readHead();
     const head = this.#head;
     const { write, records } = this.#decide(head);
@@ -88,7 +88,7 @@ export class RaceWriter {
     this.#options.log.acknowledge(records);
   }
 
-  /** One block or several, with its producer and keys or without. */
+  /** One block or several, with or without its producer and keys. */
   #decide(head: Head): Decided {
     const { name: writer, log, random, isKeyed } = this.#options;
     const timeMicros = head.lastTimeMicros + 1000;

@@ -10,7 +10,7 @@ import { createdTopic, frameOf, headOf, writeAfter } from "./topic-writes.js";
 const second = 1_000_000;
 const startMicros = 1_700_000_000 * second + 123_456;
 
-/** Frames as they are stored: each commit's with the time at which it was taken. */
+/** Frames as they are stored: with the time of their commit. */
 function split({ bytes, ends }: Frames): Buffer[] {
   return [...ends].map((end, index) => bytes.subarray(ends[index - 1] ?? 0, end));
 }
@@ -22,7 +22,7 @@ describe.each(databaseKinds)("Retention on %s", (kind) => {
 
   beforeAll(async () => {
     database = await createTestDatabase(kind);
-    // A block for each record.
+    // One block for each record.
     store = await database.openStore({ blockBytes: 1 });
   });
   afterAll(() => database.drop());
@@ -44,17 +44,17 @@ describe.each(databaseKinds)("Retention on %s", (kind) => {
     more: { defaults?: Retention; beforeOffset?: number } = {},
   ) => store.applyRetention({ topicId, nowMicros, defaults: noRetention, ...more });
 
-  test("a topic, says what it keeps, and can be told otherwise", async () => {
+  test("a topic, returns its retention, which can be changed", async () => {
     const retention = { ageMs: 1000, records: 2 ** 53 - 1, bytes: 7 };
     const { topicId, version } = await topicWith(retention);
     expect(await store.findTopic(`retained/${topics}`)).toMatchObject({ retention });
     const changed = await store.updateTopic(topicId, { retention: { records: 0 } });
-    // No append is decided on it.
+    // No append depends on it.
     expect(changed).toMatchObject({ retention: { ...retention, records: 0 }, head: { version } });
     expect((await store.updateTopic(topicId, { labels: new Map() }))?.retention).toEqual(changed?.retention);
   });
 
-  test("applyRetention(), keeps the newest by count, and lets an append go on that was decided before", async () => {
+  test("applyRetention(), keeps the newest records by count, and fails no append that was decided before", async () => {
     let head = await topicWith({ records: 3 });
     head = await append(head, [1, 2, 3, 4, 5], startMicros);
     const trimmed = await apply(head.topicId);
@@ -63,7 +63,7 @@ describe.each(databaseKinds)("Retention on %s", (kind) => {
     expect(trimmed).toEqual(await headOf(store, head.topicId));
     expect(await apply(head.topicId)).toBeUndefined();
     expect(await store.findTrimmed(1000)).toContain(head.topicId);
-    // On the head as it was before the trim.
+    // On the head before the trim.
     expect(await store.append(writeAfter(head, [frameOf("late")]))).toBe("appended");
     expect(await apply(head.topicId)).toMatchObject({ earliestOffset: 3, nextOffset: 6 });
     expect(await store.deleteTrimmed({ topicId: head.topicId, count: 100 })).toBe(3);
@@ -71,7 +71,7 @@ describe.each(databaseKinds)("Retention on %s", (kind) => {
     expect(await apply(999_999)).toBeUndefined();
   });
 
-  test("applyRetention(), takes the node's default where the topic says nothing", async () => {
+  test("applyRetention(), uses the node's default where the topic has no setting", async () => {
     const own = await append(await topicWith({ records: 2 }), [1, 1, 1, 1], startMicros);
     const none = await append(await topicWith({}), [1, 1, 1, 1], startMicros);
     const defaults = { ...noRetention, records: 3 };
@@ -80,7 +80,7 @@ describe.each(databaseKinds)("Retention on %s", (kind) => {
     expect(await apply(own.topicId, startMicros, { defaults })).toMatchObject({ earliestOffset: 2 });
   });
 
-  test("applyRetention(), lets go what expired at the front, whatever is kept, and no more than there is", async () => {
+  test("applyRetention(), removes records whose lifetime is over from the front, whatever the bounds keep", async () => {
     const { topicId } = await append(await topicWith({}), [1, 1, 1], startMicros);
     expect(await apply(topicId, startMicros, { beforeOffset: 2 })).toMatchObject({ earliestOffset: 2 });
     expect(await apply(topicId, startMicros, { beforeOffset: 1 })).toBeUndefined();
@@ -89,7 +89,7 @@ describe.each(databaseKinds)("Retention on %s", (kind) => {
     expect(whole?.earliestBytes).toBe(whole?.nextBytes);
   });
 
-  test("applyRetention() at many nodes at once, while another appends, moves the front once and no further", async () => {
+  test("applyRetention() on many nodes at once, while another appends, raises the front once", async () => {
     let head = await append(await topicWith({ records: 10 }), Array<number>(40).fill(1), startMicros);
     const { topicId } = head;
     for (let round = 0; round < 5; round += 1) {
@@ -115,7 +115,7 @@ describe.each(databaseKinds)("Retention on %s", (kind) => {
     expect(page?.page).toMatchObject({ first: head.nextOffset - 10, next: head.nextOffset });
   });
 
-  test("whatever was appended when, and whatever the bounds: what is kept is what the model keeps", async () => {
+  test("any appends at any times, under any bounds, keep what the model keeps", async () => {
     const commit = fc.record({
       sizes: fc.array(fc.integer({ min: 0, max: 300 }), { minLength: 1, maxLength: 6 }),
       waitMicros: fc.oneof(fc.constant(0), fc.nat({ max: 5 * second })),
@@ -164,7 +164,7 @@ describe.each(databaseKinds)("Retention on %s", (kind) => {
     );
   });
 
-  test("findOverdue(), pages over the topics that keep less than all, or over all where a default keeps less", async () => {
+  test("findOverdue(), pages over topics with a bound, or over all topics if there is a default", async () => {
     const over = await append(await topicWith({ records: 1 }), [1, 1], startMicros);
     const within = await append(await topicWith({ records: 5 }), [1, 1], startMicros);
     const free = await append(await topicWith({}), [1, 1], startMicros);
@@ -188,7 +188,7 @@ describe.each(databaseKinds)("Retention on %s", (kind) => {
     }
   });
 
-  test("findExpiring(), gives topics that ever took a record with a lifetime", async () => {
+  test("findExpiring(), returns topics that ever had a record with a lifetime", async () => {
     const plain = await append(await topicWith({}), [1], startMicros);
     let expiring = await append(await topicWith({}), [1], startMicros);
     expect(expiring.expiring).toBe(false);
@@ -204,7 +204,7 @@ describe.each(databaseKinds)("Retention on %s", (kind) => {
     expect(read?.head.expiring).toBe(true);
   });
 
-  test("a state, leaves out what has expired, forgets it in the background, and takes the key again", async () => {
+  test("a state, leaves out records after their lifetime, deletes them in the background, and accepts their keys again", async () => {
     topics += 1;
     let { head } = await createdTopic(store, `retained/${topics}`, { keyed: true });
     const { topicId } = head;
@@ -232,7 +232,7 @@ describe.each(databaseKinds)("Retention on %s", (kind) => {
     };
     expect(await recordsAt(4)).toEqual([3, 3, 3, 3, 3]);
     expect(await recordsAt(5)).toEqual([2, 2, 2, 2, 2]);
-    // What expired is a removal to whoever watches, as a tombstone is, and goes as one.
+    // For a watcher, the end of a lifetime is a removal, as a tombstone is, and it is purged like one.
     const changes = { ...bounds, from: 0, tombstonesFrom: 0, unexpiredAt: 100 };
     expect((await store.readStateChanges(changes))?.page?.records).toBe(4);
     expect(await store.findOldTombstones(5, 10)).toEqual([]);

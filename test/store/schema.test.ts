@@ -5,10 +5,10 @@ import { expect, test } from "vitest";
 import { tables } from "../../src/store/postgres/schema.js";
 import { prepareStatement } from "../../src/store/postgres/statement.js";
 
-/** Columns as `name: what JavaScript gives, null where it may be, default where the database has one`, by table. */
+/** By table, columns as `name: JavaScript type, null if nullable, default if the database has one`. */
 type Description = Readonly<Record<string, readonly string[]>>;
 
-/** What JavaScript gives for a type of SQL. */
+/** The JavaScript type for each SQL type. */
 const typesOfSql: Readonly<Record<string, string>> = {
   bigint: "number",
   integer: "number",
@@ -23,7 +23,7 @@ const typesOfSql: Readonly<Record<string, string>> = {
   "timestamp with time zone": "Date",
 };
 
-/** What the types of schema.ts stand for that are not written as they are. */
+/** The types of schema.ts that need a translation. */
 const typesOfSchema: Readonly<Record<string, string>> = {
   WriteTime: "Date default",
   Labels: "json default",
@@ -32,7 +32,7 @@ const typesOfSchema: Readonly<Record<string, string>> = {
   "Readonly<Record<string, number>>": "json",
 };
 
-/** The tables of schema.sql, which migrate.test.ts holds against those that the migrations make. */
+/** The tables of schema.sql, which migrate.test.ts compares with those of the migrations. */
 function describeGolden(): Description {
   const found: Record<string, string[]> = {};
   let columns: string[] = [];
@@ -49,7 +49,7 @@ function describeGolden(): Description {
   return sorted(found);
 }
 
-/** The tables of schema.ts, by a parser. */
+/** The tables of schema.ts, read by a parser. */
 function describeTypes(): Description {
   const path = "src/store/postgres/schema.ts";
   const text = readFileSync(path, "utf8");
@@ -90,14 +90,14 @@ function sorted(description: Record<string, string[]>): Description {
 }
 
 test("the types of the tables, are those of schema.sql", () => {
-  // Written by migrate.ts alone.
+  // Only migrate.ts writes it.
   const { migrations, ...golden } = describeGolden();
   expect(migrations).toContain("number: number");
   expect(describeTypes()).toEqual(golden);
 });
 
 test("tables, has no other column", () => {
-  // @ts-expect-error The compiler knows which columns there are.
+  // @ts-expect-error The compiler knows the columns.
   const query = tables.selectFrom("topics").select("colour");
   expect(query.compile().sql).toBe('select "colour" from "millrace"."topics"');
 });

@@ -11,7 +11,7 @@ const notice: SettledNotice = {
 };
 
 describe("notices of what a Commit settled", () => {
-  test("encodeNotice(), fits into what Postgres takes, or says to look", () => {
+  test("encodeNotice(), fits into a payload of Postgres, or leaves the records out", () => {
     expect(decodeNotice(encodeNotice(notice))).toEqual(notice);
     const many = Array.from({ length: 10_000 }, (_, offset) => ({
       firstOffset: 2 * offset,
@@ -28,7 +28,7 @@ describe("notices of what a Commit settled", () => {
     expect(decodeNotice(encodeNotice(unknown))).toEqual(unknown);
   });
 
-  test("decodeNotice(), leaves out what is not ours, and looks where it does not understand", () => {
+  test("decodeNotice(), ignores foreign notices, and drops records that it does not understand", () => {
     for (const text of ["", "look", "null", "[]", "{}", '{"subscriptionId":1}', '{"subscriptionId":"1","session":2}']) {
       expect(decodeNotice(text), text).toBeUndefined();
     }
@@ -69,7 +69,7 @@ describe("Store.listenSettled() on postgres", () => {
     return { store, heard, end, ended, gaps: () => gaps };
   }
 
-  test("hears what another node announces, past a command of somebody else's", async () => {
+  test("receives what another node announces, and ignores other notifications", async () => {
     const { store, heard, end, ended } = await listening();
     const other = await database.openStore();
     await runOn(url, "select pg_notify('millrace_settled', 'not ours')");
@@ -81,7 +81,7 @@ describe("Store.listenSettled() on postgres", () => {
     await Promise.all([store.close(), other.close()]);
   });
 
-  test("connects again when it is killed, says so once each way, and ends with the store", async () => {
+  test("reconnects when it is killed, logs the loss and the return once, and ends with the store", async () => {
     const lines: string[] = [];
     const log = (_: object, text: string) => void lines.push(text);
     const { store, heard, ended, gaps } = await listening({ debug: log, info: log, warn: log, error: log });
@@ -91,15 +91,15 @@ describe("Store.listenSettled() on postgres", () => {
     await store.announceSettled(notice);
     await expect.poll(() => heard).toEqual([notice]);
     expect(lines).toEqual([
-      "lost the connection that hears of other nodes",
-      "the connection that hears of other nodes is back",
+      "Lost the connection that receives from other nodes",
+      "The connection that receives from other nodes is back",
     ]);
     await store.close();
     await ended;
     expect(await countListeners()).toBe(0);
   });
 
-  test("waits for a database that is away, and leaves off when it is told to", async () => {
+  test("waits for an unreachable database, and stops when its signal aborts", async () => {
     const { openPostgres } = await import("../../src/store/postgres/database/open-postgres.js");
     const lines: string[] = [];
     const log = (_: object, text: string) => void lines.push(text);
@@ -116,14 +116,14 @@ describe("Store.listenSettled() on postgres", () => {
     const end = new AbortController();
     const handlers = { onPayload: () => undefined, onGap: () => undefined };
     const ended = away.listen("millrace_settled", handlers, end.signal);
-    await expect.poll(() => lines).toEqual(["lost the connection that hears of other nodes"]);
+    await expect.poll(() => lines).toEqual(["Lost the connection that receives from other nodes"]);
     end.abort();
     await ended;
     await away.close();
   });
 });
 
-test("Store.listenSettled() and announceSettled() on embedded, have nobody to hear or to tell", async () => {
+test("Store.listenSettled() and announceSettled() on embedded, do nothing, since there is no other node", async () => {
   const database = await createTestDatabase("embedded");
   const store: Store = await database.openStore();
   const handlers = { onNotice: () => undefined, onGap: () => undefined };

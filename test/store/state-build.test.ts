@@ -33,7 +33,7 @@ describe.each(databaseKinds)("Building a state on %s", (kind) => {
     return (await createdTopic(store, `build-${topics}`, { keyed })).head.topicId;
   }
 
-  /** Appends texts as an appender does that knows the head: with the state if the topic keeps one. */
+  /** Appends texts as an appender does that knows the head: with a state if the topic keeps one. */
   async function append(topicId: number, texts: readonly string[], timeMicros = 1_000_000): Promise<Head> {
     const head = await headOf(store, topicId);
     const frames = texts.map((text) => frameOf(text));
@@ -55,7 +55,7 @@ describe.each(databaseKinds)("Building a state on %s", (kind) => {
     while ((await build(topicId, records)) === "moved");
   }
 
-  test("updateTopic(), turns a topic keyed once; appends that were decided before miss", async () => {
+  test("updateTopic(), turns a topic keyed once, and appends that were decided before write nothing", async () => {
     const topicId = await newTopic();
     const before = await append(topicId, ["a=0", "b=1", "a=2"]);
     expect(before).toMatchObject({ keyed: false, tombstonesFrom: 0 });
@@ -71,7 +71,7 @@ describe.each(databaseKinds)("Building a state on %s", (kind) => {
     expect(empty).toMatchObject({ head: { keyed: true }, stateBuild: undefined });
   });
 
-  test("buildState(), walks down in steps within their bounds, never over what is newer, and ends once", async () => {
+  test("buildState(), goes down in bounded steps, never replaces a newer record, and ends once", async () => {
     const topicId = await newTopic();
     await append(topicId, ["a=0", "b=1", "none=2", "c=3", "b-4", "d=5"]);
     await store.updateTopic(topicId, { keyed: true });
@@ -83,7 +83,7 @@ describe.each(databaseKinds)("Building a state on %s", (kind) => {
       stateBuild: { fromOffset: 6, nextOffset: 4, untilOffset: 0 },
     });
     expect(await changesOf(topicId)).toEqual(["b-4", "a=6", "d-7"]);
-    // One record always comes, however few bytes are allowed.
+    // One record is always taken, however few bytes are allowed.
     expect(await build(topicId, 1000, 1)).toBe("moved");
     expect((await store.findTopic(`build-${topics}`))?.stateBuild?.nextOffset).toBe(3);
     await buildWhole(topicId);
@@ -96,7 +96,7 @@ describe.each(databaseKinds)("Building a state on %s", (kind) => {
     expect(await store.findBuilds(10)).not.toContain(topicId);
   });
 
-  test("buildState(), at several nodes at once, takes each step once", async () => {
+  test("buildState(), on several nodes at once, takes each step once", async () => {
     const topicId = await newTopic();
     const texts = Array.from({ length: 100 }, (_, index) => `k${index % 70}=${index}`);
     await append(topicId, texts);
@@ -110,7 +110,7 @@ describe.each(databaseKinds)("Building a state on %s", (kind) => {
     expect(await changesOf(topicId)).toEqual(texts.slice(30));
   });
 
-  test("buildState(), goes with its topic", async () => {
+  test("buildState(), ends when its topic is deleted", async () => {
     const topicId = await newTopic();
     await append(topicId, ["a=0", "b=1", "c=2"]);
     await store.updateTopic(topicId, { keyed: true });
@@ -121,7 +121,7 @@ describe.each(databaseKinds)("Building a state on %s", (kind) => {
     expect(await store.findBuilds(10)).not.toContain(topicId);
   });
 
-  test("states that are built while appends and trims go on, are those of a model", async () => {
+  test("states that are built beside appends and trims agree with a model", async () => {
     const key = fc.constantFrom("a", "b", "c", "d", "none");
     const record = fc.tuple(key, fc.constantFrom("=", "=", "-"));
     const operation = fc.oneof(
@@ -157,13 +157,13 @@ describe.each(databaseKinds)("Building a state on %s", (kind) => {
         const model = new Map<string, string>();
         for (const [offset, [name, sign]] of log.entries()) {
           if (offset < next || name === "none") continue;
-          // As `Map` keeps the place of a key's first entry, it is taken out first.
+          // A `Map` keeps the place of a key's first entry, so the key is deleted first.
           model.delete(name);
           model.set(name, `${name}${sign}${offset}`);
         }
         expect(await changesOf(topicId)).toEqual([...model.values()]);
         const { tombstonesFrom } = await headOf(store, topicId);
-        // Not below what the build saw, and not above what it or an append put there.
+        // Not below where the build read, and not above what the build or an append wrote.
         expect(tombstonesFrom).toBeGreaterThanOrEqual(Math.min(next, turnedAt));
         expect(tombstonesFrom).toBeLessThanOrEqual(turnedAt);
       }),
@@ -171,7 +171,7 @@ describe.each(databaseKinds)("Building a state on %s", (kind) => {
     );
   });
 
-  test("buildState() and append(), of the same keys the other way round, do not wait for each other", async () => {
+  test("buildState() and append(), with the same keys in opposite order, do not deadlock", async () => {
     const texts = Array.from({ length: 800 }, (_, index) => `k${String(index).padStart(3, "0")}=`);
     for (let round = 0; round < 4; round += 1) {
       const topicId = await newTopic();
@@ -183,7 +183,7 @@ describe.each(databaseKinds)("Building a state on %s", (kind) => {
     }
   });
 
-  test("purgeTombstones(), takes the old ones and tells from where on all are there", async () => {
+  test("purgeTombstones(), deletes old tombstones, and stores from which offset on all remain", async () => {
     const topicId = await newTopic(true);
     await append(topicId, ["a=0", "a-1", "b-2"], 5_000);
     await append(topicId, ["c-3"], 6_000);
@@ -199,13 +199,13 @@ describe.each(databaseKinds)("Building a state on %s", (kind) => {
     expect((await headOf(store, topicId)).tombstonesFrom).toBe(4);
     expect(await store.purgeTombstones(old[0]!, 2)).toBe(0);
     expect(await changesOf(topicId)).toEqual(["d-4", "e=5"]);
-    // A key that is there again is no tombstone any more.
+    // A key that was set again is no tombstone any more.
     await append(topicId, ["d=6"], 9_000);
     expect(await store.findOldTombstones(10_000, 10)).toEqual([]);
     expect(await store.purgeTombstones({ topicId: 999_999, untilMicros: 9_000 }, 2)).toBe(0);
   });
 
-  test("purgeTombstones(), leaves those of a state that is being built: what they remove may be on its way", async () => {
+  test("purgeTombstones(), keeps those of a state that is being built, which may still add older records", async () => {
     const topicId = await newTopic();
     await append(topicId, ["a=0"], 3_000);
     await store.updateTopic(topicId, { keyed: true });

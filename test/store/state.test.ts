@@ -34,7 +34,7 @@ describe.each(databaseKinds)("The state on %s", (kind) => {
   });
   afterAll(() => database.drop());
 
-  /** Appends commits of changes to a new topic, each record's frame saying what it is; gives the topic's id. */
+  /** Appends commits of changes to a new topic, with frames that describe them. Returns the topic's id. */
   async function topicOf(commits: readonly (readonly Change[])[]): Promise<number> {
     topics += 1;
     let { head } = await createdTopic(store, `state-${topics}`, { keyed: true });
@@ -55,7 +55,7 @@ describe.each(databaseKinds)("The state on %s", (kind) => {
   const set = (key: string): Change => ({ key, isTombstone: false });
   const remove = (key: string): Change => ({ key, isTombstone: true });
 
-  test("readState(), gives the latest of each key that was asked for, in order, without tombstones", async () => {
+  test("readState(), returns the latest record of each given key, in order, without tombstones", async () => {
     const topicId = await topicOf([[set("b"), set("a"), set("b")], [set("c"), remove("a")], [set("d")]]);
     const keys = ["d", "b", "a", "none", "b"];
     const bytes = 2 * frameOf("b=2").length;
@@ -74,7 +74,7 @@ describe.each(databaseKinds)("The state on %s", (kind) => {
     expect(await store.readState({ topicId: 999_999, keys: ["a"], bytes })).toBeUndefined();
   });
 
-  test("listState(), gives keys in the order of their bytes, by prefix, above a key, within its bounds", async () => {
+  test("listState(), returns keys in the order of their bytes, by prefix, above a key, within its bounds", async () => {
     const keys = ["", "a", "a'\"\\", "a,b}", "ab", "b", "é", "\u{ffff}", "\u{10ffff}", "\u{10ffff}z"].filter(
       (key) => key !== "",
     );
@@ -94,11 +94,11 @@ describe.each(databaseKinds)("The state on %s", (kind) => {
     const two = await list("", undefined, { records: 2, bytes: 1_000_000 });
     expect(keysOf(two)).toEqual(byBytes.slice(0, 2));
     expect(two?.page).toMatchObject({ records: 2, lastKey: byBytes[1] });
-    // One record always comes, however large.
+    // One record is always returned, however large.
     expect(keysOf(await list("", undefined, { records: 9, bytes: 1 }))).toEqual(byBytes.slice(0, 1));
   });
 
-  test("readStateChanges(), gives what changed since an offset, and the tombstones that are asked for", async () => {
+  test("readStateChanges(), returns changes since an offset, and tombstones from an offset on", async () => {
     const topicId = await topicOf([
       [set("a"), set("b"), set("c")],
       [remove("b"), set("a")],
@@ -112,7 +112,7 @@ describe.each(databaseKinds)("The state on %s", (kind) => {
     expect(await changes(5, 0)).toEqual([]);
   });
 
-  test("deleteOrphans(), takes the state of a topic that is gone, and trims leave it", async () => {
+  test("deleteOrphans(), deletes the state of a deleted topic; a trim does not", async () => {
     const topicId = await topicOf([[set("a"), set("b")]]);
     await store.trimTopic(topicId, 2);
     expect(textsOf(await store.listState({ topicId, prefix: "", after: undefined, ...everything }))).toEqual([
@@ -126,7 +126,7 @@ describe.each(databaseKinds)("The state on %s", (kind) => {
     expect(deleted).toBeGreaterThanOrEqual(3);
   });
 
-  test("an append that another node was faster than, changes no state", async () => {
+  test("an append that another node preceded changes no state", async () => {
     const topic = await createdTopic(store, "lost-race", { keyed: true });
     const state = [{ key: "a", index: 0, isTombstone: false, place: undefined }];
     expect(await store.append(writeAfter(topic.head, [frameOf("a=0")], { state }))).toBe("appended");
@@ -135,7 +135,7 @@ describe.each(databaseKinds)("The state on %s", (kind) => {
     expect(textsIn(read?.frames)).toEqual(["a=0"]);
   });
 
-  test("pages of list and changes, put together, are the model's state, whatever their bounds", async () => {
+  test("pages of list and changes together make the model's state, whatever their bounds", async () => {
     const change = fc.record({ key: fc.constantFrom("a", "b", "ba", "c", "ca"), isTombstone: fc.boolean() });
     const commits = fc.array(fc.array(change, { minLength: 1, maxLength: 5 }), { minLength: 1, maxLength: 4 });
     const bounds = fc.record({ records: fc.integer({ min: 1, max: 4 }), bytes: fc.integer({ min: 1, max: 40 }) });
@@ -144,7 +144,7 @@ describe.each(databaseKinds)("The state on %s", (kind) => {
         const topicId = await topicOf(written);
         const latest = new Map<string, string>();
         written.flat().forEach(({ key, isTombstone }, offset) => {
-          // As `Map` keeps the place of a key's first entry, it is taken out first.
+          // A `Map` keeps the place of a key's first entry, so the key is deleted first.
           latest.delete(key);
           latest.set(key, `${key}${isTombstone ? "-" : "="}${offset}`);
         });
@@ -171,7 +171,7 @@ describe.each(databaseKinds)("The state on %s", (kind) => {
     );
   });
 
-  test("searchState(), finds by key and by offset what is inside and holds the needles, on both paths", async () => {
+  test("searchState(), finds by key and by offset the records inside that contain the needles, on both paths", async () => {
     const change = fc.record({
       key: fc.constantFrom("a", "b", "ba", "c", "ca", "d", "e"),
       isTombstone: fc.boolean(),
@@ -230,13 +230,13 @@ describe.each(databaseKinds)("The state on %s", (kind) => {
     );
   });
 
-  test("searchState(), looks up few places, walks over many, and stays with what it is told", async () => {
+  test("searchState(), looks up few places, walks over many, and keeps a given path", async () => {
     const town = { south: 46.9, west: 7.3, north: 47, east: 7.5 };
     const world = { south: -90, west: -180, north: 90, east: 180 };
     const bern = { latitude: 46.95, longitude: 7.45 };
     const topicId = await topicOf([
       [{ key: "bern", isTombstone: false, place: bern }],
-      // More than the root of 1000 * 10,000, the size that is taken for a table that was never analysed.
+      // More than the root of 1000 * 10,000: a table that was never analysed counts as 10,000 rows.
       ...Array.from({ length: 4 }, (_, commit) =>
         Array.from({ length: 1000 }, (__, index) => ({
           key: `${commit}-${index}`,

@@ -35,7 +35,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     return createdSubscription(store, `shared-${names}`, topicId);
   }
 
-  /** An EXCLUSIVE one, with its claim taken. */
+  /** An EXCLUSIVE subscription whose claim is taken. */
   async function heldSlot(records: number) {
     names += 1;
     const topicId = await topicOf(store, `held-${names}`, records);
@@ -76,7 +76,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     };
   }
 
-  test("claimBlock(), cuts the rest from below, within its bounds, and drops what is no longer kept", async () => {
+  test("claimBlock(), cuts the rest from below, within its bounds, and drops trimmed offsets", async () => {
     const { subscriptionId, generation } = await shared();
     const session = await openedSession(store);
     const cut = async (count: number, fromOffset: number, untilOffset: number, change = {}) =>
@@ -87,7 +87,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     expect(await cut(10, 0, 25)).toEqual([range(20, 25)]);
     expect(await cut(10, 0, 25)).toBeUndefined();
     expect(await cut(10, 0, 24)).toBeUndefined();
-    // What was trimmed is not delivered, and not left behind.
+    // Trimmed records are neither delivered nor left in the rest.
     expect(await cut(10, 40, 30)).toBeUndefined();
     expect(await cut(10, 0, 45)).toEqual([range(40, 45)]);
     expect(await cut(10, 50, 100)).toEqual([range(50, 60)]);
@@ -100,7 +100,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     expect(block).toMatchObject({ kind: "block", slot: 0 });
   });
 
-  test("splitClaim(), frees what a block has from an offset on, for its holder alone", async () => {
+  test("splitClaim(), frees a block's offsets from an offset on, only for its holder", async () => {
     const subscription = await shared();
     const { subscriptionId, generation } = subscription;
     const [a, b] = [await openedSession(store), await openedSession(store)];
@@ -126,7 +126,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     );
   });
 
-  test("takeClaims(), takes what is free, for a session that is there, in this generation", async () => {
+  test("takeClaims(), takes free claims, for an existing session, in this generation", async () => {
     const subscription = await shared();
     const { subscriptionId, generation } = subscription;
     const [a, b] = [await openedSession(store), await openedSession(store)];
@@ -137,7 +137,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     await settleOn(store, subscriptionId, a, {
       settled: [{ claimId: two.claimId, ranges: [range(12), range(14, 16)] }],
     });
-    // Somebody else cannot release it.
+    // Another session cannot release it.
     await store.releaseClaims({ subscriptionId, session: b, claimIds: ids });
     expect(await store.takeClaims({ subscriptionId, session: b, generation, claimIds: ids })).toEqual([]);
     await store.releaseClaims({ subscriptionId, session: a, claimIds: ids });
@@ -153,7 +153,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     expect(await store.takeClaims({ subscriptionId, session: a, generation, claimIds: ids })).toEqual([]);
   });
 
-  test("a claim of a session that was ended, is taken by another, and its old holder is refused everything", async () => {
+  test("a claim of an ended session is taken by another, and its old holder is refused everything", async () => {
     const subscription = await shared();
     const { subscriptionId, generation } = subscription;
     const late = await openedSession(store, 1);
@@ -183,9 +183,9 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
       retries: 0,
       parked: 0,
     });
-    // Nor does it forget what the heir noted.
+    // Nor does it delete what the new holder recorded.
     await settleOn(store, subscriptionId, heir, { retries });
-    // What nobody took is still its own, and is settled; of the other one nothing is.
+    // The claim that nobody took is still its own, and is settled; the other is unchanged.
     const both = [...settled, { claimId: kept.claimId, ranges: [range(0, 12)] }];
     expect(
       await settleOn(store, subscriptionId, late, { settled: both, settledRetries: [{ claimId, ranges: [range(1)] }] }),
@@ -196,14 +196,14 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     expect(await store.readProgress(subscriptionId)).toMatchObject({ cursor: 12, retries: 0 });
   });
 
-  test("settle(), takes ranges out; a block without any goes, a slot and the rest stay", async () => {
+  test("settle(), removes ranges, and deletes an empty block, but no slot and no rest", async () => {
     const subscription = await shared();
     const { subscriptionId, generation } = subscription;
     const session = await openedSession(store);
     const { claimId } = await cutBlock(store, subscription, session, 10);
     const settle = (...ranges: ReturnType<typeof range>[]) =>
       settleOn(store, subscriptionId, session, { settled: ranges.map((each) => ({ claimId, ranges: [each] })) });
-    // One claim twice, in any order, overlapping, and beyond what it has.
+    // One claim twice, in any order, overlapping, and beyond its offsets.
     expect(await settle(range(5, 7), range(1, 3), range(2, 4), range(9, 99))).toEqual(allWritten);
     await store.releaseClaims({ subscriptionId, session, claimIds: [claimId] });
     const [taken] = await store.takeClaims({ subscriptionId, session, generation, claimIds: [claimId] });
@@ -220,7 +220,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     expect(await slot.settle({ settled: whole })).toEqual(allWritten);
   });
 
-  test("settle(), notes records for another attempt, adds reasons, and forgets them when they are settled", async () => {
+  test("settle(), records redeliveries, adds reasons, and deletes both when the records are settled", async () => {
     const { settle, retry, park, claimId, subscriptionId, progress, parked } = await heldSlot(10);
     const outcome = await settle({
       settled: [{ claimId, ranges: [range(0, 2)] }],
@@ -256,7 +256,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     expect(await progress()).toMatchObject({ cursor: 4, retries: 0 });
   });
 
-  test("settle(), notes of a run what its claim still has, and forgets retries by ranges", async () => {
+  test("settle(), records redeliveries only for offsets that the claim still has, and deletes them by ranges", async () => {
     const { settle, retry, claimId, subscriptionId, progress } = await heldSlot(100);
     const noted = async () =>
       (await waitingRecords(store, subscriptionId, [claimId])).map(({ offset, deliveries, failures }) => [
@@ -265,7 +265,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
         failures,
       ]);
     await settle({ settled: [{ claimId, ranges: [range(0, 3), range(5)] }] });
-    // What the same write settles is not noted.
+    // Offsets that the same write settles are not recorded.
     const outcome = await settle({
       settled: [{ claimId, ranges: [range(8)] }],
       retries: [
@@ -296,12 +296,12 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     const deliveries = async () =>
       (await waitingRecords(store, subscriptionId, [claimId])).map((waiting) => waiting.deliveries);
     expect(await deliveries()).toEqual([2]);
-    // A release counts no delivery.
+    // A release does not count as a delivery.
     await settle({ retries: [retry(2, { deliveries: 2, failures: 2, delayMs: 1000, reason: undefined })] });
     expect(await deliveries()).toEqual([2]);
   });
 
-  // It writes past the store, which only Postgres allows.
+  // It writes without the store, which only Postgres allows.
   const onServer = kind === "postgres" ? test : () => undefined;
   onServer("settle(), keeps the newest hundred reasons", async () => {
     const { settle, retry, park, parked, subscriptionId } = await heldSlot(10);
@@ -319,7 +319,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     expect(other?.reasons).toEqual(["bad", "worse"]);
   });
 
-  test("settle(), parks with a copy of the frame, and settles what is gone", async () => {
+  test("settle(), parks with a copy of the frame, and settles a record without one", async () => {
     const { settle, park, retry, claimId, subscriptionId, topicId, parked, progress } = await heldSlot(10);
     await settle({ retries: [retry(0), retry(5)] });
     await store.trimTopic(topicId, 2);
@@ -343,7 +343,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     expect(await settle({ settled: [{ claimId, ranges: [range(0, 10)] }] })).toEqual(allWritten);
   });
 
-  test("findSettled(), tells which offsets a session's claims have lost", async () => {
+  test("findSettled(), returns the offsets that a session's claims have lost", async () => {
     const { settle, retry, claimId, subscriptionId, session } = await heldSlot(100);
     const { claimId: block } = await cutBlock(store, await shared(), session, 5);
     await settle({ settled: [{ claimId, ranges: [range(3, 6), range(8)] }], retries: [retry(7)] });
@@ -351,7 +351,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
       store.findSettled({ subscriptionId, session: holder, claims: [{ claimId: id, ranges }] });
     expect(await find([range(0, 3), range(7), range(9, 50)])).toEqual([]);
     expect(await find([range(0, 5), range(7, 10)])).toEqual([{ claimId, ranges: [range(3, 5), range(8)] }]);
-    // A claim that it does not hold, or that is gone, has none of them.
+    // A claim that it does not hold, or that was deleted, has none of them.
     const all = [range(0, 2), range(6)];
     expect(await find(all, session + 1000)).toEqual([{ claimId, ranges: all }]);
     expect(await find(all, session, block)).toEqual([{ claimId: block, ranges: all }]);
@@ -363,7 +363,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     expect(await store.findSettled({ subscriptionId, session, claims: [] })).toEqual([]);
   });
 
-  test("listParked(), pages by offset within its bounds; discardParked(), forgets", async () => {
+  test("listParked(), pages by offset within its bounds; discardParked(), deletes", async () => {
     const { settle, park, subscriptionId, parked } = await heldSlot(10);
     await settle({ parked: [8, 1, 5, 3].map((offset) => park(offset)) });
     const offsets = async (change = {}) => (await parked(change)).map(({ offset }) => offset);
@@ -377,7 +377,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     expect(await offsets()).toEqual([3, 5]);
   });
 
-  test("redriveParked(), makes free claims, a slot each, with times and frames of their own", async () => {
+  test("redriveParked(), makes a free claim for each slot, with times and frames of its records", async () => {
     const { settle, park, retry, subscription, subscriptionId, session, topicId, parked } = await heldSlot(10);
     await settle({ retries: [retry(4)] });
     await settle({
@@ -410,7 +410,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
       { offset: 4, frame: frameAt(4) },
     ]);
 
-    // Fails again, keeps its frame, and is parked from there.
+    // Fails again, keeps its frame, and is parked with it.
     const claimId = claims.find(({ slot }) => slot === 0)?.claimId ?? 0;
     await settle({ retries: [retry(4, { claimId, deliveries: 6, reason: "again" })] });
     expect(await settle({ parked: [park(4, { claimId, deliveries: 7 })] })).toEqual(allWritten);
@@ -423,7 +423,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
     expect(left?.claims.map(({ kind: claimKind }) => claimKind).toSorted()).toEqual(["redriven", "slot"]);
   });
 
-  test("redriveParked(), leaves parked what a claim has anyway after a seek, until that is settled", async () => {
+  test("redriveParked(), leaves a record parked that a claim has after a seek, until it is settled", async () => {
     const { settle, park, subscription, subscriptionId, session, parked } = await heldSlot(10);
     await settle({ parked: [park(2), park(5)] });
     const sought = await store.seekSubscription({ subscriptionId, epoch: 7, offset: 4 });
@@ -433,7 +433,7 @@ describe.each(databaseKinds)("Claims on %s", (kind) => {
       store.redriveParked({ subscriptionId, offsets, delayMs: 0, stepMicros: 0 });
     expect(await redrive(2, 5)).toBe(1);
     expect(await parked()).toMatchObject([{ offset: 5, reasons: ["worse"] }]);
-    // Parked anew, it takes the place of what was there.
+    // Parked again, it replaces the earlier row.
     await settle({ parked: [park(5, { claimId, deliveries: 3, reason: "other" })] });
     expect(await parked()).toMatchObject([{ offset: 5, deliveries: 3, reasons: ["other"] }]);
     expect(await redrive(5)).toBe(1);

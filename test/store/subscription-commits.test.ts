@@ -23,7 +23,7 @@ describe.each(databaseKinds)("Store.commit() on %s", (kind) => {
   });
   afterAll(() => database?.drop());
 
-  /** Records as they are delivered for the first time. */
+  /** Records at their first delivery. */
   const first = (...offsets: number[]) => offsets.map((offset) => ({ offset, slot: 0, attempt: 1 }));
 
   const output = async (name: string): Promise<Head> => (await createdTopic(store, `${name}-${names}`)).head;
@@ -45,11 +45,11 @@ describe.each(databaseKinds)("Store.commit() on %s", (kind) => {
     return { topicId, subscription, subscriptionId, session, progress };
   }
 
-  test("settles in all claims that have the records, and appends to every topic", async () => {
+  test("settles in all claims with the records, and appends to every topic", async () => {
     const { subscription, subscriptionId, session, progress } = await shared();
     const [one, two] = [await output("one"), await output("two")];
     for (let block = 0; block < 3; block += 1) await cutBlock(store, subscription, session, 10);
-    // The later topic first: locks are taken in their order all the same.
+    // The later topic is first, but locks are taken in the order of ids.
     const outcome = await store.commit({
       subscriptionId,
       session,
@@ -75,7 +75,7 @@ describe.each(databaseKinds)("Store.commit() on %s", (kind) => {
     expect(await textsIn(one)).toEqual(["to one"]);
   });
 
-  test("refuses what another session has, and what is at another attempt", async () => {
+  test("refuses records of another session, and records at another attempt", async () => {
     const { subscription, subscriptionId, session, progress } = await shared();
     const out = await output("out");
     const { claimId } = await cutBlock(store, subscription, session, 10);
@@ -99,7 +99,7 @@ describe.each(databaseKinds)("Store.commit() on %s", (kind) => {
     expect(await textsIn(out)).toEqual(["done"]);
   });
 
-  test("refuses every attempt of before a seek, and takes those after it, which count on", async () => {
+  test("refuses every attempt before a seek, and accepts the higher ones after it", async () => {
     const { subscription, subscriptionId, session } = await shared();
     const { claimId } = await cutBlock(store, subscription, session, 10);
     const retry = { claimId, failures: 1, delayMs: 0, lane: undefined, reason: "bad" };
@@ -128,7 +128,7 @@ describe.each(databaseKinds)("Store.commit() on %s", (kind) => {
     );
   });
 
-  // It writes past the store, which only Postgres allows.
+  // It writes without the store, which only Postgres allows.
   const onServer = kind === "postgres" ? test : () => undefined;
   onServer("attempts stay in 32 bits, however often a subscription is sought", async () => {
     const { subscriptionId } = await shared();
@@ -167,7 +167,7 @@ describe.each(databaseKinds)("Store.commit() on %s", (kind) => {
     expect(taken.map(({ todo }) => todo)).toEqual([[range(1, 4), range(5, Infinity)], [range(0, Infinity)]]);
   });
 
-  test("writes nothing when a topic is gone or one of the decisions throws, which it throws", async () => {
+  test("writes nothing when a topic was deleted or a decision throws, and rethrows that error", async () => {
     const { subscription, subscriptionId, session, progress } = await shared();
     const [out, gone] = [await output("kept"), await output("gone")];
     await store.deleteTopic(gone.topicId);
@@ -185,10 +185,8 @@ describe.each(databaseKinds)("Store.commit() on %s", (kind) => {
     await expect(store.commit({ ...claim, topics: [writes(out, "never"), refuses] })).rejects.toBe(refusal);
     const late: CommitTopic = { topicId: out.topicId, decide: () => writeAfter(out, [frameOf("late")]) };
     expect(await store.commit({ ...claim, records: first(1), topics: [late] })).toEqual({ kind: "committed" });
-    // What was decided on another head than the locked one is a fault, and all of it is taken back.
-    await expect(store.commit({ ...claim, topics: [late] })).rejects.toThrow(
-      "is not what was decided on under its lock",
-    );
+    // A decision on another head than the locked one is a bug, and everything is rolled back.
+    await expect(store.commit({ ...claim, topics: [late] })).rejects.toThrow("its head changed under its lock");
     expect(await progress()).toMatchObject({ cursor: 0, unsettled: 99 });
     expect(await textsIn(out)).toEqual(["late"]);
     expect((await headOf(store, out.topicId)).nextOffset).toBe(1);

@@ -15,21 +15,21 @@ import {
   topicOf,
 } from "./subscription-writes.js";
 
-/** Where the subscriptions begin: what is noted of their records lies on both sides of a border between rows. */
+/** Where the subscriptions begin: their records are on both sides of a bucket's border. */
 const first = bucketOffsets - 6;
 const records = first + 60;
 
-/** A claim as the model has it. Its numbers come from the store, and so do those of sessions. */
+/** A claim in the model. Ids of claims and sessions come from the store. */
 interface ModelClaim {
   readonly claimId: number;
   readonly todo: RangeSet;
-  /** Where it began: what is done to it is said from here on. */
+  /** Its first offset; actions count from here. */
   readonly first: number;
   readonly isRedriven: boolean;
   holder: number | undefined;
 }
 
-/** A record that was handed out so often, and failed for these reasons since it was parked last. */
+/** A record with this number of deliveries, and its reasons for failure since it was last parked. */
 interface Waiting {
   readonly deliveries: number;
   readonly reasons: readonly string[];
@@ -44,23 +44,23 @@ interface Model {
   readonly waiting: Map<number, Waiting>;
   /** With their reasons. */
   readonly parked: Map<number, readonly string[]>;
-  /** From where on nobody has taken anything yet. */
+  /** The offset from which nobody has taken anything yet. */
   readonly rest: { from: number };
 }
 
-/** A node's turn at a claim. */
+/** A node that acts on a claim. */
 interface Turn extends Model {
   readonly session: number;
   readonly claim: ModelClaim;
   readonly offset: number;
   readonly count: number;
-  /** Its holder does it, and there is something left. */
+  /** The node holds the claim, and the claim is not empty. */
   readonly isHeld: boolean;
-  /** What `settle` is to say of `count` records from `offset` on. */
+  /** The expected answer of `settle` for `count` records from `offset` on. */
   readonly outcomeOf: (count: number) => SettleOutcome;
 }
 
-/** Each is done to the store and to the model, and says what the store has to answer. */
+/** Each action changes the store and the model, and checks the store's answer. */
 const actions = {
   async cut({ store, subscription, session, count, rest, claims }: Turn) {
     const { subscriptionId, generation } = subscription;
@@ -78,7 +78,7 @@ const actions = {
     const settled = [{ claimId: claim.claimId, ranges: [range(offset, offset + count)] }];
     const forgotten = [...waiting.keys()].filter((at) => at >= offset && at < offset + count);
     const settledRetries = [{ claimId: claim.claimId, ranges: forgotten.map((at) => range(at)) }];
-    // Some are brought into the claims' rows, some stand beside them; where nothing is left of a claim it is deleted.
+    // Some settlements are folded, some are not; an empty claim is deleted.
     const folds = (offset + count) % 3 === 0 || claim.todo.count <= count;
     const written = await settleOn(store, subscription.subscriptionId, session, { settled, folds, settledRetries });
     expect(written.lostClaims).toEqual(outcomeOf(0).lostClaims);
@@ -135,7 +135,7 @@ const actions = {
     if (isFree) claim.holder = session;
   },
 
-  /** The node dies: its session goes, and the next step is another's. */
+  /** The node dies: its session is ended, and the next step uses a new one. */
   async die({ store, session, sessions, claims }: Turn) {
     await store.closeSession(session);
     for (const claim of claims) if (claim.holder === session) claim.holder = undefined;
@@ -184,7 +184,7 @@ type Step = typeof stepArbitrary extends fc.Arbitrary<infer Each> ? Each : never
 function turnOf(model: Model, { node, claim: index, at, count }: Step): Turn {
   const session = model.sessions[node] as number;
   const own = model.claims.filter(({ holder, todo }) => holder === session && !todo.isEmpty);
-  // Mostly one of its own.
+  // Usually the node's own claim.
   const claims = index > 0 && own.length > 0 ? own : model.claims;
   const claim = claims[index % Math.max(1, claims.length)] ?? nobody;
   const offset = claim.first + at;
@@ -210,8 +210,8 @@ async function checkProgress({ store, subscription, claims, rest, waiting, parke
 }
 
 /**
- * Everybody goes, and an heir takes what is left: all that was never settled, each offset in one claim, and with what was
- * noted of it.
+ * All sessions end, and a new one takes what is left: every unsettled offset, in one claim, with what was recorded of
+ * it.
  */
 async function checkLeft({ store, subscription, claims, sessions, waiting, parked }: Model): Promise<void> {
   const { subscriptionId } = subscription;
@@ -223,7 +223,7 @@ async function checkLeft({ store, subscription, claims, sessions, waiting, parke
   expect(taken.map(({ claimId, todo }) => ({ claimId, todo }))).toEqual(left.toSorted((a, b) => a.claimId - b.claimId));
   const claimIds = taken.map(({ claimId }) => claimId);
   const noted = await waitingRecords(store, subscriptionId, claimIds);
-  // Without writes that are repeated or late, nothing is left over.
+  // Without repeated or late writes, no row may be left over.
   const rows = await store.readRetries(subscriptionId, claimIds);
   expect(rows.reduce((sum, { ranges }) => sum + new RangeSet(ranges).count, 0)).toBe(waiting.size);
   expect(new Map(noted.map(({ offset, deliveries, lane }) => [offset, { deliveries, lane }]))).toEqual(
@@ -243,7 +243,7 @@ describe.each(databaseKinds)("Claims on %s, against a model", (kind) => {
   });
   afterAll(() => database?.drop());
 
-  test("whatever two nodes do: each offset is in one claim, or settled, and what was noted of it is known", async () => {
+  test("whatever two nodes do, each offset is in one claim or settled, and its recorded attempts are known", async () => {
     const topicId = await topicOf(store, "model", records);
     let runs = 0;
     await fc.assert(

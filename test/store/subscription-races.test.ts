@@ -36,7 +36,7 @@ describe("Subscriptions at several nodes on one Postgres", () => {
     return { topicId, subscription, subscriptionId: subscription.subscriptionId };
   }
 
-  /** Holds all claims of a subscription while `body` sends its statements; lets go when so many of them wait. */
+  /** Locks all claims of a subscription while `body` sends its statements; releases them once all of these wait. */
   async function whileLocked<Results extends readonly unknown[]>(
     { subscriptionId }: StoredSubscription,
     sends: { readonly [Index in keyof Results]: () => Promise<Results[Index]> },
@@ -67,7 +67,7 @@ describe("Subscriptions at several nodes on one Postgres", () => {
   const claimsOf = async ({ subscriptionId }: StoredSubscription) =>
     (await stores[0].syncSubscription(subscriptionId, { session: 0, consumers: 0, facts: "" }))?.claims ?? [];
 
-  test("claimBlock() at both at once, cuts blocks that do not overlap and leave nothing out", async () => {
+  test("claimBlock() on both at once, cuts blocks without overlap or gap", async () => {
     const { subscriptionId, subscription } = await subscribed("shared");
     const cut = new RangeSet();
     let count = 0;
@@ -92,7 +92,7 @@ describe("Subscriptions at several nodes on one Postgres", () => {
     expect(count).toBe(400);
   });
 
-  test("takeClaims() at both at once, gives each claim to one", async () => {
+  test("takeClaims() on both at once, gives each claim to one", async () => {
     const { subscription, subscriptionId } = await subscribed("keyed");
     const sessions = [await openedSession(stores[0]), await openedSession(stores[1])] as const;
     const claimIds = (await claimsOf(subscription)).map(({ claimId }) => claimId);
@@ -138,7 +138,7 @@ describe("Subscriptions at several nodes on one Postgres", () => {
     expect((await claimsOf(subscription))[0]?.session).toBe(700_001);
   });
 
-  test("settles that wait for each other's claim, are reckoned one after the other", async () => {
+  test("settles that wait for each other's claims are applied one after the other", async () => {
     const { subscription, subscriptionId } = await subscribed("exclusive");
     const session = await openedSession(stores[0]);
     const [claim] = await takeAll(stores[0], subscription, session);
@@ -151,7 +151,7 @@ describe("Subscriptions at several nodes on one Postgres", () => {
     expect(progress).toMatchObject({ cursor: 9, unsettled: 50 - 9 - 10 });
   });
 
-  test("the last two settles of a block, wait for each other, and the block goes", async () => {
+  test("the last two settles of a block run one after the other, and the block is deleted", async () => {
     const { subscription, subscriptionId } = await subscribed("shared");
     const session = await openedSession(stores[0]);
     const { claimId } = await cutBlock(stores[0], subscription, session, 10);
@@ -161,7 +161,7 @@ describe("Subscriptions at several nodes on one Postgres", () => {
     expect((await claimsOf(subscription)).map(({ kind }) => kind)).toEqual(["rest"]);
   });
 
-  test("a seek, waits for a block that is being cut, and leaves no claim from before it", async () => {
+  test("a seek waits for a block that is being cut, and leaves no earlier claim", async () => {
     const { subscription, subscriptionId } = await subscribed("shared");
     const session = await openedSession(stores[0]);
     const cut = () => cutBlock(stores[0], subscription, session, 10);
@@ -175,7 +175,7 @@ describe("Subscriptions at several nodes on one Postgres", () => {
     expect(await stores[0].readProgress(subscriptionId)).toMatchObject({ cursor: 3, unsettled: 47 });
   });
 
-  test("a record that a commit settles while it is noted for a retry, is not noted", async () => {
+  test("a record that a commit settles meanwhile gets no redelivery", async () => {
     const { subscription, subscriptionId } = await subscribed("exclusive");
     const session = await openedSession(stores[0]);
     const [claim] = await takeAll(stores[0], subscription, session);
@@ -197,7 +197,7 @@ describe("Subscriptions at several nodes on one Postgres", () => {
     expect(await stores[0].readProgress(subscriptionId)).toMatchObject({ retries: 1 });
   });
 
-  test("a run that is noted while a commit settles one of its records, and one while a seek deletes its claim", async () => {
+  test("redeliveries are recorded only for what a concurrent commit or seek leaves", async () => {
     const { subscription, subscriptionId } = await subscribed("exclusive");
     const session = await openedSession(stores[0]);
     const [claim] = await takeAll(stores[0], subscription, session);
@@ -211,7 +211,7 @@ describe("Subscriptions at several nodes on one Postgres", () => {
       });
     const retry = { ...facts, ...range(8), deliveries: 3 };
     await settleOn(stores[0], subscriptionId, session, { retries: [{ ...retry, ...range(2) }, retry] });
-    // It deletes rows that the snapshot of the settle still shows.
+    // It deletes rows that the settle's snapshot still shows.
     const commit = () => {
       const records = [2, 8].map((offset) => ({ offset, slot: 0, attempt: 4 }));
       return stores[1].commit({ subscriptionId, session, records, topics: [] });
@@ -231,7 +231,7 @@ describe("Subscriptions at several nodes on one Postgres", () => {
     expect(await stores[0].readProgress(subscriptionId)).toMatchObject({ cursor: 3, retries: 0 });
   });
 
-  test("a commit that waits for a seek, is stale, though its session takes the new claims at once", async () => {
+  test("a commit that waits for a seek is stale, even if its session takes the new claims at once", async () => {
     const { subscription, subscriptionId } = await subscribed("exclusive");
     const session = await openedSession(stores[0]);
     await takeAll(stores[0], subscription, session);
@@ -243,12 +243,12 @@ describe("Subscriptions at several nodes on one Postgres", () => {
     expect(waited).toEqual(stale);
     await takeAll(stores[0], sought ?? subscription, session);
     expect(await commit(1)()).toEqual(stale);
-    // One that has the lock before a seek is from before it.
+    // If it gets the lock before the seek, it precedes the seek.
     const [committed] = await whileLocked(subscription, [commit((sought?.attemptsBefore ?? 0) + 1), seek]);
     expect(committed).toEqual({ kind: "committed" });
   });
 
-  test("of two writes of one retry at once, the one with more deliveries counts, whichever inserts its row", async () => {
+  test("of two concurrent writes of one redelivery, the one with more deliveries counts", async () => {
     const { subscription, subscriptionId } = await subscribed("exclusive");
     const session = await openedSession(stores[0]);
     const [claim] = await takeAll(stores[0], subscription, session);
@@ -275,7 +275,7 @@ describe("Subscriptions at several nodes on one Postgres", () => {
     expect(await stores[0].listParked(request)).toMatchObject([{ deliveries: 3, reasons: ["2", "3"] }]);
   });
 
-  test("settles, commits and appends in any order, never wait for each other in a circle", async () => {
+  test("settles, commits and appends in any order never deadlock", async () => {
     const { subscription, subscriptionId, topicId } = await subscribed("keyed", 200);
     const out = (await createdTopic(stores[0], `circle-${names}`)).head.topicId;
     const session = await openedSession(stores[0]);
@@ -287,7 +287,7 @@ describe("Subscriptions at several nodes on one Postgres", () => {
     let committed = 0;
     const work = async (store: Store, turn: number) => {
       for (let offset = turn; offset < 40; offset += 4) {
-        // Each in an order of its own.
+        // Each in another order.
         const ordered = offset % 2 === 0 ? slots : slots.toReversed();
         const settled = ordered.map(({ claimId }) => ({ claimId, ranges: [range(offset + 100)] }));
         const retries = ordered.map(({ claimId }, index) => ({
@@ -321,7 +321,7 @@ describe("Subscriptions at several nodes on one Postgres", () => {
     expect((await headOf(stores[0], topicId)).nextOffset).toBe(200 + 80);
   });
 
-  test("a topic that is deleted while its subscription is worked on, takes everything with it", async () => {
+  test("a topic that is deleted while its subscription is in use leaves nothing behind", async () => {
     const { subscription, subscriptionId, topicId } = await subscribed("shared");
     const session = await openedSession(stores[0]);
     const { claimId } = await cutBlock(stores[0], subscription, session, 10);
@@ -331,7 +331,7 @@ describe("Subscriptions at several nodes on one Postgres", () => {
       () => settleOn(stores[1], subscriptionId, session, { parked }),
       () => stores[1].deleteTopic(topicId),
     ]);
-    // Whichever was first.
+    // In either order.
     expect([[], [claimId]]).toContainEqual(outcome.lostClaims);
     expect(deleted).toBe(true);
     for (const table of ["claims", "retries", "parked", "members"]) {

@@ -1,4 +1,4 @@
-/** What the suites of subscriptions write: topics with records, subscriptions, sessions. */
+/** Writes for the tests of subscriptions: topics with records, subscriptions, sessions. */
 
 import { expect } from "vitest";
 import { defaultDeliveryPolicy, type OffsetRange } from "../../src/core/index.js";
@@ -15,7 +15,7 @@ import { createdTopic, writeAfter } from "./topic-writes.js";
 
 export const longLeaseMs = 3600_000;
 
-/** When every record of `topicOf` was taken. */
+/** The time of every record of `topicOf`. */
 export const takenMicros = 1_700_000_000_123_456;
 
 /** The stored frame of the record at an offset: all have the same length. */
@@ -23,7 +23,7 @@ export const frameAt = (offset: number): Buffer => Buffer.from(framesOf([10], of
 
 export const frameBytes = frameAt(0).length;
 
-/** A topic of so many records. */
+/** A topic with this number of records. */
 export async function topicOf(store: Store, name: string, records: number): Promise<number> {
   const { head } = await createdTopic(store, name);
   const frames = Array.from({ length: records }, (_, offset) => frameAt(offset));
@@ -49,14 +49,14 @@ export async function createdSubscription(
 
 let sessions = 0;
 
-/** Opens a session of an id that no other has. */
+/** Opens a session with an unused id. */
 export async function openedSession(store: Store, leaseMs = longLeaseMs): Promise<number> {
   sessions += 1;
   await store.openSession({ session: sessions, node: "node", leaseMs });
   return sessions;
 }
 
-/** Ends the sessions that are over as soon as there is one. Returns how many there were. */
+/** Ends expired sessions once there is one. Returns how many. */
 export async function endedSession(store: Store): Promise<number> {
   for (;;) {
     const ended = await store.endExpiredSessions();
@@ -66,7 +66,7 @@ export async function endedSession(store: Store): Promise<number> {
 
 export const range = (firstOffset: number, nextOffset = firstOffset + 1): OffsetRange => ({ firstOffset, nextOffset });
 
-/** All claims of an EXCLUSIVE or KEYED subscription, taken. */
+/** Takes all claims of an EXCLUSIVE or KEYED subscription. */
 export async function takeAll(
   store: Store,
   { subscriptionId, generation }: StoredSubscription,
@@ -77,7 +77,7 @@ export async function takeAll(
   return store.takeClaims({ subscriptionId, session, generation, claimIds });
 }
 
-/** A block of the rest, or an error. */
+/** Cuts a block off the rest, or throws. */
 export async function cutBlock(
   store: Store,
   { subscriptionId, generation }: StoredSubscription,
@@ -91,7 +91,7 @@ export async function cutBlock(
   return block;
 }
 
-/** What is not said is empty. */
+/** A settle in which everything else is empty. */
 export function settleOn(
   store: Store,
   subscriptionId: number,

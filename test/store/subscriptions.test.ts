@@ -35,7 +35,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
 
   const member = (session: number, consumers = 1, facts = "{}") => ({ session, consumers, facts });
 
-  test("createSubscription(), gives what was asked for, free claims from its offset on, and each name once", async () => {
+  test("createSubscription(), stores its settings, makes free claims from its offset on, and takes each name once", async () => {
     const before = await store.now();
     const topicId = await nextTopic(3);
     const labels = new Map([["__proto__", "x"]]);
@@ -64,7 +64,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
     }
   });
 
-  test("createSubscription(), refuses a topic that is gone or has another epoch", async () => {
+  test("createSubscription(), refuses a topic that was deleted or has another epoch", async () => {
     const topicId = await nextTopic();
     expect(await store.createSubscription(newSubscription("never", topicId, { epoch: 8 }))).toBe("no-topic");
     await store.deleteTopic(topicId);
@@ -94,7 +94,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
     expect(await list("", "no-such-topic")).toEqual([]);
   });
 
-  test("updateSubscription(), changes what is said and leaves the rest", async () => {
+  test("updateSubscription(), changes only what is given", async () => {
     const topicId = await nextTopic();
     const before = await createdSubscription(store, "updated", topicId, { policy, labels: new Map([["a", "b"]]) });
     const { subscriptionId } = before;
@@ -106,7 +106,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
     expect(await store.updateSubscription(999_999, { isPaused: true })).toBeUndefined();
   });
 
-  test("takeTicket(), gives each a greater one", async () => {
+  test("takeTicket(), returns a greater one each time", async () => {
     const { subscriptionId, ticket } = await createdSubscription(store, "tickets", await nextTopic());
     const tickets = await Promise.all(Array.from({ length: 3 }, () => store.takeTicket(subscriptionId)));
     expect(tickets.toSorted()).toEqual([ticket + 1, ticket + 2, ticket + 3]);
@@ -114,7 +114,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
     expect(await store.takeTicket(999_999)).toBeUndefined();
   });
 
-  test("seekSubscription(), gives new free claims; whoever had the old ones finds them lost", async () => {
+  test("seekSubscription(), makes new free claims, and the holders of the old ones find them lost", async () => {
     const topicId = await nextTopic(10);
     const session = await openedSession(store);
     const before = await createdSubscription(store, "sought", topicId, { sharing: "exclusive" });
@@ -127,7 +127,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
       parked: [{ claimId: claim.claimId, offset: 7, slot: 0, deliveries: 1, lane: undefined, reason: "bad" }],
     });
     const after = await store.seekSubscription({ subscriptionId, epoch: 7, offset: 3 });
-    // Above the policy's attempts, since what was settled may have had as many.
+    // Above the policy's attempts, since a settled record may have had all of them.
     const attemptsBefore = before.policy.attemptsMax + 1;
     expect(after).toEqual({ ...before, generation: before.generation + 1, attemptsBefore });
     const settled = [{ claimId: claim.claimId, ranges: [range(9)] }];
@@ -176,7 +176,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
     }
   });
 
-  test("a session, is there until it is closed or ended; one that expired may be renewed before that", async () => {
+  test("a session, exists until it is closed or ended, and may be renewed until then even if it expired", async () => {
     const session = await openedSession(store, 1);
     await store.openSession({ session: 2 ** 53 - 1, node: "far", leaseMs: 3600_000 });
     expect(await store.renewSession(session, 1)).toBe(true);
@@ -188,7 +188,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
     expect(await store.renewSession(2 ** 53 - 1, 1000)).toBe(false);
   });
 
-  test("syncSubscription(), tells of others, of all claims but blocks that others hold, and of no dead session", async () => {
+  test("syncSubscription(), lists others, and all claims except blocks of others, but no ended session", async () => {
     const subscription = await createdSubscription(store, "synced", await nextTopic(100));
     const { subscriptionId } = subscription;
     const [a, b, dead] = [await openedSession(store), await openedSession(store), await openedSession(store, 1)];
@@ -206,7 +206,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
       { claimId: free, kind: "block", slot: 0, session: undefined, firstOffset: 20 },
     ]);
     expect(sync?.claims[0]).toMatchObject({ kind: "rest", session: undefined });
-    // What a member says anew, others hear.
+    // Other sessions see what a member changed.
     await store.syncSubscription(subscriptionId, member(a, 5));
     expect((await store.readProgress(subscriptionId))?.members).toEqual([member(a, 5), member(b, 2)]);
     await store.leaveSubscription(subscriptionId, a);
@@ -218,7 +218,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
     expect(await store.syncSubscription(999_999, member(a))).toBeUndefined();
   });
 
-  // It writes past the store, which only Postgres allows.
+  // It writes without the store, which only Postgres allows.
   const onServer = kind === "postgres" ? test : () => undefined;
   onServer("syncSubscription(), tells at most 1000 claims, the oldest first", async () => {
     const { subscriptionId } = await createdSubscription(store, "many", await nextTopic(1));
@@ -231,7 +231,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
     expect((claims.at(-1)?.claimId ?? 0) - (claims[0]?.claimId ?? 0)).toBe(999);
   });
 
-  test("readProgress(), tells cursor, bytes, time and what is unsettled, at the end and where records are gone", async () => {
+  test("readProgress(), returns cursor, bytes, time and unsettled records, at the end and where records were trimmed", async () => {
     const topicId = await nextTopic(20);
     const subscription = await createdSubscription(store, "progress", topicId, { fromOffset: 2 });
     const { subscriptionId } = subscription;
@@ -266,7 +266,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
       retries: 1,
       parked: 1,
     });
-    // A redriven record is unsettled again, and the cursor stays.
+    // A redriven record is unsettled again; the cursor does not move.
     await settleOn(store, subscriptionId, session, { settled: [{ claimId: one.claimId, ranges: [range(4)] }] });
     expect(await progress()).toMatchObject({ cursor: 7, unsettled: 13 });
     await store.redriveParked({ subscriptionId, offsets: [6], delayMs: 0, stepMicros: 0 });
@@ -275,7 +275,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
     await store.trimTopic(topicId, 9);
     const fromTrim = { cursor: 9, unsettled: 11, cursorBytes: 9 * frameBytes };
     expect(await progress()).toMatchObject(fromTrim);
-    // What is settled above the trim is passed over too.
+    // Settled offsets above the trim are skipped too.
     await settleOn(store, subscriptionId, session, { settled: [{ claimId: two.claimId, ranges: [range(9, 11)] }] });
     expect(await progress()).toMatchObject({ ...fromTrim, cursor: 11, unsettled: 9, cursorBytes: 11 * frameBytes });
     await store.trimTopic(topicId, 20);
@@ -290,18 +290,18 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
     expect(await store.readProgress(999_999)).toBeUndefined();
   });
 
-  test("readProgress() of a new topic, begins at nothing", async () => {
+  test("readProgress() of a new topic, begins at 0", async () => {
     const { head } = await createdTopic(store, "nothing");
     const { subscriptionId } = await createdSubscription(store, "nothing", head.topicId, { sharing: "keyed" });
     expect(await store.readProgress(subscriptionId)).toMatchObject({ cursor: 0, unsettled: 0, cursorBytes: 0 });
   });
 
-  test("the default policy, is kept as it is", async () => {
+  test("the default policy, is stored unchanged", async () => {
     const { policy: kept } = await createdSubscription(store, "default", await nextTopic());
     expect(kept).toEqual(defaultDeliveryPolicy);
   });
 
-  test("opening an embedded database ends the sessions that a killed process left; Postgres may have other nodes", async () => {
+  test("opening an embedded database ends the sessions of a killed process; on Postgres they may be other nodes'", async () => {
     const session = await openedSession(store);
     if (kind === "embedded") {
       await store.close();

@@ -18,7 +18,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-/** Opens a store on a database and uses it; returns what it logged. */
+/** Opens a store on a database and uses it. Returns what it logged. */
 async function openOnce(data: string, templates: string): Promise<string[]> {
   const log: string[] = [];
   const tell = (_: object, text: string) => void log.push(text);
@@ -31,15 +31,15 @@ async function openOnce(data: string, templates: string): Promise<string[]> {
 }
 
 describe("templateName()", () => {
-  test("is that of the archive that was made, and carries PGlite's version", () => {
+  test("is the name of the made archive, and contains PGlite's version", () => {
     expect(templateName()).toBe(basename(template));
     expect(templateName()).toMatch(/^embedded-\d+\.\d+\.\d+-[0-9a-f]{32}\.tar\.br$/);
   });
 
-  test("is another one when a migration is new, is gone, or has another text", () => {
+  test("differs when a migration is added, is removed, or has another text", () => {
     const [first, ...others] = migrations;
     if (first === undefined) throw new Error("There is no migration");
-    // The checksum that it says it has stays.
+    // The migration's own checksum stays the same.
     const changed = { ...first, statements: [...first.statements, "select 1"] };
     const added = { ...first, number: migrations.length + 1 };
     const lists = [migrations, [...migrations, added], migrations.slice(0, -1), [changed, ...others]];
@@ -57,7 +57,7 @@ describe("openPostgresStore() on a new embedded database", () => {
     expect(await openOnce("memory", dirname(template))).toEqual([]);
   });
 
-  test("initialises one itself where the template is damaged, and says so", async () => {
+  test("initialises one itself if the template is damaged, and logs that", async () => {
     const archive = await readFile(template);
     await writeFile(join(folder, basename(template)), archive.subarray(0, archive.length >> 1));
     const data = join(folder, "data");
@@ -68,7 +68,7 @@ describe("openPostgresStore() on a new embedded database", () => {
     expect(await readdir(data)).toEqual(["postgres"]);
   }, 120_000);
 
-  test("begins again where a start was killed before its copy was whole", async () => {
+  test("restarts after a start that was killed before its copy was complete", async () => {
     await mkdir(join(folder, "postgres-draft/base"), { recursive: true });
     await writeFile(join(folder, "postgres-draft/PG_VERSION"), "18\n");
     expect(await openOnce(folder, dirname(template))).toEqual([]);
@@ -77,7 +77,7 @@ describe("openPostgresStore() on a new embedded database", () => {
 });
 
 describe("unpackTemplate()", () => {
-  test("throws at an archive that is missing, cut off, or changed", async () => {
+  test("throws when the archive is missing, truncated or changed", async () => {
     const archive = await readFile(template);
     const file = join(folder, "archive");
     const target = join(folder, "unpacked");
@@ -102,7 +102,7 @@ describe("ensureDataDirectory()", () => {
     await writeFile(join(draft, "PG_VERSION"), "18\n");
   }
 
-  test("gives the directory its name when it is whole, and makes it once", async () => {
+  test("renames the directory when it is complete, and makes it once", async () => {
     const before: string[][] = [];
     const make = async (draft: string) => {
       before.push(await readdir(folder));
@@ -125,7 +125,7 @@ describe("ensureDataDirectory()", () => {
     expect(await readdir(folder)).toEqual(["postgres"]);
   });
 
-  test("makes it where the directory is empty, and refuses one with files of others", async () => {
+  test("makes it in an empty directory, and refuses one with other files", async () => {
     await mkdir(directory());
     await ensureDataDirectory(folder, fill);
     await rm(join(directory(), "PG_VERSION"));

@@ -1,4 +1,4 @@
-/** What the store's suites write: frames that tell their own length, and writes that follow a head. */
+/** Writes for the store's tests: frames that encode their own length, and appends to a known head. */
 
 import { endOfFrame, noRetention } from "../../src/core/index.js";
 import type { AppendWrite, Head, NewTopic, Store, StoredTopic } from "../../src/store/index.js";
@@ -47,7 +47,7 @@ export function textOf(frame: Buffer): string {
   return frame.toString("utf8", 4);
 }
 
-/** The write that appends these frames to a topic as this head has it. */
+/** The write that appends these frames to a topic with this head. */
 export function writeAfter(
   head: Head,
   frames: readonly Buffer[],
@@ -73,7 +73,7 @@ export async function readFrame(store: Store, topicId: number, offset: number): 
   return found?.frame;
 }
 
-/** Appends, and throws when the head had moved. */
+/** Appends, and throws if the head was not as expected. */
 export async function append(store: Store, topicId: number, frames: readonly Buffer[]): Promise<Head> {
   const before = await headOf(store, topicId);
   const outcome = await store.append(writeAfter(before, frames));
@@ -87,7 +87,7 @@ export async function headOf(store: Store, topicId: number): Promise<Head> {
   return view.head;
 }
 
-/** Every frame of a topic from its earliest, read page by page. */
+/** Every frame of a topic from its earliest offset on, read page by page. */
 export async function readAll(store: Store, topicId: number, pageBytes = 4096): Promise<Buffer[]> {
   const frames: Buffer[] = [];
   const { earliestOffset } = await headOf(store, topicId);

@@ -1,11 +1,11 @@
-/** Functions by name, each without the first parameters that all of them have. */
+/** Functions by name, without the first parameters, which all of them have. */
 export type Bound<Given extends readonly unknown[], Operations> = {
   readonly [Name in keyof Operations]: Operations[Name] extends (...all: [...Given, ...infer Rest]) => infer Result
     ? (...rest: Rest) => Result
     : never;
 };
 
-/** Gives functions the parameters that all of them begin with. A bound function makes no array of its arguments. */
+/** Binds the first parameters of functions. `bind` is used since it makes no array of the arguments in each call. */
 export function bindOperations<Given extends readonly unknown[], Operations extends object>(
   operations: Operations,
   ...given: Given

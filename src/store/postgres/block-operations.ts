@@ -1,4 +1,7 @@
-/** As `operations.ts`, those that make blocks or fold producers: the second parameter is the log's shape. */
+/**
+ * As `operations.ts`, but for the operations that cut blocks or fold producers: their second parameter is the log's
+ * shape.
+ */
 
 export { append } from "./log/append-blocks.js";
 export { appendLocked } from "./log/append-locked.js";

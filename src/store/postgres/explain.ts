@@ -5,7 +5,7 @@ import { explainStateChanges } from "./state/read-state.js";
 import { explainPageSearch } from "./log/search-page.js";
 import { explainStateSearch } from "./state/search-state.js";
 
-/** The plan of a read, by the statement that would run. */
+/** The plan of a read, by the statement that would run it. */
 export async function explain(database: Database, read: ExplainedRead): Promise<string> {
   switch (read.of) {
     case "page":

@@ -1,7 +1,7 @@
-/** How the log is kept. Stores of one database need not agree on it. */
+/** The shape of the stored log. Stores of one database may use different shapes. */
 export interface LogShape {
-  /** Frame bytes that one block takes; a larger record is a block alone. */
+  /** Up to this number of frame bytes in a block; a larger record is a block alone. */
   readonly blockBytes: number;
-  /** How many of a producer's newest batches are remembered. */
+  /** How many of a producer's newest batches are kept. */
   readonly producerWindow: number;
 }

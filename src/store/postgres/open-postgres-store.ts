@@ -25,21 +25,24 @@ export type StoreConnection =
 
 export interface PostgresStoreOptions {
   readonly connection: StoreConnection;
-  /** A folder that may have a template of embedded databases, as of `makeTemplate`: a new database is made of it, if it fits. */
+  /**
+   * A folder that may have a template of `makeTemplate`: a new embedded database is unpacked from it, if the version
+   * fits.
+   */
   readonly templates?: string;
   /** The pool's size. Default 10; embedded always has 1. */
   readonly connections?: number;
-  /** The server cancels a statement after so long. Default 30 000. PGlite does not know it. */
+  /** The server cancels a statement after this time. Default 30 000. PGlite has no such timeout. */
   readonly statementTimeoutMs?: number;
   /** How long a statement waits for a connection. Default 10 000. */
   readonly poolWaitMs?: number;
-  /** How long a new connection may take to be made, as long as `poolWaitMs` at most. Default 3000. */
+  /** How long one connect may take, up to `poolWaitMs`. Default 3000. */
   readonly connectTimeoutMs?: number;
   /** As in `LogShape`. Default 20 480. */
   readonly blockBytes?: number;
   /** As in `LogShape`. Default 64. */
   readonly producerWindow?: number;
-  /** How long opening waits for a database that is away. Default 60 000. */
+  /** How long opening waits for an unreachable database. Default 60 000. */
   readonly startTimeoutMs?: number;
   readonly logger: Logger;
   readonly metrics?: Metrics;
@@ -49,20 +52,20 @@ export interface PostgresStoreOptions {
 
 const progressMs = 2000;
 
-/** A transaction of ours sends its next statement at once; one that does not is a node that died. */
+/** Our transactions send their next statement at once: one that is idle this long belongs to a dead node. */
 const idleInTransactionMs = 10_000;
 
 /**
- * Opens the database, waits for it with backoff when it is away, and migrates its schema. Throws what waiting does not
- * mend: a wrong password or name, a schema newer than the program, a folder in use; and `StoreUnavailableError` when
- * `startTimeoutMs` went by.
+ * Opens the database, waits with backoff while it is unreachable, and migrates its schema. Throws at once what waiting
+ * does not fix: a wrong password or name, a schema newer than the program, a folder in use. Throws
+ * `StoreUnavailableError` after `startTimeoutMs`.
  */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<Store> {
   options.signal?.throwIfAborted();
   const database = await openDatabase(options);
   try {
     await migrateWhenThere(database, options);
-    // Its folder's lock keeps every other process out.
+    // The folder's lock excludes every other process, so all sessions are left from earlier ones.
     if (database.kind === "embedded") await endLeftSessions(database);
   } catch (error) {
     await database.close();
@@ -94,7 +97,7 @@ async function migrateWhenThere(database: Database, options: PostgresStoreOption
   const tellProgress = progressLog(logger);
   let givesUpAtMs = performance.now() + startTimeoutMs;
   const onProgress = (progress: MigrationProgress): void => {
-    // A migration that goes on is not a database that is away.
+    // A running migration shows that the database is reachable.
     givesUpAtMs = performance.now() + startTimeoutMs;
     tellProgress(progress);
   };
@@ -113,7 +116,7 @@ async function migrateWhenThere(database: Database, options: PostgresStoreOption
   }
 }
 
-/** Says how far a long migration is, every few seconds. */
+/** Logs the progress of a long migration, every few seconds. */
 function progressLog(logger: Logger): (progress: MigrationProgress) => void {
   let dueMs = 0;
   return (progress) => {
@@ -124,7 +127,7 @@ function progressLog(logger: Logger): (progress: MigrationProgress) => void {
   };
 }
 
-/** What one search looks through: some tens of milliseconds. The embedded database has this process's one thread. */
+/** How much one search reads: some tens of milliseconds. The embedded database runs on this process's only thread. */
 const searchBytes = { postgres: 16 * 1024 * 1024, embedded: 2 * 1024 * 1024 } as const;
 
 function storeOn(database: Database, shape: LogShape): Store {

@@ -1,6 +1,6 @@
 /**
- * What the store does, each under the name that its interface has for it. The first parameter is the database, which
- * `open-postgres-store.ts` gives.
+ * The store's operations, each under its name in the interface. Their first parameter is the database, which
+ * `open-postgres-store.ts` binds.
  */
 
 export { closeTopic } from "./topics/close-topic.js";

@@ -1,18 +1,18 @@
 /**
- * Queries whose plan a connection keeps. COPY takes neither parameters nor a prepared statement, so that each would be parsed
- * and planned anew: a third of what Postgres does for a page of 256 KiB, and nearly all of it for a single record. A function
- * keeps its plan. It is of the connection alone, as a prepared statement is: it needs no migration, and two versions of a
- * node do not share it.
+ * Queries whose plan a connection keeps. COPY takes neither parameters nor prepared statements, so each query would be
+ * parsed and planned again: a third of Postgres' work for a page of 256 KiB, and nearly all of it for a single record.
+ * A temporary function keeps its plan. It belongs to the connection, as a prepared statement does: it needs no
+ * migration, and nodes of two versions do not share it.
  */
 
 import { inlineValue, type InlineValue, type Statement } from "./statement.js";
 
-/** Where a connection keeps a query's plan, and how that is used. */
+/** A query whose plan a connection keeps in a function. */
 export interface PlannedQuery<Values = never> {
   readonly name: string;
-  /** Makes the function. */
+  /** Creates the function. */
   readonly create: string;
-  /** The query with its values. */
+  /** Calls it with values. */
   call(values: Values): string;
 }
 
@@ -21,13 +21,13 @@ type SqlType = "bigint" | "boolean" | "bytea";
 interface QueryDefinition<Values> {
   readonly name: string;
   readonly statement: Statement<Values, unknown>;
-  /** Those of the statement's values. */
+  /** The types of the statement's values. */
   readonly types: { readonly [Name in keyof Values]: string };
-  /** The types of what it gives. */
+  /** The types of the result's columns. */
   readonly columns: readonly SqlType[];
 }
 
-/** The plan is made for any values, as all of a session's (`session-settings.ts`). */
+/** The plan is made for any values, as all plans of a connection (`connection-settings.ts`). */
 export function planQuery<Values extends Readonly<Record<keyof Values, InlineValue>>>(
   definition: QueryDefinition<Values>,
 ): PlannedQuery<Values> {

@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { Database } from "./database/database.js";
 import { prepareStatement } from "./statement.js";
 
-/** The server's wall clock, to the microsecond. No table. */
+/** The server's wall clock, to the microsecond. Reads no table. */
 const selectClock = prepareStatement({
   values: {},
   build: () => sql<{ micros: number }>`

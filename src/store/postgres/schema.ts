@@ -9,7 +9,7 @@ import {
 } from "kysely";
 import type { Sharing } from "../../core/index.js";
 
-/** The tables as Kysely sees them; `migrations/` makes them, and a test holds them against `test/store/schema.sql`. */
+/** The tables as Kysely sees them. `migrations/` creates them; a test compares them with `test/store/schema.sql`. */
 export interface Tables {
   topics: TopicsTable;
   topic_heads: TopicHeadsTable;
@@ -27,16 +27,16 @@ export interface Tables {
   parked: ParkedTable;
 }
 
-/** When a row was written: the database says it. */
+/** When a row was written; the database sets it. */
 type WriteTime = ColumnType<Date, never, never>;
-/** Written as text of JSON, or kept as it is. */
+/** Written as JSON text, or left unchanged. */
 type Labels = ColumnType<
   Readonly<Record<string, string>>,
   string | undefined,
   string | Readonly<Record<string, string>>
 >;
 
-/** A topic's name and settings: written by control alone. */
+/** A topic's name and settings: only control operations write them. */
 export interface TopicsTable {
   topic_id: Generated<number>;
   name: string;
@@ -44,7 +44,7 @@ export interface TopicsTable {
   record_bytes: Generated<number>;
   batch_records: Generated<number>;
   batch_bytes: Generated<number>;
-  /** 0, as those below: the node's default. */
+  /** 0, also in the next two: the node's default. */
   retention_age_ms: Generated<number>;
   retention_records: Generated<number>;
   retention_bytes: Generated<number>;
@@ -52,7 +52,7 @@ export interface TopicsTable {
   created_at: WriteTime;
 }
 
-/** What controls a topic: read and locked by every append, changed by none. */
+/** A topic's control data. Every append reads and locks it; none updates it. */
 export interface TopicHeadsTable {
   topic_id: number;
   epoch: number;
@@ -60,32 +60,34 @@ export interface TopicHeadsTable {
   earliest_offset: Generated<number>;
   /** Frame bytes of all records below `earliest_offset`. */
   earliest_bytes: Generated<number>;
-  /** No block begins below it: at most `earliest_offset`. */
+  /** No block begins below it. Not above `earliest_offset`. */
   front: Generated<number>;
-  /** Blocks below it were merged, or are about to be: no append is decided on an offset below it. */
+  /** Blocks below it are merged, or may be: no append may expect a lower offset. */
   merged_to: Generated<number>;
-  /** Of the newest record that was trimmed, microseconds since 1970. */
+  /** The time of the newest trimmed record, microseconds since 1970. */
   last_time: Generated<number>;
   closed: Generated<boolean>;
   /** Whether commits keep the topic's state in `latest`. */
   keyed: Generated<boolean>;
-  /** Tombstones of the state at or above this offset are all still there. */
+  /** All tombstones of the state at or above this offset are still there. */
   tombstones_from: Generated<number>;
   /** Whether any of its records was given a lifetime. */
   expiring: Generated<boolean>;
 }
 
-/** The log: each row a run of consecutive frames. */
+/** The log: each row is a run of consecutive frames. */
 export interface BlocksTable {
   topic_id: number;
   first_offset: number;
   next_offset: number;
-  /** The topic's running total of frame bytes, up to and with its last record. */
+  /** The topic's running total of frame bytes, including the block's last record. */
   end_bytes: number;
-  /** Of its last record, microseconds since 1970. */
+  /** The time of its last record, microseconds since 1970. */
   last_time: number;
   frames: Buffer;
-  /** What its commit did to producers, in the first block of it; told by their rows from `merged_to` of the head on. */
+  /**
+   * How its commit changed producers, in the commit's first block. Below the head's `merged_to`, `producers` has it.
+   */
   producers: readonly object[] | null;
 }
 
@@ -104,21 +106,21 @@ export interface LatestTable {
   topic_id: number;
   key: string;
   offset: number;
-  /** The key was removed; kept, so that watchers hear of it. */
+  /** The key was removed; the row is kept so that watchers see the removal. */
   is_tombstone: boolean;
   frame: Buffer;
-  /** Degrees; null, as those below: the record has no location. */
+  /** In degrees. Null, also in the next two: the record has no location. */
   latitude: number | null;
   longitude: number | null;
   /** See `cells.ts`. */
   cell: number | null;
   /** Of a tombstone: when it was made, microseconds since 1970. */
   removed_time: number | null;
-  /** Of a record with a lifetime: when that is over, microseconds since 1970. */
+  /** The end of a record's lifetime, microseconds since 1970. */
   expire_time: number | null;
 }
 
-/** Topics that were turned keyed, and whose state is not whole yet: it has their records from `next_offset` on. */
+/** Topics that were turned keyed and whose state is not complete: it has the records from `next_offset` on. */
 export interface StateBuildsTable {
   topic_id: number;
   /** The topic's next offset when it was turned keyed. */
@@ -126,16 +128,16 @@ export interface StateBuildsTable {
   next_offset: number;
 }
 
-/** Blocks out of reach that wait to be deleted: those that begin at `from_offset` or above, and end at `to_offset` or below. */
+/** Unreachable blocks to delete: they begin at or above `from_offset` and end at or below `to_offset`. */
 export interface RemovalsTable {
   topic_id: number;
   from_offset: number;
   to_offset: number;
-  /** The topic is gone: its producers go too. */
+  /** The topic was deleted: its producers are deleted too. */
   whole_topic: Generated<boolean>;
 }
 
-/** A subscription's name and settings. `subscription_id` leads the keys of all that belongs to it. */
+/** A subscription's name and settings. `subscription_id` leads the keys of all its rows in other tables. */
 export interface SubscriptionsTable {
   subscription_id: Generated<number>;
   name: string;
@@ -151,29 +153,29 @@ export interface SubscriptionsTable {
   paused: Generated<boolean>;
   /** Raised by every seek. */
   generation: Generated<number>;
-  /** Raised by every newer consumer of an EXCLUSIVE one. */
+  /** Raised by every new consumer of an EXCLUSIVE subscription. */
   ticket: Generated<number>;
-  /** Raised by every seek above all attempts of before it. */
+  /** Raised by every seek above all earlier attempts. */
   attempts_before: Generated<number>;
   created_at: WriteTime;
 }
 
-/** What a subscription has yet to settle; less what stands in `settlements`. */
+/** What a subscription has yet to settle, without what stands in `settlements`. */
 export interface ClaimsTable {
   subscription_id: number;
   claim_id: Generated<number>;
   kind: "rest" | "block" | "slot" | "redriven";
-  /** Of a KEYED subscription's keys; else 0. */
+  /** The slot of a KEYED subscription's claim; else 0. */
   slot: Generated<number>;
   /** An int8multirange, as text: `offset-ranges.ts`. */
   todo: string;
-  /** Null, or not in `sessions` any more: it is free. */
+  /** Null, or not in `sessions`: the claim is free. */
   session: number | null;
-  /** The last settlement that `todo` is without. */
+  /** The last settlement that was removed from `todo`. */
   folded_to: Generated<number>;
 }
 
-/** What was settled of a claim and is not in its `todo` yet: see `settlements.ts`. */
+/** Offsets of a claim that were settled but are still in its `todo`: see `settlements.ts`. */
 export interface SettlementsTable {
   subscription_id: number;
   claim_id: number;
@@ -182,7 +184,7 @@ export interface SettlementsTable {
   settled: string;
 }
 
-/** Nodes' holds. */
+/** The leases of nodes. */
 export interface SessionsTable {
   session: number;
   node: string;
@@ -197,11 +199,11 @@ export interface MembersTable {
   facts: string;
 }
 
-/** Records of a claim that are to be redelivered, and wait alike. */
+/** Records of a claim that wait for redelivery with the same attempts and time. */
 export interface RetriesTable {
   subscription_id: number;
   claim_id: number;
-  /** All of its offsets are in this one: `retry-buckets.ts`. */
+  /** The bucket of all its offsets: `retry-buckets.ts`. */
   bucket: number;
   retry_id: Generated<number>;
   /** An int8multirange, as text: `offset-ranges.ts`. */
@@ -210,15 +212,15 @@ export interface RetriesTable {
   failures: number;
   /** Microseconds since 1970. */
   retry_time: number;
-  /** By offset, of those that have a key; null: none has. It may have more than `offsets`. */
+  /** By offset, for records with a key. Null: none has a key. May have more entries than `offsets`. */
   lanes: Readonly<Record<string, number>> | null;
-  /** The newest, oldest first. */
+  /** The newest reasons, oldest first. */
   reasons: Generated<string[]>;
-  /** Of a single record that was parked before; null: the topic has it. */
+  /** The frame of a single record that was parked before. Null: the topic has it. */
   frame: Buffer | null;
 }
 
-/** Records that were set aside. */
+/** Parked records. */
 export interface ParkedTable {
   subscription_id: number;
   offset: number;
@@ -231,7 +233,7 @@ export interface ParkedTable {
   frame: Buffer;
 }
 
-/** Compiles and never runs: statements run through the pool, hot ones under a name, which Kysely's driver cannot. */
+/** Only compiles: statements run through the pool, hot ones prepared by name, which Kysely's driver cannot do. */
 const kysely = new Kysely<Tables>({
   dialect: {
     createAdapter: () => new PostgresAdapter(),
@@ -241,5 +243,5 @@ const kysely = new Kysely<Tables>({
   },
 });
 
-/** Builds and compiles statements; all tables are in the schema `millrace`, and named with it. */
+/** Builds and compiles statements. All tables are in the schema `millrace`, which qualifies their names. */
 export const tables = kysely.withSchema("millrace");

@@ -1,7 +1,7 @@
 import { type CompiledQuery, type RawBuilder, sql } from "kysely";
 import { tables } from "./schema.js";
 
-/** What JavaScript gives for each SQL type that our statements take. Array types are text that is already in place. */
+/** The JavaScript type for each SQL type of a parameter. Array types are Postgres' text form. */
 interface SqlTypes {
   bigint: number;
   "bigint or null": number | null;
@@ -30,19 +30,19 @@ type Placeholders<Types extends ParameterTypes> = {
   readonly [Name in keyof Types]: RawBuilder<SqlTypes[Types[Name]]>;
 };
 
-/** Kysely's builders and its `sql` both fit. */
+/** What Kysely's builders and its `sql` have in common. */
 interface Compilable<Row> {
   compile(provider: typeof tables): CompiledQuery<Row>;
 }
 
-/** A statement that was compiled once, when its module was loaded. */
+/** A statement, compiled once when its module is loaded. */
 export interface Statement<Values, Row> {
-  /** Set: sent as a prepared statement of this name, parsed once a connection. */
+  /** Set: sent as a prepared statement of this name, parsed once on each connection. */
   readonly name: string | undefined;
   readonly text: string;
   /** For each `$n` of the text, the name of its value. */
   readonly order: readonly (keyof Values & string)[];
-  /** Never set: carries the row's type. */
+  /** Never set: carries the type of the rows. */
   readonly row?: Row;
 }
 
@@ -55,8 +55,8 @@ class Placeholder {
 }
 
 /**
- * Compiles a statement once. Each value stands in it as `cast($n as its type)`, so that no type is left to Postgres'
- * guess. With `name` it runs prepared; names are a connection's own, and begin with `millrace_`.
+ * Compiles a statement once. Each value is written as `cast($n as its type)`, so Postgres guesses no type. With `name`
+ * the statement runs prepared, under that name after `millrace_`. Names belong to a connection.
  */
 export function prepareStatement<const Types extends ParameterTypes, Row>(definition: {
   readonly name?: string;
@@ -74,8 +74,8 @@ export function prepareStatement<const Types extends ParameterTypes, Row>(defini
     if (!(parameter instanceof Placeholder)) throw new TypeError("A statement may hold no value but its parameters");
     return parameter.name;
   });
-  // Kysely numbers every place of a value; each value is sent once. Large ones come last: pg's writer makes room for what
-  // it writes, and half as much again for what comes behind that.
+  // Kysely numbers each use of a value, but each value is sent once. Large ones are last: pg's writer grows its buffer
+  // for what it writes, and by half as much again for what follows.
   const isLarge = (name: string) => definition.values[name]?.startsWith("bytea") === true;
   const order = [...new Set(names)].toSorted((a, b) => Number(isLarge(a)) - Number(isLarge(b)));
   const text = compiled.sql.replace(
@@ -85,7 +85,7 @@ export function prepareStatement<const Types extends ParameterTypes, Row>(defini
   return { name: definition.name && `millrace_${definition.name}`, text, order };
 }
 
-/** What the database would do for a statement: a row a line. */
+/** Explains a statement: the rows are the lines of its plan. */
 export function explainStatement<Values>(
   statement: Statement<Values, unknown>,
 ): Statement<Values, { readonly "QUERY PLAN": string }> {
@@ -97,13 +97,13 @@ export function orderValues<Values>(statement: Statement<Values, unknown>, value
   return statement.order.map((name) => values[name]);
 }
 
-/** What can be written into a statement's text. */
+/** What may be written into a statement's text. */
 export type InlineValue = number | boolean | string | readonly string[] | Uint8Array | null;
 
 /**
- * The statement's text with its values written into it, for COPY, which takes no parameters. Only whole numbers from 0
- * to 2^53 - 1, true, false, null, and bytes as hex get in, texts as the bytes of their UTF-8: digits, the letters a to f
- * and words of ours are all that can reach the text.
+ * The statement's text with its values, for COPY, which takes no parameters. Injection is impossible. The text receives
+ * only whole numbers from 0 to 2^53 - 1, true, false, null, and bytes in hex; text values are written as the hex of
+ * their UTF-8.
  */
 export function inlineValues<Name extends string>(
   statement: { readonly text: string; readonly order: readonly Name[] },
@@ -116,7 +116,7 @@ export function inlineValues<Name extends string>(
   });
 }
 
-/** A value as text of SQL. */
+/** A value as SQL text. */
 export function inlineValue(value: InlineValue, name: string): string {
   if (value === null || typeof value === "boolean") return String(value);
   if (typeof value === "string") return `convert_from(${inlineBytes(Buffer.from(value))}, 'UTF8')`;
@@ -127,7 +127,7 @@ export function inlineValue(value: InlineValue, name: string): string {
 
 const inlineBytes = (bytes: Buffer): string => `'\\x${bytes.toString("hex")}'`;
 
-/** The value, or a RangeError when it is not one of 0 to 2^53 - 1. */
+/** Returns a whole number from 0 to 2^53 - 1; throws a RangeError for other values. */
 export function requireWholeNumber(value: number, name: string): number {
   if (Number.isSafeInteger(value) && value >= 0) return value;
   throw new RangeError(`Cannot run a statement with ${name} = ${value}: it takes whole numbers from 0 to 2^53 - 1`);

@@ -1,4 +1,4 @@
-/** What the consumers of one subscription were handed and said, held against what they were promised. */
+/** Checks the deliveries and verdicts of one subscription's consumers against its promises. */
 
 import { expect } from "vitest";
 import type { ReceivedRecord, Sharing } from "../../../src/index.js";
@@ -9,7 +9,7 @@ export class ConsumedOnce {
   readonly #keys: number;
   readonly #acknowledged = new Set<number>();
   readonly #confirmed = new Set<number>();
-  /** Of each key, the first offset that nobody acknowledged. */
+  /** For each key, the first offset that nobody acknowledged. */
   readonly #open: number[];
   handed = 0;
 
@@ -23,7 +23,7 @@ export class ConsumedOnce {
     return this.#confirmed.size;
   }
 
-  /** A consumer is handed a record. Gives what is wrong with that. */
+  /** A consumer receives a record. Returns what is wrong with that. */
   hand({ offset, text }: ReceivedRecord): string | undefined {
     this.handed += 1;
     const of = `Record ${offset} of the ${this.sharing} subscription`;
@@ -45,7 +45,7 @@ export class ConsumedOnce {
     if (outcome === "acknowledged") this.#confirmed.add(offset);
   }
 
-  /** Every record below this offset was acknowledged by somebody; the confirmation may have been lost on its way. */
+  /** Checks that every record below this offset was acknowledged; the confirmation may have been lost. */
   check(nextOffset: number): void {
     const missing = Array.from({ length: nextOffset }, (_, offset) => offset);
     const never = missing.filter((offset) => !this.#acknowledged.has(offset));

@@ -1,4 +1,4 @@
-/** What can happen to two nodes, what they stand on, and those who call them. Each is over when its promise resolves. */
+/** Faults of two nodes, of what they depend on, and of their clients. A fault is over when its promise resolves. */
 
 import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "vitest";
@@ -15,18 +15,22 @@ export interface Fault {
   inject(): Promise<void>;
 }
 
-/** Drawn with all its chances beforehand: what happens meanwhile must not change what a seed means. */
+/** Draws all random numbers beforehand: events meanwhile must not change what a seed means. */
 type Draw = (fleet: Fleet, random: Random) => Fault;
 
-/** How long SIGTERM may take: its grace, a second, and what a busy machine adds to a timer. */
+/** How long SIGTERM may take: its grace, a second, and a busy machine's delay of timers. */
 const endedMsMax = graceMs + 1000 + 300;
 
-const proxied = (name: string, run: (proxy: FaultProxy, ms: number, random: Random) => Promise<void>, mostMs: number) =>
+const proxied = (
+  name: string,
+  run: (proxy: FaultProxy, ms: number, random: Random) => Promise<void>,
+  waitMsMax: number,
+) =>
   (["wire", "database"] as const).map(
     (side): Draw =>
       (fleet, random) => {
         const node = oneOf(random, fleet.nodes);
-        const ms = wholeNumberBetween(random, 50, mostMs);
+        const ms = wholeNumberBetween(random, 50, waitMsMax);
         return {
           name: `${side} of ${node.name}: ${name} for ${ms} ms`,
           target: `${side} ${node.name}`,
@@ -36,17 +40,17 @@ const proxied = (name: string, run: (proxy: FaultProxy, ms: number, random: Rand
   );
 
 const ofNode =
-  (name: string, run: (node: Node, ms: number) => Promise<void>, mostMs = 0): Draw =>
+  (name: string, run: (node: Node, ms: number) => Promise<void>, waitMsMax = 0): Draw =>
   (fleet, random) => {
     const node = oneOf(random, fleet.nodes);
-    const ms = wholeNumberBetween(random, 0, mostMs);
+    const ms = wholeNumberBetween(random, 0, waitMsMax);
     return { name: `${name} node ${node.name} (${ms} ms)`, target: `node ${node.name}`, inject: () => run(node, ms) };
   };
 
 const ofPostgres =
-  (name: string, run: (fleet: Fleet, ms: number) => Promise<void>, mostMs = 0): Draw =>
+  (name: string, run: (fleet: Fleet, ms: number) => Promise<void>, waitMsMax = 0): Draw =>
   (fleet, random) => {
-    const ms = wholeNumberBetween(random, 0, mostMs);
+    const ms = wholeNumberBetween(random, 0, waitMsMax);
     return { name: `${name} Postgres (${ms} ms)`, target: "postgres", inject: () => run(fleet, ms) };
   };
 
@@ -58,7 +62,7 @@ async function under(proxy: FaultProxy, weather: Parameters<FaultProxy["set"]>[0
 
 const delayed = proxied("delay", (proxy, ms) => under(proxy, { delayMs: 60 }, ms), 1000);
 const throttled = proxied("throttle", (proxy, ms) => under(proxy, { bytesPerSecond: 50_000 }, ms), 1000);
-// What was swallowed is missing from then on: the connection can only be given up.
+// Dropped bytes are missing for ever: the connection can only be abandoned.
 const swallowed = proxied(
   "swallow",
   async (proxy, ms) => {
@@ -77,7 +81,7 @@ const halfOpen = proxied(
   },
   1500,
 );
-/** To the database alone: what a node commits in one statement, and what it commits by COMMIT. */
+/** Only to the database: for what a node commits in one statement, and what it commits by COMMIT. */
 const resetAtCommit: Draw = (fleet, random) => {
   const node = oneOf(random, fleet.nodes);
   const ms = wholeNumberBetween(random, 50, 500);
@@ -87,7 +91,7 @@ const resetAtCommit: Draw = (fleet, random) => {
     inject: () => under(node.database, { resetsAnswerTo: /commit|millrace_append|millrace_settle/i }, ms),
   };
 };
-/** Answers are swallowed, and the connections stay: the node has to find out by itself. */
+/** Answers are dropped, and the connections stay open: the node must notice by itself. */
 const silenced: Draw = (fleet, random) => {
   const node = oneOf(random, fleet.nodes);
   const ms = wholeNumberBetween(random, 50, 2000);
@@ -131,7 +135,7 @@ const postgresRestarted = ofPostgres(
   1000,
 );
 
-/** By how often they are drawn. */
+/** In proportion to their frequency. */
 const draws: readonly Draw[] = [
   [delayed, delayed, reset, reset, throttled, swallowed, halfOpen].flat(),
   [resetAtCommit, resetAtCommit, resetAtCommit, silenced, silenced],
@@ -140,7 +144,7 @@ const draws: readonly Draw[] = [
   [backendsKilled, backendsKilled, postgresKilled, postgresRestarted],
 ].flat();
 
-/** Some faults at once, each on something else. */
+/** Several faults at once, each with another target. */
 export function drawFaults(fleet: Fleet, random: Random, count: number): readonly Fault[] {
   const faults: Fault[] = [];
   while (faults.length < count) {

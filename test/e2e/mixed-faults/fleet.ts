@@ -1,4 +1,4 @@
-/** Two nodes on one Postgres, each behind a proxy to its clients, and with one before its database. */
+/** Two nodes on one Postgres, each with a proxy to its clients and one to its database. */
 
 import { readFile } from "node:fs/promises";
 import { expect } from "vitest";
@@ -7,22 +7,22 @@ import { type PostgresServer, startPostgresServer } from "../../support/postgres
 import { type ServerProcess, startServerProcess } from "../../support/server-process.js";
 
 export const graceMs = 1000;
-/** A node that is gone gives up its records after so long. */
+/** The records of a lost node are free after this time. */
 export const leaseMs = 3000;
 
 export class Node {
   readonly name: string;
-  /** Between its clients and it. */
+  /** Between it and its clients. */
   readonly wire: FaultProxy;
   /** Between it and the database. */
   readonly database: FaultProxy;
   readonly #start: () => Promise<ServerProcess>;
   #server: ServerProcess;
-  /** What all its processes have logged. */
+  /** The logs of all its processes. */
   readonly #logs: (readonly string[])[];
-  /** Set while it is meant to be away. */
+  /** Whether it is being stopped on purpose. */
   #isStopping = false;
-  /** It ended, and nobody had asked it to. */
+  /** It ended, although nobody stopped it. */
   failure: Error | undefined;
 
   private constructor(
@@ -50,17 +50,17 @@ export class Node {
     return new Node(name, { wire, database, start: () => startOn(server.address), server });
   }
 
-  /** Where clients find it, through its proxy. */
+  /** The address for clients, through its proxy. */
   get address(): string {
     return `127.0.0.1:${this.wire.port}`;
   }
 
-  /** Past its proxy. */
+  /** Without its proxy. */
   get ownAddress(): string {
     return this.#server.address;
   }
 
-  /** Every line that it has logged. */
+  /** Every line that it logged. */
   get log(): readonly string[] {
     return this.#logs.flat();
   }
@@ -69,7 +69,7 @@ export class Node {
     this.#server.process.kill(name);
   }
 
-  /** Ends it, and starts it again once `work` is done. Gives how it ended, and how long that took. */
+  /** Ends it, and restarts it after `work`. Returns how it ended, and how long that took. */
   async restart(signal: NodeJS.Signals): Promise<{ readonly code: number | NodeJS.Signals; readonly endedMs: number }> {
     this.#isStopping = true;
     const startedAt = performance.now();
@@ -113,7 +113,7 @@ export interface Fleet {
 export async function startFleet(): Promise<Fleet> {
   const postgres = await startPostgresServer();
   const nodes: Node[] = [];
-  // One after the other: both would make the schema.
+  // One after the other: otherwise both would create the schema.
   for (const name of ["a", "b"]) nodes.push(await Node.start(name, postgres.url));
   return {
     postgres,
@@ -125,7 +125,7 @@ export async function startFleet(): Promise<Fleet> {
   };
 }
 
-/** No call ended as a fault of ours, and no node ended by itself. */
+/** Checks that no call ended as a fault of ours, and no node by itself. */
 export function expectNoFaultOfOurs({ nodes }: Fleet): void {
   for (const node of nodes) {
     if (node.failure !== undefined) throw node.failure;

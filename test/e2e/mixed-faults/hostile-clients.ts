@@ -1,4 +1,4 @@
-/** Clients that nobody would like to have, for as long as they are let. Nothing that they do may end as a fault of the node. */
+/** Hostile clients, until they are stopped. Nothing that they do may end as a fault of the node. */
 
 import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
@@ -13,12 +13,12 @@ const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /** An empty SETTINGS frame. */
 const settings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
 
-/** None takes longer, whatever becomes of the node. */
-const attackMsMost = 20_000;
+/** No attack takes longer, whatever happens to the node. */
+const attackMsMax = 20_000;
 
 type Attack = (address: string, random: Random) => Promise<void>;
 
-/** Bytes that are no HTTP/2, or no good one, from a socket that then stays for a while. */
+/** Sends bytes that are not (valid) HTTP/2, and keeps the socket open for a while. */
 const talksNonsense: Attack = async (address, random) => {
   const [host = "", port] = address.split(":");
   const socket = connect(Number(port), host);
@@ -31,7 +31,7 @@ const talksNonsense: Attack = async (address, random) => {
   socket.destroy();
 };
 
-/** Opens follows of which it reads nothing, and goes. */
+/** Opens follows, reads nothing of them, and leaves. */
 const readsNothing: Attack = async (address, random) => {
   const session = await connectRaw(address).catch(() => undefined);
   if (session === undefined) return;
@@ -71,7 +71,7 @@ const sendsAnything: Attack = async (address, random) => {
 
 const attacks = [talksNonsense, readsNothing, cancels, sendsAnything] as const;
 
-/** One attack after the other on either of the addresses. Gives how many there were. */
+/** Runs one attack after the other on either address. Returns how many. */
 export async function attackUntil(
   addresses: () => readonly [string, ...string[]],
   random: Random,
@@ -81,10 +81,10 @@ export async function attackUntil(
   while (!signal.aborted) {
     const attack = oneOf(random, attacks);
     const left = new AbortController();
-    const late = delay(attackMsMost, "late", { signal: AbortSignal.any([signal, left.signal]) }).catch(() => "over");
+    const late = delay(attackMsMax, "late", { signal: AbortSignal.any([signal, left.signal]) }).catch(() => "over");
     const outcome = await Promise.race([attack(oneOf(random, addresses()), random), late]);
     left.abort();
-    if (outcome === "late") throw new Error(`${attack.name} took longer than ${attackMsMost} ms`);
+    if (outcome === "late") throw new Error(`${attack.name} took longer than ${attackMsMax} ms`);
     count += 1;
     await delay(20, undefined, { signal }).catch(() => undefined);
   }

@@ -1,4 +1,4 @@
-/** What goes on while things fail: publishers, followers, watchers and consumers of all kinds, and what they were promised. */
+/** The work beside the faults: publishers, followers, watchers and consumers of all kinds, and their promises. */
 
 import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "vitest";
@@ -10,21 +10,21 @@ import { ConsumedOnce } from "./consumed-once.js";
 export const topics = { log: "mixed/log", state: "mixed/state", work: "mixed/work" } as const;
 const sharings = ["shared", "keyed", "exclusive"] as const;
 
-/** Each publisher waits so long between an acknowledgement and its next batch, in milliseconds. */
+/** The pause of each publisher between an acknowledgement and its next batch, in milliseconds. */
 const pauseMs = 20;
 const stateKeys = 40;
 const workKeys = 17;
-/** As many as are worked on: none waits in a client while others get it. */
+/** As many as are processed: none waits in one client while another could take it. */
 const concurrency = 4;
 
-/** What can be said of a failure, by the client that heard of it. */
+/** What a client reports about a failure. */
 type Told = Pick<Reconnecting, "reason">;
 
 export class Work {
   readonly #clients: readonly [MillraceClient, MillraceClient];
   readonly #random: Random;
   readonly #over = new AbortController();
-  /** Ends the publishers; the others get what there is. */
+  /** Ends the publishers; the others receive what is published. */
   readonly #published = new AbortController();
   readonly #log = new AcknowledgedLog();
   readonly #transcripts = [new Transcript(), new Transcript()];
@@ -32,10 +32,10 @@ export class Work {
   readonly #consumed = sharings.map((sharing) => new ConsumedOnce(sharing, workKeys));
   readonly #publishing: Promise<void>[] = [];
   readonly #reading: Promise<void>[] = [];
-  /** When each last got on, by its name. */
+  /** The time of each worker's last progress, by its name. */
   readonly #progress = new Map<string, number>();
   readonly #failure = new AbortController();
-  /** Ends of calls as a fault of the server. */
+  /** Calls that ended as a fault of the server. */
   readonly #internal: string[] = [];
   tried = 0;
 
@@ -75,7 +75,7 @@ export class Work {
       for (const [at, sharing] of sharings.entries()) {
         // Two of them would take an EXCLUSIVE subscription from each other.
         if (sharing === "exclusive" && index === 1) continue;
-        // Together: at a slow pace the node that hears of records first has them all.
+        // Together: at a slow pace, the node that sees records first gets them all.
         this.#read(`${sharing} consumers`, (got) => this.#consume(client, this.#consumed[at] as ConsumedOnce, got));
       }
     }
@@ -84,21 +84,21 @@ export class Work {
     await this.goesOn(performance.now(), 30_000);
   }
 
-  /** Waits until all have got on since then. Gives how long the last took, and who it was. */
-  async goesOn(sinceMs: number, mostMs: number): Promise<{ readonly ms: number; readonly last: string }> {
+  /** Waits until all have progressed since then. Returns how long the last took, and which it was. */
+  async goesOn(sinceMs: number, waitMsMax: number): Promise<{ readonly ms: number; readonly last: string }> {
     let last = "";
     for (;;) {
       this.#failure.signal.throwIfAborted();
       const ms = performance.now() - sinceMs;
       const late = [...this.#progress].filter(([, atMs]) => atMs <= sinceMs).map(([name]) => name);
       if (late.length === 0) return { ms, last };
-      if (ms > mostMs) throw new Error(`Did not get on for ${Math.round(ms)} ms: ${late.join(", ")}`);
+      if (ms > waitMsMax) throw new Error(`Did not get on for ${Math.round(ms)} ms: ${late.join(", ")}`);
       last = late.join(", ");
       await delay(10);
     }
   }
 
-  /** Nothing is published any more; all that was is everywhere, once and in order. */
+  /** Ends publishing; everything that was published must be everywhere, once and in order. */
   async end(): Promise<void> {
     this.#published.abort();
     await Promise.all(this.#publishing);
@@ -133,7 +133,7 @@ export class Work {
     for (const client of this.#clients) client.close();
   }
 
-  /** How many records of work are not settled, of all subscriptions together. */
+  /** How many records are not settled, over all subscriptions. */
   async #lag(): Promise<number> {
     let lag = 0;
     for (const sharing of sharings) {
@@ -143,7 +143,7 @@ export class Work {
     return lag;
   }
 
-  /** A publisher goes on until it is told not to, and until everything is acknowledged. */
+  /** Publishes until it is stopped and everything is acknowledged. */
   #publish(name: string, work: (acknowledged: () => void) => Promise<void>): void {
     this.#publishing.push(this.#run(name, work));
   }
@@ -205,7 +205,7 @@ export class Work {
     }
   }
 
-  /** Of each key what is newer, and nothing again. */
+  /** Checks that each key only becomes newer, and nothing is repeated. */
   async #watch(client: MillraceClient, state: Map<string, string>, got: () => void): Promise<void> {
     const newest = new Map<string, number>();
     const onEvent = (event: { readonly type: string }) => {
@@ -234,7 +234,7 @@ export class Work {
       .consume(consumed.sharing, { window: { records: concurrency }, signal, onEvent: this.#onEvent })
       .forEach(
         async (delivery) => {
-          // A handler's failure is a rejection: a promise that was broken is told apart.
+          // A handler's failure is a rejection, so a broken promise is recorded apart.
           const broken = consumed.hand(delivery.record);
           if (broken !== undefined) this.#failure.abort(new Error(broken));
           got();
@@ -251,7 +251,7 @@ export class Work {
     if (event.type !== "reconnecting") return;
     const { reason } = event as unknown as Told;
     this.tried += 1;
-    // How grpc-js tells that its peer reset the stream.
+    // grpc-js's text for a stream that its peer reset.
     if (reason.code === "INTERNAL" && !reason.message.startsWith("Received RST_STREAM")) {
       this.#internal.push(`${reason.code}: ${reason.message}`);
     }

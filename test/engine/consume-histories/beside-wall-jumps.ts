@@ -9,7 +9,10 @@ export interface WallJumpPair {
   readonly jumping: HistoryResult;
 }
 
-/** Runs each history twice, with a wall clock that is so far ahead and so far behind by turns and with one that is right. */
+/**
+ * Runs each history twice: with a wall clock that alternates between ahead and behind by this much, and with a right
+ * one.
+ */
 export async function besideWallJumps(
   sharing: Sharing,
   seeds: readonly number[],

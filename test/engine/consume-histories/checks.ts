@@ -1,53 +1,54 @@
-/** What histories of consumers are held against: each rule by a name, so that it can be switched off. */
+/** The rules that histories of consumers must keep. Each has a name, so that it can be switched off. */
 
 export const checkNames = [
-  // What was confirmed as acknowledged, parked or committed, or lies below a cursor that was sought, is not delivered.
+  // A record that was acknowledged, parked or committed, or is below a cursor after a seek, is not delivered.
   "settled-again",
-  // A record is outstanding at one consumer, on all nodes together.
+  // A record is outstanding at one consumer at most, over all nodes.
   "outstanding-twice",
-  // KEYED: one record of a key is outstanding; those of a key come in the order of offsets, but for failed ones.
+  // KEYED: at most one record of a key is outstanding; the records of a key are in the order of offsets, except failed
+  // ones.
   "key-twice",
   "key-order",
-  // KEYED: what timed out goes to another consumer, where there is one with nothing to do.
+  // KEYED: a record that timed out goes to another consumer, if there is an idle one.
   "keyed-timeout-moves",
-  // EXCLUSIVE: new records come in the order of offsets, after what was given back.
+  // EXCLUSIVE: new records are in the order of offsets, after returned ones.
   "exclusive-order",
   // Nothing is outstanding beyond the window; a record that is larger than its bytes is alone.
   "window-records",
   "window-bytes",
   "window-granted",
-  // Looked at when a record is handed out.
+  // Checked when a record is handed out.
   "expired-delivered",
   "trimmed-delivered",
   "trimmed-skipped",
-  // The same for those that were delivered before, and wait for a retry.
+  // The same for records that were delivered before, and wait for redelivery.
   "trimmed-retry-skipped",
   "paused-delivers",
-  // Attempts of a record, as its consumers are told.
+  // Attempts of a record, as its consumers receive them.
   "attempt-goes-down",
   "attempt-jumps",
   "release-keeps-attempt",
   "seek-attempt-reused",
-  // Failures: every one counts, and nothing else does.
+  // Failures: each failure counts, and nothing else does.
   "parked-without-cause",
   "failures-bounded",
   "silent-parks",
-  // What is told of verdicts.
+  // Answers to verdicts.
   "told-unasked",
   "verdict-refused",
   "verdict-untold",
   "attempt-mismatch-stale",
   "seek-stale",
   "not-held-stale",
-  // A transport that does not take its records within the deadline: they go to others, and it is told so.
+  // If a transport does not take records within the deadline, they go to others, and its consumer is informed.
   "stalled-goes-elsewhere",
   "stalled-told-stale",
   // Commit.
   "commit-refused",
-  // Of records that its topic does not keep any more.
+  // A Commit of trimmed records.
   "commit-trimmed-refused",
   "commit-stale",
-  // How a history ends: everything is settled once, and the subscription is at the end of its topic.
+  // The end of a history: everything is settled once, and the subscription is at the end of its topic.
   "end-settled",
   "end-progress",
   "call-fails",
@@ -55,7 +56,7 @@ export const checkNames = [
 
 export type CheckName = (typeof checkNames)[number];
 
-/** A history in which a rule did not hold. */
+/** A history that broke a rule. */
 export class HistoryFault extends Error {
   override readonly name = "HistoryFault";
   readonly check: CheckName;

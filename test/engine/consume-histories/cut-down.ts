@@ -10,7 +10,7 @@ export interface FailingHistory {
   readonly log: readonly string[];
 }
 
-/** Leaves out of a history what it does not need to break the same rule. Undefined: it does not fail again. */
+/** Removes the actions that a history does not need to break the same rule. Undefined: it does not fail again. */
 export async function cutDown(
   actions: readonly Action[],
   run: (actions: readonly Action[]) => Promise<HistoryResult>,

@@ -1,11 +1,11 @@
-/** How a history ends: consumers come that acknowledge everything, and all is done. */
+/** The end of a history: new consumers acknowledge everything, until all is settled. */
 
 import { openConsumer } from "./actions/calls.js";
 import { setPaused } from "./actions/control.js";
 import type { History, Node } from "./history.js";
 import { checkEnd } from "./model/end-rules.js";
 
-/** How long a history may take to come to its end. */
+/** How long a history may take to end. */
 const endMs = 60_000;
 const stepMs = 1000;
 
@@ -17,7 +17,7 @@ export async function end(history: History): Promise<void> {
     if (history.options.sharing !== "exclusive" || index === 0) openConsumer(history, node, wide, "eager");
   }
   const { isDone, isUnsettled, progress } = await untilDone(history);
-  // Who takes messages again is told what became of those that it did not take in time.
+  // A transport that resumes learns what became of the messages that it did not take in time.
   for (const { model, call } of isDone ? history.open : []) {
     model.isStalled = false;
     call.unstall();

@@ -1,9 +1,9 @@
 /**
- * Histories of consumers on a simulated clock: an engine or two on one database, consumers who do what they like, and a model
- * that says what must come of it. A history is made of its seed alone, so one that fails can be run again, and it is cut
- * down to what it needs to fail.
+ * Histories of consumers on a simulated clock: one or two engines on one database, consumers that act at random, and a
+ * model that checks the results. A history depends on its seed alone, so a failed one can be run again, and is reduced
+ * to the actions that it needs to fail.
  *
- *   fuzz-consumers ─▶ run-history ─▶ actions, end ─▶ history ─▶ model, simulation
+ * fuzz-consumers ─▶ run-history ─▶ actions, end ─▶ history ─▶ model, simulation
  */
 
 import type { Sharing } from "../../../src/core/index.js";
@@ -17,12 +17,12 @@ export const sharings = ["shared", "exclusive", "keyed"] as const satisfies read
 
 export interface FuzzOptions {
   readonly sharing: Sharing;
-  /** The first history's; the next one's is one more. */
+  /** The seed of the first history; each further history uses the next number. */
   readonly seed: number;
   readonly histories: number;
-  /** Checks that are left out. Default: none. */
+  /** Checks to leave out. Default: none. */
   readonly without?: readonly CheckName[];
-  /** Default: stop at the first one. */
+  /** Called for each fault. Default: stop at the first. */
   readonly onFault?: (seed: number, result: HistoryResult) => void;
 }
 
@@ -32,10 +32,10 @@ export interface FuzzTotals {
   readonly statements: number;
 }
 
-/** Tables grow with histories: after so many a new database takes over. */
+/** Tables grow with histories: after this number a new database is used. */
 const historiesPerDatabase = 500;
 
-/** Throws with the seed and what happened, cut down, when a history does not agree with the model. */
+/** Throws, with the seed and the reduced history, when a history does not agree with the model. */
 export async function fuzzConsumers(options: FuzzOptions): Promise<FuzzTotals> {
   const { sharing, seed: firstSeed, histories, without = [], onFault } = options;
   const isOn = (check: CheckName): boolean => !without.includes(check);

@@ -2,7 +2,7 @@ import { describe, test } from "vitest";
 import { soakCount, soakRounds, soakTimeoutMs } from "../../support/soak.js";
 import { fuzzConsumers, sharings } from "./fuzz-consumers.js";
 
-/** For each way of sharing: by default a round is 10,000 histories in all. */
+/** For each sharing: by default a round has 10,000 histories in all. */
 const histories = soakCount(3400);
 
 describe("histories of consumers on a simulated clock", () => {

@@ -13,7 +13,7 @@ describe("histories of consumers on a simulated clock", () => {
     expect(statements).toBeLessThan(2000);
   });
 
-  test.each(sharings)("%s, are the same beside a wall clock that jumps an hour forward and back", async (sharing) => {
+  test.each(sharings)("%s, are unchanged by a wall clock that jumps an hour forward and back", async (sharing) => {
     for (const { seed, calm, jumping } of await besideWallJumps(sharing, [7], 3_600_000)) {
       expect(calm.deliveries, `seed ${seed}`).toBeGreaterThan(0);
       expect(jumping.log, `seed ${seed}`).toEqual(calm.log);

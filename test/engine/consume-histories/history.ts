@@ -1,4 +1,4 @@
-/** A history under way: its nodes and consumers, the model that it is held against, and what happened so far. */
+/** A running history: its nodes and consumers, its model, and what happened so far. */
 
 import type { Sharing } from "../../../src/core/index.js";
 import { type Random, seededRandom } from "../../support/soak.js";
@@ -12,17 +12,17 @@ import { headPollMs, type SimulatedNode } from "./simulation/node.js";
 import type { SimulatedDatabase } from "./simulation/simulated-database.js";
 
 export const deliveryPolicy = { ackDeadlineMs: 3000, retryMinMs: 500, retryMaxMs: 2000, retryBacklog: 1000 };
-/** How long what one node did may be unknown to another. */
+/** How long a node may not know what another did. */
 export const hearsayMs = headPollMs + 1500;
 
 export interface HistoryOptions {
   readonly database: SimulatedDatabase;
-  /** Names its topic and its subscription. */
+  /** The name of its topic and its subscription. */
   readonly name: string;
   readonly sharing: Sharing;
   readonly plan: Plan;
   readonly isOn: (check: CheckName) => boolean;
-  /** The nodes' wall clock is so far ahead and so far behind by turns, from one action to the next. */
+  /** The nodes' wall clock alternates between ahead and behind by this much, from one action to the next. */
   readonly wallJumpMs?: number;
 }
 
@@ -43,11 +43,11 @@ export class History {
   readonly consumers: Consumer[] = [];
   /** What happened, for people. */
   readonly log: string[] = [];
-  /** How nodes name their sessions. */
+  /** Names the nodes' sessions. */
   readonly random: Random = seededRandom(1);
   deliveries = 0;
   isPaused = false;
-  /** When a consumer or a node went last. */
+  /** When the last consumer or node was lost. */
   lossMs = -1;
   #fault: HistoryFault | undefined;
   readonly #startedMs: number;
@@ -79,18 +79,18 @@ export class History {
     return this.consumers.filter(({ model }) => model.state === "open");
   }
 
-  /** The first rule that did not hold. */
+  /** The first broken rule. */
   get fault(): HistoryFault | undefined {
     return this.#fault;
   }
 
-  /** One of the nodes that are alive. */
+  /** One of the living nodes. */
   node(chance: number): Node {
     const { alive } = this;
     return alive[Math.floor(chance * alive.length)] as Node;
   }
 
-  /** One of the consumers that are open and meant. */
+  /** One of the open consumers for which `isMeant` is true. */
   pick(chance: number, isMeant: (model: ModelConsumer) => boolean = () => true): Consumer | undefined {
     const open = this.open.filter(({ model }) => isMeant(model));
     return open[Math.floor(chance * open.length)];
@@ -110,7 +110,7 @@ export class History {
     if (this.#fault !== undefined) throw this.#fault;
   }
 
-  /** Waits for what the engine does, and moves time where it waits for that. */
+  /** Waits for the engine, and advances the time while it waits. */
   async until<T>(work: Promise<T>): Promise<T> {
     let isDone = false;
     const done = work.finally(() => (isDone = true));
@@ -122,7 +122,7 @@ export class History {
     return done;
   }
 
-  /** Lets time pass, in steps: so the model looks as often as the engine does. */
+  /** Advances the time in steps, so that the model checks as often as the engine does. */
   async pass(ms: number): Promise<void> {
     const { clock } = this.options.database;
     for (let left = Math.ceil(ms); left > 0 && this.#fault === undefined; left -= 250) {

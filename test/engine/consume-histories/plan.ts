@@ -1,8 +1,8 @@
-/** What a seed says of a history: all of it but the way of sharing. */
+/** Everything that a seed determines of a history; the sharing is a parameter. */
 
 import { seededRandom } from "../../support/soak.js";
 
-/** How often each kind of action is drawn. */
+/** The frequency of each kind of action. */
 const weights = {
   append: 14,
   advance: 30,
@@ -28,9 +28,11 @@ export interface Action {
 }
 
 export interface Plan {
-  /** Each draws what it needs from its own numbers, so that any may be left out. */
+  /** Each action has its own random numbers, so any may be left out. */
   readonly actions: readonly Action[];
-  /** What a node lets be outstanding: now and then so little that windows are granted smaller than they are asked for. */
+  /**
+   * The node's budget of outstanding records: sometimes so low that granted windows are smaller than requested ones.
+   */
   readonly nodeRecords: number;
   readonly attemptsMax: number;
 }

@@ -1,4 +1,6 @@
-/** One history: actions by chance on an engine or two, every delivery held against the model, and an end at which all is done. */
+/**
+ * One history: random actions on one or two engines, every delivery checked by the model, and an end that settles all.
+ */
 
 import { noRetention } from "../../../src/core/index.js";
 import { act } from "./actions/act.js";
@@ -12,7 +14,7 @@ export interface HistoryResult {
   readonly fault: HistoryFault | undefined;
   /** What happened, for people. */
   readonly log: readonly string[];
-  /** Deliveries, as a measure of what it covers. */
+  /** The number of deliveries, as a measure of coverage. */
   readonly deliveries: number;
 }
 
@@ -45,7 +47,7 @@ async function run(history: History): Promise<void> {
   database.clock.jumpWall(-aheadMs);
 }
 
-/** A node, a topic, and a subscription from its beginning. */
+/** Opens a node and creates a topic with a subscription from its beginning. */
 async function subscribe(history: History): Promise<void> {
   const { name, sharing, plan } = history.options;
   const { engine } = (await openNode(history)).real.node;

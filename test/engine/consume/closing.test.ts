@@ -1,4 +1,4 @@
-/** A group closes within its patience, whatever the database does. */
+/** A group closes within its time limit, whatever the database does. */
 
 import { expect, test } from "vitest";
 import { noRetention } from "../../../src/core/index.js";
@@ -8,7 +8,7 @@ import { openTestEngine, range } from "../../support/open-engine.js";
 import { recordsOf } from "../control-plane.js";
 import { openConsumer } from "./test-consumer.js";
 
-test("a node closes while the database takes no writes, also where a step of its group waits for one", async () => {
+test("a node closes while the database accepts no writes, even if its group waits for a write", async () => {
   const database = await createTestDatabase("embedded");
   const store = await database.openStore();
   let isAway = false;
@@ -40,7 +40,7 @@ test("a node closes while the database takes no writes, also where a step of its
   await consumer.take(10);
   isAway = true;
   consumer.acknowledge(0, 1, 2);
-  // Meanwhile the group gets in step, which waits until all that is pending is written.
+  // Meanwhile the group syncs, which waits until all pending verdicts are written.
   await expect.poll(() => failures, { timeout: 10_000 }).toBeGreaterThan(3);
   await consumer.lose();
   await engine.close();

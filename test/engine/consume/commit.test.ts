@@ -39,7 +39,7 @@ describe.each(databaseKinds)("Commit on %s", (kind) => {
     await database.drop();
   });
 
-  /** A subscription of four records, all held by a session. */
+  /** A subscription of four records, all held by one session. */
   async function hold(sharing: "shared" | "keyed" | "exclusive" = "shared") {
     const name = `in-${topics++}`;
     await createTopic(store, name);
@@ -60,7 +60,7 @@ describe.each(databaseKinds)("Commit on %s", (kind) => {
     return (await store.findTopic(topic))?.head.nextOffset;
   }
 
-  it("acknowledges and appends to two topics in one, and tells the node that delivered the records", async () => {
+  it("acknowledges and appends to two topics in one transaction, and notifies the node that delivered the records", async () => {
     const { subscription, session, commit } = await hold();
     await plane.append("two", [{ text: "before" }]);
     const done = await plane.commit({
@@ -75,17 +75,17 @@ describe.each(databaseKinds)("Commit on %s", (kind) => {
     expect(done[0]?.epoch).toBe((await store.findTopic("two"))?.head.epoch);
     expect(await unsettled(subscription)).toBe(1);
     expect(plane.told.at(-1)).toBe(`settled ${subscription.subscriptionId} ${session}: 0-2@1`);
-    // The appender of this node had an outdated view: it decides again, and no offset is skipped or given twice.
+    // This node's appender had an outdated view: it decides again, and no offset is skipped or used twice.
     expect(await plane.append("two", [{ text: "after" }])).toBe(4);
   });
 
-  it("acknowledges alone where nothing is to be appended", async () => {
+  it("only acknowledges when there is nothing to append", async () => {
     const { subscription, commit } = await hold("exclusive");
     expect(await plane.commit({ ...commit, acknowledge: [first(0, 4)] })).toEqual([]);
     expect(await unsettled(subscription)).toBe(0);
   });
 
-  it("shows followers what it committed, in order with what is published beside it", async () => {
+  it("shows followers what it committed, in order with concurrent publishes", async () => {
     const { commit } = await hold();
     await plane.append("followed", [{ text: "0" }]);
     const follower = plane.follow("followed");
@@ -123,7 +123,7 @@ describe.each(databaseKinds)("Commit on %s", (kind) => {
   });
 
   it.each(["offset-mismatch", "topic-closed", "epoch-mismatch", "invalid-argument"])(
-    "leaves the acknowledgement undone when an output is refused: %s",
+    "acknowledges nothing when an output is refused: %s",
     async (code) => {
       const { subscription, commit } = await hold();
       const [good, bad] = [`good-${code}`, `bad-${code}`];
@@ -131,7 +131,7 @@ describe.each(databaseKinds)("Commit on %s", (kind) => {
       await createTopic(store, bad);
       await plane.append(bad, [{}]);
       const { topicId } = (await store.findTopic(bad))!.head;
-      // Past this node, which does not know of it.
+      // Without this node's knowledge.
       if (code === "topic-closed") await store.closeTopic(topicId);
       if (code === "invalid-argument") {
         await store.updateTopic(topicId, { limits: { batchRecords: 1 } });
@@ -156,7 +156,7 @@ describe.each(databaseKinds)("Commit on %s", (kind) => {
     },
   );
 
-  it("is stale the second time, in part, from another session, and after a seek", async () => {
+  it("is stale when all or some of it is settled, from another session, and after a seek", async () => {
     const { commit } = await hold();
     await plane.commit({ ...commit, acknowledge: [first(1)], append: [output("twice", ["x"])] });
     const again = (acknowledge: readonly ReturnType<typeof first>[], session = commit.session) =>
@@ -203,7 +203,7 @@ describe.each(databaseKinds)("Commit on %s", (kind) => {
     expect(plane.told).toContain(`settled ${subscription.subscriptionId} ${commit.session}: 0-3@1`);
   });
 
-  it("goes on in the new topic when an output's was deleted, by this node or another", async () => {
+  it("appends to a new topic when an output's topic was deleted", async () => {
     const { commit } = await hold();
     await plane.append("reborn", [{}, {}]);
     await store.deleteTopic((await store.findTopic("reborn"))!.head.topicId);
@@ -244,7 +244,7 @@ describe.each(databaseKinds)("Commit on %s", (kind) => {
     expect(await nextOf("o")).toBe(undefined);
   });
 
-  it("tells when the outcome is unknown, and shows followers what was committed all the same", async () => {
+  it("reports an unknown outcome, and still shows followers what was committed", async () => {
     const { commit } = await hold();
     const deaf = openControlPlane({
       ...store,

@@ -1,4 +1,6 @@
-/** Shared by tests of consuming: a node on a database of its own, subscriptions with records, and consumers driven by hand. */
+/**
+ * For tests of consuming: a node on a database of its own, subscriptions with records, and consumers driven by hand.
+ */
 
 import { afterAll, beforeAll, onTestFinished } from "vitest";
 import { type DeliveryPolicy, noRetention, type Sharing, type Window } from "../../../src/core/index.js";
@@ -35,7 +37,7 @@ export interface Consuming {
   redrive(subscription: string, perSecond: number): Promise<void>;
 }
 
-/** To be called in a `describe`, for all of its tests. */
+/** Call it in a `describe`, for all of its tests. */
 export function consumingOn(kind: DatabaseKind): Consuming {
   let database: TestDatabase;
   let store: Store;

@@ -10,7 +10,7 @@ describe.each(databaseKinds)("consumers on %s", (kind) => {
   const { open, subscribe } = consuming;
 
   test.each(["shared", "exclusive", "keyed"] as const)(
-    "%s, trimmed records are skipped, and the consumer is told",
+    "%s, trimmed records are skipped, and the consumer is informed",
     async (sharing) => {
       const name = await subscribe(20, sharing);
       await consuming.node.engine.topics.trim(name, 5, 0);

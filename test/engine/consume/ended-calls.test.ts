@@ -35,7 +35,7 @@ describe.each(onPostgres)("calls that end, on %s", (kind) => {
   const consuming = consumingOn(kind);
   const { open, subscribe } = consuming;
 
-  test("a call that fails while it has much to tell ends", async () => {
+  test("a call that fails with many messages to send ends", async () => {
     const name = await subscribe(1);
     const [silent, other] = [await open(name), await open(name)];
     silent.say({ release: range(0, 12_000).map((index) => at(10 + 2 * index)) });

@@ -25,7 +25,7 @@ describe.each(databaseKinds)("an ephemeral consumer on %s", (kind) => {
         },
       },
     }) as Store;
-    // So little that no frame is in memory any more when its record is redelivered.
+    // Too small to keep a frame in memory until its record is redelivered.
     node = await openTestEngine(counted, { consumeAheadBytes: 30_000, heartbeatMinMs: 60_000, heartbeatMaxMs: 60_000 });
   });
   afterAll(async () => {
@@ -33,7 +33,7 @@ describe.each(databaseKinds)("an ephemeral consumer on %s", (kind) => {
     await database?.drop();
   });
 
-  test("gets rejected records redelivered, many in one read, but for those that were trimmed meanwhile", async () => {
+  test("gets rejected records redelivered, many in one read, except trimmed ones", async () => {
     const topic = "ephemeral";
     const limits = { recordBytes: 0, batchRecords: 0, batchBytes: 0 };
     await node.engine.topics.create({ name: topic, labels: new Map(), limits, retention: noRetention, keyed: false });

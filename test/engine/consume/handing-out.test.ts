@@ -1,4 +1,4 @@
-/** Who gets a record: a case for each thing that may happen between its reading and its settling. */
+/** Which consumer gets a record: a test for each event between its reading and its settling. */
 
 import { describe, expect, test } from "vitest";
 import type { DeliveryPolicy, Sharing } from "../../../src/core/index.js";
@@ -17,7 +17,7 @@ describe("handing out", () => {
     consuming.subscribeTo(topic, sharing, { ackDeadlineMs: deadlineMs, retryMinMs: 0, retryMaxMs: 0, ...change });
 
   test.each(["shared", "exclusive", "keyed"] as const)(
-    "%s: a record whose lifetime ends while it waits for its turn is passed over",
+    "%s: a record whose lifetime ends while it waits for its turn is skipped",
     async (sharing) => {
       const topic = await createTopic();
       const lifetimes = range(0, 10).map((number) => (number < 8 ? 20 : undefined));
@@ -41,7 +41,7 @@ describe("handing out", () => {
   );
 
   test.each(["shared", "exclusive", "keyed"] as const)(
-    "%s: a record that is trimmed while it waits for its turn is skipped, and the consumer is told",
+    "%s: a record that is trimmed while it waits for its turn is skipped, and the consumer is informed",
     async (sharing) => {
       const topic = await createTopic();
       await append(
@@ -70,7 +70,7 @@ describe("handing out", () => {
     },
   );
 
-  test("a record that is redelivered is also passed over when its lifetime has ended", async () => {
+  test("a record to redeliver is skipped too when its lifetime has ended", async () => {
     const topic = await createTopic();
     const batch = batchOf([1, 1], [20, undefined]);
     await consuming.node.engine.append({ topic, batch, expectedOffset: undefined, producer: undefined, epoch: 0 });
@@ -137,7 +137,7 @@ describe("handing out", () => {
         }
       }
       expect((await progressOf(name)).parked).toBe(0);
-      // When it reads on, it is told that its work would be in vain.
+      // When it reads again, it is informed that its work would be lost.
       const told = new Set<string>();
       await stalled.until(({ confirmed }) => {
         for (const name of namesOf(confirmed?.stale)) told.add(name);
@@ -149,7 +149,7 @@ describe("handing out", () => {
     },
   );
 
-  test("a consumer whose transport did not take a delivery is told of that one, and not of the next", async () => {
+  test("a consumer whose transport did not take a delivery is informed of that delivery, and not of the next", async () => {
     const topic = await createTopic();
     await append(topic, [{}]);
     const name = await subscribe(topic, "shared");

@@ -1,4 +1,4 @@
-/** When a consumer is told why it gets nothing. */
+/** When a consumer is informed why it gets nothing. */
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { noRetention } from "../../../src/core/index.js";
@@ -10,7 +10,7 @@ import { openConsumer } from "./test-consumer.js";
 
 let database: TestDatabase;
 let node: TestEngine;
-/** The engine's time, which stands still. */
+/** The engine's time, which does not advance. */
 let nowMs = systemClock.monotonicMs();
 const clock: Clock = { ...systemClock, monotonicMs: () => nowMs };
 
@@ -24,7 +24,7 @@ afterAll(async () => {
   await database?.drop();
 });
 
-test("a consumer whose window is full after every record is told so after half a second without records", async () => {
+test("a consumer with a full window after every record is informed after half a second without records", async () => {
   const name = "heartbeats";
   const limits = { recordBytes: 0, batchRecords: 0, batchBytes: 0 };
   await node.engine.topics.create({ name, labels: new Map(), limits, retention: noRetention, keyed: false });

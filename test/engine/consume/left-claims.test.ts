@@ -1,4 +1,4 @@
-/** The claims of a node that nobody consumes on any more go to other nodes, whatever becomes of its last write. */
+/** The claims of a node without consumers go to other nodes, whatever becomes of its last write. */
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { noRetention, type Sharing } from "../../../src/core/index.js";
@@ -43,7 +43,7 @@ describe("consume, when the last consumer leaves a node", () => {
   }
 
   test.each(["shared", "keyed", "exclusive"] as const)(
-    "%s, claims are given back once the database answers again, though the node consumes other subscriptions",
+    "%s, claims are released once the database answers again, although the node consumes other subscriptions",
     async (sharing) => {
       let isAway = false;
       let failures = 0;

@@ -1,4 +1,6 @@
-/** At the end of a topic each record may be a claim of its own: so a node may hold as many claims as waiting records. */
+/**
+ * At the end of a topic each record may be a claim of its own, so a node may hold as many claims as waiting records.
+ */
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { noRetention } from "../../../src/core/index.js";
@@ -13,7 +15,7 @@ import { openConsumer, type TestConsumer } from "./test-consumer.js";
 
 const claimOf = (claimId: number) => new Claim({ claimId, kind: "block", slot: 0, todo: [] }, 0);
 
-/** A waiting run; `onLook` is called when it is compared with others. */
+/** A waiting run; `onLook` is called when it is compared with another. */
 function waitingOf(claim: Claim, firstOffset: number, dueMs: number, onLook = (): void => undefined): WaitingRun {
   const state = step(unread, { type: "restored", deliveries: 1, failures: 1, dueMs });
   if (state.phase !== "waiting") throw new Error("does not wait");
@@ -29,7 +31,7 @@ function waitingOf(claim: Claim, firstOffset: number, dueMs: number, onLook = ()
 }
 
 describe("WaitingRuns", () => {
-  test("claims that are dropped one by one cost a few looks in all at the runs of others", () => {
+  test("dropping claims one by one examines few runs of other claims", () => {
     let looks = 0;
     let counted = 0;
     const waiting = new WaitingRuns((records) => (counted += records));
@@ -42,7 +44,7 @@ describe("WaitingRuns", () => {
     expect([waiting.records, waiting.frameBytes, counted, waiting.nextMs]).toEqual([0, 0, 0, undefined]);
   });
 
-  test("gives the runs that are left after drops in their order, with those pushed for a dropped claim since", () => {
+  test("returns the runs after drops in order, with those pushed for a dropped claim since", () => {
     const waiting = new WaitingRuns(() => undefined);
     const claims = range(0, 10).map(claimOf);
     for (const claim of claims) waiting.push(waitingOf(claim, claim.claimId, claim.claimId));
@@ -105,7 +107,7 @@ describe("a group with many claims", () => {
     return { name, consumer };
   }
 
-  test("forgets all claims at a Seek, and goes on from there", async () => {
+  test("drops all claims at a Seek, and continues from there", async () => {
     const { name, consumer } = await rejected(200);
     await node.engine.subscriptions.seek(name, { at: "offset", offset: 150 });
     const again = await consumer.take(50);
@@ -115,7 +117,7 @@ describe("a group with many claims", () => {
     await waitFor(0);
   });
 
-  test("gives all claims back when no consumer takes records, and takes them again", async () => {
+  test("releases all claims when no consumer takes records, and takes them again", async () => {
     const { consumer } = await rejected(100);
     consumer.say({ window: { records: 0, bytes: 0 } });
     await waitFor(0);

@@ -1,4 +1,4 @@
-/** Records that were parked, and are redelivered because somebody asked for it. */
+/** Parked records that are redelivered after a redrive. */
 
 import { describe, expect, test } from "vitest";
 import { databaseKinds, onPostgres } from "../../support/database.js";
@@ -10,7 +10,7 @@ describe.each(databaseKinds)("redriven records on %s", (kind) => {
   const consuming = consumingOn(kind);
   const { open, redrive, subscribe } = consuming;
 
-  test("SHARED, redriven records are claimed also while windows are full", async () => {
+  test("SHARED, redriven records are claimed even while windows are full", async () => {
     const name = await subscribe(20);
     const { subscriptionId } = await consuming.node.engine.subscriptions.get(name);
     const consumer = await open(name, { records: 1 });
@@ -38,7 +38,7 @@ describe.each(onPostgres)("redriven records on %s", (kind) => {
   const consuming = consumingOn(kind);
   const { open, openNode, publish, redrive, subscribe } = consuming;
 
-  test("redriven records that wait for their turn do not hold up new ones", async () => {
+  test("redriven records that wait for their turn do not delay new ones", async () => {
     const name = await subscribe(4, "shared", { retryBacklog: 1 });
     const first = await open(name, { records: 4 });
     await first.take(4);
@@ -49,7 +49,7 @@ describe.each(onPostgres)("redriven records on %s", (kind) => {
     await first.told("parked", 4);
     await redrive(name, 0.01);
     const second = await open(name);
-    // The turn of one has come, and the others wait for theirs on this node.
+    // One is due for its turn; the others wait for theirs on this node.
     expect(await second.take(1)).toEqual([{ offset: 0, attempt: 2 }]);
     await publish(name, range(4, 10));
     const offsets = (await second.take(6)).map(({ offset }) => offset);
@@ -57,7 +57,7 @@ describe.each(onPostgres)("redriven records on %s", (kind) => {
     await Promise.all([first.lose(), second.lose()]);
   });
 
-  test("KEYED, a redriven record that is worked on keeps its key on its node", async () => {
+  test("KEYED, a redriven record that is outstanding keeps its key on its node", async () => {
     const name = await subscribe(40, "keyed");
     const one = await open(name, { records: 1 });
     expect(await one.take(1)).toEqual([{ offset: 0, attempt: 1 }]);
@@ -69,10 +69,10 @@ describe.each(onPostgres)("redriven records on %s", (kind) => {
       one.acknowledge(...(await one.take(1)).map(({ offset }) => offset).filter((offset) => offset !== 0));
     }
     const other = await openNode({ headPollMs: 20 });
-    // So many consumers that all slots but one become theirs.
+    // With this many consumers, all slots but one become theirs.
     const others = await Promise.all(range(0, 31).map(() => open(name, {}, other)));
     const takers = others.map((each) => each.take(40).catch(() => []));
-    // It may have got all other records before the redriven one came.
+    // It may have received all other records before the redriven one.
     await publish(name, range(40, 80));
     await expect.poll(() => others.some(({ delivered }) => delivered.length > 0), { timeout: 20_000 }).toBe(true);
     const taken = others.flatMap(({ delivered }) => delivered.map(({ offset }) => offset));
@@ -82,7 +82,7 @@ describe.each(onPostgres)("redriven records on %s", (kind) => {
     await one.lose();
   });
 
-  test("a redriven record is delivered also when the topic was trimmed beyond it", async () => {
+  test("a redriven record is delivered even if the topic was trimmed beyond it", async () => {
     const name = await subscribe(10, "shared");
     const subscription = await consuming.node.engine.subscriptions.get(name);
     const { session, claimId } = await holdAll(consuming.store, subscription, 10);

@@ -53,7 +53,7 @@ describe("consume on several nodes", () => {
     return openConsumer(engine, { kind: "subscription", subscription, consumer: "", window });
   }
 
-  /** The session that consumes it: known a moment after its node has handed out the first records. */
+  /** The session that consumes it, which is known shortly after its node delivered the first records. */
   async function memberOf(subscriptionId: number): Promise<number> {
     for (;;) {
       const progress = await (stores[0] as Store).readProgress(subscriptionId);
@@ -62,7 +62,7 @@ describe("consume on several nodes", () => {
     }
   }
 
-  /** Consumers acknowledge all records, until they have got a number of records together. */
+  /** Consumers acknowledge all records, until they have received `count` records together. */
   async function consumeAll(consumers: readonly TestConsumer[], count: number): Promise<void> {
     const total = (): number => consumers.reduce((sum, { delivered }) => sum + delivered.length, 0);
     await Promise.all(
@@ -106,7 +106,7 @@ describe("consume on several nodes", () => {
     await Promise.all([first.halfClose(), second.halfClose()]);
   });
 
-  test("KEYED, keys are spread over the nodes and go back when one leaves, each in order", async () => {
+  test("KEYED, keys are spread over the nodes and return when one leaves, each in order", async () => {
     const [one, two] = [await openNode(0), await openNode(1)];
     const name = await subscribe(one, 1000, "keyed");
     const { subscriptionId } = await one.engine.subscriptions.get(name);
@@ -146,7 +146,7 @@ describe("consume on several nodes", () => {
   });
 
   test.each(["shared", "keyed"] as const)(
-    "%s, records of a draining node that nobody has begun go to others while a consumer still works",
+    "%s, undelivered records of a draining node go to others while a consumer still works",
     async (sharing) => {
       const [one, two] = [await openNode(0, { claimRecords: 100 }), await openNode(1)];
       const name = await subscribe(one, 500, sharing, 500);
@@ -181,7 +181,7 @@ describe("consume on several nodes", () => {
     await newer.halfClose();
   });
 
-  /** Commits each record that a consumer gets through another node, until it has got a number of them. */
+  /** Commits each record of a consumer through another node, until the consumer has received `count` of them. */
   async function commitThrough(
     { engine }: TestEngine,
     consumer: TestConsumer,
@@ -261,7 +261,7 @@ describe("consume on several nodes", () => {
     await consumer.halfClose();
   });
 
-  test("KEYED, when the connection for notices is killed, Commits from meanwhile are found and it goes on", async () => {
+  test("KEYED, Commits made while the connection for notices was killed are found, and it reconnects", async () => {
     const [one, two] = [await openNode(0), await openNode(1)];
     const name = await subscribe(one, 100, "keyed", 4);
     const consumer = open(one, name, 10);
@@ -278,8 +278,8 @@ describe("consume on several nodes", () => {
     await consumer.halfClose();
   });
 
-  test("a node whose lease is over hands out nothing, another takes its records, and its verdicts are void", async () => {
-    // As in a process that was stopped: no time passes for its renewals, and then its clock jumps.
+  test("a node whose lease is over delivers nothing, another takes its records, and its verdicts are void", async () => {
+    // Like a stopped process: its renewals see no time pass, and then its clock jumps.
     let aheadMs = 0;
     const clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + aheadMs };
     const frozen = await openNode(0, { clock, sessionLeaseMs: 600_000 });
@@ -287,7 +287,7 @@ describe("consume on several nodes", () => {
     const stale = open(frozen, name, 5);
     await stale.take(5);
     aheadMs = 700_000;
-    // As the other node would see it, had the lease been that of now.
+    // The other node then sees a lease from now.
     const { subscriptionId } = await frozen.engine.subscriptions.get(name);
     await (stores[1] as Store).renewSession(await memberOf(subscriptionId), 1);
     const other = await openNode(1, { sessionLeaseMs: 1000 });
@@ -310,7 +310,7 @@ describe("consume on several nodes", () => {
     await stale.lose();
   });
 
-  test("records that a lone node claimed before they were published go to another node that comes and has room", async () => {
+  test("records that a single node claimed before they were published go to a new node with room", async () => {
     const node = await openNode(0);
     const name = await subscribe(node, 1, "shared");
     const busy = open(node, name, 1);
@@ -325,11 +325,11 @@ describe("consume on several nodes", () => {
     await expect.poll(async () => (await publish(1), aheadOf(session))).toBeGreaterThan(5);
     const other = open(await openNode(1), name, 100);
     await other.until(({ event }) => event?.kind === "started" || undefined);
-    // The first node goes on with what it has read. The rest is for the faster one, and soon only the other has room.
+    // The first node continues with what it has read. The other, faster one gets the rest, and soon only it has room.
     await expect.poll(() => aheadOf(session)).toBe(0);
     let taken = 0;
     const taking = other.take(1).then((records) => (taken = records.length));
-    // A message may have several.
+    // A message may contain several.
     await expect.poll(async () => (await publish(1), taken)).toBeGreaterThan(0);
     await taking;
     await Promise.all([busy.lose(), other.lose()]);

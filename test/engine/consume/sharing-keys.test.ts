@@ -1,4 +1,6 @@
-/** Keys are spread again when consumers come, go and pause: only when that changes who has keys, and once for all in a turn. */
+/**
+ * Keys are redistributed when consumers come, leave or pause: only if the consumers with keys change, and once a turn.
+ */
 
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { noRetention } from "../../../src/core/index.js";
@@ -40,7 +42,7 @@ describe("KEYED", () => {
     return openConsumer(node.engine, { kind: "subscription", subscription, consumer: "", window });
   }
 
-  test("a consumer that pauses and goes on many times at once has keys spread a few times", async () => {
+  test("a consumer that pauses and resumes many times at once redistributes keys a few times", async () => {
     const name = await subscribe(1);
     const consumers = range(0, 5).map(() => open(name, 1));
     await Promise.all(consumers.map((consumer) => consumer.next()));
@@ -57,7 +59,7 @@ describe("KEYED", () => {
     await Promise.all(consumers.map((consumer) => consumer.lose()));
   });
 
-  test("records that a consumer was not handed before it paused go to one that came and waits", async () => {
+  test("records that a consumer did not receive before it paused go to a new one that waits", async () => {
     const name = await subscribe(100);
     const first = open(name, 1);
     expect(await first.take(1)).toHaveLength(1);

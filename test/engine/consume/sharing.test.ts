@@ -24,11 +24,11 @@ describe.each(databaseKinds)("consumers that share on %s", (kind) => {
     await two.lose();
   });
 
-  test("EXCLUSIVE, the lowest offset is redelivered first, however many records are ready behind it", async () => {
+  test("EXCLUSIVE, the lowest offset is redelivered first, however many records are ready after it", async () => {
     const name = await subscribe(1000, "exclusive");
     const consumer = await open(name, { records: 1000 });
     await consumer.take(1000);
-    // More records than are brought ahead, all due before the first one, and held up by an empty window.
+    // More records than are fetched ahead, all due before the first one, and delayed by an empty window.
     consumer.say({ window: { records: 0, bytes: 0 } });
     consumer.say({ reject: [{ range: { firstOffset: 100, nextOffset: 1000 }, delayMs: 1, reason: "" }] });
     await consumer.told("rejected", 900);
@@ -118,7 +118,7 @@ describe.each(onPostgres)("consumers that share on %s", (kind) => {
   const consuming = consumingOn(kind);
   const { open, openNode, subscribe } = consuming;
 
-  test("EXCLUSIVE, a claim that is given up and taken again while its frames are read begins with its first record", async () => {
+  test("EXCLUSIVE, a claim that is released and taken again while its frames are read begins with its first record", async () => {
     const name = await subscribe(30, "exclusive");
     const { subscriptionId } = await consuming.node.engine.subscriptions.get(name);
     const before = await open(name, { records: 10 });
@@ -164,7 +164,7 @@ describe.each(onPostgres)("consumers that share on %s", (kind) => {
     };
     const consumer = await open(name, { records: 100 }, other);
     await expect.poll(() => fetches).toBe(1);
-    // The node hears of the newer ticket before its own consumer gets it: it gives the claim up, and takes it again.
+    // The node sees the newer ticket before its own consumer gets it: it releases the claim and takes it again.
     const joining = open(name, { records: 100 }, other);
     await expect(consumer.take(1)).rejects.toMatchObject({ code: "consumer-fenced" });
     await expect.poll(async () => (await claimsHeld()) === 0).toBe(true);
@@ -172,7 +172,7 @@ describe.each(onPostgres)("consumers that share on %s", (kind) => {
     const next = await joining;
     await expect.poll(() => takes).toBe(2);
     const taking = next.take(30);
-    // The frames that were read for the claim before it was given up arrive first.
+    // The frames that were read for the claim before its release arrive first.
     held.shift()?.();
     await expect.poll(() => fetches).toBe(2);
     held.splice(0).forEach((go) => go());
@@ -180,13 +180,13 @@ describe.each(onPostgres)("consumers that share on %s", (kind) => {
     await next.lose();
   });
 
-  test("EXCLUSIVE, a consumer that was let in while the node lost its hold is served", async () => {
+  test("EXCLUSIVE, a consumer that was admitted while the node lost its claim is served", async () => {
     const name = await subscribe(3, "exclusive");
     const { subscriptionId } = await consuming.node.engine.subscriptions.get(name);
     let letIn = (): void => undefined;
     const isLetIn = new Promise<void>((resolve) => (letIn = resolve));
     let tickets = 0;
-    // Its second ticket takes long to arrive.
+    // Its second ticket is delayed.
     const slow: Store = Object.create(consuming.store, {
       takeTicket: {
         value: async (id: number) => {

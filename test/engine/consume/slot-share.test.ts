@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { slotShare } from "../../../src/engine/consume/slot-share.js";
 import { range } from "../../support/open-engine.js";
 
-test("slotShare(), the shares of nodes in a KEYED subscription leave nobody out", () => {
+test("slotShare(), the shares of nodes in a KEYED subscription leave no node out", () => {
   const sharesOf = (...consumers: number[]): number[] => {
     const members = consumers.map((count, session) => ({ session, consumers: count, facts: "[]" }));
     return members.map(({ session, consumers: count }) => slotShare(members, session, count));

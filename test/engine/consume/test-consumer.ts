@@ -1,4 +1,4 @@
-/** A consumer that a test drives by hand: it sends requests, and asks for one message after the other. */
+/** A consumer that a test drives by hand: it sends requests, and takes one message at a time. */
 
 import type {
   Confirmed,
@@ -18,7 +18,7 @@ export interface Delivered {
   readonly attempt: number;
 }
 
-/** A verdict of a test. The attempt is 0, any, where it is left out. */
+/** A verdict of a test. An omitted attempt is 0: any. */
 type Said<Verdict extends DeliveredRange = DeliveredRange> = Omit<Verdict, "attempt"> & { readonly attempt?: number };
 
 export interface Saying {
@@ -34,23 +34,25 @@ export interface Saying {
 export interface TestConsumer {
   /** The next message. Throws the error that ended the call. */
   next(): Promise<ConsumeMessage>;
-  /** Takes messages until they have brought `count` records. */
+  /** Takes messages until they have `count` records in all. */
   take(count: number): Promise<Delivered[]>;
-  /** Takes messages until `find` finds something in one. */
+  /** Takes messages until `find` returns something for one. */
   until<T>(find: (message: ConsumeMessage) => T | undefined): Promise<T>;
-  /** Takes messages until `count` offsets were told with a verdict, and gives those that were not given before. */
+  /**
+   * Takes messages until `count` offsets were confirmed with a verdict. Returns those that were not returned before.
+   */
   told(verdict: keyof Confirmed, count: number): Promise<number[]>;
   say(request: Saying): void;
   /** How many requests the call has not read. */
   readonly unheard: number;
   acknowledge(...offsets: readonly number[]): void;
-  /** All records that it has got. */
+  /** All records that it received. */
   readonly delivered: readonly Delivered[];
-  /** Ends the requests; gives the messages that are left. */
+  /** Ends the requests. Returns the remaining messages. */
   halfClose(): Promise<ConsumeMessage[]>;
   /** Its node begins to drain: its requests are still read. */
   drain(): void;
-  /** Leaves as a consumer that is lost. */
+  /** Leaves like a lost consumer. */
   lose(): Promise<void>;
 }
 
@@ -59,7 +61,7 @@ const streams = createLiveStreams();
 export function openConsumer(engine: Engine, opening: ConsumeOpening): TestConsumer {
   const requests = channel<ConsumerRequest>({ capacity: 1000 });
   const abort = new AbortController();
-  /** Aborts when the client is gone; not when the node drains. */
+  /** Aborts when the client is gone, but not when the node drains. */
   const gone = new AbortController();
   let unheard = 0;
   const iterator: AsyncIterator<ConsumerRequest, undefined> = {
@@ -149,7 +151,7 @@ function delivered(said: OffsetRange | Said): DeliveredRange {
   return "range" in said ? { attempt: 0, ...said } : { range: said, attempt: 0 };
 }
 
-/** A range that a client made up may be very long: cut here. */
+/** A client's range may be very long: it is cut here. */
 function offsetsOf(told: OffsetRange | DeliveredRange): number[] {
   const { firstOffset, nextOffset } = "range" in told ? told.range : told;
   return range(firstOffset, Math.min(nextOffset, firstOffset + 10_000));

@@ -29,7 +29,7 @@ describe.each(databaseKinds)("verdicts on %s", (kind) => {
     await consumer.lose();
   });
 
-  test("a consumer is told of records that it released, parked or does not have", async () => {
+  test("a consumer is informed of records that it released, parked or does not have", async () => {
     const name = await subscribe(4);
     const consumer = await open(name);
     await consumer.take(4);
@@ -56,7 +56,7 @@ describe.each(databaseKinds)("verdicts on %s", (kind) => {
       acknowledged: [{ firstOffset: 2, nextOffset: 4 }],
       stale: [{ range: { firstOffset: 4, nextOffset: 9 }, attempt: 0 }],
     });
-    // A release is no attempt.
+    // A release is not an attempt.
     if (consumer.delivered.filter(({ offset }) => offset === 0).length === 1) await consumer.take(1);
     expect(consumer.delivered.at(-1)).toEqual({ offset: 0, attempt: 1 });
     await consumer.lose();

@@ -1,4 +1,4 @@
-/** Who is woken: a thousand consumers may wait at a subscription, and what one says rarely concerns the others. */
+/** Which consumers are woken: a thousand may wait at a subscription, and one's request rarely concerns the others. */
 
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { noRetention } from "../../../src/core/index.js";

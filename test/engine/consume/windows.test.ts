@@ -7,7 +7,7 @@ describe.each(databaseKinds)("a window on %s", (kind) => {
   const consuming = consumingOn(kind);
   const { open, progressOf, subscribe } = consuming;
 
-  test("a consumer gets the records that its window lets through, and more when it acknowledges some", async () => {
+  test("a consumer gets the records that fit into its window, and more when it acknowledges some", async () => {
     const name = await subscribe(20);
     const consumer = await open(name, { records: 4 });
     expect((await consumer.take(4)).map(({ offset }) => offset)).toEqual([0, 1, 2, 3]);

@@ -27,7 +27,7 @@ describe.each(databaseKinds)("Parked records on %s", (kind) => {
     await database.drop();
   });
 
-  /** A subscription whose first `count` records are parked: the keys of even offsets are "even". */
+  /** A subscription whose first `count` records are parked. The key of even offsets is "even". */
   async function park(count: number, { text = "x", reason = "bad" } = {}): Promise<StoredSubscription> {
     const name = `parked-${names++}`;
     await createTopic(store, name);
@@ -66,7 +66,7 @@ describe.each(databaseKinds)("Parked records on %s", (kind) => {
     return { offsets: records.map(({ offset }) => offset), next };
   }
 
-  /** What waits to be delivered again, by time. */
+  /** The records that wait for redelivery, by time. */
   async function waiting({ subscriptionId }: StoredSubscription) {
     const sync = await store.syncSubscription(subscriptionId, { session: 1_000_000, consumers: 0, facts: "[]" });
     const redriven = sync?.claims.filter((claim) => claim.kind === "redriven") ?? [];
@@ -80,7 +80,7 @@ describe.each(databaseKinds)("Parked records on %s", (kind) => {
     filter,
   });
 
-  it("list by offset, a page at a time, and say when there are no more", async () => {
+  it("list by offset, a page at a time, and report the end", async () => {
     const { name } = await park(5);
     expect(await listed(name)).toEqual({ offsets: [0, 1, 2, 3, 4], next: undefined });
     expect(await listed(name, { count: 5 })).toEqual({ offsets: [0, 1, 2, 3, 4], next: undefined });
@@ -99,7 +99,7 @@ describe.each(databaseKinds)("Parked records on %s", (kind) => {
     expect(await listed(reasoned.name)).toEqual({ offsets: [0, 1], next: 2 });
   });
 
-  it("list over several reads what a filter lets through", async () => {
+  it("list over several reads what a filter matches", async () => {
     const { name } = await park(600);
     const none = parseFilter("key == 'none'");
     expect(await listed(name, { filter: none, count: 10 })).toEqual({ offsets: [], next: undefined });
@@ -107,7 +107,7 @@ describe.each(databaseKinds)("Parked records on %s", (kind) => {
     expect(most).toEqual({ offsets: range(0, 290).map((index) => 2 * index), next: 580 });
   });
 
-  it("are given with their reasons, or refused where none is", async () => {
+  it("are returned with their reasons, or refused where there is none", async () => {
     const { name } = await park(2);
     expect(await plane.subscriptions.getParked(name, 1)).toMatchObject({
       offset: 1,
@@ -152,7 +152,7 @@ describe.each(databaseKinds)("Parked records on %s", (kind) => {
     expect(await plane.subscriptions.redriveParked(select(subscription.name, [], most), 100, noSignal)).toBe(1099);
     const retries = await waiting(subscription);
     expect(retries.map(({ offset }) => offset)).toEqual(range(0, 1100).filter((offset) => offset !== 3));
-    // As far apart as asked for, but for what the statements themselves took. The first ones may be due by now.
+    // As far apart as requested, less the time of the statements. The first ones may be due by now.
     const delays = retries.map(({ delayMs }) => delayMs).filter((delayMs) => delayMs > 0);
     const apart = delays.slice(1).map((delayMs, index) => delayMs - delays[index]!);
     expect(Math.min(...apart)).toBeGreaterThan(9.99);
@@ -160,7 +160,7 @@ describe.each(databaseKinds)("Parked records on %s", (kind) => {
     expect(delays.at(-1)).toBeGreaterThan(5000);
   });
 
-  it("stay where they were parked after the redrive began", async () => {
+  it("stay parked if they were parked after the redrive began", async () => {
     const { name, subscriptionId } = await park(1);
     await plane.append(name, [{}]);
     const { session, claimId } = await holdAll(store, await plane.subscriptions.get(name), 2);
@@ -188,7 +188,7 @@ describe.each(databaseKinds)("Parked records on %s", (kind) => {
     await late.close();
   });
 
-  it("stay where an abort came before their page", async () => {
+  it("stay parked if an abort precedes their page", async () => {
     const { name } = await park(3);
     const aborted = AbortSignal.abort(new Error("gone"));
     await expect(plane.subscriptions.redriveParked(select(name), 1, aborted)).rejects.toThrow("gone");

@@ -29,13 +29,13 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
     await database.drop();
   });
 
-  /** Where a subscription stands. */
+  /** The cursor of a subscription. */
   async function cursorOf(name: string): Promise<number> {
     const { subscriptionId } = await plane.subscriptions.get(name);
     return (await store.readProgress(subscriptionId))!.cursor;
   }
 
-  it("creates with defaults, at the end of the topic, and gets it again", async () => {
+  it("creates with defaults, at the end of the topic, and returns it", async () => {
     const created = await plane.subscriptions.create(
       subscriptionOf("defaults", "five", { start: undefined, labels: new Map([["team", "a"]]) }),
     );
@@ -52,7 +52,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
     expect(await cursorOf("defaults")).toBe(5);
   });
 
-  it("refuses to create twice, of no topic, of another epoch, above the end, and under names that are none", async () => {
+  it("refuses to create twice, for a missing topic, for another epoch, above the end, and with invalid names", async () => {
     const { subscriptions } = plane;
     await subscriptions.create(subscriptionOf("once", "five"));
     const refusals: [ReturnType<typeof subscriptionOf>, object][] = [
@@ -75,7 +75,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
     await expect(subscriptions.get("a b")).rejects.toMatchObject({ code: "invalid-argument" });
   });
 
-  it("begins and seeks wherever a start points to, and never below what is kept", async () => {
+  it("begins and seeks at any start, and never below the kept records", async () => {
     await plane.subscriptions.create(subscriptionOf("sought", "five"));
     const timeOf = async (offset: number) => {
       const frame = await readFrame(store, (await store.findTopic("five"))!.head.topicId, offset);
@@ -118,7 +118,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
     });
   });
 
-  it("holds a policy against its bounds, and names the field", async () => {
+  it("checks a policy against its bounds, and names the field", async () => {
     const refused: [Partial<DeliveryPolicy>, string][] = [
       [{ ackDeadlineMs: 999 }, "ack_deadline"],
       [{ ackDeadlineMs: twelveHours + 1 }, "ack_deadline"],
@@ -131,7 +131,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
       [{ retryMaxMs: Number.NaN }, "retry_max"],
       [{ retryBacklog: 0 }, "retry_backlog"],
       [{ retryBacklog: 100_001 }, "retry_backlog"],
-      // Against each other, and against what was not named.
+      // Against each other, and against settings that were not given.
       [{ retryMinMs: 2000, retryMaxMs: 1999 }, "retry_min"],
       [{ retryMinMs: 60_001 }, "retry_min"],
       [{ retryMaxMs: 999 }, "retry_max"],
@@ -150,7 +150,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
     expect((await plane.subscriptions.get("edges")).policy).toEqual(edges);
   });
 
-  it("updates what is named, pauses and resumes, and tells its consumers each time", async () => {
+  it("updates what is given, pauses and resumes, and informs its consumers each time", async () => {
     const { subscriptions, told } = plane;
     const { subscriptionId } = await subscriptions.create(
       subscriptionOf("changed", "five", { labels: new Map([["a", "b"]]) }),
@@ -190,7 +190,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
     await expect(list({ after: "\u0000" })).rejects.toMatchObject({ violations: [{ field: "page_token" }] });
   });
 
-  it("describes at once and again, its own consumers as they are, and ends when it is deleted", async () => {
+  it("describes at once and periodically, with current facts of its own consumers, and ends when it is deleted", async () => {
     const { subscriptions } = plane;
     await subscriptions.create(subscriptionOf("described", "five"));
     const stored = await subscriptions.get("described");
@@ -206,7 +206,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
       lastAcknowledgementMs: 0,
       waiting: "caught-up" as const,
     };
-    // What this node told of itself some seconds ago counts no more.
+    // What this node stored about itself some seconds ago no longer counts.
     const told = JSON.stringify([facts, { ...facts, node: "here", outstandingRecords: 100 }]);
     await store.syncSubscription(stored.subscriptionId, { session, consumers: 2, facts: told });
     await store.settle({
@@ -248,7 +248,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
         { node: "there", outstandingRecords: 2 },
       ],
     });
-    // Three records of the same length, one behind the other.
+    // Three consecutive records of the same length.
     expect(first.lagBytes).toBe(3 * frame!.length);
     expect(first.lagAgeMs).toBeGreaterThan(0);
     expect(first.lagAgeMs).toBeLessThan(60_000);
@@ -268,7 +268,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
     await expect(subscriptions.delete("described")).rejects.toMatchObject({ code: "subscription-not-found" });
   });
 
-  it("ends a description after so many reports, and at an abort while it waits", async () => {
+  it("ends a description after `limit` reports, and at an abort while it waits", async () => {
     await plane.subscriptions.create(subscriptionOf("counted", "five"));
     const abort = new AbortController();
     const describeWith = (limit: number, intervalMs: number) =>
@@ -287,7 +287,7 @@ describe.each(databaseKinds)("Subscriptions on %s", (kind) => {
     await expect(next).rejects.toThrow("enough");
   });
 
-  it("takes its subscriptions along when the topic is deleted", async () => {
+  it("deletes its subscriptions with the topic", async () => {
     await createTopic(store, "gone");
     await plane.subscriptions.create(subscriptionOf("orphan", "gone"));
     await store.deleteTopic((await store.findTopic("gone"))!.head.topicId);

@@ -13,14 +13,14 @@ import {
 } from "../../support/filter-arbitrary.js";
 import { offsetsOf, openTestEngine, recordsIn, type TestEngine } from "../../support/open-engine.js";
 
-/** How many records a topic gets, in so many commits: before the live followers come, and after. */
+/** The number of records in each commit; some commits precede the live followers, some come after. */
 const recordsPerCommit = 9;
 const commits = 3;
 const filtersPerTopic = 10;
 
 /**
- * Random filters over random records: reads of history in both directions, with and without a limit, a follow from the
- * earliest, and a follow that saw all of it live, all against the model. `runs` counts filters.
+ * Compares random filters over random records with the model: reads of history in both directions, with and without a
+ * limit, a follow from the earliest record, and a follow that saw all of it live. `runs` counts filters.
  */
 export async function compareFilteredReads(store: Store, runs: number, seed: number): Promise<void> {
   const engine = await openTestEngine(store, { pageBytesMin: 512, pageBytesMax: 1024 });
@@ -95,7 +95,7 @@ async function compareTopic(
       followed: expected,
       heard: expected,
     });
-    // A limited read says where to go on: nothing of the rest is lost.
+    // A limited read returns where to continue: nothing of the rest is lost.
     const rest = await engine.read(topic, { filter, start: { at: "offset", offset: limited.next } });
     expect({ text, rest: rest.offsets }).toEqual({ text, rest: expected.slice(2) });
     for (const direction of ["forward", "backward"] as const) {
@@ -112,7 +112,7 @@ async function compareTopic(
   }
 }
 
-/** The records as the server stamped them. */
+/** The records with the server's stamps. */
 async function modelOf(
   engine: TestEngine,
   topic: string,
@@ -132,7 +132,7 @@ async function modelOf(
   return messages.map((message, offset) => ({ message, offset, ...(sizes[offset] as (typeof sizes)[number]) }));
 }
 
-/** The encoded size of the record at an offset, read off the page that brought it. */
+/** The encoded size of the record at an offset, found in its page. */
 function sizeOf(page: Buffer, wanted: number): number {
   let at = 0;
   while (page[at] === 0x0a) {

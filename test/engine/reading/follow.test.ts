@@ -22,7 +22,7 @@ describe.each(databaseKinds)("Engine.follow() on %s", (kind) => {
     await database.drop();
   });
 
-  it("starts at the end by default, and says where", async () => {
+  it("starts at the end by default, and reports where", async () => {
     await node.append("default", [1, 1]);
     const follower = node.follow("default", { start: undefined });
     expect(await follower.next()).toMatchObject({
@@ -37,7 +37,7 @@ describe.each(databaseKinds)("Engine.follow() on %s", (kind) => {
     await follower.cancel();
   });
 
-  it("gives every offset once, in order, over the handover from history to live, while records are published", async () => {
+  it("delivers every offset once, in order, over the handover from history to live, while records are published", async () => {
     await node.append("handover", range(0, 50));
     const total = 50 + 60 * 3;
     const followers = range(0, 3).map(() => node.follow("handover"));
@@ -55,7 +55,7 @@ describe.each(databaseKinds)("Engine.follow() on %s", (kind) => {
     await publishing;
   });
 
-  it("tells a live follower that left the tail, pages it from the database, and tells it when it is back", async () => {
+  it("informs a live follower that left the tail, reads its pages from the database, and informs it when it is live again", async () => {
     await node.append("slow", [1]);
     const follower = node.follow("slow");
     await follower.until("caught-up");
@@ -66,7 +66,7 @@ describe.each(databaseKinds)("Engine.follow() on %s", (kind) => {
     await follower.cancel();
   });
 
-  it("skips to the end when it asked for that, and says what it missed", async () => {
+  it("skips to the end when asked to, and reports what it missed", async () => {
     await node.append("skipping", [1]);
     const follower = node.follow("skipping", { whenBehind: "skip" });
     await follower.until("caught-up");
@@ -83,7 +83,7 @@ describe.each(databaseKinds)("Engine.follow() on %s", (kind) => {
     await follower.cancel();
   });
 
-  it("fails with its position when it asked for that", async () => {
+  it("fails with its position when asked to", async () => {
     await node.append("failing", [1]);
     const follower = node.follow("failing", { whenBehind: "fail" });
     await follower.until("caught-up");
@@ -94,7 +94,7 @@ describe.each(databaseKinds)("Engine.follow() on %s", (kind) => {
     });
   });
 
-  it("says why nothing comes", async () => {
+  it("says why nothing is delivered", async () => {
     await node.append("quiet", [1]);
     const follower = node.follow("quiet", { start: { at: "latest" } });
     await follower.until("caught-up");
@@ -108,7 +108,7 @@ describe.each(databaseKinds)("Engine.follow() on %s", (kind) => {
     await follower.cancel();
   });
 
-  it("gives the rest of a closed topic, and then ends saying so", async () => {
+  it("delivers the rest of a closed topic, and then ends with that reason", async () => {
     await node.append("closing", [1, 1]);
     const live = node.follow("closing");
     await live.until("caught-up");
@@ -121,7 +121,7 @@ describe.each(databaseKinds)("Engine.follow() on %s", (kind) => {
     expect(offsetsOf(await late.until("closed"))).toEqual([0, 1, 2]);
   });
 
-  it("tells followers in history and live that their topic was deleted, also when its name is there again", async () => {
+  it("informs followers in history and live that their topic was deleted, even if its name exists again", async () => {
     const { epoch } = await node.append(
       "deleted",
       range(0, 40).map(() => 100),
@@ -140,7 +140,7 @@ describe.each(databaseKinds)("Engine.follow() on %s", (kind) => {
     });
   });
 
-  it("tells a follower whose next offset was trimmed, or skips and says what", async () => {
+  it("refuses a follower whose next offset was trimmed, or skips and reports what", async () => {
     await node.append(
       "trimming",
       range(0, 30).map(() => 100),
@@ -160,7 +160,7 @@ describe.each(databaseKinds)("Engine.follow() on %s", (kind) => {
     await skipping.cancel();
   });
 
-  it("leaves at once when it is cancelled in a wait", async () => {
+  it("ends at once when it is cancelled in a wait", async () => {
     await node.append("cancelled", [1]);
     const follower = node.follow("cancelled");
     await follower.until("caught-up");

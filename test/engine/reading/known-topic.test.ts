@@ -9,7 +9,7 @@ describe("Engine.read(), from an offset of a topic that the node knows", () => {
   let database: TestDatabase;
   /** Keeps every topic in memory. */
   let node: TestEngine;
-  /** Forgets a topic as soon as nobody uses it, so that it looks every name up. */
+  /** Forgets unused topics at once, so it looks up every name. */
   let forgetful: TestEngine;
   let lookups = 0;
 
@@ -38,7 +38,7 @@ describe("Engine.read(), from an offset of a topic that the node knows", () => {
     expect(lookups).toBe(0);
   });
 
-  it("gives what a node gives that looks the topic up first", async () => {
+  it("returns the same as a node that looks the topic up first", async () => {
     for (const _batch of range(0, 5)) await node.append("same", range(0, 20));
     await node.engine.topics.trim("same", 10, 0);
     const until = fc.oneof(
@@ -80,7 +80,7 @@ describe("Engine.read(), from an offset of a topic that the node knows", () => {
     await expect(node.read("again", fromOffset(1))).rejects.toMatchObject({ code: "topic-not-found" });
   });
 
-  it("refuses a position of another epoch, as the database has it", async () => {
+  it("refuses a position of another epoch, with the database's epoch", async () => {
     await node.append("epochs", range(0, 5));
     await forgetful.engine.topics.delete("epochs", 0);
     const { epoch } = await forgetful.append("epochs", range(0, 5));

@@ -4,7 +4,7 @@ import { createPageBudget } from "../../../src/engine/reading/page-allowance.js"
 const KiB = 1024;
 const limits = { pageBytesMin: 32 * KiB, pageBytesMax: 256 * KiB, pageBudgetBytes: 300 * KiB };
 
-it("PageAllowance.take() gives the smallest page until 16 times as much was delivered, and never more than the largest", () => {
+it("PageAllowance.take() grants the smallest page until 16 times as much was delivered, and never more than the largest", () => {
   const stream = createPageBudget({ ...limits, pageBudgetBytes: 2 ** 30 }).forStream();
   const sizes: number[] = [];
   for (const delivered of [0, 16 * 32 * KiB, 16 * 32 * KiB, 16 * 1024 * KiB]) {
@@ -14,7 +14,7 @@ it("PageAllowance.take() gives the smallest page until 16 times as much was deli
   expect(sizes).toEqual([32 * KiB, 32 * KiB, 64 * KiB, 256 * KiB]);
 });
 
-it("PageAllowance.take() never waits: when the node's budget is used up, streams get the smallest page", () => {
+it("PageAllowance.take() never waits: when the node's budget is exhausted, streams get the smallest page", () => {
   const budget = createPageBudget(limits);
   const streams = [budget.forStream(), budget.forStream()];
   for (const stream of streams) stream.delivered(16 * 256 * KiB);

@@ -26,7 +26,7 @@ describe("streamPages()", () => {
   let database: TestDatabase;
   let node: TestEngine;
   let other: TestEngine;
-  /** Set: statements that read pages wait for it. */
+  /** If set, statements that read pages wait for it. */
   let away: Deferred<void> | undefined;
 
   beforeAll(async () => {
@@ -100,9 +100,9 @@ describe("streamPages()", () => {
   describe.each(ways)("%s", (way) => {
     test.each([undefined, 'key != "none"'])("holds no page while it is suspended (filter: %s)", async (expression) => {
       const reader = open(way, expression);
-      // Known here by a weak reference to its bytes alone.
+      // Only a weak reference to the page's bytes is left.
       const bytes = await nextPage(reader).then(({ runs }) => new WeakRef(runs[0]?.buffer as ArrayBufferLike));
-      // The last page that a filter of this process looked at stays; it is no longer this reader's.
+      // The last page that any filter of this process read is kept; it is no longer this reader's.
       const later = open(way, expression);
       await nextPage(later);
       await vi.waitFor(() => {
@@ -118,7 +118,7 @@ describe("streamPages()", () => {
     const reader = open(way);
     const before = await pagesRead();
     await nextPage(reader);
-    // A stalled one has the page that it was given, and no other.
+    // A stalled reader has the page that it received, and no other.
     expect((await pagesRead()) - before).toBe(1);
     let pages = 1;
     for (let bytes = 0; bytes <= 16 * pageBytesMin * 1.5; pages++) {
@@ -128,23 +128,26 @@ describe("streamPages()", () => {
     await reader.leave();
   });
 
-  test.each(["follow", "watch"] as const)("%s says why nothing comes while the database is slow", async (way) => {
-    const reader = open(way);
-    const first = (await nextPage(reader)).next;
-    away = deferred();
-    expect([await reader.next(), await reader.next()]).toMatchObject([
-      { kind: "heartbeat", next: first },
-      { kind: "heartbeat", next: first },
-    ]);
-    away.resolve();
-    away = undefined;
-    // The page that was under way comes, and none is passed over.
-    const page = await nextPage(reader);
-    expect(page.next.offset - page.records).toBe(first.offset);
-    await reader.leave();
-  });
+  test.each(["follow", "watch"] as const)(
+    "%s says why nothing is delivered while the database is slow",
+    async (way) => {
+      const reader = open(way);
+      const first = (await nextPage(reader)).next;
+      away = deferred();
+      expect([await reader.next(), await reader.next()]).toMatchObject([
+        { kind: "heartbeat", next: first },
+        { kind: "heartbeat", next: first },
+      ]);
+      away.resolve();
+      away = undefined;
+      // The page that was being read arrives, and none is skipped.
+      const page = await nextPage(reader);
+      expect(page.next.offset - page.records).toBe(first.offset);
+      await reader.leave();
+    },
+  );
 
-  test("a page that came while a follower fell behind is not given after what it skipped", async () => {
+  test("a page that arrived while a follower fell behind is not delivered after what it skipped", async () => {
     await node.append("skipping", [1]);
     const follower = node.follow("skipping", { whenBehind: "skip" });
     await follower.until("caught-up");

@@ -77,7 +77,7 @@ describe.each(databaseKinds)("Engine.read() on %s", (kind) => {
       30,
     ],
   ])(
-    "tells in its first message alone where it ends, and ends there when it is resumed: %s",
+    "reports only in its first message where it ends, and ends there when it is resumed: %s",
     async (name, more, end) => {
       const topic = `ends/${kind}/${name.replaceAll(/\W/g, "-")}`;
       for (const batch of range(0, 5)) {
@@ -88,7 +88,7 @@ describe.each(databaseKinds)("Engine.read() on %s", (kind) => {
       }
       const whole = await node.read(topic, more);
       expect(whole.ends).toEqual(whole.kinds.map((_, index) => (index === 0 ? end : undefined)));
-      // Resumed after half of it, and from its last position, while the topic has grown.
+      // Resumed in the middle, and from its last position, while the topic has grown.
       await node.append(topic, range(0, 3));
       const half = Math.ceil(whole.offsets.length / 2);
       const limit = more.limit ?? 0;
@@ -110,7 +110,7 @@ describe.each(databaseKinds)("Engine.read() on %s", (kind) => {
     },
   );
 
-  it("tells an end at 0 of a topic without records", async () => {
+  it("reports an end at 0 for a topic without records", async () => {
     await node.engine.topics.create({
       name: "without-records",
       labels: new Map(),
@@ -136,7 +136,7 @@ describe.each(databaseKinds)("Engine.read() on %s", (kind) => {
     expect((await node.read("timed", { until: { at: "time", timeMicros: late } })).offsets).toEqual([0, 1]);
   });
 
-  it("grows its pages as they are earned, and never above the largest", async () => {
+  it("grows its pages with what was delivered, and never above the largest", async () => {
     await node.append(
       "earned",
       range(0, 900).map(() => 1000),
@@ -159,7 +159,7 @@ describe.each(databaseKinds)("Engine.read() on %s", (kind) => {
     });
   });
 
-  it("refuses what was trimmed, or skips it and says so", async () => {
+  it("refuses trimmed offsets, or skips them and reports that", async () => {
     await node.append("trimmed", range(0, 10));
     await node.engine.topics.trim("trimmed", 6, 0);
     await expect(node.read("trimmed", { start: { at: "offset", offset: 2 } })).rejects.toMatchObject({
@@ -176,7 +176,7 @@ describe.each(databaseKinds)("Engine.read() on %s", (kind) => {
     expect((await node.read("trimmed", { direction: "backward" })).offsets).toEqual([9, 8, 7, 6]);
   });
 
-  it("refuses a topic that is not there, and creates none", async () => {
+  it("refuses a missing topic, and creates none", async () => {
     await expect(node.read("missing")).rejects.toMatchObject({ code: "topic-not-found" });
     await expect(node.engine.topics.get("missing")).rejects.toMatchObject({ code: "topic-not-found" });
   });

@@ -14,7 +14,7 @@ import {
   TestWatcher,
 } from "../keyed-topics.js";
 
-/** A page has about two records: whatever happens between two pages can happen anywhere. */
+/** A page has about two records, so anything may happen between any two. */
 const smallPages = { pageBytesMin: 100, pageBytesMax: 100 };
 
 describe.each(databaseKinds)("Tombstones on %s", (kind) => {
@@ -44,13 +44,13 @@ describe.each(databaseKinds)("Tombstones on %s", (kind) => {
   const remove = (key: string): KeyedRecord => ({ key, text: undefined });
   const letters = ["a", "b", "c", "d", "e", "f", "g", "h"];
 
-  /** Purges up to `count` tombstones of a topic, as the housekeeping does once they are old. */
+  /** Purges up to `count` tombstones of a topic, as housekeeping does once they are old. */
   async function purge(topic: string, count = 1000): Promise<number> {
     const { topicId } = (await store.findTopic(topic))!.head;
     return store.purgeTombstones({ topicId, untilMicros: Number.MAX_SAFE_INTEGER }, count);
   }
 
-  test("a watch that resumes from below what was purged, is told to start over", async () => {
+  test("a watch that resumes from below a purge is reset", async () => {
     const topic = await newTopic();
     await appendKeyed(
       engine,
@@ -69,7 +69,7 @@ describe.each(databaseKinds)("Tombstones on %s", (kind) => {
     await watcher.until("snapshot-end");
     expect(watcher.state).toEqual(await listedState(engine, topic));
     expect(watcher.state.size).toBe(6);
-    // Interrupted before the whole was given, it is told again; afterwards, not.
+    // If it is interrupted before it received everything, it is reset again; afterwards it is not.
     await watcher.leave();
     const began = watcher.kinds.length;
     await watcher.resume();
@@ -78,7 +78,7 @@ describe.each(databaseKinds)("Tombstones on %s", (kind) => {
     await watcher.leave();
   });
 
-  test("a resume from the position of a reset, is a reset", async () => {
+  test("a resume from the position of a reset is a reset", async () => {
     const topic = await newTopic();
     await appendKeyed(engine, topic, [set("a"), remove("a"), set("b")]);
     await purge(topic);
@@ -94,7 +94,7 @@ describe.each(databaseKinds)("Tombstones on %s", (kind) => {
     await watcher.leave();
   });
 
-  test("a purge between two pages of a resumed watch, starts it over", async () => {
+  test("a purge between two pages of a resumed watch resets it", async () => {
     const topic = await newTopic();
     await appendKeyed(
       engine,
@@ -117,7 +117,7 @@ describe.each(databaseKinds)("Tombstones on %s", (kind) => {
   });
 
   test.each([undefined, { south: -90, west: -180, north: 90, east: 180 }])(
-    "a purge within a snapshot of what it has given, starts it over (rectangle %j)",
+    "a purge of what a snapshot has delivered resets it (rectangle %j)",
     async (rectangle) => {
       const topic = await newTopic();
       const place = rectangle === undefined ? undefined : { latitude: 1, longitude: 1 };
@@ -138,7 +138,7 @@ describe.each(databaseKinds)("Tombstones on %s", (kind) => {
     },
   );
 
-  test("a purge of what a watch has passed, or does not want, is none of its business", async () => {
+  test("a purge of what a watch has passed, or does not want, does not affect it", async () => {
     const topic = await newTopic();
     await appendKeyed(engine, topic, [...letters.map((key) => set(key)), remove("a")]);
     const live = new TestWatcher(engine, topic);
@@ -156,7 +156,7 @@ describe.each(databaseKinds)("Tombstones on %s", (kind) => {
     await collecting.leave();
   });
 
-  test("housekeeping, purges tombstones that are older than their lifetime, and no others", async () => {
+  test("housekeeping purges only tombstones that are older than their lifetime", async () => {
     const topic = await newTopic();
     await appendKeyed(engine, topic, [set("a"), remove("a"), set("b")]);
     const tombstonesFrom = async () => (await store.findTopic(topic))!.head.tombstonesFrom;
@@ -166,7 +166,7 @@ describe.each(databaseKinds)("Tombstones on %s", (kind) => {
     await second.engine.close();
   });
 
-  test("whatever is purged whenever, watchers that leave and come back end with the state", async () => {
+  test("watchers that leave and resume end with the state, whatever is purged meanwhile", async () => {
     const key = fc.constantFrom("a", "b", "c", "d", "e");
     const record = fc.record({ key, isRemoved: fc.boolean() });
     const operation = fc.oneof(
@@ -190,7 +190,7 @@ describe.each(databaseKinds)("Tombstones on %s", (kind) => {
         const model: State = new Map();
         let written = 0;
         const watchers = [new TestWatcher(engine, topic), new TestWatcher(engine, topic)] as const;
-        // How many messages each may take without waiting for more: a live one that has all waits.
+        // How many messages each may take without waiting: a live watcher that has everything would wait.
         const isUpToDate = [false, false];
         for (const each of operations) {
           if (each.kind === "append") {

@@ -23,7 +23,7 @@ describe.each(databaseKinds)("Watching a state on %s", (kind) => {
     await database.drop();
   });
 
-  test("gives what changes under its walk before it ends its snapshot", async () => {
+  test("delivers changes during its walk before it ends its snapshot", async () => {
     const topic = "walked";
     await createKeyed(small, topic);
     const set = (...keys: string[]) =>
@@ -43,7 +43,7 @@ describe.each(databaseKinds)("Watching a state on %s", (kind) => {
   });
 
   test.each([undefined, world])(
-    "ends its snapshot though a key changes before each of its pages (rectangle %j)",
+    "ends its snapshot although a key changes before each of its pages (rectangle %j)",
     async (rectangle) => {
       const topic = `busy-${rectangle === undefined ? "whole" : "box"}`;
       await createKeyed(engine, topic);

@@ -4,7 +4,7 @@ import { deferred } from "../../../src/streams/index.js";
 
 const room = { capacity: 100, full: () => new Error("full") };
 
-test("gather(), calls at once while few are under way, and shares the next among those that came meanwhile", async () => {
+test("gather(), calls at once while few calls run, and shares the next among those that arrived meanwhile", async () => {
   const calls: { readonly items: readonly number[]; readonly end: (results: readonly string[]) => void }[] = [];
   const gathered = gather<number, string>({
     calls: 2,
@@ -31,7 +31,7 @@ test("gather(), calls at once while few are under way, and shares the next among
   expect(await asked[1]).toBe("two");
 });
 
-test("gather(), tells a failure to all of a call, and goes on", async () => {
+test("gather(), passes a failure to all of a call, and continues", async () => {
   let isBroken = true;
   const gathered = gather<number, number>({
     calls: 1,
@@ -52,7 +52,7 @@ test("gather(), tells a failure to all of a call, and goes on", async () => {
   expect(fourth).toEqual({ status: "fulfilled", value: 4 });
 });
 
-test("gather(), refuses what comes when so many wait", async () => {
+test("gather(), refuses more when `capacity` items wait", async () => {
   const { promise, resolve } = deferred<readonly number[]>();
   const gathered = gather<number, number>({ ...room, calls: 1, capacity: 1, fitting: () => 1, call: () => promise });
   const first = gathered.ask(1);

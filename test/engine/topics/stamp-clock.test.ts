@@ -3,7 +3,7 @@ import { createStampClock } from "../../../src/engine/topics/stamp-clock.js";
 
 const minuteMicros = 60_000_000;
 
-it("StampClock goes by the database's clock, and tells of a wall clock that does not agree with it", () => {
+it("StampClock follows the database's clock, and reports a wall clock that does not agree with it", () => {
   let wall = 1000 * minuteMicros;
   let monotonicMs = 0;
   let asleepMs = 0;

@@ -15,7 +15,7 @@ function pageOf(first: number, sizes: readonly number[]): Page {
 }
 
 describe("Tail.read()", () => {
-  it("gives, from any offset it has, whole records in order, within the bytes asked for but for the first", () => {
+  it("returns, from any offset it has, whole records in order, within the requested bytes except for the first", () => {
     fc.assert(
       fc.property(
         fc.array(fc.array(fc.nat(300), { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 6 }),
@@ -37,7 +37,7 @@ describe("Tail.read()", () => {
     );
   });
 
-  it("gives readers at the same place the same page, of which one message is made", () => {
+  it("returns the same page to readers at the same place, which share one message", () => {
     const tail = createTailBudget({ tailTopicBytes: 1e6, tailNodeBytes: 1e6 }).create(0);
     tail.offer(pageOf(0, [10, 10]));
     const page = tail.read(0, 1000, epoch);
@@ -48,7 +48,7 @@ describe("Tail.read()", () => {
 });
 
 describe("Tail.offer()", () => {
-  it("takes a page only where it ends, so that it never has a hole", () => {
+  it("accepts a page only where it ends, so it never has a hole", () => {
     const tail = createTailBudget({ tailTopicBytes: 1e6, tailNodeBytes: 1e6 }).create(5);
     expect(tail.offer(pageOf(6, [10]))).toBe(false);
     expect(tail.offer(pageOf(5, [10]))).toBe(true);

@@ -7,7 +7,7 @@ import { createTestDatabase, type TestDatabase } from "../../support/database.js
 import { batchOf } from "../../support/frames.js";
 import { offsetsOf, openTestEngine, type TestEngine } from "../../support/open-engine.js";
 
-/** Lookups of topics wait here, one by one, when a test wants them to: some of them before they ask, some after. */
+/** Where lookups of topics wait, one by one, when a test holds them: before or after their statement. */
 interface HeldLookup {
   readonly isHeld: Promise<void>;
   release(): void;
@@ -85,7 +85,7 @@ describe("a topic that is looked up while it is deleted and created again", () =
     await database.drop();
   });
 
-  /** Holds the next lookup, before or after it asks the database. */
+  /** Holds the next lookup, before or after its statement. */
   function holdNext(at: "before" | "after"): HeldLookup {
     const [held, go] = [deferred<void>(), deferred<void>()];
     hold = { at, held, go };
@@ -105,7 +105,7 @@ describe("a topic that is looked up while it is deleted and created again", () =
     });
   }
 
-  it("is not held against its other incarnation, which had come further", async () => {
+  it("is not compared with its other incarnation, which had more records", async () => {
     await node.append("further", [1, 1, 1]);
     const lookup = holdNext("before");
     const late = node.follow("further");
@@ -122,7 +122,7 @@ describe("a topic that is looked up while it is deleted and created again", () =
     await Promise.all([late.cancel(), early.cancel()]);
   });
 
-  it("stays when a lookup that began before its creation finds nothing", async () => {
+  it("is kept when a lookup that began before its creation finds nothing", async () => {
     const lookup = holdNext("after");
     const late = node.follow("created");
     const started = late.next();
@@ -137,7 +137,7 @@ describe("a topic that is looked up while it is deleted and created again", () =
     await early.cancel();
   });
 
-  it("is looked up again when another lookup has found another incarnation meanwhile", async () => {
+  it("is looked up again when another lookup found another incarnation meanwhile", async () => {
     await node.append("again", [1]);
     const lookup = holdNext("after");
     const late = node.follow("again");
@@ -155,7 +155,7 @@ describe("a topic that is looked up while it is deleted and created again", () =
 });
 
 describe("topics that nobody uses", () => {
-  it("are forgotten above their bound, and found again when they are wanted", async () => {
+  it("are dropped above their bound, and looked up again when they are used", async () => {
     const database = await createTestDatabase("postgres");
     const node = await openTestEngine(await database.openStore(), { idleTopics: 3 });
     const remembered = async () => (await node.metrics.registry.getSingleMetric("millrace_topics")?.get())?.values;

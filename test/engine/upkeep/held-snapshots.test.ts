@@ -6,7 +6,7 @@ import { defaultLimits } from "../../../src/core/index.js";
 import { createMetrics, type Logger } from "../../../src/telemetry/index.js";
 import { createTestDatabase } from "../../support/database.js";
 
-test("whoever holds an old snapshot, is named once, and a metric tells for how long", async () => {
+test("the holder of an old snapshot is logged once, and a metric shows for how long it is held", async () => {
   const database = await createTestDatabase("postgres");
   const store = await database.openStore();
   const metrics = createMetrics();

@@ -11,7 +11,7 @@ import { batchOf, framesOf } from "../../support/frames.js";
 import { offsetsIn, openTestEngine, range, type TestEngine, type TestFollower } from "../../support/open-engine.js";
 import { appendKeyed, createKeyed, listedState, TestWatcher } from "../keyed-topics.js";
 
-/** Time that a test moves on, beside the little that goes by itself. */
+/** A clock that a test advances, in addition to the real time that passes. */
 class MovingClock implements Clock {
   #shiftMs = 0;
 
@@ -34,14 +34,14 @@ class MovingClock implements Clock {
   }
 }
 
-/** A record as the model has it; times in seconds of the moved clock. */
+/** A record in the model; times are in seconds of the advanced clock. */
 interface Kept {
   readonly bytes: number;
   readonly taken: number;
   readonly expires: number;
 }
 
-/** A follower that reads on to where it is told, and notes what it was given, or told that it missed. */
+/** A follower that reads up to a given offset, and stores what it received or was informed that it missed. */
 class Followed {
   readonly offsets: number[] = [];
   readonly missed: number[] = [];
@@ -67,7 +67,9 @@ class Followed {
   }
 }
 
-/** Time moves by tens of seconds, lifetimes and ages end between those: what a test takes itself does not matter. */
+/**
+ * The test advances time by tens of seconds; lifetimes and ages end in between, so its own duration does not matter.
+ */
 const seconds = fc.constantFrom(5, 15, 25);
 const bound = (arbitrary: fc.Arbitrary<number>) => fc.oneof(fc.constant(0), arbitrary);
 const retentionArbitrary: fc.Arbitrary<Retention> = fc.record({
@@ -83,7 +85,7 @@ const stepArbitrary = fc.record({
   retention: fc.option(retentionArbitrary, { nil: undefined }),
 });
 
-/** What leaves from the front: what is beyond a bound, and what has expired. */
+/** The earliest offset in the model: after what exceeds a bound, and after records whose lifetime is over. */
 function earliestIn(model: readonly Kept[], before: number, retention: Retention, now: number): number {
   const bytesFrom = (offset: number) => model.slice(offset).reduce((sum, { bytes }) => sum + bytes, 0);
   const leaves = (offset: number, { taken, expires }: Kept) =>
@@ -105,9 +107,9 @@ describe.each(databaseKinds)("Retention and lifetimes on %s", (kind) => {
 
   beforeAll(async () => {
     database = await createTestDatabase(kind);
-    // A block for each record: so bounds by age and by bytes are exact.
+    // One block for each record, so bounds by age and bytes are exact.
     store = await database.openStore({ blockBytes: 1 });
-    // The database's clock moves too, or the node would not believe its own.
+    // The database's clock advances too, or the node would distrust its own.
     store = { ...store, now: async () => clock.wallMicros() };
     node = await openTestEngine(store, { clock, heartbeatMinMs: 20, heartbeatMaxMs: 30 });
   });
@@ -141,14 +143,14 @@ describe.each(databaseKinds)("Retention and lifetimes on %s", (kind) => {
 
   const head = async (topic: string) => (await node.engine.topics.get(topic)).head;
 
-  /** Tells the node that the topic's retention changed, so that it looks at once, and waits for what comes of it. */
+  /** Informs the node of a changed retention, so that it checks at once, and waits for the result. */
   async function enforced(topic: string, retention: Retention, earliest: number): Promise<number> {
     await node.engine.topics.update(topic, { retention });
     await expect.poll(async () => (await head(topic)).earliestOffset, { interval: 2 }).toBe(earliest);
     return earliest;
   }
 
-  test("a reader and a follower, see exactly what a model keeps, whatever comes, and whenever", async () => {
+  test("a reader and a follower see exactly what a model keeps, after any operations at any times", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(stepArbitrary, { minLength: 1, maxLength: 5 }), async (steps) => {
         const topic = await createTopic();
@@ -174,7 +176,7 @@ describe.each(databaseKinds)("Retention and lifetimes on %s", (kind) => {
           await follower.reaches(model.length);
           clock.move(waits);
           now += waits;
-          // What the topic kept so far may be applied before it keeps something else.
+          // The earlier retention may be applied before the new one.
           earliest = await enforced(topic, retention, earliestIn(model, earliest, retention, now));
           retention = change ?? retention;
           earliest = await enforced(topic, retention, earliestIn(model, earliest, retention, now));
@@ -191,7 +193,8 @@ describe.each(databaseKinds)("Retention and lifetimes on %s", (kind) => {
           if (earliest > 0) expect(skipped).toMatchObject({ reason: "trimmed", firstOffset: 0, nextOffset: earliest });
           await late.cancel();
         }
-        // Who was there when they came got them all, each with a lifetime ahead of it, or was told what left before.
+        // A follower that was already there received each record before the end of its lifetime, or was informed of
+        // missed ones.
         expect([...follower.missed, ...follower.offsets].toSorted((x, y) => x - y)).toEqual(range(0, model.length));
         expect(follower.missed.every((offset) => offset < earliest)).toBe(true);
         await follower.cancel();
@@ -200,7 +203,7 @@ describe.each(databaseKinds)("Retention and lifetimes on %s", (kind) => {
     );
   });
 
-  test("a reader that falls off the end, is told the earliest offset, or what it missed", async () => {
+  test("a reader whose offset was removed receives the earliest offset, or what it missed", async () => {
     const topic = await createTopic();
     await append(topic, range(0, 50));
     await enforced(topic, { ...noRetention, records: 10 }, 40);
@@ -209,14 +212,14 @@ describe.each(databaseKinds)("Retention and lifetimes on %s", (kind) => {
     await expect(node.read(topic, { start })).rejects.toMatchObject({ code: "offset-out-of-range", metadata });
     const skipped = await node.read(topic, { start, whenTrimmed: "skip" });
     expect(skipped).toMatchObject({ kinds: ["skipped", "page"], offsets: range(40, 50), next: 50 });
-    // The rows go, too, and the topic takes more.
+    // The rows are deleted too, and the topic accepts more.
     await expect.poll(async () => readFrame(store, (await head(topic)).topicId, 39), { interval: 5 }).toBeUndefined();
     await append(topic, [1]);
-    // From the earliest there is always a way, however fast that moves.
+    // A read from the earliest offset succeeds, however fast that moves.
     expect((await node.read(topic)).offsets.at(-1)).toBe(50);
   });
 
-  test("the newest records, are the same in both directions, also when the lifetime of some has ended", async () => {
+  test("the newest records are the same in both directions, even if the lifetime of some has ended", async () => {
     const topic = await createTopic();
     await append(topic, [1, 1, 1, 1], [undefined, undefined, 5, undefined]);
     clock.move(10);
@@ -226,12 +229,12 @@ describe.each(databaseKinds)("Retention and lifetimes on %s", (kind) => {
     expect(backward).toMatchObject({ offsets: [3, 1], ends: [1], next: 1 });
   });
 
-  test("a topic that is published to, stays near its bound of records or bytes, without anybody looking", async () => {
+  test("a topic that is published to stays near its bound of records or bytes, without a sweep", async () => {
     const frame = framesOf([100], 0).bytes.length;
     for (const retention of [{ records: 100 }, { bytes: 100 * frame }]) {
       const topic = await createTopic(retention);
       for (let batch = 0; batch < 40; batch += 1) await append(topic, Array<number>(20).fill(100));
-      // Three more than the bound are not worth a statement.
+      // Three records beyond the bound are not worth a statement.
       await expect.poll(async () => (await head(topic)).earliestOffset, { interval: 2 }).toBeGreaterThanOrEqual(697);
       // None of its commits was decided twice because of that.
       expect((await head(topic)).version).toBe(0);
@@ -239,7 +242,7 @@ describe.each(databaseKinds)("Retention and lifetimes on %s", (kind) => {
     expect((await node.metrics.appendsRestamped.get()).values[0]?.value).toBe(0);
   });
 
-  test("a state, gives each record until it expires, and a watcher that has it keeps it until it hears of the key", async () => {
+  test("a state returns each record during its lifetime, and a watcher that has it keeps it until the key changes", async () => {
     topics += 1;
     const topic = `state/${topics}`;
     const { engine } = node;
@@ -273,7 +276,7 @@ describe.each(databaseKinds)("Retention and lifetimes on %s", (kind) => {
     expect(await got()).toBe(3);
   });
 
-  test("a record that took the place of another and expired, removes that from a watcher that was away", async () => {
+  test("a record that replaced another and whose lifetime ended removes the key from a watcher that was away", async () => {
     topics += 1;
     const topic = `state/${topics}`;
     const { engine } = node;
@@ -299,7 +302,7 @@ describe.each(databaseKinds)("Retention and lifetimes on %s", (kind) => {
     }
   });
 
-  test("a topic that another node trims, or keeps less of by now, is looked at anew", async () => {
+  test("a topic that another node trimmed, or whose retention it lowered, is checked again", async () => {
     const topic = await createTopic({ records: 1000 });
     const { topicId } = await head(topic);
     await append(topic, Array<number>(200).fill(1));

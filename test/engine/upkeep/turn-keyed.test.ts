@@ -7,7 +7,7 @@ import { openTestEngine } from "../../support/open-engine.js";
 import { type Random, seededRandom, wholeNumberBetween } from "../../support/soak.js";
 import { appendKeyed, type KeyedRecord, listedState, stateFromLog, TestWatcher } from "../keyed-topics.js";
 
-/** Keys at random, and a removal now and then; some records have no key. */
+/** Random keys, some removals, and some records without a key. */
 function recordsAtRandom(random: Random, count: number): KeyedRecord[] {
   return Array.from({ length: count }, () => ({
     key: random() < 0.1 ? "" : `key-${wholeNumberBetween(random, 1, 3000)}`,
@@ -17,9 +17,9 @@ function recordsAtRandom(random: Random, count: number): KeyedRecord[] {
 
 describe.each(databaseKinds)("A topic that is turned keyed on %s", (kind) => {
   let database: TestDatabase;
-  /** On Postgres two nodes, on the embedded database one twice. */
+  /** Two nodes on Postgres; on the embedded database, one node twice. */
   const engines: Engine[] = [];
-  /** Nobody builds anything: as if another node were at it. */
+  /** Nobody builds the state, as if another node had locked the build. */
   let isHeld = false;
 
   const holding = (store: Store): Store => ({
@@ -39,7 +39,7 @@ describe.each(databaseKinds)("A topic that is turned keyed on %s", (kind) => {
 
   const isWhole = (topic: string) => async () => (await engines[0]!.topics.get(topic)).stateBuild === undefined;
 
-  test("is refused to readers of its state until that is whole, and tells how far it is", async () => {
+  test("refuses readers of its state until that is complete, and reports its progress", async () => {
     const [engine] = engines as [Engine];
     const topic = "refused";
     await appendKeyed(engine, topic, [
@@ -66,7 +66,7 @@ describe.each(databaseKinds)("A topic that is turned keyed on %s", (kind) => {
       code: "invalid-argument",
       violations: [{ field: "keyed" }],
     });
-    // What is published and trimmed meanwhile counts.
+    // Records that are published or trimmed meanwhile count.
     await appendKeyed(engine, topic, [
       { key: "b", text: undefined },
       { key: "d", text: "new" },
@@ -85,7 +85,7 @@ describe.each(databaseKinds)("A topic that is turned keyed on %s", (kind) => {
     await expect(engine.topics.update(topic, { keyed: false })).rejects.toMatchObject({ code: "invalid-argument" });
   });
 
-  test("has the latest of each key, whoever publishes on whichever node meanwhile", async () => {
+  test("has the latest record of each key, whichever node publishes meanwhile", async () => {
     const topic = "published";
     const random = seededRandom(4);
     const [first, second = first] = engines as [Engine, Engine?];

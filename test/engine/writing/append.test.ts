@@ -19,13 +19,13 @@ describe.each(databaseKinds)("Engine.append() on %s", (kind) => {
     await database.drop();
   });
 
-  it("creates the topic, and gives offsets from 0 on without a gap", async () => {
+  it("creates the topic, and assigns offsets from 0 on without a gap", async () => {
     expect(await node.append("first", [1, 2])).toMatchObject({ firstOffset: 0, nextOffset: 2, isRepeated: false });
     expect(await node.append("first", [3])).toMatchObject({ firstOffset: 2, nextOffset: 3 });
     expect((await node.read("first")).offsets).toEqual([0, 1, 2]);
   });
 
-  it("commits what waits together: many at once are gapless, each batch in one piece", async () => {
+  it("commits waiting batches together: gapless, and each batch in one piece", async () => {
     const acks = await Promise.all(
       Array.from({ length: 200 }, (_, index) => node.append("grouped", range(0, 1 + (index % 3)))),
     );
@@ -40,7 +40,7 @@ describe.each(databaseKinds)("Engine.append() on %s", (kind) => {
     expect((await node.read("grouped")).offsets).toEqual(range(0, next));
   });
 
-  it("refuses another offset than expected, with the one that it has", async () => {
+  it("refuses another offset than expected, and returns the right one", async () => {
     await node.append("expected", [1, 1], { expectedOffset: 0 });
     await expect(node.append("expected", [1], { expectedOffset: 1 })).rejects.toMatchObject({
       code: "offset-mismatch",
@@ -50,7 +50,7 @@ describe.each(databaseKinds)("Engine.append() on %s", (kind) => {
     await node.append("expected", [1], { expectedOffset: 2 });
   });
 
-  it("acknowledges a producer's repeat again, with the offsets that it was given", async () => {
+  it("acknowledges a producer's repeat again, with its first offsets", async () => {
     const producer = { id: "p", generation: 0, sequence: 0 };
     const first = await node.append("idempotent", [1, 1], { producer });
     await node.append("idempotent", [1], { producer: { ...producer, sequence: 1 } });
@@ -74,7 +74,7 @@ describe.each(databaseKinds)("Engine.append() on %s", (kind) => {
     await expect(node.append("sealed", [1], { epoch })).rejects.toMatchObject({ code: "topic-closed" });
   });
 
-  it("goes on in the new topic when its topic was deleted, and refuses one that is pinned to the old", async () => {
+  it("continues in the new topic when its topic was deleted, and refuses a publish pinned to the old one", async () => {
     const { epoch } = await node.append("reborn", [1, 1]);
     await node.engine.topics.delete("reborn", 0);
     const again = await node.append("reborn", [1]);
@@ -83,7 +83,7 @@ describe.each(databaseKinds)("Engine.append() on %s", (kind) => {
     await expect(node.append("reborn", [1], { epoch })).rejects.toMatchObject({ code: "epoch-mismatch" });
   });
 
-  it("holds a topic to its own limits", async () => {
+  it("applies a topic's own limits", async () => {
     await node.engine.topics.create({
       name: "narrow",
       labels: new Map(),
@@ -97,7 +97,7 @@ describe.each(databaseKinds)("Engine.append() on %s", (kind) => {
     await node.append("narrow", [1, 1, 1]);
   });
 
-  it("lists no names by a beginning that none can have", async () => {
+  it("lists no names by a prefix that no name can have", async () => {
     for (const request of [
       { prefix: "a\u0000", after: "" },
       { prefix: "", after: "\u0000" },
@@ -109,7 +109,7 @@ describe.each(databaseKinds)("Engine.append() on %s", (kind) => {
     }
   });
 
-  it("does not append what was withdrawn by an abort before its turn", async () => {
+  it("does not append a batch that was aborted before its turn", async () => {
     const abort = new AbortController();
     const under = node.append("withdrawn", [1]);
     const gone = node.append("withdrawn", [1, 1], { signal: abort.signal });
@@ -146,7 +146,7 @@ describe.each(databaseKinds)("Engine.append() on %s", (kind) => {
     await Promise.all([strict.engine.close(), off.engine.close()]);
   });
 
-  it("lets the clients of one address create so many topics, and those of others more", async () => {
+  it("lets the clients of one address create a limited number of topics, and those of others more", async () => {
     const shared = await openTestEngine(store, { autoCreatedTopicsPeer: 2 });
     const publishTo = (topic: string, peer: string) => shared.append(topic, [1], { peer });
     await publishTo("by-peer/1", "10.0.0.1:4001");
@@ -155,14 +155,14 @@ describe.each(databaseKinds)("Engine.append() on %s", (kind) => {
       code: "topic-limit",
       message: expect.stringMatching(/2 were created by clients of this address.*_PEER\)\. Create it with/) as string,
     });
-    // What is there already is anyone's to publish to.
+    // Anyone may publish to an existing topic.
     await publishTo("by-peer/1", "10.0.0.1:4003");
     await publishTo("by-peer/3", "[2001:db8::1]:4001");
     await publishTo("by-peer/3", "10.0.0.1:4003");
     const atOnce = range(0, 10).map((number) => publishTo(`by-peer/at-once/${number}`, `10.0.0.2:${4000 + number}`));
     const outcomes = await Promise.allSettled(atOnce);
     expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(2);
-    // What is refused for another reason is not counted.
+    // A topic that is refused for another reason is not counted.
     const full = await openTestEngine(store, { autoCreatedTopics: 0, autoCreatedTopicsPeer: 1 });
     for (const name of ["by-peer/full/1", "by-peer/full/2"]) {
       await expect(full.append(name, [1], { peer: "10.0.0.3:1" })).rejects.toMatchObject({
@@ -218,7 +218,7 @@ describe("Engine.append() from two nodes on one Postgres", () => {
 });
 
 describe("Engine when rows are missing", () => {
-  it("ends a reader with data-loss instead of skipping them, or asking for ever", async () => {
+  it("ends a reader with data-loss, instead of skipping them or retrying for ever", async () => {
     const database = await createTestDatabase("postgres");
     const node = await openTestEngine(await database.openStore());
     for (let block = 0; block < 3; block++) await node.append("holed", [1]);

@@ -22,7 +22,7 @@ describe("Producers whose state a node keeps in memory", () => {
   const send = (topic: string, id: number, sequence: number) =>
     node.append(topic, [1], { producer: { id: `p${id}`, generation: 0, sequence } });
 
-  it("are bounded over all topics, and a producer that was removed is judged as ever", async () => {
+  it("are bounded over all topics, and a producer that was evicted is judged as before", async () => {
     for (const sequence of range(0, 3)) {
       for (const id of range(0, 5)) {
         for (const topic of ["one", "two"]) {
@@ -36,7 +36,7 @@ describe("Producers whose state a node keeps in memory", () => {
     await expect(send("one", 0, 4)).rejects.toMatchObject({ code: "producer-gap" });
   });
 
-  it("are forgotten with their topic", async () => {
+  it("are dropped with their topic", async () => {
     for (const topic of ["three", "four"]) await node.append(topic, [1]);
     await expect.poll(cached).toBe(0);
   });

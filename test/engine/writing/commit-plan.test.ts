@@ -45,7 +45,7 @@ function summary(plan: CommitPlan): string[] {
 }
 
 describe("planCommit", () => {
-  it("gives the batches that it takes offsets without a gap, in their order", () => {
+  it("assigns offsets to accepted batches, in order and without a gap", () => {
     fc.assert(
       fc.property(
         fc.nat(100),
@@ -66,7 +66,7 @@ describe("planCommit", () => {
     );
   });
 
-  it("refuses a batch at the wrong offset, and everything after it in its call, but not other sessions", () => {
+  it("refuses a batch at the wrong offset, and everything after it in its call, but not other calls", () => {
     const call = {};
     const orders = [
       order(2, { call, expectedOffset: 10 }),
@@ -82,7 +82,7 @@ describe("planCommit", () => {
     ]);
   });
 
-  it("answers a sequence that came twice in one commit with the same offsets", () => {
+  it("answers a sequence that occurs twice in one commit with the same offsets", () => {
     const producer = { id: "p", generation: 0, sequence: 0 };
     const orders = [
       order(2, { producer }),
@@ -104,7 +104,7 @@ describe("planCommit", () => {
     ]);
   });
 
-  it("takes nothing into a closed topic, but still answers repeats", () => {
+  it("accepts nothing into a closed topic, but still answers repeats", () => {
     const producer = { id: "p", generation: 0, sequence: 0 };
     const known = { id: "p", generation: 0, nextSequence: 1, recent: [{ firstOffset: 3, nextOffset: 4 }] };
     const view = { ...viewAt(4, true), producers: new Map([["p", known]]) };

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { MillraceError, OffsetRange, ProducerState } from "../../../src/core/index.js";
 import { judgeSequence, recordSequence } from "../../../src/engine/writing/producer-window.js";
 
-/** Applies sequences as a topic would, and remembers by itself what each was given. */
+/** Applies sequences as a topic does, and stores the result of each. */
 function model(window = 4) {
   const given = new Map<string, OffsetRange>();
   let known: ProducerState | undefined;
@@ -28,7 +28,7 @@ function model(window = 4) {
 }
 
 describe("judgeSequence", () => {
-  it("applies each sequence once, and answers a repeat with what it was given", () => {
+  it("applies each sequence once, and answers a repeat with its first result", () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat(2), fc.nat(8)), { maxLength: 60 }), (sends) => {
         const topic = model();
@@ -42,7 +42,7 @@ describe("judgeSequence", () => {
     );
   });
 
-  it.each([1, 2, 4])("remembers exactly the last %i sequences of a producer", (window) => {
+  it.each([1, 2, 4])("keeps exactly the last %i sequences of a producer", (window) => {
     const topic = model(window);
     for (let count = 1; count <= 6; count++) {
       expect(topic.send(1, count - 1).kind).toBe("next");

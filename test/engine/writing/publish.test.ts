@@ -57,7 +57,7 @@ describe.each(databaseKinds)("Engine.publish() on %s", (kind) => {
     ]);
   });
 
-  it("takes many more batches than may be outstanding", async () => {
+  it("accepts many more batches than may be outstanding", async () => {
     const acknowledged = await ranges(publish({ topic: "many" }, listed(range(0, 500).map(() => sized(1)))));
     expect(acknowledged).toEqual(range(0, 500).map((offset) => [offset, offset + 1]));
   });
@@ -69,7 +69,7 @@ describe.each(databaseKinds)("Engine.publish() on %s", (kind) => {
     expect((await node.read("refusing")).offsets).toEqual([0, 1]);
   });
 
-  it("acknowledges again what a reconnected producer repeats, and goes on", async () => {
+  it("acknowledges again what a reconnected producer repeats, and continues", async () => {
     const producer = { id: "p", generation: 0, sequence: 0 };
     const first = await ranges(publish({ topic: "again", producer }, listed(range(0, 10).map(() => sized(1)))));
     const again = await ranges(

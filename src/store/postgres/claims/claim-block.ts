@@ -7,9 +7,9 @@ import { type ClaimRow, claimColumns, toStoredClaim } from "./stored-claim.js";
 /**
  * Cuts a block off the rest, in one statement.
  *
- * Locks: the row of the rest. A second cutter waits for it and cuts from what it is then, so blocks never overlap, and
- * nothing is left out between them. A seek deletes it: then there is none.
- * The rest has one range without an end. Index: `claims_rest`, `subscriptions_pkey`, `sessions_pkey`.
+ * Locks: the row of the rest. A second session waits for it and cuts from the updated row, so blocks neither overlap
+ * nor leave a gap. If a seek deleted the rest meanwhile, nothing is returned. The rest has one range, without an end.
+ * Index: `claims_rest`, `subscriptions_pkey`, `sessions_pkey`.
  */
 const cutBlock = prepareStatement({
   name: "claim_block",

@@ -3,7 +3,7 @@ import { MillraceError, RangeSet, type OffsetRange } from "../../../core/index.j
 import type { CommitClaim, CommitOutcome, CommitTopic, CommitWrite } from "../../claim-store.js";
 import type { AppendWrite } from "../../log-store.js";
 import type { Head } from "../../topic-store.js";
-import type { Database, Session } from "../database/database.js";
+import type { Database, Connection } from "../database/database.js";
 import type { LogShape } from "../log-shape.js";
 import { prepareStatement } from "../statement.js";
 import { append } from "../log/append-blocks.js";
@@ -14,7 +14,7 @@ import { settleClaims } from "./settle-claims.js";
 import { foldSettlements } from "./settlements.js";
 
 /**
- * Locks the claims of a session that may have some offsets, each in the slot of its key. Locks: the claims' rows, by id.
+ * Locks the claims of a session that may have some offsets, by the slots of their keys. Locks: the claims' rows, by id.
  * Index: `claims_pkey`.
  */
 const lockClaims = prepareStatement({
@@ -37,13 +37,14 @@ interface DeliveriesRow {
 }
 
 /**
- * What is added to the subscription's attempts, and how many attempts are over at those records that were handed out before;
- * one row without offsets where none was.
+ * The subscription's `attempts_before`, and the number of finished attempts of those records that were delivered
+ * before. If there are none: one row without offsets.
  *
- * Runs after the lock, so that it sees what the lock waited for. No locks of its own: rows of `retries` are only written
- * under that of their claim. `attempts_before` is that of the claims' generation: a seek raises it in the transaction that
- * deletes all claims, and for that it needs the locks that are held here. One that committed before has deleted the claims;
- * then none is held, and everything is stale. One that waits is not seen.
+ * It runs after the lock of the claims, so it sees what the lock waited for. It takes no locks: rows of `retries` are
+ * only written under their claim's lock. `attempts_before` matches the generation of the claims. A seek raises it in
+ * the transaction that deletes all claims, and needs the claims' locks for that. If a seek committed before, its claims
+ * are deleted, so this session holds none and every record is stale. A seek that waits for the locks has changed
+ * nothing yet.
  * Index: `subscriptions_pkey`, `retries_pkey`.
  */
 const selectDeliveries = prepareStatement({
@@ -58,7 +59,7 @@ from millrace.subscriptions as s
 where s.subscription_id = ${value.subscriptionId}`,
 });
 
-/** Locks: rows of heads, by topic, against every append; behind all claims. Index: `topic_heads_pkey`. */
+/** Locks: the heads' rows, by topic, against every append; after all claims. Index: `topic_heads_pkey`. */
 const lockHeads = prepareStatement({
   name: "lock_heads",
   values: { topicIds: "bigint[]" },
@@ -66,28 +67,28 @@ const lockHeads = prepareStatement({
 select 1 from millrace.topic_heads where topic_id = any(${value.topicIds}) order by topic_id for no key update`,
 });
 
-/** What a transaction found, before it wrote anything. */
+/** What a transaction decided before it wrote anything. */
 type Found = CommitOutcome | { readonly kind: "refused"; readonly error: unknown };
 
 /**
- * Settles and appends in one transaction: claims by id, then heads by topic, each held until the commit. Everything is
- * looked at and decided before the first write, so what is refused has nothing to take back.
+ * Settles and appends in one transaction: locks claims by id, then heads by topic, and holds them until the commit. It
+ * decides everything before its first write, so a refusal has nothing to undo.
  */
 export async function commit(database: Database, shape: LogShape, write: CommitWrite): Promise<CommitOutcome> {
-  const found = await database.transaction((session) => commitIn(session, shape, write));
+  const found = await database.transaction((connection) => commitIn(connection, shape, write));
   if (found.kind === "refused") throw found.error;
   return found;
 }
 
-async function commitIn(session: Session, shape: LogShape, commitment: CommitWrite): Promise<Found> {
+async function commitIn(connection: Connection, shape: LogShape, commitment: CommitWrite): Promise<Found> {
   const { topics, ...claim } = commitment;
   const { subscriptionId } = claim;
-  const held = await lockHeld(session, claim);
-  const known = await readDeliveries(session, claim, [...held.keys()]);
+  const held = await lockHeld(connection, claim);
+  const known = await readDeliveries(connection, claim, [...held.keys()]);
   const stale = findStale(claim, [...held.values()], known);
   if (stale.length > 0) return { kind: "stale", offsets: stale };
 
-  const heads = await lockAndReadHeads(session, topics);
+  const heads = await lockAndReadHeads(connection, topics);
   const writes: AppendWrite[] = [];
   for (const { topicId, decide } of topics) {
     const head = heads.get(topicId);
@@ -105,39 +106,36 @@ async function commitIn(session: Session, shape: LogShape, commitment: CommitWri
       return [claimId, { settled: present, settledRetries, retries: [] }];
     }),
   );
-  await settleClaims(session, { subscriptionId, session: claim.session, folds: true }, settled);
+  await settleClaims(connection, { subscriptionId, session: claim.session, folds: true }, settled);
   for (const write of writes) {
-    if ((await append(session, shape, write)) === "moved") {
-      throw new MillraceError(
-        "internal",
-        `The head of topic ${write.topicId} is not what was decided on under its lock`,
-      );
+    if ((await append(connection, shape, write)) === "moved") {
+      throw new MillraceError("internal", `Cannot append to topic ${write.topicId}: its head changed under its lock`);
     }
   }
   return { kind: "committed" };
 }
 
-/** Which of the acknowledged offsets a claim has. */
+/** The acknowledged offsets that a claim has. */
 interface Held {
   readonly slot: number;
   readonly present: readonly OffsetRange[];
 }
 
-async function lockHeld(session: Session, claim: CommitClaim): Promise<ReadonlyMap<number, Held>> {
+async function lockHeld(connection: Connection, claim: CommitClaim): Promise<ReadonlyMap<number, Held>> {
   const bySlot = new Map<number, OffsetRange[]>();
   for (const { slot, offset } of claim.records) {
     const ranges = bySlot.get(slot) ?? [];
     bySlot.set(slot, ranges);
     ranges.push({ firstOffset: offset, nextOffset: offset + 1 });
   }
-  const rows = await session.run(lockClaims, {
+  const rows = await connection.run(lockClaims, {
     subscriptionId: claim.subscriptionId,
     session: claim.session,
     slots: `{${[...bySlot.keys()].join(",")}}`,
     ranges: encodeRangesArray([...bySlot.values()].map(encodeRanges)),
   });
   const claims = await foldSettlements(
-    session,
+    connection,
     claim.subscriptionId,
     rows.map(({ claimId }) => claimId),
   );
@@ -146,13 +144,13 @@ async function lockHeld(session: Session, claim: CommitClaim): Promise<ReadonlyM
   );
 }
 
-/** Those of some single offsets that are in some ranges. */
+/** Those of the single offsets `asked` that are in `ranges`. */
 function rangesWithin(asked: readonly OffsetRange[], ranges: readonly OffsetRange[]): readonly OffsetRange[] {
   const todo = new RangeSet(ranges);
   return asked.filter(({ firstOffset }) => todo.has(firstOffset));
 }
 
-/** What `retries` has of the records. */
+/** The content of `retries` for the records. */
 interface Deliveries {
   readonly attemptsBefore: number;
   /** By offset. */
@@ -162,12 +160,12 @@ interface Deliveries {
 }
 
 async function readDeliveries(
-  session: Session,
+  connection: Connection,
   { subscriptionId, records }: CommitClaim,
   claimIds: readonly number[],
 ): Promise<Deliveries> {
   const offsets = records.map(({ offset }) => offset);
-  const rows = await session.run(selectDeliveries, {
+  const rows = await connection.run(selectDeliveries, {
     subscriptionId,
     claimIds: `{${claimIds.join(",")}}`,
     buckets: encodeBuckets(offsets),
@@ -188,7 +186,7 @@ async function readDeliveries(
   return { attemptsBefore: rows[0]?.attemptsBefore ?? 0, deliveries, retries };
 }
 
-/** Those that no claim has in their slot, or that are at another attempt. */
+/** The records that no claim has in their slot, or that are at another attempt. */
 function findStale(
   { records }: CommitClaim,
   held: readonly Held[],
@@ -209,12 +207,15 @@ function findStale(
     .map(({ offset }) => offset);
 }
 
-async function lockAndReadHeads(session: Session, topics: readonly CommitTopic[]): Promise<ReadonlyMap<number, Head>> {
+async function lockAndReadHeads(
+  connection: Connection,
+  topics: readonly CommitTopic[],
+): Promise<ReadonlyMap<number, Head>> {
   if (topics.length === 0) return new Map();
   const topicIds = `{${topics.map(({ topicId }) => topicId).join(",")}}`;
-  await session.run(lockHeads, { topicIds });
+  await connection.run(lockHeads, { topicIds });
   const heads = await readHeads(
-    session,
+    connection,
     topics.map(({ topicId }) => topicId),
   );
   return new Map(heads.map((head) => [head.topicId, head]));

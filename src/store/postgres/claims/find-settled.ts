@@ -5,8 +5,8 @@ import { prepareStatement } from "../statement.js";
 import { decodeRanges, encodeRanges, encodeRangesArray } from "./offset-ranges.js";
 
 /**
- * Which of some offsets claims do not have any more. No locks: what is settled stays settled, and a claim that is not the
- * session's any more never becomes its own again without being taken anew. Index: `claims_pkey`.
+ * The given offsets that claims no longer have. No locks: what is settled stays settled, and a session that lost a
+ * claim does not get it back without taking it again. Index: `claims_pkey`.
  */
 const selectSettled = prepareStatement({
   name: "find_settled",

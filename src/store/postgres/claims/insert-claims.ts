@@ -1,10 +1,10 @@
 import { sql } from "kysely";
 import { keySlots, type Sharing } from "../../../core/index.js";
-import type { Session } from "../database/database.js";
+import type { Connection } from "../database/database.js";
 import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
 
-/** Free claims from an offset on, one a slot. Locks: new rows. Index: `claims_pkey`, `claims_rest`. */
+/** Free claims from an offset on, one for each slot. Locks: new rows. Index: `claims_pkey`, `claims_rest`. */
 const insertFree = prepareStatement({
   values: { subscriptionId: "bigint", kind: "text", slots: "int", fromOffset: "bigint" },
   build: (value) =>
@@ -29,12 +29,12 @@ export interface NewClaims {
   readonly fromOffset: number;
 }
 
-/** All that a subscription has to settle from `fromOffset` on, divided as it is shared. */
+/** The claims of a subscription for all offsets from `fromOffset` on, as its sharing divides them. */
 export async function insertClaims(
-  session: Session,
+  connection: Connection,
   { subscriptionId, sharing, fromOffset }: NewClaims,
 ): Promise<void> {
   const kind = sharing === "shared" ? "rest" : "slot";
   const slots = sharing === "keyed" ? keySlots : 1;
-  await session.run(insertFree, { subscriptionId, kind, slots, fromOffset });
+  await connection.run(insertFree, { subscriptionId, kind, slots, fromOffset });
 }

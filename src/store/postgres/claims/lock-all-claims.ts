@@ -1,11 +1,12 @@
-import type { Session } from "../database/database.js";
+import type { Connection } from "../database/database.js";
 import { tables } from "../schema.js";
 import { isAnyOf } from "../selection.js";
 import { prepareStatement } from "../statement.js";
 
 /**
- * Waits for all writes to the claims of some subscriptions. What it returns is of no use: a block that was being
- * cut off the rest is there for the next statement, and none is cut any more. Locks: the claims' rows, by id.
+ * Waits for all writes to the claims of some subscriptions. Its result is not used: a block that was being cut off the
+ * rest is visible only to the next statement. While the locks are held, no block is cut. Locks: the claims' rows, by
+ * id.
  * Index: `claims_pkey`.
  */
 const selectForUpdate = prepareStatement({
@@ -20,7 +21,7 @@ const selectForUpdate = prepareStatement({
       .forUpdate(),
 });
 
-/** To be called with the subscriptions' own rows locked, so that no redrive adds a claim meanwhile. */
-export async function lockAllClaims(session: Session, subscriptionIds: readonly number[]): Promise<void> {
-  await session.run(selectForUpdate, { subscriptionIds: `{${subscriptionIds.join(",")}}` });
+/** The caller must hold the locks of the subscriptions' rows, so that no redrive adds a claim meanwhile. */
+export async function lockAllClaims(connection: Connection, subscriptionIds: readonly number[]): Promise<void> {
+  await connection.run(selectForUpdate, { subscriptionIds: `{${subscriptionIds.join(",")}}` });
 }

@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import { RangeSet, type OffsetRange } from "../../../core/index.js";
-import type { Session } from "../database/database.js";
+import type { Connection } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { decodeRanges, encodeRanges, encodeRangesArray } from "./offset-ranges.js";
 import { unfolded } from "./settlements.js";
@@ -11,8 +11,8 @@ interface HeldRow {
 }
 
 /**
- * Locks claims that are a session's, and tells which of some offsets they still have. A row that was waited for is told as
- * it is then. Locks: the claims' rows, by id. Index: `claims_pkey`, `settlements_pkey`.
+ * Locks a session's claims, and returns which of some offsets they still have. Rows that the lock waited for are
+ * returned in their newest version. Locks: the claims' rows, by id. Index: `claims_pkey`, `settlements_pkey`.
  */
 const selectHeld = prepareStatement({
   name: "lock_held_claims",
@@ -26,13 +26,13 @@ order by c.claim_id
 for update of c`,
 });
 
-/** Of each claim that is still this session's: those of the asked offsets that it has. */
+/** For each claim that this session still holds: those of the given offsets that it has. */
 export async function lockHeldClaims(
-  session: Session,
+  connection: Connection,
   holder: { readonly subscriptionId: number; readonly session: number },
   asked: ReadonlyMap<number, readonly OffsetRange[]>,
 ): Promise<ReadonlyMap<number, RangeSet>> {
-  const rows = await session.run(selectHeld, {
+  const rows = await connection.run(selectHeld, {
     ...holder,
     claimIds: `{${[...asked.keys()].join(",")}}`,
     ranges: encodeRangesArray([...asked.values()].map(encodeRanges)),

@@ -1,8 +1,8 @@
-/** Sets of offsets as Postgres writes an int8multirange: `{[1,5),[7,)}`. */
+/** Sets of offsets in the text form of int8multirange: `{[1,5),[7,)}`. */
 
 import type { OffsetRange } from "../../../core/index.js";
 
-/** In any order, and they may overlap: Postgres puts them right. Infinity: no end. */
+/** In any order, and they may overlap: Postgres normalizes them. Infinity: no end. */
 export function encodeRanges(ranges: Iterable<OffsetRange>): string {
   let text = "";
   for (const { firstOffset, nextOffset } of ranges) {
@@ -12,7 +12,7 @@ export function encodeRanges(ranges: Iterable<OffsetRange>): string {
   return `{${text}}`;
 }
 
-/** As Postgres gives it: in order and apart, each with its first and without its last offset. */
+/** Postgres' form: ascending and disjoint, each range with its first and without its last offset. */
 export function decodeRanges(text: string): readonly OffsetRange[] {
   if (text === "{}") return [];
   return text
@@ -25,12 +25,12 @@ export function decodeRanges(text: string): readonly OffsetRange[] {
     });
 }
 
-/** Several of them, as Postgres writes an array. */
+/** Several sets, in the text form of a Postgres array. */
 export function encodeRangesArray(sets: Iterable<string>): string {
   return `{${Array.from(sets, (set) => `"${set}"`).join(",")}}`;
 }
 
-/** Each offset a range of its own. */
+/** Each offset as a range of its own. */
 export function* rangesOf(offsets: Iterable<number>): Generator<OffsetRange, void> {
   for (const offset of offsets) yield { firstOffset: offset, nextOffset: offset + 1 };
 }

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { deliveryBounds } from "../../../core/index.js";
 import type { ParkWrite } from "../../claim-store.js";
-import type { Session } from "../database/database.js";
+import type { Connection } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { encodeRanges, rangesOf } from "./offset-ranges.js";
 import { readRetryFrames } from "./read-retry-frames.js";
@@ -9,8 +9,8 @@ import { newestReasons, storableText } from "./reasons.js";
 import { encodeBuckets } from "./retry-buckets.js";
 
 /**
- * Sets records aside with a copy of their frame, which comes as a slice of `frames`. One that is parked already (it was
- * sought back to) is replaced. Locks: rows of `parked`, behind those of their claims. Index: `retries_pkey`, `parked_pkey`.
+ * Parks records with a copy of their frame, a slice of `frames`. If a record is parked already (before a seek back),
+ * its row is replaced. Locks: rows of `parked`, after the rows of their claims. Index: `retries_pkey`, `parked_pkey`.
  */
 const insertParked = prepareStatement({
   name: "park_records",
@@ -47,16 +47,16 @@ set parked_time = excluded.parked_time, deliveries = excluded.deliveries, slot =
 });
 
 /**
- * Each offset once, and each in a claim whose lock is held. A frame is taken from where it was redriven, or else from the
- * topic, if it still keeps it. A record that is gone is not parked.
+ * Parks each offset once; the caller holds the locks of their claims. A frame is copied from where it was redriven, or
+ * from the topic, if the topic still has it. A record whose frame is gone is not parked.
  */
 export async function parkRecords(
-  session: Session,
+  connection: Connection,
   subscriptionId: number,
   parked: readonly ParkWrite[],
 ): Promise<void> {
   const offsets = parked.map(({ offset }) => offset);
-  const found = await readRetryFrames(session, subscriptionId, offsets);
+  const found = await readRetryFrames(connection, subscriptionId, offsets);
   const frames = new Map(found.map(({ offset, frame }) => [offset, frame]));
   let start = 0;
   const rows = parked.flatMap(({ claimId, offset, deliveries, slot, lane, reason }) => {
@@ -75,5 +75,5 @@ export async function parkRecords(
     frames: Buffer.concat(rows.map(({ offset }) => frames.get(offset) as Uint8Array)),
     reasonsMax: deliveryBounds.reasons,
   };
-  if (rows.length > 0) await session.run(insertParked, values);
+  if (rows.length > 0) await connection.run(insertParked, values);
 }

@@ -9,7 +9,9 @@ interface RetryRow extends Omit<Retry, "ranges" | "lanes"> {
   readonly lanes: Readonly<Record<string, number>> | null;
 }
 
-/** What waits in some claims. One time for all, so that what was to come in an order does. No locks. Index: `retries_pkey`. */
+/**
+ * The waiting records of some claims. One `now` for all, so delays keep their order. No locks. Index: `retries_pkey`.
+ */
 const selectRetries = prepareStatement({
   name: "read_retries",
   values: { subscriptionId: "bigint", claimIds: "bigint[]" },

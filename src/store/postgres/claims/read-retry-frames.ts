@@ -1,21 +1,21 @@
 import { sql } from "kysely";
 import type { OffsetFrame } from "../../log-store.js";
-import type { Database, Session } from "../database/database.js";
+import type { Database, Connection } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { readFrames } from "../log/read-frames.js";
 import { encodeBuckets } from "./retry-buckets.js";
 
 interface SourceRow {
-  /** Null: the topic is not the one that the subscription reads any more. */
+  /** Null: the subscription's topic was deleted or has another epoch. */
   readonly topicId: number | null;
-  /** Null, as the frame: nothing was redriven. */
+  /** Null, also the frame: none of these was redriven. */
   readonly offset: number | null;
   readonly frame: string | null;
 }
 
 /**
- * Frames that were redriven, and the topic that has the others. No locks. Base64, since those are few, and pg reads bytea
- * as hex. Index: `claims_pkey`, `retries_pkey`, `subscriptions_pkey`, `topic_heads_pkey`.
+ * Redriven frames, and the topic that has the others. No locks. The frames are few, so base64 is enough, and shorter
+ * than pg's hex. Index: `claims_pkey`, `retries_pkey`, `subscriptions_pkey`, `topic_heads_pkey`.
  */
 const selectRedriven = prepareStatement({
   name: "read_redriven_frames",
@@ -38,11 +38,11 @@ where s.subscription_id = ${value.subscriptionId}`,
 });
 
 /**
- * Frames at single offsets, by offset: from where they were redriven, or else from the topic, if it is the one that the
- * subscription reads and still keeps them.
+ * Frames at single offsets, by offset: from where they were redriven, or from the subscription's topic, if it still has
+ * them.
  */
 export async function readRetryFrames(
-  database: Pick<Database, "run" | "copy"> | Session,
+  database: Pick<Database, "run" | "copy"> | Connection,
   subscriptionId: number,
   offsets: readonly number[],
 ): Promise<readonly OffsetFrame[]> {

@@ -3,7 +3,7 @@ import type { ReleaseRequest } from "../../claim-store.js";
 import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 
-/** Locks: the claims' rows, by id; only those that are still this session's. Index: `claims_pkey`. */
+/** Locks: the claims' rows, by id; only those that this session still holds. Index: `claims_pkey`. */
 const freeClaims = prepareStatement({
   name: "release_claims",
   values: { subscriptionId: "bigint", session: "bigint", claimIds: "bigint[]" },

@@ -1,6 +1,6 @@
 /**
- * Rows of `retries` hold the offsets of a claim that wait alike, and that are in one bucket: so what is settled is looked
- * for by the key of its bucket, in a row for each, and a row is small whatever it holds.
+ * A row of `retries` has offsets of one claim and one bucket, with the same attempts and time. So settled offsets are
+ * found by the key of their bucket, one row at a time, and a row stays small whatever offsets it has.
  */
 
 import type { OffsetRange } from "../../../core/index.js";
@@ -23,7 +23,7 @@ export function* cutIntoBuckets(
   }
 }
 
-/** The buckets of some offsets, each once, as Postgres writes an array. */
+/** The buckets of some offsets, each once, in the text form of a Postgres array. */
 export function encodeBuckets(offsets: Iterable<number>): string {
   return `{${[...new Set(Array.from(offsets, bucketOf))].join(",")}}`;
 }

@@ -1,37 +1,38 @@
 /**
- * Takes offsets out of claims, and notes what of them is to be redelivered: the hot path of every verdict.
+ * Removes offsets from claims, and records those that are to be redelivered: the hot path of every verdict.
  *
- * What is only acknowledged is inserted as a settlement (`settlements.ts`), under the claim's row `for share`; the rest of
- * this page is about the other statements, which bring settlements into the row as they take more out of it.
+ * Offsets that are only acknowledged are inserted as settlements (`settlements.ts`), under the claim's row `for share`.
+ * The rest of this comment concerns the other statements, which fold settlements into the row when they update it.
  *
- * **Locks.** The claims' rows, by id, so that two statements that settle the same claims cannot deadlock. Rows of `retries`
- * are locked behind their claim's row, under which alone they are written.
+ * **Locks.** The claims' rows, by id, so that two statements that settle the same claims cannot deadlock. Then rows of
+ * `retries`, which are only written under their claim's lock.
  *
- * **What the statement sees.** Its snapshot may be older than what the lock waited for. Two things do not depend on it:
- * - `held` computes from the locked row: a claim that was waited for is read in its newest version (READ COMMITTED checks
- *   the row again), in the condition and in the columns alike. So a claim that has another holder by then, that a Seek
- *   deleted, or of which a Commit settled something, is seen as it is. Every other part of the statement asks `held`, not
- *   `claims`, what is present; its updates of `claims` follow the row to the version that `held` locked.
- * - `lessened` and `emptied` follow a row of `retries` likewise. Where a Commit took offsets out of it meanwhile, it may be
- *   neither, and keep offsets that its claim does not have any more.
- * They cannot miss a row: rows are inserted by the claim's holder alone, which sends one write after the other. The one
- * exception is a write whose connection broke and which the server executes later than its repetition.
+ * **What the statement sees.** Its snapshot may be older than what the lock waited for. Two parts do not depend on it:
+ * - `held` computes from the locked row: READ COMMITTED reads a row that was waited for in its newest version, in the
+ *   condition and in the columns alike. So it sees another holder, a Seek that deleted the claim, and what a Commit
+ *   settled. Every other part of the statement takes the present offsets from `held`, not from `claims`. Its updates of
+ *   `claims` apply to the version that `held` locked.
+ * - `lessened` and `emptied` read rows of `retries` in the same way. Where a Commit removed offsets from such a row
+ *   meanwhile, neither may apply, and the row may keep offsets that its claim no longer has.
  *
- * **So what is in `retries`** is true of an offset where its claim still has it, and of two rows that have it the one with
- * more deliveries is. Every reader of the table keeps to that. A late write does not take back what was noted with more
- * deliveries: the number of deliveries never falls while a claim lives, or an attempt would be used a second time.
+ * These two cannot miss a row: only the claim's holder inserts rows, one write after the other. The one exception is a
+ * write whose connection broke, and which the server executes later than its repetition.
  *
- * What a claim does not have is told, not what it has: that is hardly ever anything, and writing out ranges is slow.
- * Offsets that are settled by the same write are missing, so nothing is noted of them.
- * Of the locked claims, those that have become empty are deleted with what is left in `retries` of them, but for the rest
- * and slots; the others are updated (heap-only). A claim of which nothing leaves is locked and not updated.
+ * **So a row of `retries` counts** only for offsets that its claim still has, and of two rows with one offset, the one
+ * with more deliveries counts. Every reader of the table follows this rule. A late write does not replace a row with
+ * more deliveries: the number of deliveries must never fall while a claim lives, or an attempt would be used twice.
+ *
+ * The statement returns the offsets that a claim does not have, since these are nearly always none, and writing ranges
+ * is slow. Offsets that the same write settles count as missing, so no redelivery is recorded for them. Locked claims
+ * that became empty are deleted with their rows of `retries`, except for the rest and slots. The others are updated
+ * (heap-only), unless nothing of them changes.
  * Index: `claims_pkey`, `settlements_pkey`, `retries_pkey`.
  */
 
 import { type RawBuilder, sql } from "kysely";
 import { deliveryBounds, type OffsetRange } from "../../../core/index.js";
 import type { RetryWrite, SubscriptionHolder } from "../../claim-store.js";
-import type { Session } from "../database/database.js";
+import type { Connection } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { decodeRanges, encodeRanges, encodeRangesArray } from "./offset-ranges.js";
 import { newestReasons, storableText } from "./reasons.js";
@@ -47,7 +48,7 @@ const claimValues = {
 
 type ClaimValues = { readonly [Name in keyof typeof claimValues]: RawBuilder<unknown> };
 
-/** The part that both statements begin with. */
+/** The part with which both statements begin. */
 function takeOut(value: ClaimValues): RawBuilder<unknown> {
   return sql`held as materialized (
   select c.claim_id, c.todo - asked.settled - ${unfolded} as todo, c.kind in ('rest', 'slot') as stays, c.folded_to
@@ -79,7 +80,7 @@ function takeOut(value: ClaimValues): RawBuilder<unknown> {
 )`;
 }
 
-/** Index: `claims_pkey`, `settlements_pkey`. */
+/** Locks: the claims' rows `for share`, by id. Index: `claims_pkey`, `settlements_pkey`. */
 const insertSettled = prepareStatement({
   name: "insert_settlements",
   values: claimValues,
@@ -107,9 +108,9 @@ select claim_id as "claimId" from held`,
 });
 
 /**
- * `asked` has a row for each bucket of a claim of which something is settled or noted, `known` what is noted of it so far.
- * What is noted again is taken out of its row, and put into a new one with the reasons of before. What is noted is sent
- * once, and gathered here: to parse sets of offsets costs as much as all the rest.
+ * `asked` has a row for each bucket of a claim in which something is settled or recorded; `known` has the earlier rows
+ * of these. Offsets that are recorded again move from their row to a new one, which keeps the earlier reasons. The new
+ * rows are sent once and aggregated here: parsing sets of offsets costs as much as all the rest.
  */
 const settleAndNote = prepareStatement({
   name: "settle_and_note",
@@ -143,7 +144,7 @@ with ${takeOut(value)}, run as materialized (
     ((extract(epoch from statement_timestamp()) + run."delayMs" / 1000) * 1000000)::bigint as retry_time, run.lanes,
     case when run.reason is null then '{}' else array[run.reason] end as reasons
   from run join lacking on lacking.claim_id = run."claimId"
-), again as materialized (
+), moved as materialized (
   select record.claim_id, record.bucket, known.retry_id, record.offsets * known.offsets as offsets, record.deliveries,
     record.failures, record.retry_time, record.lanes, known.reasons || record.reasons as reasons, known.frame
   from record join known on known.claim_id = record.claim_id and known.bucket = record.bucket
@@ -152,7 +153,7 @@ with ${takeOut(value)}, run as materialized (
   select claim_id, bucket, retry_id, range_agg(offsets) as offsets
   from (
     select claim_id, bucket, retry_id, settled as offsets from known
-    union all select claim_id, bucket, retry_id, offsets from again
+    union all select claim_id, bucket, retry_id, offsets from moved
   ) as part
   group by claim_id, bucket, retry_id
 ), lessened as (
@@ -176,52 +177,52 @@ with ${takeOut(value)}, run as materialized (
       ), '{}') as offsets, deliveries, failures, retry_time, lanes, reasons, null::bytea as frame
     from record
     union all
-    select claim_id, bucket, offsets, deliveries, failures, retry_time, lanes, reasons, frame from again
+    select claim_id, bucket, offsets, deliveries, failures, retry_time, lanes, reasons, frame from moved
   ) as run
   where not isempty(offsets)
 )
 select claim_id as "claimId", missing::text as missing from lacking`,
 });
 
-/** Who settles, and how. */
+/** Which session settles, and how. */
 export interface SettleHolder extends SubscriptionHolder {
-  /** Whether also what is only settled is taken out of the claims' rows. */
+  /** Whether offsets that are only settled are removed from the claims' rows too. */
   readonly folds: boolean;
 }
 
-/** What a claim is asked for. */
+/** What to write for a claim. */
 export interface ClaimWrite {
   readonly settled: readonly OffsetRange[];
-  /** Of those, what is noted in `retries`. */
+  /** Those of them with rows in `retries`. */
   readonly settledRetries: readonly OffsetRange[];
   readonly retries: readonly RetryWrite[];
 }
 
-/** A claim that was the session's, so what it was asked for is written. */
+/** A claim that the session held, so it was written. */
 export interface SettledClaim {
-  /** Of its retries, the offsets that it did not have any more. */
+  /** The offsets of `ClaimWrite.retries` that it no longer had. */
   readonly missing: readonly OffsetRange[];
 }
 
-/** Returns the claims that were this session's. */
+/** Returns the claims that this session held. */
 export async function settleClaims(
-  session: Pick<Session, "run">,
-  { subscriptionId, session: own, folds }: SettleHolder,
+  connection: Pick<Connection, "run">,
+  { subscriptionId, session, folds }: SettleHolder,
   claims: ReadonlyMap<number, ClaimWrite>,
 ): Promise<ReadonlyMap<number, SettledClaim>> {
   const writes = [...claims.values()];
   const values = {
     subscriptionId,
-    session: own,
+    session,
     claimIds: `{${[...claims.keys()].join(",")}}`,
     settled: encodeRangesArray(writes.map(({ settled }) => encodeRanges(settled))),
   };
   if (writes.every(({ settledRetries, retries }) => settledRetries.length === 0 && retries.length === 0)) {
-    const rows = await session.run(folds ? settleAlone : insertSettled, values);
+    const rows = await connection.run(folds ? settleAlone : insertSettled, values);
     return new Map(rows.map(({ claimId }) => [claimId, { missing: [] }]));
   }
   const buckets = [...claims].flatMap(([claimId, write]) => [...bucketsOf(claimId, write)]);
-  const rows = await session.run(settleAndNote, {
+  const rows = await connection.run(settleAndNote, {
     ...values,
     bucketClaimIds: `{${buckets.map(({ claimId }) => claimId).join(",")}}`,
     buckets: `{${buckets.map(({ bucket }) => bucket).join(",")}}`,
@@ -232,17 +233,17 @@ export async function settleClaims(
   return new Map(rows.map(({ claimId, missing }) => [claimId, { missing: decodeRanges(missing) }]));
 }
 
-/** A bucket of a claim of which something is settled or noted. */
+/** A bucket of a claim in which something is settled or recorded. */
 interface BucketWrite {
   readonly claimId: number;
   readonly bucket: number;
-  /** Of what is noted there so far. */
+  /** The settled offsets among those recorded there. */
   readonly settled: OffsetRange[];
-  /** What is noted now, by what it shares. */
+  /** The rows to record, by the values that their offsets share. */
   readonly rows: Map<string, RetryRow>;
 }
 
-/** Records that wait alike. */
+/** Records with the same attempts, delay and reason. */
 interface RetryRow extends Omit<RetryWrite, "firstOffset" | "nextOffset" | "lane"> {
   readonly bucket: number;
   readonly offsets: OffsetRange[];

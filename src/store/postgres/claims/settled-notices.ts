@@ -1,6 +1,6 @@
 /**
- * What a Commit settled, told to the node that delivered it. Sent after its transaction, so that no commit waits for the
- * lock that Postgres puts around notifications. A notice may get lost; `findSettled` finds what it told of.
+ * Notices of what a Commit settled, for the node that delivered it. They are sent after the Commit's transaction, so
+ * that no commit waits for Postgres' lock of notifications. A notice may get lost; `findSettled` finds the same facts.
  */
 
 import { sql } from "kysely";
@@ -11,10 +11,10 @@ import { prepareStatement } from "../statement.js";
 
 const channel = "millrace_settled";
 
-/** Postgres takes payloads of fewer than 8000 bytes. Ours are ASCII. */
+/** Postgres accepts payloads of fewer than 8000 bytes. Ours are ASCII. */
 const payloadBytesMax = 7999;
 
-/** Locks: that of all notifications, while it commits. */
+/** Locks: the lock of all notifications, during its commit. */
 const notify = prepareStatement({
   name: "announce_settled",
   values: { channel: "text", payload: "text" },
@@ -22,7 +22,7 @@ const notify = prepareStatement({
 });
 
 export async function announceSettled(database: Database, notice: SettledNotice): Promise<void> {
-  // An embedded database has one node: there is nobody to tell.
+  // An embedded database has one node: no other listens.
   if (database.kind === "embedded") return;
   await database.run(notify, { channel, payload: encodeNotice(notice) });
 }
@@ -39,14 +39,14 @@ export function listenSettled(
   return database.listen(channel, { onPayload, onGap }, signal);
 }
 
-/** What does not fit is not told: the receiver has to look. */
+/** A notice that is too long is sent without its records: the receiver must ask `findSettled`. */
 export function encodeNotice({ subscriptionId, session, records }: SettledNotice): string {
   const runs = records?.map(({ firstOffset, nextOffset, attempt }) => [firstOffset, nextOffset, attempt]);
   const payload = JSON.stringify({ subscriptionId, session, records: runs });
   return payload.length <= payloadBytesMax ? payload : JSON.stringify({ subscriptionId, session });
 }
 
-/** Undefined: it is not one of ours. Anybody who may connect may notify. */
+/** Undefined: the notice is not ours. Any user who may connect may notify. */
 export function decodeNotice(payload: string): SettledNotice | undefined {
   let parsed: unknown;
   try {
@@ -58,7 +58,7 @@ export function decodeNotice(payload: string): SettledNotice | undefined {
   const { subscriptionId, session, records } = parsed as { readonly [name: string]: unknown };
   if (!isWhole(subscriptionId) || !isWhole(session)) return undefined;
   const runs = Array.isArray(records) ? records.map(decodeRun) : undefined;
-  // Told in another way than ours: the receiver looks.
+  // No records, or in another form: the receiver asks `findSettled`.
   if (runs === undefined || runs.some((run) => run === undefined))
     return { subscriptionId, session, records: undefined };
   const known = runs as readonly SettledRange[];

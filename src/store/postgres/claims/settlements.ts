@@ -1,27 +1,27 @@
 /**
- * What a claim has yet to settle: its `todo`, less the settlements that were inserted since they were last brought into it.
- * An acknowledgement only inserts; a row that each of them updated would slow all of them down while a snapshot is held.
+ * What a claim has yet to settle: its `todo` less the settlements that were inserted since the last fold. An
+ * acknowledgement only inserts. A row that each of them updated would slow all of them down while a snapshot is held.
  *
- * Settlements of a claim are inserted by its holder alone, one write after the other, with the claim's row locked `for
- * share`. So the holder's own statements see all of them. Everybody else locks the row first, which waits for
- * a write under way, and reads in a later statement. `folded_to` keeps looks from walking over those that are deleted.
+ * Only its holder inserts settlements of a claim, one write after the other, with the claim's row locked `for share`.
+ * So the holder's own statements see all of them. Others lock the row first, which waits for a running write, and read
+ * in a later statement. `folded_to` keeps look-ups from walking over deleted settlements.
  */
 
 import { type RawBuilder, sql } from "kysely";
 import type { StoredClaim } from "../../claim-store.js";
-import type { Session } from "../database/database.js";
+import type { Connection } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { type ClaimRow, claimColumns, toStoredClaim } from "./stored-claim.js";
 
-/** Of the claim `c`. Index: `settlements_pkey`. */
+/** The settlements of the claim `c` that are not folded yet. Index: `settlements_pkey`. */
 export const unfolded: RawBuilder<unknown> = sql`coalesce((
     select range_agg(s.settled) from millrace.settlements as s
     where s.subscription_id = c.subscription_id and s.claim_id = c.claim_id and s.settlement_id > c.folded_to
   ), '{}')`;
 
 /**
- * Brings settlements into their claims, whose rows are locked. Locks: the settlements' rows, which nobody else deletes
- * meanwhile. Index: `settlements_pkey`, `claims_pkey`.
+ * Folds settlements into their claims, whose rows the caller has locked. Locks: the settlements' rows, which nobody
+ * else deletes meanwhile. Index: `settlements_pkey`, `claims_pkey`.
  */
 const foldClaims = prepareStatement({
   name: "fold_claims",
@@ -43,13 +43,13 @@ where c.subscription_id = ${value.subscriptionId} and c.claim_id = asked.claim_i
 returning ${claimColumns}`,
 });
 
-/** In the transaction that locked them. Gives the claims as they are then. */
+/** Runs in the transaction that locked the claims. Returns them after the fold. */
 export async function foldSettlements(
-  session: Pick<Session, "run">,
+  connection: Pick<Connection, "run">,
   subscriptionId: number,
   claimIds: readonly number[],
 ): Promise<readonly StoredClaim[]> {
   if (claimIds.length === 0) return [];
-  const rows = await session.run(foldClaims, { subscriptionId, claimIds: `{${claimIds.join(",")}}` });
+  const rows = await connection.run(foldClaims, { subscriptionId, claimIds: `{${claimIds.join(",")}}` });
   return rows.map(toStoredClaim);
 }

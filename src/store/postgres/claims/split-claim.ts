@@ -4,8 +4,8 @@ import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 
 /**
- * Frees what a block has from an offset on: it becomes a block of its own. Locks: the claim's row, if it is still this
- * session's. Settlements lie below the offset, and stay. Index: `claims_pkey`.
+ * Splits a block at an offset, and makes the second part a free block. Locks: the claim's row, if this session still
+ * holds it. All settlements are below the offset, so they stay. Index: `claims_pkey`.
  */
 const splitBlock = prepareStatement({
   name: "split_claim",

@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { ClaimKind, StoredClaim } from "../../claim-store.js";
 import { decodeRanges } from "./offset-ranges.js";
 
-/** A claim's columns, of `claims` as `c`. */
+/** A claim's columns, from `claims` as `c`. */
 export const claimColumns = sql`c.claim_id as "claimId", c.kind, c.slot, c.todo::text as todo`;
 
 export interface ClaimRow {

@@ -7,10 +7,10 @@ import { foldSettlements } from "./settlements.js";
 /**
  * Takes claims that have no session, or one that was ended.
  *
- * Locks: the claims' rows, by id. Two that take the same one at once: the second waits, and then the claim has not the
- * holder any more with which it was seen free, so it is left out. (Asking again whether its holder is alive would ask the
- * snapshot, which may be older than that session.) A seek that was waited for has deleted it.
- * A session that is ended meanwhile holds nothing: what it took here is free again.
+ * Locks: the claims' rows, by id. If two sessions take one claim at once, the second waits. The claim then has another
+ * holder than the one with which it was seen as free, so it is left out. (A second check of whether that holder is
+ * alive would read the snapshot, which may be older than its session.) A claim that a seek deleted meanwhile is left
+ * out too. If this session is ended meanwhile, the claims that it takes here are free again.
  * Index: `claims_pkey`, `sessions_pkey`, `subscriptions_pkey`.
  */
 const updateFree = prepareStatement({
@@ -38,7 +38,10 @@ from free where c.subscription_id = ${value.subscriptionId} and c.claim_id = fre
 returning c.claim_id as "claimId"`,
 });
 
-/** Claims whose holder was gone before it could delete them. Locks: their rows are held. Index: `retries_pkey`, `claims_pkey`. */
+/**
+ * Deletes empty claims whose holder ended before it deleted them. Locks: their rows, already held. Index:
+ * `retries_pkey`, `claims_pkey`.
+ */
 const deleteDone = prepareStatement({
   values: { subscriptionId: "bigint", claimIds: "bigint[]" },
   build: (value) => sql<object>`
@@ -54,17 +57,17 @@ export async function takeClaims(
 ): Promise<readonly StoredClaim[]> {
   if (claimIds.length === 0) return [];
   const ids = `{${claimIds.join(",")}}`;
-  return database.transaction(async (holder) => {
-    const taken = await holder.run(updateFree, { subscriptionId, session, generation, claimIds: ids });
-    // After the locks, which waited for what the holder before was settling.
+  return database.transaction(async (connection) => {
+    const taken = await connection.run(updateFree, { subscriptionId, session, generation, claimIds: ids });
+    // After the locks, which waited for the writes of the holder before.
     const claims = await foldSettlements(
-      holder,
+      connection,
       subscriptionId,
       taken.map(({ claimId }) => claimId),
     );
     const isDone = ({ kind, todo }: StoredClaim) => todo.length === 0 && kind !== "rest" && kind !== "slot";
     const done = claims.filter(isDone).map(({ claimId }) => claimId);
-    if (done.length > 0) await holder.run(deleteDone, { subscriptionId, claimIds: `{${done.join(",")}}` });
+    if (done.length > 0) await connection.run(deleteDone, { subscriptionId, claimIds: `{${done.join(",")}}` });
     return claims.filter((claim) => !isDone(claim)).toSorted((a, b) => a.claimId - b.claimId);
   });
 }

@@ -1,17 +1,18 @@
 /**
- * Sends large values of a statement as they stand. pg's own writer copies each into a message that it grows for it, and
- * what a commit has to say is mostly one value: those copies were most of what publishing left to the garbage collector.
+ * Sends large values of a statement without copying them. pg's own writer copies each into a message buffer that it
+ * grows. A commit's parameters are mostly one large value: these copies were most of what publishing left to the
+ * garbage collector.
  */
 
 import type pg from "pg";
 
-/** What pg's query gives its connection to bind. */
+/** What pg's query passes to `Connection.bind`. */
 interface BindConfig {
   readonly portal?: string;
   readonly statement?: string;
   readonly binary?: boolean;
   readonly values?: readonly unknown[];
-  /** Makes of a value what the protocol takes. */
+  /** Converts a value to what the protocol takes. */
   readonly valueMapper: (value: unknown, index: number) => Buffer | string | null | undefined;
 }
 
@@ -20,16 +21,16 @@ interface BindingConnection {
   bind(config: BindConfig): void;
 }
 
-/** Smaller ones are copied. */
+/** Smaller values are copied. */
 const largeBytes = 16_384;
 
-/** Makes a client, before it is used, send Bind messages with large values in parts. */
+/** Makes a new client send Bind messages with large values in parts. Call it before the client's first use. */
 export function bindLargeInParts(client: pg.Client): void {
   const { connection } = client as unknown as { readonly connection: BindingConnection };
   const bindCopied = connection.bind.bind(connection);
   connection.bind = (config) => {
     if (config.values?.some(isLarge) !== true) return bindCopied(config);
-    // As pg does; that the socket is gone is told by its events.
+    // pg checks this too. Events of the socket report that it is gone.
     if (connection.stream.writable) for (const part of bindMessage(config)) connection.stream.write(part);
   };
 }
@@ -39,8 +40,8 @@ function isLarge(value: unknown): boolean {
 }
 
 /**
- * The parts of a Bind message: its type, its length, the names of portal and statement, each value's format, each value
- * behind its length, and the format of all results (Postgres, "Message Formats"). pg corks the socket around it.
+ * The parts of a Bind message: its type, its length, the names of portal and statement, the format of each value, each
+ * value after its length, and one format for all results (Postgres, "Message Formats"). pg corks the socket around it.
  */
 function bindMessage({ portal = "", statement = "", binary = false, values = [], valueMapper }: BindConfig): Buffer[] {
   const mapped = values.map((value, index) => valueMapper(value, index));
@@ -61,7 +62,7 @@ function bindMessage({ portal = "", statement = "", binary = false, values = [],
   return joinSmall(parts);
 }
 
-/** Neighbours that are small become one write. */
+/** Joins small neighbours into one write. */
 function joinSmall(parts: readonly Buffer[]): Buffer[] {
   const joined: Buffer[] = [];
   let small: Buffer[] = [];

@@ -1,14 +1,14 @@
 import { backoff } from "../../../streams/index.js";
 
-/** Decides whether a new connection is worth trying: after a failed one, not before a backoff has passed. */
+/** Decides whether to try a new connection: after a failed try, not before a backoff has passed. */
 export interface ConnectGate {
-  /** How long connects are off, in milliseconds; 0 when they are on. */
+  /** How long connects stay blocked, in milliseconds; 0: they are not blocked. */
   readonly closedForMs: number;
   connected(): void;
   failed(): void;
 }
 
-/** Waits double from 100 ms to 5 s, so that a dead database is asked by one connect now and then, not by every call. */
+/** Waits double from 100 ms to 5 s: an unreachable database gets one connect now and then, not one for each call. */
 export function createConnectGate(now: () => number = () => performance.now()): ConnectGate {
   const waits = backoff({ minMs: 100, maxMs: 5000 });
   let opensAtMs = 0;

@@ -4,9 +4,9 @@ const signature = Buffer.from("PGCOPY\n\xff\r\n\0", "latin1");
 export type CopyField = Buffer | null;
 
 /**
- * Gives the rows of a part of COPY's binary answer, which holds whole rows, as views of `bytes`.
- * The format: a signature, flags and an extension's length before the first row; then rows of `int16` fields, each
- * `int32` bytes long; a row of -1 fields ends it.
+ * Passes on the rows in a part of COPY's binary answer, as views of `bytes`. Each part holds whole rows.
+ * The format: a signature, flags and an extension's length before the first row; then rows, each an `int16` number of
+ * fields, each field an `int32` length and its bytes; a row of -1 fields is the end.
  */
 export function eachCopyRow(bytes: Buffer, onRow: (fields: readonly CopyField[]) => void): void {
   let at = 0;
@@ -30,7 +30,7 @@ export function eachCopyRow(bytes: Buffer, onRow: (fields: readonly CopyField[])
   }
 }
 
-/** An `int8` field as a number; null where it is. */
+/** An `int8` field as a number; SQL's null as null. */
 export function copiedInteger(fields: readonly CopyField[], index: number): number | null {
   const field = fields[index];
   return field ? readCopyInteger(field) : null;

@@ -2,15 +2,16 @@ import { readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { syncFolder, syncTree } from "./sync-files.js";
 
-/** One level down in the folder, which has the lock as well: initdb wants an empty one. */
+/** One level below the folder, since the folder also has the lock file, and initdb wants an empty folder. */
 const name = "postgres";
-/** Where it is made. */
+/** Where a new data directory is made before it is renamed. */
 const draftName = "postgres-draft";
 
 /**
- * Returns the data directory in a folder that this process has locked. Where there is none yet, `make` makes it beside, and it is
- * renamed when it is whole and on the disk: a process that is killed meanwhile leaves a draft, which the next start removes. Throws
- * when there is a folder of that name, with files, that is no data directory.
+ * Returns the data directory in a folder that this process has locked. If there is none, `make` makes it in a draft
+ * folder, which is renamed once it is complete and on the disk. A killed process leaves its draft, and the next start
+ * removes it.
+ * Throws when there is a folder of that name with files that are not a data directory.
  */
 export async function ensureDataDirectory(folder: string, make: (draft: string) => Promise<void>): Promise<string> {
   const directory = join(folder, name);

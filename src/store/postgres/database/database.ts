@@ -12,37 +12,39 @@ import { causeOf, classifyFailure, messageOf } from "./failures.js";
 import type { ListenHandlers } from "./listen.js";
 import { createOutage } from "./outage.js";
 
-/** One connection, while it is ours. */
-export interface Session {
+/** One connection, while the caller has it: with or without a transaction. */
+export interface Connection {
   run<Values, Row>(statement: Statement<Values, Row>, values: Values): Promise<readonly Row[]>;
-  /** Runs text as it stands: for commands that take no parameters. `timeoutMs` instead of the usual limit. */
+  /** Runs the text of commands without parameters. `timeoutMs` replaces the usual limit. */
   command(text: string, timeoutMs?: number): Promise<pg.QueryResult>;
-  /** Gives the rows of a query by COPY: views, to be copied before `onRow` returns. */
+  /** Runs a query by COPY and passes on its rows: views, which `onRow` must copy before it returns. */
   copy(query: CopyQuery, onRow: (fields: readonly CopyField[]) => void): Promise<void>;
 }
 
 /**
- * The pool, and what its failures mean. Every failure that is the database's is a `StoreUnavailableError`; anything else
- * that is thrown is a fault of ours.
+ * The pool, and the meaning of its failures. Every failure of the database is a `StoreUnavailableError`. Any other
+ * error is a bug in this program.
  */
 export interface Database {
   readonly kind: "postgres" | "embedded";
   readonly connections: number;
-  /** What sessions set as `statement_timeout`. */
+  /** The `statement_timeout` of every connection. */
   readonly statementTimeoutMs: number;
   /** One statement, committed when this resolves. */
   run<Values, Row>(statement: Statement<Values, Row>, values: Values): Promise<readonly Row[]>;
   copy(query: CopyQuery, onRow: (fields: readonly CopyField[]) => void): Promise<void>;
   /** Several statements on one connection, without a transaction around them. */
-  session<Result>(body: (session: Session) => Promise<Result>): Promise<Result>;
-  /** Several statements, committed when this resolves. A broken connection leaves its outcome unknown only at COMMIT. */
-  transaction<Result>(body: (session: Session) => Promise<Result>): Promise<Result>;
+  withConnection<Result>(body: (connection: Connection) => Promise<Result>): Promise<Result>;
   /**
-   * Hears what is notified on a channel, on a connection of its own, until `signal` aborts or the database is closed. Never
-   * throws. An embedded database, which has no other nodes, resolves at once.
+   * Several statements, committed when this resolves. A broken connection leaves its outcome unknown only at COMMIT.
+   */
+  transaction<Result>(body: (connection: Connection) => Promise<Result>): Promise<Result>;
+  /**
+   * Listens for notifications on a channel, on a connection of its own, until `signal` aborts or the database is
+   * closed. Never throws. An embedded database has no other nodes: it resolves at once.
    */
   listen(channel: string, handlers: ListenHandlers, signal: AbortSignal): Promise<void>;
-  /** Refuses new statements, waits for those under way, and ends every connection. */
+  /** Refuses new statements, waits for the running ones, and ends every connection. */
   close(): Promise<void>;
 }
 
@@ -50,23 +52,26 @@ export interface DatabaseOptions {
   readonly kind: "postgres" | "embedded";
   readonly pool: pg.Pool;
   readonly connections: number;
-  /** After so long without an answer the connection is given up. Undefined: never (PGlite runs inside this process). */
+  /** After this time without an answer the connection is abandoned. Undefined: never (PGlite runs in this process). */
   readonly answerTimeoutMs: number | undefined;
-  /** Whether the server works on nothing that a connection asked for. Throws when it does not say. Undefined: it always does. */
+  /**
+   * Whether the server executes no statement for a connection. Throws when the server does not reply. Undefined:
+   * no check.
+   */
   readonly isIdle: ((client: pg.PoolClient) => Promise<boolean>) | undefined;
   readonly statementTimeoutMs: number;
   readonly idleInTransactionMs: number;
-  /** Gives the event loop its turn, when it is time for one. For a database whose answers never wait for a socket. */
+  /** Yields to the event loop when it is due. For a database whose answers never wait for a socket. */
   readonly takeTurn: (() => Promise<void> | undefined) | undefined;
   readonly logger: Logger;
   readonly metrics: Metrics | undefined;
-  /** As of `listenOn`. Undefined: nobody else notifies. */
+  /** As `listenOn`. Undefined: no other process notifies. */
   readonly listen: ((channel: string, handlers: ListenHandlers, signal: AbortSignal) => Promise<void>) | undefined;
-  /** Closes what the pool stands on. */
+  /** Closes what the pool runs on. */
   readonly afterClose: () => Promise<void>;
 }
 
-/** pg-pool's word for "all connections are in use"; a connect that fails says something else. */
+/** pg-pool's error text for "all connections are in use". A failed connect has another text. */
 const poolWaitEnded = "timeout exceeded when trying to connect";
 
 export function createDatabase(options: DatabaseOptions): Database {
@@ -96,11 +101,8 @@ export function createDatabase(options: DatabaseOptions): Database {
       gate.failed();
       outage.failed(causeOf(error));
       const { why } = classifyFailure(error, true);
-      throw unavailable(`Cannot connect to the database: ${messageOf(error)}`, {
-        outcomeUnknown: false,
-        cause: error,
-        why,
-      });
+      const failure = { outcomeUnknown: false, cause: error, why };
+      throw unavailable(`Cannot connect to the database: ${messageOf(error)}`, failure);
     }
   }
 
@@ -109,28 +111,29 @@ export function createDatabase(options: DatabaseOptions): Database {
     return new StoreUnavailableError(message, failure);
   }
 
-  async function use<Result>(body: (session: CheckedSession) => Promise<Result>): Promise<Result> {
+  async function use<Result>(body: (connection: CheckedConnection) => Promise<Result>): Promise<Result> {
     const turn = options.takeTurn?.();
     if (turn !== undefined) await turn;
     const client = await acquire();
-    const session = openSession(client, options);
+    const connection = openConnection(client, options);
     try {
-      const result = await body(session);
-      session.end();
+      const result = await body(connection);
+      connection.end();
       outage.worked();
       return result;
     } catch (error) {
-      const failure = classifyFailure(error, session.broke);
+      const failure = classifyFailure(error, connection.broke);
       if (failure.tells === "away") outage.failed(causeOf(error));
       else if (failure.tells === "broken-connection") outage.broke(causeOf(error));
-      // In a transaction whose ROLLBACK could not be sent, and wherever an answer may still come, the connection goes.
-      session.end(failure.spoilsConnection || session.mustGo ? error : undefined);
+      // An open transaction that could not be rolled back, or an answer that may still come, makes the connection
+      // unusable.
+      connection.end(failure.spoilsConnection || connection.mustGo ? error : undefined);
       if (error instanceof StoreUnavailableError) throw error;
       if (failure.kind === "fault") {
         metrics?.databaseErrors.inc({ kind: "fault" });
         throw error;
       }
-      const isUnknown = failure.kind === "lost" && session.mayHaveCommitted;
+      const isUnknown = failure.kind === "lost" && connection.mayHaveCommitted;
       const what = failure.kind === "lost" ? "Lost the database connection" : "The database refused a statement";
       throw unavailable(`${what}: ${messageOf(error)}`, { outcomeUnknown: isUnknown, cause: error, why: failure.why });
     }
@@ -149,10 +152,11 @@ export function createDatabase(options: DatabaseOptions): Database {
     kind: options.kind,
     connections: options.connections,
     statementTimeoutMs: options.statementTimeoutMs,
-    run: (statement, values) => tracked(() => use((session) => session.run(statement, values))),
-    copy: (query, onRow) => tracked(() => use((session) => session.copy(query, onRow))),
-    session: (body) => tracked(() => use(body)),
-    transaction: (body) => tracked(() => use((session) => inTransaction(session, body, options.idleInTransactionMs))),
+    run: (statement, values) => tracked(() => use((connection) => connection.run(statement, values))),
+    copy: (query, onRow) => tracked(() => use((connection) => connection.copy(query, onRow))),
+    withConnection: (body) => tracked(() => use(body)),
+    transaction: (body) =>
+      tracked(() => use((connection) => inTransaction(connection, body, options.idleInTransactionMs))),
     async listen(channel, handlers, signal) {
       const { listen } = options;
       if (listen === undefined) return;
@@ -169,26 +173,29 @@ export function createDatabase(options: DatabaseOptions): Database {
   };
 }
 
-/** A session with what is known of its connection. */
-interface CheckedSession extends Session {
-  /** The connection broke, or an answer was given up. */
+/** A connection with what is known of its state. */
+interface CheckedConnection extends Connection {
+  /** The connection broke, or its answer was abandoned. */
   readonly broke: boolean;
-  /** Its state is not known: it may not go back into the pool. */
+  /** Its state is unknown: it must not return to the pool. */
   mustGo: boolean;
-  /** What was sent last may have been committed without our hearing of it. */
+  /** The last statement may have been committed, although its answer did not arrive. */
   mayHaveCommitted: boolean;
   isInTransaction: boolean;
-  /** Gives the connection back, or ends it. */
+  /** Returns the connection to the pool, or ends it. */
   end(error?: unknown): void;
 }
 
-/** A statement that has no answer for so long is asked about, and as often. Twice idle: its connection is dead. */
+/**
+ * A statement without an answer is checked at this interval. If the server is idle at two checks, the connection is
+ * dead.
+ */
 const silentMs = 1000;
 
-function openSession(
+function openConnection(
   client: pg.PoolClient,
   { answerTimeoutMs, isIdle }: Pick<DatabaseOptions, "answerTimeoutMs" | "isIdle">,
-): CheckedSession {
+): CheckedConnection {
   let broke = false;
   const onError = () => {
     broke = true;
@@ -197,9 +204,9 @@ function openSession(
 
   async function answered<Result>(ask: () => Promise<Result>, timeoutMs = answerTimeoutMs): Promise<Result> {
     if (isDead(client)) {
-      // Nothing is sent, so nothing is done.
+      // Nothing was sent, so nothing was executed.
       broke = true;
-      session.mayHaveCommitted = false;
+      connection.mayHaveCommitted = false;
       throw new Error("the connection was broken");
     }
     const answer = ask();
@@ -212,7 +219,7 @@ function openSession(
     }
   }
 
-  /** Gives an answer up after so long, or when the server works on nothing of this connection. */
+  /** Abandons an answer after `timeoutMs`, or when the server executes no statement for this connection. */
   function watchSilence(timeoutMs: number): { readonly gaveUp: Promise<never>; end(): void } {
     const startedAtMs = performance.now();
     let timer: NodeJS.Timeout | undefined;
@@ -246,7 +253,7 @@ function openSession(
     return { gaveUp, end: () => clearTimeout(timer) };
   }
 
-  const session: CheckedSession = {
+  const connection: CheckedConnection = {
     get broke() {
       return broke;
     },
@@ -261,7 +268,7 @@ function openSession(
     },
     command: (text, timeoutMs) => answered(() => client.query(text), timeoutMs),
     async copy(query, onRow) {
-      const isKept = await keptPlan(client, query, session.isInTransaction, session.command);
+      const isKept = await keptPlan(client, query, connection.isInTransaction, connection.command);
       const text = isKept && query.planned !== undefined ? query.planned.call() : query.text();
       await answered(() => copyRows(client, `copy (${text}) to stdout (format binary)`, onRow));
     },
@@ -271,12 +278,12 @@ function openSession(
       client.off("error", onError);
     },
   };
-  return session;
+  return connection;
 }
 
 /**
- * Whether a connection broke before we had it, and so without our hearing of it: then pg refuses its queries, by errors that
- * say nothing of the database.
+ * Whether a connection broke before we acquired it, when nobody listened. pg then refuses its queries with errors that
+ * say nothing about the database.
  */
 function isDead(client: pg.PoolClient): boolean {
   const { _queryable: isQueryable, _ended: hasEnded } = client as { _queryable?: boolean; _ended?: boolean };
@@ -284,31 +291,31 @@ function isDead(client: pg.PoolClient): boolean {
 }
 
 async function inTransaction<Result>(
-  session: CheckedSession,
-  body: (session: Session) => Promise<Result>,
+  connection: CheckedConnection,
+  body: (connection: Connection) => Promise<Result>,
   idleMs: number,
 ): Promise<Result> {
-  session.mayHaveCommitted = false;
-  session.isInTransaction = true;
-  // READ COMMITTED: each statement sees what was committed before it, so one after a lock sees what the lock waited for.
-  await session.command(
+  connection.mayHaveCommitted = false;
+  connection.isInTransaction = true;
+  // READ COMMITTED: each statement sees earlier commits, so a statement after a lock sees what the lock waited for.
+  await connection.command(
     `begin isolation level read committed; set local idle_in_transaction_session_timeout = ${idleMs}`,
   );
   let result: Result;
   try {
-    result = await body(session);
+    result = await body(connection);
   } catch (error) {
-    // On a broken connection the server rolls back by itself, and on a silent one we would only wait again.
-    if (session.broke) session.mustGo = true;
+    // On a broken connection the server rolls back by itself. On a silent one we would only wait again.
+    if (connection.broke) connection.mustGo = true;
     else {
-      await session.command("rollback").catch(() => {
-        session.mustGo = true;
+      await connection.command("rollback").catch(() => {
+        connection.mustGo = true;
       });
     }
     throw error;
   }
-  session.mayHaveCommitted = true;
-  const { command } = await session.command("commit");
+  connection.mayHaveCommitted = true;
+  const { command } = await connection.command("commit");
   if (command !== "COMMIT") throw new MillraceError("internal", `COMMIT was answered with ${command}`);
   return result;
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { sleep } from "../../../streams/index.js";
 import { currentProcess, isAlive, type ProcessIdentity } from "./process-identity.js";
 
-/** A folder that only this process uses. */
+/** A folder that only this process may use. */
 export interface FolderLock {
   release(): Promise<void>;
 }
@@ -12,13 +12,13 @@ const prefix = "in-use-by-";
 const tries = 5;
 
 /**
- * Takes a folder for this process, or throws naming the pid that has it.
+ * Locks a folder for this process. Throws, with the pid, when another process has it.
  *
- * Each process announces itself with a file of its own, named by pid and start time and made with O_EXCL, and only then
- * looks for others. Of two that race, the later one to announce sees the other's file, so two never both win; when both
- * see each other both withdraw, and try again after a random wait. A file whose process is dead (kill -9, a pid that
- * came round again) is removed by whoever sees it: that process never comes back, so there is nothing to race for.
- * Within one machine: another container's processes are not seen through a shared volume.
+ * Each process creates a file of its own, named by pid and start time, with O_EXCL. Only then does it look for the
+ * files of others. Of two that race, the later one sees the other's file, so two never both win. When both see each
+ * other, both remove their file and retry after a random wait. A file of a dead process (kill -9, a reused pid) is
+ * removed by any process that sees it: its owner cannot return, so there is no race. This works within one machine: it
+ * does not see another container's processes on a shared volume.
  */
 export async function lockFolder(folder: string): Promise<FolderLock> {
   const self = currentProcess();
@@ -47,7 +47,7 @@ async function announce(file: string, folder: string): Promise<void> {
   }
 }
 
-/** The live process, other than this one, whose file is in the folder; removes the files of dead ones. */
+/** The live process, other than this one, whose file is in the folder. Removes the files of dead processes. */
 async function findOther(folder: string, self: ProcessIdentity): Promise<ProcessIdentity | undefined> {
   for (const name of await readdir(folder)) {
     const identity = identityOf(name);

@@ -1,26 +1,26 @@
-/** Which plans a connection keeps (`planned-query.ts`). */
+/** Which query plans a connection keeps (`planned-query.ts`). */
 
 import type pg from "pg";
 
-/** A query that is run by COPY. */
+/** A query that runs by COPY. */
 export interface CopyQuery {
-  /** With its values in it. */
+  /** The query's text with its values. */
   text(): string;
-  /** The same by a function that keeps its plan. */
+  /** The same query as a function that keeps its plan. */
   readonly planned?: { readonly name: string; readonly create: string; call(): string } | undefined;
 }
 
-/** By connection: whether it has each function, or may not make it. */
+/** By connection: whether it has each function (true), or may not create it (false). */
 const plans = new WeakMap<pg.ClientBase, Map<string, boolean>>();
 
-/** Those of a user that may make no temporary objects (insufficient_privilege, read_only_sql_transaction). */
+/** Errors of a user who may not create temporary objects (insufficient_privilege, read_only_sql_transaction). */
 const refusals = new Set(["42501", "25006"]);
 
 /**
- * Whether a connection keeps the plan of a query, which is made when it is first wanted: but not in a transaction, which may
- * be rolled back, and the function with it. Where it may not be made the query is planned each time.
+ * Whether a connection keeps the plan of a query. The first use creates the function, but not in a transaction, whose
+ * rollback would remove it. Where it cannot be created, the query is planned each time.
  *
- * It runs for every page, so its four parameters are not an object.
+ * Positional parameters: runs for every page.
  */
 export async function keptPlan(
   client: pg.ClientBase,

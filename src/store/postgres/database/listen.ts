@@ -1,6 +1,6 @@
 /**
- * Hears what others notify, on one connection of its own outside the pool: LISTEN belongs to a connection, and the pool's
- * come and go. It is connected again for as long as it takes. What is notified meanwhile is lost; `onGap` tells of it.
+ * Receives notifications on a connection outside the pool: LISTEN belongs to one connection, and the pool replaces its
+ * connections. It reconnects until it succeeds. Notifications in between are lost; `onGap` reports that.
  */
 
 import { Socket } from "node:net";
@@ -11,7 +11,7 @@ import { messageOf } from "./failures.js";
 
 export interface ListenHandlers {
   readonly onPayload: (payload: string) => void;
-  /** After each connect, the first one too: what was notified before is not heard. */
+  /** After each connect, including the first: earlier notifications were missed. */
   readonly onGap: () => void;
 }
 
@@ -22,11 +22,11 @@ export interface ListenOptions {
   readonly logger: Logger;
 }
 
-/** A silent connection is probed after so long; a dead one is found some seconds later. */
+/** A silent connection is probed after this time; a dead one is found some seconds later. */
 const keepAliveDelayMs = 10_000;
-/** A connection that lasted so long was a good one: the next wait is a short one again. */
+/** After a connection that lasted this long, the backoff starts again from its minimum. */
 const goodConnectionMs = 10_000;
-/** How long the server has to take its leave. */
+/** How long the server has to close the connection. */
 const leaveMs = 1000;
 
 /** Resolves when `signal` aborts and the connection is closed. Never throws. */
@@ -42,7 +42,7 @@ export async function listenOn(options: ListenOptions, handlers: ListenHandlers,
         ...handlers,
         onGap() {
           listeningSinceMs = performance.now();
-          if (isAway) logger.info({ channel }, "the connection that hears of other nodes is back");
+          if (isAway) logger.info({ channel }, "The connection that receives from other nodes is back");
           isAway = false;
           handlers.onGap();
         },
@@ -50,20 +50,20 @@ export async function listenOn(options: ListenOptions, handlers: ListenHandlers,
       signal,
     );
     if (signal.aborted) return;
-    if (!isAway) logger.warn({ channel, error: messageOf(lost) }, "lost the connection that hears of other nodes");
+    if (!isAway) logger.warn({ channel, error: messageOf(lost) }, "Lost the connection that receives from other nodes");
     isAway = true;
     if (performance.now() - listeningSinceMs > goodConnectionMs) waits.reset();
     await sleep(waits.next(), signal).catch(() => undefined);
   }
 }
 
-/** One connection, until it ends. Gives why. */
+/** Listens on one connection until it ends. Returns the reason. */
 async function listenOnce(
   { url, channel, connectTimeoutMs, logger }: ListenOptions,
   { onPayload, onGap }: ListenHandlers,
   signal: AbortSignal,
 ): Promise<unknown> {
-  // Ours, so that it can be destroyed whatever state the client is in.
+  // Our own socket, so that it can be destroyed in any state of the client.
   const socket = new Socket();
   const client = new pg.Client({
     connectionString: url,
@@ -84,11 +84,11 @@ async function listenOnce(
     try {
       onPayload(payload ?? "");
     } catch (error) {
-      // Thrown here it would end the process.
-      logger.error({ channel, err: error }, "cannot take what another node told");
+      // An error thrown here would end the process.
+      logger.error({ channel, err: error }, "Cannot handle a notification of another node");
     }
   });
-  // The timeout of the connect is the client's own; that of the command is ours.
+  // The client limits the connect. This timer limits connect and command together.
   const timer = setTimeout(
     () => socket.destroy(new Error(`no answer within ${2 * connectTimeoutMs} ms`)),
     2 * connectTimeoutMs,
@@ -110,7 +110,7 @@ async function listenOnce(
   }
 }
 
-/** Takes leave of the server, or just goes. */
+/** Closes the connection; destroys it when the server does not answer. */
 async function leave(client: pg.Client, socket: Socket): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   await Promise.race([

@@ -1,18 +1,19 @@
 /**
- * Whether a statement that is not answered is still worked on. A connection whose packets are swallowed looks like one that
- * is slow, and TCP takes many minutes to tell. So the server is asked on another connection what the backend does: one that
- * has no statement, or is not there, will not answer. While the server cannot be reached nobody knows, and it is asked again.
+ * Asks the server whether it is still executing a statement that has no answer. A connection whose packets are dropped
+ * looks like a slow one, and TCP takes many minutes to notice. So another connection asks what the backend is doing:
+ * one that executes no statement, or does not exist, will not answer. While the server cannot be reached, the question
+ * is repeated.
  */
 
 import pg from "pg";
 
 export interface Liveness {
-  /** Whether the backend has nothing to answer. Throws when the server does not say. */
+  /** Whether the backend has nothing to answer. Throws when the server does not reply. */
   isIdle(pid: number): Promise<boolean>;
   close(): Promise<void>;
 }
 
-/** A server that takes longer for this is away. */
+/** A server that takes longer than this counts as unreachable. */
 const answerMs = 1000;
 
 export function createLiveness(url: string): Liveness {
@@ -45,14 +46,14 @@ export function createLiveness(url: string): Liveness {
       return rows.length === 0 || String(rows[0].state).startsWith("idle");
     } catch (error) {
       forget(asked);
-      // It may be as dead as the one that is asked about.
+      // This connection may be as dead as the one in question.
       asked.end().catch(() => undefined);
       throw error;
     }
   }
 
   return {
-    // One after the other: however many statements wait, the server gets one connection more.
+    // One question at a time: any number of waiting statements costs the server one connection.
     isIdle(pid) {
       const turn = turns.then(() => ask(pid));
       turns = turn.catch(() => undefined);

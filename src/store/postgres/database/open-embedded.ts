@@ -11,12 +11,12 @@ import { createDatabase, type Database } from "./database.js";
 import { messageOf } from "./failures.js";
 import { lockFolder } from "./folder-lock.js";
 import { typeParsers } from "./integers.js";
-import { type SessionLimits, sessionSettings } from "./session-settings.js";
+import { type ConnectionLimits, connectionSettings } from "./connection-settings.js";
 
-export interface EmbeddedOptions extends SessionLimits {
-  /** A folder of ours, created when it is missing; or `memory`. */
+export interface EmbeddedOptions extends ConnectionLimits {
+  /** A folder for this store alone, created if it is missing; or `memory`. */
   readonly folder: string;
-  /** The archive that a new database is made of. Undefined, missing or damaged: initdb runs. */
+  /** The archive that a new database is unpacked from. Undefined, missing or damaged: initdb runs. */
   readonly template: string | undefined;
   readonly poolWaitMs: number;
   readonly logger: Logger;
@@ -24,16 +24,16 @@ export interface EmbeddedOptions extends SessionLimits {
 }
 
 /**
- * PGlite clears its shared buffers when it starts, so all of them are resident from then on: of initdb's 128 MB a first start would
- * take more than 400. A page that is not in them comes from the system's cache. Measured: a read of a log of 95 MB takes a fifth more
- * CPU than with 128 MB.
+ * PGlite clears its shared buffers at start, so all of them are resident. With initdb's 128 MB a first start would take
+ * more than 400 MB. Pages that are not in them come from the system's cache. Measured: reading a log of 95 MB takes a
+ * fifth more CPU than with 128 MB.
  */
 const startParams = [...PGlite.defaultStartParams, "-c", "shared_buffers=64MB"];
 
 /**
- * PGlite: Postgres in this process. It has one connection, knows no statement timeout, and never fsyncs: what was
- * committed survives the end of the process, not a power cut. A second process in its folder would corrupt it, hence
- * the lock. Throws when the folder is in use.
+ * PGlite: Postgres in this process. It has one connection, no statement timeout, and never fsyncs: a commit survives
+ * the end of the process, but not a power cut. A second process in its folder would corrupt it, hence the lock. Throws
+ * when the folder is in use.
  */
 export async function openEmbedded(options: EmbeddedOptions): Promise<Database> {
   if (options.folder === "memory") return openPool(await createInMemory(options), options, async () => undefined);
@@ -50,7 +50,7 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<Database> 
   }
 }
 
-/** initdb in WebAssembly takes seconds, and 500 MB that the process does not give back. */
+/** initdb in WebAssembly takes seconds, and 500 MB of memory that the process does not return. */
 async function fillDraft(draft: string, { template, logger }: EmbeddedOptions): Promise<void> {
   if (template !== undefined) {
     try {
@@ -75,14 +75,14 @@ async function createInMemory({ template, logger }: EmbeddedOptions): Promise<PG
   return PGlite.create({ startParams });
 }
 
-/** A template that is missing is one of another version: nothing is wrong, but that it takes longer. */
+/** A missing template is normal (the installed one is of another version): the start only takes longer. */
 function tellUnusable(error: unknown, template: string, logger: Logger): void {
   if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
   logger.warn({ template, cause: messageOf(error) }, "Cannot use the template of databases: initialising a new one");
 }
 
 function openPool(pglite: PGlite, options: EmbeddedOptions, release: () => Promise<void>): Database {
-  const settings = sessionSettings(options);
+  const settings = connectionSettings(options);
   const { connection, host, port, user, password, database } = createPgConfig(pglite);
   const config = {
     connection,
@@ -93,10 +93,10 @@ function openPool(pglite: PGlite, options: EmbeddedOptions, release: () => Promi
     database,
     max: 1,
     connectionTimeoutMillis: options.poolWaitMs,
-    // Never: its one session is this process's.
+    // Never: its one connection lives as long as the process.
     idleTimeoutMillis: 0,
     types: typeParsers,
-    // The pool waits for what this returns, which its types do not tell.
+    // The pool awaits what this returns, although its types do not say so.
     onConnect: (client: pg.ClientBase): unknown => client.query(settings),
   };
   const pool = new pg.Pool(config);
@@ -108,13 +108,13 @@ function openPool(pglite: PGlite, options: EmbeddedOptions, release: () => Promi
     isIdle: undefined,
     statementTimeoutMs: options.statementTimeoutMs,
     idleInTransactionMs: options.idleInTransactionMs,
-    // PGlite answers in microtasks: callers that go on and on would keep timers and sockets waiting for ever.
+    // PGlite answers in microtasks: without a yield, busy callers would starve timers and sockets.
     takeTurn: createYielder(),
     logger: options.logger,
     metrics: options.metrics,
     listen: undefined,
     async afterClose() {
-      // The pool does not close it, and the lock is held until its files are.
+      // The pool does not close PGlite. The lock is held until PGlite's files are closed.
       try {
         await pglite.close();
       } finally {

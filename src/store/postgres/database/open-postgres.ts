@@ -5,31 +5,31 @@ import { createDatabase, type Database } from "./database.js";
 import { typeParsers } from "./integers.js";
 import { listenOn } from "./listen.js";
 import { createLiveness } from "./liveness.js";
-import { type SessionLimits, sessionSettings } from "./session-settings.js";
+import { type ConnectionLimits, connectionSettings } from "./connection-settings.js";
 
-export interface PostgresOptions extends SessionLimits {
+export interface PostgresOptions extends ConnectionLimits {
   readonly url: string;
   readonly connections: number;
   readonly poolWaitMs: number;
-  /** Limits one connect. If its packets are lost, callers wait this long, and not `poolWaitMs`. */
+  /** Limits one connect. If its packets are lost, callers wait this long instead of `poolWaitMs`. */
   readonly connectTimeoutMs: number;
   readonly logger: Logger;
   readonly metrics: Metrics | undefined;
 }
 
-/** What an answer may take beyond the server's own limit before the connection counts as dead, at most. */
+/** The longest time that an answer may take beyond the server's own limit, before the connection counts as dead. */
 const answerGraceMsMax = 5000;
 
-/** A pool on a Postgres server. It connects when it is first used. */
+/** A pool of connections to a Postgres server. It connects at its first use. */
 export function openPostgres(options: PostgresOptions): Database {
   const answerTimeoutMs = options.statementTimeoutMs + Math.min(options.statementTimeoutMs, answerGraceMsMax);
-  const settings = sessionSettings(options);
+  const settings = connectionSettings(options);
   const listenOptions = { url: options.url, connectTimeoutMs: options.connectTimeoutMs, logger: options.logger };
   const liveness = createLiveness(options.url);
   const backends = new WeakMap<pg.ClientBase, number>();
-  /** The backend's own number: that of the start-up packet may be a pooler's. */
+  /** Stores the backend's own pid: the pid of the start-up packet may be a pooler's. */
   async function setUp(client: pg.ClientBase): Promise<void> {
-    // Several statements give several results, which pg's types do not tell.
+    // Several statements return several results, although pg's types do not say so.
     const results: unknown = await client.query(`${settings}; select pg_backend_pid() as pid`);
     const [row] = (results as pg.QueryResult<{ pid: number }>[]).at(-1)?.rows ?? [];
     if (row !== undefined) backends.set(client, row.pid);
@@ -43,7 +43,7 @@ export function openPostgres(options: PostgresOptions): Database {
     keepAlive: true,
     fallback_application_name: "millrace",
     types: typeParsers,
-    // The pool waits for what this returns, which its types do not tell.
+    // The pool awaits what this returns, although its types do not say so.
     onConnect: (client): unknown => withinTime(setUp(client), options.connectTimeoutMs),
   });
   return createDatabase({
@@ -65,7 +65,7 @@ export function openPostgres(options: PostgresOptions): Database {
   });
 }
 
-/** The pool has one limit for its own wait and for the connect: the client has another. */
+/** The pool has one limit for its own wait and for the connect. This client has a limit of its own for the connect. */
 function connectingWithin(connectionTimeoutMillis: number): typeof pg.Client {
   return class extends pg.Client {
     constructor(config: pg.ClientConfig) {
@@ -75,7 +75,7 @@ function connectingWithin(connectionTimeoutMillis: number): typeof pg.Client {
   };
 }
 
-/** A server that takes a connection and then says nothing must not hold its place in the pool for ever. */
+/** A server that accepts a connection and then stays silent must not hold its place in the pool. */
 async function withinTime(answer: Promise<unknown>, timeoutMs: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   try {

@@ -1,23 +1,23 @@
 /**
- * What the operator hears of a database that is away: one line when it goes, with the cause, one a while as long as it stays
- * away, and one when it is back. Whatever fails meanwhile is counted, and has no line of its own.
+ * What the log says while the database is unreachable: one line when it fails, with the cause; a line every few seconds
+ * while it stays unreachable; and one when it is back. Further failures are only counted.
  */
 
 import type { Clock, Logger } from "../../../telemetry/index.js";
 
-/** Between two lines of an outage that goes on. */
+/** Between two lines of one outage. */
 const reminderMs = 10_000;
-/** It is back when statements were done for so long, and none failed: reads may work while the disk is full. */
+/** The database is back after this time with successes and no failure: reads may work while the disk is full. */
 const quietMs = 3000;
-/** Connections that break one by one, while others work: a line a second at most. */
+/** Single broken connections, while others work, make up to one line in this time. */
 const brokenMs = 1000;
 
 export interface Outage {
-  /** A statement or a connect failed since the database is not there, or refuses its work. */
+  /** A statement or a connect failed because the database is unreachable or refuses to work. */
   failed(cause: OutageCause): void;
-  /** A connection broke, which alone says little: the database may have ended one session. */
+  /** A connection broke. That alone says little: the database may have ended just this one. */
   broke(cause: OutageCause): void;
-  /** A statement was done. */
+  /** A statement succeeded. */
   worked(): void;
 }
 
@@ -29,7 +29,7 @@ export interface OutageCause {
 export function createOutage(logger: Logger, clock: Pick<Clock, "monotonicMs">): Outage {
   let sinceMs: number | undefined;
   let failedAtMs = 0;
-  /** The first statement that was done since one failed last. */
+  /** The first success since the last failure. */
   let workedAtMs: number | undefined;
   let failures = 0;
   let remindedAtMs = 0;

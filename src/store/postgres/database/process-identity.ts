@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 
-/** A process as no other can be: pids come round again, start times under one boot do not. */
+/** Identifies a process for ever: pids are reused, but not together with a start time of one boot. */
 export interface ProcessIdentity {
   readonly pid: number;
-  /** Clock ticks since boot, with the boot's id. `unknown` where the system does not tell. */
+  /** Clock ticks since boot, with the boot's id. `unknown` where the system does not provide it. */
   readonly startTime: string;
 }
 
@@ -11,12 +11,12 @@ export function currentProcess(): ProcessIdentity {
   return { pid: process.pid, startTime: readStat(process.pid)?.startTime ?? "unknown" };
 }
 
-/** False only when it is certain: no such process, a zombie, or another process with its pid. */
+/** False only when it is certain: no such process, a zombie, or another process that has its pid. */
 export function isAlive(identity: ProcessIdentity): boolean {
   try {
     process.kill(identity.pid, 0);
   } catch (error) {
-    // EPERM: it is there, and somebody else's.
+    // EPERM: it exists, and belongs to another user.
     if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
   }
   const stat = readStat(identity.pid);

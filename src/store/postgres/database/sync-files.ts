@@ -1,10 +1,10 @@
 import { open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 
-/** As many as Node's thread pool does at once. */
+/** Node's thread pool runs four at once. */
 const workers = 4;
 
-/** Has the disk store all files and folders in a folder, and the folder itself. */
+/** Syncs all files and folders in a folder, and the folder itself, to the disk. */
 export async function syncTree(folder: string): Promise<void> {
   const entries = (await readdir(folder, { recursive: true, withFileTypes: true })).values();
   const work = async (): Promise<void> => {
@@ -13,12 +13,12 @@ export async function syncTree(folder: string): Promise<void> {
       await (entry.isDirectory() ? syncFolder(path) : sync(path, "r+"));
     }
   };
-  // They share one iterator.
+  // The workers share one iterator.
   await Promise.all(Array.from({ length: workers }, work));
   await syncFolder(folder);
 }
 
-/** Has the disk store which files a folder has. */
+/** Syncs a folder's list of entries to the disk. */
 export async function syncFolder(folder: string): Promise<void> {
   // Windows does not open folders.
   if (process.platform !== "win32") await sync(folder, "r");

@@ -1,7 +1,7 @@
 import { type RawBuilder, sql } from "kysely";
 import type { AppendOutcome, AppendWrite, StateChange } from "../../log-store.js";
 import { cellOf } from "../state/cells.js";
-import type { Session } from "../database/database.js";
+import type { Connection } from "../database/database.js";
 import type { LogShape } from "../log-shape.js";
 import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
@@ -26,23 +26,24 @@ const values = {
 type Kept = (value: { readonly [Name in keyof typeof values]: RawBuilder<unknown> }) => RawBuilder<unknown>;
 
 /**
- * Compare and append, in one statement: the hot path of every commit. It inserts, and changes nothing: a row that every
- * commit updates slows all of them down while any snapshot is held in the database.
+ * Compare and append in one statement: the hot path of every commit. It only inserts. A row that every commit updates
+ * slows all commits down while any snapshot is held in the database.
  *
- * **What makes the order.** The primary key: of two appends at one offset the second waits for the first one's block, and
- * inserts nothing. `on conflict do nothing` decides row by row, so only the topic's first block is inserted by it, and all
- * else (the other blocks, the state) is written from what that returned (blocks.md, rule 1). The key compares only
- * while rows stay; so a merge first raises `merged_to`, and a trim `earliest_offset`, and an append at an offset below either
- * misses (blocks.md, rule 2). That the last block ends where it was expected is asked first: a miss then writes nothing.
+ * **Order.** The primary key decides. Of two appends at one offset, the second waits for the first one's block and then
+ * inserts nothing. `on conflict do nothing` decides row by row, so it inserts only the topic's first block. The other
+ * blocks and the state are written from what that insert returned (blocks.md, rule 1). The key finds a conflict only
+ * while rows stay: so a merge first raises `merged_to`, a trim raises `earliest_offset`, and an append at an offset
+ * below either of them writes nothing (blocks.md, rule 2). It also writes nothing when the
+ * last block does not end at the expected offset.
  *
- * **Locks.** The head's row `for share`, held until the commit: it waits for whatever changes the head (a close, a trim,
- * a lock), and its conditions are checked again on the row's newest version; `for key share` would neither wait nor check
- * (blocks.md, rule 3). The look at the last block keeps the statement's snapshot, which the key makes up for. Rows of
- * state are written behind the first block, so under their topic's order (those of a state that is being built: see
- * `build-state.ts`). What the commit did to producers stands in its first block. All is written or nothing (invariant 3).
+ * **Locks.** The head's row `for share`, held until the commit. It waits for every change of the head (a close, a trim,
+ * a lock) and checks its conditions again on the row's newest version. `for key share` would do neither (blocks.md,
+ * rule 3). The last block is read from the statement's snapshot, which may be old: the key finds that conflict. Rows of
+ * state are written after the first block, so in their topic's order (while a state is being built: `build-state.ts`).
+ * The commit's changes of producers stand in its first block. All is written or nothing (invariant 3).
  *
- * Index: `topic_heads_pkey`, `blocks_pkey`, `latest_pkey`.
- * All frames come as one parameter and are sliced here: a driver would write an array of them as escaped text.
+ * Index: `topic_heads_pkey`, `blocks_pkey`, `latest_pkey`. All frames are one parameter, sliced here: a driver would
+ * write an array of them as escaped text.
  */
 function appendStatement(name: string, state: Kept) {
   return prepareStatement({
@@ -81,8 +82,9 @@ select exists (select from written) as appended`,
 const appendBlocks = appendStatement("append_blocks", () => sql``);
 
 /**
- * The same, and the state of a keyed topic: each key's last record of the commit takes the place of the one before. In
- * the order of keys, as `build-state.ts` does beside it: so the two never wait for each other.
+ * Also writes the state of a keyed topic: each key's last record of the commit replaces the record before. Rows are
+ * written in the order of keys, as in `build-state.ts`: the two may run at once, and would deadlock in different
+ * orders.
  */
 const appendKeyed = appendStatement(
   "append_keyed",
@@ -105,8 +107,8 @@ const appendKeyed = appendStatement(
 );
 
 /**
- * Says once that records of a topic have lifetimes. Before the append, since that holds the head `for share` and may not
- * change it: two that did would wait for each other (blocks.md, rule 3). Locks: the head's row. Index: `topic_heads_pkey`.
+ * Marks a topic whose records have lifetimes, once. It runs before the append, which holds the head `for share` and may
+ * not update it: two such appends would deadlock (blocks.md, rule 3). Locks: the head's row. Index: `topic_heads_pkey`.
  */
 const markExpiring = prepareStatement({
   values: { topicId: "bigint", epoch: "bigint" },
@@ -119,23 +121,23 @@ const markExpiring = prepareStatement({
       .where((eb) => eb.not("expiring")),
 });
 
-/** Runs it in a session (a later statement of a transaction) or by itself. */
+/** Runs on a connection: as a later statement of a transaction, or alone. */
 export async function append(
-  session: Pick<Session, "run">,
+  connection: Pick<Connection, "run">,
   shape: LogShape,
   write: AppendWrite,
 ): Promise<AppendOutcome> {
   const { topicId, expected, frames } = write;
   const blocks = cutBlocks(write, shape.blockBytes);
-  if (write.expires) await session.run(markExpiring, { topicId, epoch: expected.epoch });
-  const [row] = await session.run(write.state.length === 0 ? appendBlocks : appendKeyed, {
+  if (write.expires) await connection.run(markExpiring, { topicId, epoch: expected.epoch });
+  const [row] = await connection.run(write.state.length === 0 ? appendBlocks : appendKeyed, {
     topicId,
     expectedNext: expected.nextOffset,
     expectedVersion: expected.version,
     expectedEpoch: expected.epoch,
     baseBytes: write.baseBytes,
     time: write.timeMicros,
-    // pg sends a Buffer as it is.
+    // pg sends a Buffer without copying it into text.
     frames: Buffer.from(frames.buffer, frames.byteOffset, frames.byteLength),
     ...encodeCuts(blocks),
     producers: write.producers.length === 0 ? null : encodeSteps(write.producers, expected.nextOffset),
@@ -144,7 +146,7 @@ export async function append(
   return row?.appended ? "appended" : "moved";
 }
 
-/** As Postgres writes arrays. */
+/** In the text form of Postgres arrays. */
 function encodeCuts(cuts: readonly BlockCut[]) {
   const array = (values: readonly number[]): string => `{${values.join(",")}}`;
   return {
@@ -154,7 +156,7 @@ function encodeCuts(cuts: readonly BlockCut[]) {
   };
 }
 
-/** A state's changes as JSON has them: where the frame of each stands, behind `at` bytes, and the place beside its cell. */
+/** A state's changes as JSON: where each frame starts, counted from `at` bytes, and the cell of its place. */
 export function encodeState({ state, frameEnds }: AppendWrite, at = 0): readonly object[] {
   return state.map(({ key, index, isTombstone, place, expiryMicros }: StateChange) => {
     const start = index === 0 ? 0 : (frameEnds[index - 1] as number);
@@ -164,7 +166,7 @@ export function encodeState({ state, frameEnds }: AppendWrite, at = 0): readonly
       start: at + start,
       length: (frameEnds[index] as number) - start,
       isTombstone,
-      // A tombstone stays until all of its age go: `tombstones_from` speaks for it.
+      // A tombstone's lifetime does not count: `tombstones_from` decides when tombstones are deleted.
       ...(expiryMicros !== undefined && !isTombstone && { expiryMicros }),
       ...(place !== undefined && { ...place, cell: cellOf(place) }),
     };

@@ -7,12 +7,12 @@ import { lockHead } from "../topics/lock-head.js";
 import { readView } from "./read-view.js";
 
 /**
- * Append under the head's lock, for when another node writes too: compare-and-append alone would lose the race again
- * and again. Lock, view and append are three statements of one transaction, each with a newer snapshot than the one
- * before; appends of others wait for the lock, so nobody moves the end of the log, and the append must match. To try
- * again at once instead takes five tries where eight nodes write, and makes a new set of lockers each time.
+ * Appends under the head's lock, for topics that several nodes write to: compare-and-append alone would lose the race
+ * many times. Lock, view and append are three statements of one transaction, each with a newer snapshot than the one
+ * before. Other appends wait for the lock, so nobody moves the end of the log, and the append must match. An immediate
+ * retry without the lock takes five tries where eight nodes write.
  *
- * The lock is held for two round trips. A node that dies in between is ended by the server after
+ * The lock is held for two round trips. If a node dies in between, the server ends its transaction after
  * `idle_in_transaction_session_timeout`.
  */
 export async function appendLocked(
@@ -20,14 +20,14 @@ export async function appendLocked(
   shape: LogShape,
   { topicId, producerIds, decide }: LockedAppend,
 ): Promise<"committed" | "nothing" | undefined> {
-  return database.transaction(async (session) => {
-    if (!(await lockHead(session, topicId))) return undefined;
-    const view = await readView(session, topicId, producerIds);
+  return database.transaction(async (connection) => {
+    if (!(await lockHead(connection, topicId))) return undefined;
+    const view = await readView(connection, topicId, producerIds);
     if (view === undefined) return undefined;
     const write = decide(view);
     if (write === undefined) return "nothing";
-    if ((await append(session, shape, write)) === "moved") {
-      throw new MillraceError("internal", `The head of topic ${topicId} is not what was decided on under its lock`);
+    if ((await append(connection, shape, write)) === "moved") {
+      throw new MillraceError("internal", `Cannot append to topic ${topicId}: its head changed under its lock`);
     }
     return "committed";
   });

@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from "kysely";
 import type { AppendWrite } from "../../log-store.js";
-import type { Session } from "../database/database.js";
+import type { Connection } from "../database/database.js";
 import type { LogShape } from "../log-shape.js";
 import { prepareStatement } from "../statement.js";
 import { encodeState } from "./append-blocks.js";
@@ -27,14 +27,16 @@ const values = {
 type Kept = (value: { readonly [Name in keyof typeof values]: RawBuilder<unknown> }) => RawBuilder<unknown>;
 
 /**
- * Appends to several topics in one statement, so that they share a commit: what services write that give each user or
- * device a topic of its own. It is the statement of `append-blocks.ts` for each of them, and what is said there holds. For
- * one topic alone it costs about a tenth more, which is why that is another.
+ * Appends to several topics in one statement, so that they share a commit. Services that give each user or device its
+ * own topic write like this. For each topic it does what `append-blocks.ts` does, and the reasons there hold here. For
+ * one topic alone it costs about a tenth more, so one topic has its own statement.
  *
- * **Never one for all.** A topic whose view is outdated is left out, and so is one whose head another has locked (`skip
- * locked`): the caller appends them alone.
- * **Locks.** Heads by id `for share`, and first blocks by id: the order stands in both selects, since with one of them two
- * nodes wait for each other in a circle (blocks.md, rule 5). Rows of states behind them, by topic and key.
+ * **Never all or nothing.** It leaves out a topic whose view is outdated, and one whose head another transaction has
+ * locked (`skip locked`). The caller appends to those alone.
+ * **Locks.** Heads `for share` in the order of topic ids, then first blocks in the same order. Both selects need the
+ * `order by`: with only one of them, two nodes deadlock (blocks.md, rule 5). Then rows of states, by topic and key.
+ *
+ * Index: `topic_heads_pkey`, `blocks_pkey`, `latest_pkey`.
  */
 function togetherStatement(name: string, state: Kept) {
   return prepareStatement({
@@ -101,14 +103,14 @@ const appendTogetherKeyed = togetherStatement(
 )`,
 );
 
-/** Each topic once, and none with `expires`. Returns the topics that were appended to. */
+/** `writes` has each topic once, and none with `expires`. Returns the topics that were appended to. */
 export async function appendTogether(
-  session: Pick<Session, "run">,
+  connection: Pick<Connection, "run">,
   shape: LogShape,
   writes: readonly AppendWrite[],
 ): Promise<ReadonlySet<number>> {
   const statement = writes.every(({ state }) => state.length === 0) ? appendTogetherPlain : appendTogetherKeyed;
-  const rows = await session.run(statement, encodeWrites(writes, shape));
+  const rows = await connection.run(statement, encodeWrites(writes, shape));
   return new Set(rows.map(({ topicId }) => topicId));
 }
 

@@ -1,10 +1,10 @@
 import { type RawBuilder, sql } from "kysely";
 
 /**
- * A binary search over a topic's blocks, as a recursive part of a `with` that begins with `with recursive`: some twelve
- * probes of `blocks_pkey` for a million records. `low` and `high` are offsets; a block of `b` that passes stands below
- * the one that is looked for, and all before it do, too. Its last step has the answer: the first block that does not pass
- * has `low`, or there is none. The query around it calls the head `head`.
+ * A binary search over a topic's blocks, as a recursive part of a query that begins with `with recursive`. A million
+ * records take about twelve probes of `blocks_pkey`. `low` and `high` are offsets. `passes` is true for the blocks `b`
+ * below the wanted one and false from it on. The result is the last step's `low`: it is the first offset of the first
+ * block that does not pass, or the end of the log where all pass. The query around it calls the head `head`.
  */
 export function blockSearch(parts: {
   readonly topicId: RawBuilder<unknown>;
@@ -23,7 +23,7 @@ export function blockSearch(parts: {
       and b.first_offset <= (search.low + search.high) / 2
     order by b.first_offset desc limit 1
   ) as probe
-  -- A hole, which somebody else made, ends it.
+  -- A hole, which only foreign writes can make, ends the search.
   where search.low < search.high and probe.next_offset > search.low
 )`;
 }

@@ -6,7 +6,7 @@ import { headColumns, headNames, heads, noHead } from "../topics/stored-topic.js
 export interface Block {
   readonly firstOffset: number;
   readonly nextOffset: number;
-  /** The topic's running total of frame bytes up to and with its last record. */
+  /** The topic's running total of frame bytes, including the last record of this block. */
   readonly endBytes: number;
   readonly frames: Buffer;
 }
@@ -15,9 +15,9 @@ export interface Block {
 export const blockColumns = ["bigint", "bigint", "bigint", "bytea"] as const;
 
 /**
- * The block of a topic that has an offset, as `c`; where nothing has it, the last one below. It is bounded from both
- * sides by the head's `front` (blocks.md, rule 6), which the query around it calls `head.front`. Index: `blocks_pkey`, one
- * probe downwards.
+ * The block `c` of a topic that contains an offset; if none does, the last block below it. The look-up is bounded from
+ * both sides: below by the head's `front`, which the query around it calls `head.front` (blocks.md, rule 6). Index:
+ * `blocks_pkey`, one probe downwards.
  */
 export function blockAt(
   columns: RawBuilder<unknown>,
@@ -30,8 +30,8 @@ export function blockAt(
 }
 
 /**
- * A topic's head, and then blocks of it, each a row of columns that `readBlock` reads. `blocks` is what follows a `select` of
- * four of its own: they may use `head`, and `parts`, further parts of the `with`.
+ * A topic's head, then some of its blocks, each a row of columns that `readBlock` reads. `blocks` is the rest of a
+ * `select` of four columns. It may use `head` and `parts`, which are further parts of the `with`.
  */
 export function headAndBlocks(
   topicId: RawBuilder<unknown>,
@@ -47,7 +47,7 @@ union all
 select ${noHead}, ${blocks}`;
 }
 
-/** The block in a row whose columns are its, behind those of a head and `at` others. Undefined: it is a head's row. */
+/** The block in a row, whose columns follow the head's and `at` others. Undefined: the row is the head's. */
 export function readBlock(row: FrameRow, at = 0): Block | undefined {
   const firstOffset = row.integer(at);
   const nextOffset = row.integer(at + 1);

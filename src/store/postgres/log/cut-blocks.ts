@@ -1,7 +1,7 @@
 import { MillraceError } from "../../../core/index.js";
 import type { AppendWrite } from "../../log-store.js";
 
-/** A block of a commit: `count` frames, from byte `start` to `end` of it. */
+/** A block of a commit: `count` frames, from byte `start` to byte `end` of the commit's frames. */
 export interface BlockCut {
   readonly start: number;
   readonly end: number;

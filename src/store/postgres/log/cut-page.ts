@@ -1,13 +1,15 @@
-/** From blocks to a page: what is wanted of them, within the page's bounds, copied once into a buffer with room behind it. */
+/**
+ * Makes a page of blocks: copies the wanted frames, within the page's bounds, once into a buffer with room around them.
+ */
 
 import { type BufferPool, endOfFrame, type Page, pageRoom, skipFrames } from "../../../core/index.js";
 import type { PageRequest } from "../../log-store.js";
 import type { Block } from "./block.js";
 
 export interface PageCut {
-  /** The next block in the direction of the read. What is trimmed of it is left out. */
+  /** Takes the next block in the direction of the read, without its trimmed records. */
   add(block: Block, earliestOffset: number): void;
-  /** Undefined: nothing of it was there. */
+  /** Undefined: no wanted record was found. */
   finish(): Page | undefined;
 }
 
@@ -19,7 +21,7 @@ export function cutPage(request: PageRequest): PageCut {
 class ForwardCut implements PageCut {
   readonly #request: PageRequest;
   readonly #buffer: PageBuffer;
-  /** The offset that is wanted next, and where to stop. */
+  /** The next wanted offset, and where to stop. */
   #next: number;
   readonly #until: number;
   #endBytes = 0;
@@ -34,7 +36,7 @@ class ForwardCut implements PageCut {
   }
 
   add({ firstOffset, nextOffset, endBytes, frames }: Block): void {
-    // One that does not go on where the last ended is behind a hole: the page ends before it.
+    // A block that does not continue where the last one ended is behind a hole: the page ends before it.
     if (this.#isFull || firstOffset > this.#next || nextOffset <= this.#next || this.#next >= this.#until) return;
     const start = skipFrames(frames, 0, this.#next - firstOffset);
     let end = frames.length;
@@ -52,7 +54,7 @@ class ForwardCut implements PageCut {
     return this.#request.bytes - this.#buffer.length;
   }
 
-  /** Where the frames end that still fit; a first one always does. */
+  /** Where the last frame ends that fits; the first frame always fits. */
   #fit(frames: Buffer, start: number): number {
     let at = start;
     while (this.#next < this.#until && at < frames.length) {
@@ -73,7 +75,7 @@ class ForwardCut implements PageCut {
 class BackwardCut implements PageCut {
   readonly #request: PageRequest;
   readonly #buffer: PageBuffer;
-  /** The offset above the one that is wanted next. */
+  /** One above the next wanted offset. */
   #at: number;
   readonly #until: number;
   #endBytes: number | undefined;
@@ -113,8 +115,9 @@ class BackwardCut implements PageCut {
 }
 
 /**
- * The page's bytes, with `pageRoom` around them that is nobody else's: never from Node's shared pool. A page is as large as it
- * was asked for, or it is copied into a smaller buffer: what keeps it counts its bytes.
+ * The page's bytes, with `pageRoom` around them that nothing else uses: so never from Node's shared pool. If the page
+ * uses less than three quarters of the buffer it is copied into a smaller one, since what keeps pages counts only their
+ * bytes.
  */
 class PageBuffer {
   readonly #bytes: number;
@@ -127,7 +130,7 @@ class PageBuffer {
     this.#pool = pool;
   }
 
-  /** It runs for every block of a page, so its four parameters are not an object. */
+  /** Positional parameters: runs for every block of a page. */
   append(from: Buffer, start: number, end: number, isLast: boolean): void {
     const needed = this.length + end - start;
     if (withRoom(needed) > this.#buffer.length) this.#moveTo(isLast ? needed : Math.max(needed, this.#bytes));

@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import type { Session } from "../database/database.js";
+import type { Connection } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { foldSteps, type ProducerRow, producerObject } from "./producer-states.js";
 
@@ -8,7 +8,10 @@ interface FoldRow {
   readonly known: readonly ProducerRow[];
 }
 
-/** What commits below an offset did to producers, with the rows of those. No locks. Index: `blocks_pkey`, `producers_pkey`. */
+/**
+ * The changes of producers in the blocks below an offset, and the rows of these producers. No locks: one snapshot.
+ * Index: `topic_heads_pkey`, `blocks_pkey`, `producers_pkey`.
+ */
 const selectSteps = prepareStatement({
   name: "fold_producers_read",
   values: { topicId: "bigint", below: "bigint" },
@@ -29,7 +32,7 @@ select coalesce((select json_agg(step order by first_offset, place) from step), 
   ), '[]') as known`,
 });
 
-/** Locks: the producers' rows. Index: `producers_pkey`. */
+/** Locks: the producers' rows, in the order of their ids. Index: `producers_pkey`. */
 const upsertProducers = prepareStatement({
   name: "fold_producers_write",
   values: { topicId: "bigint", producers: "jsonb", recentMax: "int" },
@@ -46,17 +49,17 @@ set generation = excluded.generation, next_sequence = excluded.next_sequence, re
 });
 
 /**
- * Brings into `producers` what the blocks below an offset say of them, in the transaction that raises `merged_to` there:
- * from its commit on those blocks are not asked any more, and may be merged or deleted. Under the topic's upkeep, so that
- * one at a time does it.
+ * Writes the changes of producers in the blocks below an offset into `producers`, in the transaction that raises
+ * `merged_to` to that offset. After its commit nobody reads producers from those blocks, and they may be merged or
+ * deleted. The caller holds the topic's row of upkeep, so only one runs at a time.
  */
 export async function foldProducers(
-  session: Pick<Session, "run">,
+  connection: Pick<Connection, "run">,
   { topicId, below }: { readonly topicId: number; readonly below: number },
   recentMax: number,
 ): Promise<void> {
-  const [row] = await session.run(selectSteps, { topicId, below });
+  const [row] = await connection.run(selectSteps, { topicId, below });
   if (row === undefined || row.steps.length === 0) return;
   const producers = JSON.stringify([...foldSteps(row.known, row.steps).values()]);
-  await session.run(upsertProducers, { topicId, producers, recentMax });
+  await connection.run(upsertProducers, { topicId, producers, recentMax });
 }

@@ -1,11 +1,11 @@
 /**
- * Every query that gives frames, of the log or of a state: one shape for both databases, run by COPY, and one way to
- * explain it. Its rows begin with the columns of a head; a row of a later part of a UNION leaves them null.
+ * Every query that returns frames, of the log or of a state: one shape for both databases, run by COPY, with one way to
+ * explain it. Its rows begin with the columns of a head, which are null in the rows of a later part of a UNION.
  */
 
 import type { Head } from "../../topic-store.js";
 import { copiedInteger, type CopyField } from "../database/copy-row.js";
-import type { Database, Session } from "../database/database.js";
+import type { Database, Connection } from "../database/database.js";
 import { type PlannedQuery, planQuery } from "../planned-query.js";
 import {
   explainStatement,
@@ -19,25 +19,25 @@ import {
 
 type InlineValues<Values> = { readonly [Name in keyof Values]: InlineValue };
 
-/** How many fields a head takes: those of `headColumns`, in their order. */
+/** The number of `headColumns`. */
 const headFields = 12;
 
 /** A row of a frame query. */
 export interface FrameRow {
-  /** Behind the head's columns. */
+  /** `index` counts from the first column after the head's. */
   integer(index: number): number | null;
   flag(index: number): boolean;
   text(index: number): string | null;
-  /** A view: copied, or lost. */
+  /** A view, valid until the next row: copy what you keep. */
   bytes(index: number): Buffer | null;
 }
 
-/** A query that gives frames; its plan is kept where that does not depend on its values. */
+/** A query that returns frames. `planned`: its plan does not depend on its values, and is kept. */
 export interface FrameQuery<Values> extends Statement<Values, unknown> {
   readonly planned?: PlannedQuery<Values>;
 }
 
-/** The columns of a head. */
+/** The types of `headColumns`. */
 const headTypes = [
   ...Array.from({ length: 8 }, () => "bigint" as const),
   "boolean",
@@ -46,7 +46,9 @@ const headTypes = [
   "boolean",
 ] as const;
 
-/** Prepares a query over the log: its rows come by `blocks_pkey` whatever its values are. `columns`: those behind a head's. */
+/**
+ * Prepares a query on the log, which uses `blocks_pkey` for any values. `columns`: the types after the head's columns.
+ */
 export function prepareLogQuery<const Types extends ParameterTypes>(definition: {
   readonly name: string;
   readonly values: Types;
@@ -67,12 +69,12 @@ export function prepareLogQuery<const Types extends ParameterTypes>(definition: 
 }
 
 /**
- * Runs a query and gives its first row's head, and every row to `onRow`. Undefined: there is no row, so no topic.
+ * Runs a query, passes every row to `onRow`, and returns the head of the first row. Undefined: no row, so no topic.
  *
- * It runs for every page, so its four parameters are not an object.
+ * Positional parameters: runs for every page.
  */
 export async function queryFrames<Values extends InlineValues<Values>>(
-  session: Pick<Session, "copy">,
+  connection: Pick<Connection, "copy">,
   query: FrameQuery<Values>,
   values: Values,
   onRow: (row: FrameRow, head: Head) => void,
@@ -83,25 +85,25 @@ export async function queryFrames<Values extends InlineValues<Values>>(
     text: () => inlineValues(query, values),
     planned: planned && { ...planned, call: () => planned.call(values) },
   };
-  await session.copy(copied, (fields) => {
+  await connection.copy(copied, (fields) => {
     head ??= decodeHead(fields);
     onRow(rowOf(fields), head);
   });
   return head;
 }
 
-/** What the database would do for a query with these values, in its own words. Nothing is run, nothing is locked. */
+/** The database's plan for a query with these values. Runs and locks nothing. */
 export async function explainFrames<Values>(
   database: Database,
   statement: Statement<Values, unknown>,
   values: Values,
 ): Promise<string> {
-  // COPY cannot be explained; the query in it is the same.
+  // COPY cannot be explained: the query inside it can.
   const lines = await database.run(explainStatement(statement), values);
   return lines.map((line) => line["QUERY PLAN"]).join("\n");
 }
 
-/** A view's bytes in a buffer of their own. */
+/** Copies a view into a buffer of its own. */
 export function copyOf(bytes: Buffer): Buffer {
   const copy = Buffer.allocUnsafeSlow(bytes.length);
   bytes.copy(copy);

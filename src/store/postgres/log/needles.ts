@@ -1,4 +1,6 @@
-/** The bytes that a statement looks for: frames hold all of them. An empty needle is in every frame, and found at once. */
+/**
+ * The bytes that a statement looks for: a matching frame contains all of them. Every frame contains an empty needle.
+ */
 export interface Needles {
   readonly firstNeedle: Uint8Array;
   readonly secondNeedle: Uint8Array;
@@ -7,7 +9,7 @@ export interface Needles {
 
 const nothing = Buffer.alloc(0);
 
-/** The first few of what is searched for, as a statement takes them. */
+/** Binds the first three needles; missing ones are empty. */
 export function bindNeedles(needles: readonly Uint8Array[]): Needles {
   const [firstNeedle = nothing, secondNeedle = nothing, thirdNeedle = nothing] = needles;
   return { firstNeedle, secondNeedle, thirdNeedle };

@@ -1,6 +1,6 @@
 /**
- * What is known of a topic's producers: a row each in `producers`, and what commits did to them since, which stands in the
- * blocks that were not merged yet. A row that every commit updates would slow all of them down while a snapshot is held.
+ * The state of a topic's producers: a row each in `producers`, and the later changes, which stand in blocks that were
+ * not merged yet. A row that every commit updates would slow all commits down while a snapshot is held.
  */
 
 import { sql } from "kysely";
@@ -18,7 +18,7 @@ export interface ProducerRow {
 export const producerObject = sql`json_build_object('id', p.producer_id, 'generation', p.generation,
     'nextSequence', p.next_sequence, 'recent', p.recent)`;
 
-/** The producers of a commit as its first block keeps them: of their batches those of this commit. */
+/** The producers of a commit as its first block stores them, with only the batches of this commit in `recent`. */
 export function encodeSteps(producers: readonly ProducerState[], firstOffset: number): string {
   const rows = producers.map(({ id, generation, nextSequence, recent }): ProducerRow => {
     const own = recent.filter((range) => range.firstOffset >= firstOffset);
@@ -27,12 +27,13 @@ export function encodeSteps(producers: readonly ProducerState[], firstOffset: nu
   return JSON.stringify(rows);
 }
 
-/** Producers as they are after some steps, in the order of their commits. */
+/** Applies changes to producers, in the order of their commits. */
 export function foldSteps(known: readonly ProducerRow[], steps: readonly ProducerRow[]): Map<string, ProducerRow> {
   const folded = new Map(known.map((row) => [row.id, row]));
   for (const step of steps) {
     const before = folded.get(step.id);
-    // The sequences of `recent` are counted back from the next one: they go together only where none is missing between.
+    // The sequences of `recent` count back from `nextSequence`, so the lists may be joined only where no batch is
+    // missing.
     const follows =
       before?.generation === step.generation && before.nextSequence === step.nextSequence - step.recent.length / 2;
     folded.set(step.id, follows ? { ...step, recent: [...before.recent, ...step.recent] } : step);

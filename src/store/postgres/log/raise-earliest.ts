@@ -1,13 +1,13 @@
 import { sql } from "kysely";
 import { skipFrames } from "../../../core/index.js";
 import type { Head } from "../../topic-store.js";
-import type { Session } from "../database/database.js";
+import type { Connection } from "../database/database.js";
 import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
 import { type Block, blockAt, headAndBlocks, readBlock } from "./block.js";
 import { queryFrames } from "./frame-query.js";
 
-/** The block that ends at an offset or has it, and the head beside it. No locks: one snapshot. Index: `blocks_pkey`. */
+/** The block that contains an offset or ends at it, with the head. No locks: one snapshot. Index: `blocks_pkey`. */
 const selectBlock = prepareStatement({
   values: { topicId: "bigint", offset: "bigint" },
   build: (value) =>
@@ -25,12 +25,13 @@ from head cross join lateral (
 });
 
 /**
- * Raises `earliest_offset`, and remembers which blocks are out of reach. From its commit on no page gives them; their rows
- * go later. `last_time` becomes that of the last record: it is the topic's when none is left.
+ * Raises `earliest_offset` and records in `removals` which blocks are now unreachable. From its commit on no page
+ * returns their records; the rows are deleted later. `last_time` becomes that of the last record, for when no block is
+ * left.
  *
- * Locks: the head's row, then that of `removals`. The condition on `earliest_offset` is checked again on the row's newest
- * version: a trim that came between has gone further, or does this one's part. An append does not touch the row: what was
- * found below its offset is there and stays what it is. Index: `topic_heads_pkey`, `removals_pkey`.
+ * Locks: the head's row, then the row of `removals`. The condition on `earliest_offset` is checked again on the head's
+ * newest version: a trim that came between either went further, or did a part of this one. An append does not update
+ * the row, and the blocks found below the end do not change. Index: `topic_heads_pkey`, `removals_pkey`.
  */
 const raise = prepareStatement({
   name: "raise_earliest",
@@ -62,20 +63,20 @@ const raise = prepareStatement({
 export interface RaiseRequest {
   readonly topicId: number;
   readonly offset: number;
-  /** Whether an append that was decided before is decided again. */
+  /** Raises the version too, so that appends which were decided before are decided again. */
   readonly isControl: boolean;
 }
 
 /**
- * Raises it to an offset, at most to the end of the log as a statement sees it. Gives the head after that; undefined:
- * there was nothing to do.
+ * Raises `earliest_offset` to an offset, but not beyond the end of the log that a statement sees. Returns the head
+ * after that. Undefined: there was nothing to do.
  */
 export async function raiseEarliest(
-  session: Pick<Session, "run" | "copy">,
+  connection: Pick<Connection, "run" | "copy">,
   { topicId, offset, isControl }: RaiseRequest,
 ): Promise<Head | undefined> {
   let block: Pick<Block, "endBytes"> | undefined;
-  const head = await queryFrames(session, selectBlock, { topicId, offset }, (row, { nextOffset }) => {
+  const head = await queryFrames(connection, selectBlock, { topicId, offset }, (row, { nextOffset }) => {
     const found = readBlock(row);
     if (found !== undefined) block = { endBytes: bytesBelow(found, Math.min(offset, nextOffset)) };
   });
@@ -83,12 +84,12 @@ export async function raiseEarliest(
   const to = Math.min(offset, head.nextOffset);
   if (to <= head.earliestOffset) return undefined;
   const values = { topicId, to, bytes: block.endBytes, time: head.lastTimeMicros, versions: isControl ? 1 : 0 };
-  if ((await session.run(raise, values)).length === 0) return undefined;
+  if ((await connection.run(raise, values)).length === 0) return undefined;
   const version = head.version + values.versions;
   return { ...head, version, earliestOffset: to, earliestBytes: block.endBytes };
 }
 
-/** The running total of frame bytes below an offset that is in a block, or at its end. */
+/** The running total of frame bytes below an offset, which is in the block or at its end. */
 function bytesBelow({ firstOffset, nextOffset, endBytes, frames }: Block, offset: number): number {
   if (offset >= nextOffset) return endBytes;
   return endBytes - (frames.length - skipFrames(frames, 0, offset - firstOffset));

@@ -6,8 +6,8 @@ import { blockSearch } from "./block-search.js";
 import { copyOf, prepareLogQuery, queryFrames } from "./frame-query.js";
 
 /**
- * The block that has the first record of a time or later, and the head beside it: times never go backwards within a topic,
- * and a block says that of its last record. No locks: one snapshot. Index: `blocks_pkey`.
+ * The block with the first record at or after a time, with the head. Times never go backwards within a topic, and a
+ * block stores the time of its last record. No locks: one snapshot. Index: `topic_heads_pkey`, `blocks_pkey`.
  */
 const selectBlock = prepareLogQuery({
   name: "read_at_time",

@@ -6,9 +6,9 @@ import { copyOf, prepareLogQuery, queryFrames } from "./frame-query.js";
 import { headColumns, headNames, heads } from "../topics/stored-topic.js";
 
 /**
- * Where the first record of each of some topics stands: how many trimmed records its block begins with, and the block's
- * frames. Of a block that begins with the record up to `bytes` are sent. No locks: one snapshot.
- * Index: `topic_heads_pkey`, `blocks_pkey`, two probes a topic.
+ * The block with the first record of each topic, and how many trimmed records precede it there. A block that begins
+ * with that record is cut to `bytes`. No locks: one snapshot. Index: `topic_heads_pkey`, `blocks_pkey`, two probes a
+ * topic.
  */
 const selectFirst = prepareLogQuery({
   name: "read_first_frames",
@@ -26,12 +26,12 @@ from head cross join lateral (
 where cover.next_offset > "earliestOffset"`,
 });
 
-/** Nearly every record is shorter. */
+/** Nearly every record is shorter than this. */
 const shortBytes = 4096;
-/** The largest `int` of Postgres: all of a block. */
+/** The largest `int` of Postgres: the whole block. */
 const anyBytes = 2 ** 31 - 1;
 
-/** The first record that each topic keeps, by topic; topics that keep none, or are gone, are missing. */
+/** The first record of each topic, by topic. Topics without records, and deleted topics, are missing. */
 export async function readFirstFrames(
   database: Pick<Database, "copy">,
   topicIds: readonly number[],

@@ -6,8 +6,8 @@ import { type Block, blockAt, blockColumns, headAndBlocks, readBlock } from "./b
 import { copyOf, prepareLogQuery, queryFrames } from "./frame-query.js";
 
 /**
- * The blocks that have some offsets, each once, and the head beside them. No locks: one snapshot.
- * Index: `blocks_pkey`, a probe an offset and one a block.
+ * The blocks that contain some offsets, each block once, with the head. No locks: one snapshot.
+ * Index: `topic_heads_pkey`, `blocks_pkey`, one probe for each offset and one for each block.
  */
 const selectBlocks = prepareLogQuery({
   name: "read_frames",
@@ -27,9 +27,9 @@ from (
     ),
 });
 
-/** Frames at single offsets, but for those that are trimmed or not there: by offset, each once. */
+/** The frames at some offsets, in order, each once. Trimmed and missing offsets are left out. */
 export async function readFrames(
-  session: Pick<Database, "copy">,
+  connection: Pick<Database, "copy">,
   topicId: number,
   offsets: readonly number[],
 ): Promise<readonly OffsetFrame[]> {
@@ -37,7 +37,7 @@ export async function readFrames(
   const asked = [...new Set(offsets)].sort((one, other) => one - other);
   const found: OffsetFrame[] = [];
   const values = { topicId, offsets: `{${asked.join(",")}}` };
-  await queryFrames(session, selectBlocks, values, (row, { earliestOffset }) => {
+  await queryFrames(connection, selectBlocks, values, (row, { earliestOffset }) => {
     const block = readBlock(row);
     if (block !== undefined)
       found.push(
@@ -50,7 +50,7 @@ export async function readFrames(
   return found.sort((one, other) => one.offset - other.offset);
 }
 
-/** The one way to a record by its offset: the block that has it, then a walk over the lengths of the frames before it. */
+/** The only way to a record by its offset: find its block, then skip the frames before it by their lengths. */
 function framesAt({ firstOffset, nextOffset, frames }: Block, ascending: readonly number[]): OffsetFrame[] {
   const found: OffsetFrame[] = [];
   let at = 0;

@@ -18,7 +18,7 @@ const values = {
 
 type Values = { readonly [Name in keyof typeof values]: RawBuilder<unknown> };
 
-/** What differs by direction: which blocks of `b` there are beside the one that has the first record, `cover`. */
+/** How the two directions differ: which blocks `b` are read beside `cover`, the block with the first record. */
 const directions: Readonly<
   Record<
     Direction,
@@ -42,7 +42,7 @@ const directions: Readonly<
   backward: {
     first: (value) => sql`${value.from} - 1`,
     isThere: (value) => sql`${value.from} > head."earliestOffset" and ${value.from} <= head."nextOffset"`,
-    // From the block that has the last record on: a block begins at most there.
+    // `until` may be inside a block: the range begins at the first offset of that block.
     range: (value) => sql`b.first_offset <= cover.first_offset and b.first_offset >= coalesce((
         ${blockAt(sql`c.first_offset`, value.topicId, value.until)}), head.front)`,
     fits: (value) => sql`b.end_bytes - case when ${value.isCut} then 1 else octet_length(b.frames) end
@@ -52,16 +52,15 @@ const directions: Readonly<
 };
 
 /**
- * One page and the head beside it: a row with the head, then a row a block.
+ * One page with the head: a row with the head, then a row for each block.
  *
- * Locks: none. Head and blocks come from one snapshot, so a trim, a close, a delete or a merge is either seen by both or
- * by neither (invariant 5).
- * Order and index: `blocks_pkey` over a closed range of offsets that begins at the block that has the first record, never
- * OFFSET, never LIMIT over an open range.
- * Bounds: blocks that end within the bytes, reckoned with the running totals that stand in them, or with `isCut` those
- * that begin within them; the first one is always in. What of the first and the last is not wanted is cut off here
- * (`cut-page.ts`).
- * A range below `earliest_offset` gives nothing, also while its blocks are still there.
+ * Locks: none. Head and blocks come from one snapshot, so both show a trim, a close, a delete or a merge, or neither
+ * does (invariant 5).
+ * Order and index: `blocks_pkey` over a closed range of offsets that begins at the block with the first record. Never
+ * OFFSET, and never LIMIT over an open range.
+ * Bounds: the blocks that end within `bytes`, by the running totals stored in them; with `isCut`, the blocks that begin
+ * within `bytes`. The first block is always included. `cut-page.ts` removes the unwanted frames of the first and last
+ * block. A range below `earliest_offset` returns nothing, even while its blocks are still stored.
  */
 function pageStatement(direction: Direction) {
   const { first, isThere, range, fits, order } = directions[direction];
@@ -88,8 +87,8 @@ where ${isThere(value)}`,
 const statements = { forward: pageStatement("forward"), backward: pageStatement("backward") };
 
 /**
- * A page of fewer bytes takes a part of a block where a whole one does not fit; of a larger one that part would be read
- * twice for nothing.
+ * A page below this size may take a part of a block, where a whole block does not fit. A larger page may not: the rest
+ * of the block would be read twice.
  */
 const cutBelowBytes = 65_536;
 
@@ -107,14 +106,14 @@ export async function readPage(database: Pick<Database, "copy">, request: PageRe
   return head && { head, page: page.finish() };
 }
 
-/** The plan of such a read, as EXPLAIN tells it. */
+/** The plan of this read, from EXPLAIN. */
 export function explainPage(database: Database, request: PageRequest): Promise<string> {
   return explainFrames(database, statements[request.direction], valuesOf(request));
 }
 
 function valuesOf(request: PageRequest) {
   const { topicId, direction, from, records, bytes, fromBytes } = request;
-  // How far it may reach; as far as a number goes is far enough for a bound.
+  // The furthest offset that this read may reach.
   const reach = direction === "forward" ? from + records : from - records;
   const until =
     direction === "forward" ? Math.min(reach, request.until ?? reach) : Math.max(reach, request.until ?? 0, 0);

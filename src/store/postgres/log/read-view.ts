@@ -1,20 +1,21 @@
 import { sql } from "kysely";
 import type { LockedView } from "../../log-store.js";
 import type { Head } from "../../topic-store.js";
-import type { Session } from "../database/database.js";
+import type { Connection } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { headColumns, heads } from "../topics/stored-topic.js";
 import { foldSteps, type ProducerRow, producerObject, toProducerState } from "./producer-states.js";
 
 interface ViewRow extends Head {
   readonly producers: readonly ProducerRow[];
-  /** What blocks say of them, in the order of their commits. */
+  /** Their changes in blocks, in the order of their commits. */
   readonly steps: readonly ProducerRow[];
 }
 
 /**
- * A topic's head with the known ones among some producers. No locks: one snapshot, so head and producers belong
- * together, and a step of a producer is in its row or in a block. Index: `topic_heads_pkey`, `blocks_pkey`, `producers_pkey`.
+ * A topic's head with those of the given producers that are known. No locks: one snapshot, so head and producers match,
+ * and each change of a producer is in its row or in a block. Index: `topic_heads_pkey`, `blocks_pkey`,
+ * `producers_pkey`.
  */
 const selectView = prepareStatement({
   name: "read_view",
@@ -35,13 +36,13 @@ select ${headColumns}, coalesce((
 from ${heads} where h.topic_id = ${value.topicId}`,
 });
 
-/** In a transaction that holds the head's lock it is the view that the next append will find. */
+/** In a transaction that holds the head's lock, the next append finds this same view. */
 export async function readView(
-  session: Pick<Session, "run">,
+  connection: Pick<Connection, "run">,
   topicId: number,
   producerIds: readonly string[],
 ): Promise<LockedView | undefined> {
-  const [row] = await session.run(selectView, { topicId, producerIds });
+  const [row] = await connection.run(selectView, { topicId, producerIds });
   if (row === undefined) return undefined;
   const { producers, steps, ...head } = row;
   return { head, producers: [...foldSteps(producers, steps).values()].map(toProducerState) };

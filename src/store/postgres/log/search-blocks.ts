@@ -1,4 +1,4 @@
-/** Looks for bytes in blocks: which of their frames hold all of them. */
+/** Searches blocks for the frames that contain some bytes. */
 
 import { endOfFrame } from "../../../core/index.js";
 import type { PageSearchRead, PageSearchRequest } from "../../log-store.js";
@@ -7,12 +7,12 @@ import type { Block } from "./block.js";
 type Found = NonNullable<PageSearchRead["found"]>;
 
 export interface BlockSearch {
-  /** The next block in the direction of the search. What is trimmed of it is left out. */
+  /** Takes the next block in the direction of the search, without its trimmed records. */
   add(block: Block, earliestOffset: number): void;
   finish(walk: { readonly reached: number; readonly bytes: number }): Found;
 }
 
-/** A frame that was found. */
+/** A frame that contains the bytes. */
 interface Match {
   readonly offset: number;
   readonly start: number;
@@ -26,10 +26,10 @@ export function searchBlocks(request: PageSearchRequest): BlockSearch {
   const found: Buffer[] = [];
   let bytes = 0;
   let matchingBytes = 0;
-  /** Where it was cut, since more was found than fits. */
+  /** Where the search ended early, since more was found than fits. */
   let cutAt: number | undefined;
 
-  /** Takes a frame, or notes that it does not fit. */
+  /** Adds a frame, or records that it does not fit. */
   function take({ offset, start, end }: Match, frames: Buffer): void {
     if (cutAt !== undefined) return;
     const isFirst = found.length === 0;
@@ -37,7 +37,7 @@ export function searchBlocks(request: PageSearchRequest): BlockSearch {
       cutAt = isForward ? offset : offset + 1;
       return;
     }
-    // The block is a view of what the driver writes over.
+    // A copy: the driver overwrites the block's buffer.
     found.push(Buffer.from(frames.subarray(start, end)));
     bytes += end - start;
   }
@@ -63,8 +63,8 @@ export function searchBlocks(request: PageSearchRequest): BlockSearch {
 }
 
 /**
- * The frames that hold all needles, ascending. It looks for the longest, which few hold, and walks over the lengths of the
- * frames up to each place where it stands.
+ * The frames that contain all needles, ascending. It searches for the longest needle, which few frames contain, and
+ * walks over the lengths of the frames up to each match.
  */
 function matchesIn(frames: Buffer, firstOffset: number, needles: readonly Uint8Array[]): Match[] {
   const [longest, ...others] = [...needles].sort((one, other) => other.length - one.length);
@@ -80,7 +80,7 @@ function matchesIn(frames: Buffer, firstOffset: number, needles: readonly Uint8A
       offset += 1;
       end = endOfFrame(frames, start);
     }
-    // One that stands across two frames is in neither.
+    // Bytes that span two frames match neither.
     const isThere = longest === undefined || place + longest.length <= end;
     if (isThere && holdsAll(frames.subarray(start, end), others)) matches.push({ offset, start, end });
     start = end;

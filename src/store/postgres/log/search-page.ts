@@ -26,13 +26,13 @@ const directions: Readonly<
   Record<
     Direction,
     {
-      /** The offset that is looked at first, and whether it is there. */
+      /** The first offset to search, and whether it exists. */
       readonly first: (value: Values) => RawBuilder<unknown>;
       readonly isThere: (value: Values) => RawBuilder<unknown>;
-      /** The blocks `b` that are looked at, beside `cover`, which has the first offset. */
+      /** The blocks `b` to search, beside `cover`, which contains the first offset. */
       readonly range: (value: Values) => RawBuilder<unknown>;
       readonly fits: (value: Values) => RawBuilder<unknown>;
-      /** What was reached, and how many bytes that are. */
+      /** How far the search went, and over how many bytes. */
       readonly reached: (value: Values) => RawBuilder<unknown>;
       readonly walked: RawBuilder<unknown>;
       readonly isReached: RawBuilder<unknown>;
@@ -64,16 +64,16 @@ const directions: Readonly<
 };
 
 /**
- * The blocks of a run of offsets that hold some bytes, and the head beside them: a row with the head and how far was
- * looked, then a row a block. What of them is wanted is found here, by `search-blocks.ts`.
+ * The blocks of a range of offsets that contain some bytes, with the head: a row with the head and how far the search
+ * went, then a row for each block. `search-blocks.ts` finds the matching frames in them.
  *
- * A frame holds its key and its attributes as they are, so a reader that wants one of them wants frames that hold its bytes;
- * others may hold them too, and are for the reader to leave out. No column and no index is kept for it, and appends do not
- * pay. With `skipsBlocks` blocks without the bytes cost a walk in the database, and are not sent; where most blocks have
- * them, that walk is for nothing, and it is left out.
+ * A frame contains its key and its attributes unencoded, so a reader that wants one of them searches for its bytes.
+ * Other frames may contain these bytes too: the reader filters them out. This needs no column and no index, so it costs
+ * appends nothing. With `skipsBlocks` the database searches each block and does not send those without the bytes. Where
+ * most blocks contain the bytes, that search saves too little, and is left out.
  *
  * Locks: none; one snapshot. Order and index: `blocks_pkey`, over a closed range of offsets.
- * Bounds: `rows` offsets looked at, and fewer where they have more than `walkBytes` together, by the running totals.
+ * Bounds: `rows` offsets, or fewer where their blocks exceed `walkBytes` together, by the running totals.
  */
 function searchStatement(direction: Direction) {
   const { first, isThere, range, fits, reached, walked, isReached, order } = directions[direction];
@@ -111,7 +111,7 @@ from head cross join cover cross join walk cross join lateral (
 
 const statements = { forward: searchStatement("forward"), backward: searchStatement("backward") };
 
-/** Where as many of the blocks hold the bytes, looking for them here leaves too little out to be worth it. */
+/** From this share of matching blocks on, searching them in the database skips too few to be worth it. */
 const denseFrom = 0.5;
 
 export async function searchPage(
@@ -134,7 +134,7 @@ export async function searchPage(
   return head && { head, found: walk && search.finish(walk) };
 }
 
-/** The plan of such a search, as EXPLAIN tells it. */
+/** The plan of this search, from EXPLAIN. */
 export function explainPageSearch(database: Database, request: PageSearchRequest): Promise<string> {
   return explainFrames(database, statements[request.direction], valuesOf(request));
 }

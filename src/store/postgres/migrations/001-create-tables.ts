@@ -1,8 +1,8 @@
 import type { Migration } from "./migration.js";
 
 /**
- * Topics, heads, records, producers, and what waits to be deleted. `topic_id` leads every key, so that it can be the
- * distribution column of them all. No foreign key points at `topic_heads`: it is updated by every commit.
+ * Topics, heads, records, producers, and the rows to be deleted later. `topic_id` leads every key, and could be the
+ * distribution column of them all. No foreign key points at `topic_heads`: every commit updates it.
  */
 export const createTables: Migration = {
   number: 1,
@@ -20,7 +20,7 @@ export const createTables: Migration = {
   created_at timestamptz not null default clock_timestamp()
 )`,
     `create index topics_auto_created on millrace.topics (topic_id) where auto_created`,
-    // A page holds 20 % rows: the versions that commits leave stay on it (heap-only updates), and go when it is next read.
+    // Rows fill 20 % of a page: the old versions that commits leave stay on it (heap-only updates), and are pruned there.
     `create table millrace.topic_heads (
   topic_id bigint primary key,
   epoch bigint not null,
@@ -32,7 +32,7 @@ export const createTables: Migration = {
   last_time bigint not null default 0,
   closed boolean not null default false
 ) with (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000)`,
-    // Frames stay in the row up to 8 KiB; above that they are compressed by lz4 or not at all.
+    // Frames up to 8 KiB stay in the row. Larger ones are compressed by lz4 where the server has it.
     `create table millrace.records (
   topic_id bigint not null,
   "offset" bigint not null,
@@ -47,7 +47,7 @@ exception when feature_not_supported then
   alter table millrace.records alter column frame set storage external;
 end
 $$`,
-    // No index on updated_at: it would cost every commit its heap-only update of the producer's row.
+    // No index on updated_at: with it, updates of a producer's row would not be heap-only, at a cost to every commit.
     `create table millrace.producers (
   topic_id bigint not null,
   producer_id text collate "C" not null,

@@ -1,8 +1,8 @@
 import type { Migration } from "./migration.js";
 
 /**
- * Keyed topics, and the latest record of each of their keys. `keyed` stands beside the head, since every commit is
- * decided on it. The state lives on however short the log's retention is, so it keeps frames of its own.
+ * Keyed topics, and the latest record of each of their keys. `keyed` stands beside the head, since every commit depends on
+ * it. The state outlives the log's retention, so it has frames of its own.
  */
 export const addState: Migration = {
   number: 2,
@@ -10,7 +10,7 @@ export const addState: Migration = {
   checksum: "2b8f42bf31179e48ae2009590174b77d48f23cd18716859177c09f9cc0b66947",
   statements: [
     `alter table millrace.topic_heads add column keyed boolean not null default false`,
-    // A key that changes often leaves its versions on its page; frames as in `records`.
+    // Room for versions of keys that change often; frames as in `records`.
     `create table millrace.latest (
   topic_id bigint not null,
   key text collate "C" not null,
@@ -26,7 +26,7 @@ exception when feature_not_supported then
   alter table millrace.latest alter column frame set storage external;
 end
 $$`,
-    // A watch walks the state in the order of its changes.
+    // A watch reads the state in the order of its changes.
     `create unique index latest_offset on millrace.latest (topic_id, "offset")`,
   ],
 };

@@ -1,9 +1,9 @@
 import type { Migration } from "./migration.js";
 
 /**
- * Where the records of a state are, so that those inside a rectangle can be found: in degrees, exactly as they were
- * published, and as a cell (`cells.ts`) that an index ranges over. What is in the state already is read from its frames
- * here, with a function that goes again.
+ * The locations of a state's records, to find those in a rectangle: in degrees, exactly as they were published, and as a
+ * cell (`cells.ts`) for an index. Rows that exist already get them from their frames, by functions that are dropped at the
+ * end.
  */
 export const addPlaces: Migration = {
   number: 3,
@@ -14,7 +14,7 @@ export const addPlaces: Migration = {
   add column latitude float8,
   add column longitude float8,
   add column cell bigint`,
-    // The field 7 of a record in its frame: tag 3a, a length, and two doubles behind the tags 09 and 11, lowest byte first.
+    // A record's field 7 in its frame: tag 3a, a length, and two doubles after the tags 09 and 11, lowest byte first.
     `create function millrace.place_in(frame bytea, out latitude float8, out longitude float8) language plpgsql as $$
 declare
   at int := 1;
@@ -92,7 +92,7 @@ where l.topic_id = place.topic_id and l.key = place.key and place.latitude is no
     `drop function millrace.place_in(bytea)`,
     `drop function millrace.varint_in(bytea, int)`,
     `drop function millrace.cell_of(float8, float8)`,
-    // Only what has a place: other states pay nothing for it.
+    // Only rows with a place: other states pay nothing for it.
     `create index latest_cell on millrace.latest (topic_id, cell) where cell is not null`,
   ],
 };

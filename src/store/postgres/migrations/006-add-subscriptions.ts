@@ -1,9 +1,9 @@
 import type { Migration } from "./migration.js";
 
 /**
- * Subscriptions: what each has yet to settle (`claims`), who holds it (`sessions`, `members`), what is to be handed out
- * again (`retries`), and what was set aside (`parked`). `subscription_id` leads every key, so that it can be the distribution
- * column of them all, but that of `sessions`, which has a row for each node. No foreign keys: claims are updated all the time.
+ * Subscriptions: what each has yet to settle (`claims`), which session holds it (`sessions`, `members`), what is to be
+ * redelivered (`retries`), and what was parked (`parked`). `subscription_id` leads every key, and could be the distribution
+ * column of them all, except for `sessions`, which has a row for each node. No foreign keys: claims are updated all the time.
  */
 export const addSubscriptions: Migration = {
   number: 6,
@@ -28,8 +28,8 @@ export const addSubscriptions: Migration = {
   created_at timestamptz not null default clock_timestamp()
 )`,
     `create unique index subscriptions_topic on millrace.subscriptions (topic_id, name)`,
-    // No index on what acknowledgements and sessions change: their updates stay on the page (heap-only). Hundreds of
-    // ranges stay in the row as they are.
+    // No index on columns that acknowledgements and sessions change: their updates stay on the page (heap-only). Claims of
+    // up to hundreds of ranges stay in the row.
     `create table millrace.claims (
   subscription_id bigint not null,
   claim_id bigint generated always as identity,
@@ -40,9 +40,9 @@ export const addSubscriptions: Migration = {
   primary key (subscription_id, claim_id)
 ) with (fillfactor = 20, toast_tuple_target = 8160,
   autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000)`,
-    // What is more is not compressed: a claim of thousands of ranges is written three times as fast without.
+    // Larger ones are not compressed: a claim of thousands of ranges is then written three times as fast.
     `alter table millrace.claims alter column todo set storage external`,
-    // One of each SHARED subscription: what blocks are cut off.
+    // One for each SHARED subscription: the claim that blocks are cut off.
     `create unique index claims_rest on millrace.claims (subscription_id) where kind = 'rest'`,
     `create table millrace.sessions (
   session bigint primary key,
@@ -69,7 +69,7 @@ export const addSubscriptions: Migration = {
   frame bytea,
   primary key (subscription_id, "offset")
 ) with (fillfactor = 80)`,
-    // A record's claim stays, so later attempts are heap-only too.
+    // A record's claim does not change, so updates of later attempts are heap-only too.
     `create index retries_claim on millrace.retries (subscription_id, claim_id)`,
     `create table millrace.parked (
   subscription_id bigint not null,

@@ -1,6 +1,6 @@
 import type { Migration } from "./migration.js";
 
-/** Attempts that are over: those of before the last seek. Whatever is handed out after it has a higher attempt. */
+/** The attempts before the last seek. Records delivered after it have higher attempts. */
 export const addAttempts: Migration = {
   number: 7,
   name: "add-attempts",

@@ -1,8 +1,8 @@
 import type { Migration } from "./migration.js";
 
 /**
- * Records that wait to be redelivered: a row for those of a claim that wait alike, where there was one for each record. A
- * bucket is 256 offsets. Rows of a bucket are found by its key, so what is settled out of them is a heap-only update.
+ * Records that wait for redelivery: one row for those of a claim that wait in the same way, instead of one for each record.
+ * A bucket is 256 offsets. Rows are found by their bucket, so removing settled offsets is a heap-only update.
  */
 export const groupRetries: Migration = {
   number: 8,
@@ -25,7 +25,7 @@ export const groupRetries: Migration = {
   frame bytea,
   primary key (subscription_id, claim_id, bucket, retry_id)
 ) with (fillfactor = 80)`,
-    // 128 ranges at most: they stay in the row.
+    // Up to 128 ranges, which fit in the row.
     `alter table millrace.retries alter column offsets set storage plain`,
     `do $$
 begin

@@ -1,12 +1,12 @@
 import type { Migration } from "./migration.js";
 
 /**
- * The log as blocks: a row for about 20 KiB of consecutive frames, where there was one for each record. Records below
- * `earliest_offset`, and those of topics that are gone, are not copied.
+ * The log as blocks: a row for about 20 KiB of consecutive frames, instead of one for each record. Records below
+ * `earliest_offset`, and those of deleted topics, are not copied.
  *
- * First `records` and two columns of `topic_heads` are renamed: a node of the version before that still runs fails from
- * then on, and can neither append behind the copy nor trim or delete a topic during it. Then blocks are made in steps, in
- * the order of topics and offsets. The old table is dropped when all is copied.
+ * First `records` and two columns of `topic_heads` are renamed. A running node of the version before then fails: it can
+ * neither append after the copy nor trim or delete a topic during it. Then blocks are made in steps, in the order of
+ * topics and offsets. The old table is dropped when all is copied.
  */
 export const logAsBlocks: Migration = {
   number: 9,
@@ -26,7 +26,7 @@ export const logAsBlocks: Migration = {
   producers jsonb,
   primary key (topic_id, first_offset)
 )`,
-    // Compressed, and in the row as long as it fits on a page.
+    // Compressed, and in the row while it fits on a page.
     `alter table millrace.blocks alter column frames set storage main`,
     `do $$
 begin
@@ -42,7 +42,7 @@ $$`,
     `update millrace.topic_heads
 set front = earliest_offset, merged_to = former_next_offset,
   earliest_bytes = case when earliest_offset = former_next_offset then former_next_bytes else earliest_bytes end`,
-    // What was trimmed, and the logs of topics that are gone, are not copied: no record waits to be deleted.
+    // Trimmed records, and the logs of deleted topics, are not copied: no record waits to be deleted.
     `delete from millrace.removals where not whole_topic`,
     `update millrace.removals set from_offset = to_offset`,
     // One row: all before `next_offset` of `topic_id` is copied. `done` and `total` count offsets.
@@ -60,8 +60,8 @@ set front = earliest_offset, merged_to = former_next_offset,
 select 9, 0, 0, 0, 0, coalesce(sum(former_next_offset - earliest_offset), 0), 0 from millrace.topic_heads`,
   ],
   steps: {
-    // A step looks at the next 1000 topics, and takes as many of them as have 20,000 records or 16 MiB together; the last one
-    // may be taken in part. Each topic's running totals are one array. A block begins where the one before it ends, and takes
+    // A step reads the next 1000 topics, and takes as many of them as have 20,000 records or 16 MiB together; the last one
+    // may be taken in part. Each topic's running totals are one array. A block begins where the one before ends, and takes
     // records up to a total of 20 KiB: `width_bucket` finds the last of them by binary search.
     step: `
 with recursive place as materialized (

@@ -1,8 +1,8 @@
 import type { Migration } from "./migration.js";
 
 /**
- * What is settled of a claim is inserted, and brought into its row every so often: a row that every acknowledgement updates
- * slows all of them down while a snapshot is held. `folded_to` is the last settlement that the row has.
+ * Settled offsets of a claim are inserted, and folded into its row from time to time: a row that every acknowledgement
+ * updates slows all of them down while a snapshot is held. `folded_to` is the last settlement that is folded.
  */
 export const insertSettlements: Migration = {
   number: 10,

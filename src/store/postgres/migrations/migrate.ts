@@ -1,16 +1,16 @@
 import { createHash } from "node:crypto";
 import { sql } from "kysely";
-import type { Database, Session } from "../database/database.js";
+import type { Database, Connection } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import type { Migration, MigrationStep, MigrationSteps } from "./migration.js";
 import { migrations } from "./migrations.js";
 
-/** Held until the commit: of nodes that start at once, one works and the others wait. */
+/** Held until the commit. Of nodes that start together, one migrates and the others wait. */
 const lockMigrations = "select pg_advisory_xact_lock(7022718493152116)";
 
 /**
- * Asked first, since `create … if not exists` wants the right to create even where there is nothing to do. From the catalog's
- * tables: `to_regclass` may answer from a cache that is older than the wait for the lock.
+ * Checked before creating, since `create … if not exists` needs the privilege to create even where nothing is to do.
+ * Reads the catalog's tables: `to_regclass` may answer from a cache that is older than the wait for the lock.
  */
 const selectExisting = prepareStatement({
   values: {},
@@ -39,16 +39,16 @@ export const createMigrationsTable = `create table millrace.migrations (
   applied_at timestamptz not null default clock_timestamp()
 )`;
 
-/** The database's schema and this program do not fit: waiting does not help. */
+/** The database's schema does not fit this program, and waiting does not help. */
 export class SchemaMismatchError extends Error {
   override readonly name = "SchemaMismatchError";
 }
 
-/** How far a migration that runs in steps is. */
+/** The progress of a migration that runs in steps. */
 export interface MigrationProgress {
-  /** Its name. */
+  /** The migration's name. */
   readonly migration: string;
-  /** Offsets of `total`, so far: also those of a run that was killed, and of other nodes. */
+  /** Offsets of `total` done so far, including those of killed runs and of other nodes. */
   readonly done: number;
   readonly total: number;
 }
@@ -62,21 +62,21 @@ export interface MigrateOptions {
   readonly signal?: AbortSignal;
 }
 
-/** One statement of a migration may take this long, and another node's transaction is waited for as long. */
+/** The longest time for one statement of a migration, and for the wait for another node's transaction. */
 const statementMsMax = 24 * 60 * 60 * 1000;
 
 /**
- * Brings the schema up to this program's version, and returns the names of the migrations that it finished. It works in
- * transactions under an advisory lock. Each asks the database what is to be done next, so a node goes on where a killed
- * one stopped, and nodes that start together take turns. Throws `SchemaMismatchError` when the schema is newer than the
- * program, or not what its migrations made.
+ * Migrates the schema to this program's version, and returns the names of the migrations that it finished. It works in
+ * transactions under an advisory lock. Each one reads from the database what is next, so a node continues where a
+ * killed one stopped, and nodes that start together take turns. Throws `SchemaMismatchError` when the schema is newer
+ * than the program, or was made by other migrations.
  */
 export async function migrate(database: Database, options: MigrateOptions = {}): Promise<readonly string[]> {
   const { list = migrations, onProgress, signal } = options;
   const finished: string[] = [];
   for (;;) {
     signal?.throwIfAborted();
-    const advance = await database.transaction((session) => migrateOnce(session, list));
+    const advance = await database.transaction((connection) => migrateOnce(connection, list));
     finished.push(...advance.finished);
     if (advance.progress !== undefined) onProgress?.(advance.progress);
     if (!advance.more) return finished;
@@ -93,23 +93,25 @@ export function checksumOf({ statements, steps }: Pick<Migration, "statements" |
 interface Advance {
   readonly finished: readonly string[];
   readonly progress?: MigrationProgress;
-  /** Whether there may be more to do. */
+  /** Whether more may be left to do. */
   readonly more: boolean;
 }
 
-/** The next step of an unfinished migration; or else all that is missing, up to and with the next that has steps. */
-async function migrateOnce(session: Session, list: readonly Migration[]): Promise<Advance> {
-  await session.command("set local statement_timeout = 0");
-  await session.command(lockMigrations, statementMsMax);
-  const unfinished = await prepareTables(session);
-  const version = await checkVersion(session, list);
+/**
+ * Runs the next step of an unfinished migration; otherwise all missing migrations, up to and with the first with steps.
+ */
+async function migrateOnce(connection: Connection, list: readonly Migration[]): Promise<Advance> {
+  await connection.command("set local statement_timeout = 0");
+  await connection.command(lockMigrations, statementMsMax);
+  const unfinished = await prepareTables(connection);
+  const version = await checkVersion(connection, list);
   const newest = list[version - 1];
-  if (unfinished && newest?.steps !== undefined) return takeStep(session, newest.name, newest.steps);
+  if (unfinished && newest?.steps !== undefined) return takeStep(connection, newest.name, newest.steps);
   const finished: string[] = [];
   for (const migration of list.slice(version)) {
-    await runAll(session, migration.statements);
+    await runAll(connection, migration.statements);
     const { number, name, checksum, steps } = migration;
-    await session.run(insertApplied, { number, name, checksum });
+    await connection.run(insertApplied, { number, name, checksum });
     if (steps !== undefined) return { finished, more: true };
     finished.push(name);
   }
@@ -117,16 +119,16 @@ async function migrateOnce(session: Session, list: readonly Migration[]): Promis
 }
 
 /** Whether a migration is unfinished. */
-async function prepareTables(session: Session): Promise<boolean> {
-  const [existing] = await session.run(selectExisting, {});
-  if (!existing?.schema) await session.command("create schema millrace");
-  if (!existing?.table) await session.command(createMigrationsTable);
+async function prepareTables(connection: Connection): Promise<boolean> {
+  const [existing] = await connection.run(selectExisting, {});
+  if (!existing?.schema) await connection.command("create schema millrace");
+  if (!existing?.table) await connection.command(createMigrationsTable);
   return existing?.unfinished ?? false;
 }
 
-/** The schema's version: the number of its newest migration, 0 when there is none. */
-async function checkVersion(session: Session, list: readonly Migration[]): Promise<number> {
-  const applied = await session.run(selectApplied, {});
+/** The schema's version: the number of its newest migration, or 0. */
+async function checkVersion(connection: Connection, list: readonly Migration[]): Promise<number> {
+  const applied = await connection.run(selectApplied, {});
   const version = applied.at(-1)?.number ?? 0;
   if (version > list.length) {
     throw new SchemaMismatchError(
@@ -142,15 +144,15 @@ async function checkVersion(session: Session, list: readonly Migration[]): Promi
   return version;
 }
 
-async function takeStep(session: Session, name: string, steps: MigrationSteps): Promise<Advance> {
-  const { rows } = await session.command(steps.step, statementMsMax);
+async function takeStep(connection: Connection, name: string, steps: MigrationSteps): Promise<Advance> {
+  const { rows } = await connection.command(steps.step, statementMsMax);
   const { done, total, more } = rows[0] as MigrationStep;
   if (more) return { finished: [], progress: { migration: name, done, total }, more };
-  await runAll(session, steps.last);
+  await runAll(connection, steps.last);
   // There may be later migrations.
   return { finished: [name], more: true };
 }
 
-async function runAll(session: Session, statements: readonly string[]): Promise<void> {
-  for (const statement of statements) await session.command(statement, statementMsMax);
+async function runAll(connection: Connection, statements: readonly string[]): Promise<void> {
+  for (const statement of statements) await connection.command(statement, statementMsMax);
 }

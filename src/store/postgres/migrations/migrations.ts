@@ -10,7 +10,7 @@ import { logAsBlocks } from "./009-log-as-blocks.js";
 import { insertSettlements } from "./010-insert-settlements.js";
 import type { Migration } from "./migration.js";
 
-/** Every migration, by hand and in order. The newest one's number is the schema's version. */
+/** All migrations, listed by hand and in order. The number of the newest is the schema's version. */
 export const migrations: readonly Migration[] = [
   createTables,
   addState,

@@ -3,8 +3,8 @@ import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
 
 /**
- * A claim of a session that has no row is free, so the claims need no change, and no index on their sessions.
- * Locks: the rows of the session. Index: `sessions_pkey`, `members_session`.
+ * Ends a session. A claim whose session has no row is free, so claims need no update, and no index on their sessions.
+ * Locks: the session's rows. Index: `sessions_pkey`, `members_session`.
  */
 const deleteSession = prepareStatement({
   values: { session: "bigint" },

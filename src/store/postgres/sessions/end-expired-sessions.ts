@@ -4,8 +4,9 @@ import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
 
 /**
- * Ends sessions that nobody renewed in time, for good. Locks: their rows; one that was renewed meanwhile is looked at again,
- * and stays. Index: none; `sessions` has a row for each node.
+ * Ends expired sessions, permanently. Locks: their rows. A session that was renewed meanwhile is checked again, and
+ * stays.
+ * Index: none; `sessions` has a row for each node.
  */
 const deleteExpired = prepareStatement({
   name: "end_expired_sessions",
@@ -20,8 +21,8 @@ const deleteExpired = prepareStatement({
 });
 
 /**
- * Nobody sees members whose session is gone; here their rows go, whoever ended it. A session has its row before it has
- * members. Locks: rows that nobody writes any more. Index: `members_session`, `sessions_pkey`.
+ * Deletes the members of ended sessions, which no reader sees any more. A session's row is inserted before its members.
+ * Locks: rows that nobody writes any more. Index: `members_session`, `sessions_pkey`.
  */
 const deleteMembers = prepareStatement({
   values: {},
@@ -35,7 +36,7 @@ const deleteMembers = prepareStatement({
       ),
 });
 
-/** Returns how many. */
+/** Returns the number of ended sessions. */
 export async function endExpiredSessions(database: Database): Promise<number> {
   const [row] = await database.run(deleteExpired, {});
   const ended = row?.ended ?? 0;

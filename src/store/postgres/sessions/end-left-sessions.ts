@@ -3,8 +3,8 @@ import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
 
 /**
- * Ends all sessions: those of a process that was killed would hold their claims until they expire. For a database that
- * nobody else can have open. Locks: their rows.
+ * Ends all sessions. Those of a killed process would hold their claims until they expire. Only for a database that no
+ * other process can have open. Locks: their rows.
  */
 const deleteAll = prepareStatement({
   values: {},

@@ -3,8 +3,8 @@ import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 
 /**
- * Locks: the session's own row of `members`, and its claims' rows, by id. It frees also claims that the session was given
- * by a statement whose answer it never had. Index: `members_pkey`, `claims_pkey`.
+ * Locks: the session's own row of `members`, and its claims' rows, by id. It also frees claims that the session
+ * received by a statement whose answer was lost. Index: `members_pkey`, `claims_pkey`.
  */
 const freeClaims = prepareStatement({
   name: "leave_subscription",

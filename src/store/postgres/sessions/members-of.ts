@@ -1,7 +1,7 @@
 import { type RawBuilder, sql } from "kysely";
 
 /**
- * Who consumes a subscription, as JSON: those whose session was not ended. Numbers below 2^53 survive JSON.
+ * The members of a subscription whose session was not ended, as JSON. Numbers below 2^53 survive JSON.
  * Index: `members_pkey`, `sessions_pkey`.
  */
 export function membersOf(subscriptionId: RawBuilder<number>): RawBuilder<unknown> {

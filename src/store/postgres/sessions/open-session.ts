@@ -4,7 +4,7 @@ import { tables } from "../schema.js";
 import { timeIn } from "../selection.js";
 import { prepareStatement } from "../statement.js";
 
-/** Locks: a new row. Times are the database's own, so nodes' clocks need not agree. Index: `sessions_pkey`. */
+/** Locks: a new row. Times are the database's, so the nodes' clocks may differ. Index: `sessions_pkey`. */
 const insertSession = prepareStatement({
   values: { session: "bigint", node: "text", leaseMs: "bigint" },
   build: (value) =>

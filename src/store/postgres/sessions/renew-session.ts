@@ -4,8 +4,8 @@ import { timeIn } from "../selection.js";
 import { prepareStatement } from "../statement.js";
 
 /**
- * One that expired is renewed as well, while nobody ended it. Locks: the session's row; of a renewal and an ending at once
- * the second sees what the first did. Index: `sessions_pkey`; the update is heap-only.
+ * Also renews an expired session that was not ended yet. Locks: the session's row. Of a renewal and an ending at once,
+ * the second sees the result of the first. Index: `sessions_pkey`; the update is heap-only.
  */
 const updateSession = prepareStatement({
   name: "renew_session",
@@ -18,7 +18,7 @@ const updateSession = prepareStatement({
       .returning("session"),
 });
 
-/** False: it was ended. */
+/** False: the session was ended. */
 export async function renewSession(database: Database, session: number, leaseMs: number): Promise<boolean> {
   const rows = await database.run(updateSession, { session, leaseMs });
   return rows.length > 0;

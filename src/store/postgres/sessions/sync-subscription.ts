@@ -23,15 +23,16 @@ interface ClaimRow {
   readonly firstOffset: number;
 }
 
-/** What a node is told of at once. */
+/** How many claims one answer lists. */
 const claimsMax = 1000;
 
 /**
- * Writes this session's row, if it says anything new, and reads the others' with all claims that matter to it, from one
- * snapshot. That snapshot does not have what the statement itself writes: so this session's own facts come from the call.
+ * Writes this session's row if it changed. Reads the other sessions' rows, and all claims that matter to this session,
+ * from one snapshot. A statement's snapshot does not have its own writes, so this session's facts are taken from the
+ * call.
  *
- * Locks: the row of `members`, which is this session's alone. A session that was ended is no member, and its claims are
- * free. Index: `subscriptions_pkey`, `topics_pkey`, `members_pkey`, `sessions_pkey`, `claims_pkey`.
+ * Locks: the row of `members`, which only this session writes. A session that was ended is no member, and its claims
+ * are free. Index: `subscriptions_pkey`, `topics_pkey`, `members_pkey`, `sessions_pkey`, `claims_pkey`.
  */
 const syncMember = prepareStatement({
   name: "sync_subscription",
@@ -67,7 +68,7 @@ select ${subscriptionColumns}, coalesce((
       from millrace.claims as c left join millrace.sessions as alive on alive.session = c.session
       where c.subscription_id = ${value.subscriptionId}
         and (c.kind <> 'block' or alive.session is null or alive.session = ${value.session})
-      -- What may be taken is told first: a node may hold very many blocks.
+      -- Claims that may be taken come first: a node may hold very many blocks.
       order by alive.session is not null and c.kind = 'block', c.claim_id
       limit ${value.count}
     ) as listed

@@ -7,7 +7,9 @@ import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
 import { readPage } from "../log/read-page.js";
 
-/** Topics whose state is being built. No locks. Index: none; `state_builds` holds a row for each of them, and no other. */
+/**
+ * Topics whose state is being built. No locks. Index: none; `state_builds` has a row for each of them, and no others.
+ */
 const selectBuilds = prepareStatement({
   values: { count: "bigint" },
   build: (value) =>
@@ -15,7 +17,7 @@ const selectBuilds = prepareStatement({
 });
 
 /**
- * Takes a build. Locks: its row, for a step; skipped when another node has it: no row.
+ * Takes a build for a step. Locks: its row. No row: another node has locked it.
  * Index: `state_builds_pkey`.
  */
 const takeBuild = prepareStatement({
@@ -31,12 +33,12 @@ const takeBuild = prepareStatement({
 });
 
 /**
- * Puts a run into the state, and moves the build on. A key that is there already is newer, be it from an append or from
- * a run before this one: so nothing is ever overwritten, and which of them comes first does not matter. A record that was
- * trimmed since the run was read is left out, as all below it will be.
+ * Adds a run of records to the state, and advances the build. An existing row of a key is newer: an append or an
+ * earlier run wrote it. So nothing is ever overwritten, and the order of appends and runs does not matter. Records that
+ * were trimmed since the run was read are left out.
  *
- * Locks: the keys that it adds, in the order in which appends take theirs, so that the two cannot wait for each other;
- * not the head: appends of other keys go on. The build's row is held already.
+ * Locks: the keys that it adds, in the order of keys, as appends do: so the two cannot deadlock. Not the head: appends
+ * of other keys continue. The build's row is locked already.
  * Index: `topic_heads_pkey`, `latest_pkey`, `state_builds_pkey`.
  */
 const insertRun = prepareStatement({
@@ -61,10 +63,11 @@ update millrace.state_builds set next_offset = ${value.first} where topic_id = $
 });
 
 /**
- * Ends a build that came down to what is kept. Records that were trimmed below it may have been tombstones: nobody may
- * watch on from there.
+ * Ends a build that reached the earliest kept record. The trimmed records below it may have included tombstones, so no
+ * watch may resume from there.
  *
- * Locks: the head's row, behind that of the build, which is held already; no append holds the head and waits for a build.
+ * Locks: the head's row, after the build's row, which is locked already. No append holds the head and waits for a
+ * build.
  * Index: `topic_heads_pkey`, `state_builds_pkey`.
  */
 const finishBuild = prepareStatement({
@@ -86,31 +89,31 @@ export async function findBuilds(database: Database, count: number): Promise<rea
 }
 
 /**
- * What one step takes: some milliseconds, for which appends of the same keys wait, and on the one connection of the
- * embedded database all appends. Measured there, 500 take 30 ms.
+ * The size of a step: some milliseconds, in which appends of the same keys wait. On the one connection of the embedded
+ * database all appends wait. Measured there, 500 records take 30 ms.
  */
 const recordsPerStep = { postgres: 500, embedded: 200 } as const;
 
 /**
- * One step, from the newest records to the oldest. Each is a transaction: what is in the state and how far the build is
- * change together, so that a node that dies in it has done nothing, and any other goes on.
+ * Takes one step, from the newest records to the oldest. The state and the progress of the build change in one
+ * transaction: if a node dies in it, nothing has changed, and any other node continues.
  */
 export async function buildState(database: Database, step: BuildStep, changesIn: FindChanges): Promise<BuildOutcome> {
   const { topicId, records = recordsPerStep[database.kind], bytes } = step;
-  return database.transaction(async (session) => {
-    const [build] = await session.run(takeBuild, { topicId });
+  return database.transaction(async (connection) => {
+    const [build] = await connection.run(takeBuild, { topicId });
     if (build === undefined) return "elsewhere";
-    const run = await readPage(session, { topicId, records, bytes, direction: "backward", from: build.nextOffset });
-    // The topic is gone, and its build is about to go.
+    const run = await readPage(connection, { topicId, records, bytes, direction: "backward", from: build.nextOffset });
+    // The topic was deleted, and its build will be.
     if (run === undefined) return "elsewhere";
     if (run.page === undefined) {
-      await session.run(finishBuild, { topicId });
+      await connection.run(finishBuild, { topicId });
       return "whole";
     }
     const { first, next } = run.page;
     const frames = reversed(run.page.frames);
     const state = encodeChanges(frames, changesIn(frames, next - first));
-    await session.run(insertRun, { topicId, first, frames, state });
+    await connection.run(insertRun, { topicId, first, frames, state });
     return "moved";
   });
 }

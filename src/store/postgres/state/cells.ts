@@ -1,17 +1,19 @@
 /**
- * Places as numbers that a B-tree can range over: a cell counts the squares of a grid of 2^26 by 2^26 over the Earth (60 cm
- * at the equator) in Z order, so that what lies together has numbers that lie together, and a rectangle is a few ranges
- * of them. A B-tree, since it can begin with the topic, and needs no extension.
+ * Places as numbers that a B-tree can range over. A cell is the number of a square in a grid of 2^26 by 2^26 over the
+ * Earth (60 cm at the equator), in Z order: neighbouring squares mostly have neighbouring numbers, so a rectangle is a
+ * few ranges. A B-tree, since it can begin with the topic, and needs no extension.
  */
 
 import type { Rectangle } from "../../../core/index.js";
 
-/** Bits of one axis. A cell has 52: a number of JavaScript holds it exactly. */
+/** Bits of one axis. A cell has 52 bits: a JavaScript number holds it exactly. */
 const axisBits = 26;
 const axisCells = 2 ** axisBits;
 const halfBits = axisBits / 2;
 const halfCells = 2 ** halfBits;
-/** A rectangle becomes at most as many ranges: each costs a descent of the index, and more cut the edges finer. */
+/**
+ * The most ranges for a rectangle. Each costs a descent of the index, but more ranges follow its edges more closely.
+ */
 const rangesMax = 32;
 
 export interface CellRange {
@@ -25,7 +27,7 @@ export function cellOf({ latitude, longitude }: { readonly latitude: number; rea
   return interleave(columnOf(longitude), rowOf(latitude));
 }
 
-/** Ranges, ascending, that hold every cell of the rectangle, and few others. */
+/** Ascending ranges that cover every cell of the rectangle, and few others. */
 export function cellRanges(rectangle: Rectangle): CellRange[] {
   const { south, west, north, east } = rectangle;
   if (west <= east) return rangesOf(gridOf(rectangle), rangesMax);
@@ -36,7 +38,7 @@ export function cellRanges(rectangle: Rectangle): CellRange[] {
   ]);
 }
 
-/** A rectangle in cells, its edges inclusive. */
+/** A rectangle in cells; its edges are inclusive. */
 interface Grid {
   readonly left: number;
   readonly right: number;
@@ -54,7 +56,7 @@ interface Square {
 function rangesOf(grid: Grid, max: number): CellRange[] {
   const inside: Square[] = [];
   let edges: Square[] = [{ column: 0, row: 0, size: axisCells }];
-  // Each round halves the squares on the edge, until they are single cells or there would be too many.
+  // Each round halves the squares on the edge, until they are single cells or would be too many.
   for (;;) {
     const halves = edges.filter((square) => square.size > 1).flatMap(quarters);
     const meeting = halves.filter((square) => meets(square, grid));
@@ -84,7 +86,7 @@ function isWithin({ column, row, size }: Square, { left, right, bottom, top }: G
   return column >= left && column + size - 1 <= right && row >= bottom && row + size - 1 <= top;
 }
 
-/** All cells of a square follow each other: that is what Z order is for. */
+/** Z order gives all cells of a square consecutive numbers. */
 function rangeOf({ column, row, size }: Square): CellRange {
   const low = interleave(column, row);
   return { low, high: low + size * size - 1 };
@@ -104,7 +106,7 @@ function gridOf({ south, west, north, east }: Rectangle): Grid {
   return { left: columnOf(west), right: columnOf(east), bottom: rowOf(south), top: rowOf(north) };
 }
 
-/** Never falls where the degrees rise, so that the cells of a rectangle's edges bound those of all that is inside. */
+/** Monotonic in the degrees, so the cells of a rectangle's edges bound the cells of all places inside. */
 function columnOf(longitude: number): number {
   return Math.min(axisCells - 1, Math.floor(((longitude + 180) / 360) * axisCells));
 }
@@ -113,14 +115,14 @@ function rowOf(latitude: number): number {
   return Math.min(axisCells - 1, Math.floor(((latitude + 90) / 180) * axisCells));
 }
 
-/** The bits of both, in turns, the row's first. By halves, since bit operations end at 32. */
+/** Interleaves the bits of both, the row's first. In two halves, since bit operations have 32 bits. */
 function interleave(column: number, row: number): number {
   const high = spread(Math.floor(column / halfCells)) + 2 * spread(Math.floor(row / halfCells));
   const low = spread(column % halfCells) + 2 * spread(row % halfCells);
   return high * axisCells + low;
 }
 
-/** A number of 13 bits with a 0 before each of them. */
+/** Puts a 0 before each bit of a 13-bit number. */
 function spread(half: number): number {
   let bits = half;
   bits = (bits | (bits << 8)) & 0x00ff00ff;

@@ -13,13 +13,13 @@ import { keyRange } from "./key-range.js";
 import { headColumns, heads } from "../topics/stored-topic.js";
 
 /**
- * Some of a topic's state and the head beside it, as one row. Locks: none; both come from one snapshot, so the state is
- * the one that belongs to that head.
+ * A part of a topic's state with the head, as one row. Locks: none; both come from one snapshot, so the state matches
+ * the head.
  *
- * Bounds: `limit` rows, found by the index in the order that is wanted, and of those as many as fit into the bytes, but
- * always the first. Keyset and LIMIT are right here, over offsets too: those of a state have gaps.
- * Order: the window keeps the order of its subquery, and `string_agg` takes rows in the order of its own; sorted once more
- * it is a third slower, and so are sums over peers, which there are none of.
+ * Bounds: `limit` rows, found by the index in the wanted order; of those, as many as fit into `bytes`, but always the
+ * first. Keyset and LIMIT are right here, even over offsets, since the offsets of a state have gaps.
+ * Order: the window keeps the order of its subquery, and `string_agg` takes rows in the window's order. Another sort
+ * would make it a third slower. So would sums over peers (RANGE), and there are no peers.
  */
 function stateQuery(
   topicId: RawBuilder<number>,
@@ -52,8 +52,8 @@ where h.topic_id = ${topicId}`;
 const isUnexpired = (at: RawBuilder<number>) => sql`(expire_time is null or expire_time > ${at})`;
 
 /**
- * All or nothing: what does not fit is reckoned up, and not read. Index: `latest_pkey`. `octet_length`
- * reads no frame that is stored apart.
+ * All or nothing: the sizes are summed first, and frames that do not fit are not read. `octet_length` does not read a
+ * frame that is stored out of line. Index: `latest_pkey`.
  */
 const selectKeys = prepareStatement({
   values: { topicId: "bigint", keys: "text[]", bytes: "bigint", unexpiredAt: "bigint" },
@@ -73,7 +73,7 @@ from ${heads} cross join sized
 where h.topic_id = ${value.topicId}`,
 });
 
-/** Keys with a prefix are a range of `latest_pkey`, whose collation is that of bytes: from it up to what follows it. */
+/** A page of keys with a prefix, without tombstones: a range of `latest_pkey`, which compares by bytes. */
 const selectList = prepareStatement({
   values: {
     topicId: "bigint",
@@ -94,8 +94,8 @@ const selectList = prepareStatement({
 });
 
 /**
- * Changes in their order. So many rows are looked at, whether they are wanted or not: of a state with millions of keys few
- * may have the prefix, and a page must not walk over all of them. What was looked at is told by `lastOffset`.
+ * Changes in their order. It examines `records` rows, wanted or not: of millions of keys few may have the prefix, and a
+ * page must not walk over all of them. `lastOffset` tells how far it went.
  * Index: `latest_offset`.
  */
 const selectChanges = prepareStatement({
@@ -160,7 +160,7 @@ export async function readStateChanges(
   return readStatePage(database, selectChanges, { unexpiredAt: 0, ...request });
 }
 
-/** The plan of a page of changes, as EXPLAIN tells it. */
+/** The plan of a page of changes, from EXPLAIN. */
 export function explainStateChanges(database: Database, request: StateChangesRequest): Promise<string> {
   return explainFrames(database, selectChanges, { unexpiredAt: 0, ...request });
 }

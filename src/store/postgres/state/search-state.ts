@@ -20,7 +20,7 @@ const values = {
   lows: "bigint[]",
   highs: "bigint[]",
   isBounded: "boolean",
-  // Degrees as texts, since only whole numbers may be written into a statement.
+  // Degrees are texts, since of numbers only whole ones may be written into a statement.
   south: "text",
   west: "text",
   north: "text",
@@ -36,7 +36,7 @@ const values = {
 
 type Values = { readonly [Name in keyof typeof values]: RawBuilder<unknown> };
 
-/** The rows in an order, from where the last page ended. */
+/** The rows in each order, from where the last page ended. */
 const orders = {
   key: {
     column: sql`key`,
@@ -60,9 +60,9 @@ const isWanted = (
   and position(${value.thirdNeedle} in l.frame) > 0`;
 
 /**
- * Where the rows come from. `whole`: the state is walked in order, `rows` of it at a time, whether they match or not.
- * `place`: the rectangle's ranges of cells are looked up, and the first of what is inside is taken, in order: each page
- * looks at all that is in the rectangle, and at nothing else.
+ * Where the rows come from. `whole`: walks over the state in order, `rows` at a time, matching or not. `place`: looks
+ * up the rectangle's ranges of cells, and takes the first matching rows in order. Each page examines all rows in the
+ * rectangle, and no others.
  * Index: `latest_pkey` or `latest_offset` for the whole, `latest_cell` for places.
  */
 const paths: Readonly<Record<StatePath, (value: Values, order: keyof typeof orders) => RawBuilder<unknown>>> = {
@@ -76,7 +76,7 @@ const paths: Readonly<Record<StatePath, (value: Values, order: keyof typeof orde
   from unnest(${value.lows}, ${value.highs}) as cells (low, high) cross join lateral (
     select * from millrace.latest as l
     where l.topic_id = ${value.topicId} and l.cell between cells.low and cells.high
-    -- What follows must not tempt the planner to another index.
+    -- OFFSET 0 keeps the planner from using another index for the conditions below.
     offset 0
   ) as l
   where ${orders[order].range(value)} and ${isWanted(value)}
@@ -84,9 +84,9 @@ const paths: Readonly<Record<StatePath, (value: Values, order: keyof typeof orde
 };
 
 /**
- * A page of what is wanted, and the head beside it, as one row. Locks: none; both come from one snapshot.
+ * A page of matching records with the head, as one row. Locks: none; both come from one snapshot.
  *
- * Bounds: `rows` looked at, and of those that are wanted up to `records` and `bytes`, but always the first.
+ * Bounds: examines `rows` rows, and returns up to `records` matching ones and `bytes`, but always the first.
  */
 function searchStatement(path: StatePath, order: keyof typeof orders) {
   const { column } = orders[order];
@@ -144,7 +144,7 @@ export async function searchState(
   return head && found && { head, ...found };
 }
 
-/** The plan of such a search, as EXPLAIN tells it. */
+/** The plan of this search, from EXPLAIN. */
 export async function explainStateSearch(database: Database, request: StateSearchRequest): Promise<string> {
   const path = request.path ?? (await choosePath(database, request));
   return explainFrames(database, statements[path][request.order.by], valuesOf(request, path));
@@ -168,7 +168,7 @@ function valuesOf(request: StateSearchRequest, path: StatePath) {
     north: String(north),
     east: String(east),
     ...bindNeedles(needles),
-    // One more than wanted tells whether there is more.
+    // One row more than wanted tells whether more are left.
     rows: path === "place" ? records + 1 : requireWholeNumber(request.rows, "rows"),
     records,
     bytes: requireWholeNumber(request.bytes, "bytes"),
@@ -177,15 +177,15 @@ function valuesOf(request: StateSearchRequest, path: StatePath) {
 }
 
 /**
- * How many places are in a rectangle's cells, up to as many as make looking them up page by page as dear as one walk over
- * the whole: K of them in pages of 1000 are looked at K / 1000 times, and the table has `reltuples` rows; -1 before it
- * was first analysed. Index: `latest_cell`.
+ * Whether a rectangle's cells have few enough places to look them up for each page. K places in pages of 1000 are
+ * examined K / 1000 times, so up to K * K / 1000 rows in all. That must not exceed one walk over the whole table of
+ * `reltuples` rows (-1 before the first ANALYZE). No locks. Index: `latest_cell`.
  */
 const countPlaces = prepareStatement({
   values: { topicId: "bigint", lows: "bigint[]", highs: "bigint[]" },
   build: (value) => sql<{ isFew: boolean }>`
 with few as (
-  select sqrt(1000 * greatest(10000, reltuples))::bigint as most
+  select sqrt(1000 * greatest(10000, reltuples))::bigint as places_max
   from pg_class where oid = 'millrace.latest'::regclass
 ), found as (
   select count(*) as places from (
@@ -193,13 +193,13 @@ with few as (
       select 1 from millrace.latest as l
       where l.topic_id = ${value.topicId} and l.cell between cells.low and cells.high
     ) as place
-    limit (select most + 1 from few)
+    limit (select places_max + 1 from few)
   ) as places
 )
-select found.places <= few.most as "isFew" from few, found`,
+select found.places <= few.places_max as "isFew" from few, found`,
 });
 
-/** Few places are looked up, page by page; for many the whole is walked once. */
+/** Looks up few places for each page; walks over the whole once for many. */
 async function choosePath(
   database: Database,
   { topicId, rectangle }: Pick<StateSearchRequest, "topicId" | "rectangle">,
@@ -209,7 +209,7 @@ async function choosePath(
   return row?.isFew === true ? "place" : "whole";
 }
 
-/** The ranges of cells, as Postgres writes arrays. */
+/** The ranges of cells, in the text form of Postgres arrays. */
 function encodeRanges(rectangle: Rectangle | undefined): { readonly lows: string; readonly highs: string } {
   const ranges = rectangle === undefined ? [] : cellRanges(rectangle);
   return {

@@ -8,8 +8,8 @@ import { findSubscriptionById } from "./find-subscription.js";
 import { insertClaims } from "../claims/insert-claims.js";
 
 /**
- * Keeps the topic from being deleted until the commit; so its deletion finds this subscription. Locks: the row of
- * `topics`, beside changes of its settings. Index: `topics_pkey`, `topic_heads_pkey`.
+ * Prevents the topic's deletion until the commit, so that the deletion finds this subscription. Locks: the row of
+ * `topics`, in a mode that allows changes of its settings. Index: `topics_pkey`, `topic_heads_pkey`.
  */
 const holdTopic = prepareStatement({
   values: { topicId: "bigint", epoch: "bigint" },
@@ -24,8 +24,8 @@ const holdTopic = prepareStatement({
 });
 
 /**
- * Two that create the same name meet in `subscriptions_name_key`: the second waits for the first one's commit, and then
- * writes nothing.
+ * Locks: the new row. Of two transactions that create one name, the second waits at `subscriptions_name_key` for the
+ * first one's commit, and then writes nothing.
  */
 const insertSubscription = prepareStatement({
   values: {
@@ -64,10 +64,10 @@ export async function createSubscription(
   subscription: NewSubscription,
 ): Promise<StoredSubscription | "exists" | "no-topic"> {
   const { name, topicId, epoch, sharing, policy, labels, fromOffset } = subscription;
-  return database.transaction(async (session) => {
-    const held = await session.run(holdTopic, { topicId, epoch });
+  return database.transaction(async (connection) => {
+    const held = await connection.run(holdTopic, { topicId, epoch });
     if (held.length === 0) return "no-topic";
-    const [row] = await session.run(insertSubscription, {
+    const [row] = await connection.run(insertSubscription, {
       name,
       topicId,
       epoch,
@@ -76,8 +76,8 @@ export async function createSubscription(
       labels: encodeLabels(labels),
     });
     if (row === undefined) return "exists";
-    await insertClaims(session, { subscriptionId: row.subscriptionId, sharing, fromOffset });
-    const created = await findSubscriptionById(session, row.subscriptionId);
+    await insertClaims(connection, { subscriptionId: row.subscriptionId, sharing, fromOffset });
+    const created = await findSubscriptionById(connection, row.subscriptionId);
     if (created === undefined) {
       throw new MillraceError("internal", `Subscription "${name}" was created and is not there`);
     }

@@ -1,4 +1,4 @@
-import type { Database, Session } from "../database/database.js";
+import type { Database, Connection } from "../database/database.js";
 import { tables } from "../schema.js";
 import { isAnyOf } from "../selection.js";
 import { prepareStatement } from "../statement.js";
@@ -15,8 +15,8 @@ const deleteOne = prepareStatement({
 });
 
 /**
- * Locks: rows of `subscriptions`, behind that of their topic, which every creation holds too: there is none after
- * these. Index: `subscriptions_topic`.
+ * Locks: rows of `subscriptions`, after their topic's row. Every creation locks that too, so none can follow.
+ * Index: `subscriptions_topic`.
  */
 const deleteOfTopic = prepareStatement({
   values: { topicId: "bigint" },
@@ -27,7 +27,7 @@ const deleteOfTopic = prepareStatement({
       .returning("subscription_id as subscriptionId"),
 });
 
-/** Locks: rows that nobody can write any more, since all claims are locked. Index: each table's primary key. */
+/** Locks: rows that nobody else can write, since all claims are locked. Index: each table's primary key. */
 const deleteContents = prepareStatement({
   values: { subscriptionIds: "bigint[]" },
   build: ({ subscriptionIds }) =>
@@ -48,18 +48,18 @@ const deleteContents = prepareStatement({
       .where((eb) => isAnyOf(eb.ref("subscription_id"), subscriptionIds)),
 });
 
-async function deleteContentsOf(session: Session, subscriptionIds: readonly number[]): Promise<void> {
+async function deleteContentsOf(connection: Connection, subscriptionIds: readonly number[]): Promise<void> {
   if (subscriptionIds.length === 0) return;
-  await lockAllClaims(session, subscriptionIds);
-  await session.run(deleteContents, { subscriptionIds: `{${subscriptionIds.join(",")}}` });
+  await lockAllClaims(connection, subscriptionIds);
+  await connection.run(deleteContents, { subscriptionIds: `{${subscriptionIds.join(",")}}` });
 }
 
-/** False: it was gone. */
+/** False: it did not exist. */
 export async function deleteSubscription(database: Database, subscriptionId: number): Promise<boolean> {
-  return database.transaction(async (session) => {
-    const deleted = await session.run(deleteOne, { subscriptionId });
+  return database.transaction(async (connection) => {
+    const deleted = await connection.run(deleteOne, { subscriptionId });
     await deleteContentsOf(
-      session,
+      connection,
       deleted.map((row) => row.subscriptionId),
     );
     return deleted.length > 0;
@@ -67,10 +67,10 @@ export async function deleteSubscription(database: Database, subscriptionId: num
 }
 
 /** All subscriptions of a topic whose row is being deleted. */
-export async function deleteSubscriptionsOf(session: Session, topicId: number): Promise<void> {
-  const deleted = await session.run(deleteOfTopic, { topicId });
+export async function deleteSubscriptionsOf(connection: Connection, topicId: number): Promise<void> {
+  const deleted = await connection.run(deleteOfTopic, { topicId });
   await deleteContentsOf(
-    session,
+    connection,
     deleted.map((row) => row.subscriptionId),
   );
 }

@@ -3,7 +3,7 @@ import { tables } from "../schema.js";
 import { isAnyOf } from "../selection.js";
 import { prepareStatement } from "../statement.js";
 
-/** Locks: the rows that go. Index: `parked_pkey`. */
+/** Locks: the deleted rows. Index: `parked_pkey`. */
 const deleteParked = prepareStatement({
   values: { subscriptionId: "bigint", offsets: "bigint[]" },
   build: (value) =>
@@ -19,7 +19,7 @@ const deleteParked = prepareStatement({
       .select((eb) => eb.fn.countAll<number>().as("deleted")),
 });
 
-/** Returns how many there were. */
+/** Returns how many were deleted. */
 export async function discardParked(
   database: Database,
   subscriptionId: number,

@@ -1,5 +1,5 @@
 import type { StoredSubscription } from "../../subscription-store.js";
-import type { Session } from "../database/database.js";
+import type { Connection } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { selectSubscriptions, toStoredSubscription } from "./stored-subscription.js";
 
@@ -10,24 +10,24 @@ const selectByName = prepareStatement({
   build: (value) => selectSubscriptions().where("s.name", "=", value.name),
 });
 
-/** A subscription by its id, as it is after a change. No locks. Index: `subscriptions_pkey`, `topics_pkey`. */
+/** A subscription by its id, after a change. No locks. Index: `subscriptions_pkey`, `topics_pkey`. */
 const selectById = prepareStatement({
   values: { subscriptionId: "bigint" },
   build: (value) => selectSubscriptions().where("s.subscription_id", "=", value.subscriptionId),
 });
 
 export async function findSubscription(
-  session: Pick<Session, "run">,
+  connection: Pick<Connection, "run">,
   name: string,
 ): Promise<StoredSubscription | undefined> {
-  const [row] = await session.run(selectByName, { name });
+  const [row] = await connection.run(selectByName, { name });
   return row && toStoredSubscription(row);
 }
 
 export async function findSubscriptionById(
-  session: Pick<Session, "run">,
+  connection: Pick<Connection, "run">,
   subscriptionId: number,
 ): Promise<StoredSubscription | undefined> {
-  const [row] = await session.run(selectById, { subscriptionId });
+  const [row] = await connection.run(selectById, { subscriptionId });
   return row && toStoredSubscription(row);
 }

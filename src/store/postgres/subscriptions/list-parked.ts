@@ -6,8 +6,8 @@ import { base64Of } from "../selection.js";
 import { prepareStatement } from "../statement.js";
 
 /**
- * A page of parked records by offset. No locks. The lengths of frames are known without reading them; so what is beyond
- * the page's bytes is not read. Index: `parked_pkey` over a closed range.
+ * A page of parked records by offset. No locks. Lengths are known without reading frames, so frames beyond the page's
+ * bytes are not read. Index: `parked_pkey` over a closed range.
  */
 const selectParked = prepareStatement({
   values: { subscriptionId: "bigint", from: "bigint", until: "bigint", count: "bigint", bytes: "bigint" },

@@ -4,7 +4,7 @@ import { namesOf } from "../topics/names-of.js";
 import { prepareStatement } from "../statement.js";
 import { selectSubscriptions, toStoredSubscription } from "./stored-subscription.js";
 
-/** A page by name, bytewise, as `list-topics.ts` has it. No locks. Index: `subscriptions_name_key`, `topics_pkey`. */
+/** A page by name, compared by bytes (`names-of.ts`). No locks. Index: `subscriptions_name_key`, `topics_pkey`. */
 const selectAll = prepareStatement({
   values: { prefix: "text", after: "text", count: "bigint" },
   build: (value) =>
@@ -14,7 +14,7 @@ const selectAll = prepareStatement({
       .limit(value.count),
 });
 
-/** The same, of one topic. No locks. Index: `topics_name_key`, `subscriptions_topic`. */
+/** A page of one topic's subscriptions. No locks. Index: `topics_name_key`, `subscriptions_topic`. */
 const selectOfTopic = prepareStatement({
   values: { topic: "text", prefix: "text", after: "text", count: "bigint" },
   build: (value) =>

@@ -18,7 +18,7 @@ interface ProgressRow extends SubscriptionRow, Head {
   readonly cursor: number;
   readonly unsettled: number;
   readonly logBytes: number;
-  /** Null, as those below: there is no record at the cursor. */
+  /** Null, also the next two: there is no record at the cursor. */
   readonly blockFirst: number | null;
   readonly blockBytes: number | null;
   readonly blockFrames: string | null;
@@ -29,13 +29,13 @@ interface ProgressRow extends SubscriptionRow, Head {
 }
 
 /**
- * How far a subscription is. No locks: one snapshot, so the cursor and the head belong together.
+ * The progress of a subscription. No locks: one snapshot, so cursor and head match.
  *
- * The cursor is the lowest offset that a claim has and the topic still keeps: of a SHARED one what nobody has taken yet is a
- * claim too, so offsets that no claim has are settled, and trimmed records are not delivered. Redriven records were settled
- * before.
- * Index: `subscriptions_pkey`, `topics_pkey`, those of `heads`, `claims_pkey`, `blocks_pkey`, and the other tables' primary
- * keys to count. The block of the cursor comes as base64: one, and pg reads bytea as hex.
+ * The cursor is the lowest offset that a claim has and the topic still keeps. The offsets that nobody has taken yet are
+ * a claim too (the rest), so offsets in no claim are settled. Trimmed records are not delivered. Redriven records are
+ * left out: they were settled before.
+ * Index: `subscriptions_pkey`, `topics_pkey`, those of `heads`, `claims_pkey`, `blocks_pkey`, and the other tables'
+ * primary keys for the counts. The one block at the cursor is returned as base64, which is shorter than pg's hex.
  */
 const selectProgress = prepareStatement({
   name: "read_progress",
@@ -112,7 +112,7 @@ export async function readProgress(
   };
 }
 
-/** The record at the cursor, and what stands below it. */
+/** The record at the cursor, and the frame bytes below it. */
 function recordAt({
   cursor,
   logBytes,

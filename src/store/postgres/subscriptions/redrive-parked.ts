@@ -7,7 +7,7 @@ import { unfolded } from "../claims/settlements.js";
 import { bucketOffsets } from "../claims/retry-buckets.js";
 
 /**
- * Keeps a seek or a deletion from coming in between: it would not see the new claims. Locks: the row of `subscriptions`,
+ * Excludes a seek or a deletion until the commit: either would miss the new claims. Locks: the row of `subscriptions`,
  * shared with other redrives. Index: `subscriptions_pkey`.
  */
 const holdSubscription = prepareStatement({
@@ -21,12 +21,12 @@ const holdSubscription = prepareStatement({
 });
 
 /**
- * Moves parked records to `retries`, in new free claims, one a slot. A record that a claim has anyway, since somebody
- * sought back to it, stays parked: it is delivered from there, and no offset is in two claims.
+ * Moves parked records to `retries`, in new free claims, one for each slot. A record that a claim has already (after a
+ * seek back) stays parked: it is delivered from that claim, and no offset is in two claims.
  *
- * Locks: the rows of `parked`; of two redrives at once the second finds them gone. Claims of a slot only ever lose
- * offsets (a cut moves them, in one commit), but for a seek and a redrive, so what the snapshot says of them may be too
- * cautious and never wrong. Index: `parked_pkey`, `claims_pkey`.
+ * Locks: the rows of `parked`. Of two redrives at once, the second finds them deleted. Except by a seek or a redrive, a
+ * slot's claims only lose offsets (a cut moves them in one commit). So an old snapshot may keep a record parked without
+ * need, but never puts an offset in two claims. Index: `parked_pkey`, `claims_pkey`.
  */
 const moveParked = prepareStatement({
   values: { subscriptionId: "bigint", offsets: "bigint[]", delayMs: "bigint", stepMicros: "float8" },
@@ -60,15 +60,15 @@ with claimed as materialized (
 select count(*) as moved from moved`,
 });
 
-/** Returns how many. */
+/** Returns how many were moved. */
 export async function redriveParked(database: Database, write: RedriveWrite): Promise<number> {
   const { subscriptionId, offsets, delayMs, stepMicros } = write;
   if (offsets.length === 0) return 0;
-  return database.transaction(async (session) => {
-    const held = await session.run(holdSubscription, { subscriptionId });
+  return database.transaction(async (connection) => {
+    const held = await connection.run(holdSubscription, { subscriptionId });
     if (held.length === 0) return 0;
     const values = { subscriptionId, offsets: `{${offsets.join(",")}}`, delayMs: Math.round(delayMs), stepMicros };
-    const [row] = await session.run(moveParked, values);
+    const [row] = await connection.run(moveParked, values);
     return row?.moved ?? 0;
   });
 }

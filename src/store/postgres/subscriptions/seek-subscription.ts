@@ -7,11 +7,11 @@ import { insertClaims } from "../claims/insert-claims.js";
 import { lockAllClaims } from "../claims/lock-all-claims.js";
 import { subscriptionSelection, toStoredSubscription } from "./stored-subscription.js";
 
-/** What attempts of before a seek are raised to at most: room is left for those after it, which are 32 bits on the wire. */
+/** The bound of `attempts_before`. It leaves room for later attempts, which have 32 bits on the wire. */
 const attemptsBeforeMax = 2_000_000_000;
 
 /**
- * Locks: the row of `subscriptions`, before any claim; a redrive waits for it, and adds its claims after this commit.
+ * Locks: the row of `subscriptions`, before any claim. A redrive waits for it, and adds its claims after this commit.
  * Index: `subscriptions_pkey`.
  */
 const raiseGeneration = prepareStatement({
@@ -25,13 +25,12 @@ const raiseGeneration = prepareStatement({
 });
 
 /**
- * Forgets claims and retries, and raises what is added to attempts above every attempt of before: of a record that was
- * handed out again that is one more than its row in `retries` says. Of one that is settled the row is gone; it had
- * `attempts_max` at most (more only if that was lowered since, or if it was redriven).
+ * Deletes claims and retries, and raises `attempts_before` above every earlier attempt. The current attempt of a record
+ * to be redelivered is one more than the deliveries in its row of `retries`. A settled record has no row: it had up to
+ * `attempts_max` attempts (more only if that was lowered since, or if the record was redriven).
  *
- * Runs after the locks, so that it sees the retries that they waited for. Locks: rows that nobody else can write, since all
- * claims are locked. Index: `claims_pkey`, `settlements_pkey`, `retries_pkey`, `subscriptions_pkey`,
- * `topics_pkey`.
+ * It runs after the locks, so it sees the retries that they waited for. Locks: rows that nobody else can write, since
+ * all claims are locked. Index: `claims_pkey`, `settlements_pkey`, `retries_pkey`, `subscriptions_pkey`, `topics_pkey`.
  */
 const forgetClaims = prepareStatement({
   values: { subscriptionId: "bigint", attemptsBeforeMax: "bigint" },
@@ -46,24 +45,24 @@ const forgetClaims = prepareStatement({
       .from("topics as t")
       .set((eb) => ({
         attempts_before: sql`least(${value.attemptsBeforeMax}, ${eb.ref("s.attempts_before")} + 1
-          + greatest(${eb.ref("s.attempts_max")}, ${eb.selectFrom("retry").select((each) => each.fn.max("deliveries").as("most"))}))`,
+          + greatest(${eb.ref("s.attempts_max")}, ${eb.selectFrom("retry").select((each) => each.fn.max("deliveries").as("max"))}))`,
       }))
       .where("s.subscription_id", "=", value.subscriptionId)
       .whereRef("t.topic_id", "=", "s.topic_id")
       .returning(subscriptionSelection),
 });
 
-/** Claims that were taken before have other ids than those after it: their holders find them lost. */
+/** The new claims have other ids, so the holders of earlier claims find them lost. */
 export async function seekSubscription(
   database: Database,
   { subscriptionId, epoch, offset }: SeekRequest,
 ): Promise<StoredSubscription | undefined> {
-  return database.transaction(async (session) => {
-    const [sought] = await session.run(raiseGeneration, { subscriptionId, epoch });
+  return database.transaction(async (connection) => {
+    const [sought] = await connection.run(raiseGeneration, { subscriptionId, epoch });
     if (sought === undefined) return undefined;
-    await lockAllClaims(session, [subscriptionId]);
-    const [row] = await session.run(forgetClaims, { subscriptionId, attemptsBeforeMax });
-    await insertClaims(session, { subscriptionId, sharing: sought.sharing, fromOffset: offset });
+    await lockAllClaims(connection, [subscriptionId]);
+    const [row] = await connection.run(forgetClaims, { subscriptionId, attemptsBeforeMax });
+    await insertClaims(connection, { subscriptionId, sharing: sought.sharing, fromOffset: offset });
     return row && toStoredSubscription(row);
   });
 }

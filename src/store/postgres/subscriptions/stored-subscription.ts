@@ -3,13 +3,13 @@ import type { StoredSubscription } from "../../subscription-store.js";
 import { type Tables, tables } from "../schema.js";
 import { asList, microsOf } from "../selection.js";
 
-/** Where a subscription is, for `sql`. Index: `topics_pkey`, beside the one that finds it in `subscriptions`. */
+/** The tables of a subscription, for `sql`. Index: `topics_pkey`, and the one of `subscriptions` that finds it. */
 export const subscriptionTables = sql`millrace.subscriptions as s
   join millrace.topics as t on t.topic_id = s.topic_id`;
 
 const eb = expressionBuilder<Tables & { s: Tables["subscriptions"]; t: Tables["topics"] }, "s" | "t">();
 
-/** A subscription's columns, of `subscriptionTables`. None has the name of another column of a head. */
+/** A subscription's columns, from `subscriptionTables`. No name equals that of a head's column. */
 export const subscriptionSelection = [
   eb.ref("s.subscription_id").as("subscriptionId"),
   eb.ref("s.name").as("name"),
@@ -30,10 +30,10 @@ export const subscriptionSelection = [
   microsOf(eb.ref("s.created_at")).as("createTimeMicros"),
 ] as const;
 
-/** The same, for `sql`. */
+/** `subscriptionSelection` as a list for `sql`. */
 export const subscriptionColumns = asList(subscriptionSelection);
 
-/** Subscriptions `s` with their topics `t`. Index: as of `subscriptionTables`. */
+/** Subscriptions `s` with their topics `t`. Index: as `subscriptionTables`. */
 export function selectSubscriptions() {
   return tables
     .selectFrom("subscriptions as s")

@@ -3,7 +3,7 @@ import type { Database } from "../database/database.js";
 import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
 
-/** Locks: the row of `subscriptions`: of two that ask at once, each gets a ticket of its own. Index: `subscriptions_pkey`. */
+/** Locks: the row of `subscriptions`, so two calls get different tickets. Index: `subscriptions_pkey`. */
 const raiseTicket = prepareStatement({
   values: { subscriptionId: "bigint" },
   build: (value) =>

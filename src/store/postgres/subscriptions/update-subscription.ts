@@ -6,7 +6,7 @@ import { encodeLabels } from "../topics/stored-topic.js";
 import { subscriptionSelection, toStoredSubscription } from "./stored-subscription.js";
 
 /**
- * Null keeps what is there. Locks: the row of `subscriptions`; no acknowledgement waits for it.
+ * Null keeps a setting. Locks: the row of `subscriptions`, which no acknowledgement waits for.
  * Index: `subscriptions_pkey`, `topics_pkey`.
  */
 const updateSettings = prepareStatement({

@@ -10,25 +10,25 @@ import { templateName } from "./template-name.js";
 
 const compress = promisify(brotliCompress);
 
-/** With a window that the whole archive fits in: the three databases of a new Postgres are nearly the same. */
+/** The window covers the whole archive: the three databases of a new Postgres are nearly the same. */
 const compression = {
   [constants.BROTLI_PARAM_QUALITY]: 9,
   [constants.BROTLI_PARAM_LGWIN]: constants.BROTLI_MAX_WINDOW_BITS,
 };
 
 /**
- * The parts of the log before the last checkpoint are of no use to anybody, and are half of an archive. Neither are they kept to be
- * written over.
+ * The write-ahead log before the last checkpoint is half of an archive, and nobody needs it. Without recycling, its
+ * files are deleted instead of kept for reuse.
  */
 const shortenLog = ["set wal_recycle = off", "select pg_switch_wal()", "checkpoint"];
 
 /**
- * Makes the template of embedded databases: a PGlite that was initialised, migrated and closed, as an archive. Returns its path. It
- * takes a few seconds, and is left as it stands where `parent` has it: its name tells that it fits.
+ * Makes the template of embedded databases: an initialised, migrated and closed PGlite, as an archive. Returns its
+ * path. It takes a few seconds. An existing template is kept, since its name says that it fits.
  *
- * The databases that are made of it share what initdb draws at random: the system identifier, by which physical replicas and
- * archives of the log are told apart, and a seed for passwords. PGlite has none of them. What Millrace draws (epochs, sessions), it
- * draws later, and `millrace.migrations` has the one date: when the template was made.
+ * Databases made from it share what initdb chooses at random: the system identifier, which distinguishes physical
+ * replicas and archives of the log, and a seed for passwords. PGlite has none of these. Millrace's own random values
+ * (epochs, sessions) are chosen later. The only stored time is in `millrace.migrations`: when the template was made.
  */
 export async function makeTemplate(parent: string): Promise<string> {
   await mkdir(parent, { recursive: true });
@@ -58,8 +58,8 @@ async function makeDatabase(folder: string): Promise<void> {
   });
   try {
     await migrate(database);
-    await database.session(async (session) => {
-      for (const command of shortenLog) await session.command(command);
+    await database.withConnection(async (connection) => {
+      for (const command of shortenLog) await connection.command(command);
     });
   } finally {
     await database.close();
@@ -69,7 +69,7 @@ async function makeDatabase(folder: string): Promise<void> {
 async function archiveFolder(folder: string): Promise<Buffer> {
   const parts: Buffer[] = [];
   await addTo(parts, folder, "");
-  // Two empty blocks end an archive.
+  // An archive ends with two empty blocks.
   return Buffer.concat([...parts, Buffer.alloc(2 * tarBlockBytes)]);
 }
 

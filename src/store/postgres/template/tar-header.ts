@@ -1,6 +1,6 @@
-/** The part of POSIX's ustar format that a data directory needs: folders, and files of short names. */
+/** The part of POSIX's ustar format that a data directory needs: folders, and files with short names. */
 
-/** Of a header, and what the size of a file is padded to. */
+/** The size of a header. File contents are padded to a multiple of it. */
 export const tarBlockBytes = 512;
 
 export type TarEntry =
@@ -12,7 +12,7 @@ const sizeAt = 124;
 const checksumAt = 148;
 const typeAt = 156;
 
-/** Owner, group and time are 0: two archives of the same files are the same bytes. */
+/** Owner, group and time are 0, so that two archives of the same files are equal. */
 export function encodeTarHeader(entry: TarEntry): Buffer {
   if (Buffer.byteLength(entry.name) > nameBytesMax) {
     throw new RangeError(`Cannot archive ${entry.name}: its name is longer than ${nameBytesMax} bytes`);
@@ -29,7 +29,7 @@ export function encodeTarHeader(entry: TarEntry): Buffer {
   return header;
 }
 
-/** Undefined: the archive ends here. Throws when the bytes are no header that `encodeTarHeader` made. */
+/** Undefined: the end of the archive. Throws when the bytes are not a header of `encodeTarHeader`. */
 export function decodeTarHeader(header: Buffer): TarEntry | undefined {
   if (header.every((byte) => byte === 0)) return undefined;
   const checksum = Number.parseInt(header.toString("latin1", checksumAt, checksumAt + 6), 8);
@@ -39,7 +39,7 @@ export function decodeTarHeader(header: Buffer): TarEntry | undefined {
   return header[typeAt] === 0x35 ? { kind: "folder", name } : { kind: "file", name, size };
 }
 
-/** The sum of all bytes, with spaces for those of the sum. */
+/** The sum of all bytes, where the checksum's own bytes count as spaces. */
 function checksumOf(header: Buffer): number {
   let sum = 0;
   for (let at = 0; at < tarBlockBytes; at++) sum += at >= checksumAt && at < checksumAt + 8 ? 0x20 : (header[at] ?? 0);

@@ -7,8 +7,8 @@ import type { Migration } from "../migrations/migration.js";
 import { migrations } from "../migrations/migrations.js";
 
 /**
- * The file name of the template that this program can use. It carries PGlite's version and a hash of the text of all migrations,
- * so a template that was made by others is not found.
+ * The file name of the template that fits this program. It contains PGlite's version and a hash of all migrations, so a
+ * template of another version is not found.
  */
 export function templateName(list: readonly Migration[] = migrations): string {
   const hash = createHash("sha256").update(createMigrationsTable);

@@ -8,17 +8,17 @@ import { decodeTarHeader, tarBlockBytes } from "./tar-header.js";
 
 const decompress = promisify(brotliDecompress);
 
-/** A template as PGlite's `loadDataDir` takes it. Throws when the file is missing (`ENOENT`), cut off or damaged. */
+/** A template for PGlite's `loadDataDir`. Throws when the file is missing (`ENOENT`), truncated or damaged. */
 export async function readTemplate(file: string): Promise<Blob> {
   return new Blob([await decompress(await readFile(file))], { type: "application/x-tar" });
 }
 
-/** What the decompressor gives at a time. */
+/** The size of the decompressor's chunks. */
 const pieceBytes = 256 * 1024;
 
 /**
- * Unpacks a template into a folder, which is created. Only a piece of the archive is in memory at a time. Throws when the file is
- * missing (`ENOENT`), cut off or damaged; then part of the folder may be there.
+ * Unpacks a template into a new folder. Only one chunk of the archive is in memory at a time. Throws when the file is
+ * missing (`ENOENT`), truncated or damaged; a part of the folder may then exist.
  */
 export async function unpackTemplate(file: string, folder: string): Promise<void> {
   const decompressor = createBrotliDecompress({ chunkSize: pieceBytes });
@@ -38,7 +38,7 @@ export async function unpackTemplate(file: string, folder: string): Promise<void
 
 const zeros = Buffer.alloc(pieceBytes);
 
-/** Synchronous calls: there are thousands, and by promises they take three times as long. Empty stretches become holes. */
+/** Synchronous calls: there are thousands, and with promises they take three times as long. Zero bytes become holes. */
 async function writeFile(path: string, bytes: ByteReader, size: number): Promise<void> {
   const file = openSync(path, "wx", 0o600);
   try {
@@ -55,11 +55,11 @@ async function writeFile(path: string, bytes: ByteReader, size: number): Promise
 }
 
 interface ByteReader {
-  /** Throws when the bytes end before. */
+  /** Throws when the bytes end before `length`. */
   take(length: number): Promise<Buffer>;
-  /** What is there, `lengthMax` bytes at most and one at least. */
+  /** The bytes that are available: from 1 to `lengthMax`. */
   takeSome(lengthMax: number): Promise<Buffer>;
-  /** So that the decompressor checks its end. */
+  /** Reads to the end, so that the decompressor checks it. */
   skipRest(): Promise<void>;
 }
 

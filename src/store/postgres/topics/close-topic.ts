@@ -6,8 +6,9 @@ import { prepareStatement } from "../statement.js";
 import { findTopicById } from "./find-topic.js";
 
 /**
- * Closes a topic; one that is closed stays as it is. Locks: the head's row, which waits for the
- * appends that hold it: they come before it, later ones miss; the statement after it sees where the topic ended. Index: `topic_heads_pkey`.
+ * Closes a topic; a closed one stays closed. Locks: the head's row. It waits for running appends, which hold the head
+ * `for share`; later appends write nothing. The statement after it sees where the topic ended. Index:
+ * `topic_heads_pkey`.
  */
 const closeHead = prepareStatement({
   values: { topicId: "bigint" },
@@ -20,8 +21,8 @@ const closeHead = prepareStatement({
 });
 
 export async function closeTopic(database: Database, topicId: number): Promise<StoredTopic | undefined> {
-  return database.transaction(async (session) => {
-    await session.run(closeHead, { topicId });
-    return findTopicById(session, topicId);
+  return database.transaction(async (connection) => {
+    await connection.run(closeHead, { topicId });
+    return findTopicById(connection, topicId);
   });
 }

@@ -8,15 +8,15 @@ import { findTopic, findTopics } from "./find-topic.js";
 import { encodeLabels } from "./stored-topic.js";
 
 /**
- * Makes those wait who create topics by publishing, on any node, so that their count is exact. Held until the commit.
- * The number is ours at random; a database that is shared has other locks.
+ * Serializes the creation of topics by publishing on all nodes, so that their count is exact. Held until the commit.
+ * The number is random, since other programs may use the same database.
  */
 const lockAutoCreation = prepareStatement({
   values: {},
   build: () => sql<object>`select pg_advisory_xact_lock(7022718493152117)`,
 });
 
-/** Index: `topics_auto_created`, which holds only those. */
+/** No locks but the advisory one. Index: `topics_auto_created`, which has only these topics. */
 const countAutoCreated = prepareStatement({
   values: {},
   build: () =>
@@ -27,8 +27,8 @@ const countAutoCreated = prepareStatement({
 });
 
 /**
- * A topic and its empty head. Two that create the same name meet in `topics_name_key`: the second waits for the first
- * one's commit, and then writes nothing.
+ * A topic and its empty head. Locks: its new rows. Of two transactions that create one name, the second waits at
+ * `topics_name_key` for the first one's commit, and then writes nothing.
  */
 const insertTopic = prepareStatement({
   values: {
@@ -69,9 +69,9 @@ const insertTopic = prepareStatement({
 });
 
 export async function createTopic(database: Database, topic: NewTopic): Promise<StoredTopic | "exists"> {
-  return database.transaction(async (session) => {
-    if ((await findTopic(session, topic.name)) !== undefined) return "exists";
-    const rows = await session.run(insertTopic, {
+  return database.transaction(async (connection) => {
+    if ((await findTopic(connection, topic.name)) !== undefined) return "exists";
+    const rows = await connection.run(insertTopic, {
       name: topic.name,
       epoch: topic.epoch,
       labels: encodeLabels(topic.labels),
@@ -82,7 +82,7 @@ export async function createTopic(database: Database, topic: NewTopic): Promise<
       keyed: topic.keyed,
     });
     if (rows.length === 0) return "exists";
-    const created = await findTopic(session, topic.name);
+    const created = await findTopic(connection, topic.name);
     if (created === undefined)
       throw new MillraceError("internal", `Topic "${topic.name}" was created and is not there`);
     return created;
@@ -90,8 +90,8 @@ export async function createTopic(database: Database, topic: NewTopic): Promise<
 }
 
 /**
- * Topics with nothing said of them, and their empty heads; a name that is there already gives none. In the order of names,
- * so that two that create the same ones do not wait for each other in a circle.
+ * Topics with default settings, and their empty heads. Existing names are skipped. Locks: the new rows, in the order of
+ * names: two transactions that create the same names would deadlock in different orders. Index: `topics_name_key`.
  */
 const insertTopics = prepareStatement({
   values: { names: "text[]", epochs: "bigint[]" },
@@ -127,20 +127,20 @@ export async function createTopics(
   autoCreatedMax: number,
 ): Promise<ReadonlyMap<string, StoredTopic>> {
   const names = topics.map(({ name }) => name);
-  return database.transaction(async (session) => {
-    await session.run(lockAutoCreation, {});
-    const [counted] = await session.run(countAutoCreated, {});
+  return database.transaction(async (connection) => {
+    await connection.run(lockAutoCreation, {});
+    const [counted] = await connection.run(countAutoCreated, {});
     const room = Math.max(0, autoCreatedMax - (counted?.count ?? 0));
-    // Those that are there need no room.
-    const found = topics.length > room ? await findTopics(session, names) : new Map<string, StoredTopic>();
+    // Topics that exist need no room.
+    const found = topics.length > room ? await findTopics(connection, names) : new Map<string, StoredTopic>();
     const byName = new Map(topics.map((topic) => [topic.name, topic]));
     const missing = [...byName.values()].filter(({ name }) => !found.has(name)).slice(0, room);
     if (missing.length > 0) {
-      await session.run(insertTopics, {
+      await connection.run(insertTopics, {
         names: missing.map(({ name }) => name),
         epochs: `{${missing.map(({ epoch }) => epoch).join(",")}}`,
       });
     }
-    return findTopics(session, names);
+    return findTopics(connection, names);
   });
 }

@@ -6,16 +6,16 @@ import { deleteSubscriptionsOf } from "../subscriptions/delete-subscription.js";
 import { lockHead } from "./lock-head.js";
 import { selectHeads } from "./stored-topic.js";
 
-/** Locks: the row of `topics`, which every transaction that takes both takes before the head's row. Index: `topics_pkey`. */
+/** Locks: the row of `topics`. Every transaction takes it before the head's row. Index: `topics_pkey`. */
 const deleteSettings = prepareStatement({
   values: { topicId: "bigint" },
   build: (value) => tables.deleteFrom("topics").where("topic_id", "=", value.topicId).returning("topic_id as topicId"),
 });
 
 /**
- * Takes the head away, and leaves a note of what it leaves. Locks: the head's row, by the statement before: an append
- * under way commits before it, and is in the note; a later one finds no row. So no record can come after the note.
- * Index: `topic_heads_pkey`, `blocks_pkey`, `removals_pkey`.
+ * Deletes the head, and records the remaining blocks in `removals`. Locks: the head's row, taken by the statement
+ * before. An append that was running committed first, so its blocks are recorded; a later append finds no head. So no
+ * block can be missed. Index: `topic_heads_pkey`, `blocks_pkey`, `removals_pkey`.
  */
 const deleteHead = prepareStatement({
   values: { topicId: "bigint" },
@@ -38,15 +38,15 @@ const deleteHead = prepareStatement({
       ),
 });
 
-/** With its subscriptions. False: it was gone. */
+/** Deletes a topic and its subscriptions. False: it did not exist. */
 export async function deleteTopic(database: Database, topicId: number): Promise<boolean> {
-  return database.transaction(async (session) => {
-    const deleted = await session.run(deleteSettings, { topicId });
+  return database.transaction(async (connection) => {
+    const deleted = await connection.run(deleteSettings, { topicId });
     if (deleted.length === 0) return false;
-    // Before the head: a Commit takes claims first, and heads then.
-    await deleteSubscriptionsOf(session, topicId);
-    await lockHead(session, topicId);
-    await session.run(deleteHead, { topicId });
+    // Before the head: a Commit locks claims first, then heads.
+    await deleteSubscriptionsOf(connection, topicId);
+    await lockHead(connection, topicId);
+    await connection.run(deleteHead, { topicId });
     return true;
   });
 }

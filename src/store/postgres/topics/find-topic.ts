@@ -1,5 +1,5 @@
 import type { StoredTopic } from "../../topic-store.js";
-import type { Session } from "../database/database.js";
+import type { Connection } from "../database/database.js";
 import { isAnyOf } from "../selection.js";
 import { prepareStatement } from "../statement.js";
 import { selectTopics, toStoredTopic } from "./stored-topic.js";
@@ -18,26 +18,29 @@ const selectByNames = prepareStatement({
   build: (value) => selectTopics().where((eb) => isAnyOf(eb.ref("t.name"), value.names)),
 });
 
-/** A topic by its id, as it is after a change. No locks. Index: `topics_pkey`, `topic_heads_pkey`. */
+/** A topic by its id, after a change. No locks. Index: `topics_pkey`, `topic_heads_pkey`. */
 const selectById = prepareStatement({
   values: { topicId: "bigint" },
   build: (value) => selectTopics().where("t.topic_id", "=", value.topicId),
 });
 
-export async function findTopic(session: Pick<Session, "run">, name: string): Promise<StoredTopic | undefined> {
-  const [row] = await session.run(selectByName, { name });
+export async function findTopic(connection: Pick<Connection, "run">, name: string): Promise<StoredTopic | undefined> {
+  const [row] = await connection.run(selectByName, { name });
   return row && toStoredTopic(row);
 }
 
 export async function findTopics(
-  session: Pick<Session, "run">,
+  connection: Pick<Connection, "run">,
   names: readonly string[],
 ): Promise<ReadonlyMap<string, StoredTopic>> {
-  const rows = await session.run(selectByNames, { names });
+  const rows = await connection.run(selectByNames, { names });
   return new Map(rows.map((row) => [row.name, toStoredTopic(row)]));
 }
 
-export async function findTopicById(session: Pick<Session, "run">, topicId: number): Promise<StoredTopic | undefined> {
-  const [row] = await session.run(selectById, { topicId });
+export async function findTopicById(
+  connection: Pick<Connection, "run">,
+  topicId: number,
+): Promise<StoredTopic | undefined> {
+  const [row] = await connection.run(selectById, { topicId });
   return row && toStoredTopic(row);
 }

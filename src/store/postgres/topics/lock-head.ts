@@ -1,11 +1,11 @@
-import type { Session } from "../database/database.js";
+import type { Connection } from "../database/database.js";
 import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
 
 /**
- * Takes the row lock of a topic's head against every append, and waits for those under way, which hold it `for share`.
- * What it returns is of no use: statements after this one see what the lock waited for, and this one's snapshot is
- * older. So whatever depends on the log (where a trim ends, say) is read in a later statement. Index: `topic_heads_pkey`.
+ * Locks the row of a topic's head against every append, and waits for running ones, which hold it `for share`. Its
+ * result is not used: its snapshot is older than what the lock waited for. What depends on the log (for example, where
+ * a trim ends) is read by a later statement, which sees that. Index: `topic_heads_pkey`.
  */
 const selectForUpdate = prepareStatement({
   name: "lock_head",
@@ -19,7 +19,7 @@ const selectForUpdate = prepareStatement({
 });
 
 /** False: the topic is gone. */
-export async function lockHead(session: Session, topicId: number): Promise<boolean> {
-  const rows = await session.run(selectForUpdate, { topicId });
+export async function lockHead(connection: Connection, topicId: number): Promise<boolean> {
+  const rows = await connection.run(selectForUpdate, { topicId });
   return rows.length > 0;
 }

@@ -1,9 +1,9 @@
 import { type Expression, type RawBuilder, type SqlBool, sql } from "kysely";
 
 /**
- * Which names are on a page, bytewise. The collation "C" of a name makes a prefix a range of its index: it begins at the
- * prefix or after the page before, and `starts_with` ends it (names hold `_` and `.`, which a pattern would read as more
- * than themselves).
+ * The names on a page, compared by bytes. With the collation "C" of names, a prefix is a range of the index. The range
+ * begins at the prefix or after the page before. `starts_with` ends it: names may contain `_`, which `like` would read
+ * as a wildcard.
  */
 export function namesOf(
   name: Expression<string>,

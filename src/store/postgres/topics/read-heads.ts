@@ -1,10 +1,13 @@
 import { sql } from "kysely";
 import type { Head } from "../../topic-store.js";
-import type { Session } from "../database/database.js";
+import type { Connection } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { headColumns, heads } from "./stored-topic.js";
 
-/** Heads of many topics: what the poll once a second asks. No locks. Index: `topic_heads_pkey`, `blocks_pkey`, a probe of each a topic. */
+/**
+ * Heads of many topics, for the poll once a second. No locks. Index: `topic_heads_pkey`, `blocks_pkey`, one probe of
+ * each for every topic.
+ */
 const selectHeads = prepareStatement({
   name: "read_heads",
   values: { topicIds: "bigint[]" },
@@ -12,7 +15,10 @@ const selectHeads = prepareStatement({
 select ${headColumns} from ${heads} where h.topic_id = any(${value.topicIds})`,
 });
 
-export async function readHeads(session: Pick<Session, "run">, topicIds: readonly number[]): Promise<readonly Head[]> {
+export async function readHeads(
+  connection: Pick<Connection, "run">,
+  topicIds: readonly number[],
+): Promise<readonly Head[]> {
   if (topicIds.length === 0) return [];
-  return session.run(selectHeads, { topicIds: `{${topicIds.join(",")}}` });
+  return connection.run(selectHeads, { topicIds: `{${topicIds.join(",")}}` });
 }

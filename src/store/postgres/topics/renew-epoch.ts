@@ -4,7 +4,7 @@ import type { Database } from "../database/database.js";
 import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
 
-/** Compare and set, so that of two nodes that notice one does it. Locks: the head's row. Index: `topic_heads_pkey`. */
+/** Compare and set: of two nodes that notice, one succeeds. Locks: the head's row. Index: `topic_heads_pkey`. */
 const updateEpoch = prepareStatement({
   values: { topicId: "bigint", epoch: "bigint", newEpoch: "bigint" },
   build: (value) =>

@@ -5,8 +5,8 @@ import { type Tables, tables } from "../schema.js";
 import { asList, microsOf } from "../selection.js";
 
 /**
- * The last block of the head `h`. Index: the last entry of a topic in `blocks_pkey`; `front` keeps the look from walking
- * over what was deleted, which a held snapshot keeps there (blocks.md, rule 6).
+ * The last block of the head `h`. Index: the last entry of a topic in `blocks_pkey`. Without `front` the look-up would
+ * walk over deleted entries, which a held snapshot keeps in the index (blocks.md, rule 6).
  */
 const lastBlock = expressionBuilder<Tables & { h: Tables["topic_heads"] }, "h">()
   .selectFrom("blocks as b")
@@ -17,12 +17,12 @@ const lastBlock = expressionBuilder<Tables & { h: Tables["topic_heads"] }, "h">(
   .limit(sql.lit(1));
 
 /**
- * Heads as `h`, each with the end of its log: an append only inserts, so a topic ends where its last block does, or where
- * it was trimmed to when none is left. Index: `topic_heads_pkey`, and that of `lastBlock`.
+ * Heads as `h`, each with the end of its log. An append only inserts, so a topic ends where its last block ends, or
+ * where it was trimmed to when no block is left. Index: `topic_heads_pkey`, and that of `lastBlock`.
  */
 export const heads = sql`millrace.topic_heads as h left join lateral ${lastBlock} as last on true`;
 
-/** What `heads` has. */
+/** The tables in `heads`. */
 interface HeadTables extends Tables {
   h: Tables["topic_heads"];
   last: Nullable<Pick<Tables["blocks"], "next_offset" | "end_bytes" | "last_time">>;
@@ -30,14 +30,14 @@ interface HeadTables extends Tables {
 
 const head = expressionBuilder<HeadTables, "h" | "last">();
 
-/** Of `heads`. */
+/** The end of the log, from `heads`. */
 export const logEnd = {
   offset: head.fn.coalesce("last.next_offset", "h.earliest_offset"),
   bytes: head.fn.coalesce("last.end_bytes", "h.earliest_bytes"),
   timeMicros: head.fn.coalesce("last.last_time", "h.last_time"),
 };
 
-/** A head's columns, of `heads`, under the names that `Head` has. */
+/** A head's columns, from `heads`, with the names of `Head`. */
 const headSelection = [
   head.ref("h.topic_id").as("topicId"),
   head.ref("h.epoch").as("epoch"),
@@ -53,14 +53,16 @@ const headSelection = [
   head.ref("h.expiring").as("expiring"),
 ] as const;
 
-/** The same, for `sql`. */
+/** `headSelection` as a list for `sql`. */
 export const headColumns = asList(headSelection);
 
-/** The names that `headColumns` gives, and as many nulls: a query whose first row is the head, and others are not. */
+/**
+ * The names of `headColumns`, and as many nulls: for queries whose first row is the head, and whose other rows are not.
+ */
 export const headNames = sql.join(headSelection.map(({ alias }) => sql.ref(alias as string)));
 export const noHead = sql.join(headSelection.map(() => sql`null`));
 
-/** Heads by the builder. Index: as of `heads`. */
+/** Heads by the builder. Index: as `heads`. */
 export function selectHeads() {
   return tables
     .selectFrom("topic_heads as h")
@@ -68,7 +70,7 @@ export function selectHeads() {
     .select(headSelection);
 }
 
-/** Topics `t` with their heads. Index: as of `heads`, `state_builds_pkey`, beside the one that finds them in `topics`. */
+/** Topics `t` with their heads. Index: as `heads`, `state_builds_pkey`, and the one of `topics` that finds them. */
 export function selectTopics() {
   return tables
     .selectFrom("topics as t")
@@ -98,7 +100,7 @@ export function toStoredTopic(row: TopicRow): StoredTopic {
   const { retentionAgeMs, retentionRecords, retentionBytes, ...head } = rest;
   return {
     name,
-    // JSON.parse gives even `__proto__` as a key of its own, and so does Object.entries.
+    // JSON.parse makes even `__proto__` an own key, and Object.entries returns it.
     labels: new Map(Object.entries(labels)),
     limits: { recordBytes, batchRecords, batchBytes },
     retention: { ageMs: retentionAgeMs, records: retentionRecords, bytes: retentionBytes },
@@ -108,12 +110,12 @@ export function toStoredTopic(row: TopicRow): StoredTopic {
   };
 }
 
-/** It comes down to what is kept, which may have moved above where it is by now. */
+/** A build ends at the earliest offset, which a trim may have raised above the position of the build. */
 function toBuild(fromOffset: number, nextOffset: number, { earliestOffset }: Head): StateBuild {
   return { fromOffset, nextOffset, untilOffset: Math.min(earliestOffset, nextOffset) };
 }
 
-/** Labels as JSON; a Map's `__proto__` stays a key. */
+/** Labels as JSON; a Map may have the key `__proto__`. */
 export function encodeLabels(labels: ReadonlyMap<string, string>): string {
   return JSON.stringify(Object.fromEntries(labels));
 }

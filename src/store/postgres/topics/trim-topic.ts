@@ -5,17 +5,17 @@ import { lockHead } from "./lock-head.js";
 import { raiseEarliest } from "../log/raise-earliest.js";
 
 /**
- * Raises `earliest_offset`, never above the next offset and never down. Locks: the head's row first, so that the end of
- * the log is read when no append is under way.
+ * Raises `earliest_offset`, never above the next offset, and never lowers it. Locks: the head's row first, so that no
+ * append is running when the end of the log is read.
  */
 export async function trimTopic(
   database: Database,
   topicId: number,
   beforeOffset: number,
 ): Promise<StoredTopic | undefined> {
-  return database.transaction(async (session) => {
-    if (!(await lockHead(session, topicId))) return undefined;
-    await raiseEarliest(session, { topicId, offset: beforeOffset, isControl: true });
-    return findTopicById(session, topicId);
+  return database.transaction(async (connection) => {
+    if (!(await lockHead(connection, topicId))) return undefined;
+    await raiseEarliest(connection, { topicId, offset: beforeOffset, isControl: true });
+    return findTopicById(connection, topicId);
   });
 }

@@ -7,7 +7,7 @@ import { findTopicById } from "./find-topic.js";
 import { lockHead } from "./lock-head.js";
 import { encodeLabels, selectHeads } from "./stored-topic.js";
 
-/** Null keeps what is there. Locks: the row of `topics`; nothing that an append waits for. Index: `topics_pkey`. */
+/** Null keeps a setting. Locks: the row of `topics`, which no append waits for. Index: `topics_pkey`. */
 const updateSettings = prepareStatement({
   values: {
     topicId: "bigint",
@@ -36,8 +36,8 @@ const updateSettings = prepareStatement({
 });
 
 /**
- * Makes appends that were decided on the older settings miss. Locks: the head's row, after that of `topics`; whatever
- * takes both takes them in this order. Index: `topic_heads_pkey`.
+ * Makes appends that were decided on older settings fail and be decided again. Locks: the head's row, after the row of
+ * `topics`: every transaction takes them in this order. Index: `topic_heads_pkey`.
  */
 const raiseVersion = prepareStatement({
   values: { topicId: "bigint" },
@@ -49,9 +49,10 @@ const raiseVersion = prepareStatement({
 });
 
 /**
- * From its commit on, appends keep the state: those that were decided before miss, on any node. What the topic holds by
- * then is left to be built. Locks: the head's row, by the statement before, after that of `topics`; an append under way
- * commits before it, and is below `from_offset`. Index: `topic_heads_pkey`, `blocks_pkey`, `state_builds_pkey`.
+ * Turns a topic keyed. From its commit on, appends keep the state: appends of any node that were decided earlier write
+ * nothing. The state of the existing records is built later. Locks: the head's row, taken by the statement before,
+ * after the row of `topics`. An append that was running committed first, so its records are below `from_offset`. Index:
+ * `topic_heads_pkey`, `blocks_pkey`, `state_builds_pkey`.
  */
 const turnKeyed = prepareStatement({
   values: { topicId: "bigint" },
@@ -91,8 +92,8 @@ export async function updateTopic(
   change: TopicChange,
 ): Promise<StoredTopic | undefined> {
   const { labels, limits, keyed, retention } = change;
-  return database.transaction(async (session) => {
-    const updated = await session.run(updateSettings, {
+  return database.transaction(async (connection) => {
+    const updated = await connection.run(updateSettings, {
       topicId,
       labels: labels === undefined ? null : encodeLabels(labels),
       recordBytes: limits?.recordBytes ?? null,
@@ -103,11 +104,11 @@ export async function updateTopic(
       retentionBytes: retention?.bytes ?? null,
     });
     if (updated.length === 0) return undefined;
-    if (limits !== undefined) await session.run(raiseVersion, { topicId });
+    if (limits !== undefined) await connection.run(raiseVersion, { topicId });
     if (keyed === true) {
-      await lockHead(session, topicId);
-      await session.run(turnKeyed, { topicId });
+      await lockHead(connection, topicId);
+      await connection.run(turnKeyed, { topicId });
     }
-    return findTopicById(session, topicId);
+    return findTopicById(connection, topicId);
   });
 }

@@ -7,19 +7,19 @@ import { blockSearch } from "../log/block-search.js";
 import { raiseEarliest } from "../log/raise-earliest.js";
 import { headColumns, heads } from "../topics/stored-topic.js";
 
-/** What a topic says for itself, or else the node's default. */
+/** A topic's own setting, or the node's default. */
 export function ownOrDefault(column: RawBuilder<unknown>, fallback: RawBuilder<number>): RawBuilder<number> {
   return sql<number>`coalesce(nullif(${column}, 0), ${fallback})`;
 }
 
 /**
- * Up to which offset a topic keeps nothing. The settings are those that the topic has now, whatever the caller knows of
+ * The offset below which retention keeps nothing. It uses the topic's stored settings, whatever the caller knows of
  * them. No locks: one snapshot.
  *
- * What is beyond the count is a subtraction, and exact. What leaves by age or bytes leaves a block at a time: one leaves
- * when its newest record is too old, or when as many bytes as are kept stand behind it. So at least that is kept, and at
- * most a block more. The first block that stays is found by a binary search.
- * Index: those of `heads`, `topics_pkey`, and `blocks_pkey`, a probe a step.
+ * The bound by count is exact: a subtraction. The bounds by age and bytes remove whole blocks: one whose newest record
+ * is too old, or one with at least the kept bytes after it. So at least the bound is kept, and at most one block more.
+ * A binary search finds the first block to keep.
+ * Index: those of `heads`, `topics_pkey`, and `blocks_pkey`, one probe for each step.
  */
 const selectKept = prepareStatement({
   name: "find_kept",
@@ -54,7 +54,10 @@ select found."offset" from head cross join (select max(low) as "offset" from sea
 where found."offset" > head."earliestOffset"`,
 });
 
-/** `version` stays: no append is decided on what is kept, and it would make every publisher's next commit decide twice. */
+/**
+ * `version` stays: no append depends on what is kept, and raising it would make every publisher's next commit decide
+ * twice.
+ */
 export async function applyRetention(database: Database, call: RetentionCall): Promise<Head | undefined> {
   const { topicId, nowMicros, beforeOffset = 0, defaults } = call;
   const values = { topicId, now: nowMicros, before: beforeOffset, ...defaults };

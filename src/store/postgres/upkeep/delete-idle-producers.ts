@@ -4,12 +4,13 @@ import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 
 /**
- * Producers that are idle for too long, or too many in their topic (the longest idle go).
+ * Deletes producers that are idle for too long, and the longest idle ones of topics that have too many.
  *
- * Locks: their rows, skipping those that an append holds; so it waits for nobody, and cannot deadlock with appends, which
- * take several producers' rows in any order. One that was used since the snapshot is checked again, and stays.
- * Index: none, by choice: one on `updated_at` would make every append with a producer update it. This walks the table,
- * once an hour or so.
+ * Locks: their rows, skipping those that another transaction has locked. So it waits for nobody, and cannot deadlock
+ * with transactions that lock several producers in another order. A row that was updated since the snapshot is checked
+ * again.
+ * Index: none, by choice: every update of a producer would have to update one on `updated_at`. This walks over the
+ * table, about once an hour.
  */
 const deleteIdle = prepareStatement({
   values: { idleMs: "bigint", perTopic: "bigint", count: "bigint" },

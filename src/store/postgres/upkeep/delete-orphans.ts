@@ -4,7 +4,7 @@ import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
 import { deleteLeft } from "./delete-trimmed.js";
 
-/** Topics that are gone and left something. No locks. Index: `removals_whole_topic`. */
+/** Deleted topics that still have rows. No locks. Index: `removals_whole_topic`. */
 const selectGone = prepareStatement({
   values: {},
   build: () =>
@@ -17,7 +17,7 @@ const selectGone = prepareStatement({
 });
 
 /**
- * Waits for a step of building the state that is under way; there is none after it. Locks: the build's row.
+ * Waits for a running step of building the state; no other follows. Locks: the build's row.
  * Index: `state_builds_pkey`.
  */
 const deleteBuild = prepareStatement({
@@ -52,8 +52,8 @@ select count(*) as deleted from deleted`,
 });
 
 /**
- * Drops the note of a topic of which nothing is left. Locks: the note's row. Index: `removals_pkey`, `producers_pkey`,
- * `latest_pkey`.
+ * Deletes the removal of a topic that has no rows left. Locks: the removal's row. Index: `removals_pkey`,
+ * `producers_pkey`, `latest_pkey`.
  */
 const deleteNote = prepareStatement({
   values: { topicId: "bigint" },
@@ -71,7 +71,9 @@ const deleteNote = prepareStatement({
       ),
 });
 
-/** Blocks first, ascending, then producers, then the state, then the note; each a statement of its own, so no lock is held long. */
+/**
+ * Deletes blocks (ascending), producers, state, then the removal, each in a statement of its own: no lock is held long.
+ */
 export async function deleteOrphans(database: Database, count: number): Promise<number> {
   let deleted = 0;
   for (const { topicId } of await database.run(selectGone, {})) {

@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import type { TrimmedBlocks } from "../../upkeep-store.js";
-import type { Database, Session } from "../database/database.js";
+import type { Database, Connection } from "../database/database.js";
 import type { LogShape } from "../log-shape.js";
 import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
@@ -10,14 +10,14 @@ import { raiseMergedTo } from "./merge-blocks.js";
 
 interface DeletedRun {
   readonly deleted: number;
-  /** Where the last one ended; null: there was none. */
+  /** Where the last deleted block ended. Null: none was deleted. */
   readonly reached: number | null;
 }
 
 /**
- * Locks the note of what is to be deleted. In a statement of its own: a trim that comes between a statement's snapshot and
- * its lock moves the note further, to blocks that this snapshot may not have. A deletion by that snapshot drops the
- * note, and they stay. Index: `removals_pkey`.
+ * Locks the row of `removals`, in a statement of its own. If a trim came between a deletion's snapshot and its lock, it
+ * would move the row on to blocks that the snapshot may not have. The deletion would then delete the row, and these
+ * blocks would stay for ever. Index: `removals_pkey`.
  */
 const lockNote = prepareStatement({
   values: { topicId: "bigint", isThere: "boolean" },
@@ -27,15 +27,15 @@ for update skip locked`,
 });
 
 /**
- * Deletes one run of blocks out of reach, ascending, and moves the note of them on; the note of a trim goes with its last
- * run. A block that has a record which is kept stays as a whole; and one whose producers are not in their rows yet.
+ * Deletes one run of unreachable blocks, ascending, and moves their row of `removals` on. After the last run of a trim,
+ * that row is deleted. A block with a kept record stays as a whole, and so does one whose producers are not folded yet.
  *
- * Locks, each by a statement before: the topic's upkeep, so that no merge makes a block of these meanwhile which this
- * snapshot does not have (blocks.md, rule 7); the note's row (skipped when another node works on it: nothing is done). Then
- * blocks that no reader wants. The head's row is not touched: appends do not wait. A trim that comes meanwhile waits for
- * the note's row, and makes a new note.
- * Index: `removals_pkey`, `blocks_pkey`: a closed range that begins where the last one ended, so that it does not walk over
- * index entries that are dead already.
+ * Locks, each taken by an earlier statement: the topic's upkeep, so that no merge makes a block here that this snapshot
+ * does not have (blocks.md, rule 7); then the row of `removals` (skipped when another node has it: nothing is done).
+ * Then blocks that no reader wants. The head's row is not locked: appends do not wait. A trim that comes meanwhile
+ * waits for the row of `removals`, and inserts a new one.
+ * Index: `removals_pkey`, `blocks_pkey`: a closed range that begins where the last run ended, so it does not walk over
+ * dead index entries.
  */
 const deleteRun = prepareStatement({
   values: { topicId: "bigint", isThere: "boolean", count: "bigint" },
@@ -73,8 +73,8 @@ select run.deleted, run.reached from run cross join note`,
 });
 
 /**
- * Lets looks at the topic pass over what is deleted. In a commit of its own: a trim holds the head and waits for the note.
- * Locks: the head's row, as long as one append takes. Index: `topic_heads_pkey`.
+ * Makes look-ups skip the deleted blocks. In a commit of its own: a trim holds the head while it waits for the row of
+ * `removals`. Locks: the head's row, as long as one append takes. Index: `topic_heads_pkey`.
  */
 const raiseFront = prepareStatement({
   values: { topicId: "bigint", front: "bigint" },
@@ -88,8 +88,8 @@ const raiseFront = prepareStatement({
 });
 
 /**
- * Up to where a run of blocks out of reach goes that may still have steps of producers. No locks. Index: `removals_pkey`,
- * `blocks_pkey`.
+ * The end of a run of unreachable blocks whose producers may not be folded yet. No locks. Index: `removals_pkey`,
+ * `topic_heads_pkey`, `blocks_pkey`.
  */
 const selectUnfolded = prepareStatement({
   values: { topicId: "bigint", count: "bigint" },
@@ -104,36 +104,36 @@ from millrace.removals as r join millrace.topic_heads as h on h.topic_id = r.top
 where r.topic_id = ${value.topicId}`,
 });
 
-/** What the blocks say of producers is brought into their rows first. */
+/** Folds the producers of the blocks before it deletes the blocks. */
 export async function deleteTrimmed(
   database: Database,
   { producerWindow }: LogShape,
   { topicId, count }: TrimmedBlocks,
 ): Promise<number> {
-  await database.transaction(async (session) => {
-    if (!(await lockUpkeep(session, topicId))) return;
-    const [run] = await session.run(selectUnfolded, { topicId, count });
+  await database.transaction(async (connection) => {
+    if (!(await lockUpkeep(connection, topicId))) return;
+    const [run] = await connection.run(selectUnfolded, { topicId, count });
     if (run === undefined || run.below === null) return;
-    await foldProducers(session, { topicId, below: run.below }, producerWindow);
-    await session.run(raiseMergedTo, { topicId, mergedTo: run.below });
+    await foldProducers(connection, { topicId, below: run.below }, producerWindow);
+    await connection.run(raiseMergedTo, { topicId, mergedTo: run.below });
   });
-  const run = await database.transaction(async (session) =>
-    (await lockUpkeep(session, topicId)) ? runDeletion(session, { topicId, count, isThere: true }) : undefined,
+  const run = await database.transaction(async (connection) =>
+    (await lockUpkeep(connection, topicId)) ? runDeletion(connection, { topicId, count, isThere: true }) : undefined,
   );
   if (run !== undefined && run.reached !== null) await database.run(raiseFront, { topicId, front: run.reached });
   return run?.deleted ?? 0;
 }
 
-/** The same, of a topic that is gone. */
+/** Deletes blocks of a deleted topic. */
 export async function deleteLeft(database: Database, topicId: number, count: number): Promise<number> {
-  const run = await database.transaction((session) => runDeletion(session, { topicId, count, isThere: false }));
+  const run = await database.transaction((connection) => runDeletion(connection, { topicId, count, isThere: false }));
   return run?.deleted ?? 0;
 }
 
 async function runDeletion(
-  session: Session,
+  connection: Connection,
   run: TrimmedBlocks & { readonly isThere: boolean },
 ): Promise<DeletedRun | undefined> {
-  if ((await session.run(lockNote, run)).length === 0) return undefined;
-  return (await session.run(deleteRun, run))[0];
+  if ((await connection.run(lockNote, run)).length === 0) return undefined;
+  return (await connection.run(deleteRun, run))[0];
 }

@@ -3,7 +3,7 @@ import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 import { selectHeads } from "../topics/stored-topic.js";
 
-/** Heads of topics with records that have a lifetime, by id. No locks. Index: `topic_heads_expiring`, `blocks_pkey`. */
+/** Heads of topics that have records with lifetimes, by id. No locks. Index: `topic_heads_expiring`, `blocks_pkey`. */
 const selectExpiring = prepareStatement({
   values: { after: "bigint", count: "bigint" },
   build: (value) =>

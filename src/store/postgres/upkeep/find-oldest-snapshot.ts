@@ -4,9 +4,9 @@ import type { Database } from "../database/database.js";
 import { prepareStatement } from "../statement.js";
 
 /**
- * Whoever holds the oldest snapshot of this database: a session in a transaction, or a transaction that was prepared and
- * never ended. While it is held nothing that is deleted or updated is ever vacuumed away. Of other roles' sessions a role
- * sees nothing without `pg_read_all_stats`. No locks.
+ * The holder of this database's oldest snapshot: a connection in a transaction, or a prepared transaction that was
+ * never ended. While it is held, VACUUM cannot remove rows that were deleted or updated since. Without
+ * `pg_read_all_stats` a role sees only its own connections. No locks.
  */
 const selectOldest = prepareStatement({
   values: {},

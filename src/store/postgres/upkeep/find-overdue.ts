@@ -20,7 +20,7 @@ interface OverdueRow {
 }
 
 /**
- * Topics that hold more than their retention keeps, by so much that a block of it leaves: a page of them, by id. No locks.
+ * A page of topics, by id, and which of them hold enough beyond their retention to remove a block. No locks.
  * Index: the given one of `topics`, those of `heads`, and a probe of `blocks_pkey` for the first block of each.
  */
 function overdueStatement(name: string, which: RawBuilder<unknown>) {

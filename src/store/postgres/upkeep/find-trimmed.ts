@@ -3,8 +3,8 @@ import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
 
 /**
- * Topics with records out of reach, and still there themselves. No locks. Index: none; `removals` holds a row for each
- * topic with something to delete, and nothing else.
+ * Existing topics with unreachable blocks. No locks. Index: none; `removals` has a row for each topic with blocks to
+ * delete, and no others.
  */
 const selectTrimmed = prepareStatement({
   values: { count: "bigint" },

@@ -1,11 +1,11 @@
-import type { Session } from "../database/database.js";
+import type { Connection } from "../database/database.js";
 import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
 
 /**
- * What is done to a topic's blocks in the background is done by one at a time: merging and deleting. Locks: the row of
- * `topics`, which no append and no read takes; a change of its settings and a deletion wait. Skipped where another has it.
- * Statements after it see what its holder before did. Index: `topics_pkey`.
+ * Locks a topic's upkeep: only one node at a time merges or deletes its blocks. Locks: the row of `topics`, which no
+ * append and no read locks; a change of its settings and its deletion wait. Skipped when another node has it. Later
+ * statements see what the holder before did. Index: `topics_pkey`.
  */
 const selectTopic = prepareStatement({
   values: { topicId: "bigint" },
@@ -13,7 +13,7 @@ const selectTopic = prepareStatement({
     tables.selectFrom("topics").where("topic_id", "=", value.topicId).select("topic_id").forNoKeyUpdate().skipLocked(),
 });
 
-/** False: another node works on it, or the topic is gone. */
-export async function lockUpkeep(session: Pick<Session, "run">, topicId: number): Promise<boolean> {
-  return (await session.run(selectTopic, { topicId })).length > 0;
+/** False: another node has it, or the topic was deleted. */
+export async function lockUpkeep(connection: Pick<Connection, "run">, topicId: number): Promise<boolean> {
+  return (await connection.run(selectTopic, { topicId })).length > 0;
 }

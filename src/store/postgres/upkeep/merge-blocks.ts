@@ -1,21 +1,21 @@
 /**
- * Merging: runs of small blocks become full ones, and nothing that a reader can see changes. A topic that was published to
- * one record at a time is read as fast, and is as dense, as one that was published to in bulk.
+ * Merging: runs of small blocks become full ones, and readers see no change. A topic that was published to one record
+ * at a time is then read as fast, and is as dense, as one that was published to in bulk.
  *
- * Two transactions a step, each under the topic's upkeep, so that two merges, or a merge and a deletion, never work on
+ * A step has two transactions, each under the topic's upkeep. So two merges, or a merge and a deletion, never change
  * the same rows (blocks.md, rule 7):
  *
- * 1. It chooses a run, brings what its blocks say of producers into their rows, and raises the head's `merged_to` to its
- *    end. That takes the head's row from appends for a moment; from its commit on no append is decided on an offset below
- *    it, where a block that an old snapshot shows may be gone (blocks.md, rule 2).
- * 2. It merges the run, without the head. Readers see all of the old blocks or all of the new ones.
+ * 1. It chooses a run, folds the producers of its blocks, and raises the head's `merged_to` to its end. Appends wait a
+ *    moment for the head's row. After this commit no append may expect an offset below `merged_to`, where an old
+ *    snapshot may show a block that is already merged (blocks.md, rule 2).
+ * 2. It merges the run, without locking the head. Readers see all old blocks or all new ones.
  *
- * A node that dies between the two leaves blocks small that were to be merged, and nothing else.
+ * If a node dies between the two, the blocks of the run stay small. Nothing else is lost.
  */
 
 import { sql } from "kysely";
 import type { MergeOutcome, MergeStep, UnmergedRead, UnmergedRequest } from "../../upkeep-store.js";
-import type { Database, Session } from "../database/database.js";
+import type { Database, Connection } from "../database/database.js";
 import { tables } from "../schema.js";
 import { prepareStatement } from "../statement.js";
 import type { LogShape } from "../log-shape.js";
@@ -29,8 +29,8 @@ interface BlockSize {
 }
 
 /**
- * The blocks behind what was merged, as far as a step goes: never one with a trimmed record. No locks of its own.
- * Index: `topic_heads_pkey`, `blocks_pkey`.
+ * The blocks after the last merge, up to the size of a step: never one with a trimmed record. No locks: the caller has
+ * the topic's upkeep. Index: `topic_heads_pkey`, `blocks_pkey`.
  */
 const selectBlocks = prepareStatement({
   name: "merge_blocks_choose",
@@ -46,7 +46,7 @@ where h.topic_id = ${value.topicId}
 order by b.first_offset`,
 });
 
-/** Locks: the head's row, for this commit. Index: `topic_heads_pkey`. */
+/** Locks: the head's row, until the commit. Index: `topic_heads_pkey`. */
 export const raiseMergedTo = prepareStatement({
   name: "raise_merged_to",
   values: { topicId: "bigint", mergedTo: "bigint" },
@@ -60,8 +60,10 @@ export const raiseMergedTo = prepareStatement({
 });
 
 /**
- * Merges the blocks that begin in each of some ranges. A range of which something is gone, or is not one run, is left as it
- * is. Locks: the blocks' rows, which nobody else writes while the upkeep is held. Index: `blocks_pkey`.
+ * Merges, for each range, the blocks that begin in it. A range is left unchanged if blocks are missing or not
+ * contiguous.
+ * Locks: the blocks' rows, which nobody else writes while the upkeep is locked. Index: `topic_heads_pkey`,
+ * `blocks_pkey`.
  */
 const mergeRanges = prepareStatement({
   name: "merge_blocks",
@@ -94,30 +96,31 @@ with range as materialized (
 select count(*) as merged from merged`,
 });
 
-/** One step of a topic. Safe at any number of nodes at once. */
+/** One step for a topic. Any number of nodes may call it at once. */
 export async function mergeBlocks(
   database: Database,
   { blockBytes, producerWindow }: LogShape,
   step: MergeStep,
 ): Promise<MergeOutcome> {
   const { topicId, blocks, bytes } = step;
-  const chosen = await database.transaction(async (session) => {
-    if (!(await lockUpkeep(session, topicId))) return "elsewhere";
-    const found = await session.run(selectBlocks, { topicId, blocks });
+  const chosen = await database.transaction(async (connection) => {
+    if (!(await lockUpkeep(connection, topicId))) return "elsewhere";
+    const found = await connection.run(selectBlocks, { topicId, blocks });
     const choice = chooseRanges(found, blockBytes, bytes);
     if (choice.mergedTo === undefined) return "nothing";
-    await foldProducers(session, { topicId, below: choice.mergedTo }, producerWindow);
-    const raised = await session.run(raiseMergedTo, { topicId, mergedTo: choice.mergedTo });
+    await foldProducers(connection, { topicId, below: choice.mergedTo }, producerWindow);
+    const raised = await connection.run(raiseMergedTo, { topicId, mergedTo: choice.mergedTo });
     return raised.length === 0 ? "nothing" : choice.ranges;
   });
   if (typeof chosen === "string") return { kind: chosen, merged: 0 };
-  const merged = chosen.length === 0 ? 0 : await database.transaction((session) => merge(session, topicId, chosen));
+  const merged =
+    chosen.length === 0 ? 0 : await database.transaction((connection) => merge(connection, topicId, chosen));
   return { kind: "merged", merged };
 }
 
-async function merge(session: Session, topicId: number, ranges: readonly BlockRange[]): Promise<number> {
-  if (!(await lockUpkeep(session, topicId))) return 0;
-  const [row] = await session.run(mergeRanges, {
+async function merge(connection: Connection, topicId: number, ranges: readonly BlockRange[]): Promise<number> {
+  if (!(await lockUpkeep(connection, topicId))) return 0;
+  const [row] = await connection.run(mergeRanges, {
     topicId,
     firsts: `{${ranges.map(({ firstOffset }) => firstOffset).join(",")}}`,
     nexts: `{${ranges.map(({ nextOffset }) => nextOffset).join(",")}}`,
@@ -131,8 +134,8 @@ interface BlockRange {
 }
 
 /**
- * Groups neighbours as far as they fit into a block. What may still be filled by blocks to come is left for later: so each
- * record is merged once. `mergedTo` undefined: no group is full.
+ * Groups neighbours that fit into one block. The last group is left for later, since blocks to come may still fill it:
+ * so each record is merged once. `mergedTo` undefined: no group is full.
  */
 function chooseRanges(
   blocks: readonly BlockSize[],
@@ -146,7 +149,7 @@ function chooseRanges(
   let total = 0;
   for (const [index, block] of blocks.entries()) {
     if (index > first && groupBytes + block.bytes > blockBytes) {
-      // A step that is large enough ends here.
+      // The step is large enough.
       if (total >= bytesMax) break;
       mergedTo = block.firstOffset;
       if (index > first + 1) {
@@ -162,8 +165,8 @@ function chooseRanges(
 }
 
 /**
- * Topics with `blocks` or more that were not merged: a page of all topics, by id. No locks. Index: `topic_heads_pkey`, and
- * up to `blocks` entries of `blocks_pkey` a topic.
+ * A page of all topics, by id, and whether each has `blocks` or more unmerged blocks. No locks. Index:
+ * `topic_heads_pkey`, and up to `blocks` entries of `blocks_pkey` for each topic.
  */
 const selectUnmerged = prepareStatement({
   name: "find_unmerged",

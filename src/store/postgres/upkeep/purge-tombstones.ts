@@ -5,9 +5,9 @@ import { prepareStatement } from "../statement.js";
 import { lockHead } from "../topics/lock-head.js";
 
 /**
- * The `count` oldest tombstones of all topics, and until when those are. Topics whose state is being built keep
- * theirs: an older record of the key may be on its way into the state. No locks. Index: `latest_removed`, from its
- * beginning: where nothing is old this reads one entry.
+ * The `count` oldest tombstones of all topics, by topic with the time of its newest. Topics whose state is being built
+ * keep theirs: the build may still add an older record of the key. No locks. Index: `latest_removed`, from its
+ * beginning: if nothing is old, this reads one entry.
  */
 const selectOld = prepareStatement({
   values: { before: "bigint", count: "bigint" },
@@ -23,11 +23,11 @@ select topic_id as "topicId", max(removed_time) as "untilMicros" from old group 
 });
 
 /**
- * Purges, and says in the same commit from where on the topic has all of its tombstones: a reader of the head sees what
- * is gone. Nothing else of a tombstone's key can come back: whatever else there was of it is below it.
+ * Deletes tombstones and raises `tombstones_from` above them in one commit, so a reader of the head sees that they are
+ * missing. No older record of such a key can return: all of them have lower offsets.
  *
- * Locks: the head's row, taken by the statement before, so that no append is about to give one of these keys a record;
- * it is held for some milliseconds. Then the tombstones; one that is locked stays for the next time.
+ * Locks: the head's row, by the statement before, for some milliseconds: no append may be about to write a record of
+ * these keys. Then the tombstones; locked ones are left for the next call.
  * Index: `latest_removed`, `latest_pkey`, `topic_heads_pkey`.
  */
 const purgeOld = prepareStatement({
@@ -43,7 +43,7 @@ with doomed as (
   delete from millrace.latest as l using doomed
   where l.topic_id = doomed.topic_id and l.key = doomed.key
   returning l."offset"
-), told as (
+), raised as (
   update millrace.topic_heads as h set tombstones_from = greatest(h.tombstones_from, p.last + 1)
   from (select max("offset") as last from purged) as p
   where h.topic_id = ${value.topicId} and p.last is not null
@@ -61,9 +61,9 @@ export async function findOldTombstones(
 
 export async function purgeTombstones(database: Database, old: OldTombstones, count: number): Promise<number> {
   const { topicId, untilMicros } = old;
-  return database.transaction(async (session) => {
-    if (!(await lockHead(session, topicId))) return 0;
-    const [row] = await session.run(purgeOld, { topicId, until: untilMicros, count });
+  return database.transaction(async (connection) => {
+    if (!(await lockHead(connection, topicId))) return 0;
+    const [row] = await connection.run(purgeOld, { topicId, until: untilMicros, count });
     return row?.purged ?? 0;
   });
 }

@@ -4,8 +4,8 @@ import { prepareStatement } from "../statement.js";
 
 /**
  * Tables with many dead rows for their size. No locks; the counts are the server's statistics, some seconds old.
- * `blocks` is left to autovacuum where there is one: it may be large, and its dead rows slow nobody down. What retention
- * deletes is seen to by `reclaimBlocks`.
+ * `blocks` is left to autovacuum, where there is one: it may be large, and its dead rows slow nobody down.
+ * `reclaimBlocks` vacuums what retention deletes.
  */
 const selectDead = prepareStatement({
   values: { withBlocks: "boolean" },
@@ -18,7 +18,7 @@ order by relname`,
 
 const vacuumTimeoutMs = 600_000;
 
-/** The size of the table of blocks, in rows, by its last vacuum. -1: it was never vacuumed. No locks. */
+/** The number of rows in `blocks` at its last vacuum. -1: it was never vacuumed. No locks. */
 const selectSize = prepareStatement({
   values: {},
   build: () =>
@@ -28,14 +28,15 @@ const selectSize = prepareStatement({
 /** Fewer deleted blocks are not worth it, whatever the size of the table. */
 const deletedMin = 500;
 
-/** A larger table is left to autovacuum where there is one: every vacuum walks over the whole of its index. */
+/** A larger table is left to autovacuum, where there is one: every vacuum walks over its whole index. */
 const rowsMax = 500_000;
 
 /**
- * Gives back the room of blocks that retention let go, so that a table of bounded topics stays bounded at any rate:
- * autovacuum looks once a minute by default, in which a busy topic may turn over fifty times. Not before a
- * quarter of the table went. Without ANALYZE, since no plan depends on it, and without truncation, which would lock everybody out.
- * Locks: as below. False: not yet.
+ * Vacuums the space of blocks that retention deleted, once a quarter of the table is deleted. So a table of bounded
+ * topics stays bounded at any rate: autovacuum runs once a minute by default, in which a busy topic may be replaced
+ * fifty times. Without ANALYZE, since no plan depends on it, and without truncation, which would lock the table
+ * exclusively.
+ * Locks: as `reclaimSpace`. False: not yet.
  */
 export async function reclaimBlocks(database: Database, deleted: number): Promise<boolean> {
   if (deleted < deletedMin) return false;
@@ -47,8 +48,9 @@ export async function reclaimBlocks(database: Database, deleted: number): Promis
 }
 
 /**
- * VACUUM and ANALYZE, a table at a time, outside a transaction. Locks: SHARE UPDATE EXCLUSIVE, beside which appends and
- * reads go on; a table that another vacuum holds is skipped. A role that does not own the tables gets a warning instead.
+ * VACUUM and ANALYZE, one table at a time, outside a transaction. Locks: SHARE UPDATE EXCLUSIVE, which allows appends
+ * and reads; a table that another vacuum has locked is skipped. A role that does not own the tables gets a warning
+ * instead.
  */
 export async function reclaimSpace(database: Database): Promise<readonly string[]> {
   const tables = await database.run(selectDead, { withBlocks: database.kind === "embedded" });
@@ -58,10 +60,10 @@ export async function reclaimSpace(database: Database): Promise<readonly string[
 }
 
 async function vacuum(database: Database, what: string): Promise<void> {
-  await database.session(async (session) => {
-    await session.command(`set statement_timeout = ${vacuumTimeoutMs}`);
-    await session.command(`vacuum ${what}`, vacuumTimeoutMs);
-    await session.command(`set statement_timeout = ${database.statementTimeoutMs}`);
+  await database.withConnection(async (connection) => {
+    await connection.command(`set statement_timeout = ${vacuumTimeoutMs}`);
+    await connection.command(`vacuum ${what}`, vacuumTimeoutMs);
+    await connection.command(`set statement_timeout = ${database.statementTimeoutMs}`);
   });
 }
 

@@ -1,4 +1,4 @@
-/** Does what a plan says. */
+/** Runs the actions of a plan. */
 
 import type { History } from "../history.js";
 import type { Action } from "../plan.js";

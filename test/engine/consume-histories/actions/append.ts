@@ -1,4 +1,4 @@
-/** Records of some keys, some of them large, some with a lifetime. */
+/** Appends records with some keys: some are large, some have a lifetime. */
 
 import { defaultLimits } from "../../../../src/core/index.js";
 import { AppendRequest } from "../../../../src/gen/millrace/v1/record_service.js";
@@ -8,7 +8,7 @@ import type { History } from "../history.js";
 interface AppendedRecord {
   readonly key: string;
   readonly size: number;
-  /** Infinity: it has none. */
+  /** Infinity: no lifetime. */
   readonly lifetimeMs: number;
 }
 
@@ -22,7 +22,7 @@ export async function append(history: History, chance: readonly number[]): Promi
     return {
       key: other < 0.1 ? "" : `k${Math.floor(other * 40) % 5}`,
       size: drawn < 0.06 ? 400 : 1 + Math.floor(drawn * 100),
-      // A lifetime is by the wall clock: where that jumps, there is none.
+      // Lifetimes follow the wall clock: where that jumps, records have none.
       lifetimeMs:
         isShortLived && wallJumpMs === undefined ? 2000 + Math.floor(((other * 31) % 1) * 10) * 1000 : Infinity,
     };

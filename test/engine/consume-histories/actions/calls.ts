@@ -1,4 +1,4 @@
-/** What consumers' calls bring: every message is held against the model. And what consumers say in them. */
+/** Checks every message of consumers' calls against the model, and sends consumers' requests. */
 
 import { inspect } from "node:util";
 import { MillraceError, type Window } from "../../../../src/core/index.js";
@@ -34,7 +34,7 @@ export function openConsumer(history: History, node: Node, window: Window, how: 
   history.consumers.push(consumer);
 }
 
-/** A consumer says something: to the model, and in its call. */
+/** Sends a request of a consumer, to the model and to its call. */
 export function request(history: History, { model, call }: Consumer, said: Partial<ConsumerRequest>): void {
   const whole: ConsumerRequest = {
     window: undefined,

@@ -1,4 +1,4 @@
-/** A Commit of what a consumer has, on its own node or another. */
+/** Commits records of a consumer, through its own node or another. */
 
 import { MillraceError } from "../../../../src/core/index.js";
 import type { History } from "../history.js";
@@ -39,7 +39,7 @@ export async function commit(history: History, who: number, on: number, which: n
   }
   history.note(`${what}: ${outcome}`);
   const isTrimmed = history.model.trims.some(({ before }) => offsets.some((offset) => offset < before));
-  // Another node has the key of a record from the topic alone, and needs it to find the claim.
+  // Another node learns a record's key only from the topic, and needs the key to find the claim.
   const isUnknown = isTrimmed && history.options.sharing === "keyed" && node.model !== model.node;
   if (expect === "done" && outcome === "stale" && !isUnknown) {
     history.fail(isTrimmed ? "commit-trimmed-refused" : "commit-refused", what);

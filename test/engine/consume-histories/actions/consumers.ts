@@ -1,4 +1,4 @@
-/** Consumers that come and go, and how much they let come to them. */
+/** Opens and closes consumers, and changes their windows. */
 
 import type { Window } from "../../../../src/core/index.js";
 import type { History } from "../history.js";
@@ -18,7 +18,7 @@ export function setWindow(history: History, who: number, size: number, more: num
   if (consumer !== undefined) request(history, consumer, { window: windowOf(size, more) });
 }
 
-/** Its transport takes no message any more, or takes them again. */
+/** Stalls its transport, which takes no messages, or resumes it. */
 export function stall(history: History, who: number): void {
   const consumer = history.pick(who);
   if (consumer === undefined) return;
@@ -47,7 +47,7 @@ export function halfClose(history: History, who: number): void {
   consumer.call.halfClose();
 }
 
-/** Narrow ones, of which many a record is larger. */
+/** Small windows: many a record is larger. */
 function windowOf(size: number, more: number): Window {
   if (size < 0.06) return { records: 0, bytes: 1_000_000 };
   if (size < 0.1) return { records: 10, bytes: 0 };

@@ -1,4 +1,4 @@
-/** What an operator does to a subscription and its topic. */
+/** Control operations on a subscription and its topic. */
 
 import { hearsayMs, type History } from "../history.js";
 import { sought } from "../model/seek.js";

@@ -1,4 +1,4 @@
-/** Nodes that start, and die. */
+/** Starts and kills nodes. */
 
 import type { History, Node } from "../history.js";
 import { killed } from "../model/departures.js";

@@ -2,7 +2,7 @@ import type { ConsumeMessage } from "../../../../src/engine/index.js";
 import { ReadResponse } from "../../../../src/gen/millrace/v1/record_service.js";
 import type { Handed } from "../model/facts.js";
 
-/** The offsets of a message's records, with the bytes of each as they are counted: of its whole field. */
+/** The offsets of a message's records, with the bytes that count for each: its whole field. */
 export function recordsIn({ runs }: ConsumeMessage): Handed[] {
   return runs.flatMap((run) => {
     const { records } = ReadResponse.decode(run);

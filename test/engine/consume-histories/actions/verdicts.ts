@@ -1,4 +1,4 @@
-/** What consumers say of records that they have, and of those that they had. */
+/** Verdicts of consumers on records that they have, and on records that they had. */
 
 import type { ConsumerRequest, DeliveredRange } from "../../../../src/engine/index.js";
 import type { History } from "../history.js";
@@ -23,7 +23,7 @@ export function say(history: History, who: number, which: number, how: number, m
   request(history, consumer, requestOf(how, verdicts));
 }
 
-/** A verdict on an earlier delivery, whatever has become of it. */
+/** A verdict on an earlier delivery, whatever its state is now. */
 export function sayLate(history: History, who: number, which: number, how: number, more: number): void {
   const consumer = history.pick(who, ({ isSilent }) => !isSilent);
   const { seen } = consumer?.model ?? { seen: [] };

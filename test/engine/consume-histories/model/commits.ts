@@ -1,10 +1,10 @@
-/** Records that a Commit settles, whoever has them. */
+/** Records that a Commit settles, whichever consumer has them. */
 
 import type { ModelConsumer, ModelRecord } from "./facts.js";
 import { dropHold, isSure, writeMs } from "./holds.js";
 import type { ConsumeModel } from "./model.js";
 
-/** Whether a Commit of these has to succeed. */
+/** Whether a Commit of these must succeed. */
 export function expectCommit(
   model: ConsumeModel,
   consumer: ModelConsumer,
@@ -24,7 +24,9 @@ export function expectCommit(
   return expect;
 }
 
-/** A Commit of these is under way: deliveries may follow from it before it is answered. Gives how to take that back. */
+/**
+ * A Commit of these is running: deliveries may follow from it before its answer. Returns a function that undoes this.
+ */
 export function committing(model: ConsumeModel, consumer: ModelConsumer, offsets: readonly number[]): () => void {
   const held = offsets.flatMap((offset) => consumer.holds.get(offset) ?? []).filter(({ isUnsure }) => !isUnsure);
   const open = offsets.flatMap((offset) => model.records[offset] ?? []).filter(({ state }) => state === "open");

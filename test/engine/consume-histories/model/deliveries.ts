@@ -1,4 +1,4 @@
-/** A message with records: the engine hands them out, and later its transport takes them. */
+/** A message with records: the engine hands it to the transport, which takes it later. */
 
 import { checkDelivery, idleBeside } from "./delivery-rules.js";
 import type { Handed, Hold, ModelConsumer } from "./facts.js";
@@ -40,7 +40,7 @@ export function handed(
     if (isUnsure) continue;
     consumer.lapsed.delete(offset);
     consumer.attempts.set(offset, attempt);
-    // To whoever let it time out: that another one says nothing, either, is not known before.
+    // To the consumer that let it time out: nobody knows yet whether another one answers.
     const isAgain = record.isDelivered && record.lastHolder === consumer;
     if (isAgain && idleBeside(model, consumer, record) && consumer.isSilent) record.timedOutBesideIdle += 1;
     record.isDelivered = true;
@@ -55,7 +55,7 @@ export function taken(model: ConsumeModel, consumer: ModelConsumer, records: rea
     consumer.seen.push({ offset, attempt });
     const hold = consumer.holds.get(offset);
     if (hold === undefined || hold.attempt !== attempt) continue;
-    // Between the deadline and the next look at it either may be.
+    // Between the deadline and the next sweep, both are possible.
     if (model.nowMs >= hold.handedMs + model.policy.ackDeadlineMs) hold.isUnsure = true;
     if (hold.deadlineMs === Infinity) hold.deadlineMs = model.nowMs + model.policy.ackDeadlineMs;
   }

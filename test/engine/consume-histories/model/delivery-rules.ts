@@ -1,4 +1,4 @@
-/** What a record must be, and its attempt, to be handed to a consumer. */
+/** The conditions on a record, and on its attempt, for its delivery to a consumer. */
 
 import { type ModelConsumer, type ModelRecord, nameOf } from "./facts.js";
 import { isSure } from "./holds.js";
@@ -84,7 +84,7 @@ function isOpen(model: ConsumeModel, record: ModelRecord): boolean {
   );
 }
 
-/** Somebody else on the same node who has had nothing to do since this record was let go. */
+/** Another consumer of the same node that was idle since this record was released. */
 export function idleBeside(model: ConsumeModel, consumer: ModelConsumer, record: ModelRecord): boolean {
   return model.consumers.some(
     (other) =>

@@ -1,13 +1,13 @@
-/** Consumers and nodes that go, of their own will or not. */
+/** Consumers and nodes that leave or are lost. */
 
 import type { ModelConsumer, ModelNode } from "./facts.js";
 import { dropHold, endHold, writeMs } from "./holds.js";
 import type { ConsumeModel } from "./model.js";
 
-/** How long a consumer that half-closed is heard for the reset of a cancel. */
+/** How long a consumer that half-closed is watched for the reset of a cancel. */
 const halfClosedMs = 100;
 
-/** A consumer's call is over. Not `isLost`: it gave back what it had. */
+/** A consumer's call ended. Not `isLost`: it returned its records. */
 export function left(model: ConsumeModel, consumer: ModelConsumer, isLost: boolean): void {
   if (consumer.state === "over") return;
   consumer.state = "over";
@@ -15,14 +15,14 @@ export function left(model: ConsumeModel, consumer: ModelConsumer, isLost: boole
     const isTaken = hold.deadlineMs !== Infinity;
     endHold(model, hold, isLost && isTaken ? "failed" : "returned");
   }
-  // What it said and was not told may be written or not.
+  // Verdicts without an answer may be written or not.
   for (const { offset, expect } of consumer.said) {
     const record = model.records[offset];
     if (record?.state === "maybe" && expect !== "stale") record.lastEnd = "unknown";
   }
 }
 
-/** A newer consumer of an EXCLUSIVE subscription is there: the others hear of it sooner or later. */
+/** A newer consumer of an EXCLUSIVE subscription exists: the others learn of it sooner or later. */
 export function fenced(model: ConsumeModel): void {
   for (const consumer of model.consumers) {
     for (const hold of consumer.holds.values()) hold.isUnsure = true;
@@ -34,7 +34,7 @@ export function fenced(model: ConsumeModel): void {
 export function halfClosed(model: ConsumeModel, consumer: ModelConsumer): void {
   consumer.state = "half-closed";
   for (const hold of consumer.holds.values()) {
-    // It is heard for a moment more: a deadline in it may still count.
+    // It is served for a moment more: a deadline in that time may still count.
     if (hold.deadlineMs <= model.nowMs + halfClosedMs) {
       hold.record.failuresEver += 1;
       hold.record.failuresPossible += 1;

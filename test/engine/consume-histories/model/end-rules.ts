@@ -1,16 +1,16 @@
-/** How a history has to end: everything is settled once, and everybody was told. */
+/** The required end of a history: everything is settled once, and every verdict is answered. */
 
 import { type ModelRecord, nameOf, type Trim } from "./facts.js";
 import type { ConsumeModel } from "./model.js";
 import { isGone } from "./trims.js";
 
-/** Where the subscription stands after all of it. */
+/** The subscription at the end of a history. */
 export interface Ending {
   /** All is settled. */
   readonly isDone: boolean;
   readonly isUnsettled: boolean;
   readonly parked: ReadonlySet<number>;
-  /** When a consumer or a node went last. */
+  /** When the last consumer or node was lost. */
   readonly lossMs: number;
   /** For people. */
   readonly progress: string;
@@ -51,10 +51,10 @@ function checkSettled(model: ConsumeModel, record: ModelRecord, { isDone, lossMs
   if (trim !== undefined) checkSkipped(model, record, trim, lossMs);
 }
 
-/** Of what was trimmed before anybody settled it, consumers are told. */
+/** Consumers must be informed of records that were trimmed before they were settled. */
 function checkSkipped(model: ConsumeModel, record: ModelRecord, trim: Trim, lossMs: number): void {
   const { offset, expiresMicros, wasDeliveredBeforeTrim } = record;
-  // Whoever was told may be gone, and what has expired is passed over without a word.
+  // The informed consumer may be gone, and records whose lifetime is over are skipped silently.
   if (trim.atMs < lossMs || expiresMicros < Infinity) return;
   const isTold = model.skipped.some(({ firstOffset, nextOffset }) => firstOffset <= offset && offset < nextOffset);
   if (!isTold) model.fault(wasDeliveredBeforeTrim ? "trimmed-retry-skipped" : "trimmed-skipped", `offset ${offset}`);

@@ -1,4 +1,4 @@
-/** What is known of nodes, consumers, holds and records: what they were handed and what they said, as plain values. */
+/** Facts about nodes, consumers, holds and records, as plain values: deliveries and requests. */
 
 import type { Window } from "../../../../src/core/index.js";
 import type { Confirmed } from "../../../../src/engine/index.js";
@@ -13,13 +13,13 @@ export interface ModelPolicy {
 
 export type Told = keyof Confirmed;
 
-/** How a hold ended, as far as it says something of the next delivery. */
+/** How a hold ended, as far as it matters for the next delivery. */
 export type End = "acknowledged" | "failed" | "timeout" | "untaken" | "released" | "returned" | "unknown";
 
 export interface ModelNode {
   readonly name: string;
   isAlive: boolean;
-  /** Until then it may not have heard of the last seek. */
+  /** Until this time it may not know of the last seek. */
   unsureUntilMs: number;
   pausedAtMs: number | undefined;
 }
@@ -31,14 +31,14 @@ export interface ModelConsumer {
   readonly isSilent: boolean;
   readonly joinedMs: number;
   readonly holds: Map<number, Hold>;
-  /** The windows of which one holds: the last one, once everything has settled. */
+  /** The possible windows: only the last one, once everything has settled. */
   windows: Window[];
   readonly said: Said[];
-  /** Deliveries that it saw, for verdicts that come late. */
+  /** Deliveries that it received, for late verdicts. */
   readonly seen: { readonly offset: number; readonly attempt: number }[];
-  /** Offsets that a Commit settled, or that are unsure for another reason: whatever is told of them. */
+  /** Offsets that a Commit settled, or that are unsure for another reason: any answer is allowed. */
   readonly unsure: Set<number>;
-  /** Offsets that its transport took too late: it is to be told that they are not its own. */
+  /** Offsets that its transport took too late: it must be informed that it does not hold them. */
   readonly lapsed: Set<number>;
   readonly attempts: Map<number, number>;
   session: number;
@@ -56,7 +56,7 @@ export interface Hold {
   /** Infinity: its transport has not taken it. */
   deadlineMs: number;
   isUnsure: boolean;
-  /** Its consumer has half-closed, and gives it back: nobody is to blame. */
+  /** Its consumer has half-closed and returns it: that is no failure. */
   isLeaving: boolean;
 }
 
@@ -64,7 +64,7 @@ export interface Said {
   readonly offset: number;
   /** 0: any. */
   readonly attempt: number;
-  /** The attempt that its consumer had then; undefined: none that the model knows of. */
+  /** The attempt that its consumer had then. Undefined: none that the model knows of. */
   readonly heldAttempt: number | undefined;
   readonly verdict: Told;
   expect: "done" | "stale" | "either";
@@ -78,7 +78,7 @@ export interface ModelRecord {
   readonly key: string;
   readonly expiresMicros: number;
   state: "open" | "maybe" | "settled";
-  /** Holds that have not ended, of which one at most is sure. */
+  /** Holds that have not ended; at most one of them is sure. */
   readonly holds: Set<Hold>;
   /** Since the last seek. */
   isDelivered: boolean;
@@ -88,14 +88,14 @@ export interface ModelRecord {
   lastHolder: ModelConsumer | undefined;
   failures: { readonly node: ModelNode; readonly atMs: number }[];
   failuresPossible: number;
-  /** Ever. */
+  /** Over the record's whole life. */
   attemptsBefore: number;
   attemptHighest: number;
   failuresEver: number;
   wasParkedByWord: boolean;
   wasDeliveredBeforeTrim: boolean;
   acknowledgements: number;
-  /** Whether nothing but timeouts failed it, each while somebody else had nothing to do. */
+  /** How many times it failed by a timeout only, while another consumer was idle. */
   timedOutBesideIdle: number;
   failedOtherwise: boolean;
 }

@@ -1,9 +1,9 @@
-/** Who has a record, as far as it is known: from when it is handed out until it is settled, given back or late. */
+/** Which consumer holds a record, as far as it is known: from its delivery until it is settled, returned or late. */
 
 import type { End, Hold, ModelRecord } from "./facts.js";
 import type { ConsumeModel } from "./model.js";
 
-/** How long after a deadline it may be found out, and what follows from it be written. */
+/** How long after a deadline a sweep may find it and write the result. */
 const sweepMs = 600;
 export const writeMs = 300;
 
@@ -14,13 +14,13 @@ export function isSure(model: ConsumeModel, hold: Hold): boolean {
   return !hold.isUnsure && consumer.state === "open" && consumer.node.isAlive && model.nowMs < untilMs;
 }
 
-/** An action and all that followed from it has settled. */
+/** An action and all its consequences have settled. */
 export function settled(model: ConsumeModel): void {
   for (const consumer of model.consumers) consumer.windows = consumer.windows.slice(-1);
   expire(model);
 }
 
-/** Time has moved: what was held for too long is not held any more. */
+/** The time has advanced: holds beyond their deadline end. */
 function expire(model: ConsumeModel): void {
   const nowMs = model.nowMs;
   for (const consumer of model.consumers) {
@@ -35,7 +35,7 @@ function expire(model: ConsumeModel): void {
   }
 }
 
-/** A record is handed out anew: what could have ended has ended. */
+/** A record is delivered again: every hold that could have ended has ended. */
 export function endOver(model: ConsumeModel, record: ModelRecord): void {
   for (const hold of record.holds) {
     if (isSure(model, hold)) continue;

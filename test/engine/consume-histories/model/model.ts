@@ -1,7 +1,7 @@
 /**
- * What consumers must see: it knows what they were handed and what they said, and none of the code that it judges. Where it
- * cannot know (a verdict on its way when a node dies, a node that has not heard of a seek yet) a hold or a state is unsure,
- * and nothing is concluded from it. The files beside it say what each event changes, and which rules it has to keep.
+ * What consumers must receive. The model knows deliveries and requests, and none of the code that it checks. Where it
+ * cannot know (a node dies before it writes a verdict, a node does not know of a seek yet), a hold or a state is
+ * unsure, and no rule applies to it. The files beside it say what each event changes, and which rules it must keep.
  */
 
 import type { OffsetRange, Sharing, Window } from "../../../../src/core/index.js";
@@ -21,7 +21,7 @@ export class ConsumeModel {
   readonly records: ModelRecord[] = [];
   readonly nodes: ModelNode[] = [];
   readonly consumers: ModelConsumer[] = [];
-  /** Below it nothing is delivered, since a seek went past it. */
+  /** Nothing below it is delivered, since a seek skipped it. */
   floor = 0;
   generation = 0;
   readonly trims: Trim[] = [];
@@ -29,7 +29,7 @@ export class ConsumeModel {
   readonly sharing: Sharing;
   readonly policy: ModelPolicy;
   readonly isOn: (check: CheckName) => boolean;
-  /** A rule did not hold. */
+  /** Reports a broken rule. */
   readonly fault: (check: CheckName, message: string) => void;
   readonly #parts: ModelParts;
 

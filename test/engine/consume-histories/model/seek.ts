@@ -1,4 +1,4 @@
-/** A seek: whatever was known of records is over. */
+/** A seek, which ends all that was known of records. */
 
 import type { ModelNode } from "./facts.js";
 import { dropHold } from "./holds.js";

@@ -1,9 +1,9 @@
-/** Records that their topic does not keep any more. */
+/** Records that were trimmed from their topic. */
 
 import type { ModelNode, ModelRecord } from "./facts.js";
 import type { ConsumeModel } from "./model.js";
 
-/** A trim is under way on a node. Gives what to call once it is answered. */
+/** A trim is running on a node. Returns a function to call when it is answered. */
 export function trimming(model: ConsumeModel, by: ModelNode, before: number): () => void {
   const trim = { before, by, atMs: model.nowMs, isAnswered: false };
   model.trims.push(trim);

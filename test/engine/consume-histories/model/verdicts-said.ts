@@ -1,4 +1,4 @@
-/** What a consumer says of its records, and what it has to be told of that. */
+/** The verdicts of a consumer, and the answers that it must receive. */
 
 import type { OffsetRange } from "../../../../src/core/index.js";
 import type { ConsumerRequest } from "../../../../src/engine/index.js";
@@ -7,7 +7,7 @@ import type { Hold, ModelConsumer, ModelRecord, Said, Told } from "./facts.js";
 import { endHold, isSure } from "./holds.js";
 import type { ConsumeModel } from "./model.js";
 
-/** What a consumer says: notes what it has to be told, and what becomes of its records. */
+/** Notes the answers that a request must receive, and how it changes records. */
 export function say(model: ConsumeModel, consumer: ModelConsumer, request: ConsumerRequest): void {
   if (request.window !== undefined) consumer.windows.push(request.window);
   const named = new Set<string>();
@@ -18,7 +18,7 @@ export function say(model: ConsumeModel, consumer: ModelConsumer, request: Consu
     done: (hold: Hold) => void,
   ): void => {
     for (let offset = firstOffset; offset < Math.min(nextOffset, model.records.length); offset++) {
-      // Of an offset and attempt that are named twice, the first word counts.
+      // Of two verdicts on one offset and attempt, the first counts.
       const name = `${offset}@${attempt}`;
       if (named.has(name)) continue;
       named.add(name);
@@ -93,12 +93,12 @@ function sayOne(
     consumer.node.unsureUntilMs >= model.nowMs
   ) {
     note("either", "told-unasked");
-    // What is on its way may be meant, and then it is settled.
+    // The delivery on its way may be meant, and then it is settled.
     if (hold !== undefined && (isNamed || isOnTheWay)) {
       hold.record.state = "maybe";
       endHold(model, hold, "unknown");
     }
-    // Its call may end before it is told.
+    // Its call may end before the answer.
     const named = model.records[offset];
     if (named !== undefined) named.wasParkedByWord ||= verdict === "parked";
     consumer.unsure.add(offset);
@@ -106,7 +106,7 @@ function sayOne(
   }
   if (consumer.lapsed.has(offset)) note("stale", "stalled-told-stale");
   else note("stale", (model.records[offset]?.attemptsBefore ?? 0) > 0 ? "seek-stale" : "not-held-stale");
-  // Switched off, it may do what it says.
+  // If the rule is switched off, the verdict may take effect.
   if (consumer.said.at(-1)?.expect === "either") {
     const record = model.records[offset] as ModelRecord;
     record.state = "maybe";

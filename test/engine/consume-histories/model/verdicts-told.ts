@@ -1,4 +1,4 @@
-/** What a consumer is told of its verdicts: that they hold, or that a record is not its own. */
+/** The answers that a consumer receives to its verdicts: confirmed, or stale. */
 
 import type { OffsetRange } from "../../../../src/core/index.js";
 import type { Confirmed } from "../../../../src/engine/index.js";
@@ -31,11 +31,11 @@ function toldOne(model: ConsumeModel, consumer: ModelConsumer, told: Told, offse
   const what = `${nameOf(consumer)} is told ${told} of offset ${offset}${told === "stale" ? ` at attempt ${attempt}` : ""}`;
   if (said === undefined) {
     if (told === "stale") consumer.lapsed.delete(offset);
-    // Each extension has its answer, and what was said of the record meanwhile is forgotten with it.
+    // Each extension has its answer, which replaces earlier verdicts on the record.
     else if (!consumer.unsure.has(offset) && told !== "extended") model.fault("told-unasked", what);
     return;
   }
-  // Ranges are told once, however often they were said.
+  // Ranges are answered once, however often they were sent.
   for (const each of matching) {
     if (each.expect === said.expect && (told === "stale" || each.verdict === said.verdict))
       consumer.said.splice(consumer.said.indexOf(each), 1);
@@ -51,7 +51,7 @@ function toldOne(model: ConsumeModel, consumer: ModelConsumer, told: Told, offse
   }
   if (said.generation !== model.generation) return;
   if (told === "acknowledged" || told === "parked") {
-    // A later delivery that was handed out since would be a fault, and is found there.
+    // A later delivery would be a fault, and is found there.
     if (told === "acknowledged" && record.state !== "settled") record.acknowledgements += 1;
     record.state = "settled";
   }

@@ -1,4 +1,4 @@
-/** What may be outstanding at a consumer. */
+/** Bounds of what may be outstanding at a consumer. */
 
 import type { Window } from "../../../../src/core/index.js";
 import { type ModelConsumer, nameOf } from "./facts.js";
@@ -10,7 +10,7 @@ export function checkWindow(model: ConsumeModel, consumer: ModelConsumer): void 
   const recordsMax = Math.max(...consumer.windows.map(({ records }) => records));
   const bytesMax = Math.max(...consumer.windows.map(({ bytes }) => bytes));
   const bytes = sure.reduce((sum, hold) => sum + hold.bytes, 0);
-  // A window that shrank is full, and nothing comes.
+  // A window that shrank is full, and nothing is delivered.
   const isNew = sure.some(({ handedMs }) => handedMs === model.nowMs);
   if (!isNew) return;
   if (sure.length > recordsMax) {
@@ -21,7 +21,7 @@ export function checkWindow(model: ConsumeModel, consumer: ModelConsumer): void 
   }
 }
 
-/** What a consumer is told of the window that it asked for. */
+/** A consumer receives the window that was granted for its request. */
 export function granted(model: ConsumeModel, consumer: ModelConsumer, window: Window): void {
   const asked = consumer.windows.at(-1) as Window;
   if (consumer.windows.some(({ records, bytes }) => window.records <= records && window.bytes <= bytes)) return;

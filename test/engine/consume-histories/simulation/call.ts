@@ -1,4 +1,4 @@
-/** A consumer's call, as its transport and its client drive it. */
+/** A consumer's call, driven by its transport and its client. */
 
 import type { Window } from "../../../../src/core/index.js";
 import type { ConsumeMessage, ConsumerRequest } from "../../../../src/engine/index.js";
@@ -6,9 +6,9 @@ import { channel } from "../../../../src/streams/index.js";
 import { createLiveStreams } from "../../../../src/telemetry/index.js";
 import type { SimulatedNode } from "./node.js";
 
-/** What a consumer's call does, as its transport and its client see it. */
+/** Events of a consumer's call. */
 export interface CallEvents {
-  /** The engine made a message: it is with the transport. */
+  /** The engine made a message: the transport has it. */
   handed(message: ConsumeMessage): void;
   /** The transport took it: the client has it. */
   taken(message: ConsumeMessage): void;

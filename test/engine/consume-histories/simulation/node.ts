@@ -1,4 +1,4 @@
-/** A node on a simulated database, which may die. */
+/** A node on a simulated database, which may be killed. */
 
 import type { Limits } from "../../../../src/core/index.js";
 import { openTestEngine, type TestEngine } from "../../../support/open-engine.js";
@@ -13,19 +13,19 @@ export interface SimulatedNode {
   readonly name: string;
   readonly node: TestEngine;
   readonly isAlive: boolean;
-  /** The process ends here and now. Its session goes at once: as if its lease had run out meanwhile. */
+  /** Ends the process at once. Its session is ended too, as if its lease had expired. */
   kill(sessions: Iterable<number>): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface SimulatedNodeOptions {
   readonly name: string;
-  /** In [0, 1): says whose session comes first. */
+  /** In [0, 1): determines the order of sessions. */
   readonly random: Random;
   readonly limits: Partial<Limits>;
 }
 
-/** No two sessions have the same name, and how they compare is the history's alone. */
+/** Makes session ids unique; their order depends on the history alone. */
 let sessions = 0;
 
 export async function openSimulatedNode(

@@ -1,4 +1,4 @@
-/** A database that does one thing after the other, in the order in which it was asked, by a simulated clock of its own. */
+/** A database that runs calls one after the other, in their order, on a simulated clock of its own. */
 
 import type { ListenSettledHandlers, Store } from "../../../../src/store/index.js";
 import { yieldToEventLoop } from "../../../../src/streams/index.js";
@@ -8,13 +8,13 @@ import { createSimulatedClock, type SimulatedClock } from "../../../support/simu
 export interface SimulatedDatabase {
   readonly store: Store;
   readonly clock: SimulatedClock;
-  /** The store as one process has it. Calls of a process that has died are not begun, and none is answered. */
+  /** The store of one process. After the process has died, calls are not started, and none is answered. */
   forProcess(isAlive: () => boolean): Store;
-  /** Statements so far. */
+  /** The number of statements so far. */
   readonly calls: number;
 }
 
-/** What keeps tables in shape, over all histories: nothing of it is a consumer's business. */
+/** Keeps tables small over all histories; consumers do not notice. */
 const upkeep = {
   reclaimSpace: () => Promise.resolve([]),
   reclaimBlocks: () => Promise.resolve(false),
@@ -26,12 +26,12 @@ const upkeep = {
   findOverdue: () => Promise.resolve({ topicIds: [], after: undefined }),
 } satisfies Partial<Store>;
 
-/** Real leases are so much longer: by the database's own clock none ends, but those of nodes that died. */
+/** Real leases are longer by this factor: by the database's real clock only sessions of dead nodes end. */
 const leaseFactor = 10_000;
 
 /**
- * How many turns of the event loop a database takes in one process is a matter of luck. An answer comes when what else was
- * begun has come to rest, so that it comes at the same moment each time.
+ * The number of event-loop turns that a database takes is random. An answer is delivered when all other work has
+ * settled, so that it arrives at the same moment in each run.
  */
 async function takeTurns(): Promise<void> {
   for (let turns = 0; turns < 4; turns++) await yieldToEventLoop();
@@ -46,9 +46,9 @@ function simulateDatabase(store: Store): SimulatedDatabase {
   /** The database's own clock, which nobody sets. */
   const nowMicros = (): number => startMicros + Math.round(clock.monotonicMs() * 1000);
   const listeners = new Set<{ readonly handlers: ListenSettledHandlers; readonly isListening: () => boolean }>();
-  /** How many there were of each subscription. */
+  /** The number of announcements for each subscription. */
   const announcements = new Map<number, number>();
-  /** When each record may be handed out again, by the simulated clock. */
+  /** When each record is due for redelivery, by the simulated clock. */
   const retryTimes = new Map<string, number>();
 
   function inTurn<T>(isAlive: () => boolean, call: () => Promise<T>): Promise<T> {
@@ -95,7 +95,7 @@ function simulateDatabase(store: Store): SimulatedDatabase {
       announceSettled(notice) {
         const count = (announcements.get(notice.subscriptionId) ?? 0) + 1;
         announcements.set(notice.subscriptionId, count);
-        // They may get lost.
+        // Announcements may get lost.
         if (count % 4 === 0) return Promise.resolve();
         for (const { handlers, isListening } of listeners) if (isListening()) handlers.onNotice(notice);
         return Promise.resolve();
@@ -145,7 +145,7 @@ function simulateDatabase(store: Store): SimulatedDatabase {
   };
 }
 
-/** A new one, for as long as it is used. */
+/** A new database, closed after its use. */
 export async function onSimulatedDatabase<T>(use: (database: SimulatedDatabase) => Promise<T>): Promise<T> {
   let database: TestDatabase | undefined;
   try {

@@ -12,7 +12,7 @@ interface Standing {
   readonly isHeld?: boolean;
   readonly isBehind?: boolean;
   readonly isBacklogFull?: boolean;
-  /** What a group may hold. */
+  /** The group's memory budget. */
   readonly aheadBytes?: number;
 }
 
@@ -34,13 +34,13 @@ function demandOf(standing: Standing = {}): ReadDemand {
 }
 
 describe("ReadDemand", () => {
-  test("records are as many as windows take, within bounds", () => {
+  test("records are as many as fit into the windows, within bounds", () => {
     expect(demandOf().records).toBe(100);
     expect(demandOf({ windowRecords: 1 }).records).toBe(16);
     expect(demandOf({ windowRecords: 5000 }).records).toBe(500);
   });
 
-  test("records follow what was handed out, for a second after the one in which it was", () => {
+  test("records follow the deliveries of the last second", () => {
     const demand = demandOf();
     demand.tick(1000);
     demand.handed(600);
@@ -70,7 +70,7 @@ describe("ReadDemand", () => {
     expect(demandOf(standing).isWanted).toBe(isWanted);
   });
 
-  test("a page is wanted while consumers work off full windows, but not in KEYED", () => {
+  test("a page is wanted while consumers have full windows, except for KEYED", () => {
     const [shared, keyed] = [demandOf({ hasRoom: false }), demandOf({ hasRoom: false, sharing: "keyed" })];
     for (const demand of [shared, keyed]) demand.handed(1);
     expect([shared.isWanted, keyed.isWanted]).toEqual([true, false]);

@@ -29,7 +29,7 @@ describe("SweepTimer", () => {
     },
   );
 
-  test("is moved forward, and never back", async () => {
+  test("is moved to an earlier time, and never to a later one", async () => {
     const { clock, timer, sweptMs } = open();
     timer.start(clock.monotonicMs(), 10_000, never);
     timer.start(clock.monotonicMs(), 10_000, 40);
@@ -39,7 +39,7 @@ describe("SweepTimer", () => {
     expect(sweptMs).toEqual([40]);
   });
 
-  test("is started again after it was cancelled", async () => {
+  test("restarts after it was cancelled", async () => {
     const { clock, timer, sweptMs } = open();
     timer.start(clock.monotonicMs(), 10_000, 40);
     timer.cancel();

@@ -36,18 +36,18 @@ describe("fairShare()", () => {
     return fairShare(consumers[0] as Consumer, { sharing, ready, consumers: setOf(...consumers) });
   };
 
-  test("divides what is ready by the room in windows, rounded up", () => {
+  test("divides ready records by the room in windows, rounded up", () => {
     expect(shareOf([consumerOf(20), consumerOf(40)])).toBe(10);
     expect(shareOf([consumerOf(10), consumerOf(10), consumerOf(10)], { count: 31 })).toBe(11);
     expect(shareOf([consumerOf(20), consumerOf(0)])).toBe(30);
   });
 
-  test("leaves out consumers whose transport has not taken their last message, but for the one that asks", () => {
+  test("leaves out consumers whose transport has not taken their last message, except the asking one", () => {
     expect(shareOf([consumerOf(20), consumerOf(40, sending)])).toBe(30);
     expect(shareOf([consumerOf(20, sending), consumerOf(40)])).toBe(10);
   });
 
-  test("bounds nothing for a lone consumer, by keys, and while redelivered records are ready", () => {
+  test("sets no bound for a single consumer, by keys, and while redelivered records are ready", () => {
     const two = [consumerOf(20), consumerOf(40)];
     expect(shareOf([consumerOf(20)])).toBe(Number.POSITIVE_INFINITY);
     expect(shareOf(two, { sharing: "keyed" })).toBe(Number.POSITIVE_INFINITY);

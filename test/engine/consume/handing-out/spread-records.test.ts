@@ -23,7 +23,7 @@ function runOf(claim: Claim, firstOffset: number, count: number): ReadyRun {
 }
 
 describe("SpreadRecords", () => {
-  test("gives redelivered runs by their offsets, whenever they came, and then new ones", () => {
+  test("returns redelivered runs by their offsets, in any order of arrival, and then new ones", () => {
     const [ready, claim] = [new SpreadRecords(false), claimOf(1)];
     ready.add(runOf(claim, 20, 3));
     for (const offset of [7, 3, 5]) ready.addRedelivery(runOf(claim, offset, 1));
@@ -35,7 +35,7 @@ describe("SpreadRecords", () => {
     expect([ready.count, ready.redeliveryCount, ready.bytes]).toEqual([0, 0, 0]);
   });
 
-  test("gives the lowest offset where the order has to hold, redelivered or new", () => {
+  test("returns the lowest offset where the order must hold, redelivered or new", () => {
     const [ready, claim] = [new SpreadRecords(true), claimOf(1)];
     ready.add(runOf(claim, 20, 1));
     ready.add(runOf(claim, 22, 1));

@@ -17,7 +17,7 @@ function heldOf(...claims: readonly Claim[]): HeldClaims {
 }
 
 describe("HeldClaims", () => {
-  test("lowestOffset follows what is settled, taken and given back", () => {
+  test("lowestOffset follows what is settled, taken and released", () => {
     const [low, high] = [claimOf(1, [10, 20]), claimOf(2, [30, 40])];
     const held = heldOf(high, low);
     expect(held.lowestOffset).toBe(10);
@@ -33,14 +33,14 @@ describe("HeldClaims", () => {
     expect(held.lowestOffset).toBe(Number.POSITIVE_INFINITY);
   });
 
-  test("lowestOffset knows a claim that was lost from the one that was taken again with its id", () => {
+  test("lowestOffset distinguishes a lost claim from one that was taken again with its id", () => {
     const held = heldOf(claimOf(1, [10, 20]));
     expect(held.lowestOffset).toBe(10);
     held.add(claimOf(1, [12, 20]));
     expect(held.lowestOffset).toBe(12);
   });
 
-  test("lowestOffset leaves redriven records out, whenever they come", () => {
+  test("lowestOffset leaves out redriven records, whenever they arrive", () => {
     const held = heldOf(claimOf(1, [10, 20]), claimOf(2, [1, 2], "redriven"));
     expect(held.lowestOffset).toBe(10);
     held.add(claimOf(3, [2, 3], "redriven"));
@@ -56,7 +56,7 @@ describe("HeldClaims", () => {
     expect(heldOf().lowestUnread).toBe(Number.POSITIVE_INFINITY);
   });
 
-  test("settle() takes ranges out of the claims that have them, unless their attempt is from before a Seek", () => {
+  test("settle() removes ranges from the claims that have them, unless their attempt precedes a Seek", () => {
     const [one, other, none] = [claimOf(1, [10, 20]), claimOf(2, [20, 30]), claimOf(3, [50, 60])];
     const held = heldOf(one, other, none);
     held.settle([

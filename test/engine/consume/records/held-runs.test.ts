@@ -7,7 +7,7 @@ import { range } from "../../../support/open-engine.js";
 
 const offsetsMax = 60;
 
-/** The model: what a consumer has, with an entry for each record. */
+/** The model: a consumer's records, one entry each. */
 interface Kept {
   readonly size: number;
   readonly deliveries: number;
@@ -50,7 +50,7 @@ const commands: fc.Arbitrary<Command> = fc.oneof(
   fc.record({ kind: fc.constant("delivered" as const), first: offset, next: offset, deadlineMs: fc.nat(100) }),
 );
 
-/** Ranges that ascend and lie apart. */
+/** Ascending, disjoint ranges. */
 function apart(ranges: readonly (readonly [number, number])[]): { firstOffset: number; nextOffset: number }[] {
   let at = 0;
   return [...ranges]
@@ -65,7 +65,7 @@ function apart(ranges: readonly (readonly [number, number])[]): { firstOffset: n
 }
 
 describe("HeldRuns", () => {
-  test("agrees with a map of offsets, whatever is asked of it", () => {
+  test("agrees with a map of offsets, for any calls", () => {
     fc.assert(
       fc.property(fc.array(commands, { maxLength: 40 }), (script) => {
         const claim = new Claim({ claimId: 1, kind: "slot", slot: 0, todo: [] }, 0);
@@ -116,7 +116,7 @@ describe("HeldRuns", () => {
               );
               expect(used).toEqual(wanted.filter(isMeant));
               expect(missing).toEqual(wanted.filter((each) => !isMeant(each)));
-              // Each missing record is told with the range that asked for it.
+              // Each missing record is returned with the range that contains it.
               const askedBy = (each: number): number =>
                 asked.findIndex(({ firstOffset, nextOffset }) => firstOffset <= each && each < nextOffset);
               expect(missed).toEqual(missing.map(askedBy));
@@ -161,7 +161,7 @@ describe("HeldRuns", () => {
     );
   });
 
-  test("walks over the runs that are there, however long and many the ranges are", () => {
+  test("examines only existing runs, however long and many the ranges are", () => {
     const claim = new Claim({ claimId: 1, kind: "slot", slot: 0, todo: [] }, 0);
     const held = new HeldRuns(() => undefined);
     for (let first = 0; first < 20_000; first += 2) {

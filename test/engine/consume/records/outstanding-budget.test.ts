@@ -16,7 +16,7 @@ function join(budget: OutstandingBudget, id: number, records: number): Consumer 
   return consumer;
 }
 
-/** The windows that a consumer has been told. */
+/** The windows that a consumer received. */
 function toldTo(consumer: Consumer): number[] {
   const told: number[] = [];
   for (let event = consumer.takeEvent(); event !== undefined; event = consumer.takeEvent()) {
@@ -32,7 +32,7 @@ function ask(budget: OutstandingBudget, consumer: Consumer, records: number): nu
 }
 
 describe("createOutstandingBudget()", () => {
-  test("grants windows as asked while little of it is used, and cuts large ones while much is", async () => {
+  test("grants windows as requested while little is used, and reduces large ones while much is used", async () => {
     const budget = createOutstandingBudget({ outstandingNodeRecords: 1000 });
     const [small, large, larger] = [join(budget, 1, 100), join(budget, 2, 900), join(budget, 3, 5000)];
     expect([small, large, larger].map(({ window }) => window.records)).toEqual([100, 900, 5000]);
@@ -48,7 +48,7 @@ describe("createOutstandingBudget()", () => {
     expect([small, large, larger, late].map(toldTo)).toEqual([[], [900], [5000], [5000]]);
   });
 
-  test("answers each window that is asked for, also where the granted one stays the same", async () => {
+  test("answers each requested window, even if the granted one stays the same", async () => {
     const budget = createOutstandingBudget({ outstandingNodeRecords: 1000 });
     const consumer = join(budget, 1, 5000);
     budget.count(501);
@@ -60,7 +60,7 @@ describe("createOutstandingBudget()", () => {
     expect(ask(budget, consumer, 0)).toEqual([0]);
   });
 
-  test("leaves each consumer a few records when it is used up", () => {
+  test("leaves each consumer a few records when it is exhausted", () => {
     const budget = createOutstandingBudget({ outstandingNodeRecords: 1000 });
     const consumer = join(budget, 1, 5000);
     expect(budget.roomFor(consumer)).toBe(1000);

@@ -37,7 +37,7 @@ describe("RecentFrames", () => {
     expect(recent.bytes).toBeLessThanOrEqual(100_000);
   });
 
-  test("looks at a few pages, however many there are", () => {
+  test("examines a few pages, however many there are", () => {
     const recent = new RecentFrames(10_000_000);
     let looks = 0;
     for (const offset of range(0, 2000)) addPage(recent, offset, 1, () => looks++);
@@ -46,7 +46,7 @@ describe("RecentFrames", () => {
     expect(looks).toBeLessThan(2000 * 10);
   });
 
-  test("forgets the earlier pages when reading goes on from a lower offset", () => {
+  test("drops the earlier pages when reading continues from a lower offset", () => {
     const recent = new RecentFrames(10_000);
     addPage(recent, 100, 5);
     addPage(recent, 10, 5);

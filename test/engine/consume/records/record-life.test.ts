@@ -67,7 +67,7 @@ describe("step()", () => {
     );
   });
 
-  test("settles only records that were acknowledged or are not kept any more", () => {
+  test("settles only records that were acknowledged or trimmed", () => {
     fc.assert(
       fc.property(fc.array(events, { maxLength: 40 }), events, (said, event) => {
         const [before, next] = [after(said), after([...said, event])];

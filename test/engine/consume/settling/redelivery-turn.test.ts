@@ -12,13 +12,13 @@ interface Standing {
   readonly isFetching?: boolean;
   readonly isStuck?: boolean;
   readonly hasRoom?: boolean;
-  /** Redelivered records in memory, of those that may be. */
+  /** Redelivered records in memory, out of the allowed ones. */
   readonly ready?: number;
   readonly expectedOffset?: number;
   readonly meanFrameBytes?: number;
 }
 
-/** What is brought at 100 ms, and how long it takes until something is. */
+/** What is fetched at 100 ms, and after how long something is. */
 function turnOf(standing: Standing): readonly [string, number] {
   const { isHeld = true, isPaused = false, isFetching = false, isStuck = false, hasRoom = true } = standing;
   const { ready = 0, expectedOffset = Number.POSITIVE_INFINITY, meanFrameBytes = 100 } = standing;

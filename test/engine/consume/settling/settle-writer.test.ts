@@ -8,7 +8,7 @@ import { SettleWriter } from "../../../../src/engine/consume/settling/settle-wri
 import { sleep } from "../../../../src/streams/index.js";
 import { createSimulatedClock } from "../../../support/simulated-clock.js";
 
-test("SettleWriter.flush() resolves while there is always more to write", async () => {
+test("SettleWriter.flush() resolves although there is always more to write", async () => {
   const clock = createSimulatedClock();
   const budget = createOutstandingBudget(defaultLimits);
   const nothing = () => undefined;
@@ -45,7 +45,7 @@ test("SettleWriter.flush() resolves while there is always more to write", async 
   const before = acknowledged;
   let written = 0;
   const flushing = writer.flush().then(() => (written = claim.todo.first ?? Infinity));
-  // Long enough for the write that is under way, and the next one.
+  // Long enough for the running write and the next one.
   await acknowledgeFor(30);
   expect(written).toBeGreaterThanOrEqual(before);
   await flushing;
