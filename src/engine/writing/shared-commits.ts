@@ -62,7 +62,8 @@ export function createSharedCommits(
   };
 }
 
-function fittingWrites(writes: readonly AppendWrite[]): number {
+/** How many of the writes that wait go into one commit: at least one. */
+export function fittingWrites(writes: readonly Pick<AppendWrite, "frames">[]): number {
   let bytes = 0;
   let count = 0;
   for (const { frames } of writes) {
