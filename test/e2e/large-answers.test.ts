@@ -40,7 +40,7 @@ describe("large answers", () => {
         reason: "ANSWER_TOO_LARGE",
         message: expect.stringMatching(
           new RegExp(
-            `have \\d+ bytes together, .* 4100000: ask for fewer of these ${asked.length} keys at once, or use List`,
+            `have \\d+ bytes together, at most 4100000 are allowed: ask for fewer of these ${asked.length} keys at once, or use List`,
           ),
         ) as string,
       });

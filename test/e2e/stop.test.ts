@@ -35,7 +35,8 @@ describe("SIGTERM", () => {
   async function expectEnd(server: ServerProcess, line: string): Promise<void> {
     const startedAtMs = performance.now();
     expect(await server.stop()).toBe(0);
-    expect(performance.now() - startedAtMs).toBeLessThan(graceMs + 1000);
+    // The database's own limits are ten times as long. A busy machine takes seconds to end a process.
+    expect(performance.now() - startedAtMs).toBeLessThan(graceMs + 3000);
     expect(server.lines.at(-1)).toMatch(line);
   }
 
