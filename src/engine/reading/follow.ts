@@ -101,7 +101,7 @@ class FollowSource implements PageSource<FollowMessage, FollowOutcome> {
   readonly #cursor: LogCursor;
   #phase: "starting" | "catching-up" | "live" | "ended" = "starting";
   /** When the last page was sent, by the monotonic clock. */
-  #sentAtMs = 0;
+  #sentAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(
     parts: ReadingParts,

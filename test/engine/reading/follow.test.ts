@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseFilter } from "../../../src/filter/index.js";
 import { createTestDatabase, databaseKinds, type TestDatabase } from "../../support/database.js";
 import { offsetsOf, openTestEngine, range, type TestEngine } from "../../support/open-engine.js";
+import { createSimulatedClock } from "../../support/simulated-clock.js";
 
 describe.each(databaseKinds)("Engine.follow() on %s", (kind) => {
   let database: TestDatabase;
@@ -169,4 +171,18 @@ describe.each(databaseKinds)("Engine.follow() on %s", (kind) => {
     await expect(waiting).rejects.toThrow("cancelled");
     await cancelled;
   });
+});
+
+it("Engine.follow() reports its position after the first records that its filter leaves out, on a node that has just begun", async () => {
+  const database = await createTestDatabase("postgres");
+  // Its monotonic clock begins at 0, and stands still.
+  const node = await openTestEngine(await database.openStore(), { clock: createSimulatedClock() });
+  await node.append("quiet", [1]);
+  const follower = node.follow("quiet", { start: undefined, filter: parseFilter('key == "never"') });
+  await follower.until("caught-up");
+  await node.append("quiet", [1, 1]);
+  expect(await follower.next()).toMatchObject({ kind: "page", records: 0, next: { offset: 3 } });
+  await follower.cancel();
+  await node.engine.close();
+  await database.drop();
 });
