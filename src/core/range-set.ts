@@ -1,6 +1,6 @@
 /**
- * A set of offsets, kept as ranges: sorted, apart from each other, none empty. The offsets that are claimed, read and
- * acknowledged are mostly neighbours, so many offsets take few ranges. The last range may have no end (Infinity).
+ * A set of offsets, stored as sorted, disjoint ranges that are not empty. Claimed, read and acknowledged offsets are mostly
+ * neighbours, so a large set has few ranges. The last range may have no end (Infinity).
  */
 
 import type { OffsetRange } from "./producer.js";

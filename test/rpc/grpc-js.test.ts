@@ -122,7 +122,7 @@ test("a handler's promise is left alone", async () => {
   expect(promise.then).not.toHaveBeenCalled();
 });
 
-test("a server allows any number of calls on a connection, and 64 KiB of uploads ahead, unless it is told", async () => {
+test("a server without options allows any number of calls on a connection, and 64 KiB of uploads ahead", async () => {
   const settingsOf = async (options: ServerOptions) => {
     const session = connect(`http://${await startBare((call) => call.end(), options)}`);
     const settings = await new Promise((resolve) => session.once("remoteSettings", resolve));
@@ -137,7 +137,7 @@ test("a server allows any number of calls on a connection, and 64 KiB of uploads
   ).toMatchObject({ maxConcurrentStreams: 7, initialWindowSize: 65_535 });
 });
 
-test("a server pings a connection without calls, if it is told to", async () => {
+test("a server with keepalive pings a connection without calls", async () => {
   const address = await startBare((call) => call.end(), { "grpc.keepalive_time_ms": 20 });
   const session = connect(`http://${address}`);
   await new Promise((resolve) => session.once("ping", resolve));

@@ -19,7 +19,7 @@ import { Silence } from "./silence.js";
  * given back without a failure.
  */
 const resetMs = 100;
-/** How many ranges and events may wait to be told. Beyond that, requests are not read until the consumer has read them. */
+/** How many ranges and events may wait for the consumer. Beyond that, requests are not read until the consumer has read them. */
 const newsMax = 10_000;
 
 export interface ConsumeParts {
@@ -297,7 +297,7 @@ function isDrain(reason: unknown): boolean {
   return (reason as MillraceError | undefined)?.code === "draining";
 }
 
-/** Aborts with a call, but not for a drain: then its client is still told what was written. */
+/** Aborts with a call, but not for a drain: then its client still receives the confirmations. */
 function untilGone(signal: AbortSignal, left: AbortSignal): AbortSignal {
   const gone = new AbortController();
   left.addEventListener("abort", () => gone.abort(left.reason), { once: true });

@@ -24,7 +24,7 @@ export interface ConsumerGroups {
   nudge(subscriptionId: number): void;
   /**
    * A Commit settled records that a session delivered: they are taken off their consumers. False: the session is another
-   * node's, which has to be told.
+   * node's, which needs a notice.
    */
   settledByCommit(subscriptionId: number, session: number, records: readonly SettledRange[]): boolean;
   /** The slots of the keys of these records, by offset, for those that are outstanding in this session on this node. */

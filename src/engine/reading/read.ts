@@ -88,7 +88,7 @@ interface ReadBounds {
   readonly from: number;
   readonly until: number;
   /**
-   * The last position of the read, which the reader is told. Between `until` and here no record can match the filter. A
+   * The last position of the read, which the first message tells the reader. Between `until` and here no record can match the filter. A
    * read that resumes with this offset as its `until` ends here as well.
    */
   readonly end: number;
@@ -123,7 +123,7 @@ function newestBackward(
   return { from, until: end, end, records: limit };
 }
 
-/** Leaves out offsets where nothing can match, but never trimmed ones: the reader is told of these. */
+/** Leaves out offsets where nothing can match, but never trimmed ones: the reader gets `skipped` for these. */
 function narrowForward(bounds: ReadBounds, head: Head, possible: OffsetRange): ReadBounds {
   const { from, until } = bounds;
   if (from < head.earliestOffset) return bounds;
@@ -230,7 +230,7 @@ class ReadSource implements PageSource<ReadMessage, LogOutcome> {
       case "missing":
       case "trimmed":
         if (outcome.kind === "trimmed" && this.#isAtEarliest) {
-          // The topic was trimmed since. This reader loses nothing that it was told of.
+          // The topic was trimmed since. The reader has learned of none of the trimmed records yet.
           this.#cursor.moveTo(outcome.head.earliestOffset);
           return { message: undefined, bytes: 0 };
         }

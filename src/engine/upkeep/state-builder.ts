@@ -16,7 +16,7 @@ import type { DatabaseLanes } from "../database-lanes.js";
 
 /** How often topics that another node was working on are tried again. */
 const lookAgainMs = 1000;
-/** How often a node looks without being told: another node may have died in a build. */
+/** How often a node looks without a reason: another node may have died in a build. */
 const roundMs = 10_000;
 const topicsPerRound = 100;
 

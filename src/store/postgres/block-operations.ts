@@ -1,7 +1,4 @@
-/**
- * As `operations.ts`, but for the operations that cut blocks or fold producers: their second parameter is the log's
- * shape.
- */
+/** The operations that cut blocks or fold producers. As in `operations.ts`, but their second parameter is the log's shape. */
 
 export { append } from "./log/append-blocks.js";
 export { appendLocked } from "./log/append-locked.js";

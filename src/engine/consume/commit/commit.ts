@@ -82,8 +82,8 @@ const noCalls = new WeakSet<object>();
 /**
  * Gives where the records of the outputs are, in the order of the outputs. Errors: `invalid-argument`,
  * `subscription-not-found`, `stale-delivery`, `topic-not-found`, `topic-closed`, `epoch-mismatch`, `offset-mismatch`,
- * `data-loss`, `database-unavailable`. On an error nothing was committed, but for `database-unavailable` with an unknown
- * outcome.
+ * `data-loss`, `database-unavailable`. After an error nothing is committed, except that the outcome of
+ * `database-unavailable` may be unknown.
  */
 export async function commitDelivered(
   parts: CommitParts,
@@ -211,8 +211,8 @@ async function write(
     }
     throw asUnavailable(error, whenUnknown);
   }
-  // Waits until the node that delivered the records is told: then it hands out the next records of their keys. And waits for
-  // the trims of topics that have run away from them: this slows down whoever appends.
+  // First the node that delivered the records has to know of it, so that it hands out the next records of their keys. And
+  // where publishers outrun a topic's trims, its writers wait for them.
   await Promise.all([told, ...room]);
   return decided;
 }

@@ -26,7 +26,7 @@ const aheadRecordsMax = 256;
 export interface ClaimReaderParts {
   readonly topic: Topic;
   readonly sharing: Sharing;
-  /** They are told of records that were trimmed before they were read. They are ended when reading fails for good. */
+  /** They get `skipped` events for records that were trimmed before they were read, and end when reading fails for good. */
   readonly consumers: Pick<ConsumerSet, "tellSkipped" | "failAll">;
   readonly claims: HeldClaims;
   readonly ledger: Ledger;

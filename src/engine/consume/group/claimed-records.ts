@@ -155,7 +155,7 @@ export class ClaimedRecords {
     }
   }
 
-  /** Settles records that no consumer gets any more. Consumers are told of those that the topic trimmed. */
+  /** Settles records that no consumer gets any more. Consumers get a `skipped` event for trimmed ones. */
   passOver(run: RecordRun, earliestOffset = this.#parts.topic.tip.value.earliestOffset): void {
     const { claim, firstOffset, nextOffset, state } = run;
     if (state.isNoted) this.writer.forgetRetries(run);

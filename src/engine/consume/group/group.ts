@@ -33,14 +33,14 @@ import { attemptOf, recordsIn } from "../records/record-run.js";
 import type { DeliverySettings } from "../settling/delivery-settings.js";
 import type { Ledger } from "../settling/ledger.js";
 import { redeliverInTurn, redeliveryWaitMs } from "../settling/redelivery-turn.js";
-import { Verdicts } from "../settling/verdicts.js";
+import { type Parking, Verdicts } from "../settling/verdicts.js";
 import { SweepTimer } from "./sweep-timer.js";
 import { waitingReason } from "./waiting-reason.js";
 
 /** How long records are outstanding before the database is asked whether others settled them. */
 const askedAfterMs = 1000;
 
-export interface GroupParts {
+export interface GroupParts extends Parking {
   readonly topic: Topic;
   readonly sharing: Sharing;
   readonly policy: DeliveryPolicy;
@@ -54,10 +54,6 @@ export interface GroupParts {
   readonly stampClock: StampClock;
   readonly metrics: Metrics;
   readonly logger: Logger;
-  /** Whether this many more records may be parked. */
-  readonly mayPark: (records: number) => boolean;
-  /** This many more records are to be parked. */
-  readonly onPark: (records: number) => void;
   /** The topic has grown, or its state has changed. */
   readonly onGrown: () => void;
 }

@@ -1,5 +1,5 @@
 /**
- * A Consume call, as its group sees it: its window, the records that it has, and what it is to be told. Only `changed` and
+ * A Consume call, as its group sees it: its window, the records that it has, and the messages for it. Only `changed` and
  * `untilTold` wait; the call asks for its next message when the transport took the last one.
  */
 
@@ -13,12 +13,12 @@ import type { HeldRun } from "../records/record-run.js";
 
 /** A transport is blocked when it has not taken a message for this long. */
 const blockedMs = 500;
-/** After this long its keys go to other consumers, but for those whose records it works on. */
+/** After this long its keys go to other consumers, except the keys of records that it works on. */
 const stalledMs = 1000;
 /** Events that wait for a consumer that does not read. Beyond that the oldest are left out. */
 const eventsMax = 1000;
 
-/** What a consumer may say of its records; it is told when that holds. */
+/** A verdict on records, which is confirmed to its consumer when it holds. */
 export type Verdict = Exclude<keyof Confirmed, "stale">;
 
 export interface ConsumerIdentity {
@@ -111,7 +111,7 @@ export class Consumer {
     return this.#sentAtMs !== undefined;
   }
 
-  /** Whether its client does not read, as far as can be told. */
+  /** Whether its client seems not to read. */
   get isStalled(): boolean {
     return this.#sentAtMs !== undefined && this.#clock.monotonicMs() - this.#sentAtMs > stalledMs;
   }
@@ -121,7 +121,7 @@ export class Consumer {
     return this.#clock.monotonicMs() < this.#silentUntilMs;
   }
 
-  /** Whether it reads and answers, as far as can be told. */
+  /** Whether it seems to read and to answer. */
   get isLively(): boolean {
     return !this.isSilent && !this.isStalled;
   }
@@ -197,7 +197,7 @@ export class Consumer {
     };
   }
 
-  /** How many ranges and events it is still to be told. */
+  /** How many ranges and events wait for it. */
   get newsCount(): number {
     let count = this.#events.length;
     for (const ranges of Object.values(this.#confirmed)) count += ranges.size;
@@ -205,7 +205,7 @@ export class Consumer {
     return count;
   }
 
-  /** Waits until a message took all verdicts that were to be told. */
+  /** Waits until a message took all confirmations. */
   async untilTold(signal: AbortSignal): Promise<void> {
     await this.#told.changed(this.#told.version, { signal });
   }

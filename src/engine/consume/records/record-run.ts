@@ -36,7 +36,7 @@ export function recordsIn({ firstOffset, nextOffset }: Pick<RecordRun, "firstOff
   return nextOffset - firstOffset;
 }
 
-/** The attempt number that its consumer is told. */
+/** The attempt number in the message to its consumer. */
 export function attemptOf({ claim, state }: Pick<RecordRun, "claim" | "state">): number {
   return claim.attemptsBefore + state.deliveries + 1;
 }

@@ -61,7 +61,7 @@ export class Redelivery {
   }
 
   /**
-   * Whether so many records wait that no new ones are handed out. Redriven records do not count: they wait for their turn,
+   * Whether the records that wait for redelivery are too many to hand out new ones. Redriven records do not count: they wait for their turn,
    * and tell nothing of how new records fare.
    */
   get isBacklogFull(): boolean {

@@ -10,7 +10,7 @@ import { type RecordRun, recordsIn } from "../records/record-run.js";
 /** How many records one statement notes or parks: each may be a row. */
 const writtenRowsMax = 5000;
 
-/** The consumer that is told whether its verdict holds. */
+/** The consumer that learns whether its verdict holds. */
 export interface Told {
   readonly consumer: Consumer;
   readonly verdict: Verdict;

@@ -1,4 +1,4 @@
-/** What follows from a write: claims lose what is settled, its records go on, and consumers are told. */
+/** Applies a write: claims lose settled offsets, records change their state, and consumers get confirmations. */
 
 import { type OffsetRange, RangeSet } from "../../../core/index.js";
 import type { SettleOutcome } from "../../../store/index.js";

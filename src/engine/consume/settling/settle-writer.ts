@@ -30,7 +30,7 @@ import { applyOutcome, type OutcomeHandlers } from "./settle-outcome.js";
 const unwrittenRecordsMax = 100_000;
 /** A batch of this many records is written at once, without waiting for more. */
 const manyRecords = 5000;
-/** Writes that may stand beside the rows of claims, until one is folded into them: whoever reads a claim reads them all. */
+/** Writes that may stand beside the rows of claims, until one is folded into them: every read of a claim reads them all. */
 const unfoldedMax = 256;
 
 export interface SettleWriterParts extends OutcomeHandlers {
@@ -39,7 +39,7 @@ export interface SettleWriterParts extends OutcomeHandlers {
   /** Between the beginnings of two writes that nobody waits for. */
   readonly intervalMs: number;
   readonly settle: (write: Omit<SettleWrite, "subscriptionId" | "session">) => Promise<SettleOutcome>;
-  /** Called after each write, and after each try that failed. `isNews`: it may concern other consumers than those told. */
+  /** Called after each write, and after each try that failed. `isNews`: it may concern consumers that got no confirmation. */
   readonly onProgress: (isNews: boolean) => void;
   /** Called on a fault of ours: nothing can be written any more. */
   readonly onFault: (error: unknown) => void;
@@ -78,7 +78,7 @@ export class SettleWriter {
     return this.isStuck || this.backlog >= unwrittenRecordsMax;
   }
 
-  /** Settles a run for good. Its consumer is told after the commit. */
+  /** Settles a run for good. Its consumer gets the confirmation after the commit. */
   acknowledge({ claim, firstOffset, nextOffset }: RecordRun, { consumer, attempt }: Told): void {
     const batch = this.#pending;
     rangesOf(batch.settled, claim).add(firstOffset, nextOffset);

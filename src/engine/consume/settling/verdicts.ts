@@ -23,17 +23,21 @@ const departedRunsPerTurn = 1000;
 /** Runs of gone consumers wait while this many records are not written yet. */
 const unwrittenRecordsMax = 10_000;
 
-export interface VerdictsParts {
+/** Bounds the parked records of a subscription. */
+export interface Parking {
+  /** Whether this many more records may be parked. */
+  readonly mayPark: (records: number) => boolean;
+  /** This many more records are to be parked. */
+  readonly onPark: (records: number) => void;
+}
+
+export interface VerdictsParts extends Parking {
   readonly sharing: Sharing;
   readonly settings: Readonly<DeliverySettings>;
   readonly ready: ReadyRecords;
   readonly redelivery: Redelivery;
   readonly writer: SettleWriter;
   readonly budget: OutstandingBudget;
-  /** Whether this many more records may be parked. */
-  readonly mayPark: (records: number) => boolean;
-  /** This many more are parked. */
-  readonly onPark: (records: number) => void;
   readonly clock: Clock;
   readonly metrics: Metrics;
 }
